@@ -1,0 +1,78 @@
+//! What most commands need: the directory of the settings, opened, and who the operator is.
+
+use std::fs;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+
+use super::report::Mistake;
+use crate::config::Config;
+use crate::directory::password::Password;
+use crate::directory::{Actor, Clock, Directory, Location, Settings};
+
+/// The directory's part of the settings.
+pub(super) fn settings(config: &Config) -> Settings {
+    let location = match &config.database_url {
+        Some(url) => Location::Postgres(url.expose().to_owned()),
+        None => Location::Sqlite(config.data_dir.clone()),
+    };
+    Settings {
+        location,
+        connections: usize::try_from(config.database_connections).unwrap_or(usize::MAX),
+        patience: config.database_timeout,
+        password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
+    }
+}
+
+/// The directory of these settings, opened.
+pub(super) async fn open(config: &Config) -> Result<Directory, Mistake> {
+    Ok(Directory::open(&settings(config), Clock::system()?).await?)
+}
+
+/// Whoever runs this process, by the name the machine knows them by.
+pub(super) fn operator() -> Actor {
+    Actor::operator(account().unwrap_or_else(|| "operator".to_owned()))
+}
+
+fn account() -> Option<String> {
+    let uid = fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = accounts.lines().map(|line| line.split(':'));
+    let named = lines.find_map(|mut fields| {
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    Some(named.unwrap_or(uid))
+}
+
+/// Reads a new password: one line of standard input, or twice from the terminal without showing it.
+pub(super) fn new_password(from_stdin: bool) -> Result<Password, Mistake> {
+    let unreadable = |error: io::Error| Mistake::inside(format!("the password cannot be read: {error}"));
+    if from_stdin {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
+        return Ok(Password::new(line.trim_end_matches(['\n', '\r']).to_owned()));
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Mistake::usage(
+            "there is no terminal to ask for the password: give it with --password-stdin",
+        ));
+    }
+    let first = rpassword::prompt_password("New password: ").map_err(unreadable)?;
+    let second = rpassword::prompt_password("Again: ").map_err(unreadable)?;
+    if first == second { Ok(Password::new(first)) } else { Err(Mistake::usage("the two passwords differ")) }
+}
+
+/// Asks before something is lost; `yes` was given on the command line.
+pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Mistake> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Mistake::usage("there is no terminal to ask for confirmation: give --yes"));
+    }
+    let unreadable = |error: io::Error| Mistake::inside(format!("the answer cannot be read: {error}"));
+    write!(io::stderr(), "{question} Type yes: ").map_err(unreadable)?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Mistake::usage("not confirmed: nothing was changed")) }
+}

@@ -1,0 +1,106 @@
+//! `wardroom doctor`: looks at everything an operator would look at, and says what to do.
+
+use serde_json::json;
+
+use super::context::{operator, settings};
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::users::UserFilter;
+use crate::directory::{Clock, Directory};
+
+/// How a check came out.
+struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    /// Works, but an operator should know.
+    Warning,
+    Fault,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Warning => "warning",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// Runs every check. The report's exit code is 1 when one found a fault.
+pub(super) async fn run(config: Config) -> Result<Report, Mistake> {
+    let mut findings = vec![public_address(&config)];
+    match Directory::open(&settings(&config), Clock::system()?).await {
+        Err(error) => findings.push(fault("database", error.to_string())),
+        Ok(directory) => {
+            findings.push(good("database", directory.describe().await?));
+            findings.push(integrity(&directory).await?);
+            findings.push(admins(&directory).await?);
+        }
+    }
+    let rows: Vec<_> = findings.iter().map(Finding::row).collect();
+    let json = findings.iter().map(Finding::json).collect();
+    let mut report = Report::table(["check", "verdict", "what was found"], &rows, json);
+    report.code = findings.iter().any(|finding| finding.verdict == Verdict::Fault).into();
+    Ok(report)
+}
+
+fn public_address(config: &Config) -> Finding {
+    match &config.public_url {
+        Some(url) => good("public_url", format!("absolute URLs begin with {}", url.as_str())),
+        None => {
+            let text = "not set: absolute URLs take the scheme and Host of each request";
+            Finding { check: "public_url", verdict: Verdict::Warning, text: text.to_owned() }
+        }
+    }
+}
+
+async fn integrity(directory: &Directory) -> Result<Finding, Mistake> {
+    let faults = directory.faults().await?;
+    Ok(match faults.as_slice() {
+        [] => good("integrity", "nothing is damaged".to_owned()),
+        [first, ..] => fault(
+            "integrity",
+            format!(
+                "{} faults, the first: {first}; stop the server, keep a copy, restore a backup",
+                faults.len()
+            ),
+        ),
+    })
+}
+
+async fn admins(directory: &Directory) -> Result<Finding, Mistake> {
+    let filter = UserFilter { is_admin: Some(true), is_active: Some(true), ..UserFilter::default() };
+    let admins = directory.users(&operator(), &filter, 1).await?;
+    Ok(match admins.first() {
+        Some(admin) => good("admin", format!("{} is an active admin", admin.username)),
+        None => fault(
+            "admin",
+            "nobody is an active admin: make one with `wardroom user add NAME --admin`".to_owned(),
+        ),
+    })
+}
+
+fn good(check: &'static str, text: String) -> Finding {
+    Finding { check, verdict: Verdict::Good, text }
+}
+
+fn fault(check: &'static str, text: String) -> Finding {
+    Finding { check, verdict: Verdict::Fault, text }
+}
+
+impl Finding {
+    fn row(&self) -> [String; 3] {
+        [self.check.to_owned(), self.verdict.word().to_owned(), self.text.clone()]
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({ "check": self.check, "verdict": self.verdict.word(), "text": self.text })
+    }
+}

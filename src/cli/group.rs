@@ -1,0 +1,131 @@
+//! `wardroom group`: groups and who belongs to them.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::context::{confirm, open, operator};
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::groups::Membership;
+use crate::directory::model::{Group, GroupDraft, GroupId, GroupKey, UserKey};
+
+/// The commands about groups.
+#[derive(Subcommand)]
+pub(super) enum GroupVerb {
+    /// Make a group.
+    Add(Add),
+    /// List groups in the order of their ids.
+    List(List),
+    /// Rename a group or change its notes.
+    Edit(Edit),
+    /// Remove a group. Its members stay users.
+    Delete(Delete),
+    /// Add a user to a group.
+    AddMember(Member),
+    /// Take a user out of a group.
+    RemoveMember(Member),
+}
+
+#[derive(Args)]
+pub(super) struct Add {
+    /// The name: 1 to 150 characters, not yet taken.
+    name: String,
+    /// Free text, at most 2000 characters.
+    #[arg(long, default_value = "")]
+    notes: String,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// Rows at the most (1 to 1000).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only groups with a greater id: where the last page ended.
+    #[arg(long, value_name = "ID")]
+    after: Option<GroupId>,
+}
+
+#[derive(Args)]
+pub(super) struct Edit {
+    /// The group: its id or its name.
+    group: GroupKey,
+    /// The new name.
+    #[arg(long)]
+    name: Option<String>,
+    /// The new notes.
+    #[arg(long)]
+    notes: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Delete {
+    /// The group: its id or its name.
+    group: GroupKey,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Member {
+    /// The group: its id or its name.
+    group: GroupKey,
+    /// The user: its id or its username.
+    user: UserKey,
+}
+
+pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mistake> {
+    let (directory, actor) = (open(config).await?, operator());
+    match verb {
+        GroupVerb::Add(add) => {
+            let draft = GroupDraft { name: Some(add.name), notes: Some(add.notes) };
+            Ok(report("Added", &directory.create_group(&actor, &draft).await?))
+        }
+        GroupVerb::List(list) => {
+            let groups = directory.groups(&actor, list.after, list.limit).await?;
+            let row =
+                |g: &Group| [g.id.to_string(), g.name.clone(), g.users_count.to_string(), g.notes.clone()];
+            let rows: Vec<_> = groups.iter().map(row).collect();
+            Ok(Report::table(["id", "name", "users", "notes"], &rows, groups.iter().map(json).collect()))
+        }
+        GroupVerb::Edit(Edit { group, name: None, notes: None }) => {
+            Err(Mistake::usage(format!("say what to change of the group {group}: --name or --notes")))
+        }
+        GroupVerb::Edit(edit) => {
+            let draft = GroupDraft { name: edit.name, notes: edit.notes };
+            Ok(report("Changed", &directory.update_group(&actor, &edit.group, &draft).await?))
+        }
+        GroupVerb::Delete(delete) => {
+            confirm(delete.yes, &format!("Delete the group {}?", delete.group))?;
+            Ok(report("Deleted", &directory.delete_group(&actor, &delete.group).await?))
+        }
+        GroupVerb::AddMember(Member { group, user }) => {
+            Ok(membership(&directory.add_member(&actor, &group, &user).await?, "belongs to"))
+        }
+        GroupVerb::RemoveMember(Member { group, user }) => {
+            Ok(membership(&directory.remove_member(&actor, &group, &user).await?, "does not belong to"))
+        }
+    }
+}
+
+fn report(done: &str, group: &Group) -> Report {
+    Report::new(format!("{done} group {} ({}).\n", group.id, group.name), json(group))
+}
+
+fn membership(membership: &Membership, now: &str) -> Report {
+    let Membership { group, user, changed } = membership;
+    let already = if *changed { "now" } else { "already: nothing changed;" };
+    let text = format!("{} {already} {now} {} ({} members).\n", user.username, group.name, group.users_count);
+    Report::new(text, json!({ "group": json(group), "user_id": user.id.get(), "changed": changed }))
+}
+
+fn json(group: &Group) -> Value {
+    json!({
+        "id": group.id.get(),
+        "name": group.name,
+        "notes": group.notes,
+        "users_count": group.users_count,
+        "created_at": group.created_at.to_string(),
+        "updated_at": group.updated_at.to_string(),
+    })
+}

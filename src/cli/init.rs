@@ -1,0 +1,29 @@
+//! `wardroom init` and `wardroom migrate`: making a directory and bringing it up to date.
+
+use serde_json::json;
+
+use super::context::settings;
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::{Clock, Directory};
+
+/// Makes a new, empty directory.
+pub(super) async fn init(config: Config) -> Result<Report, Mistake> {
+    let settings = settings(&config);
+    Directory::create(&settings, &Clock::system()?).await?;
+    let directory = Directory::open(&settings, Clock::system()?).await?;
+    let place = directory.describe().await?;
+    let next =
+        "Next: `wardroom user add NAME --admin`, `wardroom token issue NAME --name first`, `wardroom serve`.";
+    Ok(Report::new(format!("A new, empty directory: {place}.\n{next}\n"), json!({ "database": place })))
+}
+
+/// Upgrades the database to this program's schema.
+pub(super) async fn migrate(config: Config) -> Result<Report, Mistake> {
+    let applied = Directory::migrate(&settings(&config), &Clock::system()?).await?;
+    let text = match applied.as_slice() {
+        [] => "The database is up to date; nothing was changed.\n".to_owned(),
+        versions => format!("Applied migrations: {versions:?}.\n"),
+    };
+    Ok(Report::new(text, json!({ "applied": applied })))
+}

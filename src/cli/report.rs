@@ -1,0 +1,130 @@
+//! What a command has to say: a text for people and the same as JSON, or a mistake with its exit code.
+
+use serde_json::{Value, json};
+
+use crate::config::ConfigError;
+use crate::directory::{Error, OpenError};
+
+/// A command's result.
+pub(super) struct Report {
+    text: String,
+    json: Value,
+    pub(super) code: u8,
+}
+
+impl Report {
+    /// A result in both forms. The text ends with a line end, or is empty.
+    pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
+        Self { text: text.into(), json, code: 0 }
+    }
+
+    /// Nothing to say.
+    pub(super) fn silent() -> Self {
+        Self::new("", Value::Null)
+    }
+
+    /// A list: a table for people, an array as JSON.
+    pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], json: Vec<Value>) -> Self {
+        Self::new(table(heads, rows), Value::Array(json))
+    }
+
+    pub(super) fn render(&self, as_json: bool) -> String {
+        match (as_json, &self.json) {
+            (true, Value::Null) => String::new(),
+            (true, json) => format!("{json:#}\n"),
+            (false, _) => self.text.clone(),
+        }
+    }
+}
+
+fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
+    let heads = heads.map(str::to_uppercase);
+    let lines: Vec<&[String; N]> = std::iter::once(&heads).chain(rows).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line.iter().enumerate().map(|(column, cell)| {
+            let widest =
+                lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+            format!("{cell:<width$}", width = widest.unwrap_or_default())
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Why a command did nothing.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    pub(super) code: u8,
+    kind: &'static str,
+    message: String,
+    fields: Value,
+}
+
+impl Mistake {
+    fn new(code: u8, kind: &'static str, message: impl Into<String>) -> Self {
+        Self { code, kind, message: message.into(), fields: json!({}) }
+    }
+
+    /// A fault of ours or of the machine.
+    pub(super) fn inside(message: impl Into<String>) -> Self {
+        Self::new(1, "failed", message)
+    }
+
+    /// The command line asks for something that cannot be meant.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(2, "usage", message)
+    }
+
+    pub(super) fn render(&self, as_json: bool) -> String {
+        if as_json {
+            let error = json!({ "kind": self.kind, "message": self.message, "fields": self.fields });
+            format!("{:#}\n", json!({ "error": error }))
+        } else {
+            format!("wardroom: {}\n", self.message)
+        }
+    }
+}
+
+impl From<ConfigError> for Mistake {
+    fn from(error: ConfigError) -> Self {
+        Self::new(2, "setting", error.to_string())
+    }
+}
+
+impl From<OpenError> for Mistake {
+    fn from(error: OpenError) -> Self {
+        Self::new(5, "database", error.to_string())
+    }
+}
+
+impl From<Error> for Mistake {
+    fn from(error: Error) -> Self {
+        let (code, kind) = match &error {
+            Error::NotFound { .. } => (3, "not_found"),
+            Error::Invalid(_) => (4, "invalid"),
+            Error::Denied(_) => (4, "denied"),
+            Error::Unavailable(_) => (5, "database"),
+            Error::Broken { .. } => (1, "failed"),
+        };
+        let fields = match &error {
+            Error::Invalid(faults) => {
+                faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
+            }
+            _ => json!({}),
+        };
+        Self { fields, ..Self::new(code, kind, error.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["1".to_owned(), "alex".to_owned()], ["42".to_owned(), "é".to_owned()]];
+        assert_eq!(table(["id", "name"], &rows), "ID  NAME\n1   alex\n42  é\n");
+    }
+}

@@ -1,0 +1,216 @@
+//! `wardroom serve`: from settings to a running server, and back to a quiet process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use futures_util::future::join_all;
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::context::settings;
+use super::report::{Mistake, Report};
+use crate::config::{Config, LogFormat, ServeFlags};
+use crate::directory::{Clock, Directory, OpenError};
+use crate::http::Front;
+use crate::http::app::{App, HttpSettings};
+use crate::http::server::{self, Limits};
+use crate::telemetry::{self, LogStyle, Metrics};
+
+/// The arguments of `wardroom serve`.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Make a new, empty directory first when there is none.
+    #[arg(long)]
+    pub(super) init: bool,
+    #[command(flatten)]
+    pub(super) settings: ServeFlags,
+}
+
+/// Serves until told to stop.
+pub(super) async fn run(config: Config, init: bool) -> Result<Report, Mistake> {
+    start_logging(&config)?;
+    let directory = open(&config, init).await?;
+    Server::bind(&config, directory).await?.run().await?;
+    Ok(Report::silent())
+}
+
+/// Starts the log as the settings say.
+pub(super) fn start_logging(config: &Config) -> Result<(), Mistake> {
+    let style = match config.log_format {
+        LogFormat::Auto => LogStyle::Auto,
+        LogFormat::Human => LogStyle::Human,
+        LogFormat::Json => LogStyle::Json,
+    };
+    telemetry::start_logging(&config.log_level, style)
+        .map_err(|error| Mistake::usage(format!("log_level: {error}")))
+}
+
+async fn open(config: &Config, init: bool) -> Result<Directory, Mistake> {
+    let settings = settings(config);
+    let opened = Directory::open(&settings, Clock::system()?).await;
+    match opened {
+        Err(OpenError::Missing(_) | OpenError::Uninitialised) if init => {
+            Directory::create(&settings, &Clock::system()?).await?;
+            tracing::info!(
+                "made a new, empty directory; make the first admin with `wardroom user add NAME --admin`"
+            );
+            Ok(Directory::open(&settings, Clock::system()?).await?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// A server that holds its sockets and is about to answer.
+pub(super) struct Server {
+    app: App,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    limits: Limits,
+    listeners: Vec<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Server {
+    /// Takes the sockets: those systemd hands over, or those of `listen`.
+    pub(super) async fn bind(config: &Config, directory: Directory) -> Result<Self, Mistake> {
+        let tls = match (&config.tls_certificate, &config.tls_key) {
+            (Some(certificate), Some(key)) => Some(Arc::new(tls(certificate, key)?)),
+            _ => None,
+        };
+        let mut listeners = inherited()?;
+        if listeners.is_empty() {
+            for address in &config.listen {
+                listeners.push(listen(*address, "listen").await?);
+            }
+        }
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(listen(address, "metrics_listen").await?),
+            None => None,
+        };
+        warn_if_reachable_in_clear(&listeners, tls.is_some());
+        let app = App::new(directory, HttpSettings::from(config), Metrics::default());
+        Ok(Self { app, tls, limits: Limits::from(config), listeners, metrics })
+    }
+
+    /// Where the first socket listens.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.listeners.first().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Answers until SIGTERM or SIGINT, then lets what was begun finish.
+    pub(super) async fn run(self) -> Result<(), Mistake> {
+        let (stop, stopped) = watch::channel(());
+        let Self { app, tls, limits, listeners, metrics } = self;
+        let stopping = |mut stopped: watch::Receiver<()>| async move {
+            // The sender is dropped to say "stop".
+            let _ = stopped.changed().await;
+        };
+        let counts = app.metrics().connections.clone();
+        let mut servers = Vec::new();
+        for listener in listeners {
+            tracing::info!(address = %local(&listener), tls = tls.is_some(), "listening");
+            let front = Front::new(app.clone());
+            let shutdown = stopping(stopped.clone());
+            servers.push(tokio::spawn(server::serve(
+                listener,
+                tls.clone(),
+                limits,
+                counts.clone(),
+                front,
+                shutdown,
+            )));
+        }
+        if let Some(listener) = metrics {
+            tracing::info!(address = %local(&listener), "metrics listening");
+            let front = Front::metrics(app.clone());
+            let unseen = telemetry::ConnectionMetrics::default();
+            servers.push(tokio::spawn(server::serve(
+                listener,
+                None,
+                limits,
+                unseen,
+                front,
+                stopping(stopped),
+            )));
+        }
+        notify(NotifyState::Ready);
+        told_to_stop().await?;
+        tracing::info!("stopping: requests in progress are finished");
+        notify(NotifyState::Stopping);
+        app.start_draining();
+        drop(stop);
+        let cut: usize = join_all(servers).await.into_iter().flatten().map(|drained| drained.cut).sum();
+        tracing::info!(cut, "stopped");
+        Ok(())
+    }
+}
+
+fn local(listener: &TcpListener) -> String {
+    listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
+}
+
+/// Sockets that systemd (or another parent) hands over, so that a restart refuses nobody.
+fn inherited() -> Result<Vec<TcpListener>, Mistake> {
+    let unusable =
+        |error: io::Error| Mistake::usage(format!("a socket that was handed over cannot be used: {error}"));
+    let mut sockets = ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for index in 0..sockets.len() {
+        if let Some(socket) = sockets.take_tcp_listener(index).map_err(unusable)? {
+            socket.set_nonblocking(true).map_err(unusable)?;
+            listeners.push(TcpListener::from_std(socket).map_err(unusable)?);
+        }
+    }
+    Ok(listeners)
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Mistake> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there: stop it or choose another port",
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a right of their own: choose another port"
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "choose another address",
+        };
+        Mistake::usage(format!("{setting}: cannot listen on {address} ({error}): {remedy}"))
+    })
+}
+
+fn tls(certificate: &Path, key: &Path) -> Result<rustls::ServerConfig, Mistake> {
+    server::tls_config(certificate, key).map_err(|error| Mistake::usage(error.to_string()))
+}
+
+fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
+    let reachable =
+        |listener: &TcpListener| listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
+    if !tls && listeners.iter().any(reachable) {
+        tracing::warn!(
+            "tokens travel in clear text to other machines: set tls_certificate and tls_key, or a proxy"
+        );
+    }
+}
+
+/// Tells the service manager, if there is one.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the service manager cannot be told");
+    }
+}
+
+async fn told_to_stop() -> Result<(), Mistake> {
+    let unusable = |error: io::Error| Mistake::inside(format!("signals cannot be received: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

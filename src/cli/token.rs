@@ -1,0 +1,132 @@
+//! `wardroom token`: the keys that open the door.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::context::{open, operator};
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::model::{Moment, Token, TokenId, TokenState, UserKey};
+use crate::directory::{Clock, tokens::Issued};
+
+/// The commands about tokens.
+#[derive(Subcommand)]
+pub(super) enum TokenVerb {
+    /// Issue a token that acts as a user. Its key is shown once, now.
+    Issue(Issue),
+    /// List a user's tokens, expired and revoked ones too. Keys are not kept, so they are not shown.
+    List(List),
+    /// Revoke a token: from now on it opens nothing.
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+pub(super) struct Issue {
+    /// The user: its id or its username.
+    user: UserKey,
+    /// What the token is for: 1 to 100 characters.
+    #[arg(long)]
+    name: String,
+    /// How long it lives, such as 12h, 90d or 1y. Without this it has no end.
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    expires_in: Option<Duration>,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// The user: its id or its username.
+    user: UserKey,
+}
+
+#[derive(Args)]
+pub(super) struct Revoke {
+    /// The token's id, as `token list` shows it.
+    id: TokenId,
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("a token cannot end at once".to_owned()),
+        Ok(lifetime) => Ok(lifetime),
+        Err(error) => Err(format!("{error}; use a number and a unit, such as 12h, 90d or 1y")),
+    }
+}
+
+pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, Mistake> {
+    let (directory, actor) = (open(config).await?, operator());
+    let now = Clock::system()?.now();
+    match verb {
+        TokenVerb::Issue(issue) => {
+            let issued = directory.issue_token(&actor, &issue.user, &issue.name, issue.expires_in).await?;
+            Ok(shown(&issued, now))
+        }
+        TokenVerb::List(list) => {
+            let tokens = directory.tokens(&actor, &list.user).await?;
+            let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
+            let heads = ["id", "name", "key", "state", "created", "expires", "last used"];
+            Ok(Report::table(heads, &rows, tokens.iter().map(|token| json(token, now)).collect()))
+        }
+        TokenVerb::Revoke(revoke) => {
+            let token = directory.revoke_token(&actor, revoke.id).await?;
+            let text = format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id);
+            Ok(Report::new(text, json(&token, now)))
+        }
+    }
+}
+
+fn shown(issued: &Issued, now: Moment) -> Report {
+    let Issued { token, key } = issued;
+    let end = token.expires_at.map_or_else(|| "has no end".to_owned(), |end| format!("ends at {end}"));
+    let text = format!(
+        "Token {} ({}) of user {} {end}. Keep its key now, it cannot be shown again:\n{}\n",
+        token.id,
+        token.name,
+        token.user_id,
+        key.reveal()
+    );
+    let mut json = json(token, now);
+    if let Value::Object(object) = &mut json {
+        object.insert("key".to_owned(), key.reveal().into());
+    }
+    Report::new(text, json)
+}
+
+fn state(token: &Token, now: Moment) -> &'static str {
+    match token.state(now) {
+        TokenState::Active => "active",
+        TokenState::Expired => "expired",
+        TokenState::Revoked => "revoked",
+    }
+}
+
+fn row(token: &Token, now: Moment) -> [String; 7] {
+    let or_none = |at: Option<Moment>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    [
+        token.id.to_string(),
+        token.name.clone(),
+        format!("{}...{}", token.prefix, token.last_four),
+        state(token, now).to_owned(),
+        token.created_at.to_string(),
+        or_none(token.expires_at),
+        or_none(token.last_used_at),
+    ]
+}
+
+fn json(token: &Token, now: Moment) -> Value {
+    let text = |at: Option<Moment>| at.map(|at| at.to_string());
+    json!({
+        "id": token.id.get(),
+        "user_id": token.user_id.get(),
+        "name": token.name,
+        "kind": token.kind.as_str(),
+        "prefix": token.prefix,
+        "last_four": token.last_four,
+        "state": state(token, now),
+        "created_at": token.created_at.to_string(),
+        "expires_at": text(token.expires_at),
+        "revoked_at": text(token.revoked_at),
+        "last_used_at": text(token.last_used_at),
+    })
+}

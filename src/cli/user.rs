@@ -1,0 +1,285 @@
+//! `wardroom user`: people and service accounts.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::context::{confirm, new_password, open, operator};
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::model::{Moment, User, UserDraft, UserId, UserKey};
+use crate::directory::users::UserFilter;
+use crate::directory::{Actor, Directory};
+
+/// The commands about users.
+#[derive(Subcommand)]
+pub(super) enum UserVerb {
+    /// Make a user. Without a password it can only use tokens.
+    Add(Add),
+    /// List users in the order of their ids.
+    List(List),
+    /// Show one user.
+    Show(Show),
+    /// Change a user.
+    Edit(Edit),
+    /// Keep a user from authenticating, from now on, with any token.
+    Disable(Show),
+    /// Let a user authenticate again.
+    Enable(Show),
+    /// Replace a user's password.
+    SetPassword(SetPassword),
+    /// Remove a user for good, with its tokens and memberships.
+    Delete(Delete),
+}
+
+#[derive(Args)]
+pub(super) struct Add {
+    /// The username: 1 to 150 letters, digits and @ . + - _, not yet taken.
+    username: String,
+    #[command(flatten)]
+    details: Details,
+    /// May enter the back office.
+    #[arg(long)]
+    staff: bool,
+    /// May do everything.
+    #[arg(long)]
+    admin: bool,
+    /// Cannot authenticate until enabled.
+    #[arg(long)]
+    inactive: bool,
+    /// Ask for a password on the terminal.
+    #[arg(long, conflicts_with = "password_stdin")]
+    password: bool,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// What is known of a user beyond its name and rights.
+#[derive(Args, Default, PartialEq)]
+pub(super) struct Details {
+    /// Email address; empty text removes it.
+    #[arg(long)]
+    email: Option<String>,
+    /// Mobile number, such as +1-555-0123; empty text removes it.
+    #[arg(long)]
+    mobile_number: Option<String>,
+    /// First name, at most 150 characters.
+    #[arg(long)]
+    first_name: Option<String>,
+    /// Last name, at most 150 characters.
+    #[arg(long)]
+    last_name: Option<String>,
+    /// male, female, non-binary or other; empty text removes it.
+    #[arg(long)]
+    gender: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// Rows at the most (1 to 1000).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only users with a greater id: where the last page ended.
+    #[arg(long, value_name = "ID")]
+    after: Option<UserId>,
+    /// Only active users (true), or only others (false).
+    #[arg(long, value_name = "BOOL")]
+    active: Option<bool>,
+    /// Only staff (true), or only others (false).
+    #[arg(long, value_name = "BOOL")]
+    staff: Option<bool>,
+    /// Only admins (true), or only others (false).
+    #[arg(long, value_name = "BOOL")]
+    admin: Option<bool>,
+    /// Only members of the group with this id.
+    #[arg(long, value_name = "ID")]
+    group: Option<crate::directory::model::GroupId>,
+}
+
+#[derive(Args)]
+pub(super) struct Show {
+    /// The user: its id or its username.
+    user: UserKey,
+}
+
+#[derive(Args)]
+pub(super) struct Edit {
+    /// The user: its id or its username.
+    user: UserKey,
+    /// The new username.
+    #[arg(long)]
+    username: Option<String>,
+    #[command(flatten)]
+    details: Details,
+    /// May enter the back office (true or false).
+    #[arg(long, value_name = "BOOL")]
+    staff: Option<bool>,
+    /// May do everything (true or false).
+    #[arg(long, value_name = "BOOL")]
+    admin: Option<bool>,
+}
+
+#[derive(Args)]
+pub(super) struct SetPassword {
+    /// The user: its id or its username.
+    user: UserKey,
+    /// Read the password from the first line of standard input instead of asking on the terminal.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Delete {
+    /// The user: its id or its username.
+    user: UserKey,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mistake> {
+    let (directory, actor) = (open(config).await?, operator());
+    match verb {
+        UserVerb::Add(args) => add(&directory, &actor, args).await,
+        UserVerb::List(args) => list(&directory, &actor, args).await,
+        UserVerb::Show(Show { user }) => Ok(shown(&directory.user(&actor, &user).await?)),
+        UserVerb::Edit(args) => edit(&directory, &actor, args).await,
+        UserVerb::Disable(Show { user }) => activate(&directory, &actor, &user, false).await,
+        UserVerb::Enable(Show { user }) => activate(&directory, &actor, &user, true).await,
+        UserVerb::SetPassword(args) => {
+            directory.user(&actor, &args.user).await?;
+            let password = new_password(args.password_stdin)?;
+            Ok(done("Set the password of", &directory.set_password(&actor, &args.user, password).await?))
+        }
+        UserVerb::Delete(args) => {
+            confirm(args.yes, &format!("Delete the user {} for good?", args.user))?;
+            Ok(done("Deleted", &directory.delete_user(&actor, &args.user).await?))
+        }
+    }
+}
+
+async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, Mistake> {
+    let wants_password = args.password || args.password_stdin;
+    let password = wants_password.then(|| new_password(args.password_stdin)).transpose()?;
+    let draft = UserDraft {
+        username: Some(args.username),
+        is_staff: Some(args.staff),
+        is_admin: Some(args.admin),
+        is_active: Some(!args.inactive),
+        ..args.details.draft()
+    };
+    Ok(done("Added", &directory.create_user(actor, &draft, password).await?))
+}
+
+async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, Mistake> {
+    let List { limit, after, active, staff, admin, group } = args;
+    let filter = UserFilter { after, is_active: active, is_staff: staff, is_admin: admin, group };
+    let users = directory.users(actor, &filter, limit).await?;
+    let rows: Vec<_> = users.iter().map(row).collect();
+    let heads = ["id", "username", "full name", "email", "rights", "last login"];
+    Ok(Report::table(heads, &rows, users.iter().map(json).collect()))
+}
+
+async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report, Mistake> {
+    let Edit { user, username, details, staff, admin } = args;
+    if username.is_none() && staff.is_none() && admin.is_none() && details == Details::default() {
+        return Err(Mistake::usage(format!(
+            "say what to change of the user {user}: see `wardroom user edit --help`"
+        )));
+    }
+    let draft = UserDraft { username, is_staff: staff, is_admin: admin, ..details.draft() };
+    Ok(done("Changed", &directory.update_user(actor, &user, &draft).await?))
+}
+
+async fn activate(
+    directory: &Directory,
+    actor: &Actor,
+    user: &UserKey,
+    active: bool,
+) -> Result<Report, Mistake> {
+    let draft = UserDraft { is_active: Some(active), ..UserDraft::default() };
+    let verb = if active { "Enabled" } else { "Disabled" };
+    Ok(done(verb, &directory.update_user(actor, user, &draft).await?))
+}
+
+impl Details {
+    fn draft(self) -> UserDraft {
+        let nullable = |text: Option<String>| text.map(|text| (!text.is_empty()).then_some(text));
+        UserDraft {
+            email: nullable(self.email),
+            mobile_number: nullable(self.mobile_number),
+            first_name: self.first_name,
+            last_name: self.last_name,
+            gender: nullable(self.gender),
+            ..UserDraft::default()
+        }
+    }
+}
+
+fn done(verb: &str, user: &User) -> Report {
+    Report::new(format!("{verb} user {} ({}).\n", user.id, user.username), json(user))
+}
+
+fn row(user: &User) -> [String; 6] {
+    [
+        user.id.to_string(),
+        user.username.clone(),
+        user.full_name(),
+        user.email.clone().unwrap_or_default(),
+        rights(user),
+        when(user.last_login),
+    ]
+}
+
+fn rights(user: &User) -> String {
+    let flags = [(user.is_admin, "admin"), (user.is_staff, "staff"), (!user.is_active, "inactive")];
+    flags.into_iter().filter_map(|(set, name)| set.then_some(name)).collect::<Vec<_>>().join(",")
+}
+
+fn when(at: Option<Moment>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
+}
+
+fn shown(user: &User) -> Report {
+    let groups: Vec<_> = user.groups.iter().map(ToString::to_string).collect();
+    let lines = [
+        ("id", user.id.to_string()),
+        ("username", user.username.clone()),
+        ("full name", user.full_name()),
+        ("email", user.email.clone().unwrap_or_default()),
+        ("mobile number", user.mobile_number.clone().unwrap_or_default()),
+        ("gender", user.gender.clone().unwrap_or_default()),
+        ("avatar", user.avatar.clone().unwrap_or_default()),
+        ("rights", rights(user)),
+        ("groups", groups.join(",")),
+        ("last login", when(user.last_login)),
+        ("created", user.created_at.to_string()),
+        ("updated", user.updated_at.to_string()),
+    ];
+    let text: String = lines
+        .iter()
+        .map(|(name, value)| format!("{name:<14} {value}").trim_end().to_owned() + "\n")
+        .collect();
+    Report::new(text, json(user))
+}
+
+fn json(user: &User) -> Value {
+    json!({
+        "id": user.id.get(),
+        "username": user.username,
+        "mobile_number": user.mobile_number,
+        "email": user.email,
+        "avatar": user.avatar,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "full_name": user.full_name(),
+        "gender": user.gender,
+        "groups": user.groups.iter().map(|group| group.get()).collect::<Vec<_>>(),
+        "is_active": user.is_active,
+        "is_staff": user.is_staff,
+        "is_admin": user.is_admin,
+        "last_login": user.last_login.map(|at| at.to_string()),
+        "created_at": user.created_at.to_string(),
+        "updated_at": user.updated_at.to_string(),
+    })
+}

@@ -1,0 +1,135 @@
+//! Settings that say which hosts may be named and which peers are believed.
+//!
+//! The rules for hosts are Django's. Never in here: a request.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::values::{Value, items, joined};
+
+/// The hosts that requests may name, by Django's rules for `ALLOWED_HOSTS`.
+#[derive(Debug, Clone)]
+pub struct AllowedHosts(Vec<String>);
+
+impl AllowedHosts {
+    /// Whether a request with this Host header, as received, is for us.
+    ///
+    /// Asked for each request, therefore without an allocation.
+    pub fn allows(&self, host: &str) -> bool {
+        let name = split_host(host).map_or("", |(name, _)| name);
+        !name.is_empty() && self.0.iter().any(|pattern| matches(pattern, name))
+    }
+
+    /// Allows one more host, which may have a port.
+    pub fn also(&mut self, host: &str) {
+        self.0.extend(split_host(host).map(|(name, _)| name.to_ascii_lowercase()));
+    }
+}
+
+impl Value for AllowedHosts {
+    type Is = Self;
+    const NAME: &'static str = "HOSTS";
+    const LIST: bool = true;
+
+    fn form() -> String {
+        "hosts without port and with commas between, such as example.com, .example.com (with its subdomains), \
+         [::1], or * for any"
+            .into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        items(text).map(pattern).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(value: &Self) -> String {
+        value.0.join(",")
+    }
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    let lower = text.to_ascii_lowercase();
+    let whole = lower.strip_suffix('.').unwrap_or(&lower);
+    let name = whole.strip_prefix('.').unwrap_or(whole);
+    let host = split_host(name).is_some_and(|(name, port)| !name.is_empty() && port.is_none());
+    if lower == "*" || host { Ok(whole.into()) } else { Err(text.into()) }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let within = |domain: &str| {
+        let start = name.len().checked_sub(domain.len());
+        start.and_then(|start| name.split_at_checked(start)).is_some_and(|(head, tail)| {
+            tail.eq_ignore_ascii_case(domain) && (head.is_empty() || head.ends_with('.'))
+        })
+    };
+    match pattern.strip_prefix('.') {
+        Some(domain) => within(domain),
+        None => pattern == "*" || pattern.eq_ignore_ascii_case(name),
+    }
+}
+
+/// Name and port of a host, if it has Django's form `^([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(:[0-9]+)?$`
+/// in either case; the final dot of the name is dropped.
+pub(super) fn split_host(host: &str) -> Option<(&str, Option<&str>)> {
+    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
+    let (name, rest) = host.split_at_checked(end)?;
+    let port = match rest.strip_prefix(':') {
+        Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port),
+        None if rest.is_empty() => None,
+        _ => return None,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    let allowed = !name.is_empty() && name.bytes().all(plain) || is_ipv6(name);
+    allowed.then(|| (name.strip_suffix('.').unwrap_or(name), port))
+}
+
+/// `\[[a-f0-9]*:[a-f0-9.:]+\]`: looser than an address, and just as strict as Django.
+fn is_ipv6(name: &str) -> bool {
+    let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inner.and_then(|inner| inner.split_once(':')).is_some_and(|(head, tail)| {
+        let plain = |byte: u8| byte.is_ascii_hexdigit() || b".:".contains(&byte);
+        head.bytes().all(|byte| byte.is_ascii_hexdigit()) && !tail.is_empty() && tail.bytes().all(plain)
+    })
+}
+
+/// The peers whose word about the client's address and scheme is taken.
+#[derive(Debug, Clone)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Whether this peer is a proxy of ours. `::ffff:10.0.0.1` counts as `10.0.0.1`.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.0.iter().any(|network| network.contains(&peer))
+    }
+}
+
+impl Value for TrustedProxies {
+    type Is = Self;
+    const NAME: &'static str = "NETWORKS";
+    const LIST: bool = true;
+
+    fn form() -> String {
+        "IP addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/8,::1, or nothing".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        items(text).map(|item| network(item).ok_or_else(|| item.into())).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn show(value: &Self) -> String {
+        let single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
+        let shown = |net: &IpNet| if single(net) { net.addr().to_string() } else { net.to_string() };
+        joined(&value.0.iter().map(shown).collect::<Vec<_>>())
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    match (net.addr().to_canonical(), net.prefix_len()) {
+        (IpAddr::V4(address), length) if net.max_prefix_len() == 128 && length >= 96 => {
+            Ipv4Net::new(address, length - 96).ok().map(IpNet::from)
+        }
+        _ => Some(net),
+    }
+}

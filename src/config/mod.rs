@@ -1,0 +1,411 @@
+//! Every setting of Wardroom, declared once: the struct, the flags, the environment variables, the file's
+//! keys, the help, docs/settings.md and `wardroom config show` all come from the list in this file.
+//!
+//! A flag wins over the environment, the environment over the TOML file, the file over the default. Never
+//! in here: anything that acts on a setting, or a value that was not given as a setting.
+//!
+//! To add a setting, add it to the list; to add a kind of value, see `values`, `urls` and
+//! `hosts`; `flags` and `sources` find the texts.
+
+mod flags;
+mod hosts;
+mod sources;
+mod urls;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+pub use flags::{CommonFlags, Flags, ServeFlags};
+pub use hosts::{AllowedHosts, TrustedProxies};
+pub use sources::{ConfigError, Environment, Origin, Shown};
+pub use urls::{DatabaseUrl, PublicUrl};
+pub use values::{AccessLog, LogFormat, Value};
+
+use sources::Sources;
+use urls::MediaUrl;
+use values::{ByteSize, Count, ListenAddrs, LogLevel, Span};
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "/etc/wardroom/wardroom.toml";
+
+/// The commands that take a setting as a flag. The environment and the file count for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every command.
+    Common,
+    /// Those that serve, and `config`, which shows how they would.
+    Serve,
+}
+
+/// What there is to know about a setting without its value.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the file and in the code, such as `data_dir`.
+    pub key: &'static str,
+    /// Its flag without the dashes in front, such as `data-dir`.
+    pub flag: String,
+    /// Its environment variable, such as `WARDROOM_DATA_DIR`.
+    pub env: String,
+    /// What stands for its value in the help, such as `PATH`.
+    pub value_name: &'static str,
+    /// Its allowed texts, in words.
+    pub form: String,
+    /// Its text if nobody gives one.
+    pub default: &'static str,
+    /// Which commands take its flag.
+    pub scope: Scope,
+    /// Whether it may hold a secret.
+    pub secret: bool,
+    /// Whether the file may give it as an array.
+    pub list: bool,
+    doc: &'static str,
+}
+
+impl Setting {
+    fn of<V: Value>(key: &'static str, scope: Scope, default: &'static str, doc: &'static str) -> Self {
+        Self {
+            key,
+            flag: key.replace('_', "-"),
+            env: format!("WARDROOM_{}", key.to_ascii_uppercase()),
+            value_name: V::NAME,
+            form: V::form(),
+            default,
+            scope,
+            secret: V::SECRET,
+            list: V::LIST,
+            doc,
+        }
+    }
+
+    /// The documentation: first a summary, then what else there is to know.
+    pub fn paragraphs(&self) -> impl Iterator<Item = String> {
+        self.doc.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// The setting of that name.
+pub fn setting(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// `SCOPE name: TYPE = DEFAULT`, each with its documentation: summary, empty line, the rest.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $scope:ident $key:ident: $value:ty = $default:literal;)+) => {
+        /// What the operator decided, or left to the defaults.
+        #[derive(Debug, Clone)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $key: <$value as Value>::Is,)+
+        }
+
+        /// All settings, in the order of the documentation.
+        pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+            vec![$(Setting::of::<$value>(
+                stringify!($key),
+                Scope::$scope,
+                $default,
+                concat!($($doc, "\n"),+),
+            )),+]
+        });
+
+        impl Config {
+            fn take(sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
+                Ok(Self { $($key: sources.take::<$value>(stringify!($key))?),+ })
+            }
+        }
+    };
+}
+
+settings! {
+    /// The directory with the SQLite database and the media files.
+    ///
+    /// A relative path starts at the working directory.
+    Common data_dir: PathBuf = "wardroom-data";
+
+    /// The PostgreSQL database; nothing means SQLite in the data directory.
+    ///
+    /// Other users of the machine can see a command line: give a password in the environment or in the
+    /// file. `?sslmode=require` at the end means TLS with the server's certificate verified.
+    Common database_url: Option<DatabaseUrl> = "";
+
+    /// How many connections to PostgreSQL, or readers of SQLite, this process keeps.
+    Serve database_connections: Count<1, 1000> = "8";
+
+    /// How long a request waits for the database before it is answered with status 503.
+    Common database_timeout: Span<1, 60_000> = "2s";
+
+    /// The addresses to serve on.
+    Serve listen: ListenAddrs = "127.0.0.1:8000";
+
+    /// The address of health and metrics alone; nothing means no such listener.
+    Serve metrics_listen: Option<SocketAddr> = "";
+
+    /// The PEM file with the TLS certificate chain; nothing means plain HTTP.
+    ///
+    /// Needs `tls_key`.
+    Serve tls_certificate: Option<PathBuf> = "";
+
+    /// The PEM file with the private key of the TLS certificate.
+    ///
+    /// Needs `tls_certificate`.
+    Serve tls_key: Option<PathBuf> = "";
+
+    /// The base of the absolute URLs in answers; nothing means each request's own scheme and host.
+    ///
+    /// Its host is allowed without being named in `allowed_hosts`.
+    Serve public_url: Option<PublicUrl> = "";
+
+    /// The path under which media files are served.
+    Serve media_url: MediaUrl = "/media/";
+
+    /// The hosts that a request may name in its Host header; others are answered with status 400.
+    ///
+    /// As in Django: `example.com` is that host, `.example.com` that host and its subdomains, `*` any.
+    /// Case, the port and a final dot do not matter.
+    Serve allowed_hosts: AllowedHosts = "localhost,127.0.0.1,[::1]";
+
+    /// The proxies whose X-Forwarded-Proto and X-Forwarded-For are believed.
+    ///
+    /// An IPv4 address written as IPv6, such as `::ffff:10.0.0.1`, counts as IPv4.
+    Serve trusted_proxies: TrustedProxies = "127.0.0.1,::1";
+
+    /// How many connections are served at once; more wait in the system's queue.
+    Serve max_connections: Count<1, 1_000_000> = "4096";
+
+    /// How many bytes the body of a request may have; a longer one is answered with status 413.
+    Serve max_body_bytes: ByteSize<1024, 1_073_741_824> = "1MiB";
+
+    /// How many bytes the head of a request may have; a longer one is answered with status 431.
+    Serve max_head_bytes: ByteSize<8192, 1_048_576> = "32KiB";
+
+    /// How long a connection may stay open between two requests.
+    Serve idle_timeout: Span<1, 3_600_000> = "75s";
+
+    /// How long a client may take to send the head of a request.
+    Serve head_timeout: Span<1, 3_600_000> = "10s";
+
+    /// How long a client may take to send the body of a request.
+    Serve body_timeout: Span<1, 3_600_000> = "30s";
+
+    /// How long a client may take to receive an answer.
+    Serve write_timeout: Span<1, 3_600_000> = "30s";
+
+    /// How long a client may take for the TLS handshake.
+    Serve tls_handshake_timeout: Span<1, 3_600_000> = "10s";
+
+    /// How long Wardroom may take for an answer.
+    Serve request_timeout: Span<1, 3_600_000> = "30s";
+
+    /// How long requests in flight may take to end when the server stops.
+    Serve drain_timeout: Span<1, 3_600_000> = "10s";
+
+    /// Which log lines are written.
+    Common log_level: LogLevel = "info";
+
+    /// What a log line looks like; auto means for people on a terminal and JSON otherwise.
+    Common log_format: LogFormat = "auto";
+
+    /// Which requests get a log line; failures are those answered with status 400 and above.
+    Serve access_log: AccessLog = "failures";
+
+    /// How many characters (Unicode code points) a new password must have.
+    ///
+    /// 15 is what NIST SP 800-63B-4 asks of a password that is the only factor.
+    Common password_min_length: Count<8, 128> = "15";
+}
+
+/// A configuration, and where each of its values came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// Every setting in the order of `SETTINGS`, for `config show`.
+    pub origins: Vec<Shown>,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Every setting, from these flags, this process's environment and the file.
+    pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
+        Self::load_from(flags, &sources::process_environment, Path::new(DEFAULT_FILE))
+    }
+
+    /// The same with another environment and another default file.
+    pub fn load_from(
+        flags: &Flags,
+        environment: Environment<'_>,
+        default_file: &Path,
+    ) -> Result<Loaded, ConfigError> {
+        let mut sources = Sources::open(flags, environment, default_file)?;
+        let mut config = Self::take(&mut sources)?;
+        let file = sources.path().map(Path::to_owned);
+        let origins = sources.shown;
+        paired(&origins, ["tls_certificate", "tls_key"])?;
+        if let Some(url) = &config.public_url {
+            config.allowed_hosts.also(url.host());
+        }
+        Ok(Loaded { config, origins, file })
+    }
+}
+
+/// Two settings that mean nothing without each other.
+fn paired(origins: &[Shown], keys: [&'static str; 2]) -> Result<(), ConfigError> {
+    let [first, second] = keys.map(|key| origins.iter().find(|row| row.key == key && !row.value.is_empty()));
+    match (first, second, keys) {
+        (Some(row), None, [_, missing]) | (None, Some(row), [missing, _]) => {
+            Err(ConfigError::Unpaired { given: row.key, origin: row.origin.clone(), missing })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What `wardroom config show` prints for people; for programs, serialize `Loaded::origins`.
+pub fn render_show(loaded: &Loaded) -> String {
+    let width =
+        |text: fn(&Shown) -> &str| loaded.origins.iter().map(|row| text(row).len()).max().unwrap_or(0);
+    let keys = width(|row| row.key);
+    // One long value shall not push every origin off the screen.
+    let values = width(|row| &row.value).min(40);
+    loaded.origins.iter().fold(String::new(), |text, Shown { key, value, origin }| {
+        let value = if value.is_empty() { "-" } else { value };
+        text + &format!("{key:keys$}  {value:values$}  {origin}\n")
+    })
+}
+
+/// The text of docs/settings.md.
+pub fn settings_markdown() -> String {
+    let mut page = format!("{}\n", INTRODUCTION.replace("DEFAULT_FILE", DEFAULT_FILE).trim_end());
+    for (scope, title) in
+        [(Scope::Common, "Settings of every command"), (Scope::Serve, "Settings of the server")]
+    {
+        page += &format!("\n## {title}\n");
+        SETTINGS
+            .iter()
+            .filter(|setting| setting.scope == scope)
+            .for_each(|setting| page += &section(setting));
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Settings
+
+<!-- Written by Wardroom from src/config/mod.rs: change the text there. -->
+
+A flag wins over an environment variable, an environment variable over the file, the file over the default.
+An empty environment variable counts as not set. `wardroom config show` prints every value and where it
+came from, without passwords.
+
+The file is TOML, one `key = value` on a line. It is the one that `--config PATH` or `WARDROOM_CONFIG` names,
+or else `DEFAULT_FILE` if that exists. An unknown key is an error. A file that holds a password must
+not be open to every user of the machine: `chmod 600` it.
+
+Every command reads the environment and the file for all settings. The flags of the first group belong to
+every command, those of the second to the commands that serve and to `wardroom config`.
+";
+
+fn section(setting: &Setting) -> String {
+    let Setting { key, flag, env, value_name, form, .. } = setting;
+    let default =
+        if setting.default.is_empty() { "nothing".into() } else { format!("`{}`", setting.default) };
+    let array = if setting.list { ", also as an array of strings" } else { "" };
+    let doc = setting.paragraphs().collect::<Vec<_>>().join("\n\n");
+    format!(
+        "\n### {key}\n\n{doc}\n\n- Flag: `--{flag} <{value_name}>`\n- Environment: `{env}`\n- File: `{key}`{array}\n\
+         - Default: {default}\n- Allowed: {}\n",
+        form.replace('*', "\\*")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn load(flags: &Flags, environment: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+        let lookup =
+            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, text)| text.into());
+        Config::load_from(flags, &lookup, Path::new("/nonexistent/wardroom.toml"))
+    }
+
+    #[test]
+    fn every_default_is_allowed_and_shown_as_declared() {
+        let loaded = load(&Flags::default(), &[]).unwrap();
+        for (row, setting) in loaded.origins.iter().zip(SETTINGS.iter()) {
+            let expected = match setting.key {
+                "idle_timeout" => "1m 15s",
+                _ => setting.default,
+            };
+            assert_eq!((row.key, row.value.as_str(), &row.origin), (setting.key, expected, &Origin::Default));
+        }
+        assert_eq!((loaded.origins.len(), loaded.file), (SETTINGS.len(), None));
+    }
+
+    #[test]
+    fn values_arrive_as_types() {
+        let config = load(&Flags::default(), &[]).unwrap().config;
+        assert_eq!(config.data_dir, Path::new("wardroom-data"));
+        assert_eq!(config.database_timeout, Duration::from_secs(2));
+        assert_eq!((config.max_body_bytes, config.password_min_length), (1 << 20, 15));
+        assert_eq!((config.log_format, config.access_log), (LogFormat::Auto, AccessLog::Failures));
+        assert!(config.database_url.is_none() && config.tls_key.is_none() && config.metrics_listen.is_none());
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let error = load(&Flags::default().with("tls_certificate", "/c.pem"), &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "tls_key (default) is empty although tls_certificate (flag --tls-certificate) is set; set both, or neither"
+        );
+        let error = load(&Flags::default(), &[("WARDROOM_TLS_KEY", "/k.pem")]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("tls_certificate (default) is empty although tls_key (environment")
+        );
+        let both = Flags::default().with("tls_certificate", "/c.pem").with("tls_key", "/k.pem");
+        assert!(load(&both, &[]).unwrap().config.tls_key.is_some());
+    }
+
+    #[test]
+    fn the_public_host_is_allowed_unasked() {
+        let loaded = load(&Flags::default().with("public_url", "https://a.example:8443/"), &[]).unwrap();
+        assert!(loaded.config.allowed_hosts.allows("A.example"));
+        assert!(loaded.config.allowed_hosts.allows("localhost"));
+        let row = loaded.origins.iter().find(|row| row.key == "allowed_hosts").unwrap();
+        assert_eq!(row.value, "localhost,127.0.0.1,[::1]");
+    }
+
+    #[test]
+    fn show_tells_values_and_origins_without_secrets() {
+        let flags = Flags::default().with("listen", "[::]:80");
+        let loaded = load(&flags, &[("WARDROOM_DATABASE_URL", "postgres://app:hunter2@db/w")]).unwrap();
+        let text = render_show(&loaded);
+        let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap();
+        let words = |key: &str| line(key).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words("listen"), "listen [::]:80 flag --listen");
+        assert_eq!(words("metrics_listen"), "metrics_listen - default");
+        assert_eq!(
+            words("database_url"),
+            "database_url postgres://app:***@db/w environment WARDROOM_DATABASE_URL"
+        );
+        let json = serde_json::to_string(&loaded.origins).unwrap();
+        assert!(json.contains(r#"{"key":"listen","value":"[::]:80","origin":"flag --listen"}"#));
+        assert!(!format!("{text}{json}{loaded:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_documentation_names_every_setting() {
+        let page = settings_markdown();
+        for Setting { key, flag, env, form, .. } in SETTINGS.iter() {
+            let head = format!("\n### {key}\n\n");
+            assert_eq!(page.matches(&head).count(), 1, "{key}");
+            assert!(page.contains(&format!("`--{flag} <")) && page.contains(&format!("`{env}`")), "{key}");
+            assert!(page.contains(&form.replace('*', "\\*")), "{key}");
+        }
+        assert!(page.contains("- File: `allowed_hosts`, also as an array of strings\n"));
+        assert!(page.contains("- Default: `8`\n- Allowed: a whole number from 1 to 1000\n"));
+    }
+}

@@ -1,0 +1,283 @@
+//! The types of the settings: what text each allows, what it becomes, and how it is shown.
+//!
+//! Each rule stands here once; the declaration in `config` names it with its limits. Never in here: the
+//! name or the default of a setting, where a text came from, or a `show` that gives away a secret.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+/// How a setting's text becomes a value, and back.
+pub trait Value {
+    /// What the rest of the program gets.
+    type Is;
+    /// What stands for the value in the help: `--listen <ADDRESSES>`.
+    const NAME: &'static str;
+    /// Whether the file may hold an array of strings instead of one text with commas.
+    const LIST: bool = false;
+    /// Whether the text may hold a secret, so that no message may quote it.
+    const SECRET: bool = false;
+    /// The allowed texts, in words that complete "use ...".
+    fn form() -> String;
+    /// Reads a text. The error is the part of it that is not allowed.
+    fn parse(text: &str) -> Result<Self::Is, String>;
+    /// The value for `config show`, without its secret.
+    fn show(value: &Self::Is) -> String;
+    /// Whether this very value holds a secret.
+    fn holds_secret(_value: &Self::Is) -> bool {
+        false
+    }
+}
+
+/// A setting that may be empty, which turns it off.
+impl<V: Value> Value for Option<V> {
+    type Is = Option<V::Is>;
+    const NAME: &'static str = V::NAME;
+    const LIST: bool = V::LIST;
+    const SECRET: bool = V::SECRET;
+
+    fn form() -> String {
+        format!("{}, or nothing", V::form())
+    }
+
+    fn parse(text: &str) -> Result<Self::Is, String> {
+        if text.is_empty() { Ok(None) } else { V::parse(text).map(Some) }
+    }
+
+    fn show(value: &Self::Is) -> String {
+        value.as_ref().map(V::show).unwrap_or_default()
+    }
+
+    fn holds_secret(value: &Self::Is) -> bool {
+        value.as_ref().is_some_and(V::holds_secret)
+    }
+}
+
+impl Value for PathBuf {
+    type Is = Self;
+    const NAME: &'static str = "PATH";
+
+    fn form() -> String {
+        "a path, such as /var/lib/wardroom".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.contains('\0') { Err(text.into()) } else { Ok(text.into()) }
+    }
+
+    fn show(value: &Self) -> String {
+        value.display().to_string()
+    }
+}
+
+/// A whole number within limits.
+#[derive(Debug)]
+pub enum Count<const MIN: u32, const MAX: u32> {}
+
+impl<const MIN: u32, const MAX: u32> Value for Count<MIN, MAX> {
+    type Is = u32;
+    const NAME: &'static str = "NUMBER";
+
+    fn form() -> String {
+        format!("a whole number from {MIN} to {MAX}")
+    }
+
+    fn parse(text: &str) -> Result<u32, String> {
+        digits(text)
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| (MIN..=MAX).contains(number))
+            .ok_or_else(|| text.into())
+    }
+
+    fn show(value: &u32) -> String {
+        value.to_string()
+    }
+}
+
+/// A time span within limits, which are milliseconds.
+#[derive(Debug)]
+pub enum Span<const MIN: u64, const MAX: u64> {}
+
+impl<const MIN: u64, const MAX: u64> Value for Span<MIN, MAX> {
+    type Is = Duration;
+    const NAME: &'static str = "DURATION";
+
+    fn form() -> String {
+        let [min, max] = [MIN, MAX].map(|limit| Self::show(&Duration::from_millis(limit)));
+        format!("a duration from {min} to {max} with its unit, such as 500ms, 10s or 1m")
+    }
+
+    fn parse(text: &str) -> Result<Duration, String> {
+        let allowed = Duration::from_millis(MIN)..=Duration::from_millis(MAX);
+        humantime::parse_duration(text).ok().filter(|span| allowed.contains(span)).ok_or_else(|| text.into())
+    }
+
+    fn show(value: &Duration) -> String {
+        humantime::format_duration(*value).to_string()
+    }
+}
+
+/// A number of bytes within limits.
+#[derive(Debug)]
+pub enum ByteSize<const MIN: usize, const MAX: usize> {}
+
+const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+impl<const MIN: usize, const MAX: usize> Value for ByteSize<MIN, MAX> {
+    type Is = usize;
+    const NAME: &'static str = "BYTES";
+
+    fn form() -> String {
+        let [min, max] = [MIN, MAX].map(|limit| Self::show(&limit));
+        format!("a number of bytes from {min} to {max}, such as 65536, 64KiB or 1MiB")
+    }
+
+    fn parse(text: &str) -> Result<usize, String> {
+        let with_unit = UNITS.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+        let (number, size) = with_unit.unwrap_or((text, 1));
+        digits(number)
+            .and_then(|number| usize::try_from(number).ok()?.checked_mul(size))
+            .filter(|bytes| (MIN..=MAX).contains(bytes))
+            .ok_or_else(|| text.into())
+    }
+
+    fn show(value: &usize) -> String {
+        let unit = UNITS.iter().find(|(_, size)| *value >= *size && value.is_multiple_of(*size));
+        unit.map_or_else(|| value.to_string(), |(unit, size)| format!("{}{unit}", value / size))
+    }
+}
+
+/// Digits alone: `u64::from_str` would take `+5` as well.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The addresses to listen on: at least one.
+#[derive(Debug)]
+pub enum ListenAddrs {}
+
+impl Value for ListenAddrs {
+    type Is = Vec<SocketAddr>;
+    const NAME: &'static str = "ADDRESSES";
+    const LIST: bool = true;
+
+    fn form() -> String {
+        format!("{} (several with commas between)", SocketAddr::form())
+    }
+
+    fn parse(text: &str) -> Result<Vec<SocketAddr>, String> {
+        text.split(',').map(|item| SocketAddr::parse(item.trim())).collect()
+    }
+
+    fn show(value: &Vec<SocketAddr>) -> String {
+        joined(value)
+    }
+}
+
+impl Value for SocketAddr {
+    type Is = Self;
+    const NAME: &'static str = "ADDRESS";
+
+    fn form() -> String {
+        "host:port, such as 127.0.0.1:8000 or [::]:8000; the host is an IP address".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| text.into())
+    }
+
+    fn show(value: &Self) -> String {
+        value.to_string()
+    }
+}
+
+/// Which log lines are written, in the words of `EnvFilter`.
+#[derive(Debug)]
+pub enum LogLevel {}
+
+impl Value for LogLevel {
+    type Is = String;
+    const NAME: &'static str = "FILTER";
+    const LIST: bool = true;
+
+    fn form() -> String {
+        "error, warn, info, debug or trace, also by module with commas between, such as info,wardroom::http=debug"
+            .into()
+    }
+
+    fn parse(text: &str) -> Result<String, String> {
+        let allowed = !text.trim().is_empty() && EnvFilter::builder().parse(text).is_ok();
+        if allowed { Ok(text.into()) } else { Err(text.into()) }
+    }
+
+    fn show(value: &String) -> String {
+        value.clone()
+    }
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])+ $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])+ $variant,)+ }
+
+        impl Value for $name {
+            type Is = Self;
+            const NAME: &'static str = "CHOICE";
+
+            fn form() -> String {
+                format!("one of {}", [$($text),+].join(", "))
+            }
+
+            fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(text.into()),
+                }
+            }
+
+            fn show(value: &Self) -> String {
+                match value { $(Self::$variant => $text,)+ }.into()
+            }
+        }
+    };
+}
+
+choice! {
+    /// What a log line looks like.
+    LogFormat {
+        /// For people on a terminal, JSON otherwise.
+        Auto = "auto",
+        /// For people.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// Which requests get a log line.
+    AccessLog {
+        /// None.
+        None = "none",
+        /// Those answered with status 400 and above.
+        Failures = "failures",
+        /// All.
+        All = "all",
+    }
+}
+
+/// The items of a list; an empty text is an empty list.
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    let empty = text.trim().is_empty();
+    text.split(',').map(str::trim).skip(usize::from(empty))
+}
+
+pub(super) fn joined(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Who is acting, and may they do this to that? One pure function, [`may`], answers for the API, the
+//! admin site, the CLI and imports alike.
+//!
+//! Never in here: a look-up. What the answer depends on is handed in; rules that need the database
+//! (the last admin) are kept by the use cases, inside their transactions.
+
+use std::sync::Arc;
+
+use super::error::Denial;
+use super::identity::Identity;
+use super::model::{User, UserFields};
+
+/// Who asks for something to be done, and from where.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Who.
+    pub who: Who,
+    /// From where, for the audit trail.
+    pub origin: Origin,
+}
+
+/// Who an actor is.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// Somebody with access to the machine, at the command line, by their name there.
+    Operator(String),
+    /// A person whose token was sent.
+    Person(Arc<Identity>),
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address.
+    pub address: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
+}
+
+impl Actor {
+    /// An operator at the command line.
+    pub fn operator(name: impl Into<String>) -> Self {
+        Self { who: Who::Operator(name.into()), origin: Origin::default() }
+    }
+}
+
+/// Something an actor wants to do, with all that the answer depends on.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed<'a> {
+    /// See users.
+    ReadUsers,
+    /// Make a user with these fields.
+    CreateUser(&'a UserFields),
+    /// Change these fields of this user.
+    UpdateUser(&'a User, &'a UserFields),
+    /// Replace this user's password.
+    SetPassword(&'a User),
+    /// Remove this user.
+    DeleteUser(&'a User),
+    /// See groups.
+    ReadGroups,
+    /// Make a group.
+    CreateGroup,
+    /// Rename a group or change its notes.
+    UpdateGroup,
+    /// Remove a group.
+    DeleteGroup,
+    /// Add somebody to a group or take somebody out of it.
+    ChangeMembers,
+    /// See the list of permissions.
+    ReadPermissions,
+    /// See this user's tokens.
+    ReadTokens(&'a User),
+    /// Issue a token that acts as this user.
+    IssueToken(&'a User),
+    /// Revoke a token of this user.
+    RevokeToken(&'a User),
+    /// Bring rows in from elsewhere, as they are.
+    Import,
+}
+
+/// What a person needs to hold for a deed.
+enum Need {
+    /// A permission code.
+    Code(i64),
+    /// Being an admin.
+    Admin,
+}
+
+impl Deed<'_> {
+    fn need(&self) -> Need {
+        match self {
+            Self::CreateGroup => Need::Code(1201),
+            Self::ReadGroups => Need::Code(1202),
+            Self::UpdateGroup => Need::Code(1203),
+            Self::DeleteGroup => Need::Code(1204),
+            Self::CreateUser(_) => Need::Code(1221),
+            Self::ReadUsers => Need::Code(1222),
+            Self::UpdateUser(..) | Self::SetPassword(_) => Need::Code(1223),
+            Self::DeleteUser(_) => Need::Code(1224),
+            Self::IssueToken(_) => Need::Code(1231),
+            Self::ReadTokens(_) => Need::Code(1232),
+            Self::RevokeToken(_) => Need::Code(1234),
+            Self::ReadPermissions => Need::Code(1252),
+            // A membership hands on the group's rights: until those are weighed here, admins only.
+            Self::ChangeMembers | Self::Import => Need::Admin,
+        }
+    }
+
+    /// Whether it makes, changes, or acts as an admin.
+    fn concerns_admin(&self) -> bool {
+        match self {
+            Self::CreateUser(fields) => fields.is_admin == Some(true),
+            Self::UpdateUser(target, fields) => target.is_admin || fields.is_admin == Some(true),
+            Self::SetPassword(target) | Self::DeleteUser(target) => target.is_admin,
+            Self::IssueToken(target) | Self::RevokeToken(target) => target.is_admin,
+            _ => false,
+        }
+    }
+
+    /// Whether somebody changes what they themselves may do.
+    fn raises(&self, person: &User) -> bool {
+        match self {
+            Self::UpdateUser(target, fields) => {
+                target.id == person.id
+                    && (fields.is_staff.is_some() || fields.is_admin.is_some() || fields.is_active.is_some())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// May this actor do this? The operator always may; an admin may; staff with the permission's code may,
+/// but nothing that concerns an admin, and nobody without admin rights changes their own.
+pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
+    let Who::Person(identity) = &actor.who else { return Ok(()) };
+    let person = &identity.user;
+    if person.is_admin {
+        return Ok(());
+    }
+    let holds = match deed.need() {
+        Need::Code(code) => person.is_staff && identity.rights.contains(&code),
+        Need::Admin => false,
+    };
+    if !holds {
+        return Err(Denial::NoRight);
+    }
+    if deed.concerns_admin() {
+        return Err(Denial::AdminsOnly);
+    }
+    if deed.raises(person) {
+        return Err(Denial::OwnRights);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::identity::tests::identity;
+
+    fn staff(rights: &[i64]) -> Actor {
+        let mut identity = identity();
+        identity.user.is_staff = true;
+        identity.rights = rights.to_vec();
+        Actor { who: Who::Person(Arc::new(identity)), origin: Origin::default() }
+    }
+
+    fn user(id: i64, is_admin: bool) -> User {
+        User { id: id.try_into().unwrap(), is_admin, ..identity().user }
+    }
+
+    #[test]
+    fn each_deed_needs_its_code_and_staff() {
+        let (nothing, other) = (UserFields::default(), user(9, false));
+        let table: [(Deed<'_>, i64); 12] = [
+            (Deed::CreateGroup, 1201),
+            (Deed::ReadGroups, 1202),
+            (Deed::UpdateGroup, 1203),
+            (Deed::DeleteGroup, 1204),
+            (Deed::CreateUser(&nothing), 1221),
+            (Deed::ReadUsers, 1222),
+            (Deed::UpdateUser(&other, &nothing), 1223),
+            (Deed::SetPassword(&other), 1223),
+            (Deed::DeleteUser(&other), 1224),
+            (Deed::IssueToken(&other), 1231),
+            (Deed::ReadTokens(&other), 1232),
+            (Deed::ReadPermissions, 1252),
+        ];
+        for (deed, code) in table {
+            assert_eq!(may(&staff(&[code]), deed), Ok(()), "{deed:?}");
+            assert_eq!(may(&staff(&[code + 1, code - 1]), deed), Err(Denial::NoRight), "{deed:?}");
+            let mut plain = identity();
+            plain.rights = vec![code];
+            let plain = Actor { who: Who::Person(Arc::new(plain)), origin: Origin::default() };
+            assert_eq!(may(&plain, deed), Err(Denial::NoRight), "{deed:?}");
+            assert_eq!(may(&Actor::operator("root"), deed), Ok(()), "{deed:?}");
+        }
+    }
+
+    #[test]
+    fn staff_never_touch_an_admin_or_themselves() {
+        let all = staff(&[1221, 1222, 1223, 1224, 1231, 1232, 1234]);
+        let (admin, own) = (user(9, true), user(1, false));
+        let raise = UserFields { is_admin: Some(true), ..UserFields::default() };
+        let promote = UserFields { is_staff: Some(true), ..UserFields::default() };
+        for deed in [
+            Deed::CreateUser(&raise),
+            Deed::UpdateUser(&admin, &promote),
+            Deed::UpdateUser(&own, &raise),
+            Deed::SetPassword(&admin),
+            Deed::DeleteUser(&admin),
+            Deed::IssueToken(&admin),
+            Deed::RevokeToken(&admin),
+        ] {
+            assert_eq!(may(&all, deed), Err(Denial::AdminsOnly), "{deed:?}");
+        }
+        assert_eq!(may(&all, Deed::UpdateUser(&own, &promote)), Err(Denial::OwnRights));
+        assert_eq!(may(&all, Deed::ChangeMembers), Err(Denial::NoRight));
+    }
+}

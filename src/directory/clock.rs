@@ -1,0 +1,79 @@
+//! The only source of time, randomness and fresh ids. Everything else is given a [`Clock`], so that a
+//! test can stand at any moment; clippy forbids the short cuts elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use super::error::Error;
+use super::model::{Moment, TokenKey};
+
+/// Tells the time and makes what must be unpredictable.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// `None`: the machine's time. A fixed time is moved by hand.
+    fixed: Option<Arc<AtomicI64>>,
+    requests: Arc<RequestIds>,
+}
+
+/// Request ids need to be unique and cheap, not secret: a random start per process and a counter.
+#[derive(Debug)]
+struct RequestIds {
+    process: u32,
+    next: AtomicU64,
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Result<Self, Error> {
+        let mut seed = [0; 4];
+        fill(&mut seed)?;
+        let requests = RequestIds { process: u32::from_ne_bytes(seed), next: AtomicU64::new(1) };
+        Ok(Self { fixed: None, requests: Arc::new(requests) })
+    }
+
+    /// A clock that stands at `at` until [`Clock::set`] moves it.
+    pub fn fixed(at: Moment) -> Result<Self, Error> {
+        Ok(Self { fixed: Some(Arc::new(AtomicI64::new(at.as_micros()))), ..Self::system()? })
+    }
+
+    /// Moves a fixed clock; the machine's clock takes no notice.
+    pub fn set(&self, at: Moment) {
+        if let Some(fixed) = &self.fixed {
+            fixed.store(at.as_micros(), Ordering::SeqCst);
+        }
+    }
+
+    /// Now, in whole microseconds.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+    pub fn now(&self) -> Moment {
+        let micros = match &self.fixed {
+            Some(fixed) => fixed.load(Ordering::SeqCst),
+            None => jiff::Timestamp::now().as_microsecond(),
+        };
+        // A machine whose clock stands outside the years -9999..9999 is told to be in 1970.
+        Moment::from_micros(micros).unwrap_or(Moment::EPOCH)
+    }
+
+    /// An id for a request: 8 hexadecimal digits of the process, a hyphen, and a running number.
+    pub fn request_id(&self) -> String {
+        let number = self.requests.next.fetch_add(1, Ordering::Relaxed);
+        format!("{:08x}-{number:x}", self.requests.process)
+    }
+
+    /// A fresh token key.
+    pub fn token_key(&self) -> Result<TokenKey, Error> {
+        TokenKey::generate(fill)
+    }
+
+    /// Sixteen random bytes for a password's salt.
+    pub fn salt(&self) -> Result<[u8; 16], Error> {
+        let mut salt = [0; 16];
+        fill(&mut salt)?;
+        Ok(salt)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for randomness")]
+fn fill(buffer: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(buffer).map_err(|error| Error::broken("the machine gave no random bytes", error))
+}

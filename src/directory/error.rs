@@ -1,0 +1,87 @@
+//! What can go wrong in the directory, in the directory's own words.
+//!
+//! No status codes here: `http::error` turns these into answers, the CLI into sentences and exit codes.
+
+use super::model::{Faults, Rule};
+
+/// Why a use case did not do what it was asked. Whatever the reason, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input breaks a rule; every broken one is told.
+    #[error("{}", sentence(.0))]
+    Invalid(Faults),
+    /// There is no such thing, or none that the actor may see.
+    #[error("there is no {noun} {wanted}")]
+    NotFound {
+        /// What was looked for, such as `user`.
+        noun: &'static str,
+        /// By what it was looked for.
+        wanted: String,
+    },
+    /// The actor may not do this.
+    #[error("{0}")]
+    Denied(Denial),
+    /// The database cannot be asked now; the same request may succeed later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A fault of ours or of the machine. The text is for the log, never for a client.
+    #[error("{what}: {source}")]
+    Broken {
+        /// What was being done.
+        what: &'static str,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why an actor may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// It lacks the right.
+    #[error("You do not have permission to perform this action.")]
+    NoRight,
+    /// Only an admin may make or change an admin.
+    #[error("Only an admin may make or change an admin.")]
+    AdminsOnly,
+    /// Nobody may raise their own rights.
+    #[error("You cannot change your own rights.")]
+    OwnRights,
+    /// Somebody has to be left who can do everything.
+    #[error("The last active admin cannot be removed, demoted or deactivated.")]
+    LastAdmin,
+}
+
+impl Error {
+    /// A fault that is nobody's input.
+    pub fn broken(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Broken { what, source: source.into() }
+    }
+
+    /// One broken rule of one field.
+    pub fn invalid(field: &str, rule: &Rule) -> Self {
+        Self::Invalid(Faults::of(field, rule))
+    }
+
+    /// Nothing there by that name or id.
+    pub fn not_found(noun: &'static str, wanted: impl ToString) -> Self {
+        Self::NotFound { noun, wanted: wanted.to_string() }
+    }
+}
+
+impl From<Faults> for Error {
+    fn from(faults: Faults) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+fn sentence(faults: &Faults) -> String {
+    let parts: Vec<_> =
+        faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
+    parts.join("; ")
+}

@@ -1,0 +1,85 @@
+//! Rows brought in from elsewhere, exactly as they are: ids, times and text are kept, empty and null
+//! stay different, and no rule for new input is applied. One transaction takes all of it or nothing.
+
+use serde_json::json;
+
+use super::access::{Actor, Deed, may};
+use super::audit::{self, Object};
+use super::error::Error;
+use super::model::{Group, GroupId, Moment, Rule, TokenKey, TokenKind, User, UserId};
+use super::store::Tx;
+use super::{Directory, tokens};
+
+/// What is brought in.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// Groups, before the users that belong to them.
+    pub groups: Vec<Group>,
+    /// Users, with the groups they belong to.
+    pub users: Vec<ImportedUser>,
+    /// Tokens with their keys.
+    pub tokens: Vec<ImportedToken>,
+}
+
+/// A user with the encoded hash of its password.
+#[derive(Clone, Debug)]
+pub struct ImportedUser {
+    /// The row.
+    pub user: User,
+    /// The hash in Django's encoding; `!` and anything after it means no password.
+    pub password: String,
+}
+
+/// A token that goes on working with the key its owner has.
+#[derive(Clone, Debug)]
+pub struct ImportedToken {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it is called in lists.
+    pub name: String,
+    /// The key in clear text; only its digest is kept.
+    pub key: TokenKey,
+    /// When it was made, there.
+    pub created_at: Moment,
+    /// When it ends.
+    pub expires_at: Option<Moment>,
+}
+
+impl Directory {
+    /// Brings rows in; all of them or none.
+    pub async fn import(&self, actor: &Actor, records: Records) -> Result<(), Error> {
+        may(actor, Deed::Import)?;
+        let (actor, now) = (actor.clone(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                records
+                    .groups
+                    .iter()
+                    .try_for_each(|group| tx.insert_group(Some(group.id), group).map(|_| ()))?;
+                records.users.iter().try_for_each(|user| insert_user(tx, user))?;
+                records.tokens.into_iter().try_for_each(|token| insert_token(tx, token))?;
+                tx.count_ids_on()?;
+                let counts = json!({ "groups": records.groups.len(), "users": records.users.len() });
+                audit::record(tx, now, &actor, "directory.import", &Object::Directory, counts)
+            })
+            .await
+    }
+}
+
+fn insert_user(tx: &Tx<'_>, imported: &ImportedUser) -> Result<(), Error> {
+    let user = &imported.user;
+    tx.insert_user(Some(user.id), user, &imported.password)?;
+    user.groups.iter().try_for_each(|group| join(tx, *group, user.id))
+}
+
+fn join(tx: &Tx<'_>, group: GroupId, user: UserId) -> Result<(), Error> {
+    tx.group(&super::model::GroupKey::Id(group))?
+        .ok_or_else(|| Error::invalid("groups", &Rule::NoSuchObject(group.get())))?;
+    tx.add_member(group, user).map(|_| ())
+}
+
+fn insert_token(tx: &Tx<'_>, token: ImportedToken) -> Result<(), Error> {
+    let kind = TokenKind::Imported;
+    let row = tokens::row(token.user_id, token.name, kind, &token.key, token.created_at, token.expires_at);
+    tx.insert_token(row).map(|_| ())
+}

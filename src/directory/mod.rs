@@ -1,0 +1,114 @@
+//! THE DEEP MODULE: who exists, who may do what, whose token is this.
+//!
+//! Everyone enters by this front door: [`Directory`] and the types below. Use cases stand in one file
+//! per noun; each takes `&Actor` first, asks [`access`] whether it may, and writes the change together
+//! with its [`audit`] event in one transaction. Only this module opens `store`.
+//!
+//! Never in here: HTTP, status codes, terminal output, settings files.
+
+pub mod access;
+pub mod audit;
+pub mod clock;
+pub mod error;
+pub mod groups;
+pub mod identity;
+pub mod import;
+pub mod model;
+pub mod password;
+pub mod permissions;
+mod store;
+pub mod tokens;
+pub mod users;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+
+pub use self::access::{Actor, Origin};
+pub use self::clock::Clock;
+pub use self::error::{Denial, Error};
+pub use self::identity::{Identity, Unauthenticated};
+use self::password::Hasher;
+pub use self::store::OpenError;
+use self::store::Store;
+
+/// Where the directory is kept.
+#[derive(Clone)]
+pub enum Location {
+    /// A SQLite file in this data directory.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database, by its URL; the URL may hold a password.
+    Postgres(String),
+}
+
+/// What opening a directory needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where it is kept.
+    pub location: Location,
+    /// Connections of this process to PostgreSQL, at the most.
+    pub connections: usize,
+    /// How long one statement may wait for the database.
+    pub patience: Duration,
+    /// The shortest password that is accepted, in Unicode code points.
+    pub password_min_length: usize,
+}
+
+/// The directory, open and ready.
+pub struct Directory {
+    store: Store,
+    clock: Clock,
+    hasher: Hasher,
+}
+
+/// Counters of work that costs, for the metrics.
+pub struct Counters {
+    /// Transactions that were asked to write.
+    pub writes: Counter,
+    /// Password hashes computed.
+    pub password_hashes: Counter,
+}
+
+impl Directory {
+    /// Opens an existing directory. It never makes one.
+    pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
+        let store = Store::open(settings).await?;
+        Ok(Self { store, clock, hasher: Hasher::new(settings.password_min_length) })
+    }
+
+    /// Makes a new, empty directory; refuses when there is one, or other files in its place.
+    pub async fn create(settings: &Settings, clock: &Clock) -> Result<(), OpenError> {
+        Store::create(settings, clock.now()).await
+    }
+
+    /// Upgrades an existing directory to this program's schema; tells which versions were applied.
+    pub async fn migrate(settings: &Settings, clock: &Clock) -> Result<Vec<i64>, OpenError> {
+        Store::migrate(settings, clock.now()).await
+    }
+
+    /// The clock every part of this directory goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The counters this directory keeps, shared with whoever shows them.
+    pub fn counters(&self) -> Counters {
+        Counters { writes: self.store.writes(), password_hashes: self.hasher.count() }
+    }
+
+    /// Whether the database can be asked now.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.store.ping().await
+    }
+
+    /// What the database is, in words.
+    pub async fn describe(&self) -> Result<String, Error> {
+        self.store.describe().await
+    }
+
+    /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.
+    pub async fn faults(&self) -> Result<Vec<String>, Error> {
+        self.store.faults().await
+    }
+}

@@ -1,0 +1,174 @@
+//! What somebody wants written, as typed, and the same after every field has passed its rule.
+//!
+//! A draft is filled by the API, the CLI or an import; parsing it collects every fault at once, so that
+//! a person is told all of them and not one after the other.
+
+use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, Username};
+
+/// The faults of an input, by field, in the order the fields were looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(Vec<(String, Vec<String>)>);
+
+impl Faults {
+    /// One fault of one field.
+    pub fn of(field: &str, rule: &Rule) -> Self {
+        let mut faults = Self::default();
+        faults.add(field, rule);
+        faults
+    }
+
+    /// Adds a fault to a field.
+    pub fn add(&mut self, field: &str, rule: &Rule) {
+        match self.0.iter_mut().find(|(name, _)| name == field) {
+            Some((_, messages)) => messages.push(rule.to_string()),
+            None => self.0.push((field.to_owned(), vec![rule.to_string()])),
+        }
+    }
+
+    /// Keeps a good value and notes a bad one.
+    pub fn take<T>(&mut self, field: &str, result: Result<T, Rule>) -> Option<T> {
+        result.map_err(|rule| self.add(field, &rule)).ok()
+    }
+
+    /// Field by field: its name and its messages.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))
+    }
+
+    /// `Ok` when there was none.
+    pub fn none(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    fn field<T: std::str::FromStr<Err = Rule>>(&mut self, name: &str, raw: Option<&str>) -> Option<T> {
+        self.take(name, raw?.parse())
+    }
+
+    /// A field that can be emptied: `Some(None)` empties it.
+    fn nullable<T>(&mut self, name: &str, raw: Option<&Option<String>>) -> Option<Option<T>>
+    where
+        T: std::str::FromStr<Err = Rule>,
+    {
+        match raw?.as_deref() {
+            None => Some(None),
+            Some(text) => self.take(name, text.parse()).map(Some),
+        }
+    }
+}
+
+/// A user as somebody typed it; a field that is `None` is not touched, `Some(None)` is emptied.
+#[derive(Clone, Debug, Default)]
+pub struct UserDraft {
+    /// See [`Username`].
+    pub username: Option<String>,
+    /// See [`MobileNumber`].
+    pub mobile_number: Option<Option<String>>,
+    /// See [`Email`].
+    pub email: Option<Option<String>>,
+    /// See [`PersonName`].
+    pub first_name: Option<String>,
+    /// See [`PersonName`].
+    pub last_name: Option<String>,
+    /// See [`Gender`].
+    pub gender: Option<Option<String>>,
+    /// May it authenticate?
+    pub is_active: Option<bool>,
+    /// May it enter the back office?
+    pub is_staff: Option<bool>,
+    /// May it do everything?
+    pub is_admin: Option<bool>,
+}
+
+/// A [`UserDraft`] whose every field keeps its rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the draft's")]
+pub struct UserFields {
+    pub username: Option<Username>,
+    pub mobile_number: Option<Option<MobileNumber>>,
+    pub email: Option<Option<Email>>,
+    pub first_name: Option<PersonName>,
+    pub last_name: Option<PersonName>,
+    pub gender: Option<Option<Gender>>,
+    pub is_active: Option<bool>,
+    pub is_staff: Option<bool>,
+    pub is_admin: Option<bool>,
+}
+
+impl UserDraft {
+    /// Holds every field to its rule, or tells all that fail.
+    pub fn parse(&self) -> Result<UserFields, Faults> {
+        let mut faults = Faults::default();
+        let fields = UserFields {
+            username: faults.field("username", self.username.as_deref()),
+            mobile_number: faults.nullable("mobile_number", self.mobile_number.as_ref()),
+            email: faults.nullable("email", self.email.as_ref()),
+            first_name: faults.field("first_name", self.first_name.as_deref()),
+            last_name: faults.field("last_name", self.last_name.as_deref()),
+            gender: faults.nullable("gender", self.gender.as_ref()),
+            is_active: self.is_active,
+            is_staff: self.is_staff,
+            is_admin: self.is_admin,
+        };
+        faults.none().map(|()| fields)
+    }
+}
+
+/// A group as somebody typed it; `None` is not touched.
+#[derive(Clone, Debug, Default)]
+pub struct GroupDraft {
+    /// See [`GroupName`].
+    pub name: Option<String>,
+    /// See [`Notes`].
+    pub notes: Option<String>,
+}
+
+/// A [`GroupDraft`] whose every field keeps its rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the draft's")]
+pub struct GroupFields {
+    pub name: Option<GroupName>,
+    pub notes: Option<Notes>,
+}
+
+impl GroupDraft {
+    /// Holds every field to its rule, or tells all that fail.
+    pub fn parse(&self) -> Result<GroupFields, Faults> {
+        let mut faults = Faults::default();
+        let fields = GroupFields {
+            name: faults.field("name", self.name.as_deref()),
+            notes: faults.field("notes", self.notes.as_deref()),
+        };
+        faults.none().map(|()| fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let draft = UserDraft {
+            username: Some(String::new()),
+            email: Some(Some("zz".into())),
+            gender: Some(None),
+            ..UserDraft::default()
+        };
+        let faults = draft.parse().unwrap_err();
+        let told: Vec<_> = faults.iter().map(|(field, messages)| (field, messages.join(" "))).collect();
+        assert_eq!(
+            told,
+            [
+                ("username", "This field may not be blank.".to_owned()),
+                ("email", "Enter a valid email address.".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn null_empties_and_absence_leaves_alone() {
+        let draft = UserDraft { gender: Some(None), ..UserDraft::default() };
+        let fields = draft.parse().unwrap();
+        assert_eq!((fields.gender, fields.email), (Some(None), None));
+    }
+}

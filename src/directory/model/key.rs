@@ -1,0 +1,66 @@
+//! By what an operator names a user or a group: its id or its name.
+//!
+//! Digits alone are an id; `id:7` and `name:7` say which is meant when a name is made of digits.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{GroupId, UserId};
+
+macro_rules! key {
+    ($(#[$doc:meta])* $name:ident, $id:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum $name {
+            /// By id.
+            Id($id),
+            /// By the exact name.
+            Name(String),
+        }
+
+        impl FromStr for $name {
+            type Err = Infallible;
+            fn from_str(raw: &str) -> Result<Self, Infallible> {
+                if let Some(name) = raw.strip_prefix("name:") {
+                    return Ok(Self::Name(name.to_owned()));
+                }
+                let digits = raw.strip_prefix("id:").unwrap_or(raw);
+                Ok(digits.parse().map_or_else(|_| Self::Name(raw.to_owned()), Self::Id))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::Id(id) => write!(f, "with id {id}"),
+                    Self::Name(name) => write!(f, "named {name:?}"),
+                }
+            }
+        }
+    };
+}
+
+key! {
+    /// By what a user is looked up.
+    UserKey, UserId
+}
+key! {
+    /// By what a group is looked up.
+    GroupKey, GroupId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_an_id_unless_said_otherwise() {
+        let id = UserKey::Id(7.try_into().unwrap());
+        assert_eq!("7".parse(), Ok(id.clone()));
+        assert_eq!("id:7".parse(), Ok(id));
+        assert_eq!("name:7".parse(), Ok(UserKey::Name("7".into())));
+        assert_eq!("ann".parse(), Ok(UserKey::Name("ann".into())));
+        assert_eq!("99999999999999999999".parse(), Ok(UserKey::Name("99999999999999999999".into())));
+    }
+}

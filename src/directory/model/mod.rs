@@ -1,0 +1,24 @@
+//! The nouns of the directory as types that cannot be wrong: raw input is parsed into them at the
+//! door, and what holds such a value need not check it again.
+//!
+//! Never in here: a look-up, a right, a status code. A type knows its own form and nothing else.
+
+mod draft;
+mod group;
+mod id;
+mod key;
+mod moment;
+mod permission;
+mod text;
+mod token;
+mod user;
+
+pub use draft::{Faults, GroupDraft, GroupFields, UserDraft, UserFields};
+pub use group::Group;
+pub use id::{GroupId, PermissionId, TokenId, UserId};
+pub use key::{GroupKey, UserKey};
+pub use moment::Moment;
+pub use permission::Permission;
+pub use text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold};
+pub use token::{Token, TokenDigest, TokenKey, TokenKind, TokenState};
+pub use user::User;

@@ -1,0 +1,83 @@
+//! A point in time as the directory keeps it: whole microseconds since 1970-01-01T00:00:00Z.
+//!
+//! Nobody makes a `Moment` of "now" in here; that is `clock`'s alone.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::text::Rule;
+
+/// A point in time, exact to the microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Timestamp);
+
+impl Moment {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
+
+    /// From microseconds since the Unix epoch; refused outside the years -9999 to 9999.
+    pub fn from_micros(micros: i64) -> Result<Self, Rule> {
+        Timestamp::from_microsecond(micros).map(Self).map_err(|_| Rule::TimeRange)
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0.as_microsecond()
+    }
+
+    /// This moment moved on by `span`, at the latest to the end of the year 9999.
+    pub fn saturating_add(self, span: Duration) -> Self {
+        let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.as_micros().saturating_add(micros)).unwrap_or(Self(Timestamp::MAX))
+    }
+}
+
+impl TryFrom<i64> for Moment {
+    type Error = Rule;
+    fn try_from(micros: i64) -> Result<Self, Rule> {
+        Self::from_micros(micros)
+    }
+}
+
+/// RFC 3339 in UTC with `Z` and always six digits, as every answer prints it.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    }
+}
+
+/// RFC 3339, with any offset; finer parts than microseconds are cut off.
+impl FromStr for Moment {
+    type Err = Rule;
+    fn from_str(raw: &str) -> Result<Self, Rule> {
+        let parsed: Timestamp = raw.parse().map_err(|_| Rule::Time)?;
+        Self::from_micros(parsed.as_microsecond())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_digits_are_always_printed() {
+        for text in
+            ["2024-03-15T09:30:00.000000Z", "2025-08-06T14:23:45.123456Z", "1969-12-31T23:59:59.999999Z"]
+        {
+            assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
+        }
+        assert_eq!(
+            "2024-03-15T13:00:00+03:30".parse::<Moment>().unwrap().to_string(),
+            "2024-03-15T09:30:00.000000Z"
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        assert_eq!("yesterday".parse::<Moment>(), Err(Rule::Time));
+        assert_eq!(Moment::from_micros(i64::MAX), Err(Rule::TimeRange));
+    }
+}

@@ -1,0 +1,14 @@
+//! A right that can be given to a user or to a group.
+
+use super::PermissionId;
+
+/// A permission row. Rows are part of the schema: nobody makes new ones at run time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// What `permissions: [ids]` on the wire refers to.
+    pub id: PermissionId,
+    /// The public number, such as 1222.
+    pub code: i64,
+    /// The public name, such as `user_read`.
+    pub name: String,
+}

@@ -1,0 +1,266 @@
+//! A token: the key as its owner holds it, the digest as we keep it, and the row that lists it.
+//!
+//! A key of ours is `wrd_`, 30 random base62 digits (178 bits), and 6 base62 digits of the CRC-32 of
+//! those 34 characters: 40 in all, the width of Django REST Framework's key column. The checksum lets
+//! a mistyped or made-up key be refused without a look-up, and lets secret scanners find ours.
+//! Only the SHA-256 of a key is ever stored; a random key needs no slow hash.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::{Moment, TokenId, UserId};
+
+const PREFIX: &str = "wrd_";
+const RANDOM_DIGITS: usize = 30;
+const CHECK_DIGITS: usize = 6;
+const KEY_LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS;
+/// Longer keys are not worth hashing: no system we import from has them.
+const LONGEST_KEY: usize = 256;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A key in clear text. It is shown once, never stored, and does not print itself.
+#[derive(Clone)]
+pub struct TokenKey(Zeroizing<String>);
+
+impl TokenKey {
+    /// Makes a key of our form out of what `fill` puts into the buffers it is given.
+    pub fn generate<E>(mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
+        let mut key = Zeroizing::new(String::with_capacity(KEY_LENGTH));
+        key.push_str(PREFIX);
+        while key.len() < PREFIX.len() + RANDOM_DIGITS {
+            let mut byte = [0_u8; 1];
+            fill(&mut byte)?;
+            // 248 is the largest multiple of 62 in a byte: taking more would favour the first digits.
+            if let [byte @ 0..248] = byte {
+                key.push(base62_digit(u32::from(byte)));
+            }
+        }
+        let check = checksum(&key);
+        key.push_str(&check);
+        Ok(Self(key))
+    }
+
+    /// A key that was made elsewhere, for import.
+    pub fn imported(key: String) -> Self {
+        Self(Zeroizing::new(key))
+    }
+
+    /// The key itself, to be shown to its owner once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept of it.
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// The first characters, by which its owner recognises it in a list: `wrd_` and four more, or four
+    /// of a key that was made elsewhere.
+    pub fn prefix(&self) -> String {
+        let shown = if self.0.starts_with(PREFIX) { 8 } else { 4 };
+        self.0.chars().take(shown).collect()
+    }
+
+    /// The last four characters.
+    pub fn last_four(&self) -> String {
+        let skipped = self.0.chars().count().saturating_sub(4);
+        self.0.chars().skip(skipped).collect()
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenKey(***)")
+    }
+}
+
+fn base62_digit(value: u32) -> char {
+    let index = usize::try_from(value % 62).unwrap_or_default();
+    BASE62.get(index).copied().map_or('0', char::from)
+}
+
+fn checksum(text: &str) -> String {
+    let mut rest = crc32fast::hash(text.as_bytes());
+    let mut digits = ['0'; CHECK_DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = base62_digit(rest);
+        rest /= 62;
+    }
+    digits.iter().collect()
+}
+
+/// The SHA-256 of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// The digest to look up for a key that a client presented; `None` when it cannot be anybody's:
+    /// it has our prefix but not our length or checksum, or it is empty or longer than 256 bytes.
+    pub fn of_presented(key: &str) -> Option<Self> {
+        let plausible = match key.strip_prefix(PREFIX) {
+            Some(_) => is_ours(key),
+            None => !key.is_empty() && key.len() <= LONGEST_KEY,
+        };
+        plausible.then(|| Self(Sha256::digest(key.as_bytes()).into()))
+    }
+
+    /// The bytes the database keeps.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(***)")
+    }
+}
+
+fn is_ours(key: &str) -> bool {
+    key.len() == KEY_LENGTH
+        && key
+            .split_at_checked(KEY_LENGTH - CHECK_DIGITS)
+            .is_some_and(|(rest, check)| checksum(rest) == check)
+}
+
+/// Where a token came from, which decides how it may live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// Issued by name, for a script or a service.
+    Api,
+    /// Made by a sign-in; it always has an end.
+    SignIn,
+    /// Brought along from another system, key unchanged.
+    Imported,
+}
+
+impl TokenKind {
+    /// The value in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::SignIn => "sign_in",
+            Self::Imported => "imported",
+        }
+    }
+
+    /// The kind that a stored value means.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Api, Self::SignIn, Self::Imported].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Whether a token opens the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// It does.
+    Active,
+    /// Its end has come.
+    Expired,
+    /// Somebody revoked it.
+    Revoked,
+}
+
+/// A token as listed: everything but the key. Expired and revoked rows stay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Never used again after a deletion.
+    pub id: TokenId,
+    /// Whose token it is.
+    pub user_id: UserId,
+    /// The owner's name for it; may be empty when imported.
+    pub name: String,
+    /// Where it came from.
+    pub kind: TokenKind,
+    /// The first characters of the key.
+    pub prefix: String,
+    /// The last four characters of the key; empty when only a digest was imported.
+    pub last_four: String,
+    /// When it was issued.
+    pub created_at: Moment,
+    /// When it ends; `None` is never.
+    pub expires_at: Option<Moment>,
+    /// When it was revoked.
+    pub revoked_at: Option<Moment>,
+    /// When it was last used, give or take the recording interval.
+    pub last_used_at: Option<Moment>,
+}
+
+impl Token {
+    /// The state at a given time. A token is no longer good at the very moment it expires.
+    pub fn state(&self, now: Moment) -> TokenState {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => TokenState::Revoked,
+            (None, Some(end)) if end <= now => TokenState::Expired,
+            _ => TokenState::Active,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key_from(seed: u64) -> TokenKey {
+        let mut state = seed;
+        let fill = |buffer: &mut [u8]| {
+            for byte in buffer {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *byte = (state >> 56) as u8;
+            }
+            Ok::<_, std::convert::Infallible>(())
+        };
+        TokenKey::generate(fill).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_forty_characters_and_accepts_itself(seed: u64) {
+            let key = key_from(seed);
+            prop_assert_eq!(key.reveal().len(), 40);
+            prop_assert!(key.reveal().bytes().skip(4).all(|b| b.is_ascii_alphanumeric()));
+            prop_assert_eq!(TokenDigest::of_presented(key.reveal()), Some(key.digest()));
+        }
+
+        #[test]
+        fn one_changed_character_is_refused_without_a_look_up(seed: u64, at in 4_usize..40, by in 1_usize..62) {
+            let mut bytes = key_from(seed).reveal().as_bytes().to_vec();
+            let old = BASE62.iter().position(|b| *b == bytes[at]).unwrap();
+            bytes[at] = BASE62[(old + by) % 62];
+            prop_assert_eq!(TokenDigest::of_presented(std::str::from_utf8(&bytes).unwrap()), None);
+        }
+
+        #[test]
+        fn no_presented_text_panics(key in "\\PC*") {
+            let _ = TokenDigest::of_presented(&key);
+        }
+    }
+
+    #[test]
+    fn keys_of_other_systems_are_looked_up() {
+        assert!(TokenDigest::of_presented("f4e75eab6e0f663a972d145478d6fc4b81762070").is_some());
+        assert!(TokenDigest::of_presented("ключ").is_some());
+        assert!(TokenDigest::of_presented(&"k".repeat(257)).is_none());
+        assert!(TokenDigest::of_presented("").is_none());
+        assert!(TokenDigest::of_presented("wrd_short").is_none());
+    }
+
+    #[test]
+    fn secrets_do_not_print_themselves() {
+        let key = key_from(7);
+        assert_eq!(format!("{key:?} {:?}", key.digest()), "TokenKey(***) TokenDigest(***)");
+    }
+
+    #[test]
+    fn a_list_shows_both_ends_of_a_key() {
+        let key = TokenKey::imported("f4e75eab6e0f663a972d145478d6fc4b81762070".into());
+        assert_eq!((key.prefix().as_str(), key.last_four().as_str()), ("f4e7", "2070"));
+        assert!(key_from(1).prefix().starts_with("wrd_"));
+        assert_eq!(key_from(1).prefix().len(), 8);
+    }
+}

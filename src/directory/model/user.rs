@@ -1,0 +1,81 @@
+//! A user as stored: whatever the row holds, imported text included.
+
+use super::{GroupId, Moment, UserId};
+
+/// A person or service account. The password is not part of it: nothing that shows a user can leak it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Unique, never used again after a deletion.
+    pub id: UserId,
+    /// Unique, compared exactly.
+    pub username: String,
+    /// Unique when not empty.
+    pub mobile_number: Option<String>,
+    /// Unique when not empty.
+    pub email: Option<String>,
+    /// Name of the stored image below the media directory.
+    pub avatar: Option<String>,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// As stored; only [`super::Gender`]'s values can be written anew.
+    pub gender: Option<String>,
+    /// An inactive user cannot authenticate.
+    pub is_active: bool,
+    /// May enter the back office; what it may do there its permissions say.
+    pub is_staff: bool,
+    /// May do everything (`is_superuser` of Django).
+    pub is_admin: bool,
+    /// The last sign-in with a password or code; a token's use does not move it.
+    pub last_login: Option<Moment>,
+    /// When the user was created, here or in the system it was imported from.
+    pub created_at: Moment,
+    /// When the row was last changed.
+    pub updated_at: Moment,
+    /// The groups the user belongs to, ascending.
+    pub groups: Vec<GroupId>,
+}
+
+impl User {
+    /// First and last name with one blank between, stripped of outer white space as Python strips it:
+    /// U+001C to U+001F count as white space there, though Unicode does not say so.
+    pub fn full_name(&self) -> String {
+        let blank = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+        format!("{} {}", self.first_name, self.last_name).trim_matches(blank).to_owned()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn person(first_name: &str, last_name: &str) -> User {
+        User {
+            id: UserId::try_from(1).unwrap(),
+            username: "ann".into(),
+            mobile_number: None,
+            email: None,
+            avatar: None,
+            first_name: first_name.into(),
+            last_name: last_name.into(),
+            gender: None,
+            is_active: true,
+            is_staff: false,
+            is_admin: false,
+            last_login: None,
+            created_at: Moment::from_micros(0).unwrap(),
+            updated_at: Moment::from_micros(0).unwrap(),
+            groups: vec![],
+        }
+    }
+
+    #[test]
+    fn full_name_is_stripped_outside_and_untouched_inside() {
+        assert_eq!(person("  Ann ", " Lee  ").full_name(), "Ann   Lee");
+        assert_eq!(person("", "").full_name(), "");
+        assert_eq!(person("Ann", "").full_name(), "Ann");
+        assert_eq!(person("\u{3000}\u{1f}Ann", "Lee\u{a0}").full_name(), "Ann Lee");
+        assert_eq!(person("\u{200b}Ann", "Lee").full_name(), "\u{200b}Ann Lee");
+    }
+}

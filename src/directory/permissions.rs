@@ -1,0 +1,14 @@
+//! Use cases about permissions.
+
+use super::access::{Actor, Deed, may};
+use super::error::Error;
+use super::model::Permission;
+use super::{Directory, store};
+
+impl Directory {
+    /// Every permission there is, in the order of their codes.
+    pub async fn permissions(&self, actor: &Actor) -> Result<Vec<Permission>, Error> {
+        may(actor, Deed::ReadPermissions)?;
+        self.store.all(store::permissions::list()).await
+    }
+}

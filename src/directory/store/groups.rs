@@ -1,0 +1,111 @@
+//! Statements about groups and who belongs to them.
+
+use super::Tx;
+use super::fault::StoreError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+use crate::directory::error::Error;
+use crate::directory::model::{Group, GroupId, GroupKey, UserId, fold};
+
+/// The columns of a [`Group`], in the order [`FromRow`] reads them; `g` is the groups table.
+macro_rules! columns {
+    () => {
+        "g.id, g.name, g.notes, (SELECT count(*) FROM memberships m WHERE m.group_id = g.id), \
+         g.created_at, g.updated_at"
+    };
+}
+
+impl FromRow for Group {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.next_as::<i64, _>("group id")?,
+            name: row.next()?,
+            notes: row.next()?,
+            users_count: row.next()?,
+            created_at: row.next_as::<i64, _>("time")?,
+            updated_at: row.next_as::<i64, _>("time")?,
+        })
+    }
+}
+
+/// The group of an id or name.
+pub(in crate::directory) fn find(key: &GroupKey) -> Sql {
+    match key {
+        GroupKey::Id(id) => {
+            Sql::new(concat!("SELECT ", columns!(), " FROM groups g WHERE g.id = $1")).bind(*id)
+        }
+        GroupKey::Name(name) => {
+            Sql::new(concat!("SELECT ", columns!(), " FROM groups g WHERE g.name = $1")).bind(name.as_str())
+        }
+    }
+}
+
+/// A page of groups in the order of their ids.
+pub(in crate::directory) fn list(after: Option<GroupId>, limit: i64) -> Sql {
+    Sql::new(concat!("SELECT ", columns!(), " FROM groups g WHERE g.id > $1 ORDER BY g.id LIMIT $2"))
+        .bind(after.map_or(0, GroupId::get))
+        .bind(limit)
+}
+
+impl Tx<'_> {
+    /// The group of an id or name.
+    pub(in crate::directory) fn group(&self, key: &GroupKey) -> Result<Option<Group>, Error> {
+        Ok(self.first(&find(key))?)
+    }
+
+    /// Adds a group; without an id of its own it gets the next one.
+    pub(in crate::directory) fn insert_group(
+        &self,
+        id: Option<GroupId>,
+        group: &Group,
+    ) -> Result<GroupId, Error> {
+        let (column, parameter) = if id.is_some() { (", id", ", $7") } else { ("", "") };
+        let mut sql =
+            Sql::new("INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key");
+        sql.push(column).push(") VALUES ($1, $2, $3, $4, $5, $6").push(parameter).push(") RETURNING id");
+        let sql = written(sql, group);
+        let sql = if let Some(id) = id { sql.bind(id) } else { sql };
+        let new: Option<i64> = self.first(&sql)?;
+        let id = new.and_then(|id| GroupId::try_from(id).ok());
+        Ok(id.ok_or_else(|| StoreError::corrupt("new group id"))?)
+    }
+
+    /// Writes every column of an existing group.
+    pub(in crate::directory) fn update_group(&self, group: &Group) -> Result<(), Error> {
+        let sql = Sql::new(
+            "UPDATE groups SET name = $1, name_key = $2, notes = $3, created_at = $4, updated_at = $5, \
+             search_key = $6 WHERE id = $7",
+        );
+        self.execute(&written(sql, group).bind(group.id))?;
+        Ok(())
+    }
+
+    /// Removes a group with its memberships and permissions; its members stay.
+    pub(in crate::directory) fn delete_group(&self, id: GroupId) -> Result<(), Error> {
+        self.execute(&Sql::new("DELETE FROM groups WHERE id = $1").bind(id))?;
+        Ok(())
+    }
+
+    /// Adds a member; tells whether it was not one before.
+    pub(in crate::directory) fn add_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
+        let sql =
+            Sql::new("INSERT INTO memberships (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        Ok(self.execute(&sql.bind(group).bind(user))? > 0)
+    }
+
+    /// Removes a member; tells whether it was one before.
+    pub(in crate::directory) fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
+        let sql = Sql::new("DELETE FROM memberships WHERE group_id = $1 AND user_id = $2");
+        Ok(self.execute(&sql.bind(group).bind(user))? > 0)
+    }
+}
+
+/// Binds `$1` to `$6` of the statements above.
+fn written(sql: Sql, group: &Group) -> Sql {
+    sql.bind(group.name.as_str())
+        .bind(fold(&group.name))
+        .bind(group.notes.as_str())
+        .bind(group.created_at)
+        .bind(group.updated_at)
+        .bind(fold(&[group.name.as_str(), &group.notes].join("\u{1f}")))
+}

@@ -1,0 +1,36 @@
+//! The one statement behind every authenticated request: token, owner, groups and rights together.
+
+use super::fault::StoreError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+use super::users::numbers;
+use super::{tokens, users};
+use crate::directory::identity::Identity;
+use crate::directory::model::{Token, TokenDigest, User};
+
+/// The identity of a key's digest, whatever its state: whether the token still opens the door is for
+/// `identity` to say.
+pub(in crate::directory) fn find(digest: TokenDigest) -> Sql {
+    Sql::new(concat!(
+        "SELECT ",
+        tokens::columns!(),
+        ", ",
+        users::columns!(),
+        ", (SELECT string_agg(CAST(p.code AS TEXT), ',' ORDER BY p.code) FROM permissions p WHERE p.id IN (\
+              SELECT permission_id FROM user_permissions WHERE user_id = u.id \
+              UNION SELECT gp.permission_id FROM memberships m \
+                JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = u.id)) \
+         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = $1",
+    ))
+    .bind(digest)
+}
+
+impl FromRow for Identity {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            token: Token::from_row(row)?,
+            user: User::from_row(row)?,
+            rights: numbers(row.next()?, "permission code")?,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! The schema's history: numbered files, applied once each, recorded with a checksum.
+
+use sha2::{Digest, Sha256};
+
+use super::fault::StoreError;
+use super::open::OpenError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+use super::tx::{Link, Tx};
+use crate::directory::model::Moment;
+
+/// One step of the schema, as text for each database.
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// Every migration, oldest first. A released one is never edited: its checksum is in every database.
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "directory",
+    sqlite: include_str!("../../../migrations/sqlite/0001_directory.sql"),
+    postgres: include_str!("../../../migrations/postgres/0001_directory.sql"),
+}];
+
+/// The schema version this program works with.
+pub(super) fn known_version() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+struct Applied {
+    version: i64,
+    checksum: String,
+}
+
+impl FromRow for Applied {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { version: row.next()?, checksum: row.next()? })
+    }
+}
+
+/// Whether the database has a schema of ours at all.
+pub(super) fn is_initialised(link: &Link) -> Result<bool, StoreError> {
+    let tx = Tx::new(link);
+    let found: Option<i64> = tx.first(&Sql::new(tx.either(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'",
+        "SELECT 1::bigint WHERE to_regclass('schema_migrations') IS NOT NULL",
+    )))?;
+    Ok(found.is_some())
+}
+
+/// Refuses a schema that is older, newer or other than this program's.
+pub(super) fn check(link: &Link) -> Result<(), OpenError> {
+    let applied = applied(link)?;
+    let found = applied.last().map_or(0, |last| last.version);
+    if found < known_version() {
+        return Err(OpenError::Older { found, known: known_version() });
+    }
+    Ok(())
+}
+
+/// Brings the schema up to this program's version; tells which versions were applied.
+pub(super) fn migrate(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
+    link.begin()?;
+    link.batch(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (
+            version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
+    )?;
+    let done = applied(link)?.len();
+    let mut versions = Vec::new();
+    for migration in MIGRATIONS.iter().skip(done) {
+        apply(link, migration, now)?;
+        versions.push(migration.version);
+    }
+    link.batch("COMMIT")?;
+    Ok(versions)
+}
+
+fn apply(link: &Link, migration: &Migration, now: Moment) -> Result<(), StoreError> {
+    let text = Tx::new(link).either(migration.sqlite, migration.postgres);
+    link.batch(text)?;
+    let record =
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+    let record = Sql::new(record).bind(migration.version).bind(migration.name).bind(checksum(text)).bind(now);
+    link.execute(&record).map(|_| ())
+}
+
+/// What was applied, each held against the file this program has under that number.
+fn applied(link: &Link) -> Result<Vec<Applied>, OpenError> {
+    let rows: Vec<Applied> =
+        link.all(&Sql::new("SELECT version, checksum FROM schema_migrations ORDER BY version"))?;
+    for row in &rows {
+        let Some(known) = MIGRATIONS.iter().find(|migration| migration.version == row.version) else {
+            return Err(OpenError::Newer { found: row.version, known: known_version() });
+        };
+        if checksum(Tx::new(link).either(known.sqlite, known.postgres)) != row.checksum {
+            return Err(OpenError::ForeignMigration(row.version));
+        }
+    }
+    Ok(rows)
+}
+
+fn checksum(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

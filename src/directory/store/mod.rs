@@ -1,0 +1,199 @@
+//! PRIVATE to the directory: the only place that knows SQL.
+//!
+//! Each file below names one noun and holds its statements, each once, for both databases. The rest is
+//! the seam: [`sql`] (a statement), [`row`] (a row), [`sqlite`] and [`postgres`] (who runs it), [`tx`]
+//! and [`writer`] (transactions), [`migrate`] and [`open`] (the schema and its database).
+//!
+//! Never in here: a rule about who may do what, or about what a value may be.
+
+mod fault;
+mod migrate;
+mod open;
+mod postgres;
+mod row;
+mod sql;
+mod sqlite;
+mod tx;
+mod writer;
+
+pub(super) mod audit;
+pub(super) mod groups;
+pub(super) mod health;
+pub(super) mod identities;
+pub(super) mod permissions;
+pub(super) mod tokens;
+pub(super) mod users;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use prometheus_client::metrics::counter::Counter;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use self::fault::StoreError;
+pub use self::open::OpenError;
+use self::row::FromRow;
+use self::sql::Sql;
+use self::sqlite::Readers;
+use self::tx::Link;
+pub(super) use self::tx::Tx;
+use self::writer::Writer;
+use super::error::Error;
+use super::model::Moment;
+use super::{Location, Settings};
+
+/// How long a migration may take on PostgreSQL before the connection is given up.
+const MIGRATION_PATIENCE: Duration = Duration::from_hours(24);
+
+/// The open database.
+pub(super) struct Store {
+    backend: Backend,
+    writer: Writer,
+    /// Work handed to the writer; a read that counts here has become a write, which a test forbids.
+    writes: Counter,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite { readers: Arc<Readers>, directory: PathBuf, patience: Duration },
+    Postgres { pool: Pool, runtime: Handle, patience: Duration },
+}
+
+impl Store {
+    /// Opens an existing database of this program's version.
+    pub(super) async fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let backend = Backend::new(settings)?;
+        let checked = backend.clone();
+        blocking(move || check(&checked)).await?;
+        let writer = Writer::start(backend.clone()).map_err(|error| OpenError::Broken(error.into()))?;
+        Ok(Self { backend, writer, writes: Counter::default() })
+    }
+
+    /// Makes a new, empty database; refuses when there is one.
+    pub(super) async fn create(settings: &Settings, now: Moment) -> Result<(), OpenError> {
+        if let Location::Sqlite(directory) = &settings.location {
+            sqlite::create(directory, settings.patience)?;
+        }
+        let backend = Backend::new(settings)?.patient();
+        blocking(move || create(&backend, now)).await
+    }
+
+    /// Upgrades an existing database; tells which versions were applied.
+    pub(super) async fn migrate(settings: &Settings, now: Moment) -> Result<Vec<i64>, OpenError> {
+        let backend = Backend::new(settings)?.patient();
+        blocking(move || migrate::migrate(&initialised(&backend)?, now)).await
+    }
+
+    /// All rows of a statement. On SQLite it runs off the reactor: a list may take a while.
+    pub(super) async fn all<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, Error> {
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => {
+                let readers = Arc::clone(readers);
+                let read = spawn_blocking(move || readers.all(&sql)).await;
+                Ok(read.map_err(|error| Error::broken("a read failed", error))??)
+            }
+            Backend::Postgres { pool, patience, .. } => Ok(postgres::read(pool, &sql, *patience).await?),
+        }
+    }
+
+    /// The first row of a point look-up. On SQLite it runs in place: microseconds, against the price of
+    /// a thread switch.
+    pub(super) async fn first<T: FromRow>(&self, sql: Sql) -> Result<Option<T>, Error> {
+        let rows = match &self.backend {
+            Backend::Sqlite { readers, .. } => readers.all(&sql)?,
+            Backend::Postgres { pool, patience, .. } => postgres::read(pool, &sql, *patience).await?,
+        };
+        Ok(rows.into_iter().next())
+    }
+
+    /// Does `work` in a transaction and returns when it is durable, or has changed nothing.
+    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.writes.inc();
+        self.writer.write(work).await
+    }
+
+    /// The counter of writes, for the metrics.
+    pub(super) fn writes(&self) -> Counter {
+        self.writes.clone()
+    }
+}
+
+impl Backend {
+    fn new(settings: &Settings) -> Result<Self, OpenError> {
+        let patience = settings.patience;
+        match &settings.location {
+            Location::Sqlite(directory) => {
+                sqlite::check_library()?;
+                sqlite::check_file(directory)?;
+                let readers = Arc::new(Readers::new(directory, patience));
+                Ok(Self::Sqlite { readers, directory: directory.clone(), patience })
+            }
+            Location::Postgres(url) => {
+                let pool = postgres::pool(url, settings.connections, patience)?;
+                Ok(Self::Postgres { pool, runtime: Handle::current(), patience })
+            }
+        }
+    }
+
+    fn patient(self) -> Self {
+        match self {
+            Self::Postgres { pool, runtime, .. } => {
+                Self::Postgres { pool, runtime, patience: MIGRATION_PATIENCE }
+            }
+            sqlite => sqlite,
+        }
+    }
+
+    /// A connection for writing; waits, so it belongs on a thread that may.
+    fn link(&self) -> Result<Link, StoreError> {
+        match self {
+            Self::Sqlite { directory, patience, .. } => {
+                Ok(Link::Sqlite(sqlite::connect(directory, *patience)?))
+            }
+            Self::Postgres { pool, runtime, patience } => {
+                let client = runtime.block_on(pool.get())?;
+                Ok(Link::Postgres { client, runtime: runtime.clone(), patience: *patience })
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    spawn_blocking(work).await.map_err(|error| OpenError::Broken(error.into()))?
+}
+
+/// A connection to a database that holds a schema of ours.
+fn initialised(backend: &Backend) -> Result<Link, OpenError> {
+    let link = backend.link()?;
+    match (migrate::is_initialised(&link)?, backend) {
+        (true, _) => Ok(link),
+        (false, Backend::Sqlite { directory, .. }) => Err(OpenError::HalfMade(sqlite::file(directory))),
+        (false, Backend::Postgres { .. }) => Err(OpenError::Uninitialised),
+    }
+}
+
+fn check(backend: &Backend) -> Result<(), OpenError> {
+    migrate::check(&initialised(backend)?)
+}
+
+fn create(backend: &Backend, now: Moment) -> Result<(), OpenError> {
+    let link = backend.link()?;
+    if migrate::is_initialised(&link)? {
+        return Err(OpenError::AlreadyThere("the database".to_owned()));
+    }
+    let made = migrate::migrate(&link, now);
+    if let (Err(_), Backend::Sqlite { directory, .. }) = (&made, backend) {
+        sqlite::remove(directory);
+    }
+    link.discard();
+    made.map(|_| ())
+}

@@ -1,0 +1,111 @@
+//! PostgreSQL: a pool of connections, each wait bounded, so that a database that is away costs a
+//! request a known time and no more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::fault::StoreError;
+use super::open::OpenError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+
+/// A pool for `url`. Nothing is connected yet.
+///
+/// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted
+/// roots; any other mode means no TLS.
+pub(super) fn pool(url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
+    let mut config: Config = url.parse().map_err(|_| OpenError::BadUrl)?;
+    config.connect_timeout(patience).application_name("wardroom");
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = if config.get_ssl_mode() == SslMode::Require {
+        Manager::from_config(config, MakeRustlsConnect::new(tls()?), recycling)
+    } else {
+        Manager::from_config(config, NoTls, recycling)
+    };
+    Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts { wait: Some(patience), create: Some(patience), recycle: Some(patience) })
+        .build()
+        .map_err(|error| OpenError::Broken(error.into()))
+}
+
+fn tls() -> Result<rustls::ClientConfig, OpenError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| OpenError::Broken(error.into()))?;
+    Ok(versions.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Reads all rows of a statement. A connection that had died unnoticed is replaced once.
+pub(super) async fn read<T: FromRow>(
+    pool: &Pool,
+    sql: &Sql,
+    patience: Duration,
+) -> Result<Vec<T>, StoreError> {
+    let client = pool.get().await?;
+    match all(&client, sql, patience).await {
+        Err(StoreError::Unavailable(_)) if client.is_closed() => {
+            drop(client);
+            all(&pool.get().await?, sql, patience).await
+        }
+        outcome => {
+            if matches!(outcome, Err(StoreError::Unavailable(_))) {
+                // An answer may still be on its way: nobody else shall wait behind it.
+                drop(Client::take(client));
+            }
+            outcome
+        }
+    }
+}
+
+/// Runs a statement and reads all its rows.
+pub(super) async fn all<T: FromRow>(
+    client: &Client,
+    sql: &Sql,
+    patience: Duration,
+) -> Result<Vec<T>, StoreError> {
+    let rows = patiently(patience, async {
+        let statement = client.prepare_cached(sql.text()).await?;
+        client.query(&statement, &parameters(sql)).await
+    });
+    rows.await?.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
+}
+
+/// Runs a statement that gives no rows; tells how many it changed.
+pub(super) async fn execute(client: &Client, sql: &Sql, patience: Duration) -> Result<u64, StoreError> {
+    let changed = patiently(patience, async {
+        let statement = client.prepare_cached(sql.text()).await?;
+        client.execute(&statement, &parameters(sql)).await
+    });
+    changed.await
+}
+
+/// Runs statements without parameters, such as a migration or `COMMIT`.
+pub(super) async fn batch(client: &Client, text: &str, patience: Duration) -> Result<(), StoreError> {
+    patiently(patience, client.batch_execute(text)).await
+}
+
+async fn patiently<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StoreError> {
+    match timeout(patience, work).await {
+        Ok(outcome) => outcome.map_err(StoreError::from),
+        Err(_) => Err(StoreError::Unavailable(format!("PostgreSQL did not answer within {patience:?}"))),
+    }
+}
+
+fn parameters(sql: &Sql) -> Vec<&(dyn ToSql + Sync)> {
+    sql.args().iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}

@@ -1,0 +1,64 @@
+//! One row of either database, read column by column from the left.
+
+use rusqlite::types::FromSql as FromSqlite;
+use tokio_postgres::types::FromSqlOwned as FromPostgres;
+
+use super::fault::StoreError;
+
+/// A row that is being read. Each [`Row::next`] takes the next column.
+pub(in crate::directory) struct Row<'a> {
+    source: Source<'a>,
+    column: usize,
+}
+
+enum Source<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a tokio_postgres::Row),
+}
+
+/// What a row of some statement is read into.
+pub(in crate::directory) trait FromRow: Sized + Send + 'static {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError>;
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn sqlite(row: &'a rusqlite::Row<'a>) -> Self {
+        Self { source: Source::Sqlite(row), column: 0 }
+    }
+
+    pub(super) fn postgres(row: &'a tokio_postgres::Row) -> Self {
+        Self { source: Source::Postgres(row), column: 0 }
+    }
+
+    /// The next column as `T`.
+    pub(super) fn next<T: FromSqlite + FromPostgres>(&mut self) -> Result<T, StoreError> {
+        let column = self.column;
+        self.column += 1;
+        match &self.source {
+            Source::Sqlite(row) => row.get(column).map_err(StoreError::from),
+            Source::Postgres(row) => row.try_get(column).map_err(StoreError::from),
+        }
+    }
+
+    /// The next column through a conversion that can refuse what is stored.
+    pub(super) fn next_as<S, T>(&mut self, what: &'static str) -> Result<T, StoreError>
+    where
+        S: FromSqlite + FromPostgres,
+        T: TryFrom<S>,
+    {
+        let stored = self.next::<S>()?;
+        T::try_from(stored).map_err(|_| StoreError::corrupt(what))
+    }
+}
+
+impl FromRow for i64 {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        row.next()
+    }
+}
+
+impl FromRow for String {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        row.next()
+    }
+}

@@ -1,0 +1,160 @@
+//! A statement: text that only the program wrote, and values that are only ever parameters.
+//!
+//! `&'static str` is the type of all text, so that no outside input can become SQL. Both databases read
+//! the same text, with parameters `$1`, `$2`, ...; SQLite is given them by name, so their order is free.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use rusqlite::types::ToSqlOutput;
+use tokio_postgres::types::{IsNull, Type, private::BytesMut};
+
+use crate::directory::model::{GroupId, Moment, PermissionId, TokenDigest, TokenId, UserId};
+
+/// One parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// A statement with its parameters.
+#[derive(Clone, Debug)]
+pub(in crate::directory) struct Sql {
+    text: Cow<'static, str>,
+    args: Vec<Value>,
+}
+
+impl Sql {
+    /// A whole statement; its parameters follow with [`Sql::bind`] in the order of their numbers.
+    pub(super) fn new(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(text), args: Vec::new() }
+    }
+
+    /// The next parameter's value.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.args.push(value.into());
+        self
+    }
+
+    /// More text, for a statement that is put together.
+    pub(super) fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// A parameter in the text of a statement that is put together.
+    pub(super) fn push_arg(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.args.push(value.into());
+        // Writing to a String cannot fail.
+        let _ = write!(self.text.to_mut(), "${}", self.args.len());
+        self
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn args(&self) -> &[Value] {
+        &self.args
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+impl From<Moment> for Value {
+    fn from(value: Moment) -> Self {
+        Self::Int(value.as_micros())
+    }
+}
+impl From<UserId> for Value {
+    fn from(value: UserId) -> Self {
+        Self::Int(value.get())
+    }
+}
+impl From<GroupId> for Value {
+    fn from(value: GroupId) -> Self {
+        Self::Int(value.get())
+    }
+}
+impl From<PermissionId> for Value {
+    fn from(value: PermissionId) -> Self {
+        Self::Int(value.get())
+    }
+}
+impl From<TokenId> for Value {
+    fn from(value: TokenId) -> Self {
+        Self::Int(value.get())
+    }
+}
+impl From<TokenDigest> for Value {
+    fn from(value: TokenDigest) -> Self {
+        Self::Bytes(value.as_bytes().to_vec())
+    }
+}
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self {
+            Self::Null => Ok(ToSqlOutput::from(rusqlite::types::Null)),
+            Self::Bool(value) => value.to_sql(),
+            Self::Int(value) => value.to_sql(),
+            Self::Text(value) => value.to_sql(),
+            Self::Bytes(value) => value.to_sql(),
+        }
+    }
+}
+
+/// PostgreSQL infers each parameter's type from the statement; the value has to suit it.
+impl tokio_postgres::types::ToSql for Value {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Bool(value) => value.to_sql_checked(ty, out),
+            Self::Int(value) => value.to_sql_checked(ty, out),
+            Self::Text(value) => value.to_sql_checked(ty, out),
+            Self::Bytes(value) => value.to_sql_checked(ty, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    tokio_postgres::types::to_sql_checked!();
+}

@@ -1,0 +1,214 @@
+//! SQLite: one file in the data directory, opened with the settings that make it safe and quick.
+//!
+//! A file is only ever created by [`create`]. Opening never creates, so a missing or damaged database
+//! cannot turn into an empty new one.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::StoreError;
+use super::open::OpenError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+
+/// Older versions can lose the end of a write-ahead log that two connections checkpoint at once.
+const OLDEST_SAFE_VERSION: i32 = 3_051_003;
+/// "WRDM" in the header of every database file of ours.
+const APPLICATION_ID: i64 = 0x5752_444d;
+const PARAMETERS: [&str; 32] = [
+    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16",
+    "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29", "$30", "$31",
+    "$32",
+];
+
+/// The database file of a data directory.
+pub(super) fn file(directory: &Path) -> PathBuf {
+    directory.join("wardroom.db")
+}
+
+/// Makes an empty database file, readable by its owner alone, in a directory that is new or empty.
+pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenError> {
+    let unreadable = |source| OpenError::Directory { path: directory.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
+    let path = file(directory);
+    if path.exists() {
+        return Err(OpenError::AlreadyThere(path.display().to_string()));
+    }
+    let mut entries = fs::read_dir(directory).map_err(unreadable)?.filter_map(Result::ok);
+    // A mount point of its own brings lost+found along; anything else is somebody's.
+    if entries.any(|entry| entry.file_name() != "lost+found") {
+        return Err(OpenError::NotEmpty(directory.to_owned()));
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(unreadable)?;
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(patience)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(())
+}
+
+/// Takes back a [`create`] that could not be finished.
+pub(super) fn remove(directory: &Path) {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        // What is not there need not be removed; what cannot be removed is told at the next start.
+        let _ = fs::remove_file(directory.join(format!("wardroom.db{suffix}")));
+    }
+}
+
+/// Refuses a file that is not there, that others may read, or that is not a whole database of ours.
+///
+/// It only reads: opening a foreign file with SQLite could already change it.
+pub(super) fn check_file(directory: &Path) -> Result<(), OpenError> {
+    let path = file(directory);
+    let mut opened = match fs::File::open(&path) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(OpenError::Missing(path)),
+        Err(source) => return Err(OpenError::Directory { path, source }),
+    };
+    let unreadable = |source| OpenError::Directory { path: path.clone(), source };
+    let metadata = opened.metadata().map_err(unreadable)?;
+    if metadata.permissions().mode() & 0o007 != 0 {
+        return Err(OpenError::WorldReadable(path));
+    }
+    let mut header = [0; 100];
+    let damaged =
+        |reason: &str| OpenError::Damaged { path: path.display().to_string(), reason: reason.to_owned() };
+    opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
+    check_header(&header, metadata.len()).map_err(damaged)?;
+    if number(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
+        return Err(OpenError::NotOurs(path));
+    }
+    Ok(())
+}
+
+/// The file header as <https://www.sqlite.org/fileformat.html> documents it, section 1.3.
+fn check_header(header: &[u8; 100], length: u64) -> Result<(), &'static str> {
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err("it does not begin as a SQLite database does");
+    }
+    // The page size is a 16-bit number, in which 1 means 65,536.
+    let page_size = match number(header, 16) >> 16 {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    if length < page_size * u64::from(number(header, 28)) {
+        return Err("the file is shorter than its header says");
+    }
+    Ok(())
+}
+
+fn number(header: &[u8; 100], at: usize) -> u32 {
+    header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
+/// Opens an existing file with the settings every connection has.
+pub(super) fn connect(directory: &Path, patience: Duration) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file(directory), flags)?;
+    connection.busy_timeout(patience)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+    // The same plan whatever the parameters: a plan that EXPLAIN showed is the plan that runs.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+/// Refuses a SQLite library that is known to lose data.
+pub(super) fn check_library() -> Result<(), OpenError> {
+    if rusqlite::version_number() < OLDEST_SAFE_VERSION {
+        return Err(OpenError::OldLibrary(rusqlite::version()));
+    }
+    Ok(())
+}
+
+/// Connections for reading, lent out one statement at a time.
+pub(super) struct Readers {
+    directory: PathBuf,
+    patience: Duration,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(directory: &Path, patience: Duration) -> Self {
+        Self { directory: directory.to_owned(), patience, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Runs one statement; a connection that failed is not used again.
+    pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.reader()?,
+        };
+        let rows = all(&connection, sql)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(rows)
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let connection = connect(&self.directory, self.patience)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+}
+
+/// Runs a statement and reads all its rows.
+pub(super) fn all<T: FromRow>(connection: &Connection, sql: &Sql) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql.text())?;
+    bind(&mut statement, sql)?;
+    let mut rows = statement.raw_query();
+    let mut read = Vec::new();
+    while let Some(row) = rows.next()? {
+        read.push(T::from_row(&mut Row::sqlite(row))?);
+    }
+    Ok(read)
+}
+
+/// Runs a statement that gives no rows; tells how many it changed.
+pub(super) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached(sql.text())?;
+    bind(&mut statement, sql)?;
+    let changed = statement.raw_execute()?;
+    Ok(u64::try_from(changed).unwrap_or_default())
+}
+
+fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), StoreError> {
+    for (value, name) in sql.args().iter().zip(PARAMETERS) {
+        if let Some(index) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(index, value)?;
+        }
+    }
+    if sql.args().len() > PARAMETERS.len() {
+        return Err(StoreError::Broken(
+            "a statement has more parameters than SQLite is given names for".into(),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_linked_library_does_not_lose_a_log() {
+        check_library().unwrap();
+    }
+
+    #[test]
+    fn parameters_are_bound_by_number_whatever_their_order() {
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = Sql::new("SELECT $2 || $1 || $2").bind("a").bind("b");
+        assert_eq!(all::<String>(&connection, &sql).unwrap(), ["bab"]);
+    }
+}

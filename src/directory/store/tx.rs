@@ -1,0 +1,99 @@
+//! One transaction, as the work in it sees it: plain synchronous calls, on either database.
+//!
+//! It runs on the writer's own thread, where waiting is allowed; so a use case reads top to bottom and
+//! needs no asynchronous closures.
+
+use std::time::Duration;
+
+use deadpool_postgres::Client;
+use rusqlite::Connection;
+use tokio::runtime::Handle;
+
+use super::fault::StoreError;
+use super::row::FromRow;
+use super::sql::Sql;
+use super::{postgres, sqlite};
+
+/// An open connection on the writer's thread.
+pub(super) enum Link {
+    Sqlite(Connection),
+    Postgres { client: Client, runtime: Handle, patience: Duration },
+}
+
+impl Link {
+    pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::all(connection, sql),
+            Self::Postgres { client, runtime, patience } => {
+                runtime.block_on(postgres::all(client, sql, *patience))
+            }
+        }
+    }
+
+    pub(super) fn execute(&self, sql: &Sql) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::execute(connection, sql),
+            Self::Postgres { client, runtime, patience } => {
+                runtime.block_on(postgres::execute(client, sql, *patience))
+            }
+        }
+    }
+
+    pub(super) fn batch(&self, text: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.execute_batch(text)?),
+            Self::Postgres { client, runtime, patience } => {
+                runtime.block_on(postgres::batch(client, text, *patience))
+            }
+        }
+    }
+
+    /// Closes a connection whose state is not known. It must not go back to the pool: a transaction may
+    /// still be open on it.
+    pub(super) fn discard(self) {
+        if let Self::Postgres { client, .. } = self {
+            drop(Client::take(client));
+        }
+    }
+
+    /// Begins a transaction that nobody else's write can come between, in this process or another:
+    /// SQLite gives its one write lock, PostgreSQL an advisory lock that ends with the transaction.
+    pub(super) fn begin(&self) -> Result<(), StoreError> {
+        self.batch(match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres { .. } => "BEGIN; SELECT pg_advisory_xact_lock(6283734521)",
+        })
+    }
+}
+
+/// A transaction in progress.
+pub(in crate::directory) struct Tx<'a> {
+    link: &'a Link,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(link: &'a Link) -> Self {
+        Self { link }
+    }
+
+    pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+        self.link.all(sql)
+    }
+
+    /// The first row, if there is one.
+    pub(super) fn first<T: FromRow>(&self, sql: &Sql) -> Result<Option<T>, StoreError> {
+        Ok(self.all(sql)?.into_iter().next())
+    }
+
+    pub(super) fn execute(&self, sql: &Sql) -> Result<u64, StoreError> {
+        self.link.execute(sql)
+    }
+
+    /// Text that differs between the databases, both side by side at the call.
+    pub(super) fn either(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self.link {
+            Link::Sqlite(_) => sqlite,
+            Link::Postgres { .. } => postgres,
+        }
+    }
+}

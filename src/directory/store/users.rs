@@ -1,0 +1,227 @@
+//! Statements about users.
+
+use super::Tx;
+use super::fault::StoreError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+use crate::directory::error::Error;
+use crate::directory::model::{GroupId, Moment, User, UserId, UserKey, fold};
+
+/// The columns of a [`User`], in the order [`FromRow`] reads them; `u` is the users table.
+macro_rules! columns {
+    () => {
+        "u.id, u.username, u.mobile_number, u.email, u.avatar, u.first_name, u.last_name, u.gender, \
+         u.is_active, u.is_staff, u.is_admin, u.last_login, u.created_at, u.updated_at, \
+         (SELECT string_agg(CAST(m.group_id AS TEXT), ',' ORDER BY m.group_id) \
+            FROM memberships m WHERE m.user_id = u.id)"
+    };
+}
+pub(super) use columns;
+
+impl FromRow for User {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.next_as::<i64, _>("user id")?,
+            username: row.next()?,
+            mobile_number: row.next()?,
+            email: row.next()?,
+            avatar: row.next()?,
+            first_name: row.next()?,
+            last_name: row.next()?,
+            gender: row.next()?,
+            is_active: row.next()?,
+            is_staff: row.next()?,
+            is_admin: row.next()?,
+            last_login: moment(row.next()?)?,
+            created_at: row.next_as::<i64, _>("time")?,
+            updated_at: row.next_as::<i64, _>("time")?,
+            groups: numbers(row.next()?, "group id")?,
+        })
+    }
+}
+
+/// A time that may be missing.
+pub(super) fn moment(micros: Option<i64>) -> Result<Option<Moment>, StoreError> {
+    micros.map(Moment::from_micros).transpose().map_err(|_| StoreError::corrupt("time"))
+}
+
+/// Numbers that one column holds, with commas between.
+pub(super) fn numbers<T: std::str::FromStr>(
+    list: Option<String>,
+    what: &'static str,
+) -> Result<Vec<T>, StoreError> {
+    let list = list.unwrap_or_default();
+    let parts = list.split(',').filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().map_err(|_| StoreError::corrupt(what))).collect()
+}
+
+/// The user of an id or name.
+pub(in crate::directory) fn find(key: &UserKey) -> Sql {
+    match key {
+        UserKey::Id(id) => {
+            Sql::new(concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $1")).bind(*id)
+        }
+        UserKey::Name(name) => {
+            Sql::new(concat!("SELECT ", columns!(), " FROM users u WHERE u.username = $1"))
+                .bind(name.as_str())
+        }
+    }
+}
+
+/// What narrows a list of users.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// Only users whose id is greater: where the last page ended.
+    pub after: Option<UserId>,
+    /// Only active, or only inactive ones.
+    pub is_active: Option<bool>,
+    /// Only staff, or only others.
+    pub is_staff: Option<bool>,
+    /// Only admins, or only others.
+    pub is_admin: Option<bool>,
+    /// Only members of this group.
+    pub group: Option<GroupId>,
+}
+
+/// A page of users in the order of their ids.
+pub(in crate::directory) fn list(filter: &UserFilter, limit: i64) -> Sql {
+    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM users u WHERE u.id > "));
+    sql.push_arg(filter.after.map_or(0, UserId::get));
+    for (flag, yes, no) in [
+        (filter.is_active, " AND u.is_active", " AND NOT u.is_active"),
+        (filter.is_staff, " AND u.is_staff", " AND NOT u.is_staff"),
+        (filter.is_admin, " AND u.is_admin", " AND NOT u.is_admin"),
+    ] {
+        sql.push(flag.map_or("", |flag| if flag { yes } else { no }));
+    }
+    if let Some(group) = filter.group {
+        sql.push(" AND u.id IN (SELECT user_id FROM memberships WHERE group_id = ").push_arg(group).push(")");
+    }
+    sql.push(" ORDER BY u.id LIMIT ").push_arg(limit);
+    sql
+}
+
+impl Tx<'_> {
+    /// The user of an id or name.
+    pub(in crate::directory) fn user(&self, key: &UserKey) -> Result<Option<User>, Error> {
+        Ok(self.first(&find(key))?)
+    }
+
+    /// The unique fields of `user` that some other user has, by name.
+    pub(in crate::directory) fn taken(&self, user: &User) -> Result<Vec<String>, Error> {
+        let sql = Sql::new(
+            "SELECT 'username' FROM users WHERE username = $1 AND id <> $4 \
+             UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
+             UNION ALL SELECT 'email' FROM users WHERE email = $3 AND email <> '' AND id <> $4",
+        );
+        let sql = sql.bind(user.username.as_str()).bind(user.mobile_number.as_deref());
+        Ok(self.all(&sql.bind(user.email.as_deref()).bind(user.id))?)
+    }
+
+    /// Adds a user; without an id of its own it gets the next one.
+    pub(in crate::directory) fn insert_user(
+        &self,
+        id: Option<UserId>,
+        user: &User,
+        hash: &str,
+    ) -> Result<UserId, Error> {
+        let (column, parameter) = if id.is_some() { (", id", ", $18") } else { ("", "") };
+        let mut sql = Sql::new(
+            "INSERT INTO users (username, username_key, mobile_number, email, email_key, avatar, first_name, \
+             last_name, gender, is_active, is_staff, is_admin, last_login, created_at, updated_at, search_key, \
+             password",
+        );
+        sql.push(column)
+            .push(") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17");
+        sql.push(parameter).push(") RETURNING id");
+        let sql = written(sql, user).bind(hash);
+        let sql = if let Some(id) = id { sql.bind(id) } else { sql };
+        let new: Option<i64> = self.first(&sql)?;
+        let id =
+            new.and_then(|id| UserId::try_from(id).ok()).ok_or_else(|| StoreError::corrupt("new user id"))?;
+        Ok(self.index_user(id, user).map(|()| id)?)
+    }
+
+    /// Writes every column of an existing user but its password.
+    pub(in crate::directory) fn update_user(&self, user: &User) -> Result<(), Error> {
+        let sql = Sql::new(
+            "UPDATE users SET username = $1, username_key = $2, mobile_number = $3, email = $4, email_key = $5, \
+             avatar = $6, first_name = $7, last_name = $8, gender = $9, is_active = $10, is_staff = $11, \
+             is_admin = $12, last_login = $13, created_at = $14, updated_at = $15, search_key = $16 WHERE id = $17",
+        );
+        self.execute(&written(sql, user).bind(user.id))?;
+        Ok(())
+    }
+
+    /// The search key names the id, which a new row has only after it was written.
+    fn index_user(&self, id: UserId, user: &User) -> Result<(), StoreError> {
+        let sql = Sql::new("UPDATE users SET search_key = $1 WHERE id = $2 AND search_key <> $1");
+        self.execute(&sql.bind(search_key(id, user)).bind(id)).map(|_| ())
+    }
+
+    /// Replaces the stored hash of a user's password.
+    pub(in crate::directory) fn set_password(
+        &self,
+        id: UserId,
+        hash: &str,
+        now: Moment,
+    ) -> Result<(), Error> {
+        let sql = Sql::new("UPDATE users SET password = $1, updated_at = $2 WHERE id = $3");
+        self.execute(&sql.bind(hash).bind(now).bind(id))?;
+        Ok(())
+    }
+
+    /// Removes a user with its tokens, memberships and permissions.
+    pub(in crate::directory) fn delete_user(&self, id: UserId) -> Result<(), Error> {
+        self.execute(&Sql::new("DELETE FROM users WHERE id = $1").bind(id))?;
+        Ok(())
+    }
+
+    /// Whether some active admin is left besides this user.
+    pub(in crate::directory) fn other_admin_than(&self, id: UserId) -> Result<bool, Error> {
+        let sql =
+            Sql::new("SELECT u.id FROM users u WHERE u.is_admin AND u.is_active AND u.id <> $1 LIMIT 1");
+        Ok(self.first::<i64>(&sql.bind(id))?.is_some())
+    }
+
+    /// After ids were brought along: the next id of PostgreSQL's own counting lies above them all.
+    /// SQLite sees to that by itself.
+    pub(in crate::directory) fn count_ids_on(&self) -> Result<(), Error> {
+        let sql = Sql::new(self.either(
+            "SELECT 1",
+            "SELECT setval(pg_get_serial_sequence('users', 'id'), GREATEST((SELECT max(id) FROM users), 1)) \
+               + setval(pg_get_serial_sequence('groups', 'id'), GREATEST((SELECT max(id) FROM groups), 1))",
+        ));
+        self.first::<i64>(&sql)?;
+        Ok(())
+    }
+}
+
+/// Binds `$1` to `$16` of the statements above.
+fn written(sql: Sql, user: &User) -> Sql {
+    sql.bind(user.username.as_str())
+        .bind(fold(&user.username))
+        .bind(user.mobile_number.as_deref())
+        .bind(user.email.as_deref())
+        .bind(fold(user.email.as_deref().unwrap_or_default()))
+        .bind(user.avatar.as_deref())
+        .bind(user.first_name.as_str())
+        .bind(user.last_name.as_str())
+        .bind(user.gender.as_deref())
+        .bind(user.is_active)
+        .bind(user.is_staff)
+        .bind(user.is_admin)
+        .bind(user.last_login)
+        .bind(user.created_at)
+        .bind(user.updated_at)
+        .bind(search_key(user.id, user))
+}
+
+/// All that a search looks at, folded. U+001F keeps a term from matching across two fields.
+fn search_key(id: UserId, user: &User) -> String {
+    let id = id.to_string();
+    let mobile_number = user.mobile_number.as_deref().unwrap_or_default();
+    let email = user.email.as_deref().unwrap_or_default();
+    let fields = [&id, user.username.as_str(), mobile_number, email, &user.first_name, &user.last_name];
+    fold(&fields.join("\u{1f}"))
+}

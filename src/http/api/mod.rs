@@ -1,0 +1,164 @@
+//! Every API route, in one list, and what holds for all of them: negotiation, credentials, the headers
+//! of every answer, `OPTIONS` and methods that a route does not know.
+//!
+//! The order of checks is the contract's: path, `format` and `Accept`, bad credentials, permission,
+//! method, body.
+
+mod me;
+pub mod view;
+
+use std::collections::HashMap;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL, VARY};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::json;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::{OpenApi, PathItem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::app::App;
+use super::caller::{self, Staff};
+use super::error::{Failure, answer};
+use super::json;
+use super::negotiate::negotiate;
+
+/// The routes. The path stands on the handler, once, for the router and the document.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(head()).routes(routes!(me::retrieve))
+}
+
+/// The API, ready to be served.
+pub fn router(app: &App) -> Router<App> {
+    let (router, _) = routes().split_for_parts();
+    router.method_not_allowed_fallback(other_method).layer(from_fn_with_state(app.clone(), around))
+}
+
+/// The OpenAPI document of all routes.
+pub fn document() -> OpenApi {
+    routes().split_for_parts().1
+}
+
+fn head() -> OpenApi {
+    let mut document = OpenApi::default();
+    document.info.title = "Wardroom".into();
+    document.info.version = env!("CARGO_PKG_VERSION").into();
+    document.info.description = Some(
+        "Who is calling, and may they? Every path is answered with and without a slash at its end.".into(),
+    );
+    let about = "`Authorization: Token <key>`";
+    let token = ApiKeyValue::with_description("Authorization", about);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+    document
+}
+
+/// What is known of a route beyond its handlers.
+pub struct Resource {
+    name: String,
+    description: String,
+    allow: HeaderValue,
+}
+
+/// Every route with what the document says of it.
+pub fn resources(document: &OpenApi) -> HashMap<String, Resource> {
+    document.paths.paths.iter().map(|(path, item)| (path.clone(), Resource::of(item))).collect()
+}
+
+impl Resource {
+    fn of(item: &PathItem) -> Self {
+        let known = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("PATCH", &item.patch),
+            ("DELETE", &item.delete),
+        ];
+        let known: Vec<_> =
+            known.into_iter().filter_map(|(name, operation)| Some((name, operation.as_ref()?))).collect();
+        let mut allow: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        if item.get.is_some() {
+            allow.push("HEAD");
+        }
+        allow.push("OPTIONS");
+        let first = known.first().map(|(_, operation)| *operation);
+        Self {
+            name: first.and_then(|operation| operation.summary.clone()).unwrap_or_default(),
+            description: first.and_then(|operation| operation.description.clone()).unwrap_or_default(),
+            // Method names are plain ASCII, which every header value may hold.
+            allow: HeaderValue::from_str(&allow.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS")),
+        }
+    }
+}
+
+/// What happens around every API handler.
+async fn around(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
+    let negotiated = match negotiate(request.uri().query(), request.headers()) {
+        Ok(negotiated) => negotiated,
+        Err(failure) => return dressed(failure.into_response(), &app, &route),
+    };
+    let response = match caller::identify(&app, request.headers()).await {
+        Err(failure) => failure.into_response(),
+        Ok(None) => next.run(request).await,
+        Ok(Some(caller)) => {
+            let end = caller.0.token.expires_at;
+            request.extensions_mut().insert(caller);
+            let mut response = next.run(request).await;
+            if let Some(end) = end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()) {
+                response.headers_mut().insert("x-token-expires-at", end);
+            }
+            response
+        }
+    };
+    let response = match negotiated.indent {
+        Some(blanks) => indented(response, blanks).await,
+        None => response,
+    };
+    dressed(response, &app, &route)
+}
+
+/// The headers of every API answer, and the route for whoever counts it.
+fn dressed(mut response: Response, app: &App, route: &MatchedPath) -> Response {
+    let headers = response.headers_mut();
+    if let Some(resource) = app.resource(route.as_str()) {
+        headers.insert(ALLOW, resource.allow.clone());
+    }
+    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+    response.extensions_mut().insert(route.clone());
+    response
+}
+
+async fn indented(response: Response, blanks: usize) -> Response {
+    let (parts, body) = response.into_parts();
+    // The body is one we made ourselves, whole and in memory.
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return Failure::Internal("an answer could not be read back".into()).into_response();
+    };
+    let bytes = json::indented(&bytes, blanks).unwrap_or(bytes);
+    let mut response = Response::from_parts(parts, bytes.into());
+    response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    response
+}
+
+/// `OPTIONS`, or a method the route does not know; for staff alone, as the route itself.
+async fn other_method(
+    State(app): State<App>,
+    route: MatchedPath,
+    method: Method,
+    _: Staff,
+) -> Result<Response, Failure> {
+    let resource = app.resource(route.as_str()).filter(|_| method == Method::OPTIONS);
+    let resource = resource.ok_or(Failure::MethodNotAllowed(method))?;
+    let metadata = json!({
+        "name": resource.name,
+        "description": resource.description,
+        "renders": ["application/json"],
+        "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+    });
+    Ok(answer(StatusCode::OK, &metadata))
+}

@@ -1,0 +1,123 @@
+//! What every request shares: the directory, the settings that answers depend on, and the metrics.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use utoipa::openapi::OpenApi;
+
+use super::api;
+use super::server::Limits;
+use super::site::SiteSettings;
+use crate::config::{AccessLog, Config};
+use crate::directory::Directory;
+use crate::telemetry::Metrics;
+
+/// The settings that answers depend on.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// Hosts, public address and trusted proxies.
+    pub site: SiteSettings,
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// Which requests get a log line.
+    pub access_log: AccessLog,
+}
+
+impl From<&Config> for HttpSettings {
+    fn from(config: &Config) -> Self {
+        Self {
+            site: SiteSettings {
+                allowed_hosts: config.allowed_hosts.clone(),
+                trusted_proxies: config.trusted_proxies.clone(),
+                public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
+                media_url: config.media_url.clone(),
+            },
+            max_body_bytes: config.max_body_bytes,
+            request_timeout: config.request_timeout,
+            access_log: config.access_log,
+        }
+    }
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            max_connections: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
+            max_head_bytes: config.max_head_bytes,
+            idle_timeout: config.idle_timeout,
+            head_timeout: config.head_timeout,
+            body_timeout: config.body_timeout,
+            write_timeout: config.write_timeout,
+            tls_handshake_timeout: config.tls_handshake_timeout,
+            drain_timeout: config.drain_timeout,
+        }
+    }
+}
+
+/// The shared state; a clone is a pointer.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    directory: Directory,
+    settings: HttpSettings,
+    metrics: Metrics,
+    resources: HashMap<String, api::Resource>,
+    document: OpenApi,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// Brings the parts together. The metrics take the directory's own counters along.
+    pub fn new(directory: Directory, settings: HttpSettings, metrics: Metrics) -> Self {
+        let counters = directory.counters();
+        let metrics = Metrics {
+            database_writes: counters.writes,
+            password_hashes: counters.password_hashes,
+            ..metrics
+        };
+        let document = api::document();
+        let resources = api::resources(&document);
+        let draining = AtomicBool::new(false);
+        Self(Arc::new(Shared { directory, settings, metrics, resources, document, draining }))
+    }
+
+    /// Who exists, who may do what.
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    /// The settings that answers depend on.
+    pub fn settings(&self) -> &HttpSettings {
+        &self.0.settings
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// What is known of a route: its methods, its name.
+    pub fn resource(&self, route: &str) -> Option<&api::Resource> {
+        self.0.resources.get(route)
+    }
+
+    /// The OpenAPI document.
+    pub fn document(&self) -> &OpenApi {
+        &self.0.document
+    }
+
+    /// From now on the server is not ready for new work.
+    pub fn start_draining(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+}

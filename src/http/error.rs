@@ -1,0 +1,141 @@
+//! The only file that knows status codes for what went wrong, and the shape errors have on the wire.
+//!
+//! A client reads a short text that gives nothing away; the log gets the cause, under the request's id.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::json;
+use crate::directory::Error;
+use crate::directory::model::Faults;
+
+/// Seconds after which a client may try again when the database is away.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub enum Failure {
+    /// The HTTP message itself is wrong.
+    BadRequest(&'static str),
+    /// Input that breaks rules, by field.
+    Invalid(Faults),
+    /// Nobody, or nobody known; the text says which.
+    Unauthenticated(&'static str),
+    /// Somebody, but not allowed.
+    Forbidden(String),
+    /// No such path or object.
+    NotFound,
+    /// A path that does not know this method.
+    MethodNotAllowed(Method),
+    /// The client takes nothing we make.
+    NotAcceptable,
+    /// A body larger than the setting allows.
+    BodyTooLarge,
+    /// An expectation other than `100-continue`.
+    Expectation,
+    /// The database cannot be asked.
+    Unavailable(String),
+    /// The request took longer than the setting allows.
+    TookTooLong,
+    /// A fault of ours; the text is for the log.
+    Internal(String),
+}
+
+impl Failure {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::Unavailable(_) | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn body(&self) -> Value {
+        let detail: &str = match self {
+            Self::Invalid(faults) => {
+                return faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect();
+            }
+            Self::MethodNotAllowed(method) => {
+                return json!({ "detail": format!("Method \"{method}\" not allowed.") });
+            }
+            Self::BadRequest(detail) | Self::Unauthenticated(detail) => detail,
+            Self::Forbidden(detail) => detail,
+            Self::NotFound => "Not found.",
+            Self::NotAcceptable => "Could not satisfy the request Accept header.",
+            Self::BodyTooLarge => "Request body is too large.",
+            Self::Expectation => "Only the expectation \"100-continue\" can be met.",
+            Self::Unavailable(_) | Self::TookTooLong => "Service temporarily unavailable, try again later.",
+            Self::Internal(_) => "A server error occurred.",
+        };
+        json!({ "detail": detail })
+    }
+
+    /// What the log is told beyond the status.
+    fn log(&self) {
+        match self {
+            Self::Internal(cause) => tracing::error!(cause, "the request failed"),
+            Self::Unavailable(cause) => tracing::warn!(cause, "the database cannot be asked"),
+            Self::TookTooLong => tracing::warn!("the request took longer than request_timeout"),
+            _ => {}
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(faults) => Self::Invalid(faults),
+            Error::NotFound { .. } => Self::NotFound,
+            Error::Denied(denial) => Self::Forbidden(denial.to_string()),
+            Error::Unavailable(why) => Self::Unavailable(why),
+            Error::Broken { .. } => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut response = answer(self.status(), &self.body());
+        let headers = response.headers_mut();
+        match self {
+            Self::Unauthenticated(_) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+            }
+            Self::Unavailable(_) | Self::TookTooLong => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            }
+            Self::BodyTooLarge | Self::Expectation => {
+                // The body was not read: what follows on this connection cannot be trusted.
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An answer with a JSON body.
+pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Response {
+    let bytes = match json::compact(body) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return Failure::Internal(format!("an answer cannot be written as JSON: {error}"))
+                .into_response();
+        }
+    };
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

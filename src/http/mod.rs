@@ -1,0 +1,204 @@
+//! The HTTP floor: from a connection to an answer.
+//!
+//! A request's way, in running order: `server` accepts, `wire` refuses what is not strict HTTP/1.1,
+//! [`Front`] (below) gives the request its id, holds it to host, path and limits, and catches whatever
+//! goes wrong; then the router: [`ops`] or [`api`], where `negotiate` and `caller` stand before the
+//! handlers.
+//!
+//! Never in here: SQL, rules about users and rights. Handlers ask the directory.
+
+pub mod api;
+pub mod app;
+pub mod caller;
+pub mod error;
+pub mod json;
+pub mod negotiate;
+pub mod ops;
+mod path;
+pub mod server;
+pub mod site;
+pub mod wire;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::header::{
+    CONTENT_LENGTH, EXPECT, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use self::app::App;
+use self::error::Failure;
+use self::server::Peer;
+use self::site::Site;
+use crate::config::AccessLog;
+use crate::telemetry::RequestLabels;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything in front of the routes, and the routes.
+#[derive(Clone)]
+pub struct Front {
+    app: App,
+    routes: Router,
+    /// The metrics' listener is asked by address, not by name.
+    checks_host: bool,
+}
+
+impl Front {
+    /// The server proper: the API and the operators' routes.
+    pub fn new(app: App) -> Self {
+        let routes = Router::new().merge(api::router(&app)).merge(ops::router());
+        Self::of(app, routes, true)
+    }
+
+    /// The metrics' own listener.
+    pub fn metrics(app: App) -> Self {
+        let routes = ops::metrics_router(&app);
+        Self::of(app, routes, false)
+    }
+
+    fn of(app: App, routes: Router<App>, checks_host: bool) -> Self {
+        let routes = routes.fallback(async || Failure::NotFound).with_state(app.clone());
+        Self { app, routes, checks_host }
+    }
+
+    /// The answer, whatever happens: an error inside is a 500, not a broken connection.
+    async fn respond(&self, peer: Peer, request: Request<Incoming>, id: &str) -> Response {
+        let limit = self.app.settings().request_timeout;
+        let work = AssertUnwindSafe(self.route(peer, request)).catch_unwind();
+        let outcome = match tokio::time::timeout(limit, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(Failure::Internal("a handler panicked".into())),
+            Err(_) => Err(Failure::TookTooLong),
+        };
+        let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// Host, path, limits, then the routes.
+    async fn route(&self, peer: Peer, mut request: Request<Incoming>) -> Result<Response, Failure> {
+        let settings = self.app.settings();
+        if self.checks_host && !ops::HOSTLESS.contains(&request.uri().path()) {
+            let site = Site::of(&request, &settings.site, peer.address, peer.tls)?;
+            request.extensions_mut().insert(site);
+        }
+        *request.uri_mut() = path::normalised(request.uri()).ok_or(Failure::NotFound)?;
+        if request
+            .headers()
+            .get_all(EXPECT)
+            .iter()
+            .any(|met| !met.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        {
+            return Err(Failure::Expectation);
+        }
+        let request = bounded(request, settings.max_body_bytes).await?;
+        // The router's own error type has no values.
+        Ok(self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
+    }
+}
+
+impl server::Service for Front {
+    type Body = Body;
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
+        let started = Instant::now();
+        let metrics = self.app.metrics();
+        metrics.in_flight.inc();
+        let seen = Seen::of(&request, &self.app, peer);
+        let span = tracing::info_span!("request", id = %seen.id);
+        let response = self.respond(peer, request, &seen.id).instrument(span.clone()).await;
+        metrics.in_flight.dec();
+        metrics.durations.0.observe(started.elapsed().as_secs_f64());
+        span.in_scope(|| seen.close(&self.app, &response, started));
+        response
+    }
+}
+
+/// What is remembered of a request for its log line and its count.
+struct Seen {
+    id: String,
+    method: Method,
+    /// Without the query, which may hold anything.
+    path: String,
+    client: std::net::IpAddr,
+}
+
+impl Seen {
+    fn of(request: &Request<Incoming>, app: &App, peer: Peer) -> Self {
+        let site = &app.settings().site;
+        let given =
+            request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
+        let given = given.filter(|_| site.trusted_proxies.trusts(peer.address.ip()));
+        Self {
+            id: given.map_or_else(|| app.directory().clock().request_id(), str::to_owned),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            client: site::client(request.headers(), site, peer.address),
+        }
+    }
+
+    fn close(&self, app: &App, response: &Response, started: Instant) {
+        let status = response.status();
+        let route = response.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+        let labels = RequestLabels { route, method: known_method(&self.method), status: status.as_u16() };
+        app.metrics().requests.get_or_create(&labels).inc();
+        let failed = status.is_client_error() || status.is_server_error();
+        let wanted = match app.settings().access_log {
+            AccessLog::None => false,
+            AccessLog::Failures => failed,
+            AccessLog::All => true,
+        };
+        if wanted {
+            let (method, path, client) = (self.method.as_str(), self.path.as_str(), self.client);
+            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(method, path, status = status.as_u16(), %client, micros, "answered");
+        }
+    }
+}
+
+/// An id that a proxy in front of us may give a request: short, and nothing that a log could trip over.
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// Methods are the client's to invent; labels are not.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// Holds the body to the limit. Where no handler reads one it is read and thrown away, as the framework
+/// does, so that the connection can go on.
+async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Body>, Failure> {
+    let (parts, body) = request.into_parts();
+    let announced =
+        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Failure::BodyTooLarge);
+    }
+    let mut body = Limited::new(body, limit);
+    if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
+        return Ok(Request::from_parts(parts, Body::new(body)));
+    }
+    while let Some(frame) = body.frame().await {
+        frame.map_err(|_| Failure::BodyTooLarge)?;
+    }
+    Ok(Request::from_parts(parts, Body::empty()))
+}

@@ -1,0 +1,74 @@
+//! The request's path as routes know it: percent-decoded once, and without the one slash that clients
+//! in the field put at its end or leave out.
+//!
+//! Nothing else is repaired: case, doubled slashes and dot segments are what they are.
+
+use http::Uri;
+use http::uri::{Parts, PathAndQuery};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+/// What a route's pattern cannot hold in clear text.
+const ROUTE: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+
+/// The URI with its path in the form of routes; `None` for an escape that is broken, that hides a NUL,
+/// or that is no UTF-8: such a path is nobody's.
+pub(super) fn normalised(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let plain = !path.contains('%');
+    if plain && (path == "/" || !path.ends_with('/')) && uri.authority().is_none() {
+        return Some(uri.clone());
+    }
+    let decoded = if plain { path.into() } else { decoded(path)? };
+    let path = if decoded.len() > 1 { decoded.strip_suffix('/').unwrap_or(&decoded) } else { &decoded };
+    let mut target = utf8_percent_encode(path, ROUTE).to_string();
+    if let Some(query) = uri.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    let mut parts = Parts::default();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+fn decoded(path: &str) -> Option<std::borrow::Cow<'_, str>> {
+    let escapes = path.split('%').skip(1);
+    let whole = |escape: &str| {
+        escape.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !escapes.into_iter().all(whole) {
+        return None;
+    }
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    (!decoded.contains('\0')).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_and_escapes_reach_the_same_route() {
+        for (written, route) in [
+            ("/api/users/me", Some("/api/users/me")),
+            ("/api/users/me/", Some("/api/users/me")),
+            ("/api/users/me/?fields=id", Some("/api/users/me?fields=id")),
+            ("/api/users/%6de", Some("/api/users/me")),
+            ("/api/users%2Fme", Some("/api/users/me")),
+            ("/api/users/me%2f", Some("/api/users/me")),
+            ("http://host/api/users/me", Some("/api/users/me")),
+            ("/api/users/me//", Some("/api/users/me/")),
+            ("/api//users/me", Some("/api//users/me")),
+            ("/", Some("/")),
+            ("/%", None),
+            ("/%4", None),
+            ("/%zz", None),
+            ("/a%00", None),
+            ("/%ff", None),
+            ("/a%3Fb%20c", Some("/a%3Fb%20c")),
+        ] {
+            let uri: Uri = written.parse().unwrap();
+            assert_eq!(normalised(&uri).map(|uri| uri.to_string()).as_deref(), route, "{written}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The listener and its connections: who is let in, for how long, and how all of it ends in good order.
+//!
+//! A connection is a task that nothing else depends on; when it fails, only it ends. What a request
+//! means is the [`Service`]'s business: no path, header value or answer body may be looked at here.
+
+mod tls;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+pub use tls::{TlsError, tls_config};
+
+use super::wire::{Ending, Seen, Wire, WireLimits};
+use crate::telemetry::ConnectionMetrics;
+
+/// How long to wait when the system has no room for another connection (most often: no file descriptor).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How much longer than asked a listener stays open: closing it resets every client in its backlog, and
+/// those who connected before the stop are owed an answer.
+const LAST_CALL: Duration = Duration::from_millis(20);
+/// hyper's own bound on what it buffers; heads are bounded by the wire, well before this.
+const MIN_BUFFER: usize = 64 * 1024;
+
+/// What one connection is known by.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The other end of the socket, which may be a proxy.
+    pub address: SocketAddr,
+    /// Whether the connection came in over TLS.
+    pub tls: bool,
+}
+
+/// The bounds that a listener and its connections are held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most connections open at once; further clients wait in the listener's backlog.
+    pub max_connections: usize,
+    /// Longest request head in bytes, its empty line included.
+    pub max_head_bytes: usize,
+    /// How long a connection may stand open between two requests, or before the first.
+    pub idle_timeout: Duration,
+    /// How long a head may take from its first byte to its last.
+    pub head_timeout: Duration,
+    /// How long a body may take in all, while the service wants to read it.
+    pub body_timeout: Duration,
+    /// How long a peer may take nothing of an answer.
+    pub write_timeout: Duration,
+    /// How long a TLS handshake may take in all.
+    pub tls_handshake_timeout: Duration,
+    /// How long a stop waits for requests in flight.
+    pub drain_timeout: Duration,
+}
+
+impl Limits {
+    fn wire(&self) -> WireLimits {
+        WireLimits {
+            max_head_bytes: self.max_head_bytes,
+            idle_timeout: self.idle_timeout,
+            head_timeout: self.head_timeout,
+            body_timeout: self.body_timeout,
+            write_timeout: self.write_timeout,
+        }
+    }
+}
+
+/// How a stop went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were open when the stop began and ended in order.
+    pub finished: usize,
+    /// Connections that were cut: still in a TLS handshake, or not done in time.
+    pub cut: usize,
+}
+
+/// Answers requests. A panic in it ends its connection, and only that.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// The body of its answers.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request of a connection.
+    fn answer(
+        &self,
+        peer: Peer,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// Serves until `shutdown` resolves, then lets requests in flight finish, for `drain_timeout` at most.
+pub async fn serve<S: Service>(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    limits: Limits,
+    metrics: ConnectionMetrics,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) -> Drained {
+    let house =
+        Arc::new(House { http: http(&limits), tls: tls.map(TlsAcceptor::from), limits, metrics, service });
+    let gate = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let (stop, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut last_call = pin!(shutdown.then(|()| tokio::time::sleep(LAST_CALL)));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut last_call => break,
+            Some(ended) = connections.join_next() => { report(ended); }
+            guest = accept(&listener, &gate) => {
+                connections.spawn(Arc::clone(&house).host(guest, stopped.clone()));
+            }
+        }
+    }
+    drop(listener);
+    let _ = stop.send(true);
+    drain(connections, limits.drain_timeout).await
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // The wire relies on half_close and keeps all time limits itself; without writev hyper copies head and
+    // body into one buffer, so that an answer is one send.
+    http.half_close(true)
+        .header_read_timeout(None)
+        .max_buf_size(limits.max_head_bytes.max(MIN_BUFFER).saturating_add(1))
+        .writev(false);
+    http
+}
+
+async fn drain(mut connections: JoinSet<Ended>, patience: Duration) -> Drained {
+    let mut drained = Drained::default();
+    let all_ended = async {
+        while let Some(ended) = connections.join_next().await {
+            match report(ended) {
+                Ended::InOrder => drained.finished += 1,
+                Ended::Cut => drained.cut += 1,
+            }
+        }
+    };
+    if tokio::time::timeout(patience, all_ended).await.is_err() {
+        drained.cut += connections.len();
+        connections.shutdown().await;
+    }
+    drained
+}
+
+/// An accepted connection, with the room it takes up.
+struct Guest {
+    stream: TcpStream,
+    address: SocketAddr,
+    room: OwnedSemaphorePermit,
+}
+
+/// The next connection, once there is room for one. No error of `accept` is a reason to stop listening.
+async fn accept(listener: &TcpListener, gate: &Arc<Semaphore>) -> Guest {
+    let Ok(room) = Arc::clone(gate).acquire_owned().await else {
+        // Nobody closes the gate.
+        return std::future::pending().await;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => return Guest { stream, address, room },
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection, trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// How a connection's task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    InOrder,
+    Cut,
+}
+
+/// Resolves when the listener's stop has begun.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn report(ended: Result<Ended, JoinError>) -> Ended {
+    ended.unwrap_or_else(|error| {
+        tracing::error!(%error, "the task of a connection panicked");
+        Ended::Cut
+    })
+}
+
+/// What all connections of a listener share.
+struct House<S> {
+    http: http1::Builder,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    metrics: ConnectionMetrics,
+    service: S,
+}
+
+/// Counts a connection as open for as long as it lives, however it ends.
+struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl<S: Service> House<S> {
+    /// A connection from its first byte to its last.
+    async fn host(self: Arc<Self>, guest: Guest, mut stop: watch::Receiver<bool>) -> Ended {
+        let Guest { stream, address, room: _room } = guest;
+        let _open = Open::new(self.metrics.open.clone());
+        self.metrics.accepted.inc();
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, %address, "cannot set TCP_NODELAY");
+        }
+        let peer = Peer { address, tls: self.tls.is_some() };
+        let Some(acceptor) = &self.tls else { return self.converse(stream, peer, stop).await };
+        let handshake = tokio::time::timeout(self.limits.tls_handshake_timeout, acceptor.accept(stream));
+        let shaken = tokio::select! {
+            () = told(&mut stop) => return Ended::Cut,
+            shaken = handshake => shaken,
+        };
+        match shaken {
+            Ok(Ok(stream)) => return self.converse(stream, peer, stop).await,
+            Ok(Err(error)) => tracing::debug!(%error, %address, "TLS handshake failed"),
+            Err(_) => _ = self.metrics.timed_out.inc(),
+        }
+        Ended::InOrder
+    }
+
+    /// Answers the requests of one connection until either side ends it.
+    async fn converse<T>(self: &Arc<Self>, stream: T, peer: Peer, mut stop: watch::Receiver<bool>) -> Ended
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let wire = Wire::new(stream, self.limits.wire());
+        let line = Arc::new(Line { house: Arc::clone(self), peer, seen: wire.seen() });
+        let answer = service_fn(move |request| Arc::clone(&line).answer(request));
+        let mut connection = self.http.serve_connection(wire, answer);
+        let mut stopping = false;
+        let result = loop {
+            tokio::select! {
+                // First: a request that is already there when the stop comes is still answered.
+                biased;
+                result = &mut connection => break result,
+                () = told(&mut stop), if !stopping => stopping = true,
+            }
+            Pin::new(&mut connection).graceful_shutdown();
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, address = %peer.address, "connection ended early");
+        }
+        match connection.into_parts().io.finish().await {
+            Ending::Quiet => 0,
+            Ending::Refused => self.metrics.refused.inc(),
+            Ending::TimedOut => self.metrics.timed_out.inc(),
+        };
+        Ended::InOrder
+    }
+}
+
+/// One connection as its requests see it.
+struct Line<S> {
+    house: Arc<House<S>>,
+    peer: Peer,
+    seen: Seen,
+}
+
+impl<S: Service> Line<S> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<S::Body>, Infallible> {
+        self.seen.mark();
+        // The wire cannot tell where chunks end, so no request may follow them on this connection.
+        let last = request.headers().contains_key(TRANSFER_ENCODING);
+        let mut response = self.house.service.answer(self.peer, request).await;
+        if last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests;

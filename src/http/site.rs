@@ -1,0 +1,165 @@
+//! Where a request arrived: under which host and scheme, from which client, and so what an absolute
+//! URL in its answer looks like.
+//!
+//! A host is believed when the settings allow it; a forwarded scheme or address only from a trusted
+//! proxy, as the first hop in front of us.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{HOST, HeaderName};
+use http::{HeaderMap, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use super::error::Failure;
+use crate::config::{AllowedHosts, TrustedProxies};
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What stays as it is in the path of a file: RFC 3986's unreserved characters and `/!*()'`.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'/')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'*')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'\'');
+
+/// The settings about hosts, addresses and URLs.
+#[derive(Clone)]
+pub struct SiteSettings {
+    /// Hosts under which the server may be called.
+    pub allowed_hosts: AllowedHosts,
+    /// Proxies whose word about scheme and client is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// The base of absolute URLs, without a slash at its end; `None`: the request's own scheme and host.
+    pub public_url: Option<String>,
+    /// The path under which media files are served; it begins and ends with a slash.
+    pub media_url: String,
+}
+
+/// Where a request arrived.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Scheme, `://` and host; no slash at the end.
+    base: String,
+    media_url: String,
+}
+
+impl Site {
+    /// Finds it out, or refuses the request's host.
+    pub fn of<B>(
+        request: &Request<B>,
+        settings: &SiteSettings,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Result<Self, Failure> {
+        let host = host(request).filter(|host| settings.allowed_hosts.allows(host));
+        let host = host.ok_or(Failure::BadRequest("The request's Host is not allowed."))?;
+        let base = match &settings.public_url {
+            Some(url) => url.clone(),
+            None if is_https(request.headers(), settings, peer, tls)? => format!("https://{host}"),
+            None => format!("http://{host}"),
+        };
+        Ok(Self { base, media_url: settings.media_url.clone() })
+    }
+
+    /// The absolute URL of a stored file, or `None` when nothing is stored.
+    pub fn media(&self, stored: Option<&str>) -> Option<String> {
+        let name = stored.filter(|name| !name.is_empty())?;
+        Some(format!("{}{}", self.base, media_path(&self.media_url, name)))
+    }
+}
+
+/// The host as the client wrote it. A target in absolute form overrides the header (RFC 9112, section 3.2.2).
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str());
+    }
+    let mut lines = request.headers().get_all(HOST).iter();
+    match (lines.next(), lines.next()) {
+        (Some(only), None) => only.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// Whether the client spoke HTTPS: to us, or to a trusted proxy that says so in exactly one word.
+fn is_https(
+    headers: &HeaderMap,
+    settings: &SiteSettings,
+    peer: SocketAddr,
+    tls: bool,
+) -> Result<bool, Failure> {
+    let mut said = headers.get_all(X_FORWARDED_PROTO).iter().map(|line| line.as_bytes() == b"https");
+    if tls || !settings.trusted_proxies.trusts(peer.ip()) {
+        return Ok(tls);
+    }
+    let Some(first) = said.next() else { return Ok(false) };
+    if said.any(|other| other != first) {
+        return Err(Failure::BadRequest("The X-Forwarded-Proto headers contradict each other."));
+    }
+    Ok(first)
+}
+
+/// The address of the client: the nearest one that is not a trusted proxy's.
+pub fn client(headers: &HeaderMap, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
+    let lines: Vec<_> =
+        headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    let mut nearest = peer.ip();
+    for hop in lines.join(",").rsplit(',') {
+        let Some(address) =
+            settings.trusted_proxies.trusts(nearest).then(|| hop.trim().parse().ok()).flatten()
+        else {
+            break;
+        };
+        nearest = address;
+    }
+    nearest
+}
+
+/// The path of a stored file below the media path, as Django's FileSystemStorage writes it: leading
+/// slashes dropped, `\` turned into `/`, percent-encoded, then `.`, `..` and doubled slashes resolved.
+fn media_path(media_url: &str, name: &str) -> String {
+    let quoted = percent_encode(name.replace('\\', "/").as_bytes(), PATH).to_string();
+    let quoted = quoted.trim_start_matches('/');
+    let directory = matches!(quoted.rsplit('/').next(), Some("" | "." | ".."));
+    let mut path: Vec<&str> = media_url.split('/').filter(|part| !part.is_empty()).collect();
+    for part in quoted.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                path.pop();
+            }
+            part => path.push(part),
+        }
+    }
+    let end = if directory && !path.is_empty() { "/" } else { "" };
+    format!("/{}{end}", path.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_become_paths_as_django_makes_them() {
+        for (name, path) in [
+            ("avatars/alex_profile.jpg", "/media/avatars/alex_profile.jpg"),
+            ("a b+c:d@e,f.png", "/media/a%20b%2Bc%3Ad%40e%2Cf.png"),
+            ("100%20.png", "/media/100%2520.png"),
+            ("é.png", "/media/%C3%A9.png"),
+            ("(1)~!*'.png", "/media/(1)~!*'.png"),
+            ("/lead.png", "/media/lead.png"),
+            ("a\\b.png", "/media/a/b.png"),
+            ("a//b/./c/../d.png", "/media/a/b/d.png"),
+            ("../up.png", "/up.png"),
+            ("https://cdn/x", "/media/https%3A/cdn/x"),
+            ("a?b#c;d", "/media/a%3Fb%23c%3Bd"),
+        ] {
+            assert_eq!(media_path("/media/", name), path, "{name}");
+        }
+    }
+}

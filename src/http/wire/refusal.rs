@@ -1,0 +1,131 @@
+//! The answers that are given before a request exists: their statuses, their sentences, their bytes.
+//!
+//! Only faults of the message itself belong here. What a request asks for, and who asks, is never known.
+
+/// Why a message was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    RequestLine,
+    Method,
+    Version,
+    RequestLineTooLong,
+    HeadTooLarge,
+    TooManyHeaders,
+    BareLineFeed,
+    FoldedLine,
+    ControlByte,
+    MissingHost,
+    SecondHost,
+    TwoFramings,
+    SecondContentLength,
+    ContentLength,
+    SecondTransferEncoding,
+    EncodingInHttp10,
+    UnknownEncoding,
+    /// hyper could not parse what had passed here.
+    Unparsable,
+    TimedOut,
+}
+
+impl Refusal {
+    fn status(self) -> &'static str {
+        match self {
+            Self::TimedOut => "408 Request Timeout",
+            Self::RequestLineTooLong => "414 URI Too Long",
+            Self::HeadTooLarge | Self::TooManyHeaders => "431 Request Header Fields Too Large",
+            Self::UnknownEncoding => "501 Not Implemented",
+            _ => "400 Bad Request",
+        }
+    }
+
+    /// One sentence, free of quotes and backslashes: it goes into JSON as it stands.
+    fn detail(self) -> &'static str {
+        match self {
+            Self::RequestLine => "Bad request: the request line is malformed.",
+            Self::Method => {
+                "Bad request: the method must be at most 20 characters without lower-case letters."
+            }
+            Self::Version => "Bad request: only HTTP/1.1 and HTTP/1.0 are spoken here.",
+            Self::RequestLineTooLong => "Request line is too long.",
+            Self::HeadTooLarge => "Request header fields are too large.",
+            Self::TooManyHeaders => "Request has too many header fields.",
+            Self::BareLineFeed => "Bad request: a header line must end with CR LF.",
+            Self::FoldedLine => "Bad request: folded header lines are not supported.",
+            Self::ControlByte => "Bad request: control characters are not allowed in the header section.",
+            Self::MissingHost => "Bad request: the Host header is missing.",
+            Self::SecondHost => "Bad request: there is more than one Host header.",
+            Self::TwoFramings => "Bad request: Content-Length and Transfer-Encoding exclude each other.",
+            Self::SecondContentLength => "Bad request: there is more than one Content-Length header.",
+            Self::ContentLength => "Bad request: Content-Length is not a valid number.",
+            Self::SecondTransferEncoding => "Bad request: there is more than one Transfer-Encoding header.",
+            Self::EncodingInHttp10 => "Bad request: Transfer-Encoding is not part of HTTP/1.0.",
+            Self::UnknownEncoding => "Unsupported transfer encoding, only chunked is.",
+            Self::Unparsable => "Bad request: the HTTP message could not be parsed.",
+            Self::TimedOut => "Request timed out.",
+        }
+    }
+
+    /// The whole answer. It carries no Date: there is no clock here, and RFC 9110 allows for that.
+    pub(super) fn answer(self) -> String {
+        let (status, detail) = (self.status(), self.detail());
+        let length = detail.len() + r#"{"detail":""}"#.len();
+        format!(
+            "HTTP/1.1 {status}\r\n\
+             Content-Type: application/json\r\n\
+             Content-Length: {length}\r\n\
+             Connection: close\r\n\
+             Cache-Control: private, no-store\r\n\
+             X-Content-Type-Options: nosniff\r\n\
+             Referrer-Policy: same-origin\r\n\
+             X-Frame-Options: DENY\r\n\
+             \r\n\
+             {{\"detail\":\"{detail}\"}}"
+        )
+    }
+}
+
+/// Finds the bare answer that hyper gives to what it cannot parse, at the end of what it writes:
+/// where it begins, and what to say instead. Bytes of an earlier answer may stand before it.
+pub(super) fn bare_answer(bytes: &[u8]) -> Option<(usize, Refusal)> {
+    // Status line, connection, content-length and date come to about 130 bytes.
+    let window = bytes.len().saturating_sub(256);
+    let tail = bytes.get(window..)?;
+    let offset = tail.windows(8).rposition(|at| matches!(at, b"HTTP/1.1" | b"HTTP/1.0"))?;
+    let head = std::str::from_utf8(tail.get(offset..)?).ok()?;
+    let empty = head.ends_with("\r\n\r\n") && head.contains("\r\ncontent-length: 0\r\n");
+    let refusal = match head.get(9..12)? {
+        "400" => Refusal::Unparsable,
+        "414" => Refusal::RequestLineTooLong,
+        "431" => Refusal::HeadTooLarge,
+        _ => return None,
+    };
+    empty.then_some((window + offset, refusal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_complete_json_with_its_length() {
+        let answer = Refusal::MissingHost.answer();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"));
+        assert!(head.contains(&format!("\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())));
+        let parsed: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(parsed, serde_json::json!({"detail": "Bad request: the Host header is missing."}));
+    }
+
+    #[test]
+    fn a_bare_answer_is_found_behind_an_earlier_one() {
+        let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+                    content-length: 0\r\ndate: Mon, 23 Nov 2026 16:56:00 GMT\r\n\r\n";
+        assert_eq!(bare_answer(bare.as_bytes()), Some((0, Refusal::HeadTooLarge)));
+        let behind = format!("{}{bare}", "x".repeat(1000));
+        assert_eq!(bare_answer(behind.as_bytes()), Some((1000, Refusal::HeadTooLarge)));
+        assert_eq!(bare_answer(format!("{bare}x").as_bytes()), None);
+        assert_eq!(bare_answer(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}"), None);
+        assert_eq!(bare_answer(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), None);
+        assert_eq!(bare_answer(b""), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! What an operator sees of a running server: logs, and the metrics, each declared once in [`Metrics`].
+//!
+//! Never in here: a token, a password, a query string. Labels are bounded: routes and classes of
+//! answers, never a user's or a client's doing.
+
+use std::io::IsTerminal;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+/// Bounds of the duration histogram, in seconds.
+const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+
+/// Everything that is counted, each documented in [`Metrics::registry`].
+#[derive(Clone, Default)]
+pub struct Metrics {
+    /// `wardroom_http_requests_total{route,method,status}`
+    pub requests: Family<RequestLabels, Counter>,
+    /// `wardroom_http_request_duration_seconds`
+    pub durations: Durations,
+    /// `wardroom_http_requests_in_flight`
+    pub in_flight: Gauge,
+    /// `wardroom_http_connections_*`
+    pub connections: ConnectionMetrics,
+    /// `wardroom_authentications_total{outcome}`
+    pub authentications: Family<OutcomeLabels, Counter>,
+    /// `wardroom_database_up`
+    pub database_up: Gauge,
+    /// `wardroom_database_writes_total`
+    pub database_writes: Counter,
+    /// `wardroom_password_hashes_total`
+    pub password_hashes: Counter,
+}
+
+/// What a request is counted under.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The route's pattern; `none` for paths that are no route.
+    pub route: String,
+    /// The method; `other` for those no route knows.
+    pub method: &'static str,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+/// What an attempt to authenticate is counted under.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabels {
+    /// `accepted`, `refused` or `failed`.
+    pub outcome: &'static str,
+}
+
+/// Counts of connections.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMetrics {
+    /// `wardroom_http_connections_open`
+    pub open: Gauge,
+    /// `wardroom_http_connections_accepted_total`
+    pub accepted: Counter,
+    /// `wardroom_http_connections_refused_total`
+    pub refused: Counter,
+    /// `wardroom_http_connections_timed_out_total`
+    pub timed_out: Counter,
+}
+
+/// A histogram with our bounds.
+#[derive(Clone)]
+pub struct Durations(pub Histogram);
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self(Histogram::new(DURATIONS))
+    }
+}
+
+impl Metrics {
+    /// The registry that is shown to Prometheus: every metric with its name and meaning.
+    pub fn registry(&self) -> Registry {
+        let mut root = Registry::with_prefix("wardroom");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        root.register("build", "The program that answers", version);
+        self.register_http(root.sub_registry_with_prefix("http"));
+        let about = "Keys that were presented, by what came of it: accepted, refused, failed (database away)";
+        root.register("authentications", about, self.authentications.clone());
+        root.register(
+            "database_up",
+            "1 when the last readiness check reached the database",
+            self.database_up.clone(),
+        );
+        root.register("database_writes", "Write transactions asked for", self.database_writes.clone());
+        root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
+        root
+    }
+
+    fn register_http(&self, http: &mut Registry) {
+        http.register("requests", "Requests answered, by route, method and status", self.requests.clone());
+        let about = "Time from a request's head to its answer's head";
+        http.register_with_unit("request_duration", about, Unit::Seconds, self.durations.0.clone());
+        http.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
+        let connections = &self.connections;
+        http.register("connections_open", "Connections that are open", connections.open.clone());
+        http.register("connections_accepted", "Connections accepted", connections.accepted.clone());
+        let about = "Connections closed because of a message that is not acceptable HTTP";
+        http.register("connections_refused", about, connections.refused.clone());
+        let about = "Connections closed because the client was too slow or idle";
+        http.register("connections_timed_out", about, connections.timed_out.clone());
+    }
+}
+
+/// The metrics as Prometheus reads them (OpenMetrics text).
+pub fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    encode(&mut text, registry).map(|()| text)
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStyle {
+    /// For people on a terminal, JSON otherwise.
+    Auto,
+    /// Lines for people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Starts logging to standard error; `filter` is a directive such as `info` or `wardroom=debug`.
+pub fn start_logging(filter: &str, style: LogStyle) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let human = match style {
+        LogStyle::Auto => std::io::stderr().is_terminal(),
+        LogStyle::Human => true,
+        LogStyle::Json => false,
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if human {
+        lines.with_target(false).try_init()
+    } else {
+        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    };
+    started.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_shown_with_its_meaning() {
+        let metrics = Metrics::default();
+        metrics.authentications.get_or_create(&OutcomeLabels { outcome: "accepted" }).inc();
+        metrics
+            .requests
+            .get_or_create(&RequestLabels { route: "none".into(), method: "GET", status: 404 })
+            .inc();
+        let text = render(&metrics.registry()).unwrap();
+        for name in [
+            "wardroom_build_info{version=",
+            "wardroom_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"} 1",
+            "wardroom_http_request_duration_seconds_bucket",
+            "wardroom_http_connections_open 0",
+            "wardroom_authentications_total{outcome=\"accepted\"} 1",
+            "wardroom_password_hashes_total 0",
+        ] {
+            assert!(text.contains(name), "{name} is missing in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The commands, as an operator runs them: beside no server, on both databases, in both output forms.
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+use crate::support::{Backend, Database, Site, both};
+
+/// What a command printed and how it ended.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
+    }
+}
+
+fn wardroom(args: &[&str], stdin: &str) -> Ran {
+    let mut command = Command::cargo_bin("wardroom").unwrap();
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WARDROOM_")) {
+        command.env_remove(name);
+    }
+    let output = command.args(args).write_stdin(stdin).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs a command on a test's database.
+fn on(database: &Database, args: &[&str], stdin: &str) -> Ran {
+    let place = database.args();
+    let args: Vec<&str> = place.iter().map(String::as_str).chain(args.iter().copied()).collect();
+    let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+    let stdin = stdin.to_owned();
+    // The child talks to PostgreSQL by itself; blocking here is what a shell does, too.
+    tokio::task::block_in_place(|| wardroom(&args.iter().map(String::as_str).collect::<Vec<_>>(), &stdin))
+}
+
+both! {
+    async fn an_operator_s_first_hour(backend: Backend) {
+        let database = Database::empty(backend).await;
+        let run = |args: &[&str]| {
+            let ran = on(&database, args, "");
+            assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
+            ran
+        };
+        assert!(run(&["init"]).out.contains("user add NAME --admin"));
+        assert_eq!(run(&["user", "add", "root", "--admin"]).out, "Added user 1 (root).\n");
+        run(&["user", "add", "ann", "--staff", "--email", "ann@example.com", "--first-name", "Ann", "--gender", "female"]);
+        let shown = run(&["user", "show", "ann", "--json"]).json();
+        assert_eq!((&shown["email"], &shown["is_staff"], &shown["groups"]), (&"ann@example.com".into(), &true.into(), &Value::Array(vec![])));
+        run(&["user", "edit", "2", "--last-name", "Lee", "--email", ""]);
+        assert_eq!(run(&["user", "show", "2", "--json"]).json()["email"], Value::Null);
+        assert!(run(&["user", "show", "id:2"]).out.contains("full name      Ann Lee\n"));
+        assert_eq!(run(&["group", "add", "Billing", "--notes", "money"]).out, "Added group 1 (Billing).\n");
+        assert_eq!(run(&["group", "add-member", "Billing", "ann"]).out, "ann now belongs to Billing (1 members).\n");
+        assert_eq!(run(&["group", "add-member", "1", "2", "--json"]).json()["changed"], false);
+        assert_eq!(run(&["group", "list", "--json"]).json()[0]["users_count"], 1);
+        run(&["group", "edit", "Billing", "--name", "Accounts"]);
+        run(&["group", "remove-member", "Accounts", "ann"]);
+        assert_eq!(run(&["group", "delete", "Accounts", "--yes"]).out, "Deleted group 1 (Accounts).\n");
+        let issued = run(&["token", "issue", "ann", "--name", "laptop", "--expires-in", "90d", "--json"]).json();
+        assert!(issued["key"].as_str().unwrap().starts_with("wrd_"));
+        let listed = run(&["token", "list", "ann", "--json"]).json();
+        assert_eq!((&listed[0]["state"], listed[0].get("key")), (&"active".into(), None));
+        run(&["token", "revoke", &issued["id"].to_string()]);
+        assert!(run(&["token", "list", "ann"]).out.contains("  revoked  "));
+        run(&["user", "disable", "ann"]);
+        assert!(run(&["user", "list", "--active", "false"]).out.contains("staff,inactive"));
+        run(&["user", "enable", "ann"]);
+        assert_eq!(on(&database, &["user", "set-password", "ann", "--password-stdin"], "a long enough password\n").code, 0);
+        run(&["user", "delete", "ann", "--yes"]);
+        assert_eq!(run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
+        assert_eq!(run(&["permission", "list", "--json"]).json().as_array().unwrap().len(), 14);
+        assert!(run(&["migrate"]).out.contains("up to date"));
+        assert!(run(&["doctor"]).out.contains("root is an active admin"));
+    }
+}
+
+both! {
+    /// Each misuse has its own message and exit code, and changes nothing.
+    async fn misuse_is_told_and_changes_nothing(backend: Backend) {
+        let site = Site::start(backend).await;
+        let count = "SELECT (SELECT count(*) FROM users) * 1000 + (SELECT count(*) FROM tokens) * 100 + (SELECT count(*) FROM audit_events)";
+        let before = site.database.number(count).await;
+        let (long, huge) = ("x".repeat(151), "99999999999999999999");
+        for (args, code, told) in [
+            (vec!["user", "add", "alex_thompson"], 4, "username: user with this username already exists."),
+            (vec!["user", "add", ""], 4, "username: This field may not be blank."),
+            (vec!["user", "add", "two words"], 4, "username: Enter a valid username."),
+            (vec!["user", "add", &long], 4, "username: Ensure this field has no more than 150 characters."),
+            (vec!["user", "add", "x", "--email", "zz", "--gender", "zz"], 4, "email: Enter a valid email address.; gender: \"zz\" is not a valid choice."),
+            (vec!["user", "add", "x", "--first-name", "a\u{7}b"], 4, "first_name: Control characters are not allowed."),
+            (vec!["user", "add", "x", "--password-stdin"], 4, "password: This field may not be blank."),
+            (vec!["user", "add", "x", "--password"], 2, "give it with --password-stdin"),
+            (vec!["user", "show", "nobody"], 3, "there is no user named \"nobody\""),
+            (vec!["user", "show", "4711"], 3, "there is no user with id 4711"),
+            (vec!["user", "show", huge], 3, "there is no user named"),
+            (vec!["user", "edit", "42"], 2, "say what to change"),
+            (vec!["user", "edit", "42", "--admin", "maybe"], 2, "maybe"),
+            (vec!["user", "delete", "42"], 2, "give --yes"),
+            (vec!["user", "disable", "admin"], 4, "The last active admin cannot be removed"),
+            (vec!["user", "list", "--limit", "1001"], 2, "1001 is not in 1..=1000"),
+            (vec!["user", "list", "--after", huge], 2, "An id is at most 9223372036854775807."),
+            (vec!["group", "add", " "], 4, "name: This field may not be blank."),
+            (vec!["group", "add", "Billing"], 4, "name: group with this name already exists."),
+            (vec!["group", "add-member", "Billing", "nobody"], 3, "there is no user named \"nobody\""),
+            (vec!["group", "delete", "nothing", "--yes"], 3, "there is no group named \"nothing\""),
+            (vec!["token", "issue", "42", "--name", ""], 4, "name: This field may not be blank."),
+            (vec!["token", "issue", "42", "--name", "x", "--expires-in", "soon"], 2, "use a number and a unit"),
+            (vec!["token", "issue", "42", "--name", "x", "--expires-in", "0s"], 2, "a token cannot end at once"),
+            (vec!["token", "revoke", "0"], 2, "greater than or equal to 1"),
+            (vec!["token", "revoke", "4711"], 3, "there is no token with id 4711"),
+            (vec!["frobnicate"], 2, "unrecognized subcommand"),
+        ] {
+            let ran = on(&site.database, &args, "");
+            assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains(told), "{args:?}: {}", ran.err);
+        }
+        assert_eq!(site.database.number(count).await, before);
+    }
+}
+
+both! {
+    /// The commands work beside a running server, and what they change counts at once.
+    async fn commands_work_beside_a_running_server(backend: Backend) {
+        let site = Site::start(backend).await;
+        assert_eq!(site.me(&site.staff.key).send().await.status, 200);
+        assert_eq!(on(&site.database, &["user", "disable", "staff"], "").code, 0);
+        assert_eq!(site.me(&site.staff.key).send().await.status, 401);
+        let issued = on(&site.database, &["token", "issue", "admin", "--name", "x", "--json"], "").json();
+        assert_eq!(site.me(issued["key"].as_str().unwrap()).send().await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_json_when_asked() {
+    let database = Database::new(Backend::Sqlite).await;
+    let ran = on(&database, &["--json", "user", "add", "", "--email", "zz"], "");
+    let error: Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!(error["error"]["kind"], "invalid");
+    assert_eq!(error["error"]["fields"]["email"][0], "Enter a valid email address.");
+}
+
+#[test]
+fn settings_are_told_by_name_with_their_allowed_form() {
+    for (args, told) in [
+        (vec!["serve", "--listen", "80x"], "listen"),
+        (vec!["serve", "--idle-timeout", "soon"], "idle_timeout"),
+        (vec!["serve", "--tls-key", "/k.pem"], "tls_certificate"),
+        (vec!["user", "list", "--config", "/nonexistent.toml"], "/nonexistent.toml"),
+        (vec!["user", "list", "--database-url", "mysql://x"], "database_url"),
+    ] {
+        let ran = wardroom(&args, "");
+        assert_eq!(ran.code, 2, "{args:?}");
+        assert!(ran.err.contains(told), "{args:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn config_show_tells_sources_and_hides_secrets() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("w.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:9999\"\n").unwrap();
+    let file = file.display().to_string();
+    let url = "postgres://app:hunter2@db.example.com/accounts";
+    let ran = wardroom(&["config", "show", "--config", &file, "--database-url", url], "");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!ran.out.contains("hunter2"));
+    assert!(ran.out.contains("postgres://app:***@db.example.com/accounts"));
+    let line = ran.out.lines().find(|line| line.starts_with("listen ")).unwrap();
+    assert!(line.contains("127.0.0.1:9999") && line.contains(&file), "{line}");
+}
+
+#[test]
+fn help_teaches_and_completions_complete() {
+    let help = wardroom(&["--help"], "");
+    for word in ["Exit codes:", "wardroom demo", "Start here:"] {
+        assert!(help.out.contains(word), "{word}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(wardroom(&["completions", shell], "").out.contains("wardroom"));
+    }
+    assert_eq!(wardroom(&["--version"], "").out, format!("wardroom {}\n", env!("CARGO_PKG_VERSION")));
+}

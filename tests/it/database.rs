@@ -1,0 +1,163 @@
+//! Making and opening databases: nothing missing, damaged or foreign is ever taken for a new one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use wardroom::directory::{Clock, Directory, Location};
+
+use crate::support::{Backend, Database, both};
+
+async fn opening(database: &Database) -> String {
+    match Directory::open(&database.settings(), Clock::system().unwrap()).await {
+        Ok(_) => "opened".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+async fn creating(database: &Database) -> String {
+    match Directory::create(&database.settings(), &Clock::system().unwrap()).await {
+        Ok(()) => "created".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn file(database: &Database) -> PathBuf {
+    let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
+    directory.join("wardroom.db")
+}
+
+/// Every file of a directory with its content.
+fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let Ok(entries) = fs::read_dir(directory) else { return vec![] };
+    let mut all: Vec<_> = entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    all.sort();
+    all
+}
+
+both! {
+    async fn a_directory_is_made_once_and_only_on_request(backend: Backend) {
+        let database = Database::empty(backend).await;
+        let missing = opening(&database).await;
+        assert!(missing.contains("wardroom init"), "{missing}");
+        assert!(backend == Backend::Postgres || !file(&database).exists());
+        assert_eq!(creating(&database).await, "created");
+        assert_eq!(opening(&database).await, "opened");
+        let again = creating(&database).await;
+        assert!(again.contains("already: nothing was changed"), "{again}");
+        assert_eq!(Directory::migrate(&database.settings(), &Clock::system().unwrap()).await.unwrap(), Vec::<i64>::new());
+    }
+}
+
+both! {
+    async fn another_schema_is_refused(backend: Backend) {
+        let database = Database::new(backend).await;
+        database.sql("INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (999, 'later', '', 0)").await;
+        assert_eq!(opening(&database).await, "the database has schema version 999, this program knows 1: use the newer program that upgraded it");
+        database.sql("DELETE FROM schema_migrations WHERE version = 999; UPDATE schema_migrations SET checksum = 'x'").await;
+        assert!(opening(&database).await.starts_with("migration 1 in the database differs"));
+        database.sql("DELETE FROM schema_migrations").await;
+        assert!(opening(&database).await.contains("then run `wardroom migrate`"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_readable_database_is_refused() {
+    let database = Database::new(Backend::Sqlite).await;
+    let file = file(&database);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let told = opening(&database).await;
+    assert!(told.contains("can be read by every user") && told.contains("chmod o="), "{told}");
+}
+
+/// Damaged, foreign and half-made files are told apart, and none is touched.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_is_named_and_left_alone() {
+    let foreign = {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("x.db");
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+            .unwrap();
+        fs::read(path).unwrap()
+    };
+    let database = Database::new(Backend::Sqlite).await;
+    rusqlite::Connection::open(file(&database))
+        .unwrap()
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let whole = fs::read(file(&database)).unwrap();
+    let mut scrambled = whole.clone();
+    scrambled[..16].copy_from_slice(b"not a database!!");
+    for (about, content, told) in [
+        ("empty", vec![], "is damaged (the file is cut off inside its header)"),
+        ("half a header", whole[..50].to_vec(), "is damaged (the file is cut off inside its header)"),
+        (
+            "half a file",
+            whole[..whole.len() / 2].to_vec(),
+            "is damaged (the file is shorter than its header says)",
+        ),
+        ("scrambled", scrambled, "is damaged (it does not begin as a SQLite database does)"),
+        ("foreign", foreign, "is not a Wardroom database"),
+    ] {
+        let path = file(&database);
+        fs::write(&path, &content).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        let before = contents(path.parent().unwrap());
+        let error = opening(&database).await;
+        assert!(error.contains(told), "{about}: {error}");
+        assert_eq!(contents(path.parent().unwrap()), before, "{about}: something was changed");
+    }
+}
+
+/// A page of the schema overwritten in place is found at the first look.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_page_is_told() {
+    let database = Database::new(Backend::Sqlite).await;
+    let path = file(&database);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut content = fs::read(&path).unwrap();
+    content[100..4096].fill(0xff);
+    fs::write(&path, content).unwrap();
+    let told = opening(&database).await;
+    assert!(told.contains("is damaged") && told.contains("restore the latest backup"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_directory_is_not_mixed_with_other_files() {
+    let database = Database::empty(Backend::Sqlite).await;
+    let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
+    fs::create_dir(directory).unwrap();
+    fs::write(directory.join("letter.txt"), "dear").unwrap();
+    let told = creating(&database).await;
+    assert!(told.contains("is not empty"), "{told}");
+    assert_eq!(contents(directory).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_cannot_be_used_is_told() {
+    let database = Database::empty(Backend::Sqlite).await;
+    let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
+    fs::write(directory, "a file where the directory should be").unwrap();
+    for told in [opening(&database).await, creating(&database).await] {
+        assert!(told.contains("cannot be used") && told.contains("check the path"), "{told}");
+    }
+}
+
+/// A server that is not there is told at once, with a remedy.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_postgres_is_told() {
+    let place = Database::empty(Backend::Sqlite).await;
+    let mut settings = place.settings();
+    settings.location = Location::Postgres("postgres://nobody@127.0.0.1:1/none".into());
+    let error = Directory::open(&settings, Clock::system().unwrap()).await.err().unwrap().to_string();
+    assert!(error.starts_with("the database cannot be reached") && error.contains("check"), "{error}");
+}

@@ -1,0 +1,221 @@
+//! The directory's use cases, on both databases.
+
+use std::sync::Arc;
+
+use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
+use wardroom::directory::password::Password;
+use wardroom::directory::users::UserFilter;
+use wardroom::directory::{Clock, Denial, Directory, Error};
+
+use crate::support::site::{import, imported, operator, person};
+use crate::support::{Backend, Database, both};
+
+async fn directory(database: &Database) -> Directory {
+    database.open(&Clock::system().unwrap()).await
+}
+
+fn named(username: &str) -> UserDraft {
+    UserDraft { username: Some(username.into()), ..UserDraft::default() }
+}
+
+both! {
+    async fn what_must_be_unique_is(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        let first = UserDraft { email: Some(Some("a@example.com".into())), mobile_number: Some(Some("+49 711 1".into())), ..named("ann") };
+        directory.create_user(&operator(), &first, None).await.unwrap();
+        let told = async |draft: UserDraft| directory.create_user(&operator(), &draft, None).await.unwrap_err().to_string();
+        assert_eq!(told(named("ann")).await, "username: user with this username already exists.");
+        assert_eq!(told(first.clone()).await.matches("already exists").count(), 3);
+        let email = UserDraft { email: first.email.clone(), ..named("bob") };
+        assert_eq!(told(email).await, "email: user with this email already exists.");
+        // Names that differ by case are two, as they are for Django; empty e-mails do not collide.
+        for name in ["Ann", "bob", "cid"] {
+            directory.create_user(&operator(), &named(name), None).await.unwrap();
+        }
+        let group = GroupDraft { name: Some("Billing".into()), notes: None };
+        directory.create_group(&operator(), &group).await.unwrap();
+        let twice = directory.create_group(&operator(), &group).await.unwrap_err();
+        assert_eq!(twice.to_string(), "name: group with this name already exists.");
+    }
+}
+
+both! {
+    /// Ids are never used again, and an import's ids push the counting on.
+    async fn ids_are_used_once(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        import(&directory, vec![(imported(500, "five_hundred"), "k500")]).await;
+        let next = directory.create_user(&operator(), &named("next"), None).await.unwrap();
+        assert_eq!(next.id.get(), 501);
+        directory.delete_user(&operator(), &UserKey::Id(next.id)).await.unwrap();
+        assert_eq!(directory.create_user(&operator(), &named("after"), None).await.unwrap().id.get(), 502);
+    }
+}
+
+both! {
+    async fn an_import_is_all_or_nothing(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        let mut member = imported(2, "two");
+        member.groups = vec![99.try_into().unwrap()];
+        let records = wardroom::directory::import::Records {
+            users: [imported(1, "one"), member].map(|user| wardroom::directory::import::ImportedUser { user, password: "!".into() }).into(),
+            ..Default::default()
+        };
+        let error = directory.import(&operator(), records).await.unwrap_err();
+        assert_eq!(error.to_string(), "groups: Invalid pk \"99\" - object does not exist.");
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
+        assert_eq!(database.number("SELECT count(*) FROM audit_events").await, 0);
+    }
+}
+
+both! {
+    /// However many try at once to remove two admins from each other, one stays.
+    async fn the_last_admin_stays(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = Arc::new(directory(&database).await);
+        let mut admins = Vec::new();
+        for name in ["one", "two", "three"] {
+            admins.push(person(&directory, name, |draft| draft.is_admin = Some(true)).await.id);
+        }
+        let mut attempts = tokio::task::JoinSet::new();
+        for attempt in 0..51_usize {
+            let (directory, id) = (Arc::clone(&directory), admins[attempt % 3]);
+            attempts.spawn(async move {
+                let key = UserKey::Id(id.try_into().unwrap());
+                match attempt % 2 {
+                    0 => directory.update_user(&operator(), &key, &UserDraft { is_active: Some(false), ..UserDraft::default() }).await,
+                    _ => directory.update_user(&operator(), &key, &UserDraft { is_admin: Some(false), ..UserDraft::default() }).await,
+                }
+            });
+        }
+        let outcomes = attempts.join_all().await;
+        assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(Error::Denied(Denial::LastAdmin)))));
+        assert_eq!(database.number("SELECT count(*) FROM users WHERE is_admin AND is_active").await, 1);
+        let filter = UserFilter { is_admin: Some(true), is_active: Some(true), ..UserFilter::default() };
+        let last = directory.users(&operator(), &filter, 10).await.unwrap();
+        let refused = directory.delete_user(&operator(), &UserKey::Id(last[0].id)).await.unwrap_err();
+        assert_eq!(refused.to_string(), "The last active admin cannot be removed, demoted or deactivated.");
+    }
+}
+
+both! {
+    /// Each change leaves one event, in the change's own transaction, linked to the one before; a refused
+    /// change leaves none, and no secret is in any.
+    async fn every_change_is_audited(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        let (actor, ann) = (operator(), UserKey::Name("ann".into()));
+        let group = GroupKey::Name("Billing".into());
+        directory.create_user(&actor, &named("ann"), Some(Password::new("a secret password".into()))).await.unwrap();
+        directory.update_user(&actor, &ann, &UserDraft { first_name: Some("Ann".into()), ..UserDraft::default() }).await.unwrap();
+        directory.create_group(&actor, &GroupDraft { name: Some("Billing".into()), notes: None }).await.unwrap();
+        directory.add_member(&actor, &group, &ann).await.unwrap();
+        directory.add_member(&actor, &group, &ann).await.unwrap();
+        let issued = directory.issue_token(&actor, &ann, "t", None).await.unwrap();
+        directory.revoke_token(&actor, issued.token.id).await.unwrap();
+        directory.revoke_token(&actor, issued.token.id).await.unwrap();
+        directory.create_user(&actor, &named("ann"), None).await.unwrap_err();
+        assert_eq!(database.number("SELECT count(*) FROM audit_events").await, 6);
+        let linked = "SELECT count(*) FROM audit_events a JOIN audit_events b ON b.previous_hash = a.hash";
+        assert_eq!(database.number(linked).await, 5);
+        for secret in ["a secret password", "argon2", issued.key.reveal()] {
+            let query = format!("SELECT count(*) FROM audit_events WHERE changes LIKE '%{secret}%' OR object_name LIKE '%{secret}%'");
+            assert_eq!(database.number(&query).await, 0, "{secret}");
+        }
+        let changed = r#"SELECT count(*) FROM audit_events WHERE action = 'user.update' AND changes = '{"first_name":["","Ann"]}'"#;
+        assert_eq!(database.number(changed).await, 1);
+    }
+}
+
+both! {
+    /// Only the digest of a key is kept, anywhere.
+    async fn a_key_is_not_in_the_database(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        let ann = person(&directory, "ann", |_| {}).await;
+        let query = format!("SELECT count(*) FROM tokens WHERE name = '{0}' OR prefix = '{0}' OR last_four = '{0}'", ann.key);
+        assert_eq!(database.number(&query).await, 0);
+        assert_eq!(database.number("SELECT count(*) FROM tokens WHERE length(digest) = 32").await, 1);
+    }
+}
+
+both! {
+    /// Pages follow the ids, filters hold, and both databases give the same.
+    async fn users_are_listed_page_by_page(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        for number in 1..=7 {
+            person(&directory, &format!("user{number}"), |draft| draft.is_staff = Some(number % 2 == 0)).await;
+        }
+        let group = directory.create_group(&operator(), &GroupDraft { name: Some("Two".into()), notes: None }).await.unwrap();
+        for user in ["user2", "user5"] {
+            directory.add_member(&operator(), &GroupKey::Id(group.id), &UserKey::Name(user.into())).await.unwrap();
+        }
+        let names = async |filter: UserFilter, limit| {
+            let users = directory.users(&operator(), &filter, limit).await.unwrap();
+            users.into_iter().map(|user| user.username).collect::<Vec<_>>().join(" ")
+        };
+        let all = UserFilter::default;
+        assert_eq!(names(all(), 3).await, "user1 user2 user3");
+        assert_eq!(names(UserFilter { after: Some(3.try_into().unwrap()), ..all() }, 100).await, "user4 user5 user6 user7");
+        assert_eq!(names(UserFilter { is_staff: Some(true), ..all() }, 100).await, "user2 user4 user6");
+        assert_eq!(names(UserFilter { is_staff: Some(false), group: Some(group.id), ..all() }, 100).await, "user5");
+        assert_eq!(names(UserFilter { is_active: Some(false), ..all() }, 100).await, "");
+        let two = directory.groups(&operator(), None, 10).await.unwrap();
+        assert_eq!((two[0].name.as_str(), two[0].users_count), ("Two", 2));
+    }
+}
+
+both! {
+    /// Writes that arrive together share transactions; a bad one among them takes no other along.
+    async fn writes_that_come_together_do_not_disturb_each_other(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = Arc::new(directory(&database).await);
+        let mut writes = tokio::task::JoinSet::new();
+        for number in 0..60 {
+            let directory = Arc::clone(&directory);
+            // Every third takes a name that only one can have.
+            let name = if number % 3 == 0 { "same".to_owned() } else { format!("user{number}") };
+            writes.spawn(async move { directory.create_user(&operator(), &named(&name), None).await.is_ok() });
+        }
+        let done = writes.join_all().await.into_iter().filter(|done| *done).count();
+        assert_eq!(done, 41);
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 41);
+        assert_eq!(database.number("SELECT count(*) FROM audit_events").await, 41);
+    }
+}
+
+both! {
+    /// The search key follows every change, and on SQLite its trigram index with it.
+    async fn search_keys_follow_changes(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        let ann = person(&directory, "Ann", |draft| draft.last_name = Some("Straße".into())).await;
+        let renamed = UserDraft { last_name: Some("Łukasz".into()), ..UserDraft::default() };
+        directory.update_user(&operator(), &UserKey::Id(ann.id.try_into().unwrap()), &renamed).await.unwrap();
+        let held = format!("SELECT count(*) FROM users WHERE search_key LIKE '{}\u{1f}ann%łukasz'", ann.id);
+        assert_eq!(database.number(&held).await, 1);
+        if backend == Backend::Sqlite {
+            let hits = |term: &str| format!("SELECT count(*) FROM users_search WHERE users_search MATCH '\"{term}\"'");
+            assert_eq!(database.number(&hits("ukas")[..].replace("ukas", "uka")).await, 1);
+            assert_eq!(database.number(&hits("str")).await, 0);
+        }
+    }
+}
+
+both! {
+    async fn a_password_is_kept_in_django_s_encoding(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        person(&directory, "ann", |_| {}).await;
+        let ann = UserKey::Name("ann".into());
+        assert_eq!(database.number("SELECT count(*) FROM users WHERE password = '!'").await, 1);
+        let short = directory.set_password(&operator(), &ann, Password::new("short".into())).await.unwrap_err();
+        assert_eq!(short.to_string(), "password: Ensure this field has at least 8 characters.");
+        directory.set_password(&operator(), &ann, Password::new("long enough".into())).await.unwrap();
+        let kept = "SELECT count(*) FROM users WHERE password LIKE 'argon2$argon2id$v=19$m=65536,t=2,p=1$%'";
+        assert_eq!(database.number(kept).await, 1);
+    }
+}

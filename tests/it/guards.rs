@@ -1,0 +1,123 @@
+//! One guard for each of the three costliest mistakes of this field: a write on an authenticated read,
+//! a slow hash on a random key, an answer that outlives a revocation.
+
+use wardroom::directory::model::{UserDraft, UserKey};
+use wardroom::directory::{Clock, Directory, Location};
+
+use crate::support::site::operator;
+use crate::support::{Backend, Request, Site, both};
+
+fn key(id: i64) -> UserKey {
+    UserKey::Id(id.try_into().unwrap())
+}
+
+both! {
+    /// Guards against a write on each authenticated read: the database accepts none, and is not asked.
+    async fn an_authenticated_read_writes_nothing(backend: Backend) {
+        let site = Site::start(backend).await;
+        let before = site.directory().counters().writes.get();
+        match &site.database.location {
+            Location::Sqlite(_) => {}
+            Location::Postgres(_) => {
+                let name = "SELECT set_config('application_name', 'x', true)";
+                site.database.sql(name).await;
+                site.database.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$").await;
+            }
+        }
+        let fresh = Site::replica(&site).await;
+        let version = || async { match &site.database.location {
+            Location::Sqlite(_) => site.database.number("SELECT count(*) + coalesce(sum(last_used_at), 0) FROM tokens").await,
+            Location::Postgres(_) => site.database.number("SELECT sum(xmin::text::bigint)::bigint FROM tokens").await,
+        }};
+        let stamp = version().await;
+        for address in [site.address, fresh] {
+            for _ in 0..3 {
+                assert_eq!(Request::new(address, "GET", "/api/users/me").token(&site.alex.key).send().await.status, 200);
+            }
+        }
+        assert_eq!(version().await, stamp);
+        assert_eq!(site.directory().counters().writes.get(), before);
+    }
+}
+
+/// The same, seen by SQLite itself: no other connection has committed anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_sees_no_commit_from_reads() {
+    let site = Site::start(Backend::Sqlite).await;
+    let Location::Sqlite(directory) = &site.database.location else { panic!("not SQLite") };
+    let observer = rusqlite::Connection::open(directory.join("wardroom.db")).unwrap();
+    let version = || observer.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    for key in [&site.alex.key, &site.plain.key, &"nope".to_owned()] {
+        site.me(key).send().await;
+    }
+    assert_eq!(version(), before);
+    site.directory()
+        .update_user(&operator(), &UserKey::Id(42.try_into().unwrap()), &UserDraft::default())
+        .await
+        .unwrap();
+    assert_ne!(version(), before, "the observer would not have seen a write");
+}
+
+both! {
+    /// Guards against a slow hash on a random key.
+    async fn a_key_is_never_hashed_slowly(backend: Backend) {
+        let site = Site::start(backend).await;
+        let count = || site.directory().counters().password_hashes.get();
+        for key in [&site.alex.key, &site.inactive.key, &"f".repeat(40)] {
+            site.me(key).send().await;
+        }
+        assert_eq!(count(), 0);
+        let password = wardroom::directory::password::Password::new("a long enough password".into());
+        site.directory().set_password(&operator(), &key(site.staff.id), password).await.unwrap();
+        assert_eq!(count(), 1, "the counter would not have seen a hash");
+    }
+}
+
+/// Every way to take something from a user, and what `me` says afterwards.
+async fn each_taking(directory: &Directory, site: &Site, address: std::net::SocketAddr) {
+    let me = async |key: &str| Request::new(address, "GET", "/api/users/me").token(key).send().await;
+    let actor = operator();
+    let alex = key(42);
+    let draft = |change: fn(&mut UserDraft)| {
+        let mut draft = UserDraft::default();
+        change(&mut draft);
+        draft
+    };
+    assert_eq!(me(&site.alex.key).await.status, 200);
+    directory.update_user(&actor, &alex, &draft(|d| d.first_name = Some("Alexis".into()))).await.unwrap();
+    assert_eq!(me(&site.alex.key).await.json()["full_name"], "Alexis Thompson");
+    let group = "name:Billing".parse().unwrap();
+    directory.remove_member(&actor, &group, &alex).await.unwrap();
+    assert_eq!(me(&site.alex.key).await.json()["groups"], serde_json::json!([1, 7]));
+    directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(false))).await.unwrap();
+    assert_eq!(me(&site.alex.key).await.status, 403);
+    directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(true))).await.unwrap();
+    assert_eq!(me(&site.alex.key).await.status, 200);
+    directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(false))).await.unwrap();
+    assert_eq!(me(&site.alex.key).await.body, r#"{"detail":"User inactive or deleted."}"#);
+    directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(true))).await.unwrap();
+    let issued = directory.issue_token(&actor, &alex, "second", None).await.unwrap();
+    assert_eq!(me(issued.key.reveal()).await.status, 200);
+    directory.revoke_token(&actor, issued.token.id).await.unwrap();
+    assert_eq!(me(issued.key.reveal()).await.body, r#"{"detail":"Invalid token."}"#);
+    directory.delete_user(&actor, &alex).await.unwrap();
+    assert_eq!(me(&site.alex.key).await.body, r#"{"detail":"Invalid token."}"#);
+}
+
+both! {
+    /// Guards against answers that outlive a change made in the same process.
+    async fn nothing_is_stale_after_a_change_here(backend: Backend) {
+        let site = Site::start(backend).await;
+        each_taking(site.directory(), &site, site.address).await;
+    }
+}
+
+both! {
+    /// Guards against answers that outlive a change made by another process or replica.
+    async fn nothing_is_stale_after_a_change_elsewhere(backend: Backend) {
+        let site = Site::start(backend).await;
+        let elsewhere = site.database.open(&Clock::system().unwrap()).await;
+        each_taking(&elsewhere, &site, site.address).await;
+    }
+}

@@ -1,0 +1,85 @@
+//! The rules of the house that a compiler does not keep: who may know whom, and how large things are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file with its path below `src/` and its text.
+fn house() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    assert!(found.len() > 30, "the sources were not found");
+    let named = |path: &PathBuf| path.strip_prefix(&root).unwrap().display().to_string();
+    found.iter().map(|path| (named(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The code of a file without its comments.
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Lower floors know nothing of higher ones.
+#[test]
+fn nothing_climbs_the_stairs() {
+    let forbidden: [(&str, &[&str]); 5] = [
+        ("directory/", &["crate::http", "crate::cli", "crate::config", "crate::telemetry", "axum", "hyper"]),
+        ("http/", &["crate::cli", "directory::store", "rusqlite", "tokio_postgres"]),
+        ("cli/", &["directory::store", "rusqlite", "tokio_postgres"]),
+        ("config/", &["crate::http", "crate::cli", "crate::directory", "crate::telemetry"]),
+        ("telemetry.rs", &["crate::http", "crate::cli", "crate::directory", "crate::config"]),
+    ];
+    for (file, text) in house() {
+        for (floor, names) in forbidden.iter().filter(|(floor, _)| file.starts_with(floor)) {
+            for name in *names {
+                assert!(!code(&text).contains(name), "{file}, of {floor}, knows {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sql_is_written_in_the_store_alone() {
+    for (file, text) in house().into_iter().filter(|(file, _)| !file.starts_with("directory/store/")) {
+        for word in ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "PRAGMA "] {
+            assert!(!code(&text).contains(&format!("\"{word}")), "{file} holds SQL: {word}");
+        }
+    }
+}
+
+#[test]
+fn status_codes_are_known_to_http_alone() {
+    for (file, text) in house().into_iter().filter(|(file, _)| !file.starts_with("http/")) {
+        assert!(!code(&text).contains("StatusCode"), "{file} knows status codes");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (file, text) in house() {
+        assert!(
+            text.starts_with("//! ") || file.ends_with("tests.rs"),
+            "{file} does not open with a paragraph"
+        );
+    }
+}
+
+/// Asked, not obeyed blindly: a file above the bound is a reason to look for a second room in it.
+#[test]
+fn files_stay_small() {
+    // Tests of a large room may stand in a file of their own, which may be larger.
+    for (file, text) in house().into_iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
+        let lines = text.lines().count();
+        assert!(lines <= 450, "{file} has {lines} lines: split it, or argue here for an exception");
+    }
+}

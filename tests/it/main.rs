@@ -1,0 +1,21 @@
+//! The integration tests: one binary, whose files mirror the URLs, the commands and the promises.
+//!
+//! Everything that touches a database runs twice, by [`both!`], on SQLite and on PostgreSQL; the latter
+//! is told by `WARDROOM_TEST_POSTGRES`, which `scripts/test` sets. Without it those tests fail: a
+//! missing component is an error, never a skip.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(unreachable_pub, reason = "the whole binary is one crate that nothing depends on")]
+#![expect(clippy::indexing_slicing, reason = "a test that indexes too far fails, as it should")]
+
+mod support;
+
+mod api_ratchet;
+mod api_users_me;
+mod cli;
+mod database;
+mod directory;
+mod front;
+mod guards;
+mod house;
+mod pinned;
+mod process;

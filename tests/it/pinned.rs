@@ -1,0 +1,20 @@
+//! Files that are made from the code are held to it: `openapi.json` and `docs/settings.md`.
+//!
+//! When one of these fails after a wanted change, make the file anew with the command it names.
+
+use wardroom::config::settings_markdown;
+use wardroom::http::api;
+
+const OPENAPI: &str = include_str!("../../openapi.json");
+const SETTINGS: &str = include_str!("../../docs/settings.md");
+
+#[test]
+fn openapi_json_is_the_document_that_is_served() {
+    let document = format!("{}\n", api::document().to_pretty_json().unwrap());
+    assert!(document == OPENAPI, "run: cargo run -- openapi > openapi.json");
+}
+
+#[test]
+fn the_settings_reference_is_the_settings() {
+    assert!(settings_markdown() == SETTINGS, "run: cargo run -- config reference > docs/settings.md");
+}

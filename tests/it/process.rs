@@ -1,0 +1,226 @@
+//! The server as a process: starting, sockets, logs, metrics, the demo, and stopping without a cut.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Answer, Backend, Database, Request, both};
+
+/// A running `wardroom`, killed when the test ends.
+struct Process {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Process {
+    fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self { child, log }
+    }
+
+    /// Reads the log up to the line that says where something listens.
+    fn address(&mut self, message: &str) -> SocketAddr {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the process ended: {seen}");
+            seen.push_str(&line);
+            let record: serde_json::Value = serde_json::from_str(&line).expect("a log line is JSON");
+            if record["message"] == message {
+                return record["address"].as_str().unwrap().parse().unwrap();
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(
+            Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success()
+        );
+    }
+
+    /// Waits for the end; the rest of the log.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn wardroom(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardroom"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WARDROOM_")) {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
+fn serve(database: &Database, args: &[&str]) -> Process {
+    let place = database.args();
+    let mut command = wardroom(&["serve", "--listen", "127.0.0.1:0"]);
+    command.args(place).args(args);
+    Process::start(command)
+}
+
+async fn get(address: SocketAddr, path: &str) -> Answer {
+    Request::new(address, "GET", path).send().await
+}
+
+both! {
+    async fn a_server_starts_answers_and_stops(backend: Backend) {
+        let database = Database::empty(backend).await;
+        let mut process = serve(&database, &["--init", "--metrics-listen", "127.0.0.1:0"]);
+        let address = process.address("listening");
+        let metrics = process.address("metrics listening");
+        assert_eq!(get(address, "/readyz").await.status, 200);
+        assert_eq!(get(address, "/api/users/me").await.status, 401);
+        assert_eq!(get(address, "/metrics").await.status, 404);
+        let shown = get(metrics, "/metrics").await.body;
+        let counted = r#"wardroom_http_requests_total{route="/api/users/me",method="GET",status="401"} 1"#;
+        assert!(shown.contains(counted), "{shown}");
+        process.signal("-TERM");
+        let (code, log) = process.end();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains(r#""message":"stopped""#), "{log}");
+    }
+}
+
+/// A request that has begun when the signal comes is answered; new connections are not taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_cuts_no_request() {
+    let database = Database::new(Backend::Sqlite).await;
+    let mut process = serve(&database, &[]);
+    let address = process.address("listening");
+    let mut begun = TcpStream::connect(address).await.unwrap();
+    begun.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx").await.unwrap();
+    // The server has taken the request when it has answered a later one.
+    assert_eq!(get(address, "/livez").await.status, 200);
+    process.signal("-TERM");
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    begun.write_all(b"y").await.unwrap();
+    let mut answer = Vec::new();
+    begun.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(Answer::parse(&answer).to_string(), r#"200 {"status":"ok"}"#);
+    assert_eq!(process.end().0, Some(0));
+}
+
+/// A socket that the service manager holds outlives the server: between two of them nobody is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_a_handed_over_socket_refuses_nobody() {
+    let database = Database::new(Backend::Sqlite).await;
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let start = || {
+        // systemd's protocol: descriptor 3, and the environment says so to this very process.
+        let script =
+            format!("exec 3<&{}; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", socket.as_raw_fd());
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, "bash", env!("CARGO_BIN_EXE_wardroom"), "serve"]).args(database.args());
+        Process::start(command)
+    };
+    inheritable(&socket);
+    let mut first = start();
+    assert_eq!(first.address("listening"), address);
+    assert_eq!(get(address, "/livez").await.status, 200);
+    first.signal("-TERM");
+    assert_eq!(first.end().0, Some(0));
+    let waiting = tokio::spawn(async move { get(address, "/livez").await.status });
+    let mut second = start();
+    second.address("listening");
+    assert_eq!(waiting.await.unwrap(), 200);
+}
+
+/// Lets a child process have the descriptor.
+fn inheritable(socket: &TcpListener) {
+    rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_start_says_why_in_one_line() {
+    let database = Database::new(Backend::Sqlite).await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let missing = database.place().join("nowhere").display().to_string();
+    let readable = database.place().join("key.pem");
+    std::fs::write(&readable, "secret").unwrap();
+    let mut mode = std::fs::metadata(&readable).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o644);
+    std::fs::set_permissions(&readable, mode).unwrap();
+    let readable = readable.display().to_string();
+    let place = database.args();
+    let here = [place[0].as_str(), place[1].as_str()];
+    for (args, code, told) in [
+        (vec![here[0], here[1], "--listen", &taken], 2, "another program listens there"),
+        (vec!["--data-dir", &missing], 5, "there is no database at"),
+        (vec![here[0], here[1], "--tls-certificate", &readable, "--tls-key", &readable], 2, "key.pem"),
+        (vec![here[0], here[1], "--listen", "203.0.113.1:80"], 2, "cannot listen on 203.0.113.1:80"),
+    ] {
+        let output = wardroom(&["serve"]).args(&args).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {err}");
+        let last = err.lines().last().unwrap();
+        assert!(last.starts_with("wardroom: ") && last.contains(told), "{args:?}: {err}");
+    }
+    assert!(!std::path::Path::new(&missing).exists());
+}
+
+/// The demo prints commands that work as they stand, the documentation's example among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_s_curl_lines_do_what_they_say() {
+    let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
+    process.address("listening");
+    let mut lines = Vec::new();
+    for line in BufReader::new(process.child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let last = line.starts_with("Ctrl-C");
+        lines.push(line);
+        if last {
+            break;
+        }
+    }
+    let mut tried = 0;
+    for pair in lines.windows(2).filter(|pair| pair[1].starts_with("curl ")) {
+        let expected = pair[0].rsplit(": ").next().unwrap();
+        let command = format!("{} -s -w '\\n%{{http_code}}'", pair[1]);
+        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().last(), Some(expected), "{}: {text}", pair[1]);
+        tried += 1;
+        if pair[0].contains("Alex") {
+            assert!(text.contains(r#""id":42,"username":"alex_thompson""#), "{text}");
+        }
+    }
+    assert_eq!(tried, 5);
+    process.signal("-INT");
+    assert_eq!(process.end().0, Some(0));
+}
+
+/// A log holds no key, whatever was sent where.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_is_logged() {
+    let database = Database::new(Backend::Sqlite).await;
+    let mut process = serve(&database, &["--access-log", "all", "--log-level", "trace"]);
+    let address = process.address("listening");
+    let key = "5ec2e7000000000000000000000000000000beef";
+    Request::new(address, "GET", &format!("/api/users/me?token={key}")).token(key).send().await;
+    process.signal("-TERM");
+    let (_, log) = process.end();
+    assert!(log.contains(r#""path":"/api/users/me""#), "{log}");
+    assert!(!log.contains(key), "{log}");
+}

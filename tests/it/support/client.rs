@@ -1,0 +1,114 @@
+//! An HTTP client that sends exactly what it is told and shows exactly what came back.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A request on its way to being sent on a connection of its own.
+pub struct Request {
+    address: SocketAddr,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Request {
+    pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
+        Self { address, head: format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n"), body: vec![] }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.head.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+
+    pub fn host(self, host: &str) -> Self {
+        self.header("Host", host)
+    }
+
+    pub fn token(self, key: &str) -> Self {
+        self.header("Authorization", &format!("Token {key}"))
+    }
+
+    pub fn body(mut self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        let length = self.body.len().to_string();
+        self.header("Content-Type", media_type).header("Content-Length", &length)
+    }
+
+    /// Sends it; without a Host of its own it names the server's address.
+    pub async fn send(mut self) -> Answer {
+        if !self.head.contains("\r\nHost: ") {
+            self = self.host("localhost");
+        }
+        let bytes = [self.head.as_bytes(), b"\r\n", &self.body].concat();
+        let answers = exchange(self.address, &bytes).await;
+        Answer::parse(&answers)
+    }
+}
+
+/// Sends bytes and reads until the server closes.
+pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // A server that refuses early may close before it has read everything.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    answer
+}
+
+/// An answer, as it came.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        let parsed = response
+            .parse(bytes)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(bytes)));
+        let httparse::Status::Complete(length) = parsed else {
+            panic!("cut off: {:?}", String::from_utf8_lossy(bytes))
+        };
+        let headers = response.headers.iter().map(|header| {
+            (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
+        });
+        Self {
+            status: response.code.unwrap(),
+            headers: headers.collect(),
+            body: String::from_utf8(bytes[length..].to_vec()).unwrap(),
+        }
+    }
+
+    /// The one value of a header; two lines of it are a failure.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found =
+            self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let first = found.next();
+        assert_eq!(found.next(), None, "{name} came twice");
+        first
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// Status, the headers that tell errors apart, and the body: what the snapshots hold.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        for name in ["www-authenticate", "retry-after"] {
+            if let Some(value) = self.header(name) {
+                write!(f, " [{name}: {value}]")?;
+            }
+        }
+        write!(f, " {}", self.body)
+    }
+}

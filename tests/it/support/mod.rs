@@ -1,0 +1,33 @@
+//! What tests share: databases that are made and thrown away, a server with the usual people, and a
+//! client that sees every byte.
+
+pub mod client;
+pub mod database;
+pub mod site;
+
+pub use client::{Answer, Request};
+pub use database::{Backend, Database};
+pub use site::Site;
+
+/// Makes a test of each database out of one body.
+macro_rules! both {
+    ($(#[doc = $doc:literal])* async fn $name:ident($backend:ident: Backend) $body:block) => {
+        $(#[doc = $doc])*
+        mod $name {
+            use super::*;
+
+            async fn run($backend: Backend) $body
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                run(Backend::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                run(Backend::Postgres).await;
+            }
+        }
+    };
+}
+pub(crate) use both;

@@ -1,0 +1,209 @@
+//! A running server with the usual people.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use wardroom::config::{Config, Flags};
+use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
+use wardroom::directory::model::{Group, Moment, TokenKey, User, UserDraft, UserKey};
+use wardroom::directory::{Actor, Clock, Directory};
+use wardroom::http::Front;
+use wardroom::http::app::{App, HttpSettings};
+use wardroom::http::server::{self, Limits};
+use wardroom::telemetry::Metrics;
+
+use super::{Backend, Database, Request};
+
+/// The token of the documentation's example.
+pub const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
+
+/// Somebody to send requests as.
+#[derive(Clone)]
+pub struct Persona {
+    pub id: i64,
+    pub key: String,
+}
+
+/// A running server.
+pub struct Site {
+    pub database: Database,
+    pub clock: Clock,
+    pub app: App,
+    pub address: SocketAddr,
+    /// Staff, and the person of the documentation's example.
+    pub alex: Persona,
+    pub admin: Persona,
+    /// Staff with every field empty.
+    pub staff: Persona,
+    /// Neither staff nor admin.
+    pub plain: Persona,
+    /// Staff, but not active.
+    pub inactive: Persona,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Site {
+    /// A server with the default settings.
+    pub async fn start(backend: Backend) -> Self {
+        Self::with(backend, Flags::default()).await
+    }
+
+    /// A server with settings of its own.
+    pub async fn with(backend: Backend, flags: Flags) -> Self {
+        let database = Database::new(backend).await;
+        let clock = Clock::fixed("2025-09-01T12:00:00Z".parse().unwrap()).unwrap();
+        let directory = database.open(&clock).await;
+        let alex = import_example(&directory).await;
+        let admin = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await;
+        let staff = person(&directory, "staff", |draft| draft.is_staff = Some(true)).await;
+        let plain = person(&directory, "plain", |_| {}).await;
+        let inactive = person(&directory, "inactive", |draft| {
+            draft.is_staff = Some(true);
+            draft.is_active = Some(false);
+        })
+        .await;
+        let (app, address, stop) = serve(directory, flags).await;
+        Self { database, clock, app, address, alex, admin, staff, plain, inactive, stop: Some(stop) }
+    }
+
+    /// A second server on the same database, as a replica has it.
+    pub async fn replica(&self) -> SocketAddr {
+        let (_, address, stop) = serve(self.database.open(&self.clock).await, Flags::default()).await;
+        // It runs until the test ends.
+        std::mem::forget(stop);
+        address
+    }
+
+    pub fn directory(&self) -> &Directory {
+        self.app.directory()
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Request {
+        Request::new(self.address, method, path)
+    }
+
+    pub fn get(&self, path: &str) -> Request {
+        self.request("GET", path)
+    }
+
+    /// `GET /api/users/me` with a key.
+    pub fn me(&self, key: &str) -> Request {
+        self.get("/api/users/me").token(key)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+pub fn operator() -> Actor {
+    Actor::operator("test")
+}
+
+/// Makes a user with a token.
+pub async fn person(directory: &Directory, name: &str, change: impl FnOnce(&mut UserDraft)) -> Persona {
+    let mut draft = UserDraft { username: Some(name.to_owned()), ..UserDraft::default() };
+    change(&mut draft);
+    let user = directory.create_user(&operator(), &draft, None).await.unwrap();
+    let issued = directory.issue_token(&operator(), &UserKey::Id(user.id), "test", None).await.unwrap();
+    Persona { id: user.id.get(), key: issued.key.reveal().to_owned() }
+}
+
+pub fn moment(text: &str) -> Moment {
+    text.parse().unwrap()
+}
+
+/// A user as an import brings it, with the given id.
+pub fn imported(id: i64, username: &str) -> User {
+    User {
+        id: id.try_into().unwrap(),
+        username: username.into(),
+        mobile_number: None,
+        email: None,
+        avatar: None,
+        first_name: String::new(),
+        last_name: String::new(),
+        gender: None,
+        is_active: true,
+        is_staff: true,
+        is_admin: false,
+        last_login: None,
+        created_at: moment("2024-03-15T09:30:00Z"),
+        updated_at: moment("2024-03-15T09:30:00Z"),
+        groups: vec![],
+    }
+}
+
+pub fn imported_group(id: i64, name: &str) -> Group {
+    let at = moment("2024-03-15T09:30:00Z");
+    Group {
+        id: id.try_into().unwrap(),
+        name: name.into(),
+        notes: String::new(),
+        users_count: 0,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+pub fn imported_token(user_id: i64, key: &str) -> ImportedToken {
+    ImportedToken {
+        user_id: user_id.try_into().unwrap(),
+        name: "imported".into(),
+        key: TokenKey::imported(key.to_owned()),
+        created_at: moment("2024-03-15T09:30:00Z"),
+        expires_at: None,
+    }
+}
+
+/// Imports users with one token each.
+pub async fn import(directory: &Directory, users: Vec<(User, &str)>) {
+    let tokens = users.iter().map(|(user, key)| imported_token(user.id.get(), key)).collect();
+    let users = users.into_iter().map(|(user, _)| ImportedUser { user, password: "!".into() }).collect();
+    directory.import(&operator(), Records { groups: vec![], users, tokens }).await.unwrap();
+}
+
+async fn import_example(directory: &Directory) -> Persona {
+    let user = User {
+        mobile_number: Some("+1-555-0123".into()),
+        email: Some("alex.thompson@techcorp.com".into()),
+        avatar: Some("avatars/alex_profile.jpg".into()),
+        first_name: "Alex".into(),
+        last_name: "Thompson".into(),
+        gender: Some("non-binary".into()),
+        last_login: Some(moment("2025-08-06T14:23:45.123456Z")),
+        groups: [7, 1, 3].into_iter().map(|id| id.try_into().unwrap()).collect(),
+        ..imported(42, "alex_thompson")
+    };
+    let records = Records {
+        groups: [(1, "Staff room"), (3, "Billing"), (7, "On call")]
+            .map(|(id, name)| imported_group(id, name))
+            .into(),
+        users: vec![ImportedUser { user, password: "!".into() }],
+        tokens: vec![imported_token(42, EXAMPLE_KEY)],
+    };
+    directory.import(&operator(), records).await.unwrap();
+    Persona { id: 42, key: EXAMPLE_KEY.to_owned() }
+}
+
+async fn serve(directory: Directory, flags: Flags) -> (App, SocketAddr, oneshot::Sender<()>) {
+    let no_file = std::path::Path::new("/nonexistent");
+    let config = Config::load_from(&flags, &|_| None, no_file).unwrap().config;
+    let app = App::new(directory, HttpSettings::from(&config), Metrics::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let limits = Limits { drain_timeout: Duration::from_secs(1), ..Limits::from(&config) };
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let counts = app.metrics().connections.clone();
+    tokio::spawn(server::serve(listener, None, limits, counts, Front::new(app.clone()), shutdown));
+    (app, address, stop)
+}
