@@ -14,6 +14,7 @@ use super::serve::{Server, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::import::{ImportedToken, ImportedUser, Records};
 use crate::directory::model::{Group, GroupId, Moment, TokenKey, User, UserDraft, UserId, UserKey};
+use crate::directory::tokens::End;
 use crate::directory::{Actor, Clock, Directory};
 
 /// The token of the documentation's example.
@@ -104,7 +105,7 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, Mistake> {
         ("Ines, staff, but not active", named("Ines", "Inactive", inactive), "401"),
     ] {
         let user = directory.create_user(&actor, &draft, None).await?;
-        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", None).await?;
+        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", End::Never).await?;
         personas.push(Persona { about, key: issued.key, answer });
     }
     Ok(personas)

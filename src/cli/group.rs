@@ -78,7 +78,7 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
     let (directory, actor) = (open(config).await?, operator());
     match verb {
         GroupVerb::Add(add) => {
-            let draft = GroupDraft { name: Some(add.name), notes: Some(add.notes) };
+            let draft = GroupDraft { name: Some(add.name), notes: Some(add.notes), permissions: None };
             Ok(report("Added", &directory.create_group(&actor, &draft).await?))
         }
         GroupVerb::List(list) => {
@@ -92,7 +92,7 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
             Err(Mistake::usage(format!("say what to change of the group {group}: --name or --notes")))
         }
         GroupVerb::Edit(edit) => {
-            let draft = GroupDraft { name: edit.name, notes: edit.notes };
+            let draft = GroupDraft { name: edit.name, notes: edit.notes, permissions: None };
             Ok(report("Changed", &directory.update_group(&actor, &edit.group, &draft).await?))
         }
         GroupVerb::Delete(delete) => {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::context::{open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
-use crate::directory::model::{Moment, Token, TokenId, TokenState, UserKey};
-use crate::directory::{Clock, tokens::Issued};
+use crate::directory::Clock;
+use crate::directory::model::{Moment, Token, TokenId, UserKey};
+use crate::directory::tokens::{End, Issued};
 
 /// The commands about tokens.
 #[derive(Subcommand)]
@@ -59,7 +60,8 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, Mist
     let now = Clock::system()?.now();
     match verb {
         TokenVerb::Issue(issue) => {
-            let issued = directory.issue_token(&actor, &issue.user, &issue.name, issue.expires_in).await?;
+            let end = issue.expires_in.map_or(End::Never, End::After);
+            let issued = directory.issue_token(&actor, &issue.user, &issue.name, end).await?;
             Ok(shown(&issued, now))
         }
         TokenVerb::List(list) => {
@@ -69,7 +71,7 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, Mist
             Ok(Report::table(heads, &rows, tokens.iter().map(|token| json(token, now)).collect()))
         }
         TokenVerb::Revoke(revoke) => {
-            let token = directory.revoke_token(&actor, revoke.id).await?;
+            let token = directory.revoke_token(&actor, None, revoke.id).await?;
             let text = format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id);
             Ok(Report::new(text, json(&token, now)))
         }
@@ -93,21 +95,13 @@ fn shown(issued: &Issued, now: Moment) -> Report {
     Report::new(text, json)
 }
 
-fn state(token: &Token, now: Moment) -> &'static str {
-    match token.state(now) {
-        TokenState::Active => "active",
-        TokenState::Expired => "expired",
-        TokenState::Revoked => "revoked",
-    }
-}
-
 fn row(token: &Token, now: Moment) -> [String; 7] {
     let or_none = |at: Option<Moment>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     [
         token.id.to_string(),
         token.name.clone(),
         format!("{}...{}", token.prefix, token.last_four),
-        state(token, now).to_owned(),
+        token.state(now).as_str().to_owned(),
         token.created_at.to_string(),
         or_none(token.expires_at),
         or_none(token.last_used_at),
@@ -123,7 +117,7 @@ fn json(token: &Token, now: Moment) -> Value {
         "kind": token.kind.as_str(),
         "prefix": token.prefix,
         "last_four": token.last_four,
-        "state": state(token, now),
+        "state": token.state(now).as_str(),
         "created_at": token.created_at.to_string(),
         "expires_at": text(token.expires_at),
         "revoked_at": text(token.revoked_at),

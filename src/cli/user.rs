@@ -188,7 +188,7 @@ async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report
         )));
     }
     let draft = UserDraft { username, is_staff: staff, is_admin: admin, ..details.draft() };
-    Ok(done("Changed", &directory.update_user(actor, &user, &draft).await?))
+    Ok(done("Changed", &directory.update_user(actor, &user, &draft, None).await?))
 }
 
 async fn activate(
@@ -199,7 +199,7 @@ async fn activate(
 ) -> Result<Report, Mistake> {
     let draft = UserDraft { is_active: Some(active), ..UserDraft::default() };
     let verb = if active { "Enabled" } else { "Disabled" };
-    Ok(done(verb, &directory.update_user(actor, user, &draft).await?))
+    Ok(done(verb, &directory.update_user(actor, user, &draft, None).await?))
 }
 
 impl Details {

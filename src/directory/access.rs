@@ -53,6 +53,10 @@ pub enum Deed<'a> {
     CreateUser(&'a UserFields),
     /// Change these fields of this user.
     UpdateUser(&'a User, &'a UserFields),
+    /// Change these fields of one's own record.
+    UpdateSelf(&'a UserFields),
+    /// Manage one's own password and tokens.
+    ManageSelf,
     /// Replace this user's password.
     SetPassword(&'a User),
     /// Remove this user.
@@ -65,14 +69,16 @@ pub enum Deed<'a> {
     UpdateGroup,
     /// Remove a group.
     DeleteGroup,
-    /// Add somebody to a group or take somebody out of it.
-    ChangeMembers,
+    /// Add this user to a group or take it out.
+    ChangeMembers(&'a User),
     /// See the list of permissions.
     ReadPermissions,
     /// See this user's tokens.
     ReadTokens(&'a User),
     /// Issue a token that acts as this user.
     IssueToken(&'a User),
+    /// Rename a token of this user or move its end.
+    UpdateToken(&'a User),
     /// Revoke a token of this user.
     RevokeToken(&'a User),
     /// Bring rows in from elsewhere, as they are.
@@ -83,13 +89,24 @@ pub enum Deed<'a> {
 enum Need {
     /// A permission code.
     Code(i64),
+    /// Being staff.
+    Staff,
     /// Being an admin.
     Admin,
 }
 
 impl Deed<'_> {
-    fn need(&self) -> Need {
+    fn need(&self, person: &User) -> Need {
         match self {
+            // What is one's own needs no permission.
+            Self::IssueToken(owner)
+            | Self::ReadTokens(owner)
+            | Self::UpdateToken(owner)
+            | Self::RevokeToken(owner)
+                if owner.id == person.id =>
+            {
+                Need::Staff
+            }
             Self::CreateGroup => Need::Code(1201),
             Self::ReadGroups => Need::Code(1202),
             Self::UpdateGroup => Need::Code(1203),
@@ -100,10 +117,12 @@ impl Deed<'_> {
             Self::DeleteUser(_) => Need::Code(1224),
             Self::IssueToken(_) => Need::Code(1231),
             Self::ReadTokens(_) => Need::Code(1232),
+            Self::UpdateToken(_) => Need::Code(1233),
             Self::RevokeToken(_) => Need::Code(1234),
             Self::ReadPermissions => Need::Code(1252),
-            // A membership hands on the group's rights: until those are weighed here, admins only.
-            Self::ChangeMembers | Self::Import => Need::Admin,
+            Self::ChangeMembers(_) => Need::Code(1203),
+            Self::UpdateSelf(_) | Self::ManageSelf => Need::Staff,
+            Self::Import => Need::Admin,
         }
     }
 
@@ -113,7 +132,10 @@ impl Deed<'_> {
             Self::CreateUser(fields) => fields.is_admin == Some(true),
             Self::UpdateUser(target, fields) => target.is_admin || fields.is_admin == Some(true),
             Self::SetPassword(target) | Self::DeleteUser(target) => target.is_admin,
-            Self::IssueToken(target) | Self::RevokeToken(target) => target.is_admin,
+            Self::IssueToken(target) | Self::UpdateToken(target) | Self::RevokeToken(target) => {
+                target.is_admin
+            }
+            Self::ChangeMembers(target) => target.is_admin,
             _ => false,
         }
     }
@@ -121,10 +143,8 @@ impl Deed<'_> {
     /// Whether somebody changes what they themselves may do.
     fn raises(&self, person: &User) -> bool {
         match self {
-            Self::UpdateUser(target, fields) => {
-                target.id == person.id
-                    && (fields.is_staff.is_some() || fields.is_admin.is_some() || fields.is_active.is_some())
-            }
+            Self::UpdateUser(target, fields) => target.id == person.id && fields.change_rights(),
+            Self::UpdateSelf(fields) => fields.change_rights(),
             _ => false,
         }
     }
@@ -138,8 +158,9 @@ pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
     if person.is_admin {
         return Ok(());
     }
-    let holds = match deed.need() {
-        Need::Code(code) => person.is_staff && identity.rights.contains(&code),
+    let holds = match deed.need(person) {
+        Need::Code(code) => holds(identity, code),
+        Need::Staff => person.is_staff,
         Need::Admin => false,
     };
     if !holds {
@@ -152,6 +173,24 @@ pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
         return Err(Denial::OwnRights);
     }
     Ok(())
+}
+
+/// Whether a person holds the right of this code: an admin holds all, staff what their permissions give.
+pub fn holds(identity: &Identity, code: i64) -> bool {
+    let person = &identity.user;
+    person.is_admin || (person.is_staff && identity.rights.contains(&code))
+}
+
+/// May this actor hand on, take away or act with these rights? Only those that they hold themselves, so
+/// that nobody gains by way of somebody else: by a permission, a group, a password or a token.
+pub fn may_deal_in(actor: &Actor, rights: &[i64]) -> Result<(), Denial> {
+    match &actor.who {
+        Who::Person(identity) if !identity.user.is_admin => {
+            let held = rights.iter().all(|right| identity.rights.contains(right));
+            if held { Ok(()) } else { Err(Denial::NotYours) }
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +212,7 @@ mod tests {
     #[test]
     fn each_deed_needs_its_code_and_staff() {
         let (nothing, other) = (UserFields::default(), user(9, false));
-        let table: [(Deed<'_>, i64); 12] = [
+        let table: [(Deed<'_>, i64); 15] = [
             (Deed::CreateGroup, 1201),
             (Deed::ReadGroups, 1202),
             (Deed::UpdateGroup, 1203),
@@ -185,7 +224,10 @@ mod tests {
             (Deed::DeleteUser(&other), 1224),
             (Deed::IssueToken(&other), 1231),
             (Deed::ReadTokens(&other), 1232),
+            (Deed::UpdateToken(&other), 1233),
+            (Deed::RevokeToken(&other), 1234),
             (Deed::ReadPermissions, 1252),
+            (Deed::ChangeMembers(&other), 1203),
         ];
         for (deed, code) in table {
             assert_eq!(may(&staff(&[code]), deed), Ok(()), "{deed:?}");
@@ -196,6 +238,17 @@ mod tests {
             assert_eq!(may(&plain, deed), Err(Denial::NoRight), "{deed:?}");
             assert_eq!(may(&Actor::operator("root"), deed), Ok(()), "{deed:?}");
         }
+    }
+
+    #[test]
+    fn rights_are_dealt_in_by_their_holders_alone() {
+        assert_eq!(may_deal_in(&staff(&[1221, 1222]), &[1222]), Ok(()));
+        assert_eq!(may_deal_in(&staff(&[1221, 1222]), &[1222, 1223]), Err(Denial::NotYours));
+        assert_eq!(may_deal_in(&Actor::operator("root"), &[1223]), Ok(()));
+        let mut admin = identity();
+        admin.user.is_admin = true;
+        let admin = Actor { who: Who::Person(Arc::new(admin)), origin: Origin::default() };
+        assert_eq!(may_deal_in(&admin, &[1223]), Ok(()));
     }
 
     #[test]
@@ -216,6 +269,15 @@ mod tests {
             assert_eq!(may(&all, deed), Err(Denial::AdminsOnly), "{deed:?}");
         }
         assert_eq!(may(&all, Deed::UpdateUser(&own, &promote)), Err(Denial::OwnRights));
-        assert_eq!(may(&all, Deed::ChangeMembers), Err(Denial::NoRight));
+        for deed in
+            [Deed::IssueToken(&own), Deed::ReadTokens(&own), Deed::UpdateToken(&own), Deed::RevokeToken(&own)]
+        {
+            assert_eq!(may(&staff(&[]), deed), Ok(()), "{deed:?}");
+        }
+        assert_eq!(may(&all, Deed::UpdateSelf(&promote)), Err(Denial::OwnRights));
+        assert_eq!(may(&all, Deed::UpdateSelf(&UserFields::default())), Ok(()));
+        assert_eq!(may(&all, Deed::ChangeMembers(&own)), Err(Denial::NoRight));
+        assert_eq!(may(&all, Deed::Import), Err(Denial::NoRight));
+        assert_eq!(may(&staff(&[1203]), Deed::ChangeMembers(&admin)), Err(Denial::AdminsOnly));
     }
 }

@@ -121,18 +121,15 @@ pub(super) fn of_user(user: &User) -> Value {
         "is_active": user.is_active,
         "is_staff": user.is_staff,
         "is_admin": user.is_admin,
+        "groups": user.groups.iter().map(|group| group.get()).collect::<Vec<_>>(),
     })
-}
-
-/// A group as the trail shows it.
-pub(super) fn of_group(group: &Group) -> Value {
-    json!({ "name": group.name, "notes": group.notes })
 }
 
 /// A token as the trail shows it: by its ends, never by its key.
 pub(super) fn of_token(token: &Token) -> Value {
     json!({
         "user_id": token.user_id.get(),
+        "name": token.name,
         "prefix": token.prefix,
         "last_four": token.last_four,
         "expires_at": token.expires_at.map(|end| end.to_string()),

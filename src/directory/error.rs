@@ -46,6 +46,9 @@ pub enum Denial {
     /// Nobody may raise their own rights.
     #[error("You cannot change your own rights.")]
     OwnRights,
+    /// A right can only be handed on, or acted with, by somebody who holds it.
+    #[error("You cannot hand on, take away or act with a right that you do not hold.")]
+    NotYours,
     /// Somebody has to be left who can do everything.
     #[error("The last active admin cannot be removed, demoted or deactivated.")]
     LastAdmin,

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::access::{Actor, Deed, may};
+use serde_json::json;
+
+use super::access::{Actor, Deed, Who, may, may_deal_in};
 use super::audit::{self, Object};
 use super::error::Error;
-use super::model::{Moment, Token, TokenId, TokenKey, TokenKind, TokenName, UserId, UserKey};
+use super::model::{Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, User, UserId, UserKey};
 use super::store::tokens::NewToken;
-use super::{Directory, store, users};
+use super::store::{self, Tx};
+use super::{Directory, users};
 
 /// A token just issued, with its key: the only time the key is there to be seen.
 #[derive(Debug)]
@@ -18,71 +21,185 @@ pub struct Issued {
     pub key: TokenKey,
 }
 
+/// When a token shall end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Not at all; for a token whose maker has an end, when the maker ends.
+    Default,
+    /// Not at all.
+    Never,
+    /// Some time from now.
+    After(Duration),
+    /// At this moment, which must lie ahead.
+    At(Moment),
+}
+
+impl End {
+    /// The moment, held to the rules: it lies ahead, and no token makes one that lives longer than itself.
+    fn resolve(self, actor: &Actor, now: Moment) -> Result<Option<Moment>, Error> {
+        let maker = match &actor.who {
+            Who::Person(identity) => identity.token.expires_at,
+            Who::Operator(_) => None,
+        };
+        let end = match self {
+            Self::Default => maker,
+            Self::Never => None,
+            Self::After(span) => Some(now.saturating_add(span)),
+            Self::At(end) => Some(end),
+        };
+        let wrong = |told: &str| Err(Error::invalid("expires_at", &Rule::Other(told.to_owned())));
+        if end.is_some_and(|end| end <= now) {
+            return wrong("Ensure this time lies in the future.");
+        }
+        match (maker, end) {
+            (Some(_), None) => wrong("A token cannot make one that lives longer than itself."),
+            (Some(maker), Some(end)) if end > maker => {
+                wrong("A token cannot make one that lives longer than itself.")
+            }
+            _ => Ok(end),
+        }
+    }
+}
+
 impl Directory {
-    /// Issues a token that acts as this user, with an end after `lifetime` or without one.
+    /// Issues a token that acts as this user.
     pub async fn issue_token(
         &self,
         actor: &Actor,
         owner: &UserKey,
         name: &str,
-        lifetime: Option<Duration>,
+        end: End,
     ) -> Result<Issued, Error> {
-        let name: TokenName = name.parse().map_err(|rule| Error::invalid("name", &rule))?;
+        let name = parse_name(name)?;
         let (key, now) = (self.clock.token_key()?, self.clock.now());
+        let end = end.resolve(actor, now)?;
         let (actor, owner, shown) = (actor.clone(), owner.clone(), key.clone());
-        let token = self
-            .store
-            .write(move |tx| {
-                let owner = users::existing(tx, &owner)?;
-                may(&actor, Deed::IssueToken(&owner))?;
-                let end = lifetime.map(|lifetime| now.saturating_add(lifetime));
-                let token = tx.insert_token(row(owner.id, name.into(), TokenKind::Api, &key, now, end))?;
-                audit::record(
-                    tx,
-                    now,
-                    &actor,
-                    "token.issue",
-                    &Object::Token(&token),
-                    audit::of_token(&token),
-                )?;
-                Ok(token)
-            })
-            .await?;
-        Ok(Issued { token, key: shown })
+        let issue = move |tx: &mut Tx<'_>| {
+            let owner = users::existing(tx, &owner)?;
+            may(&actor, Deed::IssueToken(&owner))?;
+            may_deal_in(&actor, &tx.rights(owner.id)?)?;
+            let token = tx.insert_token(row(owner.id, name.into(), TokenKind::Api, &key, now, end))?;
+            record(tx, now, &actor, "token.issue", &token)?;
+            Ok(token)
+        };
+        Ok(Issued { token: self.store.write(issue).await?, key: shown })
     }
 
     /// A user's tokens, oldest first; expired and revoked ones too.
     pub async fn tokens(&self, actor: &Actor, owner: &UserKey) -> Result<Vec<Token>, Error> {
-        let owner = self.user(actor, owner).await?;
+        let owner = self.existing(owner).await?;
         may(actor, Deed::ReadTokens(&owner))?;
         self.store.all(store::tokens::of_user(owner.id)).await
     }
 
-    /// Revokes a token: from the moment this returns it opens nothing. A token that was revoked before
-    /// keeps the time of the first revocation.
-    pub async fn revoke_token(&self, actor: &Actor, id: TokenId) -> Result<Token, Error> {
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let gone = || Error::not_found("token", format!("with id {id}"));
-                let token = tx.token(id)?.ok_or_else(gone)?;
-                let owner = users::existing(tx, &UserKey::Id(token.user_id))?;
-                may(&actor, Deed::RevokeToken(&owner))?;
-                if token.revoked_at.is_none() {
-                    tx.revoke_token(id, now)?;
-                    audit::record(
-                        tx,
-                        now,
-                        &actor,
-                        "token.revoke",
-                        &Object::Token(&token),
-                        audit::of_token(&token),
-                    )?;
-                }
-                tx.token(id)?.ok_or_else(gone)
-            })
-            .await
+    /// Renames a token or moves its end; one that has expired lives again. A revoked one stays as it is.
+    pub async fn update_token(
+        &self,
+        actor: &Actor,
+        owner: Option<&UserKey>,
+        id: TokenId,
+        name: Option<&str>,
+        end: Option<End>,
+    ) -> Result<Token, Error> {
+        let name = name.map(parse_name).transpose()?;
+        let (actor, owner, now) = (actor.clone(), owner.cloned(), self.clock.now());
+        let end = end.map(|end| end.resolve(&actor, now)).transpose()?;
+        let update = move |tx: &mut Tx<'_>| {
+            let (owner, old) = owned(tx, owner.as_ref(), id)?;
+            may(&actor, Deed::UpdateToken(&owner))?;
+            may_deal_in(&actor, &tx.rights(owner.id)?)?;
+            not_revoked(&old)?;
+            let name = name.map_or_else(|| old.name.clone(), String::from);
+            tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
+            let (_, token) = owned(tx, None, id)?;
+            let before = audit::of_token(&old);
+            let changes = audit::difference(&before, &audit::of_token(&token));
+            audit::record(tx, now, &actor, "token.update", &Object::Token(&token), changes)?;
+            Ok(token)
+        };
+        self.store.write(update).await
     }
+
+    /// Replaces a token's key: a new token with the old one's name and end; the old one is revoked, or goes
+    /// on for `overlap` so that its users can change over.
+    pub async fn rotate_token(
+        &self,
+        actor: &Actor,
+        owner: Option<&UserKey>,
+        id: TokenId,
+        overlap: Duration,
+    ) -> Result<Issued, Error> {
+        let (key, now) = (self.clock.token_key()?, self.clock.now());
+        let (actor, owner, shown) = (actor.clone(), owner.cloned(), key.clone());
+        let rotate = move |tx: &mut Tx<'_>| {
+            let (owner, old) = owned(tx, owner.as_ref(), id)?;
+            may(&actor, Deed::UpdateToken(&owner))?;
+            may_deal_in(&actor, &tx.rights(owner.id)?)?;
+            not_revoked(&old)?;
+            let end = old.expires_at.map_or(End::Never, End::At).resolve(&actor, now)?;
+            let token = tx.insert_token(row(owner.id, old.name.clone(), TokenKind::Api, &key, now, end))?;
+            if overlap.is_zero() {
+                tx.revoke_token(id, now)?;
+            } else {
+                let last = now.saturating_add(overlap);
+                tx.update_token(id, &old.name, Some(old.expires_at.map_or(last, |end| end.min(last))))?;
+            }
+            let replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
+            audit::record(tx, now, &actor, "token.rotate", &Object::Token(&token), replaced)?;
+            Ok(token)
+        };
+        Ok(Issued { token: self.store.write(rotate).await?, key: shown })
+    }
+
+    /// Revokes a token: from the moment this returns it opens nothing. A token that was revoked before
+    /// keeps the time of the first revocation. With an owner it must be that user's.
+    pub async fn revoke_token(
+        &self,
+        actor: &Actor,
+        owner: Option<&UserKey>,
+        id: TokenId,
+    ) -> Result<Token, Error> {
+        let (actor, owner, now) = (actor.clone(), owner.cloned(), self.clock.now());
+        let revoke = move |tx: &mut Tx<'_>| {
+            let (owner, token) = owned(tx, owner.as_ref(), id)?;
+            may(&actor, Deed::RevokeToken(&owner))?;
+            if token.revoked_at.is_none() {
+                tx.revoke_token(id, now)?;
+                record(tx, now, &actor, "token.revoke", &token)?;
+            }
+            owned(tx, None, id).map(|(_, token)| token)
+        };
+        self.store.write(revoke).await
+    }
+}
+
+fn parse_name(name: &str) -> Result<TokenName, Error> {
+    name.parse().map_err(|rule| Error::invalid("name", &rule))
+}
+
+/// A token with its owner; of another owner than the one named there is none.
+fn owned(tx: &Tx<'_>, owner: Option<&UserKey>, id: TokenId) -> Result<(User, Token), Error> {
+    let gone = || Error::not_found("token", format!("with id {id}"));
+    let token = tx.token(id)?.ok_or_else(gone)?;
+    let user = users::existing(tx, &UserKey::Id(token.user_id))?;
+    match owner {
+        Some(owner) if users::existing(tx, owner)?.id != user.id => Err(gone()),
+        _ => Ok((user, token)),
+    }
+}
+
+fn not_revoked(token: &Token) -> Result<(), Error> {
+    match token.revoked_at {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(
+            "non_field_errors",
+            &Rule::Other("This token is revoked for good.".to_owned()),
+        )),
+    }
+}
+
+fn record(tx: &Tx<'_>, now: Moment, actor: &Actor, action: &'static str, token: &Token) -> Result<(), Error> {
+    audit::record(tx, now, actor, action, &Object::Token(token), audit::of_token(token))
 }
 
 /// The row that is kept of a key.

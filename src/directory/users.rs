@@ -1,12 +1,12 @@
 //! Use cases about users.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Directory;
-use super::access::{Actor, Deed, may};
+use super::access::{Actor, Deed, Who, may, may_deal_in};
 use super::audit::{self, Object};
 use super::error::{Denial, Error};
-use super::model::{Faults, Moment, Rule, User, UserDraft, UserFields, UserId, UserKey};
+use super::model::{Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey};
 use super::password::{Password, UNUSABLE};
 pub use super::store::users::UserFilter;
 use super::store::{self, Tx};
@@ -35,8 +35,10 @@ impl Directory {
                 let new = with(&blank(username.into(), now), &fields, now);
                 keep_unique(tx, &new)?;
                 let id = tx.insert_user(None, &new, &hash)?;
+                attach(tx, id, &fields)?;
+                may_deal_in(&actor, &tx.rights(id)?)?;
                 let user = existing(tx, &UserKey::Id(id))?;
-                audit::record(tx, now, &actor, "user.create", &Object::User(&user), audit::of_user(&user))?;
+                audit::record(tx, now, &actor, "user.create", &Object::User(&user), picture(tx, &user)?)?;
                 Ok(user)
             })
             .await
@@ -45,8 +47,7 @@ impl Directory {
     /// The user of an id or name.
     pub async fn user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
         may(actor, Deed::ReadUsers)?;
-        let user = self.store.first(store::users::find(key)).await?;
-        user.ok_or_else(|| Error::not_found("user", key))
+        self.existing(key).await
     }
 
     /// A page of users in the order of their ids, at most [`PAGE_MAX`].
@@ -55,23 +56,52 @@ impl Directory {
         self.store.all(store::users::list(filter, limit.min(PAGE_MAX).into())).await
     }
 
-    /// Changes the fields that the draft names.
-    pub async fn update_user(&self, actor: &Actor, key: &UserKey, draft: &UserDraft) -> Result<User, Error> {
+    /// All there is to tell about a user.
+    pub async fn user_details(&self, actor: &Actor, key: &UserKey) -> Result<UserDetails, Error> {
+        let user = self.user(actor, key).await?;
+        self.user_details_of_written(user).await
+    }
+
+    /// The same about a user that the asker has just written, for which no right to read is needed.
+    pub async fn user_details_of_written(&self, user: User) -> Result<UserDetails, Error> {
+        Ok(UserDetails {
+            groups: self.store.all(store::groups::of_user(user.id)).await?,
+            permissions: self.store.all(store::permissions::of_user(user.id)).await?,
+            effective_permissions: self.store.all(store::permissions::effective(user.id)).await?,
+            user,
+        })
+    }
+
+    /// Changes the fields that the draft names, and the password when one is given.
+    pub async fn update_user(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        draft: &UserDraft,
+        password: Option<Password>,
+    ) -> Result<User, Error> {
         let fields = draft.parse()?;
-        let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
+        // Asked before a slow hash is paid for, and again on what the transaction finds.
+        let target = self.existing(key).await?;
+        may(actor, Deed::UpdateUser(&target, &fields))?;
+        let hash = match password {
+            Some(password) => Some(self.hasher.encode(&self.clock, password).await?),
+            None => None,
+        };
+        let (actor, now) = (actor.clone(), self.clock.now());
+        let key = UserKey::Id(target.id);
+        self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash)).await
+    }
+
+    /// Changes fields of the actor's own record.
+    pub async fn update_self(&self, actor: &Actor, draft: &UserDraft) -> Result<User, Error> {
+        let fields = draft.parse()?;
+        may(actor, Deed::UpdateSelf(&fields))?;
+        let (key, actor, now) = (own_key(actor)?, actor.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 let old = existing(tx, &key)?;
-                may(&actor, Deed::UpdateUser(&old, &fields))?;
-                let new = with(&old, &fields, now);
-                if old.is_admin && old.is_active && !(new.is_admin && new.is_active) {
-                    keep_an_admin(tx, old.id)?;
-                }
-                keep_unique(tx, &new)?;
-                tx.update_user(&new)?;
-                let changes = audit::difference(&audit::of_user(&old), &audit::of_user(&new));
-                audit::record(tx, now, &actor, "user.update", &Object::User(&new), changes)?;
-                Ok(new)
+                save(tx, now, &actor, &picture(tx, &old)?, &with(&old, &fields, now))
             })
             .await
     }
@@ -83,18 +113,25 @@ impl Directory {
         key: &UserKey,
         password: Password,
     ) -> Result<User, Error> {
-        may(actor, Deed::SetPassword(&self.user(actor, key).await?))?;
+        let target = self.existing(key).await?;
+        may(actor, Deed::SetPassword(&target))?;
         let hash = self.hasher.encode(&self.clock, password).await?;
-        let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
+        let (actor, key, now) = (actor.clone(), UserKey::Id(target.id), self.clock.now());
         self.store
             .write(move |tx| {
                 let user = existing(tx, &key)?;
                 may(&actor, Deed::SetPassword(&user))?;
-                tx.set_password(user.id, &hash, now)?;
-                audit::record(tx, now, &actor, "user.set_password", &Object::User(&user), json!({}))?;
+                may_deal_in(&actor, &tx.rights(user.id)?)?;
+                write_password(tx, now, &actor, &user, &hash)?;
                 existing(tx, &key)
             })
             .await
+    }
+
+    /// The user of a key, whoever asks; the use case decides what may be done with it.
+    pub(super) async fn existing(&self, key: &UserKey) -> Result<User, Error> {
+        let user = self.store.first(store::users::find(key)).await?;
+        user.ok_or_else(|| Error::not_found("user", key))
     }
 
     /// Removes a user with its tokens, memberships and permissions; tells who it was.
@@ -107,11 +144,109 @@ impl Directory {
                 if user.is_admin && user.is_active {
                     keep_an_admin(tx, user.id)?;
                 }
+                let last = picture(tx, &user)?;
                 tx.delete_user(user.id)?;
-                audit::record(tx, now, &actor, "user.delete", &Object::User(&user), audit::of_user(&user))?;
+                audit::record(tx, now, &actor, "user.delete", &Object::User(&user), last)?;
                 Ok(user)
             })
             .await
+    }
+}
+
+/// A user with its groups and permissions.
+#[derive(Clone, Debug)]
+pub struct UserDetails {
+    /// The user.
+    pub user: User,
+    /// The groups it belongs to.
+    pub groups: Vec<Group>,
+    /// The permissions attached to it.
+    pub permissions: Vec<Permission>,
+    /// The permissions it holds, those of its groups among them.
+    pub effective_permissions: Vec<Permission>,
+}
+
+fn update(
+    tx: &Tx<'_>,
+    now: Moment,
+    actor: &Actor,
+    key: &UserKey,
+    fields: &UserFields,
+    hash: Option<String>,
+) -> Result<User, Error> {
+    let old = existing(tx, key)?;
+    may(actor, Deed::UpdateUser(&old, fields))?;
+    let new = with(&old, fields, now);
+    if old.is_admin && old.is_active && !(new.is_admin && new.is_active) {
+        keep_an_admin(tx, old.id)?;
+    }
+    if fields.change_rights() || fields.change_identity() || hash.is_some() {
+        may_deal_in(actor, &tx.rights(old.id)?)?;
+    }
+    let before = picture(tx, &old)?;
+    if fields.groups.is_some() || fields.permissions.is_some() {
+        attach(tx, old.id, fields)?;
+        may_deal_in(actor, &tx.rights(old.id)?)?;
+    }
+    let new = save(tx, now, actor, &before, &new)?;
+    if let Some(hash) = hash {
+        write_password(tx, now, actor, &new, &hash)?;
+    }
+    Ok(new)
+}
+
+/// Writes a changed user with its event; the user as it is then.
+fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Value, new: &User) -> Result<User, Error> {
+    keep_unique(tx, new)?;
+    tx.update_user(new)?;
+    let new = existing(tx, &UserKey::Id(new.id))?;
+    let changes = audit::difference(before, &picture(tx, &new)?);
+    audit::record(tx, now, actor, "user.update", &Object::User(&new), changes)?;
+    Ok(new)
+}
+
+/// A user as the audit trail shows it, the codes of its own permissions among the rest.
+fn picture(tx: &Tx<'_>, user: &User) -> Result<Value, Error> {
+    let mut picture = audit::of_user(user);
+    if let Value::Object(fields) = &mut picture {
+        let permissions = tx.codes(&store::permissions::of_user(user.id))?;
+        fields.insert("permissions".to_owned(), json!(permissions));
+    }
+    Ok(picture)
+}
+
+pub(super) fn write_password(
+    tx: &Tx<'_>,
+    now: Moment,
+    actor: &Actor,
+    user: &User,
+    hash: &str,
+) -> Result<(), Error> {
+    tx.set_password(user.id, hash, now)?;
+    audit::record(tx, now, actor, "user.set_password", &Object::User(user), json!({}))
+}
+
+/// Gives the user exactly the groups and permissions that the fields name.
+fn attach(tx: &Tx<'_>, id: UserId, fields: &UserFields) -> Result<(), Error> {
+    let missing = |field: &str, id: i64| Error::invalid(field, &Rule::NoSuchObject(id));
+    if let Some(groups) = &fields.groups
+        && let Some(none) = tx.set_groups(id, groups)?
+    {
+        return Err(missing("groups", none.get()));
+    }
+    if let Some(permissions) = &fields.permissions
+        && let Some(none) = tx.set_user_permissions(id, permissions)?
+    {
+        return Err(missing("permissions", none.get()));
+    }
+    Ok(())
+}
+
+/// The key of the person that acts.
+pub fn own_key(actor: &Actor) -> Result<UserKey, Error> {
+    match &actor.who {
+        Who::Person(identity) => Ok(UserKey::Id(identity.user.id)),
+        Who::Operator(name) => Err(Error::not_found("user", format!("behind the operator {name}"))),
     }
 }
 

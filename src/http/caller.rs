@@ -11,7 +11,8 @@ use http::{HeaderMap, header};
 
 use super::app::App;
 use super::error::Failure;
-use crate::directory::{Denial, Identity, Unauthenticated};
+use crate::directory::access::{Who, holds};
+use crate::directory::{Actor, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
 const NOT_PROVIDED: &str = "Authentication credentials were not provided.";
@@ -76,6 +77,37 @@ fn parse(header: &[u8]) -> Presented<'_> {
                 "Invalid token header. Token string should not contain invalid characters.",
             ),
         },
+    }
+}
+
+/// Anybody who sent a good key: who asks, and from where. What they may do, the directory decides.
+pub struct Authenticated(pub Actor);
+
+impl FromRequestParts<App> for Authenticated {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+        let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
+        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+        Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
+    }
+}
+
+/// Somebody who holds the permission of this code, asked before the body is read. Whether it suffices for
+/// the object in question, the directory decides.
+pub struct Holding<const CODE: i64>(pub Actor);
+
+impl<const CODE: i64> FromRequestParts<App> for Holding<CODE> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
+        match &actor.who {
+            Who::Person(identity) if !holds(identity, CODE) => {
+                Err(Failure::Forbidden(Denial::NoRight.to_string()))
+            }
+            _ => Ok(Self(actor)),
+        }
     }
 }
 

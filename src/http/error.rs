@@ -19,6 +19,12 @@ const RETRY_AFTER_SECONDS: &str = "1";
 pub enum Failure {
     /// The HTTP message itself is wrong.
     BadRequest(&'static str),
+    /// A body that cannot be read; the text says where.
+    Malformed(String),
+    /// A body of a type that is not read.
+    UnsupportedMediaType(String),
+    /// Something that a later release will do.
+    NotImplemented(&'static str),
     /// Input that breaks rules, by field.
     Invalid(Faults),
     /// Nobody, or nobody known; the text says which.
@@ -47,7 +53,9 @@ impl Failure {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -68,8 +76,11 @@ impl Failure {
             Self::MethodNotAllowed(method) => {
                 return json!({ "detail": format!("Method \"{method}\" not allowed.") });
             }
-            Self::BadRequest(detail) | Self::Unauthenticated(detail) => detail,
-            Self::Forbidden(detail) => detail,
+            Self::UnsupportedMediaType(given) => {
+                return json!({ "detail": format!("Unsupported media type \"{given}\" in request.") });
+            }
+            Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
+            Self::Forbidden(detail) | Self::Malformed(detail) => detail,
             Self::NotFound => "Not found.",
             Self::NotAcceptable => "Could not satisfy the request Accept header.",
             Self::BodyTooLarge => "Request body is too large.",
@@ -123,6 +134,13 @@ impl IntoResponse for Failure {
         }
         response
     }
+}
+
+/// An answer that says nothing but "done".
+pub fn nothing() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 /// An answer with a JSON body.

@@ -9,9 +9,11 @@
 
 pub mod api;
 pub mod app;
+pub mod body;
 pub mod caller;
 pub mod error;
 pub mod json;
+mod multipart;
 pub mod negotiate;
 pub mod ops;
 mod path;
@@ -41,6 +43,7 @@ use self::error::Failure;
 use self::server::Peer;
 use self::site::Site;
 use crate::config::AccessLog;
+use crate::directory::Origin;
 use crate::telemetry::RequestLabels;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -73,7 +76,8 @@ impl Front {
     }
 
     /// The answer, whatever happens: an error inside is a 500, not a broken connection.
-    async fn respond(&self, peer: Peer, request: Request<Incoming>, id: &str) -> Response {
+    async fn respond(&self, peer: Peer, mut request: Request<Incoming>, seen: &Seen) -> Response {
+        request.extensions_mut().insert(seen.origin());
         let limit = self.app.settings().request_timeout;
         let work = AssertUnwindSafe(self.route(peer, request)).catch_unwind();
         let outcome = match tokio::time::timeout(limit, work).await {
@@ -86,7 +90,7 @@ impl Front {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        if let Ok(id) = HeaderValue::from_str(id) {
+        if let Ok(id) = HeaderValue::from_str(&seen.id) {
             headers.insert(X_REQUEST_ID, id);
         }
         response
@@ -123,7 +127,7 @@ impl server::Service for Front {
         metrics.in_flight.inc();
         let seen = Seen::of(&request, &self.app, peer);
         let span = tracing::info_span!("request", id = %seen.id);
-        let response = self.respond(peer, request, &seen.id).instrument(span.clone()).await;
+        let response = self.respond(peer, request, &seen).instrument(span.clone()).await;
         metrics.in_flight.dec();
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         span.in_scope(|| seen.close(&self.app, &response, started));
@@ -152,6 +156,11 @@ impl Seen {
             path: request.uri().path().to_owned(),
             client: site::client(request.headers(), site, peer.address),
         }
+    }
+
+    /// The same for the audit trail.
+    fn origin(&self) -> Origin {
+        Origin { address: Some(self.client.to_string()), request_id: Some(self.id.clone()) }
     }
 
     fn close(&self, app: &App, response: &Response, started: Instant) {

@@ -2,15 +2,46 @@
 //! that is not in the table fails the test, so nothing is ever served untried.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use wardroom::directory::model::{GroupDraft, UserKey};
+use wardroom::directory::tokens::End;
 use wardroom::http::api;
 
-use crate::support::{Backend, Site, both};
+use crate::support::site::{Persona, operator, person};
+use crate::support::{Answer, Backend, Site, both};
 
-/// Method, path, and the statuses for: nobody, a plain user, staff without a right, an admin.
-const OPERATIONS: &[(&str, &str, [u16; 4])] = &[("GET", "/api/users/me", [401, 403, 200, 200])];
+/// Method, path, body, and the statuses for: nobody, a plain user, staff without the right, staff with
+/// it, an admin. `{id}`, `{token}` and `{group}` become those of an object made for this one try, `{n}` a
+/// number that no other try has.
+type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 
-/// Every operation of the document.
+const OPERATIONS: &[Row] = &[
+    ("GET", "/api/users/me", "", [401, 403, 200, 200, 200]),
+    ("PATCH", "/api/users/me", r#"{"gender": "other"}"#, [401, 403, 200, 200, 200]),
+    ("GET", "/api/users/me/tokens", "", [401, 403, 200, 200, 200]),
+    ("POST", "/api/users/me/tokens", r#"{"name": "n"}"#, [401, 403, 201, 201, 201]),
+    // The token in the path is somebody else's: one's own are tried in api_tokens.
+    ("PATCH", "/api/users/me/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 404, 404, 404]),
+    ("DELETE", "/api/users/me/tokens/{token}", "", [401, 403, 404, 404, 404]),
+    ("POST", "/api/users/me/tokens/{token}/rotate", "", [401, 403, 404, 404, 404]),
+    ("POST", "/api/users", r#"{"username": "new{n}"}"#, [401, 403, 403, 201, 201]),
+    ("GET", "/api/users/{id}", "", [401, 403, 403, 200, 200]),
+    ("PATCH", "/api/users/{id}", r#"{"first_name": "N"}"#, [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/{id}", "", [401, 403, 403, 204, 204]),
+    ("GET", "/api/users/{id}/tokens", "", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/{id}/tokens", r#"{"name": "n"}"#, [401, 403, 403, 201, 201]),
+    ("PATCH", "/api/users/{id}/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/{id}/tokens/{token}", "", [401, 403, 403, 204, 204]),
+    ("POST", "/api/users/{id}/tokens/{token}/rotate", "", [401, 403, 403, 201, 201]),
+    ("POST", "/api/users/groups", r#"{"name": "new{n}"}"#, [401, 403, 403, 201, 201]),
+    ("GET", "/api/users/groups/{group}", "", [401, 403, 403, 200, 200]),
+    ("PATCH", "/api/users/groups/{group}", r#"{"notes": "N"}"#, [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/groups/{group}", "", [401, 403, 403, 204, 204]),
+    ("GET", "/api/users/permissions", "", [401, 403, 403, 200, 200]),
+];
+
+/// Every operation of the document. Its paths call a group's id `{id}` as well.
 fn documented() -> BTreeSet<(String, String)> {
     let document = serde_json::to_value(api::document()).unwrap();
     let mut found = BTreeSet::new();
@@ -26,25 +57,69 @@ fn documented() -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_operation_is_in_the_table() {
-    let tried: BTreeSet<_> =
-        OPERATIONS.iter().map(|(method, path, _)| ((*method).into(), (*path).into())).collect();
-    assert_eq!(documented(), tried);
+    let tried = |(method, path, ..): &Row| ((*method).to_owned(), path.replace("{group}", "{id}"));
+    assert_eq!(documented(), OPERATIONS.iter().map(tried).collect());
+}
+
+/// Sends a row's request as somebody, at objects made for it.
+async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) -> Answer {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let target = person(site.directory(), &format!("target{number}"), |_| {}).await;
+    let owner = UserKey::Id(target.id.try_into().unwrap());
+    let token =
+        site.directory().issue_token(&operator(), &owner, "target", End::Never).await.unwrap().token.id;
+    let draft = GroupDraft { name: Some(format!("group{number}")), ..GroupDraft::default() };
+    let group = site.directory().create_group(&operator(), &draft).await.unwrap().id;
+    let filled = |text: &str| {
+        text.replace("{id}", &target.id.to_string())
+            .replace("{token}", &token.to_string())
+            .replace("{group}", &group.to_string())
+            .replace("{n}", &number.to_string())
+    };
+    let mut request = site.request(method, &filled(path));
+    if let Some(key) = key {
+        request = request.token(key);
+    }
+    if !body.is_empty() {
+        request = request.body("application/json", filled(body));
+    }
+    request.send().await
 }
 
 both! {
     async fn each_caller_gets_their_status(backend: Backend) {
         let site = Site::start(backend).await;
-        for (method, path, [nobody, plain, staff, admin]) in OPERATIONS {
-            assert_eq!(site.request(method, path).send().await.status, *nobody, "nobody: {method} {path}");
-            for (who, key, status) in [
-                ("plain", &site.plain.key, plain),
-                ("staff", &site.staff.key, staff),
-                ("admin", &site.admin.key, admin),
-            ] {
-                let answer = site.request(method, path).token(key).send().await;
-                assert_eq!(answer.status, *status, "{who}: {method} {path}");
+        for row @ (method, path, _, [nobody, plain, staff, holder, admin]) in OPERATIONS {
+            let answer = attempt(&site, row, None).await;
+            assert_eq!(answer.status, *nobody, "nobody: {method} {path}: {answer}");
+            assert_eq!(answer.header("www-authenticate"), Some("Token"));
+            let callers: [(&str, &Persona, u16); 5] = [
+                ("plain", &site.plain, *plain),
+                ("staff", &site.staff, *staff),
+                ("holder", &site.holder, *holder),
+                ("admin", &site.admin, *admin),
+                ("inactive", &site.inactive, 401),
+            ];
+            for (who, persona, status) in callers {
+                let answer = attempt(&site, row, Some(&persona.key)).await;
+                assert_eq!(answer.status, status, "{who}: {method} {path}: {answer}");
             }
-            assert_eq!(site.request(method, path).token(&site.inactive.key).send().await.status, 401);
+        }
+    }
+}
+
+both! {
+    /// A body that cannot be read is told last: who may not ask is told so first.
+    async fn permission_comes_before_the_body(backend: Backend) {
+        let site = Site::start(backend).await;
+        for (method, path, body, [_, _, staff, _, _]) in OPERATIONS.iter().filter(|(_, _, body, _)| !body.is_empty()) {
+            if *staff != 403 {
+                continue;
+            }
+            let row = (*method, *path, &body[1..], [0; 5]);
+            assert_eq!(attempt(&site, &row, Some(&site.staff.key)).await.status, 403, "{method} {path}");
+            assert_eq!(attempt(&site, &row, Some(&site.admin.key)).await.status, 400, "{method} {path}");
         }
     }
 }

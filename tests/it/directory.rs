@@ -33,7 +33,7 @@ both! {
         for name in ["Ann", "bob", "cid"] {
             directory.create_user(&operator(), &named(name), None).await.unwrap();
         }
-        let group = GroupDraft { name: Some("Billing".into()), notes: None };
+        let group = GroupDraft { name: Some("Billing".into()), notes: None, permissions: None };
         directory.create_group(&operator(), &group).await.unwrap();
         let twice = directory.create_group(&operator(), &group).await.unwrap_err();
         assert_eq!(twice.to_string(), "name: group with this name already exists.");
@@ -85,8 +85,8 @@ both! {
             attempts.spawn(async move {
                 let key = UserKey::Id(id.try_into().unwrap());
                 match attempt % 2 {
-                    0 => directory.update_user(&operator(), &key, &UserDraft { is_active: Some(false), ..UserDraft::default() }).await,
-                    _ => directory.update_user(&operator(), &key, &UserDraft { is_admin: Some(false), ..UserDraft::default() }).await,
+                    0 => directory.update_user(&operator(), &key, &UserDraft { is_active: Some(false), ..UserDraft::default() }, None).await,
+                    _ => directory.update_user(&operator(), &key, &UserDraft { is_admin: Some(false), ..UserDraft::default() }, None).await,
                 }
             });
         }
@@ -109,13 +109,13 @@ both! {
         let (actor, ann) = (operator(), UserKey::Name("ann".into()));
         let group = GroupKey::Name("Billing".into());
         directory.create_user(&actor, &named("ann"), Some(Password::new("a secret password".into()))).await.unwrap();
-        directory.update_user(&actor, &ann, &UserDraft { first_name: Some("Ann".into()), ..UserDraft::default() }).await.unwrap();
-        directory.create_group(&actor, &GroupDraft { name: Some("Billing".into()), notes: None }).await.unwrap();
+        directory.update_user(&actor, &ann, &UserDraft { first_name: Some("Ann".into()), ..UserDraft::default() }, None).await.unwrap();
+        directory.create_group(&actor, &GroupDraft { name: Some("Billing".into()), notes: None, permissions: None }).await.unwrap();
         directory.add_member(&actor, &group, &ann).await.unwrap();
         directory.add_member(&actor, &group, &ann).await.unwrap();
-        let issued = directory.issue_token(&actor, &ann, "t", None).await.unwrap();
-        directory.revoke_token(&actor, issued.token.id).await.unwrap();
-        directory.revoke_token(&actor, issued.token.id).await.unwrap();
+        let issued = directory.issue_token(&actor, &ann, "t", wardroom::directory::tokens::End::Never).await.unwrap();
+        directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
+        directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
         directory.create_user(&actor, &named("ann"), None).await.unwrap_err();
         assert_eq!(database.number("SELECT count(*) FROM audit_events").await, 6);
         let linked = "SELECT count(*) FROM audit_events a JOIN audit_events b ON b.previous_hash = a.hash";
@@ -149,7 +149,7 @@ both! {
         for number in 1..=7 {
             person(&directory, &format!("user{number}"), |draft| draft.is_staff = Some(number % 2 == 0)).await;
         }
-        let group = directory.create_group(&operator(), &GroupDraft { name: Some("Two".into()), notes: None }).await.unwrap();
+        let group = directory.create_group(&operator(), &GroupDraft { name: Some("Two".into()), notes: None, permissions: None }).await.unwrap();
         for user in ["user2", "user5"] {
             directory.add_member(&operator(), &GroupKey::Id(group.id), &UserKey::Name(user.into())).await.unwrap();
         }
@@ -194,7 +194,7 @@ both! {
         let directory = directory(&database).await;
         let ann = person(&directory, "Ann", |draft| draft.last_name = Some("Straße".into())).await;
         let renamed = UserDraft { last_name: Some("Łukasz".into()), ..UserDraft::default() };
-        directory.update_user(&operator(), &UserKey::Id(ann.id.try_into().unwrap()), &renamed).await.unwrap();
+        directory.update_user(&operator(), &UserKey::Id(ann.id.try_into().unwrap()), &renamed, None).await.unwrap();
         let held = format!("SELECT count(*) FROM users WHERE search_key LIKE '{}\u{1f}ann%łukasz'", ann.id);
         assert_eq!(database.number(&held).await, 1);
         if backend == Backend::Sqlite {

@@ -53,7 +53,7 @@ async fn sqlite_sees_no_commit_from_reads() {
     }
     assert_eq!(version(), before);
     site.directory()
-        .update_user(&operator(), &UserKey::Id(42.try_into().unwrap()), &UserDraft::default())
+        .update_user(&operator(), &UserKey::Id(42.try_into().unwrap()), &UserDraft::default(), None)
         .await
         .unwrap();
     assert_ne!(version(), before, "the observer would not have seen a write");
@@ -85,21 +85,27 @@ async fn each_taking(directory: &Directory, site: &Site, address: std::net::Sock
         draft
     };
     assert_eq!(me(&site.alex.key).await.status, 200);
-    directory.update_user(&actor, &alex, &draft(|d| d.first_name = Some("Alexis".into()))).await.unwrap();
+    directory
+        .update_user(&actor, &alex, &draft(|d| d.first_name = Some("Alexis".into())), None)
+        .await
+        .unwrap();
     assert_eq!(me(&site.alex.key).await.json()["full_name"], "Alexis Thompson");
     let group = "name:Billing".parse().unwrap();
     directory.remove_member(&actor, &group, &alex).await.unwrap();
     assert_eq!(me(&site.alex.key).await.json()["groups"], serde_json::json!([1, 7]));
-    directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(false))).await.unwrap();
+    directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(false)), None).await.unwrap();
     assert_eq!(me(&site.alex.key).await.status, 403);
-    directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(true))).await.unwrap();
+    directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(true)), None).await.unwrap();
     assert_eq!(me(&site.alex.key).await.status, 200);
-    directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(false))).await.unwrap();
+    directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(false)), None).await.unwrap();
     assert_eq!(me(&site.alex.key).await.body, r#"{"detail":"User inactive or deleted."}"#);
-    directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(true))).await.unwrap();
-    let issued = directory.issue_token(&actor, &alex, "second", None).await.unwrap();
+    directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(true)), None).await.unwrap();
+    let issued = directory
+        .issue_token(&actor, &alex, "second", wardroom::directory::tokens::End::Never)
+        .await
+        .unwrap();
     assert_eq!(me(issued.key.reveal()).await.status, 200);
-    directory.revoke_token(&actor, issued.token.id).await.unwrap();
+    directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
     assert_eq!(me(issued.key.reveal()).await.body, r#"{"detail":"Invalid token."}"#);
     directory.delete_user(&actor, &alex).await.unwrap();
     assert_eq!(me(&site.alex.key).await.body, r#"{"detail":"Invalid token."}"#);

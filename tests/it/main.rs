@@ -10,6 +10,8 @@
 mod support;
 
 mod api_ratchet;
+mod api_tokens;
+mod api_users;
 mod api_users_me;
 mod cli;
 mod database;

@@ -3,6 +3,7 @@
 //! A draft is filled by the API, the CLI or an import; parsing it collects every fault at once, so that
 //! a person is told all of them and not one after the other.
 
+use super::id::{GroupId, PermissionId};
 use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, Username};
 
 /// The faults of an input, by field, in the order the fields were looked at.
@@ -38,6 +39,15 @@ impl Faults {
     /// `Ok` when there was none.
     pub fn none(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    /// Ids of things that may exist; one that no id can be does not. Each comes once.
+    fn ids<T: TryFrom<i64> + Ord>(&mut self, name: &str, raw: Option<&Vec<i64>>) -> Option<Vec<T>> {
+        let parsed = raw?.iter().map(|id| T::try_from(*id).map_err(|_| Rule::NoSuchObject(*id)));
+        let mut ids = self.take(name, parsed.collect::<Result<Vec<T>, Rule>>())?;
+        ids.sort_unstable();
+        ids.dedup();
+        Some(ids)
     }
 
     fn field<T: std::str::FromStr<Err = Rule>>(&mut self, name: &str, raw: Option<&str>) -> Option<T> {
@@ -77,6 +87,10 @@ pub struct UserDraft {
     pub is_staff: Option<bool>,
     /// May it do everything?
     pub is_admin: Option<bool>,
+    /// The groups it belongs to, all of them, by id.
+    pub groups: Option<Vec<i64>>,
+    /// The permissions attached to it, all of them, by id.
+    pub permissions: Option<Vec<i64>>,
 }
 
 /// A [`UserDraft`] whose every field keeps its rule.
@@ -92,6 +106,21 @@ pub struct UserFields {
     pub is_active: Option<bool>,
     pub is_staff: Option<bool>,
     pub is_admin: Option<bool>,
+    pub groups: Option<Vec<GroupId>>,
+    pub permissions: Option<Vec<PermissionId>>,
+}
+
+impl UserFields {
+    /// Whether they change what the user may do.
+    pub fn change_rights(&self) -> bool {
+        let flags = self.is_active.is_some() || self.is_staff.is_some() || self.is_admin.is_some();
+        flags || self.groups.is_some() || self.permissions.is_some()
+    }
+
+    /// Whether they change how one becomes this user: the name, or where a code or a link would be sent.
+    pub fn change_identity(&self) -> bool {
+        self.username.is_some() || self.mobile_number.is_some() || self.email.is_some()
+    }
 }
 
 impl UserDraft {
@@ -108,6 +137,8 @@ impl UserDraft {
             is_active: self.is_active,
             is_staff: self.is_staff,
             is_admin: self.is_admin,
+            groups: faults.ids("groups", self.groups.as_ref()),
+            permissions: faults.ids("permissions", self.permissions.as_ref()),
         };
         faults.none().map(|()| fields)
     }
@@ -120,6 +151,8 @@ pub struct GroupDraft {
     pub name: Option<String>,
     /// See [`Notes`].
     pub notes: Option<String>,
+    /// The permissions attached to it, all of them, by id; its members inherit them.
+    pub permissions: Option<Vec<i64>>,
 }
 
 /// A [`GroupDraft`] whose every field keeps its rule.
@@ -128,6 +161,7 @@ pub struct GroupDraft {
 pub struct GroupFields {
     pub name: Option<GroupName>,
     pub notes: Option<Notes>,
+    pub permissions: Option<Vec<PermissionId>>,
 }
 
 impl GroupDraft {
@@ -137,6 +171,7 @@ impl GroupDraft {
         let fields = GroupFields {
             name: faults.field("name", self.name.as_deref()),
             notes: faults.field("notes", self.notes.as_deref()),
+            permissions: faults.ids("permissions", self.permissions.as_ref()),
         };
         faults.none().map(|()| fields)
     }

@@ -164,6 +164,17 @@ pub enum TokenState {
     Revoked,
 }
 
+impl TokenState {
+    /// The value on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 /// A token as listed: everything but the key. Expired and revoked rows stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {

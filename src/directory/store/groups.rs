@@ -47,6 +47,16 @@ pub(in crate::directory) fn list(after: Option<GroupId>, limit: i64) -> Sql {
         .bind(limit)
 }
 
+/// The groups a user belongs to, in the order of their ids.
+pub(in crate::directory) fn of_user(user: UserId) -> Sql {
+    Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM groups g JOIN memberships own ON own.group_id = g.id WHERE own.user_id = $1 ORDER BY g.id"
+    ))
+    .bind(user)
+}
+
 impl Tx<'_> {
     /// The group of an id or name.
     pub(in crate::directory) fn group(&self, key: &GroupKey) -> Result<Option<Group>, Error> {
@@ -84,6 +94,23 @@ impl Tx<'_> {
     pub(in crate::directory) fn delete_group(&self, id: GroupId) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM groups WHERE id = $1").bind(id))?;
         Ok(())
+    }
+
+    /// Makes a user belong to exactly these groups; tells the first that does not exist.
+    pub(in crate::directory) fn set_groups(
+        &self,
+        user: UserId,
+        groups: &[GroupId],
+    ) -> Result<Option<GroupId>, Error> {
+        self.execute(&Sql::new("DELETE FROM memberships WHERE user_id = $1").bind(user))?;
+        let join = "INSERT INTO memberships (user_id, group_id) \
+                    SELECT CAST($1 AS BIGINT), id FROM groups WHERE id = $2 ON CONFLICT DO NOTHING";
+        for group in groups {
+            if self.execute(&Sql::new(join).bind(user).bind(*group))? == 0 {
+                return Ok(Some(*group));
+            }
+        }
+        Ok(None)
     }
 
     /// Adds a member; tells whether it was not one before.

@@ -1,9 +1,11 @@
-//! Statements about permissions.
+//! Statements about permissions: what there is, who holds what, directly or by a group.
 
+use super::Tx;
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use crate::directory::model::Permission;
+use crate::directory::error::Error;
+use crate::directory::model::{GroupId, Permission, PermissionId, UserId};
 
 impl FromRow for Permission {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
@@ -14,4 +16,85 @@ impl FromRow for Permission {
 /// Every permission, in the order of their codes.
 pub(in crate::directory) fn list() -> Sql {
     Sql::new("SELECT id, code, name FROM permissions ORDER BY code")
+}
+
+/// The permissions attached to a user itself.
+pub(in crate::directory) fn of_user(user: UserId) -> Sql {
+    Sql::new(
+        "SELECT p.id, p.code, p.name FROM permissions p JOIN user_permissions up ON up.permission_id = p.id \
+         WHERE up.user_id = $1 ORDER BY p.code",
+    )
+    .bind(user)
+}
+
+/// The permissions attached to a group.
+pub(in crate::directory) fn of_group(group: GroupId) -> Sql {
+    Sql::new(
+        "SELECT p.id, p.code, p.name FROM permissions p JOIN group_permissions gp ON gp.permission_id = p.id \
+         WHERE gp.group_id = $1 ORDER BY p.code",
+    )
+    .bind(group)
+}
+
+/// The permissions a user holds, its own and those of its groups.
+pub(in crate::directory) fn effective(user: UserId) -> Sql {
+    Sql::new(
+        "SELECT id, code, name FROM permissions WHERE id IN (\
+           SELECT permission_id FROM user_permissions WHERE user_id = $1 \
+           UNION SELECT gp.permission_id FROM memberships m \
+             JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = $1) ORDER BY code",
+    )
+    .bind(user)
+}
+
+impl Tx<'_> {
+    /// The codes of all that a user holds.
+    pub(in crate::directory) fn rights(&self, user: UserId) -> Result<Vec<i64>, Error> {
+        self.codes(&effective(user))
+    }
+
+    /// The codes of the permissions that a statement of this file finds.
+    pub(in crate::directory) fn codes(&self, permissions: &Sql) -> Result<Vec<i64>, Error> {
+        let found: Vec<Permission> = self.all(permissions)?;
+        Ok(found.into_iter().map(|permission| permission.code).collect())
+    }
+
+    /// Attaches exactly these permissions to a user; tells the first that does not exist.
+    pub(in crate::directory) fn set_user_permissions(
+        &self,
+        user: UserId,
+        permissions: &[PermissionId],
+    ) -> Result<Option<PermissionId>, Error> {
+        self.execute(&Sql::new("DELETE FROM user_permissions WHERE user_id = $1").bind(user))?;
+        let attach = "INSERT INTO user_permissions (user_id, permission_id) \
+                      SELECT CAST($1 AS BIGINT), id FROM permissions WHERE id = $2 ON CONFLICT DO NOTHING";
+        self.attach(permissions, |permission| Sql::new(attach).bind(user).bind(permission))
+    }
+
+    /// Attaches exactly these permissions to a group; tells the first that does not exist.
+    pub(in crate::directory) fn set_group_permissions(
+        &self,
+        group: GroupId,
+        permissions: &[PermissionId],
+    ) -> Result<Option<PermissionId>, Error> {
+        self.execute(&Sql::new("DELETE FROM group_permissions WHERE group_id = $1").bind(group))?;
+        let attach = "INSERT INTO group_permissions (group_id, permission_id) \
+                      SELECT CAST($1 AS BIGINT), id FROM permissions WHERE id = $2 ON CONFLICT DO NOTHING";
+        self.attach(permissions, |permission| Sql::new(attach).bind(group).bind(permission))
+    }
+
+    /// Runs one statement a permission; there are few. Each id comes once, so one that changes nothing
+    /// is not there.
+    fn attach(
+        &self,
+        permissions: &[PermissionId],
+        statement: impl Fn(PermissionId) -> Sql,
+    ) -> Result<Option<PermissionId>, Error> {
+        for permission in permissions {
+            if self.execute(&statement(*permission))? == 0 {
+                return Ok(Some(*permission));
+            }
+        }
+        Ok(None)
+    }
 }

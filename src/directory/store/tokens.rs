@@ -76,6 +76,18 @@ impl Tx<'_> {
         Ok(new.ok_or_else(|| StoreError::corrupt("new token"))?)
     }
 
+    /// Renames a token and sets its end.
+    pub(in crate::directory) fn update_token(
+        &self,
+        id: TokenId,
+        name: &str,
+        end: Option<Moment>,
+    ) -> Result<(), Error> {
+        let sql = Sql::new("UPDATE tokens SET name = $1, expires_at = $2 WHERE id = $3");
+        self.execute(&sql.bind(name).bind(end).bind(id))?;
+        Ok(())
+    }
+
     /// Marks a token revoked; a token that was revoked before keeps its time.
     pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Moment) -> Result<(), Error> {
         let sql = Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");

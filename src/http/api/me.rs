@@ -1,14 +1,19 @@
 //! `/api/users/me`: the caller's own record.
 
 use axum::Extension;
-use axum::extract::RawQuery;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::view::{Detail, FieldErrors, Me};
+use super::answers::{BodyRefusals, Refusals};
+use super::fields::user_draft;
+use super::view::{FieldErrors, Me};
 use crate::directory::model::{Faults, Rule};
-use crate::http::caller::Staff;
+use crate::http::app::App;
+use crate::http::body::{Body, Fields};
+use crate::http::caller::{Authenticated, Staff};
 use crate::http::error::{Failure, answer};
 use crate::http::negotiate::parameter;
 use crate::http::site::Site;
@@ -30,14 +35,7 @@ use crate::http::site::Site;
         (status = 200, description = "User information retrieved successfully", body = Me,
             headers(("X-Token-Expires-At" = String, description = "When the token ends (RFC 3339); absent when it does not"))),
         (status = 400, description = "Bad request: invalid parameters", body = FieldErrors),
-        (status = 401, description = "Unauthorized: authentication required", body = Detail,
-            headers(("WWW-Authenticate" = String, description = "`Token`"))),
-        (status = 403, description = "Forbidden: insufficient permissions", body = Detail),
-        (status = 404, description = "An unknown `format`", body = Detail),
-        (status = 406, description = "JSON does not satisfy the Accept header", body = Detail),
-        (status = 500, description = "Internal server error", body = Detail),
-        (status = 503, description = "The database cannot be asked; try again after `Retry-After` seconds", body = Detail,
-            headers(("Retry-After" = String, description = "Seconds"))),
+        Refusals,
     ),
 )]
 pub(super) async fn retrieve(
@@ -50,6 +48,51 @@ pub(super) async fn retrieve(
         None => Ok(answer(StatusCode::OK, &me)),
         Some(fields) => Ok(answer(StatusCode::OK, &narrowed(&me, &fields)?)),
     }
+}
+
+/// Change Me
+///
+/// Change the currently authenticated user. Fields that are not named stay as they are; null or empty text
+/// removes a mobile number, an email or a gender.
+#[utoipa::path(
+    patch,
+    path = "/api/users/me",
+    operation_id = "users_me_update",
+    tag = "users",
+    security(("token" = [])),
+    request_body = MeChange,
+    responses((status = 200, description = "The user as it is now", body = Me), BodyRefusals, Refusals),
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    _: Staff,
+    Authenticated(actor): Authenticated,
+    Extension(site): Extension<Site>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let draft = user_draft(&mut fields);
+    fields.end()?;
+    let user = app.directory().update_self(&actor, &draft).await?;
+    Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
+}
+
+/// What a person may change of their own record.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct MeChange {
+    /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
+    username: Option<String>,
+    /// At most 32 characters with 3 to 15 digits, not yet taken.
+    mobile_number: Option<String>,
+    /// At most 254 characters, not yet taken.
+    email: Option<String>,
+    /// At most 150 characters.
+    first_name: Option<String>,
+    /// At most 150 characters.
+    last_name: Option<String>,
+    /// `male`, `female`, `non-binary` or `other`.
+    gender: Option<String>,
 }
 
 /// The names in `?fields=`; `None` when all are wanted. A name that is not a field's is refused.

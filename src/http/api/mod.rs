@@ -4,7 +4,13 @@
 //! The order of checks is the contract's: path, `format` and `Accept`, bad credentials, permission,
 //! method, body.
 
+mod answers;
+mod fields;
+mod groups;
 mod me;
+mod permissions;
+mod tokens;
+mod users;
 pub mod view;
 
 use std::collections::HashMap;
@@ -29,7 +35,19 @@ use super::negotiate::negotiate;
 
 /// The routes. The path stands on the handler, once, for the router and the document.
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(head()).routes(routes!(me::retrieve))
+    OpenApiRouter::with_openapi(head())
+        .routes(routes!(me::retrieve, me::update))
+        .routes(routes!(tokens::list_own, tokens::issue_own))
+        .routes(routes!(tokens::update_own, tokens::revoke_own))
+        .routes(routes!(tokens::rotate_own))
+        .routes(routes!(users::create))
+        .routes(routes!(users::retrieve, users::update, users::destroy))
+        .routes(routes!(tokens::list, tokens::issue))
+        .routes(routes!(tokens::update, tokens::revoke))
+        .routes(routes!(tokens::rotate))
+        .routes(routes!(groups::create))
+        .routes(routes!(groups::retrieve, groups::update, groups::destroy))
+        .routes(routes!(permissions::list))
 }
 
 /// The API, ready to be served.

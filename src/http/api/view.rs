@@ -4,7 +4,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::directory::model::User;
+use crate::directory::groups::GroupDetails;
+use crate::directory::model::{Group, Moment, Permission, Token, User};
+use crate::directory::tokens::Issued;
+use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
 /// The currently authenticated user.
@@ -95,6 +98,241 @@ impl Me {
             last_login: Some("2025-08-06T14:23:45.123456Z".into()),
             created_at: "2024-03-15T09:30:00.000000Z".into(),
         }
+    }
+}
+
+/// A user with all there is to tell.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(UserRecord::sample()))]
+pub struct UserRecord {
+    /// What the user sees of itself.
+    #[serde(flatten)]
+    pub me: Me,
+    /// May it authenticate?
+    pub is_active: bool,
+    /// May it enter the back office?
+    pub is_staff: bool,
+    /// May it do everything?
+    pub is_admin: bool,
+    /// Has one of its tokens been used in the last minutes? Always false until that is recorded.
+    pub is_online: bool,
+    /// When the user was last changed, UTC, always six digits.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+    /// The groups the user belongs to.
+    pub groups_data: Vec<GroupItem>,
+    /// The permissions attached to the user.
+    pub permissions_data: Vec<PermissionItem>,
+    /// The permissions the user holds: its own and those of its groups.
+    pub effective_permissions_data: Vec<PermissionItem>,
+}
+
+impl UserRecord {
+    /// A user with its groups and permissions.
+    pub fn new(details: &UserDetails, site: &Site) -> Self {
+        let user = &details.user;
+        Self {
+            me: Me::new(user, site),
+            is_active: user.is_active,
+            is_staff: user.is_staff,
+            is_admin: user.is_admin,
+            is_online: false,
+            updated_at: user.updated_at.to_string(),
+            groups_data: details.groups.iter().map(GroupItem::new).collect(),
+            permissions_data: details.permissions.iter().map(PermissionItem::new).collect(),
+            effective_permissions_data: details
+                .effective_permissions
+                .iter()
+                .map(PermissionItem::new)
+                .collect(),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self {
+            me: Me { groups: vec![3], ..Me::sample() },
+            is_active: true,
+            is_staff: true,
+            is_admin: false,
+            is_online: false,
+            updated_at: "2025-08-06T14:23:45.123456Z".into(),
+            groups_data: vec![GroupItem::sample()],
+            permissions_data: vec![],
+            effective_permissions_data: vec![PermissionItem::sample()],
+        }
+    }
+}
+
+/// A group.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(GroupItem::sample()))]
+pub struct GroupItem {
+    /// Unique ID of the group.
+    pub id: i64,
+    /// Unique name of the group.
+    pub name: String,
+    /// Free text; may be empty.
+    pub notes: String,
+    /// How many users belong to it.
+    pub users_count: i64,
+    /// When the group was created, UTC, always six digits.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When the group was last changed, UTC, always six digits.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+}
+
+impl GroupItem {
+    /// A group as lists show it.
+    pub fn new(group: &Group) -> Self {
+        Self {
+            id: group.id.get(),
+            name: group.name.clone(),
+            notes: group.notes.clone(),
+            users_count: group.users_count,
+            created_at: group.created_at.to_string(),
+            updated_at: group.updated_at.to_string(),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self {
+            id: 3,
+            name: "Billing".into(),
+            notes: "Invoices and dunning".into(),
+            users_count: 12,
+            created_at: "2024-03-15T09:30:00.000000Z".into(),
+            updated_at: "2024-03-15T09:30:00.000000Z".into(),
+        }
+    }
+}
+
+/// A group with its permissions.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GroupRecord {
+    /// The group.
+    #[serde(flatten)]
+    pub group: GroupItem,
+    /// The permissions attached to the group, which its members inherit.
+    pub permissions_data: Vec<PermissionItem>,
+}
+
+impl GroupRecord {
+    /// A group with all there is to tell.
+    pub fn new(details: &GroupDetails) -> Self {
+        Self {
+            group: GroupItem::new(&details.group),
+            permissions_data: details.permissions.iter().map(PermissionItem::new).collect(),
+        }
+    }
+}
+
+/// A permission.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(PermissionItem::sample()))]
+pub struct PermissionItem {
+    /// Unique ID of the permission, as `permissions` in a body takes it.
+    pub id: i64,
+    /// Its public number: +1 create, +2 read, +3 update, +4 delete.
+    pub code: i64,
+    /// Its name.
+    pub name: String,
+}
+
+impl PermissionItem {
+    /// A permission as lists show it.
+    pub fn new(permission: &Permission) -> Self {
+        Self { id: permission.id.get(), code: permission.code, name: permission.name.clone() }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self { id: 6, code: 1222, name: "user_read".into() }
+    }
+}
+
+/// A token, without its key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(TokenItem::sample()))]
+pub struct TokenItem {
+    /// Unique ID of the token.
+    pub id: i64,
+    /// The owner's name for it.
+    pub name: String,
+    /// `api`, `sign_in` or `imported`.
+    pub kind: &'static str,
+    /// The first characters of the key.
+    pub prefix: String,
+    /// The last four characters of the key.
+    pub last_four: String,
+    /// `active`, `expired` or `revoked`.
+    pub state: &'static str,
+    /// When it was issued.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When it ends; null is never.
+    #[schema(required, format = DateTime)]
+    pub expires_at: Option<String>,
+    /// When it was revoked; null when it was not.
+    #[schema(required, format = DateTime)]
+    pub revoked_at: Option<String>,
+    /// When it was last used; null until that is recorded.
+    #[schema(required, format = DateTime)]
+    pub last_used_at: Option<String>,
+}
+
+impl TokenItem {
+    /// A token as it stands at `now`.
+    pub fn new(token: &Token, now: Moment) -> Self {
+        let text = |at: Option<Moment>| at.map(|at| at.to_string());
+        Self {
+            id: token.id.get(),
+            name: token.name.clone(),
+            kind: token.kind.as_str(),
+            prefix: token.prefix.clone(),
+            last_four: token.last_four.clone(),
+            state: token.state(now).as_str(),
+            created_at: token.created_at.to_string(),
+            expires_at: text(token.expires_at),
+            revoked_at: text(token.revoked_at),
+            last_used_at: text(token.last_used_at),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self {
+            id: 7,
+            name: "laptop".into(),
+            kind: "api",
+            prefix: "wrd_1vko".into(),
+            last_four: "FINE".into(),
+            state: "active",
+            created_at: "2025-08-06T14:23:45.123456Z".into(),
+            expires_at: Some("2025-11-04T14:23:45.123456Z".into()),
+            revoked_at: None,
+            last_used_at: None,
+        }
+    }
+}
+
+/// A token just issued, with its key: shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IssuedToken {
+    /// The key, to be sent as `Authorization: Token <key>`.
+    pub key: String,
+    /// The token as it will be listed.
+    #[serde(flatten)]
+    pub token: TokenItem,
+}
+
+impl IssuedToken {
+    /// A token just issued.
+    pub fn new(issued: &Issued, now: Moment) -> Self {
+        Self { key: issued.key.reveal().to_owned(), token: TokenItem::new(&issued.token, now) }
     }
 }
 

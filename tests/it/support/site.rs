@@ -37,6 +37,8 @@ pub struct Site {
     pub admin: Persona,
     /// Staff with every field empty.
     pub staff: Persona,
+    /// Staff with every permission.
+    pub holder: Persona,
     /// Neither staff nor admin.
     pub plain: Persona,
     /// Staff, but not active.
@@ -58,6 +60,11 @@ impl Site {
         let alex = import_example(&directory).await;
         let admin = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await;
         let staff = person(&directory, "staff", |draft| draft.is_staff = Some(true)).await;
+        let holder = person(&directory, "holder", |draft| {
+            draft.is_staff = Some(true);
+            draft.permissions = Some((1..=14).collect());
+        })
+        .await;
         let plain = person(&directory, "plain", |_| {}).await;
         let inactive = person(&directory, "inactive", |draft| {
             draft.is_staff = Some(true);
@@ -65,7 +72,7 @@ impl Site {
         })
         .await;
         let (app, address, stop) = serve(directory, flags).await;
-        Self { database, clock, app, address, alex, admin, staff, plain, inactive, stop: Some(stop) }
+        Self { database, clock, app, address, alex, admin, staff, holder, plain, inactive, stop: Some(stop) }
     }
 
     /// A second server on the same database, as a replica has it.
@@ -111,7 +118,10 @@ pub async fn person(directory: &Directory, name: &str, change: impl FnOnce(&mut 
     let mut draft = UserDraft { username: Some(name.to_owned()), ..UserDraft::default() };
     change(&mut draft);
     let user = directory.create_user(&operator(), &draft, None).await.unwrap();
-    let issued = directory.issue_token(&operator(), &UserKey::Id(user.id), "test", None).await.unwrap();
+    let issued = directory
+        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::End::Never)
+        .await
+        .unwrap();
     Persona { id: user.id.get(), key: issued.key.reveal().to_owned() }
 }
 

@@ -1,0 +1,47 @@
+//! The answers that many operations share, for the OpenAPI document.
+
+use utoipa::IntoResponses;
+
+use super::view::{Detail, FieldErrors};
+
+/// What any operation behind a token may answer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum Refusals {
+    /// Unauthorized: authentication required, or the token opens nothing.
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Token`")))]
+    Unauthorized(Detail),
+    /// Forbidden: insufficient permissions.
+    #[response(status = 403)]
+    Forbidden(Detail),
+    /// No such object, or an unknown `format`.
+    #[response(status = 404)]
+    NotFound(Detail),
+    /// JSON does not satisfy the Accept header.
+    #[response(status = 406)]
+    NotAcceptable(Detail),
+    /// Internal server error.
+    #[response(status = 500)]
+    Internal(Detail),
+    /// The database cannot be asked; try again after `Retry-After` seconds.
+    #[response(status = 503, headers(("Retry-After" = String, description = "Seconds")))]
+    Unavailable(Detail),
+}
+
+/// What any operation that reads a body may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum BodyRefusals {
+    /// Input that breaks rules, by field; or a body that cannot be read.
+    #[response(status = 400)]
+    Invalid(FieldErrors),
+    /// The body is larger than the server takes.
+    #[response(status = 413)]
+    TooLarge(Detail),
+    /// JSON, a form or a multipart form are read, nothing else.
+    #[response(status = 415)]
+    UnsupportedMediaType(Detail),
+    /// Files cannot be uploaded yet.
+    #[response(status = 501)]
+    NotImplemented(Detail),
+}

@@ -1,0 +1,125 @@
+//! `/api/users/groups`: groups, and who belongs to them.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use utoipa::ToSchema;
+
+use super::answers::{BodyRefusals, Refusals};
+use super::fields::group_draft;
+use super::view::{GroupItem, GroupRecord};
+use crate::directory::model::GroupKey;
+use crate::http::app::App;
+use crate::http::body::{Body, Fields};
+use crate::http::caller::Holding;
+use crate::http::error::{Failure, answer, nothing};
+
+fn group_key(id: &str) -> Result<GroupKey, Failure> {
+    id.parse().map(GroupKey::Id).map_err(|_| Failure::NotFound)
+}
+
+/// Create Group
+///
+/// Make a group. For admins, and staff with permission 1201, who can attach no right that they do not hold.
+#[utoipa::path(
+    post,
+    path = "/api/users/groups",
+    operation_id = "groups_create",
+    tag = "groups",
+    security(("token" = [])),
+    request_body = GroupBody,
+    responses((status = 201, description = "The new group", body = GroupItem), BodyRefusals, Refusals),
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    Holding(actor): Holding<1201>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let draft = group_draft(&mut fields);
+    fields.require("name", draft.name.is_some());
+    fields.end()?;
+    let group = app.directory().create_group(&actor, &draft).await?;
+    Ok(answer(StatusCode::CREATED, &GroupItem::new(&group)))
+}
+
+/// Retrieve Group
+///
+/// A group with its permissions. For admins, and staff with permission 1202.
+#[utoipa::path(
+    get,
+    path = "/api/users/groups/{id}",
+    operation_id = "groups_retrieve",
+    tag = "groups",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the group")),
+    responses((status = 200, description = "The group", body = GroupRecord), Refusals),
+)]
+pub(super) async fn retrieve(
+    State(app): State<App>,
+    Holding(actor): Holding<1202>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let details = app.directory().group_details(&actor, &group_key(&id)?).await?;
+    Ok(answer(StatusCode::OK, &GroupRecord::new(&details)))
+}
+
+/// Change Group
+///
+/// Change fields of a group; those not named stay as they are. For admins, and staff with permission 1203.
+#[utoipa::path(
+    patch,
+    path = "/api/users/groups/{id}",
+    operation_id = "groups_update",
+    tag = "groups",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the group")),
+    request_body = GroupBody,
+    responses((status = 200, description = "The group as it is now", body = GroupItem), BodyRefusals, Refusals),
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    Holding(actor): Holding<1203>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let key = group_key(&id)?;
+    let mut fields = Fields::from(body);
+    let draft = group_draft(&mut fields);
+    fields.end()?;
+    let group = app.directory().update_group(&actor, &key, &draft).await?;
+    Ok(answer(StatusCode::OK, &GroupItem::new(&group)))
+}
+
+/// Delete Group
+///
+/// Remove a group; its members stay users. For admins, and staff with permission 1204.
+#[utoipa::path(
+    delete,
+    path = "/api/users/groups/{id}",
+    operation_id = "groups_destroy",
+    tag = "groups",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the group")),
+    responses((status = 204, description = "The group is gone"), Refusals),
+)]
+pub(super) async fn destroy(
+    State(app): State<App>,
+    Holding(actor): Holding<1204>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    app.directory().delete_group(&actor, &group_key(&id)?).await?;
+    Ok(nothing())
+}
+
+/// What is written about a group. Only `name` is required, and only for a new one.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct GroupBody {
+    /// 1 to 150 characters, not yet taken.
+    name: Option<String>,
+    /// At most 2000 characters.
+    notes: Option<String>,
+    /// IDs of all permissions that shall be attached to it; its members inherit them.
+    permissions: Option<Vec<i64>>,
+}

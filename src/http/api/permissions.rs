@@ -1,0 +1,70 @@
+//! `/api/users/permissions`: what rights there are.
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::answers::Refusals;
+use super::view::{FieldErrors, PermissionItem};
+use crate::directory::model::{Faults, Permission, Rule, fold};
+use crate::http::app::App;
+use crate::http::caller::Holding;
+use crate::http::error::{Failure, answer};
+
+const KNOWN: [&str; 3] = ["search", "ordering", "format"];
+
+/// List Permissions
+///
+/// Every permission, as a bare array. For admins, and staff with permission 1252.
+#[utoipa::path(
+    get,
+    path = "/api/users/permissions",
+    operation_id = "permissions_list",
+    tag = "permissions",
+    security(("token" = [])),
+    params(
+        ("search" = Option<String>, Query, description = "Terms, each of which must be found in id, code or name", example = "user"),
+        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending", example = "-code"),
+    ),
+    responses(
+        (status = 200, description = "The permissions", body = Vec<PermissionItem>),
+        (status = 400, description = "An unknown parameter or a value that is not allowed", body = FieldErrors),
+        Refusals,
+    ),
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Holding(actor): Holding<1252>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let permissions = app.directory().permissions(&actor).await?;
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_str(&query.unwrap_or_default()).unwrap_or_default();
+    let items = narrowed(permissions, &pairs).map_err(Failure::Invalid)?;
+    Ok(answer(StatusCode::OK, &items.iter().map(PermissionItem::new).collect::<Vec<_>>()))
+}
+
+fn narrowed(mut permissions: Vec<Permission>, pairs: &[(String, String)]) -> Result<Vec<Permission>, Faults> {
+    let mut faults = Faults::default();
+    for (name, _) in pairs.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        faults.add(name, &Rule::Other("Unknown parameter.".to_owned()));
+    }
+    let value =
+        |wanted: &str| pairs.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    for term in fold(value("search").unwrap_or_default()).split([' ', ',']).filter(|term| !term.is_empty()) {
+        permissions.retain(|p| {
+            [p.id.to_string(), p.code.to_string(), p.name.clone()].iter().any(|f| f.contains(term))
+        });
+    }
+    let ordering = value("ordering").filter(|ordering| !ordering.is_empty()).unwrap_or("code");
+    match ordering.trim_start_matches('-') {
+        "id" => permissions.sort_by_key(|permission| permission.id),
+        "code" => permissions.sort_by_key(|permission| permission.code),
+        "name" => permissions.sort_by(|a, b| a.name.cmp(&b.name)),
+        _ => faults.add("ordering", &Rule::Choice(ordering.to_owned())),
+    }
+    if ordering.starts_with('-') {
+        permissions.reverse();
+    }
+    faults.none().map(|()| permissions)
+}

@@ -1,0 +1,319 @@
+//! `/api/users/me/tokens` and `/api/users/{id}/tokens`: one's own keys, and other people's.
+//!
+//! Each operation stands twice, once a path; what it does stands once, below.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use utoipa::ToSchema;
+
+use super::answers::{BodyRefusals, Refusals};
+use super::users::user_key;
+use super::view::{IssuedToken, TokenItem};
+use crate::directory::Actor;
+use crate::directory::model::{TokenId, UserKey};
+use crate::directory::tokens::{End, Issued};
+use crate::directory::users::own_key;
+use crate::http::app::App;
+use crate::http::body::{Body, Fields};
+use crate::http::caller::{Authenticated, Holding, Staff};
+use crate::http::error::{Failure, answer, nothing};
+
+/// The longest time for which an old key may go on beside the new one: 30 days.
+const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
+
+/// List Tokens of Mine
+///
+/// My tokens, oldest first; expired and revoked ones too. For staff and admins.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/tokens",
+    operation_id = "me_tokens_list",
+    tag = "tokens",
+    security(("token" = [])),
+    responses((status = 200, description = "The tokens", body = Vec<TokenItem>), Refusals),
+)]
+pub(super) async fn list_own(
+    State(app): State<App>,
+    _: Staff,
+    Authenticated(actor): Authenticated,
+) -> Result<Response, Failure> {
+    listed(&app, &actor, &own_key(&actor)?).await
+}
+
+/// List Tokens
+///
+/// A user's tokens, oldest first; expired and revoked ones too. For admins, and staff with permission 1232.
+#[utoipa::path(
+    get,
+    path = "/api/users/{id}/tokens",
+    operation_id = "users_tokens_list",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user")),
+    responses((status = 200, description = "The tokens", body = Vec<TokenItem>), Refusals),
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Holding(actor): Holding<1232>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    listed(&app, &actor, &user_key(&id)?).await
+}
+
+/// Create Token of Mine
+///
+/// Issue a token that acts as me. It cannot live longer than the calling one. For staff and admins.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/tokens",
+    operation_id = "me_tokens_create",
+    tag = "tokens",
+    security(("token" = [])),
+    request_body = TokenBody,
+    responses((status = 201, description = "The token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+)]
+pub(super) async fn issue_own(
+    State(app): State<App>,
+    _: Staff,
+    Authenticated(actor): Authenticated,
+    body: Body,
+) -> Result<Response, Failure> {
+    issued(&app, &actor, &own_key(&actor)?, body).await
+}
+
+/// Create Token
+///
+/// Issue a token that acts as the user. For admins, and staff with permission 1231 who hold every right the user holds.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/tokens",
+    operation_id = "users_tokens_create",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user")),
+    request_body = TokenBody,
+    responses((status = 201, description = "The token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+)]
+pub(super) async fn issue(
+    State(app): State<App>,
+    Holding(actor): Holding<1231>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    issued(&app, &actor, &user_key(&id)?, body).await
+}
+
+/// Change Token of Mine
+///
+/// Rename one of my tokens or move its end; an expired one lives again.
+#[utoipa::path(
+    patch,
+    path = "/api/users/me/tokens/{token}",
+    operation_id = "me_tokens_update",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("token" = i64, Path, description = "ID of the token")),
+    request_body = TokenBody,
+    responses((status = 200, description = "The token as it is now", body = TokenItem), BodyRefusals, Refusals),
+)]
+pub(super) async fn update_own(
+    State(app): State<App>,
+    _: Staff,
+    Authenticated(actor): Authenticated,
+    Path(token): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    updated(&app, &actor, &own_key(&actor)?, token_id(&token)?, body).await
+}
+
+/// Change Token
+///
+/// Rename a user's token or move its end; an expired one lives again. For admins, and staff with permission 1233 who hold every right the user holds.
+#[utoipa::path(
+    patch,
+    path = "/api/users/{id}/tokens/{token}",
+    operation_id = "users_tokens_update",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
+    request_body = TokenBody,
+    responses((status = 200, description = "The token as it is now", body = TokenItem), BodyRefusals, Refusals),
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    Holding(actor): Holding<1233>,
+    Path((id, token)): Path<(String, String)>,
+    body: Body,
+) -> Result<Response, Failure> {
+    updated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
+}
+
+/// Revoke Token of Mine
+///
+/// Revoke one of my tokens: from now on it opens nothing.
+#[utoipa::path(
+    delete,
+    path = "/api/users/me/tokens/{token}",
+    operation_id = "me_tokens_revoke",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("token" = i64, Path, description = "ID of the token")),
+    responses((status = 204, description = "The token is revoked; it stays listed"), Refusals),
+)]
+pub(super) async fn revoke_own(
+    State(app): State<App>,
+    _: Staff,
+    Authenticated(actor): Authenticated,
+    Path(token): Path<String>,
+) -> Result<Response, Failure> {
+    revoked(&app, &actor, &own_key(&actor)?, token_id(&token)?).await
+}
+
+/// Revoke Token
+///
+/// Revoke a user's token: from now on it opens nothing. For admins, and staff with permission 1234.
+#[utoipa::path(
+    delete,
+    path = "/api/users/{id}/tokens/{token}",
+    operation_id = "users_tokens_revoke",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
+    responses((status = 204, description = "The token is revoked; it stays listed"), Refusals),
+)]
+pub(super) async fn revoke(
+    State(app): State<App>,
+    Holding(actor): Holding<1234>,
+    Path((id, token)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    revoked(&app, &actor, &user_key(&id)?, token_id(&token)?).await
+}
+
+/// Rotate Token of Mine
+///
+/// Replace the key of one of my tokens by a new token of the same name and end.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/tokens/{token}/rotate",
+    operation_id = "me_tokens_rotate",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("token" = i64, Path, description = "ID of the token")),
+    request_body = RotateBody,
+    responses((status = 201, description = "The new token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+)]
+pub(super) async fn rotate_own(
+    State(app): State<App>,
+    _: Staff,
+    Authenticated(actor): Authenticated,
+    Path(token): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    rotated(&app, &actor, &own_key(&actor)?, token_id(&token)?, body).await
+}
+
+/// Rotate Token
+///
+/// Replace the key of a user's token by a new token of the same name and end. For admins, and staff with permission 1233 who hold every right the user holds.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/tokens/{token}/rotate",
+    operation_id = "users_tokens_rotate",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
+    request_body = RotateBody,
+    responses((status = 201, description = "The new token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+)]
+pub(super) async fn rotate(
+    State(app): State<App>,
+    Holding(actor): Holding<1233>,
+    Path((id, token)): Path<(String, String)>,
+    body: Body,
+) -> Result<Response, Failure> {
+    rotated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
+}
+
+async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, Failure> {
+    let now = app.directory().clock().now();
+    let tokens = app.directory().tokens(actor, owner).await?;
+    Ok(answer(StatusCode::OK, &tokens.iter().map(|token| TokenItem::new(token, now)).collect::<Vec<_>>()))
+}
+
+async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let name = fields.text("name");
+    let end = fields.moment("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
+    fields.require("name", name.is_some());
+    fields.end()?;
+    let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
+    Ok(shown_once(app, &issued))
+}
+
+async fn updated(
+    app: &App,
+    actor: &Actor,
+    owner: &UserKey,
+    id: TokenId,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let name = fields.text("name");
+    let end = fields.moment("expires_at").map(|end| end.map_or(End::Never, End::At));
+    fields.end()?;
+    let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
+    Ok(answer(StatusCode::OK, &TokenItem::new(&token, app.directory().clock().now())))
+}
+
+async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, Failure> {
+    app.directory().revoke_token(actor, Some(owner), id).await?;
+    Ok(nothing())
+}
+
+async fn rotated(
+    app: &App,
+    actor: &Actor,
+    owner: &UserKey,
+    id: TokenId,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let overlap = fields.at_most("overlap_seconds", LONGEST_OVERLAP).unwrap_or_default();
+    fields.end()?;
+    let issued = app.directory().rotate_token(actor, Some(owner), id, Duration::from_secs(overlap)).await?;
+    Ok(shown_once(app, &issued))
+}
+
+/// The one answer that holds a key; nobody on the way may keep it.
+fn shown_once(app: &App, issued: &Issued) -> Response {
+    let mut response = answer(StatusCode::CREATED, &IssuedToken::new(issued, app.directory().clock().now()));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn token_id(id: &str) -> Result<TokenId, Failure> {
+    id.parse().map_err(|_| Failure::NotFound)
+}
+
+/// What is written about a token. `name` is required for a new one.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct TokenBody {
+    /// What the token is for: 1 to 100 characters.
+    name: Option<String>,
+    /// When it ends (RFC 3339); null is never. When not said, a new one ends when the calling one does.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// How a key is replaced.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct RotateBody {
+    /// For how many seconds the old key goes on beside the new one: 0 (when not said) to 2592000.
+    overlap_seconds: Option<u64>,
+}

@@ -1,0 +1,158 @@
+//! `/api/users` and `/api/users/{id}`: other people's records, for those who hold the right.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use utoipa::ToSchema;
+
+use super::answers::{BodyRefusals, Refusals};
+use super::fields::full_user_draft;
+use super::view::UserRecord;
+use crate::directory::Actor;
+use crate::directory::model::UserKey;
+use crate::directory::password::Password;
+use crate::http::app::App;
+use crate::http::body::{Body, Fields};
+use crate::http::caller::Holding;
+use crate::http::error::{Failure, answer, nothing};
+use crate::http::site::Site;
+
+/// The key that a path names; what is no id is nobody's.
+pub(super) fn user_key(id: &str) -> Result<UserKey, Failure> {
+    id.parse().map(UserKey::Id).map_err(|_| Failure::NotFound)
+}
+
+async fn record(app: &App, actor: &Actor, key: &UserKey, site: &Site) -> Result<UserRecord, Failure> {
+    Ok(UserRecord::new(&app.directory().user_details(actor, key).await?, site))
+}
+
+/// Create User
+///
+/// Make a user. For admins, and staff with permission 1221, who can give no right that they do not hold.
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    operation_id = "users_create",
+    tag = "users",
+    security(("token" = [])),
+    request_body = UserBody,
+    responses((status = 201, description = "The new user", body = UserRecord), BodyRefusals, Refusals),
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    Holding(actor): Holding<1221>,
+    Extension(site): Extension<Site>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let draft = full_user_draft(&mut fields);
+    let password = fields.text("password").map(Password::new);
+    fields.require("username", draft.username.is_some());
+    fields.end()?;
+    let user = app.directory().create_user(&actor, &draft, password).await?;
+    let details = app.directory().user_details_of_written(user).await?;
+    Ok(answer(StatusCode::CREATED, &UserRecord::new(&details, &site)))
+}
+
+/// Retrieve User
+///
+/// A user with its groups and permissions. For admins, and staff with permission 1222.
+#[utoipa::path(
+    get,
+    path = "/api/users/{id}",
+    operation_id = "users_retrieve",
+    tag = "users",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user")),
+    responses((status = 200, description = "The user", body = UserRecord), Refusals),
+)]
+pub(super) async fn retrieve(
+    State(app): State<App>,
+    Holding(actor): Holding<1222>,
+    Extension(site): Extension<Site>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    Ok(answer(StatusCode::OK, &record(&app, &actor, &user_key(&id)?, &site).await?))
+}
+
+/// Change User
+///
+/// Change fields of a user; those not named stay as they are. For admins, and staff with permission 1223.
+#[utoipa::path(
+    patch,
+    path = "/api/users/{id}",
+    operation_id = "users_update",
+    tag = "users",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user")),
+    request_body = UserBody,
+    responses((status = 200, description = "The user as it is now", body = UserRecord), BodyRefusals, Refusals),
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    Holding(actor): Holding<1223>,
+    Extension(site): Extension<Site>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let key = user_key(&id)?;
+    let mut fields = Fields::from(body);
+    let draft = full_user_draft(&mut fields);
+    let password = fields.text("password").map(Password::new);
+    fields.end()?;
+    let user = app.directory().update_user(&actor, &key, &draft, password).await?;
+    let details = app.directory().user_details_of_written(user).await?;
+    Ok(answer(StatusCode::OK, &UserRecord::new(&details, &site)))
+}
+
+/// Delete User
+///
+/// Remove a user with its tokens and memberships. For admins, and staff with permission 1224.
+#[utoipa::path(
+    delete,
+    path = "/api/users/{id}",
+    operation_id = "users_destroy",
+    tag = "users",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user")),
+    responses((status = 204, description = "The user is gone"), Refusals),
+)]
+pub(super) async fn destroy(
+    State(app): State<App>,
+    Holding(actor): Holding<1224>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    app.directory().delete_user(&actor, &user_key(&id)?).await?;
+    Ok(nothing())
+}
+
+/// What is written about a user. Only `username` is required, and only for a new one.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct UserBody {
+    /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
+    username: Option<String>,
+    /// Without one, the user can only use tokens.
+    password: Option<String>,
+    /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
+    mobile_number: Option<String>,
+    /// At most 254 characters, not yet taken; null removes it.
+    email: Option<String>,
+    /// At most 150 characters.
+    first_name: Option<String>,
+    /// At most 150 characters.
+    last_name: Option<String>,
+    /// `male`, `female`, `non-binary` or `other`; null removes it.
+    gender: Option<String>,
+    /// May it authenticate? True when not said.
+    is_active: Option<bool>,
+    /// May it enter the back office? False when not said.
+    is_staff: Option<bool>,
+    /// May it do everything? False when not said; only an admin may say true.
+    is_admin: Option<bool>,
+    /// IDs of all groups it shall belong to.
+    groups: Option<Vec<i64>>,
+    /// IDs of all permissions that shall be attached to it.
+    permissions: Option<Vec<i64>>,
+}

@@ -1,0 +1,278 @@
+//! The body of a request, read into named values: JSON, a form, or a multipart form without files.
+//!
+//! [`Body`] is the raw object; [`Fields`] takes it apart field by field and collects every fault, an
+//! unknown name among them. The messages are Django REST Framework's. Never in here: what a value may
+//! be beyond its JSON type; the directory's own types know that.
+
+use axum::body::Body as RawBody;
+use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value};
+
+use super::app::App;
+use super::error::Failure;
+use super::multipart;
+use crate::directory::model::{Faults, Moment, Rule};
+
+const TRUE: [&str; 14] =
+    ["t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"];
+const FALSE: [&str; 14] =
+    ["f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"];
+
+/// The object that a request sent.
+#[derive(Debug)]
+pub struct Body(Map<String, Value>);
+
+impl FromRequest<App> for Body {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        let media_type =
+            request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
+        let media_type = media_type.unwrap_or_default();
+        let bytes =
+            axum::body::to_bytes(RawBody::new(request.into_body()), app.settings().max_body_bytes).await;
+        let bytes = bytes.map_err(|_| Failure::BodyTooLarge)?;
+        if bytes.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "application/json" => json(&bytes),
+            "application/x-www-form-urlencoded" => form(&bytes),
+            "multipart/form-data" => multipart::read(&media_type, bytes).await.map(gathered),
+            _ => Err(Failure::UnsupportedMediaType(media_type)),
+        }
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Body, Failure> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(Body(object)),
+        Ok(other) => {
+            let told = format!("Invalid data. Expected a dictionary, but got {}.", python_type(&other));
+            Err(Failure::Invalid(Faults::of("non_field_errors", &Rule::Other(told))))
+        }
+        Err(error) => Err(Failure::Malformed(format!("JSON parse error - {error}"))),
+    }
+}
+
+fn form(bytes: &[u8]) -> Result<Body, Failure> {
+    let pairs = serde_urlencoded::from_bytes(bytes);
+    pairs.map(gathered).map_err(|error| Failure::Malformed(format!("Form parse error - {error}")))
+}
+
+/// A name that comes several times holds a list.
+fn gathered(pairs: Vec<(String, String)>) -> Body {
+    let mut object = Map::new();
+    for (name, value) in pairs {
+        match object.get_mut(&name) {
+            None => {
+                object.insert(name, Value::String(value));
+            }
+            Some(Value::Array(values)) => values.push(Value::String(value)),
+            Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+        }
+    }
+    Body(object)
+}
+
+fn python_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    }
+}
+
+/// A body that is being taken apart.
+pub struct Fields {
+    rest: Map<String, Value>,
+    faults: Faults,
+}
+
+impl From<Body> for Fields {
+    fn from(body: Body) -> Self {
+        Self { rest: body.0, faults: Faults::default() }
+    }
+}
+
+impl Fields {
+    /// A text that may not be null.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, text(value))
+    }
+
+    /// A text that null or nothing empties.
+    pub fn nullable(&mut self, name: &str) -> Option<Option<String>> {
+        match self.rest.shift_remove(name)? {
+            Value::Null => Some(None),
+            value => self.faults.take(name, text(value)).map(|text| (!text.is_empty()).then_some(text)),
+        }
+    }
+
+    /// A time, or null.
+    pub fn moment(&mut self, name: &str) -> Option<Option<Moment>> {
+        match self.rest.shift_remove(name)? {
+            Value::Null => Some(None),
+            value => self.faults.take(name, text(value).and_then(|text| text.parse())).map(Some),
+        }
+    }
+
+    /// A whole number from 0 to `max`.
+    pub fn at_most(&mut self, name: &str, max: u64) -> Option<u64> {
+        let value = self.rest.shift_remove(name)?;
+        let number = id(&value).and_then(|number| u64::try_from(number).map_err(|_| Rule::AtLeast(0)));
+        let told = || Rule::Other(format!("Ensure this value is less than or equal to {max}."));
+        let number = number.and_then(|number| if number <= max { Ok(number) } else { Err(told()) });
+        self.faults.take(name, number)
+    }
+
+    /// True or false, in any of the framework's spellings.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, boolean(&value))
+    }
+
+    /// A list of ids; a single one in a form counts as a list.
+    pub fn ids(&mut self, name: &str) -> Option<Vec<i64>> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, ids(value))
+    }
+
+    /// Notes a field that has to be there and neither was nor has a fault of its own.
+    pub fn require(&mut self, name: &str, is_there: bool) {
+        if !is_there && self.faults.iter().all(|(faulty, _)| faulty != name) {
+            self.faults.add(name, &Rule::Required);
+        }
+    }
+
+    /// Refuses what is left: names that this route does not know.
+    pub fn end(mut self) -> Result<(), Failure> {
+        for name in self.rest.keys() {
+            self.faults.add(name, &Rule::Other("Unknown field.".to_owned()));
+        }
+        self.faults.none().map_err(Failure::Invalid)
+    }
+}
+
+fn text(value: Value) -> Result<String, Rule> {
+    match value {
+        Value::Null => Err(Rule::Null),
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(Rule::Other("Not a valid string.".to_owned())),
+    }
+}
+
+fn boolean(value: &Value) -> Result<bool, Rule> {
+    let known = match value {
+        Value::Null => return Err(Rule::Null),
+        Value::Bool(value) => Some(*value),
+        Value::Number(number) => {
+            number.as_i64().and_then(|number| [false, true].into_iter().nth(usize::try_from(number).ok()?))
+        }
+        Value::String(text) if TRUE.contains(&text.as_str()) => Some(true),
+        Value::String(text) if FALSE.contains(&text.as_str()) => Some(false),
+        _ => None,
+    };
+    known.ok_or_else(|| Rule::Other("Must be a valid boolean.".to_owned()))
+}
+
+fn ids(value: Value) -> Result<Vec<i64>, Rule> {
+    match value {
+        Value::Null => Err(Rule::Null),
+        Value::Array(values) => values.iter().map(id).collect(),
+        Value::String(text) if text.is_empty() => Ok(Vec::new()),
+        single @ Value::String(_) => Ok(vec![id(&single)?]),
+        other => {
+            Err(Rule::Other(format!("Expected a list of items but got type \"{}\".", python_type(&other))))
+        }
+    }
+}
+
+fn id(value: &Value) -> Result<i64, Rule> {
+    match value {
+        Value::Number(number) => number.as_i64().ok_or(Rule::Integer),
+        Value::String(text) => text.trim().parse().map_err(|_| Rule::Integer),
+        _ => Err(Rule::Integer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> Fields {
+        json(value.to_string().as_bytes()).unwrap().into()
+    }
+
+    fn faults(fields: Fields) -> String {
+        match fields.end() {
+            Err(Failure::Invalid(faults)) => faults
+                .iter()
+                .map(|(name, told)| format!("{name}: {}", told.join(" ")))
+                .collect::<Vec<_>>()
+                .join("; "),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_wrong_type_is_told_by_name() {
+        let mut read = fields(json!({"a": null, "b": [], "c": "maybe", "d": [1, "x"], "e": 5, "f": 1}));
+        read.text("a");
+        read.text("b");
+        read.boolean("c");
+        read.ids("d");
+        read.ids("e");
+        let g = read.text("g");
+        read.require("g", g.is_some());
+        read.require("a", false);
+        assert_eq!(
+            faults(read),
+            "a: This field may not be null.; b: Not a valid string.; c: Must be a valid boolean.; \
+             d: A valid integer is required.; e: Expected a list of items but got type \"int\".; \
+             g: This field is required.; f: Unknown field."
+        );
+    }
+
+    #[test]
+    fn forms_and_json_say_the_same() {
+        let mut form = Fields::from(form(b"ids=1&ids=2&flag=on&email=&name=A%20B").unwrap());
+        assert_eq!(form.ids("ids"), Some(vec![1, 2]));
+        assert_eq!(form.boolean("flag"), Some(true));
+        assert_eq!(form.nullable("email"), Some(None));
+        assert_eq!(form.text("name").as_deref(), Some("A B"));
+        assert!(form.end().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_told() {
+        let detail = |bytes: &[u8]| match json(bytes) {
+            Err(Failure::Malformed(detail)) => detail,
+            Err(Failure::Invalid(faults)) => faults.iter().next().unwrap().1.join(" "),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(detail(b"[1]"), "Invalid data. Expected a dictionary, but got list.");
+        let deep = "[".repeat(100_000);
+        for bad in [
+            &b"{"[..],
+            b"\xef\xbb\xbf{}",
+            b"{\"a\": NaN}",
+            br#"{"a": "\ud800"}"#,
+            b"{\"a\": \"\xff\"}",
+            deep.as_bytes(),
+        ] {
+            assert!(detail(bad).starts_with("JSON parse error - "), "{:?}", detail(bad));
+        }
+        assert_eq!(json(br#"{"a": 1, "a": 2}"#).unwrap().0["a"], 2);
+    }
+}
