@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::context::{confirm, open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
-use crate::directory::groups::Membership;
+use crate::directory::groups::{MemberChange, Membership};
 use crate::directory::model::{Group, GroupDraft, GroupId, GroupKey, UserKey};
 
 /// The commands about groups.
@@ -20,9 +20,9 @@ pub(super) enum GroupVerb {
     Edit(Edit),
     /// Remove a group. Its members stay users.
     Delete(Delete),
-    /// Add a user to a group.
+    /// Add users to a group.
     AddMember(Member),
-    /// Take a user out of a group.
+    /// Take users out of a group.
     RemoveMember(Member),
 }
 
@@ -70,8 +70,9 @@ pub(super) struct Delete {
 pub(super) struct Member {
     /// The group: its id or its name.
     group: GroupKey,
-    /// The user: its id or its username.
-    user: UserKey,
+    /// The users: ids or usernames, at most 1000.
+    #[arg(required = true)]
+    users: Vec<UserKey>,
 }
 
 pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mistake> {
@@ -99,11 +100,13 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
             confirm(delete.yes, &format!("Delete the group {}?", delete.group))?;
             Ok(report("Deleted", &directory.delete_group(&actor, &delete.group).await?))
         }
-        GroupVerb::AddMember(Member { group, user }) => {
-            Ok(membership(&directory.add_member(&actor, &group, &user).await?, "belongs to"))
+        GroupVerb::AddMember(Member { group, users }) => {
+            let membership = directory.change_members(&actor, &group, &users, MemberChange::Add).await?;
+            Ok(report_members(&membership, users.len(), "joined"))
         }
-        GroupVerb::RemoveMember(Member { group, user }) => {
-            Ok(membership(&directory.remove_member(&actor, &group, &user).await?, "does not belong to"))
+        GroupVerb::RemoveMember(Member { group, users }) => {
+            let membership = directory.change_members(&actor, &group, &users, MemberChange::Remove).await?;
+            Ok(report_members(&membership, users.len(), "left"))
         }
     }
 }
@@ -112,11 +115,12 @@ fn report(done: &str, group: &Group) -> Report {
     Report::new(format!("{done} group {} ({}).\n", group.id, group.name), json(group))
 }
 
-fn membership(membership: &Membership, now: &str) -> Report {
-    let Membership { group, user, changed } = membership;
-    let already = if *changed { "now" } else { "already: nothing changed;" };
-    let text = format!("{} {already} {now} {} ({} members).\n", user.username, group.name, group.users_count);
-    Report::new(text, json!({ "group": json(group), "user_id": user.id.get(), "changed": changed }))
+fn report_members(membership: &Membership, named: usize, did: &str) -> Report {
+    let Membership { group, changed } = membership;
+    let text =
+        format!("{} of {named} {did} {} ({} members now).\n", changed.len(), group.name, group.users_count);
+    let changed: Vec<_> = changed.iter().map(|user| user.id.get()).collect();
+    Report::new(text, json!({ "group": json(group), "changed": changed }))
 }
 
 fn json(group: &Group) -> Value {

@@ -8,17 +8,27 @@ use super::audit::{self, Object};
 use super::error::Error;
 use super::model::{Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey};
 use super::store::{self, Tx};
-use super::users::{self, PAGE_MAX};
+use super::users::PAGE_MAX;
 
-/// A membership that was asked for, and whether anything had to change for it.
+/// The most members one call adds or removes.
+const MEMBERS_MAX: usize = 1000;
+
+/// What is done to the members of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// They shall belong to it.
+    Add,
+    /// They shall not.
+    Remove,
+}
+
+/// A group after its members were changed, and for whom anything had to change.
 #[derive(Clone, Debug)]
 pub struct Membership {
     /// The group.
     pub group: Group,
-    /// The user.
-    pub user: User,
-    /// `false` when it was so before.
-    pub changed: bool,
+    /// Those for whom it was not so before.
+    pub changed: Vec<User>,
 }
 
 impl Directory {
@@ -108,54 +118,66 @@ impl Directory {
             .await
     }
 
-    /// Adds a user to a group; that it belongs to it already is no error.
-    pub async fn add_member(
+    /// Adds users to a group or takes them out, all or none of them. That some belonged to it already, or did
+    /// not, is no error.
+    pub async fn change_members(
         &self,
         actor: &Actor,
         group: &GroupKey,
-        user: &UserKey,
+        users: &[UserKey],
+        change: MemberChange,
     ) -> Result<Membership, Error> {
-        self.change_member(actor, group, user, "group.add_member", |tx, group, user| {
-            tx.add_member(group.id, user.id)
-        })
-        .await
-    }
-
-    /// Takes a user out of a group; that it does not belong to it is no error.
-    pub async fn remove_member(
-        &self,
-        actor: &Actor,
-        group: &GroupKey,
-        user: &UserKey,
-    ) -> Result<Membership, Error> {
-        self.change_member(actor, group, user, "group.remove_member", |tx, group, user| {
-            tx.remove_member(group.id, user.id)
-        })
-        .await
-    }
-
-    async fn change_member(
-        &self,
-        actor: &Actor,
-        group: &GroupKey,
-        user: &UserKey,
-        action: &'static str,
-        change: impl Fn(&Tx<'_>, &Group, &User) -> Result<bool, Error> + Send + 'static,
-    ) -> Result<Membership, Error> {
-        let (actor, group, user, now) = (actor.clone(), group.clone(), user.clone(), self.clock.now());
+        if users.len() > MEMBERS_MAX {
+            let told = format!("Ensure this field has no more than {MEMBERS_MAX} elements.");
+            return Err(Error::invalid("users", &Rule::Other(told)));
+        }
+        let (actor, group, users, now) = (actor.clone(), group.clone(), users.to_vec(), self.clock.now());
         self.store
             .write(move |tx| {
-                let (group, user) = (existing(tx, &group)?, users::existing(tx, &user)?);
-                may(&actor, Deed::ChangeMembers(&user))?;
+                let group = existing(tx, &group)?;
                 may_deal_in(&actor, &tx.codes(&store::permissions::of_group(group.id))?)?;
-                let changed = change(tx, &group, &user)?;
-                if changed {
-                    let member = json!({ "user_id": user.id.get(), "username": user.username });
-                    audit::record(tx, now, &actor, action, &Object::Group(&group), member)?;
+                let mut changed = Vec::new();
+                for key in &users {
+                    let user = member(tx, key)?;
+                    may(&actor, Deed::ChangeMembers(&user))?;
+                    if change.apply(tx, &group, &user)? {
+                        changed.push(user);
+                    }
                 }
-                Ok(Membership { group: existing(tx, &GroupKey::Id(group.id))?, user, changed })
+                if !changed.is_empty() {
+                    let members: Vec<_> =
+                        changed.iter().map(|user| json!([user.id.get(), user.username])).collect();
+                    let members = json!({ "users": members });
+                    audit::record(tx, now, &actor, change.action(), &Object::Group(&group), members)?;
+                }
+                Ok(Membership { group: existing(tx, &GroupKey::Id(group.id))?, changed })
             })
             .await
+    }
+}
+
+impl MemberChange {
+    fn apply(self, tx: &Tx<'_>, group: &Group, user: &User) -> Result<bool, Error> {
+        match self {
+            Self::Add => tx.add_member(group.id, user.id),
+            Self::Remove => tx.remove_member(group.id, user.id),
+        }
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Add => "group.add_members",
+            Self::Remove => "group.remove_members",
+        }
+    }
+}
+
+/// A user that a list of members names; an id that is nobody's is a fault of the list.
+fn member(tx: &Tx<'_>, key: &UserKey) -> Result<User, Error> {
+    match (tx.user(key)?, key) {
+        (Some(user), _) => Ok(user),
+        (None, UserKey::Id(id)) => Err(Error::invalid("users", &Rule::NoSuchObject(id.get()))),
+        (None, UserKey::Name(_)) => Err(Error::not_found("user", key)),
     }
 }
 

@@ -203,7 +203,7 @@ async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Bod
         return Err(Failure::BodyTooLarge);
     }
     let mut body = Limited::new(body, limit);
-    if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
+    if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&parts.method) {
         return Ok(Request::from_parts(parts, Body::new(body)));
     }
     while let Some(frame) = body.frame().await {

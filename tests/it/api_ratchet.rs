@@ -38,6 +38,8 @@ const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/groups/{group}", "", [401, 403, 403, 200, 200]),
     ("PATCH", "/api/users/groups/{group}", r#"{"notes": "N"}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/groups/{group}", "", [401, 403, 403, 204, 204]),
+    ("POST", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
     ("GET", "/api/users/permissions", "", [401, 403, 403, 200, 200]),
 ];
 

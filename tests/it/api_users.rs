@@ -218,6 +218,28 @@ both! {
 }
 
 both! {
+    async fn members_come_and_go_in_bulk_and_idempotently(backend: Backend) {
+        let site = Site::start(backend).await;
+        let change = async |method: &str, users: Value| {
+            send(&site, &site.holder, method, "/api/users/groups/3/members", json!({"users": users})).await
+        };
+        let (plain, staff) = (site.plain.id, site.staff.id);
+        for _ in 0..2 {
+            let joined = change("POST", json!([plain, staff, plain])).await;
+            assert_eq!((joined.status, &joined.json()["users_count"]), (200, &json!(3)), "{joined}");
+        }
+        assert_eq!(change("DELETE", json!([plain, site.holder.id])).await.json()["users_count"], 2);
+        // All or none.
+        let bad = change("DELETE", json!([staff, 4711])).await;
+        assert_eq!(bad.to_string(), r#"400 {"users":["Invalid pk \"4711\" - object does not exist."]}"#);
+        assert_eq!(change("POST", json!([])).await.json()["users_count"], 2);
+        assert_eq!(change("POST", json!([site.admin.id])).await.status, 403, "staff change no admin");
+        let many = change("POST", json!(vec![plain; 1001])).await;
+        assert_eq!(many.to_string(), r#"400 {"users":["Ensure this field has no more than 1000 elements."]}"#);
+    }
+}
+
+both! {
     async fn permissions_are_a_bare_array(backend: Backend) {
         let site = Site::start(backend).await;
         let list = async |query: &str| site.get(&format!("/api/users/permissions{query}")).token(&site.holder.key).send().await;

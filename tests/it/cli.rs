@@ -58,8 +58,8 @@ both! {
         assert_eq!(run(&["user", "show", "2", "--json"]).json()["email"], Value::Null);
         assert!(run(&["user", "show", "id:2"]).out.contains("full name      Ann Lee\n"));
         assert_eq!(run(&["group", "add", "Billing", "--notes", "money"]).out, "Added group 1 (Billing).\n");
-        assert_eq!(run(&["group", "add-member", "Billing", "ann"]).out, "ann now belongs to Billing (1 members).\n");
-        assert_eq!(run(&["group", "add-member", "1", "2", "--json"]).json()["changed"], false);
+        assert_eq!(run(&["group", "add-member", "Billing", "ann"]).out, "1 of 1 joined Billing (1 members now).\n");
+        assert_eq!(run(&["group", "add-member", "1", "2", "--json"]).json()["changed"], Value::Array(vec![]));
         assert_eq!(run(&["group", "list", "--json"]).json()[0]["users_count"], 1);
         run(&["group", "edit", "Billing", "--name", "Accounts"]);
         run(&["group", "remove-member", "Accounts", "ann"]);

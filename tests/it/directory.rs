@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wardroom::directory::groups::MemberChange;
 use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::password::Password;
 use wardroom::directory::users::UserFilter;
@@ -111,8 +112,8 @@ both! {
         directory.create_user(&actor, &named("ann"), Some(Password::new("a secret password".into()))).await.unwrap();
         directory.update_user(&actor, &ann, &UserDraft { first_name: Some("Ann".into()), ..UserDraft::default() }, None).await.unwrap();
         directory.create_group(&actor, &GroupDraft { name: Some("Billing".into()), notes: None, permissions: None }).await.unwrap();
-        directory.add_member(&actor, &group, &ann).await.unwrap();
-        directory.add_member(&actor, &group, &ann).await.unwrap();
+        directory.change_members(&actor, &group, std::slice::from_ref(&ann), MemberChange::Add).await.unwrap();
+        directory.change_members(&actor, &group, std::slice::from_ref(&ann), MemberChange::Add).await.unwrap();
         let issued = directory.issue_token(&actor, &ann, "t", wardroom::directory::tokens::End::Never).await.unwrap();
         directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
         directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
@@ -151,7 +152,7 @@ both! {
         }
         let group = directory.create_group(&operator(), &GroupDraft { name: Some("Two".into()), notes: None, permissions: None }).await.unwrap();
         for user in ["user2", "user5"] {
-            directory.add_member(&operator(), &GroupKey::Id(group.id), &UserKey::Name(user.into())).await.unwrap();
+            directory.change_members(&operator(), &GroupKey::Id(group.id), &[UserKey::Name(user.into())], MemberChange::Add).await.unwrap();
         }
         let names = async |filter: UserFilter, limit| {
             let users = directory.users(&operator(), &filter, limit).await.unwrap();

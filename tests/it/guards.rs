@@ -1,6 +1,7 @@
 //! One guard for each of the three costliest mistakes of this field: a write on an authenticated read,
 //! a slow hash on a random key, an answer that outlives a revocation.
 
+use wardroom::directory::groups::MemberChange;
 use wardroom::directory::model::{UserDraft, UserKey};
 use wardroom::directory::{Clock, Directory, Location};
 
@@ -91,7 +92,10 @@ async fn each_taking(directory: &Directory, site: &Site, address: std::net::Sock
         .unwrap();
     assert_eq!(me(&site.alex.key).await.json()["full_name"], "Alexis Thompson");
     let group = "name:Billing".parse().unwrap();
-    directory.remove_member(&actor, &group, &alex).await.unwrap();
+    directory
+        .change_members(&actor, &group, std::slice::from_ref(&alex), MemberChange::Remove)
+        .await
+        .unwrap();
     assert_eq!(me(&site.alex.key).await.json()["groups"], serde_json::json!([1, 7]));
     directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(false)), None).await.unwrap();
     assert_eq!(me(&site.alex.key).await.status, 403);

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use super::answers::{BodyRefusals, Refusals};
 use super::fields::group_draft;
 use super::view::{GroupItem, GroupRecord};
-use crate::directory::model::GroupKey;
+use crate::directory::Actor;
+use crate::directory::groups::MemberChange;
+use crate::directory::model::{Faults, GroupKey, Rule, UserId, UserKey};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
@@ -110,6 +112,83 @@ pub(super) async fn destroy(
 ) -> Result<Response, Failure> {
     app.directory().delete_group(&actor, &group_key(&id)?).await?;
     Ok(nothing())
+}
+
+/// Add Members
+///
+/// Make users belong to a group, all or none of them; that some do already is no error. For admins, and staff
+/// with permission 1203 who hold every right of the group.
+#[utoipa::path(
+    post,
+    path = "/api/users/groups/{id}/members",
+    operation_id = "groups_members_add",
+    tag = "groups",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the group")),
+    request_body = MembersBody,
+    responses((status = 200, description = "The group as it is now", body = GroupItem), BodyRefusals, Refusals),
+)]
+pub(super) async fn add_members(
+    State(app): State<App>,
+    Holding(actor): Holding<1203>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    changed_members(&app, &actor, &id, body, MemberChange::Add).await
+}
+
+/// Remove Members
+///
+/// Take users out of a group, all or none of them; that some do not belong to it is no error. For admins, and
+/// staff with permission 1203 who hold every right of the group.
+#[utoipa::path(
+    delete,
+    path = "/api/users/groups/{id}/members",
+    operation_id = "groups_members_remove",
+    tag = "groups",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the group")),
+    request_body = MembersBody,
+    responses((status = 200, description = "The group as it is now", body = GroupItem), BodyRefusals, Refusals),
+)]
+pub(super) async fn remove_members(
+    State(app): State<App>,
+    Holding(actor): Holding<1203>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Response, Failure> {
+    changed_members(&app, &actor, &id, body, MemberChange::Remove).await
+}
+
+async fn changed_members(
+    app: &App,
+    actor: &Actor,
+    id: &str,
+    body: Body,
+    change: MemberChange,
+) -> Result<Response, Failure> {
+    let key = group_key(id)?;
+    let mut fields = Fields::from(body);
+    let users = fields.ids("users");
+    fields.require("users", users.is_some());
+    fields.end()?;
+    let membership =
+        app.directory().change_members(actor, &key, &user_keys(&users.unwrap_or_default())?, change).await?;
+    Ok(answer(StatusCode::OK, &GroupItem::new(&membership.group)))
+}
+
+/// The users that a body names.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct MembersBody {
+    /// IDs of users, at most 1000.
+    users: Vec<i64>,
+}
+
+/// Ids as keys; one that no id can be is nobody's.
+fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, Failure> {
+    let missing = |id| Failure::Invalid(Faults::of("users", &Rule::NoSuchObject(id)));
+    ids.iter().map(|id| UserId::try_from(*id).map(UserKey::Id).map_err(|_| missing(*id))).collect()
 }
 
 /// What is written about a group. Only `name` is required, and only for a new one.

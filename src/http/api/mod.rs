@@ -47,6 +47,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::rotate))
         .routes(routes!(groups::create))
         .routes(routes!(groups::retrieve, groups::update, groups::destroy))
+        .routes(routes!(groups::add_members, groups::remove_members))
         .routes(routes!(permissions::list))
 }
 
