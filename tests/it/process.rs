@@ -180,11 +180,8 @@ async fn a_server_that_cannot_start_says_why_in_one_line() {
     assert!(!std::path::Path::new(&missing).exists());
 }
 
-/// The demo prints commands that work as they stand, the documentation's example among them.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_s_curl_lines_do_what_they_say() {
-    let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
-    process.address("listening");
+/// What the demo prints, up to its last line.
+fn invitation(process: &mut Process) -> Vec<String> {
     let mut lines = Vec::new();
     for line in BufReader::new(process.child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
@@ -194,6 +191,15 @@ async fn the_demo_s_curl_lines_do_what_they_say() {
             break;
         }
     }
+    lines
+}
+
+/// The demo prints commands that work as they stand, the documentation's example among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_s_curl_lines_do_what_they_say() {
+    let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
+    process.address("listening");
+    let lines = invitation(&mut process);
     let mut tried = 0;
     for pair in lines.windows(2).filter(|pair| pair[1].starts_with("curl ")) {
         let expected = pair[0].rsplit(": ").next().unwrap();
@@ -223,4 +229,24 @@ async fn no_key_is_logged() {
     let (_, log) = process.end();
     assert!(log.contains(r#""path":"/api/users/me""#), "{log}");
     assert!(!log.contains(key), "{log}");
+}
+
+/// Every `curl` line of docs/api.md, run as it stands but for the address and the admin's key.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documentation_s_curl_lines_work() {
+    let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
+    let address = process.address("listening").to_string();
+    let printed = invitation(&mut process);
+    let admin = printed.windows(2).find(|pair| pair[0].contains("an admin")).unwrap()[1].clone();
+    let admin = admin.split("Token ").nth(1).unwrap().trim_end_matches('\'');
+    let lines: Vec<_> =
+        include_str!("../../docs/api.md").lines().filter(|line| line.starts_with("curl ")).collect();
+    assert!(lines.len() >= 5, "the documentation has lost its examples");
+    for line in lines {
+        let line = line.replace("127.0.0.1:8000", &address).replace("ADMIN_KEY", admin);
+        let output =
+            Command::new("sh").args(["-c", &format!("{line} -s -w '\\n%{{http_code}}'")]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.lines().last().unwrap().starts_with('2'), "{line}: {text}");
+    }
 }
