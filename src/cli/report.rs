@@ -105,6 +105,7 @@ impl From<Error> for Mistake {
             Error::NotFound { .. } => (3, "not_found"),
             Error::Invalid(_) => (4, "invalid"),
             Error::Denied(_) => (4, "denied"),
+            Error::Busy { .. } => (5, "busy"),
             Error::Unavailable(_) => (5, "database"),
             Error::Broken { .. } => (1, "failed"),
         };
@@ -121,6 +122,13 @@ impl From<Error> for Mistake {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_work_later_has_one_exit_code() {
+        let busy = Error::Busy { retry_after: std::time::Duration::from_secs(5) };
+        assert_eq!(busy.to_string(), "too many requests are waiting; try again in 5 s");
+        assert_eq!((Mistake::from(busy).code, Mistake::from(Error::Unavailable(String::new())).code), (5, 5));
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -2,6 +2,8 @@
 //!
 //! No status codes here: `http::error` turns these into answers, the CLI into sentences and exit codes.
 
+use std::time::Duration;
+
 use super::model::{Faults, Rule};
 
 /// Why a use case did not do what it was asked. Whatever the reason, nothing was changed.
@@ -24,6 +26,12 @@ pub enum Error {
     /// The database cannot be asked now; the same request may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Too many are waiting for the same work already.
+    #[error("too many requests are waiting; try again in {} s", .retry_after.as_secs())]
+    Busy {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
     /// A fault of ours or of the machine. The text is for the log, never for a client.
     #[error("{what}: {source}")]
     Broken {

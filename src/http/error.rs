@@ -2,6 +2,8 @@
 //!
 //! A client reads a short text that gives nothing away; the log gets the cause, under the request's id.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
@@ -41,6 +43,8 @@ pub enum Failure {
     BodyTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
+    /// Too many ask for the same; seconds after which to try again, at least one.
+    Throttled(u64),
     /// The database cannot be asked.
     Unavailable(String),
     /// The request took longer than the setting allows.
@@ -63,6 +67,7 @@ impl Failure {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -76,6 +81,7 @@ impl Failure {
             Self::MethodNotAllowed(method) => {
                 return json!({ "detail": format!("Method \"{method}\" not allowed.") });
             }
+            Self::Throttled(seconds) => return json!({ "detail": throttled(*seconds) }),
             Self::UnsupportedMediaType(given) => {
                 return json!({ "detail": format!("Unsupported media type \"{given}\" in request.") });
             }
@@ -108,6 +114,7 @@ impl From<Error> for Failure {
             Error::Invalid(faults) => Self::Invalid(faults),
             Error::NotFound { .. } => Self::NotFound,
             Error::Denied(denial) => Self::Forbidden(denial.to_string()),
+            Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
             Error::Broken { .. } => Self::Internal(error.to_string()),
         }
@@ -126,6 +133,9 @@ impl IntoResponse for Failure {
             Self::Unavailable(_) | Self::TookTooLong => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
+            Self::Throttled(seconds) => {
+                headers.insert(header::RETRY_AFTER, seconds.into());
+            }
             Self::BodyTooLarge | Self::Expectation => {
                 // The body was not read: what follows on this connection cannot be trusted.
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -143,6 +153,17 @@ pub fn nothing() -> Response {
     response
 }
 
+/// Rounded up, because a client that comes early is refused again.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
+}
+
+/// The framework's words.
+fn throttled(seconds: u64) -> String {
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    format!("Request was throttled. Expected available in {seconds} {unit}.")
+}
+
 /// An answer with a JSON body.
 pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Response {
     let bytes = match json::compact(body) {
@@ -156,4 +177,26 @@ pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Res
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttled_after(millis: u64) -> (Failure, String) {
+        let failure = Failure::from(Error::Busy { retry_after: Duration::from_millis(millis) });
+        let told = failure.body()["detail"].as_str().unwrap().to_owned();
+        (failure, told)
+    }
+
+    #[test]
+    fn busy_is_the_framework_s_throttling() {
+        let (failure, told) = throttled_after(4_001);
+        assert_eq!(told, "Request was throttled. Expected available in 5 seconds.");
+        let response = failure.into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "5");
+        assert_eq!(throttled_after(0).1, "Request was throttled. Expected available in 1 second.");
+        assert_eq!(throttled_after(1_000).1, "Request was throttled. Expected available in 1 second.");
+    }
 }
