@@ -1,0 +1,156 @@
+//! Argon2: the form of our own hashes, and of those that Django or another library made.
+//!
+//! Never in here: which password belongs to whom, and the rule for new ones.
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use subtle::ConstantTimeEq;
+
+use super::limits::{self, Costs};
+use crate::directory::error::Error;
+
+/// 64 MiB and two passes over them: in memory the second choice of RFC 9106 (section 4), in passes one
+/// below it, with one lane because a hash is worked on by one thread. One hash takes 60 to 80 ms on a core of a
+/// 2020s server (AMD EPYC, release build, a buffer used before), twice the time of one pass and two thirds
+/// of PBKDF2's at Django 5.2's million iterations, which graphics cards try far more cheaply.
+/// Cores times these 64 MiB is what sign-ins can claim of the machine.
+const MEMORY_KIB: u32 = 64 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const SALT_BYTES: usize = 16;
+const OUTPUT_BYTES: usize = 32;
+
+/// A stored Argon2 hash, its costs inside [`limits`].
+pub(super) struct Hash {
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+    salt: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Hash {
+    /// Makes the hash that is kept of a new password.
+    pub(super) fn make(password: &[u8], salt: [u8; SALT_BYTES], memory: &mut Memory) -> Result<Self, Error> {
+        let mut hash = Self::ours(salt)?;
+        hash.output = hash.derive(password, memory)?;
+        Ok(hash)
+    }
+
+    /// A hash with our parameters that no password has: its comparison is never asked for.
+    pub(super) fn decoy() -> Result<Self, Error> {
+        Self::ours([0; SALT_BYTES])
+    }
+
+    fn ours(salt: [u8; SALT_BYTES]) -> Result<Self, Error> {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES)).map_err(broken)?;
+        let output = vec![0; OUTPUT_BYTES];
+        Ok(Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+            salt: salt.into(),
+            output,
+        })
+    }
+
+    /// Reads what follows `argon2$`: `argon2id$v=19$m=65536,t=2,p=1$<salt>$<hash>`. Hashes from before
+    /// version 19 may leave the version out.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parts: Vec<&str> = text.split('$').collect();
+        if parts.len() == 4 {
+            parts.insert(1, "v=16");
+        }
+        let [algorithm, version, costs, salt, output] = parts.try_into().ok()?;
+        let version: u32 = version.strip_prefix("v=")?.parse().ok()?;
+        let output = BASE64.decode(output).ok()?;
+        let hash = Self {
+            algorithm: algorithm.parse().ok()?,
+            version: version.try_into().ok()?,
+            params: params(costs, output.len())?,
+            salt: BASE64.decode(salt).ok()?,
+            output,
+        };
+        hash.is_bearable().then_some(hash)
+    }
+
+    /// Whether nobody would gain by hashing this password again.
+    pub(super) fn is_current(&self) -> bool {
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        self.algorithm == Algorithm::Argon2id
+            && self.version == Version::V0x13
+            && costs(&self.params) == (MEMORY_KIB, PASSES, LANES)
+            && self.salt.len() >= SALT_BYTES
+            && self.output.len() == OUTPUT_BYTES
+    }
+
+    fn is_bearable(&self) -> bool {
+        limits::bearable(self.costs())
+            && limits::OUTPUT_BYTES.contains(&self.output.len())
+            && limits::ARGON2_SALT_BYTES.contains(&self.salt.len())
+    }
+
+    pub(super) fn costs(&self) -> Costs {
+        let memory = u64::from(self.params.m_cost()) * 1024;
+        Costs { memory, work: memory.saturating_mul(self.params.t_cost().into()) }
+    }
+
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, Error> {
+        Ok(self.derive(password, memory)?.ct_eq(&self.output).into())
+    }
+
+    fn derive(&self, password: &[u8], memory: &mut Memory) -> Result<Vec<u8>, Error> {
+        let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
+        let mut output = vec![0; self.output.len()];
+        match memory.blocks(self.params.block_count())? {
+            Some(blocks) => argon2.hash_password_into_with_memory(password, &self.salt, &mut output, blocks),
+            None => argon2.hash_password_into(password, &self.salt, &mut output),
+        }
+        .map_err(broken)?;
+        Ok(output)
+    }
+}
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (m, t, p) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
+        let (salt, output) = (BASE64.encode(&self.salt), BASE64.encode(&self.output));
+        let version = u32::from(self.version);
+        write!(f, "argon2${}$v={version}$m={m},t={t},p={p}${salt}${output}", self.algorithm)
+    }
+}
+
+/// `m=65536,t=2,p=1`, in this order and with nothing else: so all libraries write it that Django uses.
+fn params(costs: &str, output_bytes: usize) -> Option<Params> {
+    let (memory, rest) = costs.strip_prefix("m=")?.split_once(",t=")?;
+    let (passes, lanes) = rest.split_once(",p=")?;
+    let (memory, passes, lanes) = (memory.parse().ok()?, passes.parse().ok()?, lanes.parse().ok()?);
+    // The crate multiplies by lanes before it looks at their number.
+    limits::LANES.contains(&lanes).then(|| Params::new(memory, passes, lanes, Some(output_bytes)).ok())?
+}
+
+fn broken(error: argon2::Error) -> Error {
+    Error::broken("hashing a password failed", error.to_string())
+}
+
+/// What one worker's hashes are computed in. Used again, it spares a third of the time, which fresh
+/// pages cost. Each hash writes every block before it reads it.
+#[derive(Default)]
+pub(super) struct Memory(Vec<Block>);
+
+impl Memory {
+    /// The buffer, if that many blocks are not more than our own hashes take: a larger one is not worth keeping.
+    fn blocks(&mut self, count: usize) -> Result<Option<&mut [Block]>, Error> {
+        let kept = usize::try_from(MEMORY_KIB).unwrap_or(usize::MAX);
+        if count > kept {
+            return Ok(None);
+        }
+        if self.0.is_empty() {
+            let reserved = self.0.try_reserve_exact(kept);
+            reserved.map_err(|error| Error::broken("no memory for hashing a password", error))?;
+            self.0.resize(kept, Block::default());
+        }
+        Ok(self.0.get_mut(..count))
+    }
+}

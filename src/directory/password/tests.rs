@@ -1,0 +1,80 @@
+use super::*;
+use crate::directory::model::Moment;
+
+fn clock() -> Clock {
+    Clock::fixed(Moment::EPOCH).unwrap()
+}
+
+fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
+const PBKDF2: &str = "pbkdf2_sha256$1000$sguB1cesnsQZvkOcImGKnh$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA=";
+
+#[test]
+fn length_is_counted_in_code_points() {
+    let hasher = Hasher::new(8);
+    let check = |text: &str| hasher.check_length(&password(text));
+    assert_eq!(check("éàéàéàé"), Err(Rule::TooShort(8)));
+    assert_eq!(check("éàüßøåçñ"), Ok(()));
+    assert_eq!(check(&"x".repeat(1025)), Err(Rule::TooLong(1024)));
+    assert_eq!(check(""), Err(Rule::Blank));
+    assert_eq!(check("1234567\0"), Err(Rule::NullCharacter));
+    assert_eq!(check(&"x".repeat(1024)), Ok(()));
+}
+
+#[tokio::test]
+async fn our_encoding_is_django_s_and_says_right() {
+    let hasher = Hasher::new(8);
+    let encoded = hasher.encode(&clock(), password("correct horse battery")).await.unwrap();
+    assert!(encoded.starts_with("argon2$argon2id$v=19$m=65536,t=2,p=1$"), "{encoded}");
+    let verdict = async |given: &str| hasher.verify(Some(&encoded), password(given)).await.unwrap();
+    assert_eq!(verdict("correct horse battery").await, Verdict::Right);
+    assert_eq!(verdict("correct horse batterz").await, Verdict::Wrong);
+    assert_eq!(format!("{:?}", password("secret")), "Password(***)");
+}
+
+#[tokio::test]
+async fn another_encoding_says_outdated() {
+    let hasher = Hasher::new(8);
+    let verdict = async |given: &str| hasher.verify(Some(PBKDF2), password(given)).await.unwrap();
+    assert_eq!(verdict("Zażółć gęślą jaźń 🐎").await, Verdict::RightButOutdated);
+    assert_eq!(verdict("Zażółć gęślą jaźń").await, Verdict::Wrong);
+}
+
+/// Decomposed is another password than composed, as it is for Django.
+#[tokio::test]
+async fn passwords_are_not_normalised() {
+    let hasher = Hasher::new(8);
+    let encoded = hasher.encode(&clock(), password("caf\u{e9} at the corner")).await.unwrap();
+    let verdict = hasher.verify(Some(&encoded), password("cafe\u{301} at the corner")).await.unwrap();
+    assert_eq!(verdict, Verdict::Wrong);
+}
+
+/// Time would tell who exists if less were computed for those who do not.
+#[tokio::test]
+async fn who_cannot_match_costs_what_a_wrong_password_does() {
+    let hasher = Hasher::new(8);
+    let ours = hasher.encode(&clock(), password("correct horse battery")).await.unwrap();
+    let costs = |stored: &str| Encoded::parse(stored).unwrap_or_else(|_| panic!("{stored}")).costs();
+    assert_eq!(Encoded::Argon2(Hash::decoy().unwrap()).costs(), costs(&ours));
+    let bearable = "pbkdf2_sha256$99999999$salt$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA=";
+    for stored in
+        [None, Some(""), Some("!"), Some("!abc"), Some("md5$a$b"), Some("plain"), Some(bearable), Some(&ours)]
+    {
+        let before = hasher.count().get();
+        assert_eq!(hasher.verify(stored, password("wrong")).await.unwrap(), Verdict::Wrong);
+        assert_eq!(hasher.count().get() - before, 1, "{stored:?}");
+    }
+}
+
+#[test]
+fn names_of_unknown_algorithms_are_remembered_within_bounds() {
+    let hasher = Hasher::new(8);
+    for name in ["md5", "md5", "not a name", "\u{1b}[2J", &"x".repeat(33), ""] {
+        hasher.tell_unknown(name);
+    }
+    assert_eq!(hasher.unknown.lock().unwrap().iter().collect::<Vec<_>>(), ["(no name)", "md5"]);
+    (0..100).for_each(|number| hasher.tell_unknown(&format!("name{number}")));
+    assert_eq!(hasher.unknown.lock().unwrap().len(), UNKNOWN_MAX);
+}
