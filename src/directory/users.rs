@@ -7,7 +7,7 @@ use super::access::{Actor, Deed, Who, may, may_deal_in};
 use super::audit::{self, Object};
 use super::error::{Denial, Error};
 use super::model::{Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey};
-use super::password::{Password, UNUSABLE};
+use super::password::{Owner, Password, UNUSABLE};
 pub use super::store::users::UserFilter;
 use super::store::{self, Tx};
 
@@ -25,14 +25,14 @@ impl Directory {
         let fields = draft.parse()?;
         may(actor, Deed::CreateUser(&fields))?;
         let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
+        let (actor, now) = (actor.clone(), self.clock.now());
+        let new = with(&blank(username.into(), now), &fields, now);
         let hash = match password {
-            Some(password) => self.hasher.encode(&self.clock, password).await?,
+            Some(password) => self.hasher.encode(&self.clock, password, Owner::new(&new)).await?,
             None => UNUSABLE.to_owned(),
         };
-        let (actor, now) = (actor.clone(), self.clock.now());
         self.store
             .write(move |tx| {
-                let new = with(&blank(username.into(), now), &fields, now);
                 keep_unique(tx, &new)?;
                 let id = tx.insert_user(None, &new, &hash)?;
                 attach(tx, id, &fields)?;
@@ -85,7 +85,10 @@ impl Directory {
         let target = self.existing(key).await?;
         may(actor, Deed::UpdateUser(&target, &fields))?;
         let hash = match password {
-            Some(password) => Some(self.hasher.encode(&self.clock, password).await?),
+            Some(password) => {
+                let owner = Owner::new(&with(&target, &fields, self.clock.now()));
+                Some(self.hasher.encode(&self.clock, password, owner).await?)
+            }
             None => None,
         };
         let (actor, now) = (actor.clone(), self.clock.now());
@@ -115,7 +118,7 @@ impl Directory {
     ) -> Result<User, Error> {
         let target = self.existing(key).await?;
         may(actor, Deed::SetPassword(&target))?;
-        let hash = self.hasher.encode(&self.clock, password).await?;
+        let hash = self.hasher.encode(&self.clock, password, Owner::new(&target)).await?;
         let (actor, key, now) = (actor.clone(), UserKey::Id(target.id), self.clock.now());
         self.store
             .write(move |tx| {

@@ -102,6 +102,30 @@ both! {
 }
 
 both! {
+    /// The rule for new passwords holds wherever one is set, and knows whose it is.
+    async fn a_password_that_is_tried_first_is_refused(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = directory(&database).await;
+        let set = async |text: &str| {
+            let key = UserKey::Name("miller_and_daughters".into());
+            directory.set_password(&operator(), &key, Password::new(text.into())).await.unwrap_err().to_string()
+        };
+        let draft = named("miller_and_daughters");
+        let with_password = async |text: &str| {
+            directory.create_user(&operator(), &draft, Some(Password::new(text.into()))).await.unwrap_err().to_string()
+        };
+        let (common, similar) = ("This password is too common.", "The password is too similar to the username.");
+        assert_eq!(with_password("passwordpassword").await, format!("password: {common}"));
+        assert_eq!(with_password("Miller_and_daughters1").await, format!("password: {similar}"));
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
+        directory.create_user(&operator(), &draft, None).await.unwrap();
+        assert_eq!(set("passwordpassword").await, format!("password: {common}"));
+        assert_eq!(set("Miller_and_daughters1").await, format!("password: {similar}"));
+        assert_eq!(directory.counters().password_hashes.get(), 0);
+    }
+}
+
+both! {
     /// Each change leaves one event, in the change's own transaction, linked to the one before; a refused
     /// change leaves none, and no secret is in any.
     async fn every_change_is_audited(backend: Backend) {

@@ -77,6 +77,12 @@ pub enum Rule {
     /// A reference to something that is not there.
     #[error("Invalid pk \"{0}\" - object does not exist.")]
     NoSuchObject(i64),
+    /// A password that is tried first.
+    #[error("This password is too common.")]
+    TooCommon,
+    /// A password made of what is known of its owner; the field that tells it.
+    #[error("The password is too similar to the {0}.")]
+    TooSimilar(&'static str),
     /// A reason of its own.
     #[error("{0}")]
     Other(String),

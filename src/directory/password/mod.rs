@@ -11,6 +11,7 @@
 
 mod argon;
 mod django;
+mod guess;
 mod limits;
 mod queue;
 
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 
 use self::argon::{Hash, Memory};
 use self::django::{Encoded, Unmatched};
+pub(super) use self::guess::Owner;
 use self::queue::Queue;
 use super::clock::Clock;
 use super::error::Error;
@@ -94,13 +96,20 @@ impl Hasher {
         }
     }
 
-    /// Makes what is kept of a new password, if it has the length (NIST SP 800-63B-4, section 3.1.1.2).
+    /// Makes what is kept of its owner's new password, if it has the length and is not one of the first that
+    /// somebody would try (NIST SP 800-63B-4, section 3.1.1.2). Kinds of characters are not asked for.
     /// [`Error::Busy`] when too many wait.
-    pub(super) async fn encode(&self, clock: &Clock, password: Password) -> Result<String, Error> {
+    pub(super) async fn encode(
+        &self,
+        clock: &Clock,
+        password: Password,
+        owner: Owner,
+    ) -> Result<String, Error> {
         let refused = |rule: Rule| Error::invalid("password", &rule);
         self.check_length(&password).map_err(refused)?;
         let (salt, count) = (clock.salt()?, self.count.clone());
         let work = move |memory: &mut Memory| {
+            guess::check(&password.0, &owner).map_err(refused)?;
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };

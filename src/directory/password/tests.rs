@@ -1,6 +1,10 @@
 use super::*;
 use crate::directory::model::Moment;
 
+fn nobody() -> Owner {
+    Owner::default()
+}
+
 fn clock() -> Clock {
     Clock::fixed(Moment::EPOCH).unwrap()
 }
@@ -24,9 +28,17 @@ fn length_is_counted_in_code_points() {
 }
 
 #[tokio::test]
+async fn a_common_password_is_refused_before_it_is_hashed() {
+    let hasher = Hasher::new(8);
+    let refused = hasher.encode(&clock(), password("passwordpassword"), nobody()).await.unwrap_err();
+    assert_eq!(refused.to_string(), "password: This password is too common.");
+    assert_eq!(hasher.count().get(), 0);
+}
+
+#[tokio::test]
 async fn our_encoding_is_django_s_and_says_right() {
     let hasher = Hasher::new(8);
-    let encoded = hasher.encode(&clock(), password("correct horse battery")).await.unwrap();
+    let encoded = hasher.encode(&clock(), password("correct horse battery"), nobody()).await.unwrap();
     assert!(encoded.starts_with("argon2$argon2id$v=19$m=65536,t=2,p=1$"), "{encoded}");
     let verdict = async |given: &str| hasher.verify(Some(&encoded), password(given)).await.unwrap();
     assert_eq!(verdict("correct horse battery").await, Verdict::Right);
@@ -46,7 +58,7 @@ async fn another_encoding_says_outdated() {
 #[tokio::test]
 async fn passwords_are_not_normalised() {
     let hasher = Hasher::new(8);
-    let encoded = hasher.encode(&clock(), password("caf\u{e9} at the corner")).await.unwrap();
+    let encoded = hasher.encode(&clock(), password("caf\u{e9} at the corner"), nobody()).await.unwrap();
     let verdict = hasher.verify(Some(&encoded), password("cafe\u{301} at the corner")).await.unwrap();
     assert_eq!(verdict, Verdict::Wrong);
 }
@@ -55,7 +67,7 @@ async fn passwords_are_not_normalised() {
 #[tokio::test]
 async fn who_cannot_match_costs_what_a_wrong_password_does() {
     let hasher = Hasher::new(8);
-    let ours = hasher.encode(&clock(), password("correct horse battery")).await.unwrap();
+    let ours = hasher.encode(&clock(), password("correct horse battery"), nobody()).await.unwrap();
     let costs = |stored: &str| Encoded::parse(stored).unwrap_or_else(|_| panic!("{stored}")).costs();
     assert_eq!(Encoded::Argon2(Hash::decoy().unwrap()).costs(), costs(&ours));
     let bearable = "pbkdf2_sha256$99999999$salt$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA=";
