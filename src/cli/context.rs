@@ -20,6 +20,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         connections: usize::try_from(config.database_connections).unwrap_or(usize::MAX),
         patience: config.database_timeout,
         password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
+        sign_in_lifetime: config.sign_in_lifetime,
     }
 }
 

@@ -213,6 +213,9 @@ settings! {
     ///
     /// 15 is what NIST SP 800-63B-4 asks of a password that is the only factor.
     Common password_min_length: Count<8, 128> = "15";
+
+    /// How long a token lives that a sign-in with a password makes.
+    Serve sign_in_lifetime: Span<60_000, 31_536_000_000> = "12h";
 }
 
 /// A configuration, and where each of its values came from.

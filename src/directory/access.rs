@@ -26,6 +26,8 @@ pub enum Who {
     Operator(String),
     /// A person whose token was sent.
     Person(Arc<Identity>),
+    /// Nobody known: somebody who signs in.
+    Anonymous,
 }
 
 /// Where a request came from.
@@ -153,7 +155,11 @@ impl Deed<'_> {
 /// May this actor do this? The operator always may; an admin may; staff with the permission's code may,
 /// but nothing that concerns an admin, and nobody without admin rights changes their own.
 pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
-    let Who::Person(identity) = &actor.who else { return Ok(()) };
+    let identity = match &actor.who {
+        Who::Operator(_) => return Ok(()),
+        Who::Person(identity) => identity,
+        Who::Anonymous => return Err(Denial::NoRight),
+    };
     let person = &identity.user;
     if person.is_admin {
         return Ok(());
@@ -189,7 +195,8 @@ pub fn may_deal_in(actor: &Actor, rights: &[i64]) -> Result<(), Denial> {
             let held = rights.iter().all(|right| identity.rights.contains(right));
             if held { Ok(()) } else { Err(Denial::NotYours) }
         }
-        _ => Ok(()),
+        Who::Operator(_) | Who::Person(_) => Ok(()),
+        Who::Anonymous => Err(Denial::NotYours),
     }
 }
 

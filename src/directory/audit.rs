@@ -58,6 +58,7 @@ pub(super) fn record(
 fn event(actor: &Actor, action: &'static str, object: &Object<'_>, changes: Value) -> Event {
     let (actor_kind, actor_id, actor_name) = match &actor.who {
         Who::Operator(name) => ("operator", None, name.clone()),
+        Who::Anonymous => ("anonymous", None, String::new()),
         Who::Person(identity) => ("person", Some(identity.user.id.get()), identity.user.username.clone()),
     };
     let (object_kind, object_id, object_name) = match object {

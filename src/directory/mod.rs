@@ -16,6 +16,7 @@ pub mod import;
 pub mod model;
 pub mod password;
 pub mod permissions;
+pub mod sign_in;
 mod store;
 pub mod tokens;
 pub mod users;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub patience: Duration,
     /// The shortest password that is accepted, in Unicode code points.
     pub password_min_length: usize,
+    /// How long a token lives that a sign-in makes.
+    pub sign_in_lifetime: Duration,
 }
 
 /// The directory, open and ready.
@@ -60,6 +63,7 @@ pub struct Directory {
     store: Store,
     clock: Clock,
     hasher: Hasher,
+    sign_in_lifetime: Duration,
 }
 
 /// Counters of work that costs, for the metrics.
@@ -74,7 +78,8 @@ impl Directory {
     /// Opens an existing directory. It never makes one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Store::open(settings).await?;
-        Ok(Self { store, clock, hasher: Hasher::new(settings.password_min_length) })
+        let hasher = Hasher::new(settings.password_min_length);
+        Ok(Self { store, clock, hasher, sign_in_lifetime: settings.sign_in_lifetime })
     }
 
     /// Makes a new, empty directory; refuses when there is one, or other files in its place.

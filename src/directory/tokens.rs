@@ -39,7 +39,7 @@ impl End {
     fn resolve(self, actor: &Actor, now: Moment) -> Result<Option<Moment>, Error> {
         let maker = match &actor.who {
             Who::Person(identity) => identity.token.expires_at,
-            Who::Operator(_) => None,
+            Who::Operator(_) | Who::Anonymous => None,
         };
         let end = match self {
             Self::Default => maker,

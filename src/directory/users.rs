@@ -249,7 +249,7 @@ fn attach(tx: &Tx<'_>, id: UserId, fields: &UserFields) -> Result<(), Error> {
 pub fn own_key(actor: &Actor) -> Result<UserKey, Error> {
     match &actor.who {
         Who::Person(identity) => Ok(UserKey::Id(identity.user.id)),
-        Who::Operator(name) => Err(Error::not_found("user", format!("behind the operator {name}"))),
+        Who::Operator(_) | Who::Anonymous => Err(Error::not_found("user", "behind this actor")),
     }
 }
 

@@ -152,6 +152,14 @@ impl Fields {
         }
     }
 
+    /// Notes a text that has to be there with something in it.
+    pub fn require_filled(&mut self, name: &str, value: Option<&str>) {
+        self.require(name, value.is_some());
+        if value.is_some_and(|value| value.trim().is_empty()) {
+            self.faults.add(name, &Rule::Blank);
+        }
+    }
+
     /// Refuses what is left: names that this route does not know.
     pub fn end(mut self) -> Result<(), Failure> {
         for name in self.rest.keys() {

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod api_auth;
 mod api_ratchet;
 mod api_tokens;
 mod api_users;

@@ -116,13 +116,23 @@ impl Hasher {
         self.queue.run(work).await?
     }
 
+    /// Makes anew what is kept of a password that was right: of an imported one, which the rule for new
+    /// passwords does not concern.
+    pub(super) async fn renew(&self, clock: &Clock, password: Password) -> Result<String, Error> {
+        let (salt, count) = (clock.salt()?, self.count.clone());
+        let work = move |memory: &mut Memory| {
+            count.inc();
+            Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
+        };
+        self.queue.run(work).await?
+    }
+
     /// Compares a given password with what is stored of it. [`Error::Busy`] when too many wait.
     ///
     /// `None` is a user who does not exist. For that, for a user without a password and for an encoding that
     /// cannot be read, the given one is hashed with our own parameters, so that the time of the answer does
     /// not tell them from a wrong password. What remains: a row still in an older encoding takes the time
     /// of that encoding, which tells that this user exists and has not signed in since the import.
-    #[cfg_attr(not(test), expect(dead_code, reason = "signing in, which asks, comes with its use case"))]
     pub(super) async fn verify(&self, stored: Option<&str>, given: Password) -> Result<Verdict, Error> {
         let readable = stored.map_or(Err(Unmatched::Unusable), Encoded::parse);
         if let Err(Unmatched::Unknown(algorithm)) = readable {

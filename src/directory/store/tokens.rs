@@ -88,6 +88,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Marks every token revoked that a sign-in of this user made.
+    pub(in crate::directory) fn revoke_sign_ins(&self, user: UserId, now: Moment) -> Result<(), Error> {
+        let sql = "UPDATE tokens SET revoked_at = $1 WHERE user_id = $2 AND kind = 'sign_in' AND revoked_at IS NULL";
+        self.execute(&Sql::new(sql).bind(now).bind(user))?;
+        Ok(())
+    }
+
     /// Marks a token revoked; a token that was revoked before keeps its time.
     pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Moment) -> Result<(), Error> {
         let sql = Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");

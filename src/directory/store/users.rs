@@ -68,6 +68,26 @@ pub(in crate::directory) fn find(key: &UserKey) -> Sql {
     }
 }
 
+/// What a sign-in is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct Credentials {
+    pub(in crate::directory) id: UserId,
+    /// The encoded hash.
+    pub(in crate::directory) password: String,
+    pub(in crate::directory) is_active: bool,
+}
+
+impl FromRow for Credentials {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { id: row.next_as::<i64, _>("user id")?, password: row.next()?, is_active: row.next()? })
+    }
+}
+
+/// The credentials of a user name.
+pub(in crate::directory) fn credentials(username: &str) -> Sql {
+    Sql::new("SELECT id, password, is_active FROM users WHERE username = $1").bind(username)
+}
+
 /// What narrows a list of users.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilter {
@@ -157,6 +177,24 @@ impl Tx<'_> {
     fn index_user(&self, id: UserId, user: &User) -> Result<(), StoreError> {
         let sql = Sql::new("UPDATE users SET search_key = $1 WHERE id = $2 AND search_key <> $1");
         self.execute(&sql.bind(search_key(id, user)).bind(id)).map(|_| ())
+    }
+
+    /// A user's credentials as they are now.
+    pub(in crate::directory) fn credentials(&self, id: UserId) -> Result<Option<Credentials>, Error> {
+        Ok(self.first(&Sql::new("SELECT id, password, is_active FROM users WHERE id = $1").bind(id))?)
+    }
+
+    /// Notes a sign-in, and keeps a renewed hash when there is one. It is no change of the user's.
+    pub(in crate::directory) fn signed_in(
+        &self,
+        id: UserId,
+        now: Moment,
+        hash: Option<&str>,
+    ) -> Result<(), Error> {
+        let sql =
+            Sql::new("UPDATE users SET last_login = $1, password = COALESCE($2, password) WHERE id = $3");
+        self.execute(&sql.bind(now).bind(hash).bind(id))?;
+        Ok(())
     }
 
     /// Replaces the stored hash of a user's password.

@@ -28,6 +28,24 @@ pub(super) enum Refusals {
     Unavailable(Detail),
 }
 
+/// What an operation that costs much may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum Throttled {
+    /// JSON does not satisfy the Accept header.
+    #[response(status = 406)]
+    NotAcceptable(Detail),
+    /// Too many ask at once; try again after `Retry-After` seconds.
+    #[response(status = 429, headers(("Retry-After" = String, description = "Seconds")))]
+    TooMany(Detail),
+    /// Internal server error.
+    #[response(status = 500)]
+    Internal(Detail),
+    /// The database cannot be asked; try again after `Retry-After` seconds.
+    #[response(status = 503, headers(("Retry-After" = String, description = "Seconds")))]
+    Unavailable(Detail),
+}
+
 /// What any operation that reads a body may answer, too.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]

@@ -5,6 +5,7 @@
 //! method, body.
 
 mod answers;
+mod auth;
 mod fields;
 mod groups;
 mod me;
@@ -19,6 +20,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use http::header::{ALLOW, CACHE_CONTROL, VARY};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
@@ -49,6 +51,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(groups::retrieve, groups::update, groups::destroy))
         .routes(routes!(groups::add_members, groups::remove_members))
         .routes(routes!(permissions::list))
+        .routes(routes!(auth::sign_in))
+        .routes(routes!(auth::sign_out))
+        .route("/api/users/auth/otp/signin", post(auth::not_yet))
+        .route("/api/users/auth/otp/verify", post(auth::not_yet))
 }
 
 /// The API, ready to be served.
@@ -80,6 +86,8 @@ fn head() -> OpenApi {
 pub struct Resource {
     name: String,
     description: String,
+    /// Whether anybody may ask, without a token.
+    open: bool,
     allow: HeaderValue,
 }
 
@@ -106,6 +114,7 @@ impl Resource {
         allow.push("OPTIONS");
         let first = known.first().map(|(_, operation)| *operation);
         Self {
+            open: known.iter().all(|(_, operation)| operation.security.is_none()),
             name: first.and_then(|operation| operation.summary.clone()).unwrap_or_default(),
             description: first.and_then(|operation| operation.description.clone()).unwrap_or_default(),
             // Method names are plain ASCII, which every header value may hold.
@@ -164,13 +173,16 @@ async fn indented(response: Response, blanks: usize) -> Response {
     response
 }
 
-/// `OPTIONS`, or a method the route does not know; for staff alone, as the route itself.
+/// `OPTIONS`, or a method the route does not know; for staff alone, unless the route is open to all.
 async fn other_method(
     State(app): State<App>,
     route: MatchedPath,
     method: Method,
-    _: Staff,
+    staff: Result<Staff, Failure>,
 ) -> Result<Response, Failure> {
+    if !app.resource(route.as_str()).is_none_or(|resource| resource.open) {
+        staff?;
+    }
     let resource = app.resource(route.as_str()).filter(|_| method == Method::OPTIONS);
     let resource = resource.ok_or(Failure::MethodNotAllowed(method))?;
     let metadata = json!({

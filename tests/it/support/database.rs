@@ -55,6 +55,7 @@ impl Database {
             connections: 4,
             patience: Duration::from_secs(10),
             password_min_length: 8,
+            sign_in_lifetime: Duration::from_secs(12 * 3600),
         }
     }
 

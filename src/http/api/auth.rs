@@ -1,0 +1,111 @@
+//! `/api/users/auth`: signing in and out.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answers::{BodyRefusals, Refusals, Throttled};
+use super::view::Detail;
+use crate::directory::Origin;
+use crate::directory::password::Password;
+use crate::http::app::App;
+use crate::http::body::{Body, Fields};
+use crate::http::caller::Authenticated;
+use crate::http::error::{Failure, answer, nothing};
+
+/// The key that a sign-in made.
+#[derive(Serialize, ToSchema)]
+struct SignedIn {
+    /// The key, to be sent as `Authorization: Token <key>`.
+    token: String,
+}
+
+/// Who signs in.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct SignInBody {
+    /// The username; blanks around it do not count.
+    username: String,
+    /// The password, as it is.
+    password: String,
+}
+
+/// Sign In
+///
+/// A token with an end for a username and a password. Unknown, inactive and wrong are one answer.
+#[utoipa::path(
+    post,
+    path = "/api/users/auth/pwd/signin",
+    operation_id = "auth_password_sign_in",
+    tag = "auth",
+    request_body = SignInBody,
+    responses(
+        (status = 200, description = "The key of a new token", body = SignedIn,
+            headers(("X-Token-Expires-At" = String, description = "When the token ends (RFC 3339)"))),
+        (status = 401, description = "An `Authorization` header was sent and is not good", body = Detail),
+        BodyRefusals,
+        Throttled,
+    ),
+)]
+pub(super) async fn sign_in(
+    State(app): State<App>,
+    Extension(origin): Extension<Origin>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let (username, password) = (fields.text("username"), fields.text("password"));
+    for (name, value) in [("username", &username), ("password", &password)] {
+        fields.require_filled(name, value.as_deref());
+    }
+    fields.end()?;
+    let password = Password::new(password.unwrap_or_default());
+    let issued = app.directory().sign_in(&origin, &username.unwrap_or_default(), password).await?;
+    let mut response = answer(StatusCode::OK, &SignedIn { token: issued.key.reveal().to_owned() });
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let end = issued.token.expires_at.and_then(|end| HeaderValue::try_from(end.to_string()).ok());
+    if let Some(end) = end {
+        response.headers_mut().insert("x-token-expires-at", end);
+    }
+    Ok(response)
+}
+
+/// How far to sign out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct SignOutBody {
+    /// Whether every token that a sign-in of mine made is revoked, too. False when not said.
+    everywhere: Option<bool>,
+}
+
+/// Sign Out
+///
+/// Revoke the calling token, whoever it belongs to.
+#[utoipa::path(
+    post,
+    path = "/api/users/auth/signout",
+    operation_id = "auth_sign_out",
+    tag = "auth",
+    security(("token" = [])),
+    request_body = SignOutBody,
+    responses((status = 204, description = "The token opens nothing any more"), BodyRefusals, Refusals),
+)]
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    Authenticated(actor): Authenticated,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let everywhere = fields.boolean("everywhere").unwrap_or(false);
+    fields.end()?;
+    app.directory().sign_out(&actor, everywhere).await?;
+    Ok(nothing())
+}
+
+/// Signing in by a code that is sent to a telephone is for a later release.
+pub(super) async fn not_yet() -> Failure {
+    Failure::NotImplemented("Signing in by a one-time code is not available yet.")
+}
