@@ -121,6 +121,11 @@ both! {
         directory.create_user(&operator(), &draft, None).await.unwrap();
         assert_eq!(set("passwordpassword").await, format!("password: {common}"));
         assert_eq!(set("Miller_and_daughters1").await, format!("password: {similar}"));
+        // What an edit makes of the user counts, not what the user was before.
+        let (key, renamed) = (UserKey::Name("miller_and_daughters".into()), named("baker_and_sons"));
+        let taken = Some(Password::new("Baker_and_sons1".into()));
+        let refused = directory.update_user(&operator(), &key, &renamed, taken).await.unwrap_err();
+        assert_eq!(refused.to_string(), format!("password: {similar}"));
         assert_eq!(directory.counters().password_hashes.get(), 0);
     }
 }
