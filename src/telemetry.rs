@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// Bounds of the duration histogram, in seconds.
@@ -130,21 +131,30 @@ pub enum LogStyle {
     Json,
 }
 
+/// Keeps the log going; when it is dropped, what waits is written out.
+pub struct Logging(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
+
 /// Starts logging to standard error; `filter` is a directive such as `info` or `wardroom=debug`.
-pub fn start_logging(filter: &str, style: LogStyle) -> Result<(), String> {
+///
+/// Lines go through a bounded queue to a thread of their own: a reader that is slow, stuck or gone costs
+/// lines, never an answer.
+pub fn start_logging(filter: &str, style: LogStyle) -> Result<Logging, String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
     let human = match style {
         LogStyle::Auto => std::io::stderr().is_terminal(),
         LogStyle::Human => true,
         LogStyle::Json => false,
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (writer, guard) =
+        NonBlockingBuilder::default().lossy(true).thread_name("log").finish(std::io::stderr());
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     let started = if human {
         lines.with_target(false).try_init()
     } else {
         lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     };
-    started.map_err(|error| error.to_string())
+    started.map(|()| Logging(guard)).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(super) fn run(flags: &Flags) -> Result<Report, Mistake> {
 }
 
 async fn serve(config: Config) -> Result<Report, Mistake> {
-    start_logging(&config)?;
+    let _logging = start_logging(&config)?;
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
     let directory = Directory::open(&settings, Clock::system()?).await?;

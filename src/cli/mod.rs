@@ -106,12 +106,28 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let json = cli.json;
     match run(cli) {
-        Ok(report) => {
-            // A reader that has gone away (`wardroom user list | head -1`) has what it wanted.
-            let _ = io::stdout().lock().write_all(report.render(json).as_bytes());
+        Ok(report) => print(&report, json),
+        Err(mistake) => {
+            let _ = io::stderr().lock().write_all(mistake.render(json).as_bytes());
+            ExitCode::from(mistake.code)
+        }
+    }
+}
+
+/// Prints a result. A reader that has gone away (`wardroom user list | head -1`) has what it wanted, unless
+/// the result cannot be had again.
+fn print(report: &Report, json: bool) -> ExitCode {
+    let mut out = io::stdout().lock();
+    let printed = out.write_all(report.render(json).as_bytes()).and_then(|()| out.flush());
+    match printed {
+        Ok(()) => ExitCode::from(report.code),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !report.once => {
             ExitCode::from(report.code)
         }
-        Err(mistake) => {
+        Err(error) => {
+            let lost = if report.once { "; what it would have shown cannot be shown again" } else { "" };
+            let mistake =
+                Mistake::inside(format!("it is done, but the result cannot be printed: {error}{lost}"));
             let _ = io::stderr().lock().write_all(mistake.render(json).as_bytes());
             ExitCode::from(mistake.code)
         }

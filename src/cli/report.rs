@@ -10,12 +10,19 @@ pub(super) struct Report {
     text: String,
     json: Value,
     pub(super) code: u8,
+    /// Whether it cannot be had a second time, as a token's key.
+    pub(super) once: bool,
 }
 
 impl Report {
     /// A result in both forms. The text ends with a line end, or is empty.
     pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, code: 0 }
+        Self { text: text.into(), json, code: 0, once: false }
+    }
+
+    /// The same as something that cannot be shown again.
+    pub(super) fn once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// Nothing to say.

@@ -4,9 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -20,7 +22,7 @@ use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
 use crate::http::app::{App, HttpSettings};
 use crate::http::server::{self, Limits};
-use crate::telemetry::{self, LogStyle, Metrics};
+use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// The arguments of `wardroom serve`.
 #[derive(Args)]
@@ -34,14 +36,14 @@ pub(super) struct Serve {
 
 /// Serves until told to stop.
 pub(super) async fn run(config: Config, init: bool) -> Result<Report, Mistake> {
-    start_logging(&config)?;
+    let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
     Server::bind(&config, directory).await?.run().await?;
     Ok(Report::silent())
 }
 
 /// Starts the log as the settings say.
-pub(super) fn start_logging(config: &Config) -> Result<(), Mistake> {
+pub(super) fn start_logging(config: &Config) -> Result<Logging, Mistake> {
     let style = match config.log_format {
         LogFormat::Auto => LogStyle::Auto,
         LogFormat::Human => LogStyle::Human,
@@ -83,7 +85,10 @@ impl Server {
             _ => None,
         };
         let mut listeners = inherited()?;
-        if listeners.is_empty() {
+        let mut limits = Limits::from(config);
+        if !listeners.is_empty() {
+            limits.last_call = Duration::ZERO;
+        } else {
             for address in &config.listen {
                 listeners.push(listen(*address, "listen").await?);
             }
@@ -93,8 +98,9 @@ impl Server {
             None => None,
         };
         warn_if_reachable_in_clear(&listeners, tls.is_some());
+        raise_file_limit(config.max_connections);
         let app = App::new(directory, HttpSettings::from(config), Metrics::default());
-        Ok(Self { app, tls, limits: Limits::from(config), listeners, metrics })
+        Ok(Self { app, tls, limits, listeners, metrics })
     }
 
     /// Where the first socket listens.
@@ -139,12 +145,18 @@ impl Server {
             )));
         }
         notify(NotifyState::Ready);
-        told_to_stop().await?;
+        let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
+        tokio::select! {
+            told = told_to_stop() => told?,
+            // A server that ends by itself leaves the process deaf: better gone and started anew.
+            _ = servers.next() => return Err(Mistake::inside("a listener ended by itself: see the log")),
+        }
         tracing::info!("stopping: requests in progress are finished");
         notify(NotifyState::Stopping);
         app.start_draining();
         drop(stop);
-        let cut: usize = join_all(servers).await.into_iter().flatten().map(|drained| drained.cut).sum();
+        let drained: Vec<_> = servers.collect().await;
+        let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())
     }
@@ -197,6 +209,29 @@ fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
     }
 }
 
+/// Descriptors that are not connections: databases, sockets, logs.
+const OTHER_FILES: u64 = 128;
+
+/// Each connection is an open file; the usual limit of 1024 is below the connections that are allowed.
+fn raise_file_limit(connections: u32) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::from(connections) + OTHER_FILES;
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= wanted);
+    if enough(limit.current) {
+        return;
+    }
+    let raised = Rlimit { current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))), ..limit };
+    let failed = setrlimit(Resource::Nofile, raised).is_err();
+    if failed || !enough(limit.maximum) {
+        tracing::warn!(
+            max_connections = connections,
+            most = limit.maximum,
+            "the system allows fewer open files than max_connections needs: raise LimitNOFILE or lower the setting"
+        );
+    }
+}
+
 /// Tells the service manager, if there is one.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
@@ -208,9 +243,12 @@ async fn told_to_stop() -> Result<(), Mistake> {
     let unusable = |error: io::Error| Mistake::inside(format!("signals cannot be received: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
+    // The terminal is gone.
+    let mut hangup = signal(SignalKind::hangup()).map_err(unusable)?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ fn shown(issued: &Issued, now: Moment) -> Report {
     if let Value::Object(object) = &mut json {
         object.insert("key".to_owned(), key.reveal().into());
     }
-    Report::new(text, json)
+    Report::new(text, json).once()
 }
 
 fn row(token: &Token, now: Moment) -> [String; 7] {

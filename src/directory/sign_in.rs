@@ -107,7 +107,7 @@ fn admit(
     let user = tx.user(&UserKey::Id(known.id))?.filter(|_| unchanged);
     let Some(user) = user else { return Ok(None) };
     tx.signed_in(user.id, now, hash.as_deref())?;
-    let end = Some(now.saturating_add(lifetime));
+    let end = Some(now.plus(lifetime).map_err(|rule| Error::broken("a sign-in's end cannot be told", rule))?);
     let token = tx.insert_token(row(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end))?;
     record_sign_in(tx, now, origin, &user, &token)?;
     Ok(Some(token))

@@ -44,7 +44,7 @@ impl End {
         let end = match self {
             Self::Default => maker,
             Self::Never => None,
-            Self::After(span) => Some(now.saturating_add(span)),
+            Self::After(span) => Some(now.plus(span).map_err(|rule| Error::invalid("expires_at", &rule))?),
             Self::At(end) => Some(end),
         };
         let wrong = |told: &str| Err(Error::invalid("expires_at", &Rule::Other(told.to_owned())));
@@ -141,7 +141,7 @@ impl Directory {
             if overlap.is_zero() {
                 tx.revoke_token(id, now)?;
             } else {
-                let last = now.saturating_add(overlap);
+                let last = now.plus(overlap).map_err(|rule| Error::invalid("overlap_seconds", &rule))?;
                 tx.update_token(id, &old.name, Some(old.expires_at.map_or(last, |end| end.min(last))))?;
             }
             let replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });

@@ -54,6 +54,7 @@ impl From<&Config> for Limits {
             write_timeout: config.write_timeout,
             tls_handshake_timeout: config.tls_handshake_timeout,
             drain_timeout: config.drain_timeout,
+            last_call: Duration::from_millis(20),
         }
     }
 }

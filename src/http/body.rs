@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::app::App;
 use super::error::Failure;
 use super::multipart;
+use super::unread;
 use crate::directory::model::{Faults, Moment, Rule};
 
 const TRUE: [&str; 14] =
@@ -32,7 +33,7 @@ impl FromRequest<App> for Body {
         let media_type = media_type.unwrap_or_default();
         let bytes =
             axum::body::to_bytes(RawBody::new(request.into_body()), app.settings().max_body_bytes).await;
-        let bytes = bytes.map_err(|_| Failure::BodyTooLarge)?;
+        let bytes = bytes.map_err(|error| unread(&error))?;
         if bytes.is_empty() {
             return Ok(Self(Map::new()));
         }

@@ -35,6 +35,7 @@ use http::header::{
 use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use prometheus_client::metrics::gauge::Gauge;
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -47,6 +48,9 @@ use crate::directory::Origin;
 use crate::telemetry::RequestLabels;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// So much of a path is logged; the rest would be somebody else's text in our log.
+const LOGGED_PATH: usize = 256;
 
 /// Everything in front of the routes, and the routes.
 #[derive(Clone)]
@@ -124,14 +128,29 @@ impl server::Service for Front {
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
         let started = Instant::now();
         let metrics = self.app.metrics();
-        metrics.in_flight.inc();
+        let _in_flight = InFlight::new(&metrics.in_flight);
         let seen = Seen::of(&request, &self.app, peer);
         let span = tracing::info_span!("request", id = %seen.id);
         let response = self.respond(peer, request, &seen).instrument(span.clone()).await;
-        metrics.in_flight.dec();
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         span.in_scope(|| seen.close(&self.app, &response, started));
         response
+    }
+}
+
+/// Counts a request as being answered for as long as it is, however that ends.
+struct InFlight(Gauge);
+
+impl InFlight {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -153,7 +172,7 @@ impl Seen {
         Self {
             id: given.map_or_else(|| app.directory().clock().request_id(), str::to_owned),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            path: request.uri().path().chars().take(LOGGED_PATH).collect(),
             client: site::client(request.headers(), site, peer.address),
         }
     }
@@ -207,7 +226,16 @@ async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Bod
         return Ok(Request::from_parts(parts, Body::new(body)));
     }
     while let Some(frame) = body.frame().await {
-        frame.map_err(|_| Failure::BodyTooLarge)?;
+        frame.map_err(|error| unread(error.as_ref()))?;
     }
     Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// Why a body was not read to its end.
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
+    if error.is::<http_body_util::LengthLimitError>() {
+        Failure::BodyTooLarge
+    } else {
+        Failure::BadRequest("The request's body ended early or is not framed as announced.")
+    }
 }

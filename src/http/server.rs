@@ -34,9 +34,9 @@ use crate::telemetry::ConnectionMetrics;
 
 /// How long to wait when the system has no room for another connection (most often: no file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How much longer than asked a listener stays open: closing it resets every client in its backlog, and
-/// those who connected before the stop are owed an answer.
-const LAST_CALL: Duration = Duration::from_millis(20);
+/// How long connections stay open after a stop has begun, so that a client in the middle of its work is told
+/// `Connection: close` with its next answer and not by a closed door.
+const GRACE: Duration = Duration::from_secs(1);
 /// hyper's own bound on what it buffers; heads are bounded by the wire, well before this.
 const MIN_BUFFER: usize = 64 * 1024;
 
@@ -68,6 +68,10 @@ pub struct Limits {
     pub tls_handshake_timeout: Duration,
     /// How long a stop waits for requests in flight.
     pub drain_timeout: Duration,
+    /// How much longer than asked the listener stays open: closing it resets every client in its backlog,
+    /// and those who connected before the stop are owed an answer. Nothing for a socket that somebody else
+    /// holds, too: its backlog is the successor's.
+    pub last_call: Duration,
 }
 
 impl Limits {
@@ -118,7 +122,10 @@ pub async fn serve<S: Service>(
     let gate = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let mut last_call = pin!(shutdown.then(|()| tokio::time::sleep(LAST_CALL)));
+    let mut last_call = pin!(shutdown.then(|()| {
+        let _ = stop.send(true);
+        tokio::time::sleep(limits.last_call)
+    }));
     loop {
         tokio::select! {
             biased;
@@ -130,7 +137,6 @@ pub async fn serve<S: Service>(
         }
     }
     drop(listener);
-    let _ = stop.send(true);
     drain(connections, limits.drain_timeout).await
 }
 
@@ -194,9 +200,10 @@ enum Ended {
     Cut,
 }
 
-/// Resolves when the listener's stop has begun.
-async fn told(stop: &mut watch::Receiver<bool>) {
+/// Resolves when a stop has begun and its grace is over.
+async fn told(mut stop: watch::Receiver<bool>, grace: Duration) {
     let _ = stop.wait_for(|stop| *stop).await;
+    tokio::time::sleep(grace).await;
 }
 
 fn report(ended: Result<Ended, JoinError>) -> Ended {
@@ -233,7 +240,7 @@ impl Drop for Open {
 
 impl<S: Service> House<S> {
     /// A connection from its first byte to its last.
-    async fn host(self: Arc<Self>, guest: Guest, mut stop: watch::Receiver<bool>) -> Ended {
+    async fn host(self: Arc<Self>, guest: Guest, stop: watch::Receiver<bool>) -> Ended {
         let Guest { stream, address, room: _room } = guest;
         let _open = Open::new(self.metrics.open.clone());
         self.metrics.accepted.inc();
@@ -244,7 +251,7 @@ impl<S: Service> House<S> {
         let Some(acceptor) = &self.tls else { return self.converse(stream, peer, stop).await };
         let handshake = tokio::time::timeout(self.limits.tls_handshake_timeout, acceptor.accept(stream));
         let shaken = tokio::select! {
-            () = told(&mut stop) => return Ended::Cut,
+            () = told(stop.clone(), self.grace()) => return Ended::Cut,
             shaken = handshake => shaken,
         };
         match shaken {
@@ -255,22 +262,28 @@ impl<S: Service> House<S> {
         Ended::InOrder
     }
 
+    /// The grace leaves time for what is asked at its very end.
+    fn grace(&self) -> Duration {
+        GRACE.min(self.limits.drain_timeout / 2)
+    }
+
     /// Answers the requests of one connection until either side ends it.
-    async fn converse<T>(self: &Arc<Self>, stream: T, peer: Peer, mut stop: watch::Receiver<bool>) -> Ended
+    async fn converse<T>(self: &Arc<Self>, stream: T, peer: Peer, stop: watch::Receiver<bool>) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let wire = Wire::new(stream, self.limits.wire());
-        let line = Arc::new(Line { house: Arc::clone(self), peer, seen: wire.seen() });
+        let line = Arc::new(Line { house: Arc::clone(self), peer, seen: wire.seen(), stop: stop.clone() });
         let answer = service_fn(move |request| Arc::clone(&line).answer(request));
         let mut connection = self.http.serve_connection(wire, answer);
         let mut stopping = false;
+        let mut told = pin!(told(stop, self.grace()));
         let result = loop {
             tokio::select! {
                 // First: a request that is already there when the stop comes is still answered.
                 biased;
                 result = &mut connection => break result,
-                () = told(&mut stop), if !stopping => stopping = true,
+                () = &mut told, if !stopping => stopping = true,
             }
             Pin::new(&mut connection).graceful_shutdown();
         };
@@ -291,6 +304,7 @@ struct Line<S> {
     house: Arc<House<S>>,
     peer: Peer,
     seen: Seen,
+    stop: watch::Receiver<bool>,
 }
 
 impl<S: Service> Line<S> {
@@ -299,7 +313,7 @@ impl<S: Service> Line<S> {
         // The wire cannot tell where chunks end, so no request may follow them on this connection.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
         let mut response = self.house.service.answer(self.peer, request).await;
-        if last {
+        if last || *self.stop.borrow() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)

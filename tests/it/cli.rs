@@ -114,6 +114,7 @@ both! {
             (vec!["token", "issue", "42", "--name", ""], 4, "name: This field may not be blank."),
             (vec!["token", "issue", "42", "--name", "x", "--expires-in", "soon"], 2, "use a number and a unit"),
             (vec!["token", "issue", "42", "--name", "x", "--expires-in", "0s"], 2, "a token cannot end at once"),
+            (vec!["token", "issue", "42", "--name", "x", "--expires-in", "1000000y"], 4, "expires_at: Datetime is out of range."),
             (vec!["token", "revoke", "0"], 2, "greater than or equal to 1"),
             (vec!["token", "revoke", "4711"], 3, "there is no token with id 4711"),
             (vec!["frobnicate"], 2, "unrecognized subcommand"),
@@ -136,6 +137,18 @@ both! {
         let issued = on(&site.database, &["token", "issue", "admin", "--name", "x", "--json"], "").json();
         assert_eq!(site.me(issued["key"].as_str().unwrap()).send().await.status, 200);
     }
+}
+
+/// A key that could not be shown is not told as a success.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_cannot_be_printed_is_a_failure() {
+    let site = Site::start(Backend::Sqlite).await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wardroom"));
+    command.args(site.database.args()).args(["token", "issue", "42", "--name", "lost"]).stdout(full);
+    let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be shown again"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

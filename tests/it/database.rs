@@ -96,7 +96,7 @@ async fn a_bad_file_is_named_and_left_alone() {
     let mut scrambled = whole.clone();
     scrambled[..16].copy_from_slice(b"not a database!!");
     for (about, content, told) in [
-        ("empty", vec![], "is damaged (the file is cut off inside its header)"),
+        ("empty", vec![], "was never finished"),
         ("half a header", whole[..50].to_vec(), "is damaged (the file is cut off inside its header)"),
         (
             "half a file",

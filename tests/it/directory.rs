@@ -75,6 +75,10 @@ both! {
     /// However many try at once to remove two admins from each other, one stays.
     async fn the_last_admin_stays(backend: Backend) {
         let database = Database::new(backend).await;
+        if backend == Backend::Postgres {
+            // With a snapshot older than the writers' lock two would each see the other.
+            database.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$").await;
+        }
         let directory = Arc::new(directory(&database).await);
         let mut admins = Vec::new();
         for name in ["one", "two", "three"] {

@@ -20,5 +20,6 @@ mod directory;
 mod front;
 mod guards;
 mod house;
+mod outages;
 mod pinned;
 mod process;

@@ -60,7 +60,7 @@ impl Drop for Process {
     }
 }
 
-fn wardroom(args: &[&str]) -> Command {
+pub fn wardroom(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardroom"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WARDROOM_")) {
         command.env_remove(name);

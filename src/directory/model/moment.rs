@@ -28,10 +28,10 @@ impl Moment {
         self.0.as_microsecond()
     }
 
-    /// This moment moved on by `span`, at the latest to the end of the year 9999.
-    pub fn saturating_add(self, span: Duration) -> Self {
-        let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        Self::from_micros(self.as_micros().saturating_add(micros)).unwrap_or(Self(Timestamp::MAX))
+    /// This moment moved on by `span`; refused beyond the year 9999.
+    pub fn plus(self, span: Duration) -> Result<Self, Rule> {
+        let micros = i64::try_from(span.as_micros()).map_err(|_| Rule::TimeRange)?;
+        Self::from_micros(self.as_micros().checked_add(micros).ok_or(Rule::TimeRange)?)
     }
 }
 

@@ -14,6 +14,8 @@ use crate::directory::model::Rule;
 pub(in crate::directory) enum StoreError {
     /// The database is away, busy, full or read-only: the same statement may succeed later.
     Unavailable(String),
+    /// The database's file is not whole, or not a database.
+    Damaged(String),
     /// A constraint refused the row; named as the database named it.
     Constraint(String),
     /// A fault of ours, or a damaged database.
@@ -32,6 +34,7 @@ impl From<rusqlite::Error> for StoreError {
             return Self::Broken(error.into());
         };
         match failure.code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(error.to_string()),
             ErrorCode::ConstraintViolation => Self::Constraint(message.clone().unwrap_or_default()),
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -90,7 +93,7 @@ impl From<deadpool_postgres::PoolError> for StoreError {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(why) => Self::Unavailable(why),
+            StoreError::Unavailable(why) | StoreError::Damaged(why) => Self::Unavailable(why),
             StoreError::Constraint(name) => constraint(&name),
             StoreError::Broken(source) => Self::broken("a statement failed", source),
         }

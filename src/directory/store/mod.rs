@@ -67,7 +67,10 @@ impl Store {
     pub(super) async fn open(settings: &Settings) -> Result<Self, OpenError> {
         let backend = Backend::new(settings)?;
         let checked = backend.clone();
-        blocking(move || check(&checked)).await?;
+        let file = matches!(backend, Backend::Sqlite { .. });
+        blocking(move || check(&checked))
+            .await
+            .map_err(|error| if file { error.of_a_file() } else { error })?;
         let writer = Writer::start(backend.clone()).map_err(|error| OpenError::Broken(error.into()))?;
         Ok(Self { backend, writer, writes: Counter::default() })
     }
@@ -77,13 +80,13 @@ impl Store {
         if let Location::Sqlite(directory) = &settings.location {
             sqlite::create(directory, settings.patience)?;
         }
-        let backend = Backend::new(settings)?.patient();
+        let backend = Backend::new(&patient(settings))?;
         blocking(move || create(&backend, now)).await
     }
 
     /// Upgrades an existing database; tells which versions were applied.
     pub(super) async fn migrate(settings: &Settings, now: Moment) -> Result<Vec<i64>, OpenError> {
-        let backend = Backend::new(settings)?.patient();
+        let backend = Backend::new(&patient(settings))?;
         blocking(move || migrate::migrate(&initialised(&backend)?, now)).await
     }
 
@@ -115,6 +118,9 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
+        if let Backend::Sqlite { readers, .. } = &self.backend {
+            readers.check_in_place()?;
+        }
         self.writes.inc();
         self.writer.write(work).await
     }
@@ -132,22 +138,13 @@ impl Backend {
             Location::Sqlite(directory) => {
                 sqlite::check_library()?;
                 sqlite::check_file(directory)?;
-                let readers = Arc::new(Readers::new(directory, patience));
+                let readers = Arc::new(Readers::new(directory, patience, settings.connections));
                 Ok(Self::Sqlite { readers, directory: directory.clone(), patience })
             }
             Location::Postgres(url) => {
                 let pool = postgres::pool(url, settings.connections, patience)?;
                 Ok(Self::Postgres { pool, runtime: Handle::current(), patience })
             }
-        }
-    }
-
-    fn patient(self) -> Self {
-        match self {
-            Self::Postgres { pool, runtime, .. } => {
-                Self::Postgres { pool, runtime, patience: MIGRATION_PATIENCE }
-            }
-            sqlite => sqlite,
         }
     }
 
@@ -162,6 +159,14 @@ impl Backend {
                 Ok(Link::Postgres { client, runtime: runtime.clone(), patience: *patience })
             }
         }
+    }
+}
+
+/// The settings for making or changing a schema, which may take PostgreSQL long.
+fn patient(settings: &Settings) -> Settings {
+    match &settings.location {
+        Location::Postgres(_) => Settings { patience: MIGRATION_PATIENCE, ..settings.clone() },
+        Location::Sqlite(_) => settings.clone(),
     }
 }
 
@@ -182,6 +187,9 @@ fn initialised(backend: &Backend) -> Result<Link, OpenError> {
 }
 
 fn check(backend: &Backend) -> Result<(), OpenError> {
+    if let Backend::Sqlite { readers, .. } = backend {
+        readers.check_in_place()?;
+    }
     migrate::check(&initialised(backend)?)
 }
 

@@ -19,7 +19,9 @@ pub enum OpenError {
     )]
     Uninitialised,
     /// Making the database was interrupted.
-    #[error("the database at {0} was never finished: it is empty; delete it and run `wardroom init`")]
+    #[error(
+        "the database at {0} was never finished: it holds nothing; if no `wardroom init` is at work there now, delete it and run `wardroom init`"
+    )]
     HalfMade(PathBuf),
     /// A new directory was asked for where one is.
     #[error("{0} holds a directory already: nothing was changed")]
@@ -85,6 +87,11 @@ pub enum OpenError {
     /// The database cannot be asked now.
     #[error("the database cannot be reached ({0}): check that it runs and that database_url is right")]
     Unreachable(String),
+    /// The file is there and ours, but SQLite cannot work with it.
+    #[error(
+        "the database file cannot be used ({0}): check the disk's free space, and the owner and mode of the file and its directory"
+    )]
+    Unusable(String),
     /// Anything else.
     #[error("the database cannot be opened: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
@@ -94,28 +101,25 @@ impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(why) => Self::Unreachable(why),
+            StoreError::Damaged(reason) => Self::Damaged { path: "the database file".to_owned(), reason },
             StoreError::Constraint(why) => Self::Broken(why.into()),
-            StoreError::Broken(source) => match source.downcast::<rusqlite::Error>() {
-                Ok(sqlite) => Self::from(*sqlite),
-                Err(source) => Self::Broken(source),
-            },
+            StoreError::Broken(source) => Self::Broken(source),
         }
     }
 }
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => {
-                Self::Damaged { path: "the database file".to_owned(), reason: error.to_string() }
-            }
-            Some(_) => match StoreError::from(error) {
-                StoreError::Unavailable(why) => Self::Unreachable(why),
-                StoreError::Constraint(why) => Self::Broken(why.into()),
-                StoreError::Broken(source) => Self::Broken(source),
-            },
-            None => Self::Broken(error.into()),
+        Self::from(StoreError::from(error)).of_a_file()
+    }
+}
+
+impl OpenError {
+    /// The same about a SQLite file, for which there is nothing to be reached.
+    pub(super) fn of_a_file(self) -> Self {
+        match self {
+            Self::Unreachable(why) => Self::Unusable(why),
+            other => other,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls};
@@ -16,13 +16,18 @@ use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 
+/// However patient a statement is, a server that does not take a connection in this time is not there.
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+
 /// A pool for `url`. Nothing is connected yet.
 ///
 /// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted
 /// roots; any other mode means no TLS.
 pub(super) fn pool(url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
     let mut config: Config = url.parse().map_err(|_| OpenError::BadUrl)?;
-    config.connect_timeout(patience).application_name("wardroom");
+    let options = options(&config, patience);
+    let connecting = patience.min(LONGEST_CONNECT);
+    config.connect_timeout(connecting).application_name("wardroom").options(options);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = if config.get_ssl_mode() == SslMode::Require {
         Manager::from_config(config, MakeRustlsConnect::new(tls()?), recycling)
@@ -32,9 +37,19 @@ pub(super) fn pool(url: &str, connections: usize, patience: Duration) -> Result<
     Pool::builder(manager)
         .max_size(connections)
         .runtime(Runtime::Tokio1)
-        .timeouts(Timeouts { wait: Some(patience), create: Some(patience), recycle: Some(patience) })
+        .timeouts(Timeouts { wait: Some(patience), create: Some(connecting), recycle: Some(connecting) })
         .build()
         .map_err(|error| OpenError::Broken(error.into()))
+}
+
+/// The server gives up a statement when we do: what nobody waits for must not hold a connection there. And
+/// a process that is stopped inside a transaction must not hold the writers' lock for ever.
+fn options(config: &Config, patience: Duration) -> String {
+    let (own, millis) = (config.get_options().unwrap_or_default(), patience.as_millis());
+    let idle = (patience * 5).max(Duration::from_secs(10)).as_millis();
+    format!(
+        "{own} -c statement_timeout={millis} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={idle}"
+    )
 }
 
 fn tls() -> Result<rustls::ClientConfig, OpenError> {
@@ -47,17 +62,19 @@ fn tls() -> Result<rustls::ClientConfig, OpenError> {
     Ok(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Reads all rows of a statement. A connection that had died unnoticed is replaced once.
+/// Reads all rows of a statement, within `patience` in all. A connection that had died unnoticed is
+/// replaced once.
 pub(super) async fn read<T: FromRow>(
     pool: &Pool,
     sql: &Sql,
     patience: Duration,
 ) -> Result<Vec<T>, StoreError> {
-    let client = pool.get().await?;
-    match all(&client, sql, patience).await {
+    let deadline = Instant::now() + patience;
+    let client = by(deadline, pool.get()).await?;
+    match all(&client, sql, deadline).await {
         Err(StoreError::Unavailable(_)) if client.is_closed() => {
             drop(client);
-            all(&pool.get().await?, sql, patience).await
+            all(&by(deadline, pool.get()).await?, sql, deadline).await
         }
         outcome => {
             if matches!(outcome, Err(StoreError::Unavailable(_))) {
@@ -73,9 +90,9 @@ pub(super) async fn read<T: FromRow>(
 pub(super) async fn all<T: FromRow>(
     client: &Client,
     sql: &Sql,
-    patience: Duration,
+    deadline: Instant,
 ) -> Result<Vec<T>, StoreError> {
-    let rows = patiently(patience, async {
+    let rows = by(deadline, async {
         let statement = client.prepare_cached(sql.text()).await?;
         client.query(&statement, &parameters(sql)).await
     });
@@ -83,8 +100,8 @@ pub(super) async fn all<T: FromRow>(
 }
 
 /// Runs a statement that gives no rows; tells how many it changed.
-pub(super) async fn execute(client: &Client, sql: &Sql, patience: Duration) -> Result<u64, StoreError> {
-    let changed = patiently(patience, async {
+pub(super) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Result<u64, StoreError> {
+    let changed = by(deadline, async {
         let statement = client.prepare_cached(sql.text()).await?;
         client.execute(&statement, &parameters(sql)).await
     });
@@ -92,17 +109,18 @@ pub(super) async fn execute(client: &Client, sql: &Sql, patience: Duration) -> R
 }
 
 /// Runs statements without parameters, such as a migration or `COMMIT`.
-pub(super) async fn batch(client: &Client, text: &str, patience: Duration) -> Result<(), StoreError> {
-    patiently(patience, client.batch_execute(text)).await
+pub(super) async fn batch(client: &Client, text: &str, deadline: Instant) -> Result<(), StoreError> {
+    by(deadline, client.batch_execute(text)).await
 }
 
-async fn patiently<T>(
-    patience: Duration,
-    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, StoreError> {
-    match timeout(patience, work).await {
+/// The outcome of `work`, if there is one in time.
+async fn by<T, E>(deadline: Instant, work: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
+where
+    StoreError: From<E>,
+{
+    match timeout_at(deadline, work).await {
         Ok(outcome) => outcome.map_err(StoreError::from),
-        Err(_) => Err(StoreError::Unavailable(format!("PostgreSQL did not answer within {patience:?}"))),
+        Err(_) => Err(StoreError::Unavailable("PostgreSQL did not answer in time".to_owned())),
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -46,8 +46,22 @@ pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenErr
     if entries.any(|entry| entry.file_name() != "lost+found") {
         return Err(OpenError::NotEmpty(directory.to_owned()));
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(unreadable)?;
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if let Err(error) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        return Err(match error.kind() {
+            ErrorKind::AlreadyExists => OpenError::AlreadyThere(path.display().to_string()),
+            _ => unreadable(error),
+        });
+    }
+    let marked = mark(&path, patience);
+    if marked.is_err() {
+        remove(directory);
+    }
+    marked
+}
+
+/// Makes a file ours, so that it is never taken for somebody else's, and the other way round.
+fn mark(path: &Path, patience: Duration) -> Result<(), OpenError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(patience)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(())
@@ -75,6 +89,9 @@ pub(super) fn check_file(directory: &Path) -> Result<(), OpenError> {
     let metadata = opened.metadata().map_err(unreadable)?;
     if metadata.permissions().mode() & 0o007 != 0 {
         return Err(OpenError::WorldReadable(path));
+    }
+    if metadata.len() == 0 {
+        return Err(OpenError::HalfMade(path));
     }
     let mut header = [0; 100];
     let damaged =
@@ -115,7 +132,8 @@ pub(super) fn connect(directory: &Path, patience: Duration) -> Result<Connection
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
+    // No mmap: a file that somebody truncates or overwrites in place would end the process by SIGBUS.
+    connection.pragma_update(None, "mmap_size", 0)?;
     // The same plan whatever the parameters: a plan that EXPLAIN showed is the plan that runs.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -131,27 +149,71 @@ pub(super) fn check_library() -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Which file was opened. One that is put in its place later is another: connections would go on with the
+/// old one, unseen, while everybody else works on the new.
+struct Watched {
+    device: u64,
+    inode: u64,
+    looked: Instant,
+}
+
+/// How long a file that was in its place is taken to be there still.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Connections for reading, lent out one statement at a time.
 pub(super) struct Readers {
     directory: PathBuf,
     patience: Duration,
+    /// Idle connections beyond this are closed.
+    most: usize,
     idle: Mutex<Vec<Connection>>,
+    watched: Mutex<Option<Watched>>,
 }
 
 impl Readers {
-    pub(super) fn new(directory: &Path, patience: Duration) -> Self {
-        Self { directory: directory.to_owned(), patience, idle: Mutex::new(Vec::new()) }
+    pub(super) fn new(directory: &Path, patience: Duration, most: usize) -> Self {
+        let (idle, watched) = (Mutex::default(), Mutex::default());
+        Self { directory: directory.to_owned(), patience, most, idle, watched }
+    }
+
+    /// Refuses to go on when the file is no longer the one that was opened; looks once a second at most.
+    pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if watched.as_ref().is_some_and(|watched| watched.looked.elapsed() < LOOK_AGAIN) {
+            return Ok(());
+        }
+        let there = fs::metadata(file(&self.directory)).map(|there| (there.dev(), there.ino()));
+        match (watched.as_mut(), there) {
+            (Some(known), Ok((device, inode))) if (known.device, known.inode) == (device, inode) => {
+                known.looked = Instant::now();
+                Ok(())
+            }
+            (None, Ok((device, inode))) => {
+                *watched = Some(Watched { device, inode, looked: Instant::now() });
+                Ok(())
+            }
+            (Some(_), Ok(_)) => Err(StoreError::Unavailable(
+                "another file was put in the database's place: restart".to_owned(),
+            )),
+            (_, Err(error)) => {
+                Err(StoreError::Unavailable(format!("the database file is not there: {error}")))
+            }
+        }
     }
 
     /// Runs one statement; a connection that failed is not used again.
     pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+        self.check_in_place()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.reader()?,
         };
         let rows = all(&connection, sql)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.most {
+            idle.push(connection);
+        }
         Ok(rows)
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use deadpool_postgres::Client;
 use rusqlite::Connection;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::fault::StoreError;
 use super::row::FromRow;
@@ -25,7 +26,7 @@ impl Link {
         match self {
             Self::Sqlite(connection) => sqlite::all(connection, sql),
             Self::Postgres { client, runtime, patience } => {
-                runtime.block_on(postgres::all(client, sql, *patience))
+                runtime.block_on(postgres::all(client, sql, Instant::now() + *patience))
             }
         }
     }
@@ -34,7 +35,7 @@ impl Link {
         match self {
             Self::Sqlite(connection) => sqlite::execute(connection, sql),
             Self::Postgres { client, runtime, patience } => {
-                runtime.block_on(postgres::execute(client, sql, *patience))
+                runtime.block_on(postgres::execute(client, sql, Instant::now() + *patience))
             }
         }
     }
@@ -43,7 +44,7 @@ impl Link {
         match self {
             Self::Sqlite(connection) => Ok(connection.execute_batch(text)?),
             Self::Postgres { client, runtime, patience } => {
-                runtime.block_on(postgres::batch(client, text, *patience))
+                runtime.block_on(postgres::batch(client, text, Instant::now() + *patience))
             }
         }
     }
@@ -61,7 +62,10 @@ impl Link {
     pub(super) fn begin(&self) -> Result<(), StoreError> {
         self.batch(match self {
             Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            Self::Postgres { .. } => "BEGIN; SELECT pg_advisory_xact_lock(6283734521)",
+            // READ COMMITTED, whatever the server's default: a snapshot must not be older than the lock.
+            Self::Postgres { .. } => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(6283734521)"
+            }
         })
     }
 }

@@ -128,7 +128,7 @@ fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, 
 /// The same fault for one more caller.
 fn copy(error: &StoreError) -> Error {
     match error {
-        StoreError::Unavailable(why) => Error::Unavailable(why.clone()),
+        StoreError::Unavailable(why) | StoreError::Damaged(why) => Error::Unavailable(why.clone()),
         StoreError::Constraint(name) => Error::broken("a commit failed", name.clone()),
         StoreError::Broken(source) => Error::broken("a commit failed", source.to_string()),
     }

@@ -56,6 +56,7 @@ fn limits() -> Limits {
         write_timeout: LONG,
         tls_handshake_timeout: LONG,
         drain_timeout: LONG,
+        last_call: Duration::from_millis(20),
     }
 }
 
@@ -426,7 +427,7 @@ async fn a_client_still_in_the_backlog_at_a_stop_is_answered() {
         drop(client);
         let drained = stopping.await.unwrap();
         if answered {
-            assert_eq!((statuses(&said), drained), (vec!["200"], Drained { finished: 1, cut: 0 }));
+            assert_eq!((statuses(&said), drained.cut), (vec!["200"], 0));
             return;
         }
     }

@@ -90,6 +90,18 @@ impl Database {
         }
     }
 
+    /// Takes the database away from whoever is using it.
+    pub async fn take_away(&self) {
+        match (&self.location, &self.server) {
+            (Location::Sqlite(directory), _) => std::fs::remove_file(directory.join("wardroom.db")).unwrap(),
+            (Location::Postgres(_), Some((server, name))) => {
+                let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+                connect(server).await.batch_execute(&drop).await.unwrap();
+            }
+            (Location::Postgres(_), None) => panic!("a database without a server"),
+        }
+    }
+
     /// One number out of the database.
     pub async fn number(&self, query: &str) -> i64 {
         match &self.location {
