@@ -11,6 +11,7 @@ pub mod api;
 pub mod app;
 pub mod body;
 pub mod caller;
+mod docs;
 pub mod error;
 pub mod json;
 mod multipart;
@@ -64,7 +65,7 @@ pub struct Front {
 impl Front {
     /// The server proper: the API and the operators' routes.
     pub fn new(app: App) -> Self {
-        let routes = Router::new().merge(api::router(&app)).merge(ops::router());
+        let routes = Router::new().merge(api::router(&app)).merge(ops::router()).merge(docs::router());
         Self::of(app, routes, true)
     }
 

@@ -114,6 +114,16 @@ both! {
         }
         let document = site.get("/api/openapi.json").send().await;
         assert_eq!(document.json()["openapi"], "3.1.0");
+        let page = site.get("/api/docs/").send().await;
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html")));
+        assert!(page.body.contains("<base href=\"/api/docs/\">"), "{}", page.body);
+        let script = site.get("/api/docs/swagger-initializer.js").send().await;
+        assert!(script.body.contains("/api/openapi.json"));
+        assert_eq!(site.get("/api/docs/nothing.js").send().await.status, 404);
+        // Nothing on the page comes from elsewhere.
+        for file in ["/api/docs", "/api/docs/swagger-initializer.js"] {
+            assert!(!site.get(file).send().await.body.contains("https://"), "{file}");
+        }
         site.app.start_draining();
         assert_eq!(site.get("/readyz").send().await.to_string(), r#"503 {"status":"stopping"}"#);
         assert_eq!(site.me(&site.alex.key).send().await.status, 200);
