@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::json;
+use super::problem::Code;
 use crate::directory::Error;
 use crate::directory::model::Faults;
 
@@ -73,6 +74,27 @@ impl Failure {
         }
     }
 
+    /// What machines call it: the framework's codes, and one of ours where it has none.
+    fn code(&self) -> Code {
+        Code(match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::Malformed(_) => "parse_error",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::NotImplemented(_) => "not_implemented",
+            Self::Invalid(_) => "invalid",
+            Self::Unauthenticated(_) => "authentication_failed",
+            Self::Forbidden(_) => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::NotAcceptable => "not_acceptable",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Expectation => "expectation_failed",
+            Self::Throttled(_) => "throttled",
+            Self::Unavailable(_) | Self::TookTooLong => "service_unavailable",
+            Self::Internal(_) => "error",
+        })
+    }
+
     fn body(&self) -> Value {
         let detail: &str = match self {
             Self::Invalid(faults) => {
@@ -125,6 +147,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         self.log();
         let mut response = answer(self.status(), &self.body());
+        response.extensions_mut().insert(self.code());
         let headers = response.headers_mut();
         match self {
             Self::Unauthenticated(_) => {

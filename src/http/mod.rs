@@ -18,6 +18,7 @@ mod multipart;
 pub mod negotiate;
 pub mod ops;
 mod path;
+mod problem;
 pub mod server;
 pub mod site;
 pub mod wire;

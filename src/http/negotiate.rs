@@ -15,6 +15,8 @@ const INDENT_MAX: i64 = 8;
 pub struct Negotiated {
     /// Blanks a level for indented JSON; `None` is compact.
     pub indent: Option<usize>,
+    /// Errors as RFC 9457 has them, and not in the framework's shape.
+    pub problems: bool,
 }
 
 /// Holds the request's wishes against what can be served.
@@ -25,11 +27,16 @@ pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated,
     }
     let accept = accept(headers);
     let wishes = accept.split(',').take(MEDIA_TYPES_MAX).filter(|wish| wish.len() <= MEDIA_TYPE_LENGTH_MAX);
-    let matches = wishes.filter_map(MediaType::parse).filter(MediaType::takes_json);
+    let wishes: Vec<_> = wishes.filter_map(MediaType::parse).collect();
+    let problems = wishes.iter().any(MediaType::takes_problems);
+    let matches = wishes.iter().filter(|wish| wish.takes_json());
     // The most specific wish counts, and among equals the first.
-    let best = matches.reduce(|best, next| if next.precedence() > best.precedence() { next } else { best });
-    let best = best.ok_or(Failure::NotAcceptable)?;
-    Ok(Negotiated { indent: best.indent() })
+    match matches.reduce(|best, next| if next.precedence() > best.precedence() { next } else { best }) {
+        Some(best) => Ok(Negotiated { indent: best.indent(), problems }),
+        // Who names errors alone has said how they shall look, and takes JSON for the rest.
+        None if problems => Ok(Negotiated { indent: None, problems }),
+        None => Err(Failure::NotAcceptable),
+    }
 }
 
 /// The last value of a query parameter.
@@ -64,6 +71,11 @@ impl<'a> MediaType<'a> {
     fn takes_json(&self) -> bool {
         (self.main == "*" || self.main.eq_ignore_ascii_case("application"))
             && (self.sub == "*" || self.sub.eq_ignore_ascii_case("json"))
+    }
+
+    /// By its own name only: a wild card is the framework's clients', who know its shape.
+    fn takes_problems(&self) -> bool {
+        self.main.eq_ignore_ascii_case("application") && self.sub.eq_ignore_ascii_case("problem+json")
     }
 
     fn precedence(&self) -> u8 {

@@ -231,3 +231,24 @@ both! {
 
     }
 }
+
+both! {
+    /// RFC 9457 for those who ask for it by name; the framework's shape for everybody else.
+    async fn errors_are_problems_when_asked(backend: Backend) {
+        let site = Site::start(backend).await;
+        let ask = |request: Request| request.header("Accept", "application/json, application/problem+json").send();
+        let missing = ask(site.get("/api/users/me")).await;
+        assert_eq!(missing.to_string(), r#"401 [www-authenticate: Token] {"type":"about:blank","title":"Unauthorized","status":401,"code":"authentication_failed","detail":"Authentication credentials were not provided."}"#);
+        assert_eq!(missing.header("content-type"), Some("application/problem+json"));
+        let invalid = ask(site.get("/api/users/me?fields=x").token(&site.alex.key)).await;
+        assert_eq!(invalid.to_string(), r#"400 {"type":"about:blank","title":"Bad Request","status":400,"code":"invalid","errors":{"fields":["\"x\" is not a valid choice."]}}"#);
+        let post = ask(site.request("POST", "/api/users/me").token(&site.alex.key)).await;
+        assert_eq!(post.json()["code"], "method_not_allowed");
+        let fine = ask(site.get("/api/users/me").token(&site.alex.key)).await;
+        assert_eq!((fine.body.as_str(), fine.header("content-type")), (ALEX, Some("application/json")));
+        let alone = site.get("/api/users/me").header("Accept", "application/problem+json").send().await;
+        assert_eq!((alone.status, &alone.json()["code"]), (401, &serde_json::json!("authentication_failed")));
+        let any = site.get("/api/users/me").header("Accept", "*/*").send().await;
+        assert_eq!(any.header("content-type"), Some("application/json"));
+    }
+}

@@ -34,6 +34,7 @@ use super::caller::{self, Staff};
 use super::error::{Failure, answer};
 use super::json;
 use super::negotiate::negotiate;
+use super::problem;
 
 /// The routes. The path stands on the handler, once, for the router and the document.
 fn routes() -> OpenApiRouter<App> {
@@ -142,6 +143,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
             response
         }
     };
+    let response = if negotiated.problems { problem::told(response).await } else { response };
     let response = match negotiated.indent {
         Some(blanks) => indented(response, blanks).await,
         None => response,
