@@ -288,6 +288,7 @@ fn blank(username: String, now: Moment) -> User {
         is_staff: false,
         is_admin: false,
         last_login: None,
+        last_seen_at: None,
         created_at: now,
         updated_at: now,
         groups: Vec::new(),

@@ -11,7 +11,7 @@ use crate::directory::model::{GroupId, Moment, User, UserId, UserKey, fold};
 macro_rules! columns {
     () => {
         "u.id, u.username, u.mobile_number, u.email, u.avatar, u.first_name, u.last_name, u.gender, \
-         u.is_active, u.is_staff, u.is_admin, u.last_login, u.created_at, u.updated_at, \
+         u.is_active, u.is_staff, u.is_admin, u.last_login, u.last_seen_at, u.created_at, u.updated_at, \
          (SELECT string_agg(CAST(m.group_id AS TEXT), ',' ORDER BY m.group_id) \
             FROM memberships m WHERE m.user_id = u.id)"
     };
@@ -33,6 +33,7 @@ impl FromRow for User {
             is_staff: row.next()?,
             is_admin: row.next()?,
             last_login: moment(row.next()?)?,
+            last_seen_at: moment(row.next()?)?,
             created_at: row.next_as::<i64, _>("time")?,
             updated_at: row.next_as::<i64, _>("time")?,
             groups: numbers(row.next()?, "group id")?,
