@@ -131,3 +131,30 @@ both! {
         }
     }
 }
+
+both! {
+    /// How long the lists take on a large directory: run by hand
+    /// (`scripts/test --release --test it -- --ignored --nocapture a_large_list`).
+    #[ignore = "measures, and takes minutes"]
+    async fn a_large_list_is_timed(backend: Backend) {
+        let database = filled(backend, 200_000).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        for query in [
+            "", "cursor=", "offset=190000", "limit=1000", "search=xyzzy", "search=lee", "search=zz", "ordering=-last_login",
+            "ordering=gender,username", "has_first_name=0", "has_token=1", "has_groups=0", "gender=other", "created_date=2025-02-01",
+        ] {
+            let pairs: Vec<_> = query.split_once('=').into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let query = UserQuery::parse(&pairs).unwrap();
+            let started = std::time::Instant::now();
+            for _ in 0..5 {
+                directory.list_users(&operator(), &query).await.unwrap();
+            }
+            tell(&format!("{backend:?} {pairs:?}: {:?}", started.elapsed() / 5));
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the measurement is for whoever runs it")]
+fn tell(line: &str) {
+    println!("{line}");
+}

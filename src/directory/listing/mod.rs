@@ -27,6 +27,7 @@ use super::access::{Actor, Deed, may};
 use super::error::Error;
 use super::model::{Faults, Group, User};
 use super::store::{FromRow, Sql, group_list, user_list};
+use super::users::PAGE_MAX;
 
 /// The parameters that every list knows. `fields` and `format` shape the answer and are its maker's to read.
 pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
@@ -67,6 +68,15 @@ pub enum Turn {
 }
 
 impl<F, C: Column> Query<F, C> {
+    /// The first rows that the filters keep, in the order of their ids; only those after the id `after`. At
+    /// most [`PAGE_MAX`].
+    pub fn by_id(filters: F, after: Option<i64>, limit: u32) -> Self {
+        let marks = after.map(|id| vec![Mark::Number(id)]);
+        let start = Start::Cursor(Position { direction: Direction::Forward, marks });
+        let paging = Paging { limit: limit.min(PAGE_MAX), start, binding: Binding::default() };
+        Self { filters, terms: Terms::default(), order: Order::default(), paging }
+    }
+
     /// Reads a query of `noun` from its parameters, which are common ones and `names`; tells every fault.
     fn read(
         noun: &str,
