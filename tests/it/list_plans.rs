@@ -7,7 +7,7 @@ use wardroom::directory::listing::UserQuery;
 use crate::support::site::operator;
 use crate::support::{Backend, Database, both};
 
-/// Users of whom few are anything in particular, their statistics gathered.
+/// Users of whom few are anything in particular.
 async fn filled(backend: Backend, users: i64) -> Database {
     let database = Database::new(backend).await;
     let numbers = match backend {
@@ -42,7 +42,10 @@ async fn filled(backend: Backend, users: i64) -> Database {
          INSERT INTO memberships (user_id, group_id) SELECT id, 2 FROM users WHERE id % 2 = 0;"
         ))
         .await;
-    database.sql(if backend == Backend::Sqlite { "ANALYZE" } else { "VACUUM ANALYZE" }).await;
+    if backend == Backend::Postgres {
+        // PostgreSQL gathers statistics by itself, at a time of its own choosing.
+        database.sql("VACUUM ANALYZE").await;
+    }
     database
 }
 
@@ -77,21 +80,31 @@ const FILTERS: [(&str, &str); 18] = [
     ("search=XYZZY,zz", "users_search"),
 ];
 
+/// Whether a plan goes by an index, and reads no table from end to end.
+fn serves(backend: Backend, index: &str, plan: &str) -> bool {
+    let plan = format!("{plan}\n");
+    let has = |texts: &[String]| texts.iter().any(|text| plan.contains(text));
+    let whole = has(&["SCAN u\n".to_owned(), "Seq Scan on users".to_owned()]);
+    !whole
+        && match (backend, index) {
+            (Backend::Sqlite, "pkey") => has(&["USING INTEGER PRIMARY KEY".to_owned()]),
+            (Backend::Sqlite, "users_search") => has(&["users_search VIRTUAL TABLE INDEX".to_owned()]),
+            (Backend::Sqlite, index) => has(&[format!("INDEX {index} "), format!("INDEX {index}\n")]),
+            (Backend::Postgres, "pkey") => has(&["users_pkey".to_owned()]),
+            (Backend::Postgres, index) => has(&[format!(" on {index} "), format!(" using {index} ")]),
+        }
+}
+
 both! {
+    /// With statistics, and on SQLite also without: nobody gathers them there.
     async fn every_indexed_filter_is_served_by_its_index(backend: Backend) {
         let database = filled(backend, 20_000).await;
-        for (query, index) in FILTERS {
-            let count = plans(&database, query).await[1].clone() + "\n";
-            let served = match (backend, index) {
-                (Backend::Sqlite, "pkey") => count.contains("USING INTEGER PRIMARY KEY"),
-                (Backend::Sqlite, "users_search") => count.contains("users_search VIRTUAL TABLE INDEX"),
-                (Backend::Sqlite, index) => [" ", "\n"].iter().any(|end| count.contains(&format!("INDEX {index}{end}"))),
-                (Backend::Postgres, "pkey") => count.contains("users_pkey"),
-                (Backend::Postgres, index) => count.contains(&format!(" on {index}")) || count.contains(&format!(" using {index} ")),
-            };
-            assert!(served, "{query} is not served by {index}:\n{count}");
-            let scans = ["SCAN u\n", "Seq Scan on users"].iter().any(|scan| count.contains(scan));
-            assert!(!scans, "{query} reads the whole table:\n{count}");
+        for statistics in ["SELECT 1", "ANALYZE"] {
+            database.sql(statistics).await;
+            for (query, index) in FILTERS {
+                let [_, count] = plans(&database, query).await;
+                assert!(serves(backend, index, &count), "{query} is not served by {index} after {statistics}:\n{count}");
+            }
         }
     }
 }
