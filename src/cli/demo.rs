@@ -140,6 +140,7 @@ fn example() -> Result<Records, Mistake> {
         is_staff: true,
         is_admin: false,
         last_login: Some("2025-08-06T14:23:45.123456Z".parse().map_err(wrong)?),
+        last_seen_at: None,
         created_at,
         updated_at: created_at,
         groups: groups.iter().map(|group| group.id).collect(),

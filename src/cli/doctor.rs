@@ -5,7 +5,7 @@ use serde_json::json;
 use super::context::{operator, settings};
 use super::report::{Mistake, Report};
 use crate::config::Config;
-use crate::directory::users::UserFilter;
+use crate::directory::listing::{UserFilters, UserQuery};
 use crate::directory::{Clock, Directory};
 
 /// How a check came out.
@@ -76,8 +76,8 @@ async fn integrity(directory: &Directory) -> Result<Finding, Mistake> {
 }
 
 async fn admins(directory: &Directory) -> Result<Finding, Mistake> {
-    let filter = UserFilter { is_admin: Some(true), is_active: Some(true), ..UserFilter::default() };
-    let admins = directory.users(&operator(), &filter, 1).await?;
+    let filters = UserFilters { is_admin: Some(true), is_active: Some(true), ..UserFilters::default() };
+    let admins = directory.list_users(&operator(), &UserQuery::by_id(filters, None, 1)).await?.rows;
     Ok(match admins.first() {
         Some(admin) => good("admin", format!("{} is an active admin", admin.username)),
         None => fault(

@@ -7,6 +7,7 @@ use super::context::{confirm, open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
 use crate::directory::groups::{MemberChange, Membership};
+use crate::directory::listing::{GroupFilters, GroupQuery};
 use crate::directory::model::{Group, GroupDraft, GroupId, GroupKey, UserKey};
 
 /// The commands about groups.
@@ -83,7 +84,9 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
             Ok(report("Added", &directory.create_group(&actor, &draft).await?))
         }
         GroupVerb::List(list) => {
-            let groups = directory.groups(&actor, list.after, list.limit).await?;
+            let after = list.after.map(GroupId::get);
+            let query = GroupQuery::by_id(GroupFilters::default(), after, list.limit);
+            let groups = directory.list_groups(&actor, &query).await?.rows;
             let row =
                 |g: &Group| [g.id.to_string(), g.name.clone(), g.users_count.to_string(), g.notes.clone()];
             let rows: Vec<_> = groups.iter().map(row).collect();

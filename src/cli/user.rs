@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::context::{confirm, new_password, open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
+use crate::directory::listing::{UserFilters, UserQuery};
 use crate::directory::model::{Moment, User, UserDraft, UserId, UserKey};
-use crate::directory::users::UserFilter;
 use crate::directory::{Actor, Directory};
 
 /// The commands about users.
@@ -173,8 +173,10 @@ async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, 
 
 async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, Mistake> {
     let List { limit, after, active, staff, admin, group } = args;
-    let filter = UserFilter { after, is_active: active, is_staff: staff, is_admin: admin, group };
-    let users = directory.users(actor, &filter, limit).await?;
+    let (is_active, is_staff, is_admin) = (active, staff, admin);
+    let filters = UserFilters { is_active, is_staff, is_admin, group, ..UserFilters::default() };
+    let query = UserQuery::by_id(filters, after.map(UserId::get), limit);
+    let users = directory.list_users(actor, &query).await?.rows;
     let rows: Vec<_> = users.iter().map(row).collect();
     let heads = ["id", "username", "full name", "email", "rights", "last login"];
     Ok(Report::table(heads, &rows, users.iter().map(json).collect()))

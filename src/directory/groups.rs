@@ -8,7 +8,6 @@ use super::audit::{self, Object};
 use super::error::Error;
 use super::model::{Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey};
 use super::store::{self, Tx};
-use super::users::PAGE_MAX;
 
 /// The most members one call adds or removes.
 const MEMBERS_MAX: usize = 1000;
@@ -64,17 +63,6 @@ impl Directory {
         let group = found.ok_or_else(|| Error::not_found("group", key))?;
         let permissions = self.store.all(store::permissions::of_group(group.id)).await?;
         Ok(GroupDetails { group, permissions })
-    }
-
-    /// A page of groups in the order of their ids, at most [`PAGE_MAX`].
-    pub async fn groups(
-        &self,
-        actor: &Actor,
-        after: Option<GroupId>,
-        limit: u32,
-    ) -> Result<Vec<Group>, Error> {
-        may(actor, Deed::ReadGroups)?;
-        self.store.all(store::groups::list(after, limit.min(PAGE_MAX).into())).await
     }
 
     /// Changes the fields that the draft names.

@@ -71,6 +71,7 @@ pub(crate) mod tests {
             is_staff: false,
             is_admin: false,
             last_login: None,
+            last_seen_at: None,
             created_at: Moment::EPOCH,
             updated_at: Moment::EPOCH,
             groups: vec![],

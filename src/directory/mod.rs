@@ -13,6 +13,7 @@ pub mod error;
 pub mod groups;
 pub mod identity;
 pub mod import;
+pub mod listing;
 pub mod model;
 pub mod password;
 pub mod permissions;

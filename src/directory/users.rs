@@ -8,7 +8,6 @@ use super::audit::{self, Object};
 use super::error::{Denial, Error};
 use super::model::{Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey};
 use super::password::{Owner, Password, UNUSABLE};
-pub use super::store::users::UserFilter;
 use super::store::{self, Tx};
 
 /// The most rows one page of a list holds.
@@ -48,12 +47,6 @@ impl Directory {
     pub async fn user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
         may(actor, Deed::ReadUsers)?;
         self.existing(key).await
-    }
-
-    /// A page of users in the order of their ids, at most [`PAGE_MAX`].
-    pub async fn users(&self, actor: &Actor, filter: &UserFilter, limit: u32) -> Result<Vec<User>, Error> {
-        may(actor, Deed::ReadUsers)?;
-        self.store.all(store::users::list(filter, limit.min(PAGE_MAX).into())).await
     }
 
     /// All there is to tell about a user.
@@ -288,6 +281,7 @@ fn blank(username: String, now: Moment) -> User {
         is_staff: false,
         is_admin: false,
         last_login: None,
+        last_seen_at: None,
         created_at: now,
         updated_at: now,
         groups: Vec::new(),

@@ -67,6 +67,16 @@ impl Site {
         Ok(Self { base, media_url: settings.media_url.clone() })
     }
 
+    /// The absolute URL of a path with a query; the parameters come sorted by name.
+    pub fn link(&self, path: &str, parameters: &[(String, String)]) -> String {
+        let mut sorted: Vec<_> = parameters.iter().collect();
+        sorted.sort();
+        // Pairs of texts always have a form as a query.
+        let query = serde_urlencoded::to_string(sorted).unwrap_or_default();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{path}{mark}{query}", self.base)
+    }
+
     /// The absolute URL of a stored file, or `None` when nothing is stored.
     pub fn media(&self, stored: Option<&str>) -> Option<String> {
         let name = stored.filter(|name| !name.is_empty())?;

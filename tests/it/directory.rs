@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wardroom::directory::groups::MemberChange;
+use wardroom::directory::listing::{GroupFilters, GroupQuery, UserFilters, UserQuery};
 use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::users::UserFilter;
 use wardroom::directory::{Clock, Denial, Directory, Error};
 
 use crate::support::site::{import, imported, operator, person};
@@ -98,8 +98,8 @@ both! {
         let outcomes = attempts.join_all().await;
         assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(Error::Denied(Denial::LastAdmin)))));
         assert_eq!(database.number("SELECT count(*) FROM users WHERE is_admin AND is_active").await, 1);
-        let filter = UserFilter { is_admin: Some(true), is_active: Some(true), ..UserFilter::default() };
-        let last = directory.users(&operator(), &filter, 10).await.unwrap();
+        let filters = UserFilters { is_admin: Some(true), is_active: Some(true), ..UserFilters::default() };
+        let last = directory.list_users(&operator(), &UserQuery::by_id(filters, None, 10)).await.unwrap().rows;
         let refused = directory.delete_user(&operator(), &UserKey::Id(last[0].id)).await.unwrap_err();
         assert_eq!(refused.to_string(), "The last active admin cannot be removed, demoted or deactivated.");
     }
@@ -187,17 +187,19 @@ both! {
         for user in ["user2", "user5"] {
             directory.change_members(&operator(), &GroupKey::Id(group.id), &[UserKey::Name(user.into())], MemberChange::Add).await.unwrap();
         }
-        let names = async |filter: UserFilter, limit| {
-            let users = directory.users(&operator(), &filter, limit).await.unwrap();
+        let names = async |filters: UserFilters, after, limit| {
+            let query = UserQuery::by_id(filters, after, limit);
+            let users = directory.list_users(&operator(), &query).await.unwrap().rows;
             users.into_iter().map(|user| user.username).collect::<Vec<_>>().join(" ")
         };
-        let all = UserFilter::default;
-        assert_eq!(names(all(), 3).await, "user1 user2 user3");
-        assert_eq!(names(UserFilter { after: Some(3.try_into().unwrap()), ..all() }, 100).await, "user4 user5 user6 user7");
-        assert_eq!(names(UserFilter { is_staff: Some(true), ..all() }, 100).await, "user2 user4 user6");
-        assert_eq!(names(UserFilter { is_staff: Some(false), group: Some(group.id), ..all() }, 100).await, "user5");
-        assert_eq!(names(UserFilter { is_active: Some(false), ..all() }, 100).await, "");
-        let two = directory.groups(&operator(), None, 10).await.unwrap();
+        let all = UserFilters::default;
+        assert_eq!(names(all(), None, 3).await, "user1 user2 user3");
+        assert_eq!(names(all(), Some(3), 100).await, "user4 user5 user6 user7");
+        assert_eq!(names(UserFilters { is_staff: Some(true), ..all() }, None, 100).await, "user2 user4 user6");
+        assert_eq!(names(UserFilters { is_staff: Some(false), group: Some(group.id), ..all() }, None, 100).await, "user5");
+        assert_eq!(names(UserFilters { is_active: Some(false), ..all() }, None, 100).await, "");
+        let query = GroupQuery::by_id(GroupFilters::default(), None, 10);
+        let two = directory.list_groups(&operator(), &query).await.unwrap().rows;
         assert_eq!((two[0].name.as_str(), two[0].users_count), ("Two", 2));
     }
 }

@@ -10,9 +10,11 @@
 mod support;
 
 mod api_auth;
+mod api_groups_list;
 mod api_ratchet;
 mod api_tokens;
 mod api_users;
+mod api_users_list;
 mod api_users_me;
 mod cli;
 mod database;
@@ -20,6 +22,7 @@ mod directory;
 mod front;
 mod guards;
 mod house;
+mod list_plans;
 mod outages;
 mod pinned;
 mod process;

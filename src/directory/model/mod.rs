@@ -21,4 +21,4 @@ pub use moment::Moment;
 pub use permission::Permission;
 pub use text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold};
 pub use token::{Token, TokenDigest, TokenKey, TokenKind, TokenState};
-pub use user::User;
+pub use user::{ONLINE_FOR, User};

@@ -17,6 +17,8 @@ pub struct Moment(Timestamp);
 impl Moment {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
+    /// The last moment there is, at the end of the year 9999.
+    pub const LAST: Self = Self(Timestamp::MAX);
 
     /// From microseconds since the Unix epoch; refused outside the years -9999 to 9999.
     pub fn from_micros(micros: i64) -> Result<Self, Rule> {
@@ -32,6 +34,12 @@ impl Moment {
     pub fn plus(self, span: Duration) -> Result<Self, Rule> {
         let micros = i64::try_from(span.as_micros()).map_err(|_| Rule::TimeRange)?;
         Self::from_micros(self.as_micros().checked_add(micros).ok_or(Rule::TimeRange)?)
+    }
+
+    /// This moment moved back by `span`, at the earliest to the beginning of the year -9999.
+    pub fn saturating_sub(self, span: Duration) -> Self {
+        let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.as_micros().saturating_sub(micros)).unwrap_or(Self(Timestamp::MIN))
     }
 }
 

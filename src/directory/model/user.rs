@@ -1,6 +1,11 @@
 //! A user as stored: whatever the row holds, imported text included.
 
+use std::time::Duration;
+
 use super::{GroupId, Moment, UserId};
+
+/// How long after one of its tokens was used a user counts as online.
+pub const ONLINE_FOR: Duration = Duration::from_mins(5);
 
 /// A person or service account. The password is not part of it: nothing that shows a user can leak it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub struct User {
     pub is_admin: bool,
     /// The last sign-in with a password or code; a token's use does not move it.
     pub last_login: Option<Moment>,
+    /// When one of its tokens was last used, as far as that was recorded.
+    pub last_seen_at: Option<Moment>,
     /// When the user was created, here or in the system it was imported from.
     pub created_at: Moment,
     /// When the row was last changed.
@@ -38,6 +45,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whether the user was there in the last minutes before `now`.
+    pub fn is_online(&self, now: Moment) -> bool {
+        self.last_seen_at.is_some_and(|seen| seen >= now.saturating_sub(ONLINE_FOR))
+    }
+
     /// First and last name with one blank between, stripped of outer white space as Python strips it:
     /// U+001C to U+001F count as white space there, though Unicode does not say so.
     pub fn full_name(&self) -> String {
@@ -64,6 +76,7 @@ pub(crate) mod tests {
             is_staff: false,
             is_admin: false,
             last_login: None,
+            last_seen_at: None,
             created_at: Moment::from_micros(0).unwrap(),
             updated_at: Moment::from_micros(0).unwrap(),
             groups: vec![],

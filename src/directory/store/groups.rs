@@ -40,13 +40,6 @@ pub(in crate::directory) fn find(key: &GroupKey) -> Sql {
     }
 }
 
-/// A page of groups in the order of their ids.
-pub(in crate::directory) fn list(after: Option<GroupId>, limit: i64) -> Sql {
-    Sql::new(concat!("SELECT ", columns!(), " FROM groups g WHERE g.id > $1 ORDER BY g.id LIMIT $2"))
-        .bind(after.map_or(0, GroupId::get))
-        .bind(limit)
-}
-
 /// The groups a user belongs to, in the order of their ids.
 pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     Sql::new(concat!(

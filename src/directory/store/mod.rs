@@ -17,11 +17,15 @@ mod tx;
 mod writer;
 
 pub(super) mod audit;
+pub(super) mod group_list;
 pub(super) mod groups;
 pub(super) mod health;
 pub(super) mod identities;
+mod paging;
 pub(super) mod permissions;
+mod plan;
 pub(super) mod tokens;
+pub(super) mod user_list;
 pub(super) mod users;
 
 use std::path::PathBuf;
@@ -35,8 +39,8 @@ use tokio::task::spawn_blocking;
 
 use self::fault::StoreError;
 pub use self::open::OpenError;
-use self::row::FromRow;
-use self::sql::Sql;
+pub(super) use self::row::FromRow;
+pub(super) use self::sql::Sql;
 use self::sqlite::Readers;
 use self::tx::Link;
 pub(super) use self::tx::Tx;
@@ -54,6 +58,13 @@ pub(super) struct Store {
     writer: Writer,
     /// Work handed to the writer; a read that counts here has become a write, which a test forbids.
     writes: Counter,
+}
+
+/// Which database reads a statement, where the text must differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
 }
 
 #[derive(Clone)]
@@ -100,6 +111,20 @@ impl Store {
             }
             Backend::Postgres { pool, patience, .. } => Ok(postgres::read(pool, &sql, *patience).await?),
         }
+    }
+
+    /// Which database this is, for statements whose text must differ.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.backend {
+            Backend::Sqlite { .. } => Dialect::Sqlite,
+            Backend::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// The number a counting statement gives. It may take a while, as a list may.
+    pub(super) async fn count(&self, sql: Sql) -> Result<u64, Error> {
+        let counted = self.all::<i64>(sql).await?.into_iter().next();
+        counted.and_then(|count| count.try_into().ok()).ok_or_else(|| StoreError::corrupt("count").into())
     }
 
     /// The first row of a point look-up. On SQLite it runs in place: microseconds, against the price of

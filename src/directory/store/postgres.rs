@@ -93,7 +93,10 @@ pub(super) async fn all<T: FromRow>(
     deadline: Instant,
 ) -> Result<Vec<T>, StoreError> {
     let rows = by(deadline, async {
-        let statement = client.prepare_cached(sql.text()).await?;
+        let statement = match sql.is_composed() {
+            true => client.prepare(sql.text()).await?,
+            false => client.prepare_cached(sql.text()).await?,
+        };
         client.query(&statement, &parameters(sql)).await
     });
     rows.await?.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()

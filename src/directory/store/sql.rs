@@ -26,12 +26,30 @@ pub(super) enum Value {
 pub(in crate::directory) struct Sql {
     text: Cow<'static, str>,
     args: Vec<Value>,
+    composed: bool,
 }
 
 impl Sql {
     /// A whole statement; its parameters follow with [`Sql::bind`] in the order of their numbers.
     pub(super) fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), args: Vec::new() }
+        Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false }
+    }
+
+    /// The beginning of a statement that is put together from a caller's wishes. It has too many forms for
+    /// each to be kept prepared: PostgreSQL's would fill the server's memory, SQLite's push out the others.
+    pub(super) fn composed(text: &'static str) -> Self {
+        Self { composed: true, ..Self::new(text) }
+    }
+
+    /// The same statement with `text` in front of it.
+    pub(super) fn after(mut self, text: &'static str) -> Self {
+        self.text.to_mut().insert_str(0, text);
+        self
+    }
+
+    /// Whether the statement is one of very many forms; see [`Sql::composed`].
+    pub(super) fn is_composed(&self) -> bool {
+        self.composed
     }
 
     /// The next parameter's value.

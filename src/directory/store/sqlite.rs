@@ -22,11 +22,6 @@ use super::sql::Sql;
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
 /// "WRDM" in the header of every database file of ours.
 const APPLICATION_ID: i64 = 0x5752_444d;
-const PARAMETERS: [&str; 32] = [
-    "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$16",
-    "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29", "$30", "$31",
-    "$32",
-];
 
 /// The database file of a data directory.
 pub(super) fn file(directory: &Path) -> PathBuf {
@@ -226,8 +221,15 @@ impl Readers {
 
 /// Runs a statement and reads all its rows.
 pub(super) fn all<T: FromRow>(connection: &Connection, sql: &Sql) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql.text())?;
-    bind(&mut statement, sql)?;
+    if sql.is_composed() {
+        return rows(&mut connection.prepare(sql.text())?, sql);
+    }
+    let mut kept = connection.prepare_cached(sql.text())?;
+    rows(&mut kept, sql)
+}
+
+fn rows<T: FromRow>(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<Vec<T>, StoreError> {
+    bind(statement, sql)?;
     let mut rows = statement.raw_query();
     let mut read = Vec::new();
     while let Some(row) = rows.next()? {
@@ -244,16 +246,15 @@ pub(super) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreEr
     Ok(u64::try_from(changed).unwrap_or_default())
 }
 
+/// Gives each parameter of the statement the value of its number.
 fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), StoreError> {
-    for (value, name) in sql.args().iter().zip(PARAMETERS) {
-        if let Some(index) = statement.parameter_index(name)? {
-            statement.raw_bind_parameter(index, value)?;
-        }
-    }
-    if sql.args().len() > PARAMETERS.len() {
-        return Err(StoreError::Broken(
-            "a statement has more parameters than SQLite is given names for".into(),
-        ));
+    for index in 1..=statement.parameter_count() {
+        let number = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
+        let number = number.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
+        let value = number.and_then(|number| sql.args().get(number));
+        let value =
+            value.ok_or_else(|| StoreError::Broken("a statement has a parameter without a value".into()))?;
+        statement.raw_bind_parameter(index, value)?;
     }
     Ok(())
 }
@@ -272,5 +273,6 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let sql = Sql::new("SELECT $2 || $1 || $2").bind("a").bind("b");
         assert_eq!(all::<String>(&connection, &sql).unwrap(), ["bab"]);
+        assert!(all::<String>(&connection, &Sql::new("SELECT $1 || $2").bind("a")).is_err());
     }
 }

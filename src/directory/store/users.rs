@@ -5,13 +5,13 @@ use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
-use crate::directory::model::{GroupId, Moment, User, UserId, UserKey, fold};
+use crate::directory::model::{Moment, User, UserId, UserKey, fold};
 
 /// The columns of a [`User`], in the order [`FromRow`] reads them; `u` is the users table.
 macro_rules! columns {
     () => {
         "u.id, u.username, u.mobile_number, u.email, u.avatar, u.first_name, u.last_name, u.gender, \
-         u.is_active, u.is_staff, u.is_admin, u.last_login, u.created_at, u.updated_at, \
+         u.is_active, u.is_staff, u.is_admin, u.last_login, u.last_seen_at, u.created_at, u.updated_at, \
          (SELECT string_agg(CAST(m.group_id AS TEXT), ',' ORDER BY m.group_id) \
             FROM memberships m WHERE m.user_id = u.id)"
     };
@@ -33,6 +33,7 @@ impl FromRow for User {
             is_staff: row.next()?,
             is_admin: row.next()?,
             last_login: moment(row.next()?)?,
+            last_seen_at: moment(row.next()?)?,
             created_at: row.next_as::<i64, _>("time")?,
             updated_at: row.next_as::<i64, _>("time")?,
             groups: numbers(row.next()?, "group id")?,
@@ -86,39 +87,6 @@ impl FromRow for Credentials {
 /// The credentials of a user name.
 pub(in crate::directory) fn credentials(username: &str) -> Sql {
     Sql::new("SELECT id, password, is_active FROM users WHERE username = $1").bind(username)
-}
-
-/// What narrows a list of users.
-#[derive(Clone, Debug, Default)]
-pub struct UserFilter {
-    /// Only users whose id is greater: where the last page ended.
-    pub after: Option<UserId>,
-    /// Only active, or only inactive ones.
-    pub is_active: Option<bool>,
-    /// Only staff, or only others.
-    pub is_staff: Option<bool>,
-    /// Only admins, or only others.
-    pub is_admin: Option<bool>,
-    /// Only members of this group.
-    pub group: Option<GroupId>,
-}
-
-/// A page of users in the order of their ids.
-pub(in crate::directory) fn list(filter: &UserFilter, limit: i64) -> Sql {
-    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM users u WHERE u.id > "));
-    sql.push_arg(filter.after.map_or(0, UserId::get));
-    for (flag, yes, no) in [
-        (filter.is_active, " AND u.is_active", " AND NOT u.is_active"),
-        (filter.is_staff, " AND u.is_staff", " AND NOT u.is_staff"),
-        (filter.is_admin, " AND u.is_admin", " AND NOT u.is_admin"),
-    ] {
-        sql.push(flag.map_or("", |flag| if flag { yes } else { no }));
-    }
-    if let Some(group) = filter.group {
-        sql.push(" AND u.id IN (SELECT user_id FROM memberships WHERE group_id = ").push_arg(group).push(")");
-    }
-    sql.push(" ORDER BY u.id LIMIT ").push_arg(limit);
-    sql
 }
 
 impl Tx<'_> {

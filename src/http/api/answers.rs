@@ -63,3 +63,12 @@ pub(super) enum BodyRefusals {
     #[response(status = 501)]
     NotImplemented(Detail),
 }
+
+/// What a list may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum ListRefusals {
+    /// An unknown parameter, one given twice, or a value that is not allowed; by parameter.
+    #[response(status = 400)]
+    Invalid(FieldErrors),
+}

@@ -1,23 +1,52 @@
 //! `/api/users/groups`: groups, and who belongs to them.
 
-use axum::extract::{Path, State};
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use utoipa::ToSchema;
 
-use super::answers::{BodyRefusals, Refusals};
+use super::answers::{BodyRefusals, ListRefusals, Refusals};
 use super::fields::group_draft;
-use super::view::{GroupItem, GroupRecord};
+use super::list::Asked;
+use super::list_parameters::{GroupListParameters, ListParameters};
+use super::view::{GroupItem, GroupRecord, Listing};
 use crate::directory::Actor;
 use crate::directory::groups::MemberChange;
+use crate::directory::listing::GroupQuery;
 use crate::directory::model::{Faults, GroupKey, Rule, UserId, UserKey};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
 use crate::http::error::{Failure, answer, nothing};
+use crate::http::site::Site;
 
 fn group_key(id: &str) -> Result<GroupKey, Failure> {
     id.parse().map(GroupKey::Id).map_err(|_| Failure::NotFound)
+}
+
+/// List Groups
+///
+/// The groups that every given filter keeps, a page at a time. For admins, and staff with permission 1202.
+#[utoipa::path(
+    get,
+    path = "/api/users/groups",
+    operation_id = "groups_list",
+    tag = "groups",
+    security(("token" = [])),
+    params(ListParameters, GroupListParameters),
+    responses((status = 200, description = "A page of groups", body = Listing<GroupItem>), ListRefusals, Refusals),
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Holding(actor): Holding<1202>,
+    Extension(site): Extension<Site>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let asked = Asked::of(query.as_deref(), "/api/users/groups")?;
+    let query = GroupQuery::parse(&asked.parameters).map_err(Failure::Invalid)?;
+    let page = app.directory().list_groups(&actor, &query).await?;
+    asked.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
 }
 
 /// Create Group

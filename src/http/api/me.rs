@@ -4,13 +4,12 @@ use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
 use super::fields::user_draft;
 use super::view::{FieldErrors, Me};
-use crate::directory::model::{Faults, Rule};
+use super::wanted::Wanted;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Staff};
@@ -44,9 +43,9 @@ pub(super) async fn retrieve(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let me = Me::new(&identity.user, &site);
-    match wanted(query.as_deref().unwrap_or_default())? {
+    match Wanted::of(parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(), &Me::FIELDS)? {
         None => Ok(answer(StatusCode::OK, &me)),
-        Some(fields) => Ok(answer(StatusCode::OK, &narrowed(&me, &fields)?)),
+        Some(wanted) => Ok(answer(StatusCode::OK, &wanted.of_object(&me)?)),
     }
 }
 
@@ -93,24 +92,4 @@ struct MeChange {
     last_name: Option<String>,
     /// `male`, `female`, `non-binary` or `other`.
     gender: Option<String>,
-}
-
-/// The names in `?fields=`; `None` when all are wanted. A name that is not a field's is refused.
-fn wanted(query: &str) -> Result<Option<Vec<String>>, Failure> {
-    let Some(list) = parameter(query, "fields").filter(|list| !list.is_empty()) else { return Ok(None) };
-    let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
-    let mut faults = Faults::default();
-    for unknown in names.iter().filter(|name| !Me::FIELDS.contains(&name.as_str())) {
-        faults.add("fields", &Rule::Choice(unknown.clone()));
-    }
-    faults.none().map(|()| Some(names)).map_err(Failure::Invalid)
-}
-
-/// The object with these fields alone, in its own order.
-fn narrowed(me: &Me, fields: &[String]) -> Result<Value, Failure> {
-    let mut value = serde_json::to_value(me).map_err(|error| Failure::Internal(error.to_string()))?;
-    if let Value::Object(object) = &mut value {
-        object.retain(|name, _| fields.contains(name));
-    }
-    Ok(value)
 }

@@ -8,11 +8,14 @@ mod answers;
 mod auth;
 mod fields;
 mod groups;
+mod list;
+mod list_parameters;
 mod me;
 mod permissions;
 mod tokens;
 mod users;
 pub mod view;
+mod wanted;
 
 use std::collections::HashMap;
 
@@ -43,12 +46,12 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list_own, tokens::issue_own))
         .routes(routes!(tokens::update_own, tokens::revoke_own))
         .routes(routes!(tokens::rotate_own))
-        .routes(routes!(users::create))
+        .routes(routes!(users::list, users::create))
         .routes(routes!(users::retrieve, users::update, users::destroy))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(tokens::update, tokens::revoke))
         .routes(routes!(tokens::rotate))
-        .routes(routes!(groups::create))
+        .routes(routes!(groups::list, groups::create))
         .routes(routes!(groups::retrieve, groups::update, groups::destroy))
         .routes(routes!(groups::add_members, groups::remove_members))
         .routes(routes!(permissions::list))

@@ -1,15 +1,18 @@
 //! `/api/users` and `/api/users/{id}`: other people's records, for those who hold the right.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use utoipa::ToSchema;
 
-use super::answers::{BodyRefusals, Refusals};
+use super::answers::{BodyRefusals, ListRefusals, Refusals};
 use super::fields::full_user_draft;
-use super::view::UserRecord;
+use super::list::Asked;
+use super::list_parameters::{ListParameters, UserListParameters};
+use super::view::{Listing, UserItem, UserRecord};
 use crate::directory::Actor;
+use crate::directory::listing::UserQuery;
 use crate::directory::model::UserKey;
 use crate::directory::password::Password;
 use crate::http::app::App;
@@ -24,7 +27,33 @@ pub(super) fn user_key(id: &str) -> Result<UserKey, Failure> {
 }
 
 async fn record(app: &App, actor: &Actor, key: &UserKey, site: &Site) -> Result<UserRecord, Failure> {
-    Ok(UserRecord::new(&app.directory().user_details(actor, key).await?, site))
+    let details = app.directory().user_details(actor, key).await?;
+    Ok(UserRecord::new(&details, site, app.directory().clock().now()))
+}
+
+/// List Users
+///
+/// The users that every given filter keeps, a page at a time. For admins, and staff with permission 1222.
+#[utoipa::path(
+    get,
+    path = "/api/users",
+    operation_id = "users_list",
+    tag = "users",
+    security(("token" = [])),
+    params(ListParameters, UserListParameters),
+    responses((status = 200, description = "A page of users", body = Listing<UserItem>), ListRefusals, Refusals),
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Holding(actor): Holding<1222>,
+    Extension(site): Extension<Site>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let asked = Asked::of(query.as_deref(), "/api/users")?;
+    let query = UserQuery::parse(&asked.parameters).map_err(Failure::Invalid)?;
+    let page = app.directory().list_users(&actor, &query).await?;
+    let now = app.directory().clock().now();
+    asked.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
 }
 
 /// Create User
@@ -52,7 +81,7 @@ pub(super) async fn create(
     fields.end()?;
     let user = app.directory().create_user(&actor, &draft, password).await?;
     let details = app.directory().user_details_of_written(user).await?;
-    Ok(answer(StatusCode::CREATED, &UserRecord::new(&details, &site)))
+    Ok(answer(StatusCode::CREATED, &UserRecord::new(&details, &site, app.directory().clock().now())))
 }
 
 /// Retrieve User
@@ -103,7 +132,7 @@ pub(super) async fn update(
     fields.end()?;
     let user = app.directory().update_user(&actor, &key, &draft, password).await?;
     let details = app.directory().user_details_of_written(user).await?;
-    Ok(answer(StatusCode::OK, &UserRecord::new(&details, &site)))
+    Ok(answer(StatusCode::OK, &UserRecord::new(&details, &site, app.directory().clock().now())))
 }
 
 /// Delete User

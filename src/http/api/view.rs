@@ -101,10 +101,10 @@ impl Me {
     }
 }
 
-/// A user with all there is to tell.
+/// A user as lists show it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(UserRecord::sample()))]
-pub struct UserRecord {
+#[schema(example = json!(UserItem::sample()))]
+pub struct UserItem {
     /// What the user sees of itself.
     #[serde(flatten)]
     pub me: Me,
@@ -114,11 +114,67 @@ pub struct UserRecord {
     pub is_staff: bool,
     /// May it do everything?
     pub is_admin: bool,
-    /// Has one of its tokens been used in the last minutes? Always false until that is recorded.
+    /// Has one of its tokens been used in the last five minutes? Always false until that is recorded.
     pub is_online: bool,
     /// When the user was last changed, UTC, always six digits.
     #[schema(format = DateTime)]
     pub updated_at: String,
+}
+
+impl UserItem {
+    /// The names of its fields, in the order they are written.
+    pub const FIELDS: &'static [&'static str] = &[
+        "id",
+        "username",
+        "mobile_number",
+        "email",
+        "avatar",
+        "first_name",
+        "last_name",
+        "full_name",
+        "gender",
+        "groups",
+        "last_login",
+        "created_at",
+        "is_active",
+        "is_staff",
+        "is_admin",
+        "is_online",
+        "updated_at",
+    ];
+
+    /// A user as it stands at `now`.
+    pub fn new(user: &User, site: &Site, now: Moment) -> Self {
+        Self {
+            me: Me::new(user, site),
+            is_active: user.is_active,
+            is_staff: user.is_staff,
+            is_admin: user.is_admin,
+            is_online: user.is_online(now),
+            updated_at: user.updated_at.to_string(),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self {
+            me: Me { groups: vec![3], ..Me::sample() },
+            is_active: true,
+            is_staff: true,
+            is_admin: false,
+            is_online: false,
+            updated_at: "2025-08-06T14:23:45.123456Z".into(),
+        }
+    }
+}
+
+/// A user with all there is to tell.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(UserRecord::sample()))]
+pub struct UserRecord {
+    /// What lists show of it.
+    #[serde(flatten)]
+    pub user: UserItem,
     /// The groups the user belongs to.
     pub groups_data: Vec<GroupItem>,
     /// The permissions attached to the user.
@@ -129,15 +185,9 @@ pub struct UserRecord {
 
 impl UserRecord {
     /// A user with its groups and permissions.
-    pub fn new(details: &UserDetails, site: &Site) -> Self {
-        let user = &details.user;
+    pub fn new(details: &UserDetails, site: &Site, now: Moment) -> Self {
         Self {
-            me: Me::new(user, site),
-            is_active: user.is_active,
-            is_staff: user.is_staff,
-            is_admin: user.is_admin,
-            is_online: false,
-            updated_at: user.updated_at.to_string(),
+            user: UserItem::new(&details.user, site, now),
             groups_data: details.groups.iter().map(GroupItem::new).collect(),
             permissions_data: details.permissions.iter().map(PermissionItem::new).collect(),
             effective_permissions_data: details
@@ -151,12 +201,7 @@ impl UserRecord {
     /// The example of the documentation.
     pub fn sample() -> Self {
         Self {
-            me: Me { groups: vec![3], ..Me::sample() },
-            is_active: true,
-            is_staff: true,
-            is_admin: false,
-            is_online: false,
-            updated_at: "2025-08-06T14:23:45.123456Z".into(),
+            user: UserItem::sample(),
             groups_data: vec![GroupItem::sample()],
             permissions_data: vec![],
             effective_permissions_data: vec![PermissionItem::sample()],
@@ -185,6 +230,10 @@ pub struct GroupItem {
 }
 
 impl GroupItem {
+    /// The names of its fields, in the order they are written.
+    pub const FIELDS: &'static [&'static str] =
+        &["id", "name", "notes", "users_count", "created_at", "updated_at"];
+
     /// A group as lists show it.
     pub fn new(group: &Group) -> Self {
         Self {
@@ -228,6 +277,22 @@ impl GroupRecord {
             permissions_data: details.permissions.iter().map(PermissionItem::new).collect(),
         }
     }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Listing<T> {
+    /// How many there are on all pages; null on the pages of a cursor, which are not counted.
+    #[schema(required)]
+    pub count: Option<u64>,
+    /// Absolute URL of the next page; null at the end.
+    #[schema(required, format = "uri")]
+    pub next: Option<String>,
+    /// Absolute URL of the page before; null at the beginning.
+    #[schema(required, format = "uri")]
+    pub previous: Option<String>,
+    /// What is on this page.
+    pub results: Vec<T>,
 }
 
 /// A permission.
@@ -355,7 +420,12 @@ mod tests {
 
     #[test]
     fn the_list_of_fields_is_the_object_s() {
-        let serde_json::Value::Object(object) = serde_json::to_value(Me::sample()).unwrap() else { panic!() };
-        assert_eq!(object.keys().collect::<Vec<_>>(), Me::FIELDS);
+        fn keys(sample: impl Serialize) -> Vec<String> {
+            let serde_json::Value::Object(object) = serde_json::to_value(sample).unwrap() else { panic!() };
+            object.keys().cloned().collect()
+        }
+        assert_eq!(keys(Me::sample()), Me::FIELDS);
+        assert_eq!(keys(UserItem::sample()), UserItem::FIELDS);
+        assert_eq!(keys(GroupItem::sample()), GroupItem::FIELDS);
     }
 }

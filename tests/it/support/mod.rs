@@ -11,7 +11,7 @@ pub use site::Site;
 
 /// Makes a test of each database out of one body.
 macro_rules! both {
-    ($(#[doc = $doc:literal])* async fn $name:ident($backend:ident: Backend) $body:block) => {
+    ($(#[doc = $doc:literal])* $(#[ignore = $why:literal])? async fn $name:ident($backend:ident: Backend) $body:block) => {
         $(#[doc = $doc])*
         mod $name {
             use super::*;
@@ -19,11 +19,13 @@ macro_rules! both {
             async fn run($backend: Backend) $body
 
             #[tokio::test(flavor = "multi_thread")]
+            $(#[ignore = $why])?
             async fn sqlite() {
                 run(Backend::Sqlite).await;
             }
 
             #[tokio::test(flavor = "multi_thread")]
+            $(#[ignore = $why])?
             async fn postgres() {
                 run(Backend::Postgres).await;
             }

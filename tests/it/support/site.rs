@@ -144,6 +144,7 @@ pub fn imported(id: i64, username: &str) -> User {
         is_staff: true,
         is_admin: false,
         last_login: None,
+        last_seen_at: None,
         created_at: moment("2024-03-15T09:30:00Z"),
         updated_at: moment("2024-03-15T09:30:00Z"),
         groups: vec![],

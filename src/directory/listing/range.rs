@@ -1,0 +1,75 @@
+//! Ranges that narrow a list: from one number to another, from one day to another.
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+
+use super::Parameters;
+use crate::directory::model::Moment;
+
+/// A range of numbers; both ends belong to it. A range that is empty matches nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The least.
+    pub min: Option<i64>,
+    /// The greatest.
+    pub max: Option<i64>,
+}
+
+impl Bounds {
+    /// Reads `<name>_min` and `<name>_max`.
+    pub(super) fn read(parameters: &mut Parameters<'_>, [min, max]: [&str; 2]) -> Self {
+        Self { min: parameters.integer(min), max: parameters.integer(max) }
+    }
+}
+
+/// A stretch of time: `from` belongs to it, `until` does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Where it begins.
+    pub from: Option<Moment>,
+    /// Where it is over.
+    pub until: Option<Moment>,
+}
+
+impl Span {
+    /// Reads three parameters: a day (of UTC), a first day, a last day. All that are given hold.
+    pub(super) fn read(parameters: &mut Parameters<'_>, [on, first, last]: [&str; 3]) -> Self {
+        let (on, first, last) = (parameters.day(on), parameters.day(first), parameters.day(last));
+        let days = |days: [Option<Date>; 2]| days.into_iter().flatten();
+        // A day after the last moment there is holds nothing, and one that ends after it has no end.
+        Self {
+            from: days([on, first]).map(|day| midnight(day).unwrap_or(Moment::LAST)).max(),
+            until: days([on, last]).filter_map(|day| midnight(day.tomorrow().ok()?)).min(),
+        }
+    }
+}
+
+fn midnight(day: Date) -> Option<Moment> {
+    let at = TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()?;
+    Moment::from_micros(at.as_microsecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(pairs: &[(&str, &str)]) -> String {
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let mut parameters = Parameters::new(&pairs, |_| true);
+        let Span { from, until } = Span::read(&mut parameters, ["on", "first", "last"]);
+        let text = |at: Option<Moment>| at.map_or_else(String::new, |at| at.to_string());
+        format!("{}..{}", text(from), text(until))
+    }
+
+    #[test]
+    fn days_are_whole_and_combine() {
+        assert_eq!(span(&[("on", "2024-02-29")]), "2024-02-29T00:00:00.000000Z..2024-03-01T00:00:00.000000Z");
+        assert_eq!(span(&[("last", "2024-12-31")]), "..2025-01-01T00:00:00.000000Z");
+        assert_eq!(
+            span(&[("first", "2024-01-01"), ("on", "2024-06-01"), ("last", "2024-05-01")]),
+            "2024-06-01T00:00:00.000000Z..2024-05-02T00:00:00.000000Z"
+        );
+        assert_eq!(span(&[("on", "9999-12-31")]), "9999-12-30T22:00:00.999999Z..");
+        assert_eq!(span(&[]), "..");
+    }
+}

@@ -1,0 +1,44 @@
+//! The statements of the list of groups. Groups are few: members are counted for all that are looked at,
+//! and a search reads them all.
+
+use super::Sql;
+use super::paging::{self, Shape, during, within};
+use super::user_list::like;
+use crate::directory::listing::{GroupColumn, GroupFilters, GroupQuery, Terms};
+
+const SHAPE: Shape<GroupColumn> = Shape {
+    row: "g.id, g.name, g.notes, g.users_count, g.created_at, g.updated_at",
+    from: "(SELECT r.*, (SELECT count(*) FROM memberships m WHERE m.group_id = r.id) AS users_count \
+            FROM groups r) g",
+    id: "g.id",
+    on_page: "g.id = page.id",
+    column,
+};
+
+fn column(column: GroupColumn) -> &'static str {
+    match column {
+        GroupColumn::Id => "g.id",
+        GroupColumn::Name => "g.name_key",
+        GroupColumn::UsersCount => "g.users_count",
+        GroupColumn::CreatedAt => "g.created_at",
+        GroupColumn::UpdatedAt => "g.updated_at",
+    }
+}
+
+/// The groups of a page, and one more if there is one.
+pub(in crate::directory) fn page(query: &GroupQuery) -> Sql {
+    paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms))
+}
+
+/// How many groups the filters leave.
+pub(in crate::directory) fn count(query: &GroupQuery) -> Sql {
+    paging::count(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms))
+}
+
+fn narrow(sql: &mut Sql, filters: &GroupFilters, terms: &Terms) {
+    within(sql, "g.id", filters.id);
+    within(sql, "g.users_count", filters.users_count);
+    during(sql, "g.created_at", filters.created);
+    during(sql, "g.updated_at", filters.updated);
+    like(sql, "g.search_key", terms);
+}

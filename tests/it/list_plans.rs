@@ -1,0 +1,173 @@
+//! How the databases find the users of a list: every filter that has an index is served by it, and a page
+//! beyond a cursor is as near as the first one. Tried on a table large enough that an index pays.
+
+use wardroom::directory::Clock;
+use wardroom::directory::listing::UserQuery;
+
+use crate::support::site::operator;
+use crate::support::{Backend, Database, both};
+
+/// Users of whom few are anything in particular.
+async fn filled(backend: Backend, users: i64) -> Database {
+    let database = Database::new(backend).await;
+    let numbers = match backend {
+        Backend::Sqlite => {
+            format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {users})")
+        }
+        Backend::Postgres => format!("WITH n (i) AS (SELECT generate_series(1::bigint, {users}))"),
+    };
+    let flag = |every: i64| match backend {
+        Backend::Sqlite => format!("i % {every} = 0"),
+        Backend::Postgres => format!("(i % {every} = 0)"),
+    };
+    // 2025-01-01, and a minute on for each user.
+    let at = "1735689600000000 + i * 60000000";
+    database.sql(&format!(
+        "INSERT INTO users (username, username_key, mobile_number, email, email_key, avatar, first_name, last_name, gender, \
+           password, is_active, is_staff, is_admin, last_login, last_seen_at, created_at, updated_at, search_key) \
+         {numbers} SELECT 'user' || i, 'user' || i, CASE WHEN i % 500 = 0 THEN '+49' || i END, \
+           CASE WHEN i % 500 <> 0 THEN 'user' || i || '@example.com' END, \
+           CASE WHEN i % 500 <> 0 THEN 'user' || i || '@example.com' ELSE '' END, CASE WHEN i % 500 = 0 THEN 'a.png' END, 'Ann', 'Lee', \
+           CASE i % 500 WHEN 0 THEN 'other' WHEN 1 THEN NULL ELSE 'female' END, '!', NOT {0}, {0}, {0}, \
+           CASE WHEN i % 2 = 0 THEN {at} END, CASE WHEN i % 500 = 0 THEN {at} END, {at}, {at}, \
+           i || CAST(x'1f' AS TEXT) || 'user' || i || CAST(x'1f' AS TEXT) || CASE WHEN i % 500 = 0 THEN 'xyzzy' ELSE 'lee' END FROM n",
+        flag(500)
+    ).replace("CAST(x'1f' AS TEXT)", if backend == Backend::Sqlite { "CAST(x'1f' AS TEXT)" } else { "chr(31)" })).await;
+    let at = "0, 0, ''";
+    database
+        .sql(&format!(
+            "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) \
+           VALUES (1, 'few', 'few', '', {at}), (2, 'many', 'many', '', {at});
+         INSERT INTO memberships (user_id, group_id) SELECT id, 1 FROM users WHERE id % 500 = 0;
+         INSERT INTO memberships (user_id, group_id) SELECT id, 2 FROM users WHERE id % 2 = 0;"
+        ))
+        .await;
+    if backend == Backend::Postgres {
+        // PostgreSQL gathers statistics by itself, at a time of its own choosing.
+        database.sql("VACUUM ANALYZE").await;
+    }
+    database
+}
+
+async fn plans(database: &Database, query: &str) -> [String; 2] {
+    let clock = Clock::fixed("2025-01-14T22:00:00Z".parse().unwrap()).unwrap();
+    let pairs: Vec<_> = query.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let query = UserQuery::parse(&pairs).unwrap();
+    let directory = database.open(&clock).await;
+    directory.explain_users(&operator(), &query).await.unwrap()
+}
+
+/// Filters that keep few of many, and the index that finds them.
+const FILTERS: [(&str, &str); 18] = [
+    ("id_min=10&id_max=12", "pkey"),
+    ("created_date=2025-01-03", "users_by_created_at"),
+    ("created_date_from=2025-01-14", "users_by_created_at"),
+    ("updated_date=2025-01-03", "users_by_updated_at"),
+    ("updated_date_to=2025-01-01", "users_by_updated_at"),
+    ("last_login_date=2025-01-03", "users_by_last_login"),
+    ("has_email=0", "users_by_email"),
+    ("has_avatar=1", "users_with_avatar"),
+    ("has_phone=1", "users_mobile_number_unique"),
+    ("is_active=0", "users_inactive"),
+    ("is_staff=1", "users_staff"),
+    ("is_admin=1", "users_admins"),
+    ("is_online=1", "users_by_last_seen_at"),
+    ("gender=other", "users_by_gender"),
+    ("group_id=1", "memberships_by_group"),
+    ("groups_in=1,99", "memberships_by_group"),
+    ("search=xyzzy", "users_search"),
+    ("search=XYZZY,zz", "users_search"),
+];
+
+/// Whether a plan goes by an index, and reads no table from end to end.
+fn serves(backend: Backend, index: &str, plan: &str) -> bool {
+    let plan = format!("{plan}\n");
+    let has = |texts: &[String]| texts.iter().any(|text| plan.contains(text));
+    let whole = has(&["SCAN u\n".to_owned(), "Seq Scan on users".to_owned()]);
+    !whole
+        && match (backend, index) {
+            (Backend::Sqlite, "pkey") => has(&["USING INTEGER PRIMARY KEY".to_owned()]),
+            (Backend::Sqlite, "users_search") => has(&["users_search VIRTUAL TABLE INDEX".to_owned()]),
+            (Backend::Sqlite, index) => has(&[format!("INDEX {index} "), format!("INDEX {index}\n")]),
+            (Backend::Postgres, "pkey") => has(&["users_pkey".to_owned()]),
+            (Backend::Postgres, index) => has(&[format!(" on {index} "), format!(" using {index} ")]),
+        }
+}
+
+both! {
+    /// With statistics, and on SQLite also without: nobody gathers them there.
+    async fn every_indexed_filter_is_served_by_its_index(backend: Backend) {
+        let database = filled(backend, 20_000).await;
+        for statistics in ["SELECT 1", "ANALYZE"] {
+            database.sql(statistics).await;
+            for (query, index) in FILTERS {
+                let [_, count] = plans(&database, query).await;
+                assert!(serves(backend, index, &count), "{query} is not served by {index} after {statistics}:\n{count}");
+            }
+        }
+    }
+}
+
+both! {
+    /// A page beyond a cursor: each piece is a stretch of the order's index, and nothing larger than a page
+    /// is sorted.
+    async fn a_late_page_is_a_stretch_of_an_index(backend: Backend) {
+        let database = filled(backend, 20_000).await;
+        let clock = Clock::system().unwrap();
+        for (ordering, index) in [
+            ("username", "users_by_username"),
+            ("-username", "users_by_username"),
+            ("email", "users_by_email"),
+            ("gender", "users_by_gender"),
+            ("-gender", "users_by_gender"),
+            ("last_login", "users_by_last_login"),
+            ("-last_login", "users_by_last_login"),
+            ("created_at", "users_by_created_at"),
+            ("-updated_at", "users_by_updated_at"),
+        ] {
+            let directory = database.open(&clock).await;
+            let mut pairs = vec![("ordering".to_owned(), ordering.to_owned()), ("cursor".to_owned(), String::new())];
+            for number in 0..3 {
+                let query = UserQuery::parse(&pairs).unwrap();
+                let [plan, _] = directory.explain_users(&operator(), &query).await.unwrap();
+                assert!(plan.contains(index), "{ordering}:\n{plan}");
+                for whole in ["Seq Scan on users", "Incremental Sort"] {
+                    assert!(!plan.contains(whole), "{ordering}:\n{plan}");
+                }
+                // SQLite calls the walk of a whole index a scan: only the first page begins at its end.
+                assert!(number == 0 || !plan.contains("SCAN u"), "{ordering}:\n{plan}");
+                let page = directory.list_users(&operator(), &query).await.unwrap();
+                let Some(wardroom::directory::listing::Turn::Cursor(next)) = page.next else { panic!("no cursor") };
+                pairs[1].1 = next;
+            }
+        }
+    }
+}
+
+both! {
+    /// How long the lists take on a large directory: run by hand
+    /// (`scripts/test --release --test it -- --ignored --nocapture a_large_list`).
+    #[ignore = "measures, and takes minutes"]
+    async fn a_large_list_is_timed(backend: Backend) {
+        let database = filled(backend, 200_000).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        for query in [
+            "", "cursor=", "offset=190000", "limit=1000", "search=xyzzy", "search=lee", "search=zz", "ordering=-last_login",
+            "ordering=gender,username", "has_first_name=0", "has_token=1", "has_groups=0", "gender=other", "created_date=2025-02-01",
+        ] {
+            let pairs: Vec<_> = query.split_once('=').into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let query = UserQuery::parse(&pairs).unwrap();
+            let started = std::time::Instant::now();
+            for _ in 0..5 {
+                directory.list_users(&operator(), &query).await.unwrap();
+            }
+            tell(&format!("{backend:?} {pairs:?}: {:?}", started.elapsed() / 5));
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the measurement is for whoever runs it")]
+fn tell(line: &str) {
+    println!("{line}");
+}
