@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,6 +26,11 @@ impl Process {
 
     /// Reads the log up to the line that says where something listens.
     fn address(&mut self, message: &str) -> SocketAddr {
+        self.record(message)["address"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Reads the log up to the line with this message.
+    fn record(&mut self, message: &str) -> serde_json::Value {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
@@ -34,7 +38,7 @@ impl Process {
             seen.push_str(&line);
             let record: serde_json::Value = serde_json::from_str(&line).expect("a log line is JSON");
             if record["message"] == message {
-                return record["address"].as_str().unwrap().parse().unwrap();
+                return record;
             }
         }
     }
@@ -110,9 +114,7 @@ async fn a_stop_cuts_no_request() {
     // The server has taken the request when it has answered a later one.
     assert_eq!(get(address, "/livez").await.status, 200);
     process.signal("-TERM");
-    while TcpStream::connect(address).await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    process.record("stopping: requests in progress are finished");
     begun.write_all(b"y").await.unwrap();
     let mut answer = Vec::new();
     begun.read_to_end(&mut answer).await.unwrap();
