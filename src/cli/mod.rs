@@ -5,6 +5,7 @@
 //!
 //! Never in here: a rule about users and rights (the directory keeps them), or SQL.
 
+mod audit;
 mod config;
 mod context;
 mod demo;
@@ -30,7 +31,7 @@ use crate::config::{CommonFlags, Config, Flags, Loaded};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  something failed inside, or `doctor` found a fault
+  1  something failed inside, or `doctor` or `audit verify` found a fault
   2  the command line or a setting is wrong
   3  there is no such user, group or token
   4  refused: the input breaks a rule, or the deed is not allowed
@@ -77,6 +78,9 @@ enum Verb {
     /// Permissions: list.
     #[command(subcommand)]
     Permission(permission::PermissionVerb),
+    /// The audit trail: list, verify.
+    #[command(subcommand)]
+    Audit(audit::AuditVerb),
     /// Check the settings, the database and its content, and tell what is wrong.
     Doctor,
     /// Settings: show, reference.
@@ -151,6 +155,7 @@ fn run(cli: Cli) -> Result<Report, Mistake> {
         Verb::Permission(verb) => {
             with_config(load(None)?, async |config| permission::run(verb, &config).await)
         }
+        Verb::Audit(verb) => with_config(load(None)?, async |config| audit::run(verb, &config).await),
         Verb::Doctor => with_config(load(None)?, doctor::run),
     }
 }

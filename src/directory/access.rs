@@ -75,6 +75,8 @@ pub enum Deed<'a> {
     ChangeMembers(&'a User),
     /// See the list of permissions.
     ReadPermissions,
+    /// See what was done, by whom.
+    ReadAudit,
     /// See this user's tokens.
     ReadTokens(&'a User),
     /// Issue a token that acts as this user.
@@ -121,6 +123,7 @@ impl Deed<'_> {
             Self::ReadTokens(_) => Need::Code(1232),
             Self::UpdateToken(_) => Need::Code(1233),
             Self::RevokeToken(_) => Need::Code(1234),
+            Self::ReadAudit => Need::Code(1242),
             Self::ReadPermissions => Need::Code(1252),
             Self::ChangeMembers(_) => Need::Code(1203),
             Self::UpdateSelf(_) | Self::ManageSelf => Need::Staff,
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn each_deed_needs_its_code_and_staff() {
         let (nothing, other) = (UserFields::default(), user(9, false));
-        let table: [(Deed<'_>, i64); 15] = [
+        let table: [(Deed<'_>, i64); 16] = [
             (Deed::CreateGroup, 1201),
             (Deed::ReadGroups, 1202),
             (Deed::UpdateGroup, 1203),
@@ -233,6 +236,7 @@ mod tests {
             (Deed::ReadTokens(&other), 1232),
             (Deed::UpdateToken(&other), 1233),
             (Deed::RevokeToken(&other), 1234),
+            (Deed::ReadAudit, 1242),
             (Deed::ReadPermissions, 1252),
             (Deed::ChangeMembers(&other), 1203),
         ];

@@ -7,29 +7,141 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::access::{Actor, Who};
+use super::Directory;
+use super::access::{Actor, Deed, Who, may};
 use super::error::Error;
 use super::model::{Group, Moment, Token, User};
-use super::store::Tx;
+use super::store::{self, Tx};
 
-/// One event, before it is linked into the trail.
-pub(super) struct Event {
-    pub(super) actor_kind: &'static str,
-    pub(super) actor_id: Option<i64>,
-    pub(super) actor_name: String,
-    pub(super) action: &'static str,
-    pub(super) object_kind: &'static str,
-    pub(super) object_id: Option<i64>,
-    pub(super) object_name: String,
-    pub(super) changes: Value,
-    pub(super) address: Option<String>,
-    pub(super) request_id: Option<String>,
+/// What was done, by whom, to what, from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `operator`, `person` or `anonymous`.
+    pub actor_kind: String,
+    /// The person's id.
+    pub actor_id: Option<i64>,
+    /// The operator's or person's name at the time.
+    pub actor_name: String,
+    /// Such as `user.update`.
+    pub action: String,
+    /// `user`, `group`, `token` or `directory`.
+    pub object_kind: String,
+    /// The object's id.
+    pub object_id: Option<i64>,
+    /// The object's name at the time.
+    pub object_name: String,
+    /// What changed, as JSON text: `{"field": [before, after]}`, or what an action tells of itself.
+    pub changes: String,
+    /// The client's address.
+    pub address: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
 }
 
 /// An event's place in the chain.
-pub(super) struct Link {
-    pub(super) previous_hash: Vec<u8>,
-    pub(super) hash: Vec<u8>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The hash of the event before it; empty for the first.
+    pub previous_hash: Vec<u8>,
+    /// SHA-256 of the above and of the event.
+    pub hash: Vec<u8>,
+}
+
+/// An event as it stands in the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its number; numbers may be left out, but never come twice.
+    pub id: i64,
+    /// When it happened.
+    pub at: Moment,
+    /// The event.
+    pub event: Event,
+    /// Its place in the chain.
+    pub link: Link,
+}
+
+/// How a walk along the whole chain came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Events that fit.
+    pub good: u64,
+    /// The hash of the last event that fits. Kept elsewhere, it shows whether events were cut off at the end,
+    /// which a chain cannot show by itself.
+    pub head: String,
+    /// Whether the head that was expected is in the chain; `None` when none was.
+    pub expected_seen: Option<bool>,
+    /// The first event that does not fit, and why.
+    pub broken: Option<(i64, &'static str)>,
+}
+
+/// Rows read at once; the walk's memory.
+const PAGE: i64 = 1000;
+
+/// What narrows a list of events.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only events before this number: where the last page ended.
+    pub before: Option<i64>,
+    /// Only this action.
+    pub action: Option<String>,
+    /// Only what this person did.
+    pub actor_id: Option<i64>,
+    /// Only what was done to objects of this kind.
+    pub object_kind: Option<String>,
+    /// Only what was done to the object with this id.
+    pub object_id: Option<i64>,
+    /// Only from this time on.
+    pub from: Option<Moment>,
+    /// Only before this time.
+    pub to: Option<Moment>,
+}
+
+impl Directory {
+    /// Events, newest first, at most 1000.
+    pub async fn audit_events(
+        &self,
+        actor: &Actor,
+        filter: &AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<Recorded>, Error> {
+        may(actor, Deed::ReadAudit)?;
+        self.store.all(store::audit::list(filter, limit.min(1000).into())).await
+    }
+
+    /// Walks the whole chain from its first event, in constant memory.
+    pub async fn verify_audit(&self, actor: &Actor, expected: Option<&str>) -> Result<Verification, Error> {
+        may(actor, Deed::ReadAudit)?;
+        let seen = expected.map(|_| false);
+        let mut walk = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
+        let (mut after, mut head) = (0, Vec::new());
+        loop {
+            let page: Vec<Recorded> = self.store.all(store::audit::page(after, PAGE)).await?;
+            let Some(last) = page.last() else { return Ok(walk) };
+            after = last.id;
+            for recorded in page {
+                if let Some(why) = misfit(&head, &recorded) {
+                    walk.broken = Some((recorded.id, why));
+                    return Ok(walk);
+                }
+                walk.good += 1;
+                head = recorded.link.hash;
+                walk.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+                walk.expected_seen =
+                    walk.expected_seen.map(|seen| seen || Some(walk.head.as_str()) == expected);
+            }
+        }
+    }
+}
+
+/// Why an event does not continue the chain whose head this is.
+fn misfit(head: &[u8], recorded: &Recorded) -> Option<&'static str> {
+    if recorded.link.previous_hash != head {
+        Some("it does not continue the event before it: one was taken out, put in or moved")
+    } else if recorded.link.hash != hash(head, recorded.at, &recorded.event) {
+        Some("it was changed after it was written")
+    } else {
+        None
+    }
 }
 
 /// What something was done to.
@@ -49,13 +161,13 @@ pub(super) fn record(
     object: &Object<'_>,
     changes: Value,
 ) -> Result<(), Error> {
-    let event = event(actor, action, object, changes);
+    let event = event(actor, action, object, &changes);
     let previous_hash = tx.audit_head()?;
     let hash = hash(&previous_hash, now, &event);
     tx.insert_event(now, &event, Link { previous_hash, hash })
 }
 
-fn event(actor: &Actor, action: &'static str, object: &Object<'_>, changes: Value) -> Event {
+fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> Event {
     let (actor_kind, actor_id, actor_name) = match &actor.who {
         Who::Operator(name) => ("operator", None, name.clone()),
         Who::Anonymous => ("anonymous", None, String::new()),
@@ -67,18 +179,17 @@ fn event(actor: &Actor, action: &'static str, object: &Object<'_>, changes: Valu
         Object::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
         Object::Directory => ("directory", None, String::new()),
     };
-    let (address, request_id) = (actor.origin.address.clone(), actor.origin.request_id.clone());
     Event {
-        actor_kind,
+        actor_kind: actor_kind.to_owned(),
         actor_id,
         actor_name,
-        action,
-        object_kind,
+        action: action.to_owned(),
+        object_kind: object_kind.to_owned(),
         object_id,
         object_name,
-        changes,
-        address,
-        request_id,
+        changes: changes.to_string(),
+        address: actor.origin.address.clone(),
+        request_id: actor.origin.request_id.clone(),
     }
 }
 
@@ -93,7 +204,7 @@ fn hash(previous: &[u8], at: Moment, event: &Event) -> Vec<u8> {
         event.object_kind,
         event.object_id,
         event.object_name,
-        event.changes.to_string(),
+        event.changes,
         event.address,
         event.request_id,
     ]);

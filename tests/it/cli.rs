@@ -74,7 +74,12 @@ both! {
         assert!(run(&["user", "list", "--active", "false"]).out.contains("staff,inactive"));
         run(&["user", "enable", "ann"]);
         assert_eq!(on(&database, &["user", "set-password", "ann", "--password-stdin"], "a long enough password\n").code, 0);
+        assert!(run(&["audit", "list", "--action", "token.revoke"]).out.contains("laptop"));
+        let head = run(&["audit", "verify", "--json"]).json()["head"].as_str().unwrap().to_owned();
         run(&["user", "delete", "ann", "--yes"]);
+        assert!(run(&["audit", "verify", "--expect-head", &head]).out.starts_with("All "));
+        let forged = on(&database, &["audit", "verify", "--expect-head", "00"], "");
+        assert!(forged.code == 1 && forged.out.contains("not in the chain"), "{}", forged.out);
         assert_eq!(run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
         assert_eq!(run(&["permission", "list", "--json"]).json().as_array().unwrap().len(), 14);
         assert!(run(&["migrate"]).out.contains("up to date"));

@@ -1,10 +1,69 @@
 //! Statements about the audit trail: rows are added, read, and never changed.
 
 use super::Tx;
+use super::fault::StoreError;
+use super::row::{FromRow, Row};
 use super::sql::Sql;
-use crate::directory::audit::{Event, Link};
+use crate::directory::audit::{AuditFilter, Event, Link, Recorded};
 use crate::directory::error::Error;
 use crate::directory::model::Moment;
+
+/// The columns of a [`Recorded`], in the order [`FromRow`] reads them.
+macro_rules! columns {
+    () => {
+        "id, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, \
+         address, request_id, previous_hash, hash"
+    };
+}
+
+impl FromRow for Recorded {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        let (id, at) = (row.next()?, row.next_as::<i64, _>("time")?);
+        let event = Event {
+            actor_kind: row.next()?,
+            actor_id: row.next()?,
+            actor_name: row.next()?,
+            action: row.next()?,
+            object_kind: row.next()?,
+            object_id: row.next()?,
+            object_name: row.next()?,
+            changes: row.next()?,
+            address: row.next()?,
+            request_id: row.next()?,
+        };
+        Ok(Self { id, at, event, link: Link { previous_hash: row.next()?, hash: row.next()? } })
+    }
+}
+
+/// Events after a number, oldest first.
+pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
+    Sql::new(concat!("SELECT ", columns!(), " FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2"))
+        .bind(after)
+        .bind(limit)
+}
+
+/// Events that a filter keeps, newest first.
+pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
+    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_events WHERE id < "));
+    sql.push_arg(filter.before.unwrap_or(i64::MAX));
+    for (text, value) in [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)] {
+        if let Some(value) = value {
+            sql.push(text).push_arg(value.as_str());
+        }
+    }
+    for (text, value) in [
+        (" AND actor_id = ", filter.actor_id),
+        (" AND object_id = ", filter.object_id),
+        (" AND at >= ", filter.from.map(Moment::as_micros)),
+        (" AND at < ", filter.to.map(Moment::as_micros)),
+    ] {
+        if let Some(value) = value {
+            sql.push(text).push_arg(value);
+        }
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_arg(limit);
+    sql
+}
 
 impl Tx<'_> {
     /// The hash of the newest event, which the next one continues; empty before the first.
@@ -26,9 +85,10 @@ impl Tx<'_> {
              object_name, changes, address, request_id, previous_hash, hash) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         );
-        let sql = sql.bind(at).bind(event.actor_kind).bind(event.actor_id).bind(event.actor_name.as_str());
-        let sql = sql.bind(event.action).bind(event.object_kind).bind(event.object_id);
-        let sql = sql.bind(event.object_name.as_str()).bind(event.changes.to_string());
+        let sql =
+            sql.bind(at).bind(event.actor_kind.as_str()).bind(event.actor_id).bind(event.actor_name.as_str());
+        let sql = sql.bind(event.action.as_str()).bind(event.object_kind.as_str()).bind(event.object_id);
+        let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
         self.execute(&sql.bind(link.previous_hash).bind(link.hash))?;
         Ok(())
@@ -37,8 +97,8 @@ impl Tx<'_> {
 
 struct Bytes(Vec<u8>);
 
-impl super::row::FromRow for Bytes {
-    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, super::StoreError> {
+impl FromRow for Bytes {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         row.next().map(Self)
     }
 }

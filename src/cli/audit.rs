@@ -1,0 +1,140 @@
+//! `wardroom audit`: what was done, by whom, and whether the record of it was tampered with.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::context::{open, operator};
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::audit::{AuditFilter, Recorded, Verification};
+use crate::directory::model::Moment;
+
+/// The commands about the audit trail.
+#[derive(Subcommand)]
+pub(super) enum AuditVerb {
+    /// List events, newest first.
+    List(List),
+    /// Walk the whole chain of events and tell whether one was changed, taken out, put in or moved.
+    Verify(Verify),
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// Rows at the most (1 to 1000).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only events before this number: where the last page ended.
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
+    /// Only this action, such as user.update.
+    #[arg(long)]
+    action: Option<String>,
+    /// Only what the person with this id did.
+    #[arg(long, value_name = "ID")]
+    actor: Option<i64>,
+    /// Only what was done to objects of this kind: user, group, token or directory.
+    #[arg(long, value_name = "KIND")]
+    object_kind: Option<String>,
+    /// Only what was done to the object with this id.
+    #[arg(long, value_name = "ID")]
+    object: Option<i64>,
+    /// Only from this time on (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// Only before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    to: Option<Moment>,
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The head that an earlier verification printed: it must still be in the chain, or events were cut off.
+    #[arg(long, value_name = "HEX")]
+    expect_head: Option<String>,
+}
+
+pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mistake> {
+    let directory = open(config).await?;
+    match verb {
+        AuditVerb::List(list) => {
+            let limit = list.limit;
+            let events = directory.audit_events(&operator(), &list.filter(), limit).await?;
+            let rows: Vec<_> = events.iter().map(row).collect();
+            let heads = ["id", "at", "actor", "action", "object", "changes"];
+            Ok(Report::table(heads, &rows, events.iter().map(json).collect()))
+        }
+        AuditVerb::Verify(Verify { expect_head }) => {
+            let expected = expect_head.map(|head| head.to_ascii_lowercase());
+            let found = directory.verify_audit(&operator(), expected.as_deref()).await?;
+            Ok(verdict(&found))
+        }
+    }
+}
+
+impl List {
+    fn filter(self) -> AuditFilter {
+        AuditFilter {
+            before: self.before,
+            action: self.action,
+            actor_id: self.actor,
+            object_kind: self.object_kind,
+            object_id: self.object,
+            from: self.from,
+            to: self.to,
+        }
+    }
+}
+
+fn verdict(found: &Verification) -> Report {
+    let Verification { good, head, broken, expected_seen } = found;
+    let (text, why) = match (broken, expected_seen) {
+        (Some((id, why)), _) => {
+            (format!("Broken after {good} good events: event {id}: {why}.\n"), Some(*why))
+        }
+        (None, Some(false)) => {
+            let why = "the expected head is not in the chain: events were cut off or rewritten";
+            (format!("Broken: {why}.\n"), Some(why))
+        }
+        (None, _) => (format!("All {good} events fit. Head, to be kept elsewhere:\n{head}\n"), None),
+    };
+    let event = broken.map(|(id, _)| id);
+    let mut report =
+        Report::new(text, json!({ "good": good, "head": head, "broken_event": event, "why": why }));
+    report.code = why.is_some().into();
+    report
+}
+
+fn row(recorded: &Recorded) -> [String; 6] {
+    let event = &recorded.event;
+    let object = match event.object_id {
+        Some(id) => format!("{} {id} {}", event.object_kind, event.object_name),
+        None => event.object_kind.clone(),
+    };
+    let actor = format!("{} {}", event.actor_kind, event.actor_name);
+    [
+        recorded.id.to_string(),
+        recorded.at.to_string(),
+        actor,
+        event.action.clone(),
+        object,
+        event.changes.clone(),
+    ]
+}
+
+fn json(recorded: &Recorded) -> Value {
+    let event = &recorded.event;
+    json!({
+        "id": recorded.id,
+        "at": recorded.at.to_string(),
+        "actor_kind": event.actor_kind,
+        "actor_id": event.actor_id,
+        "actor_name": event.actor_name,
+        "action": event.action,
+        "object_kind": event.object_kind,
+        "object_id": event.object_id,
+        "object_name": event.object_name,
+        "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
+        "address": event.address,
+        "request_id": event.request_id,
+    })
+}
