@@ -35,6 +35,12 @@ pub struct Metrics {
     pub database_up: Gauge,
     /// `wardroom_database_writes_total`
     pub database_writes: Counter,
+    /// `wardroom_database_reads_total`
+    pub database_reads: Counter,
+    /// `wardroom_identity_loads_total`
+    pub identity_loads: Counter,
+    /// `wardroom_stale_answers_total`
+    pub stale_answers: Counter,
     /// `wardroom_password_hashes_total`
     pub password_hashes: Counter,
 }
@@ -95,6 +101,11 @@ impl Metrics {
             self.database_up.clone(),
         );
         root.register("database_writes", "Write transactions asked for", self.database_writes.clone());
+        root.register("database_reads", "Statements asked to read", self.database_reads.clone());
+        let about = "Identities read from the database, because memory had none that held";
+        root.register("identity_loads", about, self.identity_loads.clone());
+        let about = "Answers that may have been stale, as serve_stale_for allows";
+        root.register("stale_answers", about, self.stale_answers.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
         root
     }

@@ -144,6 +144,7 @@ impl Server {
                 stopping(stopped),
             )));
         }
+        let notes = tokio::spawn(write_uses(app.clone()));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -156,9 +157,28 @@ impl Server {
         app.start_draining();
         drop(stop);
         let drained: Vec<_> = servers.collect().await;
+        notes.abort();
+        if let Err(error) = app.directory().write_uses().await {
+            tracing::warn!(%error, "the last uses of tokens could not be written down");
+        }
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())
+    }
+}
+
+/// How often the uses of tokens are written down.
+const USES_WRITTEN_EVERY: Duration = Duration::from_mins(1);
+
+/// Writes down when tokens were used, for as long as the server runs. No answer depends on it.
+async fn write_uses(app: App) {
+    let mut ticks = tokio::time::interval(USES_WRITTEN_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.directory().write_uses().await {
+            tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
+        }
     }
 }
 

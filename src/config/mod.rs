@@ -214,6 +214,17 @@ settings! {
     /// 15 is what NIST SP 800-63B-4 asks of a password that is the only factor.
     Common password_min_length: Count<8, 128> = "15";
 
+    /// How many bytes of memory hold the people who were recognised lately; 0 asks the database each time.
+    ///
+    /// One takes about 400 bytes and the length of its answer. An answer is never older than the request.
+    Serve identity_cache: ByteSize<0, 1_099_511_627_776> = "64MiB";
+
+    /// How long `GET /api/users/me` goes on for those recognised before when the database cannot be asked.
+    ///
+    /// 0s answers with status 503 instead. Otherwise a revocation may go unnoticed for as long; the metric
+    /// `wardroom_stale_answers_total` counts such answers.
+    Serve serve_stale_for: Span<0, 86_400_000> = "0s";
+
     /// How long a token lives that a sign-in with a password makes.
     Serve sign_in_lifetime: Span<60_000, 31_536_000_000> = "12h";
 }

@@ -4,6 +4,7 @@
 //! Never in here: a look-up. What the answer depends on is handed in; rules that need the database
 //! (the last admin) are kept by the use cases, inside their transactions.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::error::Denial;
@@ -37,6 +38,13 @@ pub struct Origin {
     pub address: Option<String>,
     /// The request's id.
     pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// The client's address as one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.as_ref()?.parse().ok()
+    }
 }
 
 impl Actor {

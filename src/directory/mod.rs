@@ -23,6 +23,7 @@ pub mod tokens;
 pub mod users;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -30,7 +31,9 @@ use prometheus_client::metrics::counter::Counter;
 pub use self::access::{Actor, Origin};
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
-pub use self::identity::{Identity, Unauthenticated};
+use self::identity::Reception;
+use self::identity::uses::Uses;
+pub use self::identity::{Identity, Recognised, Unauthenticated};
 use self::password::Hasher;
 pub use self::store::OpenError;
 use self::store::Store;
@@ -57,11 +60,17 @@ pub struct Settings {
     pub password_min_length: usize,
     /// How long a token lives that a sign-in makes.
     pub sign_in_lifetime: Duration,
+    /// How many bytes of identities are kept in memory; none keeps nothing.
+    pub identity_cache_bytes: u64,
+    /// How long identities in memory are answered when the database cannot be asked.
+    pub serve_stale_for: Duration,
 }
 
 /// The directory, open and ready.
 pub struct Directory {
-    store: Store,
+    store: Arc<Store>,
+    reception: Reception,
+    uses: Uses,
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
@@ -73,14 +82,22 @@ pub struct Counters {
     pub writes: Counter,
     /// Password hashes computed.
     pub password_hashes: Counter,
+    /// Statements that were asked to read.
+    pub reads: Counter,
+    /// Identities read from the database, because memory had none that held.
+    pub identity_loads: Counter,
+    /// Answers that may have been stale, by the operator's leave.
+    pub stale_answers: Counter,
 }
 
 impl Directory {
     /// Opens an existing directory. It never makes one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
-        let store = Store::open(settings).await?;
+        let store = Arc::new(Store::open(settings).await?);
+        let reception = Reception::open(&store, settings)?;
         let hasher = Hasher::new(settings.password_min_length);
-        Ok(Self { store, clock, hasher, sign_in_lifetime: settings.sign_in_lifetime })
+        let sign_in_lifetime = settings.sign_in_lifetime;
+        Ok(Self { store, reception, uses: Uses::default(), clock, hasher, sign_in_lifetime })
     }
 
     /// Makes a new, empty directory; refuses when there is one, or other files in its place.
@@ -100,7 +117,13 @@ impl Directory {
 
     /// The counters this directory keeps, shared with whoever shows them.
     pub fn counters(&self) -> Counters {
-        Counters { writes: self.store.writes(), password_hashes: self.hasher.count() }
+        Counters {
+            writes: self.store.writes(),
+            password_hashes: self.hasher.count(),
+            reads: self.store.reads(),
+            identity_loads: self.reception.loads(),
+            stale_answers: self.reception.stale_answers(),
+        }
     }
 
     /// Whether the database can be asked now.

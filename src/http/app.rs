@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use utoipa::openapi::OpenApi;
 
 use super::api;
@@ -12,7 +13,7 @@ use super::server::Limits;
 use super::site::SiteSettings;
 use crate::config::{AccessLog, Config};
 use crate::directory::Directory;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
 
 /// The settings that answers depend on.
 #[derive(Clone)]
@@ -67,9 +68,28 @@ struct Shared {
     directory: Directory,
     settings: HttpSettings,
     metrics: Metrics,
+    express: Express,
     resources: HashMap<String, api::Resource>,
     document: OpenApi,
     draining: AtomicBool,
+}
+
+/// Counts that are looked up once and not with each request.
+pub struct Express {
+    /// Good answers of `GET /api/users/me`.
+    pub answered: Counter,
+    /// Keys accepted.
+    pub accepted: Counter,
+}
+
+impl Express {
+    fn new(metrics: &Metrics) -> Self {
+        let labels = RequestLabels { route: api::ME.to_owned(), method: "GET", status: 200 };
+        Self {
+            answered: metrics.requests.get_or_create_owned(&labels),
+            accepted: metrics.authentications.get_or_create_owned(&OutcomeLabels { outcome: "accepted" }),
+        }
+    }
 }
 
 impl App {
@@ -79,12 +99,16 @@ impl App {
         let metrics = Metrics {
             database_writes: counters.writes,
             password_hashes: counters.password_hashes,
+            database_reads: counters.reads,
+            identity_loads: counters.identity_loads,
+            stale_answers: counters.stale_answers,
             ..metrics
         };
         let document = api::document();
         let resources = api::resources(&document);
         let draining = AtomicBool::new(false);
-        Self(Arc::new(Shared { directory, settings, metrics, resources, document, draining }))
+        let express = Express::new(&metrics);
+        Self(Arc::new(Shared { directory, settings, metrics, express, resources, document, draining }))
     }
 
     /// Who exists, who may do what.
@@ -100,6 +124,11 @@ impl App {
     /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// The counts of the way without detours.
+    pub fn express(&self) -> &Express {
+        &self.0.express
     }
 
     /// What is known of a route: its methods, its name.

@@ -19,7 +19,7 @@ const NOT_PROVIDED: &str = "Authentication credentials were not provided.";
 
 /// What an `Authorization` header presents.
 #[derive(Debug, PartialEq, Eq)]
-enum Presented<'a> {
+pub(super) enum Presented<'a> {
     /// No header, an empty one, or another scheme.
     Nothing,
     /// A key of unknown worth.
@@ -40,16 +40,25 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, 
         Presented::Malformed(detail) => return Err(Failure::Unauthenticated(detail)),
         Presented::Key(key) => key,
     };
-    let (outcome, result) = match app.directory().authenticate(key).await {
-        Ok(identity) => ("accepted", Ok(Some(Caller(identity)))),
-        Err(Unauthenticated::InvalidToken) => ("refused", Err(Failure::Unauthenticated("Invalid token."))),
-        Err(Unauthenticated::Inactive) => {
-            ("refused", Err(Failure::Unauthenticated("User inactive or deleted.")))
-        }
-        Err(Unauthenticated::Failed(error)) => ("failed", Err(error.into())),
+    let identity = app.directory().authenticate(key).await.map_err(|refused| refusal(app, refused))?;
+    count(app, "accepted");
+    Ok(Some(Caller(identity)))
+}
+
+/// Why a key opened nothing, as it is answered; counted.
+pub(super) fn refusal(app: &App, refused: Unauthenticated) -> Failure {
+    let (outcome, failure) = match refused {
+        Unauthenticated::InvalidToken => ("refused", Failure::Unauthenticated("Invalid token.")),
+        Unauthenticated::Inactive => ("refused", Failure::Unauthenticated("User inactive or deleted.")),
+        Unauthenticated::Failed(error) => ("failed", error.into()),
     };
+    count(app, outcome);
+    failure
+}
+
+/// Counts what came of a key that was presented.
+pub(super) fn count(app: &App, outcome: &'static str) {
     app.metrics().authentications.get_or_create(&OutcomeLabels { outcome }).inc();
-    result
 }
 
 /// All `Authorization` lines joined with commas, as the gateway interface below the framework does; two
@@ -60,7 +69,7 @@ fn authorization(headers: &HeaderMap) -> Vec<u8> {
     lines.join(&b","[..])
 }
 
-fn parse(header: &[u8]) -> Presented<'_> {
+pub(super) fn parse(header: &[u8]) -> Presented<'_> {
     // Python's bytes.split(): ASCII blanks alone; no Unicode blank separates or is trimmed.
     let mut parts = header.split(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|part| !part.is_empty());
     if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"token")) {

@@ -13,6 +13,7 @@ pub mod body;
 pub mod caller;
 mod docs;
 pub mod error;
+mod express;
 pub mod json;
 mod multipart;
 pub mod negotiate;
@@ -28,13 +29,12 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::MatchedPath;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{
     CONTENT_LENGTH, EXPECT, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use prometheus_client::metrics::gauge::Gauge;
@@ -43,6 +43,7 @@ use tracing::Instrument;
 
 use self::app::App;
 use self::error::Failure;
+use self::express::Outcome;
 use self::server::Peer;
 use self::site::Site;
 use crate::config::AccessLog;
@@ -82,11 +83,22 @@ impl Front {
     }
 
     /// The answer, whatever happens: an error inside is a 500, not a broken connection.
-    async fn respond(&self, peer: Peer, mut request: Request<Incoming>, seen: &Seen) -> Response {
+    async fn respond(
+        &self,
+        peer: Peer,
+        mut request: Request<Incoming>,
+        seen: &Seen,
+        decided: Option<Failure>,
+    ) -> Response {
         request.extensions_mut().insert(seen.origin());
         let limit = self.app.settings().request_timeout;
-        let work = AssertUnwindSafe(self.route(peer, request)).catch_unwind();
-        let outcome = match tokio::time::timeout(limit, work).await {
+        let work = async {
+            match decided {
+                Some(failure) => Ok(api::refused(failure, &self.app, api::ME)),
+                None => self.route(peer, request).await,
+            }
+        };
+        let outcome = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::Internal("a handler panicked".into())),
             Err(_) => Err(Failure::TookTooLong),
@@ -131,9 +143,21 @@ impl server::Service for Front {
         let started = Instant::now();
         let metrics = self.app.metrics();
         let _in_flight = InFlight::new(&metrics.in_flight);
+        let decided = match self.checks_host {
+            true => express::serve(&self.app, peer, &request).await,
+            false => Outcome::NotMine,
+        };
+        let decided = match decided {
+            Outcome::Answered(response) => {
+                metrics.durations.0.observe(started.elapsed().as_secs_f64());
+                return response;
+            }
+            Outcome::Refused(failure) => Some(failure),
+            Outcome::NotMine => None,
+        };
         let seen = Seen::of(&request, &self.app, peer);
         let span = tracing::info_span!("request", id = %seen.id);
-        let response = self.respond(peer, request, &seen).instrument(span.clone()).await;
+        let response = self.respond(peer, request, &seen, decided).instrument(span.clone()).await;
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         span.in_scope(|| seen.close(&self.app, &response, started));
         response
@@ -168,11 +192,8 @@ struct Seen {
 impl Seen {
     fn of(request: &Request<Incoming>, app: &App, peer: Peer) -> Self {
         let site = &app.settings().site;
-        let given =
-            request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
-        let given = given.filter(|_| site.trusted_proxies.trusts(peer.address.ip()));
         Self {
-            id: given.map_or_else(|| app.directory().clock().request_id(), str::to_owned),
+            id: request_id(app, peer, request.headers()),
             method: request.method().clone(),
             path: request.uri().path().chars().take(LOGGED_PATH).collect(),
             client: site::client(request.headers(), site, peer.address),
@@ -186,7 +207,8 @@ impl Seen {
 
     fn close(&self, app: &App, response: &Response, started: Instant) {
         let status = response.status();
-        let route = response.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+        let route =
+            response.extensions().get::<api::Route>().map_or("none", |route| route.0.as_str()).to_owned();
         let labels = RequestLabels { route, method: known_method(&self.method), status: status.as_u16() };
         app.metrics().requests.get_or_create(&labels).inc();
         let failed = status.is_client_error() || status.is_server_error();
@@ -201,6 +223,13 @@ impl Seen {
             tracing::info!(method, path, status = status.as_u16(), %client, micros, "answered");
         }
     }
+}
+
+/// The request's id: the one a trusted proxy gave it, or a new one.
+fn request_id(app: &App, peer: Peer, headers: &HeaderMap) -> String {
+    let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
+    let given = given.filter(|_| app.settings().site.trusted_proxies.trusts(peer.address.ip()));
+    given.map_or_else(|| app.directory().clock().request_id(), str::to_owned)
 }
 
 /// An id that a proxy in front of us may give a request: short, and nothing that a log could trip over.

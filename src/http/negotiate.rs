@@ -19,6 +19,11 @@ pub struct Negotiated {
     pub problems: bool,
 }
 
+impl Negotiated {
+    /// Compact JSON, errors in the framework's shape.
+    pub const PLAIN: Self = Self { indent: None, problems: false };
+}
+
 /// Holds the request's wishes against what can be served.
 pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated, Failure> {
     match parameter(query.unwrap_or_default(), "format").as_deref() {

@@ -67,6 +67,26 @@ impl Site {
         Ok(Self { base, media_url: settings.media_url.clone() })
     }
 
+    /// The same without a reason.
+    pub fn if_allowed<B>(
+        request: &Request<B>,
+        settings: &SiteSettings,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Option<Self> {
+        Self::of(request, settings, peer, tls).ok()
+    }
+
+    /// No site at all: URLs are paths.
+    pub fn nowhere(settings: &SiteSettings) -> Self {
+        Self { base: String::new(), media_url: settings.media_url.clone() }
+    }
+
+    /// Scheme, `://` and host, as bytes.
+    pub fn push_base(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(self.base.as_bytes());
+    }
+
     /// The absolute URL of a path with a query; the parameters come sorted by name.
     pub fn link(&self, path: &str, parameters: &[(String, String)]) -> String {
         let mut sorted: Vec<_> = parameters.iter().collect();

@@ -20,6 +20,7 @@ mod audit;
 mod cli;
 mod database;
 mod directory;
+mod express;
 mod front;
 mod guards;
 mod house;

@@ -18,12 +18,20 @@ struct Migration {
 }
 
 /// Every migration, oldest first. A released one is never edited: its checksum is in every database.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "directory",
-    sqlite: include_str!("../../../migrations/sqlite/0001_directory.sql"),
-    postgres: include_str!("../../../migrations/postgres/0001_directory.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "directory",
+        sqlite: include_str!("../../../migrations/sqlite/0001_directory.sql"),
+        postgres: include_str!("../../../migrations/postgres/0001_directory.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "identity_changes",
+        sqlite: include_str!("../../../migrations/sqlite/0002_identity_changes.sql"),
+        postgres: include_str!("../../../migrations/postgres/0002_identity_changes.sql"),
+    },
+];
 
 /// The schema version this program works with.
 pub(super) fn known_version() -> i64 {

@@ -17,6 +17,7 @@ mod tx;
 mod writer;
 
 pub(super) mod audit;
+pub(super) mod changes;
 pub(super) mod group_list;
 pub(super) mod groups;
 pub(super) mod health;
@@ -27,6 +28,8 @@ mod plan;
 pub(super) mod tokens;
 pub(super) mod user_list;
 pub(super) mod users;
+mod uses;
+pub(super) mod wal_index;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,10 +47,16 @@ pub(super) use self::sql::Sql;
 use self::sqlite::Readers;
 use self::tx::Link;
 pub(super) use self::tx::Tx;
+use self::wal_index::WalIndex;
 use self::writer::Writer;
 use super::error::Error;
 use super::model::Moment;
 use super::{Location, Settings};
+
+/// Connections to PostgreSQL beside the others, for what every request waits for.
+const PROMPT_CONNECTIONS: usize = 2;
+/// The longest that such a statement may take.
+const PROMPT: Duration = Duration::from_millis(800);
 
 /// How long a migration may take on PostgreSQL before the connection is given up.
 const MIGRATION_PATIENCE: Duration = Duration::from_hours(24);
@@ -58,6 +67,8 @@ pub(super) struct Store {
     writer: Writer,
     /// Work handed to the writer; a read that counts here has become a write, which a test forbids.
     writes: Counter,
+    /// Statements run for reading.
+    reads: Counter,
 }
 
 /// Which database reads a statement, where the text must differ.
@@ -69,8 +80,18 @@ pub(super) enum Dialect {
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite { readers: Arc<Readers>, directory: PathBuf, patience: Duration },
-    Postgres { pool: Pool, runtime: Handle, patience: Duration },
+    Sqlite {
+        readers: Arc<Readers>,
+        directory: PathBuf,
+        patience: Duration,
+    },
+    /// The second pool is for what every request waits for: no list may take its connections.
+    Postgres {
+        pool: Pool,
+        prompt: Pool,
+        runtime: Handle,
+        patience: Duration,
+    },
 }
 
 impl Store {
@@ -83,7 +104,7 @@ impl Store {
             .await
             .map_err(|error| if file { error.of_a_file() } else { error })?;
         let writer = Writer::start(backend.clone()).map_err(|error| OpenError::Broken(error.into()))?;
-        Ok(Self { backend, writer, writes: Counter::default() })
+        Ok(Self { backend, writer, writes: Counter::default(), reads: Counter::default() })
     }
 
     /// Makes a new, empty database; refuses when there is one.
@@ -103,6 +124,7 @@ impl Store {
 
     /// All rows of a statement. On SQLite it runs off the reactor: a list may take a while.
     pub(super) async fn all<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, Error> {
+        self.reads.inc();
         match &self.backend {
             Backend::Sqlite { readers, .. } => {
                 let readers = Arc::clone(readers);
@@ -130,11 +152,53 @@ impl Store {
     /// The first row of a point look-up. On SQLite it runs in place: microseconds, against the price of
     /// a thread switch.
     pub(super) async fn first<T: FromRow>(&self, sql: Sql) -> Result<Option<T>, Error> {
+        self.reads.inc();
         let rows = match &self.backend {
             Backend::Sqlite { readers, .. } => readers.all(&sql)?,
             Backend::Postgres { pool, patience, .. } => postgres::read(pool, &sql, *patience).await?,
         };
         Ok(rows.into_iter().next())
+    }
+
+    /// The rows of a statement that every request may wait for: a point look-up, or a look at the feed of
+    /// changes. It must not wait for anything slow.
+    pub(super) async fn prompt<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, Error> {
+        match &self.backend {
+            Backend::Sqlite { .. } => self.prompt_now(&sql),
+            Backend::Postgres { prompt, patience, .. } => {
+                self.reads.inc();
+                Ok(postgres::read(prompt, &sql, (*patience).min(PROMPT)).await?)
+            }
+        }
+    }
+
+    /// The same in place, which only SQLite can do.
+    pub(super) fn prompt_now<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, Error> {
+        self.reads.inc();
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Ok(readers.all(sql)?),
+            Backend::Postgres { .. } => {
+                Err(Error::broken("a read failed", "PostgreSQL is asked without a wait"))
+            }
+        }
+    }
+
+    /// Refuses to go on when SQLite's file is no longer the one that was opened.
+    pub(super) fn check_in_place(&self) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Ok(readers.check_in_place()?),
+            Backend::Postgres { .. } => Ok(()),
+        }
+    }
+
+    /// What any commit to SQLite's file changes; none on PostgreSQL.
+    pub(super) fn wal_index(&self) -> Result<Option<WalIndex>, OpenError> {
+        match &self.backend {
+            Backend::Sqlite { directory, patience, .. } => {
+                Ok(Some(WalIndex::new(sqlite::connect(directory, *patience)?)?))
+            }
+            Backend::Postgres { .. } => Ok(None),
+        }
     }
 
     /// Does `work` in a transaction and returns when it is durable, or has changed nothing.
@@ -148,6 +212,11 @@ impl Store {
         }
         self.writes.inc();
         self.writer.write(work).await
+    }
+
+    /// The counter of reads, for the metrics.
+    pub(super) fn reads(&self) -> Counter {
+        self.reads.clone()
     }
 
     /// The counter of writes, for the metrics.
@@ -168,7 +237,8 @@ impl Backend {
             }
             Location::Postgres(url) => {
                 let pool = postgres::pool(url, settings.connections, patience)?;
-                Ok(Self::Postgres { pool, runtime: Handle::current(), patience })
+                let prompt = postgres::pool(url, PROMPT_CONNECTIONS, patience)?;
+                Ok(Self::Postgres { pool, prompt, runtime: Handle::current(), patience })
             }
         }
     }
@@ -179,7 +249,7 @@ impl Backend {
             Self::Sqlite { directory, patience, .. } => {
                 Ok(Link::Sqlite(sqlite::connect(directory, *patience)?))
             }
-            Self::Postgres { pool, runtime, patience } => {
+            Self::Postgres { pool, runtime, patience, .. } => {
                 let client = runtime.block_on(pool.get())?;
                 Ok(Link::Postgres { client, runtime: runtime.clone(), patience: *patience })
             }

@@ -38,6 +38,24 @@ use super::error::{Failure, answer};
 use super::json;
 use super::negotiate::negotiate;
 use super::problem;
+use crate::directory::Origin;
+
+/// The route that has a way of its own, too: `http::express`.
+pub(super) const ME: &str = "/api/users/me";
+
+/// The route that an answer belongs to, for whoever counts it.
+#[derive(Clone)]
+pub(super) struct Route(pub(super) String);
+
+/// The methods of a route.
+pub(super) fn allow(app: &App, route: &str) -> Option<HeaderValue> {
+    app.resource(route).map(|resource| resource.allow.clone())
+}
+
+/// A refusal with the headers of every answer of its route.
+pub(super) fn refused(failure: Failure, app: &App, route: &str) -> Response {
+    dressed(failure.into_response(), app, route)
+}
 
 /// The routes. The path stands on the handler, once, for the router and the document.
 fn routes() -> OpenApiRouter<App> {
@@ -131,12 +149,15 @@ impl Resource {
 async fn around(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
     let negotiated = match negotiate(request.uri().query(), request.headers()) {
         Ok(negotiated) => negotiated,
-        Err(failure) => return dressed(failure.into_response(), &app, &route),
+        Err(failure) => return refused(failure, &app, route.as_str()),
     };
     let response = match caller::identify(&app, request.headers()).await {
         Err(failure) => failure.into_response(),
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
+            if let Some(address) = request.extensions().get::<Origin>().and_then(Origin::ip) {
+                app.directory().note_use_of(&caller.0, address);
+            }
             let end = caller.0.token.expires_at;
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
@@ -151,18 +172,18 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
         Some(blanks) => indented(response, blanks).await,
         None => response,
     };
-    dressed(response, &app, &route)
+    dressed(response, &app, route.as_str())
 }
 
 /// The headers of every API answer, and the route for whoever counts it.
-fn dressed(mut response: Response, app: &App, route: &MatchedPath) -> Response {
+fn dressed(mut response: Response, app: &App, route: &str) -> Response {
     let headers = response.headers_mut();
-    if let Some(resource) = app.resource(route.as_str()) {
-        headers.insert(ALLOW, resource.allow.clone());
+    if let Some(allow) = allow(app, route) {
+        headers.insert(ALLOW, allow);
     }
     headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
-    response.extensions_mut().insert(route.clone());
+    response.extensions_mut().insert(Route(route.to_owned()));
     response
 }
 

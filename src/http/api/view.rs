@@ -114,7 +114,7 @@ pub struct UserItem {
     pub is_staff: bool,
     /// May it do everything?
     pub is_admin: bool,
-    /// Has one of its tokens been used in the last five minutes? Always false until that is recorded.
+    /// Has one of its tokens been used in the last five minutes? It may show a minute late.
     pub is_online: bool,
     /// When the user was last changed, UTC, always six digits.
     #[schema(format = DateTime)]

@@ -56,6 +56,8 @@ impl Database {
             patience: Duration::from_secs(10),
             password_min_length: 8,
             sign_in_lifetime: Duration::from_secs(12 * 3600),
+            identity_cache_bytes: 1 << 20,
+            serve_stale_for: Duration::ZERO,
         }
     }
 

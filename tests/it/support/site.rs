@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
 use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{Group, Moment, TokenKey, User, UserDraft, UserKey};
-use wardroom::directory::{Actor, Clock, Directory};
+use wardroom::directory::{Actor, Clock, Directory, Settings};
 use wardroom::http::Front;
 use wardroom::http::app::{App, HttpSettings};
 use wardroom::http::server::{self, Limits};
@@ -54,9 +54,20 @@ impl Site {
 
     /// A server with settings of its own.
     pub async fn with(backend: Backend, flags: Flags) -> Self {
+        Self::set_up(backend, flags, |_| {}).await
+    }
+
+    /// A server whose directory has settings of its own.
+    pub async fn with_directory(backend: Backend, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::set_up(backend, Flags::default(), change).await
+    }
+
+    async fn set_up(backend: Backend, flags: Flags, change: impl FnOnce(&mut Settings)) -> Self {
         let database = Database::new(backend).await;
         let clock = Clock::fixed("2025-09-01T12:00:00Z".parse().unwrap()).unwrap();
-        let directory = database.open(&clock).await;
+        let mut settings = database.settings();
+        change(&mut settings);
+        let directory = Directory::open(&settings, clock.clone()).await.unwrap();
         let alex = import_example(&directory).await;
         let admin = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await;
         let staff = person(&directory, "staff", |draft| draft.is_staff = Some(true)).await;

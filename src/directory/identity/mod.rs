@@ -1,0 +1,300 @@
+//! The confirmed callers: from a presented key to who that is.
+//!
+//! [`Directory::authenticate`] asks the database each time, for whoever is about to ask it more.
+//! [`Directory::recognise`] is for readers that come with every page: it answers from memory, under the promise
+//! that **no answer shows the state before a write that was acknowledged before the request was sent**.
+//! Whatever depends on time is decided here, on each request anew.
+//!
+//! `ledger` knows what still holds, `freshness` brings it up to date (`follower` on SQLite, `read_index` on
+//! PostgreSQL), `recognised` is the cache, `uses` gathers when tokens were used.
+
+pub(in crate::directory) mod follower;
+mod freshness;
+pub(in crate::directory) mod ledger;
+mod read_index;
+mod recognised;
+pub(in crate::directory) mod uses;
+
+/// What `ledger` and `follower` are made of; `tests/interleavings.rs` gives them a model checker's.
+mod sync {
+    pub(super) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+    pub(super) use std::sync::{Mutex, PoisonError};
+}
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
+use tokio::time::timeout;
+
+use self::freshness::Freshness;
+pub use self::recognised::Recognised;
+use self::recognised::{Entry, Found, Recollection};
+use self::uses::Use;
+use super::error::Error;
+use super::model::{Moment, Token, TokenDigest, TokenState, User};
+use super::store::{Dialect, OpenError, Store};
+use super::{Directory, Settings, store};
+
+/// How long a reader waits for a database that does not answer.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// Who is calling: a token, its owner and what the owner may do.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The token that was presented.
+    pub token: Token,
+    /// Its owner.
+    pub user: User,
+    /// The codes of the owner's permissions, own and inherited from groups, ascending.
+    pub rights: Vec<i64>,
+}
+
+/// Why a key opened nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unauthenticated {
+    /// Unknown, revoked or expired; which of them is nobody's business.
+    #[error("Invalid token.")]
+    InvalidToken,
+    /// The key is good, its owner is not active.
+    #[error("User inactive or deleted.")]
+    Inactive,
+    /// It could not be found out.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// What of the directory serves [`Directory::recognise`].
+pub(super) struct Reception {
+    freshness: Freshness,
+    recollection: Recollection,
+    loads: Counter,
+    stale: Grace,
+}
+
+/// How long answers may go on when the database cannot be asked, and since when it cannot.
+struct Grace {
+    allowed: Duration,
+    last_pass: AtomicI64,
+    served: Counter,
+}
+
+impl Grace {
+    /// The database could be asked now.
+    fn passed(&self, now: Moment) {
+        if !self.allowed.is_zero() {
+            self.last_pass.store(now.as_micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the operator allows an answer now that may be stale.
+    fn allows(&self, now: Moment) -> bool {
+        let since = now.as_micros().saturating_sub(self.last_pass.load(Ordering::Relaxed));
+        let allowed = !self.allowed.is_zero()
+            && u128::try_from(since).is_ok_and(|since| since <= self.allowed.as_micros());
+        if allowed {
+            self.served.inc();
+        }
+        allowed
+    }
+}
+
+impl Reception {
+    pub(super) fn open(store: &Store, settings: &Settings) -> Result<Self, OpenError> {
+        let stale = Grace {
+            allowed: settings.serve_stale_for,
+            last_pass: AtomicI64::new(i64::MIN),
+            served: Counter::default(),
+        };
+        let recollection = Recollection::new(settings.identity_cache_bytes);
+        Ok(Self { freshness: Freshness::open(store)?, recollection, loads: Counter::default(), stale })
+    }
+
+    /// Identities read from the database, because memory had none that held.
+    pub(super) fn loads(&self) -> Counter {
+        self.loads.clone()
+    }
+
+    /// Answers given that may have been stale, because the operator allows it.
+    pub(super) fn stale_answers(&self) -> Counter {
+        self.stale.served.clone()
+    }
+}
+
+impl Directory {
+    /// Who presented this key? It reads, with one look-up, and never writes.
+    pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
+        let found: Option<Identity> = self.store.first(store::identities::find(digest)).await?;
+        let identity = found.ok_or(Unauthenticated::InvalidToken)?;
+        if identity.token.state(self.clock.now()) != TokenState::Active {
+            return Err(Unauthenticated::InvalidToken);
+        }
+        if !identity.user.is_active {
+            return Err(Unauthenticated::Inactive);
+        }
+        Ok(Arc::new(identity))
+    }
+
+    /// Who presented this key? As [`Directory::authenticate`], from memory where that is as good; `draw` makes
+    /// what is kept along with an identity when it is loaded.
+    pub async fn recognise(
+        &self,
+        key: &str,
+        draw: impl Fn(&Identity) -> Bytes + Send,
+    ) -> Result<Arc<Recognised>, Unauthenticated> {
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
+        let now = self.clock.now();
+        let entry = match self.store.dialect() {
+            // Nothing is waited for but a file.
+            Dialect::Sqlite => self.entry(digest, draw, now).await?,
+            Dialect::Postgres => {
+                timeout(PATIENCE, self.entry(digest, draw, now)).await.unwrap_or_else(|_| {
+                    Err(Error::Unavailable("PostgreSQL did not answer in time".to_owned()))
+                })?
+            }
+        };
+        let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken) };
+        if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
+            return Err(Unauthenticated::InvalidToken);
+        }
+        if known.is_active { Ok(known) } else { Err(Unauthenticated::Inactive) }
+    }
+
+    async fn entry(
+        &self,
+        digest: TokenDigest,
+        draw: impl Fn(&Identity) -> Bytes + Send,
+        now: Moment,
+    ) -> Result<Entry, Error> {
+        let Reception { freshness, recollection, loads, stale } = &self.reception;
+        let ledger = freshness.ledger();
+        match freshness.pass(&self.store).await {
+            Ok(()) => stale.passed(now),
+            Err(error) => {
+                let kept = recollection.get(&digest, ledger).filter(|_| stale.allows(now));
+                return kept.ok_or(error);
+            }
+        }
+        if let Some(entry) = recollection.get(&digest, ledger) {
+            return Ok(entry);
+        }
+        let loading = match recollection.get_or_load(&digest, ledger).await {
+            Found::Entry(entry) => return Ok(entry),
+            Found::Nothing(loading) => loading,
+        };
+        // The position first: what changes while we read is not in what we keep.
+        let seen = ledger.position();
+        loads.inc();
+        let found: Vec<Identity> = self.store.prompt(store::identities::find(digest)).await?;
+        let entry = match found.first() {
+            Some(identity) => Entry::Known(Arc::new(Recognised::new(identity, draw(identity), seen))),
+            None => Entry::Unknown(seen),
+        };
+        if let Some(loading) = loading {
+            // It may have been refused by the cache's bounds; the answer is good all the same.
+            let _ = loading.insert(entry.clone());
+        }
+        Ok(entry)
+    }
+
+    /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
+    pub fn note_use(&self, known: &Recognised, from: impl FnOnce() -> IpAddr) {
+        let at = self.clock.now();
+        if known.is_news(at) {
+            self.uses.note(Use { token: known.token, user: known.user, at, from: from() });
+        }
+    }
+
+    /// The same of an identity that was just confirmed.
+    pub fn note_use_of(&self, identity: &Identity, from: IpAddr) {
+        let at = self.clock.now();
+        self.uses.note(Use { token: identity.token.id, user: identity.user.id, at, from });
+    }
+
+    /// Identities kept in memory, and the bytes they are counted with.
+    pub fn cached(&self) -> (u64, u64) {
+        self.reception.recollection.size()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::ledger::{Change, Ledger};
+    use super::*;
+    use crate::directory::model::{Moment, TokenKind};
+
+    /// An active user without any right, and its token.
+    pub(crate) fn identity() -> Identity {
+        let user = User {
+            id: 1.try_into().unwrap(),
+            username: "ann".into(),
+            mobile_number: None,
+            email: None,
+            avatar: None,
+            first_name: String::new(),
+            last_name: String::new(),
+            gender: None,
+            is_active: true,
+            is_staff: false,
+            is_admin: false,
+            last_login: None,
+            last_seen_at: None,
+            created_at: Moment::EPOCH,
+            updated_at: Moment::EPOCH,
+            groups: vec![],
+        };
+        let token = Token {
+            id: 1.try_into().unwrap(),
+            user_id: user.id,
+            name: "test".into(),
+            kind: TokenKind::Api,
+            prefix: "wrd_abcd".into(),
+            last_four: "wxyz".into(),
+            created_at: Moment::EPOCH,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        };
+        Identity { token, user, rights: vec![] }
+    }
+
+    #[test]
+    fn what_was_read_holds_until_a_change_of_its_user_is_applied() {
+        let ledger = Ledger::new(64);
+        ledger.restart(10);
+        let seen = ledger.position();
+        assert!(ledger.holds(seen, 1) && ledger.holds(seen, 2) && ledger.holds_unknown(seen));
+        ledger.apply([(11, Change::User(1))]);
+        assert!(!ledger.holds(seen, 1));
+        assert!(ledger.holds(seen, 2) && ledger.holds_unknown(seen));
+        assert!(ledger.holds(ledger.position(), 1), "what is read anew holds");
+        ledger.apply([(12, Change::Tokens)]);
+        assert!(!ledger.holds_unknown(seen) && ledger.holds(seen, 2));
+        ledger.apply([(13, Change::All)]);
+        assert!(!ledger.holds(seen, 2) && ledger.holds(ledger.position(), 2));
+    }
+
+    #[test]
+    fn a_new_history_ends_what_was_read_in_the_old_one_whatever_its_numbers() {
+        let ledger = Ledger::new(64);
+        ledger.restart(100);
+        ledger.apply([(101, Change::User(7))]);
+        let seen = ledger.position();
+        ledger.restart(5);
+        assert!(!ledger.holds(seen, 7) && !ledger.holds(seen, 8) && !ledger.holds_unknown(seen));
+        let seen = ledger.position();
+        assert!(ledger.holds(seen, 7), "a number of the old history is forgotten");
+        ledger.apply([(6, Change::User(7))]);
+        assert!(!ledger.holds(seen, 7));
+    }
+
+    #[test]
+    fn nothing_holds_before_the_first_history() {
+        let ledger = Ledger::new(0);
+        assert!(ledger.holds(ledger.position(), i64::MIN), "era 0 is a history of its own: nothing applied");
+    }
+}

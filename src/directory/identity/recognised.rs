@@ -1,0 +1,166 @@
+//! The cache: from a key's digest to what the busiest readers need of its identity.
+
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, PlaceholderGuard};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use super::Identity;
+use super::ledger::{Ledger, Position};
+use crate::directory::model::{Moment, TokenDigest, TokenId, UserId};
+
+/// Microseconds for which a use of a token is not noted again.
+const NOTED_FOR: i64 = 60_000_000;
+/// What an entry costs beside its own size and its picture: its key, its place in the map and what the
+/// allocator adds, rounded up.
+const OVERHEAD: u64 = 200;
+
+/// As much of a confirmed identity as the busiest readers need, ready to be answered.
+#[derive(Debug)]
+pub struct Recognised {
+    /// The token that was presented.
+    pub token: TokenId,
+    /// Its owner.
+    pub user: UserId,
+    /// When the token ends.
+    pub expires_at: Option<Moment>,
+    /// May the owner enter the back office: staff or admin?
+    pub may_enter: bool,
+    /// What the reader drew of the identity when it was loaded.
+    pub picture: Bytes,
+    pub(super) is_revoked: bool,
+    pub(super) is_active: bool,
+    seen: Position,
+    noted: AtomicI64,
+}
+
+impl Recognised {
+    pub(super) fn new(identity: &Identity, picture: Bytes, seen: Position) -> Self {
+        let (user, token) = (&identity.user, &identity.token);
+        Self {
+            token: token.id,
+            user: user.id,
+            expires_at: token.expires_at,
+            may_enter: user.is_staff || user.is_admin,
+            picture,
+            is_revoked: token.revoked_at.is_some(),
+            is_active: user.is_active,
+            seen,
+            noted: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Whether this use is to be noted: the first in a minute.
+    pub(super) fn is_news(&self, now: Moment) -> bool {
+        let (now, last) = (now.as_micros(), self.noted.load(Ordering::Relaxed));
+        now.saturating_sub(last) >= NOTED_FOR
+            && self.noted.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// What is cached of a digest.
+#[derive(Clone)]
+pub(super) enum Entry {
+    Known(Arc<Recognised>),
+    /// There was no such token.
+    Unknown(Position),
+}
+
+impl Entry {
+    pub(super) fn holds(&self, ledger: &Ledger) -> bool {
+        match self {
+            Self::Known(known) => ledger.holds(known.seen, known.user.get()),
+            Self::Unknown(seen) => ledger.holds_unknown(*seen),
+        }
+    }
+}
+
+/// Digests are as random as a hash can be: their first bytes do.
+#[derive(Default)]
+pub(super) struct Digested(u64);
+
+impl Hasher for Digested {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}
+
+#[derive(Clone)]
+pub(super) struct ByBytes;
+
+impl Weighter<TokenDigest, Entry> for ByBytes {
+    fn weight(&self, _: &TokenDigest, entry: &Entry) -> u64 {
+        match entry {
+            Entry::Known(known) => (size_of::<Recognised>() + known.picture.len()) as u64 + OVERHEAD,
+            Entry::Unknown(_) => OVERHEAD,
+        }
+    }
+}
+
+type Map = Cache<TokenDigest, Entry, ByBytes, BuildHasherDefault<Digested>>;
+/// The right to load one digest; everybody else who wants it waits.
+pub(super) type Loading<'a> = PlaceholderGuard<
+    'a,
+    TokenDigest,
+    Entry,
+    ByBytes,
+    BuildHasherDefault<Digested>,
+    DefaultLifecycle<TokenDigest, Entry>,
+>;
+
+/// Identities, bounded by the bytes they take.
+pub(super) struct Recollection(Option<Map>);
+
+/// What a look into the cache came to.
+pub(super) enum Found<'a> {
+    Entry(Entry),
+    /// It is for the asker to load it.
+    Nothing(Option<Loading<'a>>),
+}
+
+impl Recollection {
+    /// Room for so many bytes; none at all keeps nothing.
+    pub(super) fn new(bytes: u64) -> Self {
+        let capacity = usize::try_from(bytes / 1024).unwrap_or(usize::MAX).max(1);
+        let options = OptionsBuilder::new().estimated_items_capacity(capacity).weight_capacity(bytes).build();
+        let map = options.ok().filter(|_| bytes > 0).map(|options| {
+            Cache::with_options(options, ByBytes, BuildHasherDefault::default(), DefaultLifecycle::default())
+        });
+        Self(map)
+    }
+
+    /// What is kept and still holds.
+    pub(super) fn get(&self, digest: &TokenDigest, ledger: &Ledger) -> Option<Entry> {
+        self.0.as_ref()?.get(digest).filter(|entry| entry.holds(ledger))
+    }
+
+    /// The same, or the right to load it once nobody else is loading it.
+    pub(super) async fn get_or_load(&self, digest: &TokenDigest, ledger: &Ledger) -> Found<'_> {
+        let Some(map) = &self.0 else { return Found::Nothing(None) };
+        let checked = |_: &TokenDigest, entry: &mut Entry| match entry.holds(ledger) {
+            true => EntryAction::Retain(entry.clone()),
+            false => EntryAction::ReplaceWithGuard,
+        };
+        match map.entry_async(digest, checked).await {
+            EntryResult::Retained(entry) => Found::Entry(entry),
+            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => Found::Nothing(Some(guard)),
+            EntryResult::Removed(..) | EntryResult::Timeout => Found::Nothing(None),
+        }
+    }
+
+    /// Entries kept, and the bytes they are counted with.
+    pub(super) fn size(&self) -> (u64, u64) {
+        self.0.as_ref().map_or((0, 0), |map| (map.len() as u64, map.weight()))
+    }
+}

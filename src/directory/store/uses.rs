@@ -1,0 +1,52 @@
+//! Statements about when tokens were used. They touch no column that an identity is made of.
+
+use super::Tx;
+use super::sql::Sql;
+use crate::directory::error::Error;
+use crate::directory::identity::uses::Use;
+
+/// Rows of one statement: SQLite takes 32,766 parameters, and a statement has four a row.
+const ROWS: usize = 100;
+
+impl Tx<'_> {
+    /// Notes uses. One that is older than what stands there already changes nothing.
+    pub(in crate::directory) fn write_uses(&self, uses: &[Use]) -> Result<(), Error> {
+        for rows in uses.chunks(ROWS) {
+            let tokens = rows.iter().map(|used| (used.token.get(), used.at, Some(used.from.to_string())));
+            let mut sql = Sql::new("UPDATE tokens SET last_used_at = v.column2, last_used_from = v.column3 ");
+            push_values(&mut sql, tokens);
+            sql.push(
+                " WHERE tokens.id = v.column1 AND coalesce(tokens.last_used_at, v.column2 - 1) < v.column2",
+            );
+            self.execute(&sql)?;
+            let users = rows.iter().map(|used| (used.user.get(), used.at, None));
+            // Several tokens of one user come several times: the newest counts.
+            let mut sql = Sql::new(
+                "UPDATE users SET last_seen_at = v.at FROM (SELECT column1 AS id, max(column2) AS at ",
+            );
+            push_values(&mut sql, users);
+            sql.push(
+                " GROUP BY column1) AS v WHERE users.id = v.id AND coalesce(users.last_seen_at, v.at - 1) < v.at",
+            );
+            self.execute(&sql)?;
+        }
+        Ok(())
+    }
+}
+
+/// `FROM (VALUES ...) AS v`, whose columns both databases call `column1` and so on.
+fn push_values(
+    sql: &mut Sql,
+    rows: impl Iterator<Item = (i64, crate::directory::model::Moment, Option<String>)>,
+) {
+    sql.push("FROM (VALUES ");
+    for (index, (id, at, from)) in rows.enumerate() {
+        sql.push(if index == 0 { "(CAST(" } else { ", (CAST(" }).push_arg(id);
+        sql.push(" AS BIGINT), CAST(")
+            .push_arg(at)
+            .push(" AS BIGINT), CAST(")
+            .push_arg(from)
+            .push(" AS TEXT))");
+    }
+    sql.push(") AS v");
+}
