@@ -21,7 +21,7 @@ use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
 use crate::http::app::{App, HttpSettings};
-use crate::http::server::{self, Limits};
+use crate::http::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// The arguments of `wardroom serve`.
@@ -75,6 +75,7 @@ pub(super) struct Server {
     limits: Limits,
     listeners: Vec<TcpListener>,
     metrics: Option<TcpListener>,
+    workers: Arc<Workers>,
 }
 
 impl Server {
@@ -100,7 +101,10 @@ impl Server {
         warn_if_reachable_in_clear(&listeners, tls.is_some());
         raise_file_limit(config.max_connections);
         let app = App::new(directory, HttpSettings::from(config), Metrics::default());
-        Ok(Self { app, tls, limits, listeners, metrics })
+        let workers = Workers::start(threads(config)).map_err(|error| {
+            Mistake::inside(format!("the system gives no more threads ({error}): set fewer threads"))
+        })?;
+        Ok(Self { app, tls, limits, listeners, metrics, workers: Arc::new(workers) })
     }
 
     /// Where the first socket listens.
@@ -111,7 +115,7 @@ impl Server {
     /// Answers until SIGTERM or SIGINT, then lets what was begun finish.
     pub(super) async fn run(self) -> Result<(), Mistake> {
         let (stop, stopped) = watch::channel(());
-        let Self { app, tls, limits, listeners, metrics } = self;
+        let Self { app, tls, limits, listeners, metrics, workers } = self;
         let stopping = |mut stopped: watch::Receiver<()>| async move {
             // The sender is dropped to say "stop".
             let _ = stopped.changed().await;
@@ -128,6 +132,7 @@ impl Server {
                 limits,
                 counts.clone(),
                 front,
+                Arc::clone(&workers),
                 shutdown,
             )));
         }
@@ -141,6 +146,7 @@ impl Server {
                 limits,
                 unseen,
                 front,
+                Arc::new(Workers::none()),
                 stopping(stopped),
             )));
         }
@@ -164,6 +170,14 @@ impl Server {
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())
+    }
+}
+
+/// The threads that answer: those of the setting, or one for each core.
+fn threads(config: &Config) -> usize {
+    match usize::try_from(config.threads) {
+        Ok(threads @ 1..) => threads,
+        _ => std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
 

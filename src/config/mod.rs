@@ -173,6 +173,9 @@ settings! {
     /// How many connections are served at once; more wait in the system's queue.
     Serve max_connections: Count<1, 1_000_000> = "4096";
 
+    /// How many threads answer requests; 0 means one for each core.
+    Serve threads: Count<0, 1024> = "0";
+
     /// How many bytes the body of a request may have; a longer one is answered with status 413.
     Serve max_body_bytes: ByteSize<1024, 1_073_741_824> = "1MiB";
 

@@ -4,6 +4,7 @@
 //! means is the [`Service`]'s business: no path, header value or answer body may be looked at here.
 
 mod tls;
+mod workers;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -28,6 +29,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 pub use tls::{TlsError, tls_config};
+pub use workers::Workers;
 
 use super::wire::{Ending, Seen, Wire, WireLimits};
 use crate::telemetry::ConnectionMetrics;
@@ -108,13 +110,14 @@ pub trait Service: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// Serves until `shutdown` resolves, then lets requests in flight finish, for `drain_timeout` at most.
+/// Serves on `workers` until `shutdown` resolves, then lets requests in flight finish, for `drain_timeout` at most.
 pub async fn serve<S: Service>(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
     metrics: ConnectionMetrics,
     service: S,
+    workers: Arc<Workers>,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let house =
@@ -132,7 +135,10 @@ pub async fn serve<S: Service>(
             () = &mut last_call => break,
             Some(ended) = connections.join_next() => { report(ended); }
             guest = accept(&listener, &gate) => {
-                connections.spawn(Arc::clone(&house).host(guest, stopped.clone()));
+                if let Some(guest) = guest.leave() {
+                    let hosted = Arc::clone(&house).host(guest, stopped.clone());
+                    connections.spawn_on(hosted, &workers.next());
+                }
             }
         }
     }
@@ -169,10 +175,24 @@ async fn drain(mut connections: JoinSet<Ended>, patience: Duration) -> Drained {
 }
 
 /// An accepted connection, with the room it takes up.
-struct Guest {
-    stream: TcpStream,
+struct Guest<T = TcpStream> {
+    stream: T,
     address: SocketAddr,
     room: OwnedSemaphorePermit,
+}
+
+impl Guest {
+    /// Takes the connection off the runtime that accepted it.
+    fn leave(self) -> Option<Guest<std::net::TcpStream>> {
+        let Self { stream, address, room } = self;
+        match stream.into_std() {
+            Ok(stream) => Some(Guest { stream, address, room }),
+            Err(error) => {
+                tracing::warn!(%error, %address, "a connection cannot be handed to a worker");
+                None
+            }
+        }
+    }
 }
 
 /// The next connection, once there is room for one. No error of `accept` is a reason to stop listening.
@@ -240,8 +260,15 @@ impl Drop for Open {
 
 impl<S: Service> House<S> {
     /// A connection from its first byte to its last.
-    async fn host(self: Arc<Self>, guest: Guest, stop: watch::Receiver<bool>) -> Ended {
+    async fn host(self: Arc<Self>, guest: Guest<std::net::TcpStream>, stop: watch::Receiver<bool>) -> Ended {
         let Guest { stream, address, room: _room } = guest;
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, %address, "a worker cannot take a connection");
+                return Ended::Cut;
+            }
+        };
         let _open = Open::new(self.metrics.open.clone());
         self.metrics.accepted.inc();
         if let Err(error) = stream.set_nodelay(true) {

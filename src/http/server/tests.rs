@@ -79,7 +79,8 @@ async fn start_with(limits: Limits, tls: Option<rustls::ServerConfig>) -> Runnin
     let (metrics, service) = (ConnectionMetrics::default(), Echo::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { drop(stopped.await) };
-    let serving = serve(listener, tls.map(Arc::new), limits, metrics.clone(), service.clone(), shutdown);
+    let (workers, tls) = (Arc::new(Workers::none()), tls.map(Arc::new));
+    let serving = serve(listener, tls, limits, metrics.clone(), service.clone(), workers, shutdown);
     Running { address, metrics, service, stop, task: tokio::spawn(serving) }
 }
 

@@ -1,6 +1,7 @@
 //! A running server with the usual people.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,7 +12,7 @@ use wardroom::directory::model::{Group, Moment, TokenKey, User, UserDraft, UserK
 use wardroom::directory::{Actor, Clock, Directory, Settings};
 use wardroom::http::Front;
 use wardroom::http::app::{App, HttpSettings};
-use wardroom::http::server::{self, Limits};
+use wardroom::http::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
 use super::{Backend, Database, Request};
@@ -226,6 +227,7 @@ async fn serve(directory: Directory, flags: Flags) -> (App, SocketAddr, oneshot:
         let _ = stopped.await;
     };
     let counts = app.metrics().connections.clone();
-    tokio::spawn(server::serve(listener, None, limits, counts, Front::new(app.clone()), shutdown));
+    let workers = Arc::new(Workers::start(2).unwrap());
+    tokio::spawn(server::serve(listener, None, limits, counts, Front::new(app.clone()), workers, shutdown));
     (app, address, stop)
 }
