@@ -57,7 +57,12 @@ impl Clock {
     /// An id for a request: 8 hexadecimal digits of the process, a hyphen, and a running number.
     pub fn request_id(&self) -> String {
         let number = self.requests.next.fetch_add(1, Ordering::Relaxed);
-        format!("{:08x}-{number:x}", self.requests.process)
+        // Each request has one, so it is written by hand: `format!` takes ten times as long.
+        let mut id = String::with_capacity(25);
+        push_hex(&mut id, self.requests.process.into(), 8);
+        id.push('-');
+        push_hex(&mut id, number, 1);
+        id
     }
 
     /// A fresh token key.
@@ -73,7 +78,31 @@ impl Clock {
     }
 }
 
+/// A number in hexadecimal digits, at least so many.
+fn push_hex(text: &mut String, number: u64, digits: u32) {
+    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4).max(digits);
+    for place in (0..needed).rev() {
+        let digit = u32::try_from((number >> (place * 4)) & 0xf).unwrap_or_default();
+        text.push(char::from_digit(digit, 16).unwrap_or('0'));
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for randomness")]
 fn fill(buffer: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(buffer).map_err(|error| Error::broken("the machine gave no random bytes", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_numbers_are_as_format_writes_them() {
+        for number in [0, 1, 9, 15, 16, 255, 4096, u64::from(u32::MAX), u64::MAX] {
+            let mut text = String::new();
+            push_hex(&mut text, number, 8);
+            push_hex(&mut text, number, 1);
+            assert_eq!(text, format!("{number:08x}{number:x}"));
+        }
+    }
 }

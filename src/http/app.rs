@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prometheus_client::metrics::counter::Counter;
 use utoipa::openapi::OpenApi;
 
 use super::api;
+use super::express::Prepared;
 use super::server::Limits;
 use super::site::SiteSettings;
 use crate::config::{AccessLog, Config};
 use crate::directory::Directory;
-use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
+use crate::telemetry::Metrics;
 
 /// The settings that answers depend on.
 #[derive(Clone)]
@@ -68,28 +68,10 @@ struct Shared {
     directory: Directory,
     settings: HttpSettings,
     metrics: Metrics,
-    express: Express,
+    express: Prepared,
     resources: HashMap<String, api::Resource>,
     document: OpenApi,
     draining: AtomicBool,
-}
-
-/// Counts that are looked up once and not with each request.
-pub struct Express {
-    /// Good answers of `GET /api/users/me`.
-    pub answered: Counter,
-    /// Keys accepted.
-    pub accepted: Counter,
-}
-
-impl Express {
-    fn new(metrics: &Metrics) -> Self {
-        let labels = RequestLabels { route: api::ME.to_owned(), method: "GET", status: 200 };
-        Self {
-            answered: metrics.requests.get_or_create_owned(&labels),
-            accepted: metrics.authentications.get_or_create_owned(&OutcomeLabels { outcome: "accepted" }),
-        }
-    }
 }
 
 impl App {
@@ -107,7 +89,7 @@ impl App {
         let document = api::document();
         let resources = api::resources(&document);
         let draining = AtomicBool::new(false);
-        let express = Express::new(&metrics);
+        let express = Prepared::new(&metrics, &resources);
         Self(Arc::new(Shared { directory, settings, metrics, express, resources, document, draining }))
     }
 
@@ -126,8 +108,8 @@ impl App {
         &self.0.metrics
     }
 
-    /// The counts of the way without detours.
-    pub fn express(&self) -> &Express {
+    /// What is prepared for the way without detours.
+    pub(super) fn express(&self) -> &Prepared {
         &self.0.express
     }
 

@@ -82,6 +82,21 @@ impl Front {
         Self { app, routes, checks_host }
     }
 
+    /// The way of every request that `express` does not answer.
+    async fn common(
+        &self,
+        peer: Peer,
+        request: Request<Incoming>,
+        decided: Option<Failure>,
+        started: Instant,
+    ) -> Response {
+        let seen = Seen::of(&request, &self.app, peer);
+        let span = tracing::info_span!("request", id = %seen.id);
+        let response = self.respond(peer, request, &seen, decided).instrument(span.clone()).await;
+        span.in_scope(|| seen.close(&self.app, &response, started));
+        response
+    }
+
     /// The answer, whatever happens: an error inside is a 500, not a broken connection.
     async fn respond(
         &self,
@@ -105,9 +120,7 @@ impl Front {
         };
         let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
         let headers = response.headers_mut();
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        secure(headers);
         if let Ok(id) = HeaderValue::from_str(&seen.id) {
             headers.insert(X_REQUEST_ID, id);
         }
@@ -147,21 +160,22 @@ impl server::Service for Front {
             true => express::serve(&self.app, peer, &request).await,
             false => Outcome::NotMine,
         };
-        let decided = match decided {
-            Outcome::Answered(response) => {
-                metrics.durations.0.observe(started.elapsed().as_secs_f64());
-                return response;
-            }
-            Outcome::Refused(failure) => Some(failure),
-            Outcome::NotMine => None,
+        let response = match decided {
+            Outcome::Answered(response) => response,
+            // Boxed: what the common way needs room for would be moved around with every request.
+            Outcome::Refused(failure) => Box::pin(self.common(peer, request, Some(failure), started)).await,
+            Outcome::NotMine => Box::pin(self.common(peer, request, None, started)).await,
         };
-        let seen = Seen::of(&request, &self.app, peer);
-        let span = tracing::info_span!("request", id = %seen.id);
-        let response = self.respond(peer, request, &seen, decided).instrument(span.clone()).await;
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
-        span.in_scope(|| seen.close(&self.app, &response, started));
         response
     }
+}
+
+/// The headers that tell browsers what not to do with any answer.
+fn secure(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
 }
 
 /// Counts a request as being answered for as long as it is, however that ends.

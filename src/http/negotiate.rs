@@ -1,6 +1,8 @@
 //! Content negotiation as Django REST Framework does it when JSON is all there is: `?format=`, then
 //! `Accept`. Quality values are ignored there, so they are here.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, header};
 
 use super::error::Failure;
@@ -31,17 +33,44 @@ pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated,
         Some(_) => return Err(Failure::NotFound),
     }
     let accept = accept(headers);
-    let wishes = accept.split(',').take(MEDIA_TYPES_MAX).filter(|wish| wish.len() <= MEDIA_TYPE_LENGTH_MAX);
-    let wishes: Vec<_> = wishes.filter_map(MediaType::parse).collect();
-    let problems = wishes.iter().any(MediaType::takes_problems);
-    let matches = wishes.iter().filter(|wish| wish.takes_json());
-    // The most specific wish counts, and among equals the first.
-    match matches.reduce(|best, next| if next.precedence() > best.precedence() { next } else { best }) {
+    let (mut best, mut problems): (Option<MediaType<'_>>, bool) = (None, false);
+    for wish in accept.split(',').take(MEDIA_TYPES_MAX).filter(|wish| wish.len() <= MEDIA_TYPE_LENGTH_MAX) {
+        let Some(wish) = MediaType::parse(wish) else { continue };
+        problems |= wish.takes_problems();
+        // The most specific wish counts, and among equals the first.
+        let wins = wish.takes_json() && best.is_none_or(|best| wish.precedence() > best.precedence());
+        best = if wins { Some(wish) } else { best };
+    }
+    match best {
         Some(best) => Ok(Negotiated { indent: best.indent(), problems }),
         // Who names errors alone has said how they shall look, and takes JSON for the rest.
         None if problems => Ok(Negotiated { indent: None, problems }),
         None => Err(Failure::NotAcceptable),
     }
+}
+
+/// Whether [`negotiate`] would find [`Negotiated::PLAIN`] in this one Accept header, as far as a glance tells:
+/// the commonest wishes, among them those of browsers, are not taken apart.
+pub fn is_plain(accept: &[u8]) -> bool {
+    if matches!(accept, b"*/*" | b"application/json") {
+        return true;
+    }
+    // Nothing that could be JSON by name, and one wild card for all, with no parameter but its quality.
+    let (mut stars, mut place, mut wishes) = (0, 0, 1);
+    for (index, byte) in accept.iter().enumerate() {
+        match byte {
+            b'j' | b'J' => return false,
+            b'*' => (stars, place) = (stars + 1, index),
+            b',' => wishes += 1,
+            _ => {}
+        }
+    }
+    let (before, after) = accept.split_at_checked(place + 1).unwrap_or_default();
+    let starts = matches!(before, [.., b',' | b' ', b'*', b'/', b'*']);
+    let quality =
+        after.strip_prefix(b";q=").unwrap_or(after).iter().find(|byte| !b"0123456789.".contains(byte));
+    let ends = quality.is_none_or(|byte| *byte == b',');
+    accept.len() <= MEDIA_TYPE_LENGTH_MAX && wishes <= MEDIA_TYPES_MAX && stars == 2 && starts && ends
 }
 
 /// The last value of a query parameter.
@@ -51,26 +80,35 @@ pub fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 /// All Accept lines as one; without any, everything is accepted.
-fn accept(headers: &HeaderMap) -> String {
-    let lines: Vec<_> =
-        headers.get_all(header::ACCEPT).iter().map(|line| line.to_str().unwrap_or_default()).collect();
-    if lines.is_empty() { "*/*".to_owned() } else { lines.join(",") }
+fn accept(headers: &HeaderMap) -> Cow<'_, str> {
+    let mut lines = headers.get_all(header::ACCEPT).iter().map(|line| line.to_str().unwrap_or_default());
+    match (lines.next(), lines.next()) {
+        (None, _) => "*/*".into(),
+        (Some(only), None) => only.into(),
+        (Some(first), Some(second)) => {
+            [first, second].into_iter().chain(lines).collect::<Vec<_>>().join(",").into()
+        }
+    }
 }
 
+#[derive(Clone, Copy)]
 struct MediaType<'a> {
     main: &'a str,
     sub: &'a str,
-    parameters: Vec<(&'a str, &'a str)>,
+    /// What follows the first semicolon: read only of the wish that is looked at closer.
+    parameters: &'a str,
 }
 
 impl<'a> MediaType<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let (main, sub) = parts.next()?.split_once('/')?;
-        let parameters = parts.filter_map(|part| part.split_once('='));
-        let parameters =
-            parameters.map(|(name, value)| (name.trim(), value.trim().trim_matches('"'))).collect();
+        let (name, parameters) = text.split_once(';').unwrap_or((text, ""));
+        let (main, sub) = name.trim().split_once('/')?;
         Some(Self { main, sub, parameters })
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let pairs = self.parameters.split(';').filter_map(|part| part.split_once('='));
+        pairs.map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
     }
 
     fn takes_json(&self) -> bool {
@@ -84,7 +122,7 @@ impl<'a> MediaType<'a> {
     }
 
     fn precedence(&self) -> u8 {
-        let only_quality = self.parameters.iter().all(|(name, _)| *name == "q");
+        let only_quality = self.parameters().all(|(name, _)| name == "q");
         match (self.main, self.sub) {
             ("*", _) => 0,
             (_, "*") => 1,
@@ -94,8 +132,7 @@ impl<'a> MediaType<'a> {
     }
 
     fn indent(&self) -> Option<usize> {
-        let (_, value) =
-            self.parameters.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("indent"))?;
+        let (_, value) = self.parameters().filter(|(name, _)| name.eq_ignore_ascii_case("indent")).last()?;
         let blanks = value.parse::<i64>().ok()?.clamp(0, INDENT_MAX);
         usize::try_from(blanks).ok().filter(|blanks| *blanks > 0)
     }
@@ -156,5 +193,41 @@ mod tests {
             negotiate(Some("format=json"), &accepting(&["text/html"])).unwrap_err().status(),
             http::StatusCode::NOT_ACCEPTABLE
         );
+    }
+
+    #[test]
+    fn a_glance_never_says_plain_where_a_closer_look_does_not() {
+        let types = [
+            "*/*",
+            "text/html",
+            "application/*",
+            "application/json",
+            "image/jpeg",
+            "*/*;q=0.8",
+            "*/*;indent=4",
+        ];
+        let ends = ["", ";q=0.5", "; q=1", ";indent=2", "0", " ", ";q=", ";q=0.9;indent=3", ";v=b3;q=0.7"];
+        let mut plain = 0;
+        for first in types {
+            for end in ends {
+                for second in types {
+                    for text in [
+                        format!("{first}{end},{second}"),
+                        format!("{second}, {first}{end}"),
+                        format!("{first}{end}"),
+                    ] {
+                        let value = http::HeaderValue::from_str(&text).unwrap();
+                        let closer = negotiate(None, &[(header::ACCEPT, value)].into_iter().collect());
+                        if is_plain(text.as_bytes()) {
+                            plain += 1;
+                            assert_eq!(closer.ok(), Some(Negotiated::PLAIN), "{text:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(plain > 20);
+        let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7";
+        assert!(is_plain(chrome.as_bytes()) && !is_plain(format!("{}*/*", "a/b,".repeat(64)).as_bytes()));
     }
 }

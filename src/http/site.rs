@@ -49,6 +49,41 @@ pub struct Site {
     media_url: String,
 }
 
+/// The same, borrowed from the request: nothing is made for it.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    scheme: &'static str,
+    host: &'a str,
+    public_url: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// Finds it out, or refuses the request's host.
+    pub fn of<B>(
+        request: &'a Request<B>,
+        settings: &'a SiteSettings,
+        peer: SocketAddr,
+        tls: bool,
+    ) -> Result<Self, Failure> {
+        let host = host(request).filter(|host| settings.allowed_hosts.allows(host));
+        let host = host.ok_or(Failure::BadRequest("The request's Host is not allowed."))?;
+        let public_url = settings.public_url.as_deref();
+        let https = public_url.is_none() && is_https(request.headers(), settings, peer, tls)?;
+        Ok(Self { scheme: if https { "https://" } else { "http://" }, host, public_url })
+    }
+
+    /// Adds scheme, `://` and host, or the public URL.
+    pub fn push_to(&self, text: &mut Vec<u8>) {
+        match self.public_url {
+            Some(url) => text.extend_from_slice(url.as_bytes()),
+            None => {
+                text.extend_from_slice(self.scheme.as_bytes());
+                text.extend_from_slice(self.host.as_bytes());
+            }
+        }
+    }
+}
+
 impl Site {
     /// Finds it out, or refuses the request's host.
     pub fn of<B>(
@@ -57,34 +92,17 @@ impl Site {
         peer: SocketAddr,
         tls: bool,
     ) -> Result<Self, Failure> {
-        let host = host(request).filter(|host| settings.allowed_hosts.allows(host));
-        let host = host.ok_or(Failure::BadRequest("The request's Host is not allowed."))?;
-        let base = match &settings.public_url {
-            Some(url) => url.clone(),
-            None if is_https(request.headers(), settings, peer, tls)? => format!("https://{host}"),
-            None => format!("http://{host}"),
+        let place = Place::of(request, settings, peer, tls)?;
+        let base = match place.public_url {
+            Some(url) => url.to_owned(),
+            None => [place.scheme, place.host].concat(),
         };
         Ok(Self { base, media_url: settings.media_url.clone() })
-    }
-
-    /// The same without a reason.
-    pub fn if_allowed<B>(
-        request: &Request<B>,
-        settings: &SiteSettings,
-        peer: SocketAddr,
-        tls: bool,
-    ) -> Option<Self> {
-        Self::of(request, settings, peer, tls).ok()
     }
 
     /// No site at all: URLs are paths.
     pub fn nowhere(settings: &SiteSettings) -> Self {
         Self { base: String::new(), media_url: settings.media_url.clone() }
-    }
-
-    /// Scheme, `://` and host, as bytes.
-    pub fn push_base(&self, text: &mut Vec<u8>) {
-        text.extend_from_slice(self.base.as_bytes());
     }
 
     /// The absolute URL of a path with a query; the parameters come sorted by name.

@@ -47,10 +47,10 @@ pub(super) const ME: &str = "/api/users/me";
 #[derive(Clone)]
 pub(super) struct Route(pub(super) String);
 
-/// The methods of a route.
-pub(super) fn allow(app: &App, route: &str) -> Option<HeaderValue> {
-    app.resource(route).map(|resource| resource.allow.clone())
-}
+/// What an answer depends on beside the path.
+pub(super) const VARIES: &str = "Accept, Authorization";
+/// Who may keep an answer: nobody.
+pub(super) const UNCACHED: &str = "private, no-store";
 
 /// A refusal with the headers of every answer of its route.
 pub(super) fn refused(failure: Failure, app: &App, route: &str) -> Response {
@@ -119,6 +119,11 @@ pub fn resources(document: &OpenApi) -> HashMap<String, Resource> {
 }
 
 impl Resource {
+    /// The methods it knows.
+    pub(super) fn allow(&self) -> HeaderValue {
+        self.allow.clone()
+    }
+
     fn of(item: &PathItem) -> Self {
         let known = [
             ("GET", &item.get),
@@ -178,11 +183,11 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
 /// The headers of every API answer, and the route for whoever counts it.
 fn dressed(mut response: Response, app: &App, route: &str) -> Response {
     let headers = response.headers_mut();
-    if let Some(allow) = allow(app, route) {
-        headers.insert(ALLOW, allow);
+    if let Some(resource) = app.resource(route) {
+        headers.insert(ALLOW, resource.allow());
     }
-    headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+    headers.insert(VARY, HeaderValue::from_static(VARIES));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static(UNCACHED));
     response.extensions_mut().insert(Route(route.to_owned()));
     response
 }

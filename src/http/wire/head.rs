@@ -193,21 +193,33 @@ fn parse_length(value: &[u8]) -> Option<u64> {
 /// The offset of the first control byte other than a tab, which in a good head is a line's CR.
 /// Eight bytes at a step: this runs over every byte of every head.
 fn first_control(bytes: &[u8]) -> Option<usize> {
-    let (words, _) = bytes.as_chunks::<8>();
-    let clean = words.iter().take_while(|word| !may_hold_control(u64::from_le_bytes(**word))).count() * 8;
-    let tail = bytes.get(clean..)?;
-    tail.iter().position(|byte| byte.is_ascii_control() && *byte != b'\t').map(|offset| clean + offset)
+    let (words, tail) = bytes.as_chunks::<8>();
+    let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    for (index, word) in words.iter().enumerate() {
+        let marks = control_marks(u64::from_le_bytes(*word));
+        // The lowest mark is exact, those above it may be echoes; and it may mark a tab.
+        if marks != 0 {
+            let first = (marks.trailing_zeros() / 8) as usize;
+            if word.get(first).is_some_and(is_control) {
+                return Some(index * 8 + first);
+            }
+            if let Some(later) = word.iter().position(is_control) {
+                return Some(index * 8 + later);
+            }
+        }
+    }
+    tail.iter().position(is_control).map(|offset| words.len() * 8 + offset)
 }
 
-/// Whether some byte of the word is below 0x20 (a tab too) or 0x7f.
-fn may_hold_control(word: u64) -> bool {
+/// A mark in the highest bit of each byte below 0x20 or equal to 0x7f, and perhaps of bytes above one.
+fn control_marks(word: u64) -> u64 {
     const fn each(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])
     }
     let low = word.wrapping_sub(each(0x20)) & !word;
     let flipped = word ^ each(0x7f);
     let delete = flipped.wrapping_sub(each(1)) & !flipped;
-    (low | delete) & each(0x80) != 0
+    (low | delete) & each(0x80)
 }
 
 #[cfg(test)]
