@@ -67,9 +67,11 @@ pub fn is_plain(accept: &[u8]) -> bool {
     }
     let (before, after) = accept.split_at_checked(place + 1).unwrap_or_default();
     let starts = matches!(before, [.., b',' | b' ', b'*', b'/', b'*']);
-    let quality =
-        after.strip_prefix(b";q=").unwrap_or(after).iter().find(|byte| !b"0123456789.".contains(byte));
-    let ends = quality.is_none_or(|byte| *byte == b',');
+    let end = match after.strip_prefix(b";q=") {
+        Some(quality) => quality.iter().find(|byte| !b"0123456789.".contains(byte)),
+        None => after.first(),
+    };
+    let ends = end.is_none_or(|byte| *byte == b',');
     accept.len() <= MEDIA_TYPE_LENGTH_MAX && wishes <= MEDIA_TYPES_MAX && stars == 2 && starts && ends
 }
 
