@@ -113,6 +113,7 @@ impl From<Error> for Mistake {
             Error::Invalid(_) => (4, "invalid"),
             Error::Denied(_) => (4, "denied"),
             Error::Busy { .. } => (5, "busy"),
+            Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
             Error::Broken { .. } => (1, "failed"),
         };

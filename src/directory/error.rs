@@ -20,6 +20,9 @@ pub enum Error {
         /// By what it was looked for.
         wanted: String,
     },
+    /// The object is no longer in the state that the actor has seen.
+    #[error("the {0} has changed since it was read: read it again")]
+    Stale(&'static str),
     /// The actor may not do this.
     #[error("{0}")]
     Denied(Denial),
@@ -71,6 +74,15 @@ impl Error {
     /// One broken rule of one field.
     pub fn invalid(field: &str, rule: &Rule) -> Self {
         Self::Invalid(Faults::of(field, rule))
+    }
+
+    /// The same about a field that has another name where it was asked for.
+    #[must_use]
+    pub fn of_field(self, field: &str, there: &str) -> Self {
+        match self {
+            Self::Invalid(faults) => Self::Invalid(faults.renamed(field, there)),
+            other => other,
+        }
     }
 
     /// Nothing there by that name or id.

@@ -6,7 +6,9 @@ use super::Directory;
 use super::access::{Actor, Deed, may, may_deal_in};
 use super::audit::{self, Object};
 use super::error::Error;
-use super::model::{Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey};
+use super::model::{
+    Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey, Version,
+};
 use super::store::{self, Tx};
 
 /// The most members one call adds or removes.
@@ -61,6 +63,11 @@ impl Directory {
         may(actor, Deed::ReadGroups)?;
         let found: Option<Group> = self.store.first(store::groups::find(key)).await?;
         let group = found.ok_or_else(|| Error::not_found("group", key))?;
+        self.group_details_of_written(group).await
+    }
+
+    /// The same about a group that the asker has just written, for which no right to read is needed.
+    pub async fn group_details_of_written(&self, group: Group) -> Result<GroupDetails, Error> {
         let permissions = self.store.all(store::permissions::of_group(group.id)).await?;
         Ok(GroupDetails { group, permissions })
     }
@@ -72,12 +79,24 @@ impl Directory {
         key: &GroupKey,
         draft: &GroupDraft,
     ) -> Result<Group, Error> {
+        self.update_group_if(actor, key, draft, Expected::Any).await
+    }
+
+    /// The same, unless the group is in another state than expected.
+    pub async fn update_group_if(
+        &self,
+        actor: &Actor,
+        key: &GroupKey,
+        draft: &GroupDraft,
+        expected: Expected,
+    ) -> Result<Group, Error> {
         let fields = draft.parse()?;
         let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 let old = existing(tx, &key)?;
                 may(&actor, Deed::UpdateGroup)?;
+                keep_current(tx, &old, &expected)?;
                 let before = picture(tx, &old)?;
                 let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
                 let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
@@ -93,11 +112,22 @@ impl Directory {
 
     /// Removes a group; its members stay. Tells which it was.
     pub async fn delete_group(&self, actor: &Actor, key: &GroupKey) -> Result<Group, Error> {
+        self.delete_group_if(actor, key, Expected::Any).await
+    }
+
+    /// The same, unless the group is in another state than expected.
+    pub async fn delete_group_if(
+        &self,
+        actor: &Actor,
+        key: &GroupKey,
+        expected: Expected,
+    ) -> Result<Group, Error> {
         let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 let group = existing(tx, &key)?;
                 may(&actor, Deed::DeleteGroup)?;
+                keep_current(tx, &group, &expected)?;
                 let last = picture(tx, &group)?;
                 tx.delete_group(group.id)?;
                 audit::record(tx, now, &actor, "group.delete", &Object::Group(&group), last)?;
@@ -176,6 +206,24 @@ pub struct GroupDetails {
     pub group: Group,
     /// The permissions attached to it, which its members inherit.
     pub permissions: Vec<Permission>,
+}
+
+impl GroupDetails {
+    /// The version of what is written about the group.
+    pub fn version(&self) -> Version {
+        let codes: Vec<_> = self.permissions.iter().map(|permission| permission.code).collect();
+        version(&self.group, &codes)
+    }
+}
+
+fn version(group: &Group, codes: &[i64]) -> Version {
+    Version::of(&json!([group.id.get(), group.name, group.notes, codes, group.updated_at.as_micros()]))
+}
+
+/// Refuses a change that was made from an older state.
+fn keep_current(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), Error> {
+    let current = version(group, &tx.codes(&store::permissions::of_group(group.id))?);
+    if expected.holds(&current) { Ok(()) } else { Err(Error::Stale("group")) }
 }
 
 /// Gives the group exactly the permissions that the fields name. What it had and what it gets must be the

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Actor, Origin, Who};
+use super::access::{Actor, Deed, Origin, Who, may};
 use super::audit::{self, Object};
-use super::error::Error;
+use super::error::{Denial, Error};
 use super::model::{Moment, Rule, TokenKey, TokenKind, User, UserKey};
-use super::password::{Password, Verdict};
+use super::password::{Owner, Password, Verdict};
 use super::store::users::Credentials;
 use super::store::{self, Tx};
 use super::tokens::{Issued, row};
@@ -62,6 +62,56 @@ impl Directory {
         noted.await.err().unwrap_or_else(wrong)
     }
 
+    /// Replaces the actor's own password, for which the present one is needed. With `sign_out_others`, every
+    /// other token that a sign-in of theirs made is revoked; tokens issued by name go on.
+    pub async fn change_own_password(
+        &self,
+        actor: &Actor,
+        old: Password,
+        new: Password,
+        sign_out_others: bool,
+    ) -> Result<(), Error> {
+        may(actor, Deed::ManageSelf)?;
+        let Who::Person(identity) = &actor.who else { return Err(Denial::NoRight.into()) };
+        let (user, token) = (identity.user.clone(), identity.token.id);
+        let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
+        let stored = known.as_ref().map(|known| known.password.as_str());
+        let verdict = self.hasher.verify(stored, old.clone()).await?;
+        let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
+            return Err(self.wrong_old_password(actor, user).await);
+        };
+        if old.is(&new) {
+            return Err(Error::invalid("new_password", &Rule::Other("This is the old password.".to_owned())));
+        }
+        let encoded = self.hasher.encode(&self.clock, new, Owner::new(&user)).await;
+        let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
+        let (actor, now) = (actor.clone(), self.clock.now());
+        self.store
+            .write(move |tx| {
+                // Somebody may have replaced it since it was compared.
+                if tx.credentials(known.id)?.is_none_or(|now| now != known) {
+                    return Err(not_the_old_one());
+                }
+                let user = users::existing(tx, &UserKey::Id(known.id))?;
+                users::write_password(tx, now, &actor, &user, &hash)?;
+                if sign_out_others {
+                    tx.revoke_sign_ins(user.id, token, now)?;
+                    let done = json!({ "everywhere": "others" });
+                    audit::record(tx, now, &actor, "sign_out", &Object::User(&user), done)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn wrong_old_password(&self, actor: &Actor, user: User) -> Error {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        let noted = self.store.write(move |tx| {
+            audit::record(tx, now, &actor, "user.set_password.refused", &Object::User(&user), json!({}))
+        });
+        noted.await.err().unwrap_or_else(not_the_old_one)
+    }
+
     /// Revokes the calling token, and with `everywhere` every token that a sign-in of this person made.
     pub async fn sign_out(&self, actor: &Actor, everywhere: bool) -> Result<(), Error> {
         let Who::Person(identity) = &actor.who else { return Ok(()) };
@@ -72,7 +122,7 @@ impl Directory {
                 let user = users::existing(tx, &UserKey::Id(user))?;
                 tx.revoke_token(token, now)?;
                 if everywhere {
-                    tx.revoke_sign_ins(user.id, now)?;
+                    tx.revoke_sign_ins(user.id, token, now)?;
                 }
                 audit::record(
                     tx,
@@ -85,6 +135,10 @@ impl Directory {
             })
             .await
     }
+}
+
+fn not_the_old_one() -> Error {
+    Error::invalid("old_password", &Rule::Other("Invalid password.".to_owned()))
 }
 
 /// One text for whatever was wrong.

@@ -6,7 +6,9 @@ use super::Directory;
 use super::access::{Actor, Deed, Who, may, may_deal_in};
 use super::audit::{self, Object};
 use super::error::{Denial, Error};
-use super::model::{Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey};
+use super::model::{
+    Expected, Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
+};
 use super::password::{Owner, Password, UNUSABLE};
 use super::store::{self, Tx};
 
@@ -73,6 +75,18 @@ impl Directory {
         draft: &UserDraft,
         password: Option<Password>,
     ) -> Result<User, Error> {
+        self.update_user_if(actor, key, draft, password, Expected::Any).await
+    }
+
+    /// The same, unless the user is in another state than expected.
+    pub async fn update_user_if(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        draft: &UserDraft,
+        password: Option<Password>,
+        expected: Expected,
+    ) -> Result<User, Error> {
         let fields = draft.parse()?;
         // Asked before a slow hash is paid for, and again on what the transaction finds.
         let target = self.existing(key).await?;
@@ -86,7 +100,7 @@ impl Directory {
         };
         let (actor, now) = (actor.clone(), self.clock.now());
         let key = UserKey::Id(target.id);
-        self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash)).await
+        self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash, &expected)).await
     }
 
     /// Changes fields of the actor's own record.
@@ -132,11 +146,22 @@ impl Directory {
 
     /// Removes a user with its tokens, memberships and permissions; tells who it was.
     pub async fn delete_user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
+        self.delete_user_if(actor, key, Expected::Any).await
+    }
+
+    /// The same, unless the user is in another state than expected.
+    pub async fn delete_user_if(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        expected: Expected,
+    ) -> Result<User, Error> {
         let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
         self.store
             .write(move |tx| {
                 let user = existing(tx, &key)?;
                 may(&actor, Deed::DeleteUser(&user))?;
+                keep_current(tx, &user, &expected)?;
                 if user.is_admin && user.is_active {
                     keep_an_admin(tx, user.id)?;
                 }
@@ -169,9 +194,11 @@ fn update(
     key: &UserKey,
     fields: &UserFields,
     hash: Option<String>,
+    expected: &Expected,
 ) -> Result<User, Error> {
     let old = existing(tx, key)?;
     may(actor, Deed::UpdateUser(&old, fields))?;
+    keep_current(tx, &old, expected)?;
     let new = with(&old, fields, now);
     if old.is_admin && old.is_active && !(new.is_admin && new.is_active) {
         keep_an_admin(tx, old.id)?;
@@ -199,6 +226,24 @@ fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Value, new: &User) -> 
     let changes = audit::difference(before, &picture(tx, &new)?);
     audit::record(tx, now, actor, "user.update", &Object::User(&new), changes)?;
     Ok(new)
+}
+
+impl UserDetails {
+    /// The version of what is written about the user.
+    pub fn version(&self) -> Version {
+        let codes: Vec<_> = self.permissions.iter().map(|permission| permission.code).collect();
+        version(&self.user, &codes)
+    }
+}
+
+fn version(user: &User, codes: &[i64]) -> Version {
+    Version::of(&json!([audit::of_user(user), codes, user.avatar, user.updated_at.as_micros()]))
+}
+
+/// Refuses a change that was made from an older state.
+fn keep_current(tx: &Tx<'_>, user: &User, expected: &Expected) -> Result<(), Error> {
+    let current = version(user, &tx.codes(&store::permissions::of_user(user.id))?);
+    if expected.holds(&current) { Ok(()) } else { Err(Error::Stale("user")) }
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.

@@ -146,6 +146,11 @@ impl Fields {
         self.faults.take(name, ids(value))
     }
 
+    /// Whether a field was sent, whatever it holds.
+    pub fn names(&self, name: &str) -> bool {
+        self.rest.contains_key(name)
+    }
+
     /// Notes a field that has to be there and neither was nor has a fault of its own.
     pub fn require(&mut self, name: &str, is_there: bool) {
         if !is_there && self.faults.iter().all(|(faulty, _)| faulty != name) {

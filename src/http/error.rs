@@ -34,6 +34,8 @@ pub enum Failure {
     Unauthenticated(&'static str),
     /// Somebody, but not allowed.
     Forbidden(String),
+    /// The object has changed since the client read it.
+    Stale,
     /// No such path or object.
     NotFound,
     /// A path that does not know this method.
@@ -63,6 +65,7 @@ impl Failure {
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -84,6 +87,7 @@ impl Failure {
             Self::Invalid(_) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
             Self::Forbidden(_) => "permission_denied",
+            Self::Stale => "precondition_failed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotAcceptable => "not_acceptable",
@@ -109,6 +113,7 @@ impl Failure {
             }
             Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
             Self::Forbidden(detail) | Self::Malformed(detail) => detail,
+            Self::Stale => "It has changed since you read it: read it again.",
             Self::NotFound => "Not found.",
             Self::NotAcceptable => "Could not satisfy the request Accept header.",
             Self::BodyTooLarge => "Request body is too large.",
@@ -135,6 +140,7 @@ impl From<Error> for Failure {
         match error {
             Error::Invalid(faults) => Self::Invalid(faults),
             Error::NotFound { .. } => Self::NotFound,
+            Error::Stale(_) => Self::Stale,
             Error::Denied(denial) => Self::Forbidden(denial.to_string()),
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),

@@ -140,3 +140,60 @@ both! {
         }
     }
 }
+
+async fn change_password(site: &Site, key: &str, body: Value) -> Answer {
+    let request = site.request("POST", "/api/users/me/password").token(key);
+    request.body("application/json", body.to_string()).send().await
+}
+
+both! {
+    async fn a_password_is_changed_by_who_knows_the_old_one(backend: Backend) {
+        let site = Site::start(backend).await;
+        give_password(&site, &site.staff).await;
+        let (new, key) = ("another unlikely phrase", site.staff.key.clone());
+        for (body, expected) in [
+            (json!({}), r#"400 {"old_password":["This field is required."],"new_password":["This field is required."]}"#),
+            (json!({"old_password": "x", "new_password": new}), r#"400 {"old_password":["Invalid password."]}"#),
+            (json!({"old_password": "", "new_password": new}), r#"400 {"old_password":["Invalid password."]}"#),
+            (json!({"old_password": PASSWORD, "new_password": PASSWORD}), r#"400 {"new_password":["This is the old password."]}"#),
+            (json!({"old_password": PASSWORD, "new_password": "short"}), r#"400 {"new_password":["Ensure this field has at least 8 characters."]}"#),
+            (json!({"old_password": PASSWORD, "new_password": new, "x": 1}), r#"400 {"x":["Unknown field."]}"#),
+        ] {
+            assert_eq!(change_password(&site, &key, body).await.to_string(), expected);
+            assert_eq!(sign_in(&site, "staff", PASSWORD).await.status, 200, "a refused change changes nothing");
+        }
+        // Who has no password cannot know the old one.
+        let none = change_password(&site, &site.alex.key, json!({"old_password": "!", "new_password": new})).await;
+        assert_eq!(none.to_string(), r#"400 {"old_password":["Invalid password."]}"#);
+        let done = change_password(&site, &key, json!({"old_password": PASSWORD, "new_password": new})).await;
+        assert_eq!(done.to_string(), "204 ");
+        assert_eq!(sign_in(&site, "staff", PASSWORD).await.to_string(), WRONG);
+        assert_eq!(sign_in(&site, "staff", new).await.status, 200);
+        let trail = "SELECT count(*) FROM audit_events WHERE actor_name = 'staff' AND object_name = 'staff' AND action = 'user.set_password";
+        assert_eq!(site.database.number(&format!("{trail}'")).await, 1);
+        assert_eq!(site.database.number(&format!("{trail}.refused'")).await, 2);
+    }
+}
+
+both! {
+    /// Other sessions end on request; the calling one and tokens issued by name go on.
+    async fn a_new_password_ends_other_sessions_on_request(backend: Backend) {
+        let site = Site::start(backend).await;
+        give_password(&site, &site.staff).await;
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            keys.push(sign_in(&site, "staff", PASSWORD).await.json()["token"].as_str().unwrap().to_owned());
+        }
+        let mut old = PASSWORD;
+        for (new, others, expected) in [("a second unlikely phrase", false, [200, 200, 200]), ("a third unlikely phrase", true, [200, 401, 200])] {
+            let body = json!({"old_password": old, "new_password": new, "sign_out_others": others});
+            assert_eq!(change_password(&site, &keys[0], body).await.status, 204);
+            old = new;
+            let mut statuses = Vec::new();
+            for key in [&keys[0], &keys[1], &site.staff.key] {
+                statuses.push(site.me(key).send().await.status);
+            }
+            assert_eq!(statuses, expected);
+        }
+    }
+}

@@ -19,6 +19,13 @@ type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/me", "", [401, 403, 200, 200, 200]),
     ("PATCH", "/api/users/me", r#"{"gender": "other"}"#, [401, 403, 200, 200, 200]),
+    // Nobody here has a password: what is wrong with the old one is told to whoever may change it.
+    (
+        "POST",
+        "/api/users/me/password",
+        r#"{"old_password": "x", "new_password": "y"}"#,
+        [401, 403, 400, 400, 400],
+    ),
     ("GET", "/api/users/me/tokens", "", [401, 403, 200, 200, 200]),
     ("POST", "/api/users/me/tokens", r#"{"name": "n"}"#, [401, 403, 201, 201, 201]),
     // The token in the path is somebody else's: one's own are tried in api_tokens.
@@ -29,6 +36,7 @@ const OPERATIONS: &[Row] = &[
     ("POST", "/api/users", r#"{"username": "new{n}"}"#, [401, 403, 403, 201, 201]),
     ("GET", "/api/users/{id}", "", [401, 403, 403, 200, 200]),
     ("PATCH", "/api/users/{id}", r#"{"first_name": "N"}"#, [401, 403, 403, 200, 200]),
+    ("PUT", "/api/users/{id}", r#"{"username": "put{n}"}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/{id}", "", [401, 403, 403, 204, 204]),
     ("GET", "/api/users/{id}/tokens", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/{id}/tokens", r#"{"name": "n"}"#, [401, 403, 403, 201, 201]),
@@ -39,6 +47,7 @@ const OPERATIONS: &[Row] = &[
     ("POST", "/api/users/groups", r#"{"name": "new{n}"}"#, [401, 403, 403, 201, 201]),
     ("GET", "/api/users/groups/{group}", "", [401, 403, 403, 200, 200]),
     ("PATCH", "/api/users/groups/{group}", r#"{"notes": "N"}"#, [401, 403, 403, 200, 200]),
+    ("PUT", "/api/users/groups/{group}", r#"{"name": "put{n}"}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/groups/{group}", "", [401, 403, 403, 204, 204]),
     ("POST", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),

@@ -59,7 +59,7 @@ async fn plans(database: &Database, query: &str) -> [String; 2] {
 }
 
 /// Filters that keep few of many, and the index that finds them.
-const FILTERS: [(&str, &str); 18] = [
+const FILTERS: [(&str, &str); 21] = [
     ("id_min=10&id_max=12", "pkey"),
     ("created_date=2025-01-03", "users_by_created_at"),
     ("created_date_from=2025-01-14", "users_by_created_at"),
@@ -73,6 +73,9 @@ const FILTERS: [(&str, &str); 18] = [
     ("is_staff=1", "users_staff"),
     ("is_admin=1", "users_admins"),
     ("is_online=1", "users_by_last_seen_at"),
+    ("username=user777", "users_username_unique"),
+    ("email=USER777@example.com", "users_by_email"),
+    ("mobile_number=+491000", "users_mobile_number_unique"),
     ("gender=other", "users_by_gender"),
     ("group_id=1", "memberships_by_group"),
     ("groups_in=1,99", "memberships_by_group"),

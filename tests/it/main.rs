@@ -16,6 +16,7 @@ mod api_tokens;
 mod api_users;
 mod api_users_list;
 mod api_users_me;
+mod api_versions;
 mod audit;
 mod cli;
 mod database;

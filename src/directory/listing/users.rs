@@ -7,6 +7,9 @@ use crate::directory::model::{Faults, Gender, GroupId, Rule, User, fold};
 /// The most groups that one filter names.
 const GROUPS_MAX: usize = 100;
 
+/// The longest text that is looked up whole, in characters: no name or address is longer.
+const EXACT_MAX: usize = 254;
+
 /// A query of users.
 pub type UserQuery = Query<UserFilters, UserColumn>;
 
@@ -43,6 +46,12 @@ pub struct UserFilters {
     pub is_admin: Option<bool>,
     /// Seen in the last minutes, or not; see [`User::is_online`].
     pub is_online: Option<bool>,
+    /// With exactly this name.
+    pub username: Option<String>,
+    /// With this email address, without regard to case.
+    pub email: Option<String>,
+    /// With exactly this mobile number.
+    pub mobile_number: Option<String>,
     /// Of this gender.
     pub gender: Option<Gender>,
     /// Belonging to this group.
@@ -66,7 +75,7 @@ pub enum UserColumn {
 
 impl UserQuery {
     /// The names of the filters.
-    pub const FILTERS: [&'static str; 25] = [
+    pub const FILTERS: [&'static str; 28] = [
         "id_min",
         "id_max",
         "created_date",
@@ -89,6 +98,9 @@ impl UserQuery {
         "is_staff",
         "is_admin",
         "is_online",
+        "username",
+        "email",
+        "mobile_number",
         "gender",
         "group_id",
         "groups_in",
@@ -118,10 +130,23 @@ impl UserFilters {
             is_staff: given.flag("is_staff"),
             is_admin: given.flag("is_admin"),
             is_online: given.flag("is_online"),
+            username: given.parsed("username", exact),
+            email: given.parsed("email", exact),
+            mobile_number: given.parsed("mobile_number", exact),
             gender: given.parsed("gender", str::parse),
             group: given.parsed("group_id", group),
             groups_in: given.parsed("groups_in", groups),
         }
+    }
+}
+
+/// What is looked up whole. Anything may stand in an imported row, but nothing finds nobody in particular.
+fn exact(raw: &str) -> Result<String, Rule> {
+    match raw {
+        "" => Err(Rule::Blank),
+        raw if raw.contains('\0') => Err(Rule::NullCharacter),
+        raw if raw.chars().count() > EXACT_MAX => Err(Rule::TooLong(EXACT_MAX)),
+        raw => Ok(raw.to_owned()),
     }
 }
 

@@ -31,6 +31,17 @@ impl Faults {
         result.map_err(|rule| self.add(field, &rule)).ok()
     }
 
+    /// The same with one field called something else.
+    #[must_use]
+    pub fn renamed(mut self, field: &str, to: &str) -> Self {
+        for (name, _) in &mut self.0 {
+            if name == field {
+                to.clone_into(name);
+            }
+        }
+        self
+    }
+
     /// Field by field: its name and its messages.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.0.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))

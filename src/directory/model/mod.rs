@@ -12,6 +12,7 @@ mod permission;
 mod text;
 mod token;
 mod user;
+mod version;
 
 pub use draft::{Faults, GroupDraft, GroupFields, UserDraft, UserFields};
 pub use group::Group;
@@ -22,3 +23,4 @@ pub use permission::Permission;
 pub use text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold};
 pub use token::{Token, TokenDigest, TokenKey, TokenKind, TokenState};
 pub use user::{ONLINE_FOR, User};
+pub use version::{Expected, Version};

@@ -88,10 +88,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks every token revoked that a sign-in of this user made.
-    pub(in crate::directory) fn revoke_sign_ins(&self, user: UserId, now: Moment) -> Result<(), Error> {
-        let sql = "UPDATE tokens SET revoked_at = $1 WHERE user_id = $2 AND kind = 'sign_in' AND revoked_at IS NULL";
-        self.execute(&Sql::new(sql).bind(now).bind(user))?;
+    /// Marks every token revoked that a sign-in of this user made, but one.
+    pub(in crate::directory) fn revoke_sign_ins(
+        &self,
+        user: UserId,
+        but: TokenId,
+        now: Moment,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE tokens SET revoked_at = $1 \
+             WHERE user_id = $2 AND id <> $3 AND kind = 'sign_in' AND revoked_at IS NULL";
+        self.execute(&Sql::new(sql).bind(now).bind(user).bind(but))?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::paging::{self, Shape, during, within};
 use super::users::columns;
 use super::{Dialect, Sql};
 use crate::directory::listing::{Terms, UserColumn, UserFilters, UserQuery};
-use crate::directory::model::{Moment, ONLINE_FOR};
+use crate::directory::model::{Moment, ONLINE_FOR, fold};
 
 const SHAPE: Shape<UserColumn> =
     Shape { row: columns!(), from: "users u", id: "u.id", on_page: "u.id = page.id", column };
@@ -39,11 +39,25 @@ fn narrow(sql: &mut Sql, dialect: Dialect, filters: &UserFilters, terms: &Terms,
     flags(sql, filters);
     has_token(sql, filters.has_token, now);
     is_online(sql, filters.is_online, now);
+    exactly(sql, filters);
     if let Some(gender) = filters.gender {
         sql.push(" AND u.gender = ").push_arg(gender.as_str());
     }
     groups(sql, filters);
     search(sql, dialect, terms);
+}
+
+/// An address is found by its folded form; the partial index of numbers is taken only beside its own words.
+fn exactly(sql: &mut Sql, filters: &UserFilters) {
+    if let Some(name) = &filters.username {
+        sql.push(" AND u.username = ").push_arg(name.as_str());
+    }
+    if let Some(email) = &filters.email {
+        sql.push(" AND u.email_key = ").push_arg(fold(email));
+    }
+    if let Some(number) = &filters.mobile_number {
+        sql.push(" AND u.mobile_number <> '' AND u.mobile_number = ").push_arg(number.as_str());
+    }
 }
 
 /// The words are those of the partial indexes, which both databases take only for the same words.

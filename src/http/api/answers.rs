@@ -64,6 +64,33 @@ pub(super) enum BodyRefusals {
     NotImplemented(Detail),
 }
 
+/// What an operation that takes `If-Match` may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum Preconditions {
+    /// The object has changed since it was read: `If-Match` names none of its present tags.
+    #[response(status = 412)]
+    Stale(Detail),
+}
+
+/// What an operation without a body may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum HeaderRefusals {
+    /// A header cannot be read.
+    #[response(status = 400)]
+    Malformed(Detail),
+}
+
+/// What an operation that hashes a password may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum Queued {
+    /// Too many ask at once; try again after `Retry-After` seconds.
+    #[response(status = 429, headers(("Retry-After" = String, description = "Seconds")))]
+    TooMany(Detail),
+}
+
 /// What a list may answer, too.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]

@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use utoipa::ToSchema;
 
-use super::answers::{BodyRefusals, ListRefusals, Refusals};
+use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
 use super::fields::group_draft;
 use super::list::Asked;
 use super::list_parameters::{GroupListParameters, ListParameters};
@@ -14,10 +14,11 @@ use super::view::{GroupItem, GroupRecord, Listing};
 use crate::directory::Actor;
 use crate::directory::groups::MemberChange;
 use crate::directory::listing::GroupQuery;
-use crate::directory::model::{Faults, GroupKey, Rule, UserId, UserKey};
+use crate::directory::model::{Expected, Faults, Group, GroupKey, Rule, UserId, UserKey};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
+use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{Failure, answer, nothing};
 use crate::http::site::Site;
 
@@ -59,7 +60,12 @@ pub(super) async fn list(
     tag = "groups",
     security(("token" = [])),
     request_body = GroupBody,
-    responses((status = 201, description = "The new group", body = GroupItem), BodyRefusals, Refusals),
+    responses(
+        (status = 201, description = "The new group", body = GroupItem,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        BodyRefusals,
+        Refusals,
+    ),
 )]
 pub(super) async fn create(
     State(app): State<App>,
@@ -71,7 +77,7 @@ pub(super) async fn create(
     fields.require("name", draft.name.is_some());
     fields.end()?;
     let group = app.directory().create_group(&actor, &draft).await?;
-    Ok(answer(StatusCode::CREATED, &GroupItem::new(&group)))
+    written(&app, StatusCode::CREATED, group).await
 }
 
 /// Retrieve Group
@@ -84,7 +90,11 @@ pub(super) async fn create(
     tag = "groups",
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the group")),
-    responses((status = 200, description = "The group", body = GroupRecord), Refusals),
+    responses(
+        (status = 200, description = "The group", body = GroupRecord,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        Refusals,
+    ),
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
@@ -92,7 +102,7 @@ pub(super) async fn retrieve(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let details = app.directory().group_details(&actor, &group_key(&id)?).await?;
-    Ok(answer(StatusCode::OK, &GroupRecord::new(&details)))
+    Ok(tagged(answer(StatusCode::OK, &GroupRecord::new(&details)), &details.version()))
 }
 
 /// Change Group
@@ -104,22 +114,81 @@ pub(super) async fn retrieve(
     operation_id = "groups_update",
     tag = "groups",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the group")),
+    params(
+        ("id" = i64, Path, description = "ID of the group"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+    ),
     request_body = GroupBody,
-    responses((status = 200, description = "The group as it is now", body = GroupItem), BodyRefusals, Refusals),
+    responses(
+        (status = 200, description = "The group as it is now", body = GroupItem,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        BodyRefusals,
+        Preconditions,
+        Refusals,
+    ),
 )]
 pub(super) async fn update(
     State(app): State<App>,
     Holding(actor): Holding<1203>,
     Path(id): Path<String>,
+    IfMatch(expected): IfMatch,
     body: Body,
 ) -> Result<Response, Failure> {
-    let key = group_key(&id)?;
+    changed(&app, &actor, &id, expected, Fields::from(body)).await
+}
+
+/// Replace Group
+///
+/// As `PATCH`, but the fields that a new group needs must be there. For admins, and staff with permission 1203.
+#[utoipa::path(
+    put,
+    path = "/api/users/groups/{id}",
+    operation_id = "groups_replace",
+    tag = "groups",
+    security(("token" = [])),
+    params(
+        ("id" = i64, Path, description = "ID of the group"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+    ),
+    request_body = GroupBody,
+    responses(
+        (status = 200, description = "The group as it is now", body = GroupItem,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        BodyRefusals,
+        Preconditions,
+        Refusals,
+    ),
+)]
+pub(super) async fn replace(
+    State(app): State<App>,
+    Holding(actor): Holding<1203>,
+    Path(id): Path<String>,
+    IfMatch(expected): IfMatch,
+    body: Body,
+) -> Result<Response, Failure> {
     let mut fields = Fields::from(body);
+    fields.require("name", fields.names("name"));
+    changed(&app, &actor, &id, expected, fields).await
+}
+
+async fn changed(
+    app: &App,
+    actor: &Actor,
+    id: &str,
+    expected: Expected,
+    mut fields: Fields,
+) -> Result<Response, Failure> {
+    let key = group_key(id)?;
     let draft = group_draft(&mut fields);
     fields.end()?;
-    let group = app.directory().update_group(&actor, &key, &draft).await?;
-    Ok(answer(StatusCode::OK, &GroupItem::new(&group)))
+    let group = app.directory().update_group_if(actor, &key, &draft, expected).await?;
+    written(app, StatusCode::OK, group).await
+}
+
+/// The answer to whoever has written a group.
+async fn written(app: &App, status: StatusCode, group: Group) -> Result<Response, Failure> {
+    let details = app.directory().group_details_of_written(group).await?;
+    Ok(tagged(answer(status, &GroupItem::new(&details.group)), &details.version()))
 }
 
 /// Delete Group
@@ -131,15 +200,19 @@ pub(super) async fn update(
     operation_id = "groups_destroy",
     tag = "groups",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the group")),
-    responses((status = 204, description = "The group is gone"), Refusals),
+    params(
+        ("id" = i64, Path, description = "ID of the group"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+    ),
+    responses((status = 204, description = "The group is gone"), HeaderRefusals, Preconditions, Refusals),
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
     Holding(actor): Holding<1204>,
     Path(id): Path<String>,
+    IfMatch(expected): IfMatch,
 ) -> Result<Response, Failure> {
-    app.directory().delete_group(&actor, &group_key(&id)?).await?;
+    app.directory().delete_group_if(&actor, &group_key(&id)?, expected).await?;
     Ok(nothing())
 }
 

@@ -91,6 +91,15 @@ pub(super) struct UserListParameters {
     is_admin: Option<bool>,
     /// Was one of its tokens used in the last five minutes?
     is_online: Option<bool>,
+    /// With exactly this username.
+    #[param(example = "alex_thompson")]
+    username: Option<String>,
+    /// With this email address, without regard to case.
+    #[param(example = "alex.thompson@techcorp.com")]
+    email: Option<String>,
+    /// With exactly this mobile number.
+    #[param(example = "+1-555-0123")]
+    mobile_number: Option<String>,
     /// `male`, `female`, `non-binary` or `other`.
     #[param(example = "non-binary")]
     gender: Option<String>,

@@ -11,6 +11,7 @@ mod groups;
 mod list;
 mod list_parameters;
 mod me;
+mod password;
 mod permissions;
 mod tokens;
 mod users;
@@ -61,16 +62,17 @@ pub(super) fn refused(failure: Failure, app: &App, route: &str) -> Response {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(head())
         .routes(routes!(me::retrieve, me::update))
+        .routes(routes!(password::change))
         .routes(routes!(tokens::list_own, tokens::issue_own))
         .routes(routes!(tokens::update_own, tokens::revoke_own))
         .routes(routes!(tokens::rotate_own))
         .routes(routes!(users::list, users::create))
-        .routes(routes!(users::retrieve, users::update, users::destroy))
+        .routes(routes!(users::retrieve, users::update, users::replace, users::destroy))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(tokens::update, tokens::revoke))
         .routes(routes!(tokens::rotate))
         .routes(routes!(groups::list, groups::create))
-        .routes(routes!(groups::retrieve, groups::update, groups::destroy))
+        .routes(routes!(groups::retrieve, groups::update, groups::replace, groups::destroy))
         .routes(routes!(groups::add_members, groups::remove_members))
         .routes(routes!(permissions::list))
         .routes(routes!(auth::sign_in))

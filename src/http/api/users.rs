@@ -6,29 +6,26 @@ use axum::response::Response;
 use http::StatusCode;
 use utoipa::ToSchema;
 
-use super::answers::{BodyRefusals, ListRefusals, Refusals};
+use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Queued, Refusals};
 use super::fields::full_user_draft;
 use super::list::Asked;
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::view::{Listing, UserItem, UserRecord};
 use crate::directory::Actor;
 use crate::directory::listing::UserQuery;
-use crate::directory::model::UserKey;
+use crate::directory::model::{Expected, User, UserKey};
 use crate::directory::password::Password;
+use crate::directory::users::UserDetails;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
+use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{Failure, answer, nothing};
 use crate::http::site::Site;
 
 /// The key that a path names; what is no id is nobody's.
 pub(super) fn user_key(id: &str) -> Result<UserKey, Failure> {
     id.parse().map(UserKey::Id).map_err(|_| Failure::NotFound)
-}
-
-async fn record(app: &App, actor: &Actor, key: &UserKey, site: &Site) -> Result<UserRecord, Failure> {
-    let details = app.directory().user_details(actor, key).await?;
-    Ok(UserRecord::new(&details, site, app.directory().clock().now()))
 }
 
 /// List Users
@@ -66,7 +63,13 @@ pub(super) async fn list(
     tag = "users",
     security(("token" = [])),
     request_body = UserBody,
-    responses((status = 201, description = "The new user", body = UserRecord), BodyRefusals, Refusals),
+    responses(
+        (status = 201, description = "The new user", body = UserRecord,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        BodyRefusals,
+        Queued,
+        Refusals,
+    ),
 )]
 pub(super) async fn create(
     State(app): State<App>,
@@ -80,8 +83,7 @@ pub(super) async fn create(
     fields.require("username", draft.username.is_some());
     fields.end()?;
     let user = app.directory().create_user(&actor, &draft, password).await?;
-    let details = app.directory().user_details_of_written(user).await?;
-    Ok(answer(StatusCode::CREATED, &UserRecord::new(&details, &site, app.directory().clock().now())))
+    written(&app, StatusCode::CREATED, user, &site).await
 }
 
 /// Retrieve User
@@ -94,7 +96,11 @@ pub(super) async fn create(
     tag = "users",
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the user")),
-    responses((status = 200, description = "The user", body = UserRecord), Refusals),
+    responses(
+        (status = 200, description = "The user", body = UserRecord,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        Refusals,
+    ),
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
@@ -102,7 +108,8 @@ pub(super) async fn retrieve(
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    Ok(answer(StatusCode::OK, &record(&app, &actor, &user_key(&id)?, &site).await?))
+    let details = app.directory().user_details(&actor, &user_key(&id)?).await?;
+    Ok(shown(&app, StatusCode::OK, &details, &site))
 }
 
 /// Change User
@@ -114,25 +121,92 @@ pub(super) async fn retrieve(
     operation_id = "users_update",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user")),
+    params(
+        ("id" = i64, Path, description = "ID of the user"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+    ),
     request_body = UserBody,
-    responses((status = 200, description = "The user as it is now", body = UserRecord), BodyRefusals, Refusals),
+    responses(
+        (status = 200, description = "The user as it is now", body = UserRecord,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        BodyRefusals,
+        Preconditions,
+        Queued,
+        Refusals,
+    ),
 )]
 pub(super) async fn update(
     State(app): State<App>,
     Holding(actor): Holding<1223>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
+    IfMatch(expected): IfMatch,
     body: Body,
 ) -> Result<Response, Failure> {
-    let key = user_key(&id)?;
+    changed(&app, &actor, &id, &site, expected, Fields::from(body)).await
+}
+
+/// Replace User
+///
+/// As `PATCH`, but the fields that a new user needs must be there. For admins, and staff with permission 1223.
+#[utoipa::path(
+    put,
+    path = "/api/users/{id}",
+    operation_id = "users_replace",
+    tag = "users",
+    security(("token" = [])),
+    params(
+        ("id" = i64, Path, description = "ID of the user"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+    ),
+    request_body = UserBody,
+    responses(
+        (status = 200, description = "The user as it is now", body = UserRecord,
+            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        BodyRefusals,
+        Preconditions,
+        Queued,
+        Refusals,
+    ),
+)]
+pub(super) async fn replace(
+    State(app): State<App>,
+    Holding(actor): Holding<1223>,
+    Extension(site): Extension<Site>,
+    Path(id): Path<String>,
+    IfMatch(expected): IfMatch,
+    body: Body,
+) -> Result<Response, Failure> {
     let mut fields = Fields::from(body);
+    fields.require("username", fields.names("username"));
+    changed(&app, &actor, &id, &site, expected, fields).await
+}
+
+async fn changed(
+    app: &App,
+    actor: &Actor,
+    id: &str,
+    site: &Site,
+    expected: Expected,
+    mut fields: Fields,
+) -> Result<Response, Failure> {
+    let key = user_key(id)?;
     let draft = full_user_draft(&mut fields);
     let password = fields.text("password").map(Password::new);
     fields.end()?;
-    let user = app.directory().update_user(&actor, &key, &draft, password).await?;
+    let user = app.directory().update_user_if(actor, &key, &draft, password, expected).await?;
+    written(app, StatusCode::OK, user, site).await
+}
+
+/// The answer to whoever has written a user.
+async fn written(app: &App, status: StatusCode, user: User, site: &Site) -> Result<Response, Failure> {
     let details = app.directory().user_details_of_written(user).await?;
-    Ok(answer(StatusCode::OK, &UserRecord::new(&details, &site, app.directory().clock().now())))
+    Ok(shown(app, status, &details, site))
+}
+
+fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> Response {
+    let record = UserRecord::new(details, site, app.directory().clock().now());
+    tagged(answer(status, &record), &details.version())
 }
 
 /// Delete User
@@ -144,15 +218,24 @@ pub(super) async fn update(
     operation_id = "users_destroy",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user")),
-    responses((status = 204, description = "The user is gone"), Refusals),
+    params(
+        ("id" = i64, Path, description = "ID of the user"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+    ),
+    responses(
+        (status = 204, description = "The user is gone"),
+        HeaderRefusals,
+        Preconditions,
+        Refusals,
+    ),
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
     Holding(actor): Holding<1224>,
     Path(id): Path<String>,
+    IfMatch(expected): IfMatch,
 ) -> Result<Response, Failure> {
-    app.directory().delete_user(&actor, &user_key(&id)?).await?;
+    app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
     Ok(nothing())
 }
 

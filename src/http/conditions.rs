@@ -1,0 +1,85 @@
+//! `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1): a change made from an older state than the
+//! present one is refused with 412.
+//!
+//! The tag stands for what can be written about an object. What moves by itself beside it (`is_online`,
+//! `last_login`, `users_count`, names of groups) does not change the tag: nobody's edit is stale for that.
+
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use http::header::{ETAG, HeaderValue, IF_MATCH};
+use http::request::Parts;
+
+use super::app::App;
+use super::error::Failure;
+use crate::directory::model::{Expected, Version};
+
+const MALFORMED: Failure =
+    Failure::BadRequest("The If-Match header is malformed: give * or entity tags in double quotes.");
+
+/// The versions that a request is ready to change; any, without the header.
+pub(super) struct IfMatch(pub(super) Expected);
+
+impl FromRequestParts<App> for IfMatch {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+        let lines: Result<Vec<_>, _> =
+            parts.headers.get_all(IF_MATCH).iter().map(|line| line.to_str().map_err(|_| MALFORMED)).collect();
+        let lines = lines?;
+        if lines.is_empty() { Ok(Self(Expected::Any)) } else { parse(&lines.join(",")).map(Self) }
+    }
+}
+
+fn parse(list: &str) -> Result<Expected, Failure> {
+    if list.trim() == "*" {
+        return Ok(Expected::Any);
+    }
+    let mut versions = Vec::new();
+    let mut rest = list.trim_start_matches([' ', '\t', ',']);
+    while !rest.is_empty() {
+        let weak = rest.starts_with("W/");
+        let opened = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"').ok_or(MALFORMED)?;
+        let (tag, after) = opened.split_once('"').ok_or(MALFORMED)?;
+        // A weak tag is allowed here, and by the strong comparison matches nothing.
+        if !weak {
+            versions.push(tag.to_owned());
+        }
+        let next = after.trim_start_matches([' ', '\t']);
+        if !next.is_empty() && !next.starts_with(',') {
+            return Err(MALFORMED);
+        }
+        rest = next.trim_start_matches([' ', '\t', ',']);
+    }
+    Ok(Expected::OneOf(versions))
+}
+
+/// The answer with its object's tag.
+pub(super) fn tagged(mut response: Response, version: &Version) -> Response {
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", version.as_str())) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_tags_are_read_and_the_rest_is_refused() {
+        let of = |tags: &[&str]| Expected::OneOf(tags.iter().map(|tag| (*tag).to_owned()).collect());
+        for (header, expected) in [
+            ("*", Expected::Any),
+            (" * ", Expected::Any),
+            ("\"a\"", of(&["a"])),
+            ("\"a\" , \"b,c\",,\"\"", of(&["a", "b,c", ""])),
+            ("W/\"a\", \"b\"", of(&["b"])),
+            ("", of(&[])),
+        ] {
+            assert_eq!(parse(header).unwrap(), expected, "{header}");
+        }
+        for bad in ["a", "\"a", "\"a\" \"b\"", "*, \"a\"", "w/\"a\"", "'a'", "\"a\";"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
