@@ -21,6 +21,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         patience: config.database_timeout,
         password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
         sign_in_lifetime: config.sign_in_lifetime,
+        keep_deleted_for: config.keep_deleted_for,
         identity_cache_bytes: config.identity_cache as u64,
         serve_stale_for: config.serve_stale_for,
     }

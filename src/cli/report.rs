@@ -111,7 +111,8 @@ impl From<Error> for Mistake {
         let (code, kind) = match &error {
             Error::NotFound { .. } => (3, "not_found"),
             Error::Invalid(_) => (4, "invalid"),
-            Error::Denied(_) => (4, "denied"),
+            Error::InvalidItems(_) => (4, "invalid"),
+            Error::Denied(_) | Error::DeniedItem { .. } => (4, "denied"),
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),

@@ -151,6 +151,7 @@ impl Server {
             )));
         }
         let notes = tokio::spawn(write_uses(app.clone()));
+        let purge = tokio::spawn(purge(app.clone()));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -164,6 +165,7 @@ impl Server {
         drop(stop);
         let drained: Vec<_> = servers.collect().await;
         notes.abort();
+        purge.abort();
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the last uses of tokens could not be written down");
         }
@@ -192,6 +194,23 @@ async fn write_uses(app: App) {
         ticks.tick().await;
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
+        }
+    }
+}
+
+/// How often deleted users whose time is over are purged.
+const PURGED_EVERY: Duration = Duration::from_hours(1);
+
+/// Purges deleted users for as long as the server runs. No answer depends on it.
+async fn purge(app: App) {
+    let mut ticks = tokio::time::interval(PURGED_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match app.directory().purge_expired().await {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "deleted users were purged: their time was over"),
+            Err(error) => tracing::warn!(%error, "deleted users could not be purged"),
         }
     }
 }

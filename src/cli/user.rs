@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::context::{confirm, new_password, open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
-use crate::directory::listing::{UserFilters, UserQuery};
+use crate::directory::listing::{DeletedQuery, UserFilters, UserQuery};
 use crate::directory::model::{Moment, User, UserDraft, UserId, UserKey};
 use crate::directory::{Actor, Directory};
 
@@ -27,8 +27,14 @@ pub(super) enum UserVerb {
     Enable(Show),
     /// Replace a user's password.
     SetPassword(SetPassword),
-    /// Remove a user for good, with its tokens and memberships.
+    /// Remove a user; its tokens are gone for good, the rest can be brought back for a time.
     Delete(Delete),
+    /// List deleted users that can still be brought back, newest first.
+    Deleted(Deleted),
+    /// Bring a deleted user back, without its tokens.
+    Restore(Restore),
+    /// Remove a deleted user for good, before its time.
+    Purge(Purge),
 }
 
 #[derive(Args)]
@@ -94,6 +100,12 @@ pub(super) struct List {
     /// Only members of the group with this id.
     #[arg(long, value_name = "ID")]
     group: Option<crate::directory::model::GroupId>,
+    /// Only the user with this email address, without regard to case.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    email: Option<String>,
+    /// Only the user with exactly this mobile number.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    mobile_number: Option<String>,
 }
 
 #[derive(Args)]
@@ -137,6 +149,31 @@ pub(super) struct Delete {
     yes: bool,
 }
 
+#[derive(Args)]
+pub(super) struct Deleted {
+    /// Rows at the most (1 to 1000).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only those in whom this is found: terms with blanks between.
+    #[arg(long)]
+    search: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Restore {
+    /// The id of the deleted user.
+    id: UserId,
+}
+
+#[derive(Args)]
+pub(super) struct Purge {
+    /// The id of the deleted user.
+    id: UserId,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
 pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mistake> {
     let (directory, actor) = (open(config).await?, operator());
     match verb {
@@ -152,8 +189,16 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mista
             Ok(done("Set the password of", &directory.set_password(&actor, &args.user, password).await?))
         }
         UserVerb::Delete(args) => {
-            confirm(args.yes, &format!("Delete the user {} for good?", args.user))?;
+            confirm(args.yes, &format!("Delete the user {}?", args.user))?;
             Ok(done("Deleted", &directory.delete_user(&actor, &args.user).await?))
+        }
+        UserVerb::Deleted(args) => deleted(&directory, &actor, args).await,
+        UserVerb::Restore(Restore { id }) => Ok(done("Restored", &directory.restore_user(&actor, id).await?)),
+        UserVerb::Purge(Purge { id, yes }) => {
+            confirm(yes, &format!("Purge the deleted user {id} for good?"))?;
+            let gone = directory.purge_user(&actor, id).await?;
+            let text = format!("Purged user {} ({}).\n", gone.id, gone.username);
+            Ok(Report::new(text, json!({ "id": gone.id.get(), "username": gone.username })))
         }
     }
 }
@@ -172,14 +217,43 @@ async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, 
 }
 
 async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, Mistake> {
-    let List { limit, after, active, staff, admin, group } = args;
+    let List { limit, after, active, staff, admin, group, email, mobile_number } = args;
     let (is_active, is_staff, is_admin) = (active, staff, admin);
-    let filters = UserFilters { is_active, is_staff, is_admin, group, ..UserFilters::default() };
+    let filters =
+        UserFilters { is_active, is_staff, is_admin, group, email, mobile_number, ..UserFilters::default() };
     let query = UserQuery::by_id(filters, after.map(UserId::get), limit);
     let users = directory.list_users(actor, &query).await?.rows;
     let rows: Vec<_> = users.iter().map(row).collect();
     let heads = ["id", "username", "full name", "email", "rights", "last login"];
     Ok(Report::table(heads, &rows, users.iter().map(json).collect()))
+}
+
+async fn deleted(directory: &Directory, actor: &Actor, args: Deleted) -> Result<Report, Mistake> {
+    let limit = Some(("limit".to_owned(), args.limit.to_string()));
+    let order = Some(("ordering".to_owned(), "-deleted_at".to_owned()));
+    let search = args.search.map(|terms| ("search".to_owned(), terms));
+    let asked: Vec<_> = [limit, order, search].into_iter().flatten().collect();
+    let query = DeletedQuery::parse(&asked).map_err(crate::directory::Error::Invalid)?;
+    let found = directory.list_deleted(actor, &query).await?.rows;
+    let kept_for = directory.deleted_kept_for();
+    let rows: Vec<_> = found
+        .iter()
+        .map(|user| {
+            let (at, end) = (user.deleted_at.to_string(), user.purge_at(kept_for).to_string());
+            [user.id.to_string(), user.username.clone(), at, user.deleted_by.clone(), end]
+        })
+        .collect();
+    let json = found.iter().map(|user| {
+        json!({
+            "id": user.id.get(),
+            "username": user.username,
+            "email": user.email,
+            "deleted_at": user.deleted_at.to_string(),
+            "deleted_by": user.deleted_by,
+            "purge_at": user.purge_at(kept_for).to_string(),
+        })
+    });
+    Ok(Report::table(["id", "username", "deleted at", "by", "purge at"], &rows, json.collect()))
 }
 
 async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report, Mistake> {

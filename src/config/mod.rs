@@ -217,6 +217,11 @@ settings! {
     /// 15 is what NIST SP 800-63B-4 asks of a password that is the only factor.
     Common password_min_length: Count<8, 128> = "15";
 
+    /// How long a deleted user can be brought back; 0s deletes for good at once.
+    ///
+    /// Afterwards what is left of it is purged, but for its name in the audit trail.
+    Common keep_deleted_for: Span<0, 315_360_000_000> = "30d";
+
     /// How many bytes of memory hold the people who were recognised lately; 0 asks the database each time.
     ///
     /// One takes about 400 bytes and the length of its answer. An answer is never older than the request.

@@ -71,6 +71,10 @@ pub enum Deed<'a> {
     SetPassword(&'a User),
     /// Remove this user.
     DeleteUser(&'a User),
+    /// Bring this deleted user back.
+    RestoreUser(&'a User),
+    /// See who was deleted.
+    ReadDeleted,
     /// See groups.
     ReadGroups,
     /// Make a group.
@@ -126,7 +130,7 @@ impl Deed<'_> {
             Self::CreateUser(_) => Need::Code(1221),
             Self::ReadUsers => Need::Code(1222),
             Self::UpdateUser(..) | Self::SetPassword(_) => Need::Code(1223),
-            Self::DeleteUser(_) => Need::Code(1224),
+            Self::DeleteUser(_) | Self::RestoreUser(_) | Self::ReadDeleted => Need::Code(1224),
             Self::IssueToken(_) => Need::Code(1231),
             Self::ReadTokens(_) => Need::Code(1232),
             Self::UpdateToken(_) => Need::Code(1233),
@@ -144,7 +148,9 @@ impl Deed<'_> {
         match self {
             Self::CreateUser(fields) => fields.is_admin == Some(true),
             Self::UpdateUser(target, fields) => target.is_admin || fields.is_admin == Some(true),
-            Self::SetPassword(target) | Self::DeleteUser(target) => target.is_admin,
+            Self::SetPassword(target) | Self::DeleteUser(target) | Self::RestoreUser(target) => {
+                target.is_admin
+            }
             Self::IssueToken(target) | Self::UpdateToken(target) | Self::RevokeToken(target) => {
                 target.is_admin
             }
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn each_deed_needs_its_code_and_staff() {
         let (nothing, other) = (UserFields::default(), user(9, false));
-        let table: [(Deed<'_>, i64); 16] = [
+        let table: [(Deed<'_>, i64); 18] = [
             (Deed::CreateGroup, 1201),
             (Deed::ReadGroups, 1202),
             (Deed::UpdateGroup, 1203),
@@ -240,6 +246,8 @@ mod tests {
             (Deed::UpdateUser(&other, &nothing), 1223),
             (Deed::SetPassword(&other), 1223),
             (Deed::DeleteUser(&other), 1224),
+            (Deed::RestoreUser(&other), 1224),
+            (Deed::ReadDeleted, 1224),
             (Deed::IssueToken(&other), 1231),
             (Deed::ReadTokens(&other), 1232),
             (Deed::UpdateToken(&other), 1233),
@@ -282,6 +290,7 @@ mod tests {
             Deed::UpdateUser(&own, &raise),
             Deed::SetPassword(&admin),
             Deed::DeleteUser(&admin),
+            Deed::RestoreUser(&admin),
             Deed::IssueToken(&admin),
             Deed::RevokeToken(&admin),
         ] {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Directory;
 use super::access::{Actor, Deed, Who, may};
 use super::error::Error;
-use super::model::{Group, Moment, Token, User};
+use super::model::{Group, Moment, Token, User, UserId};
 use super::store::{self, Tx};
 
 /// What was done, by whom, to what, from where.
@@ -149,6 +149,8 @@ pub(super) enum Object<'a> {
     User(&'a User),
     Group(&'a Group),
     Token(&'a Token),
+    /// A user of whom only id and name are known any more.
+    Gone(UserId, &'a str),
     Directory,
 }
 
@@ -177,6 +179,7 @@ fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> E
         Object::User(user) => ("user", Some(user.id.get()), user.username.clone()),
         Object::Group(group) => ("group", Some(group.id.get()), group.name.clone()),
         Object::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
+        Object::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
         Object::Directory => ("directory", None, String::new()),
     };
     Event {

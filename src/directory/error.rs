@@ -12,6 +12,17 @@ pub enum Error {
     /// The input breaks a rule; every broken one is told.
     #[error("{}", sentence(.0))]
     Invalid(Faults),
+    /// Some of many items break rules: the faults of each, by its place, and none for the good ones.
+    #[error("{}", by_place(.0))]
+    InvalidItems(Vec<Faults>),
+    /// The actor may not do this to one of many items.
+    #[error("item {index}: {denial}")]
+    DeniedItem {
+        /// Its place, from 0.
+        index: usize,
+        /// Why.
+        denial: Denial,
+    },
     /// There is no such thing, or none that the actor may see.
     #[error("there is no {noun} {wanted}")]
     NotFound {
@@ -101,6 +112,12 @@ impl From<Denial> for Error {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
+}
+
+fn by_place(items: &[Faults]) -> String {
+    let faulty = items.iter().enumerate().filter(|(_, faults)| !faults.is_empty());
+    let told: Vec<_> = faulty.map(|(place, faults)| format!("item {place}: {}", sentence(faults))).collect();
+    told.join("; ")
 }
 
 fn sentence(faults: &Faults) -> String {

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bulk;
 pub mod clock;
 pub mod error;
 pub mod groups;
@@ -17,6 +18,7 @@ pub mod listing;
 pub mod model;
 pub mod password;
 pub mod permissions;
+pub mod recycle_bin;
 pub mod sign_in;
 mod store;
 pub mod tokens;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub password_min_length: usize,
     /// How long a token lives that a sign-in makes.
     pub sign_in_lifetime: Duration,
+    /// How long deleted users can be brought back; none at all removes them for good.
+    pub keep_deleted_for: Duration,
     /// How many bytes of identities are kept in memory; none keeps nothing.
     pub identity_cache_bytes: u64,
     /// How long identities in memory are answered when the database cannot be asked.
@@ -74,6 +78,7 @@ pub struct Directory {
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
+    keep_deleted_for: Duration,
 }
 
 /// Counters of work that costs, for the metrics.
@@ -96,8 +101,9 @@ impl Directory {
         let store = Arc::new(Store::open(settings).await?);
         let reception = Reception::open(&store, settings)?;
         let hasher = Hasher::new(settings.password_min_length);
-        let sign_in_lifetime = settings.sign_in_lifetime;
-        Ok(Self { store, reception, uses: Uses::default(), clock, hasher, sign_in_lifetime })
+        let (sign_in_lifetime, keep_deleted_for) = (settings.sign_in_lifetime, settings.keep_deleted_for);
+        let uses = Uses::default();
+        Ok(Self { store, reception, uses, clock, hasher, sign_in_lifetime, keep_deleted_for })
     }
 
     /// Makes a new, empty directory; refuses when there is one, or other files in its place.

@@ -1,5 +1,7 @@
 //! Use cases about users.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Directory;
@@ -10,6 +12,7 @@ use super::model::{
     Expected, Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
 };
 use super::password::{Owner, Password, UNUSABLE};
+use super::recycle_bin::take_away;
 use super::store::{self, Tx};
 
 /// The most rows one page of a list holds.
@@ -32,17 +35,7 @@ impl Directory {
             Some(password) => self.hasher.encode(&self.clock, password, Owner::new(&new)).await?,
             None => UNUSABLE.to_owned(),
         };
-        self.store
-            .write(move |tx| {
-                keep_unique(tx, &new)?;
-                let id = tx.insert_user(None, &new, &hash)?;
-                attach(tx, id, &fields)?;
-                may_deal_in(&actor, &tx.rights(id)?)?;
-                let user = existing(tx, &UserKey::Id(id))?;
-                audit::record(tx, now, &actor, "user.create", &Object::User(&user), picture(tx, &user)?)?;
-                Ok(user)
-            })
-            .await
+        self.store.write(move |tx| create(tx, now, &actor, &fields, &hash)).await
     }
 
     /// The user of an id or name.
@@ -144,7 +137,7 @@ impl Directory {
         user.ok_or_else(|| Error::not_found("user", key))
     }
 
-    /// Removes a user with its tokens, memberships and permissions; tells who it was.
+    /// Removes a user with its tokens, and keeps the rest in the recycle bin for a time; tells who it was.
     pub async fn delete_user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
         self.delete_user_if(actor, key, Expected::Any).await
     }
@@ -157,20 +150,8 @@ impl Directory {
         expected: Expected,
     ) -> Result<User, Error> {
         let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let user = existing(tx, &key)?;
-                may(&actor, Deed::DeleteUser(&user))?;
-                keep_current(tx, &user, &expected)?;
-                if user.is_admin && user.is_active {
-                    keep_an_admin(tx, user.id)?;
-                }
-                let last = picture(tx, &user)?;
-                tx.delete_user(user.id)?;
-                audit::record(tx, now, &actor, "user.delete", &Object::User(&user), last)?;
-                Ok(user)
-            })
-            .await
+        let kept_for = self.keep_deleted_for;
+        self.store.write(move |tx| remove(tx, now, &actor, &key, &expected, kept_for)).await
     }
 }
 
@@ -187,7 +168,47 @@ pub struct UserDetails {
     pub effective_permissions: Vec<Permission>,
 }
 
-fn update(
+/// Makes a user of fields that the actor may write.
+pub(super) fn create(
+    tx: &Tx<'_>,
+    now: Moment,
+    actor: &Actor,
+    fields: &UserFields,
+    hash: &str,
+) -> Result<User, Error> {
+    let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
+    let new = with(&blank(username.into(), now), fields, now);
+    keep_unique(tx, &new)?;
+    let id = tx.insert_user(None, &new, hash)?;
+    attach(tx, id, fields)?;
+    may_deal_in(actor, &tx.rights(id)?)?;
+    let user = existing(tx, &UserKey::Id(id))?;
+    audit::record(tx, now, actor, "user.create", &Object::User(&user), picture(tx, &user)?)?;
+    Ok(user)
+}
+
+/// Takes a user away, if the actor may.
+pub(super) fn remove(
+    tx: &Tx<'_>,
+    now: Moment,
+    actor: &Actor,
+    key: &UserKey,
+    expected: &Expected,
+    kept_for: Duration,
+) -> Result<User, Error> {
+    let user = existing(tx, key)?;
+    may(actor, Deed::DeleteUser(&user))?;
+    keep_current(tx, &user, expected)?;
+    if user.is_admin && user.is_active {
+        keep_an_admin(tx, user.id)?;
+    }
+    let last = picture(tx, &user)?;
+    take_away(tx, now, actor, &user, kept_for)?;
+    audit::record(tx, now, actor, "user.delete", &Object::User(&user), last)?;
+    Ok(user)
+}
+
+pub(super) fn update(
     tx: &Tx<'_>,
     now: Moment,
     actor: &Actor,
@@ -247,7 +268,7 @@ fn keep_current(tx: &Tx<'_>, user: &User, expected: &Expected) -> Result<(), Err
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.
-fn picture(tx: &Tx<'_>, user: &User) -> Result<Value, Error> {
+pub(super) fn picture(tx: &Tx<'_>, user: &User) -> Result<Value, Error> {
     let mut picture = audit::of_user(user);
     if let Value::Object(fields) = &mut picture {
         let permissions = tx.codes(&store::permissions::of_user(user.id))?;
@@ -298,7 +319,7 @@ pub(super) fn existing(tx: &Tx<'_>, key: &UserKey) -> Result<User, Error> {
 
 /// Tells every unique field that somebody else has. The constraints would tell one, and not the same on
 /// both databases; they stay as the net below.
-fn keep_unique(tx: &Tx<'_>, user: &User) -> Result<(), Error> {
+pub(super) fn keep_unique(tx: &Tx<'_>, user: &User) -> Result<(), Error> {
     let mut faults = Faults::default();
     for field in tx.taken(user)? {
         faults.add(&field, &Rule::Taken { noun: "user", field: field.clone() });

@@ -146,6 +146,23 @@ impl Fields {
         self.faults.take(name, ids(value))
     }
 
+    /// An integer of 64 bits.
+    pub fn integer(&mut self, name: &str) -> Option<i64> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, id(&value))
+    }
+
+    /// A list of objects, each to be taken apart by itself.
+    pub fn items(&mut self, name: &str) -> Option<Vec<Self>> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, items(value))
+    }
+
+    /// Notes a fault that the caller has found.
+    pub fn refuse(&mut self, name: &str, rule: &Rule) {
+        self.faults.add(name, rule);
+    }
+
     /// Whether a field was sent, whatever it holds.
     pub fn names(&self, name: &str) -> bool {
         self.rest.contains_key(name)
@@ -167,11 +184,16 @@ impl Fields {
     }
 
     /// Refuses what is left: names that this route does not know.
-    pub fn end(mut self) -> Result<(), Failure> {
+    pub fn end(self) -> Result<(), Failure> {
+        self.faults().none().map_err(Failure::Invalid)
+    }
+
+    /// All that is wrong, names that this route does not know among it.
+    pub fn faults(mut self) -> Faults {
         for name in self.rest.keys() {
             self.faults.add(name, &Rule::Other("Unknown field.".to_owned()));
         }
-        self.faults.none().map_err(Failure::Invalid)
+        self.faults
     }
 }
 
@@ -208,6 +230,17 @@ fn ids(value: Value) -> Result<Vec<i64>, Rule> {
             Err(Rule::Other(format!("Expected a list of items but got type \"{}\".", python_type(&other))))
         }
     }
+}
+
+fn items(value: Value) -> Result<Vec<Fields>, Rule> {
+    let not =
+        |what: &str, value: &Value| Rule::Other(format!("{what} but got type \"{}\".", python_type(value)));
+    let Value::Array(values) = value else { return Err(not("Expected a list of items", &value)) };
+    let object = |value: Value| match value {
+        Value::Object(object) => Ok(Fields::from(Body(object))),
+        other => Err(not("Expected a list of dictionaries,", &other)),
+    };
+    values.into_iter().map(object).collect()
 }
 
 fn id(value: &Value) -> Result<i64, Rule> {

@@ -30,6 +30,8 @@ pub enum Failure {
     NotImplemented(&'static str),
     /// Input that breaks rules, by field.
     Invalid(Faults),
+    /// Input of many items, some of which break rules: the faults of each, by its place.
+    InvalidItems(Vec<Faults>),
     /// Nobody, or nobody known; the text says which.
     Unauthenticated(&'static str),
     /// Somebody, but not allowed.
@@ -60,7 +62,9 @@ impl Failure {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::Malformed(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::Malformed(_) | Self::Invalid(_) | Self::InvalidItems(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
@@ -84,7 +88,7 @@ impl Failure {
             Self::Malformed(_) => "parse_error",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::NotImplemented(_) => "not_implemented",
-            Self::Invalid(_) => "invalid",
+            Self::Invalid(_) | Self::InvalidItems(_) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
             Self::Forbidden(_) => "permission_denied",
             Self::Stale => "precondition_failed",
@@ -101,8 +105,9 @@ impl Failure {
 
     fn body(&self) -> Value {
         let detail: &str = match self {
-            Self::Invalid(faults) => {
-                return faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect();
+            Self::Invalid(faults) => return by_field(faults),
+            Self::InvalidItems(items) => {
+                return json!({ "users": items.iter().map(by_field).collect::<Vec<_>>() });
             }
             Self::MethodNotAllowed(method) => {
                 return json!({ "detail": format!("Method \"{method}\" not allowed.") });
@@ -135,10 +140,16 @@ impl Failure {
     }
 }
 
+fn by_field(faults: &Faults) -> Value {
+    faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(faults) => Self::Invalid(faults),
+            Error::InvalidItems(items) => Self::InvalidItems(items),
+            Error::DeniedItem { .. } => Self::Forbidden(format!("users: {error}")),
             Error::NotFound { .. } => Self::NotFound,
             Error::Stale(_) => Self::Stale,
             Error::Denied(denial) => Self::Forbidden(denial.to_string()),

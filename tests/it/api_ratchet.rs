@@ -12,7 +12,7 @@ use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
 
 /// Method, path, body, and the statuses for: nobody, a plain user, staff without the right, staff with
-/// it, an admin. `{id}`, `{token}` and `{group}` become those of an object made for this one try, `{n}` a
+/// it, an admin. `{id}`, `{token}`, `{group}` and `{deleted}` become those of an object made for this one try, `{n}` a
 /// number that no other try has.
 type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 
@@ -34,6 +34,17 @@ const OPERATIONS: &[Row] = &[
     ("POST", "/api/users/me/tokens/{token}/rotate", "", [401, 403, 404, 404, 404]),
     ("GET", "/api/users", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users", r#"{"username": "new{n}"}"#, [401, 403, 403, 201, 201]),
+    ("POST", "/api/users/bulk", r#"{"users": [{"username": "bulk{n}"}]}"#, [401, 403, 403, 201, 201]),
+    (
+        "PATCH",
+        "/api/users/bulk",
+        r#"{"users": [{"id": {id}, "first_name": "B"}]}"#,
+        [401, 403, 403, 200, 200],
+    ),
+    ("DELETE", "/api/users/bulk", r#"{"users": [{id}]}"#, [401, 403, 403, 204, 204]),
+    ("GET", "/api/users/deleted", "", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/deleted/{deleted}/restore", "", [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/deleted/{deleted}", "", [401, 403, 403, 204, 204]),
     ("GET", "/api/users/{id}", "", [401, 403, 403, 200, 200]),
     ("PATCH", "/api/users/{id}", r#"{"first_name": "N"}"#, [401, 403, 403, 200, 200]),
     ("PUT", "/api/users/{id}", r#"{"username": "put{n}"}"#, [401, 403, 403, 200, 200]),
@@ -75,7 +86,9 @@ fn documented() -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_operation_is_in_the_table() {
-    let tried = |(method, path, ..): &Row| ((*method).to_owned(), path.replace("{group}", "{id}"));
+    let tried = |(method, path, ..): &Row| {
+        ((*method).to_owned(), path.replace("{group}", "{id}").replace("{deleted}", "{id}"))
+    };
     let once = ENDS_THE_TOKEN.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned()));
     assert_eq!(documented(), OPERATIONS.iter().map(tried).chain(once).collect());
 }
@@ -90,10 +103,14 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
         site.directory().issue_token(&operator(), &owner, "target", End::Never).await.unwrap().token.id;
     let draft = GroupDraft { name: Some(format!("group{number}")), ..GroupDraft::default() };
     let group = site.directory().create_group(&operator(), &draft).await.unwrap().id;
+    let deleted = person(site.directory(), &format!("deleted{number}"), |_| {}).await.id;
+    let gone = UserKey::Id(deleted.try_into().unwrap());
+    site.directory().delete_user(&operator(), &gone).await.unwrap();
     let filled = |text: &str| {
         text.replace("{id}", &target.id.to_string())
             .replace("{token}", &token.to_string())
             .replace("{group}", &group.to_string())
+            .replace("{deleted}", &deleted.to_string())
             .replace("{n}", &number.to_string())
     };
     let mut request = site.request(method, &filled(path));

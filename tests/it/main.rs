@@ -10,6 +10,8 @@
 mod support;
 
 mod api_auth;
+mod api_bulk;
+mod api_deleted;
 mod api_groups_list;
 mod api_ratchet;
 mod api_tokens;

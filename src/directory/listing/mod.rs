@@ -8,6 +8,7 @@
 //! Never in here: SQL, links, the shape of an answer.
 
 mod cursor;
+mod deleted;
 mod groups;
 mod order;
 mod parameters;
@@ -16,6 +17,7 @@ mod search;
 mod users;
 
 pub use self::cursor::{Binding, Direction, Paging, Position, Start};
+pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
 pub use self::order::{Column, Kind, Mark, Order, Sorted};
 pub use self::parameters::Parameters;
@@ -117,7 +119,12 @@ impl Directory {
         Ok([page, self.store.plan(user_list::count(dialect, query, now)).await?])
     }
 
-    async fn page<F, C>(&self, query: &Query<F, C>, page: Sql, count: Sql) -> Result<Page<C::Row>, Error>
+    pub(super) async fn page<F, C>(
+        &self,
+        query: &Query<F, C>,
+        page: Sql,
+        count: Sql,
+    ) -> Result<Page<C::Row>, Error>
     where
         C: Column,
         C::Row: FromRow,

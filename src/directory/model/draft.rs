@@ -47,6 +47,11 @@ impl Faults {
         self.0.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))
     }
 
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// `Ok` when there was none.
     pub fn none(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }

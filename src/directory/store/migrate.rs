@@ -31,6 +31,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0002_identity_changes.sql"),
         postgres: include_str!("../../../migrations/postgres/0002_identity_changes.sql"),
     },
+    Migration {
+        version: 3,
+        name: "recycle_bin",
+        sqlite: include_str!("../../../migrations/sqlite/0003_recycle_bin.sql"),
+        postgres: include_str!("../../../migrations/postgres/0003_recycle_bin.sql"),
+    },
 ];
 
 /// The schema version this program works with.

@@ -18,6 +18,7 @@ mod writer;
 
 pub(super) mod audit;
 pub(super) mod changes;
+pub(super) mod deleted;
 pub(super) mod group_list;
 pub(super) mod groups;
 pub(super) mod health;

@@ -224,7 +224,7 @@ fn written(sql: Sql, user: &User) -> Sql {
 }
 
 /// All that a search looks at, folded. U+001F keeps a term from matching across two fields.
-fn search_key(id: UserId, user: &User) -> String {
+pub(super) fn search_key(id: UserId, user: &User) -> String {
     let id = id.to_string();
     let mobile_number = user.mobile_number.as_deref().unwrap_or_default();
     let email = user.email.as_deref().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use utoipa::IntoResponses;
 
-use super::view::{Detail, FieldErrors};
+use super::view::{Detail, FieldErrors, ItemErrors};
 
 /// What any operation behind a token may answer.
 #[derive(IntoResponses)]
@@ -62,6 +62,33 @@ pub(super) enum BodyRefusals {
     /// Files cannot be uploaded yet.
     #[response(status = 501)]
     NotImplemented(Detail),
+}
+
+/// What an operation on many objects may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum BulkRefusals {
+    /// Input that breaks rules, by place and field; or a body that cannot be read. Nothing was changed.
+    #[response(status = 400)]
+    Invalid(ItemErrors),
+    /// The body is larger than the server takes.
+    #[response(status = 413)]
+    TooLarge(Detail),
+    /// JSON, a form or a multipart form are read, nothing else.
+    #[response(status = 415)]
+    UnsupportedMediaType(Detail),
+    /// Files cannot be uploaded yet.
+    #[response(status = 501)]
+    NotImplemented(Detail),
+}
+
+/// What bringing something back may answer, too.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum Conflicts {
+    /// Somebody else has its username, email or mobile number now.
+    #[response(status = 400)]
+    Taken(FieldErrors),
 }
 
 /// What an operation that takes `If-Match` may answer, too.

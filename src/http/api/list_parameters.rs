@@ -149,3 +149,44 @@ mod tests {
         }
     }
 }
+
+/// What the recycle bin knows. Search is over id, username, mobile_number, email, first_name and last_name.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct DeletedListParameters {
+    /// Terms with blanks or commas between, each of which must be found in some field; without regard to case.
+    #[param(example = "alex techcorp")]
+    search: Option<String>,
+    /// Names with commas between, `-` in front for descending: `id`, `username`, `deleted_at`.
+    #[param(example = "-deleted_at")]
+    ordering: Option<String>,
+    /// Rows a page, 1 to 1000; 10 when not said.
+    #[param(minimum = 1, maximum = 1000, default = 10)]
+    limit: Option<i64>,
+    /// Rows to skip.
+    #[param(minimum = 0, default = 0)]
+    offset: Option<i64>,
+    /// Empty to begin, then as `next` and `previous` have it. Every page costs the same; `count` is null.
+    #[param(example = "")]
+    cursor: Option<String>,
+    /// Only these fields of each row, by name, with commas between.
+    #[param(example = "id,deleted_at")]
+    fields: Option<String>,
+    /// `json`, the only format there is.
+    #[param(example = "json")]
+    format: Option<String>,
+    /// The least id.
+    id_min: Option<i64>,
+    /// The greatest id.
+    id_max: Option<i64>,
+    /// Deleted on this day (UTC).
+    #[param(format = Date)]
+    deleted_date: Option<String>,
+    /// Deleted on this day or later.
+    #[param(format = Date)]
+    deleted_date_from: Option<String>,
+    /// Deleted on this day or earlier.
+    #[param(format = Date)]
+    deleted_date_to: Option<String>,
+}

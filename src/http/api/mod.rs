@@ -6,6 +6,7 @@
 
 mod answers;
 mod auth;
+mod bulk;
 mod fields;
 mod groups;
 mod list;
@@ -13,6 +14,7 @@ mod list_parameters;
 mod me;
 mod password;
 mod permissions;
+mod recycle_bin;
 mod tokens;
 mod users;
 pub mod view;
@@ -67,6 +69,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tokens::update_own, tokens::revoke_own))
         .routes(routes!(tokens::rotate_own))
         .routes(routes!(users::list, users::create))
+        .routes(routes!(bulk::create, bulk::update, bulk::destroy))
+        .routes(routes!(recycle_bin::list))
+        .routes(routes!(recycle_bin::purge))
+        .routes(routes!(recycle_bin::restore))
         .routes(routes!(users::retrieve, users::update, users::replace, users::destroy))
         .routes(routes!(tokens::list, tokens::issue))
         .routes(routes!(tokens::update, tokens::revoke))

@@ -13,7 +13,7 @@ use super::list_parameters::{ListParameters, UserListParameters};
 use super::view::{Listing, UserItem, UserRecord};
 use crate::directory::Actor;
 use crate::directory::listing::UserQuery;
-use crate::directory::model::{Expected, User, UserKey};
+use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
 use crate::directory::users::UserDetails;
 use crate::http::app::App;
@@ -23,9 +23,14 @@ use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{Failure, answer, nothing};
 use crate::http::site::Site;
 
-/// The key that a path names; what is no id is nobody's.
+/// The id that a path names; what is none is nobody's.
+pub(super) fn user_id(id: &str) -> Result<UserId, Failure> {
+    id.parse().map_err(|_| Failure::NotFound)
+}
+
+/// The same as a key.
 pub(super) fn user_key(id: &str) -> Result<UserKey, Failure> {
-    id.parse().map(UserKey::Id).map_err(|_| Failure::NotFound)
+    user_id(id).map(UserKey::Id)
 }
 
 /// List Users
@@ -199,7 +204,12 @@ async fn changed(
 }
 
 /// The answer to whoever has written a user.
-async fn written(app: &App, status: StatusCode, user: User, site: &Site) -> Result<Response, Failure> {
+pub(super) async fn written(
+    app: &App,
+    status: StatusCode,
+    user: User,
+    site: &Site,
+) -> Result<Response, Failure> {
     let details = app.directory().user_details_of_written(user).await?;
     Ok(shown(app, status, &details, site))
 }
@@ -211,7 +221,7 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 
 /// Delete User
 ///
-/// Remove a user with its tokens and memberships. For admins, and staff with permission 1224.
+/// Move a user into the recycle bin; its tokens are gone for good. For admins, and staff with permission 1224.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}",
@@ -242,7 +252,7 @@ pub(super) async fn destroy(
 /// What is written about a user. Only `username` is required, and only for a new one.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct UserBody {
+pub(super) struct UserBody {
     /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
     username: Option<String>,
     /// Without one, the user can only use tokens.

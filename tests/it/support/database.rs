@@ -56,6 +56,7 @@ impl Database {
             patience: Duration::from_secs(10),
             password_min_length: 8,
             sign_in_lifetime: Duration::from_secs(12 * 3600),
+            keep_deleted_for: Duration::from_hours(24 * 30),
             identity_cache_bytes: 1 << 20,
             serve_stale_for: Duration::ZERO,
         }

@@ -1,6 +1,9 @@
 //! Wire types: what answers look like. They are not rows; each says what it shows, in the contract's
 //! order of keys, and brings the sample that becomes the example in the OpenAPI document.
 
+mod deleted;
+mod errors;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,6 +12,9 @@ use crate::directory::model::{Group, Moment, Permission, Token, User};
 use crate::directory::tokens::Issued;
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
+
+pub use self::deleted::DeletedItem;
+pub use self::errors::{Detail, FieldErrors, ItemErrors};
 
 /// The currently authenticated user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -279,6 +285,13 @@ impl GroupRecord {
     }
 }
 
+/// Users of one call, in its order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserItems {
+    /// The users.
+    pub users: Vec<UserItem>,
+}
+
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T> {
@@ -401,19 +414,6 @@ impl IssuedToken {
     }
 }
 
-/// Any error that does not concern a field.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({ "detail": "Invalid token." }))]
-pub struct Detail {
-    /// What is wrong, in one sentence.
-    pub detail: String,
-}
-
-/// Errors of input: each field with its messages.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({ "fields": ["\"nickname\" is not a valid choice."] }))]
-pub struct FieldErrors(pub std::collections::BTreeMap<String, Vec<String>>);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -427,5 +427,6 @@ mod tests {
         assert_eq!(keys(Me::sample()), Me::FIELDS);
         assert_eq!(keys(UserItem::sample()), UserItem::FIELDS);
         assert_eq!(keys(GroupItem::sample()), GroupItem::FIELDS);
+        assert_eq!(keys(DeletedItem::sample()), DeletedItem::FIELDS);
     }
 }

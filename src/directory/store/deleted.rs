@@ -1,0 +1,192 @@
+//! Statements about the recycle bin.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::StoreError;
+use super::paging::{self, Shape, during, within};
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+use super::user_list::like;
+use super::users::{moment, search_key};
+use super::{Tx, permissions};
+use crate::directory::error::Error;
+use crate::directory::listing::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
+use crate::directory::model::{GroupId, Moment, Permission, PermissionId, User, UserId, fold};
+use crate::directory::recycle_bin::DeletedUser;
+
+const SHAPE: Shape<DeletedColumn> = Shape {
+    row: "d.id, d.username, d.email, d.deleted_at, d.deleted_by",
+    from: "deleted_users d",
+    id: "d.id",
+    on_page: "d.id = page.id",
+    column,
+};
+
+fn column(column: DeletedColumn) -> &'static str {
+    match column {
+        DeletedColumn::Id => "d.id",
+        DeletedColumn::Username => "d.username_key",
+        DeletedColumn::DeletedAt => "d.deleted_at",
+    }
+}
+
+impl FromRow for DeletedUser {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.next_as::<i64, _>("user id")?,
+            username: row.next()?,
+            email: row.next()?,
+            deleted_at: row.next_as::<i64, _>("time")?,
+            deleted_by: row.next()?,
+        })
+    }
+}
+
+/// What the bin holds since a moment: a page of it, and one more if there is one.
+pub(in crate::directory) fn page(query: &DeletedQuery, since: Moment) -> Sql {
+    paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
+}
+
+/// How many the filters leave.
+pub(in crate::directory) fn count(query: &DeletedQuery, since: Moment) -> Sql {
+    paging::count(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
+}
+
+fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Moment) {
+    sql.push(" AND d.deleted_at > ").push_arg(since);
+    within(sql, "d.id", filters.id);
+    during(sql, "d.deleted_at", filters.deleted);
+    like(sql, "d.search_key", terms);
+}
+
+/// A deleted user as it is kept: times in microseconds.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    username: String,
+    mobile_number: Option<String>,
+    email: Option<String>,
+    avatar: Option<String>,
+    first_name: String,
+    last_name: String,
+    gender: Option<String>,
+    is_active: bool,
+    is_staff: bool,
+    is_admin: bool,
+    last_login: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+    password: String,
+    groups: Vec<i64>,
+    permissions: Vec<i64>,
+}
+
+/// All that is needed to bring a deleted user back.
+pub(in crate::directory) struct Remains {
+    pub(in crate::directory) user: User,
+    pub(in crate::directory) password: String,
+    pub(in crate::directory) permissions: Vec<PermissionId>,
+}
+
+impl Kept {
+    fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
+        let user = user.clone();
+        Self {
+            username: user.username,
+            mobile_number: user.mobile_number,
+            email: user.email,
+            avatar: user.avatar,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            gender: user.gender,
+            is_active: user.is_active,
+            is_staff: user.is_staff,
+            is_admin: user.is_admin,
+            last_login: user.last_login.map(Moment::as_micros),
+            created_at: user.created_at.as_micros(),
+            updated_at: user.updated_at.as_micros(),
+            password,
+            groups: user.groups.iter().map(|group| group.get()).collect(),
+            permissions: permissions.iter().map(|permission| permission.id.get()).collect(),
+        }
+    }
+
+    fn remains(self, id: UserId) -> Result<Remains, StoreError> {
+        let corrupt = || StoreError::corrupt("deleted user");
+        let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
+        let permissions =
+            self.permissions.into_iter().map(|id| PermissionId::try_from(id).map_err(|_| corrupt()));
+        let at = |micros: i64| Moment::from_micros(micros).map_err(|_| corrupt());
+        let user = User {
+            id,
+            username: self.username,
+            mobile_number: self.mobile_number,
+            email: self.email,
+            avatar: self.avatar,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            gender: self.gender,
+            is_active: self.is_active,
+            is_staff: self.is_staff,
+            is_admin: self.is_admin,
+            last_login: moment(self.last_login)?,
+            last_seen_at: None,
+            created_at: at(self.created_at)?,
+            updated_at: at(self.updated_at)?,
+            groups: ids(self.groups).collect::<Result<_, _>>()?,
+        };
+        Ok(Remains { user, password: self.password, permissions: permissions.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Tx<'_> {
+    /// Moves a user into the bin.
+    pub(in crate::directory) fn bin_user(&self, user: &User, now: Moment, by: &str) -> Result<(), Error> {
+        let password = self.credentials(user.id)?.map(|known| known.password).unwrap_or_default();
+        let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
+        let remains = serde_json::to_string(&Kept::of(user, password, &held))
+            .map_err(|error| Error::broken("a user cannot be kept", error))?;
+        let sql = Sql::new(
+            "INSERT INTO deleted_users (id, username, username_key, email, deleted_at, deleted_by, search_key, \
+             remains) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        );
+        let sql = sql.bind(user.id).bind(user.username.as_str()).bind(fold(&user.username));
+        let sql = sql.bind(user.email.as_deref()).bind(now).bind(by);
+        self.execute(&sql.bind(search_key(user.id, user)).bind(remains))?;
+        self.delete_user(user.id)
+    }
+
+    /// Somebody in the bin since a moment.
+    pub(in crate::directory) fn deleted(
+        &self,
+        id: UserId,
+        since: Moment,
+    ) -> Result<Option<(DeletedUser, Remains)>, Error> {
+        let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \
+                   WHERE id = $1 AND deleted_at > $2";
+        let Some(deleted) = self.first::<DeletedUser>(&Sql::new(sql).bind(id).bind(since))? else {
+            return Ok(None);
+        };
+        let remains: Option<String> =
+            self.first(&Sql::new("SELECT remains FROM deleted_users WHERE id = $1").bind(id))?;
+        let kept: Kept = serde_json::from_str(&remains.unwrap_or_default())
+            .map_err(|error| Error::broken("a deleted user cannot be read", error))?;
+        Ok(Some((deleted, kept.remains(id)?)))
+    }
+
+    /// Those in the bin until a moment, oldest first.
+    pub(in crate::directory) fn deleted_until(
+        &self,
+        until: Moment,
+        limit: i64,
+    ) -> Result<Vec<DeletedUser>, Error> {
+        let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \
+                   WHERE deleted_at <= $1 ORDER BY deleted_at, id LIMIT $2";
+        Ok(self.all(&Sql::new(sql).bind(until).bind(limit))?)
+    }
+
+    /// Takes somebody out of the bin, to bring them back or for good.
+    pub(in crate::directory) fn unbin_user(&self, id: UserId) -> Result<(), Error> {
+        self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! `/api/users/bulk`: many users in one call, all of them or none.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use utoipa::ToSchema;
+
+use super::answers::{BulkRefusals, Refusals};
+use super::fields::full_user_draft;
+use super::users::UserBody;
+use super::view::{UserItem, UserItems};
+use crate::directory::bulk::BULK_MAX;
+use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
+use crate::http::app::App;
+use crate::http::body::{Body, Fields};
+use crate::http::caller::Holding;
+use crate::http::error::{Failure, answer, nothing};
+use crate::http::site::Site;
+
+/// Create Users
+///
+/// Make up to 1000 users, all or none. For admins, and staff with permission 1221.
+#[utoipa::path(
+    post,
+    path = "/api/users/bulk",
+    operation_id = "users_bulk_create",
+    tag = "users",
+    security(("token" = [])),
+    request_body = NewUsers,
+    responses((status = 201, description = "The new users, in order", body = UserItems), BulkRefusals, Refusals),
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    Holding(actor): Holding<1221>,
+    Extension(site): Extension<Site>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let drafts = items(body, |fields| {
+        let draft = full_user_draft(fields);
+        refuse_password(fields);
+        fields.require("username", draft.username.is_some());
+        draft
+    })?;
+    let users = app.directory().create_users(&actor, drafts).await?;
+    Ok(shown(&app, StatusCode::CREATED, &users, &site))
+}
+
+/// Change Users
+///
+/// Change up to 1000 users, all or none; fields not named stay as they are. For admins, and staff with permission
+/// 1223.
+#[utoipa::path(
+    patch,
+    path = "/api/users/bulk",
+    operation_id = "users_bulk_update",
+    tag = "users",
+    security(("token" = [])),
+    request_body = ChangedUsers,
+    responses((status = 200, description = "The users as they are now, in order", body = UserItems), BulkRefusals, Refusals),
+)]
+pub(super) async fn update(
+    State(app): State<App>,
+    Holding(actor): Holding<1223>,
+    Extension(site): Extension<Site>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let changes = items(body, |fields| {
+        let (id, draft) = (fields.integer("id"), full_user_draft(fields));
+        refuse_password(fields);
+        fields.require("id", id.is_some());
+        (id, draft)
+    })?;
+    let changes = identified(changes)?;
+    let users = app.directory().update_users(&actor, changes).await?;
+    Ok(shown(&app, StatusCode::OK, &users, &site))
+}
+
+/// Delete Users
+///
+/// Move up to 1000 users into the recycle bin, all or none. For admins, and staff with permission 1224.
+#[utoipa::path(
+    delete,
+    path = "/api/users/bulk",
+    operation_id = "users_bulk_destroy",
+    tag = "users",
+    security(("token" = [])),
+    request_body = DeletedUsers,
+    responses((status = 204, description = "The users are gone"), BulkRefusals, Refusals),
+)]
+pub(super) async fn destroy(
+    State(app): State<App>,
+    Holding(actor): Holding<1224>,
+    body: Body,
+) -> Result<Response, Failure> {
+    let mut fields = Fields::from(body);
+    let ids = fields.ids("users");
+    fields.require("users", ids.is_some());
+    fields.end()?;
+    let ids = ids.unwrap_or_default().into_iter().map(|id| (Some(id), UserDraft::default())).collect();
+    let ids = identified(ids)?.into_iter().map(|(id, _)| id).collect();
+    app.directory().delete_users(&actor, ids).await?;
+    Ok(nothing())
+}
+
+/// The items of a body, each read by `read`; what is wrong with them is told together.
+fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, Failure> {
+    let mut fields = Fields::from(body);
+    let items = fields.items("users");
+    fields.require("users", items.is_some());
+    if items.as_ref().is_some_and(|items| items.len() > BULK_MAX) {
+        let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
+        fields.refuse("users", &Rule::Other(told));
+    }
+    fields.end()?;
+    let read = items.unwrap_or_default().into_iter().map(|mut item| {
+        let value = read(&mut item);
+        (value, item.faults())
+    });
+    sound(read.collect())
+}
+
+/// The values, if there is no fault with any of them.
+fn sound<T>(read: Vec<(T, Faults)>) -> Result<Vec<T>, Failure> {
+    let (values, faults): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    if faults.iter().all(Faults::is_empty) { Ok(values) } else { Err(Failure::InvalidItems(faults)) }
+}
+
+/// Ids that can be somebody's.
+fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, UserDraft)>, Failure> {
+    let known = changes.into_iter().map(|(id, draft)| {
+        let id = id.unwrap_or_default();
+        match UserId::try_from(id) {
+            Ok(known) => ((Some(known), draft), Faults::default()),
+            Err(_) => ((None, draft), Faults::of("id", &Rule::NoSuchObject(id))),
+        }
+    });
+    let known = sound(known.collect())?;
+    Ok(known.into_iter().filter_map(|(id, draft)| Some((id?, draft))).collect())
+}
+
+/// A thousand hashes would keep the machine busy for a minute, and every other sign-in waiting.
+fn refuse_password(fields: &mut Fields) {
+    if fields.text("password").is_some() {
+        let told = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
+        fields.refuse("password", &Rule::Other(told.to_owned()));
+    }
+}
+
+fn shown(app: &App, status: StatusCode, users: &[User], site: &Site) -> Response {
+    let now = app.directory().clock().now();
+    answer(status, &UserItems { users: users.iter().map(|user| UserItem::new(user, site, now)).collect() })
+}
+
+/// Users to be made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct NewUsers {
+    /// At most 1000, without passwords.
+    users: Vec<UserBody>,
+}
+
+/// A user with what shall change.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct ChangedUser {
+    /// ID of the user.
+    id: i64,
+    #[schema(inline)]
+    #[serde(flatten)]
+    fields: UserBody,
+}
+
+/// Users to be changed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct ChangedUsers {
+    /// At most 1000, each once, without passwords.
+    users: Vec<ChangedUser>,
+}
+
+/// Users to be deleted.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct DeletedUsers {
+    /// IDs, at most 1000, each once.
+    users: Vec<i64>,
+}
