@@ -1,12 +1,15 @@
 //! `wardroom audit`: what was done, by whom, and whether the record of it was tampered with.
 
+use std::io::Write as _;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
-use crate::directory::audit::{AuditFilter, Recorded, Verification};
+use crate::directory::Directory;
+use crate::directory::audit::{AuditFilter, EXPORT_PAGE, Recorded, Verification};
 use crate::directory::model::Moment;
 
 /// The commands about the audit trail.
@@ -14,6 +17,8 @@ use crate::directory::model::Moment;
 pub(super) enum AuditVerb {
     /// List events, newest first.
     List(List),
+    /// Write events to standard output, oldest first, one JSON object a line; each can be verified by itself.
+    Export(Export),
     /// Walk the whole chain of events and tell whether one was changed, taken out, put in or moved.
     Verify(Verify),
 }
@@ -38,6 +43,22 @@ pub(super) struct List {
     /// Only what was done to the object with this id.
     #[arg(long, value_name = "ID")]
     object: Option<i64>,
+    /// Only what was asked for from this address.
+    #[arg(long)]
+    address: Option<String>,
+    /// Only from this time on (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// Only before this time (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    to: Option<Moment>,
+}
+
+#[derive(Args)]
+pub(super) struct Export {
+    /// Only events after this number: where the last export ended.
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    after: i64,
     /// Only from this time on (RFC 3339).
     #[arg(long, value_name = "TIME")]
     from: Option<Moment>,
@@ -63,10 +84,32 @@ pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mist
             let heads = ["id", "at", "actor", "action", "object", "changes"];
             Ok(Report::table(heads, &rows, events.iter().map(json).collect()))
         }
+        AuditVerb::Export(Export { after, from, to }) => {
+            let filter = AuditFilter { from, to, ..AuditFilter::default() };
+            export(&directory, &filter, after).await?;
+            Ok(Report::silent())
+        }
         AuditVerb::Verify(Verify { expect_head }) => {
             let expected = expect_head.map(|head| head.to_ascii_lowercase());
             let found = directory.verify_audit(&operator(), expected.as_deref()).await?;
             Ok(verdict(&found))
+        }
+    }
+}
+
+/// Page by page: the trail may be larger than the memory.
+async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> Result<(), Mistake> {
+    let unwritable =
+        |error: std::io::Error| Mistake::inside(format!("the export cannot be written: {error}"));
+    let mut out = std::io::stdout().lock();
+    loop {
+        let page = directory.export_audit(&operator(), filter, after).await?;
+        for (id, line) in &page {
+            out.write_all(line.as_bytes()).map_err(unwritable)?;
+            after = *id;
+        }
+        if page.len() < EXPORT_PAGE {
+            return out.flush().map_err(unwritable);
         }
     }
 }
@@ -81,6 +124,7 @@ impl List {
             object_id: self.object,
             from: self.from,
             to: self.to,
+            address: self.address,
         }
     }
 }

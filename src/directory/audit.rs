@@ -74,6 +74,9 @@ pub struct Verification {
     pub broken: Option<(i64, &'static str)>,
 }
 
+/// Events of one page of an export.
+pub const EXPORT_PAGE: usize = 500;
+
 /// Rows read at once; the walk's memory.
 const PAGE: i64 = 1000;
 
@@ -90,6 +93,8 @@ pub struct AuditFilter {
     pub object_kind: Option<String>,
     /// Only what was done to the object with this id.
     pub object_id: Option<i64>,
+    /// Only from this client's address.
+    pub address: Option<String>,
     /// Only from this time on.
     pub from: Option<Moment>,
     /// Only before this time.
@@ -106,6 +111,37 @@ impl Directory {
     ) -> Result<Vec<Recorded>, Error> {
         may(actor, Deed::ReadAudit)?;
         self.store.all(store::audit::list(filter, limit.min(1000).into())).await
+    }
+
+    /// Events that the filter keeps, oldest first, from after a number on: at most [`EXPORT_PAGE`], each with its
+    /// number and as a line of JSON that can be verified by itself.
+    ///
+    /// `hash` is the SHA-256 of `previous_hash`, as bytes, and of the text `hashed`.
+    pub async fn export_audit(
+        &self,
+        actor: &Actor,
+        filter: &AuditFilter,
+        after: i64,
+    ) -> Result<Vec<(i64, String)>, Error> {
+        may(actor, Deed::ReadAudit)?;
+        let limit = i64::try_from(EXPORT_PAGE).unwrap_or(PAGE);
+        let page: Vec<Recorded> = self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
+        Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
+    }
+
+    /// Notes that somebody was refused what they asked for, as far as there is room for such notes: they are
+    /// rationed, and those left out are counted in the next one.
+    pub async fn note_refusal(&self, actor: &Actor, asked: &str, why: &str) {
+        let now = self.clock.now();
+        let Some(left_out) = self.refusals.take(now) else { return };
+        let told = json!({ "asked": asked, "why": why, "left_out_before": left_out });
+        let actor = actor.clone();
+        let noted =
+            self.store.write(move |tx| record(tx, now, &actor, "request.refused", &Object::Directory, told));
+        // The refusal stands all the same.
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "a refusal could not be noted in the audit trail");
+        }
     }
 
     /// Walks the whole chain from its first event, in constant memory.
@@ -131,6 +167,29 @@ impl Directory {
             }
         }
     }
+}
+
+fn line(recorded: &Recorded) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let event = &recorded.event;
+    let line = json!({
+        "id": recorded.id,
+        "at": recorded.at.to_string(),
+        "actor_kind": event.actor_kind,
+        "actor_id": event.actor_id,
+        "actor_name": event.actor_name,
+        "action": event.action,
+        "object_kind": event.object_kind,
+        "object_id": event.object_id,
+        "object_name": event.object_name,
+        "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
+        "address": event.address,
+        "request_id": event.request_id,
+        "previous_hash": hex(&recorded.link.previous_hash),
+        "hash": hex(&recorded.link.hash),
+        "hashed": hashed(recorded.at, event),
+    });
+    format!("{line}\n")
 }
 
 /// Why an event does not continue the chain whose head this is.
@@ -198,6 +257,12 @@ fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> E
 
 /// SHA-256 over the hash before and a JSON array of all columns, in the table's order.
 fn hash(previous: &[u8], at: Moment, event: &Event) -> Vec<u8> {
+    let text = hashed(at, event);
+    Sha256::new().chain_update(previous).chain_update(text).finalize().to_vec()
+}
+
+/// The text that an event's hash is of.
+fn hashed(at: Moment, event: &Event) -> String {
     let columns = json!([
         at.as_micros(),
         event.actor_kind,
@@ -211,7 +276,7 @@ fn hash(previous: &[u8], at: Moment, event: &Event) -> Vec<u8> {
         event.address,
         event.request_id,
     ]);
-    Sha256::new().chain_update(previous).chain_update(columns.to_string()).finalize().to_vec()
+    columns.to_string()
 }
 
 /// The fields in which two JSON objects differ, each as `[before, after]`.

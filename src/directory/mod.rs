@@ -18,6 +18,7 @@ pub mod listing;
 pub mod model;
 pub mod password;
 pub mod permissions;
+mod ration;
 pub mod recycle_bin;
 pub mod sign_in;
 mod store;
@@ -37,6 +38,7 @@ use self::identity::Reception;
 use self::identity::uses::Uses;
 pub use self::identity::{Identity, Recognised, Unauthenticated};
 use self::password::Hasher;
+use self::ration::Ration;
 pub use self::store::OpenError;
 use self::store::Store;
 
@@ -79,7 +81,13 @@ pub struct Directory {
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_deleted_for: Duration,
+    /// Notes of refused requests in the audit trail, and of refused sign-ins.
+    refusals: Ration,
+    refused_sign_ins: Ration,
 }
+
+/// How many refused requests, and how many refused sign-ins, a process notes in a minute.
+const REFUSALS_NOTED: u32 = 60;
 
 /// Counters of work that costs, for the metrics.
 pub struct Counters {
@@ -103,7 +111,18 @@ impl Directory {
         let hasher = Hasher::new(settings.password_min_length);
         let (sign_in_lifetime, keep_deleted_for) = (settings.sign_in_lifetime, settings.keep_deleted_for);
         let uses = Uses::default();
-        Ok(Self { store, reception, uses, clock, hasher, sign_in_lifetime, keep_deleted_for })
+        let [refusals, refused_sign_ins] = [(); 2].map(|()| Ration::new(REFUSALS_NOTED));
+        Ok(Self {
+            store,
+            reception,
+            uses,
+            clock,
+            hasher,
+            sign_in_lifetime,
+            keep_deleted_for,
+            refusals,
+            refused_sign_ins,
+        })
     }
 
     /// Makes a new, empty directory; refuses when there is one, or other files in its place.

@@ -54,10 +54,12 @@ impl Directory {
     /// nobody has is not noted: it may be a password in the wrong field.
     async fn refused(&self, origin: &Origin, known: Option<Credentials>) -> Error {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
+        let Some(left_out) = self.refused_sign_ins.take(now) else { return wrong() };
+        let told = if left_out == 0 { json!({}) } else { json!({ "left_out_before": left_out }) };
         let noted = self.store.write(move |tx| {
             let user = known.map(|known| tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
             let object = user.as_ref().map_or(Object::Directory, Object::User);
-            audit::record(tx, now, &actor, "sign_in.refused", &object, json!({}))
+            audit::record(tx, now, &actor, "sign_in.refused", &object, told)
         });
         noted.await.err().unwrap_or_else(wrong)
     }

@@ -165,6 +165,9 @@ impl IntoResponse for Failure {
         self.log();
         let mut response = answer(self.status(), &self.body());
         response.extensions_mut().insert(self.code());
+        if let Self::Forbidden(why) = &self {
+            response.extensions_mut().insert(Refused(why.clone()));
+        }
         let headers = response.headers_mut();
         match self {
             Self::Unauthenticated(_) => {
@@ -185,6 +188,10 @@ impl IntoResponse for Failure {
         response
     }
 }
+
+/// Why somebody may not; travels with the answer to whoever notes it.
+#[derive(Clone)]
+pub(super) struct Refused(pub(super) String);
 
 /// An answer that says nothing but "done".
 pub fn nothing() -> Response {

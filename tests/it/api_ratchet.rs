@@ -62,6 +62,8 @@ const OPERATIONS: &[Row] = &[
     ("DELETE", "/api/users/groups/{group}", "", [401, 403, 403, 204, 204]),
     ("POST", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/audit", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/audit/export", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/permissions", "", [401, 403, 403, 200, 200]),
     // Open to all: what is wrong with this body is told to anybody.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),

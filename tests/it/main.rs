@@ -9,6 +9,7 @@
 
 mod support;
 
+mod api_audit;
 mod api_auth;
 mod api_bulk;
 mod api_deleted;

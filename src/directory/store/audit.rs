@@ -44,14 +44,32 @@ pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
 
 /// Events that a filter keeps, newest first.
 pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
-    let mut sql = Sql::new(concat!("SELECT ", columns!(), " FROM audit_events WHERE id < "));
-    sql.push_arg(filter.before.unwrap_or(i64::MAX));
-    for (text, value) in [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)] {
+    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
+    narrow(&mut sql, filter);
+    sql.push(" ORDER BY id DESC LIMIT ").push_arg(limit);
+    sql
+}
+
+/// Events that a filter keeps after a number, oldest first.
+pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limit: i64) -> Sql {
+    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
+    narrow(&mut sql, filter);
+    sql.push(" AND id > ").push_arg(after).push(" ORDER BY id LIMIT ").push_arg(limit);
+    sql
+}
+
+fn narrow(sql: &mut Sql, filter: &AuditFilter) {
+    for (text, value) in [
+        (" AND action = ", &filter.action),
+        (" AND object_kind = ", &filter.object_kind),
+        (" AND address = ", &filter.address),
+    ] {
         if let Some(value) = value {
             sql.push(text).push_arg(value.as_str());
         }
     }
     for (text, value) in [
+        (" AND id < ", filter.before),
         (" AND actor_id = ", filter.actor_id),
         (" AND object_id = ", filter.object_id),
         (" AND at >= ", filter.from.map(Moment::as_micros)),
@@ -61,8 +79,6 @@ pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
             sql.push(text).push_arg(value);
         }
     }
-    sql.push(" ORDER BY id DESC LIMIT ").push_arg(limit);
-    sql
 }
 
 impl Tx<'_> {

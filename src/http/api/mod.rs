@@ -5,6 +5,7 @@
 //! method, body.
 
 mod answers;
+mod audit;
 mod auth;
 mod bulk;
 mod fields;
@@ -21,6 +22,7 @@ pub mod view;
 mod wanted;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -36,12 +38,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
-use super::caller::{self, Staff};
-use super::error::{Failure, answer};
+use super::caller::{self, Caller, Staff};
+use super::error::{Failure, Refused, answer};
 use super::json;
 use super::negotiate::negotiate;
 use super::problem;
-use crate::directory::Origin;
+use crate::directory::access::Who;
+use crate::directory::{Actor, Origin};
 
 /// The route that has a way of its own, too: `http::express`.
 pub(super) const ME: &str = "/api/users/me";
@@ -81,6 +84,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(groups::retrieve, groups::update, groups::replace, groups::destroy))
         .routes(routes!(groups::add_members, groups::remove_members))
         .routes(routes!(permissions::list))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(auth::sign_in))
         .routes(routes!(auth::sign_out))
         .route("/api/users/auth/otp/signin", post(auth::not_yet))
@@ -172,8 +177,11 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
                 app.directory().note_use_of(&caller.0, address);
             }
             let end = caller.0.token.expires_at;
+            let refusal = Refusable::of(&request, &caller);
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
+            let why = response.extensions().get::<Refused>().cloned();
+            refusal.note(&app, why, &route).await;
             if let Some(end) = end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()) {
                 response.headers_mut().insert("x-token-expires-at", end);
             }
@@ -186,6 +194,24 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
         None => response,
     };
     dressed(response, &app, route.as_str())
+}
+
+/// A request that changes something, for the case that it is refused: that goes into the audit trail.
+struct Refusable(Option<(Actor, Method)>);
+
+impl Refusable {
+    fn of(request: &Request, caller: &Caller) -> Self {
+        let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
+        let actor = || Actor { who: Who::Person(Arc::clone(&caller.0)), origin };
+        Self(changes.then(|| (actor(), request.method().clone())))
+    }
+
+    async fn note(self, app: &App, why: Option<Refused>, route: &MatchedPath) {
+        if let (Some((actor, method)), Some(Refused(why))) = (self.0, why) {
+            app.directory().note_refusal(&actor, &format!("{method} {}", route.as_str()), &why).await;
+        }
+    }
 }
 
 /// The headers of every API answer, and the route for whoever counts it.

@@ -1,6 +1,7 @@
 //! Wire types: what answers look like. They are not rows; each says what it shows, in the contract's
 //! order of keys, and brings the sample that becomes the example in the OpenAPI document.
 
+mod audit;
 mod deleted;
 mod errors;
 
@@ -13,6 +14,7 @@ use crate::directory::tokens::Issued;
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
+pub use self::audit::{AuditItem, AuditListing};
 pub use self::deleted::DeletedItem;
 pub use self::errors::{Detail, FieldErrors, ItemErrors};
 

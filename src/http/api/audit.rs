@@ -1,0 +1,205 @@
+//! `/api/users/audit`: what was done, by whom.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use utoipa::IntoParams;
+
+use super::answers::{ListRefusals, Refusals};
+use super::list::Asked;
+use super::view::{AuditItem, AuditListing};
+use crate::directory::Actor;
+use crate::directory::audit::{AuditFilter, EXPORT_PAGE};
+use crate::directory::listing::Parameters;
+use crate::directory::model::{Faults, Moment, Rule};
+use crate::http::app::App;
+use crate::http::caller::Holding;
+use crate::http::error::{Failure, answer};
+use crate::http::site::Site;
+
+const PATH: &str = "/api/users/audit";
+/// Events a page when not said.
+const LIMIT: u32 = 10;
+/// The longest text that an event can be filtered by, in characters.
+const TEXT_MAX: usize = 254;
+
+/// List Audit Events
+///
+/// What was done, newest first, a page at a time; it is not counted. For admins, and staff with permission 1242.
+#[utoipa::path(
+    get,
+    path = "/api/users/audit",
+    operation_id = "audit_list",
+    tag = "audit",
+    security(("token" = [])),
+    params(AuditParameters, PageParameters),
+    responses((status = 200, description = "A page of events", body = AuditListing), ListRefusals, Refusals),
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    Holding(actor): Holding<1242>,
+    Extension(site): Extension<Site>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let asked = Asked::of(query.as_deref(), PATH)?;
+    let (filter, limit) = read(&asked.parameters, true).map_err(Failure::Invalid)?;
+    let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
+    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > shown;
+    let results: Vec<_> = found.iter().take(shown).map(AuditItem::new).collect();
+    let next = results.last().filter(|_| more).map(|last| {
+        let kept = asked.parameters.iter().filter(|(name, _)| name != "before").cloned();
+        site.link(PATH, &kept.chain([("before".to_owned(), last.id.to_string())]).collect::<Vec<_>>())
+    });
+    Ok(answer(StatusCode::OK, &AuditListing { next, results }))
+}
+
+/// Export Audit Events
+///
+/// All events that the filters keep, oldest first, as JSON Lines, each with its place in the chain of hashes. An
+/// export that breaks off does not end as a whole one does. For admins, and staff with permission 1242.
+#[utoipa::path(
+    get,
+    path = "/api/users/audit/export",
+    operation_id = "audit_export",
+    tag = "audit",
+    security(("token" = [])),
+    params(AuditParameters),
+    responses(
+        (status = 200, description = "Events, one a line", body = String, content_type = "application/x-ndjson",
+            example = "{\"id\":1,\"at\":\"2025-09-01T12:00:00.000000Z\",\"action\":\"user.create\"}\n"),
+        ListRefusals,
+        Refusals,
+    ),
+)]
+pub(super) async fn export(
+    State(app): State<App>,
+    Holding(actor): Holding<1242>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    let asked = Asked::of(query.as_deref(), PATH)?;
+    let (filter, _) = read(&asked.parameters, false).map_err(Failure::Invalid)?;
+    // The first page is read before the answer begins, so that what fails at once is told by a status.
+    let first = app.directory().export_audit(&actor, &filter, 0).await?;
+    let pages = stream::unfold(Some((app, actor, filter, first)), next_page);
+    let mut response = Response::new(Body::from_stream(pages));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    Ok(response)
+}
+
+/// An export under way: the page to be sent next, of lines with their numbers.
+type Export = (App, Actor, AuditFilter, Vec<(i64, String)>);
+
+/// The lines of a page; an error breaks the answer off, so that it cannot be taken for a whole one.
+async fn next_page(export: Option<Export>) -> Option<(Result<Bytes, std::io::Error>, Option<Export>)> {
+    let (app, actor, filter, page) = export?;
+    let last = page.last().map(|(id, _)| *id)?;
+    let full = page.len() >= EXPORT_PAGE;
+    let lines: String = page.into_iter().map(|(_, line)| line).collect();
+    if !full {
+        return Some((Ok(lines.into()), None));
+    }
+    match app.directory().export_audit(&actor, &filter, last).await {
+        Ok(page) => Some((Ok(lines.into()), Some((app, actor, filter, page)))),
+        Err(error) => {
+            tracing::warn!(%error, "an export of the audit trail broke off");
+            Some((Err(std::io::Error::other("the export broke off")), None))
+        }
+    }
+}
+
+/// The filters, and the length of a page where there are pages.
+fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), Faults> {
+    const FILTERS: [&str; 8] =
+        ["action", "actor_id", "object_kind", "object_id", "address", "from", "to", "format"];
+    let known = |name: &str| FILTERS.contains(&name) || (pages && ["limit", "before"].contains(&name));
+    let mut given = Parameters::new(pairs, known);
+    let filter = AuditFilter {
+        before: given.integer("before"),
+        action: given.parsed("action", text),
+        actor_id: given.integer("actor_id"),
+        object_kind: given.parsed("object_kind", kind),
+        object_id: given.integer("object_id"),
+        address: given.parsed("address", text),
+        from: given.parsed("from", moment),
+        to: given.parsed("to", moment),
+    };
+    let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
+    given.end().map(|()| (filter, limit))
+}
+
+fn text(raw: &str) -> Result<String, Rule> {
+    match raw {
+        "" => Err(Rule::Blank),
+        raw if raw.contains('\0') => Err(Rule::NullCharacter),
+        raw if raw.chars().count() > TEXT_MAX => Err(Rule::TooLong(TEXT_MAX)),
+        raw => Ok(raw.to_owned()),
+    }
+}
+
+fn kind(raw: &str) -> Result<String, Rule> {
+    match raw {
+        "user" | "group" | "token" | "directory" => Ok(raw.to_owned()),
+        other => Err(Rule::Choice(other.to_owned())),
+    }
+}
+
+/// A moment as RFC 3339 has it, or the beginning of a day of UTC.
+fn moment(raw: &str) -> Result<Moment, Rule> {
+    if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
+}
+
+fn limit(raw: &str) -> Result<u32, Rule> {
+    let other = |told: &str| Rule::Other(told.to_owned());
+    match raw.parse::<i64>().map_err(|_| Rule::Integer)? {
+        limit @ 1..=999 => u32::try_from(limit).map_err(|_| Rule::Integer),
+        limit if limit < 1 => Err(Rule::AtLeast(1)),
+        _ => Err(other("Ensure this value is less than or equal to 999.")),
+    }
+}
+
+/// Which events.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct AuditParameters {
+    /// This action, such as `user.update`, `sign_in` or `sign_in.refused`.
+    #[param(example = "user.update")]
+    action: Option<String>,
+    /// Done by the user with this ID.
+    actor_id: Option<i64>,
+    /// Done to a `user`, a `group`, a `token` or the `directory`.
+    #[param(example = "user")]
+    object_kind: Option<String>,
+    /// Done to the object with this ID.
+    object_id: Option<i64>,
+    /// Asked for from this address.
+    #[param(example = "127.0.0.1")]
+    address: Option<String>,
+    /// From this time on: RFC 3339, or a day (UTC).
+    #[param(example = "2025-09-01")]
+    from: Option<String>,
+    /// Before this time.
+    #[param(example = "2099-09-02T12:00:00Z")]
+    to: Option<String>,
+    /// `json`, the only format there is.
+    #[param(example = "json")]
+    format: Option<String>,
+}
+
+/// Which page of them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct PageParameters {
+    /// Events a page, 1 to 999; 10 when not said.
+    #[param(minimum = 1, maximum = 999, default = 10)]
+    limit: Option<i64>,
+    /// Only events with a lower number: as `next` has it.
+    before: Option<i64>,
+}

@@ -1,0 +1,96 @@
+//! What the audit trail looks like on the wire.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::directory::audit::Recorded;
+
+/// Something that was done.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(AuditItem::sample()))]
+pub struct AuditItem {
+    /// Its number; later events have higher ones.
+    pub id: i64,
+    /// When, UTC, always six digits.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// `person`, `operator` (at the command line) or `anonymous`.
+    pub actor_kind: String,
+    /// The person's ID; null for others.
+    #[schema(required)]
+    pub actor_id: Option<i64>,
+    /// The name at that time.
+    pub actor_name: String,
+    /// What was done, such as `user.update`; `.refused` at its end says that it was not.
+    pub action: String,
+    /// `user`, `group`, `token` or `directory`.
+    pub object_kind: String,
+    /// The object's ID; null for the directory.
+    #[schema(required)]
+    pub object_id: Option<i64>,
+    /// The object's name at that time.
+    pub object_name: String,
+    /// What changed: each field with what it was and what it is, or what the action tells of itself.
+    #[schema(value_type = Object)]
+    pub changes: Value,
+    /// The client's address; null at the command line.
+    #[schema(required)]
+    pub address: Option<String>,
+    /// The request's ID, as in the log; null at the command line.
+    #[schema(required)]
+    pub request_id: Option<String>,
+    /// The event's link in the chain, in hexadecimal digits.
+    pub hash: String,
+}
+
+impl AuditItem {
+    /// An event of the trail.
+    pub fn new(recorded: &Recorded) -> Self {
+        let event = &recorded.event;
+        Self {
+            id: recorded.id,
+            at: recorded.at.to_string(),
+            actor_kind: event.actor_kind.clone(),
+            actor_id: event.actor_id,
+            actor_name: event.actor_name.clone(),
+            action: event.action.clone(),
+            object_kind: event.object_kind.clone(),
+            object_id: event.object_id,
+            object_name: event.object_name.clone(),
+            changes: serde_json::from_str(&event.changes).unwrap_or_default(),
+            address: event.address.clone(),
+            request_id: event.request_id.clone(),
+            hash: recorded.link.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self {
+            id: 7,
+            at: "2025-09-01T12:00:00.000000Z".into(),
+            actor_kind: "person".into(),
+            actor_id: Some(42),
+            actor_name: "alex_thompson".into(),
+            action: "user.update".into(),
+            object_kind: "user".into(),
+            object_id: Some(17),
+            object_name: "sam_lee".into(),
+            changes: json!({ "is_active": [true, false] }),
+            address: Some("203.0.113.7".into()),
+            request_id: Some("5f2a91c0-1b".into()),
+            hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+        }
+    }
+}
+
+/// A page of the audit trail.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditListing {
+    /// Absolute URL of the next page, of older events; null at the end.
+    #[schema(required, format = "uri")]
+    pub next: Option<String>,
+    /// The events, newest first.
+    pub results: Vec<AuditItem>,
+}

@@ -1,0 +1,143 @@
+//! `/api/users/audit`: reading the trail, taking it along, and what is noted of refusals.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use wardroom::directory::model::{UserDraft, UserKey};
+
+use crate::support::site::operator;
+use crate::support::{Answer, Backend, Site, both};
+
+async fn get(site: &Site, path: &str) -> Answer {
+    site.get(path).token(&site.admin.key).send().await
+}
+
+async fn ids(site: &Site, query: &str) -> Vec<i64> {
+    let answer = get(site, &format!("/api/users/audit?{query}")).await;
+    answer.json()["results"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .iter()
+        .map(|event| event["id"].as_i64().unwrap())
+        .collect()
+}
+
+/// The body of a chunked answer.
+fn dechunked(body: &str) -> String {
+    let mut rest = body;
+    let mut whole = String::new();
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        whole.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    whole
+}
+
+both! {
+    async fn events_are_paged_and_filtered(backend: Backend) {
+        let site = Site::start(backend).await;
+        let patch = site.request("PATCH", "/api/users/42").token(&site.admin.key).header("X-Request-Id", "r-1");
+        patch.body("application/json", r#"{"first_name": "B"}"#).send().await;
+        let newest = get(&site, "/api/users/audit?limit=1").await.json();
+        let event = &newest["results"][0];
+        assert_eq!(
+            (&event["action"], &event["actor_name"], &event["object_id"], &event["changes"], &event["address"], &event["request_id"]),
+            (&json!("user.update"), &json!("admin"), &json!(42), &json!({"first_name": ["Alex", "B"]}), &json!("127.0.0.1"), &json!("r-1")),
+        );
+        let all = ids(&site, "limit=999").await;
+        assert!(all.len() > 10 && all.is_sorted_by(|a, b| a > b));
+        let mut paged = Vec::new();
+        let mut next = Some("/api/users/audit?limit=4".to_owned());
+        while let Some(path) = next {
+            let page = get(&site, &path).await.json();
+            paged.extend(page["results"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()));
+            next = page["next"].as_str().map(|link| link.strip_prefix("http://localhost").unwrap().to_owned());
+        }
+        assert_eq!(paged, all);
+        for (query, count) in [
+            ("action=user.update", 1), ("object_kind=user&object_id=42", 1), ("address=127.0.0.1", 1), ("address=10.0.0.1", 0),
+            ("from=2025-09-01&to=2025-09-02&limit=999", all.len()), ("from=2025-09-01T12:00:00.000001Z", 0), ("to=2025-09-01", 0),
+            ("action=token.issue&limit=999", 5), ("actor_id=0", 0),
+        ] {
+            assert_eq!(ids(&site, query).await.len(), count, "{query}");
+        }
+        for (query, told) in [
+            ("x=1", r#"{"x":["Unknown parameter."]}"#),
+            ("offset=1", r#"{"offset":["Unknown parameter."]}"#),
+            ("limit=0", r#"{"limit":["Ensure this value is greater than or equal to 1."]}"#),
+            ("limit=1000", r#"{"limit":["Ensure this value is less than or equal to 999."]}"#),
+            ("limit=99999999999999999999999", r#"{"limit":["A valid integer is required."]}"#),
+            ("before=x", r#"{"before":["A valid integer is required."]}"#),
+            ("object_kind=cat", r#"{"object_kind":["\"cat\" is not a valid choice."]}"#),
+            ("action=", r#"{"action":["This field may not be blank."]}"#),
+        ] {
+            assert_eq!(get(&site, &format!("/api/users/audit?{query}")).await.to_string(), format!("400 {told}"));
+        }
+        assert_eq!(get(&site, "/api/users/audit?from=yesterday").await.status, 400);
+    }
+}
+
+both! {
+    /// Every line of an export can be verified with nothing but SHA-256, and the lines with each other.
+    async fn an_export_is_whole_and_proves_itself(backend: Backend) {
+        let site = Site::start(backend).await;
+        let ann = UserKey::Name("plain".into());
+        for number in 0..1100 {
+            let draft = UserDraft { last_name: Some(format!("N{number}")), ..UserDraft::default() };
+            site.directory().update_user(&operator(), &ann, &draft, None).await.unwrap();
+        }
+        let answer = get(&site, "/api/users/audit/export").await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/x-ndjson")));
+        let lines: Vec<Value> = dechunked(&answer.body).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(i64::try_from(lines.len()).unwrap(), site.database.number("SELECT count(*) FROM audit_events").await);
+        let bytes = |hex: &Value| -> Vec<u8> {
+            let hex = hex.as_str().unwrap();
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        };
+        let mut head = Vec::new();
+        for line in &lines {
+            assert_eq!(bytes(&line["previous_hash"]), head);
+            head = Sha256::new().chain_update(&head).chain_update(line["hashed"].as_str().unwrap()).finalize().to_vec();
+            assert_eq!(bytes(&line["hash"]), head);
+        }
+        let some = dechunked(&get(&site, "/api/users/audit/export?action=user.create").await.body);
+        assert_eq!(some.lines().count(), 5);
+        assert_eq!(get(&site, "/api/users/audit/export?limit=1").await.to_string(), r#"400 {"limit":["Unknown parameter."]}"#);
+        assert_eq!(get(&site, "/api/users/audit/export?action=none").await.body, "0\r\n\r\n");
+    }
+}
+
+both! {
+    /// What somebody was refused is in the trail; reading is not, and an outsider cannot fill the disk with it.
+    async fn refusals_are_noted_in_rations(backend: Backend) {
+        let site = Site::start(backend).await;
+        let refused = || site.database.number("SELECT count(*) FROM audit_events WHERE action = 'request.refused'");
+        site.get("/api/users").token(&site.staff.key).send().await;
+        assert_eq!(refused().await, 0);
+        let send = async || site.request("DELETE", "/api/users/42").token(&site.staff.key).send().await.status;
+        assert_eq!(send().await, 403);
+        let event = get(&site, "/api/users/audit?limit=1").await.json()["results"][0].clone();
+        let why = "You do not have permission to perform this action.";
+        assert_eq!((&event["actor_name"], &event["changes"]), (&json!("staff"), &json!({"asked": "DELETE /api/users/{id}", "why": why, "left_out_before": 0})));
+        for _ in 0..70 {
+            assert_eq!(send().await, 403);
+        }
+        assert_eq!(refused().await, 60);
+        site.clock.set(site.clock.now().plus(std::time::Duration::from_secs(60)).unwrap());
+        assert_eq!(send().await, 403);
+        assert_eq!(get(&site, "/api/users/audit?limit=1").await.json()["results"][0]["changes"]["left_out_before"], 11);
+        // The last admin's own attempt, too.
+        let last = site.request("DELETE", &format!("/api/users/{}", site.admin.id)).token(&site.admin.key).send().await;
+        assert_eq!(last.status, 403);
+        assert_eq!(refused().await, 62);
+    }
+}
+
+both! {
+    /// A refusal that cannot be noted is a refusal all the same.
+    async fn a_refusal_stands_without_its_note(backend: Backend) {
+        let site = Site::start(backend).await;
+        site.database.sql("ALTER TABLE audit_events RENAME TO aside").await;
+        assert_eq!(site.request("DELETE", "/api/users/42").token(&site.staff.key).send().await.status, 403);
+    }
+}
