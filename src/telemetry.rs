@@ -31,6 +31,8 @@ pub struct Metrics {
     pub connections: ConnectionMetrics,
     /// `wardroom_authentications_total{outcome}`
     pub authentications: Family<OutcomeLabels, Counter>,
+    /// `wardroom_throttled_total{policy}`
+    pub throttled: Family<ThrottledLabels, Counter>,
     /// `wardroom_database_up`
     pub database_up: Gauge,
     /// `wardroom_database_writes_total`
@@ -61,6 +63,13 @@ pub struct RequestLabels {
 pub struct OutcomeLabels {
     /// `accepted`, `refused` or `failed`.
     pub outcome: &'static str,
+}
+
+/// What a throttled request is counted under.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ThrottledLabels {
+    /// `token` or `address`.
+    pub policy: &'static str,
 }
 
 /// Counts of connections.
@@ -95,6 +104,8 @@ impl Metrics {
         self.register_http(root.sub_registry_with_prefix("http"));
         let about = "Keys that were presented, by what came of it: accepted, refused, failed (database away)";
         root.register("authentications", about, self.authentications.clone());
+        let about = "Requests answered with 429 because of a rate limit, by what is limited";
+        root.register("throttled", about, self.throttled.clone());
         root.register(
             "database_up",
             "1 when the last readiness check reached the database",

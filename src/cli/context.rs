@@ -5,7 +5,8 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::report::Mistake;
-use crate::config::Config;
+use crate::config::{Config, RateLimit};
+use crate::directory::guard::rates::{Rate, Rates};
 use crate::directory::password::Password;
 use crate::directory::{Actor, Clock, Directory, Location, Settings};
 
@@ -21,10 +22,18 @@ pub(super) fn settings(config: &Config) -> Settings {
         patience: config.database_timeout,
         password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
         sign_in_lifetime: config.sign_in_lifetime,
+        rates: Rates {
+            per_token: config.rate_limit_per_token.map(rate),
+            per_address: config.rate_limit_per_address.map(rate),
+        },
         keep_deleted_for: config.keep_deleted_for,
         identity_cache_bytes: config.identity_cache as u64,
         serve_stale_for: config.serve_stale_for,
     }
+}
+
+fn rate(limit: RateLimit) -> Rate {
+    Rate { requests: limit.requests, window: limit.window }
 }
 
 /// The directory of these settings, opened.

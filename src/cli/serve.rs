@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::context::settings;
 use super::report::{Mistake, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
+use crate::directory::guard::rates::SHARED_EVERY;
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
 use crate::http::app::{App, HttpSettings};
@@ -152,6 +153,7 @@ impl Server {
         }
         let notes = tokio::spawn(write_uses(app.clone()));
         let purge = tokio::spawn(purge(app.clone()));
+        let rates = tokio::spawn(share_rates(app.clone()));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -166,8 +168,12 @@ impl Server {
         let drained: Vec<_> = servers.collect().await;
         notes.abort();
         purge.abort();
+        rates.abort();
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the last uses of tokens could not be written down");
+        }
+        if let Err(error) = app.directory().share_rates().await {
+            tracing::warn!(%error, "the last counts of requests could not be shared");
         }
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
@@ -194,6 +200,21 @@ async fn write_uses(app: App) {
         ticks.tick().await;
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
+        }
+    }
+}
+
+/// Shares counts of requests with replicas for as long as the server runs.
+async fn share_rates(app: App) {
+    if !app.directory().has_rates() {
+        return;
+    }
+    let mut ticks = tokio::time::interval(SHARED_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.directory().share_rates().await {
+            tracing::warn!(%error, "counts of requests could not be shared: limits hold in this process alone");
         }
     }
 }

@@ -21,7 +21,7 @@ pub use flags::{CommonFlags, Flags, ServeFlags};
 pub use hosts::{AllowedHosts, TrustedProxies};
 pub use sources::{ConfigError, Environment, Origin, Shown};
 pub use urls::{DatabaseUrl, PublicUrl};
-pub use values::{AccessLog, LogFormat, Value};
+pub use values::{AccessLog, LogFormat, RateLimit, Value};
 
 use sources::Sources;
 use urls::MediaUrl;
@@ -216,6 +216,18 @@ settings! {
     ///
     /// 15 is what NIST SP 800-63B-4 asks of a password that is the only factor.
     Common password_min_length: Count<8, 128> = "15";
+
+    /// How many requests one token may make, such as 600/minute; nothing means any number.
+    ///
+    /// One too many is answered with status 429. Counts are shared among replicas, and across a restart, once a
+    /// second: the limit can be overrun by what the others let through in that time.
+    Serve rate_limit_per_token: Option<RateLimit> = "";
+
+    /// How many requests one client may make without a good token, sign-ins among them; nothing means any number.
+    ///
+    /// A client is an IPv4 address, or a /64 network of IPv6. Name your proxies in `trusted_proxies`, or everybody
+    /// behind them is one client.
+    Serve rate_limit_per_address: Option<RateLimit> = "";
 
     /// How long a deleted user can be brought back; 0s deletes for good at once.
     ///

@@ -119,6 +119,41 @@ impl<const MIN: u64, const MAX: u64> Value for Span<MIN, MAX> {
     }
 }
 
+/// A number of requests in a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many.
+    pub requests: u32,
+    /// In which time.
+    pub window: Duration,
+}
+
+const WINDOWS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
+
+impl Value for RateLimit {
+    type Is = Self;
+    const NAME: &'static str = "RATE";
+
+    fn form() -> String {
+        "a number from 1 to 1000000000 and second, minute, hour or day, such as 600/minute".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let rate = text.split_once('/').and_then(|(number, unit)| {
+            let requests = digits(number).and_then(|number| u32::try_from(number).ok());
+            let (_, seconds) = WINDOWS.iter().find(|(name, _)| *name == unit)?;
+            let requests = requests.filter(|requests| (1..=1_000_000_000).contains(requests))?;
+            Some(Self { requests, window: Duration::from_secs(*seconds) })
+        });
+        rate.ok_or_else(|| text.into())
+    }
+
+    fn show(value: &Self) -> String {
+        let unit = WINDOWS.iter().find(|(_, seconds)| *seconds == value.window.as_secs());
+        format!("{}/{}", value.requests, unit.map_or("second", |(name, _)| name))
+    }
+}
+
 /// A number of bytes within limits.
 #[derive(Debug)]
 pub enum ByteSize<const MIN: usize, const MAX: usize> {}

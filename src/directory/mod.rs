@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod clock;
 pub mod error;
 pub mod groups;
+pub mod guard;
 pub mod identity;
 pub mod import;
 pub mod listing;
@@ -34,6 +35,7 @@ use prometheus_client::metrics::counter::Counter;
 pub use self::access::{Actor, Origin};
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
+use self::guard::rates::Rates;
 use self::identity::Reception;
 use self::identity::uses::Uses;
 pub use self::identity::{Identity, Recognised, Unauthenticated};
@@ -66,6 +68,8 @@ pub struct Settings {
     pub sign_in_lifetime: Duration,
     /// How long deleted users can be brought back; none at all removes them for good.
     pub keep_deleted_for: Duration,
+    /// How often anybody may ask.
+    pub rates: Rates,
     /// How many bytes of identities are kept in memory; none keeps nothing.
     pub identity_cache_bytes: u64,
     /// How long identities in memory are answered when the database cannot be asked.
@@ -81,6 +85,8 @@ pub struct Directory {
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_deleted_for: Duration,
+    rates: Rates,
+    rate_counts: guard::rates::Counts,
     /// Notes of refused requests in the audit trail, and of refused sign-ins.
     refusals: Ration,
     refused_sign_ins: Ration,
@@ -120,6 +126,8 @@ impl Directory {
             hasher,
             sign_in_lifetime,
             keep_deleted_for,
+            rates: settings.rates,
+            rate_counts: guard::rates::Counts::default(),
             refusals,
             refused_sign_ins,
         })

@@ -34,6 +34,7 @@ impl Directory {
             true => None,
             false => self.store.first(store::users::credentials(username)).await?,
         };
+        let attempt = self.attempt(origin, username, known.as_ref().map(|known| known.id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(stored, password.clone()).await?;
         let known = match (known, verdict) {
@@ -46,7 +47,14 @@ impl Directory {
         };
         let (key, now) = (self.clock.token_key()?, self.clock.now());
         let (origin, shown, lifetime) = (origin.clone(), key.clone(), self.sign_in_lifetime);
-        let token = self.store.write(move |tx| admit(tx, now, origin, &known, hash, &key, lifetime)).await?;
+        let token = self.store.write(move |tx| {
+            let token = admit(tx, now, origin, &known, hash, &key, lifetime)?;
+            if token.is_some() {
+                attempt.succeeded(tx, known.id, now)?;
+            }
+            Ok(token)
+        });
+        let token = token.await?;
         Ok(Issued { token: token.ok_or_else(wrong)?, key: shown })
     }
 
@@ -76,12 +84,16 @@ impl Directory {
         may(actor, Deed::ManageSelf)?;
         let Who::Person(identity) = &actor.who else { return Err(Denial::NoRight.into()) };
         let (user, token) = (identity.user.clone(), identity.token.id);
+        let id = user.id;
         let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
+        let attempt = self.attempt(&actor.origin, &user.username, Some(user.id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(stored, old.clone()).await?;
         let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
             return Err(self.wrong_old_password(actor, user).await);
         };
+        let now = self.clock.now();
+        self.store.write(move |tx| attempt.succeeded(tx, id, now)).await?;
         if old.is(&new) {
             return Err(Error::invalid("new_password", &Rule::Other("This is the old password.".to_owned())));
         }

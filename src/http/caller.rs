@@ -11,6 +11,7 @@ use http::{HeaderMap, header};
 
 use super::app::App;
 use super::error::Failure;
+use super::throttle;
 use crate::directory::access::{Who, holds};
 use crate::directory::{Actor, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
@@ -95,8 +96,9 @@ pub struct Authenticated(pub Actor);
 impl FromRequestParts<App> for Authenticated {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
+        throttle::count(app, parts, caller.0.token.id)?;
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
     }
@@ -110,13 +112,12 @@ impl<const CODE: i64> FromRequestParts<App> for Holding<CODE> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        match &actor.who {
-            Who::Person(identity) if !holds(identity, CODE) => {
-                Err(Failure::Forbidden(Denial::NoRight.to_string()))
-            }
-            _ => Ok(Self(actor)),
+        let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
+        if !holds(&caller.0, CODE) {
+            return Err(Failure::Forbidden(Denial::NoRight.to_string()));
         }
+        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
+        Ok(Self(actor))
     }
 }
 
@@ -126,10 +127,11 @@ pub struct Staff(pub Arc<Identity>);
 impl FromRequestParts<App> for Staff {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
         let user = &caller.0.user;
         if user.is_staff || user.is_admin {
+            throttle::count(app, parts, caller.0.token.id)?;
             Ok(Self(Arc::clone(&caller.0)))
         } else {
             Err(Failure::Forbidden(Denial::NoRight.to_string()))

@@ -24,9 +24,9 @@ use super::error::Failure;
 use super::negotiate::{Negotiated, is_plain, negotiate};
 use super::server::Peer;
 use super::site::{self, Place, Site, SiteSettings};
-use super::{X_REQUEST_ID, request_id};
+use super::{X_REQUEST_ID, request_id, throttle};
 use crate::config::AccessLog;
-use crate::directory::{Denial, Identity, Recognised};
+use crate::directory::{Denial, Identity, Recognised, Unauthenticated};
 use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
 
 /// What became of a request here.
@@ -49,17 +49,30 @@ pub(super) async fn serve<B>(app: &App, peer: Peer, request: &Request<B>) -> Out
     let draw = |identity: &Identity| Picture::draw(identity, &settings.site);
     let known = match app.directory().recognise(key, draw).await {
         Ok(known) => known,
+        // Who sends no good token is counted where all of them are.
+        Err(Unauthenticated::InvalidToken | Unauthenticated::Inactive) if app.directory().has_rates() => {
+            return Outcome::NotMine;
+        }
         Err(refused) => return Outcome::Refused(caller::refusal(app, refused)),
     };
     if !known.may_enter {
         caller::count(app, "accepted");
         return Outcome::Refused(Failure::Forbidden(Denial::NoRight.to_string()));
     }
+    let standing = app.directory().count_token(known.token);
+    if standing.is_some_and(|standing| standing.exceeded) {
+        // Counted again there: one more or less makes no difference to who is over the limit.
+        return Outcome::NotMine;
+    }
     let Some(body) = Picture::hang(&known.picture, &place) else { return Outcome::NotMine };
     app.express().accepted.inc();
     app.express().answered.inc();
     app.directory().note_use(&known, || site::client(request.headers(), &settings.site, peer.address));
-    Outcome::Answered(response(app, peer, request.headers(), &known, body))
+    let mut response = response(app, peer, request.headers(), &known, body);
+    if let Some(standing) = standing {
+        throttle::tell(&standing, response.headers_mut());
+    }
+    Outcome::Answered(response)
 }
 
 /// The key of a request that asks in the usual way and presents one.

@@ -23,6 +23,7 @@ mod path;
 mod problem;
 pub mod server;
 pub mod site;
+mod throttle;
 pub mod wire;
 
 use std::panic::AssertUnwindSafe;

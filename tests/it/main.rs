@@ -14,6 +14,7 @@ mod api_auth;
 mod api_bulk;
 mod api_deleted;
 mod api_groups_list;
+mod api_guard;
 mod api_ratchet;
 mod api_tokens;
 mod api_users;

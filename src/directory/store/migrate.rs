@@ -37,6 +37,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0003_recycle_bin.sql"),
         postgres: include_str!("../../../migrations/postgres/0003_recycle_bin.sql"),
     },
+    Migration {
+        version: 4,
+        name: "guard",
+        sqlite: include_str!("../../../migrations/sqlite/0004_guard.sql"),
+        postgres: include_str!("../../../migrations/postgres/0004_guard.sql"),
+    },
 ];
 
 /// The schema version this program works with.

@@ -16,6 +16,7 @@ mod sqlite;
 mod tx;
 mod writer;
 
+pub(super) mod attempts;
 pub(super) mod audit;
 pub(super) mod changes;
 pub(super) mod deleted;

@@ -20,6 +20,14 @@ pub(super) enum Refusals {
     /// JSON does not satisfy the Accept header.
     #[response(status = 406)]
     NotAcceptable(Detail),
+    /// More requests than the token's limit allows, or too many ask for the same; try again after `Retry-After`
+    /// seconds.
+    #[response(status = 429, headers(
+        ("Retry-After" = String, description = "Seconds"),
+        ("RateLimit" = String, description = "What is left of the limit, and seconds until it begins anew"),
+        ("RateLimit-Policy" = String, description = "The limit")
+    ))]
+    TooMany(Detail),
     /// Internal server error.
     #[response(status = 500)]
     Internal(Detail),
@@ -35,7 +43,8 @@ pub(super) enum Throttled {
     /// JSON does not satisfy the Accept header.
     #[response(status = 406)]
     NotAcceptable(Detail),
-    /// Too many ask at once; try again after `Retry-After` seconds.
+    /// Too many attempts of this account or client, or too many ask at once; try again after `Retry-After`
+    /// seconds.
     #[response(status = 429, headers(("Retry-After" = String, description = "Seconds")))]
     TooMany(Detail),
     /// Internal server error.
@@ -107,15 +116,6 @@ pub(super) enum HeaderRefusals {
     /// A header cannot be read.
     #[response(status = 400)]
     Malformed(Detail),
-}
-
-/// What an operation that hashes a password may answer, too.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "the variants are read by the derive alone")]
-pub(super) enum Queued {
-    /// Too many ask at once; try again after `Retry-After` seconds.
-    #[response(status = 429, headers(("Retry-After" = String, description = "Seconds")))]
-    TooMany(Detail),
 }
 
 /// What a list may answer, too.

@@ -43,6 +43,7 @@ use super::error::{Failure, Refused, answer};
 use super::json;
 use super::negotiate::negotiate;
 use super::problem;
+use super::throttle::{self, Counted};
 use crate::directory::access::Who;
 use crate::directory::{Actor, Origin};
 
@@ -169,7 +170,19 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
         Ok(negotiated) => negotiated,
         Err(failure) => return refused(failure, &app, route.as_str()),
     };
-    let response = match caller::identify(&app, request.headers()).await {
+    let counted = Counted::default();
+    request.extensions_mut().insert(counted.clone());
+    let (parts, body) = request.into_parts();
+    let identified = match caller::identify(&app, &parts.headers).await {
+        // Whoever sends no good token is counted before they are told so.
+        Ok(None) => throttle::count_client(&app, &parts).map(|()| None),
+        Err(failure @ Failure::Unauthenticated(_)) => {
+            Err(throttle::count_client(&app, &parts).err().unwrap_or(failure))
+        }
+        identified => identified,
+    };
+    let mut request = Request::from_parts(parts, body);
+    let response = match identified {
         Err(failure) => failure.into_response(),
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
@@ -193,7 +206,9 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
         Some(blanks) => indented(response, blanks).await,
         None => response,
     };
-    dressed(response, &app, route.as_str())
+    let mut response = dressed(response, &app, route.as_str());
+    counted.tell(response.headers_mut());
+    response
 }
 
 /// A request that changes something, for the case that it is refused: that goes into the audit trail.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use utoipa::ToSchema;
 
-use super::answers::{BodyRefusals, Queued, Refusals};
+use super::answers::{BodyRefusals, Refusals};
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -21,7 +21,7 @@ use crate::http::error::{Failure, nothing};
     tag = "users",
     security(("token" = [])),
     request_body = PasswordChange,
-    responses((status = 204, description = "The new password holds"), BodyRefusals, Queued, Refusals),
+    responses((status = 204, description = "The new password holds"), BodyRefusals, Refusals),
 )]
 pub(super) async fn change(
     State(app): State<App>,

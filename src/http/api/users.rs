@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 use utoipa::ToSchema;
 
-use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Queued, Refusals};
+use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
 use super::fields::full_user_draft;
 use super::list::Asked;
 use super::list_parameters::{ListParameters, UserListParameters};
@@ -72,7 +72,6 @@ pub(super) async fn list(
         (status = 201, description = "The new user", body = UserRecord,
             headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
         BodyRefusals,
-        Queued,
         Refusals,
     ),
 )]
@@ -136,7 +135,6 @@ pub(super) async fn retrieve(
             headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
-        Queued,
         Refusals,
     ),
 )]
@@ -170,7 +168,6 @@ pub(super) async fn update(
             headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
-        Queued,
         Refusals,
     ),
 )]

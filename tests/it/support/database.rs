@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
+use wardroom::directory::guard::rates::Rates;
 use wardroom::directory::{Clock, Directory, Location, Settings};
 
 /// Which database a test runs on.
@@ -56,6 +57,7 @@ impl Database {
             patience: Duration::from_secs(10),
             password_min_length: 8,
             sign_in_lifetime: Duration::from_secs(12 * 3600),
+            rates: Rates::default(),
             keep_deleted_for: Duration::from_hours(24 * 30),
             identity_cache_bytes: 1 << 20,
             serve_stale_for: Duration::ZERO,

@@ -1,0 +1,82 @@
+//! Rates on the wire: who is counted, when, and the headers that tell (`RateLimit-Policy` and `RateLimit` as
+//! draft-ietf-httpapi-ratelimit-headers-10 has them, `Retry-After` of RFC 9110).
+//!
+//! A request with a good token is counted when it is known to be allowed: after 401 and 403, before method and
+//! body. One without is counted against its client.
+
+use std::sync::{Arc, OnceLock};
+
+use http::header::HeaderName;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+
+use super::app::App;
+use super::error::Failure;
+use crate::directory::Origin;
+use crate::directory::guard::rates::Standing;
+use crate::telemetry::ThrottledLabels;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// How a request stands to its limit, once it was counted; shared with whoever dresses the answer.
+#[derive(Clone, Default)]
+pub(super) struct Counted(Arc<OnceLock<Standing>>);
+
+impl Counted {
+    /// Tells the client, if there is a limit.
+    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+        if let Some(standing) = self.0.get() {
+            tell(standing, headers);
+        }
+    }
+}
+
+/// Counts a request, once, against the token that it came with.
+pub(super) fn count(
+    app: &App,
+    parts: &Parts,
+    token: crate::directory::model::TokenId,
+) -> Result<(), Failure> {
+    count_once(app, parts, || app.directory().count_token(token))
+}
+
+/// Counts a request without a good token against its client.
+pub(super) fn count_client(app: &App, parts: &Parts) -> Result<(), Failure> {
+    let address = parts.extensions.get::<Origin>().and_then(Origin::ip);
+    count_once(app, parts, || app.directory().count_address(address?))
+}
+
+fn count_once(app: &App, parts: &Parts, count: impl FnOnce() -> Option<Standing>) -> Result<(), Failure> {
+    let Some(counted) = parts.extensions.get::<Counted>().filter(|counted| counted.0.get().is_none()) else {
+        return Ok(());
+    };
+    let Some(standing) = count() else { return Ok(()) };
+    let _ = counted.0.set(standing);
+    allowed(app, &standing)
+}
+
+/// Whether the request is within its limit.
+pub(super) fn allowed(app: &App, standing: &Standing) -> Result<(), Failure> {
+    if !standing.exceeded {
+        return Ok(());
+    }
+    app.metrics().throttled.get_or_create(&ThrottledLabels { policy: standing.policy }).inc();
+    Err(Failure::Throttled(seconds(standing)))
+}
+
+fn seconds(standing: &Standing) -> u64 {
+    standing.reset.as_secs() + u64::from(standing.reset.subsec_nanos() > 0)
+}
+
+/// Writes the headers.
+pub(super) fn tell(standing: &Standing, headers: &mut HeaderMap) {
+    let Standing { policy, rate, remaining, .. } = standing;
+    let policy_text = format!("\"{policy}\";q={};w={}", rate.requests, rate.window.as_secs());
+    let state = format!("\"{policy}\";r={remaining};t={}", seconds(standing));
+    for (name, text) in [(RATE_LIMIT_POLICY, policy_text), (RATE_LIMIT, state)] {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name, value);
+        }
+    }
+}
