@@ -174,9 +174,7 @@ fn on_runtime(work: impl Future<Output = Result<Report, Mistake>>) -> Result<Rep
 
 fn openapi() -> Report {
     let document = crate::http::api::document();
-    let text = document.to_pretty_json().unwrap_or_default();
-    let json = serde_json::to_value(&document).unwrap_or_default();
-    Report::new(format!("{text}\n"), json)
+    Report::new(format!("{document:#}\n"), document)
 }
 
 fn completions(shell: Shell) -> Report {

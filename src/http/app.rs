@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use utoipa::openapi::OpenApi;
+use serde_json::Value;
 
 use super::api;
 use super::express::Prepared;
@@ -70,7 +70,7 @@ struct Shared {
     metrics: Metrics,
     express: Prepared,
     resources: HashMap<String, api::Resource>,
-    document: OpenApi,
+    document: Value,
     draining: AtomicBool,
 }
 
@@ -87,7 +87,7 @@ impl App {
             ..metrics
         };
         let document = api::document();
-        let resources = api::resources(&document);
+        let resources = api::resources();
         let draining = AtomicBool::new(false);
         let express = Prepared::new(&metrics, &resources);
         Self(Arc::new(Shared { directory, settings, metrics, express, resources, document, draining }))
@@ -119,7 +119,7 @@ impl App {
     }
 
     /// The OpenAPI document.
-    pub fn document(&self) -> &OpenApi {
+    pub fn document(&self) -> &Value {
         &self.0.document
     }
 

@@ -8,6 +8,7 @@ mod answers;
 mod audit;
 mod auth;
 mod bulk;
+mod document;
 mod fields;
 mod groups;
 mod list;
@@ -31,7 +32,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{ALLOW, CACHE_CONTROL, VARY};
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
+use utoipa::PartialSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::OpenApiRouter;
@@ -100,8 +102,8 @@ pub fn router(app: &App) -> Router<App> {
 }
 
 /// The OpenAPI document of all routes.
-pub fn document() -> OpenApi {
-    routes().split_for_parts().1
+pub fn document() -> Value {
+    document::complete(&routes().split_for_parts().1)
 }
 
 fn head() -> OpenApi {
@@ -114,6 +116,9 @@ fn head() -> OpenApi {
     let about = "`Authorization: Token <key>`";
     let token = ApiKeyValue::with_description("Authorization", about);
     let components = document.components.get_or_insert_default();
+    // What shared answers alone refer to is not gathered by itself.
+    components.schemas.insert("Problem".to_owned(), <view::Problem as PartialSchema>::schema());
+    components.schemas.insert("ItemErrors".to_owned(), <view::ItemErrors as PartialSchema>::schema());
     components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(token)));
     document
 }
@@ -128,7 +133,8 @@ pub struct Resource {
 }
 
 /// Every route with what the document says of it.
-pub fn resources(document: &OpenApi) -> HashMap<String, Resource> {
+pub fn resources() -> HashMap<String, Resource> {
+    let document = routes().split_for_parts().1;
     document.paths.paths.iter().map(|(path, item)| (path.clone(), Resource::of(item))).collect()
 }
 

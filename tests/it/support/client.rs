@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::conformance;
+
 /// A request on its way to being sent on a connection of its own.
 pub struct Request {
     address: SocketAddr,
@@ -44,7 +46,10 @@ impl Request {
         }
         let bytes = [self.head.as_bytes(), b"\r\n", &self.body].concat();
         let answers = exchange(self.address, &bytes).await;
-        Answer::parse(&answers)
+        let answer = Answer::parse(&answers);
+        let mut words = self.head.split(' ');
+        conformance::check(words.next().unwrap(), words.next().unwrap(), &answer);
+        answer
     }
 }
 

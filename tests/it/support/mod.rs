@@ -2,6 +2,7 @@
 //! client that sees every byte.
 
 pub mod client;
+pub mod conformance;
 pub mod database;
 pub mod site;
 

@@ -22,3 +22,22 @@ pub struct FieldErrors(pub BTreeMap<String, Vec<String>>);
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({ "users": [{}, { "username": ["user with this username already exists."] }] }))]
 pub struct ItemErrors(pub BTreeMap<String, serde_json::Value>);
+
+/// An error as RFC 9457 has it, for who asks with `Accept: application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "Not found." }))]
+pub struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[schema(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The status.
+    pub status: u16,
+    /// What machines call it.
+    pub code: String,
+    /// What is wrong, in one sentence, when it concerns no field.
+    pub detail: Option<String>,
+    /// What is wrong with each field.
+    pub errors: Option<BTreeMap<String, serde_json::Value>>,
+}

@@ -16,7 +16,7 @@ use crate::http::site::Site;
 
 pub use self::audit::{AuditItem, AuditListing};
 pub use self::deleted::DeletedItem;
-pub use self::errors::{Detail, FieldErrors, ItemErrors};
+pub use self::errors::{Detail, FieldErrors, ItemErrors, Problem};
 
 /// The currently authenticated user.
 #[derive(Debug, Serialize, ToSchema)]

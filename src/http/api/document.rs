@@ -1,0 +1,74 @@
+//! What holds for every operation of the OpenAPI document, said once: HTTP's own errors, and errors as problems.
+
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+const PROTOCOL: &str = "Any other error, of HTTP itself: a method that the path does not know (405), a request that is too slow \
+    (408), too large (413, 414, 431) or expects what cannot be met (417).";
+
+/// The document as JSON, with what its operations have in common.
+pub(super) fn complete(document: &OpenApi) -> Value {
+    // It is made of texts and maps, which always have a form as JSON.
+    let mut value = serde_json::to_value(document).unwrap_or_default();
+    let paths = value.get_mut("paths").and_then(Value::as_object_mut);
+    let items = paths.into_iter().flat_map(Map::values_mut);
+    for item in items.filter_map(Value::as_object_mut) {
+        let operations = item.iter_mut().filter(|(method, _)| METHODS.contains(&method.as_str()));
+        for (_, operation) in operations {
+            let narrows = has_parameter(operation, "fields");
+            if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+                complete_responses(responses);
+                if let Some(found) = responses.get_mut("200").filter(|_| narrows) {
+                    may_be_narrowed(found);
+                }
+            }
+        }
+    }
+    value
+}
+
+fn has_parameter(operation: &Value, name: &str) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    parameters.is_some_and(|parameters| {
+        parameters.iter().any(|parameter| parameter.get("name").and_then(Value::as_str) == Some(name))
+    })
+}
+
+/// With `fields` an object has only those.
+fn may_be_narrowed(response: &mut Value) {
+    let Some(schema) = response.pointer_mut("/content/application~1json/schema") else { return };
+    let narrowed = json!({ "type": "object", "description": "With `fields`: only these." });
+    *schema = json!({ "anyOf": [schema.take(), narrowed] });
+}
+
+fn complete_responses(responses: &mut Map<String, Value>) {
+    let detail = json!({ "$ref": "#/components/schemas/Detail" });
+    let body = |schema: &Value| json!({ "application/json": { "schema": schema } });
+    // Host, headers and bodies that cannot be read have no field to be told under.
+    let schema = match responses.get("400").and_then(schema_of) {
+        Some(schema) if *schema != detail => json!({ "anyOf": [schema, detail] }),
+        _ => detail.clone(),
+    };
+    let bad = responses.entry("400").or_insert(json!({ "description": "The request cannot be read." }));
+    set(bad, "content", body(&schema));
+    responses.insert("default".to_owned(), json!({ "description": PROTOCOL, "content": body(&detail) }));
+    for (status, response) in responses {
+        let is_error = status == "default" || status.starts_with(['4', '5']);
+        let content = response.get_mut("content").and_then(Value::as_object_mut);
+        if let Some(content) = content.filter(|_| is_error) {
+            let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+            content.insert("application/problem+json".to_owned(), problem);
+        }
+    }
+}
+
+fn schema_of(response: &Value) -> Option<&Value> {
+    response.get("content")?.get("application/json")?.get("schema")
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
