@@ -29,6 +29,7 @@ mod express;
 mod front;
 mod guards;
 mod house;
+mod linearizable;
 mod list_plans;
 mod outages;
 mod pinned;
