@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::context::{open, operator};
 use super::report::{Mistake, Report};
@@ -82,7 +82,7 @@ pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mist
             let events = directory.audit_events(&operator(), &list.filter(), limit).await?;
             let rows: Vec<_> = events.iter().map(row).collect();
             let heads = ["id", "at", "actor", "action", "object", "changes"];
-            Ok(Report::table(heads, &rows, events.iter().map(json).collect()))
+            Ok(Report::table(heads, &rows, events.iter().map(Recorded::to_json).collect()))
         }
         AuditVerb::Export(Export { after, from, to }) => {
             let filter = AuditFilter { from, to, ..AuditFilter::default() };
@@ -163,22 +163,4 @@ fn row(recorded: &Recorded) -> [String; 6] {
         object,
         event.changes.clone(),
     ]
-}
-
-fn json(recorded: &Recorded) -> Value {
-    let event = &recorded.event;
-    json!({
-        "id": recorded.id,
-        "at": recorded.at.to_string(),
-        "actor_kind": event.actor_kind,
-        "actor_id": event.actor_id,
-        "actor_name": event.actor_name,
-        "action": event.action,
-        "object_kind": event.object_kind,
-        "object_id": event.object_id,
-        "object_name": event.object_name,
-        "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
-        "address": event.address,
-        "request_id": event.request_id,
-    })
 }

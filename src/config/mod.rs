@@ -232,7 +232,7 @@ settings! {
     /// How long a deleted user can be brought back; 0s deletes for good at once.
     ///
     /// Afterwards what is left of it is purged, but for its name in the audit trail.
-    Common keep_deleted_for: Span<0, 315_360_000_000> = "30d";
+    Common keep_deleted_for: Span<0, 315_360_000_000> = "30days";
 
     /// How many bytes of memory hold the people who were recognised lately; 0 asks the database each time.
     ///

@@ -169,26 +169,36 @@ impl Directory {
     }
 }
 
+impl Recorded {
+    /// The event as JSON, without its place in the chain.
+    pub fn to_json(&self) -> Value {
+        let event = &self.event;
+        json!({
+            "id": self.id,
+            "at": self.at.to_string(),
+            "actor_kind": event.actor_kind,
+            "actor_id": event.actor_id,
+            "actor_name": event.actor_name,
+            "action": event.action,
+            "object_kind": event.object_kind,
+            "object_id": event.object_id,
+            "object_name": event.object_name,
+            "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
+            "address": event.address,
+            "request_id": event.request_id,
+        })
+    }
+}
+
+/// An event as a line that can be verified by itself.
 fn line(recorded: &Recorded) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let event = &recorded.event;
-    let line = json!({
-        "id": recorded.id,
-        "at": recorded.at.to_string(),
-        "actor_kind": event.actor_kind,
-        "actor_id": event.actor_id,
-        "actor_name": event.actor_name,
-        "action": event.action,
-        "object_kind": event.object_kind,
-        "object_id": event.object_id,
-        "object_name": event.object_name,
-        "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
-        "address": event.address,
-        "request_id": event.request_id,
-        "previous_hash": hex(&recorded.link.previous_hash),
-        "hash": hex(&recorded.link.hash),
-        "hashed": hashed(recorded.at, event),
-    });
+    let mut line = recorded.to_json();
+    if let Value::Object(line) = &mut line {
+        line.insert("previous_hash".to_owned(), hex(&recorded.link.previous_hash).into());
+        line.insert("hash".to_owned(), hex(&recorded.link.hash).into());
+        line.insert("hashed".to_owned(), hashed(recorded.at, &recorded.event).into());
+    }
     format!("{line}\n")
 }
 

@@ -78,6 +78,17 @@ both! {
         let head = run(&["audit", "verify", "--json"]).json()["head"].as_str().unwrap().to_owned();
         run(&["user", "delete", "ann", "--yes"]);
         assert!(run(&["audit", "verify", "--expect-head", &head]).out.starts_with("All "));
+        let exported = run(&["audit", "export"]).out;
+        let last: Value = serde_json::from_str(exported.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["action"], &last["previous_hash"]), (&"user.delete".into(), &head.as_str().into()));
+        let after = last["id"].to_string();
+        assert_eq!(run(&["audit", "export", "--after", &after]).out, "");
+        assert_eq!(run(&["user", "deleted", "--json"]).json()[0]["username"], "ann");
+        assert_eq!(run(&["user", "restore", "2"]).out, "Restored user 2 (ann).\n");
+        assert!(run(&["user", "list", "--email", "x@example.com", "--mobile-number", "1"]).out.lines().count() == 1);
+        run(&["user", "delete", "ann", "--yes"]);
+        assert!(run(&["user", "deleted", "--search", "ANN"]).out.contains("ann"));
+        assert_eq!(run(&["user", "purge", "2", "--yes"]).out, "Purged user 2 (ann).\n");
         let forged = on(&database, &["audit", "verify", "--expect-head", "00"], "");
         assert!(forged.code == 1 && forged.out.contains("not in the chain"), "{}", forged.out);
         assert_eq!(run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
@@ -122,6 +133,13 @@ both! {
             (vec!["token", "issue", "42", "--name", "x", "--expires-in", "1000000y"], 4, "expires_at: Datetime is out of range."),
             (vec!["token", "revoke", "0"], 2, "greater than or equal to 1"),
             (vec!["token", "revoke", "4711"], 3, "there is no token with id 4711"),
+            (vec!["user", "restore", "4711"], 3, "there is no deleted user with id 4711"),
+            (vec!["user", "restore", "ann"], 2, "invalid value 'ann'"),
+            (vec!["user", "purge", "4711", "--yes"], 3, "there is no deleted user with id 4711"),
+            (vec!["user", "purge", "4711"], 2, "give --yes"),
+            (vec!["user", "deleted", "--limit", "0"], 2, "0 is not in 1..=1000"),
+            (vec!["user", "list", "--email", ""], 2, "a value is required"),
+            (vec!["audit", "export", "--after", "x"], 2, "invalid value 'x'"),
             (vec!["frobnicate"], 2, "unrecognized subcommand"),
         ] {
             let ran = on(&site.database, &args, "");

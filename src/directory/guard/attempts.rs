@@ -45,8 +45,8 @@ const ACCOUNT: Count =
 impl Count {
     /// How long to wait after so many failures: a second, and twice as long for each more.
     fn delay(self, failures: i64) -> Duration {
-        match u32::try_from(failures - self.free) {
-            Ok(beyond @ 1..) => Duration::from_secs(1 << (beyond - 1).min(20)).min(self.longest),
+        match failures.saturating_sub(self.free) {
+            beyond @ 1.. => Duration::from_secs(1 << (beyond - 1).min(20)).min(self.longest),
             _ => Duration::ZERO,
         }
     }
@@ -82,6 +82,8 @@ impl Directory {
         // Who has to wait costs a read and no more.
         let blocked: Vec<i64> = self.store.all(stored::blocked(&keys, now)).await?;
         wait(now, blocked)?;
+        // What no hash will be computed for need not be remembered: so rows grow no faster than hashes.
+        self.hasher.check_room()?;
         let attempt = Attempt { counts: keys.clone(), network };
         self.store
             .write(move |tx| {
@@ -104,10 +106,9 @@ impl Directory {
         user: Option<UserId>,
     ) -> Result<Vec<(Count, Vec<u8>)>, Error> {
         let (account, from) = (fold(account), network.map(|network| network.to_string()).unwrap_or_default());
-        let known = match user {
-            Some(user) => self.store.first::<i64>(stored::knows(user, &from)).await?.is_some(),
-            None => false,
-        };
+        // An unknown name costs the same look-up.
+        let user = user.map_or(0, UserId::get);
+        let known = self.store.first::<i64>(stored::knows(user, &from)).await?.is_some();
         let mut counts = vec![(PAIR, PAIR.key([&account, &from])), (CLIENT, CLIENT.key(["", &from]))];
         if !known {
             counts.push((ACCOUNT, ACCOUNT.key([&account, ""])));

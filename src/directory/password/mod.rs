@@ -90,6 +90,11 @@ impl Hasher {
         self.count.clone()
     }
 
+    /// Refuses when too many wait already: for what shall not be begun in vain.
+    pub(super) fn check_room(&self) -> Result<(), Error> {
+        self.queue.check_room()
+    }
+
     /// The part of the rule that costs nothing: the length, in code points.
     fn check_length(&self, password: &Password) -> Result<(), Rule> {
         match password.0.chars().count() {

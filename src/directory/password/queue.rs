@@ -55,6 +55,14 @@ impl Queue {
         Self::sized(workers, workers.saturating_mul(WAITING_PER_WORKER))
     }
 
+    /// Refuses as [`Queue::run`] would, as far as one can tell beforehand.
+    pub(super) fn check_room(&self) -> Result<(), Error> {
+        match self.places.available_permits() {
+            0 => Err(Error::Busy { retry_after: RETRY_AFTER }),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn sized(workers_max: usize, waiting_max: usize) -> Self {
         let places = Arc::new(Semaphore::new(workers_max.saturating_add(waiting_max)));
         let (line, wake) = (Mutex::default(), Condvar::new());

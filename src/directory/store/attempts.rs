@@ -20,7 +20,7 @@ pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Moment) -> Sql {
 }
 
 /// Something, if this user has signed in from this network before.
-pub(in crate::directory) fn knows(user: UserId, network: &str) -> Sql {
+pub(in crate::directory) fn knows(user: i64, network: &str) -> Sql {
     Sql::new("SELECT user_id FROM known_addresses WHERE user_id = $1 AND network = $2")
         .bind(user)
         .bind(network)
