@@ -20,8 +20,8 @@ async fn filled(backend: Backend, users: i64) -> Database {
         Backend::Sqlite => format!("i % {every} = 0"),
         Backend::Postgres => format!("(i % {every} = 0)"),
     };
-    // 2025-01-01, and a minute on for each user.
-    let at = "1735689600000000 + i * 60000000";
+    // Two weeks from 2025-01-01 on, however many there are: a minute for each of 20,000.
+    let at = format!("1735689600000000 + i * {}", 60_000_000 * 20_000 / users);
     database.sql(&format!(
         "INSERT INTO users (username, username_key, mobile_number, email, email_key, avatar, first_name, last_name, gender, \
            password, is_active, is_staff, is_admin, last_login, last_seen_at, created_at, updated_at, search_key) \
@@ -90,7 +90,10 @@ fn serves(backend: Backend, index: &str, plan: &str) -> bool {
     let whole = has(&["SCAN u\n".to_owned(), "Seq Scan on users".to_owned()]);
     !whole
         && match (backend, index) {
-            (Backend::Sqlite, "pkey") => has(&["USING INTEGER PRIMARY KEY".to_owned()]),
+            // With statistics it may skip through a smaller index in which few values stand before the ids.
+            (Backend::Sqlite, "pkey") => {
+                has(&["USING INTEGER PRIMARY KEY".to_owned(), "AND id>? AND id<?".to_owned()])
+            }
             (Backend::Sqlite, "users_search") => has(&["users_search VIRTUAL TABLE INDEX".to_owned()]),
             (Backend::Sqlite, index) => has(&[format!("INDEX {index} "), format!("INDEX {index}\n")]),
             (Backend::Postgres, "pkey") => has(&["users_pkey".to_owned()]),
@@ -98,17 +101,32 @@ fn serves(backend: Backend, index: &str, plan: &str) -> bool {
         }
 }
 
+async fn each_filter_has_its_index(backend: Backend, users: i64) {
+    let database = filled(backend, users).await;
+    for statistics in ["SELECT 1", "ANALYZE"] {
+        database.sql(statistics).await;
+        for (query, index) in FILTERS {
+            let [_, count] = plans(&database, query).await;
+            assert!(
+                serves(backend, index, &count),
+                "{query} is not served by {index} after {statistics}:\n{count}"
+            );
+        }
+    }
+}
+
 both! {
     /// With statistics, and on SQLite also without: nobody gathers them there.
     async fn every_indexed_filter_is_served_by_its_index(backend: Backend) {
-        let database = filled(backend, 20_000).await;
-        for statistics in ["SELECT 1", "ANALYZE"] {
-            database.sql(statistics).await;
-            for (query, index) in FILTERS {
-                let [_, count] = plans(&database, query).await;
-                assert!(serves(backend, index, &count), "{query} is not served by {index} after {statistics}:\n{count}");
-            }
-        }
+        each_filter_has_its_index(backend, 20_000).await;
+    }
+}
+
+both! {
+    /// The same in a directory of a million.
+    #[ignore = "takes minutes"]
+    async fn a_million_are_served_by_the_same_indexes(backend: Backend) {
+        each_filter_has_its_index(backend, 1_000_000).await;
     }
 }
 
