@@ -16,6 +16,10 @@ pub(super) fn complete(document: &OpenApi) -> Value {
     for item in items.filter_map(Value::as_object_mut) {
         let operations = item.iter_mut().filter(|(method, _)| METHODS.contains(&method.as_str()));
         for (_, operation) in operations {
+            // An operation that is open to all says so.
+            if operation.get("security").is_none() {
+                set(operation, "security", json!([]));
+            }
             let narrows = has_parameter(operation, "fields");
             if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
                 complete_responses(responses);
@@ -25,7 +29,21 @@ pub(super) fn complete(document: &OpenApi) -> Value {
             }
         }
     }
+    set(&mut value, "servers", json!([{ "url": "/", "description": "This server" }]));
+    if let Some(info) = value.get_mut("info") {
+        set(info, "license", json!({ "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" }));
+    }
+    drop_unused(&mut value);
     value
+}
+
+/// Drops schemas that nothing refers to: a page of rows holds its rows' schema itself.
+fn drop_unused(document: &mut Value) {
+    let text = document.to_string();
+    let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    if let Some(schemas) = schemas {
+        schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+    }
 }
 
 fn has_parameter(operation: &Value, name: &str) -> bool {
