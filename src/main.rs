@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Half the instructions of the system's for the small, short-lived pieces that requests are made of.
+/// Cheaper than the system's for the small, short-lived pieces that requests are made of.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -146,7 +146,7 @@ impl Picture {
 
 fn response(app: &App, peer: Peer, asked: &HeaderMap, known: &Recognised, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
-    // Copying a map is a third of the work of filling one.
+    // Copying a map costs less than filling one.
     let mut headers = app.express().headers.clone();
     if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::from(request_id(app, peer, asked))) {
         headers.insert(X_REQUEST_ID, id);
