@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::context::settings;
@@ -115,6 +115,8 @@ impl Server {
 
     /// Answers until SIGTERM or SIGINT, then lets what was begun finish.
     pub(super) async fn run(self) -> Result<(), Mistake> {
+        // Before the first request is answered: a stop that comes right then must cut none either.
+        let mut stops = Stops::listen()?;
         let (stop, stopped) = watch::channel(());
         let Self { app, tls, limits, listeners, metrics, workers } = self;
         let stopping = |mut stopped: watch::Receiver<()>| async move {
@@ -157,7 +159,7 @@ impl Server {
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
-            told = told_to_stop() => told?,
+            () = stops.told() => {}
             // A server that ends by itself leaves the process deaf: better gone and started anew.
             _ = servers.next() => return Err(Mistake::inside("a listener ended by itself: see the log")),
         }
@@ -313,16 +315,32 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
-async fn told_to_stop() -> Result<(), Mistake> {
-    let unusable = |error: io::Error| Mistake::inside(format!("signals cannot be received: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
-    // The terminal is gone.
-    let mut hangup = signal(SignalKind::hangup()).map_err(unusable)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
+/// The signals that ask the server to stop.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+    /// The terminal is gone.
+    hangup: Signal,
+}
+
+impl Stops {
+    /// From here on they no longer end the process by themselves.
+    fn listen() -> Result<Self, Mistake> {
+        let stop = |kind| {
+            signal(kind).map_err(|error| Mistake::inside(format!("signals cannot be received: {error}")))
+        };
+        Ok(Self {
+            terminate: stop(SignalKind::terminate())?,
+            interrupt: stop(SignalKind::interrupt())?,
+            hangup: stop(SignalKind::hangup())?,
+        })
     }
-    Ok(())
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
