@@ -7,7 +7,9 @@ use serde_json::json;
 use super::access::{Actor, Deed, Who, may, may_deal_in};
 use super::audit::{self, Object};
 use super::error::Error;
-use super::model::{Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, User, UserId, UserKey};
+use super::model::{
+    KeptDigest, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, User, UserId, UserKey,
+};
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
 use super::{Directory, users};
@@ -215,7 +217,7 @@ pub(super) fn row(
         user_id,
         name,
         kind,
-        digest: key.digest(),
+        digest: KeptDigest::Sha256(key.digest()),
         prefix: key.prefix(),
         last_four: key.last_four(),
         created_at,

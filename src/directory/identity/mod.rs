@@ -35,7 +35,7 @@ pub use self::recognised::Recognised;
 use self::recognised::{Entry, Found, Recollection};
 use self::uses::Use;
 use super::error::Error;
-use super::model::{Moment, Token, TokenDigest, TokenState, User};
+use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenState, User};
 use super::store::{Dialect, OpenError, Store};
 use super::{Directory, Settings, store};
 
@@ -128,7 +128,7 @@ impl Directory {
     /// Who presented this key? It reads, with one look-up, and never writes.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
-        let found: Option<Identity> = self.store.first(store::identities::find(digest)).await?;
+        let found: Option<Identity> = self.store.first(find(key, digest)).await?;
         let identity = found.ok_or(Unauthenticated::InvalidToken)?;
         if identity.token.state(self.clock.now()) != TokenState::Active {
             return Err(Unauthenticated::InvalidToken);
@@ -150,9 +150,9 @@ impl Directory {
         let now = self.clock.now();
         let entry = match self.store.dialect() {
             // Nothing is waited for but a file.
-            Dialect::Sqlite => self.entry(digest, draw, now).await?,
+            Dialect::Sqlite => self.entry(key, digest, draw, now).await?,
             Dialect::Postgres => {
-                timeout(PATIENCE, self.entry(digest, draw, now)).await.unwrap_or_else(|_| {
+                timeout(PATIENCE, self.entry(key, digest, draw, now)).await.unwrap_or_else(|_| {
                     Err(Error::Unavailable("PostgreSQL did not answer in time".to_owned()))
                 })?
             }
@@ -166,6 +166,7 @@ impl Directory {
 
     async fn entry(
         &self,
+        key: &str,
         digest: TokenDigest,
         draw: impl Fn(&Identity) -> Bytes + Send,
         now: Moment,
@@ -189,7 +190,7 @@ impl Directory {
         // The position first: what changes while we read is not in what we keep.
         let seen = ledger.position();
         loads.inc();
-        let found: Vec<Identity> = self.store.prompt(store::identities::find(digest)).await?;
+        let found: Vec<Identity> = self.store.prompt(find(key, digest)).await?;
         let entry = match found.first() {
             Some(identity) => Entry::Known(Arc::new(Recognised::new(identity, draw(identity), seen))),
             None => Entry::Unknown(seen),
@@ -219,6 +220,10 @@ impl Directory {
     pub fn cached(&self) -> (u64, u64) {
         self.reception.recollection.size()
     }
+}
+
+fn find(key: &str, digest: TokenDigest) -> store::Sql {
+    store::identities::find(digest, KeptDigest::of_another_system(key))
 }
 
 #[cfg(test)]

@@ -21,6 +21,6 @@ pub use key::{GroupKey, UserKey};
 pub use moment::Moment;
 pub use permission::Permission;
 pub use text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold};
-pub use token::{Token, TokenDigest, TokenKey, TokenKind, TokenState};
+pub use token::{KeptDigest, Token, TokenDigest, TokenKey, TokenKind, TokenState};
 pub use user::{ONLINE_FOR, User};
 pub use version::{Expected, Version};

@@ -3,14 +3,14 @@
 //! A key of ours is `wrd_`, 30 random base62 digits (178 bits), and 6 base62 digits of the CRC-32 of
 //! those 34 characters: 40 in all, the width of Django REST Framework's key column. The checksum lets
 //! a mistyped or made-up key be refused without a look-up, and lets secret scanners find ours.
-//! Only the SHA-256 of a key is ever stored; a random key needs no slow hash.
+//! Only a digest of a key is ever stored, SHA-256 where we made it: a random key needs no slow hash.
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Moment, TokenId, UserId};
+use super::{Moment, Rule, TokenId, UserId};
 
 const PREFIX: &str = "wrd_";
 const RANDOM_DIGITS: usize = 30;
@@ -116,6 +116,62 @@ impl TokenDigest {
 impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenDigest(***)")
+    }
+}
+
+/// What is kept of a key: its SHA-256, or its SHA-512 when it came from django-rest-knox, which has nothing else
+/// (<https://jazzband.github.io/django-rest-knox/settings/>, `SECURE_HASH_ALGORITHM`).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum KeptDigest {
+    /// Ours, and that of a key that was imported in clear.
+    Sha256(TokenDigest),
+    /// Imported as it was.
+    Sha512(Box<[u8; 64]>),
+}
+
+impl KeptDigest {
+    /// What a presented key may be kept as besides its [`TokenDigest`]; never a key of our own form.
+    pub fn of_another_system(key: &str) -> Option<Self> {
+        (!key.starts_with(PREFIX)).then(|| Self::Sha512(Box::new(Sha512::digest(key.as_bytes()).into())))
+    }
+
+    /// Reads what [`fmt::LowerHex`] wrote: 64 hexadecimal digits of SHA-256, or 128 of SHA-512.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let digits: Vec<u8> =
+            hex.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+        let bytes: Vec<u8> =
+            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+        if digits.len() % 2 == 0 { Self::try_from(bytes).ok() } else { None }
+    }
+
+    /// The bytes the database keeps.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Sha256(digest) => digest.as_bytes(),
+            Self::Sha512(digest) => digest.as_slice(),
+        }
+    }
+}
+
+impl TryFrom<Vec<u8>> for KeptDigest {
+    type Error = Rule;
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Rule> {
+        let sha256 = bytes.as_slice().try_into().map(|digest| Self::Sha256(TokenDigest(digest)));
+        sha256
+            .or_else(|_| bytes.as_slice().try_into().map(|digest| Self::Sha512(Box::new(digest))))
+            .map_err(|_| Rule::Other("A digest is SHA-256 or SHA-512.".to_owned()))
+    }
+}
+
+impl fmt::LowerHex for KeptDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeptDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptDigest(***)")
     }
 }
 
@@ -259,6 +315,20 @@ mod tests {
         assert!(TokenDigest::of_presented(&"k".repeat(257)).is_none());
         assert!(TokenDigest::of_presented("").is_none());
         assert!(TokenDigest::of_presented("wrd_short").is_none());
+    }
+
+    #[test]
+    fn a_kept_digest_is_of_one_of_two_kinds_and_survives_its_hexadecimal_form() {
+        let of_knox = KeptDigest::of_another_system("b0ba").unwrap();
+        let ours = KeptDigest::Sha256(key_from(3).digest());
+        for digest in [of_knox.clone(), ours] {
+            assert_eq!(KeptDigest::from_hex(&format!("{digest:x}")), Some(digest));
+        }
+        assert_eq!(format!("{of_knox:x}").len(), 128);
+        for wrong in ["", "00", "zz", &"0".repeat(63), &"0".repeat(129)] {
+            assert_eq!(KeptDigest::from_hex(wrong), None, "{wrong}");
+        }
+        assert_eq!(KeptDigest::of_another_system(key_from(3).reveal()), None);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use super::sql::Sql;
 use super::users::numbers;
 use super::{tokens, users};
 use crate::directory::identity::Identity;
-use crate::directory::model::{Token, TokenDigest, User};
+use crate::directory::model::{KeptDigest, Token, TokenDigest, User};
 
 /// The identity of a key's digest, whatever its state: whether the token still opens the door is for
-/// `identity` to say.
-pub(in crate::directory) fn find(digest: TokenDigest) -> Sql {
+/// `identity` to say. A key of another system may be kept by another digest.
+pub(in crate::directory) fn find(digest: TokenDigest, other: Option<KeptDigest>) -> Sql {
     Sql::new(concat!(
         "SELECT ",
         tokens::columns!(),
@@ -20,9 +20,10 @@ pub(in crate::directory) fn find(digest: TokenDigest) -> Sql {
               SELECT permission_id FROM user_permissions WHERE user_id = u.id \
               UNION SELECT gp.permission_id FROM memberships m \
                 JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = u.id)) \
-         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = $1",
+         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest IN ($1, $2)",
     ))
-    .bind(digest)
+    .bind(KeptDigest::Sha256(digest))
+    .bind(other.unwrap_or(KeptDigest::Sha256(digest)))
 }
 
 impl FromRow for Identity {

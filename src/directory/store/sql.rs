@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use rusqlite::types::ToSqlOutput;
 use tokio_postgres::types::{IsNull, Type, private::BytesMut};
 
-use crate::directory::model::{GroupId, Moment, PermissionId, TokenDigest, TokenId, UserId};
+use crate::directory::model::{GroupId, KeptDigest, Moment, PermissionId, TokenId, UserId};
 
 /// One parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +131,8 @@ impl From<TokenId> for Value {
         Self::Int(value.get())
     }
 }
-impl From<TokenDigest> for Value {
-    fn from(value: TokenDigest) -> Self {
+impl From<KeptDigest> for Value {
+    fn from(value: KeptDigest) -> Self {
         Self::Bytes(value.as_bytes().to_vec())
     }
 }

@@ -6,7 +6,7 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::users::moment;
 use crate::directory::error::Error;
-use crate::directory::model::{Moment, Token, TokenDigest, TokenId, TokenKind, UserId};
+use crate::directory::model::{KeptDigest, Moment, Token, TokenId, TokenKind, UserId};
 
 /// The columns of a [`Token`], in the order [`FromRow`] reads them; `t` is the tokens table.
 macro_rules! columns {
@@ -50,7 +50,7 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) user_id: UserId,
     pub(in crate::directory) name: String,
     pub(in crate::directory) kind: TokenKind,
-    pub(in crate::directory) digest: TokenDigest,
+    pub(in crate::directory) digest: KeptDigest,
     pub(in crate::directory) prefix: String,
     pub(in crate::directory) last_four: String,
     pub(in crate::directory) created_at: Moment,
