@@ -144,27 +144,32 @@ impl Directory {
         }
     }
 
-    /// Walks the whole chain from its first event, in constant memory.
+    /// Walks the whole chain, as it is at one moment, from its first event, in constant memory.
     pub async fn verify_audit(&self, actor: &Actor, expected: Option<&str>) -> Result<Verification, Error> {
         may(actor, Deed::ReadAudit)?;
-        let seen = expected.map(|_| false);
-        let mut walk = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
-        let (mut after, mut head) = (0, Vec::new());
-        loop {
-            let page: Vec<Recorded> = self.store.all(store::audit::page(after, PAGE)).await?;
-            let Some(last) = page.last() else { return Ok(walk) };
-            after = last.id;
-            for recorded in page {
-                if let Some(why) = misfit(&head, &recorded) {
-                    walk.broken = Some((recorded.id, why));
-                    return Ok(walk);
-                }
-                walk.good += 1;
-                head = recorded.link.hash;
-                walk.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
-                walk.expected_seen =
-                    walk.expected_seen.map(|seen| seen || Some(walk.head.as_str()) == expected);
+        let expected = expected.map(str::to_owned);
+        self.store.snapshot(move |tx| walk(tx, expected.as_deref())).await
+    }
+}
+
+/// Walks the whole chain from its first event.
+fn walk(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, Error> {
+    let seen = expected.map(|_| false);
+    let mut walk = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
+    let (mut after, mut head) = (0, Vec::new());
+    loop {
+        let page: Vec<Recorded> = tx.all(&store::audit::page(after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(walk) };
+        after = last.id;
+        for recorded in page {
+            if let Some(why) = misfit(&head, &recorded) {
+                walk.broken = Some((recorded.id, why));
+                return Ok(walk);
             }
+            walk.good += 1;
+            head = recorded.link.hash;
+            walk.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+            walk.expected_seen = walk.expected_seen.map(|seen| seen || Some(walk.head.as_str()) == expected);
         }
     }
 }

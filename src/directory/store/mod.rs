@@ -2,7 +2,7 @@
 //!
 //! Each file below names one noun and holds its statements, each once, for both databases. The rest is
 //! the seam: [`sql`] (a statement), [`row`] (a row), [`sqlite`] and [`postgres`] (who runs it), [`tx`]
-//! and [`writer`] (transactions), [`migrate`] and [`open`] (the schema and its database).
+//! [`writer`] and [`snapshot`] (transactions), [`migrate`] and [`open`] (the schema and its database).
 //!
 //! Never in here: a rule about who may do what, or about what a value may be.
 
@@ -11,8 +11,11 @@ mod migrate;
 mod open;
 mod postgres;
 mod row;
+mod snapshot;
 mod sql;
 mod sqlite;
+#[cfg(test)]
+mod trial;
 mod tx;
 mod writer;
 
@@ -60,6 +63,11 @@ const PROMPT_CONNECTIONS: usize = 2;
 /// The longest that such a statement may take.
 const PROMPT: Duration = Duration::from_millis(800);
 
+/// Connections to PostgreSQL beside the others, for long reads: an export must not keep requests waiting.
+const LONG_CONNECTIONS: usize = 4;
+/// The longest that one statement of a long read may take.
+const LONG: Duration = Duration::from_mins(1);
+
 /// How long a migration may take on PostgreSQL before the connection is given up.
 const MIGRATION_PATIENCE: Duration = Duration::from_hours(24);
 
@@ -87,10 +95,12 @@ enum Backend {
         directory: PathBuf,
         patience: Duration,
     },
-    /// The second pool is for what every request waits for: no list may take its connections.
+    /// The second pool is for what every request waits for: no list may take its connections. The third is for
+    /// long reads, which may take theirs for hours.
     Postgres {
         pool: Pool,
         prompt: Pool,
+        long: Pool,
         runtime: Handle,
         patience: Duration,
     },
@@ -240,7 +250,8 @@ impl Backend {
             Location::Postgres(url) => {
                 let pool = postgres::pool(url, settings.connections, patience)?;
                 let prompt = postgres::pool(url, PROMPT_CONNECTIONS, patience)?;
-                Ok(Self::Postgres { pool, prompt, runtime: Handle::current(), patience })
+                let long = postgres::pool(url, LONG_CONNECTIONS, LONG)?;
+                Ok(Self::Postgres { pool, prompt, long, runtime: Handle::current(), patience })
             }
         }
     }

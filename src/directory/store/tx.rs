@@ -80,12 +80,12 @@ impl<'a> Tx<'a> {
         Self { link }
     }
 
-    pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+    pub(in crate::directory) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
         self.link.all(sql)
     }
 
     /// The first row, if there is one.
-    pub(super) fn first<T: FromRow>(&self, sql: &Sql) -> Result<Option<T>, StoreError> {
+    pub(in crate::directory) fn first<T: FromRow>(&self, sql: &Sql) -> Result<Option<T>, StoreError> {
         Ok(self.all(sql)?.into_iter().next())
     }
 
