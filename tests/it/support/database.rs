@@ -19,8 +19,8 @@ pub enum Backend {
 pub struct Database {
     pub location: Location,
     place: TempDir,
-    /// The PostgreSQL server and the database's name there.
-    server: Option<(String, String)>,
+    /// What holds the PostgreSQL database.
+    loan: Option<Loan>,
 }
 
 impl Database {
@@ -29,16 +29,11 @@ impl Database {
         let place = tempfile::tempdir().unwrap();
         match backend {
             Backend::Sqlite => {
-                Self { location: Location::Sqlite(place.path().join("data")), place, server: None }
+                Self { location: Location::Sqlite(place.path().join("data")), place, loan: None }
             }
             Backend::Postgres => {
-                let (server, name) = create_database().await;
-                let (base, _) = server.rsplit_once('/').unwrap();
-                Self {
-                    location: Location::Postgres(format!("{base}/{name}")),
-                    place,
-                    server: Some((server, name)),
-                }
+                let loan = Loan::new().await;
+                Self { location: Location::Postgres(loan.url()), place, loan: Some(loan) }
             }
         }
     }
@@ -97,11 +92,11 @@ impl Database {
 
     /// Takes the database away from whoever is using it.
     pub async fn take_away(&self) {
-        match (&self.location, &self.server) {
+        match (&self.location, &self.loan) {
             (Location::Sqlite(directory), _) => std::fs::remove_file(directory.join("wardroom.db")).unwrap(),
-            (Location::Postgres(_), Some((server, name))) => {
-                let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-                connect(server).await.batch_execute(&drop).await.unwrap();
+            (Location::Postgres(_), Some(loan)) => {
+                let drop = format!("DROP DATABASE {} WITH (FORCE)", loan.name);
+                connect(&loan.server).await.batch_execute(&drop).await.unwrap();
             }
             (Location::Postgres(_), None) => panic!("a database without a server"),
         }
@@ -119,36 +114,55 @@ impl Database {
     }
 }
 
-impl Drop for Database {
+/// A PostgreSQL database on the suite's server, dropped when the test ends.
+pub struct Loan {
+    server: String,
+    name: String,
+}
+
+impl Loan {
+    /// A new, empty database.
+    pub async fn new() -> Self {
+        Self::copy_of("template1").await
+    }
+
+    /// A copy of another database, to which nobody may be connected.
+    pub async fn copy_of(template: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let server = server();
+        let name = format!("wardroom_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        connect(&server).await.batch_execute(&create).await.unwrap();
+        Self { server, name }
+    }
+
+    pub fn url(&self) -> String {
+        let (base, _) = self.server.rsplit_once('/').unwrap();
+        format!("{base}/{}", self.name)
+    }
+}
+
+impl Drop for Loan {
     fn drop(&mut self) {
-        let Some((server, name)) = self.server.take() else { return };
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = std::mem::take(&mut self.server);
         // Off this thread's runtime, which may be the one that is ending.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                connect(&server).await.batch_execute(&drop).await.unwrap();
-            });
+            runtime.block_on(async { connect(&server).await.batch_execute(&drop).await.unwrap() });
         });
         dropped.join().unwrap();
     }
 }
 
-async fn create_database() -> (String, String) {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let server = server();
-    let name = format!("wardroom_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    connect(&server).await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-    (server, name)
-}
-
 #[expect(clippy::disallowed_methods, reason = "the test command tells the suite where PostgreSQL is")]
-fn server() -> String {
+pub fn server() -> String {
     std::env::var("WARDROOM_TEST_POSTGRES")
         .expect("WARDROOM_TEST_POSTGRES names no PostgreSQL server: run the tests with scripts/test")
 }
 
-async fn connect(url: &str) -> tokio_postgres::Client {
+/// A connection; a URL of the suite's server.
+pub async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

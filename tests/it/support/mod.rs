@@ -1,13 +1,15 @@
-//! What tests share: databases that are made and thrown away, a server with the usual people, and a
-//! client that sees every byte.
+//! What tests share: databases that are made and thrown away, a server with the usual people, a client that
+//! sees every byte, and real Django projects.
 
 pub mod client;
 pub mod conformance;
 pub mod database;
+pub mod django;
 pub mod site;
 
 pub use client::{Answer, Request};
 pub use database::{Backend, Database};
+pub use django::DjangoProject;
 pub use site::Site;
 
 /// Makes a test of each database out of one body.

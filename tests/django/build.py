@@ -1,0 +1,40 @@
+"""Builds the project that the environment tells of (see office/settings.py): migrates, fills, asks.
+
+    build.py DIRECTORY                writes people.json and answers.json there
+    build.py --fault NAME [NAME ...]  spoils a project that is built, as real ones are spoiled
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import django
+from django.db.backends.signals import connection_created
+
+
+def hurry(connection, **_):
+    """What is built for a test need not survive a power cut."""
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA synchronous = OFF")
+
+
+def main(arguments):
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "office.settings")
+    django.setup()
+    connection_created.connect(hurry)
+    if arguments[0] == "--fault":
+        from material.faults import spoil
+
+        return spoil(arguments[1:])
+    from django.core.management import call_command
+    from material.answers import answers
+    from material.fill import fill
+
+    place = Path(arguments[0])
+    call_command("migrate", verbosity=0)
+    fill(place / "people.json")
+    answers(place / "people.json", place / "answers.json")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
