@@ -154,7 +154,7 @@ both! {
             assert!(found.keys().copied().eq(forms.map(|(hasher, _)| hasher)), "{:?}", found.keys());
             for (hasher, form) in forms {
                 let there = &found[hasher];
-                assert!(there.len() > 1, "{hasher}");
+                assert!(hasher.starts_with("default ") || there.len() > 10, "{hasher}");
                 assert!(there.iter().all(|person| person.encoded.starts_with(form)), "{hasher}");
                 let usable = hasher != "never set" && hasher != "unusable";
                 assert!(there.iter().all(|person| person.password.is_some() == usable), "{hasher}");
