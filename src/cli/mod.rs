@@ -6,6 +6,7 @@
 //! Never in here: a rule about users and rights (the directory keeps them), or SQL.
 
 mod audit;
+mod compare;
 mod config;
 mod context;
 mod demo;
@@ -31,11 +32,11 @@ use crate::config::{CommonFlags, Config, Flags, Loaded};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  something failed inside, or `doctor` or `audit verify` found a fault
+  1  something failed inside, `doctor` or `audit verify` found a fault, or `compare` a difference
   2  the command line or a setting is wrong
   3  there is no such user, group or token
   4  refused: the input breaks a rule, or the deed is not allowed
-  5  the database cannot be opened or asked
+  5  the database, or a server to compare, cannot be opened or asked
 
 Start here:
   wardroom demo                     try it with example people, nothing is kept
@@ -81,6 +82,8 @@ enum Verb {
     /// The audit trail: list, verify.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
+    /// Ask the old server and this one the same, and tell every difference: the proof before a switch.
+    Compare(compare::Compare),
     /// Check the settings, the database and its content, and tell what is wrong.
     Doctor,
     /// Settings: show, reference.
@@ -144,6 +147,7 @@ fn run(cli: Cli) -> Result<Report, Mistake> {
     match verb {
         Verb::Serve(serve) => on_runtime(serve::run(load(Some(&serve.settings))?.config, serve.init)),
         Verb::Demo(demo) => demo::run(&Flags::of(&common, Some(&demo.settings))),
+        Verb::Compare(compare) => on_runtime(compare::run(compare)),
         Verb::Config(verb) => config::run(verb, &common),
         Verb::Openapi => Ok(openapi()),
         Verb::Completions(Completions { shell }) => Ok(completions(shell)),

@@ -84,6 +84,11 @@ impl Mistake {
         Self::new(2, "usage", message)
     }
 
+    /// A server that cannot be asked.
+    pub(super) fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(5, "unreachable", message)
+    }
+
     pub(super) fn render(&self, as_json: bool) -> String {
         if as_json {
             let error = json!({ "kind": self.kind, "message": self.message, "fields": self.fields });

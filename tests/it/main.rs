@@ -23,6 +23,7 @@ mod api_users_me;
 mod api_versions;
 mod audit;
 mod cli;
+mod compare;
 mod database;
 mod directory;
 mod django_material;

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::support::{Answer, Backend, Database, Request, both};
 
 /// A running `wardroom`, killed when the test ends.
-struct Process {
+pub struct Process {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
 }
@@ -25,7 +25,7 @@ impl Process {
     }
 
     /// Reads the log up to the line that says where something listens.
-    fn address(&mut self, message: &str) -> SocketAddr {
+    pub fn address(&mut self, message: &str) -> SocketAddr {
         self.record(message)["address"].as_str().unwrap().parse().unwrap()
     }
 
@@ -73,7 +73,7 @@ pub fn wardroom(args: &[&str]) -> Command {
     command
 }
 
-fn serve(database: &Database, args: &[&str]) -> Process {
+pub fn serve(database: &Database, args: &[&str]) -> Process {
     let place = database.args();
     let mut command = wardroom(&["serve", "--listen", "127.0.0.1:0"]);
     command.args(place).args(args);

@@ -1,0 +1,152 @@
+//! The sums of a run as a text for people and as JSON.
+//!
+//! Values come from servers: nothing of them reaches a terminal that could steer it. Never in here: what was found
+//! or what it is worth.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::tally::{Example, Found, Group, Tally};
+use crate::cli::report::Report;
+
+/// The report. Its exit code is 1 when a difference counts, and when nothing is proven.
+pub(super) fn report(tally: &Tally, old: &str, new: &str) -> Report {
+    let verdict = verdict(tally);
+    let mut text = format!(
+        "old: {old}\nnew: {new}\n\n{} requests to each: {} identical, {} with expected differences only, {} different\n",
+        tally.requests, tally.identical, tally.as_expected, tally.different
+    );
+    // Writing to a text does not fail.
+    let _ = write_groups(&mut text, tally);
+    let _ = writeln!(text, "\n{}", printable(&verdict));
+    let mut report = Report::new(text, json(tally, old, new, &verdict));
+    report.code = (!is_proven(tally)).into();
+    report
+}
+
+fn is_proven(tally: &Tally) -> bool {
+    tally.different == 0 && tally.stopped.is_none() && tally.accepted > 0
+}
+
+fn verdict(tally: &Tally) -> String {
+    let Tally { requests, different, stopped, accepted, .. } = tally;
+    let stopped = stopped.as_ref().map(|why| format!("Stopped early: {why}."));
+    let verdict = match (different, accepted) {
+        (0, 0) => "Nothing is proven: not one key was accepted by both servers.".to_owned(),
+        (0, _) if stopped.is_some() => "No difference so far.".to_owned(),
+        (0, _) => "No difference that counts.".to_owned(),
+        _ => format!("Different: {different} of {requests} requests."),
+    };
+    stopped.into_iter().chain([verdict]).collect::<Vec<_>>().join(" ")
+}
+
+fn write_groups(text: &mut String, tally: &Tally) -> std::fmt::Result {
+    let mut real: Vec<_> = tally.groups.iter().filter(|(group, _)| group.counts).collect();
+    real.sort_by_key(|(_, found)| std::cmp::Reverse(found.count));
+    if !real.is_empty() {
+        text.push_str("\nDifferences:\n");
+    }
+    for (group, found) in real {
+        writeln!(text, "{:>8}  {}: {}", found.count, printable(&group.request), printable(&called(group)))?;
+        if let Some(why) = group.expected {
+            writeln!(text, "          (expected: {why})")?;
+        }
+        for example in &found.examples {
+            write_example(text, example)?;
+        }
+    }
+    // Of what is intended, people want to see that nothing else hides in it: what and why, once for all requests.
+    let mut expected: Vec<(String, &str, u64)> = Vec::new();
+    for (group, found) in tally.groups.iter().filter(|(group, _)| !group.counts) {
+        let (called, why) = (called(group), group.expected.unwrap_or_default());
+        match expected.iter_mut().find(|(known, reason, _)| *known == called && *reason == why) {
+            Some((.., count)) => *count += found.count,
+            None => expected.push((called, why, found.count)),
+        }
+    }
+    expected.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
+    if !expected.is_empty() {
+        text.push_str("\nExpected:\n");
+    }
+    for (called, why, count) in expected {
+        writeln!(text, "{count:>8}  {}: {why}", printable(&called))?;
+    }
+    if tally.left_out > 0 {
+        writeln!(text, "\n{} more differences are of too many kinds to be told apart.", tally.left_out)?;
+    }
+    Ok(())
+}
+
+fn write_example(text: &mut String, example: &Example) -> std::fmt::Result {
+    let shown = |value: &Option<String>| printable(value.as_deref().unwrap_or("nothing"));
+    text.push_str("            ");
+    if let (Some(source), Some(key)) = (&example.source, &example.key) {
+        write!(text, "{}, key {}: ", printable(source), printable(key))?;
+    }
+    if let Some(at) = &example.at {
+        write!(text, "{}: ", printable(at))?;
+    }
+    writeln!(text, "{} -> {}", shown(&example.old), shown(&example.new))
+}
+
+/// Kind and field, as one says them.
+fn called(group: &Group) -> String {
+    match (group.field.as_str(), group.kind.as_str()) {
+        ("", kind) => kind.to_owned(),
+        (field, kind) => format!("{field} ({kind})"),
+    }
+}
+
+/// A text without control characters and the like.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| {
+        let plain = !c.is_control() && (c.is_ascii() || c.escape_debug().count() == 1);
+        if plain { c.to_string() } else { c.escape_default().to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
+fn json(tally: &Tally, old: &str, new: &str, verdict: &str) -> Value {
+    let groups: Vec<_> = tally.groups.iter().map(|(group, found)| group_json(group, found)).collect();
+    json!({
+        "old": old,
+        "new": new,
+        "requests": tally.requests,
+        "identical": tally.identical,
+        "expected": tally.as_expected,
+        "different": tally.different,
+        "accepted": tally.accepted,
+        "proven": is_proven(tally),
+        "stopped": tally.stopped,
+        "verdict": verdict,
+        "differences": groups,
+        "left_out": tally.left_out,
+    })
+}
+
+fn group_json(group: &Group, found: &Found) -> Value {
+    let examples: Vec<_> = found.examples.iter().map(example_json).collect();
+    json!({
+        "request": group.request,
+        "kind": group.kind.as_str(),
+        "field": group.field,
+        "class": if group.counts { "different" } else { "expected" },
+        "reason": group.expected,
+        "count": found.count,
+        "examples": examples,
+    })
+}
+
+/// A side that has nothing is left out. A value that is too long is the beginning of its text.
+fn example_json(example: &Example) -> Value {
+    let value = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()));
+    let members = [
+        ("source", example.source.as_deref().map(Value::from)),
+        ("key", example.key.as_deref().map(Value::from)),
+        ("at", example.at.as_deref().map(Value::from)),
+        ("old", example.old.as_ref().map(value)),
+        ("new", example.new.as_ref().map(value)),
+    ];
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
