@@ -1,5 +1,6 @@
 //! `wardroom compare`: two real servers, and servers written by hand that answer as Django does, or badly.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -500,7 +501,18 @@ async fn tls_is_checked() {
     assert_eq!(plain.code, Some(5), "{}", plain.err);
 }
 
-/// Ctrl-C does not throw away what was found.
+/// Both ends of a terminal.
+fn terminal() -> (std::fs::File, std::fs::File) {
+    let ours =
+        rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&ours).unwrap();
+    rustix::pty::unlockpt(&ours).unwrap();
+    let name = rustix::pty::ptsname(&ours, vec![]).unwrap().into_string().unwrap();
+    let theirs = std::fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    (ours.into(), theirs)
+}
+
+/// Whoever looks is told how far it is, and Ctrl-C does not throw away what was found.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_run_tells_what_it_found() {
     let old = plain(r#"{"a":1}"#).await;
@@ -514,10 +526,15 @@ async fn an_interrupted_run_tells_what_it_found() {
     let keys = place.path().join("keys");
     std::fs::write(&keys, "first\nsecond\n").unwrap();
     let mut command = command(&["--old", &urls[0], "--new", &urls[1], "--only-tokens", "--timeout", "1h"]);
-    let child =
-        command.arg("--tokens").arg(&keys).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while new.seen().len() < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    let (mut ours, theirs) = terminal();
+    let child = command.arg("--tokens").arg(&keys).stdout(Stdio::piped()).stderr(theirs).spawn().unwrap();
+    // Now the child alone keeps the terminal open, until it ends.
+    drop(command);
+    let mut shown = String::new();
+    while !shown.contains("1 of 2 requests, 1 different, ") {
+        let mut piece = [0; 1024];
+        let length = tokio::task::block_in_place(|| ours.read(&mut piece)).unwrap();
+        shown += std::str::from_utf8(&piece[..length]).unwrap();
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = tokio::task::block_in_place(|| child.wait_with_output()).unwrap();

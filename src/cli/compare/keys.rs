@@ -15,7 +15,7 @@ const LONGEST_LINE: usize = 4096;
 /// A shorter key is not shown in part: too little of it would be left to guess.
 const SHOWN_FROM: usize = 16;
 
-/// Keys, one after the other. The first error is the last item.
+/// Keys, one after the other, read on a thread of their own, which they may block. An error ends the run.
 pub(super) type Keys = Box<dyn Iterator<Item = Result<Key, Mistake>> + Send>;
 
 /// The key of somebody's token, and where it was found.

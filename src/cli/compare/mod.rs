@@ -112,12 +112,10 @@ impl Compare {
     async fn ask(self, old: Server, new: Server, keys: Keys, total: Option<u64>) -> Result<Report, Mistake> {
         let total = total.map(|keys| question::count(self.paths.len(), keys, self.only_tokens));
         let questions = question::questions(self.paths, keys, self.only_tokens);
-        let shown = [old.base.shown(), new.base.shown()];
-        let tally = Mutex::new(Tally::new(self.strict, usize::from(self.examples)));
-        let run = Run { old: Arc::new(old), new: Arc::new(new), ignored: self.ignore, tally };
-        let tally = run.go(questions, usize::from(self.concurrency), total).await?;
-        let [old, new] = shown;
-        Ok(summary::report(&tally, &old, &new))
+        let sums = Mutex::new(Tally::new(self.strict, usize::from(self.examples)));
+        let run = Arc::new(Run { old: Arc::new(old), new: Arc::new(new), ignored: self.ignore, sums });
+        run.go(questions, usize::from(self.concurrency), total).await?;
+        Ok(summary::report(&run.tally(), &run.old.base, &run.new.base))
     }
 
     fn servers(&self) -> Result<(Server, Server), Mistake> {

@@ -3,9 +3,10 @@
 //! Never in here: what is asked, or what a difference is worth.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
@@ -24,7 +25,7 @@ pub(super) struct Run {
     pub(super) new: Arc<Server>,
     /// JSON fields that are not compared.
     pub(super) ignored: Vec<String>,
-    pub(super) tally: Mutex<Tally>,
+    pub(super) sums: Mutex<Tally>,
 }
 
 type Questions = Receiver<Result<Question, Mistake>>;
@@ -33,42 +34,46 @@ impl Run {
     /// Asks all questions, `workers` at a time; `total` is for the progress alone. When a server does not answer the
     /// very first one, that is told and nothing else is asked.
     pub(super) async fn go(
-        self,
+        self: &Arc<Self>,
         questions: impl Iterator<Item = Result<Question, Mistake>> + Send + 'static,
         workers: usize,
         total: Option<u64>,
-    ) -> Result<Tally, Mistake> {
+    ) -> Result<(), Mistake> {
         let (feed, mut queue) = mpsc::channel(2 * workers);
         // A thread of its own: it may wait for ever for a line of standard input, and then ends with the process.
-        std::thread::spawn(move || {
+        let feeder = std::thread::spawn(move || {
             for question in questions {
                 if feed.blocking_send(question).is_err() {
                     break;
                 }
             }
         });
-        let run = Arc::new(self);
         if let Some(first) = queue.recv().await {
-            run.begin(&first?).await?;
+            self.begin(&first?).await?;
         }
+        // Heard from before the first of many requests on: what was found so far is told.
+        let mut interrupt = signal(SignalKind::interrupt())
+            .map_err(|error| Mistake::inside(format!("signals cannot be heard: {error}")))?;
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         let mut working = JoinSet::new();
         for _ in 0..workers {
-            working.spawn(Arc::clone(&run).work(Arc::clone(&queue)));
+            working.spawn(Arc::clone(self).work(Arc::clone(&queue)));
         }
         let ended = tokio::select! {
             ended = finish(working) => ended,
-            never = run.show_progress(total) => match never {},
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted.map_err(|error| Mistake::inside(format!("signals cannot be heard: {error}")))?;
-                run.tally().stopped.get_or_insert_with(|| "interrupted".to_owned());
+            never = self.show_progress(total) => match never {},
+            _ = interrupt.recv() => {
+                self.tally().stopped.get_or_insert_with(|| "interrupted".to_owned());
                 Ok(())
             }
         };
         clear_progress();
         ended?;
-        let tally = std::mem::replace(&mut *run.tally(), Tally::new(false, 0));
-        Ok(tally)
+        // Questions that ended because their reader broke are not all there are.
+        if self.tally().stopped.is_none() && feeder.join().is_err() {
+            return Err(Mistake::inside("the keys cannot be read to their end"));
+        }
+        Ok(())
     }
 
     async fn begin(&self, question: &Question) -> Result<(), Mistake> {
@@ -99,8 +104,9 @@ impl Run {
         Ok(())
     }
 
-    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was found so far.
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes how far it is, again and again, when somebody is looking.
@@ -111,12 +117,18 @@ impl Run {
         let started = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
-            let (done, different) = (self.tally().requests, self.tally().different);
-            let rate = u128::from(done) * 1000 / started.elapsed().as_millis().max(1);
-            let done = total.map_or_else(|| done.to_string(), |total| format!("{done} of {total}"));
-            let _ = write!(io::stderr(), "\r\x1b[K{done} requests, {different} different, {rate} a second");
+            // Before anything is written: a terminal may be slow, and everybody needs the sums.
+            let line = progress(&self.tally(), total, started.elapsed());
+            let _ = write!(io::stderr(), "\r\x1b[K{line}");
         }
     }
+}
+
+fn progress(tally: &Tally, total: Option<u64>, elapsed: Duration) -> String {
+    let Tally { requests, different, .. } = tally;
+    let rate = u128::from(*requests) * 1000 / elapsed.as_millis().max(1);
+    let done = total.map_or_else(|| requests.to_string(), |total| format!("{requests} of {total}"));
+    format!("{done} requests, {different} different, {rate} a second")
 }
 
 /// Waits for all workers; the first mistake ends them all.

@@ -7,11 +7,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::address::Base;
 use super::tally::{Example, Found, Group, Tally};
 use crate::cli::report::Report;
 
 /// The report. Its exit code is 1 when a difference counts, and when nothing is proven.
-pub(super) fn report(tally: &Tally, old: &str, new: &str) -> Report {
+pub(super) fn report(tally: &Tally, old: &Base, new: &Base) -> Report {
+    let [old, new] = [old, new].map(Base::shown);
     let verdict = verdict(tally);
     let mut text = format!(
         "old: {old}\nnew: {new}\n\n{} requests to each: {} identical, {} with expected differences only, {} different\n",
@@ -20,7 +22,7 @@ pub(super) fn report(tally: &Tally, old: &str, new: &str) -> Report {
     // Writing to a text does not fail.
     let _ = write_groups(&mut text, tally);
     let _ = writeln!(text, "\n{}", printable(&verdict));
-    let mut report = Report::new(text, json(tally, old, new, &verdict));
+    let mut report = Report::new(text, json(tally, &old, &new, &verdict));
     report.code = (!is_proven(tally)).into();
     report
 }

@@ -154,3 +154,37 @@ fn cut(text: &str) -> String {
         None => text.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::uri::PathAndQuery;
+
+    use super::*;
+    use crate::cli::compare::client::Answer;
+    use crate::cli::compare::keys::Key;
+    use crate::cli::compare::question::questions;
+
+    /// Guards against a server that answers with ever new fields filling the memory.
+    #[test]
+    fn whatever_is_found_the_sums_stay_small() {
+        let key = Key::new(b"0123456789abcdef0123", "line 1".to_owned());
+        let keys = vec![key.map_err(crate::cli::report::Mistake::usage)];
+        let paths = vec![PathAndQuery::from_static("/")];
+        let question = questions(paths, Box::new(keys.into_iter()), true).next().unwrap().unwrap();
+        let mut tally = Tally::new(false, 2);
+        let good = Ok(Answer { status: 200, ..Answer::default() });
+        for number in 0..1000 {
+            let field = format!("field{}", number % 500);
+            let long = format!("0123456789abcdef0123{}", "é".repeat(LONGEST_TEXT));
+            let found = vec![Difference::new(Kind::Extra, &field, None, Some(long.into()))];
+            tally.add(&question, &good, &good, found);
+        }
+        assert_eq!((tally.requests, tally.different, tally.accepted), (1000, 1000, 1000));
+        assert_eq!((tally.groups.len(), tally.left_out), (MOST_GROUPS, 600));
+        let found = tally.groups.values().next().unwrap();
+        assert_eq!((found.count, found.examples.len()), (2, 2));
+        let text = found.examples[0].new.as_deref().unwrap();
+        assert!(text.starts_with("\"0123...0123é") && text.ends_with("é..."), "{text}");
+        assert_eq!(text.chars().count(), LONGEST_TEXT + 3);
+    }
+}
