@@ -460,6 +460,17 @@ async fn a_connection_that_is_closed_between_requests_is_no_difference() {
     assert!(ran.out.contains("\n107 requests to each: 107 identical"), "{}", ran.out);
 }
 
+/// Guards against taking the body that older gunicorns send with `HEAD` for the next answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_with_head_is_not_the_next_answer() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    let old = Fake::start(move |_| Reply::Send(head.into())).await;
+    let new = plain("{}").await;
+    let ran = compare(old.address, new.address, &["--concurrency", "1"], &["abc", "def"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.out);
+    assert!(ran.out.contains("\n9 requests to each: 9 identical"), "{}", ran.out);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn both_servers_are_called_by_the_host_and_below_the_path_that_was_given() {
     let fakes = [plain("{}").await, plain("{}").await];

@@ -156,8 +156,9 @@ impl Line {
         Ok(answer)
     }
 
-    /// One request and its answer. A connection that was kept may have been closed meanwhile; then the request,
-    /// which changes nothing, is sent once more on a new one.
+    /// One request and its answer. A connection that was kept may have been closed meanwhile, or hold what the server
+    /// sent too much before (older gunicorns send a body with HEAD); then the request, which changes nothing, is sent
+    /// once more on a new one.
     async fn exchange(
         &mut self,
         method: &Method,
@@ -169,7 +170,7 @@ impl Line {
         let request = server.request(method, target, question)?;
         if let Some(mut kept) = self.kept.take() {
             match timeout(patience, kept.send(request.clone())).await.map_err(late)? {
-                Err(NoAnswer::Closed) => {}
+                Err(NoAnswer::Closed | NoAnswer::Malformed(_)) => {}
                 Err(other) => return Err(other),
                 Ok(answer) => {
                     self.kept = Some(kept);

@@ -57,12 +57,10 @@ pub(super) fn value(name: &str, old: &Value, new: &Value) -> Option<&'static str
             time(old, new).or_else(moved).or_else(|| address(old, new))
         }
         (Value::Array(old), Value::Array(new)) if name == "groups" => {
-            let ids = |values: &[Value]| -> Option<Vec<i64>> {
-                let mut ids = values.iter().map(Value::as_i64).collect::<Option<Vec<_>>>()?;
-                ids.sort_unstable();
-                Some(ids)
-            };
-            (ids(old)? == ids(new)?).then_some(GROUPS)
+            let ids = |values: &[Value]| values.iter().map(Value::as_i64).collect::<Option<Vec<_>>>();
+            let (mut old, new) = (ids(old)?, ids(new)?);
+            old.sort_unstable();
+            (old == new).then_some(GROUPS)
         }
         _ => None,
     }

@@ -100,6 +100,7 @@ fn expected_values_are_narrow() {
         ("last_login", "null", r#""2025-01-02T03:04:05.000000Z""#, false),
         ("last_login", r#""yesterday""#, r#""today""#, false),
         ("groups", "[2,4,7,1]", "[1,2,4,7]", true),
+        ("groups", "[1,2]", "[2,1]", false),
         ("groups", "[1,2,2]", "[1,1,2]", false),
         ("groups", "[1,2]", "[1,2,3]", false),
         ("groups", r#"["b","a"]"#, r#"["a","b"]"#, false),
