@@ -11,9 +11,12 @@ mod config;
 mod context;
 mod demo;
 mod doctor;
+mod export;
 mod group;
+mod import;
 mod init;
 mod permission;
+mod progress;
 mod report;
 mod serve;
 mod token;
@@ -35,8 +38,8 @@ Exit codes:
   1  something failed inside, `doctor` or `audit verify` found a fault, or `compare` a difference
   2  the command line or a setting is wrong
   3  there is no such user, group or token
-  4  refused: the input breaks a rule, or the deed is not allowed
-  5  the database, or a server to compare, cannot be opened or asked
+  4  refused: the input breaks a rule, the deed is not allowed, or conflicts keep an import from being done
+  5  the database, the source of an import, or a server to compare cannot be opened or asked
 
 Start here:
   wardroom demo                     try it with example people, nothing is kept
@@ -82,6 +85,11 @@ enum Verb {
     /// The audit trail: list, verify.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
+    /// Bring people in: from a Django database, lines of JSON, or a table.
+    #[command(subcommand)]
+    Import(import::ImportVerb),
+    /// Take everything out, as lines of JSON, or users as a table.
+    Export(export::Export),
     /// Ask the old server and this one the same, and tell every difference: the proof before a switch.
     Compare(compare::Compare),
     /// Check the settings, the database and its content, and tell what is wrong.
@@ -160,6 +168,8 @@ fn run(cli: Cli) -> Result<Report, Mistake> {
             with_config(load(None)?, async |config| permission::run(verb, &config).await)
         }
         Verb::Audit(verb) => with_config(load(None)?, async |config| audit::run(verb, &config).await),
+        Verb::Import(verb) => with_config(load(None)?, async |config| import::run(verb, &config).await),
+        Verb::Export(export) => with_config(load(None)?, async |config| export::run(export, &config).await),
         Verb::Doctor => with_config(load(None)?, doctor::run),
     }
 }

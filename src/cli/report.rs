@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::ConfigError;
+use crate::directory::import::Fault;
 use crate::directory::{Error, OpenError};
 
 /// A command's result.
@@ -44,7 +45,8 @@ impl Report {
     }
 }
 
-fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
+/// Cells in columns, each as wide as its widest cell.
+pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
     let heads = heads.map(str::to_uppercase);
     let lines: Vec<&[String; N]> = std::iter::once(&heads).chain(rows).collect();
     let mut text = String::new();
@@ -121,6 +123,9 @@ impl From<Error> for Mistake {
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
+            Error::Import(Fault::Unreadable(_)) => (5, "source"),
+            Error::Import(Fault::Wrong(_)) => (4, "invalid"),
+            Error::Import(Fault::Unclear(_)) => (2, "usage"),
             Error::Broken { .. } => (1, "failed"),
         };
         let fields = match &error {

@@ -99,6 +99,8 @@ pub enum Deed<'a> {
     RevokeToken(&'a User),
     /// Bring rows in from elsewhere, as they are.
     Import,
+    /// Take all rows out, hashes and digests with them.
+    Export,
 }
 
 /// What a person needs to hold for a deed.
@@ -139,7 +141,7 @@ impl Deed<'_> {
             Self::ReadPermissions => Need::Code(1252),
             Self::ChangeMembers(_) => Need::Code(1203),
             Self::UpdateSelf(_) | Self::ManageSelf => Need::Staff,
-            Self::Import => Need::Admin,
+            Self::Import | Self::Export => Need::Admin,
         }
     }
 
@@ -306,6 +308,7 @@ mod tests {
         assert_eq!(may(&all, Deed::UpdateSelf(&UserFields::default())), Ok(()));
         assert_eq!(may(&all, Deed::ChangeMembers(&own)), Err(Denial::NoRight));
         assert_eq!(may(&all, Deed::Import), Err(Denial::NoRight));
+        assert_eq!(may(&all, Deed::Export), Err(Denial::NoRight));
         assert_eq!(may(&staff(&[1203]), Deed::ChangeMembers(&admin)), Err(Denial::AdminsOnly));
     }
 }

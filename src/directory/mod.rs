@@ -11,6 +11,7 @@ pub mod audit;
 pub mod bulk;
 pub mod clock;
 pub mod error;
+pub mod export;
 pub mod groups;
 pub mod guard;
 pub mod identity;

@@ -155,7 +155,8 @@ impl From<Error> for Failure {
             Error::Denied(denial) => Self::Forbidden(denial.to_string()),
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
-            Error::Broken { .. } => Self::Internal(error.to_string()),
+            // No route brings anything in.
+            Error::Import(_) | Error::Broken { .. } => Self::Internal(error.to_string()),
         }
     }
 }

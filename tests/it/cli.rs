@@ -6,14 +6,14 @@ use serde_json::Value;
 use crate::support::{Backend, Database, Site, both};
 
 /// What a command printed and how it ended.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
     }
 }
@@ -32,7 +32,7 @@ fn wardroom(args: &[&str], stdin: &str) -> Ran {
 }
 
 /// Runs a command on a test's database.
-fn on(database: &Database, args: &[&str], stdin: &str) -> Ran {
+pub fn on(database: &Database, args: &[&str], stdin: &str) -> Ran {
     let place = database.args();
     let args: Vec<&str> = place.iter().map(String::as_str).chain(args.iter().copied()).collect();
     let args: Vec<String> = args.into_iter().map(str::to_owned).collect();

@@ -77,6 +77,23 @@ pub(super) fn from_file(path: &Path) -> Result<(Keys, Option<u64>), Mistake> {
     Ok((Box::new(Lines::new(BufReader::new(file), name)), Some(total)))
 }
 
+/// Keys that were drawn from a database, and how many they are.
+pub(super) fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), Mistake> {
+    if secrets.is_empty() {
+        return Err(Mistake::usage("the source holds no keys in clear: give some with --tokens"));
+    }
+    let total = secrets.len() as u64;
+    let keys: Vec<Key> = secrets
+        .iter()
+        .zip(1..)
+        .map(|(secret, number)| {
+            Key::new(secret.as_bytes(), format!("key {number} of the sample"))
+                .map_err(|why| Mistake::usage(format!("key {number} of the sample {why}")))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((Box::new(keys.into_iter().map(Ok)), Some(total)))
+}
+
 /// Keys that can be read only once; the first one is read now, since most faults show there.
 fn once(mut keys: Lines<impl BufRead + Send + 'static>) -> Result<Keys, Mistake> {
     let first = keys.next().transpose()?;

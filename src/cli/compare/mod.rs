@@ -23,6 +23,8 @@ use std::time::Duration;
 use clap::Args;
 use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 
 use self::address::Base;
@@ -31,11 +33,15 @@ use self::keys::Keys;
 use self::run::Run;
 use self::tally::Tally;
 use super::report::{Mistake, Report};
+use crate::directory::Error;
+use crate::directory::import::Fault;
+use crate::directory::import::django::{Django, Place, Wishes};
 
 const EXAMPLES: &str = "\
 Only GET, HEAD and OPTIONS are sent. Keys are read from a file, one a line, and never printed whole.
 
   wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 --tokens keys.txt
+  wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 --tokens-from db.sqlite3 --sample 500
   wardroom compare --old http://127.0.0.1:9000 --new http://127.0.0.1:8000 --host www.example.com \\
       --tokens keys.txt --path /api/users/me --path '/api/users/me?format=json' --ignore last_login
 
@@ -53,8 +59,15 @@ pub(super) struct Compare {
     #[arg(long, value_name = "URL")]
     new: String,
     /// A file with keys, one a line; blank lines and lines that begin with # are skipped; - is standard input.
-    #[arg(long, value_name = "FILE")]
-    tokens: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "tokens_from")]
+    tokens: Option<PathBuf>,
+    /// Draw keys from the Django database instead: postgres://user:password@host:port/name, or the path of a SQLite
+    /// file. Only Django REST Framework keeps keys; knox does not.
+    #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
+    tokens_from: Option<String>,
+    /// How many keys to draw, evenly over all there are (1 to 100000).
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    sample: u32,
     /// What to ask for, with a query if wanted; can be given several times.
     #[arg(long = "path", value_name = "PATH", value_parser = address::path, default_value = "/api/users/me")]
     paths: Vec<PathAndQuery>,
@@ -103,8 +116,21 @@ fn patience(text: &str) -> Result<Duration, String> {
 /// Compares, and tells what was found.
 pub(super) async fn run(compare: Compare) -> Result<Report, Mistake> {
     let (old, new) = compare.servers()?;
-    let (keys, total) = keys::from_file(&compare.tokens)?;
+    let (keys, total) = match (&compare.tokens, &compare.tokens_from) {
+        (Some(file), _) => keys::from_file(file)?,
+        (None, Some(from)) => keys::drawn(drawn(from, compare.sample).await?)?,
+        (None, None) => return Err(Mistake::usage("say which keys: --tokens FILE or --tokens-from URL")),
+    };
     compare.ask(old, new, keys, total).await
+}
+
+/// Keys of the Django database that an import reads.
+async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, Mistake> {
+    let told = |fault: Fault| Mistake::from(Error::from(fault));
+    let (place, runtime) = (Place::parse(from).map_err(told)?, Handle::current());
+    let read =
+        spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
+    read.await.map_err(|error| Mistake::inside(error.to_string()))?.map_err(told)
 }
 
 impl Compare {

@@ -68,6 +68,11 @@ impl GroupId {
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 
+impl TokenId {
+    /// Stands in a row that the database has not yet given an id.
+    pub(in crate::directory) const UNSAVED: Self = Self(0);
+}
+
 fn parse_id(raw: &str) -> Result<i64, Rule> {
     raw.parse::<i64>().map_err(|error| match error.kind() {
         IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => Rule::IdRange,

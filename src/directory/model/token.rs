@@ -130,18 +130,19 @@ pub enum KeptDigest {
 }
 
 impl KeptDigest {
-    /// What a presented key may be kept as besides its [`TokenDigest`]; never a key of our own form.
-    pub fn of_another_system(key: &str) -> Option<Self> {
-        (!key.starts_with(PREFIX)).then(|| Self::Sha512(Box::new(Sha512::digest(key.as_bytes()).into())))
+    /// What a presented key may be kept as besides its [`TokenDigest`]; nothing, for a key of our own form.
+    /// Version 5 of knox hashes the key's text, version 4 the bytes that its hexadecimal digits stand for.
+    pub fn of_another_system(key: &str) -> [Option<Self>; 2] {
+        if key.starts_with(PREFIX) {
+            return [None, None];
+        }
+        let hashed = |bytes: &[u8]| Self::Sha512(Box::new(Sha512::digest(bytes).into()));
+        [Some(hashed(key.as_bytes())), unhex(key).map(|bytes| hashed(&bytes))]
     }
 
     /// Reads what [`fmt::LowerHex`] wrote: 64 hexadecimal digits of SHA-256, or 128 of SHA-512.
     pub fn from_hex(hex: &str) -> Option<Self> {
-        let digits: Vec<u8> =
-            hex.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-        let bytes: Vec<u8> =
-            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-        if digits.len() % 2 == 0 { Self::try_from(bytes).ok() } else { None }
+        Self::try_from(unhex(hex)?).ok()
     }
 
     /// The bytes the database keeps.
@@ -173,6 +174,13 @@ impl fmt::Debug for KeptDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeptDigest(***)")
     }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn unhex(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = hex.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | digit)).collect())
 }
 
 fn is_ours(key: &str) -> bool {
@@ -319,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_kept_digest_is_of_one_of_two_kinds_and_survives_its_hexadecimal_form() {
-        let of_knox = KeptDigest::of_another_system("b0ba").unwrap();
+        let [Some(of_knox), Some(_)] = KeptDigest::of_another_system("b0ba") else { panic!("two of knox's") };
         let ours = KeptDigest::Sha256(key_from(3).digest());
         for digest in [of_knox.clone(), ours] {
             assert_eq!(KeptDigest::from_hex(&format!("{digest:x}")), Some(digest));
@@ -328,7 +336,8 @@ mod tests {
         for wrong in ["", "00", "zz", &"0".repeat(63), &"0".repeat(129)] {
             assert_eq!(KeptDigest::from_hex(wrong), None, "{wrong}");
         }
-        assert_eq!(KeptDigest::of_another_system(key_from(3).reveal()), None);
+        assert_eq!(KeptDigest::of_another_system(key_from(3).reveal()), [None, None]);
+        assert!(matches!(KeptDigest::of_another_system("xyz"), [Some(_), None]));
     }
 
     #[test]

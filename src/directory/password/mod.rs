@@ -70,6 +70,19 @@ pub enum Verdict {
     RightButOutdated,
 }
 
+/// What a stored password is encoded with, and whether anybody can sign in with it; `none` when there is none to
+/// sign in with. Text that names no algorithm may be a hash by itself and is not told.
+pub(super) fn encoding(stored: &str) -> (&str, bool) {
+    let named = stored.split_once('$').map(|(algorithm, _)| algorithm);
+    let named =
+        named.filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && name.len() < 32);
+    match Encoded::parse(stored) {
+        Ok(_) => (named.unwrap_or("unknown"), true),
+        Err(Unmatched::Unusable) => ("none", true),
+        Err(Unmatched::Unknown(_)) => (named.filter(|name| !name.is_empty()).unwrap_or("unknown"), false),
+    }
+}
+
 /// Checks, hashes and compares passwords, and counts the hashes.
 pub(super) struct Hasher {
     min_length: usize,

@@ -138,6 +138,14 @@ impl Kept {
     }
 }
 
+/// Who somebody in the bin was, by the text that is kept of them.
+pub(in crate::directory) fn user_of(id: i64, remains: &str) -> Result<User, Error> {
+    let wrong = |why: String| Error::broken("a deleted user cannot be read", why);
+    let id = UserId::try_from(id).map_err(|rule| wrong(rule.to_string()))?;
+    let kept: Kept = serde_json::from_str(remains).map_err(|error| wrong(error.to_string()))?;
+    Ok(kept.remains(id)?.user)
+}
+
 impl Tx<'_> {
     /// Moves a user into the bin.
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Moment, by: &str) -> Result<(), Error> {

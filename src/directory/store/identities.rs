@@ -9,8 +9,9 @@ use crate::directory::identity::Identity;
 use crate::directory::model::{KeptDigest, Token, TokenDigest, User};
 
 /// The identity of a key's digest, whatever its state: whether the token still opens the door is for
-/// `identity` to say. A key of another system may be kept by another digest.
-pub(in crate::directory) fn find(digest: TokenDigest, other: Option<KeptDigest>) -> Sql {
+/// `identity` to say. A key of another system may be kept by other digests.
+pub(in crate::directory) fn find(digest: TokenDigest, others: [Option<KeptDigest>; 2]) -> Sql {
+    let [one, other] = others.map(|other| other.unwrap_or(KeptDigest::Sha256(digest)));
     Sql::new(concat!(
         "SELECT ",
         tokens::columns!(),
@@ -20,10 +21,11 @@ pub(in crate::directory) fn find(digest: TokenDigest, other: Option<KeptDigest>)
               SELECT permission_id FROM user_permissions WHERE user_id = u.id \
               UNION SELECT gp.permission_id FROM memberships m \
                 JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = u.id)) \
-         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest IN ($1, $2)",
+         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest IN ($1, $2, $3)",
     ))
     .bind(KeptDigest::Sha256(digest))
-    .bind(other.unwrap_or(KeptDigest::Sha256(digest)))
+    .bind(one)
+    .bind(other)
 }
 
 impl FromRow for Identity {

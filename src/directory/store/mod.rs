@@ -7,6 +7,7 @@
 //! Never in here: a rule about who may do what, or about what a value may be.
 
 mod fault;
+pub(super) mod foreign;
 mod migrate;
 mod open;
 mod postgres;
@@ -27,6 +28,8 @@ pub(super) mod group_list;
 pub(super) mod groups;
 pub(super) mod health;
 pub(super) mod identities;
+pub(super) mod intake;
+pub(super) mod inventory;
 mod paging;
 pub(super) mod permissions;
 mod plan;
@@ -48,7 +51,7 @@ use tokio::task::spawn_blocking;
 use self::fault::StoreError;
 pub use self::open::OpenError;
 pub(super) use self::row::FromRow;
-pub(super) use self::sql::Sql;
+pub(super) use self::sql::{Name, Sql};
 use self::sqlite::Readers;
 use self::tx::Link;
 pub(super) use self::tx::Tx;

@@ -30,6 +30,14 @@ impl<'a> Row<'a> {
         Self { source: Source::Postgres(row), column: 0 }
     }
 
+    /// How many columns there are.
+    pub(super) fn width(&self) -> usize {
+        match &self.source {
+            Source::Sqlite(row) => row.as_ref().column_count(),
+            Source::Postgres(row) => row.len(),
+        }
+    }
+
     /// The next column as `T`.
     pub(super) fn next<T: FromSqlite + FromPostgres>(&mut self) -> Result<T, StoreError> {
         let column = self.column;

@@ -21,6 +21,20 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
 }
 
+/// A name that only the database knows, quoted as the standard has it (ISO/IEC 9075, delimited identifier): the one
+/// text of a statement that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct Name {
+    quoted: String,
+}
+
+impl Name {
+    /// Any text is the name of something, or of nothing, but never more than a name.
+    pub(in crate::directory) fn new(name: &str) -> Self {
+        Self { quoted: format!("\"{}\"", name.replace('\0', "").replace('"', "\"\"")) }
+    }
+}
+
 /// A statement with its parameters.
 #[derive(Clone, Debug)]
 pub(in crate::directory) struct Sql {
@@ -69,6 +83,12 @@ impl Sql {
         self.args.push(value.into());
         // Writing to a String cannot fail.
         let _ = write!(self.text.to_mut(), "${}", self.args.len());
+        self
+    }
+
+    /// The name of a table or column of somebody else's database.
+    pub(super) fn push_name(&mut self, name: &Name) -> &mut Self {
+        self.text.to_mut().push_str(&name.quoted);
         self
     }
 

@@ -190,13 +190,15 @@ impl Tx<'_> {
         Ok(self.first::<i64>(&sql.bind(id))?.is_some())
     }
 
-    /// After ids were brought along: the next id of PostgreSQL's own counting lies above them all.
-    /// SQLite sees to that by itself.
+    /// After ids were brought along: the next id of PostgreSQL's own counting lies above them all, and above all
+    /// that were ever given. SQLite sees to that by itself.
     pub(in crate::directory) fn count_ids_on(&self) -> Result<(), Error> {
         let sql = Sql::new(self.either(
             "SELECT 1",
-            "SELECT setval(pg_get_serial_sequence('users', 'id'), GREATEST((SELECT max(id) FROM users), 1)) \
-               + setval(pg_get_serial_sequence('groups', 'id'), GREATEST((SELECT max(id) FROM groups), 1))",
+            "SELECT count(setval(pg_get_serial_sequence(named, 'id'), \
+               GREATEST(last, pg_sequence_last_value(CAST(pg_get_serial_sequence(named, 'id') AS regclass))))) \
+             FROM (SELECT 'users' AS named, max(id) AS last FROM users UNION ALL SELECT 'groups', max(id) FROM groups \
+               UNION ALL SELECT 'tokens', max(id) FROM tokens) highest WHERE last IS NOT NULL",
         ));
         self.first::<i64>(&sql)?;
         Ok(())

@@ -95,6 +95,15 @@ impl Site {
         address
     }
 
+    /// A server on a database that somebody else has filled, also under the name of the documentation; it runs until
+    /// the test ends.
+    pub async fn serve(database: &Database) -> SocketAddr {
+        let flags = Flags::default().with("allowed_hosts", "localhost,127.0.0.1,www.example.com");
+        let (_, address, stop) = serve(database.open(&Clock::system().unwrap()).await, flags).await;
+        std::mem::forget(stop);
+        address
+    }
+
     pub fn directory(&self) -> &Directory {
         self.app.directory()
     }

@@ -1,14 +1,13 @@
-//! Rows brought in from elsewhere, exactly as they are: ids, times and text are kept, empty and null
-//! stay different, and no rule for new input is applied. One transaction takes all of it or nothing.
+//! A few rows that are at hand, such as the demo's: one transaction takes all of them or none.
 
 use serde_json::json;
 
-use super::access::{Actor, Deed, may};
-use super::audit::{self, Object};
-use super::error::Error;
-use super::model::{Group, GroupId, Moment, Rule, TokenKey, TokenKind, User, UserId};
-use super::store::Tx;
-use super::{Directory, tokens};
+use crate::directory::access::{Actor, Deed, may};
+use crate::directory::audit::{self, Object};
+use crate::directory::error::Error;
+use crate::directory::model::{Group, GroupId, GroupKey, Moment, Rule, TokenKey, TokenKind, User, UserId};
+use crate::directory::store::Tx;
+use crate::directory::{Directory, tokens};
 
 /// What is brought in.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +72,7 @@ fn insert_user(tx: &Tx<'_>, imported: &ImportedUser) -> Result<(), Error> {
 }
 
 fn join(tx: &Tx<'_>, group: GroupId, user: UserId) -> Result<(), Error> {
-    tx.group(&super::model::GroupKey::Id(group))?
+    tx.group(&GroupKey::Id(group))?
         .ok_or_else(|| Error::invalid("groups", &Rule::NoSuchObject(group.get())))?;
     tx.add_member(group, user).map(|_| ())
 }

@@ -1,0 +1,159 @@
+//! `wardroom export`: the whole directory as lines of JSON, or its users as a table.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::context::{open, operator};
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::export::{Scope, Sink};
+use crate::directory::import::record::{Record, Reference, UserRecord};
+use crate::directory::import::table::{COLUMNS, LIST, neutralised};
+use crate::directory::model::Moment;
+
+/// The arguments of `wardroom export`.
+#[derive(Args)]
+pub(super) struct Export {
+    /// json: everything, as lines that `wardroom import json` reads. csv: users alone, for spreadsheets.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+    /// Write into this file, for you alone to read, instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Overwrite the file if it is there.
+    #[arg(long, requires = "output")]
+    replace: bool,
+    /// Leave out personal data, passwords and tokens; people get pseudonyms that are the same in every export.
+    #[arg(long)]
+    anonymise: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines of JSON.
+    Json,
+    /// A table with commas.
+    Csv,
+}
+
+pub(super) async fn run(export: Export, config: &Config) -> Result<Report, Mistake> {
+    let Some(path) = &export.output else {
+        write(&export, config, io::stdout()).await?;
+        return Ok(Report::silent());
+    };
+    let unwritable = |error: io::Error| Mistake::usage(format!("{}: {error}", path.display()));
+    if path.exists() && !export.replace {
+        return Err(Mistake::usage(format!(
+            "{} is there already: give --replace to overwrite it",
+            path.display()
+        )));
+    }
+    let half = half_of(path);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&half)
+        .map_err(unwritable)?;
+    let synced = file.try_clone().map_err(unwritable)?;
+    let written = write(&export, config, file).await.inspect_err(|_| {
+        // What is half written must not be taken for an export.
+        let _ = fs::remove_file(&half);
+    });
+    let count = written?;
+    synced.sync_all().and_then(|()| fs::rename(&half, path)).map_err(unwritable)?;
+    let text = format!("Exported {count} records to {}.\n", path.display());
+    Ok(Report::new(text, json!({ "records": count, "file": path })))
+}
+
+fn half_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+/// Lines of JSON.
+struct Lines<W: Write>(BufWriter<W>);
+
+impl<W: Write + Send + 'static> Sink for Lines<W> {
+    fn put(&mut self, record: Record) -> io::Result<()> {
+        serde_json::to_writer(&mut self.0, &record)?;
+        self.0.write_all(b"\n")
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A table of users; its head is written already.
+struct Table<W: Write>(csv::Writer<W>);
+
+impl<W: Write + Send + 'static> Sink for Table<W> {
+    fn put(&mut self, record: Record) -> io::Result<()> {
+        match record {
+            Record::User(user) => Ok(self.0.write_record(cells(user).map(|cell| neutralised(&cell)))?),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+async fn write(export: &Export, config: &Config, out: impl Write + Send + 'static) -> Result<u64, Mistake> {
+    let directory = open(config).await?;
+    let scope = match (export.format, export.anonymise) {
+        (_, true) => Scope::Anonymised,
+        (Format::Json, false) => Scope::Whole,
+        (Format::Csv, false) => Scope::Users,
+    };
+    let written = match export.format {
+        Format::Json => {
+            directory.export(&operator(), scope, Lines(BufWriter::with_capacity(1 << 16, out))).await
+        }
+        Format::Csv => {
+            let mut table = csv::Writer::from_writer(out);
+            table.write_record(COLUMNS).map_err(|error| Mistake::inside(error.to_string()))?;
+            directory.export(&operator(), scope, Table(table)).await
+        }
+    };
+    Ok(written?)
+}
+
+fn cells(user: UserRecord) -> [String; COLUMNS.len()] {
+    let time = |at: Option<Moment>| at.map(|at| at.to_string()).unwrap_or_default();
+    let flag = |flag: Option<bool>| flag.unwrap_or_default().to_string();
+    let text = |text: Option<Option<String>>| text.flatten().unwrap_or_default();
+    let list = |parts: Vec<String>| parts.join(&LIST.to_string());
+    let group = |reference: Reference| match reference {
+        Reference::Id(id) => id.to_string(),
+        Reference::Name(name) => name,
+    };
+    [
+        user.id.map(|id| id.to_string()).unwrap_or_default(),
+        user.username,
+        text(user.mobile_number),
+        text(user.email),
+        text(user.avatar),
+        user.first_name.unwrap_or_default(),
+        user.last_name.unwrap_or_default(),
+        text(user.gender),
+        list(user.groups.unwrap_or_default().into_iter().map(group).collect()),
+        time(user.last_login.flatten()),
+        time(user.created_at),
+        time(user.updated_at),
+        flag(user.is_active),
+        flag(user.is_staff),
+        flag(user.is_admin),
+        list(user.permissions.unwrap_or_default().iter().map(i64::to_string).collect()),
+        user.password.unwrap_or_default(),
+    ]
+}

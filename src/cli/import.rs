@@ -1,0 +1,232 @@
+//! `wardroom import`: people from a Django database, from lines of JSON, or from a table.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::context::{confirm, open, operator};
+use super::progress;
+use super::report::{Mistake, Report, table};
+use crate::config::Config;
+use crate::directory::import::django::{Django, Place, Wishes};
+use crate::directory::import::lines::Lines;
+use crate::directory::import::media::Media;
+use crate::directory::import::report::{Notices, Report as Imported};
+use crate::directory::import::table::Table;
+use crate::directory::import::{Options, Source};
+
+/// The commands that bring people in.
+#[derive(Subcommand)]
+pub(super) enum ImportVerb {
+    /// From a live Django database, which is only read: users with their ids, passwords and groups, groups, and the
+    /// tokens of Django REST Framework and knox.
+    Django(FromDjango),
+    /// From lines of JSON, as `wardroom export` writes them (docs/records.md).
+    Json(FromFile),
+    /// Users from a table with commas, whose first line names the columns (docs/records.md).
+    Csv(FromFile),
+}
+
+#[derive(Args)]
+pub(super) struct FromDjango {
+    /// The database: postgres://user:password@host:port/name, or the path of a SQLite file.
+    #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
+    from: String,
+    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]; flags win over it.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// The table of the users, if it cannot be found.
+    #[arg(long, value_name = "TABLE")]
+    user_table: Option<String>,
+    /// A table with one row a user, for fields that the table of the users lacks.
+    #[arg(long, value_name = "TABLE")]
+    profile_table: Option<String>,
+    /// A table with groups' notes and times, if it cannot be found.
+    #[arg(long, value_name = "TABLE")]
+    group_table: Option<String>,
+    /// Read a field from this column; with nothing after the sign, from none.
+    #[arg(long = "map", value_name = "FIELD=COLUMN")]
+    columns: Vec<String>,
+    /// The time zone of times without one, where Django ran with USE_TZ = False [default: UTC].
+    #[arg(long, value_name = "NAME")]
+    time_zone: Option<String>,
+    #[command(flatten)]
+    how: How,
+    #[command(flatten)]
+    media: MediaFlags,
+}
+
+#[derive(Args)]
+pub(super) struct FromFile {
+    /// The file.
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    #[command(flatten)]
+    how: How,
+    #[command(flatten)]
+    media: MediaFlags,
+}
+
+#[derive(Args)]
+struct How {
+    /// Only tell what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Overwrite rows here that differ from the source's, so that the import can be repeated until the switch.
+    #[arg(long)]
+    sync: bool,
+    /// Remove what the source no longer holds: users into the recycle bin, groups, and imported tokens.
+    #[arg(long)]
+    delete_missing: bool,
+    /// Where users share an e-mail address or mobile number, leave it to the one with the lowest id.
+    #[arg(long)]
+    clear_duplicates: bool,
+    /// Do not ask before something is removed.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+struct MediaFlags {
+    /// Copy the files of avatars from this directory (MEDIA_ROOT) into the data directory's media.
+    #[arg(long, value_name = "DIR")]
+    media: Option<PathBuf>,
+    /// Make hard links instead of copies where the file system can.
+    #[arg(long, requires = "media")]
+    link_media: bool,
+}
+
+pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Mistake> {
+    match verb {
+        ImportVerb::Django(django) => {
+            let options = options(&django.how, &django.media, config)?;
+            let (place, wishes) = (Place::parse(&django.from).map_err(told)?, django.wishes()?);
+            let runtime = tokio::runtime::Handle::current();
+            let source = tokio::task::spawn_blocking(move || Django::open(&place, &wishes, &runtime)).await;
+            let source = source.map_err(|error| Mistake::inside(error.to_string()))?.map_err(told)?;
+            import(source, options, config).await
+        }
+        ImportVerb::Json(file) => {
+            import(Lines::new(&file.from), options(&file.how, &file.media, config)?, config).await
+        }
+        ImportVerb::Csv(file) => {
+            import(Table::new(&file.from), options(&file.how, &file.media, config)?, config).await
+        }
+    }
+}
+
+fn told(fault: crate::directory::import::Fault) -> Mistake {
+    crate::directory::Error::from(fault).into()
+}
+
+fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<Options, Mistake> {
+    if how.delete_missing && !how.dry_run {
+        confirm(how.yes, "What the source does not hold will be removed.")?;
+    }
+    let to = config.data_dir.join("media");
+    let media =
+        media.media.as_ref().map(|from| Media::new(from, &to, media.link_media)).transpose().map_err(told)?;
+    Ok(Options {
+        dry_run: how.dry_run,
+        sync: how.sync,
+        delete_missing: how.delete_missing,
+        clear_duplicates: how.clear_duplicates,
+        media,
+    })
+}
+
+impl FromDjango {
+    fn wishes(&self) -> Result<Wishes, Mistake> {
+        let mut wishes = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
+        for (flag, wish) in [
+            (&self.user_table, &mut wishes.user_table),
+            (&self.profile_table, &mut wishes.profile_table),
+            (&self.group_table, &mut wishes.group_table),
+            (&self.time_zone, &mut wishes.time_zone),
+        ] {
+            if flag.is_some() {
+                wish.clone_from(flag);
+            }
+        }
+        let columns: Result<BTreeMap<_, _>, _> = self
+            .columns
+            .iter()
+            .map(|pair| {
+                let (field, column) = pair.split_once('=').ok_or_else(|| {
+                    Mistake::usage(format!("--map {pair:?}: use FIELD=COLUMN, such as mobile_number=phone"))
+                })?;
+                Ok::<_, Mistake>((field.trim().to_owned(), column.trim().to_owned()))
+            })
+            .collect();
+        wishes.columns.extend(columns?);
+        Ok(wishes)
+    }
+}
+
+fn mapping_file(path: &Path) -> Result<Wishes, Mistake> {
+    let wrong = |why: String| Mistake::usage(format!("the mapping file {}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
+async fn import(source: impl Source, options: Options, config: &Config) -> Result<Report, Mistake> {
+    let directory = open(config).await?;
+    let imported = directory.bring_in(&operator(), source, &options, progress::of_import()).await?;
+    let mut report = Report::new(text(&imported), imported.to_json());
+    report.code = if imported.is_refused() { 4 } else { 0 };
+    Ok(report)
+}
+
+/// The report for people.
+fn text(imported: &Imported) -> String {
+    let mut text = format!("Source: {}\n", imported.source);
+    if !imported.mapping.is_empty() {
+        let rows: Vec<_> = imported.mapping.iter().map(|(to, from)| [to.clone(), from.clone()]).collect();
+        text += &format!("\n{}", table(["what", "from"], &rows));
+    }
+    let counts = imported.counts().into_iter().filter(|(_, counts)| counts.read + counts.missing > 0);
+    let rows: Vec<_> = counts
+        .map(|(noun, counts)| {
+            let numbers =
+                [counts.read, counts.added, counts.changed, counts.unchanged, counts.missing, counts.removed];
+            let [read, added, changed, unchanged, missing, removed] =
+                numbers.map(|number| number.to_string());
+            [noun.to_owned(), read, added, changed, unchanged, missing, removed]
+        })
+        .collect();
+    text += &format!("\n{}", table(["", "read", "new", "changed", "unchanged", "missing", "removed"], &rows));
+    let listed = |counts: Vec<String>| counts.join(", ");
+    let passwords =
+        imported.passwords.iter().map(|(encoding, count)| format!("{encoding} {count}")).collect();
+    text += &format!("\nPasswords: {}\n", listed(passwords));
+    if !imported.changed_fields.is_empty() {
+        let fields =
+            imported.changed_fields.iter().map(|(field, count)| format!("{field} {count}")).collect();
+        text += &format!("Changed fields: {}\n", listed(fields));
+    }
+    if imported.media > 0 {
+        text += &format!("Files of avatars: {}\n", imported.media);
+    }
+    text += &notices("To know", &imported.notices);
+    text += &notices("In the way", &imported.conflicts);
+    text + match (
+        imported.is_refused(),
+        imported.dry_run,
+        imported.counts().iter().any(|(_, counts)| counts.writes()),
+    ) {
+        (true, _, _) => "\nNothing was written.\n",
+        (false, true, _) => "\nA dry run: nothing was written, and nothing is in the way.\n",
+        (false, false, true) => "\nDone.\n",
+        (false, false, false) => "\nDone: all of it was there already.\n",
+    }
+}
+
+fn notices(title: &str, notices: &Notices) -> String {
+    let lines = notices.iter().map(|(told, notice)| {
+        let more = if notice.count > notice.examples.len() as u64 { "; ..." } else { "" };
+        format!("  {} x {told}: {}{more}\n", notice.count, notice.examples.join("; "))
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n{title}:\n{lines}") }
+}

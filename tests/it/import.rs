@@ -1,0 +1,269 @@
+//! `wardroom import json` and `csv`: what comes in, what is refused, and what a second run does.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, on};
+use crate::support::{Backend, Database, Request, Site, both};
+
+/// Writes lines into a file of the test's and brings them in.
+fn import(database: &Database, records: &[Value], flags: &[&str]) -> Ran {
+    let file = database.place().join("in.json");
+    fs::write(&file, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+    let args = [&["import", "json", "--from", file.to_str().unwrap()], flags].concat();
+    on(database, &args, "")
+}
+
+fn user(id: i64, username: &str) -> Value {
+    json!({ "type": "user", "id": id, "username": username, "mobile_number": null, "email": format!("{username}@example.com"), "is_staff": true })
+}
+
+fn with(mut record: Value, name: &str, value: Value) -> Value {
+    record[name] = value;
+    record
+}
+
+fn token(user: i64, key: &str) -> Value {
+    json!({ "type": "token", "user": user, "key": key })
+}
+
+const KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
+const OTHER_KEY: &str = "aaaa5eab6e0f663a972d145478d6fc4b81762070";
+
+async fn me(database: &Database, key: &str) -> u16 {
+    let address = Site::serve(database).await;
+    Request::new(address, "GET", "/api/users/me").token(key).send().await.status
+}
+
+fn count(database: &Database, args: &[&str]) -> usize {
+    on(database, args, "").json().as_array().unwrap().len()
+}
+
+both! {
+    /// The whole life of an import that is repeated until the day of the switch.
+    async fn a_second_run_applies_only_differences(backend: Backend) {
+        let database = Database::new(backend).await;
+        let admin = with(user(9, "root"), "is_admin", json!(true));
+        let group = json!({ "type": "group", "id": 5, "name": "Billing" });
+        let first = [group.clone(), admin.clone(), with(user(1, "ann"), "groups", json!([5])), user(2, "bob"), token(1, KEY), token(2, OTHER_KEY)];
+        let dry = import(&database, &first, &["--dry-run", "--json"]).json();
+        assert_eq!((&dry["users"]["added"], &dry["tokens"]["added"], &dry["groups"]["added"]), (&json!(3), &json!(2), &json!(1)));
+        assert_eq!(count(&database, &["user", "list", "--json"]), 0, "a dry run writes nothing");
+        assert_eq!(import(&database, &first, &[]).code, 0);
+        assert_eq!(me(&database, KEY).await, 200);
+        let again = import(&database, &first, &["--sync"]);
+        assert!(again.code == 0 && again.out.contains("all of it was there already"), "{}", again.out);
+        let events = count(&database, &["audit", "list", "--json"]);
+
+        // Names and addresses change hands, somebody comes, somebody goes, a token is gone.
+        let ann = with(with(user(1, "bob"), "groups", json!([])), "first_name", json!("Ann"));
+        let second = [group, admin, ann, user(2, "ann"), user(3, "cleo"), token(1, KEY)];
+        let refused = import(&database, &second, &[]);
+        assert!(refused.code == 4 && refused.out.contains("users here differ (--sync overwrites them): 1 \"ann\"; 2 \"bob\""), "{}", refused.out);
+        assert_eq!(count(&database, &["audit", "list", "--json"]), events, "what is refused changes nothing");
+        let synced = import(&database, &second, &["--sync", "--json"]).json();
+        assert_eq!((&synced["users"]["added"], &synced["users"]["changed"], &synced["users"]["unchanged"]), (&json!(1), &json!(2), &json!(1)));
+        assert_eq!((&synced["changed_fields"]["username"], &synced["changed_fields"]["groups"], &synced["tokens"]["missing"]), (&json!(2), &json!(1), &json!(1)));
+        let shown = on(&database, &["user", "show", "id:1", "--json"], "").json();
+        assert_eq!((&shown["username"], &shown["email"], &shown["first_name"]), (&json!("bob"), &json!("bob@example.com"), &json!("Ann")));
+        assert!(import(&database, &second, &["--sync"]).out.contains("all of it was there already"));
+        assert_eq!(me(&database, OTHER_KEY).await, 200, "nothing is removed unasked");
+
+        // Removed are users, groups and imported tokens, but none that was made here.
+        let kept = on(&database, &["token", "issue", "id:9", "--name", "ours", "--json"], "").json()["key"].as_str().unwrap().to_owned();
+        let third = [second[1].clone(), second[2].clone(), second[3].clone(), token(1, KEY)];
+        assert_eq!(import(&database, &third, &["--sync", "--delete-missing"]).code, 2, "there is nobody to ask");
+        let removed = import(&database, &third, &["--sync", "--delete-missing", "--yes", "--json"]).json();
+        assert_eq!((&removed["users"]["removed"], &removed["groups"]["removed"], &removed["tokens"]["removed"]), (&json!(1), &json!(0), &json!(1)));
+        assert_eq!(on(&database, &["user", "deleted", "--json"], "").json()[0]["username"], "cleo");
+        assert_eq!((me(&database, OTHER_KEY).await, me(&database, KEY).await), (401, 200));
+        let address = Site::serve(&database).await;
+        assert_eq!(Request::new(address, "GET", "/api/users/me").token(&kept).send().await.status, 200);
+        // What was revoked here does not come back to life.
+        assert_eq!(import(&database, &second, &["--sync"]).code, 0);
+        assert_eq!(import(&database, &first, &["--sync"]).code, 0);
+        assert_eq!(me(&database, OTHER_KEY).await, 401);
+        assert_eq!(on(&database, &["audit", "verify"], "").code, 0);
+        assert_eq!(on(&database, &["doctor"], "").code, 0);
+    }
+}
+
+both! {
+    /// What a server remembers ends with an import beside it.
+    async fn an_import_beside_a_server_is_seen_by_the_next_request(backend: Backend) {
+        let site = Site::start(backend).await;
+        assert_eq!(site.me(&site.alex.key).send().await.json()["username"], "alex_thompson");
+        let ran = import(&site.database, &[user(42, "renamed"), user(77, "new"), token(77, OTHER_KEY)], &["--sync"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let me = site.me(&site.alex.key).send().await.json();
+        assert_eq!((&me["username"], &me["first_name"]), (&json!("renamed"), &json!("Alex")), "what is left out stays");
+        assert_eq!(site.me(OTHER_KEY).send().await.json()["id"], 77);
+    }
+}
+
+both! {
+    /// Whatever contradicts is told in one report, and nothing is written.
+    async fn conflicts_are_told_together_and_nothing_is_written(backend: Backend) {
+        let site = Site::start(backend).await;
+        let number = "SELECT count(*) FROM users";
+        let before = site.database.number(number).await;
+        let records = [
+            user(100, "one"), with(user(101, "two"), "email", json!("one@example.com")), with(user(102, "three"), "groups", json!([99])),
+            user(100, "again"), user(103, "one"), user(-4, "minus"), with(user(104, "nul\u{0}"), "email", json!("")),
+            user(105, "ONE"), with(user(106, "odd"), "password", json!("md5$salt$00")), with(user(107, "taker"), "mobile_number", json!("+1-555-0123")),
+            with(user(108, "holder"), "permissions", json!([1])), user(42, "other name"), token(9999, OTHER_KEY),
+            json!({ "type": "token", "user": 100, "digest": "abc" }), json!({ "type": "token", "user": 100 }), json!({ "type": "token", "key": "x" }),
+            json!({ "type": "group", "id": 8, "name": "Billing" }), token(100, KEY), token(100, KEY),
+        ];
+        let ran = import(&site.database, &records, &[]);
+        assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
+        for told in [
+            "users share one e-mail address (--clear-duplicates leaves it to the lowest id): users 100 and 101",
+            "two users have one id: 100", "two users have one username", "the id of a user is not a positive 64-bit number: \"minus\"",
+            "null characters cannot be kept: user \"nul", "usernames differ only by case", "passwords encoded with md5 are kept, but nobody can sign in with them: \"odd\"",
+            "another user here has the mobile number: user 42 here has that of \"taker\"", "there is no permission with the code: 1 of user \"holder\"",
+            "a user belongs to a group that is neither here nor before it: \"three\": the group with id 99", "users here differ (--sync overwrites them): 42 \"alex_thompson\"",
+            "tokens of users that are not there are left out: of the user with id 9999", "A digest is 64 hexadecimal digits", "Say either the key or the digest.",
+            "a token needs a user", "a group here has the name, but another id: \"Billing\": 3 here, 8 there", "two tokens have one key", "Nothing was written.",
+        ] {
+            assert!(ran.out.contains(told), "{told}: {}{}", ran.out, ran.err);
+        }
+        assert!(!ran.out.contains(KEY), "a key is a secret");
+        assert_eq!(site.database.number(number).await, before);
+    }
+}
+
+both! {
+    async fn shared_addresses_are_left_to_the_lowest_id_on_demand(backend: Backend) {
+        let database = Database::new(backend).await;
+        let records = [user(2, "two"), with(user(1, "one"), "email", json!("two@example.com")), with(user(3, "three"), "email", json!("two@example.com"))];
+        assert_eq!(import(&database, &records, &[]).code, 4);
+        let ran = import(&database, &records, &["--clear-duplicates", "--json"]).json();
+        assert_eq!((&ran["users"]["added"], &ran["notices"][1]["count"]), (&json!(3), &json!(2)));
+        let emails: Vec<Value> = ["id:1", "id:2", "id:3"].map(|user| on(&database, &["user", "show", user, "--json"], "").json()["email"].clone()).into();
+        assert_eq!(emails, [json!("two@example.com"), Value::Null, Value::Null]);
+        assert!(import(&database, &records, &["--clear-duplicates"]).out.contains("all of it was there already"));
+    }
+}
+
+both! {
+    /// Other systems know no ids: names lead.
+    async fn people_without_ids_are_found_by_their_names(backend: Backend) {
+        let database = Database::new(backend).await;
+        let records = [
+            json!({ "type": "group", "name": "Billing" }),
+            json!({ "type": "user", "username": "ann", "groups": ["Billing"], "password": "argon2$x", "is_staff": true }),
+            json!({ "type": "user", "username": "bob" }),
+            json!({ "type": "token", "user": "ann", "key": KEY, "name": "from elsewhere", "expires_at": "2999-01-01T00:00:00Z" }),
+        ];
+        assert_eq!(import(&database, &records, &[]).code, 0);
+        assert_eq!(me(&database, KEY).await, 200);
+        let again = import(&database, &records, &["--sync"]);
+        assert!(again.out.contains("all of it was there already"), "{}", again.out);
+        let file = database.place().join("in.csv");
+        fs::write(&file, "username,email,groups\nann,ann@example.com,Billing\ncleo,,\n").unwrap();
+        let args = ["import", "csv", "--from", file.to_str().unwrap(), "--json"];
+        assert_eq!(on(&database, &args, "").code, 4);
+        let synced = on(&database, &[&args[..], &["--sync"]].concat(), "").json();
+        assert_eq!((&synced["users"]["added"], &synced["users"]["changed"], &synced["users"]["missing"]), (&json!(1), &json!(1), &json!(1)));
+        let ann = on(&database, &["user", "show", "ann", "--json"], "").json();
+        assert_eq!((&ann["email"], &ann["is_staff"], &ann["groups"]), (&json!("ann@example.com"), &json!(true), &json!([1])));
+    }
+}
+
+both! {
+    /// A run that is cut short leaves whole rows behind, and the next one takes them up.
+    async fn a_run_that_is_cut_short_is_taken_up_by_the_next(backend: Backend) {
+        let database = Database::new(backend).await;
+        // With somebody there, records are written in parts.
+        assert_eq!(on(&database, &["user", "add", "first"], "").code, 0);
+        let file = database.place().join("many.json");
+        let lines: String = (1000..7000).map(|id| format!("{}\n{}\n", user(id, &format!("user{id}")), token(id, &format!("{id:040x}")))).collect();
+        fs::write(&file, lines).unwrap();
+        let place = database.args();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wardroom"))
+            .args(place.iter().map(String::as_str).chain(["import", "json", "--from", file.to_str().unwrap()]))
+            .stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() && database.number("SELECT count(*) FROM users").await < 1000 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(database.number("SELECT count(*) FROM users").await >= 1000);
+        let ran = on(&database, &["import", "json", "--from", file.to_str().unwrap(), "--json"], "").json();
+        let users = &ran["users"];
+        assert_eq!(users["added"].as_i64().unwrap() + users["unchanged"].as_i64().unwrap(), 6000);
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 6001);
+        assert_eq!(database.number("SELECT count(*) FROM tokens").await, 6000);
+        assert_eq!(on(&database, &["doctor"], "").out.lines().filter(|line| line.contains("fault")).count(), 1, "only the admin is missing");
+        assert_eq!(me(&database, &format!("{:040x}", 6999)).await, 200);
+    }
+}
+
+both! {
+    /// A directory without users is filled at once; lists and searches find everybody, and writes go on.
+    async fn a_filled_directory_is_like_any_other(backend: Backend) {
+        let database = Database::new(backend).await;
+        let admin = with(user(1, "root"), "is_admin", json!(true));
+        let many = (2..=300).map(|id| user(id, &format!("Üser{id}")));
+        let records: Vec<Value> = std::iter::once(admin).chain(many).chain([token(1, KEY)]).collect();
+        let ran = import(&database, &records, &[]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let address = Site::serve(&database).await;
+        let get = async |path: &str| Request::new(address, "GET", path).token(KEY).send().await.json();
+        assert_eq!(get("/api/users?search=%C3%BCSER299").await["count"], 1);
+        assert_eq!(get("/api/users?ordering=-username&limit=1").await["results"][0]["username"], "Üser99");
+        assert_eq!(on(&database, &["user", "add", "user-x", "--email", "root@example.com"], "").code, 4, "unique again");
+        assert_eq!(on(&database, &["user", "add", "next", "--json"], "").json()["id"], 301);
+        assert_eq!(get("/api/users?search=next").await["count"], 1, "the index follows");
+        on(&database, &["user", "disable", "next"], "");
+        assert_eq!(on(&database, &["audit", "verify"], "").code, 0);
+        let doctor = on(&database, &["doctor"], "");
+        assert_eq!(doctor.code, 0, "{}", doctor.out);
+    }
+}
+
+both! {
+    async fn misuse_of_import_and_export_is_told(backend: Backend) {
+        let database = Database::new(backend).await;
+        let path = |name: &str, text: &[u8]| {
+            let file = database.place().join(name);
+            fs::write(&file, text).unwrap();
+            file.display().to_string()
+        };
+        let (bad, half, table) = (path("bad", b"{\"type\":\"user\"}\n"), path("half", b"{\"type\":\"us"), path("table", b"age\n1\n"));
+        let (no_db, mapping) = (path("no.db", b"not a database at all"), path("m.toml", b"[columns]\nage = 1"));
+        let (away, directory) = (database.place().join("away").display().to_string(), database.place().display().to_string());
+        for (args, code, told) in [
+            (vec!["import"], 2, "Usage"),
+            (vec!["import", "json"], 2, "--from"),
+            (vec!["import", "json", "--from", &away], 5, "No such file"),
+            (vec!["import", "json", "--from", &directory], 5, "is not a file"),
+            (vec!["import", "json", "--from", &bad], 4, "line 1: missing field `username`"),
+            (vec!["import", "json", "--from", &half], 4, "line 1: it is the last one and is cut off"),
+            (vec!["import", "csv", "--from", &table], 4, "there is no column \"age\""),
+            (vec!["import", "json", "--from", &bad, "--link-media"], 2, "--media"),
+            (vec!["import", "json", "--from", &bad, "--media", &away], 5, "No such file"),
+            (vec!["import", "json", "--from", &bad, "--media", &bad], 5, "is not a directory"),
+            (vec!["import", "django", "--from", &away], 5, "No such file"),
+            (vec!["import", "django", "--from", &no_db], 5, "is not a SQLite database"),
+            (vec!["import", "django", "--from", "mysql://x/y"], 2, "neither a postgres:// URL nor the path"),
+            (vec!["import", "django", "--from", "postgres://:x:y/"], 2, "is not a PostgreSQL URL"),
+            (vec!["import", "django", "--from", "postgres://nobody:secret@127.0.0.1:1/x"], 5, "the source cannot be read"),
+            (vec!["import", "django", "--from", &no_db, "--map", "email"], 2, "use FIELD=COLUMN"),
+            (vec!["import", "django", "--from", &no_db, "--mapping", &mapping], 2, "the mapping file"),
+            (vec!["import", "django", "--from", &no_db, "--mapping", &away], 2, "the mapping file"),
+            (vec!["import", "django", "--from", &no_db, "--time-zone", "Mars/Phobos"], 2, "there is no time zone"),
+            (vec!["export", "--replace"], 2, "--output"),
+            (vec!["export", "--output", "/nonexistent/x"], 2, "No such file"),
+            (vec!["export", "--format", "xml"], 2, "xml"),
+        ] {
+            let ran = on(&database, &args, "");
+            assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains(told) && !ran.err.contains("secret"), "{args:?}: {}", ran.err);
+        }
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
+    }
+}
