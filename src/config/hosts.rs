@@ -71,15 +71,19 @@ fn matches(pattern: &str, name: &str) -> bool {
 /// Name and port of a host, if it has Django's form `^([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(:[0-9]+)?$`
 /// in either case; the final dot of the name is dropped.
 pub(super) fn split_host(host: &str) -> Option<(&str, Option<&str>)> {
-    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    let literal = host.starts_with('[');
+    let end = match literal {
+        true => host.find(']')? + 1,
+        false => host.bytes().position(|byte| !plain(byte)).unwrap_or(host.len()),
+    };
     let (name, rest) = host.split_at_checked(end)?;
     let port = match rest.strip_prefix(':') {
         Some(port) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port),
         None if rest.is_empty() => None,
         _ => return None,
     };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
-    let allowed = !name.is_empty() && name.bytes().all(plain) || is_ipv6(name);
+    let allowed = if literal { is_ipv6(name) } else { !name.is_empty() };
     allowed.then(|| (name.strip_suffix('.').unwrap_or(name), port))
 }
 

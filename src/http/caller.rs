@@ -71,6 +71,13 @@ fn authorization(headers: &HeaderMap) -> Vec<u8> {
 }
 
 pub(super) fn parse(header: &[u8]) -> Presented<'_> {
+    // As nearly everybody writes it, the rest of the header is the key.
+    if let Some(key) = header.strip_prefix(b"Token ")
+        && !key.is_empty()
+        && key.iter().all(u8::is_ascii_graphic)
+    {
+        return std::str::from_utf8(key).map_or(Presented::Nothing, Presented::Key);
+    }
     // Python's bytes.split(): ASCII blanks alone; no Unicode blank separates or is trimmed.
     let mut parts = header.split(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|part| !part.is_empty());
     if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"token")) {

@@ -1,7 +1,7 @@
 //! The HTTP floor: from a connection to an answer.
 //!
-//! A request's way, in running order: `server` accepts, `wire` refuses what is not strict HTTP/1.1,
-//! [`Front`] (below) gives the request its id, holds it to host, path and limits, and catches whatever
+//! A request's way, in running order: `server` accepts, `express` answers what is asked most, `wire` refuses what
+//! is not strict HTTP/1.1, [`Front`] (below) gives the request its id, holds it to host, path and limits, and catches whatever
 //! goes wrong; then the router: [`ops`] or [`api`], where `negotiate` and `caller` stand before the
 //! handlers.
 //!
@@ -24,7 +24,7 @@ mod problem;
 pub mod server;
 pub mod site;
 mod throttle;
-pub mod wire;
+mod wire;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -36,7 +36,7 @@ use futures_util::FutureExt;
 use http::header::{
     CONTENT_LENGTH, EXPECT, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use prometheus_client::metrics::gauge::Gauge;
@@ -45,8 +45,7 @@ use tracing::Instrument;
 
 use self::app::App;
 use self::error::Failure;
-use self::express::Outcome;
-use self::server::Peer;
+use self::server::{Express, Peer};
 use self::site::Site;
 use crate::config::AccessLog;
 use crate::directory::Origin;
@@ -84,7 +83,7 @@ impl Front {
         Self { app, routes, checks_host }
     }
 
-    /// The way of every request that `express` does not answer.
+    /// The way of every request that `express` does not answer; it may have decided what the answer is.
     async fn common(
         &self,
         peer: Peer,
@@ -122,7 +121,9 @@ impl Front {
         };
         let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
         let headers = response.headers_mut();
-        secure(headers);
+        for (name, value) in SECURE {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         if let Ok(id) = HeaderValue::from_str(&seen.id) {
             headers.insert(X_REQUEST_ID, id);
         }
@@ -153,32 +154,29 @@ impl Front {
 
 impl server::Service for Front {
     type Body = Body;
+    type Verdict = Failure;
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response {
+    async fn express(&self, peer: Peer, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Express<Failure> {
+        match self.checks_host {
+            true => express::serve(&self.app, peer, bytes, last, out).await,
+            false => Express::NotMine,
+        }
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>, decided: Option<Failure>) -> Response {
         let started = Instant::now();
         let metrics = self.app.metrics();
         let _in_flight = InFlight::new(&metrics.in_flight);
-        let decided = match self.checks_host {
-            true => express::serve(&self.app, peer, &request).await,
-            false => Outcome::NotMine,
-        };
-        let response = match decided {
-            Outcome::Answered(response) => response,
-            // Boxed: what the common way needs room for would be moved around with every request.
-            Outcome::Refused(failure) => Box::pin(self.common(peer, request, Some(failure), started)).await,
-            Outcome::NotMine => Box::pin(self.common(peer, request, None, started)).await,
-        };
+        // Boxed: what the common way needs room for would be moved around with every request.
+        let response = Box::pin(self.common(peer, request, decided, started)).await;
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         response
     }
 }
 
 /// The headers that tell browsers what not to do with any answer.
-fn secure(headers: &mut HeaderMap) {
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-}
+const SECURE: [(HeaderName, &str); 3] =
+    [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "same-origin"), (X_FRAME_OPTIONS, "DENY")];
 
 /// Counts a request as being answered for as long as it is, however that ends.
 struct InFlight(Gauge);
@@ -208,8 +206,10 @@ struct Seen {
 impl Seen {
     fn of(request: &Request<Incoming>, app: &App, peer: Peer) -> Self {
         let site = &app.settings().site;
+        let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
         Self {
-            id: request_id(app, peer, request.headers()),
+            id: given_id(app, peer, given)
+                .map_or_else(|| app.directory().clock().request_id(), str::to_owned),
             method: request.method().clone(),
             path: request.uri().path().chars().take(LOGGED_PATH).collect(),
             client: site::client(request.headers(), site, peer.address),
@@ -241,11 +241,9 @@ impl Seen {
     }
 }
 
-/// The request's id: the one a trusted proxy gave it, or a new one.
-fn request_id(app: &App, peer: Peer, headers: &HeaderMap) -> String {
-    let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_id(id));
-    let given = given.filter(|_| app.settings().site.trusted_proxies.trusts(peer.address.ip()));
-    given.map_or_else(|| app.directory().clock().request_id(), str::to_owned)
+/// The id that a trusted proxy gave the request; `given` is its X-Request-Id.
+fn given_id<'a>(app: &App, peer: Peer, given: Option<&'a str>) -> Option<&'a str> {
+    given.filter(|id| is_id(id) && app.settings().site.trusted_proxies.trusts(peer.address.ip()))
 }
 
 /// An id that a proxy in front of us may give a request: short, and nothing that a log could trip over.

@@ -32,7 +32,11 @@ pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated,
         None | Some("" | "json") => {}
         Some(_) => return Err(Failure::NotFound),
     }
-    let accept = accept(headers);
+    wished(&accept(headers))
+}
+
+/// The same, of what Accept says.
+pub fn wished(accept: &str) -> Result<Negotiated, Failure> {
     let (mut best, mut problems): (Option<MediaType<'_>>, bool) = (None, false);
     for wish in accept.split(',').take(MEDIA_TYPES_MAX).filter(|wish| wish.len() <= MEDIA_TYPE_LENGTH_MAX) {
         let Some(wish) = MediaType::parse(wish) else { continue };
@@ -49,10 +53,11 @@ pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated,
     }
 }
 
-/// Whether [`negotiate`] would find [`Negotiated::PLAIN`] in this one Accept header, as far as a glance tells:
+/// Whether [`wished`] would find [`Negotiated::PLAIN`] in this one Accept header, as far as a glance tells:
 /// the commonest wishes, among them those of browsers, are not taken apart.
 pub fn is_plain(accept: &[u8]) -> bool {
-    if matches!(accept, b"*/*" | b"application/json") {
+    // The last is what the usual libraries of browsers send.
+    if matches!(accept, b"*/*" | b"application/json" | b"application/json, text/plain, */*") {
         return true;
     }
     // Nothing that could be JSON by name, and one wild card for all, with no parameter but its quality.
@@ -207,6 +212,7 @@ mod tests {
             "image/jpeg",
             "*/*;q=0.8",
             "*/*;indent=4",
+            "application/json, text/plain, */*",
         ];
         let ends = ["", ";q=0.5", "; q=1", ";indent=2", "0", " ", ";q=", ";q=0.9;indent=3", ";v=b3;q=0.7"];
         let mut plain = 0;

@@ -3,23 +3,21 @@
 //! A connection is a task that nothing else depends on; when it fails, only it ends. What a request
 //! means is the [`Service`]'s business: no path, header value or answer body may be looked at here.
 
+mod conversation;
 mod tls;
 mod workers;
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,7 +29,8 @@ use tokio_rustls::TlsAcceptor;
 pub use tls::{TlsError, tls_config};
 pub use workers::Workers;
 
-use super::wire::{Ending, Seen, Wire, WireLimits};
+use self::conversation::{Conversation, told};
+use super::wire::{Wire, WireLimits};
 use crate::telemetry::ConnectionMetrics;
 
 /// How long to wait when the system has no room for another connection (most often: no file descriptor).
@@ -101,13 +100,43 @@ pub struct Drained {
 pub trait Service: Clone + Send + Sync + 'static {
     /// The body of its answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+    /// What it can know of a request beforehand.
+    type Verdict: Send;
 
-    /// Answers one request of a connection.
+    /// Answers what needs no parser: appends the whole answer, head and body, to `answer`. `bytes` begin with
+    /// the next message, of which nothing has been checked and the end may be missing; whatever is not known
+    /// to be a good message without a body is left alone. When `last` is set the answer must say that the
+    /// connection closes.
+    fn express(
+        &self,
+        peer: Peer,
+        bytes: &[u8],
+        last: bool,
+        answer: &mut Vec<u8>,
+    ) -> impl Future<Output = Express<Self::Verdict>> + Send;
+
+    /// Answers one request of a connection, with the verdict of [`Service::express`] if there was one.
     fn answer(
         &self,
         peer: Peer,
         request: Request<Incoming>,
+        verdict: Option<Self::Verdict>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// What became of a message before anybody parsed it.
+pub enum Express<V> {
+    /// It is answered.
+    Answered {
+        /// Its length in bytes.
+        length: usize,
+        /// Whether the answer says that the connection closes.
+        last: bool,
+    },
+    /// It is known how it is to be answered, but not here.
+    Decided(V),
+    /// Nothing is known of it.
+    NotMine,
 }
 
 /// Serves on `workers` until `shutdown` resolves, then lets requests in flight finish, for `drain_timeout` at most.
@@ -148,7 +177,7 @@ pub async fn serve<S: Service>(
 
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
-    // The wire relies on half_close and keeps all time limits itself; without writev hyper copies head and
+    // `wire::Lent` relies on half_close; the wire keeps all time limits. Without writev hyper copies head and
     // body into one buffer, so that an answer is one send.
     http.half_close(true)
         .header_read_timeout(None)
@@ -220,12 +249,6 @@ enum Ended {
     Cut,
 }
 
-/// Resolves when a stop has begun and its grace is over.
-async fn told(mut stop: watch::Receiver<bool>, grace: Duration) {
-    let _ = stop.wait_for(|stop| *stop).await;
-    tokio::time::sleep(grace).await;
-}
-
 fn report(ended: Result<Ended, JoinError>) -> Ended {
     ended.unwrap_or_else(|error| {
         tracing::error!(%error, "the task of a connection panicked");
@@ -294,56 +317,12 @@ impl<S: Service> House<S> {
         GRACE.min(self.limits.drain_timeout / 2)
     }
 
-    /// Answers the requests of one connection until either side ends it.
-    async fn converse<T>(self: &Arc<Self>, stream: T, peer: Peer, stop: watch::Receiver<bool>) -> Ended
+    async fn converse<T>(self: Arc<Self>, stream: T, peer: Peer, stop: watch::Receiver<bool>) -> Ended
     where
-        T: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let wire = Wire::new(stream, self.limits.wire());
-        let line = Arc::new(Line { house: Arc::clone(self), peer, seen: wire.seen(), stop: stop.clone() });
-        let answer = service_fn(move |request| Arc::clone(&line).answer(request));
-        let mut connection = self.http.serve_connection(wire, answer);
-        let mut stopping = false;
-        let mut told = pin!(told(stop, self.grace()));
-        let result = loop {
-            tokio::select! {
-                // First: a request that is already there when the stop comes is still answered.
-                biased;
-                result = &mut connection => break result,
-                () = &mut told, if !stopping => stopping = true,
-            }
-            Pin::new(&mut connection).graceful_shutdown();
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, address = %peer.address, "connection ended early");
-        }
-        match connection.into_parts().io.finish().await {
-            Ending::Quiet => 0,
-            Ending::Refused => self.metrics.refused.inc(),
-            Ending::TimedOut => self.metrics.timed_out.inc(),
-        };
-        Ended::InOrder
-    }
-}
-
-/// One connection as its requests see it.
-struct Line<S> {
-    house: Arc<House<S>>,
-    peer: Peer,
-    seen: Seen,
-    stop: watch::Receiver<bool>,
-}
-
-impl<S: Service> Line<S> {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<S::Body>, Infallible> {
-        self.seen.mark();
-        // The wire cannot tell where chunks end, so no request may follow them on this connection.
-        let last = request.headers().contains_key(TRANSFER_ENCODING);
-        let mut response = self.house.service.answer(self.peer, request).await;
-        if last || *self.stop.borrow() {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(response)
+        Conversation { house: self, peer, wire, stop }.hold().await
     }
 }
 

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HOST, HeaderName};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::error::Failure;
@@ -58,28 +58,35 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Finds it out, or refuses the request's host.
-    pub fn of<B>(
-        request: &'a Request<B>,
+    /// Finds it out, or refuses the host. `host` and `protos` are the request's Host and X-Forwarded-Proto.
+    pub fn of<'b>(
+        host: Option<&'a str>,
+        protos: impl IntoIterator<Item = &'b [u8]>,
         settings: &'a SiteSettings,
         peer: SocketAddr,
         tls: bool,
     ) -> Result<Self, Failure> {
-        let host = host(request).filter(|host| settings.allowed_hosts.allows(host));
+        let host = host.filter(|host| settings.allowed_hosts.allows(host));
         let host = host.ok_or(Failure::BadRequest("The request's Host is not allowed."))?;
         let public_url = settings.public_url.as_deref();
-        let https = public_url.is_none() && is_https(request.headers(), settings, peer, tls)?;
+        let https = public_url.is_none() && is_https(protos, settings, peer, tls)?;
         Ok(Self { scheme: if https { "https://" } else { "http://" }, host, public_url })
     }
 
-    /// Adds scheme, `://` and host, or the public URL.
+    /// The public URL, or scheme, `://` and host, in two parts.
+    fn parts(&self) -> [&str; 2] {
+        self.public_url.map_or([self.scheme, self.host], |url| [url, ""])
+    }
+
+    /// Its length in bytes.
+    pub fn length(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    /// Appends it.
     pub fn push_to(&self, text: &mut Vec<u8>) {
-        match self.public_url {
-            Some(url) => text.extend_from_slice(url.as_bytes()),
-            None => {
-                text.extend_from_slice(self.scheme.as_bytes());
-                text.extend_from_slice(self.host.as_bytes());
-            }
+        for part in self.parts() {
+            text.extend_from_slice(part.as_bytes());
         }
     }
 }
@@ -92,12 +99,9 @@ impl Site {
         peer: SocketAddr,
         tls: bool,
     ) -> Result<Self, Failure> {
-        let place = Place::of(request, settings, peer, tls)?;
-        let base = match place.public_url {
-            Some(url) => url.to_owned(),
-            None => [place.scheme, place.host].concat(),
-        };
-        Ok(Self { base, media_url: settings.media_url.clone() })
+        let protos = request.headers().get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
+        let place = Place::of(host(request), protos, settings, peer, tls)?;
+        Ok(Self { base: place.parts().concat(), media_url: settings.media_url.clone() })
     }
 
     /// No site at all: URLs are paths.
@@ -135,13 +139,13 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
 }
 
 /// Whether the client spoke HTTPS: to us, or to a trusted proxy that says so in exactly one word.
-fn is_https(
-    headers: &HeaderMap,
+fn is_https<'a>(
+    protos: impl IntoIterator<Item = &'a [u8]>,
     settings: &SiteSettings,
     peer: SocketAddr,
     tls: bool,
 ) -> Result<bool, Failure> {
-    let mut said = headers.get_all(X_FORWARDED_PROTO).iter().map(|line| line.as_bytes() == b"https");
+    let mut said = protos.into_iter().map(|line| line == b"https");
     if tls || !settings.trusted_proxies.trusts(peer.ip()) {
         return Ok(tls);
     }
@@ -156,8 +160,13 @@ fn is_https(
 pub fn client(headers: &HeaderMap, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
     let lines: Vec<_> =
         headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    nearest(&lines.join(","), settings, peer)
+}
+
+/// The same, of what X-Forwarded-For says.
+pub fn nearest(forwarded_for: &str, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
     let mut nearest = peer.ip();
-    for hop in lines.join(",").rsplit(',') {
+    for hop in forwarded_for.rsplit(',') {
         let Some(address) =
             settings.trusted_proxies.trusts(nearest).then(|| hop.trim().parse().ok()).flatten()
         else {

@@ -70,13 +70,18 @@ fn seconds(standing: &Standing) -> u64 {
 }
 
 /// Writes the headers.
-pub(super) fn tell(standing: &Standing, headers: &mut HeaderMap) {
-    let Standing { policy, rate, remaining, .. } = standing;
-    let policy_text = format!("\"{policy}\";q={};w={}", rate.requests, rate.window.as_secs());
-    let state = format!("\"{policy}\";r={remaining};t={}", seconds(standing));
-    for (name, text) in [(RATE_LIMIT_POLICY, policy_text), (RATE_LIMIT, state)] {
+fn tell(standing: &Standing, headers: &mut HeaderMap) {
+    for (name, text) in told(standing) {
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(name, value);
         }
     }
+}
+
+/// The headers.
+pub(super) fn told(standing: &Standing) -> [(HeaderName, String); 2] {
+    let Standing { policy, rate, remaining, .. } = standing;
+    let policy_text = format!("\"{policy}\";q={};w={}", rate.requests, rate.window.as_secs());
+    let state = format!("\"{policy}\";r={remaining};t={}", seconds(standing));
+    [(RATE_LIMIT_POLICY, policy_text), (RATE_LIMIT, state)]
 }

@@ -171,7 +171,7 @@ impl Directory {
         draw: impl Fn(&Identity) -> Bytes + Send,
         now: Moment,
     ) -> Result<Entry, Error> {
-        let Reception { freshness, recollection, loads, stale } = &self.reception;
+        let Reception { freshness, recollection, stale, .. } = &self.reception;
         let ledger = freshness.ledger();
         match freshness.pass(&self.store).await {
             Ok(()) => stale.passed(now),
@@ -180,9 +180,22 @@ impl Directory {
                 return kept.ok_or(error);
             }
         }
-        if let Some(entry) = recollection.get(&digest, ledger) {
-            return Ok(entry);
+        match recollection.get(&digest, ledger) {
+            Some(entry) => Ok(entry),
+            // Boxed: a future that holds a query is large, and would be moved around with every request.
+            None => Box::pin(self.load(key, digest, draw)).await,
         }
+    }
+
+    /// Reads an entry from the database, one for all who want it.
+    async fn load(
+        &self,
+        key: &str,
+        digest: TokenDigest,
+        draw: impl Fn(&Identity) -> Bytes + Send,
+    ) -> Result<Entry, Error> {
+        let Reception { freshness, recollection, loads, .. } = &self.reception;
+        let ledger = freshness.ledger();
         let loading = match recollection.get_or_load(&digest, ledger).await {
             Found::Entry(entry) => return Ok(entry),
             Found::Nothing(loading) => loading,
@@ -203,8 +216,7 @@ impl Directory {
     }
 
     /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
-    pub fn note_use(&self, known: &Recognised, from: impl FnOnce() -> IpAddr) {
-        let at = self.clock.now();
+    pub fn note_use(&self, known: &Recognised, at: Moment, from: impl FnOnce() -> IpAddr) {
         if known.is_news(at) {
             self.uses.note(Use { token: known.token, user: known.user, at, from: from() });
         }

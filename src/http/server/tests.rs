@@ -1,7 +1,10 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use http_body_util::{BodyExt, Full};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -22,8 +25,43 @@ struct Echo {
 
 impl Service for Echo {
     type Body = Full<Bytes>;
+    type Verdict = &'static str;
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn express(
+        &self,
+        _: Peer,
+        bytes: &[u8],
+        last: bool,
+        answer: &mut Vec<u8>,
+    ) -> Express<&'static str> {
+        if bytes.starts_with(b"GET /decided ") {
+            return Express::Decided("decided");
+        }
+        let Some(length) = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4) else {
+            return Express::NotMine;
+        };
+        if !bytes.starts_with(b"GET /fast ") {
+            return Express::NotMine;
+        }
+        // Not at once: whoever waits for a database must not be overtaken.
+        tokio::task::yield_now().await;
+        let last = last || bytes[..length].windows(5).any(|part| part == b"close");
+        let close = if last { "connection: close\r\n" } else { "" };
+        answer.extend_from_slice(
+            format!("HTTP/1.1 200 OK\r\n{close}content-length: 6\r\n\r\n[fast]").as_bytes(),
+        );
+        Express::Answered { length, last }
+    }
+
+    async fn answer(
+        &self,
+        peer: Peer,
+        request: Request<Incoming>,
+        verdict: Option<&'static str>,
+    ) -> Response<Full<Bytes>> {
+        if let Some(verdict) = verdict {
+            return Response::new(Full::new(format!("[{verdict}]").into()));
+        }
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
         match path.as_str() {
@@ -189,6 +227,124 @@ async fn pipelined_requests_are_answered_in_order() {
     assert_eq!(bodies[1], "[POST /a tls=false body=GET / HTTP/1.1\r\n\r\n]", "a body that looks like a head");
     assert_eq!(bodies[2], "[POST /slow tls=false body=hi]");
     assert_eq!(bodies[503], bodies[0]);
+}
+
+const FAST: &str = "GET /fast HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn both_ways_of_answering_take_turns_in_the_order_of_requests() {
+    let server = start(limits()).await;
+    let post =
+        "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nGET /fast HTTP/1.1\r\nHost: x\r\n\r\n!";
+    let decided = "GET /decided HTTP/1.1\r\nHost: x\r\n\r\n";
+    let said = server.say(format!("{FAST}{GET}{post}{FAST}{FAST}{decided}{GET}{FAST}{LAST}{FAST}")).await;
+    let bodies: Vec<_> =
+        said.match_indices('[').map(|(at, _)| &said[at..=at + said[at..].find(']').unwrap()]).collect();
+    let get = "[GET / tls=false body=]";
+    let slow = "[POST /slow tls=false body=GET /fast HTTP/1.1\r\nHost: x\r\n\r\n!]";
+    let fast = "[fast]";
+    assert_eq!(bodies, [fast, get, slow, fast, fast, "[decided]", get, fast, get]);
+    // In whatever pieces they come.
+    let all = format!("{GET}{FAST}{FAST}{LAST}");
+    for at in 1..all.len() {
+        let mut client = server.client(&all[..at]);
+        tokio::task::yield_now().await;
+        client.write_all(&all.as_bytes()[at..]).await.unwrap();
+        assert_eq!(statuses(&rest(&mut client).await).len(), 4, "split at {at}");
+    }
+}
+
+#[tokio::test]
+async fn the_express_lane_closes_when_it_is_asked_to_or_stopped() {
+    let server = start(limits()).await;
+    let last = FAST.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let said = server.say(format!("{last}{FAST}")).await;
+    assert_eq!((statuses(&said).len(), said.contains("connection: close")), (1, true), "{said}");
+    let mut client = server.connect().await;
+    client.write_all(FAST.as_bytes()).await.unwrap();
+    assert!(!read_until(&mut client, "]").await.contains("connection"));
+    let stopping = tokio::spawn(server.stop());
+    while !stopping.is_finished() {
+        // Within the grace a request is answered, and told that it is the last.
+        if client.write_all(FAST.as_bytes()).await.is_err() {
+            break;
+        }
+        let said = read_until(&mut client, "]").await;
+        if said.contains("connection: close") {
+            assert_eq!(rest(&mut client).await, "");
+            break;
+        }
+    }
+    drop(client);
+    assert_eq!(stopping.await.unwrap().cut, 0);
+}
+
+/// A socket that counts how often it was read from and written to. tokio asks the kernel only while it believes
+/// that there is something, and a read that leaves room ends that belief: so a read that gave bytes is one
+/// `recv`, and one that waits is none.
+struct Counted {
+    socket: TcpStream,
+    reads: Arc<AtomicUsize>,
+    writes: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        if read.is_ready() {
+            assert!(buf.remaining() > 0, "so large a read might be followed by one in vain");
+            self.reads.fetch_add(1, Ordering::SeqCst);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+/// Guards what a request costs the kernel: one `recv` and one `send`, whichever way it goes.
+#[tokio::test]
+async fn a_request_is_one_read_and_one_write() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (socket, address) = listener.accept().await.unwrap();
+    let (reads, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = Counted { socket, reads: Arc::clone(&reads), writes: Arc::clone(&writes) };
+    let metrics = ConnectionMetrics::default();
+    let house =
+        House { http: http(&limits()), tls: None, limits: limits(), metrics, service: Echo::default() };
+    let (_stop, stopped) = watch::channel(false);
+    let held = tokio::spawn(Arc::new(house).converse(counted, Peer { address, tls: false }, stopped));
+    let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+    let asked = [FAST, GET, post, FAST, FAST];
+    for (number, request) in asked.into_iter().enumerate() {
+        client.write_all(request.as_bytes()).await.unwrap();
+        read_until(&mut client, "]").await;
+        assert_eq!(
+            (reads.load(Ordering::SeqCst), writes.load(Ordering::SeqCst)),
+            (number + 1, number + 1),
+            "{request}"
+        );
+    }
+    drop(client);
+    assert_eq!(held.await.unwrap(), Ended::InOrder);
+    assert_eq!(reads.load(Ordering::SeqCst), asked.len() + 1, "and one that finds the end");
 }
 
 #[tokio::test]
@@ -459,7 +615,11 @@ fn tls_pair() -> (rustls::ServerConfig, tokio_rustls::TlsConnector) {
 async fn requests_and_refusals_pass_over_tls() {
     let (config, connector) = tls_pair();
     let server = start_with(limits(), Some(config)).await;
-    for (request, end) in [(LAST, "[GET / tls=true body=]"), ("GET / HTTP/1.1\r\n\r\n", "is missing.\"}")] {
+    for (request, end) in [
+        (LAST, "[GET / tls=true body=]"),
+        (&format!("{FAST}{LAST}"), "[GET / tls=true body=]"),
+        ("GET / HTTP/1.1\r\n\r\n", "is missing.\"}"),
+    ] {
         let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
         let mut client = connector.connect(name, server.connect().await).await.unwrap();
         assert_eq!(client.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));

@@ -8,9 +8,9 @@ use super::refusal::Refusal;
 /// Longest request line, without its line end (gunicorn's default).
 const MAX_REQUEST_LINE: usize = 4094;
 /// Longest header line, without its line end (gunicorn's default).
-const MAX_HEADER_LINE: usize = 8190;
+pub(in crate::http) const MAX_HEADER_LINE: usize = 8190;
 /// Most header lines in one head; hyper's own bound is the same, on its stack.
-const MAX_HEADERS: usize = 100;
+pub(in crate::http) const MAX_HEADERS: usize = 100;
 /// Longest method name (gunicorn's bound).
 const MAX_METHOD: usize = 20;
 
@@ -25,7 +25,7 @@ pub(super) enum Body {
 
 /// A complete and acceptable head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(in crate::http) struct Frame {
     /// Its length in bytes, the empty line included.
     pub(super) head: usize,
     pub(super) body: Body,
@@ -48,6 +48,11 @@ pub(super) struct HeadScan {
 }
 
 impl HeadScan {
+    /// Whether nothing of the head has been read yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.searched == 0
+    }
+
     /// Reads on in `bytes`, which hold the head from its first byte. `None`: more bytes are needed.
     pub(super) fn scan(&mut self, bytes: &[u8], max_head: usize) -> Result<Option<Frame>, Refusal> {
         loop {
@@ -176,6 +181,13 @@ impl HeadScan {
     }
 }
 
+/// The length of the head that `bytes` begin with, if it is let in and no body follows.
+#[cfg(test)]
+pub(in crate::http) fn admitted(bytes: &[u8]) -> Option<usize> {
+    let frame = HeadScan::default().scan(bytes, usize::MAX).ok()??;
+    (frame.body == Body::Sized(0)).then_some(frame.head)
+}
+
 /// The trimmed value, when the line's name is `name` (in lower case, with its colon).
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
@@ -192,7 +204,7 @@ fn parse_length(value: &[u8]) -> Option<u64> {
 
 /// The offset of the first control byte other than a tab, which in a good head is a line's CR.
 /// Eight bytes at a step: this runs over every byte of every head.
-fn first_control(bytes: &[u8]) -> Option<usize> {
+pub(in crate::http) fn first_control(bytes: &[u8]) -> Option<usize> {
     let (words, tail) = bytes.as_chunks::<8>();
     let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     for (index, word) in words.iter().enumerate() {

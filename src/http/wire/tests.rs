@@ -1,5 +1,3 @@
-use std::future::poll_fn;
-
 use hyper::rt::{Read, Write};
 use tokio::io::{DuplexStream, duplex};
 
@@ -23,16 +21,28 @@ fn pair(limits: WireLimits) -> (DuplexStream, Wire<DuplexStream>) {
     (client, Wire::new(server, limits))
 }
 
+/// Waits for the next message.
+async fn next(wire: &mut Wire<DuplexStream>) -> Option<Frame> {
+    loop {
+        if let Some(frame) = wire.frame() {
+            return Some(frame);
+        }
+        if !poll_fn(|cx| wire.poll_more(cx)).await.unwrap() {
+            return None;
+        }
+    }
+}
+
 /// One read as hyper makes it, with this much room.
-async fn read(wire: &mut Wire<DuplexStream>, room: usize) -> io::Result<Vec<u8>> {
+async fn read(lent: &mut Lent<'_, DuplexStream>, room: usize) -> io::Result<Vec<u8>> {
     let mut space = vec![0; room];
     let mut buf = hyper::rt::ReadBuf::new(&mut space);
-    poll_fn(|cx| Pin::new(&mut *wire).poll_read(cx, buf.unfilled())).await?;
+    poll_fn(|cx| Pin::new(&mut *lent).poll_read(cx, buf.unfilled())).await?;
     Ok(buf.filled().to_vec())
 }
 
-async fn write(wire: &mut Wire<DuplexStream>, bytes: &[u8]) -> io::Result<usize> {
-    poll_fn(|cx| Pin::new(&mut *wire).poll_write(cx, bytes)).await
+async fn write(lent: &mut Lent<'_, DuplexStream>, bytes: &[u8]) -> io::Result<usize> {
+    poll_fn(|cx| Pin::new(&mut *lent).poll_write(cx, bytes)).await
 }
 
 async fn finish(wire: Wire<DuplexStream>, mut client: DuplexStream) -> (Ending, String) {
@@ -48,13 +58,25 @@ async fn messages_come_one_at_a_time_and_a_bad_head_not_at_all() {
     let (mut client, mut wire) = pair(limits());
     let post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\nGET / HTTP/1.1\r\n\r\n";
     let bad = b"GET /bad HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n";
-    client.write_all(&[GET, post, bad].concat()).await.unwrap();
-    assert_eq!(read(&mut wire, 8192).await.unwrap(), GET);
-    assert_eq!(read(&mut wire, 8192).await.unwrap(), post);
-    assert_eq!(read(&mut wire, 8192).await.unwrap(), b"", "the end, as far as hyper knows");
+    client.write_all(&[GET, post, GET, bad].concat()).await.unwrap();
+    for message in [GET, post] {
+        let frame = next(&mut wire).await.unwrap();
+        let mut lent = Lent::new(&mut wire, frame);
+        assert_eq!(read(&mut lent, 8192).await.unwrap(), message);
+        assert!(!lent.goes_on());
+        assert_eq!(read(&mut lent, 8192).await.unwrap(), b"", "the end, as far as hyper knows");
+        assert!(lent.goes_on());
+    }
+    assert!(wire.unchecked().unwrap().starts_with(GET));
+    wire.take(GET.len());
+    wire.say(b"answer").await.unwrap();
+    assert_eq!(next(&mut wire).await, None);
     let (ending, said) = finish(wire, client).await;
     assert_eq!(ending, Ending::Refused);
-    assert!(said.starts_with("HTTP/1.1 400 ") && said.ends_with(r#"more than one Host header."}"#), "{said}");
+    assert!(
+        said.starts_with("answerHTTP/1.1 400 ") && said.ends_with(r#"more than one Host header."}"#),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -69,38 +91,65 @@ async fn a_message_passes_whole_through_little_room_and_in_little_pieces() {
             }
         };
         let receiver = async {
-            let mut got = Vec::new();
-            while got.len() < post.len() + GET.len() {
-                got.extend(read(&mut wire, room).await.unwrap());
+            for message in [&post[..], GET] {
+                let frame = next(&mut wire).await.unwrap();
+                let mut lent = Lent::new(&mut wire, frame);
+                let mut got = Vec::new();
+                while !lent.goes_on() {
+                    got.extend(read(&mut lent, room).await.unwrap());
+                }
+                assert_eq!(got, message, "room for {room}");
             }
-            got
         };
-        assert_eq!(tokio::join!(sender, receiver).1, [&post[..], GET].concat(), "room for {room}");
-        assert!(wire.held.is_empty() && wire.framing == Framing::Head);
+        tokio::join!(sender, receiver);
+        assert!(wire.held.is_empty() && wire.unchecked().is_none());
     }
 }
 
 #[tokio::test]
-async fn an_answer_of_hypers_own_is_replaced_and_earlier_bytes_are_kept() {
+async fn a_head_in_pieces_is_not_looked_at_with_each_of_them() {
+    let (mut client, mut wire) = pair(limits());
+    for (piece, looked_at) in [(&GET[..9], true), (&GET[9..12], false), (&GET[12..], true)] {
+        client.write_all(piece).await.unwrap();
+        assert!(poll_fn(|cx| wire.poll_more(cx)).await.unwrap());
+        assert_eq!(wire.unchecked().is_some(), looked_at);
+        wire.frame();
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_shown_than_a_head_may_have() {
+    let (mut client, mut wire) = pair(WireLimits { max_head_bytes: 20, ..limits() });
+    client.write_all(GET).await.unwrap();
+    assert!(poll_fn(|cx| wire.poll_more(cx)).await.unwrap());
+    assert_eq!(wire.unchecked(), Some(&GET[..20]));
+}
+
+#[tokio::test]
+async fn an_answer_of_hypers_own_is_replaced() {
     let (mut client, mut wire) = pair(limits());
     client.write_all(GET).await.unwrap();
-    read(&mut wire, 8192).await.unwrap();
-    let bytes = b"earlierHTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(write(&mut wire, bytes).await.unwrap(), 7);
-    assert_eq!(write(&mut wire, &bytes[7..]).await.unwrap(), bytes.len() - 7);
+    let frame = next(&mut wire).await.unwrap();
+    let mut lent = Lent::new(&mut wire, frame);
+    read(&mut lent, 8192).await.unwrap();
+    let bytes = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(write(&mut lent, bytes).await.unwrap(), bytes.len());
+    assert!(!lent.goes_on());
     let (ending, said) = finish(wire, client).await;
     assert_eq!(ending, Ending::Refused);
-    assert!(said.starts_with("earlierHTTP/1.1 400 ") && said.ends_with("could not be parsed.\"}"), "{said}");
+    assert!(said.starts_with("HTTP/1.1 400 ") && said.ends_with("could not be parsed.\"}"), "{said}");
 }
 
 #[tokio::test]
 async fn an_answer_of_the_service_is_never_touched() {
     let (mut client, mut wire) = pair(limits());
     client.write_all(GET).await.unwrap();
-    read(&mut wire, 8192).await.unwrap();
-    wire.seen().mark();
+    let frame = next(&mut wire).await.unwrap();
+    let mut lent = Lent::new(&mut wire, frame);
+    read(&mut lent, 8192).await.unwrap();
+    lent.seen().mark();
     let bytes = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(write(&mut wire, bytes).await.unwrap(), bytes.len());
+    assert_eq!(write(&mut lent, bytes).await.unwrap(), bytes.len());
     let (ending, said) = finish(wire, client).await;
     assert_eq!((ending, said.as_bytes()), (Ending::Quiet, &bytes[..]));
 }
@@ -111,14 +160,16 @@ async fn a_slow_body_is_a_408_unless_an_answer_has_begun() {
     for begun in [false, true] {
         let (mut client, mut wire) = pair(slow);
         client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc").await.unwrap();
-        read(&mut wire, 8192).await.unwrap();
-        wire.seen().mark();
-        write(&mut wire, b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+        let frame = next(&mut wire).await.unwrap();
+        let mut lent = Lent::new(&mut wire, frame);
+        read(&mut lent, 8192).await.unwrap();
+        lent.seen().mark();
+        write(&mut lent, b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
         if begun {
-            write(&mut wire, b"HTTP/1.1 200 OK\r\n").await.unwrap();
+            write(&mut lent, b"HTTP/1.1 200 OK\r\n").await.unwrap();
         }
-        assert_eq!(read(&mut wire, 8192).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        write(&mut wire, b"MORE").await.unwrap();
+        assert_eq!(read(&mut lent, 8192).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        write(&mut lent, b"MORE").await.unwrap();
         let (ending, said) = finish(wire, client).await;
         assert_eq!(ending, Ending::TimedOut);
         assert_eq!(said.ends_with("200 OK\r\nMORE"), begun, "{said}");
@@ -130,10 +181,10 @@ async fn a_slow_body_is_a_408_unless_an_answer_has_begun() {
 async fn limits_without_end_are_no_limits() {
     let endless = WireLimits { idle_timeout: Duration::MAX, write_timeout: Duration::MAX, ..limits() };
     let (mut client, mut wire) = pair(endless);
-    let waited = timeout(Duration::from_millis(20), read(&mut wire, 8192)).await;
+    let waited = timeout(Duration::from_millis(20), next(&mut wire)).await;
     assert!(waited.is_err(), "nothing to read, and no hurry");
     client.write_all(GET).await.unwrap();
-    assert_eq!(read(&mut wire, 8192).await.unwrap(), GET);
+    assert!(next(&mut wire).await.is_some());
 }
 
 #[tokio::test]

@@ -1,0 +1,152 @@
+//! The answer of `GET /api/users/me`, written byte by byte: head and body in one buffer.
+//!
+//! Never in here: what the answer depends on. What is the same for every answer is made once.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::picture::Picture;
+use crate::directory::guard::rates::Standing;
+use crate::directory::model::Moment;
+use crate::http::api::{self, ME};
+use crate::http::site::Place;
+use crate::http::throttle;
+use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
+
+/// Room for the head of any answer but for what a client may make long.
+const HEAD_BYTES: usize = 640;
+
+/// What is the same for every answer here, made once.
+pub(in crate::http) struct Prepared {
+    /// The answer up to the request's id.
+    head: Vec<u8>,
+    date: Date,
+    /// Counts good answers of `GET /api/users/me`.
+    pub(super) answered: Counter,
+    /// Counts keys accepted.
+    pub(super) accepted: Counter,
+}
+
+/// One answer's own part.
+pub(super) struct Answer<'a> {
+    pub(super) now: Moment,
+    /// When the token ends.
+    pub(super) end: Option<Moment>,
+    pub(super) standing: Option<Standing>,
+    pub(super) picture: Picture<'a>,
+    pub(super) place: Place<'a>,
+    /// Whether the connection closes with it.
+    pub(super) last: bool,
+}
+
+impl Prepared {
+    /// For a server with these metrics and these routes.
+    pub(in crate::http) fn new(metrics: &Metrics, resources: &HashMap<String, api::Resource>) -> Self {
+        let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n".to_vec();
+        if let Some(me) = resources.get(ME) {
+            push(&mut head, &[b"allow: ", me.allow().as_bytes(), b"\r\n"]);
+        }
+        push(&mut head, &[b"vary: ", api::VARIES.as_bytes(), b"\r\n"]);
+        push(&mut head, &[b"cache-control: ", api::UNCACHED.as_bytes(), b"\r\n"]);
+        for (name, value) in crate::http::SECURE {
+            push(&mut head, &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        }
+        head.extend_from_slice(b"x-request-id: ");
+        let labels = RequestLabels { route: ME.to_owned(), method: "GET", status: 200 };
+        let accepted = OutcomeLabels { outcome: "accepted" };
+        Self {
+            head,
+            date: Date::default(),
+            answered: metrics.requests.get_or_create_owned(&labels),
+            accepted: metrics.authentications.get_or_create_owned(&accepted),
+        }
+    }
+
+    /// Appends the answer; `id` appends the request's id.
+    pub(super) fn write(&self, answer: &Answer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+        let length = answer.picture.length(&answer.place);
+        out.reserve(HEAD_BYTES + length);
+        out.extend_from_slice(&self.head);
+        id(out);
+        out.extend_from_slice(b"\r\n");
+        if let Some(end) = answer.end {
+            push(out, &[b"x-token-expires-at: ", end.to_string().as_bytes(), b"\r\n"]);
+        }
+        if let Some(standing) = &answer.standing {
+            for (name, text) in throttle::told(standing) {
+                push(out, &[name.as_str().as_bytes(), b": ", text.as_bytes(), b"\r\n"]);
+            }
+        }
+        if answer.last {
+            out.extend_from_slice(b"connection: close\r\n");
+        }
+        out.extend_from_slice(b"content-length: ");
+        push_decimal(out, length);
+        out.extend_from_slice(b"\r\ndate: ");
+        self.date.push(answer.now, out);
+        out.extend_from_slice(b"\r\n\r\n");
+        answer.picture.push(&answer.place, out);
+    }
+}
+
+fn push(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
+fn push_decimal(out: &mut Vec<u8>, number: usize) {
+    if number >= 10 {
+        push_decimal(out, number / 10);
+    }
+    out.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
+}
+
+/// The second that was last asked for, and how `Date` says it.
+#[derive(Default)]
+struct Date(Mutex<(i64, String)>);
+
+impl Date {
+    fn push(&self, now: Moment, out: &mut Vec<u8>) {
+        let second = now.as_micros().div_euclid(1_000_000);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != second || last.1.is_empty() {
+            // Before 1970 and after 9999 HTTP has no dates; no clock stands there.
+            let since = Duration::from_secs(u64::try_from(second).unwrap_or(0).min(253_402_300_799));
+            *last = (second, httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since));
+        }
+        out.extend_from_slice(last.1.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_told_anew_each_second() {
+        let date = Date::default();
+        let said = |text: &str| {
+            let mut out = Vec::new();
+            date.push(text.parse().unwrap(), &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(said("1970-01-01T00:00:00.5Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(said("2026-11-25T22:46:03.999999Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
+        assert_eq!(said("2026-11-25T22:46:03Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
+        assert_eq!(said("2026-11-25T22:46:04Z"), "Wed, 25 Nov 2026 22:46:04 GMT");
+        assert_eq!(said("-000001-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+
+    #[test]
+    fn lengths_are_written_as_format_writes_them() {
+        for number in [0, 9, 10, 99, 100, 12_345, usize::MAX] {
+            let mut out = Vec::new();
+            push_decimal(&mut out, number);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The head of `GET /api/users/me` as nearly everybody sends it, read in one pass over its bytes.
+//!
+//! It stands in front of two readers that are stricter about nothing: what is taken here, `wire` would have let
+//! in and hyper would have parsed, to the same values; a test holds all three together. Whatever is odd, has a
+//! body or is not understood here is `None` and goes to those two, which then say what is wrong with it.
+
+use crate::http::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
+
+/// A whole and good head without a body, with what matters to an answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    /// Its length in bytes, the empty line included.
+    pub(super) length: usize,
+    /// The one Host there must be.
+    pub(super) host: &'a [u8],
+    /// The one Authorization there must be.
+    pub(super) authorization: &'a [u8],
+    pub(super) accept: Option<&'a [u8]>,
+    pub(super) forwarded_proto: Option<&'a [u8]>,
+    pub(super) forwarded_for: Option<&'a [u8]>,
+    pub(super) request_id: Option<&'a [u8]>,
+    /// Whether the client wants the connection closed with the answer.
+    pub(super) close: bool,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the head that `bytes` begin with.
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(b"GET /api/users/me")?;
+        let mut rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
+        let mut found = Found::default();
+        for _ in 0..=MAX_HEADERS {
+            let (line, after) = rest.split_at_checked(first_control(rest)?)?;
+            rest = after.strip_prefix(b"\r\n")?;
+            if line.is_empty() {
+                return found.end(bytes.len() - rest.len());
+            }
+            let (name, value) = split(line)?;
+            found.take(name, value)?;
+        }
+        None
+    }
+}
+
+/// A header's name and its trimmed value.
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = line.iter().position(|byte| !NAME.get(usize::from(*byte)).is_some_and(|good| *good))?;
+    let (name, rest) = line.split_at_checked(end)?;
+    let (b':', value) = rest.split_first()? else { return None };
+    let good = !name.is_empty() && line.len() <= MAX_HEADER_LINE;
+    // The only blanks there can be: control bytes were the end of the line.
+    good.then(|| (name, value.trim_ascii()))
+}
+
+/// What a header's name may consist of (RFC 9110, section 5.6.2).
+const NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            table[byte as usize] = byte.is_ascii_alphanumeric()
+                || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        }
+        byte += 1;
+    }
+    table
+};
+
+#[derive(Default)]
+struct Found<'a> {
+    head: Head<'a>,
+    host: bool,
+    authorization: bool,
+    connection: bool,
+}
+
+impl<'a> Found<'a> {
+    /// Takes a header; `None` for one that changes what the request means, beyond what is known here.
+    fn take(&mut self, name: &[u8], value: &'a [u8]) -> Option<()> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        // By length first: most headers are none of these, and are done with after one comparison.
+        match name.len() {
+            2 if is("te") => None,
+            4 if is("host") => {
+                self.head.host = value;
+                first(&mut self.host)
+            }
+            6 if is("accept") => only(&mut self.head.accept, value),
+            6 if is("expect") => None,
+            7 if is("upgrade") || is("trailer") => None,
+            10 if is("connection") => {
+                self.head.close = value.eq_ignore_ascii_case(b"close");
+                let known = self.head.close || value.eq_ignore_ascii_case(b"keep-alive");
+                known.then_some(()).and_then(|()| first(&mut self.connection))
+            }
+            12 if is("x-request-id") => only(&mut self.head.request_id, value),
+            13 if is("authorization") => {
+                self.head.authorization = value;
+                first(&mut self.authorization)
+            }
+            14 if is("content-length") => None,
+            15 if is("x-forwarded-for") => only(&mut self.head.forwarded_for, value),
+            17 if is("x-forwarded-proto") => only(&mut self.head.forwarded_proto, value),
+            17 if is("transfer-encoding") => None,
+            _ => Some(()),
+        }
+    }
+
+    fn end(mut self, length: usize) -> Option<Head<'a>> {
+        self.head.length = length;
+        (self.host && self.authorization).then_some(self.head)
+    }
+}
+
+/// A second header of the name makes the request unusual.
+fn only<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+/// The same, where a value of its own says nothing yet.
+fn first(seen: &mut bool) -> Option<()> {
+    (!std::mem::replace(seen, true)).then_some(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! One connection, message after message: each is answered with ready bytes if the service has them, and lent to
+//! hyper otherwise.
+//!
+//! The first way is the *express lane*: what the service recognises before anything is parsed costs one `recv`,
+//! one `send` and little between. hyper is made anew for each message that needs it and gone when that is
+//! answered. So there is never a question whose turn it is to read or to write, answers come in the order of
+//! their requests, and a connection that stands idle keeps nothing but its socket.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{Fuse, FusedFuture};
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::service::service_fn;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use super::super::wire::{Ending, Frame, Lent, Wire};
+use super::{Ended, Express, House, Peer, Service};
+
+/// A connection with all it needs to be answered.
+pub(super) struct Conversation<S, T> {
+    pub(super) house: Arc<House<S>>,
+    pub(super) peer: Peer,
+    pub(super) wire: Wire<T>,
+    /// Whether a stop has begun.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// Resolves when a stop has begun and its grace is over.
+pub(super) async fn told(mut stop: watch::Receiver<bool>, grace: Duration) {
+    let _ = stop.wait_for(|stop| *stop).await;
+    tokio::time::sleep(grace).await;
+}
+
+type Failed = Box<dyn Error + Send + Sync>;
+
+impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
+    /// Answers the requests of the connection until either side ends it.
+    pub(super) async fn hold(mut self) -> Ended {
+        let told = pin!(told(self.stop.clone(), self.house.grace()).fuse());
+        if let Err(error) = self.converse(told).await {
+            tracing::debug!(%error, address = %self.peer.address, "connection ended early");
+        }
+        let metrics = &self.house.metrics;
+        match self.wire.finish().await {
+            Ending::Quiet => 0,
+            Ending::Refused => metrics.refused.inc(),
+            Ending::TimedOut => metrics.timed_out.inc(),
+        };
+        Ended::InOrder
+    }
+
+    async fn converse(&mut self, mut told: Pin<&mut Fuse<impl Future<Output = ()>>>) -> Result<(), Failed> {
+        loop {
+            let mut verdict = None;
+            if let Some(bytes) = self.wire.unchecked() {
+                let (mut answer, last) = (Vec::new(), *self.stop.borrow());
+                match self.house.service.express(self.peer, bytes, last, &mut answer).await {
+                    Express::Answered { length, last } => {
+                        self.wire.take(length);
+                        self.wire.say(&answer).await?;
+                        if last {
+                            return Ok(());
+                        }
+                        continue;
+                    }
+                    Express::Decided(decided) => verdict = Some(decided),
+                    Express::NotMine => {}
+                }
+            }
+            let goes_on = match self.wire.frame() {
+                // Boxed: most connections are idle, and need no room for this then.
+                Some(frame) => Box::pin(self.lend(frame, verdict, told.as_mut())).await?,
+                None => self.more(told.as_mut()).await?,
+            };
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for more bytes; false when none will come, or it is time to stop.
+    async fn more(&mut self, mut told: Pin<&mut Fuse<impl Future<Output = ()>>>) -> Result<bool, Failed> {
+        if told.is_terminated() {
+            return Ok(false);
+        }
+        poll_fn(|cx| {
+            // Bytes first: a request that is already there when the stop comes is still answered.
+            let read = self.wire.poll_more(cx);
+            if read.is_pending() && told.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(false));
+            }
+            read.map_err(Failed::from)
+        })
+        .await
+    }
+
+    /// Has hyper answer a message; false when the connection is to end with it.
+    async fn lend(
+        &mut self,
+        frame: Frame,
+        verdict: Option<S::Verdict>,
+        mut told: Pin<&mut Fuse<impl Future<Output = ()>>>,
+    ) -> Result<bool, Failed> {
+        let Self { house, peer, wire, stop } = self;
+        let (house, peer, stop) = (&*house, *peer, &*stop);
+        let lent = Lent::new(wire, frame);
+        let (seen, verdict) = (lent.seen(), Cell::new(verdict));
+        let answer = service_fn(move |request: hyper::Request<_>| {
+            seen.mark();
+            // The wire cannot tell where chunks end, so no request may follow them on this connection.
+            let last = request.headers().contains_key(TRANSFER_ENCODING);
+            let answer = house.service.answer(peer, request, verdict.take());
+            async move {
+                let mut response = answer.await;
+                if last || *stop.borrow() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, std::convert::Infallible>(response)
+            }
+        });
+        let mut connection = house.http.serve_connection(lent, answer);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut connection => break result?,
+                () = &mut told, if !told.is_terminated() => Pin::new(&mut connection).graceful_shutdown(),
+            }
+        }
+        Ok(connection.into_parts().io.goes_on())
+    }
+}
