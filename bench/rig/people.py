@@ -1,0 +1,89 @@
+"""The users of the bench, each with a token, and how they get into the databases."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+
+from rig.machine import PLACE, WARDROOM
+
+CREATED = 1710495000000000
+GROUPS = "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) VALUES (1, 'a', 'a', '', 0, 0, 'a'), (2, 'b', 'b', '', 0, 0, 'b'), (3, 'c', 'c', '', 0, 0, 'c');"
+USER = "id, username, username_key, email, email_key, first_name, last_name, gender, password, is_active, is_staff, is_admin, created_at, updated_at, search_key"
+TOKEN = "user_id, name, kind, digest, prefix, last_four, created_at"
+MEMBERSHIP = "user_id, group_id"
+
+
+def key_of(number):
+    return hashlib.sha1(f"bench {number}".encode()).hexdigest()
+
+
+def user(number):
+    name, mail = f"user{number}", f"user{number}@example.com"
+    # A rare name for lists to search for, and a rare gender to filter by.
+    last, gender = ("Xyzzy", "other") if number % 1000 == 0 else ("Lee", None)
+    search = "\x1f".join([str(number), name, "", mail, "ann", last.lower()])
+    # The first is an administrator, everybody is staff.
+    return (number, name, name, mail, mail, "Ann", last, gender, "!", True, True, number == 1, CREATED + number, CREATED + number, search)
+
+
+def token(number):
+    key = key_of(number)
+    return (number, "t", "imported", hashlib.sha256(key.encode()).digest(), key[:4], key[-4:], 0)
+
+
+def expected(number, kind="wardroom"):
+    """The answer for a user; the small service knows fewer fields."""
+    _, name, _, mail, _, first, last, gender, *_ = user(number)
+    created = f"2024-03-15T09:30:{number // 1_000_000:02}.{number % 1_000_000:06}Z"
+    me = {"id": number, "username": name, "mobile_number": None, "email": mail, "avatar": None, "first_name": first, "last_name": last,
+          "full_name": f"{first} {last}", "gender": gender, "groups": [1, 2, 3], "last_login": None, "created_at": created}
+    if kind == "drf":
+        me = {field: value for field, value in me.items() if field not in ("mobile_number", "avatar", "gender", "created_at", "last_name", "full_name")}
+    return me
+
+
+def body(number):
+    return json.dumps(expected(number), separators=(",", ":"))
+
+
+def fill_sqlite(users):
+    """A data directory with so many users, made once for each number."""
+    data = PLACE / f"sqlite-{users}"
+    if (data / "filled").exists():
+        return data
+    shutil.rmtree(data, ignore_errors=True)
+    subprocess.run([WARDROOM, "init", "--data-dir", data], check=True, stdout=subprocess.DEVNULL)
+    database = sqlite3.connect(data / "wardroom.db")
+    database.executescript("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF;" + GROUPS)
+    marks = lambda columns: ", ".join("?" * (columns.count(",") + 1))
+    numbers = range(1, users + 1)
+    database.executemany(f"INSERT INTO users ({USER}) VALUES ({marks(USER)})", map(user, numbers))
+    database.executemany(f"INSERT INTO tokens ({TOKEN}) VALUES ({marks(TOKEN)})", map(token, numbers))
+    database.executemany(f"INSERT INTO memberships ({MEMBERSHIP}) VALUES (?, ?)", ((number, group) for number in numbers for group in (1, 2, 3)))
+    # Nobody has read what came before.
+    database.execute("DELETE FROM identity_changes WHERE id < (SELECT max(id) FROM identity_changes)")
+    database.commit()
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    (data / "filled").touch()
+    return data
+
+
+def fill_postgres(psql, users):
+    """Fills an initialised database; `psql` is the command that reaches it."""
+    shown = lambda value: "\\N" if value is None else f"\\\\x{value.hex()}" if isinstance(value, bytes) else str(value).lower() if isinstance(value, bool) else str(value)
+    child = subprocess.Popen([*psql, "-X", "-q", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, text=True)
+    say = child.stdin.write
+    say(f"BEGIN; SET session_replication_role = replica; {GROUPS}\n")
+    memberships = ((number, group) for number in range(1, users + 1) for group in (1, 2, 3))
+    for table, columns, rows in (("users", USER, map(user, range(1, users + 1))), ("tokens", TOKEN, map(token, range(1, users + 1))), ("memberships", MEMBERSHIP, memberships)):
+        say(f"COPY {table} ({columns}) FROM STDIN;\n")
+        for row in rows:
+            say("\t".join(map(shown, row)) + "\n")
+        say("\\.\n")
+    say("COMMIT; VACUUM ANALYZE;\n")
+    child.stdin.close()
+    if child.wait():
+        raise SystemExit("bench: PostgreSQL could not be filled")
