@@ -41,12 +41,14 @@ pub(in crate::directory) struct Sql {
     text: Cow<'static, str>,
     args: Vec<Value>,
     composed: bool,
+    /// Whether the text names its parameters by their numbers in ascending order, each once.
+    in_order: bool,
 }
 
 impl Sql {
     /// A whole statement; its parameters follow with [`Sql::bind`] in the order of their numbers.
     pub(super) fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false }
+        Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false, in_order: true }
     }
 
     /// The beginning of a statement that is put together from a caller's wishes. It has too many forms for
@@ -55,7 +57,7 @@ impl Sql {
         Self { composed: true, ..Self::new(text) }
     }
 
-    /// The same statement with `text` in front of it.
+    /// The same statement with `text` in front of it, in which there is no parameter.
     pub(super) fn after(mut self, text: &'static str) -> Self {
         self.text.to_mut().insert_str(0, text);
         self
@@ -69,6 +71,7 @@ impl Sql {
     /// The next parameter's value.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.args.push(value.into());
+        self.in_order = false;
         self
     }
 
@@ -90,6 +93,12 @@ impl Sql {
     pub(super) fn push_name(&mut self, name: &Name) -> &mut Self {
         self.text.to_mut().push_str(&name.quoted);
         self
+    }
+
+    /// Whether the places of its parameters are known without asking for their names, which takes SQLite the longer
+    /// the more there are.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.in_order
     }
 
     pub(super) fn text(&self) -> &str {

@@ -248,6 +248,12 @@ pub(super) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreEr
 
 /// Gives each parameter of the statement the value of its number.
 fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), StoreError> {
+    if sql.is_in_order() && statement.parameter_count() == sql.args().len() {
+        for (index, value) in (1..).zip(sql.args()) {
+            statement.raw_bind_parameter(index, value)?;
+        }
+        return Ok(());
+    }
     for index in 1..=statement.parameter_count() {
         let number = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
         let number = number.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
