@@ -15,12 +15,14 @@ mod export;
 mod group;
 mod import;
 mod init;
+mod moving;
 mod permission;
 mod progress;
 mod report;
 mod serve;
 mod token;
 mod user;
+mod watching;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -70,6 +72,8 @@ enum Verb {
     Init,
     /// Upgrade the database to this program's schema. Make a backup first.
     Migrate,
+    /// Copy the whole directory into another database, PostgreSQL or SQLite, and compare every row.
+    Move(moving::Move),
     /// Users: add, list, show, edit, disable, enable, set-password, delete.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -161,6 +165,7 @@ fn run(cli: Cli) -> Result<Report, Mistake> {
         Verb::Completions(Completions { shell }) => Ok(completions(shell)),
         Verb::Init => with_config(load(None)?, init::init),
         Verb::Migrate => with_config(load(None)?, init::migrate),
+        Verb::Move(order) => with_config(load(None)?, async |config| moving::run(order, &config).await),
         Verb::User(verb) => with_config(load(None)?, async |config| user::run(verb, &config).await),
         Verb::Group(verb) => with_config(load(None)?, async |config| group::run(verb, &config).await),
         Verb::Token(verb) => with_config(load(None)?, async |config| token::run(verb, &config).await),

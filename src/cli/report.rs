@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::ConfigError;
 use crate::directory::import::Fault;
+use crate::directory::trouble::Trouble;
 use crate::directory::{Error, OpenError};
 
 /// A command's result.
@@ -135,6 +136,22 @@ impl From<Error> for Mistake {
             _ => json!({}),
         };
         Self { fields, ..Self::new(code, kind, error.to_string()) }
+    }
+}
+
+impl From<Trouble> for Mistake {
+    fn from(trouble: Trouble) -> Self {
+        let (code, kind) = match trouble {
+            Trouble::Directory(error) => return error.into(),
+            Trouble::Open(error) => return error.into(),
+            Trouble::Destination(_) => (5, "database"),
+            Trouble::Refused(_) => (4, "refused"),
+            Trouble::File { .. } | Trouble::Rows { .. } => (1, "failed"),
+            Trouble::Damaged { .. } => (1, "damaged"),
+            Trouble::Differs { .. } => (1, "differs"),
+            Trouble::Stopped => (1, "stopped"),
+        };
+        Self::new(code, kind, trouble.to_string())
     }
 }
 

@@ -36,6 +36,7 @@ mod import;
 mod import_django;
 mod linearizable;
 mod list_plans;
+mod moving;
 mod outages;
 mod pinned;
 mod process;

@@ -84,6 +84,13 @@ pub(super) fn check(link: &Link) -> Result<(), OpenError> {
 /// Brings the schema up to this program's version; tells which versions were applied.
 pub(super) fn migrate(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
     link.begin()?;
+    let versions = migrate_within(link, now)?;
+    link.batch("COMMIT")?;
+    Ok(versions)
+}
+
+/// The same inside a transaction that has begun, and goes on.
+pub(super) fn migrate_within(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
     link.batch(
         "CREATE TABLE IF NOT EXISTS schema_migrations (
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
@@ -94,7 +101,6 @@ pub(super) fn migrate(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
         apply(link, migration, now)?;
         versions.push(migration.version);
     }
-    link.batch("COMMIT")?;
     Ok(versions)
 }
 

@@ -2,19 +2,25 @@
 //!
 //! Each file below names one noun and holds its statements, each once, for both databases. The rest is
 //! the seam: [`sql`] (a statement), [`row`] (a row), [`sqlite`] and [`postgres`] (who runs it), [`tx`]
-//! [`writer`] and [`snapshot`] (transactions), [`migrate`] and [`open`] (the schema and its database).
+//! [`writer`] and [`snapshot`] (transactions), [`migrate`] and [`open`] (the schema and its database), [`tables`], [`rows`] and [`carry`] (all rows of all tables, for
+//! another database).
 //!
 //! Never in here: a rule about who may do what, or about what a value may be.
 
+mod carry;
 mod fault;
 pub(super) mod foreign;
+mod fresh;
 mod migrate;
+mod moving;
 mod open;
 mod postgres;
 mod row;
+mod rows;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod tables;
 #[cfg(test)]
 mod trial;
 mod tx;
@@ -48,7 +54,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use self::fault::StoreError;
+pub(super) use self::fault::StoreError;
 pub use self::open::OpenError;
 pub(super) use self::row::FromRow;
 pub(super) use self::sql::{Name, Sql};

@@ -1,20 +1,22 @@
 //! PostgreSQL: a pool of connections, each wait bounded, so that a database that is away costs a
 //! request a known time and no more.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::StoreError;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
-use super::sql::Sql;
+use super::sql::{Sql, Value};
 
 /// However patient a statement is, a server that does not take a connection in this time is not there.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
@@ -109,6 +111,25 @@ pub(super) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Re
         client.execute(&statement, &parameters(sql)).await
     });
     changed.await
+}
+
+/// Writes rows by way of `COPY ... FROM STDIN BINARY`, whose columns have these types.
+pub(super) async fn copy(
+    client: &Client,
+    text: &str,
+    types: &[Type],
+    rows: &[Vec<Value>],
+    deadline: Instant,
+) -> Result<(), StoreError> {
+    let copied = by(deadline, async {
+        let sink = client.copy_in(text).await?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, types));
+        for row in rows {
+            writer.as_mut().write_raw(row.iter().map(|value| value as &(dyn ToSql + Sync))).await?;
+        }
+        writer.finish().await
+    });
+    copied.await.map(|_| ())
 }
 
 /// Runs statements without parameters, such as a migration or `COMMIT`.

@@ -1,9 +1,10 @@
 //! One row of either database, read column by column from the left.
 
-use rusqlite::types::FromSql as FromSqlite;
-use tokio_postgres::types::FromSqlOwned as FromPostgres;
+use rusqlite::types::{FromSql as FromSqlite, ValueRef};
+use tokio_postgres::types::{FromSqlOwned as FromPostgres, Type};
 
 use super::fault::StoreError;
+use super::sql::Value;
 
 /// A row that is being read. Each [`Row::next`] takes the next column.
 pub(in crate::directory) struct Row<'a> {
@@ -56,6 +57,40 @@ impl<'a> Row<'a> {
     {
         let stored = self.next::<S>()?;
         T::try_from(stored).map_err(|_| StoreError::corrupt(what))
+    }
+
+    /// The columns that are left, whatever they hold. True and false are 1 and 0 here, as SQLite keeps them.
+    pub(super) fn rest(&mut self) -> Result<Vec<Value>, StoreError> {
+        let columns = match &self.source {
+            Source::Sqlite(row) => row.as_ref().column_count(),
+            Source::Postgres(row) => row.len(),
+        };
+        let from = std::mem::replace(&mut self.column, columns);
+        (from..columns).map(|column| self.value(column)).collect()
+    }
+
+    fn value(&self, column: usize) -> Result<Value, StoreError> {
+        match &self.source {
+            Source::Sqlite(row) => match row.get_ref(column)? {
+                ValueRef::Null => Ok(Value::Null),
+                ValueRef::Integer(number) => Ok(Value::Int(number)),
+                ValueRef::Text(text) => {
+                    let text = str::from_utf8(text).map_err(|_| StoreError::corrupt("text"))?;
+                    Ok(Value::Text(text.to_owned()))
+                }
+                ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_vec())),
+                ValueRef::Real(_) => Err(StoreError::corrupt("number")),
+            },
+            Source::Postgres(row) => {
+                let kind = row.columns().get(column).map(|column| column.type_().clone());
+                Ok(match kind {
+                    Some(Type::INT8) => row.try_get::<_, Option<i64>>(column)?.into(),
+                    Some(Type::BOOL) => row.try_get::<_, Option<bool>>(column)?.map(i64::from).into(),
+                    Some(Type::BYTEA) => row.try_get::<_, Option<Vec<u8>>>(column)?.into(),
+                    _ => row.try_get::<_, Option<String>>(column)?.into(),
+                })
+            }
+        }
     }
 }
 

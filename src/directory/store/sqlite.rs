@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::fault::StoreError;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
-use super::sql::Sql;
+use super::sql::{Sql, Value};
 
 /// Older versions can lose the end of a write-ahead log that two connections checkpoint at once.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -28,8 +28,8 @@ pub(super) fn file(directory: &Path) -> PathBuf {
     directory.join("wardroom.db")
 }
 
-/// Makes an empty database file, readable by its owner alone, in a directory that is new or empty.
-pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenError> {
+/// Makes the directory for a new database; refuses one in which there is anything already.
+pub(super) fn make_room(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
     let path = file(directory);
@@ -41,10 +41,17 @@ pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenErr
     if entries.any(|entry| entry.file_name() != "lost+found") {
         return Err(OpenError::NotEmpty(directory.to_owned()));
     }
+    Ok(())
+}
+
+/// Makes an empty database file, readable by its owner alone, in a directory that is new or empty.
+pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenError> {
+    make_room(directory)?;
+    let path = file(directory);
     if let Err(error) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         return Err(match error.kind() {
             ErrorKind::AlreadyExists => OpenError::AlreadyThere(path.display().to_string()),
-            _ => unreadable(error),
+            _ => OpenError::Directory { path: directory.to_owned(), source: error },
         });
     }
     let marked = mark(&path, patience);
@@ -244,6 +251,18 @@ pub(super) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreEr
     bind(&mut statement, sql)?;
     let changed = statement.raw_execute()?;
     Ok(u64::try_from(changed).unwrap_or_default())
+}
+
+/// Runs a statement once for each row; its parameters are the row's values, in their order.
+pub(super) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(text)?;
+    for row in rows {
+        for (index, value) in row.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, value)?;
+        }
+        statement.raw_execute()?;
+    }
+    Ok(())
 }
 
 /// Gives each parameter of the statement the value of its number.

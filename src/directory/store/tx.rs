@@ -9,10 +9,11 @@ use deadpool_postgres::Client;
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+use tokio_postgres::types::Type;
 
 use super::fault::StoreError;
 use super::row::FromRow;
-use super::sql::Sql;
+use super::sql::{Sql, Value};
 use super::{postgres, sqlite};
 
 /// An open connection on the writer's thread.
@@ -45,6 +46,17 @@ impl Link {
             Self::Sqlite(connection) => Ok(connection.execute_batch(text)?),
             Self::Postgres { client, runtime, patience } => {
                 runtime.block_on(postgres::batch(client, text, Instant::now() + *patience))
+            }
+        }
+    }
+
+    /// Runs an `INSERT` of one row for each row, or a `COPY` of columns of these types.
+    pub(super) fn insert(&self, sql: &Sql, types: &[Type], rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::insert(connection, sql.text(), rows),
+            Self::Postgres { client, runtime, patience } => {
+                let copied = postgres::copy(client, sql.text(), types, rows, Instant::now() + *patience);
+                runtime.block_on(copied)
             }
         }
     }
@@ -91,6 +103,11 @@ impl<'a> Tx<'a> {
 
     pub(super) fn execute(&self, sql: &Sql) -> Result<u64, StoreError> {
         self.link.execute(sql)
+    }
+
+    /// The connection it runs on.
+    pub(super) fn link(&self) -> &'a Link {
+        self.link
     }
 
     /// Text that differs between the databases, both side by side at the call.

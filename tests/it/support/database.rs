@@ -102,6 +102,61 @@ impl Database {
         }
     }
 
+    /// One text out of each row of a statement.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        match &self.location {
+            Location::Sqlite(directory) => {
+                let connection = rusqlite::Connection::open(directory.join("wardroom.db")).unwrap();
+                let mut statement = connection.prepare(query).unwrap();
+                statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            Location::Postgres(url) => {
+                connect(url).await.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+            }
+        }
+    }
+
+    /// Every row of every table that a move carries over, and where each table's ids go on.
+    pub async fn content(&self) -> Vec<String> {
+        let mut content = Vec::new();
+        for table in [
+            "users",
+            "groups",
+            "memberships",
+            "permissions",
+            "user_permissions",
+            "group_permissions",
+            "tokens",
+            "audit_events",
+            "deleted_users",
+            "attempts",
+            "known_addresses",
+        ] {
+            let rows = match self.location {
+                Location::Sqlite(_) => {
+                    let columns = format!("SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}')");
+                    let columns = self.texts(&columns).await.join(" || ', ' || ");
+                    self.texts(&format!("SELECT {columns} FROM {table} ORDER BY 1")).await
+                }
+                Location::Postgres(_) => {
+                    self.texts(&format!("SELECT row_to_json(t)::text FROM {table} t ORDER BY 1")).await
+                }
+            };
+            content.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+        }
+        let next = match self.location {
+            Location::Sqlite(_) => {
+                "SELECT name || ' ' || seq FROM sqlite_sequence WHERE name <> 'identity_changes' AND seq > 0 ORDER BY 1"
+            }
+            Location::Postgres(_) => {
+                "SELECT sequencename || ' ' || last_value FROM pg_sequences \
+                 WHERE last_value IS NOT NULL AND sequencename NOT LIKE 'identity_changes%' ORDER BY 1"
+            }
+        };
+        content.extend(self.texts(next).await);
+        content
+    }
+
     /// One number out of the database.
     pub async fn number(&self, query: &str) -> i64 {
         match &self.location {

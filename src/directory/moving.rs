@@ -1,0 +1,27 @@
+//! Moving a whole directory into another database: from SQLite to PostgreSQL, and back.
+
+use super::access::{Actor, Deed, may};
+use super::trouble::{Trouble, Watch};
+use super::{Directory, Settings};
+
+/// What was moved.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// How many rows of each table were written, read again on both sides, and found the same.
+    pub tables: Vec<(&'static str, u64)>,
+    /// Whether somebody changed the directory here while it was moved: that is not over there.
+    pub left_behind: bool,
+}
+
+impl Directory {
+    /// Makes a new directory at `to` with everything that is in this one, as it is at one moment, and compares
+    /// every row. Here nothing is changed.
+    ///
+    /// What is left here: the feed of changes and the counts of rates, which are of no use elsewhere.
+    pub async fn move_to(&self, actor: &Actor, to: &Settings, watch: Box<Watch>) -> Result<Moved, Trouble> {
+        may(actor, Deed::CarryDirectory)?;
+        let arrived = self.store.carry_to(to.clone(), self.clock.now(), watch).await?;
+        let left_behind = self.store.state().await? != arrived.state;
+        Ok(Moved { tables: arrived.tables, left_behind })
+    }
+}

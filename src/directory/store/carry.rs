@@ -1,0 +1,137 @@
+//! Carrying every row of a directory into another database, and proving that each arrived.
+
+use super::fault::StoreError;
+use super::sql::{Sql, Value};
+use super::tables::{TABLES, Table};
+use super::tx::{Link, Tx};
+use crate::directory::error::Error;
+use crate::directory::trouble::{Trouble, Watch, tell};
+
+/// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
+/// off. Ids that were ever handed out on either side are not handed out again.
+pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Trouble> {
+    let there = Tx::new(to);
+    for table in TABLES.iter().rev() {
+        let mut sql = Sql::new("DELETE FROM ");
+        there.execute(sql.push(table.name))?;
+    }
+    for table in TABLES {
+        let mut count = 0;
+        for page in table.pages(from) {
+            let page = page?;
+            count += page.len() as u64;
+            let first = page.first().map(|row| table.name_of(row)).unwrap_or_default();
+            table.insert(to, page).map_err(|error| Trouble::Rows {
+                table: table.name,
+                from: first,
+                source: error.into(),
+            })?;
+            tell(watch, "copied", table.name, count)?;
+        }
+    }
+    for table in TABLES.iter().filter(|table| table.numbered) {
+        let highest = highest_id(from, table)?.max(highest_id(&there, table)?);
+        count_on_from(&there, table, highest)?;
+    }
+    Ok(())
+}
+
+/// Reads every row on both sides and tells how many there are of each table; the first difference is an error.
+pub(super) fn compare(
+    from: &Tx<'_>,
+    to: &Tx<'_>,
+    watch: &Watch,
+) -> Result<Vec<(&'static str, u64)>, Trouble> {
+    TABLES.iter().map(|table| Ok((table.name, compare_table(table, from, to, watch)?))).collect()
+}
+
+fn compare_table(table: &'static Table, from: &Tx<'_>, to: &Tx<'_>, watch: &Watch) -> Result<u64, Trouble> {
+    let (mut here, mut there) = (table.pages(from), table.pages(to));
+    let mut count = 0;
+    loop {
+        let (ours, theirs) = (here.next().transpose()?, there.next().transpose()?);
+        if ours.is_none() && theirs.is_none() {
+            return Ok(count);
+        }
+        let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
+        if let Some(row) = first_difference(&ours, &theirs) {
+            return Err(Trouble::Differs { table: table.name, key: table.name_of(row) });
+        }
+        count += ours.len() as u64;
+        tell(watch, "compared", table.name, count)?;
+    }
+}
+
+/// The first row that is not the same in both pages: ours, or theirs where we have none.
+fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Option<&'a [Value]> {
+    let longest = ours.len().max(theirs.len());
+    let place = (0..longest).find(|place| ours.get(*place) != theirs.get(*place))?;
+    ours.get(place).or_else(|| theirs.get(place)).map(Vec::as_slice)
+}
+
+/// The highest id that the database ever handed out, or was given, for a table.
+fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, StoreError> {
+    let mut sql = Sql::new(tx.either(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
+        "SELECT greatest(coalesce(pg_sequence_last_value(pg_get_serial_sequence(",
+    ));
+    sql.push_arg(table.name);
+    sql.push(tx.either(
+        "), 0), coalesce((SELECT max(id) FROM ",
+        ", 'id')::regclass), 0), coalesce((SELECT max(id) FROM ",
+    ));
+    sql.push(table.name).push("), 0))");
+    Ok(tx.first(&sql)?.unwrap_or_default())
+}
+
+/// Makes the next id of a table the one after `id`.
+fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), StoreError> {
+    if let Link::Sqlite(_) = tx.link() {
+        tx.execute(&Sql::new("DELETE FROM sqlite_sequence WHERE name = $1").bind(table.name))?;
+        tx.execute(
+            &Sql::new("INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)").bind(table.name).bind(id),
+        )?;
+        return Ok(());
+    }
+    let sql = "SELECT setval(pg_get_serial_sequence($1, 'id'), greatest($2::bigint, 1), $2::bigint > 0)";
+    tx.first::<i64>(&Sql::new(sql).bind(table.name).bind(id)).map(|_| ())
+}
+
+/// Turns the triggers off that write the feed of changes and SQLite's search index, or on again. Rows by the
+/// million would write millions of notes; one that everything has changed says as much.
+pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
+    if let Link::Sqlite(connection) = link {
+        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
+        return Ok(());
+    }
+    for table in TABLES {
+        let mut sql = Sql::new("ALTER TABLE ");
+        sql.push(table.name).push(if on { " ENABLE TRIGGER USER" } else { " DISABLE TRIGGER USER" });
+        link.batch(sql.text())?;
+    }
+    Ok(())
+}
+
+/// Gathers PostgreSQL's statistics, without which it would read whole tables for a while.
+pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
+    for table in TABLES {
+        let mut sql = Sql::new("ANALYZE ");
+        link.batch(sql.push(table.name).text())?;
+    }
+    Ok(())
+}
+
+/// What tells whether a directory has changed: the end of its audit trail and of its feed of changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct State {
+    audit_head: Vec<u8>,
+    last_change: Option<super::changes::Noted>,
+}
+
+impl Tx<'_> {
+    /// The state of the directory as this transaction sees it.
+    pub(in crate::directory) fn state(&self) -> Result<State, Error> {
+        let last_change = self.first(&super::changes::last())?;
+        Ok(State { audit_head: self.audit_head()?, last_change })
+    }
+}

@@ -1,0 +1,51 @@
+//! A directory's way into another database.
+
+use super::Store;
+use super::carry::{State, carry, compare};
+use super::fresh::Fresh;
+use super::tx::Tx;
+use crate::directory::Settings;
+use crate::directory::error::Error;
+use crate::directory::model::Moment;
+use crate::directory::trouble::{Trouble, Watch};
+
+/// What arrived.
+pub(in crate::directory) struct Arrived {
+    /// Rows of each table.
+    pub(in crate::directory) tables: Vec<(&'static str, u64)>,
+    /// The state that was carried over.
+    pub(in crate::directory) state: State,
+}
+
+impl Store {
+    /// Makes a new database of all rows as they are at one moment, and compares each row before it counts.
+    pub(in crate::directory) async fn carry_to(
+        &self,
+        place: Settings,
+        now: Moment,
+        watch: Box<Watch>,
+    ) -> Result<Arrived, Trouble> {
+        self.snapshot(move |tx| Ok(carry_to(tx, &place, now, &*watch))).await?
+    }
+
+    /// The state of the directory now.
+    pub(in crate::directory) async fn state(&self) -> Result<State, Error> {
+        self.snapshot(|tx| tx.state()).await
+    }
+}
+
+fn carry_to(from: &Tx<'_>, place: &Settings, now: Moment, watch: &Watch) -> Result<Arrived, Trouble> {
+    let mut fresh = Fresh::begin(place, now).map_err(at_the_destination)?;
+    carry(from, fresh.link()?, watch)?;
+    fresh.fill_up()?;
+    let tables = compare(from, &Tx::new(fresh.link()?), watch)?;
+    fresh.finish()?;
+    Ok(Arrived { tables, state: from.state()? })
+}
+
+fn at_the_destination(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Open(error) => Trouble::Destination(error),
+        other => other,
+    }
+}

@@ -1,0 +1,101 @@
+//! What can go wrong when a whole directory is moved, packed or put back: files and other databases have a part in
+//! it, so there is more to tell than [`Error`] can.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{Denial, Error};
+use super::store::OpenError;
+
+/// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is there still.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The directory said no, or could not be asked.
+    #[error(transparent)]
+    Directory(#[from] Error),
+    /// A database could not be opened or made.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database that was to be made could not be.
+    #[error("at the place to go to: {0}")]
+    Destination(OpenError),
+    /// A file could not be read or written.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something would be lost that nobody said could be.
+    #[error("{0}")]
+    Refused(String),
+    /// An archive is not what was written.
+    #[error("{} {what}", .path.display())]
+    Damaged {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Rows could not be written on the other side.
+    #[error("table {table}, the rows from {from} on: {source}")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// The key of the first of them.
+        from: String,
+        /// Why.
+        source: Error,
+    },
+    /// What was written is not what was read.
+    #[error("table {table}: the row of {key} is not the same on both sides: nothing was kept of the copy")]
+    Differs {
+        /// The table.
+        table: &'static str,
+        /// The key of the row.
+        key: String,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped: nothing was changed")]
+    Stopped,
+}
+
+impl Trouble {
+    /// For `map_err`: a fault of this file.
+    pub(super) fn with(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::File { path: path.clone(), source }
+    }
+}
+
+impl From<Denial> for Trouble {
+    fn from(denial: Denial) -> Self {
+        Self::Directory(denial.into())
+    }
+}
+
+impl From<super::store::StoreError> for Trouble {
+    fn from(error: super::store::StoreError) -> Self {
+        Self::Directory(error.into())
+    }
+}
+
+/// How far a long deed has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What is being done, such as `copied`.
+    pub done: &'static str,
+    /// With which table or file kind.
+    pub of: &'static str,
+    /// How many of them so far.
+    pub count: u64,
+}
+
+/// Whoever watches a long deed; it answers whether to go on.
+pub type Watch = dyn Fn(Progress) -> bool + Send + Sync;
+
+/// Tells the watcher, and stops when it says so.
+pub(super) fn tell(watch: &Watch, done: &'static str, of: &'static str, count: u64) -> Result<(), Trouble> {
+    if watch(Progress { done, of, count }) { Ok(()) } else { Err(Trouble::Stopped) }
+}
