@@ -6,6 +6,7 @@
 //! Never in here: a rule about users and rights (the directory keeps them), or SQL.
 
 mod audit;
+mod backup;
 mod compare;
 mod config;
 mod context;
@@ -19,6 +20,7 @@ mod moving;
 mod permission;
 mod progress;
 mod report;
+mod restore;
 mod serve;
 mod token;
 mod user;
@@ -37,7 +39,8 @@ use crate::config::{CommonFlags, Config, Flags, Loaded};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  something failed inside, `doctor` or `audit verify` found a fault, or `compare` a difference
+  1  something failed inside, `doctor` or a `verify` found a fault, `compare` a difference, or `move` left
+     something behind
   2  the command line or a setting is wrong
   3  there is no such user, group or token
   4  refused: the input breaks a rule, the deed is not allowed, or conflicts keep an import from being done
@@ -72,6 +75,11 @@ enum Verb {
     Init,
     /// Upgrade the database to this program's schema. Make a backup first.
     Migrate,
+    /// Write the directory and its media files, as they are at one moment, into one archive; servers may run. Or check
+    /// one: verify.
+    Backup(backup::Backup),
+    /// Put a backup in the place of the directory, or where none is yet.
+    Restore(restore::Restore),
     /// Copy the whole directory into another database, PostgreSQL or SQLite, and compare every row.
     Move(moving::Move),
     /// Users: add, list, show, edit, disable, enable, set-password, delete.
@@ -165,6 +173,8 @@ fn run(cli: Cli) -> Result<Report, Mistake> {
         Verb::Completions(Completions { shell }) => Ok(completions(shell)),
         Verb::Init => with_config(load(None)?, init::init),
         Verb::Migrate => with_config(load(None)?, init::migrate),
+        Verb::Backup(order) => with_config(load(None)?, async |config| backup::run(order, &config).await),
+        Verb::Restore(order) => with_config(load(None)?, async |config| restore::run(order, &config).await),
         Verb::Move(order) => with_config(load(None)?, async |config| moving::run(order, &config).await),
         Verb::User(verb) => with_config(load(None)?, async |config| user::run(verb, &config).await),
         Verb::Group(verb) => with_config(load(None)?, async |config| group::run(verb, &config).await),

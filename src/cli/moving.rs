@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::context::{open, operator, settings};
+use super::context::{open, operator};
 use super::report::{Mistake, Report};
 use super::watching::watch;
 use crate::config::{Config, DatabaseUrl, Value as _};
+use crate::directory::Location;
 use crate::directory::moving::Moved;
-use crate::directory::{Location, Settings};
 
 /// The arguments of `wardroom move`.
 #[derive(Args)]
@@ -25,10 +25,9 @@ pub(super) struct Move {
 /// Moves, and tells what was written; the exit code is 1 when something was left behind.
 pub(super) async fn run(order: Move, config: &Config) -> Result<Report, Mistake> {
     let (location, shown) = destination(order.to)?;
-    let to = Settings { location, ..settings(config) };
     let directory = open(config).await?;
     let from = directory.describe().await?;
-    let moved = directory.move_to(&operator(), &to, watch()?).await?;
+    let moved = directory.move_to(&operator(), location, watch()?).await?;
     Ok(report(&moved, &from, &shown, config))
 }
 

@@ -146,7 +146,7 @@ impl From<Trouble> for Mistake {
             Trouble::Open(error) => return error.into(),
             Trouble::Destination(_) => (5, "database"),
             Trouble::Refused(_) => (4, "refused"),
-            Trouble::File { .. } | Trouble::Rows { .. } => (1, "failed"),
+            Trouble::File { .. } | Trouble::Rows { .. } | Trouble::Media(_) => (1, "failed"),
             Trouble::Damaged { .. } => (1, "damaged"),
             Trouble::Differs { .. } => (1, "differs"),
             Trouble::Stopped => (1, "stopped"),

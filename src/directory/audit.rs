@@ -153,7 +153,7 @@ impl Directory {
 }
 
 /// Walks the whole chain from its first event.
-fn walk(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, Error> {
+pub(super) fn walk(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, Error> {
     let seen = expected.map(|_| false);
     let mut walk = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
     let (mut after, mut head) = (0, Vec::new());

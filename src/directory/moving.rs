@@ -2,7 +2,7 @@
 
 use super::access::{Actor, Deed, may};
 use super::trouble::{Trouble, Watch};
-use super::{Directory, Settings};
+use super::{Directory, Location};
 
 /// What was moved.
 #[derive(Clone, Debug)]
@@ -18,9 +18,9 @@ impl Directory {
     /// every row. Here nothing is changed.
     ///
     /// What is left here: the feed of changes and the counts of rates, which are of no use elsewhere.
-    pub async fn move_to(&self, actor: &Actor, to: &Settings, watch: Box<Watch>) -> Result<Moved, Trouble> {
+    pub async fn move_to(&self, actor: &Actor, to: Location, watch: Box<Watch>) -> Result<Moved, Trouble> {
         may(actor, Deed::CarryDirectory)?;
-        let arrived = self.store.carry_to(to.clone(), self.clock.now(), watch).await?;
+        let arrived = self.store.carry_to(to, self.clock.now(), watch).await?;
         let left_behind = self.store.state().await? != arrived.state;
         Ok(Moved { tables: arrived.tables, left_behind })
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::error::{Denial, Error};
 use super::store::OpenError;
 
-/// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is there still.
+/// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
+/// there still, but for [`Trouble::Media`].
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// The directory said no, or could not be asked.
@@ -38,6 +39,9 @@ pub enum Trouble {
         /// What is wrong with it.
         what: String,
     },
+    /// The database is in its place, but not every media file is.
+    #[error("the directory was restored, but not all of its media files: {0}")]
+    Media(Box<Trouble>),
     /// Rows could not be written on the other side.
     #[error("table {table}, the rows from {from} on: {source}")]
     Rows {

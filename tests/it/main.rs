@@ -22,6 +22,7 @@ mod api_users_list;
 mod api_users_me;
 mod api_versions;
 mod audit;
+mod backup;
 mod cli;
 mod compare;
 mod database;

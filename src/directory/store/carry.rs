@@ -29,9 +29,13 @@ pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Troub
             tell(watch, "copied", table.name, count)?;
         }
     }
+    Ok(keep_counting(&there, from)?)
+}
+
+/// Makes the next ids of `tx` higher than any that either side ever handed out.
+pub(super) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
-        let highest = highest_id(from, table)?.max(highest_id(&there, table)?);
-        count_on_from(&there, table, highest)?;
+        count_on_from(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
     }
     Ok(())
 }

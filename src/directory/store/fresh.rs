@@ -10,11 +10,11 @@ use tempfile::TempDir;
 use super::carry::{analyze, set_triggers};
 use super::open::OpenError;
 use super::tx::Link;
-use super::{Backend, migrate, patient, sqlite};
+use super::{Backend, MIGRATION_PATIENCE, migrate, sqlite};
+use crate::directory::Location;
 use crate::directory::files::{private_place, put};
 use crate::directory::model::Moment;
 use crate::directory::trouble::Trouble;
-use crate::directory::{Location, Settings};
 
 /// Enough for the inner pages of the indexes that are written in no order.
 const FILLING_CACHE: i64 = -64 * 1024;
@@ -24,17 +24,18 @@ pub(super) struct Fresh {
     link: Option<Link>,
     /// Where SQLite's file is made, and the directory it belongs in.
     file: Option<(TempDir, PathBuf)>,
-    settings: Settings,
+    /// How long a statement may wait for a lock.
+    patience: Duration,
 }
 
 impl Fresh {
     /// Makes the schema where none is, and begins the transaction that fills it. Waits, so it belongs on a thread
     /// that may.
-    pub(super) fn begin(settings: &Settings, now: Moment) -> Result<Self, Trouble> {
-        let mut fresh = Self { link: None, file: None, settings: settings.clone() };
-        let link = match &settings.location {
+    pub(super) fn begin(place: &Location, patience: Duration, now: Moment) -> Result<Self, Trouble> {
+        let mut fresh = Self { link: None, file: None, patience };
+        let link = match place {
             Location::Sqlite(directory) => fresh.begin_file(directory, now)?,
-            Location::Postgres(_) => fresh.begin_tables(now)?,
+            Location::Postgres(_) => fresh.begin_tables(place, now)?,
         };
         set_triggers(link, false)?;
         Ok(fresh)
@@ -44,8 +45,8 @@ impl Fresh {
         sqlite::make_room(directory)?;
         let place = private_place(directory)?;
         let making = place.path().join("new");
-        sqlite::create(&making, self.settings.patience)?;
-        let connection = filling(&making, self.settings.patience)?;
+        sqlite::create(&making, self.patience)?;
+        let connection = filling(&making, self.patience)?;
         self.file = Some((place, directory.to_owned()));
         let link = self.link.insert(Link::Sqlite(connection));
         migrate::migrate(link, now)?;
@@ -53,8 +54,8 @@ impl Fresh {
         Ok(link)
     }
 
-    fn begin_tables(&mut self, now: Moment) -> Result<&Link, OpenError> {
-        let link = self.link.insert(Backend::new(&patient(&self.settings))?.link()?);
+    fn begin_tables(&mut self, place: &Location, now: Moment) -> Result<&Link, OpenError> {
+        let link = self.link.insert(Backend::at(place, 1, MIGRATION_PATIENCE)?.link()?);
         if migrate::is_initialised(link)? {
             return Err(OpenError::AlreadyThere("the PostgreSQL database".to_owned()));
         }
@@ -78,7 +79,7 @@ impl Fresh {
         link.batch("INSERT INTO users_search (users_search) VALUES ('rebuild'); COMMIT")?;
         self.link = None;
         if let Some((place, _)) = &self.file {
-            let connection = sqlite::connect(&place.path().join("new"), self.settings.patience);
+            let connection = sqlite::connect(&place.path().join("new"), self.patience);
             let connection = connection.map_err(OpenError::from)?;
             self.link = Some(Link::Sqlite(connection));
         }
@@ -105,7 +106,7 @@ impl Fresh {
 
 /// A connection for filling a file that nobody reads if the machine stops now: what makes a commit safe would only
 /// make it slow.
-fn filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
+pub(super) fn filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
     let connection = sqlite::connect(directory, patience)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;

@@ -1,9 +1,9 @@
 //! Whether the database can be asked, and whether what it holds is sound.
 
-use super::Store;
 use super::row::FromRow;
 use super::sql::Sql;
 use super::{Backend, StoreError, row::Row};
+use super::{Store, Tx};
 use crate::directory::error::Error;
 
 impl Store {
@@ -28,18 +28,20 @@ impl Store {
     /// Reads the whole database and tells what is wrong with it; nothing on PostgreSQL, which checks its
     /// own pages.
     pub(in crate::directory) async fn faults(&self) -> Result<Vec<String>, Error> {
-        let mut faults = Vec::new();
-        if let Backend::Sqlite { .. } = self.backend {
-            let told: Vec<String> = self.all(Sql::new("PRAGMA integrity_check")).await?;
-            faults.extend(told.into_iter().filter(|line| line != "ok"));
-            let broken: Vec<Orphan> =
-                self.all(Sql::new("SELECT \"table\" FROM pragma_foreign_key_check")).await?;
-            faults.extend(
-                broken.into_iter().map(|Orphan(table)| format!("a row of {table} refers to nothing")),
-            );
+        match self.backend {
+            Backend::Sqlite { .. } => self.snapshot(|tx| Ok(faults(tx)?)).await,
+            Backend::Postgres { .. } => Ok(Vec::new()),
         }
-        Ok(faults)
     }
+}
+
+/// What is wrong with a SQLite file, or with what its rows refer to.
+pub(super) fn faults(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let told: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
+    let mut faults: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
+    let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
+    faults.extend(broken.into_iter().map(|Orphan(table)| format!("a row of {table} refers to nothing")));
+    Ok(faults)
 }
 
 struct Orphan(String);

@@ -20,6 +20,7 @@ mod rows;
 mod snapshot;
 mod sql;
 mod sqlite;
+pub(super) mod staged;
 mod tables;
 #[cfg(test)]
 mod trial;
@@ -39,6 +40,7 @@ pub(super) mod inventory;
 mod paging;
 pub(super) mod permissions;
 mod plan;
+pub(super) mod restoring;
 pub(super) mod tokens;
 pub(super) mod user_list;
 pub(super) mod users;
@@ -248,20 +250,30 @@ impl Store {
 
 impl Backend {
     fn new(settings: &Settings) -> Result<Self, OpenError> {
-        let patience = settings.patience;
-        match &settings.location {
+        Self::at(&settings.location, settings.connections, settings.patience)
+    }
+
+    fn at(location: &Location, connections: usize, patience: Duration) -> Result<Self, OpenError> {
+        match location {
             Location::Sqlite(directory) => {
                 sqlite::check_library()?;
                 sqlite::check_file(directory)?;
-                let readers = Arc::new(Readers::new(directory, patience, settings.connections));
+                let readers = Arc::new(Readers::new(directory, patience, connections));
                 Ok(Self::Sqlite { readers, directory: directory.clone(), patience })
             }
             Location::Postgres(url) => {
-                let pool = postgres::pool(url, settings.connections, patience)?;
+                let pool = postgres::pool(url, connections, patience)?;
                 let prompt = postgres::pool(url, PROMPT_CONNECTIONS, patience)?;
                 let long = postgres::pool(url, LONG_CONNECTIONS, LONG)?;
                 Ok(Self::Postgres { pool, prompt, long, runtime: Handle::current(), patience })
             }
+        }
+    }
+
+    /// How long one statement may wait.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Sqlite { patience, .. } | Self::Postgres { patience, .. } => *patience,
         }
     }
 
@@ -285,6 +297,11 @@ fn patient(settings: &Settings) -> Settings {
         Location::Postgres(_) => Settings { patience: MIGRATION_PATIENCE, ..settings.clone() },
         Location::Sqlite(_) => settings.clone(),
     }
+}
+
+/// The version of the schema that this program works with.
+pub(super) fn schema_version() -> i64 {
+    migrate::known_version()
 }
 
 async fn blocking<T: Send + 'static>(

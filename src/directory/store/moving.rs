@@ -1,10 +1,12 @@
 //! A directory's way into another database.
 
+use std::time::Duration;
+
 use super::Store;
 use super::carry::{State, carry, compare};
 use super::fresh::Fresh;
 use super::tx::Tx;
-use crate::directory::Settings;
+use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Moment;
 use crate::directory::trouble::{Trouble, Watch};
@@ -21,11 +23,12 @@ impl Store {
     /// Makes a new database of all rows as they are at one moment, and compares each row before it counts.
     pub(in crate::directory) async fn carry_to(
         &self,
-        place: Settings,
+        place: Location,
         now: Moment,
         watch: Box<Watch>,
     ) -> Result<Arrived, Trouble> {
-        self.snapshot(move |tx| Ok(carry_to(tx, &place, now, &*watch))).await?
+        let patience = self.backend.patience();
+        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &*watch))).await?
     }
 
     /// The state of the directory now.
@@ -34,8 +37,15 @@ impl Store {
     }
 }
 
-fn carry_to(from: &Tx<'_>, place: &Settings, now: Moment, watch: &Watch) -> Result<Arrived, Trouble> {
-    let mut fresh = Fresh::begin(place, now).map_err(at_the_destination)?;
+/// Makes a new database of all rows that `from` sees.
+pub(super) fn arrive(
+    from: &Tx<'_>,
+    place: &Location,
+    patience: Duration,
+    now: Moment,
+    watch: &Watch,
+) -> Result<Arrived, Trouble> {
+    let mut fresh = Fresh::begin(place, patience, now).map_err(at_the_destination)?;
     carry(from, fresh.link()?, watch)?;
     fresh.fill_up()?;
     let tables = compare(from, &Tx::new(fresh.link()?), watch)?;

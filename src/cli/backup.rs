@@ -1,0 +1,111 @@
+//! `wardroom backup`: the directory in one archive, and whether an archive is whole.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::context::{open, operator};
+use super::watching::watch;
+use super::report::{Mistake, Report};
+use crate::config::Config;
+use crate::directory::Clock;
+use crate::directory::backup::{Checked, Manifest, Order, Watched, check_backup};
+
+/// The arguments of `wardroom backup`.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Backup {
+    /// The archive to write, a tar file. It must not be there yet. (One of the name "verify" is written ./verify.)
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    replace: bool,
+    #[command(subcommand)]
+    verb: Option<BackupVerb>,
+}
+
+#[derive(Subcommand)]
+enum BackupVerb {
+    /// Check every byte of an archive, the database in it and its audit trail. No directory is needed for it.
+    Verify(Verify),
+}
+
+#[derive(Args)]
+struct Verify {
+    /// The archive.
+    file: PathBuf,
+}
+
+/// Makes a backup, or checks one. The exit code is 1 when what is in it has faults.
+pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, Mistake> {
+    match order {
+        Backup { verb: Some(BackupVerb::Verify(Verify { file })), .. } => {
+            let told = format!("{} is whole", file.display());
+            let checked = check_backup(&operator(), file, &Clock::system()?, watched()?).await?;
+            Ok(report(&checked, &told))
+        }
+        Backup { file: Some(file), replace, .. } => {
+            let told = format!("Wrote {} and read it again", file.display());
+            let order = Order { file, replace, media: config.data_dir.join("media") };
+            let checked = open(config).await?.backup(&operator(), order, watched()?).await?;
+            Ok(report(&checked, &told))
+        }
+        Backup { file: None, .. } => Err(Mistake::usage("name the file to write")),
+    }
+}
+
+/// Whoever watches, for work in several pieces.
+pub(super) fn watched() -> Result<Watched, Mistake> {
+    Ok(Watched(Arc::from(watch()?)))
+}
+
+fn report(checked: &Checked, told: &str) -> Report {
+    let Checked { manifest, faults } = checked;
+    let mut text = format!("{told}: {}.\n", content(manifest));
+    for left in &manifest.left_out {
+        text += &format!("Warning: left out {left}.\n");
+    }
+    for fault in faults {
+        text += &format!("Fault in the database, copied as it was: {fault}.\n");
+    }
+    let mut report = Report::new(text, json!({ "manifest": about(manifest), "faults": faults }));
+    report.code = (!faults.is_empty()).into();
+    report
+}
+
+/// What is in a backup, in words.
+pub(super) fn content(manifest: &Manifest) -> String {
+    format!(
+        "the directory at {} with {} users, {} tokens ({} active), {} audit events and {} media files",
+        manifest.created_at,
+        manifest.users,
+        manifest.tokens,
+        manifest.active_tokens,
+        manifest.audit_events,
+        media_files(manifest),
+    )
+}
+
+fn media_files(manifest: &Manifest) -> usize {
+    manifest.members.len().saturating_sub(1)
+}
+
+/// A manifest without its long list of members.
+pub(super) fn about(manifest: &Manifest) -> Value {
+    json!({
+        "format": manifest.format,
+        "program": manifest.program,
+        "schema_version": manifest.schema_version,
+        "created_at": manifest.created_at,
+        "audit_head": manifest.audit_head,
+        "users": manifest.users,
+        "tokens": manifest.tokens,
+        "active_tokens": manifest.active_tokens,
+        "audit_events": manifest.audit_events,
+        "media_files": media_files(manifest),
+        "left_out": manifest.left_out,
+    })
+}

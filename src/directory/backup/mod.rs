@@ -1,0 +1,185 @@
+//! Backups: the directory and its media files, as they are at one moment, in one archive, while servers run.
+//!
+//! The database in an archive is always a SQLite file, whatever it came from, so that a backup can be restored into
+//! either database. An archive is read again, every byte of it, before it is said to be there.
+
+mod archive;
+mod media;
+mod restore;
+mod since;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+
+pub use self::archive::{Manifest, Member};
+use self::archive::{Packer, Unpacked, unpack};
+pub use self::restore::{Restore, Restored, Revoked};
+pub use self::since::Since;
+use super::access::{Actor, Deed, may};
+use super::audit;
+use super::error::Error;
+use super::files::{parent, private_place, put};
+use super::model::Moment;
+use super::store::staged::Staged;
+use super::trouble::{Trouble, Watch};
+use super::{Clock, Directory};
+
+/// How long a statement waits for a file that nobody else has: not at all, to speak of.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An archive whose every byte was checked, and what was found in it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What is wrong with the database in it: it was so when it was copied.
+    pub faults: Vec<String>,
+}
+
+/// What a backup is to be made of, and where.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The archive.
+    pub file: PathBuf,
+    /// Whether a file that is there already may be replaced.
+    pub replace: bool,
+    /// The directory of media files; there may be none.
+    pub media: PathBuf,
+}
+
+impl Directory {
+    /// Makes a backup and checks it as [`check_backup`] does. The archive appears whole or not at all.
+    pub async fn backup(&self, actor: &Actor, order: Order, watch: Watched) -> Result<Checked, Trouble> {
+        may(actor, Deed::CarryDirectory)?;
+        refuse_to_replace(&order)?;
+        let place = private_place(&parent(&order.file))?;
+        let now = self.clock.now();
+        let copy = place.path().join("copy");
+        self.store.copy_to(copy, now, watch.again()).await?;
+        let work = move || {
+            let made = place.path().join("archive");
+            pack(place.path(), &made, &order.media, now, &*watch.0)?;
+            let checked = check(&made, place.path(), now, &*watch.0)?;
+            refuse_to_replace(&order)?;
+            put(&made, &order.file)?;
+            Ok(checked)
+        };
+        spawn_blocking(work).await.map_err(|error| Error::broken("a backup failed", error))?
+    }
+}
+
+/// A watcher that several pieces of work share.
+#[derive(Clone)]
+pub struct Watched(pub std::sync::Arc<Watch>);
+
+impl Watched {
+    fn again(&self) -> Box<Watch> {
+        let shared = std::sync::Arc::clone(&self.0);
+        Box::new(move |progress| shared(progress))
+    }
+}
+
+/// Checks every byte of an archive, the database in it, and that database's audit trail. It needs the space of the
+/// database beside the archive, or in the system's temporary directory.
+pub async fn check_backup(
+    actor: &Actor,
+    file: PathBuf,
+    clock: &Clock,
+    watch: Watched,
+) -> Result<Checked, Trouble> {
+    may(actor, Deed::CarryDirectory)?;
+    let now = clock.now();
+    let work = move || check(&file, somewhere(&file)?.path(), now, &*watch.0);
+    spawn_blocking(work).await.map_err(|error| Error::broken("a check failed", error))?
+}
+
+/// A private place for what is unpacked: beside the archive, or wherever the system keeps such things.
+fn somewhere(file: &Path) -> Result<TempDir, Trouble> {
+    // The archive may lie where nothing can be written.
+    private_place(&parent(file)).or_else(|_| private_place(&std::env::temp_dir()))
+}
+
+fn refuse_to_replace(order: &Order) -> Result<(), Trouble> {
+    let file = &order.file;
+    match fs::symlink_metadata(file) {
+        Ok(metadata) if metadata.is_dir() => {
+            Err(Trouble::Refused(format!("{} is a directory: name a file", file.display())))
+        }
+        Ok(_) if !order.replace => {
+            let told = format!(
+                "{} is there already: nothing was written; give --replace to replace it",
+                file.display()
+            );
+            Err(Trouble::Refused(told))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn pack(place: &Path, made: &Path, media: &Path, now: Moment, watch: &Watch) -> Result<(), Trouble> {
+    let copy = place.join("copy");
+    let staged = Staged::open(&copy, PATIENCE, now)?;
+    let (counts, head) = (staged.tx().counts(now)?, staged.tx().audit_head()?);
+    let database = staged.close();
+    let mut packer = Packer::new(made)?;
+    packer.add_database(&database, watch)?;
+    // Not needed any more, and large.
+    fs::remove_dir_all(&copy).map_err(Trouble::with(&copy))?;
+    let media::Found { files, mut left_out } = media::find(media)?;
+    for name in files {
+        let path = media.join(&name);
+        match media::open(&path)? {
+            Some(opened) => packer.add_media(&name, &path, opened, watch)?,
+            None => left_out.push(format!("{}: it went away while the backup was made", path.display())),
+        }
+    }
+    packer.finish(Manifest {
+        format: 0,
+        program: format!("wardroom {}", env!("CARGO_PKG_VERSION")),
+        schema_version: super::store::schema_version(),
+        created_at: now.to_string(),
+        audit_head: head.iter().map(|byte| format!("{byte:02x}")).collect(),
+        users: counts.users,
+        tokens: counts.tokens,
+        active_tokens: counts.active_tokens,
+        audit_events: counts.audit_events,
+        left_out,
+        members: Vec::new(),
+    })?;
+    Ok(())
+}
+
+/// Checks an archive in a private place; what was unpacked there goes away with the place.
+fn check(file: &Path, place: &Path, now: Moment, watch: &Watch) -> Result<Checked, Trouble> {
+    let unpacked = unpack(file, &place.join("check"), false, watch)?;
+    let (_, faults) = open_copy(file, &unpacked, now)?;
+    Ok(Checked { manifest: unpacked.manifest, faults })
+}
+
+/// Opens the database of an archive and looks for faults in it.
+fn open_copy(file: &Path, unpacked: &Unpacked, now: Moment) -> Result<(Staged, Vec<String>), Trouble> {
+    let inside = |error: super::OpenError| Trouble::Damaged {
+        path: file.to_owned(),
+        what: format!("holds a database that cannot be used: {error}"),
+    };
+    let staged = Staged::open(&unpacked.database, PATIENCE, now).map_err(inside)?;
+    let mut faults = staged.faults()?;
+    if faults.is_empty() {
+        let walk = audit::walk(&staged.tx(), None)?;
+        let manifest = &unpacked.manifest;
+        if let Some((id, why)) = walk.broken {
+            faults.push(format!("audit event {id}: {why}"));
+        } else if (walk.head.as_str(), walk.good) != (&manifest.audit_head, manifest.audit_events) {
+            faults.push("the audit trail does not end where the manifest says".to_owned());
+        }
+        let counts = staged.tx().counts(now)?;
+        if (counts.users, counts.tokens) != (manifest.users, manifest.tokens) {
+            faults.push("there are not as many users and tokens as the manifest says".to_owned());
+        }
+    }
+    Ok((staged, faults))
+}

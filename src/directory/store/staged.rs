@@ -1,0 +1,130 @@
+//! A SQLite file that nobody else has open: a copy of a directory on its way into an archive, or out of one.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::fresh::filling;
+use super::open::OpenError;
+use super::sql::Sql;
+use super::tx::{Link, Tx};
+use super::{Backend, Store, health, migrate, sqlite};
+use crate::directory::Location;
+use crate::directory::error::Error;
+use crate::directory::model::Moment;
+use crate::directory::trouble::{Trouble, Watch};
+
+/// An open copy.
+pub(in crate::directory) struct Staged {
+    link: Link,
+    file: PathBuf,
+}
+
+/// How much a directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct Counts {
+    pub(in crate::directory) users: u64,
+    pub(in crate::directory) tokens: u64,
+    /// Tokens that are neither revoked nor past their end.
+    pub(in crate::directory) active_tokens: u64,
+    pub(in crate::directory) audit_events: u64,
+}
+
+impl Staged {
+    /// Opens the copy in a directory of its own; one with an older schema is upgraded first. Waits, as all of it
+    /// does.
+    pub(in crate::directory) fn open(
+        directory: &Path,
+        patience: Duration,
+        now: Moment,
+    ) -> Result<Self, OpenError> {
+        sqlite::check_library()?;
+        sqlite::check_file(directory)?;
+        let link = Link::Sqlite(filling(directory, patience)?);
+        if !migrate::is_initialised(&link)? {
+            return Err(OpenError::HalfMade(sqlite::file(directory)));
+        }
+        migrate::migrate(&link, now)?;
+        Ok(Self { link, file: sqlite::file(directory) })
+    }
+
+    /// Does something with the rows, outside a transaction: nobody else is there.
+    pub(in crate::directory) fn tx(&self) -> Tx<'_> {
+        Tx::new(&self.link)
+    }
+
+    /// Changes the copy, wholly or not at all.
+    pub(in crate::directory) fn write<T>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        self.link.begin()?;
+        let outcome = work(&self.tx());
+        self.link.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        outcome
+    }
+
+    /// What is wrong with the file or with what its rows refer to.
+    pub(in crate::directory) fn faults(&self) -> Result<Vec<String>, Error> {
+        Ok(health::faults(&self.tx())?)
+    }
+
+    /// Closes the copy, which is one file then.
+    pub(in crate::directory) fn close(self) -> PathBuf {
+        self.file
+    }
+}
+
+impl Store {
+    /// Makes a SQLite copy of everything as it is at one moment, in a new directory, while others go on writing.
+    pub(in crate::directory) async fn copy_to(
+        &self,
+        directory: PathBuf,
+        now: Moment,
+        watch: Box<Watch>,
+    ) -> Result<(), Trouble> {
+        self.check_in_place()?;
+        match &self.backend {
+            Backend::Sqlite { directory: from, patience, .. } => {
+                let (from, patience) = (from.clone(), *patience);
+                let copied = spawn_blocking(move || copy_file(&from, &directory, patience));
+                copied.await.map_err(|error| Error::broken("a copy failed", error))?
+            }
+            Backend::Postgres { .. } => {
+                self.carry_to(Location::Sqlite(directory), now, watch).await.map(|_| ())
+            }
+        }
+    }
+}
+
+/// SQLite's own copy: of one moment, and without what deleted rows have left in free pages.
+fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Trouble> {
+    fs::create_dir(directory).map_err(Trouble::with(directory))?;
+    let file = sqlite::file(directory);
+    let path = file.to_str().ok_or_else(|| Trouble::Refused(format!("{} is not UTF-8", file.display())))?;
+    let source = Link::Sqlite(sqlite::connect(from, patience).map_err(OpenError::from)?);
+    source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(Trouble::with(&file))?;
+    let copy = Link::Sqlite(filling(directory, patience)?);
+    // Of the last minutes, and of no use later.
+    copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
+    Ok(())
+}
+
+impl Tx<'_> {
+    /// How much the directory holds.
+    pub(in crate::directory) fn counts(&self, now: Moment) -> Result<Counts, Error> {
+        let count = |sql: Sql| Ok::<_, Error>(self.first::<i64>(&sql)?.unwrap_or_default().unsigned_abs());
+        let active =
+            "SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1";
+        Ok(Counts {
+            users: count(Sql::new("SELECT count(*) FROM users"))?,
+            tokens: count(Sql::new("SELECT count(*) FROM tokens"))?,
+            active_tokens: count(Sql::new(active).bind(now))?,
+            audit_events: count(Sql::new("SELECT count(*) FROM audit_events"))?,
+        })
+    }
+}
