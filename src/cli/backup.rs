@@ -1,17 +1,16 @@
 //! `wardroom backup`: the directory in one archive, and whether an archive is whole.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{open, operator};
-use super::watching::watch;
 use super::report::{Mistake, Report};
+use super::watching::watch;
 use crate::config::Config;
 use crate::directory::Clock;
-use crate::directory::backup::{Checked, Manifest, Order, Watched, check_backup};
+use crate::directory::backup::{Checked, Manifest, Order, check_backup};
 
 /// The arguments of `wardroom backup`.
 #[derive(Args)]
@@ -44,35 +43,33 @@ pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, Mistak
     match order {
         Backup { verb: Some(BackupVerb::Verify(Verify { file })), .. } => {
             let told = format!("{} is whole", file.display());
-            let checked = check_backup(&operator(), file, &Clock::system()?, watched()?).await?;
+            let checked = check_backup(&operator(), file, &Clock::system()?, watch()?).await?;
             Ok(report(&checked, &told))
         }
         Backup { file: Some(file), replace, .. } => {
             let told = format!("Wrote {} and read it again", file.display());
             let order = Order { file, replace, media: config.data_dir.join("media") };
-            let checked = open(config).await?.backup(&operator(), order, watched()?).await?;
+            let checked = open(config).await?.backup(&operator(), order, watch()?).await?;
             Ok(report(&checked, &told))
         }
         Backup { file: None, .. } => Err(Mistake::usage("name the file to write")),
     }
 }
 
-/// Whoever watches, for work in several pieces.
-pub(super) fn watched() -> Result<Watched, Mistake> {
-    Ok(Watched(Arc::from(watch()?)))
-}
-
 fn report(checked: &Checked, told: &str) -> Report {
-    let Checked { manifest, faults } = checked;
+    let Checked { manifest, faults, broken_trail } = checked;
     let mut text = format!("{told}: {}.\n", content(manifest));
     for left in &manifest.left_out {
         text += &format!("Warning: left out {left}.\n");
     }
-    for fault in faults {
+    for fault in faults.iter().chain(broken_trail) {
         text += &format!("Fault in the database, copied as it was: {fault}.\n");
     }
-    let mut report = Report::new(text, json!({ "manifest": about(manifest), "faults": faults }));
-    report.code = (!faults.is_empty()).into();
+    let mut report = Report::new(
+        text,
+        json!({ "manifest": about(manifest), "faults": faults, "broken_trail": broken_trail }),
+    );
+    report.code = (!faults.is_empty() || broken_trail.is_some()).into();
     report
 }
 

@@ -1,6 +1,5 @@
 //! `wardroom move`: the whole directory into another database.
 
-use std::io::{self, BufRead as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -16,9 +15,8 @@ use crate::directory::moving::Moved;
 /// The arguments of `wardroom move`.
 #[derive(Args)]
 pub(super) struct Move {
-    /// Where to: postgres://user:password@host:port/name, or a new or empty directory for SQLite. With `-` it is read
-    /// from standard input, so that no password is seen in the list of processes.
-    #[arg(long, value_name = "URL_OR_DIR")]
+    /// Where to: postgres://user:password@host:port/name, or a new or empty directory for SQLite.
+    #[arg(long, value_name = "URL_OR_DIR", env = "WARDROOM_MOVE_TO", hide_env_values = true)]
     to: String,
 }
 
@@ -33,7 +31,6 @@ pub(super) async fn run(order: Move, config: &Config) -> Result<Report, Mistake>
 
 /// The place, and how it is shown: without a password.
 fn destination(to: String) -> Result<(Location, String), Mistake> {
-    let to = if to == "-" { line()? } else { to };
     if to.is_empty() {
         return Err(Mistake::usage("--to names no place: give a postgres:// URL or a directory"));
     }
@@ -46,13 +43,6 @@ fn destination(to: String) -> Result<(Location, String), Mistake> {
         return Ok((Location::Postgres(url.expose().to_owned()), DatabaseUrl::show(&url)));
     }
     Ok((Location::Sqlite(PathBuf::from(&to)), to))
-}
-
-fn line() -> Result<String, Mistake> {
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| Mistake::inside(format!("standard input cannot be read: {error}")))?;
-    Ok(line.trim().to_owned())
 }
 
 fn report(moved: &Moved, from: &str, to: &str, config: &Config) -> Report {

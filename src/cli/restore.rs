@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::backup::{about, content, watched};
+use super::backup::{about, content};
 use super::context::{operator, settings};
 use super::report::{Mistake, Report};
+use super::watching::watch;
 use crate::config::Config;
 use crate::directory::backup::{self, Restored, Revoked, Since};
 use crate::directory::{Clock, Directory};
@@ -38,7 +39,7 @@ pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, Mista
     let (file, media) = (order.file, config.data_dir.join("media"));
     let order = backup::Restore { file, media, replace: order.replace, revoked };
     let restored =
-        Directory::restore(&operator(), &settings(config), &Clock::system()?, order, watched()?).await?;
+        Directory::restore(&operator(), &settings(config), &Clock::system()?, order, watch()?).await?;
     Ok(report(&restored, revoked))
 }
 
@@ -57,8 +58,8 @@ fn report(restored: &Restored, revoked: Revoked) -> Report {
     if let Some(kept) = &restored.kept {
         text += &format!("The database that was there is kept as {}.\n", kept.display());
     }
-    for fault in &restored.faults {
-        text += &format!("Warning: the audit trail was broken when it was backed up: {fault}.\n");
+    if let Some(broken) = &restored.broken_trail {
+        text += &format!("Warning: the audit trail was broken when it was backed up: {broken}.\n");
     }
     text += "Next: `wardroom doctor`, then start the servers.\n";
     let since = match &restored.since {
@@ -76,7 +77,7 @@ fn report(restored: &Restored, revoked: Revoked) -> Report {
         "kept_revoked": revoked == Revoked::Keep,
         "media_files_written": restored.media,
         "kept": restored.kept.as_ref().map(|kept| kept.display().to_string()),
-        "faults": restored.faults,
+        "broken_trail": restored.broken_trail,
     });
     Report::new(text, json)
 }
@@ -94,7 +95,9 @@ fn told(since: &Since, revoked: Revoked) -> String {
                 "{users} users that were deactivated or deleted since are active again: look at `wardroom audit list` of what is kept.\n"
             );
         }
-        None => text += "The directory that was there is not the one that the backup was made of.\n",
+        None => {
+            text += "What was deleted cannot be told: the audit trail that was there does not go on where the backup's ends.\n";
+        }
     }
     text
 }

@@ -14,7 +14,7 @@ use crate::directory::trouble::{Progress, Watch};
 const OFTEN: Duration = Duration::from_millis(200);
 
 /// A watcher that shows one line on a terminal, and stops the work at Ctrl-C or SIGTERM.
-pub(super) fn watch() -> Result<Box<Watch>, Mistake> {
+pub(super) fn watch() -> Result<Watch, Mistake> {
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let unheard = |error| Mistake::inside(format!("no signal can be waited for: {error}"));
@@ -26,7 +26,7 @@ pub(super) fn watch() -> Result<Box<Watch>, Mistake> {
         });
     }
     let line = io::stderr().is_terminal().then(|| Mutex::new(Line::default()));
-    Ok(Box::new(move |progress| {
+    Ok(Arc::new(move |progress| {
         if let Some(line) = &line {
             line.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
         }

@@ -18,7 +18,7 @@ impl Directory {
     /// every row. Here nothing is changed.
     ///
     /// What is left here: the feed of changes and the counts of rates, which are of no use elsewhere.
-    pub async fn move_to(&self, actor: &Actor, to: Location, watch: Box<Watch>) -> Result<Moved, Trouble> {
+    pub async fn move_to(&self, actor: &Actor, to: Location, watch: Watch) -> Result<Moved, Trouble> {
         may(actor, Deed::CarryDirectory)?;
         let arrived = self.store.carry_to(to, self.clock.now(), watch).await?;
         let left_behind = self.store.state().await? != arrived.state;

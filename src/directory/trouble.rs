@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{Denial, Error};
 use super::store::OpenError;
@@ -97,7 +98,7 @@ pub struct Progress {
 }
 
 /// Whoever watches a long deed; it answers whether to go on.
-pub type Watch = dyn Fn(Progress) -> bool + Send + Sync;
+pub type Watch = Arc<dyn Fn(Progress) -> bool + Send + Sync>;
 
 /// Tells the watcher, and stops when it says so.
 pub(super) fn tell(watch: &Watch, done: &'static str, of: &'static str, count: u64) -> Result<(), Trouble> {

@@ -17,8 +17,8 @@ fn other(backend: Backend) -> Backend {
     if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite }
 }
 
-fn unwatched() -> Box<Watch> {
-    Box::new(|_| true)
+fn unwatched() -> Watch {
+    Arc::new(|_| true)
 }
 
 /// Fills every table, with what is easily lost on the way.
@@ -153,7 +153,7 @@ both! {
             }
             true
         };
-        let moved = directory.move_to(&operator(), second.location.clone(), Box::new(watch)).await.unwrap();
+        let moved = directory.move_to(&operator(), second.location.clone(), Arc::new(watch)).await.unwrap();
         assert!(moved.left_behind);
         assert_eq!(second.number("SELECT count(*) FROM users WHERE username = 'late'").await, 0);
         assert_eq!(first.number("SELECT count(*) FROM users WHERE username = 'late'").await, 1);
@@ -170,7 +170,7 @@ both! {
         for steps in [0, 3, 11, 15, 21] {
             let taken = AtomicU64::new(0);
             let watch = move |_| taken.fetch_add(1, Ordering::Relaxed) < steps;
-            let stopped = directory.move_to(&operator(), second.location.clone(), Box::new(watch)).await;
+            let stopped = directory.move_to(&operator(), second.location.clone(), Arc::new(watch)).await;
             assert_eq!(stopped.unwrap_err().to_string(), "stopped: nothing was changed");
             let left = match &second.location {
                 Location::Sqlite(directory) => std::fs::read_dir(directory).unwrap().count(),
@@ -219,7 +219,6 @@ both! {
         told(&on(&first, &["move"], ""), 2, &["--to"]);
         told(&on(&first, &["move", "--to", ""], ""), 2, &["names no place"]);
         told(&on(&first, &["move", "--to", "mysql://u:hunter2@h/d"], ""), 2, &["postgres://user:password@"]);
-        told(&on(&first, &["move", "--to", "-"], "postgres://u:hunter2@127.0.0.1:1/d\n"), 5, &["cannot be reached"]);
         for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h@h/d", "postgres://u:hunter2@127.0.0.1:1/d"] {
             let ran = on(&first, &["move", "--to", url], "");
             assert!(ran.code != 0 && !ran.err.contains("hunter2"), "{}", ran.err);

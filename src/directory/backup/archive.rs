@@ -20,7 +20,7 @@ use crate::directory::files;
 use crate::directory::trouble::{Trouble, Watch, tell};
 
 /// The form of archive that this program writes and reads.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 const DATABASE: &str = "wardroom.db";
 const MEDIA: &str = "media/";
 const MANIFEST: &str = "manifest.json";
@@ -149,7 +149,7 @@ impl Packer {
 
     /// Adds the manifest and the seal. The archive is on the disk when this returns.
     pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, Trouble> {
-        let manifest = Manifest { format: FORMAT, members: self.members, ..about };
+        let manifest = Manifest { members: self.members, ..about };
         let text = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| Error::broken("the manifest cannot be written", error))?;
         let unwritable = Trouble::with(&self.path);

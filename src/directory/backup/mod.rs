@@ -36,8 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Checked {
     /// What it says of itself.
     pub manifest: Manifest,
-    /// What is wrong with the database in it: it was so when it was copied.
+    /// What is wrong with the database in it.
     pub faults: Vec<String>,
+    /// Where its audit trail was tampered with before it was copied.
+    pub broken_trail: Option<String>,
 }
 
 /// What a backup is to be made of, and where.
@@ -53,33 +55,22 @@ pub struct Order {
 
 impl Directory {
     /// Makes a backup and checks it as [`check_backup`] does. The archive appears whole or not at all.
-    pub async fn backup(&self, actor: &Actor, order: Order, watch: Watched) -> Result<Checked, Trouble> {
+    pub async fn backup(&self, actor: &Actor, order: Order, watch: Watch) -> Result<Checked, Trouble> {
         may(actor, Deed::CarryDirectory)?;
         refuse_to_replace(&order)?;
         let place = private_place(&parent(&order.file))?;
         let now = self.clock.now();
         let copy = place.path().join("copy");
-        self.store.copy_to(copy, now, watch.again()).await?;
+        self.store.copy_to(copy, now, Watch::clone(&watch)).await?;
         let work = move || {
             let made = place.path().join("archive");
-            pack(place.path(), &made, &order.media, now, &*watch.0)?;
-            let checked = check(&made, place.path(), now, &*watch.0)?;
+            pack(place.path(), &made, &order.media, now, &watch)?;
+            let checked = check(&made, place.path(), now, &watch)?;
             refuse_to_replace(&order)?;
             put(&made, &order.file)?;
             Ok(checked)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a backup failed", error))?
-    }
-}
-
-/// A watcher that several pieces of work share.
-#[derive(Clone)]
-pub struct Watched(pub std::sync::Arc<Watch>);
-
-impl Watched {
-    fn again(&self) -> Box<Watch> {
-        let shared = std::sync::Arc::clone(&self.0);
-        Box::new(move |progress| shared(progress))
     }
 }
 
@@ -89,11 +80,11 @@ pub async fn check_backup(
     actor: &Actor,
     file: PathBuf,
     clock: &Clock,
-    watch: Watched,
+    watch: Watch,
 ) -> Result<Checked, Trouble> {
     may(actor, Deed::CarryDirectory)?;
     let now = clock.now();
-    let work = move || check(&file, somewhere(&file)?.path(), now, &*watch.0);
+    let work = move || check(&file, somewhere(&file)?.path(), now, &watch);
     spawn_blocking(work).await.map_err(|error| Error::broken("a check failed", error))?
 }
 
@@ -138,7 +129,7 @@ fn pack(place: &Path, made: &Path, media: &Path, now: Moment, watch: &Watch) -> 
         }
     }
     packer.finish(Manifest {
-        format: 0,
+        format: archive::FORMAT,
         program: format!("wardroom {}", env!("CARGO_PKG_VERSION")),
         schema_version: super::store::schema_version(),
         created_at: now.to_string(),
@@ -156,30 +147,34 @@ fn pack(place: &Path, made: &Path, media: &Path, now: Moment, watch: &Watch) -> 
 /// Checks an archive in a private place; what was unpacked there goes away with the place.
 fn check(file: &Path, place: &Path, now: Moment, watch: &Watch) -> Result<Checked, Trouble> {
     let unpacked = unpack(file, &place.join("check"), false, watch)?;
-    let (_, faults) = open_copy(file, &unpacked, now)?;
-    Ok(Checked { manifest: unpacked.manifest, faults })
+    let staged = open_copy(file, &unpacked, now)?;
+    inspect(&staged, unpacked.manifest, now)
 }
 
-/// Opens the database of an archive and looks for faults in it.
-fn open_copy(file: &Path, unpacked: &Unpacked, now: Moment) -> Result<(Staged, Vec<String>), Trouble> {
-    let inside = |error: super::OpenError| Trouble::Damaged {
+/// Opens the database of an archive.
+fn open_copy(file: &Path, unpacked: &Unpacked, now: Moment) -> Result<Staged, Trouble> {
+    let unusable = |error: super::OpenError| Trouble::Damaged {
         path: file.to_owned(),
         what: format!("holds a database that cannot be used: {error}"),
     };
-    let staged = Staged::open(&unpacked.database, PATIENCE, now).map_err(inside)?;
-    let mut faults = staged.faults()?;
-    if faults.is_empty() {
-        let walk = audit::walk(&staged.tx(), None)?;
-        let manifest = &unpacked.manifest;
-        if let Some((id, why)) = walk.broken {
-            faults.push(format!("audit event {id}: {why}"));
-        } else if (walk.head.as_str(), walk.good) != (&manifest.audit_head, manifest.audit_events) {
-            faults.push("the audit trail does not end where the manifest says".to_owned());
-        }
-        let counts = staged.tx().counts(now)?;
-        if (counts.users, counts.tokens) != (manifest.users, manifest.tokens) {
-            faults.push("there are not as many users and tokens as the manifest says".to_owned());
-        }
+    Staged::open(&unpacked.database, PATIENCE, now).map_err(unusable)
+}
+
+/// Looks for faults in a database that was unpacked.
+fn inspect(staged: &Staged, manifest: Manifest, now: Moment) -> Result<Checked, Trouble> {
+    let mut checked = Checked { manifest, faults: staged.faults()?, broken_trail: None };
+    if !checked.faults.is_empty() {
+        return Ok(checked);
     }
-    Ok((staged, faults))
+    let (walk, told) = (audit::walk(&staged.tx(), None)?, &checked.manifest);
+    let counts = staged.tx().counts(now)?;
+    if (counts.users, counts.tokens, counts.audit_events) != (told.users, told.tokens, told.audit_events) {
+        checked.faults.push("there are not as many rows as the manifest says".to_owned());
+    }
+    if let Some((id, why)) = walk.broken {
+        checked.broken_trail = Some(format!("audit event {id}: {why}"));
+    } else if walk.head != told.audit_head {
+        checked.faults.push("the audit trail does not end where the manifest says".to_owned());
+    }
+    Ok(checked)
 }

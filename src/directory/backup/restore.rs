@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::archive::{Manifest, unpack};
 use super::since::{Gone, Since};
-use super::{Watched, media, open_copy, somewhere};
+use super::{Checked, inspect, media, open_copy, somewhere};
 use crate::directory::access::{Actor, Deed, may};
 use crate::directory::audit::{self, Object};
 use crate::directory::error::Error;
@@ -58,8 +58,8 @@ pub struct Restored {
     pub kept: Option<PathBuf>,
     /// How many media files were written.
     pub media: usize,
-    /// What is wrong with the audit trail that was restored.
-    pub faults: Vec<String>,
+    /// Where the audit trail that was restored is broken.
+    pub broken_trail: Option<String>,
 }
 
 impl Directory {
@@ -71,7 +71,7 @@ impl Directory {
         settings: &Settings,
         clock: &Clock,
         order: Restore,
-        watch: Watched,
+        watch: Watch,
     ) -> Result<Restored, Trouble> {
         may(actor, Deed::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
@@ -86,12 +86,12 @@ struct Work {
     place: Place,
     now: Moment,
     order: Restore,
-    watch: Watched,
+    watch: Watch,
 }
 
 impl Work {
     fn run(self, location: &Location) -> Result<Restored, Trouble> {
-        let watch: &Watch = &*self.watch.0;
+        let watch = &self.watch;
         let present = self.place.look()?;
         if present != Present::Nothing && !self.order.replace {
             return Err(Trouble::Refused(format!(
@@ -101,15 +101,17 @@ impl Work {
         }
         let room = self.room(location)?;
         let unpacked = unpack(&self.order.file, room.path(), true, watch)?;
-        let (staged, faults) = open_copy(&self.order.file, &unpacked, self.now)?;
+        let (file, media_unpacked) = (&self.order.file, unpacked.media.clone());
+        let staged = open_copy(file, &unpacked, self.now)?;
+        let Checked { manifest, faults, broken_trail } = inspect(&staged, unpacked.manifest, self.now)?;
         // A trail that was tampered with is better than none; a database that is not sound is not.
-        if let Some(fault) = faults.first().filter(|fault| !fault.starts_with("audit event ")) {
+        if let Some(fault) = faults.first() {
             return Err(Trouble::Damaged {
-                path: self.order.file.clone(),
+                path: file.clone(),
                 what: format!("holds a database that is not sound: {fault}"),
             });
         }
-        let media = media::plan(&self.order.media, &unpacked.manifest.members, self.order.replace)?;
+        let media = media::plan(&self.order.media, &manifest.members, self.order.replace)?;
         let beside = parent(&self.order.media);
         if !media.is_empty() && !beside.is_dir() {
             let beside = beside.display();
@@ -122,8 +124,8 @@ impl Work {
             since = self.prepare(staged, present)?;
             Ok(())
         })?;
-        let media = media.carry_out(&unpacked.media).map_err(|trouble| Trouble::Media(Box::new(trouble)))?;
-        Ok(Restored { manifest: unpacked.manifest, since, kept, media, faults })
+        let media = media.carry_out(&media_unpacked).map_err(|trouble| Trouble::Media(Box::new(trouble)))?;
+        Ok(Restored { manifest, since, kept, media, broken_trail })
     }
 
     /// A private place in the file system that files are moved to in the end.

@@ -139,3 +139,57 @@ impl Tx<'_> {
         Ok(State { audit_head: self.audit_head()?, last_change })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::store::trial::on_both;
+    use crate::directory::store::{Backend, Store};
+
+    /// Whatever differs, wherever it is, is found and named.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_difference_is_found() {
+        let names = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) VALUES ('a', 'a', 'x', 0, 0, ''), \
+             ('b', 'b', 'x', 0, 0, '')";
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let place = tempfile::tempdir().unwrap();
+            let other = crate::directory::Location::Sqlite(place.path().join("other"));
+            store.write(move |tx| Ok(tx.execute(&Sql::new(names))?)).await.unwrap();
+            let watch: Watch = std::sync::Arc::new(|_| true);
+            store.carry_to(other.clone(), crate::directory::model::Moment::EPOCH, watch).await.unwrap();
+            for (change, back, told) in [
+                (
+                    "UPDATE groups SET notes = 'X' WHERE id = 2",
+                    "UPDATE groups SET notes = 'x'",
+                    "table groups: the row of id 2 ",
+                ),
+                (
+                    "UPDATE groups SET id = 3 WHERE id = 2",
+                    "UPDATE groups SET id = 2 WHERE id = 3",
+                    "table groups: the row of id 2 ",
+                ),
+                (
+                    "INSERT INTO attempts VALUES (x'00ff', 1, 2, 3)",
+                    "DELETE FROM attempts",
+                    "table attempts: the row of key 00ff ",
+                ),
+                ("DELETE FROM permissions WHERE id = 14", "SELECT 1", "table permissions: the row of id 14 "),
+            ] {
+                let other =
+                    Backend::at(&other, 1, std::time::Duration::from_secs(5)).unwrap().link().unwrap();
+                other.batch(change).unwrap();
+                let found = store
+                    .snapshot(move |tx| {
+                        let found = compare(tx, &Tx::new(&other), &(std::sync::Arc::new(|_| true) as Watch));
+                        other.batch(back)?;
+                        Ok(found.err().map(|trouble| trouble.to_string()))
+                    })
+                    .await;
+                let found = found.unwrap().unwrap_or_else(|| panic!("{change} was not found"));
+                assert!(found.starts_with(told), "{change}: {found}");
+            }
+        })
+        .await;
+    }
+}

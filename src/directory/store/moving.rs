@@ -25,10 +25,10 @@ impl Store {
         &self,
         place: Location,
         now: Moment,
-        watch: Box<Watch>,
+        watch: Watch,
     ) -> Result<Arrived, Trouble> {
         let patience = self.backend.patience();
-        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &*watch))).await?
+        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &watch))).await?
     }
 
     /// The state of the directory now.

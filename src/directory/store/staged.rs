@@ -84,7 +84,7 @@ impl Store {
         &self,
         directory: PathBuf,
         now: Moment,
-        watch: Box<Watch>,
+        watch: Watch,
     ) -> Result<(), Trouble> {
         self.check_in_place()?;
         match &self.backend {
