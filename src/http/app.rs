@@ -1,16 +1,17 @@
 //! What every request shares: the directory, the settings that answers depend on, and the metrics.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde_json::Value;
+use bytes::Bytes;
 
-use super::api;
+use super::error::Failure;
 use super::express::Prepared;
 use super::server::Limits;
 use super::site::SiteSettings;
+use super::{api, json};
 use crate::config::{AccessLog, Config};
 use crate::directory::Directory;
 use crate::telemetry::Metrics;
@@ -70,7 +71,7 @@ struct Shared {
     metrics: Metrics,
     express: Prepared,
     resources: HashMap<String, api::Resource>,
-    document: Value,
+    document: OnceLock<Bytes>,
     draining: AtomicBool,
 }
 
@@ -86,10 +87,10 @@ impl App {
             stale_answers: counters.stale_answers,
             ..metrics
         };
-        let document = api::document();
         let resources = api::resources();
         let draining = AtomicBool::new(false);
         let express = Prepared::new(&metrics, &resources);
+        let document = OnceLock::new();
         Self(Arc::new(Shared { directory, settings, metrics, express, resources, document, draining }))
     }
 
@@ -118,9 +119,14 @@ impl App {
         self.0.resources.get(route)
     }
 
-    /// The OpenAPI document.
-    pub fn document(&self) -> &Value {
-        &self.0.document
+    /// The OpenAPI document as JSON. It is made when it is first asked for, which takes a while: it is large, and
+    /// few servers are ever asked.
+    pub fn document(&self) -> Result<Bytes, Failure> {
+        if let Some(document) = self.0.document.get() {
+            return Ok(document.clone());
+        }
+        let made = json::compact(&api::document()).map_err(|error| Failure::Internal(error.to_string()))?;
+        Ok(self.0.document.get_or_init(|| made).clone())
     }
 
     /// From now on the server is not ready for new work.

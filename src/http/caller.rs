@@ -74,7 +74,8 @@ pub(super) fn parse(header: &[u8]) -> Presented<'_> {
     // As nearly everybody writes it, the rest of the header is the key.
     if let Some(key) = header.strip_prefix(b"Token ")
         && !key.is_empty()
-        && key.iter().all(u8::is_ascii_graphic)
+        // Without stopping at the first: several bytes at a step.
+        && key.iter().fold(true, |good, byte| good & byte.is_ascii_graphic())
     {
         return std::str::from_utf8(key).map_or(Presented::Nothing, Presented::Key);
     }

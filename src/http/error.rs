@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
@@ -221,7 +222,12 @@ pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Res
                 .into_response();
         }
     };
-    let mut response = Response::new(Body::from(bytes));
+    answer_json(status, bytes)
+}
+
+/// An answer with a body that is JSON already.
+pub fn answer_json(status: StatusCode, json: Bytes) -> Response {
+    let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

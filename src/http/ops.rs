@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 
 use super::app::App;
-use super::error::{Failure, answer};
+use super::error::{Failure, answer, answer_json};
 use crate::telemetry;
 
 /// Paths that are answered under any Host.
@@ -65,6 +65,7 @@ async fn metrics(registry: Arc<Registry>) -> Response {
 }
 
 /// What this server answers, for machines (OpenAPI 3.1).
-async fn openapi(State(app): State<App>) -> Response {
-    answer(StatusCode::OK, app.document())
+async fn openapi(State(app): State<App>) -> Result<Response, Failure> {
+    let made = tokio::task::spawn_blocking(move || app.document()).await;
+    Ok(answer_json(StatusCode::OK, made.map_err(|error| Failure::Internal(error.to_string()))??))
 }

@@ -1,6 +1,7 @@
 //! The way without detours and the common way are one: the same answer, to the byte. The common way is asked
 //! by a query that says nothing; which way a request goes shows in what it reads from the database.
 
+use wardroom::config::Flags;
 use wardroom::directory::model::{UserDraft, UserKey};
 
 use crate::support::site::operator;
@@ -57,6 +58,31 @@ both! {
                     assert_eq!(comparable(&ask(path).await), common);
                 }
             }
+        }
+    }
+}
+
+both! {
+    /// Behind a proxy that is believed, scheme, client and request id are the proxy's word, on both ways.
+    async fn both_ways_believe_the_same_proxies(backend: Backend) {
+        for (proxies, believed) in [("127.0.0.0/8", true), ("", false)] {
+            let site = Site::with(backend, Flags::default().with("trusted_proxies", proxies)).await;
+            let mut answers = Vec::new();
+            for path in ["/api/users/me?x", "/api/users/me", "/api/users/me"] {
+                let asked = site.get(path).token(&site.alex.key).header("X-Forwarded-Proto", "https");
+                let asked = asked.header("X-Request-Id", "from-the-proxy").header("X-Forwarded-For", "1.2.3.4, 192.0.2.7");
+                let answer = asked.send().await;
+                assert_eq!(answer.json()["avatar"].as_str().unwrap().starts_with("https://"), believed);
+                assert_eq!(answer.header("x-request-id") == Some("from-the-proxy"), believed);
+                answers.push(comparable(&answer));
+                site.directory().write_uses().await.unwrap();
+                let from = if believed { "192.0.2.7" } else { "127.0.0.1" };
+                let noted = format!("SELECT count(*) FROM tokens WHERE user_id = 42 AND last_used_from = '{from}'");
+                assert_eq!(site.database.number(&noted).await, 1, "{path}");
+                site.database.sql("UPDATE tokens SET last_used_from = NULL, last_used_at = NULL, name = 'anew' WHERE user_id = 42").await;
+            }
+            answers.dedup();
+            assert_eq!(answers.len(), 1, "{answers:?}");
         }
     }
 }

@@ -38,6 +38,11 @@ impl Database {
         }
     }
 
+    /// A PostgreSQL database that somebody else sees to.
+    pub fn at(url: &str) -> Self {
+        Self { location: Location::Postgres(url.to_owned()), place: tempfile::tempdir().unwrap(), loan: None }
+    }
+
     /// A new, empty directory.
     pub async fn new(backend: Backend) -> Self {
         let database = Self::empty(backend).await;

@@ -5,6 +5,7 @@ pub mod client;
 pub mod conformance;
 pub mod database;
 pub mod django;
+pub mod own_postgres;
 pub mod site;
 
 pub use client::{Answer, Request};

@@ -1,0 +1,81 @@
+//! A PostgreSQL server of a test's own, to be stopped and started as it likes.
+
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::database;
+
+/// The server; it ends with this.
+pub struct OwnPostgres {
+    programs: PathBuf,
+    place: TempDir,
+    port: u16,
+    /// Root may not run PostgreSQL: then the account that runs the suite's does.
+    account: Option<(u32, u32)>,
+}
+
+impl OwnPostgres {
+    /// Makes and starts it, with the programs of the server that the suite runs on.
+    pub async fn start() -> Self {
+        let suite = database::connect(&database::server()).await;
+        let ask = async |query: &str| suite.query_one(query, &[]).await.unwrap().get::<_, String>(0);
+        let programs = PathBuf::from(ask("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
+        let data = std::fs::metadata(ask("SELECT current_setting('data_directory')").await)
+            .expect("the suite's PostgreSQL runs on another machine: this test needs its programs here");
+        // Not in TMPDIR: a socket's path has to be short, and the other account has to get there.
+        let place = tempfile::tempdir_in("/tmp").unwrap();
+        let root = std::fs::metadata(place.path()).unwrap().uid() == 0;
+        let account = root.then(|| (data.uid(), data.gid()));
+        if let Some((user, group)) = account {
+            chown(place.path(), Some(user), Some(group)).unwrap();
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self { programs, place, port, account };
+        let settings =
+            ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
+        server.run("initdb", &settings);
+        server.go_on();
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://wardroom@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends it as a crash does: connections are cut, nothing is tidied up.
+    pub fn crash(&self) {
+        self.run("pg_ctl", &["stop", "--mode=immediate", "--silent"]);
+    }
+
+    /// Starts it; returns when it takes connections.
+    pub fn go_on(&self) {
+        let place = self.place.path().display();
+        let options = format!("-p {} -h 127.0.0.1 -k {place} -c fsync=off", self.port);
+        let log = format!("--log={place}/log");
+        self.run("pg_ctl", &["start", "--wait", "--silent", &log, "--options", &options]);
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let mut command = Command::new(self.programs.join(program));
+        command.arg("--pgdata").arg(self.place.path().join("data")).args(arguments);
+        if let Some((user, group)) = self.account {
+            command.uid(user).gid(group);
+        }
+        let output = command.current_dir(Path::new("/")).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        // A test that failed may have left it stopped.
+        let data = self.place.path().join("data");
+        if data.join("postmaster.pid").exists() {
+            self.crash();
+        }
+    }
+}
