@@ -1,8 +1,6 @@
 //! `wardroom export`: the whole directory as lines of JSON, or its users as a table.
 
-use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -53,29 +51,14 @@ pub(super) async fn run(export: Export, config: &Config) -> Result<Report, Mista
             path.display()
         )));
     }
-    let half = half_of(path);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&half)
-        .map_err(unwritable)?;
-    let synced = file.try_clone().map_err(unwritable)?;
-    let written = write(&export, config, file).await.inspect_err(|_| {
-        // What is half written must not be taken for an export.
-        let _ = fs::remove_file(&half);
-    });
-    let count = written?;
-    synced.sync_all().and_then(|()| fs::rename(&half, path)).map_err(unwritable)?;
+    // Half an export must not be taken for one, nor be anybody else's to read: such files are made for their owner.
+    let place = path.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let half = tempfile::NamedTempFile::new_in(place).map_err(unwritable)?;
+    let count = write(&export, config, half.reopen().map_err(unwritable)?).await?;
+    half.as_file().sync_all().map_err(unwritable)?;
+    half.persist(path).map_err(|error| unwritable(error.error))?;
     let text = format!("Exported {count} records to {}.\n", path.display());
     Ok(Report::new(text, json!({ "records": count, "file": path })))
-}
-
-fn half_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
 }
 
 /// Lines of JSON.

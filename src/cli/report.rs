@@ -125,7 +125,7 @@ impl From<Error> for Mistake {
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
             Error::Import(Fault::Unreadable(_)) => (5, "source"),
-            Error::Import(Fault::Wrong(_)) => (4, "invalid"),
+            Error::Import(Fault::Wrong(_) | Fault::Conflicts(_)) => (4, "invalid"),
             Error::Import(Fault::Unclear(_)) => (2, "usage"),
             Error::Broken { .. } => (1, "failed"),
         };

@@ -71,13 +71,21 @@ pub fn is_plain(accept: &[u8]) -> bool {
         }
     }
     let (before, after) = accept.split_at_checked(place + 1).unwrap_or_default();
-    let starts = matches!(before, [.., b',' | b' ', b'*', b'/', b'*']);
+    // Only a comma, or the beginning, begins a wish.
+    let starts =
+        before.strip_suffix(b"*/*").is_some_and(|ahead| matches!(ahead.trim_ascii_end(), [] | [.., b',']));
     let end = match after.strip_prefix(b";q=") {
         Some(quality) => quality.iter().find(|byte| !b"0123456789.".contains(byte)),
         None => after.first(),
     };
     let ends = end.is_none_or(|byte| *byte == b',');
-    accept.len() <= MEDIA_TYPE_LENGTH_MAX && wishes <= MEDIA_TYPES_MAX && stars == 2 && starts && ends
+    // What is not ASCII is for the common way to judge.
+    accept.is_ascii()
+        && accept.len() <= MEDIA_TYPE_LENGTH_MAX
+        && wishes <= MEDIA_TYPES_MAX
+        && stars == 2
+        && starts
+        && ends
 }
 
 /// The last value of a query parameter.
@@ -213,6 +221,8 @@ mod tests {
             "*/*;q=0.8",
             "*/*;indent=4",
             "application/json, text/plain, */*",
+            "a */*",
+            "text/html; */*",
         ];
         let ends = ["", ";q=0.5", "; q=1", ";indent=2", "0", " ", ";q=", ";q=0.9;indent=3", ";v=b3;q=0.7"];
         let mut plain = 0;

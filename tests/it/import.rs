@@ -267,3 +267,82 @@ both! {
         assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
     }
 }
+
+both! {
+    /// Guards against half of a file that can never come in whole, and against a dry run that promises too much.
+    async fn nothing_of_a_file_comes_in_that_cannot_come_in_whole(backend: Backend) {
+        let database = Database::new(backend).await;
+        let file = database.place().join("users.csv");
+        let row = |number: u32| format!("user{number},{}\n", if number == 900 { "nope" } else { "" });
+        fs::write(&file, format!("username,groups\n{}", (1..=1000).map(row).collect::<String>())).unwrap();
+        let ran = on(&database, &["import", "csv", "--from", file.to_str().unwrap()], "");
+        assert!(ran.code == 4 && ran.out.contains("the group named \"nope\""), "{}{}", ran.out, ran.err);
+        let early = [token(1, KEY), user(1, "ann"), user(2, "bob"), with(token(1, OTHER_KEY), "id", json!(7)), with(token(2, "x"), "id", json!(7))];
+        let ran = import(&database, &early, &[]);
+        assert!(ran.code == 4 && ran.out.contains("a token comes before its user"), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("two tokens have one id: 7"), "{}", ran.out);
+        let renamed = [json!({ "type": "permission", "code": 9999, "name": "user_read" }), user(3, "cleo")];
+        let ran = import(&database, &renamed, &[]);
+        assert!(ran.code == 4 && ran.out.contains("a permission here has the name, but another code"), "{}{}", ran.out, ran.err);
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
+        // A password in clear is no encoding's name.
+        let clear = import(&database, &[with(user(1, "ann"), "password", json!("Summer2024$x"))], &["--dry-run"]);
+        assert!(clear.out.contains("unknown 1") && !clear.out.contains("Summer"), "{}", clear.out);
+    }
+}
+
+both! {
+    /// Guards against a rule of the house that an import would go round: those that were deleted stay so, somebody
+    /// stays who can do everything, and nobody is taken for somebody else.
+    async fn an_import_goes_round_no_rule(backend: Backend) {
+        let database = Database::new(backend).await;
+        let root = with(user(1, "root"), "is_admin", json!(true));
+        let records = [root.clone(), user(2, "bob"), token(2, KEY), user(5, "rob")];
+        assert_eq!(import(&database, &records, &[]).code, 0);
+        let refused = |records: &[Value], flags: &[&str], told: &str| {
+            let ran = import(&database, records, flags);
+            assert!(ran.code == 4 && ran.out.contains(told), "{told}: {}{}", ran.out, ran.err);
+        };
+        refused(&[with(root.clone(), "is_admin", json!(false))], &["--sync"], "no active admin would be left");
+        refused(&[user(2, "bob")], &["--delete-missing", "--yes"], "no active admin would be left");
+        refused(&[with(user(2, "bob"), "is_admin", json!(true))], &["--sync", "--delete-missing", "--yes"], "are all missing in the source");
+        refused(&[user(5, "bobby"), json!({ "type": "user", "username": "rob", "email": "new@example.com" })], &["--sync"], "has the name of one here whom the source gives by id");
+        refused(&[json!({ "type": "wardroom", "version": 1, "anonymised": true }), user(1, "user1")], &["--sync"], "anonymised records");
+        assert_eq!(on(&database, &["user", "delete", "bob", "--yes"], "").code, 0);
+        refused(&records, &["--sync"], "users that were deleted here are in the source");
+        assert_eq!(me(&database, KEY).await, 401);
+        let next = on(&database, &["user", "show", "id:5", "--json"], "").json();
+        assert_eq!(next["username"], "rob");
+    }
+}
+
+both! {
+    /// Whoever goes lies in the recycle bin as they were, though somebody else has their name at once; and names change
+    /// hands also where the source knows no mobile numbers.
+    async fn values_change_hands_and_nobody_is_left_without(backend: Backend) {
+        let database = Database::new(backend).await;
+        let plain = |id: i64, name: &str| json!({ "type": "user", "id": id, "username": name, "email": format!("{name}@example.com") });
+        let group = |id: i64, name: &str| json!({ "type": "group", "id": id, "name": name });
+        let root = with(plain(1, "root"), "is_admin", json!(true));
+        assert_eq!(import(&database, &[group(1, "a"), group(2, "b"), root.clone(), plain(2, "bob"), plain(3, "al")], &[]).code, 0);
+        let swapped = [group(1, "b"), group(2, "a"), root.clone(), plain(2, "al"), plain(3, "alice"), plain(9, "bob")];
+        let ran = import(&database, &swapped, &["--sync", "--json"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        assert_eq!(on(&database, &["group", "list", "--json"], "").json()[0]["name"], "b");
+        let gone = [group(1, "b"), root, plain(3, "alice"), plain(10, "bob")];
+        let ran = import(&database, &gone, &["--sync", "--delete-missing", "--yes", "--json"]);
+        assert_eq!((ran.code, &ran.json()["users"]["removed"]), (0, &json!(2)), "{}{}", ran.out, ran.err);
+        let binned = on(&database, &["user", "deleted", "--json"], "").json();
+        let named: Vec<_> = binned.as_array().unwrap().iter().map(|user| (user["username"].clone(), user["email"].clone())).collect();
+        assert!(named.contains(&(json!("bob"), json!("bob@example.com"))), "{named:?}");
+        assert_eq!(database.number("SELECT count(*) FROM users WHERE username LIKE 'wardroom import%' OR email IS NULL").await, 0);
+        // A blank cell of a table says nothing.
+        let file = database.place().join("users.csv");
+        fs::write(&file, "id,username,groups,first_name\n3,alice,1,Alice\n").unwrap();
+        let args = ["import", "csv", "--sync", "--from", file.to_str().unwrap()];
+        assert_eq!(on(&database, &args, "").code, 0);
+        fs::write(&file, "id,username,groups,first_name\n3,alice,,\n").unwrap();
+        let ran = on(&database, &args, "");
+        assert!(ran.out.contains("all of it was there already"), "{}{}", ran.out, ran.err);
+    }
+}

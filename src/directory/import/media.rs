@@ -2,7 +2,7 @@
 //! name that leads out of it, directly or by a symbolic link, is refused.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::Fault;
@@ -70,7 +70,8 @@ impl Media {
             return Err("avatars that are not files are refused");
         }
         let to = self.to.join(relative);
-        let is_there = fs::metadata(&to).is_ok_and(|there| there.is_file() && there.len() == about.len());
+        let is_there = fs::metadata(&to).is_ok_and(|there| there.is_file() && there.len() == about.len())
+            && is_same(&from, &to).unwrap_or(false);
         Ok(if is_there { File::There } else { File::New { from, to } })
     }
 
@@ -87,6 +88,17 @@ impl Media {
         half.persist(to)?;
         Ok(())
     }
+}
+
+/// Whether two files hold the same bytes.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let bytes = |path: &Path| Ok::<_, io::Error>(io::BufReader::new(fs::File::open(path)?).bytes());
+    for (one, other) in bytes(one)?.zip(bytes(other)?) {
+        if one? != other? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -56,6 +56,9 @@ pub enum Fault {
     /// It is not clear what of it is meant.
     #[error("{0}")]
     Unclear(String),
+    /// It contradicts itself or the directory; nothing was written.
+    #[error("there are conflicts")]
+    Conflicts(Notices),
 }
 
 /// Where records come from. Both readings must give the same ones.
@@ -154,6 +157,8 @@ struct Import {
     survey: Arc<Survey>,
     progress: Progress,
     now: Moment,
+    /// So many records are written in one transaction, if that is all of them.
+    most_at_once: usize,
 }
 
 impl Import {
@@ -168,6 +173,11 @@ impl Import {
             tally: Tally::default(),
             named: HashMap::new(),
             seen: HashSet::new(),
+            held: Vec::new(),
+            admins: 0,
+            collected: Some(Vec::new()),
+            most_collected: self.most_at_once,
+            is_second: false,
         })
     }
 
@@ -207,6 +217,14 @@ impl Import {
     }
 }
 
+/// What a comparison found is to be done.
+#[derive(Default)]
+struct Plan {
+    missing: Missing,
+    /// What is new or other, unless it is too much to be kept.
+    collected: Option<Vec<Record>>,
+}
+
 impl Directory {
     /// Brings in what the source holds, or tells what keeps it from being brought in: a report that
     /// [`Report::is_refused`] means that nothing was written.
@@ -220,29 +238,37 @@ impl Directory {
         may(actor, Deed::Import)?;
         let source: Box<dyn Source> = Box::new(source);
         let (survey, now) = (Arc::default(), self.clock.now());
-        let mut import =
-            Import { actor: actor.clone(), options: options.clone(), source, survey, progress, now };
+        let is_empty = !self.store.snapshot(|tx| tx.has_users()).await?;
+        // Where nobody is, nobody has to wait.
+        let most_at_once = if is_empty { 100_000 } else { 5_000 };
+        let mut import = Import {
+            actor: actor.clone(),
+            options: options.clone(),
+            source,
+            survey,
+            progress,
+            now,
+            most_at_once,
+        };
         import = blocking(move || {
             import.survey = Arc::new(Survey::of(import.source.as_mut(), &mut import.progress)?);
             Ok(import)
         })
         .await?;
-        let mut report = Report::of(&import);
-        let is_empty = !self.store.snapshot(|tx| tx.has_users()).await?;
-        let mut missing = Missing::default();
-        if !is_empty || options.dry_run {
-            (import, missing) = self.compare(import, &mut report).await?;
+        let mut report = Report::of(&import, is_empty);
+        let can_be_filled = is_empty && !import.survey.refers_by_name;
+        let mut plan = Plan::default();
+        if !can_be_filled || options.dry_run {
+            (import, plan) = self.compare(import, &mut report).await?;
         }
         if report.is_refused() {
             return Ok(report);
         }
         if !options.dry_run {
-            let (back, tally) = match is_empty && !import.survey.refers_by_name {
-                true => self.fill(import).await?,
-                false => self.write(import).await?,
+            let Some(back) = self.carry_out(actor, import, plan, can_be_filled, &mut report).await? else {
+                return Ok(report);
             };
             import = back;
-            report.take(tally);
         }
         if options.media.is_some() {
             report = blocking(move || {
@@ -251,31 +277,69 @@ impl Directory {
             })
             .await?;
         }
-        if options.delete_missing && !options.dry_run {
-            self.remove(actor, &missing, &mut report).await?;
-        }
         Ok(report)
     }
 
+    /// Writes what is to be written; tells whether it could be.
+    async fn carry_out(
+        &self,
+        actor: &Actor,
+        import: Import,
+        plan: Plan,
+        can_be_filled: bool,
+        report: &mut Report,
+    ) -> Result<Option<Import>, Error> {
+        if import.options.delete_missing {
+            // First, so that what they held alone is free.
+            self.remove(actor, &plan.missing, report).await?;
+        }
+        if can_be_filled {
+            return match self.fill(import).await {
+                Ok((import, tally)) => {
+                    report.take(tally);
+                    Ok(Some(import))
+                }
+                Err(Error::Import(Fault::Conflicts(conflicts))) => {
+                    report.conflicts.extend(conflicts);
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            };
+        }
+        match plan.collected {
+            Some(records) if records.is_empty() => Ok(Some(import)),
+            Some(records) => Ok(Some(self.write_at_once(import, records).await?)),
+            None => {
+                let (import, tally) = self.write_in_parts(import).await?;
+                report.take(tally);
+                Ok(Some(import))
+            }
+        }
+    }
+
     /// Holds the source against the directory as it is at one moment.
-    async fn compare(&self, mut import: Import, report: &mut Report) -> Result<(Import, Missing), Error> {
+    async fn compare(&self, mut import: Import, report: &mut Report) -> Result<(Import, Plan), Error> {
         let compare = move |tx: &Tx<'_>| {
-            let pass = import.go_through(tx, Mode::Count, Stage::Comparing)?;
+            let mut pass = import.go_through(tx, Mode::Count, Stage::Comparing)?;
             import.progress.begin(Stage::Missing, None);
             let missing = Missing::find(tx, &import.survey, &pass.seen)?;
-            Ok((import, pass.tally, missing))
+            pass.check_holders(&missing.users);
+            pass.check_admins(&tx.active_admins()?, &missing.users);
+            Ok((import, pass.tally, Plan { missing, collected: pass.collected }))
         };
-        let (import, tally, missing) = self.store.snapshot(compare).await?;
+        let (import, tally, plan) = self.store.snapshot(compare).await?;
         report.take(tally);
-        report.take_missing(&missing, &import);
-        Ok((import, missing))
+        report.take_missing(&plan.missing);
+        Ok((import, plan))
     }
 
     /// Fills a directory without users.
     async fn fill(&self, mut import: Import) -> Result<(Import, Tally), Error> {
         let fill = move |tx: &Tx<'_>| {
             let Pass { tally, .. } = import.go_through(tx, Mode::Fill, Stage::Writing)?;
-            tally.check()?;
+            if !tally.conflicts.is_empty() {
+                return Err(Fault::Conflicts(tally.conflicts).into());
+            }
             import.progress.begin(Stage::Indexing, None);
             let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,
                 "users": tally.users.added, "tokens": tally.tokens.added });
@@ -285,8 +349,22 @@ impl Directory {
         self.store.load(fill).await
     }
 
-    /// Writes what is new or other, some hundred records a transaction.
-    async fn write(&self, import: Import) -> Result<(Import, Tally), Error> {
+    /// Writes what the comparison has collected, all of it or nothing.
+    async fn write_at_once(&self, mut import: Import, records: Vec<Record>) -> Result<Import, Error> {
+        import.progress.begin(Stage::Writing, None);
+        let write = move |tx: &mut Tx<'_>| {
+            let mut pass = import.pass(tx, Mode::Write)?;
+            pass.is_second = true;
+            pass.take(tx, records)?;
+            pass.tally.check()?;
+            import.progress.add(pass.tally.users.read);
+            Ok(import)
+        };
+        self.store.write(write).await
+    }
+
+    /// Writes what is new or other, some hundred records a transaction: too much to keep others waiting for all of it.
+    async fn write_in_parts(&self, import: Import) -> Result<(Import, Tally), Error> {
         let (mut import, mut pass) = self
             .store
             .snapshot(move |tx| {

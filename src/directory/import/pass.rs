@@ -7,7 +7,7 @@ mod users;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, Reference, WholeGroup};
 use super::report::{Counts, Notices};
@@ -66,6 +66,15 @@ pub(super) struct Pass {
     pub(super) named: HashMap<String, i64>,
     /// Ids of users of the directory that the source names without an id.
     pub(super) seen: HashSet<i64>,
+    /// Who holds what another will have alone: the field, the holder's id, the other's name.
+    pub(super) held: Vec<(String, i64, String)>,
+    /// Users met that are active admins once this is done.
+    pub(super) admins: u64,
+    /// What would be written, unless it is more than so many records.
+    pub(super) collected: Option<Vec<Record>>,
+    pub(super) most_collected: usize,
+    /// Whether the records were collected by an earlier pass, which has told users without an id by their places.
+    pub(super) is_second: bool,
 }
 
 impl Tally {
@@ -112,6 +121,33 @@ impl Known {
 }
 
 impl Pass {
+    /// Somebody has to be left who can do everything, at every moment.
+    pub(super) fn check_admins(&mut self, admins: &[i64], missing: &[i64]) {
+        let goes = |id: &i64| self.options.delete_missing && missing.binary_search(id).is_ok();
+        let stays = |id: &i64| !self.survey.has_user(*id) && !self.seen.contains(id) && !goes(id);
+        let told = match admins {
+            [] => return,
+            _ if self.admins == 0 && !admins.iter().any(stays) => "no active admin would be left",
+            _ if admins.iter().all(goes) => {
+                "the active admins here are all missing in the source (bring it in without --delete-missing first)"
+            }
+            _ => return,
+        };
+        self.tally.conflicts.add(told, format!("{} now", admins.len()));
+    }
+
+    /// Keeps a record that would be written.
+    fn collect(&mut self, record: impl FnOnce() -> Record) {
+        if self.mode == Mode::Count
+            && let Some(collected) = &mut self.collected
+        {
+            collected.push(record());
+            if collected.len() > self.most_collected {
+                self.collected = None;
+            }
+        }
+    }
+
     /// Takes some records, in the order in which they lean on each other.
     pub(super) fn take(&mut self, tx: &Tx<'_>, batch: Vec<Record>) -> Result<(), Error> {
         let before = self.written();
@@ -133,16 +169,29 @@ impl Pass {
             return Ok(());
         }
         tx.count_ids_on()?;
-        let counts = json!({ "groups": written[0] - before[0], "users": written[1] - before[1], "tokens": written[2] - before[2] });
+        let told = ["permissions", "groups", "users", "tokens", "deleted_users"];
+        let counts: Value = told
+            .iter()
+            .zip(written.iter().zip(before))
+            .map(|(noun, (now, before))| ((*noun).to_owned(), json!(now - before)))
+            .collect();
         audit::record(tx, self.now, &self.actor, "directory.import", &Object::Directory, counts)
     }
 
-    fn written(&self) -> [u64; 3] {
-        [self.tally.groups, self.tally.users, self.tally.tokens].map(|counts| counts.added + counts.changed)
+    fn written(&self) -> [u64; 5] {
+        let Tally { permissions, groups, users, tokens, deleted, .. } = &self.tally;
+        [permissions, groups, users, tokens, deleted].map(|counts| counts.added + counts.changed)
     }
 
     fn permission(&mut self, tx: &Tx<'_>, record: &PermissionRecord) -> Result<(), Error> {
         self.tally.permissions.read += 1;
+        let holder =
+            self.known.permissions.iter().find(|(code, name)| **code != record.code && **name == record.name);
+        if let Some((code, _)) = holder {
+            let told = format!("{:?}: {code} here, {} there", record.name, record.code);
+            self.tally.conflicts.add("a permission here has the name, but another code", told);
+            return Ok(());
+        }
         match self.known.permissions.get(&record.code).cloned() {
             Some(name) if name == record.name => {
                 self.tally.permissions.unchanged += 1;
@@ -154,6 +203,7 @@ impl Pass {
             }
             None => self.tally.permissions.added += 1,
         }
+        self.collect(|| Record::Permission(record.clone()));
         if self.mode != Mode::Count {
             let id = record.id.filter(|id| !self.known.permission_ids.contains(id));
             tx.put_permission(id, record.code, &record.name)?;
@@ -177,11 +227,17 @@ impl Pass {
         if let (Some(holder), Some(id)) = (holder, id)
             && holder != id
         {
-            self.tally.conflicts.add(
-                "a group here has the name, but another id",
-                format!("{:?}: {holder} here, {id} there", record.name),
-            );
-            return Ok(());
+            if !self.options.sync || !self.survey.group_ids.contains(&holder) {
+                self.tally.conflicts.add(
+                    "a group here has the name, but another id",
+                    format!("{:?}: {holder} here, {id} there", record.name),
+                );
+                return Ok(());
+            }
+            // It gets another name later in this pass.
+            if self.mode != Mode::Count {
+                tx.vacate_group(holder)?;
+            }
         }
         let given: Option<GroupId> = id.map(id_of).transpose()?;
         let mut whole = record.onto(given.unwrap_or(GroupId::UNSAVED), old.as_ref(), self.now);
@@ -196,6 +252,7 @@ impl Pass {
             }
             None => self.tally.groups.added += 1,
         }
+        self.collect(|| Record::Group(record.clone()));
         if self.mode == Mode::Count {
             // A number nobody has, for those who refer to it by name.
             let stand_in = i64::MAX.saturating_sub_unsigned(self.tally.groups.read);
@@ -232,6 +289,7 @@ impl Pass {
 
     fn deleted(&mut self, tx: &Tx<'_>, record: DeletedRecord) -> Result<(), Error> {
         self.tally.deleted.read += 1;
+        let again = record.clone();
         let whole = WholeDeleted {
             id: record.id,
             username: record.username,
@@ -240,6 +298,12 @@ impl Pass {
             deleted_by: record.deleted_by,
             remains: record.remains.to_string(),
         };
+        let texts = [&whole.username, &whole.deleted_by, &whole.remains].into_iter().chain(&whole.email);
+        if whole.id <= 0 || has_null(texts) || self.survey.has_user(whole.id) || tx.has_user(whole.id)? {
+            let told = "users in the recycle bin with an id that is none, that a living user has, or with null characters";
+            self.tally.conflicts.add(told, whole.id);
+            return Ok(());
+        }
         let user = store::deleted::user_of(whole.id, &whole.remains).map_err(|error| {
             Fault::Wrong(format!("the deleted user {} cannot be taken: {error}", whole.id))
         })?;
@@ -248,6 +312,7 @@ impl Pass {
             return Ok(());
         }
         self.tally.deleted.added += 1;
+        self.collect(|| Record::DeletedUser(again));
         if self.mode == Mode::Count { Ok(()) } else { tx.put_deleted(&whole, &user) }
     }
 }

@@ -132,7 +132,7 @@ pub struct Report {
 
 impl Report {
     /// What is known of an import once its source was surveyed.
-    pub(super) fn of(import: &Import) -> Self {
+    pub(super) fn of(import: &Import, is_empty: bool) -> Self {
         let Import { source, survey, options, .. } = import;
         let mut report = Self {
             source: source.describe(),
@@ -153,6 +153,12 @@ impl Report {
             (&mut report.deleted_users, survey.deleted),
         ] {
             counts.read = read;
+        }
+        if survey.is_anonymised && !is_empty {
+            report.conflicts.add(
+                "anonymised records would make others of the people here",
+                "bring them into an empty directory",
+            );
         }
         if survey.users > 0 && survey.active_admins == 0 {
             report
@@ -182,14 +188,11 @@ impl Report {
     }
 
     /// Takes over what the source does not hold.
-    pub(super) fn take_missing(&mut self, missing: &Missing, import: &Import) {
+    pub(super) fn take_missing(&mut self, missing: &Missing) {
         let count = |ids: &Vec<i64>| ids.len() as u64;
         self.users.missing = count(&missing.users);
         self.groups.missing = count(&missing.groups);
         self.tokens.missing = count(&missing.tokens);
-        if import.options.delete_missing && !missing.users.is_empty() && import.survey.active_admins == 0 {
-            self.conflicts.add("nobody is removed while the source has no active admin", "--delete-missing");
-        }
     }
 
     /// Whether nothing was written because of conflicts.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::mem;
 
 use super::record::{Record, Reference, TokenRecord, UserRecord};
 use super::report::Notices;
@@ -55,6 +56,8 @@ pub(super) struct Survey {
     pub(super) notices: Notices,
     /// The ids of its users, ascending; of those that have one.
     pub(super) user_ids: Vec<i64>,
+    /// The same while it is being read.
+    met: HashSet<i64>,
     /// The ids of its groups, and the names of all of them.
     pub(super) group_ids: HashSet<i64>,
     pub(super) group_names: HashSet<String>,
@@ -62,8 +65,17 @@ pub(super) struct Survey {
     pub(super) token_marks: Vec<u64>,
     /// Whether a user or a token's owner is told by name alone.
     pub(super) refers_by_name: bool,
-    /// Whether some user leaves out a field that must be unique: then it is not known what it keeps.
-    pub(super) is_partial: bool,
+    /// Fields that must be unique and that some user leaves out: then it is not known what it keeps.
+    left_out: HashSet<&'static str>,
+    /// Whether the header says that the records are anonymised.
+    pub(super) is_anonymised: bool,
+    /// Hashes of the usernames, ascending.
+    usernames: Vec<u64>,
+    hasher: RandomState,
+    /// The ids of its tokens, as far as they have some.
+    token_ids: Vec<i64>,
+    /// Owners of tokens that came before them, if they came at all.
+    early: Vec<i64>,
     /// What several users share and may not.
     pub(super) repeats: Notices,
     /// Users whose value somebody with a lower id has, too.
@@ -104,10 +116,23 @@ impl Survey {
         self.user_ids.binary_search(&id).is_ok()
     }
 
+    /// Whether the source has somebody of this name.
+    pub(super) fn has_username(&self, name: &str) -> bool {
+        self.usernames.binary_search(&self.hasher.hash_one(name)).is_ok()
+    }
+
+    /// Whether some user leaves this field out.
+    pub(super) fn leaves_out(&self, field: &str) -> bool {
+        self.left_out.contains(field)
+    }
+
     fn take(&mut self, record: &Record, marks: &mut Marks) {
         match record {
-            Record::Wardroom(_) => {}
-            Record::Permission(_) => self.permissions += 1,
+            Record::Wardroom(header) => self.is_anonymised |= header.anonymised,
+            Record::Permission(permission) => {
+                self.permissions += 1;
+                self.check_text("permission", &permission.name, std::iter::once(&permission.name));
+            }
             Record::Group(group) => {
                 self.groups += 1;
                 self.group_ids.extend(group.id);
@@ -142,10 +167,18 @@ impl Survey {
         }
         *self.passwords.entry(encoding.to_owned()).or_default() += 1;
         self.refers_by_name |= user.id.is_none();
-        self.is_partial |= user.email.is_none() || user.mobile_number.is_none();
+        for (field, is_left_out) in
+            [("email", user.email.is_none()), ("mobile_number", user.mobile_number.is_none())]
+        {
+            if is_left_out {
+                self.left_out.insert(field);
+            }
+        }
         // Those without an id are told apart by their place.
-        let id = user.id.unwrap_or_else(|| i64::MIN.saturating_add_unsigned(self.users));
-        self.user_ids.push(id);
+        let id = user.id.unwrap_or_else(|| stand_in(self.users));
+        if !self.met.insert(id) {
+            self.conflicts.add("two users have one id", id);
+        }
         let (folded, exact) = marks.of(&user.username);
         marks.usernames.push((folded, exact, id));
         for field in Unique::ALL {
@@ -165,10 +198,19 @@ impl Survey {
                 .conflicts
                 .add(&format!("a token cannot be taken: {rule}"), format!("of the user {owner}")),
         }
+        self.token_ids.extend(token.id);
+        if let Some(Reference::Id(owner)) = token.user
+            && !self.met.contains(&owner)
+        {
+            self.early.push(owner);
+        }
         if token.user.is_none() {
             self.conflicts.add("a token needs a user", token.name.as_deref().unwrap_or_default());
         }
-        let texts = [&token.name, &token.prefix, &token.last_four].into_iter().flatten();
+        let texts = [&token.name, &token.prefix, &token.last_four]
+            .into_iter()
+            .flatten()
+            .chain(token.last_used_from.iter().flatten());
         self.check_text("token of the user", &owner, texts);
     }
 
@@ -187,12 +229,21 @@ impl Survey {
     }
 
     fn finish(&mut self, mut marks: Marks) {
+        self.user_ids = mem::take(&mut self.met).into_iter().collect();
         self.user_ids.sort_unstable();
-        for (one, next) in self.user_ids.iter().zip(self.user_ids.iter().skip(1)) {
-            if one == next {
-                self.conflicts.add("two users have one id", one);
+        for owner in mem::take(&mut self.early) {
+            if self.has_user(owner) {
+                self.conflicts.add("a token comes before its user", format!("of the user with id {owner}"));
             }
         }
+        self.token_ids.sort_unstable();
+        for (one, _) in pairs(&self.token_ids).filter(|(one, next)| one == next) {
+            self.conflicts.add("two tokens have one id", one);
+        }
+        self.token_ids = Vec::new();
+        self.hasher = marks.hasher.clone();
+        self.usernames = marks.usernames.iter().map(|(_, exact, _)| *exact).collect();
+        self.usernames.sort_unstable();
         self.token_marks.sort_unstable();
         for (one, next) in self.token_marks.iter().zip(self.token_marks.iter().skip(1)) {
             if one == next {
@@ -247,6 +298,11 @@ fn shared(one: i64, other: i64) -> String {
         _ => format!("the one in place {}", id.abs_diff(i64::MIN)),
     };
     format!("users {} and {}", told(one), told(other))
+}
+
+/// Stands for the id of a user that has none, by its place in the source.
+pub(super) fn stand_in(place: u64) -> i64 {
+    i64::MIN.saturating_add_unsigned(place)
 }
 
 /// Whether there is U+0000 in some text.

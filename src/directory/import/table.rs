@@ -149,20 +149,24 @@ fn put(user: &mut UserRecord, column: &str, cell: &str) -> Result<(), String> {
         "mobile_number" => user.mobile_number = Some(text()),
         "email" => user.email = Some(text()),
         "avatar" => user.avatar = Some(text()),
-        "first_name" => user.first_name = Some(cell.to_owned()),
-        "last_name" => user.last_name = Some(cell.to_owned()),
+        "first_name" => user.first_name = text(),
+        "last_name" => user.last_name = text(),
         "gender" => user.gender = Some(text()),
-        "groups" => user.groups = Some(list(cell).map(reference).collect()),
+        "groups" => {
+            user.groups =
+                Some(list(cell).map(reference).collect()).filter(|groups: &Vec<_>| !groups.is_empty())
+        }
         "last_login" => user.last_login = Some(moment(cell)?),
         "created_at" => user.created_at = moment(cell)?,
         "updated_at" => user.updated_at = moment(cell)?,
         "is_active" => user.is_active = boolean(cell)?,
         "is_staff" => user.is_staff = boolean(cell)?,
         "is_admin" => user.is_admin = boolean(cell)?,
-        "permissions" => {
+        "permissions" if !cell.trim().is_empty() => {
             user.permissions =
-                Some(list(cell).map(|code| number(code)?.ok_or_else(String::new)).collect::<Result<_, _>>()?)
+                Some(list(cell).map(|code| number(code)?.ok_or_else(String::new)).collect::<Result<_, _>>()?);
         }
+        "permissions" => {}
         _ => user.password = text(),
     }
     Ok(())

@@ -71,15 +71,25 @@ pub enum Verdict {
 }
 
 /// What a stored password is encoded with, and whether anybody can sign in with it; `none` when there is none to
-/// sign in with. Text that names no algorithm may be a hash by itself and is not told.
-pub(super) fn encoding(stored: &str) -> (&str, bool) {
-    let named = stored.split_once('$').map(|(algorithm, _)| algorithm);
-    let named =
-        named.filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && name.len() < 32);
+/// sign in with. Other names than those of Django's encodings are not told: they may be passwords in clear.
+pub(super) fn encoding(stored: &str) -> (&'static str, bool) {
+    const KNOWN: [&str; 9] = [
+        "argon2",
+        "pbkdf2_sha256",
+        "pbkdf2_sha1",
+        "bcrypt_sha256",
+        "bcrypt",
+        "scrypt",
+        "md5",
+        "sha1",
+        "crypt",
+    ];
+    let name = stored.split_once('$').map_or("", |(algorithm, _)| algorithm);
+    let name = KNOWN.into_iter().find(|known| *known == name).unwrap_or("unknown");
     match Encoded::parse(stored) {
-        Ok(_) => (named.unwrap_or("unknown"), true),
+        Ok(_) => (name, true),
         Err(Unmatched::Unusable) => ("none", true),
-        Err(Unmatched::Unknown(_)) => (named.filter(|name| !name.is_empty()).unwrap_or("unknown"), false),
+        Err(Unmatched::Unknown(_)) => (name, false),
     }
 }
 

@@ -7,7 +7,6 @@ use std::io::Read as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use super::fault::StoreError;
@@ -21,8 +20,6 @@ use crate::directory::import::Fault;
 /// A foreign database in one snapshot.
 pub(in crate::directory) struct Foreign {
     link: Link,
-    /// SQLite's snapshot is a copy, which goes away with this.
-    _copy: Option<TempDir>,
 }
 
 /// A column of a foreign table.
@@ -87,10 +84,8 @@ impl Foreign {
         if file.read_exact(&mut header).is_err() || header != *b"SQLite format 3\0" {
             return Err(told("it is not a SQLite database".to_owned()));
         }
-        let place = tempfile::Builder::new().prefix("wardroom-import-").tempdir();
-        let place = place.map_err(|error| told(format!("there is no room for a copy: {error}")))?;
-        let copy = copy(path, &place.path().join("source.db")).map_err(|error| told(error.to_string()))?;
-        Ok(Self { link: Link::Sqlite(copy), _copy: Some(place) })
+        let copy = copy(path).map_err(|error| told(error.to_string()))?;
+        Ok(Self { link: Link::Sqlite(copy) })
     }
 
     /// Connects to PostgreSQL and takes a snapshot there. It waits, so it belongs on a thread that may.
@@ -106,7 +101,7 @@ impl Foreign {
         link.batch(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
         )?;
-        Ok(Self { link, _copy: None })
+        Ok(Self { link })
     }
 
     /// Which PostgreSQL database a URL means, without its password.
@@ -134,7 +129,7 @@ impl Foreign {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
             "SELECT m.name, c.name, lower(c.type) FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
-             WHERE m.type IN ('table', 'view') ORDER BY m.name, c.cid",
+             WHERE m.type = 'table' ORDER BY m.name, c.cid",
             "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), format_type(a.atttypid, NULL) FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
              WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(c.oid) AND a.attnum > 0 \
@@ -226,11 +221,13 @@ impl Foreign {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<Connection, rusqlite::Error> {
+/// A copy that nobody else can open and that is gone when it is closed, however that comes: a temporary database of
+/// SQLite's own (<https://www.sqlite.org/inmemorydb.html>, "temp databases"). It lies on disk, in SQLite's directory
+/// for temporary files.
+fn copy(from: &Path) -> Result<Connection, rusqlite::Error> {
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     source.busy_timeout(LONG)?;
-    let mut copy = Connection::open(to)?;
-    copy.pragma_update(None, "synchronous", "OFF")?;
+    let mut copy = Connection::open("")?;
     {
         // All at once, under one lock: in steps it would begin again whenever somebody writes.
         let backup = rusqlite::backup::Backup::new(&source, &mut copy)?;

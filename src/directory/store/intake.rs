@@ -199,6 +199,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Takes the name from a group that will get another one.
+    pub(in crate::directory) fn vacate_group(&self, id: i64) -> Result<(), Error> {
+        let sql = "UPDATE groups SET name = 'wardroom import of ' || id WHERE id = $1";
+        self.execute(&Sql::new(sql).bind(id))?;
+        Ok(())
+    }
+
     /// Attaches permissions to a user by their codes; those that do not exist are passed over.
     fn grant(&self, user: UserId, codes: &[i64]) -> Result<(), Error> {
         let sql = "INSERT INTO user_permissions (user_id, permission_id) \

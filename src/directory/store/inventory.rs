@@ -168,9 +168,20 @@ impl Tx<'_> {
         Ok(self.all(&Sql::new(sql).bind(id).bind(limit))?)
     }
 
-    /// How many users there are, and the highest id.
+    /// Whether there is anybody, be it in the recycle bin.
     pub(in crate::directory) fn has_users(&self) -> Result<bool, Error> {
-        Ok(self.first::<i64>(&Sql::new("SELECT id FROM users LIMIT 1"))?.is_some())
+        let sql = "SELECT id FROM users UNION ALL SELECT id FROM deleted_users LIMIT 1";
+        Ok(self.first::<i64>(&Sql::new(sql))?.is_some())
+    }
+
+    /// Whether there is a user with this id.
+    pub(in crate::directory) fn has_user(&self, id: i64) -> Result<bool, Error> {
+        Ok(self.first::<i64>(&Sql::new("SELECT id FROM users WHERE id = $1").bind(id))?.is_some())
+    }
+
+    /// The ids of those who can do everything.
+    pub(in crate::directory) fn active_admins(&self) -> Result<Vec<i64>, Error> {
+        Ok(self.all(&Sql::new("SELECT id FROM users WHERE is_admin AND is_active"))?)
     }
 }
 

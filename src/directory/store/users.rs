@@ -191,13 +191,15 @@ impl Tx<'_> {
     }
 
     /// After ids were brought along: the next id of PostgreSQL's own counting lies above them all, and above all
-    /// that were ever given. SQLite sees to that by itself.
+    /// that were ever given; so do those of SQLite, which knows its own but not the recycle bin's.
     pub(in crate::directory) fn count_ids_on(&self) -> Result<(), Error> {
         let sql = Sql::new(self.either(
-            "SELECT 1",
+            "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(id), 0) FROM deleted_users)) \
+             WHERE name = 'users' RETURNING seq",
             "SELECT count(setval(pg_get_serial_sequence(named, 'id'), \
                GREATEST(last, pg_sequence_last_value(CAST(pg_get_serial_sequence(named, 'id') AS regclass))))) \
-             FROM (SELECT 'users' AS named, max(id) AS last FROM users UNION ALL SELECT 'groups', max(id) FROM groups \
+             FROM (SELECT 'users' AS named, GREATEST((SELECT max(id) FROM users), (SELECT max(id) FROM deleted_users)) AS last \
+               UNION ALL SELECT 'permissions', max(id) FROM permissions UNION ALL SELECT 'groups', max(id) FROM groups \
                UNION ALL SELECT 'tokens', max(id) FROM tokens) highest WHERE last IS NOT NULL",
         ));
         self.first::<i64>(&sql)?;

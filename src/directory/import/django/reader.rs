@@ -39,7 +39,9 @@ impl Place {
         }
         // `sqlite:///srv/db.sqlite3`, as Django's env packages write it.
         let path = typed.strip_prefix("sqlite://").unwrap_or(typed);
-        if path.is_empty() || path.contains("://") {
+        // A connection string of another form may hold a password, and must not be shown as a path.
+        let is_other = path.contains("://") || path.starts_with("postgres") || path.contains("password=");
+        if path.is_empty() || is_other {
             return Err(Fault::Unclear(
                 "this is neither a postgres:// URL nor the path of a SQLite file".to_owned(),
             ));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Mode, Pass};
 use crate::directory::error::Error;
-use crate::directory::import::record::{Reference, TokenRecord, WholeToken};
+use crate::directory::import::record::{Record, Reference, TokenRecord, WholeToken};
 use crate::directory::import::{Fault, id_of};
 use crate::directory::model::{KeptDigest, TokenId, UserId};
 use crate::directory::store::Tx;
@@ -34,6 +34,7 @@ impl Pass {
                 Some(old) if *old == whole => self.tally.tokens.unchanged += 1,
                 Some(old) => {
                     self.tally.tokens.changed += 1;
+                    self.collect(|| Record::Token(record.clone()));
                     self.differs("tokens here differ", || {
                         format!("token {} of user {}", old.token.id, old.token.user_id)
                     });
@@ -43,6 +44,7 @@ impl Pass {
                 }
                 None => {
                     self.tally.tokens.added += 1;
+                    self.collect(|| Record::Token(record.clone()));
                     if self.mode == Mode::Write && tx.is_token_id_taken(whole.token.id.get())? {
                         whole.token.id = TokenId::UNSAVED;
                     }
@@ -66,7 +68,8 @@ impl Pass {
             Reference::Name(name) => names.get(name).copied(),
         };
         // While nothing is written, somebody new who is only named has no id yet.
-        let has_none_yet = self.mode == Mode::Count && matches!(reference, Reference::Name(_));
+        let has_none_yet = self.mode == Mode::Count
+            && matches!(reference, Reference::Name(name) if self.survey.has_username(name));
         match id.or(has_none_yet.then_some(i64::MAX)) {
             Some(id) => id_of(id).map(Some),
             None => {

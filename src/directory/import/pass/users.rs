@@ -4,35 +4,47 @@ use std::collections::HashMap;
 
 use super::{Mode, Pass};
 use crate::directory::error::Error;
-use crate::directory::import::record::{UserRecord, WholeUser};
-use crate::directory::import::survey::{Unique, has_null};
+use crate::directory::import::record::{Record, UserRecord, WholeUser};
+use crate::directory::import::survey::{Unique, has_null, stand_in};
 use crate::directory::import::{Fault, id_of};
 use crate::directory::model::{GroupId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::inventory::Numbered;
 
 impl Pass {
-    pub(super) fn users(&mut self, tx: &Tx<'_>, mut records: Vec<UserRecord>) -> Result<(), Error> {
+    pub(super) fn users(&mut self, tx: &Tx<'_>, records: Vec<UserRecord>) -> Result<(), Error> {
+        let first = self.tally.users.read;
         self.tally.users.read += records.len() as u64;
         // What no database can be asked about; the survey has told it.
-        records.retain(|record| record.id.is_none_or(|id| id > 0) && !has_null(record.texts()));
-        let found = if self.mode == Mode::Fill { HashMap::new() } else { self.existing_users(tx, &records)? };
+        let records: Vec<(u64, UserRecord)> = (first + 1..)
+            .zip(records)
+            .filter(|(_, record)| record.id.is_none_or(|id| id > 0) && !has_null(record.texts()))
+            .collect();
+        let found = match self.mode {
+            Mode::Fill => HashMap::new(),
+            _ => self.existing_users(tx, records.iter().map(|(_, record)| record))?,
+        };
         let mut fresh = Vec::new();
-        for mut record in records {
+        for (place, mut record) in records {
             self.check_codes(record.permissions.as_deref(), || format!("user {:?}", record.username));
-            self.clear_repeated(&mut record);
+            self.clear_repeated(&mut record, place);
             let id = record.id.or_else(|| self.named.get(&record.username).copied());
             let old = id.and_then(|id| found.get(&id));
             let groups = self.groups_of(&record);
             let given: Option<UserId> = id.map(id_of).transpose()?;
             let whole = record.onto(given.unwrap_or(UserId::UNSAVED), old, groups, self.now);
+            self.admins += u64::from(whole.user.is_active && whole.user.is_admin);
             match old {
                 Some(old) if *old == whole => self.tally.users.unchanged += 1,
-                Some(old) => self.change_user(tx, &record, old, &whole)?,
+                Some(old) => {
+                    self.collect(|| Record::User(record.clone()));
+                    self.change_user(tx, &record, old, &whole)?;
+                }
                 None => {
                     self.tally.users.added += 1;
+                    self.collect(|| Record::User(record.clone()));
                     match (self.mode, given) {
-                        (Mode::Count, _) => self.check_holders(tx, &whole.user)?,
+                        (Mode::Count, _) => self.check_new(tx, &whole.user)?,
                         (Mode::Fill, Some(_)) => fresh.push(whole),
                         (_, given) => self.add_user(tx, given, whole)?,
                     }
@@ -40,6 +52,14 @@ impl Pass {
             }
         }
         tx.load_users(&fresh)
+    }
+
+    fn check_new(&mut self, tx: &Tx<'_>, user: &User) -> Result<(), Error> {
+        if tx.is_in_bin(user.id.get())? {
+            let told = "users that were deleted here are in the source (delete them there, or restore or purge them here)";
+            self.tally.conflicts.add(told, format!("{} {:?}", user.id, user.username));
+        }
+        self.note_holders(tx, user)
     }
 
     fn add_user(&mut self, tx: &Tx<'_>, given: Option<UserId>, mut whole: WholeUser) -> Result<(), Error> {
@@ -74,7 +94,7 @@ impl Pass {
         }
         self.differs("users here differ", || format!("{} {:?}", old.user.id, old.user.username));
         if self.mode == Mode::Count {
-            return self.check_holders(tx, &whole.user);
+            return self.note_holders(tx, &whole.user);
         }
         self.make_room(tx, &whole.user)?;
         let mut whole = whole.clone();
@@ -84,27 +104,35 @@ impl Pass {
         tx.rewrite_user(&whole, old)
     }
 
-    /// Whoever holds what this user will have alone must be about to give it up.
-    fn check_holders(&mut self, tx: &Tx<'_>, user: &User) -> Result<(), Error> {
+    /// Notes who holds what this user will have alone.
+    fn note_holders(&mut self, tx: &Tx<'_>, user: &User) -> Result<(), Error> {
         for Numbered(field, holder) in tx.holders(user)? {
-            let will_go =
-                self.options.delete_missing && !self.survey.has_user(holder) && !self.seen.contains(&holder);
-            let will_change = self.options.sync && self.survey.has_user(holder) && !self.survey.is_partial;
-            if !will_go && !will_change {
-                self.tally.conflicts.add(
-                    &format!("another user here has the {}", field.replace('_', " ")),
-                    format!("user {holder} here has that of {:?}", user.username),
-                );
-            }
+            self.held.push((field, holder, user.username.clone()));
         }
         Ok(())
     }
 
+    /// Whoever holds what another will have alone must be about to give it up, or to go.
+    pub(in crate::directory::import) fn check_holders(&mut self, missing: &[i64]) {
+        for (field, holder, name) in std::mem::take(&mut self.held) {
+            let will_go = self.options.delete_missing && missing.binary_search(&holder).is_ok();
+            let will_change =
+                self.options.sync && self.survey.has_user(holder) && !self.survey.leaves_out(&field);
+            if !will_go && !will_change {
+                self.tally.conflicts.add(
+                    &format!("another user here has the {}", field.replace('_', " ")),
+                    format!("user {holder} here has that of {name:?}"),
+                );
+            }
+        }
+    }
+
     /// Takes unique values from those who will get others later in this pass; [`Pass::check_holders`] saw to that.
+    /// Who was to go has gone.
     fn make_room(&self, tx: &Tx<'_>, user: &User) -> Result<(), Error> {
         if self.mode == Mode::Write {
             for Numbered(field, holder) in tx.holders(user)? {
-                if !self.survey.has_user(holder) && !self.options.delete_missing {
+                if !self.options.sync || !self.survey.has_user(holder) || self.survey.leaves_out(&field) {
                     return Err(Fault::Wrong(format!(
                         "user {holder} has taken the {field} of {:?} meanwhile: run the import again",
                         user.username
@@ -117,32 +145,36 @@ impl Pass {
         Ok(())
     }
 
-    fn existing_users(
+    fn existing_users<'a>(
         &mut self,
         tx: &Tx<'_>,
-        records: &[UserRecord],
+        records: impl Iterator<Item = &'a UserRecord> + Clone,
     ) -> Result<HashMap<i64, WholeUser>, Error> {
-        let names: Vec<&str> = records
-            .iter()
-            .filter(|record| record.id.is_none())
-            .map(|record| record.username.as_str())
-            .collect();
+        let nameless = records.clone().filter(|record| record.id.is_none());
+        let names: Vec<&str> = nameless.map(|record| record.username.as_str()).collect();
         if !names.is_empty() {
             for Numbered(name, id) in tx.ids_of_usernames(&names)? {
+                if self.survey.has_user(id) {
+                    let told = "a user without an id has the name of one here whom the source gives by id";
+                    self.tally.conflicts.add(told, format!("{name:?}: user {id}"));
+                    continue;
+                }
                 self.seen.insert(id);
                 self.named.insert(name, id);
             }
         }
-        let ids = records
-            .iter()
-            .filter_map(|record| record.id.or_else(|| self.named.get(&record.username).copied()));
+        let ids =
+            records.filter_map(|record| record.id.or_else(|| self.named.get(&record.username).copied()));
         let found = tx.whole_users(&ids.collect::<Vec<_>>())?;
         Ok(found.into_iter().map(|whole| (whole.user.id.get(), whole)).collect())
     }
 
     /// Where several users share what must be one's alone, the one with the lowest id keeps it.
-    fn clear_repeated(&mut self, record: &mut UserRecord) {
-        let Some(id) = record.id else { return };
+    fn clear_repeated(&mut self, record: &mut UserRecord, place: u64) {
+        if self.is_second {
+            return;
+        }
+        let id = record.id.unwrap_or_else(|| stand_in(place));
         if self.survey.repeated.contains(&(Unique::Email, id)) {
             record.email = Some(None);
         }
