@@ -48,7 +48,7 @@ impl Line {
         self.shown = Some(Instant::now());
         let Progress { done, of, count } = progress;
         // A terminal that is gone does not keep the work from being done.
-        let _ = write!(io::stderr(), "\r\x1b[K{done} {count} of {of}");
+        let _ = write!(io::stderr(), "\r\x1b[K{of}: {count} {done}");
     }
 }
 

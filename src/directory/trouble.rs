@@ -91,7 +91,7 @@ impl From<super::store::StoreError> for Trouble {
 pub struct Progress {
     /// What is being done, such as `copied`.
     pub done: &'static str,
-    /// With which table or file kind.
+    /// With what: a table, or `MiB`.
     pub of: &'static str,
     /// How many of them so far.
     pub count: u64,

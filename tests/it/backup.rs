@@ -482,7 +482,7 @@ async fn a_forged_archive_is_refused() {
         ("other numbers", manifest("\"users\": 4", "\"users\": 5"), "not as many rows"),
         (
             "another head",
-            manifest("\"audit_events\":", "\"audit_events\": 1, \"was\":"),
+            manifest("\"audit_head\": \"", "\"audit_head\": \"0"),
             "does not end where the manifest says",
         ),
         (
