@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 from rig.machine import PLACE, ROOT, WARDROOM, Process, found, free_port, postgres_programs, say
 from rig.people import body, fill_postgres, fill_sqlite, key_of
@@ -47,7 +48,7 @@ def wardroom_sqlite(users, *options):
 class Postgres(Process):
     """A private server with a filled database; its work for a request counts as the server's, so they share a core."""
 
-    def __init__(self, users):
+    def __init__(self, users, groups=(1, 2, 3)):
         programs, port = postgres_programs(), free_port()
         place = pathlib.Path(f"/tmp/wardroom-bench-{os.getpid()}-{port}")
         place.mkdir()
@@ -60,9 +61,12 @@ class Postgres(Process):
         subprocess.run(list(map(str, initdb)), check=True, stdout=subprocess.DEVNULL, cwd="/")
         super().__init__([*as_postgres, programs / "postgres", "-D", place / "data", "-p", port, "-h", "127.0.0.1", "-k", place, "-c", "shared_buffers=512MB"],
                          port, stop=signal.SIGINT, cwd="/")
+        # It listens before it is ready.
+        while subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode:
+            time.sleep(0.05)
         self.url = f"postgres://wardroom@127.0.0.1:{port}/postgres"
         subprocess.run([WARDROOM, "init", "--database-url", self.url], check=True, stdout=subprocess.DEVNULL)
-        fill_postgres([programs / "psql", self.url], users)
+        fill_postgres([programs / "psql", self.url], users, groups)
 
 
 def wardroom_postgres(users, *options):

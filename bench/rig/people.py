@@ -48,9 +48,13 @@ def body(number):
     return json.dumps(expected(number), separators=(",", ":"))
 
 
-def fill_sqlite(users):
-    """A data directory with so many users, made once for each number."""
-    data = PLACE / f"sqlite-{users}"
+def memberships(users, groups):
+    return ((number, group) for number in range(1, users + 1) for group in groups)
+
+
+def fill_sqlite(users, groups=(1, 2, 3)):
+    """A data directory with so many users, each in these groups; made once and kept."""
+    data = PLACE / f"sqlite-{users}-{len(groups)}"
     if (data / "filled").exists():
         return data
     shutil.rmtree(data, ignore_errors=True)
@@ -61,7 +65,7 @@ def fill_sqlite(users):
     numbers = range(1, users + 1)
     database.executemany(f"INSERT INTO users ({USER}) VALUES ({marks(USER)})", map(user, numbers))
     database.executemany(f"INSERT INTO tokens ({TOKEN}) VALUES ({marks(TOKEN)})", map(token, numbers))
-    database.executemany(f"INSERT INTO memberships ({MEMBERSHIP}) VALUES (?, ?)", ((number, group) for number in numbers for group in (1, 2, 3)))
+    database.executemany(f"INSERT INTO memberships ({MEMBERSHIP}) VALUES (?, ?)", memberships(users, groups))
     # Nobody has read what came before.
     database.execute("DELETE FROM identity_changes WHERE id < (SELECT max(id) FROM identity_changes)")
     database.commit()
@@ -71,14 +75,14 @@ def fill_sqlite(users):
     return data
 
 
-def fill_postgres(psql, users):
+def fill_postgres(psql, users, groups=(1, 2, 3)):
     """Fills an initialised database; `psql` is the command that reaches it."""
     shown = lambda value: "\\N" if value is None else f"\\\\x{value.hex()}" if isinstance(value, bytes) else str(value).lower() if isinstance(value, bool) else str(value)
     child = subprocess.Popen([*psql, "-X", "-q", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, text=True)
     say = child.stdin.write
     say(f"BEGIN; SET session_replication_role = replica; {GROUPS}\n")
-    memberships = ((number, group) for number in range(1, users + 1) for group in (1, 2, 3))
-    for table, columns, rows in (("users", USER, map(user, range(1, users + 1))), ("tokens", TOKEN, map(token, range(1, users + 1))), ("memberships", MEMBERSHIP, memberships)):
+    numbers = range(1, users + 1)
+    for table, columns, rows in (("users", USER, map(user, numbers)), ("tokens", TOKEN, map(token, numbers)), ("memberships", MEMBERSHIP, memberships(users, groups))):
         say(f"COPY {table} ({columns}) FROM STDIN;\n")
         for row in rows:
             say("\t".join(map(shown, row)) + "\n")

@@ -205,7 +205,7 @@ impl Directory {
         loads.inc();
         let found: Vec<Identity> = self.store.prompt(find(key, digest)).await?;
         let entry = match found.first() {
-            Some(identity) => Entry::Known(Arc::new(Recognised::new(identity, draw(identity), seen))),
+            Some(identity) => Entry::Known(Arc::new(Recognised::new(identity, &draw(identity), seen))),
             None => Entry::Unknown(seen),
         };
         if let Some(loading) = loading {

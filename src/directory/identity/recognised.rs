@@ -4,7 +4,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use bytes::Bytes;
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, PlaceholderGuard};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -30,7 +29,7 @@ pub struct Recognised {
     /// May the owner enter the back office: staff or admin?
     pub may_enter: bool,
     /// What the reader drew of the identity when it was loaded.
-    pub picture: Bytes,
+    pub picture: Box<[u8]>,
     pub(super) is_revoked: bool,
     pub(super) is_active: bool,
     seen: Position,
@@ -38,14 +37,14 @@ pub struct Recognised {
 }
 
 impl Recognised {
-    pub(super) fn new(identity: &Identity, picture: Bytes, seen: Position) -> Self {
+    pub(super) fn new(identity: &Identity, picture: &[u8], seen: Position) -> Self {
         let (user, token) = (&identity.user, &identity.token);
         Self {
             token: token.id,
             user: user.id,
             expires_at: token.expires_at,
             may_enter: user.is_staff || user.is_admin,
-            picture,
+            picture: picture.into(),
             is_revoked: token.revoked_at.is_some(),
             is_active: user.is_active,
             seen,
