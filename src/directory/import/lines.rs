@@ -164,7 +164,7 @@ mod tests {
                 b"{\"type\":\"user\",\"username\":\"a\"}\n{\"type\":\"wardroom\",\"version\":1}\n",
                 "line 2: a header belongs",
             ),
-            (b"[]\n", "line 1: invalid type"),
+            (b"[]\n", "line 1: missing field `type`"),
         ] {
             let fault = read(text).unwrap_err().to_string();
             assert!(fault.contains(told), "{fault}");
