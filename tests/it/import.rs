@@ -81,7 +81,9 @@ both! {
         assert_eq!((me(&database, OTHER_KEY).await, me(&database, KEY).await), (401, 200));
         let address = Site::serve(&database).await;
         assert_eq!(Request::new(address, "GET", "/api/users/me").token(&kept).send().await.status, 200);
-        // What was revoked here does not come back to life.
+        // What was revoked here does not come back to life; who was deleted here only after a purge.
+        assert_eq!(import(&database, &second, &["--sync"]).code, 4);
+        assert_eq!(on(&database, &["user", "purge", "3", "--yes"], "").code, 0);
         assert_eq!(import(&database, &second, &["--sync"]).code, 0);
         assert_eq!(import(&database, &first, &["--sync"]).code, 0);
         assert_eq!(me(&database, OTHER_KEY).await, 401);
