@@ -87,6 +87,7 @@ def fill_postgres(psql, users, groups=(1, 2, 3)):
         for row in rows:
             say("\t".join(map(shown, row)) + "\n")
         say("\\.\n")
+    say("UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id);\n")
     say("COMMIT; VACUUM ANALYZE;\n")
     child.stdin.close()
     if child.wait():

@@ -1,19 +1,13 @@
-//! The statements of the list of groups. Groups are few: members are counted for all that are looked at,
-//! and a search reads them all.
+//! The statements of the list of groups. Groups are few: a search reads them all.
 
 use super::Sql;
+use super::groups::columns;
 use super::paging::{self, Shape, during, within};
 use super::user_list::like;
 use crate::directory::listing::{GroupColumn, GroupFilters, GroupQuery, Terms};
 
-const SHAPE: Shape<GroupColumn> = Shape {
-    row: "g.id, g.name, g.notes, g.users_count, g.created_at, g.updated_at",
-    from: "(SELECT r.*, (SELECT count(*) FROM memberships m WHERE m.group_id = r.id) AS users_count \
-            FROM groups r) g",
-    id: "g.id",
-    on_page: "g.id = page.id",
-    column,
-};
+const SHAPE: Shape<GroupColumn> =
+    Shape { row: columns!(), from: "groups g", id: "g.id", on_page: "g.id = page.id", column };
 
 fn column(column: GroupColumn) -> &'static str {
     match column {

@@ -10,10 +10,10 @@ use crate::directory::model::{Group, GroupId, GroupKey, UserId, fold};
 /// The columns of a [`Group`], in the order [`FromRow`] reads them; `g` is the groups table.
 macro_rules! columns {
     () => {
-        "g.id, g.name, g.notes, (SELECT count(*) FROM memberships m WHERE m.group_id = g.id), \
-         g.created_at, g.updated_at"
+        "g.id, g.name, g.notes, g.users_count, g.created_at, g.updated_at"
     };
 }
+pub(super) use columns;
 
 impl FromRow for Group {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {

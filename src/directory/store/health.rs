@@ -25,23 +25,35 @@ impl Store {
         }
     }
 
-    /// Reads the whole database and tells what is wrong with it; nothing on PostgreSQL, which checks its
-    /// own pages.
+    /// Reads the whole database and tells what is wrong with it. PostgreSQL checks its own pages.
     pub(in crate::directory) async fn faults(&self) -> Result<Vec<String>, Error> {
         match self.backend {
             Backend::Sqlite { .. } => self.snapshot(|tx| Ok(faults(tx)?)).await,
-            Backend::Postgres { .. } => Ok(Vec::new()),
+            Backend::Postgres { .. } => self.snapshot(|tx| Ok(miscounted(tx)?)).await,
         }
     }
 }
 
-/// What is wrong with a SQLite file, or with what its rows refer to.
+/// What is wrong with a SQLite file, or with what its rows say of each other.
 pub(super) fn faults(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
     let told: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
     let mut faults: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
     let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
     faults.extend(broken.into_iter().map(|Orphan(table)| format!("a row of {table} refers to nothing")));
+    faults.extend(miscounted(tx)?);
     Ok(faults)
+}
+
+/// Groups whose kept number of members is wrong: somebody wrote while the triggers were off.
+fn miscounted(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT id, users_count, members FROM (SELECT g.id, g.users_count, \
+               (SELECT count(*) FROM memberships m WHERE m.group_id = g.id) AS members FROM groups g) counted \
+               WHERE users_count <> members ORDER BY id";
+    let groups: Vec<Miscounted> = tx.all(&Sql::new(sql))?;
+    let told = |Miscounted { id, kept, members }| {
+        format!("group {id} is said to have {kept} members and has {members}")
+    };
+    Ok(groups.into_iter().map(told).collect())
 }
 
 struct Orphan(String);
@@ -49,5 +61,67 @@ struct Orphan(String);
 impl FromRow for Orphan {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         row.next().map(Self)
+    }
+}
+
+struct Miscounted {
+    id: i64,
+    kept: i64,
+    members: i64,
+}
+
+impl FromRow for Miscounted {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { id: row.next()?, kept: row.next()?, members: row.next()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::store::trial::on_both;
+
+    /// Whatever becomes of memberships, and whoever writes, the number that a group keeps is right; where it is
+    /// not, it is told.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_members_of_a_group_are_kept_count_of() {
+        let people = "INSERT INTO users (id, username, username_key, email_key, first_name, last_name, password, is_active, \
+             is_staff, is_admin, created_at, updated_at, search_key) VALUES (1, 'a', 'a', '', '', '', '!', TRUE, FALSE, FALSE, 0, 0, ''), \
+             (2, 'b', 'b', '', '', '', '!', TRUE, FALSE, FALSE, 0, 0, ''), (3, 'c', 'c', '', '', '', '!', TRUE, FALSE, FALSE, 0, 0, '')";
+        let groups = "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) \
+             VALUES (1, 'x', 'x', '', 0, 0, ''), (2, 'y', 'y', '', 0, 0, '')";
+        let steps: &[(&str, [i64; 2])] = &[
+            ("INSERT INTO memberships (user_id, group_id) VALUES (1, 1), (2, 1), (3, 1), (3, 2)", [3, 1]),
+            (
+                "INSERT INTO memberships (user_id, group_id) VALUES (1, 1), (1, 2) ON CONFLICT DO NOTHING",
+                [3, 2],
+            ),
+            ("UPDATE memberships SET group_id = 2 WHERE user_id = 2", [2, 3]),
+            ("UPDATE memberships SET group_id = group_id WHERE user_id = 2", [2, 3]),
+            ("DELETE FROM memberships WHERE group_id = 2 AND user_id < 3", [2, 1]),
+            ("DELETE FROM users WHERE id = 3", [1, 0]),
+            ("DELETE FROM groups WHERE id = 2", [1, -1]),
+            ("DELETE FROM memberships", [0, -1]),
+        ];
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let run = async |sql: &'static str| {
+                store.write(move |tx| Ok(tx.execute(&Sql::new(sql))?)).await.unwrap();
+            };
+            run(people).await;
+            run(groups).await;
+            for (step, expected) in steps {
+                run(step).await;
+                for (id, expected) in (1_i64..).zip(expected) {
+                    let kept = Sql::new("SELECT users_count FROM groups WHERE id = $1").bind(id);
+                    let kept: Option<i64> = store.first(kept).await.unwrap();
+                    assert_eq!(kept.unwrap_or(-1), *expected, "group {id} after {step}");
+                }
+                assert_eq!(store.faults().await.unwrap(), [""; 0], "{step}");
+            }
+            run("UPDATE groups SET users_count = 7").await;
+            assert_eq!(store.faults().await.unwrap(), ["group 1 is said to have 7 members and has 0"]);
+        })
+        .await;
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::fault::StoreError;
 use super::inventory::{Numbered, WholeDeleted};
 use super::sql::{Sql, Value};
-use super::tx::{Link, Tx};
+use super::tx::{Driver, Link, Tx};
 use super::users::search_key;
 use super::{Backend, MIGRATION_PATIENCE, Store, sqlite};
 use crate::directory::error::Error;
@@ -32,6 +32,10 @@ const WITHOUT_TRIGGERS: &str = "ALTER TABLE users DISABLE TRIGGER USER; ALTER TA
      ALTER TABLE user_permissions DISABLE TRIGGER USER; ALTER TABLE tokens DISABLE TRIGGER USER";
 const WITH_TRIGGERS: &str = "ALTER TABLE users ENABLE TRIGGER USER; ALTER TABLE memberships ENABLE TRIGGER USER; \
      ALTER TABLE user_permissions ENABLE TRIGGER USER; ALTER TABLE tokens ENABLE TRIGGER USER";
+
+/// What the triggers of memberships keep.
+const COUNT_MEMBERS: &str =
+    "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)";
 
 impl Store {
     /// Fills a directory without users in one transaction; `work` writes with [`Tx::load_users`] and its like.
@@ -66,7 +70,8 @@ impl Backend {
             }
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
-                Ok(Link::Postgres { client, runtime: runtime.clone(), patience: MIGRATION_PATIENCE })
+                let driver = Driver::Shared(runtime.clone());
+                Ok(Link::Postgres { client, driver, patience: MIGRATION_PATIENCE })
             }
         }
     }
@@ -90,6 +95,7 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
     }
     link.batch(tx.either("INSERT INTO users_search (users_search) VALUES ('rebuild')", WITH_TRIGGERS))?;
     link.batch("INSERT INTO identity_changes (scope) VALUES ('all')")?;
+    link.batch(COUNT_MEMBERS)?;
     tx.count_ids_on()?;
     link.batch("COMMIT")?;
     // A young table's statistics would otherwise wait for the server's own round.

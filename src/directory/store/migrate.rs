@@ -43,6 +43,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0004_guard.sql"),
         postgres: include_str!("../../../migrations/postgres/0004_guard.sql"),
     },
+    Migration {
+        version: 5,
+        name: "users_count",
+        sqlite: include_str!("../../../migrations/sqlite/0005_users_count.sql"),
+        postgres: include_str!("../../../migrations/postgres/0005_users_count.sql"),
+    },
 ];
 
 /// The schema version this program works with.
@@ -130,4 +136,25 @@ fn applied(link: &Link) -> Result<Vec<Applied>, OpenError> {
 
 fn checksum(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_who_were_there_before_are_counted() {
+        let link = Link::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        let (before, after) = MIGRATIONS.split_at(4);
+        before.iter().for_each(|migration| link.batch(migration.sqlite).unwrap());
+        link.batch(
+            "PRAGMA foreign_keys = OFF; INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) \
+             VALUES (1, 'a', 'a', '', 0, 0, ''), (2, 'b', 'b', '', 0, 0, ''); \
+             INSERT INTO memberships (user_id, group_id) VALUES (1, 1), (2, 1)",
+        )
+        .unwrap();
+        after.iter().for_each(|migration| link.batch(migration.sqlite).unwrap());
+        let kept: Vec<i64> = link.all(&Sql::new("SELECT users_count FROM groups ORDER BY id")).unwrap();
+        assert_eq!(kept, [2, 0]);
+    }
 }

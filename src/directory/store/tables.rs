@@ -69,6 +69,7 @@ pub(super) const TABLES: &[Table] = &[
             ("created_at", Int),
             ("updated_at", Int),
             ("search_key", Text),
+            ("users_count", Int),
         ],
         key: 1,
         numbered: true,
