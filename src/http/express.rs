@@ -1,7 +1,7 @@
 //! `GET /api/users/me` without detours: every page and every service asks it, so what is asked in the usual
 //! way is answered here, from memory, before anybody parses it. Whatever is unusual (a query, a body, wishes
-//! beyond plain JSON, an answer other than 200) goes the common way, through hyper and the routes, and gets the
-//! same answer; `tests/it/express.rs` holds the two together.
+//! beyond plain JSON) goes the common way, through hyper and the routes, and gets the same answer; one that is refused
+//! goes that way, too, with the refusal. `tests/it/express.rs` holds the two together.
 //!
 //! Never in here: a rule. Each step calls the one that the common way calls, in the contract's order.
 
@@ -9,68 +9,127 @@ mod answer;
 mod head;
 mod picture;
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
+
+use axum::response::Response;
+use futures_util::FutureExt;
 
 use self::answer::Answer;
 pub(super) use self::answer::Prepared;
 use self::head::Head;
 use self::picture::{Picture, draw};
+use super::api::{self, ME};
 use super::app::App;
 use super::caller::{self, Presented};
 use super::error::Failure;
 use super::negotiate::{Negotiated, is_plain, wished};
 use super::server::{Express, Peer};
 use super::site::{Place, nearest};
-use super::{InFlight, given_id};
+use super::{InFlight, given_id, throttle};
 use crate::config::AccessLog;
+use crate::directory::guard::rates::Standing;
 use crate::directory::model::Moment;
-use crate::directory::{Identity, Recognised, Unauthenticated};
+use crate::directory::{Denial, Identity, Recognised, Unauthenticated};
 
-/// Answers the message that `bytes` begin with, if it is one of the usual, into `out`.
+/// What is known of a request that goes the common way.
+pub struct Earlier {
+    /// When it began.
+    pub(super) started: Instant,
+    /// What it is to be told, if that is known.
+    pub(super) decided: Option<Box<Decided>>,
+}
+
+/// An answer that is not a success.
+pub(super) struct Decided {
+    failure: Failure,
+    /// How the request stands to its limit.
+    standing: Option<Standing>,
+    /// The end of the good token that it came with.
+    end: Option<Moment>,
+}
+
+impl Earlier {
+    /// Of a request that begins now.
+    pub(super) fn nothing() -> Self {
+        Self { started: Instant::now(), decided: None }
+    }
+}
+
+impl Decided {
+    /// The answer as the common way gives it.
+    pub(super) fn told(self, app: &App) -> Response {
+        let mut response = api::refused(self.failure, app, ME);
+        api::tell_end(response.headers_mut(), self.end);
+        if let Some(standing) = self.standing {
+            throttle::tell(&standing, response.headers_mut());
+        }
+        response
+    }
+}
+
+/// Answers the message that `bytes` begin with, if it is one of the usual, into `out`. It takes no longer than
+/// [`Directory::recognise`](crate::directory::Directory::recognise), which is less than a second.
 pub(super) async fn serve(
     app: &App,
     peer: Peer,
     bytes: &[u8],
     last: bool,
     out: &mut Vec<u8>,
-) -> Express<Failure> {
+) -> Express<Earlier> {
     let Some(head) = Head::read(bytes) else { return Express::NotMine };
     if app.settings().access_log == AccessLog::All {
         return Express::NotMine;
     }
     let started = Instant::now();
     let _in_flight = InFlight::new(&app.metrics().in_flight);
-    let served = answer(app, peer, &head, last, out).await;
-    if let Express::Answered { .. } = served {
-        app.metrics().durations.0.observe(started.elapsed().as_secs_f64());
+    match unbroken(answer(app, peer, &head, last, out)).await {
+        Ok(Some(last)) => {
+            app.metrics().durations.0.observe(started.elapsed().as_secs_f64());
+            Express::Answered { length: head.length, last }
+        }
+        Ok(None) => Express::HandedOn(Earlier { started, decided: None }),
+        Err(decided) => Express::HandedOn(Earlier { started, decided: Some(decided) }),
     }
-    served
 }
 
-async fn answer(app: &App, peer: Peer, head: &Head<'_>, last: bool, out: &mut Vec<u8>) -> Express<Failure> {
-    let Some((place, key)) = usual(app, peer, head) else { return Express::NotMine };
+/// The outcome of `work`; a panic in it is an error inside, not a broken connection.
+async fn unbroken<T>(work: impl Future<Output = Result<T, Box<Decided>>>) -> Result<T, Box<Decided>> {
+    let broken = |_| Err(Failure::Internal("the express lane panicked".into()).into());
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(broken)
+}
+
+/// Writes the answer and tells whether the connection closes with it; nothing when it is for the common way to
+/// find it.
+async fn answer(
+    app: &App,
+    peer: Peer,
+    head: &Head<'_>,
+    last: bool,
+    out: &mut Vec<u8>,
+) -> Result<Option<bool>, Box<Decided>> {
+    let Some((place, key)) = usual(app, peer, head) else { return Ok(None) };
     let settings = &app.settings().site;
     let directory = app.directory();
+    let client = || nearest(text(head.forwarded_for).unwrap_or_default(), settings, peer.address);
     let known = match directory.recognise(key, |identity: &Identity| draw(identity, settings)).await {
         Ok(known) => known,
-        // Who sends no good token is counted where all of them are.
-        Err(Unauthenticated::InvalidToken | Unauthenticated::Inactive) if directory.has_rates() => {
-            return Express::NotMine;
+        Err(refused) => {
+            // Whoever sends no good token is counted before they are told so.
+            let counted = !matches!(refused, Unauthenticated::Failed(_));
+            let standing = counted.then(|| directory.count_address(client())).flatten();
+            let refusal = caller::refusal(app, refused);
+            let failure = standing.and_then(|standing| throttle::allowed(app, &standing).err());
+            return Err(Box::new(Decided { failure: failure.unwrap_or(refusal), standing, end: None }));
         }
-        Err(refused) => return Express::Decided(caller::refusal(app, refused)),
     };
-    if !known.may_enter {
-        // The common way knows what belongs to an answer about a good token: its end, and that it was used.
-        return Express::NotMine;
-    }
-    let Some(picture) = Picture::of(&known.picture) else { return Express::NotMine };
-    let standing = directory.count_token(known.token);
-    if standing.is_some_and(|standing| standing.exceeded) {
-        // Counted again there: one more or less makes no difference to who is over the limit.
-        return Express::NotMine;
-    }
     let now = directory.clock().now();
-    note(app, peer, head, &known, now);
+    app.express().accepted.inc();
+    directory.note_use(&known, now, client);
+    let standing = may(app, &known)?;
+    let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
+    app.express().answered.inc();
     let last = last || head.close;
     let answer = Answer { now, end: known.expires_at, standing, picture, place, last };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
@@ -78,7 +137,26 @@ async fn answer(app: &App, peer: Peer, head: &Head<'_>, last: bool, out: &mut Ve
         None => directory.clock().write_request_id(out),
     };
     app.express().write(&answer, id, out);
-    Express::Answered { length: head.length, last }
+    Ok(Some(last))
+}
+
+/// Whether somebody may have the answer, and how that counts against the limit.
+fn may(app: &App, known: &Recognised) -> Result<Option<Standing>, Box<Decided>> {
+    let refused = |failure, standing| Box::new(Decided { failure, standing, end: known.expires_at });
+    if !known.may_enter {
+        return Err(refused(Failure::Forbidden(Denial::NoRight.to_string()), None));
+    }
+    let standing = app.directory().count_token(known.token);
+    match standing.map_or(Ok(()), |standing| throttle::allowed(app, &standing)) {
+        Ok(()) => Ok(standing),
+        Err(failure) => Err(refused(failure, standing)),
+    }
+}
+
+impl From<Failure> for Box<Decided> {
+    fn from(failure: Failure) -> Self {
+        Self::new(Decided { failure, standing: None, end: None })
+    }
 }
 
 /// Where a request that asks in the usual way arrived, and the key that it presents.
@@ -96,15 +174,19 @@ fn usual<'a>(app: &'a App, peer: Peer, head: &Head<'a>) -> Option<(Place<'a>, &'
     }
 }
 
-fn note(app: &App, peer: Peer, head: &Head<'_>, known: &Recognised, now: Moment) {
-    app.express().accepted.inc();
-    app.express().answered.inc();
-    let site = &app.settings().site;
-    app.directory()
-        .note_use(known, now, || nearest(text(head.forwarded_for).unwrap_or_default(), site, peer.address));
-}
-
 /// A header's value as text, if it is one by the common way's measure.
 fn text(value: Option<&[u8]>) -> Option<&str> {
     value.filter(|value| value.is_ascii()).and_then(|value| std::str::from_utf8(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_inside() {
+        assert_eq!(unbroken(async { Ok(1) }).await.ok(), Some(1));
+        let broken = unbroken::<()>(async { panic!("asked for") }).await;
+        assert!(broken.is_err_and(|decided| matches!(decided.failure, Failure::Internal(_))));
+    }
 }

@@ -45,6 +45,7 @@ use tracing::Instrument;
 
 use self::app::App;
 use self::error::Failure;
+use self::express::{Decided, Earlier};
 use self::server::{Express, Peer};
 use self::site::Site;
 use crate::config::AccessLog;
@@ -84,17 +85,11 @@ impl Front {
     }
 
     /// The way of every request that `express` does not answer; it may have decided what the answer is.
-    async fn common(
-        &self,
-        peer: Peer,
-        request: Request<Incoming>,
-        decided: Option<Failure>,
-        started: Instant,
-    ) -> Response {
+    async fn common(&self, peer: Peer, request: Request<Incoming>, earlier: Earlier) -> Response {
         let seen = Seen::of(&request, &self.app, peer);
         let span = tracing::info_span!("request", id = %seen.id);
-        let response = self.respond(peer, request, &seen, decided).instrument(span.clone()).await;
-        span.in_scope(|| seen.close(&self.app, &response, started));
+        let response = self.respond(peer, request, &seen, earlier.decided).instrument(span.clone()).await;
+        span.in_scope(|| seen.close(&self.app, &response, earlier.started));
         response
     }
 
@@ -104,13 +99,13 @@ impl Front {
         peer: Peer,
         mut request: Request<Incoming>,
         seen: &Seen,
-        decided: Option<Failure>,
+        decided: Option<Box<Decided>>,
     ) -> Response {
         request.extensions_mut().insert(seen.origin());
         let limit = self.app.settings().request_timeout;
         let work = async {
             match decided {
-                Some(failure) => Ok(api::refused(failure, &self.app, api::ME)),
+                Some(decided) => Ok(decided.told(&self.app)),
                 None => self.route(peer, request).await,
             }
         };
@@ -154,21 +149,22 @@ impl Front {
 
 impl server::Service for Front {
     type Body = Body;
-    type Verdict = Failure;
+    type Known = Earlier;
 
-    async fn express(&self, peer: Peer, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Express<Failure> {
+    async fn express(&self, peer: Peer, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Express<Earlier> {
         match self.checks_host {
             true => express::serve(&self.app, peer, bytes, last, out).await,
             false => Express::NotMine,
         }
     }
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>, decided: Option<Failure>) -> Response {
-        let started = Instant::now();
+    async fn answer(&self, peer: Peer, request: Request<Incoming>, earlier: Option<Earlier>) -> Response {
+        let earlier = earlier.unwrap_or_else(Earlier::nothing);
+        let started = earlier.started;
         let metrics = self.app.metrics();
         let _in_flight = InFlight::new(&metrics.in_flight);
         // Boxed: what the common way needs room for would be moved around with every request.
-        let response = Box::pin(self.common(peer, request, decided, started)).await;
+        let response = Box::pin(self.common(peer, request, earlier)).await;
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         response
     }

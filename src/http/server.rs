@@ -101,7 +101,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// The body of its answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
     /// What it can know of a request beforehand.
-    type Verdict: Send;
+    type Known: Send;
 
     /// Answers what needs no parser: appends the whole answer, head and body, to `answer`. `bytes` begin with
     /// the next message, of which nothing has been checked and the end may be missing; whatever is not known
@@ -113,19 +113,19 @@ pub trait Service: Clone + Send + Sync + 'static {
         bytes: &[u8],
         last: bool,
         answer: &mut Vec<u8>,
-    ) -> impl Future<Output = Express<Self::Verdict>> + Send;
+    ) -> impl Future<Output = Express<Self::Known>> + Send;
 
-    /// Answers one request of a connection, with the verdict of [`Service::express`] if there was one.
+    /// Answers one request of a connection, with what [`Service::express`] found out about it.
     fn answer(
         &self,
         peer: Peer,
         request: Request<Incoming>,
-        verdict: Option<Self::Verdict>,
+        known: Option<Self::Known>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// What became of a message before anybody parsed it.
-pub enum Express<V> {
+pub enum Express<K> {
     /// It is answered.
     Answered {
         /// Its length in bytes.
@@ -133,8 +133,8 @@ pub enum Express<V> {
         /// Whether the answer says that the connection closes.
         last: bool,
     },
-    /// It is known how it is to be answered, but not here.
-    Decided(V),
+    /// It is not answered here; this much is known of it.
+    HandedOn(K),
     /// Nothing is known of it.
     NotMine,
 }

@@ -70,7 +70,7 @@ fn seconds(standing: &Standing) -> u64 {
 }
 
 /// Writes the headers.
-fn tell(standing: &Standing, headers: &mut HeaderMap) {
+pub(super) fn tell(standing: &Standing, headers: &mut HeaderMap) {
     for (name, text) in told(standing) {
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(name, value);

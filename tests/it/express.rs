@@ -2,6 +2,7 @@
 //! by a query that says nothing; which way a request goes shows in what it reads from the database.
 
 use wardroom::config::Flags;
+use wardroom::directory::guard::rates::{Rate, Rates};
 use wardroom::directory::model::{UserDraft, UserKey};
 
 use crate::support::site::operator;
@@ -103,6 +104,40 @@ both! {
         let before = reads();
         site.get("/api/users/me?x").token(&site.alex.key).send().await;
         assert_eq!(reads() - before, 1, "the counter would not have seen a read");
+    }
+}
+
+both! {
+    /// Who is refused costs no more: without a right, without a good key, and over the limit the answer is known
+    /// from memory, and is the one that the common way gives.
+    async fn refusals_are_answered_from_memory(backend: Backend) {
+        let rate = |requests| Some(Rate { requests, window: std::time::Duration::from_secs(60) });
+        let rates = Rates { per_token: rate(5), per_address: rate(9) };
+        let site = Site::with_directory(backend, |settings| settings.rates = rates).await;
+        let end = wardroom::directory::tokens::End::After(std::time::Duration::from_secs(60));
+        let owner = UserKey::Id(42.try_into().unwrap());
+        let ends = site.directory().issue_token(&operator(), &owner, "ends", end).await.unwrap();
+        let look = u64::from(backend == Backend::Postgres);
+        let (good, unknown) = (ends.key.reveal().to_owned(), "f".repeat(40));
+        for (key, statuses) in [
+            (&site.plain.key, [403; 6]), (&good, [200, 200, 200, 200, 200, 429]),
+            (&site.inactive.key, [401; 6]), (&unknown, [401, 429, 429, 429, 429, 429]),
+        ] {
+            for (number, status) in statuses.into_iter().enumerate() {
+                let before = site.directory().counters().reads.get();
+                let answer = site.me(key).send().await;
+                let reads = site.directory().counters().reads.get() - before;
+                assert_eq!(answer.status, status, "{number}: {answer}");
+                assert!(number == 0 || reads == look, "{number}: {reads} reads for {status}");
+            }
+            let ask = async |path: &str| {
+                let mut answer = site.get(path).token(key).send().await;
+                // One more is counted with each request.
+                answer.headers.retain(|(name, _)| name != "ratelimit");
+                comparable(&answer)
+            };
+            assert_eq!(ask("/api/users/me").await, ask("/api/users/me?x").await);
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{ALLOW, CACHE_CONTROL, VARY};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use utoipa::PartialSchema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -47,6 +47,7 @@ use super::negotiate::negotiate;
 use super::problem;
 use super::throttle::{self, Counted};
 use crate::directory::access::Who;
+use crate::directory::model::Moment;
 use crate::directory::{Actor, Origin};
 
 /// The route that has a way of its own, too: `http::express`.
@@ -64,6 +65,13 @@ pub(super) const UNCACHED: &str = "private, no-store";
 /// A refusal with the headers of every answer of its route.
 pub(super) fn refused(failure: Failure, app: &App, route: &str) -> Response {
     dressed(failure.into_response(), app, route)
+}
+
+/// Tells when the token ends that the request came with.
+pub(super) fn tell_end(headers: &mut HeaderMap, end: Option<Moment>) {
+    if let Some(end) = end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()) {
+        headers.insert("x-token-expires-at", end);
+    }
 }
 
 /// The routes. The path stands on the handler, once, for the router and the document.
@@ -201,9 +209,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
             let mut response = next.run(request).await;
             let why = response.extensions().get::<Refused>().cloned();
             refusal.note(&app, why, &route).await;
-            if let Some(end) = end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()) {
-                response.headers_mut().insert("x-token-expires-at", end);
-            }
+            tell_end(response.headers_mut(), end);
             response
         }
     };

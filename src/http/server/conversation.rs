@@ -59,7 +59,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
 
     async fn converse(&mut self, mut told: Pin<&mut Fuse<impl Future<Output = ()>>>) -> Result<(), Failed> {
         loop {
-            let mut verdict = None;
+            let mut known = None;
             if let Some(bytes) = self.wire.unchecked() {
                 let (mut answer, last) = (Vec::new(), *self.stop.borrow());
                 match self.house.service.express(self.peer, bytes, last, &mut answer).await {
@@ -71,13 +71,13 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
                         }
                         continue;
                     }
-                    Express::Decided(decided) => verdict = Some(decided),
+                    Express::HandedOn(found) => known = Some(found),
                     Express::NotMine => {}
                 }
             }
             let goes_on = match self.wire.frame() {
                 // Boxed: most connections are idle, and need no room for this then.
-                Some(frame) => Box::pin(self.lend(frame, verdict, told.as_mut())).await?,
+                Some(frame) => Box::pin(self.lend(frame, known, told.as_mut())).await?,
                 None => self.more(told.as_mut()).await?,
             };
             if !goes_on {
@@ -106,18 +106,18 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
     async fn lend(
         &mut self,
         frame: Frame,
-        verdict: Option<S::Verdict>,
+        known: Option<S::Known>,
         mut told: Pin<&mut Fuse<impl Future<Output = ()>>>,
     ) -> Result<bool, Failed> {
         let Self { house, peer, wire, stop } = self;
         let (house, peer, stop) = (&*house, *peer, &*stop);
         let lent = Lent::new(wire, frame);
-        let (seen, verdict) = (lent.seen(), Cell::new(verdict));
+        let (seen, known) = (lent.seen(), Cell::new(known));
         let answer = service_fn(move |request: hyper::Request<_>| {
             seen.mark();
             // The wire cannot tell where chunks end, so no request may follow them on this connection.
             let last = request.headers().contains_key(TRANSFER_ENCODING);
-            let answer = house.service.answer(peer, request, verdict.take());
+            let answer = house.service.answer(peer, request, known.take());
             async move {
                 let mut response = answer.await;
                 if last || *stop.borrow() {

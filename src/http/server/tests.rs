@@ -25,7 +25,7 @@ struct Echo {
 
 impl Service for Echo {
     type Body = Full<Bytes>;
-    type Verdict = &'static str;
+    type Known = &'static str;
 
     async fn express(
         &self,
@@ -35,7 +35,7 @@ impl Service for Echo {
         answer: &mut Vec<u8>,
     ) -> Express<&'static str> {
         if bytes.starts_with(b"GET /decided ") {
-            return Express::Decided("decided");
+            return Express::HandedOn("decided");
         }
         let Some(length) = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4) else {
             return Express::NotMine;
@@ -57,10 +57,10 @@ impl Service for Echo {
         &self,
         peer: Peer,
         request: Request<Incoming>,
-        verdict: Option<&'static str>,
+        known: Option<&'static str>,
     ) -> Response<Full<Bytes>> {
-        if let Some(verdict) = verdict {
-            return Response::new(Full::new(format!("[{verdict}]").into()));
+        if let Some(known) = known {
+            return Response::new(Full::new(format!("[{known}]").into()));
         }
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
@@ -318,6 +318,12 @@ impl AsyncWrite for Counted {
     }
 }
 
+/// What the connections of a listener share, without a listener.
+fn house() -> Arc<House<Echo>> {
+    let metrics = ConnectionMetrics::default();
+    Arc::new(House { http: http(&limits()), tls: None, limits: limits(), metrics, service: Echo::default() })
+}
+
 /// Guards what a request costs the kernel: one `recv` and one `send`, whichever way it goes.
 #[tokio::test]
 async fn a_request_is_one_read_and_one_write() {
@@ -326,11 +332,8 @@ async fn a_request_is_one_read_and_one_write() {
     let (socket, address) = listener.accept().await.unwrap();
     let (reads, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Counted { socket, reads: Arc::clone(&reads), writes: Arc::clone(&writes) };
-    let metrics = ConnectionMetrics::default();
-    let house =
-        House { http: http(&limits()), tls: None, limits: limits(), metrics, service: Echo::default() };
     let (_stop, stopped) = watch::channel(false);
-    let held = tokio::spawn(Arc::new(house).converse(counted, Peer { address, tls: false }, stopped));
+    let held = tokio::spawn(house().converse(counted, Peer { address, tls: false }, stopped));
     let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
     let asked = [FAST, GET, post, FAST, FAST];
     for (number, request) in asked.into_iter().enumerate() {
@@ -345,6 +348,23 @@ async fn a_request_is_one_read_and_one_write() {
     drop(client);
     assert_eq!(held.await.unwrap(), Ended::InOrder);
     assert_eq!(reads.load(Ordering::SeqCst), asked.len() + 1, "and one that finds the end");
+}
+
+/// A stream may keep what is written until it is flushed, as one of TLS may: whichever way an answer goes, it has
+/// gone out before the next request is waited for.
+#[tokio::test]
+async fn an_answer_is_flushed_before_the_next_request_is_waited_for() {
+    let (mut client, socket) = tokio::io::duplex(1 << 16);
+    let address = "127.0.0.1:1".parse().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let kept = tokio::io::BufWriter::new(socket);
+    let held = tokio::spawn(house().converse(kept, Peer { address, tls: false }, stopped));
+    for request in [GET, FAST, GET] {
+        client.write_all(request.as_bytes()).await.unwrap();
+        timeout(LONG, read_until(&mut client, "]")).await.unwrap();
+    }
+    drop(client);
+    assert_eq!(held.await.unwrap(), Ended::InOrder);
 }
 
 #[tokio::test]
