@@ -42,6 +42,11 @@ impl Ledger {
         Self { era: AtomicU64::new(0), applied: AtomicI64::new(0), tokens: AtomicI64::new(0), users }
     }
 
+    /// Whether a history has begun. What was read before will not hold.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.era.load(Ordering::Acquire) > 0
+    }
+
     /// To be asked before reading what shall be kept.
     pub(crate) fn position(&self) -> Position {
         // The era first: a number read later belongs to that era, or to one that `holds` will refuse.

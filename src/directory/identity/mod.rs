@@ -32,7 +32,7 @@ use tokio::time::timeout;
 
 use self::freshness::Freshness;
 pub use self::recognised::Recognised;
-use self::recognised::{Entry, Found, Recollection};
+use self::recognised::{Entry, Found, Loading, Recollection};
 use self::uses::Use;
 use super::error::Error;
 use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenState, User};
@@ -173,37 +173,52 @@ impl Directory {
     ) -> Result<Entry, Error> {
         let Reception { freshness, recollection, stale, .. } = &self.reception;
         let ledger = freshness.ledger();
+        let kept = match recollection.get(&digest, ledger) {
+            Some(kept) => kept,
+            None => {
+                if !ledger.has_begun() {
+                    // Nothing that is read before the first look is kept for longer.
+                    freshness.pass(&self.store).await?;
+                }
+                // Boxed: a future that holds a query is large, and would be moved around with every request.
+                match Box::pin(recollection.get_or_load(&digest, ledger)).await {
+                    // What is read from now on needs no look: it is as fresh as one could make it.
+                    Found::Nothing(loading) => {
+                        return Box::pin(self.load(key, digest, draw, loading, now)).await;
+                    }
+                    // Somebody else began to read it, maybe before this request came.
+                    Found::Entry(loaded) => loaded,
+                }
+            }
+        };
         match freshness.pass(&self.store).await {
             Ok(()) => stale.passed(now),
-            Err(error) => {
-                let kept = recollection.get(&digest, ledger).filter(|_| stale.allows(now));
-                return kept.ok_or(error);
-            }
+            Err(error) => return Some(kept).filter(|_| stale.allows(now)).ok_or(error),
         }
-        match recollection.get(&digest, ledger) {
-            Some(entry) => Ok(entry),
-            // Boxed: a future that holds a query is large, and would be moved around with every request.
-            None => Box::pin(self.load(key, digest, draw)).await,
+        if kept.holds(ledger) {
+            return Ok(kept);
+        }
+        match Box::pin(recollection.get_or_load(&digest, ledger)).await {
+            Found::Entry(entry) => Ok(entry),
+            Found::Nothing(loading) => Box::pin(self.load(key, digest, draw, loading, now)).await,
         }
     }
 
-    /// Reads an entry from the database, one for all who want it.
+    /// Reads an entry from the database, for all who wait for it.
     async fn load(
         &self,
         key: &str,
         digest: TokenDigest,
         draw: impl Fn(&Identity) -> Bytes + Send,
+        loading: Option<Loading<'_>>,
+        now: Moment,
     ) -> Result<Entry, Error> {
-        let Reception { freshness, recollection, loads, .. } = &self.reception;
-        let ledger = freshness.ledger();
-        let loading = match recollection.get_or_load(&digest, ledger).await {
-            Found::Entry(entry) => return Ok(entry),
-            Found::Nothing(loading) => loading,
-        };
+        let Reception { freshness, loads, stale, .. } = &self.reception;
         // The position first: what changes while we read is not in what we keep.
-        let seen = ledger.position();
+        let seen = freshness.ledger().position();
         loads.inc();
         let found: Vec<Identity> = self.store.prompt(find(key, digest)).await?;
+        stale.passed(now);
         let entry = match found.first() {
             Some(identity) => Entry::Known(Arc::new(Recognised::new(identity, &draw(identity), seen))),
             None => Entry::Unknown(seen),

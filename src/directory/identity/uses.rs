@@ -38,8 +38,11 @@ impl Uses {
         }
     }
 
+    /// In the order of the tokens: rows that lie together are written together.
     fn take(&self) -> Vec<Use> {
-        std::mem::take(&mut *self.lock()).into_values().collect()
+        let mut uses: Vec<_> = std::mem::take(&mut *self.lock()).into_values().collect();
+        uses.sort_unstable_by_key(|used| used.token.get());
+        uses
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i64, Use>> {
