@@ -82,10 +82,10 @@ impl Directory {
                 }
                 tx.set_user_permissions(id, &permissions)?;
                 may_deal_in(&actor, &tx.rights(id)?)?;
-                let user = users::existing(tx, &UserKey::Id(id))?;
-                let back = users::picture(tx, &user)?;
-                audit::record(tx, now, &actor, "user.restore", &Object::User(&user), back)?;
-                Ok(user)
+                let back = users::whole(tx, &UserKey::Id(id))?;
+                let picture = users::picture(&back);
+                audit::record(tx, now, &actor, "user.restore", &Object::User(&back.user), picture)?;
+                Ok(back.user)
             })
             .await
     }

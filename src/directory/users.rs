@@ -103,8 +103,9 @@ impl Directory {
         let (key, actor, now) = (own_key(actor)?, actor.clone(), self.clock.now());
         self.store
             .write(move |tx| {
-                let old = existing(tx, &key)?;
-                save(tx, now, &actor, &picture(tx, &old)?, &with(&old, &fields, now))
+                let old = whole(tx, &key)?;
+                let new = Whole { user: with(&old.user, &fields, now), codes: old.codes.clone() };
+                save(tx, now, &actor, &old, new)
             })
             .await
     }
@@ -168,6 +169,12 @@ pub struct UserDetails {
     pub effective_permissions: Vec<Permission>,
 }
 
+/// A user with the codes of the permissions attached to it: all that a change can write.
+pub(super) struct Whole {
+    pub(super) user: User,
+    pub(super) codes: Vec<i64>,
+}
+
 /// Makes a user of fields that the actor may write.
 pub(super) fn create(
     tx: &Tx<'_>,
@@ -182,9 +189,9 @@ pub(super) fn create(
     let id = tx.insert_user(None, &new, hash)?;
     attach(tx, id, fields)?;
     may_deal_in(actor, &tx.rights(id)?)?;
-    let user = existing(tx, &UserKey::Id(id))?;
-    audit::record(tx, now, actor, "user.create", &Object::User(&user), picture(tx, &user)?)?;
-    Ok(user)
+    let made = whole(tx, &UserKey::Id(id))?;
+    audit::record(tx, now, actor, "user.create", &Object::User(&made.user), picture(&made))?;
+    Ok(made.user)
 }
 
 /// Takes a user away, if the actor may.
@@ -196,16 +203,15 @@ pub(super) fn remove(
     expected: &Expected,
     kept_for: Duration,
 ) -> Result<User, Error> {
-    let user = existing(tx, key)?;
-    may(actor, Deed::DeleteUser(&user))?;
-    keep_current(tx, &user, expected)?;
-    if user.is_admin && user.is_active {
-        keep_an_admin(tx, user.id)?;
+    let last = whole(tx, key)?;
+    may(actor, Deed::DeleteUser(&last.user))?;
+    keep_current(&last, expected)?;
+    if last.user.is_admin && last.user.is_active {
+        keep_an_admin(tx, last.user.id)?;
     }
-    let last = picture(tx, &user)?;
-    take_away(tx, now, actor, &user, kept_for)?;
-    audit::record(tx, now, actor, "user.delete", &Object::User(&user), last)?;
-    Ok(user)
+    take_away(tx, now, actor, &last.user, kept_for)?;
+    audit::record(tx, now, actor, "user.delete", &Object::User(&last.user), picture(&last))?;
+    Ok(last.user)
 }
 
 pub(super) fn update(
@@ -217,36 +223,43 @@ pub(super) fn update(
     hash: Option<String>,
     expected: &Expected,
 ) -> Result<User, Error> {
-    let old = existing(tx, key)?;
-    may(actor, Deed::UpdateUser(&old, fields))?;
-    keep_current(tx, &old, expected)?;
-    let new = with(&old, fields, now);
-    if old.is_admin && old.is_active && !(new.is_admin && new.is_active) {
+    let before = whole(tx, key)?;
+    let old = &before.user;
+    may(actor, Deed::UpdateUser(old, fields))?;
+    keep_current(&before, expected)?;
+    let mut new = Whole { user: with(old, fields, now), codes: before.codes.clone() };
+    if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {
         keep_an_admin(tx, old.id)?;
     }
     if fields.change_rights() || fields.change_identity() || hash.is_some() {
         may_deal_in(actor, &tx.rights(old.id)?)?;
     }
-    let before = picture(tx, &old)?;
     if fields.groups.is_some() || fields.permissions.is_some() {
         attach(tx, old.id, fields)?;
         may_deal_in(actor, &tx.rights(old.id)?)?;
+        let attached = whole(tx, key)?;
+        new = Whole { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
-    let new = save(tx, now, actor, &before, &new)?;
+    let new = save(tx, now, actor, &before, new)?;
     if let Some(hash) = hash {
         write_password(tx, now, actor, &new, &hash)?;
     }
     Ok(new)
 }
 
-/// Writes a changed user with its event; the user as it is then.
-fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Value, new: &User) -> Result<User, Error> {
-    keep_unique(tx, new)?;
-    tx.update_user(new)?;
-    let new = existing(tx, &UserKey::Id(new.id))?;
-    let changes = audit::difference(before, &picture(tx, &new)?);
-    audit::record(tx, now, actor, "user.update", &Object::User(&new), changes)?;
-    Ok(new)
+/// Writes a changed user, whose groups and permissions are written already, with its event; the user as it is then.
+fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Whole, new: Whole) -> Result<User, Error> {
+    let unique = |Whole { user, .. }: &Whole| {
+        [Some(&user.username), user.mobile_number.as_ref(), user.email.as_ref()]
+            .map(Option::<&String>::cloned)
+    };
+    if unique(before) != unique(&new) {
+        keep_unique(tx, &new.user)?;
+    }
+    tx.update_user(&new.user)?;
+    let changes = audit::difference(&picture(before), &picture(&new));
+    audit::record(tx, now, actor, "user.update", &Object::User(&new.user), changes)?;
+    Ok(new.user)
 }
 
 impl UserDetails {
@@ -262,19 +275,17 @@ fn version(user: &User, codes: &[i64]) -> Version {
 }
 
 /// Refuses a change that was made from an older state.
-fn keep_current(tx: &Tx<'_>, user: &User, expected: &Expected) -> Result<(), Error> {
-    let current = version(user, &tx.codes(&store::permissions::of_user(user.id))?);
-    if expected.holds(&current) { Ok(()) } else { Err(Error::Stale("user")) }
+fn keep_current(Whole { user, codes }: &Whole, expected: &Expected) -> Result<(), Error> {
+    if expected.holds(&version(user, codes)) { Ok(()) } else { Err(Error::Stale("user")) }
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.
-pub(super) fn picture(tx: &Tx<'_>, user: &User) -> Result<Value, Error> {
+pub(super) fn picture(Whole { user, codes }: &Whole) -> Value {
     let mut picture = audit::of_user(user);
     if let Value::Object(fields) = &mut picture {
-        let permissions = tx.codes(&store::permissions::of_user(user.id))?;
-        fields.insert("permissions".to_owned(), json!(permissions));
+        fields.insert("permissions".to_owned(), json!(codes));
     }
-    Ok(picture)
+    picture
 }
 
 pub(super) fn write_password(
@@ -315,6 +326,11 @@ pub fn own_key(actor: &Actor) -> Result<UserKey, Error> {
 /// The user of a key, or the error that says there is none.
 pub(super) fn existing(tx: &Tx<'_>, key: &UserKey) -> Result<User, Error> {
     tx.user(key)?.ok_or_else(|| Error::not_found("user", key))
+}
+
+/// The same with the codes of its own permissions.
+pub(super) fn whole(tx: &Tx<'_>, key: &UserKey) -> Result<Whole, Error> {
+    tx.whole_user(key)?.ok_or_else(|| Error::not_found("user", key))
 }
 
 /// Tells every unique field that somebody else has. The constraints would tell one, and not the same on

@@ -13,7 +13,7 @@ use super::fault::StoreError;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Name, Sql};
-use super::tx::{Link, Tx};
+use super::tx::{Driver, Link, Tx};
 use super::{LONG, postgres};
 use crate::directory::import::Fault;
 
@@ -97,7 +97,7 @@ impl Foreign {
             other => Fault::Unreadable(other.to_string()),
         })?;
         let client = runtime.block_on(pool.get()).map_err(StoreError::from)?;
-        let link = Link::Postgres { client, runtime: runtime.clone(), patience: LONG };
+        let link = Link::Postgres { client, driver: Driver::Shared(runtime.clone()), patience: LONG };
         link.batch(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
         )?;

@@ -109,6 +109,7 @@ enum Backend {
     /// The second pool is for what every request waits for: no list may take its connections. The third is for
     /// long reads, which may take theirs for hours.
     Postgres {
+        url: Arc<str>,
         pool: Pool,
         prompt: Pool,
         long: Pool,
@@ -265,7 +266,8 @@ impl Backend {
                 let pool = postgres::pool(url, connections, patience)?;
                 let prompt = postgres::pool(url, PROMPT_CONNECTIONS, patience)?;
                 let long = postgres::pool(url, LONG_CONNECTIONS, LONG)?;
-                Ok(Self::Postgres { pool, prompt, long, runtime: Handle::current(), patience })
+                let runtime = Handle::current();
+                Ok(Self::Postgres { url: url.as_str().into(), pool, prompt, long, runtime, patience })
             }
         }
     }
@@ -283,10 +285,7 @@ impl Backend {
             Self::Sqlite { directory, patience, .. } => {
                 Ok(Link::Sqlite(sqlite::connect(directory, *patience)?))
             }
-            Self::Postgres { pool, runtime, patience, .. } => {
-                let client = runtime.block_on(pool.get())?;
-                Ok(Link::Postgres { client, runtime: runtime.clone(), patience: *patience })
-            }
+            Self::Postgres { url, patience, .. } => Link::postgres(url, *patience),
         }
     }
 }

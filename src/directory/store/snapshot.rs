@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::task::spawn_blocking;
 
-use super::tx::{Link, Tx};
+use super::tx::{Driver, Link, Tx};
 use super::{Backend, Sql, Store, StoreError, sqlite};
 use crate::directory::error::Error;
 
@@ -52,8 +52,8 @@ impl Backend {
             }
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
-                let (runtime, patience) = (runtime.clone(), super::LONG);
-                (Link::Postgres { client, runtime, patience }, POSTGRES)
+                let driver = Driver::Shared(runtime.clone());
+                (Link::Postgres { client, driver, patience: super::LONG }, POSTGRES)
             }
         };
         // SQLite takes its snapshot at the first read.

@@ -3,11 +3,12 @@
 //! It runs on the writer's own thread, where waiting is allowed; so a use case reads top to bottom and
 //! needs no asynchronous closures.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use deadpool_postgres::Client;
 use rusqlite::Connection;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
@@ -19,15 +20,42 @@ use super::{postgres, sqlite};
 /// An open connection on the writer's thread.
 pub(super) enum Link {
     Sqlite(Connection),
-    Postgres { client: Client, runtime: Handle, patience: Duration },
+    Postgres { client: Client, driver: Driver, patience: Duration },
+}
+
+/// Who moves the bytes of a connection while its thread waits for an answer.
+pub(super) enum Driver {
+    /// The runtime that it was opened on.
+    Shared(Handle),
+    /// The waiting thread itself: an answer need not be handed from thread to thread. While nobody waits nothing
+    /// moves, so a connection that died meanwhile is found dead by the next statement.
+    Own(Box<Runtime>),
+}
+
+impl Driver {
+    fn block_on<F: Future>(&self, work: F) -> F::Output {
+        match self {
+            Self::Shared(runtime) => runtime.block_on(work),
+            Self::Own(runtime) => runtime.block_on(work),
+        }
+    }
 }
 
 impl Link {
+    /// A connection of its own to PostgreSQL. It waits, so it belongs on a thread that may, and so does its end.
+    pub(super) fn postgres(url: &str, patience: Duration) -> Result<Self, StoreError> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| StoreError::Broken(error.into()))?;
+        let pool = postgres::pool(url, 1, patience).map_err(|error| StoreError::Broken(error.into()))?;
+        let client = runtime.block_on(pool.get())?;
+        Ok(Self::Postgres { client, driver: Driver::Own(Box::new(runtime)), patience })
+    }
+
     pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::all(connection, sql),
-            Self::Postgres { client, runtime, patience } => {
-                runtime.block_on(postgres::all(client, sql, Instant::now() + *patience))
+            Self::Postgres { client, driver, patience } => {
+                driver.block_on(postgres::all(client, sql, Instant::now() + *patience))
             }
         }
     }
@@ -35,8 +63,8 @@ impl Link {
     pub(super) fn execute(&self, sql: &Sql) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::execute(connection, sql),
-            Self::Postgres { client, runtime, patience } => {
-                runtime.block_on(postgres::execute(client, sql, Instant::now() + *patience))
+            Self::Postgres { client, driver, patience } => {
+                driver.block_on(postgres::execute(client, sql, Instant::now() + *patience))
             }
         }
     }
@@ -44,8 +72,8 @@ impl Link {
     pub(super) fn batch(&self, text: &str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => Ok(connection.execute_batch(text)?),
-            Self::Postgres { client, runtime, patience } => {
-                runtime.block_on(postgres::batch(client, text, Instant::now() + *patience))
+            Self::Postgres { client, driver, patience } => {
+                driver.block_on(postgres::batch(client, text, Instant::now() + *patience))
             }
         }
     }
@@ -54,9 +82,9 @@ impl Link {
     pub(super) fn insert(&self, sql: &Sql, types: &[Type], rows: &[Vec<Value>]) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(connection) => sqlite::insert(connection, sql.text(), rows),
-            Self::Postgres { client, runtime, patience } => {
+            Self::Postgres { client, driver, patience } => {
                 let copied = postgres::copy(client, sql.text(), types, rows, Instant::now() + *patience);
-                runtime.block_on(copied)
+                driver.block_on(copied)
             }
         }
     }
@@ -85,11 +113,18 @@ impl Link {
 /// A transaction in progress.
 pub(in crate::directory) struct Tx<'a> {
     link: &'a Link,
+    /// The end of the audit trail, once this transaction has read or written it: nobody else writes meanwhile.
+    pub(super) audit_head: RefCell<Option<Vec<u8>>>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(link: &'a Link) -> Self {
-        Self { link }
+        Self { link, audit_head: RefCell::default() }
+    }
+
+    /// Forgets what it knows of its own writes: they were taken back.
+    pub(super) fn forget(&mut self) {
+        self.audit_head = RefCell::default();
     }
 
     pub(in crate::directory) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {

@@ -6,6 +6,7 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
 use crate::directory::model::{Moment, User, UserId, UserKey, fold};
+use crate::directory::users::Whole;
 
 /// The columns of a [`User`], in the order [`FromRow`] reads them; `u` is the users table.
 macro_rules! columns {
@@ -56,17 +57,36 @@ pub(super) fn numbers<T: std::str::FromStr>(
     parts.map(|part| part.parse().map_err(|_| StoreError::corrupt(what))).collect()
 }
 
+impl FromRow for Whole {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { user: User::from_row(row)?, codes: numbers(row.next()?, "permission code")? })
+    }
+}
+
 /// The user of an id or name.
 pub(in crate::directory) fn find(key: &UserKey) -> Sql {
+    of_key(key, concat!("SELECT ", columns!(), " FROM users u WHERE u."))
+}
+
+fn find_whole(key: &UserKey) -> Sql {
+    of_key(
+        key,
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", (SELECT string_agg(CAST(p.code AS TEXT), ',' ORDER BY p.code) FROM user_permissions up \
+                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id) FROM users u WHERE u.",
+        ),
+    )
+}
+
+fn of_key(key: &UserKey, select: &'static str) -> Sql {
+    let mut sql = Sql::new(select);
     match key {
-        UserKey::Id(id) => {
-            Sql::new(concat!("SELECT ", columns!(), " FROM users u WHERE u.id = $1")).bind(*id)
-        }
-        UserKey::Name(name) => {
-            Sql::new(concat!("SELECT ", columns!(), " FROM users u WHERE u.username = $1"))
-                .bind(name.as_str())
-        }
-    }
+        UserKey::Id(id) => sql.push("id = ").push_arg(*id),
+        UserKey::Name(name) => sql.push("username = ").push_arg(name.as_str()),
+    };
+    sql
 }
 
 /// What a sign-in is held against.
@@ -93,6 +113,11 @@ impl Tx<'_> {
     /// The user of an id or name.
     pub(in crate::directory) fn user(&self, key: &UserKey) -> Result<Option<User>, Error> {
         Ok(self.first(&find(key))?)
+    }
+
+    /// The same with the codes of the permissions attached to it.
+    pub(in crate::directory) fn whole_user(&self, key: &UserKey) -> Result<Option<Whole>, Error> {
+        Ok(self.first(&find_whole(key))?)
     }
 
     /// The unique fields of `user` that some other user has, by name.

@@ -102,14 +102,23 @@ fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
 
 fn commit(backend: &Backend, link: &mut Option<Link>, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let link = begin(backend, link)?;
-    for job in batch {
-        link.batch("SAVEPOINT piece")?;
-        if !job.run(&mut Tx::new(link)) {
-            link.batch("ROLLBACK TO piece")?;
-        }
-        link.batch("RELEASE piece")?;
+    let mut tx = Tx::new(link);
+    if let [only] = batch {
+        let end = if only.run(&mut tx) { "COMMIT" } else { "ROLLBACK" };
+        return link.batch(end);
     }
-    link.batch("COMMIT")
+    // Each word to PostgreSQL is a journey: what ends one piece begins the next.
+    let mut next = "SAVEPOINT piece";
+    for job in batch {
+        link.batch(next)?;
+        next = if job.run(&mut tx) {
+            "RELEASE piece; SAVEPOINT piece"
+        } else {
+            tx.forget();
+            "ROLLBACK TO piece"
+        };
+    }
+    link.batch(&format!("{next}; COMMIT"))
 }
 
 /// Begins a transaction; a connection that died since the last one is replaced.
