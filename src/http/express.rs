@@ -113,7 +113,7 @@ async fn answer(
     let settings = &app.settings().site;
     let directory = app.directory();
     let client = || nearest(text(head.forwarded_for).unwrap_or_default(), settings, peer.address);
-    let known = match directory.recognise(key, |identity: &Identity| draw(identity, settings)).await {
+    let (known, now) = match directory.recognise(key, |identity: &Identity| draw(identity, settings)).await {
         Ok(known) => known,
         Err(refused) => {
             // Whoever sends no good token is counted before they are told so.
@@ -124,7 +124,6 @@ async fn answer(
             return Err(Box::new(Decided { failure: failure.unwrap_or(refusal), standing, end: None }));
         }
     };
-    let now = directory.clock().now();
     app.express().accepted.inc();
     directory.note_use(&known, now, client);
     let standing = may(app, &known)?;

@@ -158,6 +158,20 @@ impl server::Service for Front {
         }
     }
 
+    fn express_at_once(
+        &self,
+        peer: Peer,
+        bytes: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Option<Express<Earlier>> {
+        // Elsewhere each request waits for a look at the database.
+        if !self.app.directory().knows_at_once() {
+            return None;
+        }
+        self.express(peer, bytes, last, out).now_or_never()
+    }
+
     async fn answer(&self, peer: Peer, request: Request<Incoming>, earlier: Option<Earlier>) -> Response {
         let earlier = earlier.unwrap_or_else(Earlier::nothing);
         let started = earlier.started;

@@ -115,6 +115,16 @@ pub trait Service: Clone + Send + Sync + 'static {
         answer: &mut Vec<u8>,
     ) -> impl Future<Output = Express<Self::Known>> + Send;
 
+    /// The same where nothing has to be waited for; otherwise nothing has happened. What it needs lies on the
+    /// thread's stack and not in every connection's memory, which a processor's cache is too small for.
+    fn express_at_once(
+        &self,
+        peer: Peer,
+        bytes: &[u8],
+        last: bool,
+        answer: &mut Vec<u8>,
+    ) -> Option<Express<Self::Known>>;
+
     /// Answers one request of a connection, with what [`Service::express`] found out about it.
     fn answer(
         &self,
@@ -299,13 +309,15 @@ impl<S: Service> House<S> {
         }
         let peer = Peer { address, tls: self.tls.is_some() };
         let Some(acceptor) = &self.tls else { return self.converse(stream, peer, stop).await };
-        let handshake = tokio::time::timeout(self.limits.tls_handshake_timeout, acceptor.accept(stream));
+        // Boxed, twice: connections without TLS need no room for it.
+        let accepting = Box::pin(acceptor.accept(stream));
+        let handshake = tokio::time::timeout(self.limits.tls_handshake_timeout, accepting);
         let shaken = tokio::select! {
             () = told(stop.clone(), self.grace()) => return Ended::Cut,
             shaken = handshake => shaken,
         };
         match shaken {
-            Ok(Ok(stream)) => return self.converse(stream, peer, stop).await,
+            Ok(Ok(stream)) => return Box::pin(self.converse(stream, peer, stop)).await,
             Ok(Err(error)) => tracing::debug!(%error, %address, "TLS handshake failed"),
             Err(_) => _ = self.metrics.timed_out.inc(),
         }
@@ -322,7 +334,7 @@ impl<S: Service> House<S> {
         T: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let wire = Wire::new(stream, self.limits.wire());
-        Conversation { house: self, peer, wire, stop }.hold().await
+        Conversation { house: self, peer, wire, stop, waiting: None }.hold().await
     }
 }
 

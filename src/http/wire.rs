@@ -247,7 +247,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         };
         let deadline = match self.waiting {
             Some((known, deadline)) if known == wait => deadline,
-            _ => self.waiting.insert((wait, alarm::from_now(period))).1,
+            _ => {
+                let now = Instant::now();
+                let deadline = now.checked_add(period);
+                self.waiting = Some((wait, deadline));
+                if self.alarm.is_set(cx, now, deadline) {
+                    return Poll::Pending;
+                }
+                deadline
+            }
         };
         ready!(alarm::until(&mut self.alarm, cx, deadline));
         match wait {

@@ -152,7 +152,7 @@ both! {
             let site = std::sync::Arc::clone(&site);
             all.spawn(async move {
                 let draw = |_: &wardroom::directory::Identity| bytes::Bytes::from_static(b"x");
-                site.directory().recognise(&site.alex.key, draw).await.map(|known| known.user.get()).unwrap()
+                site.directory().recognise(&site.alex.key, draw).await.map(|(known, _)| known.user.get()).unwrap()
             });
         }
         while let Some(user) = all.join_next().await {

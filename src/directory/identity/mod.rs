@@ -139,13 +139,13 @@ impl Directory {
         Ok(Arc::new(identity))
     }
 
-    /// Who presented this key? As [`Directory::authenticate`], from memory where that is as good; `draw` makes
-    /// what is kept along with an identity when it is loaded.
+    /// Who presented this key, and when was that decided? As [`Directory::authenticate`], from memory where that
+    /// is as good; `draw` makes what is kept along with an identity when it is loaded.
     pub async fn recognise(
         &self,
         key: &str,
         draw: impl Fn(&Identity) -> Bytes + Send,
-    ) -> Result<Arc<Recognised>, Unauthenticated> {
+    ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
         let now = self.clock.now();
         let entry = match self.store.dialect() {
@@ -161,7 +161,12 @@ impl Directory {
         if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
             return Err(Unauthenticated::InvalidToken);
         }
-        if known.is_active { Ok(known) } else { Err(Unauthenticated::Inactive) }
+        if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive) }
+    }
+
+    /// Whether [`Directory::recognise`] need not wait for whom it knows: SQLite's changes show in memory.
+    pub fn knows_at_once(&self) -> bool {
+        self.store.dialect() == Dialect::Sqlite
     }
 
     async fn entry(

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -31,6 +31,8 @@ pub(super) struct Conversation<S, T> {
     pub(super) wire: Wire<T>,
     /// Whether a stop has begun.
     pub(super) stop: watch::Receiver<bool>,
+    /// Whom the news of a stop will wake.
+    pub(super) waiting: Option<Waker>,
 }
 
 /// Resolves when a stop has begun and its grace is over.
@@ -61,8 +63,16 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         loop {
             let mut known = None;
             if let Some(bytes) = self.wire.unchecked() {
-                let (mut answer, last) = (Vec::new(), *self.stop.borrow());
-                match self.house.service.express(self.peer, bytes, last, &mut answer).await {
+                // There is only one piece of news; to ask whether there is any takes no lock.
+                let last = self.stop.has_changed().unwrap_or_else(|_| *self.stop.borrow());
+                let mut answer = Vec::new();
+                let service = &self.house.service;
+                let express = match service.express_at_once(self.peer, bytes, last, &mut answer) {
+                    Some(express) => express,
+                    // Boxed, as below.
+                    None => Box::pin(service.express(self.peer, bytes, last, &mut answer)).await,
+                };
+                match express {
                     Express::Answered { length, last } => {
                         self.wire.take(length);
                         self.wire.say(&answer).await?;
@@ -94,10 +104,16 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         poll_fn(|cx| {
             // Bytes first: a request that is already there when the stop comes is still answered.
             let read = self.wire.poll_more(cx);
-            if read.is_pending() && told.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(false));
+            if read.is_ready() {
+                return read.map_err(Failed::from);
             }
-            read.map_err(Failed::from)
+            // Whoever will be woken by the news need not ask for them each time.
+            let no_news = !self.stop.has_changed().unwrap_or(true);
+            if no_news && self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return Poll::Pending;
+            }
+            self.waiting = Some(cx.waker().clone());
+            told.as_mut().poll(cx).map(|()| Ok(false))
         })
         .await
     }
@@ -109,7 +125,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         known: Option<S::Known>,
         mut told: Pin<&mut Fuse<impl Future<Output = ()>>>,
     ) -> Result<bool, Failed> {
-        let Self { house, peer, wire, stop } = self;
+        let Self { house, peer, wire, stop, .. } = self;
         let (house, peer, stop) = (&*house, *peer, &*stop);
         let lent = Lent::new(wire, frame);
         let (seen, known) = (lent.seen(), Cell::new(known));

@@ -53,6 +53,18 @@ impl Service for Echo {
         Express::Answered { length, last }
     }
 
+    fn express_at_once(
+        &self,
+        _: Peer,
+        bytes: &[u8],
+        _: bool,
+        answer: &mut Vec<u8>,
+    ) -> Option<Express<&'static str>> {
+        let length = bytes.starts_with(AT_ONCE.as_bytes()).then_some(AT_ONCE.len())?;
+        answer.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[at once]");
+        Some(Express::Answered { length, last: false })
+    }
+
     async fn answer(
         &self,
         peer: Peer,
@@ -229,6 +241,7 @@ async fn pipelined_requests_are_answered_in_order() {
     assert_eq!(bodies[503], bodies[0]);
 }
 
+const AT_ONCE: &str = "GET /at-once HTTP/1.1\r\nHost: x\r\n\r\n";
 const FAST: &str = "GET /fast HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[tokio::test]
@@ -237,15 +250,17 @@ async fn both_ways_of_answering_take_turns_in_the_order_of_requests() {
     let post =
         "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\nGET /fast HTTP/1.1\r\nHost: x\r\n\r\n!";
     let decided = "GET /decided HTTP/1.1\r\nHost: x\r\n\r\n";
-    let said = server.say(format!("{FAST}{GET}{post}{FAST}{FAST}{decided}{GET}{FAST}{LAST}{FAST}")).await;
+    let said = server
+        .say(format!("{FAST}{GET}{post}{AT_ONCE}{FAST}{AT_ONCE}{decided}{GET}{FAST}{LAST}{FAST}"))
+        .await;
     let bodies: Vec<_> =
         said.match_indices('[').map(|(at, _)| &said[at..=at + said[at..].find(']').unwrap()]).collect();
     let get = "[GET / tls=false body=]";
     let slow = "[POST /slow tls=false body=GET /fast HTTP/1.1\r\nHost: x\r\n\r\n!]";
-    let fast = "[fast]";
-    assert_eq!(bodies, [fast, get, slow, fast, fast, "[decided]", get, fast, get]);
+    let (fast, at_once) = ("[fast]", "[at once]");
+    assert_eq!(bodies, [fast, get, slow, at_once, fast, at_once, "[decided]", get, fast, get]);
     // In whatever pieces they come.
-    let all = format!("{GET}{FAST}{FAST}{LAST}");
+    let all = format!("{GET}{FAST}{AT_ONCE}{LAST}");
     for at in 1..all.len() {
         let mut client = server.client(&all[..at]);
         tokio::task::yield_now().await;
@@ -335,7 +350,7 @@ async fn a_request_is_one_read_and_one_write() {
     let (_stop, stopped) = watch::channel(false);
     let held = tokio::spawn(house().converse(counted, Peer { address, tls: false }, stopped));
     let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
-    let asked = [FAST, GET, post, FAST, FAST];
+    let asked = [FAST, GET, post, AT_ONCE, FAST];
     for (number, request) in asked.into_iter().enumerate() {
         client.write_all(request.as_bytes()).await.unwrap();
         read_until(&mut client, "]").await;
@@ -673,4 +688,16 @@ async fn plain_http_to_a_tls_port_only_ends_that_connection() {
     let _ = timeout(LONG, client.read_to_end(&mut said)).await.expect("the server does not close");
     server.empty().await;
     assert!(!server.task.is_finished());
+}
+
+/// An idle connection costs what its future is large: of plain ones there may be thousands.
+#[tokio::test]
+async fn a_connection_without_tls_needs_little_room() {
+    let stream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = std::net::TcpStream::connect(stream.local_addr().unwrap()).unwrap();
+    let address = "127.0.0.1:1".parse().unwrap();
+    let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let room = size_of_val(&house().host(Guest { stream, address, room }, stopped));
+    assert!(room < 3072, "{room} bytes");
 }

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -14,6 +14,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When it fires next, and whom it wakes then.
+    set: Option<(Instant, Waker)>,
 }
 
 impl Alarm {
@@ -29,7 +31,20 @@ impl Alarm {
             }
             sleep.as_mut().reset(deadline);
         }
+        self.set = Some((sleep.deadline(), cx.waker().clone()));
         false
+    }
+
+    /// Whether this task will be woken by then anyhow, so that there is nothing to be done now: the sleep lies
+    /// elsewhere in memory, and most waits are over before it fires.
+    pub(super) fn is_set(&self, cx: &Context<'_>, now: Instant, deadline: Option<Instant>) -> bool {
+        match (&self.set, deadline) {
+            (_, None) => true,
+            (Some((at, waker)), Some(deadline)) => {
+                now < *at && *at <= deadline && waker.will_wake(cx.waker())
+            }
+            (None, _) => false,
+        }
     }
 }
 
