@@ -119,6 +119,33 @@ async fn a_bad_file_is_named_and_left_alone() {
     }
 }
 
+/// A process may be killed, or the machine stop, while a checkpoint makes the file longer: the header already tells the
+/// new length then. The log has everything, and nothing that was acknowledged is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_was_cut_off_is_put_right() {
+    let database = Database::new(Backend::Sqlite).await;
+    let path = file(&database);
+    let log = path.with_file_name("wardroom.db-wal");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA wal_autocheckpoint = 0").unwrap();
+    let before = fs::metadata(&path).unwrap().len();
+    let events = "WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 2000) \
+         INSERT INTO audit_events (at, actor_kind, actor_name, action, object_kind, object_name, changes, previous_hash, hash) \
+         SELECT value, 'operator', '', 'x', 'directory', '', printf('%100d', value), x'', x'' FROM n";
+    connection.execute_batch(events).unwrap();
+    let kept = fs::read(&log).unwrap();
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(connection);
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() as u64 > before, "the checkpoint has made the file longer");
+    fs::write(&path, &whole[..usize::try_from(before).unwrap()]).unwrap();
+    fs::write(&log, kept).unwrap();
+    let _ = fs::remove_file(path.with_file_name("wardroom.db-shm"));
+    let directory = database.open(&Clock::system().unwrap()).await;
+    assert_eq!(database.number("SELECT count(*) FROM audit_events WHERE action = 'x'").await, 2000);
+    assert_eq!(directory.faults().await.unwrap(), Vec::<String>::new());
+}
+
 /// A page of the schema overwritten in place is found at the first look.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_page_is_told() {

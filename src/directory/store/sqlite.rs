@@ -23,6 +23,9 @@ const OLDEST_SAFE_VERSION: i32 = 3_051_003;
 /// "WRDM" in the header of every database file of ours.
 const APPLICATION_ID: i64 = 0x5752_444d;
 
+/// A log of this length has a header and nothing else.
+const EMPTY_LOG: u64 = 32;
+
 /// The database file of a data directory.
 pub(super) fn file(directory: &Path) -> PathBuf {
     directory.join("wardroom.db")
@@ -99,7 +102,11 @@ pub(super) fn check_file(directory: &Path) -> Result<(), OpenError> {
     let damaged =
         |reason: &str| OpenError::Damaged { path: path.display().to_string(), reason: reason.to_owned() };
     opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
-    check_header(&header, metadata.len()).map_err(damaged)?;
+    // A checkpoint that was cut off leaves the header of a file that was to become longer; the log beside it has
+    // the rest, and SQLite puts it right. Without a log nobody does.
+    let log = fs::metadata(directory.join("wardroom.db-wal")).map_or(0, |log| log.len());
+    let length = if log > EMPTY_LOG { u64::MAX } else { metadata.len() };
+    check_header(&header, length).map_err(damaged)?;
     if number(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
         return Err(OpenError::NotOurs(path));
     }
