@@ -52,12 +52,14 @@ impl Directory {
 
     /// The same about a user that the asker has just written, for which no right to read is needed.
     pub async fn user_details_of_written(&self, user: User) -> Result<UserDetails, Error> {
-        Ok(UserDetails {
-            groups: self.store.all(store::groups::of_user(user.id)).await?,
-            permissions: self.store.all(store::permissions::of_user(user.id)).await?,
-            effective_permissions: self.store.all(store::permissions::effective(user.id)).await?,
-            user,
-        })
+        let groups = match user.groups.is_empty() {
+            true => Vec::new(),
+            false => self.store.few(store::groups::of_user(user.id)).await?,
+        };
+        let held: Vec<store::permissions::Held> = self.store.few(store::permissions::held(user.id)).await?;
+        let own = held.iter().filter(|held| held.is_own).map(|held| held.permission.clone()).collect();
+        let all = held.into_iter().map(|held| held.permission).collect();
+        Ok(UserDetails { user, groups, permissions: own, effective_permissions: all })
     }
 
     /// Changes the fields that the draft names, and the password when one is given.
@@ -81,18 +83,18 @@ impl Directory {
         expected: Expected,
     ) -> Result<User, Error> {
         let fields = draft.parse()?;
-        // Asked before a slow hash is paid for, and again on what the transaction finds.
-        let target = self.existing(key).await?;
-        may(actor, Deed::UpdateUser(&target, &fields))?;
-        let hash = match password {
+        let (key, hash) = match password {
             Some(password) => {
+                // Asked before a slow hash is paid for, and again on what the transaction finds.
+                let target = self.existing(key).await?;
+                may(actor, Deed::UpdateUser(&target, &fields))?;
                 let owner = Owner::new(&with(&target, &fields, self.clock.now()));
-                Some(self.hasher.encode(&self.clock, password, owner).await?)
+                let hash = self.hasher.encode(&self.clock, password, owner).await?;
+                (UserKey::Id(target.id), Some(hash))
             }
-            None => None,
+            None => (key.clone(), None),
         };
         let (actor, now) = (actor.clone(), self.clock.now());
-        let key = UserKey::Id(target.id);
         self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash, &expected)).await
     }
 

@@ -80,7 +80,7 @@ impl Directory {
         let counts = self.counts(account, network, user).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
         // Who has to wait costs a read and no more.
-        let blocked: Vec<i64> = self.store.all(stored::blocked(&keys, now)).await?;
+        let blocked: Vec<i64> = self.store.few(stored::blocked(&keys, now)).await?;
         wait(now, blocked)?;
         // What no hash will be computed for need not be remembered: so rows grow no faster than hashes.
         self.hasher.check_room()?;

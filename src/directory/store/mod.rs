@@ -173,15 +173,19 @@ impl Store {
         counted.and_then(|count| count.try_into().ok()).ok_or_else(|| StoreError::corrupt("count").into())
     }
 
-    /// The first row of a point look-up. On SQLite it runs in place: microseconds, against the price of
-    /// a thread switch.
-    pub(super) async fn first<T: FromRow>(&self, sql: Sql) -> Result<Option<T>, Error> {
+    /// The rows of a point look-up. On SQLite it runs in place: microseconds, against the price of a thread
+    /// switch.
+    pub(super) async fn few<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, Error> {
         self.reads.inc();
-        let rows = match &self.backend {
-            Backend::Sqlite { readers, .. } => readers.all(&sql)?,
-            Backend::Postgres { pool, patience, .. } => postgres::read(pool, &sql, *patience).await?,
-        };
-        Ok(rows.into_iter().next())
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Ok(readers.all(&sql)?),
+            Backend::Postgres { pool, patience, .. } => Ok(postgres::read(pool, &sql, *patience).await?),
+        }
+    }
+
+    /// The first of them.
+    pub(super) async fn first<T: FromRow>(&self, sql: Sql) -> Result<Option<T>, Error> {
+        Ok(self.few(sql).await?.into_iter().next())
     }
 
     /// The rows of a statement that every request may wait for: a point look-up, or a look at the feed of

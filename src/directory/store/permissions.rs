@@ -47,6 +47,32 @@ pub(in crate::directory) fn effective(user: UserId) -> Sql {
     .bind(user)
 }
 
+/// A permission that a user holds.
+pub(in crate::directory) struct Held {
+    pub(in crate::directory) permission: Permission,
+    /// Whether it is attached to the user itself; otherwise it comes from a group.
+    pub(in crate::directory) is_own: bool,
+}
+
+impl FromRow for Held {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { permission: Permission::from_row(row)?, is_own: row.next()? })
+    }
+}
+
+/// The same, and which of them are the user's own.
+pub(in crate::directory) fn held(user: UserId) -> Sql {
+    Sql::new(
+        "SELECT p.id, p.code, p.name, \
+           EXISTS (SELECT 1 FROM user_permissions own WHERE own.user_id = $1 AND own.permission_id = p.id) \
+         FROM permissions p WHERE p.id IN (\
+           SELECT permission_id FROM user_permissions WHERE user_id = $1 \
+           UNION SELECT gp.permission_id FROM memberships m \
+             JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = $1) ORDER BY p.code",
+    )
+    .bind(user)
+}
+
 impl Tx<'_> {
     /// The codes of all that a user holds.
     pub(in crate::directory) fn rights(&self, user: UserId) -> Result<Vec<i64>, Error> {
