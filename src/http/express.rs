@@ -124,10 +124,10 @@ async fn answer(
             return Err(Box::new(Decided { failure: failure.unwrap_or(refusal), standing, end: None }));
         }
     };
+    let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
     app.express().accepted.inc();
     directory.note_use(&known, now, client);
     let standing = may(app, &known)?;
-    let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
     app.express().answered.inc();
     let last = last || head.close;
     let answer = Answer { now, end: known.expires_at, standing, picture, place, last };

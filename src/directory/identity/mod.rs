@@ -198,7 +198,10 @@ impl Directory {
         };
         match freshness.pass(&self.store).await {
             Ok(()) => stale.passed(now),
-            Err(error) => return Some(kept).filter(|_| stale.allows(now)).ok_or(error),
+            Err(error) => {
+                // Nothing that is known to have changed, leave or not.
+                return Some(kept).filter(|kept| kept.holds(ledger) && stale.allows(now)).ok_or(error);
+            }
         }
         if kept.holds(ledger) {
             return Ok(kept);

@@ -104,7 +104,8 @@ fn commit(backend: &Backend, link: &mut Option<Link>, batch: &mut [Box<dyn Job>]
     let link = begin(backend, link)?;
     let mut tx = Tx::new(link);
     if let [only] = batch {
-        let end = if only.run(&mut tx) { "COMMIT" } else { "ROLLBACK" };
+        // PostgreSQL takes COMMIT for ROLLBACK, without an error, where a statement has failed; SELECT it does not take.
+        let end = if only.run(&mut tx) { "SELECT 1; COMMIT" } else { "ROLLBACK" };
         return link.batch(end);
     }
     // Each word to PostgreSQL is a journey: what ends one piece begins the next.
@@ -140,5 +141,32 @@ fn copy(error: &StoreError) -> Error {
         StoreError::Unavailable(why) | StoreError::Damaged(why) => Error::Unavailable(why.clone()),
         StoreError::Constraint(name) => Error::broken("a commit failed", name.clone()),
         StoreError::Broken(source) => Error::broken("a commit failed", source.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::directory::store::trial::on_both;
+    use crate::directory::store::{Dialect, Sql, Store};
+
+    /// PostgreSQL undoes a transaction in which a statement has failed, whoever passed over it: nobody is told
+    /// that it is done.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_undone_is_not_told_to_be_done() {
+        let group = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) \
+             VALUES ('a', 'a', '', 0, 0, '')";
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let written = store.write(move |tx| {
+                tx.execute(&Sql::new(group))?;
+                let _ = tx.execute(&Sql::new("DELETE FROM nothing_of_that_name"));
+                Ok(())
+            });
+            let told = written.await.is_ok();
+            let kept: Option<i64> = store.first(Sql::new("SELECT count(*) FROM groups")).await.unwrap();
+            assert_eq!(told, kept == Some(1));
+            assert_eq!(told, store.dialect() == Dialect::Sqlite);
+        })
+        .await;
     }
 }

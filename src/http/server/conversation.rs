@@ -20,6 +20,7 @@ use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::task::coop::has_budget_remaining;
 
 use super::super::wire::{Ending, Frame, Lent, Wire};
 use super::{Ended, Express, House, Peer, Service};
@@ -112,7 +113,8 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
             if no_news && self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 return Poll::Pending;
             }
-            self.waiting = Some(cx.waker().clone());
+            // Without budget a poll comes back as if it had to wait, and nobody is woken by what it waits for.
+            self.waiting = has_budget_remaining().then(|| cx.waker().clone());
             told.as_mut().poll(cx).map(|()| Ok(false))
         })
         .await

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A sleep that is made at its first use. A deadline that moves later costs nothing: the sleep fires at
@@ -31,7 +32,9 @@ impl Alarm {
             }
             sleep.as_mut().reset(deadline);
         }
-        self.set = Some((sleep.deadline(), cx.waker().clone()));
+        // Without budget a poll comes back as if it had to wait, and has set nothing.
+        let counted = has_budget_remaining();
+        self.set = counted.then(|| (sleep.deadline(), cx.waker().clone()));
         false
     }
 

@@ -1,5 +1,8 @@
+use std::pin::pin;
+
 use hyper::rt::{Read, Write};
 use tokio::io::{DuplexStream, duplex};
+use tokio::task::coop::consume_budget;
 
 use super::*;
 
@@ -200,4 +203,21 @@ async fn an_alarm_fires_for_the_deadline_asked_last_not_for_the_one_it_was_set_t
     .await;
     poll_fn(|cx| alarm::until(&mut alarm, cx, Some(far))).await;
     assert!(start.elapsed() >= Duration::from_millis(60));
+}
+
+/// A task that does much at once runs out of tokio's budget; what it polls then comes back as if it had to wait, without
+/// having set a timer.
+#[tokio::test]
+async fn an_alarm_that_was_asked_without_budget_is_not_taken_to_be_set() {
+    let far = Instant::now() + Duration::from_secs(60);
+    let (mut alarm, mut polled) = (Alarm::default(), false);
+    let task = poll_fn(move |cx| {
+        let again = std::mem::replace(&mut polled, true);
+        // The last of these wakes the task, which begins anew with a full budget.
+        while !again && pin!(consume_budget()).poll(cx).is_ready() {}
+        assert!(!alarm.passed(cx, far));
+        assert_eq!(alarm.is_set(cx, Instant::now(), Some(far)), again);
+        if again { Poll::Ready(()) } else { Poll::Pending }
+    });
+    tokio::spawn(task).await.unwrap();
 }
