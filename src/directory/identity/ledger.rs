@@ -42,9 +42,9 @@ impl Ledger {
         Self { era: AtomicU64::new(0), applied: AtomicI64::new(0), tokens: AtomicI64::new(0), users }
     }
 
-    /// Whether a history has begun. What was read before will not hold.
+    /// Whether a history has begun, and not only begins. What was read before will not hold.
     pub(crate) fn has_begun(&self) -> bool {
-        self.era.load(Ordering::Acquire) > 0
+        self.era.load(Ordering::Acquire) >= 2
     }
 
     /// To be asked before reading what shall be kept.
