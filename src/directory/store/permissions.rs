@@ -36,15 +36,19 @@ pub(in crate::directory) fn of_group(group: GroupId) -> Sql {
     .bind(group)
 }
 
-/// The permissions a user holds, its own and those of its groups.
-pub(in crate::directory) fn effective(user: UserId) -> Sql {
-    Sql::new(
-        "SELECT id, code, name FROM permissions WHERE id IN (\
+/// Where a permission is one that the user `$1` holds, its own or one of its groups', in the order of the codes.
+macro_rules! held_by_user {
+    () => {
+        " FROM permissions p WHERE p.id IN (\
            SELECT permission_id FROM user_permissions WHERE user_id = $1 \
            UNION SELECT gp.permission_id FROM memberships m \
-             JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = $1) ORDER BY code",
-    )
-    .bind(user)
+             JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = $1) ORDER BY p.code"
+    };
+}
+
+/// The permissions a user holds, its own and those of its groups.
+pub(in crate::directory) fn effective(user: UserId) -> Sql {
+    Sql::new(concat!("SELECT p.id, p.code, p.name", held_by_user!())).bind(user)
 }
 
 /// A permission that a user holds.
@@ -62,14 +66,11 @@ impl FromRow for Held {
 
 /// The same, and which of them are the user's own.
 pub(in crate::directory) fn held(user: UserId) -> Sql {
-    Sql::new(
+    Sql::new(concat!(
         "SELECT p.id, p.code, p.name, \
-           EXISTS (SELECT 1 FROM user_permissions own WHERE own.user_id = $1 AND own.permission_id = p.id) \
-         FROM permissions p WHERE p.id IN (\
-           SELECT permission_id FROM user_permissions WHERE user_id = $1 \
-           UNION SELECT gp.permission_id FROM memberships m \
-             JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = $1) ORDER BY p.code",
-    )
+           EXISTS (SELECT 1 FROM user_permissions own WHERE own.user_id = $1 AND own.permission_id = p.id)",
+        held_by_user!(),
+    ))
     .bind(user)
 }
 
