@@ -136,8 +136,9 @@ impl Directory {
         let Some(left_out) = self.refusals.take(now) else { return };
         let told = json!({ "asked": asked, "why": why, "left_out_before": left_out });
         let actor = actor.clone();
-        let noted =
-            self.store.write(move |tx| record(tx, now, &actor, "request.refused", &Object::Directory, told));
+        let noted = self
+            .store
+            .write(move |tx| record(tx, now, &actor, "request.refused", &Object::Directory, told.clone()));
         // The refusal stands all the same.
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a refusal could not be noted in the audit trail");

@@ -18,7 +18,7 @@ impl Directory {
         let (actor, now) = (actor.clone(), self.clock.now());
         self.store
             .write(move |tx| {
-                each(drafts, |draft| {
+                each(&drafts, |draft| {
                     let fields = draft.parse()?;
                     may(&actor, Deed::CreateUser(&fields))?;
                     users::create(tx, now, &actor, &fields, UNUSABLE)
@@ -38,10 +38,10 @@ impl Directory {
         self.store
             .write(move |tx| {
                 let mut seen = std::collections::BTreeSet::new();
-                each(changes, |(id, draft)| {
-                    once(&mut seen, id)?;
+                each(&changes, |(id, draft)| {
+                    once(&mut seen, *id)?;
                     let fields = draft.parse()?;
-                    users::update(tx, now, &actor, &UserKey::Id(id), &fields, None, &Expected::Any)
+                    users::update(tx, now, &actor, &UserKey::Id(*id), &fields, None, &Expected::Any)
                 })
             })
             .await
@@ -54,9 +54,9 @@ impl Directory {
         self.store
             .write(move |tx| {
                 let mut seen = std::collections::BTreeSet::new();
-                each(ids, |id| {
-                    once(&mut seen, id)?;
-                    users::remove(tx, now, &actor, &UserKey::Id(id), &Expected::Any, kept_for)
+                each(&ids, |id| {
+                    once(&mut seen, *id)?;
+                    users::remove(tx, now, &actor, &UserKey::Id(*id), &Expected::Any, kept_for)
                 })
                 .map(|_| ())
             })
@@ -78,9 +78,9 @@ fn once(seen: &mut std::collections::BTreeSet<UserId>, id: UserId) -> Result<(),
 }
 
 /// Does the work for each item, and goes on after a faulty one: every fault is told, by its place.
-fn each<T, R>(items: Vec<T>, mut work: impl FnMut(T) -> Result<R, Error>) -> Result<Vec<R>, Error> {
+fn each<T, R>(items: &[T], mut work: impl FnMut(&T) -> Result<R, Error>) -> Result<Vec<R>, Error> {
     let (mut done, mut faults) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
-    for (index, item) in items.into_iter().enumerate() {
+    for (index, item) in items.iter().enumerate() {
         let fault = match work(item) {
             Ok(result) => {
                 done.push(result);

@@ -49,7 +49,7 @@ impl Directory {
         };
         self.store
             .write(move |tx| {
-                let group = Group { id: tx.insert_group(None, &group)?, ..group };
+                let group = Group { id: tx.insert_group(None, &group)?, ..group.clone() };
                 attach(tx, &actor, &group, &fields)?;
                 let made = picture(tx, &group)?;
                 audit::record(tx, now, &actor, "group.create", &Object::Group(&group), made)?;

@@ -48,7 +48,7 @@ impl Directory {
         let (key, now) = (self.clock.token_key()?, self.clock.now());
         let (origin, shown, lifetime) = (origin.clone(), key.clone(), self.sign_in_lifetime);
         let token = self.store.write(move |tx| {
-            let token = admit(tx, now, origin, &known, hash, &key, lifetime)?;
+            let token = admit(tx, now, &origin, &known, hash.as_deref(), &key, lifetime)?;
             if token.is_some() {
                 attempt.succeeded(tx, known.id, now)?;
             }
@@ -65,9 +65,9 @@ impl Directory {
         let Some(left_out) = self.refused_sign_ins.take(now) else { return wrong() };
         let told = if left_out == 0 { json!({}) } else { json!({ "left_out_before": left_out }) };
         let noted = self.store.write(move |tx| {
-            let user = known.map(|known| tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
+            let user = known.as_ref().map(|known| tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
             let object = user.as_ref().map_or(Object::Directory, Object::User);
-            audit::record(tx, now, &actor, "sign_in.refused", &object, told)
+            audit::record(tx, now, &actor, "sign_in.refused", &object, told.clone())
         });
         noted.await.err().unwrap_or_else(wrong)
     }
@@ -165,16 +165,16 @@ fn wrong() -> Error {
 fn admit(
     tx: &Tx<'_>,
     now: Moment,
-    origin: Origin,
+    origin: &Origin,
     known: &Credentials,
-    hash: Option<String>,
+    hash: Option<&str>,
     key: &TokenKey,
     lifetime: Duration,
 ) -> Result<Option<super::model::Token>, Error> {
     let unchanged = tx.credentials(known.id)?.is_some_and(|now| now == *known);
     let user = tx.user(&UserKey::Id(known.id))?.filter(|_| unchanged);
     let Some(user) = user else { return Ok(None) };
-    tx.signed_in(user.id, now, hash.as_deref())?;
+    tx.signed_in(user.id, now, hash)?;
     let end = Some(now.plus(lifetime).map_err(|rule| Error::broken("a sign-in's end cannot be told", rule))?);
     let token = tx.insert_token(row(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end))?;
     record_sign_in(tx, now, origin, &user, &token)?;
@@ -184,11 +184,11 @@ fn admit(
 fn record_sign_in(
     tx: &Tx<'_>,
     now: Moment,
-    origin: Origin,
+    origin: &Origin,
     user: &User,
     token: &super::model::Token,
 ) -> Result<(), Error> {
-    let actor = Actor { who: Who::Anonymous, origin };
+    let actor = Actor { who: Who::Anonymous, origin: origin.clone() };
     let made = json!({ "token": token.id.get() });
     audit::record(tx, now, &actor, "sign_in", &Object::User(user), made)
 }

@@ -80,7 +80,8 @@ impl Directory {
             let owner = users::existing(tx, &owner)?;
             may(&actor, Deed::IssueToken(&owner))?;
             may_deal_in(&actor, &tx.rights(owner.id)?)?;
-            let token = tx.insert_token(row(owner.id, name.into(), TokenKind::Api, &key, now, end))?;
+            let token =
+                tx.insert_token(row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end))?;
             record(tx, now, &actor, "token.issue", &token)?;
             Ok(token)
         };
@@ -111,7 +112,7 @@ impl Directory {
             may(&actor, Deed::UpdateToken(&owner))?;
             may_deal_in(&actor, &tx.rights(owner.id)?)?;
             not_revoked(&old)?;
-            let name = name.map_or_else(|| old.name.clone(), String::from);
+            let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
             let (_, token) = owned(tx, None, id)?;
             let before = audit::of_token(&old);

@@ -95,7 +95,7 @@ impl Directory {
             None => (key.clone(), None),
         };
         let (actor, now) = (actor.clone(), self.clock.now());
-        self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash, &expected)).await
+        self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash.as_deref(), &expected)).await
     }
 
     /// Changes fields of the actor's own record.
@@ -222,7 +222,7 @@ pub(super) fn update(
     actor: &Actor,
     key: &UserKey,
     fields: &UserFields,
-    hash: Option<String>,
+    hash: Option<&str>,
     expected: &Expected,
 ) -> Result<User, Error> {
     let before = whole(tx, key)?;
@@ -244,7 +244,7 @@ pub(super) fn update(
     }
     let new = save(tx, now, actor, &before, new)?;
     if let Some(hash) = hash {
-        write_password(tx, now, actor, &new, &hash)?;
+        write_password(tx, now, actor, &new, hash)?;
     }
     Ok(new)
 }
@@ -258,7 +258,7 @@ fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Whole, new: Whole) -> 
     if unique(before) != unique(&new) {
         keep_unique(tx, &new.user)?;
     }
-    tx.update_user(&new.user)?;
+    tx.update_user(&new.user, Some(&before.user))?;
     let changes = audit::difference(&picture(before), &picture(&new));
     audit::record(tx, now, actor, "user.update", &Object::User(&new.user), changes)?;
     Ok(new.user)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wardroom::directory::groups::MemberChange;
-use wardroom::directory::listing::{GroupFilters, GroupQuery, UserFilters, UserQuery};
+use wardroom::directory::listing::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::password::Password;
 use wardroom::directory::{Clock, Denial, Directory, Error};
@@ -238,6 +238,14 @@ both! {
             assert_eq!(database.number(&hits("ukas")[..].replace("ukas", "uka")).await, 1);
             assert_eq!(database.number(&hits("str")).await, 0);
         }
+        let found = async |term| {
+            let query = UserQuery { terms: Terms::parse(term).unwrap(), ..UserQuery::by_id(UserFilters::default(), None, 10) };
+            directory.list_users(&operator(), &query).await.unwrap().rows.len()
+        };
+        assert_eq!((found("łuk").await, found("zzyzx").await), (1, 0));
+        // An operator's own SQL is found at once, too.
+        database.sql("UPDATE users SET search_key = 'zzyzx'").await;
+        assert_eq!((found("łuk").await, found("zzyzx").await), (0, 1));
     }
 }
 

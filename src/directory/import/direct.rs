@@ -50,7 +50,7 @@ impl Directory {
         may(actor, Deed::Import)?;
         let (actor, now) = (actor.clone(), self.clock.now());
         self.store
-            .write(move |tx| {
+            .write_alone(move |tx| {
                 records
                     .groups
                     .iter()

@@ -360,7 +360,7 @@ impl Directory {
             import.progress.add(pass.tally.users.read);
             Ok(import)
         };
-        self.store.write(write).await
+        self.store.write_alone(write).await
     }
 
     /// Writes what is new or other, some hundred records a transaction: too much to keep others waiting for all of it.
@@ -389,7 +389,7 @@ impl Directory {
                     pass.tally.check()?;
                     Ok(pass)
                 };
-                pass = self.store.write(work).await?;
+                pass = self.store.write_alone(work).await?;
                 import.progress.add(pass.tally.users.read - before);
             }
         }

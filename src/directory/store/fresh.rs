@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::carry::{analyze, set_triggers};
 use super::open::OpenError;
+use super::search_index::REBUILD;
 use super::tx::Link;
 use super::{Backend, MIGRATION_PATIENCE, migrate, sqlite};
 use crate::directory::Location;
@@ -76,7 +77,8 @@ impl Fresh {
             set_triggers(link, true)?;
             return Ok(analyze(link)?);
         };
-        link.batch("INSERT INTO users_search (users_search) VALUES ('rebuild'); COMMIT")?;
+        link.batch(REBUILD)?;
+        link.batch("COMMIT")?;
         self.link = None;
         if let Some((place, _)) = &self.file {
             let connection = sqlite::connect(&place.path().join("new"), self.patience);

@@ -17,10 +17,12 @@ pub(in crate::directory) fn find(digest: TokenDigest, others: [Option<KeptDigest
         tokens::columns!(),
         ", ",
         users::columns!(),
-        ", (SELECT string_agg(CAST(p.code AS TEXT), ',' ORDER BY p.code) FROM permissions p WHERE p.id IN (\
-              SELECT permission_id FROM user_permissions WHERE user_id = u.id \
-              UNION SELECT gp.permission_id FROM memberships m \
-                JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = u.id)) \
+        ", concat_ws(',', \
+             (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
+                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id), \
+             (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM memberships m \
+                JOIN group_permissions gp ON gp.group_id = m.group_id \
+                JOIN permissions p ON p.id = gp.permission_id WHERE m.user_id = u.id)) \
          FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest IN ($1, $2, $3)",
     ))
     .bind(KeptDigest::Sha256(digest))

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::fault::StoreError;
 use super::inventory::{Numbered, WholeDeleted};
+use super::search_index::REBUILD;
 use super::sql::{Sql, Value};
 use super::tx::{Driver, Link, Tx};
 use super::users::search_key;
@@ -93,7 +94,7 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
     for index in &indexes {
         link.batch(&index.definition)?;
     }
-    link.batch(tx.either("INSERT INTO users_search (users_search) VALUES ('rebuild')", WITH_TRIGGERS))?;
+    link.batch(tx.either(REBUILD, WITH_TRIGGERS))?;
     link.batch("INSERT INTO identity_changes (scope) VALUES ('all')")?;
     link.batch(COUNT_MEMBERS)?;
     tx.count_ids_on()?;
@@ -166,7 +167,8 @@ impl Tx<'_> {
     /// Writes every column of an existing user, and its groups and permissions.
     pub(in crate::directory) fn rewrite_user(&self, whole: &WholeUser, old: &WholeUser) -> Result<(), Error> {
         let user = &whole.user;
-        self.update_user(user)?;
+        // Whoever had to give up a name to somebody else is not as it was.
+        self.update_user(user, None)?;
         let rest = "UPDATE users SET password = $1, last_seen_at = $2 WHERE id = $3";
         self.execute(&Sql::new(rest).bind(whole.password.as_str()).bind(user.last_seen_at).bind(user.id))?;
         if user.groups != old.user.groups {

@@ -33,7 +33,7 @@ macro_rules! user {
         concat!(
             "SELECT ",
             users::columns!(),
-            ", u.password, (SELECT string_agg(CAST(p.code AS TEXT), ',' ORDER BY p.code) FROM user_permissions up \
+            ", u.password, (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id) FROM users u"
         )
     };
@@ -99,7 +99,7 @@ pub(in crate::directory) fn users_after(id: i64, limit: i64) -> Sql {
 pub(in crate::directory) fn groups() -> Sql {
     Sql::new(
         "SELECT g.id, g.name, g.notes, (SELECT count(*) FROM memberships m WHERE m.group_id = g.id), g.created_at, \
-         g.updated_at, (SELECT string_agg(CAST(p.code AS TEXT), ',' ORDER BY p.code) FROM group_permissions gp \
+         g.updated_at, (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM group_permissions gp \
            JOIN permissions p ON p.id = gp.permission_id WHERE gp.group_id = g.id) FROM groups g ORDER BY g.id",
     )
 }

@@ -49,6 +49,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0005_users_count.sql"),
         postgres: include_str!("../../../migrations/postgres/0005_users_count.sql"),
     },
+    Migration {
+        version: 6,
+        name: "search_pending",
+        sqlite: include_str!("../../../migrations/sqlite/0006_search_pending.sql"),
+        postgres: include_str!("../../../migrations/postgres/0006_search_pending.sql"),
+    },
 ];
 
 /// The schema version this program works with.

@@ -41,6 +41,7 @@ mod paging;
 pub(super) mod permissions;
 mod plan;
 pub(super) mod restoring;
+mod search_index;
 pub(super) mod tokens;
 pub(super) mod user_list;
 pub(super) mod users;
@@ -229,17 +230,27 @@ impl Store {
         }
     }
 
-    /// Does `work` in a transaction and returns when it is durable, or has changed nothing.
+    /// Does `work` in a transaction and returns when it is durable, or has changed nothing. It may share the
+    /// transaction with other work, and be run again when that fails.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.check_in_place()?;
+        self.writes.inc();
+        self.writer.write(work).await
+    }
+
+    /// The same for work that is too much to be run again: it is run once, in a transaction of its own.
+    pub(super) async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
-        if let Backend::Sqlite { readers, .. } = &self.backend {
-            readers.check_in_place()?;
-        }
+        self.check_in_place()?;
         self.writes.inc();
-        self.writer.write(work).await
+        self.writer.write_alone(work).await
     }
 
     /// The counter of reads, for the metrics.
@@ -287,7 +298,7 @@ impl Backend {
     fn link(&self) -> Result<Link, StoreError> {
         match self {
             Self::Sqlite { directory, patience, .. } => {
-                Ok(Link::Sqlite(sqlite::connect(directory, *patience)?))
+                Ok(Link::Sqlite(sqlite::writer(directory, *patience)?))
             }
             Self::Postgres { url, patience, .. } => Link::postgres(url, *patience),
         }

@@ -150,6 +150,20 @@ pub(super) fn connect(directory: &Path, patience: Duration) -> Result<Connection
     Ok(connection)
 }
 
+/// KiB of pages that the writing connection may keep. It alone keeps them from one transaction to the next: readers lose
+/// theirs with every commit.
+const WRITER_CACHE: i64 = 32 * 1024;
+/// Pages in the log after which they are copied into the file. Beyond these it would need a second index to search.
+const CHECKPOINT: i64 = 4000;
+
+/// The same for writing.
+pub(super) fn writer(directory: &Path, patience: Duration) -> Result<Connection, rusqlite::Error> {
+    let connection = connect(directory, patience)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+    Ok(connection)
+}
+
 /// Refuses a SQLite library that is known to lose data.
 pub(super) fn check_library() -> Result<(), OpenError> {
     if rusqlite::version_number() < OLDEST_SAFE_VERSION {

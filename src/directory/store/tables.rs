@@ -196,7 +196,7 @@ mod tests {
 
     const SQLITE: &str = "SELECT t.name, c.name, c.type, c.pk, t.sql LIKE '%AUTOINCREMENT%' \
          FROM pragma_table_list l JOIN sqlite_schema t ON t.name = l.name JOIN pragma_table_info(l.name) c \
-         WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite_%'";
+         WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite_%' AND l.name <> 'users_search_pending'";
     const POSTGRES: &str = "SELECT c.table_name::text, c.column_name::text, c.data_type::text, \
            coalesce(k.ordinal_position, 0)::bigint, (max(is_identity) OVER (PARTITION BY c.table_name) = 'YES')::int::bigint \
          FROM information_schema.columns c LEFT JOIN (information_schema.key_column_usage k \

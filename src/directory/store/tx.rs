@@ -3,7 +3,7 @@
 //! It runs on the writer's own thread, where waiting is allowed; so a use case reads top to bottom and
 //! needs no asynchronous closures.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use deadpool_postgres::Client;
@@ -115,11 +115,13 @@ pub(in crate::directory) struct Tx<'a> {
     link: &'a Link,
     /// The end of the audit trail, once this transaction has read or written it: nobody else writes meanwhile.
     pub(super) audit_head: RefCell<Option<Vec<u8>>>,
+    /// Whether anything was sent but statements that read, and came back.
+    touched: Cell<bool>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(link: &'a Link) -> Self {
-        Self { link, audit_head: RefCell::default() }
+        Self { link, audit_head: RefCell::default(), touched: Cell::default() }
     }
 
     /// Forgets what it knows of its own writes: they were taken back.
@@ -127,8 +129,17 @@ impl<'a> Tx<'a> {
         self.audit_head = RefCell::default();
     }
 
+    /// Whether the transaction is any other than it was when this was last asked.
+    pub(super) fn take_touched(&self) -> bool {
+        self.touched.take()
+    }
+
     pub(in crate::directory) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
-        self.link.all(sql)
+        let rows = self.link.all(sql);
+        if rows.is_err() || !sql.text().starts_with("SELECT") {
+            self.touched.set(true);
+        }
+        rows
     }
 
     /// The first row, if there is one.
@@ -137,11 +148,13 @@ impl<'a> Tx<'a> {
     }
 
     pub(super) fn execute(&self, sql: &Sql) -> Result<u64, StoreError> {
+        self.touched.set(true);
         self.link.execute(sql)
     }
 
-    /// The connection it runs on.
+    /// The connection it runs on, to do with as one likes.
     pub(super) fn link(&self) -> &'a Link {
+        self.touched.set(true);
         self.link
     }
 

@@ -1,6 +1,7 @@
 //! The statements of the list of users.
 
 use super::paging::{self, Shape, during, within};
+use super::search_index::CANDIDATES;
 use super::users::columns;
 use super::{Dialect, Sql};
 use crate::directory::listing::{Terms, UserColumn, UserFilters, UserQuery};
@@ -120,8 +121,7 @@ fn groups(sql: &mut Sql, filters: &UserFilters) {
 /// ASCII case. PostgreSQL's index serves LIKE itself; SQLite's is asked for candidates first.
 fn search(sql: &mut Sql, dialect: Dialect, terms: &Terms) {
     if let (Dialect::Sqlite, Some(trigrams)) = (dialect, terms.trigrams()) {
-        sql.push(" AND u.id IN (SELECT rowid FROM users_search WHERE users_search MATCH ");
-        sql.push_arg(trigrams).push(")");
+        sql.push(CANDIDATES).push_arg(trigrams).push(")");
     }
     like(sql, "u.search_key", terms);
 }

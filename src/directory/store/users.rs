@@ -1,9 +1,11 @@
 //! Statements about users.
 
+use std::str::FromStr;
+
 use super::Tx;
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
-use super::sql::Sql;
+use super::sql::{Sql, Value};
 use crate::directory::error::Error;
 use crate::directory::model::{Moment, User, UserId, UserKey, fold};
 use crate::directory::users::Whole;
@@ -13,8 +15,7 @@ macro_rules! columns {
     () => {
         "u.id, u.username, u.mobile_number, u.email, u.avatar, u.first_name, u.last_name, u.gender, \
          u.is_active, u.is_staff, u.is_admin, u.last_login, u.last_seen_at, u.created_at, u.updated_at, \
-         (SELECT string_agg(CAST(m.group_id AS TEXT), ',' ORDER BY m.group_id) \
-            FROM memberships m WHERE m.user_id = u.id)"
+         (SELECT string_agg(CAST(m.group_id AS TEXT), ',') FROM memberships m WHERE m.user_id = u.id)"
     };
 }
 pub(super) use columns;
@@ -47,14 +48,19 @@ pub(super) fn moment(micros: Option<i64>) -> Result<Option<Moment>, StoreError> 
     micros.map(Moment::from_micros).transpose().map_err(|_| StoreError::corrupt("time"))
 }
 
-/// Numbers that one column holds, with commas between.
-pub(super) fn numbers<T: std::str::FromStr>(
+/// Different numbers that one column holds, with commas between, in rising order. The database is not asked to
+/// sort them: SQLite would make a table for it, which costs more than the rest of a look-up.
+pub(super) fn numbers<T: FromStr + Ord>(
     list: Option<String>,
     what: &'static str,
 ) -> Result<Vec<T>, StoreError> {
     let list = list.unwrap_or_default();
     let parts = list.split(',').filter(|part| !part.is_empty());
-    parts.map(|part| part.parse().map_err(|_| StoreError::corrupt(what))).collect()
+    let numbers = parts.map(|part| part.parse().map_err(|_| StoreError::corrupt(what)));
+    let mut numbers = numbers.collect::<Result<Vec<T>, _>>()?;
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
 }
 
 impl FromRow for Whole {
@@ -74,7 +80,7 @@ fn find_whole(key: &UserKey) -> Sql {
         concat!(
             "SELECT ",
             columns!(),
-            ", (SELECT string_agg(CAST(p.code AS TEXT), ',' ORDER BY p.code) FROM user_permissions up \
+            ", (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
                 JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id) FROM users u WHERE u.",
         ),
     )
@@ -138,31 +144,38 @@ impl Tx<'_> {
         user: &User,
         hash: &str,
     ) -> Result<UserId, Error> {
-        let (column, parameter) = if id.is_some() { (", id", ", $18") } else { ("", "") };
-        let mut sql = Sql::new(
-            "INSERT INTO users (username, username_key, mobile_number, email, email_key, avatar, first_name, \
-             last_name, gender, is_active, is_staff, is_admin, last_login, created_at, updated_at, search_key, \
-             password",
-        );
-        sql.push(column)
-            .push(") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17");
-        sql.push(parameter).push(") RETURNING id");
-        let sql = written(sql, user).bind(hash);
-        let sql = if let Some(id) = id { sql.bind(id) } else { sql };
+        let mut columns: Vec<(&str, Value)> = written(user).into();
+        columns.push(("password", hash.into()));
+        columns.extend(id.map(|id| ("id", id.into())));
+        let mut sql = Sql::new("INSERT INTO users (updated_at");
+        for (name, _) in &columns {
+            sql.push(", ").push(name);
+        }
+        sql.push(") VALUES (").push_arg(user.updated_at);
+        for (_, value) in columns {
+            sql.push(", ").push_arg(value);
+        }
+        sql.push(") RETURNING id");
         let new: Option<i64> = self.first(&sql)?;
         let id =
             new.and_then(|id| UserId::try_from(id).ok()).ok_or_else(|| StoreError::corrupt("new user id"))?;
         Ok(self.index_user(id, user).map(|()| id)?)
     }
 
-    /// Writes every column of an existing user but its password.
-    pub(in crate::directory) fn update_user(&self, user: &User) -> Result<(), Error> {
-        let sql = Sql::new(
-            "UPDATE users SET username = $1, username_key = $2, mobile_number = $3, email = $4, email_key = $5, \
-             avatar = $6, first_name = $7, last_name = $8, gender = $9, is_active = $10, is_staff = $11, \
-             is_admin = $12, last_login = $13, created_at = $14, updated_at = $15, search_key = $16 WHERE id = $17",
-        );
-        self.execute(&written(sql, user).bind(user.id))?;
+    /// Writes the columns of an existing user but its password; of one that is known as it is, only what differs: to
+    /// name a column is to write it anew in every index that has it.
+    pub(in crate::directory) fn update_user(&self, user: &User, before: Option<&User>) -> Result<(), Error> {
+        let mut sql = Sql::new("UPDATE users SET updated_at = ");
+        sql.push_arg(user.updated_at);
+        let held = before.map(written);
+        let mut held = held.iter().flatten();
+        for (name, value) in written(user) {
+            if held.next().is_none_or(|(_, held)| *held != value) {
+                sql.push(", ").push(name).push(" = ").push_arg(value);
+            }
+        }
+        sql.push(" WHERE id = ").push_arg(user.id);
+        self.execute(&sql)?;
         Ok(())
     }
 
@@ -232,24 +245,25 @@ impl Tx<'_> {
     }
 }
 
-/// Binds `$1` to `$16` of the statements above.
-fn written(sql: Sql, user: &User) -> Sql {
-    sql.bind(user.username.as_str())
-        .bind(fold(&user.username))
-        .bind(user.mobile_number.as_deref())
-        .bind(user.email.as_deref())
-        .bind(fold(user.email.as_deref().unwrap_or_default()))
-        .bind(user.avatar.as_deref())
-        .bind(user.first_name.as_str())
-        .bind(user.last_name.as_str())
-        .bind(user.gender.as_deref())
-        .bind(user.is_active)
-        .bind(user.is_staff)
-        .bind(user.is_admin)
-        .bind(user.last_login)
-        .bind(user.created_at)
-        .bind(user.updated_at)
-        .bind(search_key(user.id, user))
+/// The columns that are written of a user beside the time of it.
+fn written(user: &User) -> [(&'static str, Value); 15] {
+    [
+        ("username", user.username.as_str().into()),
+        ("username_key", fold(&user.username).into()),
+        ("mobile_number", user.mobile_number.as_deref().into()),
+        ("email", user.email.as_deref().into()),
+        ("email_key", fold(user.email.as_deref().unwrap_or_default()).into()),
+        ("avatar", user.avatar.as_deref().into()),
+        ("first_name", user.first_name.as_str().into()),
+        ("last_name", user.last_name.as_str().into()),
+        ("gender", user.gender.as_deref().into()),
+        ("is_active", user.is_active.into()),
+        ("is_staff", user.is_staff.into()),
+        ("is_admin", user.is_admin.into()),
+        ("last_login", user.last_login.into()),
+        ("created_at", user.created_at.into()),
+        ("search_key", search_key(user.id, user).into()),
+    ]
 }
 
 /// All that a search looks at, folded. U+001F keeps a term from matching across two fields.

@@ -1,16 +1,21 @@
 //! The one thread of this process that writes.
 //!
 //! Work arrives as closures over a [`Tx`]. Whatever waits when the thread is free goes into one
-//! transaction, each piece behind a savepoint of its own, so that one flush to disk pays for all of
-//! them; nobody is told "done" before the commit that made it durable.
+//! transaction, so that one flush to disk pays for all of it; nobody is told "done" before the commit that
+//! made it durable.
+//!
+//! Nearly always every piece succeeds, or is refused before it has written anything. So the pieces follow each
+//! other without savepoints, which would cost as much as the work. When one fails after it has written, all is
+//! taken back and done again, each piece behind a savepoint: that is why work must be such that it can be run
+//! again. What cannot be has a transaction to itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Backend;
 use super::fault::StoreError;
 use super::tx::{Link, Tx};
+use super::{Backend, search_index};
 use crate::directory::error::Error;
 
 /// Pieces of work that may wait; a further one waits with its sender.
@@ -22,36 +27,44 @@ const BATCH: usize = 64;
 trait Job: Send {
     /// Runs the work; tells whether its changes shall stay.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Whether it may share a transaction, and then be run again.
+    fn shares(&self) -> bool;
     /// Tells the waiting caller, after the commit or instead of it.
-    fn finish(self: Box<Self>, committed: Result<(), Error>);
+    fn finish(&mut self, committed: Result<(), Error>);
 }
 
 struct Work<F, T> {
-    work: Option<F>,
+    work: F,
+    shares: bool,
     result: Result<T, Error>,
-    reply: oneshot::Sender<Result<T, Error>>,
+    reply: Option<oneshot::Sender<Result<T, Error>>>,
 }
 
 impl<F, T> Job for Work<F, T>
 where
-    F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send,
+    F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send,
     T: Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        if let Some(work) = self.work.take() {
-            // A bug in one piece of work must not take the writer along: its savepoint is rolled back.
-            self.result = catch_unwind(AssertUnwindSafe(|| work(tx)))
-                .unwrap_or_else(|_| Err(Error::broken("a write failed", "the work panicked")));
-        }
+        // A bug in one piece of work must not take the writer along: what it has done is taken back.
+        self.result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
+            .unwrap_or_else(|_| Err(Error::broken("a write failed", "the work panicked")));
         self.result.is_ok()
     }
 
-    fn finish(self: Box<Self>, committed: Result<(), Error>) {
-        // A caller that has gone away no longer wants to know.
-        let _ = self.reply.send(match (self.result, committed) {
-            (Ok(_), Err(error)) => Err(error),
-            (result, _) => result,
-        });
+    fn shares(&self) -> bool {
+        self.shares
+    }
+
+    fn finish(&mut self, committed: Result<(), Error>) {
+        let result = std::mem::replace(&mut self.result, Err(undone()));
+        if let Some(reply) = self.reply.take() {
+            // A caller that has gone away no longer wants to know.
+            let _ = reply.send(match (result, committed) {
+                (Ok(_), Err(error)) => Err(error),
+                (result, _) => result,
+            });
+        }
     }
 }
 
@@ -69,57 +82,104 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    /// Does the work in a transaction and returns when it is durable, or has changed nothing.
+    /// Does the work in a transaction, beside other work, and returns when it is durable, or has changed nothing.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        self.hand_in(work, true).await
+    }
+
+    /// The same in a transaction of its own.
+    pub(super) async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
+        let mut work = Some(work);
+        self.hand_in(move |tx: &mut Tx<'_>| work.take().map_or_else(|| Err(undone()), |work| work(tx)), false)
+            .await
+    }
+
+    async fn hand_in<T, F>(&self, work: F, shares: bool) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
         let (reply, result) = oneshot::channel();
-        let undone = || Error::broken("a write failed", "the work was not run");
-        let job = Box::new(Work { work: Some(work), result: Err(undone()), reply });
+        let job = Box::new(Work { work, shares, result: Err(undone()), reply: Some(reply) });
         self.queue.send(job).await.map_err(|_| undone())?;
         result.await.map_err(|_| undone())?
     }
+}
+
+fn undone() -> Error {
+    Error::broken("a write failed", "the work was not run")
 }
 
 fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut link = None;
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let committed = commit(backend, &mut link, &mut batch);
-        if committed.is_err() {
-            // The connection's state is not known: the next transaction gets a new one.
-            if let Some(lost) = link.take() {
-                lost.discard();
+        for jobs in batch.chunk_by_mut(|one, next| one.shares() && next.shares()) {
+            let committed = commit(backend, &mut link, jobs);
+            if committed.is_err() {
+                // The connection's state is not known: the next transaction gets a new one.
+                if let Some(lost) = link.take() {
+                    lost.discard();
+                }
+            }
+            for job in jobs {
+                job.finish(committed.as_ref().map_err(copy).copied());
             }
         }
-        for job in batch.drain(..) {
-            job.finish(committed.as_ref().map_err(copy).copied());
-        }
+        batch.clear();
     }
 }
 
-fn commit(backend: &Backend, link: &mut Option<Link>, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+/// PostgreSQL takes `COMMIT` for `ROLLBACK`, without an error, where a statement has failed; `SELECT` it does not take.
+const COMMIT: &str = "SELECT 1; COMMIT";
+
+fn commit(backend: &Backend, link: &mut Option<Link>, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     let link = begin(backend, link)?;
-    let mut tx = Tx::new(link);
-    if let [only] = batch {
-        // PostgreSQL takes COMMIT for ROLLBACK, without an error, where a statement has failed; SELECT it does not take.
-        let end = if only.run(&mut tx) { "SELECT 1; COMMIT" } else { "ROLLBACK" };
-        return link.batch(end);
+    if let [only] = jobs {
+        if !only.run(&mut Tx::new(link)) {
+            return link.batch("ROLLBACK");
+        }
+    } else if !run_together(link, jobs) {
+        link.batch("ROLLBACK")?;
+        link.begin()?;
+        run_apart(link, jobs)?;
     }
+    search_index::bring_up_to_date(link)?;
+    link.batch(COMMIT)
+}
+
+/// Runs the work of all; tells whether what each has done may stay.
+fn run_together(link: &Link, jobs: &mut [Box<dyn Job>]) -> bool {
+    let mut tx = Tx::new(link);
+    jobs.iter_mut().all(|job| {
+        let stays = job.run(&mut tx);
+        !tx.take_touched() || stays
+    })
+}
+
+/// Does the same, and takes back what those have done that fail, and no more.
+fn run_apart(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let mut tx = Tx::new(link);
     // Each word to PostgreSQL is a journey: what ends one piece begins the next.
-    let mut next = "SAVEPOINT piece";
-    for job in batch {
-        link.batch(next)?;
-        next = if job.run(&mut tx) {
-            "RELEASE piece; SAVEPOINT piece"
+    let mut end = "";
+    for job in jobs {
+        link.batch(&format!("{end}SAVEPOINT piece"))?;
+        end = if job.run(&mut tx) {
+            "RELEASE piece; "
         } else {
             tx.forget();
-            "ROLLBACK TO piece"
+            "ROLLBACK TO piece; RELEASE piece; "
         };
     }
-    link.batch(&format!("{next}; COMMIT"))
+    link.batch(end)
 }
 
 /// Begins a transaction; a connection that died since the last one is replaced.
@@ -146,19 +206,111 @@ fn copy(error: &StoreError) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex, mpsc};
+
+    use crate::directory::error::Error;
     use crate::directory::store::trial::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
+
+    /// Keeps the writer's thread until the sender is dropped, so that a test's work comes together.
+    async fn hold(store: &Store, dropped: mpsc::Receiver<()>) {
+        let dropped = Mutex::new(dropped);
+        let held = store.write(move |_| {
+            let _ = dropped.lock().unwrap().recv();
+            Ok(())
+        });
+        held.await.unwrap();
+    }
+
+    fn group(name: &str) -> Sql {
+        Sql::new(
+            "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) \
+             VALUES ($1, $1, '', 0, 0, '')",
+        )
+        .bind(name)
+    }
+
+    /// Of work that shares a transaction, each piece stays or goes by itself, whenever and however it fails, and
+    /// what is run again is not done twice.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_piece_that_fails_takes_nothing_else_along() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let runs = Arc::new(AtomicUsize::new(0));
+            let piece = |name: &'static str, outcome: fn() -> Result<(), Error>| {
+                let runs = Arc::clone(&runs);
+                store.write(move |tx| {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    tx.execute(&group(name))?;
+                    outcome()
+                })
+            };
+            let twice = "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) \
+                         SELECT id, name, '', '', 0, 0, '' FROM groups";
+            let read = |outcome: fn() -> Result<(), Error>| {
+                store.write(move |tx| {
+                    tx.first::<i64>(&Sql::new("SELECT count(*) FROM groups"))?;
+                    outcome()
+                })
+            };
+            let refused = || Err(Error::not_found("group", "refused"));
+            let (holding, dropped) = mpsc::channel();
+            let (_, a, b, c, d, e, f, g, ()) = tokio::join!(
+                hold(&store, dropped),
+                piece("a", || Ok(())),
+                read(refused),
+                piece("c", refused),
+                piece("d", || panic!("a bug")),
+                store.write(move |tx| Ok(tx.execute(&Sql::new(twice))?)),
+                piece("f", || Ok(())),
+                store.write_alone(|tx| Ok(tx.execute(&group("g"))?)),
+                async move { drop(holding) },
+            );
+            assert!(a.is_ok() && f.is_ok() && g.is_ok());
+            assert!(matches!((b, c), (Err(Error::NotFound { .. }), Err(Error::NotFound { .. }))));
+            assert!(d.is_err() && e.is_err());
+            assert_eq!(runs.load(Ordering::Relaxed), 2 + 4);
+            let kept: Vec<String> = store.all(Sql::new("SELECT name FROM groups ORDER BY id")).await.unwrap();
+            assert_eq!(kept, ["a", "f", "g"]);
+        })
+        .await;
+    }
+
+    /// A refusal that has written nothing makes nobody do anything again.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_refusal_costs_the_others_nothing() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let runs = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&runs);
+            let (holding, dropped) = mpsc::channel();
+            let (_, written, refused, ()) = tokio::join!(
+                hold(&store, dropped),
+                store.write(move |tx| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    Ok(tx.execute(&group("a"))?)
+                }),
+                store.write(|tx| {
+                    tx.first::<i64>(&Sql::new("SELECT count(*) FROM groups"))?;
+                    Err::<(), _>(Error::not_found("group", "refused"))
+                }),
+                async move { drop(holding) },
+            );
+            assert!(written.is_ok() && refused.is_err());
+            assert_eq!(runs.load(Ordering::Relaxed), 1);
+        })
+        .await;
+    }
 
     /// PostgreSQL undoes a transaction in which a statement has failed, whoever passed over it: nobody is told
     /// that it is done.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_undone_is_not_told_to_be_done() {
-        let group = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) \
-             VALUES ('a', 'a', '', 0, 0, '')";
         on_both(async |settings| {
             let store = Store::open(&settings).await.unwrap();
             let written = store.write(move |tx| {
-                tx.execute(&Sql::new(group))?;
+                tx.execute(&group("a"))?;
                 let _ = tx.execute(&Sql::new("DELETE FROM nothing_of_that_name"));
                 Ok(())
             });
