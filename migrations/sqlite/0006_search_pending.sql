@@ -1,7 +1,7 @@
 -- Which users the search index is behind on. Each statement that writes to the index costs it a segment of its own,
 -- so triggers only note who has changed, and the program takes the notes away before it commits, all in one statement:
 -- that brings the index up to date. A search looks at the index and at those noted here, so it finds everybody
--- whoever wrote, an operator's own SQL among them, whose notes the program's next transaction takes away. PostgreSQL
+-- whoever wrote, an operator's own SQL among them, whose notes the program's next transactions take away. PostgreSQL
 -- keeps a list like this inside its index; the twin of this file has the same number and nothing to do.
 
 CREATE TABLE users_search_pending (

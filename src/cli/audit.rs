@@ -37,8 +37,8 @@ pub(super) struct List {
     /// Only what the person with this id did.
     #[arg(long, value_name = "ID")]
     actor: Option<i64>,
-    /// Only what was done to objects of this kind: user, group, token or directory.
-    #[arg(long, value_name = "KIND")]
+    /// Only what was done to objects of this kind.
+    #[arg(long, value_name = "KIND", value_parser = ["user", "group", "token", "directory"])]
     object_kind: Option<String>,
     /// Only what was done to the object with this id.
     #[arg(long, value_name = "ID")]
@@ -70,8 +70,13 @@ pub(super) struct Export {
 #[derive(Args)]
 pub(super) struct Verify {
     /// The head that an earlier verification printed: it must still be in the chain, or events were cut off.
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", value_parser = head)]
     expect_head: Option<String>,
+}
+
+fn head(text: &str) -> Result<String, &'static str> {
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { Ok(text.to_ascii_lowercase()) } else { Err("a head has 64 hexadecimal digits") }
 }
 
 pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mistake> {
@@ -90,8 +95,7 @@ pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mist
             Ok(Report::silent())
         }
         AuditVerb::Verify(Verify { expect_head }) => {
-            let expected = expect_head.map(|head| head.to_ascii_lowercase());
-            let found = directory.verify_audit(&operator(), expected.as_deref()).await?;
+            let found = directory.verify_audit(&operator(), expect_head.as_deref()).await?;
             Ok(verdict(&found))
         }
     }

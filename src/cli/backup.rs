@@ -57,7 +57,7 @@ pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, Mistak
 }
 
 fn report(checked: &Checked, told: &str) -> Report {
-    let Checked { manifest, faults, broken_trail } = checked;
+    let Checked { manifest, faults, miscounted, broken_trail } = checked;
     let mut text = format!("{told}: {}.\n", content(manifest));
     for left in &manifest.left_out {
         text += &format!("Warning: left out {left}.\n");
@@ -65,11 +65,14 @@ fn report(checked: &Checked, told: &str) -> Report {
     for fault in faults.iter().chain(broken_trail) {
         text += &format!("Fault in the database, copied as it was: {fault}.\n");
     }
+    for fault in miscounted {
+        text += &format!("Fault in the database, which a restore puts right: {fault}.\n");
+    }
     let mut report = Report::new(
         text,
-        json!({ "manifest": about(manifest), "faults": faults, "broken_trail": broken_trail }),
+        json!({ "manifest": about(manifest), "faults": faults, "miscounted": miscounted, "broken_trail": broken_trail }),
     );
-    report.code = (!faults.is_empty() || broken_trail.is_some()).into();
+    report.code = (!faults.is_empty() || !miscounted.is_empty() || broken_trail.is_some()).into();
     report
 }
 

@@ -4,7 +4,7 @@
 //! `GET /api/users/me`, so that the documentation's examples work as they stand but for the host.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 
@@ -63,7 +63,10 @@ async fn serve(config: Config) -> Result<Report, Mistake> {
     Ok(Report::silent())
 }
 
-fn invitation(personas: &[Persona], scheme: &str, address: SocketAddr) -> String {
+fn invitation(personas: &[Persona], scheme: &str, mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     let mut text = String::from(
         "Wardroom demo: example people in a throw-away directory. Try, in another terminal:\n\n",
     );

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::context::{operator, settings};
 use super::report::{Mistake, Report};
-use crate::config::Config;
+use crate::config::{AccessLog, Config};
 use crate::directory::listing::{UserFilters, UserQuery};
-use crate::directory::{Clock, Directory};
+use crate::directory::{Clock, Directory, Faults};
+use crate::http::server::tls_config;
 
 /// How a check came out.
 struct Finding {
@@ -36,6 +37,8 @@ impl Verdict {
 /// Runs every check. The report's exit code is 1 when one found a fault.
 pub(super) async fn run(config: Config) -> Result<Report, Mistake> {
     let mut findings = vec![public_address(&config)];
+    findings.extend(tls(&config));
+    findings.extend(stale(&config));
     match Directory::open(&settings(&config), Clock::system()?).await {
         Err(error) => findings.push(fault("database", error.to_string())),
         Ok(directory) => {
@@ -62,16 +65,29 @@ fn public_address(config: &Config) -> Finding {
 }
 
 async fn integrity(directory: &Directory) -> Result<Finding, Mistake> {
-    let faults = directory.faults().await?;
-    Ok(match faults.as_slice() {
-        [] => good("integrity", "nothing is damaged".to_owned()),
-        [first, ..] => fault(
-            "integrity",
-            format!(
-                "{} faults, the first: {first}; stop the server, keep a copy, restore a backup",
-                faults.len()
-            ),
-        ),
+    let Faults { damage, miscounted, recount } = directory.faults().await?;
+    let (faults, remedy) = match (damage.as_slice(), miscounted.as_slice()) {
+        ([], []) => return Ok(good("integrity", "nothing is damaged".to_owned())),
+        ([], _) => (miscounted, format!("servers may run; put it right with: {recount}")),
+        _ => (damage, "stop the server, keep a copy, restore a backup".to_owned()),
+    };
+    let first = faults.first().map(String::as_str).unwrap_or_default();
+    Ok(fault("integrity", format!("{} faults, the first: {first}; {remedy}", faults.len())))
+}
+
+/// Only where one setting takes away what another is for.
+fn stale(config: &Config) -> Option<Finding> {
+    let text = "access_log = all has every request ask the database, so serve_stale_for does nothing: log at the proxy";
+    let is_lost = config.access_log == AccessLog::All && !config.serve_stale_for.is_zero();
+    is_lost.then(|| Finding { check: "serve_stale_for", verdict: Verdict::Warning, text: text.to_owned() })
+}
+
+/// Only where the server speaks TLS itself.
+fn tls(config: &Config) -> Option<Finding> {
+    let (certificate, key) = (config.tls_certificate.as_ref()?, config.tls_key.as_ref()?);
+    Some(match tls_config(certificate, key) {
+        Ok(_) => good("tls", format!("{} and its key belong together", certificate.display())),
+        Err(error) => fault("tls", error.to_string()),
     })
 }
 

@@ -218,6 +218,9 @@ fn text(imported: &Imported) -> String {
         (true, _, _) => "\nNothing was written.\n",
         (false, true, _) => "\nA dry run: nothing was written, and nothing is in the way.\n",
         (false, false, true) => "\nDone.\n",
+        (false, false, false) if imported.counts().iter().all(|(_, counts)| counts.read == 0) => {
+            "\nDone: there was nothing in it.\n"
+        }
         (false, false, false) => "\nDone: all of it was there already.\n",
     }
 }

@@ -82,7 +82,7 @@ enum Verb {
     Restore(restore::Restore),
     /// Copy the whole directory into another database, PostgreSQL or SQLite, and compare every row.
     Move(moving::Move),
-    /// Users: add, list, show, edit, disable, enable, set-password, delete.
+    /// Users: add, list, show, edit, disable, enable, set-password, delete, deleted, restore, purge.
     #[command(subcommand)]
     User(user::UserVerb),
     /// Groups: add, list, edit, delete, add-member, remove-member.
@@ -94,7 +94,7 @@ enum Verb {
     /// Permissions: list.
     #[command(subcommand)]
     Permission(permission::PermissionVerb),
-    /// The audit trail: list, verify.
+    /// The audit trail: list, export, verify.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
     /// Bring people in: from a Django database, lines of JSON, or a table.

@@ -102,6 +102,8 @@ impl Server {
         warn_if_reachable_in_clear(&listeners, tls.is_some());
         raise_file_limit(config.max_connections);
         let app = App::new(directory, HttpSettings::from(config), Metrics::default());
+        // It was opened a moment ago.
+        app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {
             Mistake::inside(format!("the system gives no more threads ({error}): set fewer threads"))
         })?;

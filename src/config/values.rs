@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 /// How a setting's text becomes a value, and back.
@@ -115,7 +116,14 @@ impl<const MIN: u64, const MAX: u64> Value for Span<MIN, MAX> {
     }
 
     fn show(value: &Duration) -> String {
-        humantime::format_duration(*value).to_string()
+        const DAY: u64 = 24 * 60 * 60;
+        match value.as_secs() {
+            // The library's months and years are no round numbers of days.
+            days if days >= 30 * DAY && *value == Duration::from_secs(days / DAY * DAY) => {
+                format!("{}days", days / DAY)
+            }
+            _ => humantime::format_duration(*value).to_string(),
+        }
     }
 }
 
@@ -243,7 +251,12 @@ impl Value for LogLevel {
     }
 
     fn parse(text: &str) -> Result<String, String> {
-        let allowed = !text.trim().is_empty() && EnvFilter::builder().parse(text).is_ok();
+        // A lone word that is no level would be taken for a module, and silence everything else.
+        let told = |part: &str| {
+            let part = part.trim();
+            part.contains('=') || (!part.is_empty() && part.parse::<LevelFilter>().is_ok())
+        };
+        let allowed = text.split(',').all(told) && EnvFilter::builder().parse(text).is_ok();
         if allowed { Ok(text.into()) } else { Err(text.into()) }
     }
 

@@ -48,6 +48,7 @@ use self::password::Hasher;
 use self::ration::Ration;
 pub use self::store::OpenError;
 use self::store::Store;
+pub use self::store::health::Faults;
 
 /// Where the directory is kept.
 #[derive(Clone)]
@@ -175,7 +176,7 @@ impl Directory {
     }
 
     /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.
-    pub async fn faults(&self) -> Result<Vec<String>, Error> {
+    pub async fn faults(&self) -> Result<Faults, Error> {
         self.store.faults().await
     }
 }

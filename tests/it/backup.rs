@@ -79,7 +79,8 @@ async fn check(file: &Path) -> Result<(), String> {
     let checked =
         check_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Arc::new(|_| true)).await;
     let checked = checked.map_err(|trouble| trouble.to_string())?;
-    let faults: Vec<_> = checked.faults.into_iter().chain(checked.broken_trail).collect();
+    let faults = checked.faults.into_iter().chain(checked.miscounted).chain(checked.broken_trail);
+    let faults: Vec<_> = faults.collect();
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
 }
 
@@ -115,7 +116,7 @@ both! {
             let directory = place.open(&Clock::system().unwrap()).await;
             assert_eq!(directory.authenticate(&key).await.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert_eq!(directory.faults().await.unwrap(), [""; 0]);
+            assert!(directory.faults().await.unwrap().is_none());
             assert_eq!(place.number("SELECT count(*) FROM audit_events WHERE action = 'directory.restore'").await, 1);
             if other == backend {
                 assert_eq!(content(&place).await, before);
@@ -324,7 +325,8 @@ async fn a_damaged_directory_is_replaced() {
         assert!(database.open(&Clock::system().unwrap()).await.authenticate(&key).await.is_ok());
         let kept = fs::read_dir(data(&database)).unwrap().map(|entry| entry.unwrap().path());
         let kept: Vec<_> = kept
-            .filter(|path| fs::read(path).unwrap() == damage || fs::read(path).unwrap() == b"log")
+            // A file that goes away meanwhile is SQLite's own.
+            .filter(|path| fs::read(path).is_ok_and(|content| content == damage || content == b"log"))
             .collect();
         assert_eq!(kept.len(), 2, "{kept:?}");
         kept.iter().for_each(|path| fs::remove_file(path).unwrap());
@@ -511,8 +513,7 @@ async fn a_forged_archive_is_refused() {
         let place = Database::empty(Backend::Sqlite).await;
         let ran = on(&place, &["restore", text(&forged)], "");
         assert!(ran.code != 0, "{about}: {}", ran.out);
-        let left = fs::read_dir(data(&place)).map_or(0, Iterator::count);
-        assert_eq!(left, 0, "{about}: {:?}", ran.err);
+        assert!(!data(&place).exists(), "{about}: {:?}", ran.err);
         assert!(!Path::new("/tmp/escaped").exists() && !place.place().join("escaped").exists());
     }
 }
@@ -587,7 +588,9 @@ async fn an_older_schema_is_upgraded() {
 async fn a_tampered_trail_is_backed_up_and_told() {
     let database = Database::new(Backend::Sqlite).await;
     furnish(&database).await;
-    database.sql("UPDATE audit_events SET actor_name = 'eve' WHERE id = 2").await;
+    database
+        .sql("UPDATE audit_events SET actor_name = 'eve' WHERE id = 2; UPDATE groups SET users_count = 99")
+        .await;
     let file = archive(&database);
     let ran = on(&database, &["backup", text(&file)], "");
     assert!(
@@ -600,10 +603,18 @@ async fn a_tampered_trail_is_backed_up_and_told() {
     let ran = on(&database, &["backup", "verify", text(&file)], "");
     assert!(ran.code == 1 && ran.out.contains("audit event 2"), "{}", ran.out);
     assert!(
+        ran.out.contains("which a restore puts right: group 1 is said to have 99 members"),
+        "{}",
+        ran.out
+    );
+    let ran = on(&database, &["doctor"], "");
+    assert!(ran.code == 1 && ran.out.contains("put it right with: UPDATE groups SET"), "{}", ran.out);
+    assert!(
         works(&database, &["restore", text(&file), "--replace"])
             .out
             .contains("the audit trail was broken when it was backed up")
     );
+    assert!(on(&database, &["doctor"], "").out.contains("nothing is damaged"));
 }
 
 both! {

@@ -89,12 +89,26 @@ both! {
         run(&["user", "delete", "ann", "--yes"]);
         assert!(run(&["user", "deleted", "--search", "ANN"]).out.contains("ann"));
         assert_eq!(run(&["user", "purge", "2", "--yes"]).out, "Purged user 2 (ann).\n");
-        let forged = on(&database, &["audit", "verify", "--expect-head", "00"], "");
+        let forged = on(&database, &["audit", "verify", "--expect-head", &"0".repeat(64)], "");
         assert!(forged.code == 1 && forged.out.contains("not in the chain"), "{}", forged.out);
         assert_eq!(run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
         assert_eq!(run(&["permission", "list", "--json"]).json().as_array().unwrap().len(), 14);
         assert!(run(&["migrate"]).out.contains("up to date"));
         assert!(run(&["doctor"]).out.contains("root is an active admin"));
+        for (args, told) in [
+            (["audit", "verify", "--expect-head", "00"].as_slice(), "a head has 64 hexadecimal digits"),
+            (&["doctor", "--log-level", "loud"], "log_level"),
+        ] {
+            let refused = on(&database, args, "");
+            assert!(refused.code == 2 && refused.err.contains(told), "{}", refused.err);
+        }
+        let place = database.place().join("none.pem").display().to_string();
+        let settings = format!("tls_certificate = {place:?}\ntls_key = {place:?}\n");
+        let file = database.place().join("settings.toml");
+        std::fs::write(&file, settings).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let doctor = on(&database, &["doctor", "--config", &file.display().to_string()], "");
+        assert!(doctor.code == 1 && doctor.out.contains("cannot read the certificate"), "{}{}", doctor.out, doctor.err);
     }
 }
 

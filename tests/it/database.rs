@@ -143,7 +143,7 @@ async fn a_checkpoint_that_was_cut_off_is_put_right() {
     let _ = fs::remove_file(path.with_file_name("wardroom.db-shm"));
     let directory = database.open(&Clock::system().unwrap()).await;
     assert_eq!(database.number("SELECT count(*) FROM audit_events WHERE action = 'x'").await, 2000);
-    assert_eq!(directory.faults().await.unwrap(), Vec::<String>::new());
+    assert!(directory.faults().await.unwrap().is_none());
 }
 
 /// A page of the schema overwritten in place is found at the first look.
@@ -188,4 +188,12 @@ async fn an_absent_postgres_is_told() {
     settings.location = Location::Postgres("postgres://nobody@127.0.0.1:1/none".into());
     let error = Directory::open(&settings, Clock::system().unwrap()).await.err().unwrap().to_string();
     assert!(error.starts_with("the database cannot be reached") && error.contains("check"), "{error}");
+    assert!(error.contains("Connection refused"), "{error}");
+    // One that answers is quoted.
+    let Location::Postgres(url) = &Database::empty(Backend::Postgres).await.location else {
+        panic!("not PostgreSQL")
+    };
+    settings.location = Location::Postgres(format!("{url}_of_nobody"));
+    let error = Directory::open(&settings, Clock::system().unwrap()).await.err().unwrap().to_string();
+    assert!(error.contains("_of_nobody\" does not exist"), "{error}");
 }

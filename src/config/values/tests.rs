@@ -200,7 +200,7 @@ fn words_are_taken_as_they_are_written() {
     takes::<LogLevel>(&["info", "warn,wardroom::http=debug", "off"]);
     takes::<PathBuf>(&["wardroom-data", "/var/lib/wardroom"]);
     refuses::<AccessLog>(&["", "All", "some"]);
-    refuses::<LogLevel>(&["", " ", "info,a=b=c"]);
+    refuses::<LogLevel>(&["", " ", "info,a=b=c", "loud", "info,", "warn,hyper"]);
     refuses::<PathBuf>(&["", "a\0b"]);
     assert_eq!(AccessLog::form(), "one of none, failures, all");
 }

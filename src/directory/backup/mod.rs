@@ -24,6 +24,7 @@ use super::audit;
 use super::error::Error;
 use super::files::{parent, private_place, put};
 use super::model::Moment;
+use super::store::health::Faults;
 use super::store::staged::Staged;
 use super::trouble::{Trouble, Watch};
 use super::{Clock, Directory};
@@ -38,6 +39,8 @@ pub struct Checked {
     pub manifest: Manifest,
     /// What is wrong with the database in it.
     pub faults: Vec<String>,
+    /// Groups whose kept number of members is wrong, which a restore puts right.
+    pub miscounted: Vec<String>,
     /// Where its audit trail was tampered with before it was copied.
     pub broken_trail: Option<String>,
 }
@@ -162,12 +165,16 @@ fn open_copy(file: &Path, unpacked: &Unpacked, now: Moment) -> Result<Staged, Tr
 
 /// Looks for faults in a database that was unpacked.
 fn inspect(staged: &Staged, manifest: Manifest, now: Moment) -> Result<Checked, Trouble> {
-    let mut checked = Checked { manifest, faults: staged.faults()?, broken_trail: None };
-    if !checked.faults.is_empty() {
-        return Ok(checked);
-    }
-    let (walk, told) = (audit::walk(&staged.tx(), None)?, &checked.manifest);
-    let counts = staged.tx().counts(now)?;
+    let Faults { damage, miscounted, .. } = staged.faults()?;
+    let mut checked = Checked { manifest, faults: damage, miscounted, broken_trail: None };
+    let read = audit::walk(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));
+    let (walk, counts) = match read {
+        Ok(read) => read,
+        // What is damaged need not be readable.
+        Err(_) if !checked.faults.is_empty() => return Ok(checked),
+        Err(error) => return Err(error.into()),
+    };
+    let told = &checked.manifest;
     if (counts.users, counts.tokens, counts.audit_events) != (told.users, told.tokens, told.audit_events) {
         checked.faults.push("there are not as many rows as the manifest says".to_owned());
     }

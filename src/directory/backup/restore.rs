@@ -75,8 +75,9 @@ impl Directory {
     ) -> Result<Restored, Trouble> {
         may(actor, Deed::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
-        let work =
-            move || Work { actor, place: Place::new(&settings), now, order, watch }.run(&settings.location);
+        let work = move || {
+            Work { actor, place: Place::new(&settings), now, order, watch }.finish(&settings.location)
+        };
         spawn_blocking(work).await.map_err(|error| Error::broken("a restore failed", error))?
     }
 }
@@ -90,6 +91,20 @@ struct Work {
 }
 
 impl Work {
+    /// Leaves no directory behind where there was none, unless it is one.
+    fn finish(self, location: &Location) -> Result<Restored, Trouble> {
+        let new = match location {
+            Location::Sqlite(directory) if !directory.exists() => Some(directory),
+            _ => None,
+        };
+        let outcome = self.run(location);
+        if let (Err(_), Some(directory)) = (&outcome, new) {
+            // What is not empty stays.
+            let _ = fs::remove_dir(directory);
+        }
+        outcome
+    }
+
     fn run(self, location: &Location) -> Result<Restored, Trouble> {
         let watch = &self.watch;
         let present = self.place.look()?;
@@ -103,7 +118,7 @@ impl Work {
         let unpacked = unpack(&self.order.file, room.path(), true, watch)?;
         let (file, media_unpacked) = (&self.order.file, unpacked.media.clone());
         let staged = open_copy(file, &unpacked, self.now)?;
-        let Checked { manifest, faults, broken_trail } = inspect(&staged, unpacked.manifest, self.now)?;
+        let Checked { manifest, faults, broken_trail, .. } = inspect(&staged, unpacked.manifest, self.now)?;
         // A trail that was tampered with is better than none; a database that is not sound is not.
         if let Some(fault) = faults.first() {
             return Err(Trouble::Damaged {
@@ -163,6 +178,7 @@ impl Work {
             if let (Revoked::Keep, Some(Ok(gone))) = (self.order.revoked, &gone) {
                 gone.keep(tx, self.now)?;
             }
+            tx.count_members()?;
             tx.note_all_changed()?;
             let told = self.told(gone.as_ref());
             Ok(audit::record(tx, self.now, &self.actor, "directory.restore", &Object::Directory, told)?)

@@ -160,7 +160,7 @@ impl Report {
                 "bring them into an empty directory",
             );
         }
-        if survey.users > 0 && survey.active_admins == 0 {
+        if is_empty && survey.users > 0 && survey.active_admins == 0 {
             report
                 .notices
                 .add("the source has no active admin", "make one with `wardroom user add NAME --admin`");

@@ -4,6 +4,7 @@
 //! An empty cell is null where a field can be null, and left out elsewhere; who needs empty text uses lines of JSON.
 
 use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
@@ -47,7 +48,7 @@ const MARK: char = '\'';
 /// A table in a file.
 pub struct Table {
     file: Stable,
-    reader: Option<Reader<File>>,
+    reader: Option<Reader<Quotes<File>>>,
     columns: Vec<String>,
 }
 
@@ -75,7 +76,7 @@ impl Source for Table {
     }
 
     fn rewind(&mut self) -> Result<(), Fault> {
-        let mut reader = ReaderBuilder::new().from_reader(self.file.open()?);
+        let mut reader = ReaderBuilder::new().from_reader(Quotes::new(self.file.open()?));
         let head = reader.headers().map_err(|error| wrong(&error))?;
         // Spreadsheets like to begin a file with a byte order mark.
         self.columns =
@@ -119,8 +120,67 @@ impl Source for Table {
     }
 }
 
+/// Bytes whose quotes are those of RFC 4180, section 2: where one is missing, the reader of tables would take the rest of
+/// the file for one cell.
+struct Quotes<R> {
+    from: R,
+    place: Place,
+    line: u64,
+}
+
+/// Where in a table a byte stands.
+#[derive(Clone, Copy)]
+enum Place {
+    Beginning,
+    Bare,
+    /// In a cell whose quote was opened in this line.
+    Quoted(u64),
+    /// After a quote in such a cell.
+    Closed(u64),
+}
+
+impl<R> Quotes<R> {
+    fn new(from: R) -> Self {
+        Self { from, place: Place::Beginning, line: 1 }
+    }
+
+    fn step(&mut self, byte: u8) -> Result<(), &'static str> {
+        self.place = match (self.place, byte) {
+            (Place::Quoted(opened), b'"') => Place::Closed(opened),
+            (Place::Quoted(opened), _) => Place::Quoted(opened),
+            (Place::Closed(opened), b'"') => Place::Quoted(opened),
+            (_, b',' | b'\r' | b'\n') => Place::Beginning,
+            (Place::Beginning, b'"') => Place::Quoted(self.line),
+            (Place::Closed(_), _) => return Err("there is text after a closing quote"),
+            (Place::Bare, b'"') => return Err("there is a quote in a cell that does not begin with one"),
+            // A byte order mark.
+            (Place::Beginning, 0xef | 0xbb | 0xbf) if self.line == 1 => Place::Beginning,
+            (Place::Beginning | Place::Bare, _) => Place::Bare,
+        };
+        self.line += u64::from(byte == b'\n');
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Quotes<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wrong = |line: u64, why| io::Error::new(ErrorKind::InvalidData, format!("line {line}: {why}"));
+        let length = self.from.read(buffer)?;
+        if let (0, false, Place::Quoted(opened)) = (length, buffer.is_empty(), self.place) {
+            return Err(wrong(opened, "a quote is opened and not closed"));
+        }
+        for byte in buffer.iter().take(length) {
+            self.step(*byte).map_err(|why| wrong(self.line, why))?;
+        }
+        Ok(length)
+    }
+}
+
 fn wrong(error: &csv::Error) -> Fault {
     match error.kind() {
+        csv::ErrorKind::Io(error) if error.kind() == ErrorKind::InvalidData => {
+            Fault::Wrong(error.to_string())
+        }
         csv::ErrorKind::Io(error) => Fault::Unreadable(error.to_string()),
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => Fault::Wrong(format!(
             "line {}: {len} cells, where the first line names {expected_len} columns",
@@ -236,6 +296,12 @@ mod tests {
             (b"username,created_at\na,yesterday\n", "line 2: created_at: Datetime has wrong format"),
             (b"username,email\n,x\n", "line 2: username: it is empty"),
             (b"username\n\xff\n", "line 2: it is not UTF-8"),
+            (b"username,email\na,\"x\nb,y\nc,z\n", "line 2: a quote is opened and not closed"),
+            (b"username,email\na,\"x\"y\n", "line 2: there is text after a closing quote"),
+            (
+                b"username,email\na,x\nb,x\"y\"\n",
+                "line 3: there is a quote in a cell that does not begin with one",
+            ),
         ] {
             let fault = read(text).unwrap_err().to_string();
             assert!(fault.contains(told), "{fault}");
@@ -244,13 +310,15 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_s_table_is_read() {
-        let text = "\u{feff}username,mobile_number,groups,is_staff,email\r\n\"ann, lee\",'+1-555,1; Billing,Yes,\r\n";
+        let text = "\u{feff}\"username\",mobile_number,groups,is_staff,email,first_name\r\n\
+            \"ann, lee\",'+1-555,1; Billing,Yes,,\"\"\"A\"\"\nnn\"\r\n";
         let records = read(text.as_bytes()).unwrap();
         let [Record::User(user)] = records.as_slice() else { panic!("{records:?}") };
         assert_eq!(
             (user.username.as_str(), &user.email, user.is_staff),
             ("ann, lee", &Some(None), Some(true))
         );
+        assert_eq!(user.first_name.as_deref(), Some("\"A\"\nnn"));
         assert_eq!(user.mobile_number, Some(Some("+1-555".to_owned())));
         assert_eq!(user.groups, Some(vec![Reference::Id(1), Reference::Name("Billing".to_owned())]));
     }

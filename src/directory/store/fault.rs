@@ -54,7 +54,7 @@ impl From<tokio_postgres::Error> for StoreError {
             // No answer from the server: the connection is gone, or could not be made. A value that does
             // not fit its column is the one local fault, and a bug.
             return if error.is_closed() || is_io(&error) {
-                Self::Unavailable(error.to_string())
+                Self::Unavailable(told(&error))
             } else {
                 Self::Broken(error.into())
             };
@@ -72,6 +72,15 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
+/// What an operator can do something about: the server's own words, or what the system says of the connection.
+fn told(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        return db.message().to_owned();
+    }
+    let causes = std::iter::successors(std::error::Error::source(error), |source| source.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
 fn is_io(error: &tokio_postgres::Error) -> bool {
     std::iter::successors(std::error::Error::source(error), |source| source.source())
         .any(|source| source.is::<std::io::Error>())
@@ -80,11 +89,8 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => match Self::from(error) {
-                // Whatever keeps a connection from being made, the database cannot be asked now.
-                Self::Broken(error) => Self::Unavailable(error.to_string()),
-                other => other,
-            },
+            // Whatever keeps a connection from being made, the database cannot be asked now.
+            deadpool_postgres::PoolError::Backend(error) => Self::Unavailable(told(&error)),
             other => Self::Unavailable(other.to_string()),
         }
     }

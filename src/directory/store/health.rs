@@ -6,6 +6,39 @@ use super::{Backend, StoreError, row::Row};
 use super::{Store, Tx};
 use crate::directory::error::Error;
 
+/// What is wrong with a database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// What only a backup can mend.
+    pub damage: Vec<String>,
+    /// Groups whose kept number of members is wrong.
+    pub miscounted: Vec<String>,
+    /// What an operator can run to count them anew, beside servers.
+    pub recount: &'static str,
+}
+
+/// What the triggers of memberships keep.
+macro_rules! count_members {
+    () => {
+        "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)"
+    };
+}
+
+impl Faults {
+    /// Whether nothing is wrong.
+    pub fn is_none(&self) -> bool {
+        self.damage.is_empty() && self.miscounted.is_empty()
+    }
+}
+
+impl Tx<'_> {
+    /// Counts the members of all groups anew.
+    pub(in crate::directory) fn count_members(&self) -> Result<(), Error> {
+        self.execute(&Sql::new(count_members!()))?;
+        Ok(())
+    }
+}
+
 impl Store {
     /// Asks the database for nothing in particular.
     pub(in crate::directory) async fn ping(&self) -> Result<(), Error> {
@@ -26,22 +59,30 @@ impl Store {
     }
 
     /// Reads the whole database and tells what is wrong with it. PostgreSQL checks its own pages.
-    pub(in crate::directory) async fn faults(&self) -> Result<Vec<String>, Error> {
+    pub(in crate::directory) async fn faults(&self) -> Result<Faults, Error> {
         match self.backend {
             Backend::Sqlite { .. } => self.snapshot(|tx| Ok(faults(tx)?)).await,
-            Backend::Postgres { .. } => self.snapshot(|tx| Ok(miscounted(tx)?)).await,
+            Backend::Postgres { .. } => self.snapshot(|tx| Ok(found(tx, Vec::new())?)).await,
         }
     }
 }
 
 /// What is wrong with a SQLite file, or with what its rows say of each other.
-pub(super) fn faults(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+pub(super) fn faults(tx: &Tx<'_>) -> Result<Faults, StoreError> {
     let told: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
-    let mut faults: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
+    let mut damage: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
     let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
-    faults.extend(broken.into_iter().map(|Orphan(table)| format!("a row of {table} refers to nothing")));
-    faults.extend(miscounted(tx)?);
-    Ok(faults)
+    damage.extend(broken.into_iter().map(|Orphan(table)| format!("a row of {table} refers to nothing")));
+    found(tx, damage)
+}
+
+fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
+    // On PostgreSQL under the lock of all writers: who joins meanwhile would not be counted.
+    let recount = tx.either(
+        count_members!(),
+        concat!("BEGIN; SELECT pg_advisory_xact_lock(6283734521); ", count_members!(), "; COMMIT"),
+    );
+    Ok(Faults { damage, miscounted: miscounted(tx)?, recount })
 }
 
 /// Groups whose kept number of members is wrong: somebody wrote while the triggers were off.
@@ -117,10 +158,14 @@ mod tests {
                     let kept: Option<i64> = store.first(kept).await.unwrap();
                     assert_eq!(kept.unwrap_or(-1), *expected, "group {id} after {step}");
                 }
-                assert_eq!(store.faults().await.unwrap(), [""; 0], "{step}");
+                assert!(store.faults().await.unwrap().is_none(), "{step}");
             }
             run("UPDATE groups SET users_count = 7").await;
-            assert_eq!(store.faults().await.unwrap(), ["group 1 is said to have 7 members and has 0"]);
+            let Faults { damage, miscounted, .. } = store.faults().await.unwrap();
+            assert_eq!(damage, [""; 0]);
+            assert_eq!(miscounted, ["group 1 is said to have 7 members and has 0"]);
+            store.write(|tx| tx.count_members()).await.unwrap();
+            assert!(store.faults().await.unwrap().is_none());
         })
         .await;
     }

@@ -34,10 +34,6 @@ const WITHOUT_TRIGGERS: &str = "ALTER TABLE users DISABLE TRIGGER USER; ALTER TA
 const WITH_TRIGGERS: &str = "ALTER TABLE users ENABLE TRIGGER USER; ALTER TABLE memberships ENABLE TRIGGER USER; \
      ALTER TABLE user_permissions ENABLE TRIGGER USER; ALTER TABLE tokens ENABLE TRIGGER USER";
 
-/// What the triggers of memberships keep.
-const COUNT_MEMBERS: &str =
-    "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)";
-
 impl Store {
     /// Fills a directory without users in one transaction; `work` writes with [`Tx::load_users`] and its like.
     pub(in crate::directory) async fn load<T, F>(&self, work: F) -> Result<T, Error>
@@ -96,7 +92,7 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
     }
     link.batch(tx.either(REBUILD, WITH_TRIGGERS))?;
     link.batch("INSERT INTO identity_changes (scope) VALUES ('all')")?;
-    link.batch(COUNT_MEMBERS)?;
+    tx.count_members()?;
     tx.count_ids_on()?;
     link.batch("COMMIT")?;
     // A young table's statistics would otherwise wait for the server's own round.

@@ -85,7 +85,7 @@ pub enum OpenError {
     #[error("database_url is not a PostgreSQL URL: use postgres://user:password@host:port/name")]
     BadUrl,
     /// The database cannot be asked now.
-    #[error("the database cannot be reached ({0}): check that it runs and that database_url is right")]
+    #[error("the database cannot be reached ({0}): check that it runs, and the URL that was given for it")]
     Unreachable(String),
     /// The file is there and ours, but SQLite cannot work with it.
     #[error(

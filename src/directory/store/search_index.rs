@@ -3,7 +3,6 @@
 //! Triggers note in `users_search_pending` whom the index is behind on and what it has of them; to take a note away is
 //! to bring it up to date. Who searches looks at both, so nobody has to be in time for an answer to be right.
 
-use super::fault::StoreError;
 use super::sql::Sql;
 use super::tx::Link;
 
@@ -15,20 +14,27 @@ const MOST: i64 = 5000;
 pub(super) const CANDIDATES: &str = " AND u.id IN (SELECT id FROM users_search_pending \
      UNION ALL SELECT rowid FROM users_search WHERE users_search MATCH ";
 
-/// Makes the index from all users, whether triggers are on or off.
-pub(super) const REBUILD: &str = "DELETE FROM users_search_pending; \
+/// Makes the index from all users, whatever is in it.
+pub(super) const REBUILD: &str = "INSERT INTO users_search (users_search) VALUES ('delete-all'); \
+     UPDATE users_search_pending SET indexed_key = NULL; DELETE FROM users_search_pending; \
      INSERT INTO users_search (users_search) VALUES ('rebuild')";
 
-/// Brings the index up to date, as the last thing that a transaction does.
-pub(super) fn bring_up_to_date(link: &Link) -> Result<(), StoreError> {
-    if let Link::Sqlite(_) = link {
-        // A trigger does the rest, in the order of the ids: the index writes a segment whenever one is smaller than
-        // the one before.
-        let sql = "DELETE FROM users_search_pending \
-                   WHERE id <= (SELECT max(id) FROM (SELECT id FROM users_search_pending ORDER BY id LIMIT $1))";
-        link.execute(&Sql::new(sql).bind(MOST))?;
+/// Brings the index up to date, as the last thing that a transaction does; tells whether there may be more to do.
+///
+/// An index that is damaged keeps nobody from writing: searches look at the notes that stay.
+pub(super) fn bring_up_to_date(link: &Link) -> bool {
+    let Link::Sqlite(_) = link else { return false };
+    // A trigger does the rest, in the order of the ids: the index writes a segment whenever one is smaller than the
+    // one before.
+    let sql = "DELETE FROM users_search_pending \
+               WHERE id <= (SELECT max(id) FROM (SELECT id FROM users_search_pending ORDER BY id LIMIT $1))";
+    match link.execute(&Sql::new(sql).bind(MOST)) {
+        Ok(done) => i64::try_from(done) == Ok(MOST),
+        Err(error) => {
+            tracing::error!(?error, remedy = REBUILD, "the search index is damaged: make it anew");
+            false
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -60,11 +66,13 @@ mod tests {
             };
             operator.execute_batch(NEW).unwrap();
             assert_eq!(candidates("bef"), 6000);
-            for pending in [1000, 0] {
-                store.write(|_| Ok(())).await.unwrap();
-                assert_eq!(number("SELECT count(*) FROM users_search_pending"), pending);
-                assert_eq!(candidates("bef"), 6000);
+            store.write(|_| Ok(())).await.unwrap();
+            assert_eq!(candidates("bef"), 6000);
+            // More than one transaction's work; the writer goes on with it by itself.
+            while number("SELECT count(*) FROM users_search_pending") > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
+            assert_eq!(candidates("bef"), 6000);
             for (change, before, after) in [
                 ("UPDATE users SET search_key = 'after' || id WHERE id IN (9, 3)", 5998, 2),
                 ("UPDATE users SET search_key = 'before' || id WHERE id = 9", 5999, 1),
@@ -80,6 +88,17 @@ mod tests {
             assert_eq!(number("SELECT count(*) FROM users_search_pending"), 0);
             // Fails when the index is any other than that of the users.
             let check = "INSERT INTO users_search (users_search, rank) VALUES ('integrity-check', 1)";
+            operator.execute_batch(check).unwrap();
+
+            // An index that has lost everything refuses to forget anybody: who writes does not notice, and there is a
+            // remedy.
+            operator.execute_batch("INSERT INTO users_search (users_search) VALUES ('delete-all')").unwrap();
+            operator.execute_batch("UPDATE users SET search_key = 'later' || id WHERE id < 100").unwrap();
+            store.write(|tx| Ok(tx.execute(&Sql::new("UPDATE groups SET notes = ''"))?)).await.unwrap();
+            assert!(number("SELECT count(*) FROM users_search_pending") > 0);
+            assert_eq!(candidates("lat"), number("SELECT count(*) FROM users WHERE id < 100"));
+            operator.execute_batch(REBUILD).unwrap();
+            assert_eq!(candidates("lat"), number("SELECT count(*) FROM users WHERE id < 100"));
             operator.execute_batch(check).unwrap();
         })
         .await;

@@ -15,7 +15,7 @@ use tokio_postgres::types::Type;
 use super::fault::StoreError;
 use super::row::FromRow;
 use super::sql::{Sql, Value};
-use super::{postgres, sqlite};
+use super::{Dialect, postgres, sqlite};
 
 /// An open connection on the writer's thread.
 pub(super) enum Link {
@@ -97,6 +97,19 @@ impl Link {
         }
     }
 
+    /// Whether a transaction is open still: SQLite takes one back by itself when the disk is full or broken.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        match self {
+            Self::Sqlite(connection) => !connection.is_autocommit(),
+            Self::Postgres { .. } => true,
+        }
+    }
+
+    /// Takes back what the transaction has done, if nobody has yet.
+    pub(super) fn roll_back(&self) -> Result<(), StoreError> {
+        if self.is_in_transaction() { self.batch("ROLLBACK") } else { Ok(()) }
+    }
+
     /// Begins a transaction that nobody else's write can come between, in this process or another:
     /// SQLite gives its one write lock, PostgreSQL an advisory lock that ends with the transaction.
     pub(super) fn begin(&self) -> Result<(), StoreError> {
@@ -160,9 +173,17 @@ impl<'a> Tx<'a> {
 
     /// Text that differs between the databases, both side by side at the call.
     pub(super) fn either(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self.dialect() {
+            Dialect::Sqlite => sqlite,
+            Dialect::Postgres => postgres,
+        }
+    }
+
+    /// Which database it is.
+    pub(super) fn dialect(&self) -> Dialect {
         match self.link {
-            Link::Sqlite(_) => sqlite,
-            Link::Postgres { .. } => postgres,
+            Link::Sqlite(_) => Dialect::Sqlite,
+            Link::Postgres { .. } => Dialect::Postgres,
         }
     }
 }

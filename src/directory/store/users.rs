@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use super::Tx;
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
+use super::{Dialect, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{Moment, User, UserId, UserKey, fold};
 use crate::directory::users::Whole;
@@ -162,15 +162,20 @@ impl Tx<'_> {
         Ok(self.index_user(id, user).map(|()| id)?)
     }
 
-    /// Writes the columns of an existing user but its password; of one that is known as it is, only what differs: to
-    /// name a column is to write it anew in every index that has it.
+    /// Writes the columns of an existing user but its password. SQLite is given those that differ from what is there:
+    /// it writes a named column anew in every index that has it. PostgreSQL looks for itself, and would keep a
+    /// prepared statement for each set of columns.
     pub(in crate::directory) fn update_user(&self, user: &User, before: Option<&User>) -> Result<(), Error> {
+        let held = before.filter(|_| self.dialect() == Dialect::Sqlite).map(written);
+        let mut held = held.iter().flatten();
         let mut sql = Sql::new("UPDATE users SET updated_at = ");
         sql.push_arg(user.updated_at);
-        let held = before.map(written);
-        let mut held = held.iter().flatten();
+        let mut differs = false;
         for (name, value) in written(user) {
-            if held.next().is_none_or(|(_, held)| *held != value) {
+            let other = held.next().is_none_or(|(_, held)| *held != value);
+            // What is made of the column before it, in this program's way, is made anew with it.
+            differs = other || (differs && name.ends_with("_key"));
+            if differs {
                 sql.push(", ").push(name).push(" = ").push_arg(value);
             }
         }
@@ -256,13 +261,13 @@ fn written(user: &User) -> [(&'static str, Value); 15] {
         ("avatar", user.avatar.as_deref().into()),
         ("first_name", user.first_name.as_str().into()),
         ("last_name", user.last_name.as_str().into()),
+        ("search_key", search_key(user.id, user).into()),
         ("gender", user.gender.as_deref().into()),
         ("is_active", user.is_active.into()),
         ("is_staff", user.is_staff.into()),
         ("is_admin", user.is_admin.into()),
         ("last_login", user.last_login.into()),
         ("created_at", user.created_at.into()),
-        ("search_key", search_key(user.id, user).into()),
     ]
 }
 

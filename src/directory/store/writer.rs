@@ -36,7 +36,8 @@ trait Job: Send {
 struct Work<F, T> {
     work: F,
     shares: bool,
-    result: Result<T, Error>,
+    /// Nothing before it was run, and when that counts no more.
+    result: Option<Result<T, Error>>,
     reply: Option<oneshot::Sender<Result<T, Error>>>,
 }
 
@@ -47,9 +48,9 @@ where
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         // A bug in one piece of work must not take the writer along: what it has done is taken back.
-        self.result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(Error::broken("a write failed", "the work panicked")));
-        self.result.is_ok()
+        self.result.insert(result).is_ok()
     }
 
     fn shares(&self) -> bool {
@@ -57,13 +58,11 @@ where
     }
 
     fn finish(&mut self, committed: Result<(), Error>) {
-        let result = std::mem::replace(&mut self.result, Err(undone()));
+        let result = self.result.take().unwrap_or_else(|| Err(undone()));
         if let Some(reply) = self.reply.take() {
-            // A caller that has gone away no longer wants to know.
-            let _ = reply.send(match (result, committed) {
-                (Ok(_), Err(error)) => Err(error),
-                (result, _) => result,
-            });
+            // What was refused in a transaction that came to nothing may have been refused because of it. A caller
+            // that has gone away no longer wants to know.
+            let _ = reply.send(committed.and(result));
         }
     }
 }
@@ -108,7 +107,7 @@ impl Writer {
         F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(Work { work, shares, result: Err(undone()), reply: Some(reply) });
+        let job = Box::new(Work { work, shares, result: None, reply: Some(reply) });
         self.queue.send(job).await.map_err(|_| undone())?;
         result.await.map_err(|_| undone())?
     }
@@ -122,38 +121,49 @@ fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut link = None;
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let mut is_behind = false;
         for jobs in batch.chunk_by_mut(|one, next| one.shares() && next.shares()) {
             let committed = commit(backend, &mut link, jobs);
-            if committed.is_err() {
-                // The connection's state is not known: the next transaction gets a new one.
-                if let Some(lost) = link.take() {
-                    lost.discard();
-                }
-            }
+            is_behind = committed.as_ref().is_ok_and(|is_behind| *is_behind);
             for job in jobs {
-                job.finish(committed.as_ref().map_err(copy).copied());
+                job.finish(committed.as_ref().map(|_| ()).map_err(copy));
             }
         }
         batch.clear();
+        // Somebody has changed very many by an SQL of their own: there is time for their index now.
+        while is_behind && jobs.is_empty() {
+            is_behind = commit(backend, &mut link, &mut []).unwrap_or(false);
+        }
     }
 }
 
 /// PostgreSQL takes `COMMIT` for `ROLLBACK`, without an error, where a statement has failed; `SELECT` it does not take.
 const COMMIT: &str = "SELECT 1; COMMIT";
 
-fn commit(backend: &Backend, link: &mut Option<Link>, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let link = begin(backend, link)?;
+/// Does the work in a transaction; tells whether the search index is still behind after it.
+fn commit(backend: &Backend, link: &mut Option<Link>, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    let committed = commit_on(begin(backend, link)?, jobs);
+    if committed.is_err() {
+        // The connection's state is not known: the next transaction gets a new one.
+        if let Some(lost) = link.take() {
+            lost.discard();
+        }
+    }
+    committed
+}
+
+fn commit_on(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
     if let [only] = jobs {
         if !only.run(&mut Tx::new(link)) {
-            return link.batch("ROLLBACK");
+            return link.roll_back().map(|()| false);
         }
     } else if !run_together(link, jobs) {
-        link.batch("ROLLBACK")?;
+        link.roll_back()?;
         link.begin()?;
         run_apart(link, jobs)?;
     }
-    search_index::bring_up_to_date(link)?;
-    link.batch(COMMIT)
+    let is_behind = search_index::bring_up_to_date(link);
+    link.batch(COMMIT).map(|()| is_behind)
 }
 
 /// Runs the work of all; tells whether what each has done may stay.
@@ -174,9 +184,11 @@ fn run_apart(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         link.batch(&format!("{end}SAVEPOINT piece"))?;
         end = if job.run(&mut tx) {
             "RELEASE piece; "
-        } else {
+        } else if link.is_in_transaction() {
             tx.forget();
             "ROLLBACK TO piece; RELEASE piece; "
+        } else {
+            return Err(StoreError::Unavailable("the database took the transaction back".to_owned()));
         };
     }
     link.batch(end)
