@@ -279,7 +279,7 @@ impl Backend {
             }
             Location::Postgres(url) => {
                 let pool = postgres::pool(url, connections, patience)?;
-                let prompt = postgres::pool(url, PROMPT_CONNECTIONS, patience)?;
+                let prompt = postgres::pool_by_index(url, PROMPT_CONNECTIONS, patience)?;
                 let long = postgres::pool(url, LONG_CONNECTIONS, LONG)?;
                 let runtime = Handle::current();
                 Ok(Self::Postgres { url: url.as_str().into(), pool, prompt, long, runtime, patience })

@@ -26,8 +26,20 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 /// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted
 /// roots; any other mode means no TLS.
 pub(super) fn pool(url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
+    pool_with("", url, connections, patience)
+}
+
+/// The same for statements that look up single rows.
+///
+/// Plans are kept with their statements: one that was made while a table was nearly empty would go on reading all of
+/// it while it grows, until the server next looks at the table by itself, a minute later or more.
+pub(super) fn pool_by_index(url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
+    pool_with(" -c enable_seqscan=off", url, connections, patience)
+}
+
+fn pool_with(more: &str, url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
     let mut config: Config = url.parse().map_err(|_| OpenError::BadUrl)?;
-    let options = options(&config, patience);
+    let options = options(&config, patience) + more;
     let connecting = patience.min(LONGEST_CONNECT);
     config.connect_timeout(connecting).application_name("wardroom").options(options);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -150,4 +162,33 @@ where
 
 fn parameters(sql: &Sql) -> Vec<&(dyn ToSql + Sync)> {
     sql.args().iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::directory::store::trial::on_both;
+    use crate::directory::store::{Dialect, Sql, Store};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_plan_that_is_made_for_a_nearly_empty_table_goes_by_its_index() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            if store.dialect() == Dialect::Sqlite {
+                return;
+            }
+            store
+                .write(|tx| Ok(tx.execute(&Sql::new("ANALYZE audit_events, identity_changes"))?))
+                .await
+                .unwrap();
+            let end = "EXPLAIN SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1";
+            let of_writer: Vec<String> = store.write(move |tx| Ok(tx.all(&Sql::new(end))?)).await.unwrap();
+            let feed = "EXPLAIN SELECT id FROM identity_changes WHERE id >= 1 ORDER BY id LIMIT 10";
+            let of_readers: Vec<String> = store.prompt(Sql::new(feed)).await.unwrap();
+            for plan in [of_writer, of_readers] {
+                let plan = plan.join("\n");
+                assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
+            }
+        })
+        .await;
+    }
 }

@@ -46,7 +46,8 @@ impl Link {
     pub(super) fn postgres(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Broken(error.into()))?;
-        let pool = postgres::pool(url, 1, patience).map_err(|error| StoreError::Broken(error.into()))?;
+        let pool =
+            postgres::pool_by_index(url, 1, patience).map_err(|error| StoreError::Broken(error.into()))?;
         let client = runtime.block_on(pool.get())?;
         Ok(Self::Postgres { client, driver: Driver::Own(Box::new(runtime)), patience })
     }
