@@ -9,7 +9,7 @@ use super::context::{open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::directory::audit::{AuditFilter, EXPORT_PAGE, Recorded, Verification};
+use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS, Recorded, Verification};
 use crate::directory::model::Moment;
 
 /// The commands about the audit trail.
@@ -38,7 +38,7 @@ pub(super) struct List {
     #[arg(long, value_name = "ID")]
     actor: Option<i64>,
     /// Only what was done to objects of this kind.
-    #[arg(long, value_name = "KIND", value_parser = ["user", "group", "token", "directory"])]
+    #[arg(long, value_name = "KIND", value_parser = OBJECT_KINDS)]
     object_kind: Option<String>,
     /// Only what was done to the object with this id.
     #[arg(long, value_name = "ID")]

@@ -219,6 +219,9 @@ fn misfit(head: &[u8], recorded: &Recorded) -> Option<&'static str> {
     }
 }
 
+/// The words for what something was done to.
+pub const OBJECT_KINDS: [&str; 4] = ["user", "group", "token", "directory"];
+
 /// What something was done to.
 pub(super) enum Object<'a> {
     User(&'a User),

@@ -222,11 +222,8 @@ fn version(group: &Group, codes: &[i64]) -> Version {
 
 /// Refuses a change that was made from an older state.
 fn keep_current(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), Error> {
-    if *expected == Expected::Any {
-        return Ok(());
-    }
-    let current = version(group, &tx.codes(&store::permissions::of_group(group.id))?);
-    if expected.holds(&current) { Ok(()) } else { Err(Error::Stale("group")) }
+    let present = || Ok::<_, Error>(version(group, &tx.codes(&store::permissions::of_group(group.id))?));
+    if expected.holds(present)? { Ok(()) } else { Err(Error::Stale("group")) }
 }
 
 /// Gives the group exactly the permissions that the fields name. What it had and what it gets must be the

@@ -278,8 +278,7 @@ fn version(user: &User, codes: &[i64]) -> Version {
 
 /// Refuses a change that was made from an older state.
 fn keep_current(Whole { user, codes }: &Whole, expected: &Expected) -> Result<(), Error> {
-    let is_current = *expected == Expected::Any || expected.holds(&version(user, codes));
-    if is_current { Ok(()) } else { Err(Error::Stale("user")) }
+    if expected.holds(|| Ok::<_, Error>(version(user, codes)))? { Ok(()) } else { Err(Error::Stale("user")) }
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.

@@ -31,11 +31,10 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// Whether this version is one of those.
-    pub fn holds(&self, version: &Version) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(versions) => versions.iter().any(|expected| expected == version.as_str()),
-        }
+    /// Whether the present version is one of those; it is only made where one is expected.
+    pub fn holds<E>(&self, present: impl FnOnce() -> Result<Version, E>) -> Result<bool, E> {
+        let Self::OneOf(versions) = self else { return Ok(true) };
+        let present = present()?;
+        Ok(versions.iter().any(|expected| expected == present.as_str()))
     }
 }

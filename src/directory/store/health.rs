@@ -2,6 +2,7 @@
 
 use super::row::FromRow;
 use super::sql::Sql;
+use super::tx::writers_lock;
 use super::{Backend, StoreError, row::Row};
 use super::{Store, Tx};
 use crate::directory::error::Error;
@@ -78,10 +79,8 @@ pub(super) fn faults(tx: &Tx<'_>) -> Result<Faults, StoreError> {
 
 fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
     // On PostgreSQL under the lock of all writers: who joins meanwhile would not be counted.
-    let recount = tx.either(
-        count_members!(),
-        concat!("BEGIN; SELECT pg_advisory_xact_lock(6283734521); ", count_members!(), "; COMMIT"),
-    );
+    let recount =
+        tx.either(count_members!(), concat!("BEGIN; ", writers_lock!(), "; ", count_members!(), "; COMMIT"));
     Ok(Faults { damage, miscounted: miscounted(tx)?, recount })
 }
 

@@ -41,8 +41,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
-        self.check_in_place()?;
-        self.writes.inc();
+        self.admit_write()?;
         let backend = self.backend.clone();
         let loaded = spawn_blocking(move || {
             let link = backend.loader()?;

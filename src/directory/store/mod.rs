@@ -237,8 +237,7 @@ impl Store {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
-        self.check_in_place()?;
-        self.writes.inc();
+        self.admit_write()?;
         self.writer.write(work).await
     }
 
@@ -248,9 +247,15 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
+        self.admit_write()?;
+        self.writer.write_alone(work).await
+    }
+
+    /// What every write begins with.
+    fn admit_write(&self) -> Result<(), Error> {
         self.check_in_place()?;
         self.writes.inc();
-        self.writer.write_alone(work).await
+        Ok(())
     }
 
     /// The counter of reads, for the metrics.

@@ -41,6 +41,14 @@ impl Driver {
     }
 }
 
+/// PostgreSQL's lock of all who write; the triggers of `identity_changes` take the same one.
+macro_rules! writers_lock {
+    () => {
+        "SELECT pg_advisory_xact_lock(6283734521)"
+    };
+}
+pub(super) use writers_lock;
+
 impl Link {
     /// A connection of its own to PostgreSQL. It waits, so it belongs on a thread that may, and so does its end.
     pub(super) fn postgres(url: &str, patience: Duration) -> Result<Self, StoreError> {
@@ -118,7 +126,7 @@ impl Link {
             Self::Sqlite(_) => "BEGIN IMMEDIATE",
             // READ COMMITTED, whatever the server's default: a snapshot must not be older than the lock.
             Self::Postgres { .. } => {
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(6283734521)"
+                concat!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ", writers_lock!())
             }
         })
     }

@@ -14,7 +14,7 @@ use super::answers::{ListRefusals, Refusals};
 use super::list::Asked;
 use super::view::{AuditItem, AuditListing};
 use crate::directory::Actor;
-use crate::directory::audit::{AuditFilter, EXPORT_PAGE};
+use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS};
 use crate::directory::listing::Parameters;
 use crate::directory::model::{Faults, Moment, Rule};
 use crate::http::app::App;
@@ -143,10 +143,7 @@ fn text(raw: &str) -> Result<String, Rule> {
 }
 
 fn kind(raw: &str) -> Result<String, Rule> {
-    match raw {
-        "user" | "group" | "token" | "directory" => Ok(raw.to_owned()),
-        other => Err(Rule::Choice(other.to_owned())),
-    }
+    if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Rule::Choice(raw.to_owned())) }
 }
 
 /// A moment as RFC 3339 has it, or the beginning of a day of UTC.
