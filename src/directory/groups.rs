@@ -1,10 +1,10 @@
 //! Use cases about groups and who belongs to them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Directory;
 use super::access::{Actor, Deed, may, may_deal_in};
-use super::audit::{self, Object};
+use super::audit::{self, Object, Picture};
 use super::error::Error;
 use super::model::{
     Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey, Version,
@@ -51,7 +51,7 @@ impl Directory {
             .write(move |tx| {
                 let group = Group { id: tx.insert_group(None, &group)?, ..group.clone() };
                 attach(tx, &actor, &group, &fields)?;
-                let made = picture(tx, &group)?;
+                let made = audit::whole(picture(tx, &group)?);
                 audit::record(tx, now, &actor, "group.create", &Object::Group(&group), made)?;
                 Ok(group)
             })
@@ -103,7 +103,7 @@ impl Directory {
                 let new = Group { name, notes, updated_at: now, ..old.clone() };
                 tx.update_group(&new)?;
                 attach(tx, &actor, &new, &fields)?;
-                let changes = audit::difference(&before, &picture(tx, &new)?);
+                let changes = audit::difference(before, picture(tx, &new)?);
                 audit::record(tx, now, &actor, "group.update", &Object::Group(&new), changes)?;
                 Ok(new)
             })
@@ -128,7 +128,7 @@ impl Directory {
                 let group = existing(tx, &key)?;
                 may(&actor, Deed::DeleteGroup)?;
                 keep_current(tx, &group, &expected)?;
-                let last = picture(tx, &group)?;
+                let last = audit::whole(picture(tx, &group)?);
                 tx.delete_group(group.id)?;
                 audit::record(tx, now, &actor, "group.delete", &Object::Group(&group), last)?;
                 Ok(group)
@@ -217,7 +217,7 @@ impl GroupDetails {
 }
 
 fn version(group: &Group, codes: &[i64]) -> Version {
-    Version::of(&json!([group.id.get(), group.name, group.notes, codes, group.updated_at.as_micros()]))
+    Version::of(&(group.id.get(), &group.name, &group.notes, codes, group.updated_at.as_micros()))
 }
 
 /// Refuses a change that was made from an older state.
@@ -239,9 +239,10 @@ fn attach(tx: &Tx<'_>, actor: &Actor, group: &Group, fields: &GroupFields) -> Re
 }
 
 /// A group as the audit trail shows it, the codes of its permissions among the rest.
-fn picture(tx: &Tx<'_>, group: &Group) -> Result<Value, Error> {
+fn picture(tx: &Tx<'_>, group: &Group) -> Result<Picture, Error> {
     let permissions = tx.codes(&store::permissions::of_group(group.id))?;
-    Ok(json!({ "name": group.name, "notes": group.notes, "permissions": permissions }))
+    let (name, notes) = (group.name.as_str(), group.notes.as_str());
+    Ok(vec![("name", name.into()), ("notes", notes.into()), ("permissions", permissions.into())])
 }
 
 /// The group of a key, or the error that says there is none.

@@ -83,7 +83,7 @@ impl Directory {
                 tx.set_user_permissions(id, &permissions)?;
                 may_deal_in(&actor, &tx.rights(id)?)?;
                 let back = users::whole(tx, &UserKey::Id(id))?;
-                let picture = users::picture(&back);
+                let picture = audit::whole(back.picture());
                 audit::record(tx, now, &actor, "user.restore", &Object::User(&back.user), picture)?;
                 Ok(back.user)
             })

@@ -115,8 +115,7 @@ impl Directory {
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
             let (_, token) = owned(tx, None, id)?;
-            let before = audit::of_token(&old);
-            let changes = audit::difference(&before, &audit::of_token(&token));
+            let changes = audit::difference(audit::of_token(&old), audit::of_token(&token));
             audit::record(tx, now, &actor, "token.update", &Object::Token(&token), changes)?;
             Ok(token)
         };
@@ -202,7 +201,7 @@ fn not_revoked(token: &Token) -> Result<(), Error> {
 }
 
 fn record(tx: &Tx<'_>, now: Moment, actor: &Actor, action: &'static str, token: &Token) -> Result<(), Error> {
-    audit::record(tx, now, actor, action, &Object::Token(token), audit::of_token(token))
+    audit::record(tx, now, actor, action, &Object::Token(token), audit::whole(audit::of_token(token)))
 }
 
 /// The row that is kept of a key.

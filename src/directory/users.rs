@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Directory;
 use super::access::{Actor, Deed, Who, may, may_deal_in};
-use super::audit::{self, Object};
+use super::audit::{self, Object, Picture};
 use super::error::{Denial, Error};
 use super::model::{
     Expected, Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
@@ -56,7 +56,8 @@ impl Directory {
             true => Vec::new(),
             false => self.store.few(store::groups::of_user(user.id)).await?,
         };
-        let held: Vec<store::permissions::Held> = self.store.few(store::permissions::held(user.id)).await?;
+        let held = self.store.few(store::permissions::held(user.id)).await?;
+        let held = store::permissions::each_once(held);
         let own = held.iter().filter(|held| held.is_own).map(|held| held.permission.clone()).collect();
         let all = held.into_iter().map(|held| held.permission).collect();
         Ok(UserDetails { user, groups, permissions: own, effective_permissions: all })
@@ -177,6 +178,13 @@ pub(super) struct Whole {
     pub(super) codes: Vec<i64>,
 }
 
+impl Whole {
+    /// All of it, as the audit trail shows it.
+    pub(super) fn picture(&self) -> Picture {
+        picture(&self.user, &self.codes)
+    }
+}
+
 /// Makes a user of fields that the actor may write.
 pub(super) fn create(
     tx: &Tx<'_>,
@@ -192,7 +200,7 @@ pub(super) fn create(
     attach(tx, id, fields)?;
     may_deal_in(actor, &tx.rights(id)?)?;
     let made = whole(tx, &UserKey::Id(id))?;
-    audit::record(tx, now, actor, "user.create", &Object::User(&made.user), picture(&made))?;
+    audit::record(tx, now, actor, "user.create", &Object::User(&made.user), audit::whole(made.picture()))?;
     Ok(made.user)
 }
 
@@ -212,7 +220,7 @@ pub(super) fn remove(
         keep_an_admin(tx, last.user.id)?;
     }
     take_away(tx, now, actor, &last.user, kept_for)?;
-    audit::record(tx, now, actor, "user.delete", &Object::User(&last.user), picture(&last))?;
+    audit::record(tx, now, actor, "user.delete", &Object::User(&last.user), audit::whole(last.picture()))?;
     Ok(last.user)
 }
 
@@ -259,7 +267,7 @@ fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Whole, new: Whole) -> 
         keep_unique(tx, &new.user)?;
     }
     tx.update_user(&new.user, Some(&before.user))?;
-    let changes = audit::difference(&picture(before), &picture(&new));
+    let changes = audit::difference(before.picture(), new.picture());
     audit::record(tx, now, actor, "user.update", &Object::User(&new.user), changes)?;
     Ok(new.user)
 }
@@ -273,7 +281,7 @@ impl UserDetails {
 }
 
 fn version(user: &User, codes: &[i64]) -> Version {
-    Version::of(&json!([audit::of_user(user), codes, user.avatar, user.updated_at.as_micros()]))
+    Version::of(&(picture(user, codes), &user.avatar, user.updated_at.as_micros()))
 }
 
 /// Refuses a change that was made from an older state.
@@ -282,12 +290,20 @@ fn keep_current(Whole { user, codes }: &Whole, expected: &Expected) -> Result<()
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.
-pub(super) fn picture(Whole { user, codes }: &Whole) -> Value {
-    let mut picture = audit::of_user(user);
-    if let Value::Object(fields) = &mut picture {
-        fields.insert("permissions".to_owned(), json!(codes));
-    }
-    picture
+fn picture(user: &User, codes: &[i64]) -> Picture {
+    vec![
+        ("username", user.username.as_str().into()),
+        ("mobile_number", user.mobile_number.as_deref().into()),
+        ("email", user.email.as_deref().into()),
+        ("first_name", user.first_name.as_str().into()),
+        ("last_name", user.last_name.as_str().into()),
+        ("gender", user.gender.as_deref().into()),
+        ("is_active", user.is_active.into()),
+        ("is_staff", user.is_staff.into()),
+        ("is_admin", user.is_admin.into()),
+        ("groups", user.groups.iter().map(|group| group.get()).collect()),
+        ("permissions", codes.into()),
+    ]
 }
 
 pub(super) fn write_password(

@@ -72,6 +72,10 @@ impl<F: Formatter> Formatter for Separators<F> {
 }
 
 fn split_at_separator(text: &str) -> Option<(&str, &'static [u8], &str)> {
+    // Both begin with this byte in UTF-8; most texts have none of it, which is quickly seen.
+    if !text.as_bytes().contains(&0xe2) {
+        return None;
+    }
     let at = text.find(['\u{2028}', '\u{2029}'])?;
     let (before, rest) = text.split_at(at);
     match rest.strip_prefix('\u{2028}') {

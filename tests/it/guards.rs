@@ -77,7 +77,13 @@ both! {
 
 /// Every way to take something from a user, and what `me` says afterwards.
 async fn each_taking(directory: &Directory, site: &Site, address: std::net::SocketAddr) {
-    let me = async |key: &str| Request::new(address, "GET", "/api/users/me").token(key).send().await;
+    let get = async |path: &str, key: &str| Request::new(address, "GET", path).token(key).send().await;
+    let me = async |key: &str| {
+        // With a parameter it goes the way of all other requests, which has a memory of its own.
+        let (one, other) = (get("/api/users/me", key).await, get("/api/users/me?other=1", key).await);
+        assert_eq!((one.status, &one.body), (other.status, &other.body));
+        other
+    };
     let actor = operator();
     let alex = key(42);
     let draft = |change: fn(&mut UserDraft)| {
@@ -97,8 +103,14 @@ async fn each_taking(directory: &Directory, site: &Site, address: std::net::Sock
         .await
         .unwrap();
     assert_eq!(me(&site.alex.key).await.json()["groups"], serde_json::json!([1, 7]));
+    for (right, status) in [(vec![6], 200), (vec![], 403), (vec![6], 200)] {
+        let held = UserDraft { permissions: Some(right), ..UserDraft::default() };
+        directory.update_user(&actor, &alex, &held, None).await.unwrap();
+        assert_eq!(get("/api/users/42", &site.alex.key).await.status, status);
+    }
     directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(false)), None).await.unwrap();
     assert_eq!(me(&site.alex.key).await.status, 403);
+    assert_eq!(get("/api/users/42", &site.alex.key).await.status, 403);
     directory.update_user(&actor, &alex, &draft(|d| d.is_staff = Some(true)), None).await.unwrap();
     assert_eq!(me(&site.alex.key).await.status, 200);
     directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(false)), None).await.unwrap();

@@ -106,14 +106,14 @@ fn users_gone(backup: &Tx<'_>, present: &Tx<'_>) -> Result<u64, Error> {
 }
 
 /// All tokens in the order of their digests, a page at a time.
-struct Tokens<'a> {
-    tx: &'a Tx<'a>,
+struct Tokens<'a, 'b> {
+    tx: &'a Tx<'b>,
     page: VecDeque<TokenState>,
     after: Vec<u8>,
 }
 
-impl<'a> Tokens<'a> {
-    fn of(tx: &'a Tx<'a>) -> Self {
+impl<'a, 'b> Tokens<'a, 'b> {
+    fn of(tx: &'a Tx<'b>) -> Self {
         Self { tx, page: VecDeque::new(), after: Vec::new() }
     }
 
@@ -130,14 +130,14 @@ impl<'a> Tokens<'a> {
 }
 
 /// All active users in the order of their ids, a page at a time.
-struct Users<'a> {
-    tx: &'a Tx<'a>,
+struct Users<'a, 'b> {
+    tx: &'a Tx<'b>,
     page: VecDeque<ActiveUser>,
     after: i64,
 }
 
-impl<'a> Users<'a> {
-    fn of(tx: &'a Tx<'a>) -> Self {
+impl<'a, 'b> Users<'a, 'b> {
+    fn of(tx: &'a Tx<'b>) -> Self {
         Self { tx, page: VecDeque::new(), after: i64::MIN }
     }
 

@@ -1,13 +1,14 @@
 //! The confirmed callers: from a presented key to who that is.
 //!
-//! [`Directory::authenticate`] asks the database each time, for whoever is about to ask it more.
-//! [`Directory::recognise`] is for readers that come with every page: it answers from memory, under the promise
-//! that **no answer shows the state before a write that was acknowledged before the request was sent**.
-//! Whatever depends on time is decided here, on each request anew.
+//! [`Directory::recognise`] is for readers that come with every page, [`Directory::authenticate`] for whoever wants
+//! more than to know who they are. Both answer from memory, under the promise that **no answer shows the state before
+//! a write that was acknowledged before the request was sent**. Whatever depends on time is decided here, on each
+//! request anew.
 //!
 //! `ledger` knows what still holds, `freshness` brings it up to date (`follower` on SQLite, `read_index` on
-//! PostgreSQL), `recognised` is the cache, `uses` gathers when tokens were used.
+//! PostgreSQL), `recognised` and `callers` are the caches, `uses` gathers when tokens were used.
 
+mod callers;
 pub(in crate::directory) mod follower;
 mod freshness;
 pub(in crate::directory) mod ledger;
@@ -30,14 +31,15 @@ use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::timeout;
 
+use self::callers::{Caller, Callers};
 use self::freshness::Freshness;
 pub use self::recognised::Recognised;
 use self::recognised::{Entry, Found, Loading, Recollection};
 use self::uses::Use;
 use super::error::Error;
 use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenState, User};
-use super::store::{Dialect, OpenError, Store};
-use super::{Directory, Settings, store};
+use super::store::{Dialect, OpenError, Sql, Store, identities};
+use super::{Directory, Settings};
 
 /// How long a reader waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_millis(900);
@@ -67,10 +69,11 @@ pub enum Unauthenticated {
     Failed(#[from] Error),
 }
 
-/// What of the directory serves [`Directory::recognise`].
+/// What of the directory serves [`Directory::recognise`] and [`Directory::authenticate`].
 pub(super) struct Reception {
     freshness: Freshness,
     recollection: Recollection,
+    callers: Callers,
     loads: Counter,
     stale: Grace,
 }
@@ -110,7 +113,14 @@ impl Reception {
             served: Counter::default(),
         };
         let recollection = Recollection::new(settings.identity_cache_bytes);
-        Ok(Self { freshness: Freshness::open(store)?, recollection, loads: Counter::default(), stale })
+        let callers = Callers::new(settings.identity_cache_bytes > 0);
+        Ok(Self {
+            freshness: Freshness::open(store)?,
+            recollection,
+            callers,
+            loads: Counter::default(),
+            stale,
+        })
     }
 
     /// Identities read from the database, because memory had none that held.
@@ -125,22 +135,54 @@ impl Reception {
 }
 
 impl Directory {
-    /// Who presented this key? It reads, with one look-up, and never writes.
+    /// Who presented this key? It never writes. What changes with use alone may be older: when the token was last
+    /// used, when its owner was last seen.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
-        let found: Option<Identity> = self.store.first(find(key, digest)).await?;
-        let identity = found.ok_or(Unauthenticated::InvalidToken)?;
+        let identity = self.caller(key, digest).await?.ok_or(Unauthenticated::InvalidToken)?;
         if identity.token.state(self.clock.now()) != TokenState::Active {
             return Err(Unauthenticated::InvalidToken);
         }
         if !identity.user.is_active {
             return Err(Unauthenticated::Inactive);
         }
-        Ok(Arc::new(identity))
+        Ok(identity)
     }
 
-    /// Who presented this key, and when was that decided? As [`Directory::authenticate`], from memory where that
-    /// is as good; `draw` makes what is kept along with an identity when it is loaded.
+    /// The identity of a key, whatever its state.
+    async fn caller(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
+        let Reception { freshness, callers, .. } = &self.reception;
+        let ledger = freshness.ledger();
+        let known = callers.get(&digest, ledger);
+        // Without a first look nothing that is read can be kept.
+        if known.is_some() || !ledger.has_begun() {
+            self.in_time(freshness.pass(&self.store)).await?;
+        }
+        if let Some(known) = known.filter(|known| known.holds(ledger)) {
+            return Ok(Some(known.identity));
+        }
+        // The position first: what changes while we read is not in what we keep.
+        let seen = ledger.position();
+        let found = look_up(key, digest, |sql| self.store.few(sql)).await?.map(Arc::new);
+        if let Some(identity) = &found {
+            callers.keep(digest, Caller { identity: Arc::clone(identity), seen });
+        }
+        Ok(found)
+    }
+
+    /// What a caller waits for of the database, as long as that answers.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self.store.dialect() {
+            // Nothing is waited for but a file.
+            Dialect::Sqlite => work.await,
+            Dialect::Postgres => timeout(PATIENCE, work)
+                .await
+                .unwrap_or_else(|_| Err(Error::Unavailable("PostgreSQL did not answer in time".to_owned()))),
+        }
+    }
+
+    /// Who presented this key, and when was that decided? As [`Directory::authenticate`], for very many and of each
+    /// no more than is needed; `draw` makes what is kept along with an identity when it is loaded.
     pub async fn recognise(
         &self,
         key: &str,
@@ -148,15 +190,7 @@ impl Directory {
     ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
         let now = self.clock.now();
-        let entry = match self.store.dialect() {
-            // Nothing is waited for but a file.
-            Dialect::Sqlite => self.entry(key, digest, draw, now).await?,
-            Dialect::Postgres => {
-                timeout(PATIENCE, self.entry(key, digest, draw, now)).await.unwrap_or_else(|_| {
-                    Err(Error::Unavailable("PostgreSQL did not answer in time".to_owned()))
-                })?
-            }
-        };
+        let entry = self.in_time(self.entry(key, digest, draw, now)).await?;
         let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken) };
         if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
             return Err(Unauthenticated::InvalidToken);
@@ -225,10 +259,10 @@ impl Directory {
         // The position first: what changes while we read is not in what we keep.
         let seen = freshness.ledger().position();
         loads.inc();
-        let found: Vec<Identity> = self.store.prompt(find(key, digest)).await?;
+        let found = look_up(key, digest, |sql| self.store.prompt(sql)).await?;
         stale.passed(now);
-        let entry = match found.first() {
-            Some(identity) => Entry::Known(Arc::new(Recognised::new(identity, &draw(identity), seen))),
+        let entry = match found {
+            Some(identity) => Entry::Known(Arc::new(Recognised::new(&identity, &draw(&identity), seen))),
             None => Entry::Unknown(seen),
         };
         if let Some(loading) = loading {
@@ -257,8 +291,23 @@ impl Directory {
     }
 }
 
-fn find(key: &str, digest: TokenDigest) -> store::Sql {
-    store::identities::find(digest, KeptDigest::of_another_system(key))
+/// The identity of a key. Only one that is none of ours and may come from another system is looked for as that keeps
+/// it: its digests cost more to make than ours.
+async fn look_up<F>(
+    key: &str,
+    digest: TokenDigest,
+    read: impl Fn(Sql) -> F,
+) -> Result<Option<Identity>, Error>
+where
+    F: Future<Output = Result<Vec<Identity>, Error>>,
+{
+    if let Some(identity) = read(identities::find(digest)).await?.pop() {
+        return Ok(Some(identity));
+    }
+    match KeptDigest::of_another_system(key) {
+        [None, None] => Ok(None),
+        digests => Ok(read(identities::find_imported(digests)).await?.pop()),
+    }
 }
 
 #[cfg(test)]

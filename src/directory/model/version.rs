@@ -1,6 +1,8 @@
 //! Which state of an object somebody has seen, so that a change made from an older one can be refused.
 
-use serde_json::Value;
+use std::fmt::Write as _;
+
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The version of an object's written state: two are equal when what can be written about it is.
@@ -8,10 +10,16 @@ use sha2::{Digest, Sha256};
 pub struct Version(String);
 
 impl Version {
-    /// Of a state written as JSON.
-    pub(crate) fn of(state: &Value) -> Self {
-        let digest = Sha256::digest(state.to_string());
-        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    /// Of a state, which is written as JSON.
+    pub(crate) fn of(state: &impl Serialize) -> Self {
+        // Writing plain data to memory does not fail.
+        let digest = Sha256::digest(serde_json::to_vec(state).unwrap_or_default());
+        let mut version = String::with_capacity(32);
+        for byte in digest.iter().take(16) {
+            // Writing to a String cannot fail.
+            let _ = write!(version, "{byte:02x}");
+        }
+        Self(version)
     }
 
     /// 32 hexadecimal digits.

@@ -1,4 +1,4 @@
-//! The one statement behind every authenticated request: token, owner, groups and rights together.
+//! The statement behind every authenticated request: token, owner, groups and rights together.
 
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
@@ -8,26 +8,33 @@ use super::{tokens, users};
 use crate::directory::identity::Identity;
 use crate::directory::model::{KeptDigest, Token, TokenDigest, User};
 
+macro_rules! select {
+    () => {
+        concat!(
+            "SELECT ",
+            tokens::columns!(),
+            ", ",
+            users::columns!(),
+            ", concat_ws(',', \
+                 (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
+                    JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id), \
+                 (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM memberships m \
+                    JOIN group_permissions gp ON gp.group_id = m.group_id \
+                    JOIN permissions p ON p.id = gp.permission_id WHERE m.user_id = u.id)) \
+             FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest "
+        )
+    };
+}
+
 /// The identity of a key's digest, whatever its state: whether the token still opens the door is for
-/// `identity` to say. A key of another system may be kept by other digests.
-pub(in crate::directory) fn find(digest: TokenDigest, others: [Option<KeptDigest>; 2]) -> Sql {
-    let [one, other] = others.map(|other| other.unwrap_or(KeptDigest::Sha256(digest)));
-    Sql::new(concat!(
-        "SELECT ",
-        tokens::columns!(),
-        ", ",
-        users::columns!(),
-        ", concat_ws(',', \
-             (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
-                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id), \
-             (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM memberships m \
-                JOIN group_permissions gp ON gp.group_id = m.group_id \
-                JOIN permissions p ON p.id = gp.permission_id WHERE m.user_id = u.id)) \
-         FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest IN ($1, $2, $3)",
-    ))
-    .bind(KeptDigest::Sha256(digest))
-    .bind(one)
-    .bind(other)
+/// `identity` to say.
+pub(in crate::directory) fn find(digest: TokenDigest) -> Sql {
+    Sql::new(concat!(select!(), "= $1")).bind(KeptDigest::Sha256(digest))
+}
+
+/// The same of the digests by which another system may have kept a key.
+pub(in crate::directory) fn find_imported([one, other]: [Option<KeptDigest>; 2]) -> Sql {
+    Sql::new(concat!(select!(), "IN ($1, $2)")).bind(one).bind(other)
 }
 
 impl FromRow for Identity {

@@ -55,6 +55,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0006_search_pending.sql"),
         postgres: include_str!("../../../migrations/postgres/0006_search_pending.sql"),
     },
+    Migration {
+        version: 7,
+        name: "cheaper_writes",
+        sqlite: include_str!("../../../migrations/sqlite/0007_cheaper_writes.sql"),
+        postgres: include_str!("../../../migrations/postgres/0007_cheaper_writes.sql"),
+    },
 ];
 
 /// The schema version this program works with.
@@ -162,5 +168,42 @@ mod tests {
         after.iter().for_each(|migration| link.batch(migration.sqlite).unwrap());
         let kept: Vec<i64> = link.all(&Sql::new("SELECT users_count FROM groups ORDER BY id")).unwrap();
         assert_eq!(kept, [2, 0]);
+    }
+
+    #[test]
+    fn constraints_that_are_written_anew_refuse_what_they_did() {
+        let link = Link::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
+        let (before, after) = MIGRATIONS.split_at(6);
+        before.iter().for_each(|migration| link.batch(migration.sqlite).unwrap());
+        let event = |kind: &str| {
+            format!(
+                "INSERT INTO audit_events (at, actor_kind, actor_name, action, object_kind, object_name, changes, \
+                 previous_hash, hash) VALUES (0, '{kind}', '', '', '', '', '', x'', x'')"
+            )
+        };
+        link.batch(&event("person")).unwrap();
+        after.iter().for_each(|migration| link.batch(migration.sqlite).unwrap());
+        for known in ["operator", "person", "anonymous"] {
+            link.batch(&event(known)).unwrap();
+        }
+        for (wrong, constraint) in [
+            (event("robot"), "audit_events_actor_kind_known"),
+            (
+                "INSERT INTO identity_changes (scope) VALUES ('none')".to_owned(),
+                "identity_changes_scope_known",
+            ),
+            (
+                "INSERT INTO tokens (user_id, name, kind, digest, prefix, last_four, created_at) \
+                 VALUES (1, '', 'other', x'', '', '', 0)"
+                    .to_owned(),
+                "tokens_kind_known",
+            ),
+        ] {
+            let refused = link.batch(&wrong).unwrap_err();
+            let StoreError::Constraint(name) = &refused else { panic!("{refused:?}") };
+            assert!(name.ends_with(constraint), "{name}");
+        }
+        let kept: Vec<i64> = link.all(&Sql::new("SELECT count(*) FROM audit_events")).unwrap();
+        assert_eq!(kept, [4]);
     }
 }

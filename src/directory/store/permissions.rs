@@ -36,21 +36,6 @@ pub(in crate::directory) fn of_group(group: GroupId) -> Sql {
     .bind(group)
 }
 
-/// Where a permission is one that the user `$1` holds, its own or one of its groups', in the order of the codes.
-macro_rules! held_by_user {
-    () => {
-        " FROM permissions p WHERE p.id IN (\
-           SELECT permission_id FROM user_permissions WHERE user_id = $1 \
-           UNION SELECT gp.permission_id FROM memberships m \
-             JOIN group_permissions gp ON gp.group_id = m.group_id WHERE m.user_id = $1) ORDER BY p.code"
-    };
-}
-
-/// The permissions a user holds, its own and those of its groups.
-pub(in crate::directory) fn effective(user: UserId) -> Sql {
-    Sql::new(concat!("SELECT p.id, p.code, p.name", held_by_user!())).bind(user)
-}
-
 /// A permission that a user holds.
 pub(in crate::directory) struct Held {
     pub(in crate::directory) permission: Permission,
@@ -64,20 +49,31 @@ impl FromRow for Held {
     }
 }
 
-/// The same, and which of them are the user's own.
+/// The permissions that a user holds, one row for each way in which it does; see [`each_once`]. The database is not
+/// asked to sort them or to drop doubles: SQLite would make a table for it.
 pub(in crate::directory) fn held(user: UserId) -> Sql {
-    Sql::new(concat!(
-        "SELECT p.id, p.code, p.name, \
-           EXISTS (SELECT 1 FROM user_permissions own WHERE own.user_id = $1 AND own.permission_id = p.id)",
-        held_by_user!(),
-    ))
+    Sql::new(
+        "SELECT p.id, p.code, p.name, TRUE FROM user_permissions up \
+           JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = $1 \
+         UNION ALL SELECT p.id, p.code, p.name, FALSE FROM memberships m \
+           JOIN group_permissions gp ON gp.group_id = m.group_id \
+           JOIN permissions p ON p.id = gp.permission_id WHERE m.user_id = $1",
+    )
     .bind(user)
+}
+
+/// Each of them once, in the order of the codes; as the user's own where it is that, too.
+pub(in crate::directory) fn each_once(mut held: Vec<Held>) -> Vec<Held> {
+    held.sort_unstable_by_key(|held| (held.permission.code, !held.is_own));
+    held.dedup_by_key(|held| held.permission.code);
+    held
 }
 
 impl Tx<'_> {
     /// The codes of all that a user holds.
     pub(in crate::directory) fn rights(&self, user: UserId) -> Result<Vec<i64>, Error> {
-        self.codes(&effective(user))
+        let held = each_once(self.all(&held(user))?);
+        Ok(held.into_iter().map(|held| held.permission.code).collect())
     }
 
     /// The codes of the permissions that a statement of this file finds.

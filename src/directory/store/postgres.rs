@@ -1,7 +1,7 @@
 //! PostgreSQL: a pool of connections, each wait bounded, so that a database that is away costs a
 //! request a known time and no more.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::StoreError;
@@ -78,26 +78,30 @@ fn tls() -> Result<rustls::ClientConfig, OpenError> {
 
 /// Reads all rows of a statement, within `patience` in all. A connection that had died unnoticed is
 /// replaced once.
-pub(super) async fn read<T: FromRow>(
+///
+/// Boxed: it is kilobytes, and whatever waits for it would be so, too, and be moved around, on SQLite as well.
+pub(super) fn read<T: FromRow>(
     pool: &Pool,
     sql: &Sql,
     patience: Duration,
-) -> Result<Vec<T>, StoreError> {
-    let deadline = Instant::now() + patience;
-    let client = by(deadline, pool.get()).await?;
-    match all(&client, sql, deadline).await {
-        Err(StoreError::Unavailable(_)) if client.is_closed() => {
-            drop(client);
-            all(&by(deadline, pool.get()).await?, sql, deadline).await
-        }
-        outcome => {
-            if matches!(outcome, Err(StoreError::Unavailable(_))) {
-                // An answer may still be on its way: nobody else shall wait behind it.
-                drop(Client::take(client));
+) -> Pin<Box<impl Future<Output = Result<Vec<T>, StoreError>>>> {
+    Box::pin(async move {
+        let deadline = Instant::now() + patience;
+        let client = by(deadline, pool.get()).await?;
+        match all(&client, sql, deadline).await {
+            Err(StoreError::Unavailable(_)) if client.is_closed() => {
+                drop(client);
+                all(&by(deadline, pool.get()).await?, sql, deadline).await
             }
-            outcome
+            outcome => {
+                if matches!(outcome, Err(StoreError::Unavailable(_))) {
+                    // An answer may still be on its way: nobody else shall wait behind it.
+                    drop(Client::take(client));
+                }
+                outcome
+            }
         }
-    }
+    })
 }
 
 /// Runs a statement and reads all its rows.
@@ -106,23 +110,31 @@ pub(super) async fn all<T: FromRow>(
     sql: &Sql,
     deadline: Instant,
 ) -> Result<Vec<T>, StoreError> {
-    let rows = by(deadline, async {
-        let statement = match sql.is_composed() {
-            true => client.prepare(sql.text()).await?,
-            false => client.prepare_cached(sql.text()).await?,
-        };
-        client.query(&statement, &parameters(sql)).await
-    });
-    rows.await?.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
+    let statement = prepare(client, sql, deadline).await?;
+    let rows = by(deadline, client.query(&statement, &parameters(sql.args()))).await?;
+    rows.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
+}
+
+/// The statement, made ready; one that is not composed of wishes is kept so.
+pub(super) async fn prepare(client: &Client, sql: &Sql, deadline: Instant) -> Result<Statement, StoreError> {
+    by(deadline, async {
+        match sql.is_composed() {
+            true => client.prepare(sql.text()).await,
+            false => client.prepare_cached(sql.text()).await,
+        }
+    })
+    .await
+}
+
+/// Runs a statement that gives no rows, for as long as it takes; tells how many it changed.
+pub(super) async fn run(client: &Client, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
+    Ok(client.execute(&statement, &parameters(&args)).await?)
 }
 
 /// Runs a statement that gives no rows; tells how many it changed.
 pub(super) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Result<u64, StoreError> {
-    let changed = by(deadline, async {
-        let statement = client.prepare_cached(sql.text()).await?;
-        client.execute(&statement, &parameters(sql)).await
-    });
-    changed.await
+    let statement = prepare(client, sql, deadline).await?;
+    by(deadline, client.execute(&statement, &parameters(sql.args()))).await
 }
 
 /// Writes rows by way of `COPY ... FROM STDIN BINARY`, whose columns have these types.
@@ -150,7 +162,10 @@ pub(super) async fn batch(client: &Client, text: &str, deadline: Instant) -> Res
 }
 
 /// The outcome of `work`, if there is one in time.
-async fn by<T, E>(deadline: Instant, work: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
+pub(super) async fn by<T, E>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError>
 where
     StoreError: From<E>,
 {
@@ -160,8 +175,8 @@ where
     }
 }
 
-fn parameters(sql: &Sql) -> Vec<&(dyn ToSql + Sync)> {
-    sql.args().iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+fn parameters(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    args.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl Table {
     }
 
     /// All rows in order, a page at a time.
-    pub(super) fn pages<'a>(&'a self, tx: &'a Tx<'_>) -> Pages<'a> {
+    pub(super) fn pages<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> Pages<'a, 'b> {
         Pages { table: self, tx, after: None, ended: false }
     }
 
@@ -110,14 +110,14 @@ fn shown(value: &Value) -> String {
 }
 
 /// The rows of a table in order; see [`Table::pages`].
-pub(super) struct Pages<'a> {
+pub(super) struct Pages<'a, 'b> {
     table: &'a Table,
-    tx: &'a Tx<'a>,
+    tx: &'a Tx<'b>,
     after: Option<Vec<Value>>,
     ended: bool,
 }
 
-impl Iterator for Pages<'_> {
+impl Iterator for Pages<'_, '_> {
     type Item = Result<Vec<Vec<Value>>, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,7 +1,10 @@
-//! SQLite's index for searches (`users_search`), which is brought up to date once a transaction.
+//! SQLite's index for searches (`users_search`), which is brought up to date now and then.
 //!
 //! Triggers note in `users_search_pending` whom the index is behind on and what it has of them; to take a note away is
-//! to bring it up to date. Who searches looks at both, so nobody has to be in time for an answer to be right.
+//! to bring it up to date. Who searches looks at both, so nobody has to be in time for an answer to be right. Each time
+//! costs the index a segment, and segments are merged: the more users at a time, the less for each.
+
+use std::time::{Duration, Instant};
 
 use super::sql::Sql;
 use super::tx::Link;
@@ -19,11 +22,49 @@ pub(super) const REBUILD: &str = "INSERT INTO users_search (users_search) VALUES
      UPDATE users_search_pending SET indexed_key = NULL; DELETE FROM users_search_pending; \
      INSERT INTO users_search (users_search) VALUES ('rebuild')";
 
-/// Brings the index up to date, as the last thing that a transaction does; tells whether there may be more to do.
-///
-/// An index that is damaged keeps nobody from writing: searches look at the notes that stay.
-pub(super) fn bring_up_to_date(link: &Link) -> bool {
-    let Link::Sqlite(_) = link else { return false };
+/// Rows changed, of whatever tables, after which the index is brought up to date: there are fewer notes, and a search
+/// looks at each of them.
+const CHANGES: u64 = 1000;
+/// How long a transaction may leave notes behind after that was done.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// When the index was last brought up to date by this process.
+#[derive(Default)]
+pub(super) struct Upkeep {
+    last: Option<Done>,
+}
+
+struct Done {
+    at: Instant,
+    /// Rows that the connection had changed by then.
+    changes: u64,
+}
+
+impl Upkeep {
+    /// Brings the index up to date where it is time to, as the last thing that a transaction does; tells whether there
+    /// may be more to do.
+    ///
+    /// An index that is damaged keeps nobody from writing: searches look at the notes that stay.
+    pub(super) fn end_transaction(&mut self, link: &Link) -> bool {
+        let Link::Sqlite(connection) = link else { return false };
+        let changes = connection.total_changes();
+        let is_early = |last: &Done| {
+            // Of another connection, if it is lower.
+            let since = changes.checked_sub(last.changes);
+            last.at.elapsed() < PAUSE && since.is_some_and(|since| since < CHANGES)
+        };
+        if self.last.as_ref().is_some_and(is_early) {
+            return false;
+        }
+        let is_behind = bring_up_to_date(link);
+        let changes = connection.total_changes();
+        self.last = (!is_behind).then(|| Done { at: Instant::now(), changes });
+        is_behind
+    }
+}
+
+/// Takes away notes, [`MOST`] at the most; tells whether there may be more.
+fn bring_up_to_date(link: &Link) -> bool {
     // A trigger does the rest, in the order of the ids: the index writes a segment whenever one is smaller than the
     // one before.
     let sql = "DELETE FROM users_search_pending \
@@ -51,6 +92,9 @@ mod tests {
          SELECT value, 'user' || value, '', '', '', '', '!', TRUE, FALSE, FALSE, 0, 0, 'before' || value \
          FROM numbers";
 
+    const MANY: &str =
+        "UPDATE users SET search_key = 'before' || id WHERE id > 2000 AND search_key = 'before' || id";
+
     /// Whoever writes, in whatever order: a search finds everybody at once, and the next transaction leaves an index that
     /// is that of the users.
     #[tokio::test(flavor = "multi_thread")]
@@ -68,9 +112,10 @@ mod tests {
             assert_eq!(candidates("bef"), 6000);
             store.write(|_| Ok(())).await.unwrap();
             assert_eq!(candidates("bef"), 6000);
+            let pending = || number("SELECT count(*) FROM users_search_pending");
             // More than one transaction's work; the writer goes on with it by itself.
-            while number("SELECT count(*) FROM users_search_pending") > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            while pending() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             assert_eq!(candidates("bef"), 6000);
             for (change, before, after) in [
@@ -84,8 +129,11 @@ mod tests {
                 operator.execute_batch(change).unwrap();
                 assert_eq!((candidates("bef"), candidates("aft")), (before, after), "{change}");
             }
+            // Whoever writes soon after leaves them, as long as they are few.
             store.write(|_| Ok(())).await.unwrap();
-            assert_eq!(number("SELECT count(*) FROM users_search_pending"), 0);
+            assert!(pending() > 0);
+            store.write(|tx| Ok(tx.execute(&Sql::new(MANY))?)).await.unwrap();
+            assert_eq!(pending(), 0);
             // Fails when the index is any other than that of the users.
             let check = "INSERT INTO users_search (users_search, rank) VALUES ('integrity-check', 1)";
             operator.execute_batch(check).unwrap();
@@ -94,8 +142,8 @@ mod tests {
             // remedy.
             operator.execute_batch("INSERT INTO users_search (users_search) VALUES ('delete-all')").unwrap();
             operator.execute_batch("UPDATE users SET search_key = 'later' || id WHERE id < 100").unwrap();
-            store.write(|tx| Ok(tx.execute(&Sql::new("UPDATE groups SET notes = ''"))?)).await.unwrap();
-            assert!(number("SELECT count(*) FROM users_search_pending") > 0);
+            store.write(|tx| Ok(tx.execute(&Sql::new(MANY))?)).await.unwrap();
+            assert!(pending() > 0);
             assert_eq!(candidates("lat"), number("SELECT count(*) FROM users WHERE id < 100"));
             operator.execute_batch(REBUILD).unwrap();
             assert_eq!(candidates("lat"), number("SELECT count(*) FROM users WHERE id < 100"));

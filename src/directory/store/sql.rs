@@ -41,14 +41,12 @@ pub(in crate::directory) struct Sql {
     text: Cow<'static, str>,
     args: Vec<Value>,
     composed: bool,
-    /// Whether the text names its parameters by their numbers in ascending order, each once.
-    in_order: bool,
 }
 
 impl Sql {
     /// A whole statement; its parameters follow with [`Sql::bind`] in the order of their numbers.
     pub(super) fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false, in_order: true }
+        Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false }
     }
 
     /// The beginning of a statement that is put together from a caller's wishes. It has too many forms for
@@ -71,7 +69,6 @@ impl Sql {
     /// The next parameter's value.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.args.push(value.into());
-        self.in_order = false;
         self
     }
 
@@ -95,10 +92,21 @@ impl Sql {
         self
     }
 
-    /// Whether the places of its parameters are known without asking for their names, which takes SQLite the longer
-    /// the more there are.
+    /// Whether its parameters appear in the order of their numbers, so that SQLite counts them alike. To ask it for
+    /// the name of each takes the longer the more there are.
     pub(super) fn is_in_order(&self) -> bool {
-        self.in_order
+        let numbers = self.text.split('$').skip(1).map(|rest| {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit);
+            digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
+        });
+        let mut seen = 0;
+        for number in numbers {
+            if number > seen + 1 {
+                return false;
+            }
+            seen = seen.max(number);
+        }
+        seen == self.args.len()
     }
 
     pub(super) fn text(&self) -> &str {

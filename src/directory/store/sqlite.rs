@@ -288,7 +288,7 @@ pub(super) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -
 
 /// Gives each parameter of the statement the value of its number.
 fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), StoreError> {
-    if sql.is_in_order() && statement.parameter_count() == sql.args().len() {
+    if sql.is_in_order() {
         for (index, value) in (1..).zip(sql.args()) {
             statement.raw_bind_parameter(index, value)?;
         }

@@ -4,6 +4,8 @@
 //! needs no asynchronous closures.
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use deadpool_postgres::Client;
@@ -139,11 +141,54 @@ pub(in crate::directory) struct Tx<'a> {
     pub(super) audit_head: RefCell<Option<Vec<u8>>>,
     /// Whether anything was sent but statements that read, and came back.
     touched: Cell<bool>,
+    /// The outcomes that nobody has waited for yet; `None` where each is waited for at once.
+    pending: Option<RefCell<Vec<Outcome<'a>>>>,
 }
+
+type Outcome<'a> = Pin<Box<dyn Future<Output = Result<u64, StoreError>> + 'a>>;
 
 impl<'a> Tx<'a> {
     pub(super) fn new(link: &'a Link) -> Self {
-        Self { link, audit_head: RefCell::default(), touched: Cell::default() }
+        Self { link, audit_head: RefCell::default(), touched: Cell::default(), pending: None }
+    }
+
+    /// One that does not wait for what [`Tx::send`] sends, before [`Tx::settle`].
+    pub(super) fn hasty(link: &'a Link) -> Self {
+        Self { pending: Some(RefCell::default()), ..Self::new(link) }
+    }
+
+    /// Runs a statement whose outcome nobody needs: when it fails, so does the transaction. To PostgreSQL it goes along
+    /// with what is sent next, where that is as good.
+    pub(super) fn send(&self, sql: &Sql) -> Result<(), StoreError> {
+        self.touched.set(true);
+        let (Link::Postgres { client, driver, patience }, Some(pending)) = (self.link, &self.pending) else {
+            return self.link.execute(sql).map(|_| ());
+        };
+        let prepared = driver.block_on(postgres::prepare(client, sql, Instant::now() + *patience))?;
+        let mut outcome: Outcome<'_> = Box::pin(postgres::run(client, prepared, sql.args().to_vec()));
+        // Asked once, it is on its way; who waits for it will ask again.
+        match outcome.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome.map(|_| ()),
+            Poll::Pending => {
+                pending.borrow_mut().push(outcome);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for all that was sent; fails when any of it has.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        let (Link::Postgres { driver, patience, .. }, Some(pending)) = (self.link, &self.pending) else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + *patience;
+        let pending = pending.take();
+        driver.block_on(async {
+            for outcome in pending {
+                postgres::by(deadline, outcome).await?;
+            }
+            Ok(())
+        })
     }
 
     /// Forgets what it knows of its own writes: they were taken back.

@@ -144,7 +144,7 @@ impl Tx<'_> {
         user: &User,
         hash: &str,
     ) -> Result<UserId, Error> {
-        let mut columns: Vec<(&str, Value)> = written(user).into();
+        let mut columns = written(user, None);
         columns.push(("password", hash.into()));
         columns.extend(id.map(|id| ("id", id.into())));
         let mut sql = Sql::new("INSERT INTO users (updated_at");
@@ -166,22 +166,13 @@ impl Tx<'_> {
     /// it writes a named column anew in every index that has it. PostgreSQL looks for itself, and would keep a
     /// prepared statement for each set of columns.
     pub(in crate::directory) fn update_user(&self, user: &User, before: Option<&User>) -> Result<(), Error> {
-        let held = before.filter(|_| self.dialect() == Dialect::Sqlite).map(written);
-        let mut held = held.iter().flatten();
         let mut sql = Sql::new("UPDATE users SET updated_at = ");
         sql.push_arg(user.updated_at);
-        let mut differs = false;
-        for (name, value) in written(user) {
-            let other = held.next().is_none_or(|(_, held)| *held != value);
-            // What is made of the column before it, in this program's way, is made anew with it.
-            differs = other || (differs && name.ends_with("_key"));
-            if differs {
-                sql.push(", ").push(name).push(" = ").push_arg(value);
-            }
+        for (name, value) in written(user, before.filter(|_| self.dialect() == Dialect::Sqlite)) {
+            sql.push(", ").push(name).push(" = ").push_arg(value);
         }
         sql.push(" WHERE id = ").push_arg(user.id);
-        self.execute(&sql)?;
-        Ok(())
+        Ok(self.send(&sql)?)
     }
 
     /// The search key names the id, which a new row has only after it was written.
@@ -250,18 +241,33 @@ impl Tx<'_> {
     }
 }
 
-/// The columns that are written of a user beside the time of it.
-fn written(user: &User) -> [(&'static str, Value); 15] {
+/// The columns that are written of a user beside the time of it: all of them, or those in which it differs from
+/// `before`.
+fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
+    let mut columns = Vec::from(taken_over(user));
+    if let Some(before) = before.map(taken_over) {
+        let mut before = before.iter();
+        columns.retain(|column| before.next() != Some(column));
+    }
+    let differs = |names: &[&str]| before.is_none() || columns.iter().any(|(name, _)| names.contains(name));
+    let (name, email) = (differs(&["username"]), differs(&["email"]));
+    let searched = differs(&["username", "mobile_number", "email", "first_name", "last_name"]);
+    // Made in this program's way: of a column that is written, anew.
+    columns.extend(name.then(|| ("username_key", fold(&user.username).into())));
+    columns.extend(email.then(|| ("email_key", fold(user.email.as_deref().unwrap_or_default()).into())));
+    columns.extend(searched.then(|| ("search_key", search_key(user.id, user).into())));
+    columns
+}
+
+/// The columns that hold what the user does.
+fn taken_over(user: &User) -> [(&'static str, Value); 12] {
     [
         ("username", user.username.as_str().into()),
-        ("username_key", fold(&user.username).into()),
         ("mobile_number", user.mobile_number.as_deref().into()),
         ("email", user.email.as_deref().into()),
-        ("email_key", fold(user.email.as_deref().unwrap_or_default()).into()),
         ("avatar", user.avatar.as_deref().into()),
         ("first_name", user.first_name.as_str().into()),
         ("last_name", user.last_name.as_str().into()),
-        ("search_key", search_key(user.id, user).into()),
         ("gender", user.gender.as_deref().into()),
         ("is_active", user.is_active.into()),
         ("is_staff", user.is_staff.into()),

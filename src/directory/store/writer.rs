@@ -7,15 +7,17 @@
 //! Nearly always every piece succeeds, or is refused before it has written anything. So the pieces follow each
 //! other without savepoints, which would cost as much as the work. When one fails after it has written, all is
 //! taken back and done again, each piece behind a savepoint: that is why work must be such that it can be run
-//! again. What cannot be has a transaction to itself.
+//! again. What cannot be has a transaction to itself. That is also why the first time nobody need wait for each
+//! statement: the second tells whose fault it was.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::Backend;
 use super::fault::StoreError;
+use super::search_index::Upkeep;
 use super::tx::{Link, Tx};
-use super::{Backend, search_index};
 use crate::directory::error::Error;
 
 /// Pieces of work that may wait; a further one waits with its sender.
@@ -118,12 +120,12 @@ fn undone() -> Error {
 }
 
 fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut link = None;
+    let mut line = Line { backend, link: None, upkeep: Upkeep::default() };
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let mut is_behind = false;
         for jobs in batch.chunk_by_mut(|one, next| one.shares() && next.shares()) {
-            let committed = commit(backend, &mut link, jobs);
+            let committed = line.commit(jobs);
             is_behind = committed.as_ref().is_ok_and(|is_behind| *is_behind);
             for job in jobs {
                 job.finish(committed.as_ref().map(|_| ()).map_err(copy));
@@ -132,47 +134,79 @@ fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         batch.clear();
         // Somebody has changed very many by an SQL of their own: there is time for their index now.
         while is_behind && jobs.is_empty() {
-            is_behind = commit(backend, &mut link, &mut []).unwrap_or(false);
+            is_behind = line.commit(&mut []).unwrap_or(false);
         }
     }
+}
+
+/// What the thread works with.
+struct Line<'a> {
+    backend: &'a Backend,
+    link: Option<Link>,
+    upkeep: Upkeep,
 }
 
 /// PostgreSQL takes `COMMIT` for `ROLLBACK`, without an error, where a statement has failed; `SELECT` it does not take.
 const COMMIT: &str = "SELECT 1; COMMIT";
 
-/// Does the work in a transaction; tells whether the search index is still behind after it.
-fn commit(backend: &Backend, link: &mut Option<Link>, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
-    let committed = commit_on(begin(backend, link)?, jobs);
-    if committed.is_err() {
-        // The connection's state is not known: the next transaction gets a new one.
-        if let Some(lost) = link.take() {
-            lost.discard();
+impl Line<'_> {
+    /// Does the work in a transaction; tells whether the search index is still behind after it.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+        let committed = commit_on(begin(self.backend, &mut self.link)?, &mut self.upkeep, jobs);
+        if committed.is_err() {
+            // The connection's state is not known: the next transaction gets a new one.
+            if let Some(lost) = self.link.take() {
+                lost.discard();
+            }
         }
+        committed
     }
-    committed
 }
 
-fn commit_on(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
-    if let [only] = jobs {
-        if !only.run(&mut Tx::new(link)) {
-            return link.roll_back().map(|()| false);
+fn commit_on(link: &Link, upkeep: &mut Upkeep, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    match jobs {
+        [only] if !only.shares() => {
+            if !only.run(&mut Tx::new(link)) {
+                return link.roll_back().map(|()| false);
+            }
         }
-    } else if !run_together(link, jobs) {
-        link.roll_back()?;
-        link.begin()?;
-        run_apart(link, jobs)?;
+        _ => match (run_together(link, jobs), jobs) {
+            (Together::Done, _) => {}
+            // Nobody else is concerned.
+            (Together::Refused, [_]) => return link.roll_back().map(|()| false),
+            (_, jobs) => {
+                link.roll_back()?;
+                link.begin()?;
+                run_apart(link, jobs)?;
+            }
+        },
     }
-    let is_behind = search_index::bring_up_to_date(link);
+    let is_behind = upkeep.end_transaction(link);
     link.batch(COMMIT).map(|()| is_behind)
 }
 
-/// Runs the work of all; tells whether what each has done may stay.
-fn run_together(link: &Link, jobs: &mut [Box<dyn Job>]) -> bool {
-    let mut tx = Tx::new(link);
-    jobs.iter_mut().all(|job| {
+/// What came of work that was run together.
+enum Together {
+    /// What each has done may stay.
+    Done,
+    /// One has failed after it has written, and said why.
+    Refused,
+    /// A statement has failed for which nobody had waited.
+    Unsettled,
+}
+
+/// Runs the work of all.
+fn run_together(link: &Link, jobs: &mut [Box<dyn Job>]) -> Together {
+    let mut tx = Tx::hasty(link);
+    let stays = jobs.iter_mut().all(|job| {
         let stays = job.run(&mut tx);
         !tx.take_touched() || stays
-    })
+    });
+    match tx.settle() {
+        Err(_) => Together::Unsettled,
+        Ok(()) if stays => Together::Done,
+        Ok(()) => Together::Refused,
+    }
 }
 
 /// Does the same, and takes back what those have done that fail, and no more.
@@ -311,6 +345,31 @@ mod tests {
             );
             assert!(written.is_ok() && refused.is_err());
             assert_eq!(runs.load(Ordering::Relaxed), 1);
+        })
+        .await;
+    }
+
+    /// A statement for which nobody waits fails its own piece of work and no other's, and no sooner is anybody told.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_statement_that_nobody_waits_for_fails_its_own_piece() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let sent = |name: &'static str| store.write(move |tx| Ok(tx.send(&group(name))?));
+            let (holding, dropped) = mpsc::channel();
+            let (_, a, again, b, seen, ()) = tokio::join!(
+                hold(&store, dropped),
+                sent("a"),
+                sent("a"),
+                sent("b"),
+                store.write(|tx| Ok(tx.first::<i64>(&Sql::new("SELECT count(*) FROM groups"))?)),
+                async move { drop(holding) },
+            );
+            assert!(a.is_ok() && b.is_ok());
+            assert!(again.is_err());
+            assert_eq!(seen.unwrap(), Some(2));
+            assert!(sent("a").await.is_err());
+            let kept: Vec<String> = store.all(Sql::new("SELECT name FROM groups ORDER BY id")).await.unwrap();
+            assert_eq!(kept, ["a", "b"]);
         })
         .await;
     }

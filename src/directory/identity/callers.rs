@@ -1,0 +1,54 @@
+//! The callers who lately asked for more than who they are: their whole identities, as few as such callers are.
+
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use quick_cache::UnitWeighter;
+use quick_cache::sync::Cache;
+
+use super::Identity;
+use super::ledger::{Ledger, Position};
+use super::recognised::Digested;
+use crate::directory::model::TokenDigest;
+
+/// Identities that are kept: one to two kilobytes each.
+const MOST: usize = 1000;
+
+/// What was read of a caller.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) identity: Arc<Identity>,
+    pub(super) seen: Position,
+}
+
+impl Caller {
+    pub(super) fn holds(&self, ledger: &Ledger) -> bool {
+        ledger.holds(self.seen, self.identity.user.id.get())
+    }
+}
+
+type Map = Cache<TokenDigest, Caller, UnitWeighter, BuildHasherDefault<Digested>>;
+
+/// The callers that are kept; none where nothing is to be kept.
+pub(super) struct Callers(Option<Map>);
+
+impl Callers {
+    pub(super) fn new(keeps: bool) -> Self {
+        Self(
+            keeps.then(|| {
+                Cache::with(MOST, MOST as u64, UnitWeighter, Default::default(), Default::default())
+            }),
+        )
+    }
+
+    /// Who is kept and still holds.
+    pub(super) fn get(&self, digest: &TokenDigest, ledger: &Ledger) -> Option<Caller> {
+        self.0.as_ref()?.get(digest).filter(|caller| caller.holds(ledger))
+    }
+
+    pub(super) fn keep(&self, digest: TokenDigest, caller: Caller) {
+        if let Some(map) = &self.0 {
+            map.insert(digest, caller);
+        }
+    }
+}
