@@ -19,3 +19,15 @@ CREATE TRIGGER users_search_update AFTER UPDATE OF id, search_key ON users
     INSERT INTO users_search_pending (id, indexed_key) VALUES (old.id, old.search_key) ON CONFLICT (id) DO NOTHING;
     INSERT INTO users_search_pending (id) SELECT new.id WHERE new.id <> old.id ON CONFLICT (id) DO NOTHING;
 END;
+
+-- REPLACE deletes without telling triggers, and without foreign keys nothing follows what is deleted: what is put in a
+-- row's place is noted, too, and so are permissions that come and go.
+CREATE TRIGGER users_added AFTER INSERT ON users BEGIN
+    INSERT INTO identity_changes (scope, user_id) VALUES ('user', new.id);
+END;
+CREATE TRIGGER permissions_added AFTER INSERT ON permissions BEGIN
+    INSERT INTO identity_changes (scope) VALUES ('all');
+END;
+CREATE TRIGGER permissions_removed AFTER DELETE ON permissions BEGIN
+    INSERT INTO identity_changes (scope) VALUES ('all');
+END;

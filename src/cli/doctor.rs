@@ -77,7 +77,7 @@ async fn integrity(directory: &Directory) -> Result<Finding, Mistake> {
 
 /// Only where one setting takes away what another is for.
 fn stale(config: &Config) -> Option<Finding> {
-    let text = "access_log = all has every request ask the database, so serve_stale_for does nothing: log at the proxy";
+    let text = "access_log = all has every request answered the longer way, where serve_stale_for does nothing: log at the proxy";
     let is_lost = config.access_log == AccessLog::All && !config.serve_stale_for.is_zero();
     is_lost.then(|| Finding { check: "serve_stale_for", verdict: Verdict::Warning, text: text.to_owned() })
 }

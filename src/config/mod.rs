@@ -237,7 +237,7 @@ settings! {
     /// How many bytes of memory hold the people who were recognised lately; 0 asks the database each time.
     ///
     /// One takes about 400 bytes and the length of its answer; of the last 1000 who asked for more than
-    /// `GET /api/users/me` it keeps about 2 kB each beside that. An answer is never older than the request.
+    /// `GET /api/users/me` about 2 kB are kept each, beside that. An answer is never older than the request.
     Serve identity_cache: ByteSize<0, 1_099_511_627_776> = "64MiB";
 
     /// How long `GET /api/users/me` goes on for those recognised before when the database cannot be asked.

@@ -165,7 +165,7 @@ fn a_change_of_everybody_is_one_too() {
 fn a_new_history_leaves_nothing_of_the_old() {
     check(|world| {
         world.commit(|database| {
-            *database = Database { user: 1, history: 2, feed: vec![(10, Change::Tokens)] };
+            *database = Database { user: 1, history: 2, feed: vec![(10, Change::Token(2))] };
         });
     });
 }

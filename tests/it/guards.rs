@@ -143,3 +143,37 @@ both! {
         each_taking(&elsewhere, &site, site.address).await;
     }
 }
+
+/// SQLite's `REPLACE` deletes without telling triggers, and without foreign keys nothing follows what is deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_s_replace_is_noticed_as_any_other_change() {
+    let site = Site::start(Backend::Sqlite).await;
+    let right = UserDraft { permissions: Some(vec![6]), ..UserDraft::default() };
+    site.directory().update_user(&operator(), &key(42), &right, None).await.unwrap();
+    let status =
+        async |path: &str| Request::new(site.address, "GET", path).token(&site.alex.key).send().await.status;
+    let columns = "id, username, username_key, email_key, first_name, last_name, password, is_active, is_staff, \
+                   is_admin, created_at, updated_at, search_key";
+    let replaced = |active: bool| {
+        let values = columns.replace("is_active", if active { "1" } else { "0" });
+        format!("REPLACE INTO users ({columns}) SELECT {values} FROM users WHERE id = 42")
+    };
+    for (change, me, other) in [
+        ("SELECT 1".to_owned(), 200, 200),
+        (replaced(false), 401, 401),
+        (replaced(true), 200, 200),
+        ("DELETE FROM permissions WHERE id = 6".to_owned(), 200, 403),
+        ("INSERT INTO permissions (id, code, name) VALUES (6, 1222, 'user_read')".to_owned(), 200, 200),
+        (
+            "REPLACE INTO tokens (id, user_id, name, kind, digest, prefix, last_four, created_at, revoked_at) \
+             SELECT id, user_id, name, kind, digest, prefix, last_four, created_at, 1 FROM tokens WHERE user_id = 42"
+                .to_owned(),
+            401,
+            401,
+        ),
+    ] {
+        site.database.sql(&format!("PRAGMA foreign_keys = OFF; {change}")).await;
+        assert_eq!(status("/api/users/me").await, me, "{change}");
+        assert_eq!(status("/api/users/42").await, other, "{change}");
+    }
+}

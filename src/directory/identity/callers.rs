@@ -11,8 +11,10 @@ use super::ledger::{Ledger, Position};
 use super::recognised::Digested;
 use crate::directory::model::TokenDigest;
 
-/// Identities that are kept: one to two kilobytes each.
+/// Identities that are kept: about 2 kB each, and less than 10.
 const MOST: usize = 1000;
+/// Groups and rights of an identity together, beyond which it is not kept.
+const LARGEST: usize = 500;
 
 /// What was read of a caller.
 #[derive(Clone)]
@@ -47,8 +49,15 @@ impl Callers {
     }
 
     pub(super) fn keep(&self, digest: TokenDigest, caller: Caller) {
-        if let Some(map) = &self.0 {
+        let Identity { user, rights, .. } = &*caller.identity;
+        if let Some(map) = &self.0
+            && user.groups.len() + rights.len() <= LARGEST
+        {
             map.insert(digest, caller);
         }
+    }
+
+    pub(super) fn keeps(&self) -> bool {
+        self.0.is_some()
     }
 }

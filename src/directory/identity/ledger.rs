@@ -12,8 +12,8 @@ use super::sync::{AtomicI64, AtomicU64, Ordering};
 pub(crate) enum Change {
     /// Of this user: its row, groups, rights or tokens.
     User(i64),
-    /// A token was added: keys that were unknown may be known now.
-    Tokens,
+    /// A token of this user was added, maybe in place of another: keys that were unknown may be known now.
+    Token(i64),
     /// Of many users at once.
     All,
 }
@@ -71,7 +71,10 @@ impl Ledger {
             last = last.max(number);
             match change {
                 Change::User(user) => self.slot(user).store(number, Ordering::Release),
-                Change::Tokens => self.tokens.store(number, Ordering::Release),
+                Change::Token(user) => {
+                    self.slot(user).store(number, Ordering::Release);
+                    self.tokens.store(number, Ordering::Release);
+                }
                 Change::All => _ = self.era.fetch_add(2, Ordering::AcqRel),
             }
         }

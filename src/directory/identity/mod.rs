@@ -135,11 +135,12 @@ impl Reception {
 }
 
 impl Directory {
-    /// Who presented this key? It never writes. What changes with use alone may be older: when the token was last
-    /// used, when its owner was last seen.
+    /// Who presented this key? It never writes. What is in no feed may be older, and nobody may decide by it: when the
+    /// token was last used, when its owner was last seen and changed.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
-        let identity = self.caller(key, digest).await?.ok_or(Unauthenticated::InvalidToken)?;
+        let caller = self.in_time(self.store.patience(), self.caller(key, digest));
+        let identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
         if identity.token.state(self.clock.now()) != TokenState::Active {
             return Err(Unauthenticated::InvalidToken);
         }
@@ -155,11 +156,12 @@ impl Directory {
         let ledger = freshness.ledger();
         let known = callers.get(&digest, ledger);
         // Without a first look nothing that is read can be kept.
-        if known.is_some() || !ledger.has_begun() {
-            self.in_time(freshness.pass(&self.store)).await?;
-        }
-        if let Some(known) = known.filter(|known| known.holds(ledger)) {
-            return Ok(Some(known.identity));
+        if known.is_some() || (callers.keeps() && !ledger.has_begun()) {
+            let passed = self.in_time(PATIENCE, freshness.pass(&self.store)).await;
+            // Without a look, what is read now is as fresh.
+            if let Some(known) = known.filter(|known| passed.is_ok() && known.holds(ledger)) {
+                return Ok(Some(known.identity));
+            }
         }
         // The position first: what changes while we read is not in what we keep.
         let seen = ledger.position();
@@ -170,12 +172,16 @@ impl Directory {
         Ok(found)
     }
 
-    /// What a caller waits for of the database, as long as that answers.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    /// What somebody waits for of the database, for so long at the most.
+    async fn in_time<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         match self.store.dialect() {
             // Nothing is waited for but a file.
             Dialect::Sqlite => work.await,
-            Dialect::Postgres => timeout(PATIENCE, work)
+            Dialect::Postgres => timeout(patience, work)
                 .await
                 .unwrap_or_else(|_| Err(Error::Unavailable("PostgreSQL did not answer in time".to_owned()))),
         }
@@ -190,7 +196,7 @@ impl Directory {
     ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
         let now = self.clock.now();
-        let entry = self.in_time(self.entry(key, digest, draw, now)).await?;
+        let entry = self.in_time(PATIENCE, self.entry(key, digest, draw, now)).await?;
         let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken) };
         if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
             return Err(Unauthenticated::InvalidToken);
@@ -361,8 +367,8 @@ pub(crate) mod tests {
         assert!(!ledger.holds(seen, 1));
         assert!(ledger.holds(seen, 2) && ledger.holds_unknown(seen));
         assert!(ledger.holds(ledger.position(), 1), "what is read anew holds");
-        ledger.apply([(12, Change::Tokens)]);
-        assert!(!ledger.holds_unknown(seen) && ledger.holds(seen, 2));
+        ledger.apply([(12, Change::Token(3))]);
+        assert!(!ledger.holds_unknown(seen) && !ledger.holds(seen, 3) && ledger.holds(seen, 2));
         ledger.apply([(13, Change::All)]);
         assert!(!ledger.holds(seen, 2) && ledger.holds(ledger.position(), 2));
     }

@@ -111,7 +111,7 @@ impl Tx<'_> {
         let sql = sql.bind(event.action.as_str()).bind(event.object_kind.as_str()).bind(event.object_id);
         let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
-        self.send(&sql.bind(link.previous_hash).bind(link.hash.clone()))?;
+        self.send(sql.bind(link.previous_hash).bind(link.hash.clone()))?;
         *self.audit_head.borrow_mut() = Some(link.hash);
         Ok(())
     }

@@ -25,7 +25,7 @@ impl FromRow for Noted {
         let (scope, user): (String, Option<i64>) = (row.next()?, row.next()?);
         let change = match (scope.as_str(), user) {
             ("user", Some(user)) => Change::User(user),
-            ("tokens", _) => Change::Tokens,
+            ("tokens", Some(user)) => Change::Token(user),
             _ => Change::All,
         };
         Ok(Self { number, stamp, change })

@@ -258,6 +258,11 @@ impl Store {
         Ok(())
     }
 
+    /// How long one statement may wait.
+    pub(super) fn patience(&self) -> Duration {
+        self.backend.patience()
+    }
+
     /// The counter of reads, for the metrics.
     pub(super) fn reads(&self) -> Counter {
         self.reads.clone()

@@ -116,6 +116,10 @@ impl Sql {
     pub(super) fn args(&self) -> &[Value] {
         &self.args
     }
+
+    pub(super) fn into_args(self) -> Vec<Value> {
+        self.args
+    }
 }
 
 impl From<bool> for Value {

@@ -141,54 +141,73 @@ pub(in crate::directory) struct Tx<'a> {
     pub(super) audit_head: RefCell<Option<Vec<u8>>>,
     /// Whether anything was sent but statements that read, and came back.
     touched: Cell<bool>,
-    /// The outcomes that nobody has waited for yet; `None` where each is waited for at once.
-    pending: Option<RefCell<Vec<Outcome<'a>>>>,
+    /// What was sent without waiting; `None` where each statement is waited for at once.
+    ahead: Option<RefCell<Ahead<'a>>>,
 }
+
+/// Statements that are on their way.
+#[derive(Default)]
+struct Ahead<'a> {
+    outcomes: Vec<Outcome<'a>>,
+    /// Why an earlier one has failed.
+    failed: Option<StoreError>,
+}
+
+/// Statements that may be on their way at once: what is known of each takes memory.
+const MOST_AHEAD: usize = 64;
 
 type Outcome<'a> = Pin<Box<dyn Future<Output = Result<u64, StoreError>> + 'a>>;
 
 impl<'a> Tx<'a> {
     pub(super) fn new(link: &'a Link) -> Self {
-        Self { link, audit_head: RefCell::default(), touched: Cell::default(), pending: None }
+        Self { link, audit_head: RefCell::default(), touched: Cell::default(), ahead: None }
     }
 
     /// One that does not wait for what [`Tx::send`] sends, before [`Tx::settle`].
     pub(super) fn hasty(link: &'a Link) -> Self {
-        Self { pending: Some(RefCell::default()), ..Self::new(link) }
+        Self { ahead: Some(RefCell::default()), ..Self::new(link) }
     }
 
-    /// Runs a statement whose outcome nobody needs: when it fails, so does the transaction. To PostgreSQL it goes along
-    /// with what is sent next, where that is as good.
-    pub(super) fn send(&self, sql: &Sql) -> Result<(), StoreError> {
-        self.touched.set(true);
-        let (Link::Postgres { client, driver, patience }, Some(pending)) = (self.link, &self.pending) else {
-            return self.link.execute(sql).map(|_| ());
+    /// Runs a statement of which nobody needs to know more than that it has not failed. To PostgreSQL it may go along
+    /// with what is sent next; when it fails there, all of the transaction is done again.
+    pub(super) fn send(&self, sql: Sql) -> Result<(), StoreError> {
+        let (Link::Postgres { client, driver, patience }, Some(ahead)) = (self.link, &self.ahead) else {
+            return self.execute(&sql).map(|_| ());
         };
-        let prepared = driver.block_on(postgres::prepare(client, sql, Instant::now() + *patience))?;
-        let mut outcome: Outcome<'_> = Box::pin(postgres::run(client, prepared, sql.args().to_vec()));
+        self.touched.set(true);
+        let prepared = driver.block_on(postgres::prepare(client, &sql, Instant::now() + *patience))?;
+        let mut outcome: Outcome<'_> = Box::pin(postgres::run(client, prepared, sql.into_args()));
         // Asked once, it is on its way; who waits for it will ask again.
-        match outcome.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => outcome.map(|_| ()),
-            Poll::Pending => {
-                pending.borrow_mut().push(outcome);
-                Ok(())
-            }
+        if let Poll::Ready(outcome) = outcome.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return outcome.map(|_| ());
         }
+        ahead.borrow_mut().outcomes.push(outcome);
+        if ahead.borrow().outcomes.len() < MOST_AHEAD { Ok(()) } else { self.wait() }
     }
 
-    /// Waits for all that was sent; fails when any of it has.
+    /// Waits for all that was sent; tells why any of it has failed.
     pub(super) fn settle(&self) -> Result<(), StoreError> {
-        let (Link::Postgres { driver, patience, .. }, Some(pending)) = (self.link, &self.pending) else {
+        // What has failed before was told by nobody but this.
+        let _ = self.wait();
+        let failed = self.ahead.as_ref().and_then(|ahead| ahead.borrow_mut().failed.take());
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn wait(&self) -> Result<(), StoreError> {
+        let (Link::Postgres { driver, patience, .. }, Some(ahead)) = (self.link, &self.ahead) else {
             return Ok(());
         };
+        let outcomes = std::mem::take(&mut ahead.borrow_mut().outcomes);
         let deadline = Instant::now() + *patience;
-        let pending = pending.take();
-        driver.block_on(async {
-            for outcome in pending {
+        let waited = driver.block_on(async {
+            for outcome in outcomes {
                 postgres::by(deadline, outcome).await?;
             }
             Ok(())
-        })
+        });
+        let Err(error) = waited else { return Ok(()) };
+        ahead.borrow_mut().failed.get_or_insert(error);
+        Err(StoreError::Unavailable("a statement sent before has failed".to_owned()))
     }
 
     /// Forgets what it knows of its own writes: they were taken back.

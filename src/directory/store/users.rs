@@ -172,7 +172,7 @@ impl Tx<'_> {
             sql.push(", ").push(name).push(" = ").push_arg(value);
         }
         sql.push(" WHERE id = ").push_arg(user.id);
-        Ok(self.send(&sql)?)
+        Ok(self.send(sql)?)
     }
 
     /// The search key names the id, which a new row has only after it was written.

@@ -174,6 +174,8 @@ fn commit_on(link: &Link, upkeep: &mut Upkeep, jobs: &mut [Box<dyn Job>]) -> Res
             (Together::Done, _) => {}
             // Nobody else is concerned.
             (Together::Refused, [_]) => return link.roll_back().map(|()| false),
+            // It would wait as long again.
+            (Together::Unsettled(error @ StoreError::Unavailable(_)), [_]) => return Err(error),
             (_, jobs) => {
                 link.roll_back()?;
                 link.begin()?;
@@ -192,7 +194,7 @@ enum Together {
     /// One has failed after it has written, and said why.
     Refused,
     /// A statement has failed for which nobody had waited.
-    Unsettled,
+    Unsettled(StoreError),
 }
 
 /// Runs the work of all.
@@ -203,7 +205,7 @@ fn run_together(link: &Link, jobs: &mut [Box<dyn Job>]) -> Together {
         !tx.take_touched() || stays
     });
     match tx.settle() {
-        Err(_) => Together::Unsettled,
+        Err(error) => Together::Unsettled(error),
         Ok(()) if stays => Together::Done,
         Ok(()) => Together::Refused,
     }
@@ -354,7 +356,7 @@ mod tests {
     async fn a_statement_that_nobody_waits_for_fails_its_own_piece() {
         on_both(async |settings| {
             let store = Store::open(&settings).await.unwrap();
-            let sent = |name: &'static str| store.write(move |tx| Ok(tx.send(&group(name))?));
+            let sent = |name: &'static str| store.write(move |tx| Ok(tx.send(group(name))?));
             let (holding, dropped) = mpsc::channel();
             let (_, a, again, b, seen, ()) = tokio::join!(
                 hold(&store, dropped),
