@@ -23,6 +23,7 @@ mod sync {
 }
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -196,7 +197,9 @@ impl Directory {
     ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
         let now = self.clock.now();
-        let entry = self.in_time(PATIENCE, self.entry(key, digest, draw, now)).await?;
+        // Pinned here, where it is made: nothing is moved along with every request.
+        let entry = pin!(self.entry(key, digest, draw, now));
+        let entry = self.in_time(PATIENCE, entry).await?;
         let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken) };
         if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
             return Err(Unauthenticated::InvalidToken);
