@@ -27,6 +27,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             per_address: config.rate_limit_per_address.map(rate),
         },
         keep_deleted_for: config.keep_deleted_for,
+        contact_needs_password: config.contact_needs_password,
         identity_cache_bytes: config.identity_cache as u64,
         serve_stale_for: config.serve_stale_for,
     }

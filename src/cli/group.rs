@@ -81,7 +81,7 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
     match verb {
         GroupVerb::Add(add) => {
             let draft = GroupDraft { name: Some(add.name), notes: Some(add.notes), permissions: None };
-            Ok(report("Added", &directory.create_group(&actor, &draft).await?))
+            Ok(report("Added", &directory.create_group(&actor, &draft).await?.value))
         }
         GroupVerb::List(list) => {
             let after = list.after.map(GroupId::get);
@@ -97,7 +97,7 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
         }
         GroupVerb::Edit(edit) => {
             let draft = GroupDraft { name: edit.name, notes: edit.notes, permissions: None };
-            Ok(report("Changed", &directory.update_group(&actor, &edit.group, &draft).await?))
+            Ok(report("Changed", &directory.update_group(&actor, &edit.group, &draft).await?.value))
         }
         GroupVerb::Delete(delete) => {
             confirm(delete.yes, &format!("Delete the group {}?", delete.group))?;

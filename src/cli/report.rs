@@ -120,7 +120,9 @@ impl From<Error> for Mistake {
             Error::NotFound { .. } => (3, "not_found"),
             Error::Invalid(_) => (4, "invalid"),
             Error::InvalidItems(_) => (4, "invalid"),
-            Error::Denied(_) | Error::DeniedItem { .. } => (4, "denied"),
+            Error::Denied(_) | Error::DeniedItem { .. } | Error::TokenEnded | Error::OwnerInactive => {
+                (4, "denied")
+            }
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),

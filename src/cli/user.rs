@@ -186,14 +186,19 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mista
         UserVerb::SetPassword(args) => {
             directory.user(&actor, &args.user).await?;
             let password = new_password(args.password_stdin)?;
-            Ok(done("Set the password of", &directory.set_password(&actor, &args.user, password).await?))
+            Ok(done(
+                "Set the password of",
+                &directory.set_password(&actor, &args.user, password).await?.value,
+            ))
         }
         UserVerb::Delete(args) => {
             confirm(args.yes, &format!("Delete the user {}?", args.user))?;
             Ok(done("Deleted", &directory.delete_user(&actor, &args.user).await?))
         }
         UserVerb::Deleted(args) => deleted(&directory, &actor, args).await,
-        UserVerb::Restore(Restore { id }) => Ok(done("Restored", &directory.restore_user(&actor, id).await?)),
+        UserVerb::Restore(Restore { id }) => {
+            Ok(done("Restored", &directory.restore_user(&actor, id).await?.value))
+        }
         UserVerb::Purge(Purge { id, yes }) => {
             confirm(yes, &format!("Purge the deleted user {id} for good?"))?;
             let gone = directory.purge_user(&actor, id).await?;
@@ -213,7 +218,7 @@ async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, 
         is_active: Some(!args.inactive),
         ..args.details.draft()
     };
-    Ok(done("Added", &directory.create_user(actor, &draft, password).await?))
+    Ok(done("Added", &directory.create_user(actor, &draft, password).await?.value))
 }
 
 async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, Mistake> {
@@ -264,7 +269,7 @@ async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report
         )));
     }
     let draft = UserDraft { username, is_staff: staff, is_admin: admin, ..details.draft() };
-    Ok(done("Changed", &directory.update_user(actor, &user, &draft, None).await?))
+    Ok(done("Changed", &directory.update_user(actor, &user, &draft, None).await?.value))
 }
 
 async fn activate(
@@ -275,7 +280,7 @@ async fn activate(
 ) -> Result<Report, Mistake> {
     let draft = UserDraft { is_active: Some(active), ..UserDraft::default() };
     let verb = if active { "Enabled" } else { "Disabled" };
-    Ok(done(verb, &directory.update_user(actor, user, &draft, None).await?))
+    Ok(done(verb, &directory.update_user(actor, user, &draft, None).await?.value))
 }
 
 impl Details {

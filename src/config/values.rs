@@ -265,6 +265,23 @@ impl Value for LogLevel {
     }
 }
 
+impl Value for bool {
+    type Is = Self;
+    const NAME: &'static str = "BOOLEAN";
+
+    fn form() -> String {
+        "true or false".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| text.into())
+    }
+
+    fn show(value: &Self) -> String {
+        value.to_string()
+    }
+}
+
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])+ $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*

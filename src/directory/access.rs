@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::error::Denial;
 use super::identity::Identity;
-use super::model::{User, UserFields};
+use super::model::{Group, GroupFields, User, UserFields};
 
 /// Who asks for something to be done, and from where.
 #[derive(Clone, Debug)]
@@ -54,37 +54,60 @@ impl Actor {
     }
 }
 
+/// The codes of the rights that an action concerns: those that its target holds before and after it.
+///
+/// Whoever acts must hold all of them, so that nobody gains by way of somebody else. An action that concerns a user,
+/// a group or a token cannot be stated without them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights(Vec<i64>);
+
+impl Rights {
+    /// The rights that are held before, and those that are held after.
+    pub fn concerned(before: &[i64], after: &[i64]) -> Self {
+        Self([before, after].concat())
+    }
+
+    /// None: what is done gives, takes or uses no right.
+    pub fn none() -> Self {
+        Self::default()
+    }
+}
+
+impl From<Vec<i64>> for Rights {
+    fn from(codes: Vec<i64>) -> Self {
+        Self(codes)
+    }
+}
+
 /// Something an actor wants to do, with all that the answer depends on.
 #[derive(Clone, Copy, Debug)]
 pub enum Deed<'a> {
     /// See users.
     ReadUsers,
-    /// Make a user with these fields.
-    CreateUser(&'a UserFields),
-    /// Change these fields of this user.
-    UpdateUser(&'a User, &'a UserFields),
+    /// Make a user with these fields, who will hold these rights.
+    CreateUser(&'a UserFields, &'a Rights),
+    /// Change these fields of this user, or its password; see [`UserFields::concern_rights`] for when its rights are concerned.
+    UpdateUser(&'a User, &'a UserFields, &'a Rights),
     /// Change these fields of one's own record.
     UpdateSelf(&'a UserFields),
     /// Manage one's own password and tokens.
     ManageSelf,
-    /// Replace this user's password.
-    SetPassword(&'a User),
-    /// Remove this user.
-    DeleteUser(&'a User),
-    /// Bring this deleted user back.
-    RestoreUser(&'a User),
+    /// Remove this user, from the recycle bin too.
+    DeleteUser(&'a User, &'a Rights),
+    /// Bring this deleted user back, with these rights.
+    RestoreUser(&'a User, &'a Rights),
     /// See who was deleted.
     ReadDeleted,
     /// See groups.
     ReadGroups,
-    /// Make a group.
-    CreateGroup,
-    /// Rename a group or change its notes.
-    UpdateGroup,
-    /// Remove a group.
-    DeleteGroup,
-    /// Add this user to a group or take it out.
-    ChangeMembers(&'a User),
+    /// Make a group that has these rights.
+    CreateGroup(&'a Rights),
+    /// Change these fields of a group; see [`GroupFields::concern_rights`] for when its rights are concerned.
+    UpdateGroup(&'a GroupFields, &'a Rights),
+    /// Remove a group with these members and rights.
+    DeleteGroup(&'a Group, Members, &'a Rights),
+    /// Add this user to a group with these rights, or take it out.
+    ChangeMembers(&'a User, &'a Rights),
     /// See the list of permissions.
     ReadPermissions,
     /// See what was done, by whom.
@@ -92,17 +115,24 @@ pub enum Deed<'a> {
     /// See this user's tokens.
     ReadTokens(&'a User),
     /// Issue a token that acts as this user.
-    IssueToken(&'a User),
+    IssueToken(&'a User, &'a Rights),
     /// Rename a token of this user or move its end.
-    UpdateToken(&'a User),
+    UpdateToken(&'a User, &'a Rights),
     /// Revoke a token of this user.
-    RevokeToken(&'a User),
+    RevokeToken(&'a User, &'a Rights),
     /// Bring rows in from elsewhere, as they are.
     Import,
     /// Take all rows out, hashes and digests with them.
     Export,
     /// Copy the directory as a whole, or put another in its place.
     CarryDirectory,
+}
+
+/// What matters of a group's members when the group is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// Whether an admin is among them.
+    pub have_admin: bool,
 }
 
 /// What a person needs to hold for a deed.
@@ -117,67 +147,110 @@ enum Need {
     Operator,
 }
 
-impl Deed<'_> {
+impl<'a> Deed<'a> {
     fn need(&self, person: &User) -> Need {
         match self {
             // What is one's own needs no permission.
-            Self::IssueToken(owner)
+            Self::IssueToken(owner, _)
             | Self::ReadTokens(owner)
-            | Self::UpdateToken(owner)
-            | Self::RevokeToken(owner)
+            | Self::UpdateToken(owner, _)
+            | Self::RevokeToken(owner, _)
                 if owner.id == person.id =>
             {
                 Need::Staff
             }
-            Self::CreateGroup => Need::Code(1201),
+            Self::CreateGroup(_) => Need::Code(1201),
             Self::ReadGroups => Need::Code(1202),
-            Self::UpdateGroup => Need::Code(1203),
-            Self::DeleteGroup => Need::Code(1204),
-            Self::CreateUser(_) => Need::Code(1221),
+            Self::UpdateGroup(..) | Self::ChangeMembers(..) => Need::Code(1203),
+            Self::DeleteGroup(..) => Need::Code(1204),
+            Self::CreateUser(..) => Need::Code(1221),
             Self::ReadUsers => Need::Code(1222),
-            Self::UpdateUser(..) | Self::SetPassword(_) => Need::Code(1223),
-            Self::DeleteUser(_) | Self::RestoreUser(_) | Self::ReadDeleted => Need::Code(1224),
-            Self::IssueToken(_) => Need::Code(1231),
+            Self::UpdateUser(..) => Need::Code(1223),
+            Self::DeleteUser(..) | Self::RestoreUser(..) | Self::ReadDeleted => Need::Code(1224),
+            Self::IssueToken(..) => Need::Code(1231),
             Self::ReadTokens(_) => Need::Code(1232),
-            Self::UpdateToken(_) => Need::Code(1233),
-            Self::RevokeToken(_) => Need::Code(1234),
+            Self::UpdateToken(..) => Need::Code(1233),
+            Self::RevokeToken(..) => Need::Code(1234),
             Self::ReadAudit => Need::Code(1242),
             Self::ReadPermissions => Need::Code(1252),
-            Self::ChangeMembers(_) => Need::Code(1203),
             Self::UpdateSelf(_) | Self::ManageSelf => Need::Staff,
             Self::Import | Self::Export => Need::Admin,
             Self::CarryDirectory => Need::Operator,
         }
     }
 
+    /// Whether it puts users into groups or takes them out, which needs the right to change groups as well.
+    fn changes_membership(&self) -> bool {
+        match self {
+            Self::CreateUser(fields, _) => fields.groups.as_ref().is_some_and(|groups| !groups.is_empty()),
+            Self::UpdateUser(target, fields, _) => {
+                fields.groups.as_ref().is_some_and(|groups| *groups != target.groups)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it makes, changes, or acts as an admin.
     fn concerns_admin(&self) -> bool {
         match self {
-            Self::CreateUser(fields) => fields.is_admin == Some(true),
-            Self::UpdateUser(target, fields) => target.is_admin || fields.is_admin == Some(true),
-            Self::SetPassword(target) | Self::DeleteUser(target) | Self::RestoreUser(target) => {
-                target.is_admin
-            }
-            Self::IssueToken(target) | Self::UpdateToken(target) | Self::RevokeToken(target) => {
-                target.is_admin
-            }
-            Self::ChangeMembers(target) => target.is_admin,
+            Self::CreateUser(fields, _) => fields.is_admin == Some(true),
+            Self::UpdateUser(target, fields, _) => target.is_admin || fields.is_admin == Some(true),
+            Self::DeleteUser(target, _)
+            | Self::RestoreUser(target, _)
+            | Self::IssueToken(target, _)
+            | Self::UpdateToken(target, _)
+            | Self::RevokeToken(target, _)
+            | Self::ChangeMembers(target, _) => target.is_admin,
+            Self::DeleteGroup(_, members, _) => members.have_admin,
             _ => false,
         }
     }
 
     /// Whether somebody changes what they themselves may do.
-    fn raises(&self, person: &User) -> bool {
+    fn changes_own_rights(&self, person: &User) -> bool {
         match self {
-            Self::UpdateUser(target, fields) => target.id == person.id && fields.change_rights(),
+            Self::UpdateUser(target, fields, _) => target.id == person.id && fields.change_rights(),
+            Self::ChangeMembers(target, _) => target.id == person.id,
+            Self::DeleteGroup(group, ..) => person.groups.contains(&group.id),
             Self::UpdateSelf(fields) => fields.change_rights(),
             _ => false,
         }
     }
+
+    /// The rights that it concerns.
+    fn rights(&self) -> Option<&'a Rights> {
+        match self {
+            Self::CreateUser(_, rights)
+            | Self::UpdateUser(_, _, rights)
+            | Self::DeleteUser(_, rights)
+            | Self::RestoreUser(_, rights)
+            | Self::CreateGroup(rights)
+            | Self::UpdateGroup(_, rights)
+            | Self::DeleteGroup(_, _, rights)
+            | Self::ChangeMembers(_, rights)
+            | Self::IssueToken(_, rights)
+            | Self::UpdateToken(_, rights)
+            | Self::RevokeToken(_, rights) => Some(rights),
+            Self::ReadUsers
+            | Self::UpdateSelf(_)
+            | Self::ManageSelf
+            | Self::ReadDeleted
+            | Self::ReadGroups
+            | Self::ReadPermissions
+            | Self::ReadAudit
+            | Self::ReadTokens(_)
+            | Self::Import
+            | Self::Export
+            | Self::CarryDirectory => None,
+        }
+    }
 }
 
-/// May this actor do this? The operator always may; an admin may what is not the operator's alone; staff with the permission's code may,
-/// but nothing that concerns an admin, and nobody without admin rights changes their own.
+/// The permission to change groups, who belongs to them included.
+const CHANGE_GROUPS: i64 = 1203;
+
+/// May this actor do this? The operator always may. An admin may do what is not the operator's alone. Staff may with
+/// the permission's code, but nothing that concerns an admin, their own rights, or a right that they do not hold.
 pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
     let identity = match &actor.who {
         Who::Operator(_) => return Ok(()),
@@ -189,21 +262,38 @@ pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
     if person.is_admin && !matches!(need, Need::Operator) {
         return Ok(());
     }
-    let holds = match need {
+    let has = match need {
         Need::Code(code) => holds(identity, code),
         Need::Staff => person.is_staff,
         Need::Admin | Need::Operator => false,
     };
-    if !holds {
+    if !has {
         return Err(Denial::NoRight);
     }
     if deed.concerns_admin() {
         return Err(Denial::AdminsOnly);
     }
-    if deed.raises(person) {
+    if deed.changes_own_rights(person) {
         return Err(Denial::OwnRights);
     }
-    Ok(())
+    if deed.changes_membership() && !holds(identity, CHANGE_GROUPS) {
+        return Err(Denial::NoRight);
+    }
+    match deed.rights() {
+        Some(Rights(codes)) if !codes.iter().all(|code| identity.rights.contains(code)) => {
+            Err(Denial::NotYours)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether names in the recycle bin are free for this actor: for admins and operators.
+pub fn may_take_binned_names(actor: &Actor) -> bool {
+    match &actor.who {
+        Who::Operator(_) => true,
+        Who::Person(identity) => identity.user.is_admin,
+        Who::Anonymous => false,
+    }
 }
 
 /// Whether a person holds the right of this code: an admin holds all, staff what their permissions give.
@@ -212,113 +302,5 @@ pub fn holds(identity: &Identity, code: i64) -> bool {
     person.is_admin || (person.is_staff && identity.rights.contains(&code))
 }
 
-/// May this actor hand on, take away or act with these rights? Only those that they hold themselves, so
-/// that nobody gains by way of somebody else: by a permission, a group, a password or a token.
-pub fn may_deal_in(actor: &Actor, rights: &[i64]) -> Result<(), Denial> {
-    match &actor.who {
-        Who::Person(identity) if !identity.user.is_admin => {
-            let held = rights.iter().all(|right| identity.rights.contains(right));
-            if held { Ok(()) } else { Err(Denial::NotYours) }
-        }
-        Who::Operator(_) | Who::Person(_) => Ok(()),
-        Who::Anonymous => Err(Denial::NotYours),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::directory::identity::tests::identity;
-
-    fn staff(rights: &[i64]) -> Actor {
-        let mut identity = identity();
-        identity.user.is_staff = true;
-        identity.rights = rights.to_vec();
-        Actor { who: Who::Person(Arc::new(identity)), origin: Origin::default() }
-    }
-
-    fn user(id: i64, is_admin: bool) -> User {
-        User { id: id.try_into().unwrap(), is_admin, ..identity().user }
-    }
-
-    #[test]
-    fn each_deed_needs_its_code_and_staff() {
-        let (nothing, other) = (UserFields::default(), user(9, false));
-        let table: [(Deed<'_>, i64); 18] = [
-            (Deed::CreateGroup, 1201),
-            (Deed::ReadGroups, 1202),
-            (Deed::UpdateGroup, 1203),
-            (Deed::DeleteGroup, 1204),
-            (Deed::CreateUser(&nothing), 1221),
-            (Deed::ReadUsers, 1222),
-            (Deed::UpdateUser(&other, &nothing), 1223),
-            (Deed::SetPassword(&other), 1223),
-            (Deed::DeleteUser(&other), 1224),
-            (Deed::RestoreUser(&other), 1224),
-            (Deed::ReadDeleted, 1224),
-            (Deed::IssueToken(&other), 1231),
-            (Deed::ReadTokens(&other), 1232),
-            (Deed::UpdateToken(&other), 1233),
-            (Deed::RevokeToken(&other), 1234),
-            (Deed::ReadAudit, 1242),
-            (Deed::ReadPermissions, 1252),
-            (Deed::ChangeMembers(&other), 1203),
-        ];
-        for (deed, code) in table {
-            assert_eq!(may(&staff(&[code]), deed), Ok(()), "{deed:?}");
-            assert_eq!(may(&staff(&[code + 1, code - 1]), deed), Err(Denial::NoRight), "{deed:?}");
-            let mut plain = identity();
-            plain.rights = vec![code];
-            let plain = Actor { who: Who::Person(Arc::new(plain)), origin: Origin::default() };
-            assert_eq!(may(&plain, deed), Err(Denial::NoRight), "{deed:?}");
-            assert_eq!(may(&Actor::operator("root"), deed), Ok(()), "{deed:?}");
-        }
-    }
-
-    #[test]
-    fn rights_are_dealt_in_by_their_holders_alone() {
-        assert_eq!(may_deal_in(&staff(&[1221, 1222]), &[1222]), Ok(()));
-        assert_eq!(may_deal_in(&staff(&[1221, 1222]), &[1222, 1223]), Err(Denial::NotYours));
-        assert_eq!(may_deal_in(&Actor::operator("root"), &[1223]), Ok(()));
-        let mut admin = identity();
-        admin.user.is_admin = true;
-        let admin = Actor { who: Who::Person(Arc::new(admin)), origin: Origin::default() };
-        assert_eq!(may_deal_in(&admin, &[1223]), Ok(()));
-        assert_eq!(may(&admin, Deed::Import), Ok(()));
-        assert_eq!(may(&admin, Deed::CarryDirectory), Err(Denial::NoRight));
-        assert_eq!(may(&Actor::operator("root"), Deed::CarryDirectory), Ok(()));
-    }
-
-    #[test]
-    fn staff_never_touch_an_admin_or_themselves() {
-        let all = staff(&[1221, 1222, 1223, 1224, 1231, 1232, 1234]);
-        let (admin, own) = (user(9, true), user(1, false));
-        let raise = UserFields { is_admin: Some(true), ..UserFields::default() };
-        let promote = UserFields { is_staff: Some(true), ..UserFields::default() };
-        for deed in [
-            Deed::CreateUser(&raise),
-            Deed::UpdateUser(&admin, &promote),
-            Deed::UpdateUser(&own, &raise),
-            Deed::SetPassword(&admin),
-            Deed::DeleteUser(&admin),
-            Deed::RestoreUser(&admin),
-            Deed::IssueToken(&admin),
-            Deed::RevokeToken(&admin),
-        ] {
-            assert_eq!(may(&all, deed), Err(Denial::AdminsOnly), "{deed:?}");
-        }
-        assert_eq!(may(&all, Deed::UpdateUser(&own, &promote)), Err(Denial::OwnRights));
-        for deed in
-            [Deed::IssueToken(&own), Deed::ReadTokens(&own), Deed::UpdateToken(&own), Deed::RevokeToken(&own)]
-        {
-            assert_eq!(may(&staff(&[]), deed), Ok(()), "{deed:?}");
-        }
-        assert_eq!(may(&all, Deed::UpdateSelf(&promote)), Err(Denial::OwnRights));
-        assert_eq!(may(&all, Deed::UpdateSelf(&UserFields::default())), Ok(()));
-        assert_eq!(may(&all, Deed::ChangeMembers(&own)), Err(Denial::NoRight));
-        assert_eq!(may(&all, Deed::Import), Err(Denial::NoRight));
-        assert_eq!(may(&all, Deed::Export), Err(Denial::NoRight));
-        assert_eq!(may(&all, Deed::CarryDirectory), Err(Denial::NoRight));
-        assert_eq!(may(&staff(&[1203]), Deed::ChangeMembers(&admin)), Err(Denial::AdminsOnly));
-    }
-}
+mod tests;

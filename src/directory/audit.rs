@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Directory;
 use super::access::{Actor, Deed, Who, may};
+use super::change::Change;
 use super::error::Error;
 use super::model::{Group, Moment, Token, User, UserId};
 use super::store::{self, Tx};
@@ -123,7 +124,8 @@ impl Directory {
         filter: &AuditFilter,
         after: i64,
     ) -> Result<Vec<(i64, String)>, Error> {
-        may(actor, Deed::ReadAudit)?;
+        // Each page is a request of its own: an export goes on for no longer than its caller's token and rights.
+        may(&self.confirm(actor).await?, Deed::ReadAudit)?;
         let limit = i64::try_from(EXPORT_PAGE).unwrap_or(PAGE);
         let page: Vec<Recorded> = self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
         Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
@@ -135,10 +137,8 @@ impl Directory {
         let now = self.clock.now();
         let Some(left_out) = self.refusals.take(now) else { return };
         let told = json!({ "asked": asked, "why": why, "left_out_before": left_out });
-        let actor = actor.clone();
         let noted = self
-            .store
-            .write(move |tx| record(tx, now, &actor, "request.refused", &Object::Directory, told.clone()));
+            .change(actor, move |change| record(change, "request.refused", &Object::Directory, told.clone()));
         // The refusal stands all the same.
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a refusal could not be noted in the audit trail");
@@ -232,19 +232,17 @@ pub(super) enum Object<'a> {
     Directory,
 }
 
-/// Adds to the trail: `actor` did `action` to `object`, which changed `changes`.
+/// Adds to the trail: the actor of `change` did `action` to `object`, which changed `changes`.
 pub(super) fn record(
-    tx: &Tx<'_>,
-    now: Moment,
-    actor: &Actor,
+    change: &Change<'_, '_>,
     action: &'static str,
     object: &Object<'_>,
     changes: Value,
 ) -> Result<(), Error> {
-    let event = event(actor, action, object, &changes);
-    let previous_hash = tx.audit_head()?;
-    let hash = hash(&previous_hash, now, &event);
-    tx.insert_event(now, &event, Link { previous_hash, hash })
+    let event = event(&change.actor, action, object, &changes);
+    let previous_hash = change.tx.audit_head()?;
+    let hash = hash(&previous_hash, change.now, &event);
+    change.tx.insert_event(change.now, &event, Link { previous_hash, hash })
 }
 
 fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> Event {

@@ -1,30 +1,32 @@
 //! Many users in one call, all of them or none: each goes the way that a single one goes, and what is wrong
 //! is told for each by its place.
 
+use std::collections::BTreeSet;
+
 use super::Directory;
-use super::access::{Actor, Deed, may};
+use super::access::{Actor, Deed};
+use super::change::Written;
 use super::error::Error;
 use super::model::{Expected, Faults, Rule, User, UserDraft, UserId, UserKey};
 use super::password::UNUSABLE;
-use super::users;
+use super::users::{self, Proven};
 
 /// The most users in one call.
 pub const BULK_MAX: usize = 1000;
 
 impl Directory {
     /// Makes users without passwords; in the order of the drafts.
-    pub async fn create_users(&self, actor: &Actor, drafts: Vec<UserDraft>) -> Result<Vec<User>, Error> {
+    pub async fn create_users(
+        &self,
+        actor: &Actor,
+        drafts: Vec<UserDraft>,
+    ) -> Result<Written<Vec<User>>, Error> {
         at_most(drafts.len())?;
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                each(&drafts, |draft| {
-                    let fields = draft.parse()?;
-                    may(&actor, Deed::CreateUser(&fields))?;
-                    users::create(tx, now, &actor, &fields, UNUSABLE)
-                })
-            })
-            .await
+        self.change(actor, move |change| {
+            let users = each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE))?;
+            Ok(change.written(users, Deed::ReadUsers))
+        })
+        .await
     }
 
     /// Changes users, each by its own draft.
@@ -32,35 +34,31 @@ impl Directory {
         &self,
         actor: &Actor,
         changes: Vec<(UserId, UserDraft)>,
-    ) -> Result<Vec<User>, Error> {
+    ) -> Result<Written<Vec<User>>, Error> {
         at_most(changes.len())?;
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let mut seen = std::collections::BTreeSet::new();
-                each(&changes, |(id, draft)| {
-                    once(&mut seen, *id)?;
-                    let fields = draft.parse()?;
-                    users::update(tx, now, &actor, &UserKey::Id(*id), &fields, None, &Expected::Any)
-                })
-            })
-            .await
+        self.change(actor, move |change| {
+            let mut seen = BTreeSet::new();
+            let users = each(&changes, |(id, draft)| {
+                once(&mut seen, *id)?;
+                users::update(change, &UserKey::Id(*id), &draft.parse()?, &Expected::Any, Proven::NONE)
+            })?;
+            Ok(change.written(users, Deed::ReadUsers))
+        })
+        .await
     }
 
     /// Removes users, as [`Directory::delete_user`] does.
     pub async fn delete_users(&self, actor: &Actor, ids: Vec<UserId>) -> Result<(), Error> {
         at_most(ids.len())?;
-        let (actor, now, kept_for) = (actor.clone(), self.clock.now(), self.keep_deleted_for);
-        self.store
-            .write(move |tx| {
-                let mut seen = std::collections::BTreeSet::new();
-                each(&ids, |id| {
-                    once(&mut seen, *id)?;
-                    users::remove(tx, now, &actor, &UserKey::Id(*id), &Expected::Any, kept_for)
-                })
-                .map(|_| ())
+        self.change(actor, move |change| {
+            let mut seen = BTreeSet::new();
+            each(&ids, |id| {
+                once(&mut seen, *id)?;
+                users::remove(change, &UserKey::Id(*id), &Expected::Any)
             })
-            .await
+            .map(|_| ())
+        })
+        .await
     }
 }
 
@@ -72,7 +70,7 @@ fn at_most(count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-fn once(seen: &mut std::collections::BTreeSet<UserId>, id: UserId) -> Result<(), Error> {
+fn once(seen: &mut BTreeSet<UserId>, id: UserId) -> Result<(), Error> {
     let again = || Error::invalid("id", &Rule::Other("This id comes more than once.".to_owned()));
     if seen.insert(id) { Ok(()) } else { Err(again()) }
 }

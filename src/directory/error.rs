@@ -37,6 +37,13 @@ pub enum Error {
     /// The actor may not do this.
     #[error("{0}")]
     Denied(Denial),
+    /// The token that the actor came with has ended since the request began: it was revoked, it expired, or its
+    /// owner was deleted.
+    #[error("Invalid token.")]
+    TokenEnded,
+    /// The actor was deactivated since the request began.
+    #[error("User inactive or deleted.")]
+    OwnerInactive,
     /// The database cannot be asked now; the same request may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::Directory;
-use super::access::{Actor, Deed, may, may_deal_in};
+use super::access::{Actor, Deed, Members, Rights, may};
 use super::audit::{self, Object, Picture};
+use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
     Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey, Version,
@@ -34,28 +35,24 @@ pub struct Membership {
 
 impl Directory {
     /// Makes a group.
-    pub async fn create_group(&self, actor: &Actor, draft: &GroupDraft) -> Result<Group, Error> {
+    pub async fn create_group(&self, actor: &Actor, draft: &GroupDraft) -> Result<Written<Group>, Error> {
         let fields = draft.parse()?;
-        may(actor, Deed::CreateGroup)?;
+        may(actor, Deed::CreateGroup(&Rights::none()))?;
         let name = fields.name.clone().ok_or_else(|| Error::invalid("name", &Rule::Required))?;
-        let (actor, now) = (actor.clone(), self.clock.now());
-        let group = Group {
-            id: GroupId::UNSAVED,
-            name: name.into(),
-            notes: fields.notes.clone().map(String::from).unwrap_or_default(),
-            users_count: 0,
-            created_at: now,
-            updated_at: now,
-        };
-        self.store
-            .write(move |tx| {
-                let group = Group { id: tx.insert_group(None, &group)?, ..group.clone() };
-                attach(tx, &actor, &group, &fields)?;
-                let made = audit::whole(picture(tx, &group)?);
-                audit::record(tx, now, &actor, "group.create", &Object::Group(&group), made)?;
-                Ok(group)
-            })
-            .await
+        let notes = fields.notes.clone().map(String::from).unwrap_or_default();
+        self.change(actor, move |change| {
+            let Change { tx, now, .. } = *change;
+            let (name, notes) = (name.clone().into(), notes.clone());
+            let new =
+                Group { id: GroupId::UNSAVED, name, notes, users_count: 0, created_at: now, updated_at: now };
+            let group = Group { id: tx.insert_group(None, &new)?, ..new };
+            attach(tx, &group, &fields)?;
+            change.check(Deed::CreateGroup(&rights(tx, &group)?.into()))?;
+            let made = audit::whole(picture(tx, &group)?);
+            audit::record(change, "group.create", &Object::Group(&group), made)?;
+            Ok(change.written(group, Deed::ReadGroups))
+        })
+        .await
     }
 
     /// All there is to tell about a group.
@@ -78,7 +75,7 @@ impl Directory {
         actor: &Actor,
         key: &GroupKey,
         draft: &GroupDraft,
-    ) -> Result<Group, Error> {
+    ) -> Result<Written<Group>, Error> {
         self.update_group_if(actor, key, draft, Expected::Any).await
     }
 
@@ -89,25 +86,35 @@ impl Directory {
         key: &GroupKey,
         draft: &GroupDraft,
         expected: Expected,
-    ) -> Result<Group, Error> {
-        let fields = draft.parse()?;
-        let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let old = existing(tx, &key)?;
-                may(&actor, Deed::UpdateGroup)?;
-                keep_current(tx, &old, &expected)?;
-                let before = picture(tx, &old)?;
-                let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
-                let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
-                let new = Group { name, notes, updated_at: now, ..old.clone() };
-                tx.update_group(&new)?;
-                attach(tx, &actor, &new, &fields)?;
-                let changes = audit::difference(before, picture(tx, &new)?);
-                audit::record(tx, now, &actor, "group.update", &Object::Group(&new), changes)?;
-                Ok(new)
-            })
-            .await
+    ) -> Result<Written<Group>, Error> {
+        let (fields, key) = (draft.parse()?, key.clone());
+        self.change(actor, move |change| {
+            let tx = change.tx;
+            let old = existing(tx, &key)?;
+            let before = picture(tx, &old)?;
+            let held = match fields.concern_rights() {
+                true => rights(tx, &old)?,
+                false => Vec::new(),
+            };
+            change.check(Deed::UpdateGroup(&fields, &Rights::concerned(&held, &[])))?;
+            keep_current(tx, &old, &expected)?;
+            let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
+            let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
+            let new = Group { name, notes, updated_at: change.now, ..old.clone() };
+            if fields.permissions.is_some() {
+                attach(tx, &new, &fields)?;
+                change.check(Deed::UpdateGroup(&fields, &Rights::concerned(&held, &rights(tx, &new)?)))?;
+            }
+            let after = picture(tx, &new)?;
+            if before == after {
+                return Ok(change.written(old, Deed::ReadGroups));
+            }
+            tx.update_group(&new)?;
+            let changes = audit::difference(before, after);
+            audit::record(change, "group.update", &Object::Group(&new), changes)?;
+            Ok(change.written(new, Deed::ReadGroups))
+        })
+        .await
     }
 
     /// Removes a group; its members stay. Tells which it was.
@@ -122,18 +129,19 @@ impl Directory {
         key: &GroupKey,
         expected: Expected,
     ) -> Result<Group, Error> {
-        let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let group = existing(tx, &key)?;
-                may(&actor, Deed::DeleteGroup)?;
-                keep_current(tx, &group, &expected)?;
-                let last = audit::whole(picture(tx, &group)?);
-                tx.delete_group(group.id)?;
-                audit::record(tx, now, &actor, "group.delete", &Object::Group(&group), last)?;
-                Ok(group)
-            })
-            .await
+        let key = key.clone();
+        self.change(actor, move |change| {
+            let tx = change.tx;
+            let group = existing(tx, &key)?;
+            let members = Members { have_admin: tx.has_admin_member(group.id)? };
+            change.check(Deed::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
+            keep_current(tx, &group, &expected)?;
+            let last = audit::whole(picture(tx, &group)?);
+            tx.delete_group(group.id)?;
+            audit::record(change, "group.delete", &Object::Group(&group), last)?;
+            Ok(group)
+        })
+        .await
     }
 
     /// Adds users to a group or takes them out, all or none of them. That some belonged to it already, or did
@@ -143,34 +151,35 @@ impl Directory {
         actor: &Actor,
         group: &GroupKey,
         users: &[UserKey],
-        change: MemberChange,
-    ) -> Result<Membership, Error> {
+        kind: MemberChange,
+    ) -> Result<Written<Membership>, Error> {
         if users.len() > MEMBERS_MAX {
             let told = format!("Ensure this field has no more than {MEMBERS_MAX} elements.");
             return Err(Error::invalid("users", &Rule::Other(told)));
         }
-        let (actor, group, users, now) = (actor.clone(), group.clone(), users.to_vec(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let group = existing(tx, &group)?;
-                may_deal_in(&actor, &tx.codes(&store::permissions::of_group(group.id))?)?;
-                let mut changed = Vec::new();
-                for key in &users {
-                    let user = member(tx, key)?;
-                    may(&actor, Deed::ChangeMembers(&user))?;
-                    if change.apply(tx, &group, &user)? {
-                        changed.push(user);
-                    }
+        let (group, users) = (group.clone(), users.to_vec());
+        self.change(actor, move |change| {
+            let tx = change.tx;
+            let group = existing(tx, &group)?;
+            let rights = Rights::from(rights(tx, &group)?);
+            let mut changed = Vec::new();
+            for key in &users {
+                let user = member(tx, key)?;
+                change.check(Deed::ChangeMembers(&user, &rights))?;
+                if kind.apply(tx, &group, &user)? {
+                    changed.push(user);
                 }
-                if !changed.is_empty() {
-                    let members: Vec<_> =
-                        changed.iter().map(|user| json!([user.id.get(), user.username])).collect();
-                    let members = json!({ "users": members });
-                    audit::record(tx, now, &actor, change.action(), &Object::Group(&group), members)?;
-                }
-                Ok(Membership { group: existing(tx, &GroupKey::Id(group.id))?, changed })
-            })
-            .await
+            }
+            if !changed.is_empty() {
+                let members: Vec<_> =
+                    changed.iter().map(|user| json!([user.id.get(), user.username])).collect();
+                let members = json!({ "users": members });
+                audit::record(change, kind.action(), &Object::Group(&group), members)?;
+            }
+            let group = existing(tx, &GroupKey::Id(group.id))?;
+            Ok(change.written(Membership { group, changed }, Deed::ReadGroups))
+        })
+        .await
     }
 }
 
@@ -222,25 +231,27 @@ fn version(group: &Group, codes: &[i64]) -> Version {
 
 /// Refuses a change that was made from an older state.
 fn keep_current(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), Error> {
-    let present = || Ok::<_, Error>(version(group, &tx.codes(&store::permissions::of_group(group.id))?));
+    let present = || Ok::<_, Error>(version(group, &rights(tx, group)?));
     if expected.holds(present)? { Ok(()) } else { Err(Error::Stale("group")) }
 }
 
-/// Gives the group exactly the permissions that the fields name. What it had and what it gets must be the
-/// actor's to deal in.
-fn attach(tx: &Tx<'_>, actor: &Actor, group: &Group, fields: &GroupFields) -> Result<(), Error> {
+/// Gives the group exactly the permissions that the fields name.
+fn attach(tx: &Tx<'_>, group: &Group, fields: &GroupFields) -> Result<(), Error> {
     let Some(permissions) = &fields.permissions else { return Ok(()) };
-    let held = store::permissions::of_group(group.id);
-    may_deal_in(actor, &tx.codes(&held)?)?;
-    if let Some(none) = tx.set_group_permissions(group.id, permissions)? {
-        return Err(Error::invalid("permissions", &Rule::NoSuchObject(none.get())));
+    match tx.set_group_permissions(group.id, permissions)? {
+        Some(none) => Err(Error::invalid("permissions", &Rule::NoSuchObject(none.get()))),
+        None => Ok(()),
     }
-    Ok(may_deal_in(actor, &tx.codes(&held)?)?)
+}
+
+/// The codes of the rights that a group gives.
+fn rights(tx: &Tx<'_>, group: &Group) -> Result<Vec<i64>, Error> {
+    tx.codes(&store::permissions::of_group(group.id))
 }
 
 /// A group as the audit trail shows it, the codes of its permissions among the rest.
 fn picture(tx: &Tx<'_>, group: &Group) -> Result<Picture, Error> {
-    let permissions = tx.codes(&store::permissions::of_group(group.id))?;
+    let permissions = rights(tx, group)?;
     let (name, notes) = (group.name.as_str(), group.notes.as_str());
     Ok(vec![("name", name.into()), ("notes", notes.into()), ("permissions", permissions.into())])
 }

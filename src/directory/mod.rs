@@ -10,6 +10,7 @@ pub mod access;
 pub mod audit;
 pub mod backup;
 pub mod bulk;
+mod change;
 pub mod clock;
 pub mod error;
 pub mod export;
@@ -38,6 +39,8 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 
 pub use self::access::{Actor, Origin};
+use self::change::Rules;
+pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::guard::rates::Rates;
@@ -74,6 +77,8 @@ pub struct Settings {
     pub sign_in_lifetime: Duration,
     /// How long deleted users can be brought back; none at all removes them for good.
     pub keep_deleted_for: Duration,
+    /// Whether a person's own e-mail address and mobile number change only with their password.
+    pub contact_needs_password: bool,
     /// How often anybody may ask.
     pub rates: Rates,
     /// How many bytes of identities are kept in memory; none keeps nothing.
@@ -90,7 +95,7 @@ pub struct Directory {
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
-    keep_deleted_for: Duration,
+    rules: Rules,
     rates: Rates,
     rate_counts: guard::rates::Counts,
     /// Notes of refused requests in the audit trail, and of refused sign-ins.
@@ -121,7 +126,10 @@ impl Directory {
         let store = Arc::new(Store::open(settings).await?);
         let reception = Reception::open(&store, settings)?;
         let hasher = Hasher::new(settings.password_min_length);
-        let (sign_in_lifetime, keep_deleted_for) = (settings.sign_in_lifetime, settings.keep_deleted_for);
+        let rules = Rules {
+            keep_deleted_for: settings.keep_deleted_for,
+            contact_needs_password: settings.contact_needs_password,
+        };
         let uses = Uses::default();
         let [refusals, refused_sign_ins] = [(); 2].map(|()| Ration::new(REFUSALS_NOTED));
         Ok(Self {
@@ -130,8 +138,8 @@ impl Directory {
             uses,
             clock,
             hasher,
-            sign_in_lifetime,
-            keep_deleted_for,
+            sign_in_lifetime: settings.sign_in_lifetime,
+            rules,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),
             refusals,

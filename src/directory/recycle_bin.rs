@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Actor, Deed, Who, may, may_deal_in};
+use super::access::{Actor, Deed, Who, may};
 use super::audit::{self, Object};
+use super::change::{Change, Written};
 use super::error::Error;
 use super::listing::{DeletedQuery, Page};
-use super::model::{Moment, User, UserId, UserKey};
-use super::store::Tx;
+use super::model::{GroupKey, Moment, User, UserId, UserKey};
 use super::store::deleted::{Remains, count, page};
 use super::{Directory, users};
 
@@ -45,11 +45,11 @@ impl DeletedUser {
 impl Directory {
     /// How long deleted users are kept.
     pub fn deleted_kept_for(&self) -> Duration {
-        self.keep_deleted_for
+        self.rules.keep_deleted_for
     }
 
     fn kept_since(&self) -> Moment {
-        self.clock.now().saturating_sub(self.keep_deleted_for)
+        self.clock.now().saturating_sub(self.rules.keep_deleted_for)
     }
 
     /// A page of the bin.
@@ -65,58 +65,53 @@ impl Directory {
 
     /// Brings a user back with its groups, permissions and password, as far as those still exist. Its tokens
     /// do not come back.
-    pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<User, Error> {
-        let (actor, now, since) = (actor.clone(), self.clock.now(), self.kept_since());
-        self.store
-            .write(move |tx| {
-                let (_, Remains { user, password, permissions }) = binned(tx, id, since)?;
-                may(&actor, Deed::RestoreUser(&user))?;
-                users::keep_unique(tx, &user)?;
-                tx.unbin_user(id)?;
-                let user = User { updated_at: now, ..user };
-                tx.insert_user(Some(id), &user, &password)?;
-                for group in &user.groups {
-                    if tx.group(&super::model::GroupKey::Id(*group))?.is_some() {
-                        tx.add_member(*group, id)?;
-                    }
+    pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
+        self.change(actor, move |change| {
+            let tx = change.tx;
+            let (_, Remains { user, password, permissions }) = binned(change, id)?;
+            tx.unbin_user(id)?;
+            users::check_returning(change, &user)?;
+            let user = User { updated_at: change.now, ..user };
+            tx.insert_user(Some(id), &user, &password)?;
+            for group in &user.groups {
+                if tx.group(&GroupKey::Id(*group))?.is_some() {
+                    tx.add_member(*group, id)?;
                 }
-                tx.set_user_permissions(id, &permissions)?;
-                may_deal_in(&actor, &tx.rights(id)?)?;
-                let back = users::whole(tx, &UserKey::Id(id))?;
-                let picture = audit::whole(back.picture());
-                audit::record(tx, now, &actor, "user.restore", &Object::User(&back.user), picture)?;
-                Ok(back.user)
-            })
-            .await
+            }
+            tx.set_user_permissions(id, &permissions)?;
+            change.check(Deed::RestoreUser(&user, &tx.rights(id)?.into()))?;
+            let back = users::whole(tx, &UserKey::Id(id))?;
+            audit::record(change, "user.restore", &Object::User(&back.user), audit::whole(back.picture()))?;
+            Ok(change.written(back.user, Deed::ReadUsers))
+        })
+        .await
     }
 
     /// Removes somebody from the bin for good.
     pub async fn purge_user(&self, actor: &Actor, id: UserId) -> Result<DeletedUser, Error> {
-        let (actor, now, since) = (actor.clone(), self.clock.now(), self.kept_since());
-        self.store
-            .write(move |tx| {
-                let (deleted, Remains { user, .. }) = binned(tx, id, since)?;
-                may(&actor, Deed::DeleteUser(&user))?;
-                tx.unbin_user(id)?;
-                audit::record(tx, now, &actor, "user.purge", &Object::User(&user), json!({}))?;
-                Ok(deleted)
-            })
-            .await
+        self.change(actor, move |change| {
+            let (deleted, Remains { user, permissions, .. }) = binned(change, id)?;
+            let rights = change.tx.rights_from(&user.groups, &permissions)?;
+            change.check(Deed::DeleteUser(&user, &rights.into()))?;
+            change.tx.unbin_user(id)?;
+            audit::record(change, "user.purge", &Object::User(&user), json!({}))?;
+            Ok(deleted)
+        })
+        .await
     }
 
     /// Removes everybody for good who has lain here for too long; tells how many. No answer depends on it.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
-        let (now, until) = (self.clock.now(), self.kept_since());
+        let until = self.kept_since();
         let actor = Actor::operator("retention");
         let mut purged = 0;
         loop {
-            let actor = actor.clone();
-            let batch = self.store.write(move |tx| {
-                let expired = tx.deleted_until(until, BATCH)?;
+            let batch = self.change(&actor, move |change| {
+                let expired = change.tx.deleted_until(until, BATCH)?;
                 for deleted in &expired {
-                    tx.unbin_user(deleted.id)?;
+                    change.tx.unbin_user(deleted.id)?;
                     let object = Object::Gone(deleted.id, &deleted.username);
-                    audit::record(tx, now, &actor, "user.purge", &object, json!({}))?;
+                    audit::record(change, "user.purge", &object, json!({}))?;
                 }
                 Ok(expired.len())
             });
@@ -129,24 +124,19 @@ impl Directory {
 }
 
 /// Takes a user away: into the bin, or for good when nothing is kept.
-pub(super) fn take_away(
-    tx: &Tx<'_>,
-    now: Moment,
-    actor: &Actor,
-    user: &User,
-    kept_for: Duration,
-) -> Result<(), Error> {
-    if kept_for.is_zero() {
-        return tx.delete_user(user.id);
+pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
+    if change.rules.keep_deleted_for.is_zero() {
+        return change.tx.delete_user(user.id);
     }
-    let by = match &actor.who {
+    let by = match &change.actor.who {
         Who::Operator(name) => name.as_str(),
         Who::Person(identity) => identity.user.username.as_str(),
         Who::Anonymous => "",
     };
-    tx.bin_user(user, now, by)
+    change.tx.bin_user(user, change.now, by)
 }
 
-fn binned(tx: &Tx<'_>, id: UserId, since: Moment) -> Result<(DeletedUser, Remains), Error> {
-    tx.deleted(id, since)?.ok_or_else(|| Error::not_found("deleted user", UserKey::Id(id)))
+fn binned(change: &Change<'_, '_>, id: UserId) -> Result<(DeletedUser, Remains), Error> {
+    let found = change.tx.deleted(id, change.bin_since())?;
+    found.ok_or_else(|| Error::not_found("deleted user", UserKey::Id(id)))
 }

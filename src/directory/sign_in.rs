@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::access::{Actor, Deed, Origin, Who, may};
 use super::audit::{self, Object};
+use super::change::Change;
 use super::error::{Denial, Error};
-use super::model::{Moment, Rule, TokenKey, TokenKind, User, UserKey};
+use super::model::{Rule, Token, TokenKey, TokenKind, User, UserKey};
 use super::password::{Owner, Password, Verdict};
+use super::store;
 use super::store::users::Credentials;
-use super::store::{self, Tx};
 use super::tokens::{Issued, row};
 use super::{Directory, users};
 
@@ -45,12 +46,13 @@ impl Directory {
             Verdict::RightButOutdated => Some(self.hasher.renew(&self.clock, password).await?),
             _ => None,
         };
-        let (key, now) = (self.clock.token_key()?, self.clock.now());
-        let (origin, shown, lifetime) = (origin.clone(), key.clone(), self.sign_in_lifetime);
-        let token = self.store.write(move |tx| {
-            let token = admit(tx, now, &origin, &known, hash.as_deref(), &key, lifetime)?;
+        let key = self.clock.token_key()?;
+        let (shown, lifetime) = (key.clone(), self.sign_in_lifetime);
+        let actor = Actor { who: Who::Anonymous, origin: origin.clone() };
+        let token = self.change(&actor, move |change| {
+            let token = admit(change, &known, hash.as_deref(), &key, lifetime)?;
             if token.is_some() {
-                attempt.succeeded(tx, known.id, now)?;
+                attempt.succeeded(change.tx, known.id, change.now)?;
             }
             Ok(token)
         });
@@ -64,10 +66,11 @@ impl Directory {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
         let Some(left_out) = self.refused_sign_ins.take(now) else { return wrong() };
         let told = if left_out == 0 { json!({}) } else { json!({ "left_out_before": left_out }) };
-        let noted = self.store.write(move |tx| {
-            let user = known.as_ref().map(|known| tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
+        let noted = self.change(&actor, move |change| {
+            let user =
+                known.as_ref().map(|known| change.tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
             let object = user.as_ref().map_or(Object::Directory, Object::User);
-            audit::record(tx, now, &actor, "sign_in.refused", &object, told.clone())
+            audit::record(change, "sign_in.refused", &object, told.clone())
         });
         noted.await.err().unwrap_or_else(wrong)
     }
@@ -84,44 +87,66 @@ impl Directory {
         may(actor, Deed::ManageSelf)?;
         let Who::Person(identity) = &actor.who else { return Err(Denial::NoRight.into()) };
         let (user, token) = (identity.user.clone(), identity.token.id);
-        let id = user.id;
-        let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
-        let attempt = self.attempt(&actor.origin, &user.username, Some(user.id)).await?;
-        let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(stored, old.clone()).await?;
-        let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
-            return Err(self.wrong_old_password(actor, user).await);
-        };
-        let now = self.clock.now();
-        self.store.write(move |tx| attempt.succeeded(tx, id, now)).await?;
-        if old.is(&new) {
+        let is_same = old.is(&new);
+        let proof = self.prove(actor, &user, old).await?;
+        if is_same {
             return Err(Error::invalid("new_password", &Rule::Other("This is the old password.".to_owned())));
         }
         let encoded = self.hasher.encode(&self.clock, new, Owner::new(&user)).await;
         let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                // Somebody may have replaced it since it was compared.
-                if tx.credentials(known.id)?.is_none_or(|now| now != known) {
-                    return Err(not_the_old_one());
-                }
-                let user = users::existing(tx, &UserKey::Id(known.id))?;
-                users::write_password(tx, now, &actor, &user, &hash)?;
-                if sign_out_others {
-                    tx.revoke_sign_ins(user.id, token, now)?;
-                    let done = json!({ "everywhere": "others" });
-                    audit::record(tx, now, &actor, "sign_out", &Object::User(&user), done)?;
-                }
-                Ok(())
-            })
-            .await
+        self.change(actor, move |change| {
+            change.check(Deed::ManageSelf)?;
+            proof.check(change)?;
+            let user = users::existing(change.tx, &UserKey::Id(user.id))?;
+            users::write_password(change, &user, &hash)?;
+            if sign_out_others {
+                change.tx.revoke_sign_ins(user.id, token, change.now)?;
+                let done = json!({ "everywhere": "others" });
+                audit::record(change, "sign_out", &Object::User(&user), done)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
-    async fn wrong_old_password(&self, actor: &Actor, user: User) -> Error {
-        let (actor, now) = (actor.clone(), self.clock.now());
-        let noted = self.store.write(move |tx| {
-            audit::record(tx, now, &actor, "user.set_password.refused", &Object::User(&user), json!({}))
+    /// Checks the present password that comes with a change of `target`. Only people give one, about themselves; their
+    /// own new password needs it.
+    pub(super) async fn prove_own(
+        &self,
+        actor: &Actor,
+        target: &User,
+        is_needed: bool,
+        present: Option<Password>,
+    ) -> Result<Option<Proof>, Error> {
+        let own = matches!(&actor.who, Who::Person(identity) if identity.user.id == target.id);
+        match present {
+            Some(present) if own => self.prove(actor, target, present).await.map(Some),
+            Some(_) => Err(Error::invalid(
+                "old_password",
+                &Rule::Other("This field is for your own password only.".to_owned()),
+            )),
+            None if own && is_needed => Err(password_required()),
+            None => Ok(None),
+        }
+    }
+
+    /// Checks a person's present password, guarded against guessing as a sign-in is.
+    async fn prove(&self, actor: &Actor, user: &User, present: Password) -> Result<Proof, Error> {
+        let id = user.id;
+        let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
+        let attempt = self.attempt(&actor.origin, &user.username, Some(id)).await?;
+        let stored = known.as_ref().map(|known| known.password.as_str());
+        let verdict = self.hasher.verify(stored, present).await?;
+        let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
+            return Err(self.wrong_password(actor, user.clone()).await);
+        };
+        self.change(actor, move |change| attempt.succeeded(change.tx, id, change.now)).await?;
+        Ok(Proof(known))
+    }
+
+    async fn wrong_password(&self, actor: &Actor, user: User) -> Error {
+        let noted = self.change(actor, move |change| {
+            audit::record(change, "user.set_password.refused", &Object::User(&user), json!({}))
         });
         noted.await.err().unwrap_or_else(not_the_old_one)
     }
@@ -130,25 +155,32 @@ impl Directory {
     pub async fn sign_out(&self, actor: &Actor, everywhere: bool) -> Result<(), Error> {
         let Who::Person(identity) = &actor.who else { return Ok(()) };
         let (user, token) = (identity.user.id, identity.token.id);
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let user = users::existing(tx, &UserKey::Id(user))?;
-                tx.revoke_token(token, now)?;
-                if everywhere {
-                    tx.revoke_sign_ins(user.id, token, now)?;
-                }
-                audit::record(
-                    tx,
-                    now,
-                    &actor,
-                    "sign_out",
-                    &Object::User(&user),
-                    json!({ "everywhere": everywhere }),
-                )
-            })
-            .await
+        self.change(actor, move |change| {
+            let user = users::existing(change.tx, &UserKey::Id(user))?;
+            change.tx.revoke_token(token, change.now)?;
+            if everywhere {
+                change.tx.revoke_sign_ins(user.id, token, change.now)?;
+            }
+            audit::record(change, "sign_out", &Object::User(&user), json!({ "everywhere": everywhere }))
+        })
+        .await
     }
+}
+
+/// Proof that a person knew their present password a moment ago.
+pub(super) struct Proof(Credentials);
+
+impl Proof {
+    /// Refuses when the password was replaced since it was checked.
+    pub(super) fn check(&self, change: &Change<'_, '_>) -> Result<(), Error> {
+        let now = change.tx.credentials(self.0.id)?;
+        if now.as_ref() == Some(&self.0) { Ok(()) } else { Err(not_the_old_one()) }
+    }
+}
+
+/// A person's present password must come with what they ask for.
+pub(super) fn password_required() -> Error {
+    Error::invalid("old_password", &Rule::Required)
 }
 
 fn not_the_old_one() -> Error {
@@ -161,34 +193,21 @@ fn wrong() -> Error {
     Error::invalid("non_field_errors", &Rule::Other(told.to_owned()))
 }
 
-/// Lets somebody in whose password was right a moment ago; `None` when that is true no more.
+/// Makes the token of a sign-in whose password was right a moment ago; `None` when that is true no more.
 fn admit(
-    tx: &Tx<'_>,
-    now: Moment,
-    origin: &Origin,
+    change: &Change<'_, '_>,
     known: &Credentials,
     hash: Option<&str>,
     key: &TokenKey,
     lifetime: Duration,
-) -> Result<Option<super::model::Token>, Error> {
+) -> Result<Option<Token>, Error> {
+    let (tx, now) = (change.tx, change.now);
     let unchanged = tx.credentials(known.id)?.is_some_and(|now| now == *known);
     let user = tx.user(&UserKey::Id(known.id))?.filter(|_| unchanged);
     let Some(user) = user else { return Ok(None) };
     tx.signed_in(user.id, now, hash)?;
     let end = Some(now.plus(lifetime).map_err(|rule| Error::broken("a sign-in's end cannot be told", rule))?);
     let token = tx.insert_token(row(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end))?;
-    record_sign_in(tx, now, origin, &user, &token)?;
+    audit::record(change, "sign_in", &Object::User(&user), json!({ "token": token.id.get() }))?;
     Ok(Some(token))
-}
-
-fn record_sign_in(
-    tx: &Tx<'_>,
-    now: Moment,
-    origin: &Origin,
-    user: &User,
-    token: &super::model::Token,
-) -> Result<(), Error> {
-    let actor = Actor { who: Who::Anonymous, origin: origin.clone() };
-    let made = json!({ "token": token.id.get() });
-    audit::record(tx, now, &actor, "sign_in", &Object::User(user), made)
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Actor, Deed, Who, may, may_deal_in};
+use super::access::{Actor, Deed, Who, may};
 use super::audit::{self, Object};
+use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
     KeptDigest, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, User, UserId, UserKey,
@@ -73,19 +74,19 @@ impl Directory {
         end: End,
     ) -> Result<Issued, Error> {
         let name = parse_name(name)?;
-        let (key, now) = (self.clock.token_key()?, self.clock.now());
-        let end = end.resolve(actor, now)?;
-        let (actor, owner, shown) = (actor.clone(), owner.clone(), key.clone());
-        let issue = move |tx: &mut Tx<'_>| {
+        let key = self.clock.token_key()?;
+        let (owner, shown) = (owner.clone(), key.clone());
+        let issue = move |change: &Change<'_, '_>| {
+            let Change { tx, now, .. } = *change;
             let owner = users::existing(tx, &owner)?;
-            may(&actor, Deed::IssueToken(&owner))?;
-            may_deal_in(&actor, &tx.rights(owner.id)?)?;
+            change.check(Deed::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
+            let end = end.resolve(&change.actor, now)?;
             let token =
                 tx.insert_token(row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end))?;
-            record(tx, now, &actor, "token.issue", &token)?;
+            record(change, "token.issue", &token)?;
             Ok(token)
         };
-        Ok(Issued { token: self.store.write(issue).await?, key: shown })
+        Ok(Issued { token: self.change(actor, issue).await?, key: shown })
     }
 
     /// A user's tokens, oldest first; expired and revoked ones too.
@@ -103,23 +104,26 @@ impl Directory {
         id: TokenId,
         name: Option<&str>,
         end: Option<End>,
-    ) -> Result<Token, Error> {
+    ) -> Result<Written<Token>, Error> {
         let name = name.map(parse_name).transpose()?;
-        let (actor, owner, now) = (actor.clone(), owner.cloned(), self.clock.now());
-        let end = end.map(|end| end.resolve(&actor, now)).transpose()?;
-        let update = move |tx: &mut Tx<'_>| {
+        let owner = owner.cloned();
+        let update = move |change: &Change<'_, '_>| {
+            let tx = change.tx;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
-            may(&actor, Deed::UpdateToken(&owner))?;
-            may_deal_in(&actor, &tx.rights(owner.id)?)?;
+            change.check(Deed::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
+            let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
             let (_, token) = owned(tx, None, id)?;
-            let changes = audit::difference(audit::of_token(&old), audit::of_token(&token));
-            audit::record(tx, now, &actor, "token.update", &Object::Token(&token), changes)?;
-            Ok(token)
+            let (before, after) = (audit::of_token(&old), audit::of_token(&token));
+            if before != after {
+                let changes = audit::difference(before, after);
+                audit::record(change, "token.update", &Object::Token(&token), changes)?;
+            }
+            Ok(change.written(token, Deed::ReadTokens(&owner)))
         };
-        self.store.write(update).await
+        self.change(actor, update).await
     }
 
     /// Replaces a token's key: a new token with the old one's name and end; the old one is revoked, or goes
@@ -131,14 +135,14 @@ impl Directory {
         id: TokenId,
         overlap: Duration,
     ) -> Result<Issued, Error> {
-        let (key, now) = (self.clock.token_key()?, self.clock.now());
-        let (actor, owner, shown) = (actor.clone(), owner.cloned(), key.clone());
-        let rotate = move |tx: &mut Tx<'_>| {
+        let key = self.clock.token_key()?;
+        let (owner, shown) = (owner.cloned(), key.clone());
+        let rotate = move |change: &Change<'_, '_>| {
+            let Change { tx, now, .. } = *change;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
-            may(&actor, Deed::UpdateToken(&owner))?;
-            may_deal_in(&actor, &tx.rights(owner.id)?)?;
+            change.check(Deed::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
-            let end = old.expires_at.map_or(End::Never, End::At).resolve(&actor, now)?;
+            let end = old.expires_at.map_or(End::Never, End::At).resolve(&change.actor, now)?;
             let token = tx.insert_token(row(owner.id, old.name.clone(), TokenKind::Api, &key, now, end))?;
             if overlap.is_zero() {
                 tx.revoke_token(id, now)?;
@@ -147,10 +151,10 @@ impl Directory {
                 tx.update_token(id, &old.name, Some(old.expires_at.map_or(last, |end| end.min(last))))?;
             }
             let replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
-            audit::record(tx, now, &actor, "token.rotate", &Object::Token(&token), replaced)?;
+            audit::record(change, "token.rotate", &Object::Token(&token), replaced)?;
             Ok(token)
         };
-        Ok(Issued { token: self.store.write(rotate).await?, key: shown })
+        Ok(Issued { token: self.change(actor, rotate).await?, key: shown })
     }
 
     /// Revokes a token: from the moment this returns it opens nothing. A token that was revoked before
@@ -161,17 +165,18 @@ impl Directory {
         owner: Option<&UserKey>,
         id: TokenId,
     ) -> Result<Token, Error> {
-        let (actor, owner, now) = (actor.clone(), owner.cloned(), self.clock.now());
-        let revoke = move |tx: &mut Tx<'_>| {
+        let owner = owner.cloned();
+        let revoke = move |change: &Change<'_, '_>| {
+            let tx = change.tx;
             let (owner, token) = owned(tx, owner.as_ref(), id)?;
-            may(&actor, Deed::RevokeToken(&owner))?;
+            change.check(Deed::RevokeToken(&owner, &tx.rights(owner.id)?.into()))?;
             if token.revoked_at.is_none() {
-                tx.revoke_token(id, now)?;
-                record(tx, now, &actor, "token.revoke", &token)?;
+                tx.revoke_token(id, change.now)?;
+                record(change, "token.revoke", &token)?;
             }
             owned(tx, None, id).map(|(_, token)| token)
         };
-        self.store.write(revoke).await
+        self.change(actor, revoke).await
     }
 }
 
@@ -200,8 +205,8 @@ fn not_revoked(token: &Token) -> Result<(), Error> {
     }
 }
 
-fn record(tx: &Tx<'_>, now: Moment, actor: &Actor, action: &'static str, token: &Token) -> Result<(), Error> {
-    audit::record(tx, now, actor, action, &Object::Token(token), audit::whole(audit::of_token(token)))
+fn record(change: &Change<'_, '_>, action: &'static str, token: &Token) -> Result<(), Error> {
+    audit::record(change, action, &Object::Token(token), audit::whole(audit::of_token(token)))
 }
 
 /// The row that is kept of a key.

@@ -1,22 +1,27 @@
 //! Use cases about users.
 
-use std::time::Duration;
+mod rules;
 
 use serde_json::json;
 
 use super::Directory;
-use super::access::{Actor, Deed, Who, may, may_deal_in};
+use super::access::{Actor, Deed, Rights, Who, may};
 use super::audit::{self, Object, Picture};
-use super::error::{Denial, Error};
+use super::change::{Change, Written};
+use super::error::Error;
 use super::model::{
-    Expected, Faults, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
+    Expected, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
 };
+
 use super::password::{Owner, Password, UNUSABLE};
 use super::recycle_bin::take_away;
 use super::store::{self, Tx};
 
 /// The most rows one page of a list holds.
 pub const PAGE_MAX: u32 = 1000;
+
+pub(super) use self::rules::{Proven, check_returning};
+use self::rules::{check_new_values, check_proof, keep_an_admin};
 
 impl Directory {
     /// Makes a user. Without a password it cannot sign in with one.
@@ -25,17 +30,20 @@ impl Directory {
         actor: &Actor,
         draft: &UserDraft,
         password: Option<Password>,
-    ) -> Result<User, Error> {
+    ) -> Result<Written<User>, Error> {
         let fields = draft.parse()?;
-        may(actor, Deed::CreateUser(&fields))?;
-        let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
-        let (actor, now) = (actor.clone(), self.clock.now());
-        let new = with(&blank(username.into(), now), &fields, now);
+        // Asked before a slow hash is paid for, and again with the rights in question in the transaction.
+        may(actor, Deed::CreateUser(&fields, &Rights::none()))?;
+        let new = new(&fields, self.clock.now())?;
         let hash = match password {
             Some(password) => self.hasher.encode(&self.clock, password, Owner::new(&new)).await?,
             None => UNUSABLE.to_owned(),
         };
-        self.store.write(move |tx| create(tx, now, &actor, &fields, &hash)).await
+        self.change(actor, move |change| {
+            let user = create(change, &fields, &hash)?;
+            Ok(change.written(user, Deed::ReadUsers))
+        })
+        .await
     }
 
     /// The user of an id or name.
@@ -69,70 +77,87 @@ impl Directory {
         actor: &Actor,
         key: &UserKey,
         draft: &UserDraft,
-        password: Option<Password>,
-    ) -> Result<User, Error> {
-        self.update_user_if(actor, key, draft, password, Expected::Any).await
+        passwords: impl Into<Passwords>,
+    ) -> Result<Written<User>, Error> {
+        self.update_user_if(actor, key, draft, passwords, Expected::Any).await
     }
 
-    /// The same, unless the user is in another state than expected.
+    /// The same, unless the user is in another state than expected. A person's own password changes only with the
+    /// present one beside it.
     pub async fn update_user_if(
         &self,
         actor: &Actor,
         key: &UserKey,
         draft: &UserDraft,
-        password: Option<Password>,
+        passwords: impl Into<Passwords>,
         expected: Expected,
+    ) -> Result<Written<User>, Error> {
+        let fields = draft.parse()?;
+        let Passwords { new, present } = passwords.into();
+        if new.is_none() && present.is_none() {
+            let key = key.clone();
+            let work = move |change: &Change<'_, '_>| {
+                let user = update(change, &key, &fields, &expected, Proven::NONE)?;
+                Ok(change.written(user, Deed::ReadUsers))
+            };
+            return self.change(actor, work).await;
+        }
+        // Asked before slow hashes are paid for, and again on what the transaction finds.
+        let target = self.existing(key).await?;
+        let rights = self.rights(target.id).await?;
+        may(actor, Deed::UpdateUser(&target, &fields, &rights))?;
+        let proof = self.prove_own(actor, &target, new.is_some(), present).await?;
+        let hash = match new {
+            Some(new) => {
+                let owner = Owner::new(&with(&target, &fields, self.clock.now()));
+                Some(self.hasher.encode(&self.clock, new, owner).await?)
+            }
+            None => None,
+        };
+        let key = UserKey::Id(target.id);
+        self.change(actor, move |change| {
+            let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
+            let user = update(change, &key, &fields, &expected, proven)?;
+            Ok(change.written(user, Deed::ReadUsers))
+        })
+        .await
+    }
+
+    /// Changes fields of the actor's own record. `present` is the present password, for settings that ask for it.
+    pub async fn update_self(
+        &self,
+        actor: &Actor,
+        draft: &UserDraft,
+        present: Option<Password>,
     ) -> Result<User, Error> {
         let fields = draft.parse()?;
-        let (key, hash) = match password {
-            Some(password) => {
-                // Asked before a slow hash is paid for, and again on what the transaction finds.
-                let target = self.existing(key).await?;
-                may(actor, Deed::UpdateUser(&target, &fields))?;
-                let owner = Owner::new(&with(&target, &fields, self.clock.now()));
-                let hash = self.hasher.encode(&self.clock, password, owner).await?;
-                (UserKey::Id(target.id), Some(hash))
-            }
-            None => (key.clone(), None),
-        };
-        let (actor, now) = (actor.clone(), self.clock.now());
-        self.store.write(move |tx| update(tx, now, &actor, &key, &fields, hash.as_deref(), &expected)).await
-    }
-
-    /// Changes fields of the actor's own record.
-    pub async fn update_self(&self, actor: &Actor, draft: &UserDraft) -> Result<User, Error> {
-        let fields = draft.parse()?;
         may(actor, Deed::UpdateSelf(&fields))?;
-        let (key, actor, now) = (own_key(actor)?, actor.clone(), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let old = whole(tx, &key)?;
-                let new = Whole { user: with(&old.user, &fields, now), codes: old.codes.clone() };
-                save(tx, now, &actor, &old, new)
-            })
-            .await
+        let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
+        let proof = self.prove_own(actor, &own, false, present).await?;
+        self.change(actor, move |change| {
+            change.check(Deed::UpdateSelf(&fields))?;
+            let old = whole(change.tx, &key)?;
+            let new = Whole { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };
+            check_proof(change, &old.user, &new.user, Proven { hash: None, proof: proof.as_ref() })?;
+            save(change, old, new)
+        })
+        .await
     }
 
-    /// Replaces a user's password.
+    /// Replaces the password of somebody else; of one's own only at the command line.
     pub async fn set_password(
         &self,
         actor: &Actor,
         key: &UserKey,
         password: Password,
-    ) -> Result<User, Error> {
-        let target = self.existing(key).await?;
-        may(actor, Deed::SetPassword(&target))?;
-        let hash = self.hasher.encode(&self.clock, password, Owner::new(&target)).await?;
-        let (actor, key, now) = (actor.clone(), UserKey::Id(target.id), self.clock.now());
-        self.store
-            .write(move |tx| {
-                let user = existing(tx, &key)?;
-                may(&actor, Deed::SetPassword(&user))?;
-                may_deal_in(&actor, &tx.rights(user.id)?)?;
-                write_password(tx, now, &actor, &user, &hash)?;
-                existing(tx, &key)
-            })
-            .await
+    ) -> Result<Written<User>, Error> {
+        self.update_user(actor, key, &UserDraft::default(), Some(password)).await
+    }
+
+    /// The rights that a user holds now.
+    async fn rights(&self, user: UserId) -> Result<Rights, Error> {
+        let held = store::permissions::each_once(self.store.few(store::permissions::held(user)).await?);
+        Ok(held.into_iter().map(|held| held.permission.code).collect::<Vec<_>>().into())
     }
 
     /// The user of a key, whoever asks; the use case decides what may be done with it.
@@ -153,9 +178,23 @@ impl Directory {
         key: &UserKey,
         expected: Expected,
     ) -> Result<User, Error> {
-        let (actor, key, now) = (actor.clone(), key.clone(), self.clock.now());
-        let kept_for = self.keep_deleted_for;
-        self.store.write(move |tx| remove(tx, now, &actor, &key, &expected, kept_for)).await
+        let key = key.clone();
+        self.change(actor, move |change| remove(change, &key, &expected)).await
+    }
+}
+
+/// The passwords that come with a change of a user.
+#[derive(Default)]
+pub struct Passwords {
+    /// The new one.
+    pub new: Option<Password>,
+    /// The present one, which a person's own new password needs.
+    pub present: Option<Password>,
+}
+
+impl From<Option<Password>> for Passwords {
+    fn from(new: Option<Password>) -> Self {
+        Self { new, present: None }
     }
 }
 
@@ -186,89 +225,78 @@ impl Whole {
 }
 
 /// Makes a user of fields that the actor may write.
-pub(super) fn create(
-    tx: &Tx<'_>,
-    now: Moment,
-    actor: &Actor,
-    fields: &UserFields,
-    hash: &str,
-) -> Result<User, Error> {
-    let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
-    let new = with(&blank(username.into(), now), fields, now);
-    keep_unique(tx, &new)?;
+pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -> Result<User, Error> {
+    let tx = change.tx;
+    let new = new(fields, change.now)?;
+    check_new_values(change, None, &new)?;
     let id = tx.insert_user(None, &new, hash)?;
     attach(tx, id, fields)?;
-    may_deal_in(actor, &tx.rights(id)?)?;
+    change.check(Deed::CreateUser(fields, &tx.rights(id)?.into()))?;
     let made = whole(tx, &UserKey::Id(id))?;
-    audit::record(tx, now, actor, "user.create", &Object::User(&made.user), audit::whole(made.picture()))?;
+    audit::record(change, "user.create", &Object::User(&made.user), audit::whole(made.picture()))?;
     Ok(made.user)
 }
 
 /// Takes a user away, if the actor may.
-pub(super) fn remove(
-    tx: &Tx<'_>,
-    now: Moment,
-    actor: &Actor,
-    key: &UserKey,
-    expected: &Expected,
-    kept_for: Duration,
-) -> Result<User, Error> {
+pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected) -> Result<User, Error> {
+    let tx = change.tx;
     let last = whole(tx, key)?;
-    may(actor, Deed::DeleteUser(&last.user))?;
+    change.check(Deed::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;
     keep_current(&last, expected)?;
     if last.user.is_admin && last.user.is_active {
         keep_an_admin(tx, last.user.id)?;
     }
-    take_away(tx, now, actor, &last.user, kept_for)?;
-    audit::record(tx, now, actor, "user.delete", &Object::User(&last.user), audit::whole(last.picture()))?;
+    take_away(change, &last.user)?;
+    audit::record(change, "user.delete", &Object::User(&last.user), audit::whole(last.picture()))?;
     Ok(last.user)
 }
 
+/// Changes a user, if the actor may.
 pub(super) fn update(
-    tx: &Tx<'_>,
-    now: Moment,
-    actor: &Actor,
+    change: &Change<'_, '_>,
     key: &UserKey,
     fields: &UserFields,
-    hash: Option<&str>,
     expected: &Expected,
+    proven: Proven<'_>,
 ) -> Result<User, Error> {
+    let (tx, hash) = (change.tx, proven.hash);
     let before = whole(tx, key)?;
     let old = &before.user;
-    may(actor, Deed::UpdateUser(old, fields))?;
+    let rights = match fields.concern_rights() || hash.is_some() {
+        true => tx.rights(old.id)?,
+        false => Vec::new(),
+    };
+    change.check(Deed::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
     keep_current(&before, expected)?;
-    let mut new = Whole { user: with(old, fields, now), codes: before.codes.clone() };
+    let mut new = Whole { user: with(old, fields, change.now), codes: before.codes.clone() };
+    check_proof(change, old, &new.user, proven)?;
     if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {
         keep_an_admin(tx, old.id)?;
     }
-    if fields.change_rights() || fields.change_identity() || hash.is_some() {
-        may_deal_in(actor, &tx.rights(old.id)?)?;
-    }
     if fields.groups.is_some() || fields.permissions.is_some() {
         attach(tx, old.id, fields)?;
-        may_deal_in(actor, &tx.rights(old.id)?)?;
+        change.check(Deed::UpdateUser(old, fields, &Rights::concerned(&rights, &tx.rights(old.id)?)))?;
         let attached = whole(tx, key)?;
         new = Whole { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
-    let new = save(tx, now, actor, &before, new)?;
+    let mut new = save(change, before, new)?;
     if let Some(hash) = hash {
-        write_password(tx, now, actor, &new, hash)?;
+        write_password(change, &new, hash)?;
+        new.updated_at = change.now;
     }
     Ok(new)
 }
 
 /// Writes a changed user, whose groups and permissions are written already, with its event; the user as it is then.
-fn save(tx: &Tx<'_>, now: Moment, actor: &Actor, before: &Whole, new: Whole) -> Result<User, Error> {
-    let unique = |Whole { user, .. }: &Whole| {
-        [Some(&user.username), user.mobile_number.as_ref(), user.email.as_ref()]
-            .map(Option::<&String>::cloned)
-    };
-    if unique(before) != unique(&new) {
-        keep_unique(tx, &new.user)?;
+/// A change of nothing is none: it writes nothing, and leaves no event.
+fn save(change: &Change<'_, '_>, before: Whole, new: Whole) -> Result<User, Error> {
+    let (old, now) = (before.picture(), new.picture());
+    if old == now {
+        return Ok(before.user);
     }
-    tx.update_user(&new.user, Some(&before.user))?;
-    let changes = audit::difference(before.picture(), new.picture());
-    audit::record(tx, now, actor, "user.update", &Object::User(&new.user), changes)?;
+    check_new_values(change, Some(&before.user), &new.user)?;
+    change.tx.update_user(&new.user, Some(&before.user))?;
+    audit::record(change, "user.update", &Object::User(&new.user), audit::difference(old, now))?;
     Ok(new.user)
 }
 
@@ -306,15 +334,9 @@ fn picture(user: &User, codes: &[i64]) -> Picture {
     ]
 }
 
-pub(super) fn write_password(
-    tx: &Tx<'_>,
-    now: Moment,
-    actor: &Actor,
-    user: &User,
-    hash: &str,
-) -> Result<(), Error> {
-    tx.set_password(user.id, hash, now)?;
-    audit::record(tx, now, actor, "user.set_password", &Object::User(user), json!({}))
+pub(super) fn write_password(change: &Change<'_, '_>, user: &User, hash: &str) -> Result<(), Error> {
+    change.tx.set_password(user.id, hash, change.now)?;
+    audit::record(change, "user.set_password", &Object::User(user), json!({}))
 }
 
 /// Gives the user exactly the groups and permissions that the fields name.
@@ -335,8 +357,13 @@ fn attach(tx: &Tx<'_>, id: UserId, fields: &UserFields) -> Result<(), Error> {
 
 /// The key of the person that acts.
 pub fn own_key(actor: &Actor) -> Result<UserKey, Error> {
+    own_user(actor).map(|user| UserKey::Id(user.id))
+}
+
+/// The person that acts.
+fn own_user(actor: &Actor) -> Result<&User, Error> {
     match &actor.who {
-        Who::Person(identity) => Ok(UserKey::Id(identity.user.id)),
+        Who::Person(identity) => Ok(&identity.user),
         Who::Operator(_) | Who::Anonymous => Err(Error::not_found("user", "behind this actor")),
     }
 }
@@ -351,19 +378,10 @@ pub(super) fn whole(tx: &Tx<'_>, key: &UserKey) -> Result<Whole, Error> {
     tx.whole_user(key)?.ok_or_else(|| Error::not_found("user", key))
 }
 
-/// Tells every unique field that somebody else has. The constraints would tell one, and not the same on
-/// both databases; they stay as the net below.
-pub(super) fn keep_unique(tx: &Tx<'_>, user: &User) -> Result<(), Error> {
-    let mut faults = Faults::default();
-    for field in tx.taken(user)? {
-        faults.add(&field, &Rule::Taken { noun: "user", field: field.clone() });
-    }
-    Ok(faults.none()?)
-}
-
-/// The last active admin stays. Writes come one after the other, so two cannot both see the other.
-fn keep_an_admin(tx: &Tx<'_>, leaving: UserId) -> Result<(), Error> {
-    if tx.other_admin_than(leaving)? { Ok(()) } else { Err(Denial::LastAdmin.into()) }
+/// A new user with these fields, which must name it.
+fn new(fields: &UserFields, now: Moment) -> Result<User, Error> {
+    let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
+    Ok(with(&blank(username.into(), now), fields, now))
 }
 
 /// A new user of whom only the name is known. Its id is the database's to give.

@@ -168,6 +168,11 @@ impl Fields {
         self.rest.contains_key(name)
     }
 
+    /// The names of all fields that were sent and are not read yet.
+    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.rest.keys().map(String::as_str)
+    }
+
     /// Notes a field that has to be there and neither was nor has a fault of its own.
     pub fn require(&mut self, name: &str, is_there: bool) {
         if !is_there && self.faults.iter().all(|(faulty, _)| faulty != name) {

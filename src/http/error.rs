@@ -154,6 +154,8 @@ impl From<Error> for Failure {
             Error::NotFound { .. } => Self::NotFound,
             Error::Stale(_) => Self::Stale,
             Error::Denied(denial) => Self::Forbidden(denial.to_string()),
+            Error::TokenEnded => Self::Unauthenticated("Invalid token."),
+            Error::OwnerInactive => Self::Unauthenticated("User inactive or deleted."),
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
             // No route brings anything in.

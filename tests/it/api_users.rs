@@ -228,7 +228,8 @@ both! {
             let joined = change("POST", json!([plain, staff, plain])).await;
             assert_eq!((joined.status, &joined.json()["users_count"]), (200, &json!(3)), "{joined}");
         }
-        assert_eq!(change("DELETE", json!([plain, site.holder.id])).await.json()["users_count"], 2);
+        assert_eq!(change("DELETE", json!([plain, site.inactive.id])).await.json()["users_count"], 2);
+        assert_eq!(change("DELETE", json!([site.holder.id])).await.status, 403, "nobody changes their own rights");
         // All or none.
         let bad = change("DELETE", json!([staff, 4711])).await;
         assert_eq!(bad.to_string(), r#"400 {"users":["Invalid pk \"4711\" - object does not exist."]}"#);

@@ -30,8 +30,9 @@ both! {
         assert_eq!(told(first.clone()).await.matches("already exists").count(), 3);
         let email = UserDraft { email: first.email.clone(), ..named("bob") };
         assert_eq!(told(email).await, "email: user with this email already exists.");
-        // Names that differ by case are two, as they are for Django; empty e-mails do not collide.
-        for name in ["Ann", "bob", "cid"] {
+        // A new name that differs from another's by case alone is taken; empty e-mails do not collide.
+        assert_eq!(told(named("Ann")).await, "username: user with this username already exists.");
+        for name in ["bob", "cid"] {
             directory.create_user(&operator(), &named(name), None).await.unwrap();
         }
         let group = GroupDraft { name: Some("Billing".into()), notes: None, permissions: None };

@@ -53,8 +53,9 @@ async fn sqlite_sees_no_commit_from_reads() {
         site.me(key).send().await;
     }
     assert_eq!(version(), before);
+    let change = UserDraft { first_name: Some("Other".into()), ..UserDraft::default() };
     site.directory()
-        .update_user(&operator(), &UserKey::Id(42.try_into().unwrap()), &UserDraft::default(), None)
+        .update_user(&operator(), &UserKey::Id(42.try_into().unwrap()), &change, None)
         .await
         .unwrap();
     assert_ne!(version(), before, "the observer would not have seen a write");

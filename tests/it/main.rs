@@ -30,6 +30,7 @@ mod directory;
 mod django_material;
 mod export;
 mod express;
+mod findings;
 mod front;
 mod guards;
 mod house;

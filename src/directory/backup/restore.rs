@@ -13,6 +13,7 @@ use super::since::{Gone, Since};
 use super::{Checked, inspect, media, open_copy, somewhere};
 use crate::directory::access::{Actor, Deed, may};
 use crate::directory::audit::{self, Object};
+use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
 use crate::directory::model::Moment;
@@ -181,7 +182,8 @@ impl Work {
             tx.count_members()?;
             tx.note_all_changed()?;
             let told = self.told(gone.as_ref());
-            Ok(audit::record(tx, self.now, &self.actor, "directory.restore", &Object::Directory, told)?)
+            let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+            Ok(audit::record(&change, "directory.restore", &Object::Directory, told)?)
         })?;
         Ok(gone.map(|gone| gone.map(|gone| gone.counts())))
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::directory::access::{Actor, Deed, may};
 use crate::directory::audit::{self, Object};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{Group, GroupId, GroupKey, Moment, Rule, TokenKey, TokenKind, User, UserId};
 use crate::directory::store::Tx;
@@ -48,9 +49,11 @@ impl Directory {
     /// Brings rows in; all of them or none.
     pub async fn import(&self, actor: &Actor, records: Records) -> Result<(), Error> {
         may(actor, Deed::Import)?;
-        let (actor, now) = (actor.clone(), self.clock.now());
+        let (actor, now, rules) = (actor.clone(), self.clock.now(), self.rules);
         self.store
             .write_alone(move |tx| {
+                let change = Change::begin(tx, now, &actor, rules)?;
+                change.check(Deed::Import)?;
                 records
                     .groups
                     .iter()
@@ -59,7 +62,7 @@ impl Directory {
                 records.tokens.into_iter().try_for_each(|token| insert_token(tx, token))?;
                 tx.count_ids_on()?;
                 let counts = json!({ "groups": records.groups.len(), "users": records.users.len() });
-                audit::record(tx, now, &actor, "directory.import", &Object::Directory, counts)
+                audit::record(&change, "directory.import", &Object::Directory, counts)
             })
             .await
     }

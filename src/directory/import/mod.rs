@@ -37,6 +37,7 @@ use self::survey::Survey;
 use super::Directory;
 use super::access::{Actor, Deed, may};
 use super::audit::{self, Object};
+use super::change::{Change, Rules};
 use super::error::Error;
 use super::model::{GroupKey, Moment, Rule, UserKey};
 use super::store::Tx;
@@ -343,7 +344,8 @@ impl Directory {
             import.progress.begin(Stage::Indexing, None);
             let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,
                 "users": tally.users.added, "tokens": tally.tokens.added });
-            audit::record(tx, import.now, &import.actor, "directory.import", &Object::Directory, told)?;
+            let change = Change::begin(tx, import.now, &import.actor, Rules::default())?;
+            audit::record(&change, "directory.import", &Object::Directory, told)?;
             Ok((import, tally))
         };
         self.store.load(fill).await

@@ -15,6 +15,7 @@ use super::survey::{Survey, has_null};
 use super::{Fault, Options, id_of};
 use crate::directory::access::Actor;
 use crate::directory::audit::{self, Object};
+use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
 use crate::directory::model::{GroupId, Moment, Permission};
 use crate::directory::store::inventory::{self, WholeDeleted};
@@ -175,7 +176,8 @@ impl Pass {
             .zip(written.iter().zip(before))
             .map(|(noun, (now, before))| ((*noun).to_owned(), json!(now - before)))
             .collect();
-        audit::record(tx, self.now, &self.actor, "directory.import", &Object::Directory, counts)
+        let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+        audit::record(&change, "directory.import", &Object::Directory, counts)
     }
 
     fn written(&self) -> [u64; 5] {

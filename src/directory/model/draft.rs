@@ -133,6 +133,12 @@ impl UserFields {
         flags || self.groups.is_some() || self.permissions.is_some()
     }
 
+    /// Whether all that the user may do is at stake: whoever writes these fields could act as the user afterwards, or
+    /// changes what it may do. Names and gender are of no such weight.
+    pub fn concern_rights(&self) -> bool {
+        self.change_rights() || self.change_identity()
+    }
+
     /// Whether they change how one becomes this user: the name, or where a code or a link would be sent.
     pub fn change_identity(&self) -> bool {
         self.username.is_some() || self.mobile_number.is_some() || self.email.is_some()
@@ -178,6 +184,13 @@ pub struct GroupFields {
     pub name: Option<GroupName>,
     pub notes: Option<Notes>,
     pub permissions: Option<Vec<PermissionId>>,
+}
+
+impl GroupFields {
+    /// Whether the rights of the group are at stake: they are changed, or the group is passed off as another.
+    pub fn concern_rights(&self) -> bool {
+        self.name.is_some() || self.permissions.is_some()
+    }
 }
 
 impl GroupDraft {

@@ -20,7 +20,10 @@ pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use key::{GroupKey, UserKey};
 pub use moment::Moment;
 pub use permission::Permission;
-pub use text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold};
+pub use text::{
+    Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold,
+    is_ambiguous_username,
+};
 pub use token::{KeptDigest, Token, TokenDigest, TokenKey, TokenKind, TokenState};
 pub use user::{ONLINE_FOR, User};
 pub use version::{Expected, Version};

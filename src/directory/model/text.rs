@@ -60,6 +60,9 @@ pub enum Rule {
         "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
     )]
     Username,
+    /// A user name that could be taken for an id or an option on a command line.
+    #[error("Enter a username that is not a number and does not begin with a hyphen.")]
+    AmbiguousUsername,
     /// Not a time.
     #[error("Datetime has wrong format. Use RFC 3339, such as 2025-08-06T14:23:45.123456Z.")]
     Time,
@@ -175,6 +178,12 @@ text! {
 fn username(text: &str) -> Result<&str, Rule> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '+' | '-' | '_');
     if text.chars().all(allowed) { Ok(text) } else { Err(Rule::Username) }
+}
+
+/// Whether a user name could be taken for something else where an operator names users: digits alone for an id, a
+/// hyphen in front for an option. Nobody gets such a name any more; imported people keep theirs.
+pub fn is_ambiguous_username(name: &str) -> bool {
+    name.starts_with('-') || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn email(text: &str) -> Result<&str, Rule> {

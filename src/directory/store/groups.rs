@@ -89,6 +89,13 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether an admin is among the members. Asked from the side of the admins, who are few.
+    pub(in crate::directory) fn has_admin_member(&self, group: GroupId) -> Result<bool, Error> {
+        let sql = "SELECT u.id FROM users u WHERE u.is_admin \
+                   AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND m.group_id = $1) LIMIT 1";
+        Ok(self.first::<i64>(&Sql::new(sql).bind(group))?.is_some())
+    }
+
     /// Makes a user belong to exactly these groups; tells the first that does not exist.
     pub(in crate::directory) fn set_groups(
         &self,

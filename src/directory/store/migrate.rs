@@ -61,6 +61,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0007_cheaper_writes.sql"),
         postgres: include_str!("../../../migrations/postgres/0007_cheaper_writes.sql"),
     },
+    Migration {
+        version: 8,
+        name: "reserved_names",
+        sqlite: include_str!("../../../migrations/sqlite/0008_reserved_names.sql"),
+        postgres: include_str!("../../../migrations/postgres/0008_reserved_names.sql"),
+    },
 ];
 
 /// The schema version this program works with.

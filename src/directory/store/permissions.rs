@@ -76,6 +76,23 @@ impl Tx<'_> {
         Ok(held.into_iter().map(|held| held.permission.code).collect())
     }
 
+    /// The codes of all that these groups and permissions give, as far as they exist: what a deleted user held.
+    pub(in crate::directory) fn rights_from(
+        &self,
+        groups: &[GroupId],
+        permissions: &[PermissionId],
+    ) -> Result<Vec<i64>, Error> {
+        let own = "SELECT code FROM permissions WHERE id = $1";
+        let mut codes = Vec::new();
+        for permission in permissions {
+            codes.extend(self.all::<i64>(&Sql::new(own).bind(*permission))?);
+        }
+        for group in groups {
+            codes.extend(self.codes(&of_group(*group))?);
+        }
+        Ok(codes)
+    }
+
     /// The codes of the permissions that a statement of this file finds.
     pub(in crate::directory) fn codes(&self, permissions: &Sql) -> Result<Vec<i64>, Error> {
         let found: Vec<Permission> = self.all(permissions)?;

@@ -32,6 +32,7 @@ async fn made(location: Location) -> Settings {
         sign_in_lifetime: Duration::from_hours(12),
         rates: Rates::default(),
         keep_deleted_for: Duration::ZERO,
+        contact_needs_password: false,
         identity_cache_bytes: 0,
         serve_stale_for: Duration::ZERO,
     };

@@ -1,5 +1,6 @@
 //! Statements about users.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::fault::StoreError;
@@ -115,6 +116,17 @@ pub(in crate::directory) fn credentials(username: &str) -> Sql {
     Sql::new("SELECT id, password, is_active FROM users WHERE username = $1").bind(username)
 }
 
+/// New values of the fields that must be unique; `None` where there is none.
+pub(in crate::directory) struct Wanted<'a> {
+    /// Whose they are to be.
+    pub(in crate::directory) id: UserId,
+    pub(in crate::directory) username: Option<&'a str>,
+    pub(in crate::directory) mobile_number: Option<&'a str>,
+    pub(in crate::directory) email: Option<&'a str>,
+    /// Those who were deleted after this moment keep theirs; `None` where that does not matter.
+    pub(in crate::directory) bin_since: Option<Moment>,
+}
+
 impl Tx<'_> {
     /// The user of an id or name.
     pub(in crate::directory) fn user(&self, key: &UserKey) -> Result<Option<User>, Error> {
@@ -126,15 +138,36 @@ impl Tx<'_> {
         Ok(self.first(&find_whole(key))?)
     }
 
-    /// The unique fields of `user` that some other user has, by name.
-    pub(in crate::directory) fn taken(&self, user: &User) -> Result<Vec<String>, Error> {
-        let sql = Sql::new(
-            "SELECT 'username' FROM users WHERE username = $1 AND id <> $4 \
+    /// The fields whose wanted value some other user has, by name. Usernames that differ in case alone count as the
+    /// same.
+    pub(in crate::directory) fn taken(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
+        let Wanted { id, username, mobile_number, email, bin_since } = *wanted;
+        if username.is_none() && mobile_number.is_none() && email.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new(
+            "SELECT 'username' FROM users WHERE username_key = $1 AND id <> $4 \
              UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
              UNION ALL SELECT 'email' FROM users WHERE email = $3 AND email <> '' AND id <> $4",
         );
-        let sql = sql.bind(user.username.as_str()).bind(user.mobile_number.as_deref());
-        Ok(self.all(&sql.bind(user.email.as_deref()).bind(user.id))?)
+        if bin_since.is_some() {
+            sql.push(
+                " UNION ALL SELECT 'username' FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
+                 UNION ALL SELECT 'email' FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
+                 UNION ALL SELECT 'mobile_number' FROM deleted_users WHERE ",
+            );
+            sql.push(
+                self.either("remains ->> 'mobile_number'", "CAST(remains AS jsonb) ->> 'mobile_number'"),
+            );
+            sql.push(" = $2 AND $2 <> '' AND deleted_at > $5");
+        }
+        let sql = sql.bind(username.map(fold)).bind(mobile_number).bind(email).bind(id);
+        let sql = if let Some(since) = bin_since { sql.bind(since) } else { sql };
+        let mut taken: Vec<String> = self.all(&sql)?;
+        // Somebody may have it, and somebody in the bin have had it.
+        let mut seen = BTreeSet::new();
+        taken.retain(|field| seen.insert(field.clone()));
+        Ok(taken)
     }
 
     /// Adds a user; without an id of its own it gets the next one.

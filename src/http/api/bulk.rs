@@ -4,12 +4,15 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::answers::{BulkRefusals, Refusals};
 use super::fields::full_user_draft;
 use super::users::UserBody;
 use super::view::{UserItem, UserItems};
+use super::wanted::Wanted;
+use crate::directory::Written;
 use crate::directory::bulk::BULK_MAX;
 use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
 use crate::http::app::App;
@@ -36,14 +39,16 @@ pub(super) async fn create(
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, Failure> {
-    let drafts = items(body, |fields| {
+    let read = items(body, |fields| {
+        let named = Wanted::written(fields);
         let draft = full_user_draft(fields);
         refuse_password(fields);
         fields.require("username", draft.username.is_some());
-        draft
+        (named, draft)
     })?;
+    let (named, drafts): (Vec<_>, _) = read.into_iter().unzip();
     let users = app.directory().create_users(&actor, drafts).await?;
-    Ok(shown(&app, StatusCode::CREATED, &users, &site))
+    shown(&app, StatusCode::CREATED, &users, &named, &site)
 }
 
 /// Change Users
@@ -65,15 +70,17 @@ pub(super) async fn update(
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, Failure> {
-    let changes = items(body, |fields| {
+    let read = items(body, |fields| {
+        let named = Wanted::written(fields);
         let (id, draft) = (fields.integer("id"), full_user_draft(fields));
         refuse_password(fields);
         fields.require("id", id.is_some());
-        (id, draft)
+        (named, (id, draft))
     })?;
+    let (named, changes): (Vec<_>, _) = read.into_iter().unzip();
     let changes = identified(changes)?;
     let users = app.directory().update_users(&actor, changes).await?;
-    Ok(shown(&app, StatusCode::OK, &users, &site))
+    shown(&app, StatusCode::OK, &users, &named, &site)
 }
 
 /// Delete Users
@@ -147,9 +154,23 @@ fn refuse_password(fields: &mut Fields) {
     }
 }
 
-fn shown(app: &App, status: StatusCode, users: &[User], site: &Site) -> Response {
+/// The users that were written, in the order of the body; each narrowed to what was written where its writer may not
+/// read it.
+fn shown(
+    app: &App,
+    status: StatusCode,
+    users: &Written<Vec<User>>,
+    named: &[Wanted],
+    site: &Site,
+) -> Result<Response, Failure> {
     let now = app.directory().clock().now();
-    answer(status, &UserItems { users: users.iter().map(|user| UserItem::new(user, site, now)).collect() })
+    let items = users.iter().map(|user| UserItem::new(user, site, now));
+    if users.is_readable {
+        return Ok(answer(status, &UserItems { users: items.collect() }));
+    }
+    let items: Vec<_> =
+        items.zip(named).map(|(item, named)| named.of_object(&item)).collect::<Result<_, _>>()?;
+    Ok(answer(status, &json!({ "users": items })))
 }
 
 /// Users to be made.

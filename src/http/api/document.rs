@@ -15,7 +15,8 @@ pub(super) fn complete(document: &OpenApi) -> Value {
     let items = paths.into_iter().flat_map(Map::values_mut);
     for item in items.filter_map(Value::as_object_mut) {
         let operations = item.iter_mut().filter(|(method, _)| METHODS.contains(&method.as_str()));
-        for (_, operation) in operations {
+        for (method, operation) in operations {
+            let writes = method != "get";
             // An operation that is open to all says so.
             if operation.get("security").is_none() {
                 set(operation, "security", json!([]));
@@ -24,7 +25,15 @@ pub(super) fn complete(document: &OpenApi) -> Value {
             if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
                 complete_responses(responses);
                 if let Some(found) = responses.get_mut("200").filter(|_| narrows) {
-                    may_be_narrowed(found);
+                    may_be_narrowed(
+                        found,
+                        &json!({ "type": "object", "description": "With `fields`: only these." }),
+                    );
+                }
+                for status in ["200", "201"].into_iter().filter(|_| writes) {
+                    if let Some(found) = responses.get_mut(status) {
+                        may_be_what_was_written(found);
+                    }
                 }
             }
         }
@@ -53,10 +62,29 @@ fn has_parameter(operation: &Value, name: &str) -> bool {
     })
 }
 
-/// With `fields` an object has only those.
-fn may_be_narrowed(response: &mut Value) {
+/// Whoever may write a record but not read it is shown its id and what they wrote.
+fn may_be_what_was_written(response: &mut Value) {
+    let name = schema_of(response).and_then(|schema| schema.get("$ref")?.as_str()?.rsplit('/').next());
+    let written = json!({
+        "type": "object",
+        "description": "Without the permission to read it: the id and what was written.",
+        "required": ["id"],
+        "properties": { "id": { "type": "integer", "format": "int64" } },
+    });
+    match name {
+        Some("UserRecord" | "GroupItem" | "TokenItem") => may_be_narrowed(response, &written),
+        Some("UserItems") => {
+            let users = json!({ "users": { "type": "array", "items": written } });
+            let all = json!({ "type": "object", "required": ["users"], "properties": users });
+            may_be_narrowed(response, &all);
+        }
+        _ => {}
+    }
+}
+
+/// The object may have only some of its keys.
+fn may_be_narrowed(response: &mut Value, narrowed: &Value) {
     let Some(schema) = response.pointer_mut("/content/application~1json/schema") else { return };
-    let narrowed = json!({ "type": "object", "description": "With `fields`: only these." });
     *schema = json!({ "anyOf": [schema.take(), narrowed] });
 }
 

@@ -11,10 +11,11 @@ use super::fields::group_draft;
 use super::list::Asked;
 use super::list_parameters::{GroupListParameters, ListParameters};
 use super::view::{GroupItem, GroupRecord, Listing};
-use crate::directory::Actor;
+use super::wanted::Wanted;
 use crate::directory::groups::MemberChange;
 use crate::directory::listing::GroupQuery;
 use crate::directory::model::{Expected, Faults, Group, GroupKey, Rule, UserId, UserKey};
+use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
@@ -73,11 +74,12 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, Failure> {
     let mut fields = Fields::from(body);
+    let named = Wanted::written(&fields);
     let draft = group_draft(&mut fields);
     fields.require("name", draft.name.is_some());
     fields.end()?;
     let group = app.directory().create_group(&actor, &draft).await?;
-    written(&app, StatusCode::CREATED, group).await
+    written(&app, StatusCode::CREATED, group, &named).await
 }
 
 /// Retrieve Group
@@ -179,14 +181,24 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, Failure> {
     let key = group_key(id)?;
+    let named = Wanted::written(&fields);
     let draft = group_draft(&mut fields);
     fields.end()?;
     let group = app.directory().update_group_if(actor, &key, &draft, expected).await?;
-    written(app, StatusCode::OK, group).await
+    written(app, StatusCode::OK, group, &named).await
 }
 
-/// The answer to whoever has written a group.
-async fn written(app: &App, status: StatusCode, group: Group) -> Result<Response, Failure> {
+/// The answer to whoever has written a group: the whole record, or what they wrote if they may not read it.
+async fn written(
+    app: &App,
+    status: StatusCode,
+    group: Written<Group>,
+    named: &Wanted,
+) -> Result<Response, Failure> {
+    if !group.is_readable {
+        return Ok(answer(status, &named.of_object(&GroupItem::new(&group))?));
+    }
+    let group = group.value;
     let details = app.directory().group_details_of_written(group).await?;
     Ok(tagged(answer(status, &GroupItem::new(&details.group)), &details.version()))
 }
@@ -276,7 +288,11 @@ async fn changed_members(
     fields.end()?;
     let membership =
         app.directory().change_members(actor, &key, &user_keys(&users.unwrap_or_default())?, change).await?;
-    Ok(answer(StatusCode::OK, &GroupItem::new(&membership.group)))
+    let group = GroupItem::new(&membership.group);
+    match membership.is_readable {
+        true => Ok(answer(StatusCode::OK, &group)),
+        false => Ok(answer(StatusCode::OK, &Wanted::id().of_object(&group)?)),
+    }
 }
 
 /// The users that a body names.

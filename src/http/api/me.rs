@@ -10,6 +10,7 @@ use super::answers::{BodyRefusals, Refusals};
 use super::fields::user_draft;
 use super::view::{FieldErrors, Me};
 use super::wanted::Wanted;
+use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Staff};
@@ -71,8 +72,9 @@ pub(super) async fn update(
 ) -> Result<Response, Failure> {
     let mut fields = Fields::from(body);
     let draft = user_draft(&mut fields);
+    let present = fields.text("old_password").map(Password::new);
     fields.end()?;
-    let user = app.directory().update_self(&actor, &draft).await?;
+    let user = app.directory().update_self(&actor, &draft, present).await?;
     Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
 }
 
@@ -92,4 +94,7 @@ struct MeChange {
     last_name: Option<String>,
     /// `male`, `female`, `non-binary` or `other`.
     gender: Option<String>,
+    /// The present password; needed to change the email or the mobile number where the server's setting
+    /// `contact_needs_password` says so.
+    old_password: Option<String>,
 }

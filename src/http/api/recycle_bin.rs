@@ -10,6 +10,7 @@ use super::list::Asked;
 use super::list_parameters::DeletedListParameters;
 use super::users::{user_id, written};
 use super::view::{DeletedItem, Listing, UserRecord};
+use super::wanted::Wanted;
 use crate::directory::listing::DeletedQuery;
 use crate::http::app::App;
 use crate::http::caller::Holding;
@@ -70,7 +71,7 @@ pub(super) async fn restore(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let user = app.directory().restore_user(&actor, user_id(&id)?).await?;
-    written(&app, StatusCode::OK, user, &site).await
+    written(&app, StatusCode::OK, user, &Wanted::id(), &site).await
 }
 
 /// Purge User

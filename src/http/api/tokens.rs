@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::answers::{BodyRefusals, Refusals};
 use super::users::user_key;
 use super::view::{IssuedToken, TokenItem};
+use super::wanted::Wanted;
 use crate::directory::Actor;
 use crate::directory::model::{TokenId, UserKey};
 use crate::directory::tokens::{End, Issued};
@@ -262,11 +263,16 @@ async fn updated(
     body: Body,
 ) -> Result<Response, Failure> {
     let mut fields = Fields::from(body);
+    let named = Wanted::written(&fields);
     let name = fields.text("name");
     let end = fields.moment("expires_at").map(|end| end.map_or(End::Never, End::At));
     fields.end()?;
     let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
-    Ok(answer(StatusCode::OK, &TokenItem::new(&token, app.directory().clock().now())))
+    let item = TokenItem::new(&token, app.directory().clock().now());
+    match token.is_readable {
+        true => Ok(answer(StatusCode::OK, &item)),
+        false => Ok(answer(StatusCode::OK, &named.of_object(&item)?)),
+    }
 }
 
 async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, Failure> {

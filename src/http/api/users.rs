@@ -11,11 +11,12 @@ use super::fields::full_user_draft;
 use super::list::Asked;
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::view::{Listing, UserItem, UserRecord};
-use crate::directory::Actor;
+use super::wanted::Wanted;
 use crate::directory::listing::UserQuery;
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
-use crate::directory::users::UserDetails;
+use crate::directory::users::{Passwords, UserDetails};
+use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
@@ -82,12 +83,13 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, Failure> {
     let mut fields = Fields::from(body);
+    let named = Wanted::written(&fields);
     let draft = full_user_draft(&mut fields);
     let password = fields.text("password").map(Password::new);
     fields.require("username", draft.username.is_some());
     fields.end()?;
     let user = app.directory().create_user(&actor, &draft, password).await?;
-    written(&app, StatusCode::CREATED, user, &site).await
+    written(&app, StatusCode::CREATED, user, &named, &site).await
 }
 
 /// Retrieve User
@@ -193,22 +195,31 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, Failure> {
     let key = user_key(id)?;
+    let named = Wanted::written(&fields);
     let draft = full_user_draft(&mut fields);
-    let password = fields.text("password").map(Password::new);
+    let passwords = Passwords {
+        new: fields.text("password").map(Password::new),
+        present: fields.text("old_password").map(Password::new),
+    };
     fields.end()?;
-    let user = app.directory().update_user_if(actor, &key, &draft, password, expected).await?;
-    written(app, StatusCode::OK, user, site).await
+    let user = app.directory().update_user_if(actor, &key, &draft, passwords, expected).await?;
+    written(app, StatusCode::OK, user, &named, site).await
 }
 
-/// The answer to whoever has written a user.
+/// The answer to whoever has written a user: the whole record, or what they wrote if they may not read it.
 pub(super) async fn written(
     app: &App,
     status: StatusCode,
-    user: User,
+    user: Written<User>,
+    named: &Wanted,
     site: &Site,
 ) -> Result<Response, Failure> {
-    let details = app.directory().user_details_of_written(user).await?;
-    Ok(shown(app, status, &details, site))
+    let details = app.directory().user_details_of_written(user.value).await?;
+    if user.is_readable {
+        return Ok(shown(app, status, &details, site));
+    }
+    let record = UserRecord::new(&details, site, app.directory().clock().now());
+    Ok(answer(status, &named.of_object(&record)?))
 }
 
 fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> Response {
@@ -254,6 +265,8 @@ pub(super) struct UserBody {
     username: Option<String>,
     /// Without one, the user can only use tokens.
     password: Option<String>,
+    /// The present password: needed with a new `password` for one's own record, and for nobody else's.
+    old_password: Option<String>,
     /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
     mobile_number: Option<String>,
     /// At most 254 characters, not yet taken; null removes it.

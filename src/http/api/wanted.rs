@@ -1,9 +1,10 @@
-//! `?fields=`: only these keys of an object, in the object's own order.
+//! Some of an object's keys, in the object's own order: those that `?fields=` names, or those that were written.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::directory::model::{Faults, Rule};
+use crate::http::body::Fields;
 use crate::http::error::Failure;
 
 /// The keys that are wanted.
@@ -20,6 +21,16 @@ impl Wanted {
             faults.add("fields", &Rule::Choice(unknown.clone()));
         }
         faults.none().map(|()| Some(Self(names))).map_err(Failure::Invalid)
+    }
+
+    /// The names in a body, and the id: what whoever wrote it gets back without the right to read.
+    pub(super) fn written(fields: &Fields) -> Self {
+        Self(fields.all_names().chain(["id"]).map(str::to_owned).collect())
+    }
+
+    /// The id alone.
+    pub(super) fn id() -> Self {
+        Self(vec!["id".to_owned()])
     }
 
     /// The object with these keys alone.

@@ -59,6 +59,7 @@ impl Database {
             sign_in_lifetime: Duration::from_secs(12 * 3600),
             rates: Rates::default(),
             keep_deleted_for: Duration::from_hours(24 * 30),
+            contact_needs_password: false,
             identity_cache_bytes: 1 << 20,
             serve_stale_for: Duration::ZERO,
         }

@@ -1,0 +1,121 @@
+//! A change in progress: its transaction, its time and its actor.
+//!
+//! A request may take long to arrive: its sender can hold back the last byte of the body while their rights are
+//! taken away. So a change never trusts who its actor was when the request began. [`Change::begin`] reads token,
+//! owner and rights again inside the transaction, and it is the only way to get an actor that can write: the audit
+//! trail, which every change is noted in, takes nothing else.
+//!
+//! Never in here: a rule about who may do what, which is `access`'s.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Directory;
+use super::access::{Actor, Deed, Who, may};
+use super::error::Error;
+use super::identity::Identity;
+use super::model::{Moment, TokenState};
+use super::store::{Tx, identities};
+
+/// The settings that decide what a change may do. Work that goes by none, such as an import, takes the default.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Rules {
+    /// How long deleted users can be brought back; none at all removes them for good.
+    pub(super) keep_deleted_for: Duration,
+    /// Whether a person's own e-mail address and mobile number change only with their password.
+    pub(super) contact_needs_password: bool,
+}
+
+/// A transaction that somebody writes in.
+pub(super) struct Change<'t, 'l> {
+    /// The transaction.
+    pub(super) tx: &'t Tx<'l>,
+    /// When it began: the time of everything that is written in it.
+    pub(super) now: Moment,
+    /// Who writes, with the rights that they have in this transaction.
+    pub(super) actor: Actor,
+    /// The settings that a change goes by.
+    pub(super) rules: Rules,
+    /// Nobody else can make one.
+    _confirmed: (),
+}
+
+impl<'t, 'l> Change<'t, 'l> {
+    /// Begins a change by `actor`. A person whose token has ended, or who is no longer active, is refused.
+    pub(super) fn begin(tx: &'t Tx<'l>, now: Moment, actor: &Actor, rules: Rules) -> Result<Self, Error> {
+        let who = match &actor.who {
+            Who::Person(seen) => {
+                let found = tx.first::<Identity>(&identities::of_token(seen.token.id))?;
+                Who::Person(Arc::new(active(found, now)?))
+            }
+            Who::Operator(_) | Who::Anonymous => actor.who.clone(),
+        };
+        let actor = Actor { who, origin: actor.origin.clone() };
+        Ok(Self { tx, now, actor, rules, _confirmed: () })
+    }
+
+    /// Refuses what the actor may not do.
+    pub(super) fn check(&self, deed: Deed<'_>) -> Result<(), Error> {
+        Ok(may(&self.actor, deed)?)
+    }
+
+    /// What was written, with whether its writer may read it.
+    pub(super) fn written<T>(&self, value: T, reading: Deed<'_>) -> Written<T> {
+        Written { is_readable: may(&self.actor, reading).is_ok(), value }
+    }
+
+    /// Who was deleted after this moment is still in the recycle bin.
+    pub(super) fn bin_since(&self) -> Moment {
+        self.now.saturating_sub(self.rules.keep_deleted_for)
+    }
+}
+
+/// What was written. The right to write is not the right to read: without that one, its writer is shown no more than
+/// they wrote.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    /// It, as it is now.
+    pub value: T,
+    /// Whether its writer may read it.
+    pub is_readable: bool,
+}
+
+impl<T> Deref for Written<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl Directory {
+    /// Runs `work` as a change by `actor`, in a transaction that it may share with other work, and be run again in.
+    pub(super) async fn change<T, F>(&self, actor: &Actor, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
+    {
+        let (actor, clock, rules) = (actor.clone(), self.clock.clone(), self.rules);
+        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, rules)?)).await
+    }
+
+    /// Reads anew who a person is, for work that goes on after its first answer: the next page of an export.
+    /// Operators and strangers stay what they are.
+    pub(super) async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
+        let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
+        let found: Option<Identity> = self.store.first(identities::of_token(seen.token.id)).await?;
+        let identity = active(found, self.clock.now())?;
+        Ok(Actor { who: Who::Person(Arc::new(identity)), origin: actor.origin.clone() })
+    }
+}
+
+/// The identity, if its token is active and its owner is.
+fn active(found: Option<Identity>, now: Moment) -> Result<Identity, Error> {
+    match found {
+        Some(identity) if identity.token.state(now) != TokenState::Active => Err(Error::TokenEnded),
+        Some(identity) if !identity.user.is_active => Err(Error::OwnerInactive),
+        Some(identity) => Ok(identity),
+        None => Err(Error::TokenEnded),
+    }
+}
