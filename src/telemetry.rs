@@ -12,8 +12,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// Bounds of the duration histogram, in seconds.
 const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -161,6 +166,7 @@ pub struct Logging(#[expect(dead_code, reason = "held for its drop")] WorkerGuar
 /// Lines go through a bounded queue to a thread of their own: a reader that is slow, stuck or gone costs
 /// lines, never an answer.
 pub fn start_logging(filter: &str, style: LogStyle) -> Result<Logging, String> {
+    let cap = cap_others(filter);
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
     let human = match style {
         LogStyle::Auto => std::io::stderr().is_terminal(),
@@ -169,19 +175,75 @@ pub fn start_logging(filter: &str, style: LogStyle) -> Result<Logging, String> {
     };
     let (writer, guard) =
         NonBlockingBuilder::default().lossy(true).thread_name("log").finish(std::io::stderr());
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
+    let lines = fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     let started = if human {
-        lines.with_target(false).try_init()
+        lines.with_target(false).finish().with(cap).try_init()
     } else {
-        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        lines.finish().with(cap).try_init()
     };
     started.map(|()| Logging(guard)).map_err(|error| error.to_string())
+}
+
+/// The crate whose events are ours: no secret is in them, at whatever level.
+const OURS: &str = "wardroom";
+
+/// Keeps the events of other crates at `warn`, whatever the filter says, but for modules that it names one by one.
+///
+/// At `debug`, PostgreSQL's driver logs the parameters of every statement: password hashes and digests of tokens
+/// among them. A second filter, because a directive for a span lets everything through that happens in it.
+fn cap_others(filter: &str) -> FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>> {
+    let named = named_modules(filter);
+    filter_fn(move |event| {
+        let named = named.iter().filter(|(module, _)| is_within(event.target(), module));
+        *event.level() <= Level::WARN
+            || is_within(event.target(), OURS)
+            || named.map(|(_, most)| *most).max().is_some_and(|most| *event.level() <= most)
+    })
+}
+
+/// The modules that a filter names, each with its level.
+fn named_modules(filter: &str) -> Vec<(String, LevelFilter)> {
+    let directives = filter.split(',').filter_map(|directive| directive.trim().rsplit_once('='));
+    let is_module =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:-.".contains(&byte));
+    directives
+        .filter(|(module, _)| !module.is_empty() && is_module(module))
+        .filter_map(|(module, level)| Some((module.to_owned(), level.parse().ok()?)))
+        .collect()
+}
+
+/// Whether a target is a module or lies in it. `tokio` is not `tokio_postgres`.
+fn is_within(target: &str, module: &str) -> bool {
+    target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_crates_are_named_one_by_one() {
+        let level = |text: &str| text.parse::<LevelFilter>().unwrap();
+        for (filter, expected) in [
+            ("trace", vec![]),
+            ("debug,tokio_postgres=debug", vec![("tokio_postgres", "debug")]),
+            ("info, wardroom::http=trace,hyper=5", vec![("wardroom::http", "trace"), ("hyper", "trace")]),
+            // A span is no module, and neither is nothing.
+            ("[request]=trace", vec![]),
+            ("tokio_postgres[request]=trace", vec![]),
+            ("[request{id=1,x=2}]=trace", vec![]),
+            ("=trace", vec![]),
+        ] {
+            let expected: Vec<_> =
+                expected.into_iter().map(|(module, most)| (module.to_owned(), level(most))).collect();
+            assert_eq!(named_modules(filter), expected, "{filter}");
+        }
+        assert!(is_within("tokio_postgres::query", "tokio_postgres"));
+        assert!(is_within("tokio_postgres", "tokio_postgres"));
+        assert!(!is_within("tokio_postgres::query", "tokio"));
+        assert!(!is_within("wardroom_other", OURS));
+    }
 
     #[test]
     fn every_metric_is_shown_with_its_meaning() {

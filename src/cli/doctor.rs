@@ -39,10 +39,12 @@ pub(super) async fn run(config: Config) -> Result<Report, Mistake> {
     let mut findings = vec![public_address(&config)];
     findings.extend(tls(&config));
     findings.extend(stale(&config));
+    findings.extend(database_tls(&config));
     match Directory::open(&settings(&config), Clock::system()?).await {
         Err(error) => findings.push(fault("database", error.to_string())),
         Ok(directory) => {
             findings.push(good("database", directory.describe().await?));
+            findings.extend(schema(&directory).await?);
             findings.push(integrity(&directory).await?);
             findings.push(admins(&directory).await?);
         }
@@ -80,6 +82,28 @@ fn stale(config: &Config) -> Option<Finding> {
     let text = "access_log = all has every request answered the longer way, where serve_stale_for does nothing: log at the proxy";
     let is_lost = config.access_log == AccessLog::All && !config.serve_stale_for.is_zero();
     is_lost.then(|| Finding { check: "serve_stale_for", verdict: Verdict::Warning, text: text.to_owned() })
+}
+
+/// Only where the way to PostgreSQL is not protected.
+fn database_tls(config: &Config) -> Option<Finding> {
+    let host = settings(config).location.clear_text_host()?;
+    let text = format!(
+        "sslmode=disable: password hashes and digests of tokens travel to {host} in clear text, and anybody on the way can \
+         change them; use sslmode=require"
+    );
+    Some(Finding { check: "database_tls", verdict: Verdict::Warning, text })
+}
+
+/// Only where every role of a PostgreSQL database may make objects beside our tables.
+async fn schema(directory: &Directory) -> Result<Option<Finding>, Mistake> {
+    let open = directory.schema_open_to_all().await?;
+    Ok(open.map(|schema| {
+        let text = format!(
+            "every role may make functions and operators in the schema {schema}, which our statements could call; run \
+             REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC"
+        );
+        Finding { check: "schema", verdict: Verdict::Warning, text }
+    }))
 }
 
 /// Only where the server speaks TLS itself.

@@ -7,6 +7,7 @@
 //! To add a setting, add it to the list; to add a kind of value, see `values`, `urls` and
 //! `hosts`; `flags` and `sources` find the texts.
 
+mod database_url;
 mod flags;
 mod hosts;
 mod sources;
@@ -125,14 +126,27 @@ settings! {
 
     /// The PostgreSQL database; nothing means SQLite in the data directory.
     ///
-    /// Other users of the machine can see a command line: give a password in the environment or in the
-    /// file. `?sslmode=require` at the end means TLS with the server's certificate verified.
+    /// Other users of the machine can see a command line: give a password in the environment, in the settings
+    /// file, or in a file of its own (`database_url_file`). `?sslmode=require` at the end means TLS with the server's
+    /// certificate verified. A server on another machine needs that, or `?sslmode=disable`, which says that
+    /// clear text is meant.
     Common database_url: Option<DatabaseUrl> = "";
 
+    /// A file that holds the URL of the PostgreSQL database and nothing else, instead of `database_url`.
+    ///
+    /// It must not be open to every user of the machine. Without either setting, the credential `database_url` of the
+    /// service manager is used if there is one (systemd: `LoadCredential=`).
+    Common database_url_file: Option<PathBuf> = "";
+
     /// How many connections to PostgreSQL, or readers of SQLite, this process keeps.
+    ///
+    /// At most half of them serve lists, counts and pages of the audit trail; further ones wait. PostgreSQL gets a few
+    /// more connections for what must not wait.
     Serve database_connections: Count<1, 1000> = "8";
 
     /// How long a request waits for the database before it is answered with status 503.
+    ///
+    /// A list may wait as long for its turn, and run as long.
     Common database_timeout: Span<1, 60_000> = "2s";
 
     /// The addresses to serve on.
@@ -281,7 +295,8 @@ impl Config {
         let mut sources = Sources::open(flags, environment, default_file)?;
         let mut config = Self::take(&mut sources)?;
         let file = sources.path().map(Path::to_owned);
-        let origins = sources.shown;
+        let mut origins = sources.shown;
+        database_url::complete(&mut config, &mut origins, environment)?;
         paired(&origins, ["tls_certificate", "tls_key"])?;
         if let Some(url) = &config.public_url {
             config.allowed_hosts.also(url.host());

@@ -115,6 +115,22 @@ pub enum ConfigError {
         /// Its permissions.
         mode: u32,
     },
+    /// The file with the URL of the database cannot be read.
+    #[error("database_url_file: {} cannot be read: {reason}", path.display())]
+    UnreadableUrl {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// Two settings that exclude each other.
+    #[error("{} ({}) and {} ({}) are both set; set one of them", keys[0], origins[0], keys[1], origins[1])]
+    Both {
+        /// The settings.
+        keys: [&'static str; 2],
+        /// Where each is set.
+        origins: [Origin; 2],
+    },
     /// Of two settings that need each other, one is missing.
     #[error("{missing} (default) is empty although {given} ({origin}) is set; set both, or neither")]
     Unpaired {

@@ -25,6 +25,9 @@ impl DatabaseUrl {
     /// The URL with `***` for a password. A raw `@` in a password would let the parser and this function
     /// disagree where the secret ends, so there may be one only, and what is left must hold no password.
     fn redacted(url: &str) -> Option<String> {
+        if url.contains(char::is_control) {
+            return None;
+        }
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
         let scheme = url.strip_suffix(rest)?;
         let authority = rest.split(['/', '?']).next().unwrap_or_default();

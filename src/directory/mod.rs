@@ -62,6 +62,19 @@ pub enum Location {
     Postgres(String),
 }
 
+impl Location {
+    /// The host to which passwords and tokens' digests travel unprotected, as its URL says is meant.
+    pub fn clear_text_host(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(url) => match store::Protection::of(url) {
+                Ok(store::Protection::Disabled(host)) => Some(host),
+                _ => None,
+            },
+        }
+    }
+}
+
 /// What opening a directory needs to know.
 #[derive(Clone)]
 pub struct Settings {
@@ -181,6 +194,11 @@ impl Directory {
     /// What the database is, in words.
     pub async fn describe(&self) -> Result<String, Error> {
         self.store.describe().await
+    }
+
+    /// The schema of a PostgreSQL database in which every role may make objects, if it is so.
+    pub async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
+        self.store.schema_open_to_all().await
     }
 
     /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.

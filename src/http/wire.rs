@@ -27,7 +27,7 @@ use head::HeadScan;
 #[cfg(test)]
 pub(super) use head::admitted;
 pub(super) use head::{Frame, MAX_HEADER_LINE, MAX_HEADERS, first_control};
-pub(super) use lent::Lent;
+pub(super) use lent::{Lent, Seen};
 use refusal::Refusal;
 
 /// How much is read at once, on the stack. A head rarely has a tenth of it.
@@ -201,10 +201,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         if self.input != Input::Open {
             return Poll::Ready(Ok(()));
         }
+        match self.poll_input(cx) {
+            Poll::Pending => self.poll_waiting(cx, wait),
+            ready => ready,
+        }
+    }
+
+    /// The same for as long as it takes.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut space = [MaybeUninit::uninit(); READ_BYTES];
         let mut fresh = ReadBuf::uninit(&mut space);
         match Pin::new(&mut self.io).poll_read(cx, &mut fresh) {
-            Poll::Pending => return self.poll_waiting(cx, wait),
+            Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(self.broken(error))),
             Poll::Ready(Ok(())) if fresh.filled().is_empty() => self.input = Input::Over,
             Poll::Ready(Ok(())) => self.held.extend_from_slice(fresh.filled()),

@@ -6,6 +6,7 @@
 use rusqlite::ErrorCode;
 use tokio_postgres::error::SqlState;
 
+use super::long_reads::too_long;
 use crate::directory::error::Error;
 use crate::directory::model::Rule;
 
@@ -36,6 +37,7 @@ impl From<rusqlite::Error> for StoreError {
         match failure.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(error.to_string()),
             ErrorCode::ConstraintViolation => Self::Constraint(message.clone().unwrap_or_default()),
+            ErrorCode::OperationInterrupted => too_long(),
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::CannotOpen
@@ -67,13 +69,14 @@ impl From<tokio_postgres::Error> for StoreError {
             _ if [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::READ_ONLY_SQL_TRANSACTION].contains(&code) => {
                 Self::Unavailable(db.message().to_owned())
             }
-            _ => Self::Broken(error.into()),
+            // Not its detail, which may quote a row.
+            _ => Self::Broken(format!("{} (SQLSTATE {})", db.message(), code.code()).into()),
         }
     }
 }
 
 /// What an operator can do something about: the server's own words, or what the system says of the connection.
-fn told(error: &tokio_postgres::Error) -> String {
+pub(super) fn told(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return db.message().to_owned();
     }

@@ -5,16 +5,18 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::runtime::Handle;
 
+use super::LONG;
 use super::fault::StoreError;
 use super::open::OpenError;
+use super::postgres::Server;
 use super::row::{FromRow, Row};
 use super::sql::{Name, Sql};
 use super::tx::{Driver, Link, Tx};
-use super::{LONG, postgres};
 use crate::directory::import::Fault;
 
 /// A foreign database in one snapshot.
@@ -90,7 +92,9 @@ impl Foreign {
 
     /// Connects to PostgreSQL and takes a snapshot there. It waits, so it belongs on a thread that may.
     pub(in crate::directory) fn postgres(url: &str, runtime: &Handle) -> Result<Self, Fault> {
-        let pool = postgres::pool(url, 1, LONG).map_err(|error| match error {
+        let server = Server::new(url).map(Arc::new);
+        let pool = server.and_then(|server| server.pool(1, LONG)).map_err(|error| match error {
+            error @ OpenError::Unprotected(_) => Fault::Unclear(error.to_string()),
             OpenError::BadUrl => Fault::Unclear(
                 "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
             ),

@@ -59,6 +59,18 @@ impl Store {
         }
     }
 
+    /// The schema of our tables, if every role may make objects in it; SQLite has none.
+    pub(in crate::directory) async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
+        match self.backend {
+            Backend::Sqlite { .. } => Ok(None),
+            Backend::Postgres { .. } => {
+                let sql = "SELECT CAST(current_schema() AS TEXT) \
+                           WHERE has_schema_privilege('public', current_schema(), 'CREATE')";
+                self.first(Sql::new(sql)).await
+            }
+        }
+    }
+
     /// Reads the whole database and tells what is wrong with it. PostgreSQL checks its own pages.
     pub(in crate::directory) async fn faults(&self) -> Result<Faults, Error> {
         match self.backend {

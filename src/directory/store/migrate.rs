@@ -119,6 +119,7 @@ pub(super) fn migrate_within(link: &Link, now: Moment) -> Result<Vec<i64>, OpenE
         "CREATE TABLE IF NOT EXISTS schema_migrations (
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
     )?;
+    find_extension(link)?;
     let done = applied(link)?.len();
     let mut versions = Vec::new();
     for migration in MIGRATIONS.iter().skip(done) {
@@ -126,6 +127,18 @@ pub(super) fn migrate_within(link: &Link, now: Moment) -> Result<Vec<i64>, OpenE
         versions.push(migration.version);
     }
     Ok(versions)
+}
+
+/// Has the migrations of this transaction find PostgreSQL's extension where somebody has put it into another schema.
+/// Afterwards nothing of it is called by name.
+fn find_extension(link: &Link) -> Result<(), StoreError> {
+    if let Link::Sqlite(_) = link {
+        return Ok(());
+    }
+    let sql = "SELECT set_config('search_path', concat_ws(', ', quote_ident(current_schema()), \
+               quote_ident(n.nspname), 'pg_temp'), true) FROM pg_extension e JOIN pg_namespace n \
+               ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm' AND n.nspname <> current_schema()";
+    link.all::<String>(&Sql::new(sql)).map(|_| ())
 }
 
 fn apply(link: &Link, migration: &Migration, now: Moment) -> Result<(), StoreError> {

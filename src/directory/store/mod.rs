@@ -11,6 +11,7 @@ mod carry;
 mod fault;
 pub(super) mod foreign;
 mod fresh;
+mod long_reads;
 mod migrate;
 mod moving;
 mod open;
@@ -56,9 +57,13 @@ use deadpool_postgres::Pool;
 use prometheus_client::metrics::counter::Counter;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
 
 pub(super) use self::fault::StoreError;
+use self::long_reads::{LongReads, Place, Stop, too_long};
 pub use self::open::OpenError;
+pub(super) use self::postgres::Protection;
+use self::postgres::{Connections, Server};
 pub(super) use self::row::FromRow;
 pub(super) use self::sql::{Name, Sql};
 use self::sqlite::Readers;
@@ -75,9 +80,10 @@ const PROMPT_CONNECTIONS: usize = 2;
 /// The longest that such a statement may take.
 const PROMPT: Duration = Duration::from_millis(800);
 
-/// Connections to PostgreSQL beside the others, for long reads: an export must not keep requests waiting.
+/// Snapshots that are read at once; on PostgreSQL each has a connection beside the others: an export must not keep
+/// requests waiting.
 const LONG_CONNECTIONS: usize = 4;
-/// The longest that one statement of a long read may take.
+/// The longest that one statement of a long read may take, and that it may wait for its turn.
 const LONG: Duration = Duration::from_mins(1);
 
 /// How long a migration may take on PostgreSQL before the connection is given up.
@@ -87,6 +93,10 @@ const MIGRATION_PATIENCE: Duration = Duration::from_hours(24);
 pub(super) struct Store {
     backend: Backend,
     writer: Writer,
+    /// Lists, counts and pages of the audit trail.
+    lists: LongReads,
+    /// Reads of everything: exports, checks, backups.
+    snapshots: LongReads,
     /// Work handed to the writer; a read that counts here has become a write, which a test forbids.
     writes: Counter,
     /// Statements run for reading.
@@ -102,17 +112,14 @@ pub(super) enum Dialect {
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite {
-        readers: Arc<Readers>,
-        directory: PathBuf,
-        patience: Duration,
-    },
+    /// Lists have readers of their own, so that the number of either can be bounded.
+    Sqlite { readers: Arc<Readers>, list_readers: Arc<Readers>, directory: PathBuf, patience: Duration },
     /// The second pool is for what every request waits for: no list may take its connections. The third is for
     /// long reads, which may take theirs for hours.
     Postgres {
-        url: Arc<str>,
-        pool: Pool,
-        prompt: Pool,
+        server: Arc<Server>,
+        pool: Connections,
+        prompt: Connections,
         long: Pool,
         runtime: Handle,
         patience: Duration,
@@ -129,7 +136,14 @@ impl Store {
             .await
             .map_err(|error| if file { error.of_a_file() } else { error })?;
         let writer = Writer::start(backend.clone()).map_err(|error| OpenError::Broken(error.into()))?;
-        Ok(Self { backend, writer, writes: Counter::default(), reads: Counter::default() })
+        Ok(Self {
+            backend,
+            writer,
+            lists: LongReads::new(list_places(settings.connections)),
+            snapshots: LongReads::new(LONG_CONNECTIONS),
+            writes: Counter::default(),
+            reads: Counter::default(),
+        })
     }
 
     /// Makes a new, empty database; refuses when there is one.
@@ -147,16 +161,16 @@ impl Store {
         blocking(move || migrate::migrate(&initialised(&backend)?, now)).await
     }
 
-    /// All rows of a statement. On SQLite it runs off the reactor: a list may take a while.
+    /// All rows of a statement that may take long, such as a list. It waits for a place first, and ends when its
+    /// caller is gone or the time is up.
     pub(super) async fn all<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, Error> {
         self.reads.inc();
+        let place = self.lists.place(self.patience()).await?;
         match &self.backend {
-            Backend::Sqlite { readers, .. } => {
-                let readers = Arc::clone(readers);
-                let read = spawn_blocking(move || readers.all(&sql)).await;
-                Ok(read.map_err(|error| Error::broken("a read failed", error))??)
+            Backend::Sqlite { list_readers, patience, .. } => {
+                list(Arc::clone(list_readers), sql, place, Instant::now() + *patience).await
             }
-            Backend::Postgres { pool, patience, .. } => Ok(postgres::read(pool, &sql, *patience).await?),
+            Backend::Postgres { pool, .. } => Ok(pool.read_long(&sql, place).await?),
         }
     }
 
@@ -180,7 +194,7 @@ impl Store {
         self.reads.inc();
         match &self.backend {
             Backend::Sqlite { readers, .. } => Ok(readers.all(&sql)?),
-            Backend::Postgres { pool, patience, .. } => Ok(postgres::read(pool, &sql, *patience).await?),
+            Backend::Postgres { pool, .. } => Ok(pool.read(&sql).await?),
         }
     }
 
@@ -194,9 +208,9 @@ impl Store {
     pub(super) async fn prompt<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, Error> {
         match &self.backend {
             Backend::Sqlite { .. } => self.prompt_now(&sql),
-            Backend::Postgres { prompt, patience, .. } => {
+            Backend::Postgres { prompt, .. } => {
                 self.reads.inc();
-                Ok(postgres::read(prompt, &sql, (*patience).min(PROMPT)).await?)
+                Ok(prompt.read(&sql).await?)
             }
         }
     }
@@ -284,15 +298,18 @@ impl Backend {
             Location::Sqlite(directory) => {
                 sqlite::check_library()?;
                 sqlite::check_file(directory)?;
-                let readers = Arc::new(Readers::new(directory, patience, connections));
-                Ok(Self::Sqlite { readers, directory: directory.clone(), patience })
+                let [readers, list_readers] = [connections, list_places(connections)]
+                    .map(|most| Arc::new(Readers::new(directory, patience, most)));
+                Ok(Self::Sqlite { readers, list_readers, directory: directory.clone(), patience })
             }
             Location::Postgres(url) => {
-                let pool = postgres::pool(url, connections, patience)?;
-                let prompt = postgres::pool_by_index(url, PROMPT_CONNECTIONS, patience)?;
-                let long = postgres::pool(url, LONG_CONNECTIONS, LONG)?;
+                let server = Arc::new(Server::new(url)?);
+                // Lists take half of them at the most: a look-up must not wait for a list.
+                let pool = Connections::new(&server, connections.max(2), patience)?;
+                let prompt = Connections::by_index(&server, PROMPT_CONNECTIONS, patience.min(PROMPT))?;
+                let long = server.pool(LONG_CONNECTIONS, LONG)?;
                 let runtime = Handle::current();
-                Ok(Self::Postgres { url: url.as_str().into(), pool, prompt, long, runtime, patience })
+                Ok(Self::Postgres { server, pool, prompt, long, runtime, patience })
             }
         }
     }
@@ -310,8 +327,32 @@ impl Backend {
             Self::Sqlite { directory, patience, .. } => {
                 Ok(Link::Sqlite(sqlite::writer(directory, *patience)?))
             }
-            Self::Postgres { url, patience, .. } => Link::postgres(url, *patience),
+            Self::Postgres { server, patience, .. } => Link::postgres(server, *patience),
         }
+    }
+}
+
+/// How many lists, counts and pages of the audit trail may run at once.
+fn list_places(connections: usize) -> usize {
+    (connections / 2).max(1)
+}
+
+/// Runs a list on a thread that may wait. The thread keeps the place until SQLite has ended the statement.
+async fn list<T: FromRow>(
+    readers: Arc<Readers>,
+    sql: Sql,
+    place: Place,
+    until: Instant,
+) -> Result<Vec<T>, Error> {
+    let stop = Stop::at(until);
+    let _waiting = stop.with_caller();
+    let read = spawn_blocking(move || {
+        let _place = place;
+        readers.all_until(&sql, &stop)
+    });
+    match timeout_at(until, read).await {
+        Ok(read) => Ok(read.map_err(|error| Error::broken("a read failed", error))??),
+        Err(_) => Err(too_long().into()),
     }
 }
 

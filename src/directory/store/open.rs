@@ -84,6 +84,12 @@ pub enum OpenError {
     /// `database_url` cannot be read.
     #[error("database_url is not a PostgreSQL URL: use postgres://user:password@host:port/name")]
     BadUrl,
+    /// The way to the PostgreSQL server is not protected, and nobody said that this is meant.
+    #[error(
+        "the PostgreSQL server {0} is on another machine, and its URL does not say how the connection is protected: put \
+         ?sslmode=require at its end for TLS, or ?sslmode=disable for clear text, which anybody on the way can read and change"
+    )]
+    Unprotected(String),
     /// The database cannot be asked now.
     #[error("the database cannot be reached ({0}): check that it runs, and the URL that was given for it")]
     Unreachable(String),

@@ -1,108 +1,23 @@
 //! PostgreSQL: a pool of connections, each wait bounded, so that a database that is away costs a
 //! request a known time and no more.
 
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::time::Duration;
+mod connections;
+mod server;
 
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use std::pin::pin;
+
+use deadpool_postgres::Client;
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Statement;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, NoTls, Statement};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub(super) use self::connections::Connections;
+pub(in crate::directory) use self::server::Protection;
+pub(super) use self::server::Server;
 use super::fault::StoreError;
-use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
-
-/// However patient a statement is, a server that does not take a connection in this time is not there.
-const LONGEST_CONNECT: Duration = Duration::from_secs(10);
-
-/// A pool for `url`. Nothing is connected yet.
-///
-/// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted
-/// roots; any other mode means no TLS.
-pub(super) fn pool(url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
-    pool_with("", url, connections, patience)
-}
-
-/// The same for statements that look up single rows.
-///
-/// Plans are kept with their statements: one that was made while a table was nearly empty would go on reading all of
-/// it while it grows, until the server next looks at the table by itself, a minute later or more.
-pub(super) fn pool_by_index(url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
-    pool_with(" -c enable_seqscan=off", url, connections, patience)
-}
-
-fn pool_with(more: &str, url: &str, connections: usize, patience: Duration) -> Result<Pool, OpenError> {
-    let mut config: Config = url.parse().map_err(|_| OpenError::BadUrl)?;
-    let options = options(&config, patience) + more;
-    let connecting = patience.min(LONGEST_CONNECT);
-    config.connect_timeout(connecting).application_name("wardroom").options(options);
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = if config.get_ssl_mode() == SslMode::Require {
-        Manager::from_config(config, MakeRustlsConnect::new(tls()?), recycling)
-    } else {
-        Manager::from_config(config, NoTls, recycling)
-    };
-    Pool::builder(manager)
-        .max_size(connections)
-        .runtime(Runtime::Tokio1)
-        .timeouts(Timeouts { wait: Some(patience), create: Some(connecting), recycle: Some(connecting) })
-        .build()
-        .map_err(|error| OpenError::Broken(error.into()))
-}
-
-/// The server gives up a statement when we do: what nobody waits for must not hold a connection there. And
-/// a process that is stopped inside a transaction must not hold the writers' lock for ever.
-fn options(config: &Config, patience: Duration) -> String {
-    let (own, millis) = (config.get_options().unwrap_or_default(), patience.as_millis());
-    let idle = (patience * 5).max(Duration::from_secs(10)).as_millis();
-    format!(
-        "{own} -c statement_timeout={millis} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={idle}"
-    )
-}
-
-fn tls() -> Result<rustls::ClientConfig, OpenError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| OpenError::Broken(error.into()))?;
-    Ok(versions.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Reads all rows of a statement, within `patience` in all. A connection that had died unnoticed is
-/// replaced once.
-///
-/// Boxed: it is kilobytes, and whatever waits for it would be so, too, and be moved around, on SQLite as well.
-pub(super) fn read<T: FromRow>(
-    pool: &Pool,
-    sql: &Sql,
-    patience: Duration,
-) -> Pin<Box<impl Future<Output = Result<Vec<T>, StoreError>>>> {
-    Box::pin(async move {
-        let deadline = Instant::now() + patience;
-        let client = by(deadline, pool.get()).await?;
-        match all(&client, sql, deadline).await {
-            Err(StoreError::Unavailable(_)) if client.is_closed() => {
-                drop(client);
-                all(&by(deadline, pool.get()).await?, sql, deadline).await
-            }
-            outcome => {
-                if matches!(outcome, Err(StoreError::Unavailable(_))) {
-                    // An answer may still be on its way: nobody else shall wait behind it.
-                    drop(Client::take(client));
-                }
-                outcome
-            }
-        }
-    })
-}
 
 /// Runs a statement and reads all its rows.
 pub(super) async fn all<T: FromRow>(
@@ -203,6 +118,47 @@ mod tests {
                 let plan = plan.join("\n");
                 assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
             }
+        })
+        .await;
+    }
+
+    /// Every connection of every pool, old and new ones, and whatever temporary tables it has.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_connection_sees_our_schema_alone() {
+        const PATH: &str = "SELECT CAST(current_setting('search_path') AS TEXT)";
+        const TEMPORARY: &str = "CREATE TEMP TABLE users AS SELECT 7 AS id";
+        const COUNT: &str = "SELECT count(*) FROM users";
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            if store.dialect() == Dialect::Sqlite {
+                return;
+            }
+            let sql = Sql::new;
+            for statement in [PATH, TEMPORARY, PATH] {
+                // As many at once as there are connections.
+                let few = (0..4).map(|_| store.few::<String>(sql(statement)));
+                let prompt = (0..2).map(|_| store.prompt::<String>(sql(statement)));
+                let written = store.write(move |tx| Ok(tx.all::<String>(&sql(statement))?));
+                let (few, prompt, all, written) = tokio::join!(
+                    futures_util::future::join_all(few),
+                    futures_util::future::join_all(prompt),
+                    store.all::<String>(sql(statement)),
+                    written,
+                );
+                for path in few.into_iter().chain(prompt).chain([all, written]) {
+                    // Where the temporary table is there already, nothing new is seen.
+                    if statement == PATH {
+                        assert_eq!(path.unwrap(), ["\"public\", pg_temp"]);
+                    }
+                }
+            }
+            let path = store.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
+            assert_eq!(path, ["\"public\", pg_temp"]);
+            assert_eq!(store.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
+            assert_eq!(store.prompt::<i64>(sql(COUNT)).await.unwrap(), [0]);
+            assert_eq!(store.count(sql(COUNT)).await.unwrap(), 0);
+            let written = store.write(move |tx| Ok(tx.first::<i64>(&sql(COUNT))?)).await.unwrap();
+            assert_eq!(written, Some(0));
         })
         .await;
     }

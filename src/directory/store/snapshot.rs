@@ -3,9 +3,14 @@
 //! Each has a connection of its own, so that no request waits for one, and none is ever written through.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
+use tokio_postgres::CancelToken;
 
+use super::long_reads::{Stop, Waiting};
+use super::postgres::Server;
 use super::tx::{Driver, Link, Tx};
 use super::{Backend, Sql, Store, StoreError, sqlite};
 use crate::directory::error::Error;
@@ -18,7 +23,8 @@ const POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
 
 impl Store {
     /// Does `work` on a thread that may wait; all it reads is of one moment, which lies after the call and before
-    /// the first statement. It cannot write. Whatever comes of it, the snapshot ends with it.
+    /// the first statement. It cannot write. Whatever comes of it, the snapshot ends with it, and when the caller goes
+    /// away first, `work` gets an error from its next statement, or from the one that runs.
     ///
     /// A snapshot keeps the database from cleaning up what has changed since: end it when it is read.
     pub(in crate::directory) async fn snapshot<T, F>(&self, work: F) -> Result<T, Error>
@@ -27,13 +33,19 @@ impl Store {
         F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
     {
         self.check_in_place()?;
+        let place = self.snapshots.place(super::LONG).await?;
         self.reads.inc();
         let backend = self.backend.clone();
+        let (stop, running) = (Stop::never(), Arc::new(Running::of(&backend)));
+        let _abandonment = Abandonment { _waiting: stop.with_caller(), running: Arc::clone(&running) };
         let read = spawn_blocking(move || {
-            let link = backend.snapshot()?;
+            let _place = place;
+            let link = backend.snapshot(&stop)?;
+            running.begin(&link);
             // Not left to the unwinding: the connection must not go back with its transaction still open.
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(&Tx::new(&link))))
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&Tx::until(&link, &stop))))
                 .unwrap_or_else(|_| Err(Error::broken("a read failed", "the work panicked")));
+            running.end();
             link.discard();
             outcome
         });
@@ -41,13 +53,59 @@ impl Store {
     }
 }
 
+/// How to end a statement on PostgreSQL; SQLite's ends by itself.
+struct Running {
+    server: Option<(Arc<Server>, Handle)>,
+    token: Mutex<Option<CancelToken>>,
+}
+
+impl Running {
+    fn of(backend: &Backend) -> Self {
+        let server = match backend {
+            Backend::Sqlite { .. } => None,
+            Backend::Postgres { server, runtime, .. } => Some((Arc::clone(server), runtime.clone())),
+        };
+        Self { server, token: Mutex::default() }
+    }
+
+    fn begin(&self, link: &Link) {
+        if let Link::Postgres { client, .. } = link {
+            *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.cancel_token());
+        }
+    }
+
+    fn end(&self) {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Ends a snapshot when its caller goes away; after its end it does nothing.
+struct Abandonment {
+    _waiting: Waiting,
+    running: Arc<Running>,
+}
+
+impl Drop for Abandonment {
+    fn drop(&mut self) {
+        let token = self.running.token.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(token), Some((server, runtime))) = (token, &self.running.server) {
+            let server = Arc::clone(server);
+            runtime.spawn(async move {
+                // If it cannot be cancelled it ends at its time limit, and the next one does not begin.
+                let _ = tokio::time::timeout(super::LONG, server.cancel(token)).await;
+            });
+        }
+    }
+}
+
 impl Backend {
     /// A connection inside a snapshot; waits, so it belongs on a thread that may.
-    fn snapshot(&self) -> Result<Link, StoreError> {
+    fn snapshot(&self, stop: &Stop) -> Result<Link, StoreError> {
         let (link, begin) = match self {
             Self::Sqlite { directory, patience, .. } => {
-                let connection = sqlite::connect(directory, *patience)?;
+                let mut connection = sqlite::connect(directory, *patience)?;
                 connection.pragma_update(None, "query_only", true)?;
+                sqlite::stop_by(&mut connection, Some(stop))?;
                 (Link::Sqlite(connection), "BEGIN")
             }
             Self::Postgres { long, runtime, .. } => {

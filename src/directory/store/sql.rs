@@ -33,6 +33,11 @@ impl Name {
     pub(in crate::directory) fn new(name: &str) -> Self {
         Self { quoted: format!("\"{}\"", name.replace('\0', "").replace('"', "\"\"")) }
     }
+
+    /// The name in its quotes.
+    pub(super) fn quoted(&self) -> &str {
+        &self.quoted
+    }
 }
 
 /// A statement with its parameters.

@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::fault::StoreError;
+use super::long_reads::Stop;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
@@ -226,18 +227,33 @@ impl Readers {
 
     /// Runs one statement; a connection that failed is not used again.
     pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+        self.lend(|connection| all(connection, sql))
+    }
+
+    /// The same for a statement that may take long: it ends when `stop` says so.
+    pub(super) fn all_until<T: FromRow>(&self, sql: &Sql, stop: &Stop) -> Result<Vec<T>, StoreError> {
+        stop.check()?;
+        self.lend(|connection| {
+            stop_by(connection, Some(stop))?;
+            let rows = all(connection, sql)?;
+            stop_by(connection, None)?;
+            Ok(rows)
+        })
+    }
+
+    fn lend<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.check_in_place()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
+        let mut connection = match idle {
             Some(connection) => connection,
             None => self.reader()?,
         };
-        let rows = all(&connection, sql)?;
+        let done = work(&mut connection)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.most {
             idle.push(connection);
         }
-        Ok(rows)
+        Ok(done)
     }
 
     fn reader(&self) -> Result<Connection, StoreError> {
@@ -245,6 +261,17 @@ impl Readers {
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
+}
+
+/// Steps of SQLite's machine between two looks at whether a statement has to end; tens of microseconds.
+const STEPS: i32 = 1000;
+
+/// Has every statement of a connection end with an error when `stop` says so, or none.
+///
+/// Not by `sqlite3_interrupt`, which is lost on a statement that begins a moment later.
+pub(super) fn stop_by(connection: &mut Connection, stop: Option<&Stop>) -> Result<(), rusqlite::Error> {
+    let due = stop.cloned().map(|stop| move || stop.is_due());
+    connection.progress_handler(STEPS, due)
 }
 
 /// Runs a statement and reads all its rows.

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use super::fault::StoreError;
+use super::long_reads::Stop;
+use super::postgres::Server;
 use super::row::FromRow;
 use super::sql::{Sql, Value};
 use super::{Dialect, postgres, sqlite};
@@ -53,12 +56,14 @@ pub(super) use writers_lock;
 
 impl Link {
     /// A connection of its own to PostgreSQL. It waits, so it belongs on a thread that may, and so does its end.
-    pub(super) fn postgres(url: &str, patience: Duration) -> Result<Self, StoreError> {
+    pub(super) fn postgres(server: &Arc<Server>, patience: Duration) -> Result<Self, StoreError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Broken(error.into()))?;
-        let pool =
-            postgres::pool_by_index(url, 1, patience).map_err(|error| StoreError::Broken(error.into()))?;
-        let client = runtime.block_on(pool.get())?;
+        let pool = server.pool_by_index(1, patience).map_err(|error| StoreError::Broken(error.into()))?;
+        let client = runtime.block_on(async {
+            server.find_schema(patience).await?;
+            pool.get().await.map_err(StoreError::from)
+        })?;
         Ok(Self::Postgres { client, driver: Driver::Own(Box::new(runtime)), patience })
     }
 
@@ -143,6 +148,8 @@ pub(in crate::directory) struct Tx<'a> {
     touched: Cell<bool>,
     /// What was sent without waiting; `None` where each statement is waited for at once.
     ahead: Option<RefCell<Ahead<'a>>>,
+    /// Ends it before the next statement, where its caller may go away.
+    stop: Option<&'a Stop>,
 }
 
 /// Statements that are on their way.
@@ -160,7 +167,12 @@ type Outcome<'a> = Pin<Box<dyn Future<Output = Result<u64, StoreError>> + 'a>>;
 
 impl<'a> Tx<'a> {
     pub(super) fn new(link: &'a Link) -> Self {
-        Self { link, audit_head: RefCell::default(), touched: Cell::default(), ahead: None }
+        Self { link, audit_head: RefCell::default(), touched: Cell::default(), ahead: None, stop: None }
+    }
+
+    /// One in which no statement begins when `stop` says so.
+    pub(super) fn until(link: &'a Link, stop: &'a Stop) -> Self {
+        Self { stop: Some(stop), ..Self::new(link) }
     }
 
     /// One that does not wait for what [`Tx::send`] sends, before [`Tx::settle`].
@@ -221,7 +233,7 @@ impl<'a> Tx<'a> {
     }
 
     pub(in crate::directory) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
-        let rows = self.link.all(sql);
+        let rows = self.stop.map_or(Ok(()), Stop::check).and_then(|()| self.link.all(sql));
         if rows.is_err() || !sql.text().starts_with("SELECT") {
             self.touched.set(true);
         }

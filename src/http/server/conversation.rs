@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Fuse, FusedFuture};
+use hyper::Method;
 use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 
-use super::super::wire::{Ending, Frame, Lent, Wire};
+use super::super::wire::{Ending, Frame, Lent, Seen, Wire};
 use super::{Ended, Express, House, Peer, Service};
 
 /// A connection with all it needs to be answered.
@@ -43,6 +44,31 @@ pub(super) async fn told(mut stop: watch::Receiver<bool>, grace: Duration) {
 }
 
 type Failed = Box<dyn Error + Send + Sync>;
+
+/// How much longer a read is worked on when its client has closed its side of the connection. One that has only
+/// closed its sending side waits for the answer, but it looks like one that is gone.
+const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the client went away before the answer was ready")]
+struct Gone;
+
+/// An answer, unless its client has gone away before it was ready: then nothing more is done for it.
+async fn unless_gone<R>(client: Option<Seen>, answer: impl Future<Output = R>) -> Result<R, Gone> {
+    let (mut answer, mut end) = (pin!(answer), None);
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Ok(answer));
+        }
+        if !client.as_ref().is_some_and(Seen::is_closed) {
+            return Poll::Pending;
+        }
+        let end = end.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSED_PATIENCE)));
+        end.as_mut().poll(cx).map(|()| Err(Gone))
+    })
+    .await
+}
 
 impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
     /// Answers the requests of the connection until either side ends it.
@@ -135,13 +161,16 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
             seen.mark();
             // The wire cannot tell where chunks end, so no request may follow them on this connection.
             let last = request.headers().contains_key(TRANSFER_ENCODING);
+            // What changes something is finished, whether or not anybody waits for the answer.
+            let reads = [Method::GET, Method::HEAD].contains(request.method());
+            let client = reads.then(|| seen.clone());
             let answer = house.service.answer(peer, request, known.take());
             async move {
-                let mut response = answer.await;
+                let mut response = unless_gone(client, answer).await?;
                 if last || *stop.borrow() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, std::convert::Infallible>(response)
+                Ok::<_, Gone>(response)
             }
         });
         let mut connection = house.http.serve_connection(lent, answer);

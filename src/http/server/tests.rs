@@ -21,6 +21,24 @@ const LAST: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 struct Echo {
     /// Set when a request for /slow has arrived.
     slow_began: Arc<AtomicBool>,
+    /// Requests for /endless that are being answered.
+    endless: Arc<AtomicUsize>,
+}
+
+/// Counts something for as long as it lives.
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Service for Echo {
@@ -80,6 +98,10 @@ impl Service for Echo {
             "/slow" => {
                 self.slow_began.store(true, Ordering::SeqCst);
                 sleep(Duration::from_millis(300)).await;
+            }
+            "/endless" => {
+                let _alive = Alive::new(&self.endless);
+                std::future::pending::<()>().await;
             }
             "/panic" => panic!("asked for"),
             "/big" => return Response::new(Full::new(vec![b'x'; 64 << 20].into())),
@@ -161,6 +183,16 @@ impl Running {
     /// Waits until no connection is open, however slow the machine is.
     async fn empty(&self) {
         self.until(|metrics| metrics.open.get() == 0).await;
+    }
+
+    /// Waits until so many requests for /endless are being answered.
+    async fn until_endless(&self, count: usize) {
+        let waiting = async {
+            while self.service.endless.load(Ordering::SeqCst) != count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LONG, waiting).await.expect("the requests never came to that");
     }
 
     async fn until(&self, true_of: impl Fn(&ConnectionMetrics) -> bool) {
@@ -459,6 +491,29 @@ async fn a_client_that_only_closed_its_sending_side_gets_its_answer() {
     client.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(statuses(&rest(&mut client).await), ["200"]);
+}
+
+/// What is read for a client that is gone is not read on: its future is dropped. What writes goes on.
+#[tokio::test]
+async fn a_read_ends_with_its_client_and_a_write_does_not() {
+    let server = start(limits()).await;
+    for (request, ends) in [
+        ("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n", true),
+        ("HEAD /endless HTTP/1.1\r\nHost: x\r\n\r\n", true),
+        ("GET /endless HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", true),
+        ("POST /endless HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", false),
+    ] {
+        let client = server.client(request);
+        server.until_endless(1).await;
+        drop(client);
+        if ends {
+            server.until_endless(0).await;
+            server.empty().await;
+        } else {
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(server.service.endless.load(Ordering::SeqCst), 1, "{request}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 //!
 //! hyper must be built with `half_close(true)`: then it reads only when it wants a head or a body, never
 //! while a handler runs. So a read that waits tells for certain what is being waited for, and a read behind the
-//! message says that hyper is done with it.
+//! message says that hyper is done with it. Whether the client is still there meanwhile is looked at here, when hyper
+//! flushes, which it does whenever it is polled.
 
 use std::io;
 use std::pin::Pin;
@@ -18,16 +19,35 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::head::{Body, Frame};
 use super::refusal::{self, Refusal};
-use super::{Input, Wait, Wire};
+use super::{Input, READ_BYTES, Wait, Wire};
 
-/// Whether the message has reached the service. What hyper writes before is its own complaint about the head.
+/// Whether the message has reached the service, and whether the client has closed its side since. What hyper writes
+/// before the first is its own complaint about the head.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct Seen(Arc<AtomicBool>);
+pub(in crate::http) struct Seen(Arc<Marks>);
+
+#[derive(Debug, Default)]
+struct Marks {
+    seen: AtomicBool,
+    closed: AtomicBool,
+}
 
 impl Seen {
     /// To be called before anything else is done with the request.
     pub(in crate::http) fn mark(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.seen.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has closed its side, or all of the connection: it cannot be told which.
+    pub(in crate::http) fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Relaxed)
+    }
+
+    fn close(&self, cx: &Context<'_>) {
+        if !self.0.closed.swap(true, Ordering::Relaxed) {
+            // Whoever asks is polled by the same task.
+            cx.waker().wake_by_ref();
+        }
     }
 }
 
@@ -101,6 +121,23 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
         Poll::Ready(Ok(()))
     }
 
+    /// Notices that the client closes its side while the service has the whole message and answers nothing yet.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        if self.answer_begun || self.asked_on || self.left != Left::Bytes(0) {
+            return;
+        }
+        while self.wire.input == Input::Open && self.wire.held.len() < READ_BYTES {
+            match self.wire.poll_input(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return self.seen.close(cx),
+            }
+        }
+        if self.wire.input == Input::Over {
+            self.seen.close(cx);
+        }
+    }
+
     /// The body did not come in time.
     fn too_slow(&mut self) -> io::Error {
         if !self.answer_begun {
@@ -115,7 +152,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
     /// into our words.
     fn passes(&mut self, bytes: &[u8]) -> bool {
         if !self.muted
-            && !self.seen.0.load(Ordering::Relaxed)
+            && !self.seen.0.seen.load(Ordering::Relaxed)
             && let Some(refusal) = refusal::instead_of(bytes)
         {
             self.wire.refuse(refusal);
@@ -149,7 +186,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Lent<'_, T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wire = &mut self.get_mut().wire;
+        let lent = self.get_mut();
+        lent.watch(cx);
+        let wire = &mut lent.wire;
         let outcome = Pin::new(&mut wire.io).poll_flush(cx);
         wire.poll_output(cx, outcome)
     }

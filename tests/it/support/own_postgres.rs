@@ -1,6 +1,7 @@
 //! A PostgreSQL server of a test's own, to be stopped and started as it likes.
 
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,6 +45,31 @@ impl OwnPostgres {
 
     pub fn url(&self) -> String {
         format!("postgres://wardroom@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Has it take TLS connections, with this certificate and key.
+    pub async fn speak_tls(&self, certificate: &str, key: &str) {
+        let data = self.place.path().join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = self.account {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        let client = database::connect(&self.url()).await;
+        client.batch_execute("ALTER SYSTEM SET ssl = on").await.unwrap();
+        client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+        // The server reads it when it comes to it.
+        loop {
+            let fresh = database::connect(&self.url()).await;
+            let on: String = fresh.query_one("SHOW ssl", &[]).await.unwrap().get(0);
+            if on == "on" {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// Ends it as a crash does: connections are cut, nothing is tidied up.
