@@ -171,7 +171,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 both! {
     /// Hundreds of lists cost the threads, connections and statements of a few. `me` waits for none of them. When
     /// their clients are gone they end, and the next list is served.
-    async fn point_13_lists_are_bounded_and_end_with_their_clients(backend: Backend) {
+    async fn finding_13_lists_are_bounded_and_end_with_their_clients(backend: Backend) {
         let site = Endless::start(backend, "60s").await;
         let threads = site.threads();
         let clients = site.clients(CLIENTS).await;
@@ -205,7 +205,7 @@ both! {
 both! {
     /// A list that takes too long, or finds no place in that time, is a 503 that says when to try again, and nothing
     /// of it goes on.
-    async fn point_13_a_list_ends_when_the_time_is_up(backend: Backend) {
+    async fn finding_13_a_list_ends_when_the_time_is_up(backend: Backend) {
         let site = Endless::start(backend, "1s").await;
         let lists = (0..20).map(|_| site.list());
         for answer in futures_util::future::join_all(lists).await {

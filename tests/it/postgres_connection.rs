@@ -13,7 +13,7 @@ use crate::support::{Backend, Database, Request};
 
 /// Refused before anything is sent: nobody listens at these addresses (RFC 5737, RFC 6761).
 #[test]
-fn point_16_a_server_on_another_machine_needs_tls_or_a_word() {
+fn finding_16_a_server_on_another_machine_needs_tls_or_a_word() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path().display().to_string();
     for url in [
@@ -60,7 +60,7 @@ fn point_16_a_server_on_another_machine_needs_tls_or_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn point_16_a_move_is_held_to_it_too() {
+async fn finding_16_a_move_is_held_to_it_too() {
     let database = Database::new(Backend::Sqlite).await;
     let mut command = wardroom(&["move", "--to", "postgres://u:hunter2@192.0.2.1/d"]);
     let output = command.args(database.args()).output().unwrap();
@@ -74,7 +74,7 @@ async fn point_16_a_move_is_held_to_it_too() {
 /// With TLS everything goes over it, the end of an abandoned list included, and a certificate that is not trusted is
 /// no reason to go on without.
 #[tokio::test(flavor = "multi_thread")]
-async fn point_16_with_tls_all_goes_over_it() {
+async fn finding_16_with_tls_all_goes_over_it() {
     let server = OwnPostgres::start().await;
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     server.speak_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).await;

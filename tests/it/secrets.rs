@@ -122,7 +122,7 @@ fn found(text: &str, secrets: &[String]) -> Vec<String> {
 
 both! {
     /// Everything that is secret, through a server that logs all it can, also when the database goes away.
-    async fn point_14_no_secret_is_logged_at_trace(backend: Backend) {
+    async fn finding_14_no_secret_is_logged_at_trace(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
         let admin = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await;
