@@ -22,6 +22,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         patience: config.database_timeout,
         password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
         sign_in_lifetime: config.sign_in_lifetime,
+        sign_in_idle_timeout: config.sign_in_idle_timeout,
+        keep_ended_tokens_for: config.keep_ended_tokens_for,
         rates: Rates {
             per_token: config.rate_limit_per_token.map(rate),
             per_address: config.rate_limit_per_address.map(rate),

@@ -27,6 +27,11 @@ impl Report {
         Self { once: true, ..self }
     }
 
+    /// The same with a line more for people.
+    pub(super) fn adding(self, line: &str) -> Self {
+        Self { text: self.text + line, ..self }
+    }
+
     /// Nothing to say.
     pub(super) fn silent() -> Self {
         Self::new("", Value::Null)

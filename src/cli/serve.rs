@@ -204,6 +204,13 @@ async fn write_uses(app: App) {
         ticks.tick().await;
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
+            // Whoever was there would be taken for idle.
+            continue;
+        }
+        match app.directory().end_idle_sign_ins().await {
+            Ok(0) => {}
+            Ok(ended) => tracing::info!(ended, "tokens of sign-ins that nobody used were revoked"),
+            Err(error) => tracing::warn!(%error, "sign-ins that nobody uses could not be ended"),
         }
     }
 }
@@ -223,10 +230,10 @@ async fn share_rates(app: App) {
     }
 }
 
-/// How often deleted users whose time is over are purged.
+/// How often deleted users and ended tokens whose time is over are removed.
 const PURGED_EVERY: Duration = Duration::from_hours(1);
 
-/// Purges deleted users for as long as the server runs. No answer depends on it.
+/// Purges deleted users and prunes ended tokens for as long as the server runs. No answer depends on it.
 async fn purge(app: App) {
     let mut ticks = tokio::time::interval(PURGED_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -236,6 +243,11 @@ async fn purge(app: App) {
             Ok(0) => {}
             Ok(purged) => tracing::info!(purged, "deleted users were purged: their time was over"),
             Err(error) => tracing::warn!(%error, "deleted users could not be purged"),
+        }
+        match app.directory().prune_tokens().await {
+            Ok(0) => {}
+            Ok(pruned) => tracing::info!(pruned, "ended tokens were deleted: their time was over"),
+            Err(error) => tracing::warn!(%error, "ended tokens could not be deleted"),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) enum TokenVerb {
     Issue(Issue),
     /// List a user's tokens, expired and revoked ones too. Keys are not kept, so they are not shown.
     List(List),
-    /// Revoke a token: from now on it opens nothing.
+    /// Revoke a token: from now on it opens nothing, and neither does what came of it, if it is a sign-in.
     Revoke(Revoke),
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, Mist
         TokenVerb::List(list) => {
             let tokens = directory.tokens(&actor, &list.user).await?;
             let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
-            let heads = ["id", "name", "key", "state", "created", "expires", "last used"];
+            let heads = ["id", "name", "key", "state", "created", "expires", "last used", "kind", "made by"];
             Ok(Report::table(heads, &rows, tokens.iter().map(|token| json(token, now)).collect()))
         }
         TokenVerb::Revoke(revoke) => {
@@ -95,7 +95,7 @@ fn shown(issued: &Issued, now: Moment) -> Report {
     Report::new(text, json).once()
 }
 
-fn row(token: &Token, now: Moment) -> [String; 7] {
+fn row(token: &Token, now: Moment) -> [String; 9] {
     let or_none = |at: Option<Moment>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     [
         token.id.to_string(),
@@ -105,6 +105,8 @@ fn row(token: &Token, now: Moment) -> [String; 7] {
         token.created_at.to_string(),
         or_none(token.expires_at),
         or_none(token.last_used_at),
+        token.kind.as_str().to_owned(),
+        token.made_by.as_str().to_owned(),
     ]
 }
 
@@ -122,5 +124,7 @@ fn json(token: &Token, now: Moment) -> Value {
         "expires_at": text(token.expires_at),
         "revoked_at": text(token.revoked_at),
         "last_used_at": text(token.last_used_at),
+        "made_by": token.made_by.as_str(),
+        "of_sign_in": token.root.is_some(),
     })
 }

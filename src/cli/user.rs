@@ -7,7 +7,7 @@ use super::context::{confirm, new_password, open, operator};
 use super::report::{Mistake, Report};
 use crate::config::Config;
 use crate::directory::listing::{DeletedQuery, UserFilters, UserQuery};
-use crate::directory::model::{Moment, User, UserDraft, UserId, UserKey};
+use crate::directory::model::{Moment, TokenState, User, UserDraft, UserId, UserKey};
 use crate::directory::{Actor, Directory};
 
 /// The commands about users.
@@ -22,11 +22,13 @@ pub(super) enum UserVerb {
     /// Change a user.
     Edit(Edit),
     /// Keep a user from authenticating, from now on, with any token.
-    Disable(Show),
-    /// Let a user authenticate again.
-    Enable(Show),
-    /// Replace a user's password.
+    Disable(Activation),
+    /// Let a user authenticate again. Its tokens work again, unless they are ended.
+    Enable(Activation),
+    /// Replace a user's password. Its tokens go on, unless they are ended.
     SetPassword(SetPassword),
+    /// End everything of a user: revoke every token, and all that came of its sign-ins.
+    SignOut(Show),
     /// Remove a user; its tokens are gone for good, the rest can be brought back for a time.
     Delete(Delete),
     /// List deleted users that can still be brought back, newest first.
@@ -115,6 +117,15 @@ pub(super) struct Show {
 }
 
 #[derive(Args)]
+pub(super) struct Activation {
+    /// The user: its id or its username.
+    user: UserKey,
+    /// Revoke every token of the user as well, and all that came of its sign-ins.
+    #[arg(long)]
+    sign_out: bool,
+}
+
+#[derive(Args)]
 pub(super) struct Edit {
     /// The user: its id or its username.
     user: UserKey,
@@ -138,6 +149,9 @@ pub(super) struct SetPassword {
     /// Read the password from the first line of standard input instead of asking on the terminal.
     #[arg(long)]
     password_stdin: bool,
+    /// Revoke every token of the user as well, and all that came of its sign-ins.
+    #[arg(long)]
+    sign_out: bool,
 }
 
 #[derive(Args)]
@@ -181,15 +195,21 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mista
         UserVerb::List(args) => list(&directory, &actor, args).await,
         UserVerb::Show(Show { user }) => Ok(shown(&directory.user(&actor, &user).await?)),
         UserVerb::Edit(args) => edit(&directory, &actor, args).await,
-        UserVerb::Disable(Show { user }) => activate(&directory, &actor, &user, false).await,
-        UserVerb::Enable(Show { user }) => activate(&directory, &actor, &user, true).await,
+        UserVerb::Disable(args) => activate(&directory, &actor, args, false).await,
+        UserVerb::Enable(args) => activate(&directory, &actor, args, true).await,
         UserVerb::SetPassword(args) => {
             directory.user(&actor, &args.user).await?;
             let password = new_password(args.password_stdin)?;
-            Ok(done(
-                "Set the password of",
-                &directory.set_password(&actor, &args.user, password).await?.value,
-            ))
+            let draft = UserDraft { sign_out: args.sign_out, ..UserDraft::default() };
+            let user = directory.update_user(&actor, &args.user, &draft, Some(password)).await?.value;
+            told_of_tokens(&directory, &actor, &user, done("Set the password of", &user)).await
+        }
+        UserVerb::SignOut(Show { user }) => {
+            let found = directory.user(&actor, &user).await?;
+            let ended = directory.sign_out_user(&actor, &UserKey::Id(found.id)).await?;
+            let text = format!("Signed out user {} ({}): {ended} tokens revoked.\n", found.id, found.username);
+            let json = json!({ "id": found.id.get(), "username": found.username, "ended": ended });
+            Ok(Report::new(text, json))
         }
         UserVerb::Delete(args) => {
             confirm(args.yes, &format!("Delete the user {}?", args.user))?;
@@ -275,12 +295,32 @@ async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report
 async fn activate(
     directory: &Directory,
     actor: &Actor,
-    user: &UserKey,
+    Activation { user, sign_out }: Activation,
     active: bool,
 ) -> Result<Report, Mistake> {
-    let draft = UserDraft { is_active: Some(active), ..UserDraft::default() };
-    let verb = if active { "Enabled" } else { "Disabled" };
-    Ok(done(verb, &directory.update_user(actor, user, &draft, None).await?.value))
+    let draft = UserDraft { is_active: Some(active), sign_out, ..UserDraft::default() };
+    let user = directory.update_user(actor, &user, &draft, None).await?.value;
+    match active {
+        true => told_of_tokens(directory, actor, &user, done("Enabled", &user)).await,
+        false => Ok(done("Disabled", &user)),
+    }
+}
+
+/// Says how many tokens of a user work, and how to end them.
+async fn told_of_tokens(
+    directory: &Directory,
+    actor: &Actor,
+    user: &User,
+    report: Report,
+) -> Result<Report, Mistake> {
+    let now = directory.clock().now();
+    let tokens = directory.tokens(actor, &UserKey::Id(user.id)).await?;
+    let active = tokens.iter().filter(|token| token.state(now) == TokenState::Active).count();
+    if active > 0 && user.is_active {
+        let told = format!("{active} tokens of this user work: `wardroom user sign-out {}` ends them.\n", user.id);
+        return Ok(report.adding(&told));
+    }
+    Ok(report)
 }
 
 impl Details {

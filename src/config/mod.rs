@@ -267,6 +267,18 @@ settings! {
 
     /// How long a token lives that a sign-in with a password makes.
     Serve sign_in_lifetime: Span<60_000, 31_536_000_000> = "12h";
+
+    /// How long such a token may go unused before it ends; 0s is for ever.
+    ///
+    /// It ends at the earliest this long after its last use, and at the latest three minutes after that: uses are
+    /// written down once a minute. Tokens that were issued by name have no such end.
+    Serve sign_in_idle_timeout: Span<0, 31_536_000_000> = "0s";
+
+    /// How long tokens that were revoked or have expired stay listed.
+    ///
+    /// Then they are deleted, by a server, within the hour. Keep them for as long as backups that you may restore:
+    /// a token that is no longer known to be revoked could come back with an old one.
+    Serve keep_ended_tokens_for: Span<0, 315_360_000_000> = "90days";
 }
 
 /// A configuration, and where each of its values came from.

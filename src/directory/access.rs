@@ -90,7 +90,7 @@ pub enum Deed<'a> {
     UpdateUser(&'a User, &'a UserFields, &'a Rights),
     /// Change these fields of one's own record.
     UpdateSelf(&'a UserFields),
-    /// Manage one's own password and tokens.
+    /// Change one's own password, which the present one proves.
     ManageSelf,
     /// Remove this user, from the recycle bin too.
     DeleteUser(&'a User, &'a Rights),
@@ -139,6 +139,8 @@ pub struct Members {
 enum Need {
     /// A permission code.
     Code(i64),
+    /// To be active, as everybody is who acts.
+    Nothing,
     /// Being staff.
     Staff,
     /// Being an admin.
@@ -151,14 +153,8 @@ impl<'a> Deed<'a> {
     fn need(&self, person: &User) -> Need {
         match self {
             // What is one's own needs no permission.
-            Self::IssueToken(owner, _)
-            | Self::ReadTokens(owner)
-            | Self::UpdateToken(owner, _)
-            | Self::RevokeToken(owner, _)
-                if owner.id == person.id =>
-            {
-                Need::Staff
-            }
+            Self::IssueToken(owner, _) | Self::UpdateToken(owner, _) if owner.id == person.id => Need::Staff,
+            Self::ReadTokens(owner) | Self::RevokeToken(owner, _) if owner.id == person.id => Need::Nothing,
             Self::CreateGroup(_) => Need::Code(1201),
             Self::ReadGroups => Need::Code(1202),
             Self::UpdateGroup(..) | Self::ChangeMembers(..) => Need::Code(1203),
@@ -173,7 +169,8 @@ impl<'a> Deed<'a> {
             Self::RevokeToken(..) => Need::Code(1234),
             Self::ReadAudit => Need::Code(1242),
             Self::ReadPermissions => Need::Code(1252),
-            Self::UpdateSelf(_) | Self::ManageSelf => Need::Staff,
+            Self::UpdateSelf(_) => Need::Staff,
+            Self::ManageSelf => Need::Nothing,
             Self::Import | Self::Export => Need::Admin,
             Self::CarryDirectory => Need::Operator,
         }
@@ -264,6 +261,7 @@ pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
     }
     let has = match need {
         Need::Code(code) => holds(identity, code),
+        Need::Nothing => true,
         Need::Staff => person.is_staff,
         Need::Admin | Need::Operator => false,
     };

@@ -321,5 +321,7 @@ pub(super) fn of_token(token: &Token) -> Picture {
         ("prefix", token.prefix.as_str().into()),
         ("last_four", token.last_four.as_str().into()),
         ("expires_at", token.expires_at.map(|end| end.to_string()).into()),
+        ("kind", token.kind.as_str().into()),
+        ("made_by", token.made_by.as_str().into()),
     ]
 }

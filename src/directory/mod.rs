@@ -88,6 +88,10 @@ pub struct Settings {
     pub password_min_length: usize,
     /// How long a token lives that a sign-in makes.
     pub sign_in_lifetime: Duration,
+    /// How long such a token may go unused; none at all is for ever.
+    pub sign_in_idle_timeout: Duration,
+    /// How long tokens that were revoked or have expired stay listed.
+    pub keep_ended_tokens_for: Duration,
     /// How long deleted users can be brought back; none at all removes them for good.
     pub keep_deleted_for: Duration,
     /// Whether a person's own e-mail address and mobile number change only with their password.
@@ -108,6 +112,7 @@ pub struct Directory {
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
+    keep_ended_tokens_for: Duration,
     rules: Rules,
     rates: Rates,
     rate_counts: guard::rates::Counts,
@@ -152,6 +157,7 @@ impl Directory {
             clock,
             hasher,
             sign_in_lifetime: settings.sign_in_lifetime,
+            keep_ended_tokens_for: settings.keep_ended_tokens_for,
             rules,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),

@@ -125,6 +125,8 @@ impl Directory {
 
 /// Takes a user away: into the bin, or for good when nothing is kept.
 pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
+    // What came of the user's sign-ins may be somebody else's.
+    change.tx.revoke_sign_ins(user.id, None, change.now)?;
     if change.rules.keep_deleted_for.is_zero() {
         return change.tx.delete_user(user.id);
     }

@@ -11,11 +11,12 @@ use super::access::{Actor, Deed, Origin, Who, may};
 use super::audit::{self, Object};
 use super::change::Change;
 use super::error::{Denial, Error};
-use super::model::{Rule, Token, TokenKey, TokenKind, User, UserKey};
+use super::model::{KeptDigest, Maker, Rule, Token, TokenKey, TokenKind, User, UserKey};
 use super::password::{Owner, Password, Verdict};
 use super::store;
 use super::store::users::Credentials;
-use super::tokens::{Issued, row};
+use super::store::tokens::NewToken;
+use super::tokens::{self, Issued, make_room, row};
 use super::{Directory, users};
 
 /// The name of a token that a sign-in made.
@@ -75,8 +76,8 @@ impl Directory {
         noted.await.err().unwrap_or_else(wrong)
     }
 
-    /// Replaces the actor's own password, for which the present one is needed. With `sign_out_others`, every
-    /// other token that a sign-in of theirs made is revoked; tokens issued by name go on.
+    /// Replaces the actor's own password, for which the present one is needed. With `sign_out_others`, every sign-in of
+    /// theirs ends with all that came of it, but for the calling token; other tokens go on.
     pub async fn change_own_password(
         &self,
         actor: &Actor,
@@ -100,8 +101,8 @@ impl Directory {
             let user = users::existing(change.tx, &UserKey::Id(user.id))?;
             users::write_password(change, &user, &hash)?;
             if sign_out_others {
-                change.tx.revoke_sign_ins(user.id, token, change.now)?;
-                let done = json!({ "everywhere": "others" });
+                let ended = change.tx.revoke_sign_ins(user.id, Some(token), change.now)?;
+                let done = json!({ "everywhere": "others", "ended": ended });
                 audit::record(change, "sign_out", &Object::User(&user), done)?;
             }
             Ok(())
@@ -151,17 +152,20 @@ impl Directory {
         noted.await.err().unwrap_or_else(not_the_old_one)
     }
 
-    /// Revokes the calling token, and with `everywhere` every token that a sign-in of this person made.
+    /// Revokes the calling token, with all that came of it if it is a sign-in; with `everywhere` every sign-in of this
+    /// person ends so.
     pub async fn sign_out(&self, actor: &Actor, everywhere: bool) -> Result<(), Error> {
         let Who::Person(identity) = &actor.who else { return Ok(()) };
         let (user, token) = (identity.user.id, identity.token.id);
         self.change(actor, move |change| {
             let user = users::existing(change.tx, &UserKey::Id(user))?;
-            change.tx.revoke_token(token, change.now)?;
+            let calling = change.tx.token(token)?;
+            let mut ended = calling.map(|token| tokens::end(change, &token)).transpose()?.unwrap_or(0);
             if everywhere {
-                change.tx.revoke_sign_ins(user.id, token, change.now)?;
+                ended += change.tx.revoke_sign_ins(user.id, None, change.now)?;
             }
-            audit::record(change, "sign_out", &Object::User(&user), json!({ "everywhere": everywhere }))
+            let told = json!({ "everywhere": everywhere, "ended": ended });
+            audit::record(change, "sign_out", &Object::User(&user), told)
         })
         .await
     }
@@ -207,7 +211,12 @@ fn admit(
     let Some(user) = user else { return Ok(None) };
     tx.signed_in(user.id, now, hash)?;
     let end = Some(now.plus(lifetime).map_err(|rule| Error::broken("a sign-in's end cannot be told", rule))?);
-    let token = tx.insert_token(row(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end))?;
-    audit::record(change, "sign_in", &Object::User(&user), json!({ "token": token.id.get() }))?;
+    let ended = make_room(change, user.id, None)?;
+    let new = row(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end);
+    let root = Some(KeptDigest::Sha256(key.digest()));
+    let token = tx.insert_token(NewToken { made_by: Maker::SignIn, root, ..new })?;
+    let mut told = json!({ "token": token.id.get() });
+    tokens::tell(&mut told, &ended);
+    audit::record(change, "sign_in", &Object::User(&user), told)?;
     Ok(Some(token))
 }

@@ -1,4 +1,10 @@
 //! Use cases about tokens.
+//!
+//! A token remembers what made it, and the sign-in that it came of: `root`, which is copied to whatever it issues or
+//! rotates. So ending a sign-in ends all of that at once (`ending`), however many generations there were.
+
+mod ending;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -9,11 +15,15 @@ use super::audit::{self, Object};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, User, UserId, UserKey,
+    KeptDigest, Maker, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User, UserId,
+    UserKey,
 };
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
 use super::{Directory, users};
+
+pub use self::ending::SIGN_INS_MAX;
+pub(super) use self::ending::{end, end_all, make_room, tell};
 
 /// A token just issued, with its key: the only time the key is there to be seen.
 #[derive(Debug)]
@@ -81,8 +91,8 @@ impl Directory {
             let owner = users::existing(tx, &owner)?;
             change.check(Deed::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
             let end = end.resolve(&change.actor, now)?;
-            let token =
-                tx.insert_token(row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end))?;
+            let new = row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
+            let token = tx.insert_token(descending(new, &change.actor))?;
             record(change, "token.issue", &token)?;
             Ok(token)
         };
@@ -96,7 +106,8 @@ impl Directory {
         self.store.all(store::tokens::of_user(owner.id)).await
     }
 
-    /// Renames a token or moves its end; one that has expired lives again. A revoked one stays as it is.
+    /// Renames a token or moves its end; one that has expired lives again. A revoked one stays as it is. The token of a
+    /// sign-in, and what came of it, keeps an end: see [`latest_end`].
     pub async fn update_token(
         &self,
         actor: &Actor,
@@ -106,15 +117,24 @@ impl Directory {
         end: Option<End>,
     ) -> Result<Written<Token>, Error> {
         let name = name.map(parse_name).transpose()?;
-        let owner = owner.cloned();
+        let (owner, lifetime) = (owner.cloned(), self.sign_in_lifetime);
         let update = move |change: &Change<'_, '_>| {
             let tx = change.tx;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Deed::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
             let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
+            if let Some(end) = end {
+                keep_an_end(end, latest_end(change, &old, lifetime)?)?;
+                revive(change, &old)?;
+            }
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
+            if let (Some(_), TokenKind::SignIn, Some(root)) = (end, old.kind, &old.root)
+                && let Some(last) = tx.end_of_sign_in(root)?
+            {
+                tx.cap_sign_in(root, last)?;
+            }
             let (_, token) = owned(tx, None, id)?;
             let (before, after) = (audit::of_token(&old), audit::of_token(&token));
             if before != after {
@@ -126,8 +146,9 @@ impl Directory {
         self.change(actor, update).await
     }
 
-    /// Replaces a token's key: a new token with the old one's name and end; the old one is revoked, or goes
-    /// on for `overlap` so that its users can change over.
+    /// Replaces a token's key: a new token with the old one's name, kind and end; the old one is revoked, or goes
+    /// on for `overlap` so that its users can change over. What came of a sign-in can only be rotated by its owner, and
+    /// by no other sign-in.
     pub async fn rotate_token(
         &self,
         actor: &Actor,
@@ -142,23 +163,32 @@ impl Directory {
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Deed::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
+            not_of_another_sign_in(&change.actor, &old)?;
             let end = old.expires_at.map_or(End::Never, End::At).resolve(&change.actor, now)?;
-            let token = tx.insert_token(row(owner.id, old.name.clone(), TokenKind::Api, &key, now, end))?;
+            let new = descending(row(owner.id, old.name.clone(), old.kind, &key, now, end), &change.actor);
             if overlap.is_zero() {
                 tx.revoke_token(id, now)?;
             } else {
                 let last = now.plus(overlap).map_err(|rule| Error::invalid("overlap_seconds", &rule))?;
                 tx.update_token(id, &old.name, Some(old.expires_at.map_or(last, |end| end.min(last))))?;
             }
-            let replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
+            let ended = match old.kind {
+                TokenKind::SignIn => make_room(change, owner.id, Some(&old))?,
+                TokenKind::Api | TokenKind::Imported => Vec::new(),
+            };
+            let root = old.root.clone().or(new.root);
+            let token = tx.insert_token(NewToken { root, ..new })?;
+            let mut replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
+            tell(&mut replaced, &ended);
             audit::record(change, "token.rotate", &Object::Token(&token), replaced)?;
             Ok(token)
         };
         Ok(Issued { token: self.change(actor, rotate).await?, key: shown })
     }
 
-    /// Revokes a token: from the moment this returns it opens nothing. A token that was revoked before
-    /// keeps the time of the first revocation. With an owner it must be that user's.
+    /// Revokes a token: from the moment this returns it opens nothing, and neither does what came of it, if it is a
+    /// sign-in. A token that was revoked before keeps the time of the first revocation. With an owner it must be that
+    /// user's.
     pub async fn revoke_token(
         &self,
         actor: &Actor,
@@ -171,7 +201,7 @@ impl Directory {
             let (owner, token) = owned(tx, owner.as_ref(), id)?;
             change.check(Deed::RevokeToken(&owner, &tx.rights(owner.id)?.into()))?;
             if token.revoked_at.is_none() {
-                tx.revoke_token(id, change.now)?;
+                end(change, &token)?;
                 record(change, "token.revoke", &token)?;
             }
             owned(tx, None, id).map(|(_, token)| token)
@@ -205,11 +235,73 @@ fn not_revoked(token: &Token) -> Result<(), Error> {
     }
 }
 
+/// The latest end that a token may be given: its sign-in's for what came of one, `lifetime` from its making for a
+/// sign-in; `None` where none at all is allowed as well. So a stolen sign-in cannot be made to last.
+fn latest_end(
+    change: &Change<'_, '_>,
+    token: &Token,
+    lifetime: Duration,
+) -> Result<Option<Moment>, Error> {
+    match (&token.root, token.kind) {
+        (_, TokenKind::SignIn) if token.made_by != Maker::Token => {
+            Ok(Some(token.created_at.plus(lifetime).unwrap_or(Moment::LAST)))
+        }
+        (Some(root), _) => Ok(Some(change.tx.end_of_sign_in(root)?.unwrap_or(change.now))),
+        (None, _) => Ok(None),
+    }
+}
+
+fn keep_an_end(end: Option<Moment>, latest: Option<Moment>) -> Result<(), Error> {
+    let wrong = |told: String| Err(Error::invalid("expires_at", &Rule::Other(told)));
+    match (end, latest) {
+        (None, Some(_)) => wrong("The token of a sign-in needs an end.".to_owned()),
+        (Some(end), Some(latest)) if end > latest => {
+            wrong(format!("The token of a sign-in ends at {latest} at the latest."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A token that had expired lives by the leave of whoever moves its end: it ends with their sign-in.
+fn revive(change: &Change<'_, '_>, token: &Token) -> Result<(), Error> {
+    match &change.actor.who {
+        Who::Person(identity) if token.state(change.now) == TokenState::Expired => match &identity.token.root {
+            Some(root) => change.tx.bind_token(token.id, root),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// A sign-in belongs to whoever signed in: nobody else takes over its keys, and no other sign-in.
+fn not_of_another_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
+    let (Who::Person(identity), Some(root)) = (&actor.who, &token.root) else { return Ok(()) };
+    let is_other = identity.token.root.as_ref().is_some_and(|own| own != root);
+    let is_foreign = token.kind == TokenKind::SignIn && identity.user.id != token.user_id;
+    match is_other || is_foreign {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "non_field_errors",
+            &Rule::Other("This token came of another sign-in: revoke it and make a new one.".to_owned()),
+        )),
+    }
+}
+
+/// A new token as its maker leaves it: made by a token, it belongs to that one's sign-in.
+fn descending(new: NewToken, actor: &Actor) -> NewToken {
+    match &actor.who {
+        Who::Person(identity) => {
+            NewToken { made_by: Maker::Token, root: identity.token.root.clone(), ..new }
+        }
+        Who::Operator(_) | Who::Anonymous => NewToken { made_by: Maker::Operator, ..new },
+    }
+}
+
 fn record(change: &Change<'_, '_>, action: &'static str, token: &Token) -> Result<(), Error> {
     audit::record(change, action, &Object::Token(token), audit::whole(audit::of_token(token)))
 }
 
-/// The row that is kept of a key.
+/// The row that is kept of a key. Nobody is said to have made it yet.
 pub(super) fn row(
     user_id: UserId,
     name: String,
@@ -227,5 +319,7 @@ pub(super) fn row(
         last_four: key.last_four(),
         created_at,
         expires_at,
+        made_by: Maker::Unknown,
+        root: None,
     }
 }

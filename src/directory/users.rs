@@ -16,6 +16,7 @@ use super::model::{
 use super::password::{Owner, Password, UNUSABLE};
 use super::recycle_bin::take_away;
 use super::store::{self, Tx};
+use super::tokens;
 
 /// The most rows one page of a list holds.
 pub const PAGE_MAX: u32 = 1000;
@@ -283,6 +284,9 @@ pub(super) fn update(
     if let Some(hash) = hash {
         write_password(change, &new, hash)?;
         new.updated_at = change.now;
+    }
+    if fields.sign_out {
+        tokens::end_all(change, &new)?;
     }
     Ok(new)
 }

@@ -24,13 +24,13 @@ const OPERATIONS: &[Row] = &[
         "POST",
         "/api/users/me/password",
         r#"{"old_password": "x", "new_password": "y"}"#,
-        [401, 403, 400, 400, 400],
+        [401, 400, 400, 400, 400],
     ),
-    ("GET", "/api/users/me/tokens", "", [401, 403, 200, 200, 200]),
+    ("GET", "/api/users/me/tokens", "", [401, 200, 200, 200, 200]),
     ("POST", "/api/users/me/tokens", r#"{"name": "n"}"#, [401, 403, 201, 201, 201]),
     // The token in the path is somebody else's: one's own are tried in api_tokens.
     ("PATCH", "/api/users/me/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 404, 404, 404]),
-    ("DELETE", "/api/users/me/tokens/{token}", "", [401, 403, 404, 404, 404]),
+    ("DELETE", "/api/users/me/tokens/{token}", "", [401, 404, 404, 404, 404]),
     ("POST", "/api/users/me/tokens/{token}/rotate", "", [401, 403, 404, 404, 404]),
     ("GET", "/api/users", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users", r#"{"username": "new{n}"}"#, [401, 403, 403, 201, 201]),
@@ -54,6 +54,7 @@ const OPERATIONS: &[Row] = &[
     ("PATCH", "/api/users/{id}/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/{id}/tokens/{token}", "", [401, 403, 403, 204, 204]),
     ("POST", "/api/users/{id}/tokens/{token}/rotate", "", [401, 403, 403, 201, 201]),
+    ("POST", "/api/users/{id}/sign-out", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/groups", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/groups", r#"{"name": "new{n}"}"#, [401, 403, 403, 201, 201]),
     ("GET", "/api/users/groups/{group}", "", [401, 403, 403, 200, 200]),
@@ -69,8 +70,9 @@ const OPERATIONS: &[Row] = &[
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
 ];
 
-/// What each caller can do once only: tried in api_auth.
-const ENDS_THE_TOKEN: &[(&str, &str)] = &[("POST", "/api/users/auth/signout")];
+/// What each caller can do once only: tried in api_auth and api_sign_out.
+const ENDS_THE_TOKEN: &[(&str, &str)] = 
+    &[("POST", "/api/users/auth/signout"), ("POST", "/api/users/me/sign-out")];
 
 /// Every operation of the document. Its paths call a group's id `{id}` as well.
 fn documented() -> BTreeSet<(String, String)> {

@@ -16,6 +16,7 @@ mod api_deleted;
 mod api_groups_list;
 mod api_guard;
 mod api_ratchet;
+mod api_sign_out;
 mod api_tokens;
 mod api_users;
 mod api_users_list;

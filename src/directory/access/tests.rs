@@ -147,6 +147,13 @@ fn staff_never_touch_an_admin_or_themselves() {
     ] {
         assert_eq!(may(&staff(&[]), deed), Ok(()), "{deed:?}");
     }
+    let plain = Actor { who: Who::Person(Arc::new(identity())), origin: Origin::default() };
+    for deed in [Deed::ReadTokens(&own), Deed::RevokeToken(&own, &none), Deed::ManageSelf] {
+        assert_eq!(may(&plain, deed), Ok(()), "{deed:?}");
+    }
+    for deed in [Deed::IssueToken(&own, &none), Deed::UpdateToken(&own, &none)] {
+        assert_eq!(may(&plain, deed), Err(Denial::NoRight), "{deed:?}");
+    }
     assert_eq!(may(&all, Deed::UpdateSelf(&promote)), Err(Denial::OwnRights));
     assert_eq!(may(&all, Deed::UpdateSelf(&UserFields::default())), Ok(()));
     assert_eq!(may(&staff(&[1223]), Deed::ChangeMembers(&own, &none)), Err(Denial::NoRight));

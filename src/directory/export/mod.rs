@@ -199,6 +199,8 @@ impl From<WholeToken> for TokenRecord {
             revoked_at: Some(token.revoked_at),
             last_used_at: Some(token.last_used_at),
             last_used_from: Some(last_used_from),
+            made_by: Some(token.made_by.as_str().to_owned()),
+            root: Some(token.root.map(|root| format!("{root:x}"))),
         }
     }
 }

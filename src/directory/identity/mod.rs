@@ -38,9 +38,13 @@ pub use self::recognised::Recognised;
 use self::recognised::{Entry, Found, Loading, Recollection};
 use self::uses::Use;
 use super::error::Error;
-use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenState, User};
+use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenKind, TokenState, User};
 use super::store::{Dialect, OpenError, Sql, Store, identities};
 use super::{Directory, Settings};
+
+/// How much later than the setting says a sign-in may end that nobody uses. A use is noted once a minute and written once
+/// a minute, and whoever writes it may be another replica: a token that is used is never taken for one that is not.
+pub const IDLE_GRACE: Duration = Duration::from_mins(3);
 
 /// How long a reader waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_millis(900);
@@ -77,6 +81,8 @@ pub(super) struct Reception {
     callers: Callers,
     loads: Counter,
     stale: Grace,
+    /// How long the token of a sign-in may go unused; zero is for ever.
+    idle_timeout: Duration,
 }
 
 /// How long answers may go on when the database cannot be asked, and since when it cannot.
@@ -121,6 +127,7 @@ impl Reception {
             callers,
             loads: Counter::default(),
             stale,
+            idle_timeout: settings.sign_in_idle_timeout,
         })
     }
 
@@ -141,8 +148,14 @@ impl Directory {
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
         let caller = self.in_time(self.store.patience(), self.caller(key, digest));
-        let identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
-        if identity.token.state(self.clock.now()) != TokenState::Active {
+        let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
+        let now = self.clock.now();
+        if self.is_idle(&identity.token, now) {
+            // What is kept does not tell of later uses.
+            let caller = self.in_time(self.store.patience(), self.load_caller(key, digest));
+            identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
+        }
+        if identity.token.state(now) != TokenState::Active || self.is_idle(&identity.token, now) {
             return Err(Unauthenticated::InvalidToken);
         }
         if !identity.user.is_active {
@@ -164,13 +177,42 @@ impl Directory {
                 return Ok(Some(known.identity));
             }
         }
+        self.load_caller(key, digest).await
+    }
+
+    async fn load_caller(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
+        let Reception { freshness, callers, .. } = &self.reception;
         // The position first: what changes while we read is not in what we keep.
-        let seen = ledger.position();
-        let found = look_up(key, digest, |sql| self.store.few(sql)).await?.map(Arc::new);
+        let seen = freshness.ledger().position();
+        let found = look_up(key, digest, |sql| self.store.few(sql)).await?;
+        let found = found.map(|identity| Arc::new(self.with_uses(identity)));
         if let Some(identity) = &found {
             callers.keep(digest, Caller { identity: Arc::clone(identity), seen });
         }
         Ok(found)
+    }
+
+    /// How long the token of a sign-in may go unused, if there is a limit.
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        Some(self.reception.idle_timeout).filter(|timeout| !timeout.is_zero())
+    }
+
+    /// When a token ends because nobody uses it, as far as is known of its uses.
+    fn idle_end(&self, token: &Token) -> Option<Moment> {
+        token.idle_end(self.idle_timeout()?.saturating_add(IDLE_GRACE))
+    }
+
+    fn is_idle(&self, token: &Token, now: Moment) -> bool {
+        self.idle_end(token).is_some_and(|end| end <= now)
+    }
+
+    /// An identity with what is known of its token's use and not written yet.
+    fn with_uses(&self, mut identity: Identity) -> Identity {
+        if self.idle_timeout().is_some() && identity.token.kind == TokenKind::SignIn {
+            let token = &mut identity.token;
+            token.last_used_at = token.last_used_at.max(self.uses.last(token.id));
+        }
+        identity
     }
 
     /// What somebody waits for of the database, for so long at the most.
@@ -193,18 +235,39 @@ impl Directory {
     pub async fn recognise(
         &self,
         key: &str,
-        draw: impl Fn(&Identity) -> Bytes + Send,
+        draw: impl Fn(&Identity) -> Bytes + Send + Copy,
     ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
         let now = self.clock.now();
         // Pinned here, where it is made: nothing is moved along with every request.
         let entry = pin!(self.entry(key, digest, draw, now));
         let entry = self.in_time(PATIENCE, entry).await?;
-        let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken) };
-        if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
-            return Err(Unauthenticated::InvalidToken);
+        let Entry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken) };
+        if !known.is_good(now) {
+            known = Box::pin(self.used_since(key, digest, draw, &known, now)).await?;
         }
         if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive) }
+    }
+
+    /// A token that is not good by what is kept of it, if it is by what the database knows of its uses.
+    #[cold]
+    async fn used_since(
+        &self,
+        key: &str,
+        digest: TokenDigest,
+        draw: impl Fn(&Identity) -> Bytes + Send,
+        known: &Recognised,
+        now: Moment,
+    ) -> Result<Arc<Recognised>, Unauthenticated> {
+        if !known.may_have_been_used(now) {
+            return Err(Unauthenticated::InvalidToken);
+        }
+        let entry = self.in_time(PATIENCE, self.load(key, digest, draw, None, now)).await?;
+        self.reception.recollection.replace(digest, entry.clone());
+        match entry {
+            Entry::Known(known) if known.is_good(now) => Ok(known),
+            Entry::Known(_) | Entry::Unknown(_) => Err(Unauthenticated::InvalidToken),
+        }
     }
 
     /// Whether [`Directory::recognise`] need not wait for whom it knows: SQLite's changes show in memory.
@@ -271,7 +334,11 @@ impl Directory {
         let found = look_up(key, digest, |sql| self.store.prompt(sql)).await?;
         stale.passed(now);
         let entry = match found {
-            Some(identity) => Entry::Known(Arc::new(Recognised::new(&identity, &draw(&identity), seen))),
+            Some(identity) => {
+                let identity = self.with_uses(identity);
+                let idle_end = self.idle_end(&identity.token);
+                Entry::Known(Arc::new(Recognised::new(&identity, &draw(&identity), seen, idle_end)))
+            }
             None => Entry::Unknown(seen),
         };
         if let Some(loading) = loading {
@@ -283,15 +350,16 @@ impl Directory {
 
     /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
     pub fn note_use(&self, known: &Recognised, at: Moment, from: impl FnOnce() -> IpAddr) {
-        if known.is_news(at) {
-            self.uses.note(Use { token: known.token, user: known.user, at, from: from() });
+        if known.is_news(at) && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
+        {
+            known.is_news_again();
         }
     }
 
     /// The same of an identity that was just confirmed.
     pub fn note_use_of(&self, identity: &Identity, from: IpAddr) {
         let at = self.clock.now();
-        self.uses.note(Use { token: identity.token.id, user: identity.user.id, at, from });
+        let _ = self.uses.note(Use { token: identity.token.id, user: identity.user.id, at, from });
     }
 
     /// Identities kept in memory, and the bytes they are counted with.
@@ -323,7 +391,7 @@ where
 pub(crate) mod tests {
     use super::ledger::{Change, Ledger};
     use super::*;
-    use crate::directory::model::{Moment, TokenKind};
+    use crate::directory::model::{Maker, Moment, TokenKind};
 
     /// An active user without any right, and its token.
     pub(crate) fn identity() -> Identity {
@@ -356,6 +424,8 @@ pub(crate) mod tests {
             expires_at: None,
             revoked_at: None,
             last_used_at: None,
+            made_by: Maker::Operator,
+            root: None,
         };
         Identity { token, user, rights: vec![] }
     }

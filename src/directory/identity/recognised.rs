@@ -30,26 +30,55 @@ pub struct Recognised {
     pub may_enter: bool,
     /// What the reader drew of the identity when it was loaded.
     pub picture: Box<[u8]>,
-    pub(super) is_revoked: bool,
+    /// In microseconds: when it ends, or is to be looked at again because nobody seems to have used it. A revoked one
+    /// ended before all time.
+    good_until: i64,
+    is_revoked: bool,
     pub(super) is_active: bool,
     seen: Position,
     noted: AtomicI64,
 }
 
 impl Recognised {
-    pub(super) fn new(identity: &Identity, picture: &[u8], seen: Position) -> Self {
+    pub(super) fn new(
+        identity: &Identity,
+        picture: &[u8],
+        seen: Position,
+        idle_end: Option<Moment>,
+    ) -> Self {
         let (user, token) = (&identity.user, &identity.token);
+        let ends = [token.expires_at, idle_end].into_iter().flatten().map(Moment::as_micros);
+        let good_until = match token.revoked_at {
+            Some(_) => i64::MIN,
+            None => ends.min().unwrap_or(i64::MAX),
+        };
         Self {
             token: token.id,
             user: user.id,
             expires_at: token.expires_at,
             may_enter: user.is_staff || user.is_admin,
             picture: picture.into(),
+            good_until,
             is_revoked: token.revoked_at.is_some(),
             is_active: user.is_active,
             seen,
             noted: AtomicI64::new(i64::MIN),
         }
+    }
+
+    /// Whether the token opens the door, by what is kept here.
+    pub(super) fn is_good(&self, now: Moment) -> bool {
+        now.as_micros() < self.good_until
+    }
+
+    /// Whether a token that is not good would be, had it been used since this was read.
+    pub(super) fn may_have_been_used(&self, now: Moment) -> bool {
+        !self.is_revoked && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The use that was just found to be noted was not.
+    pub(super) fn is_news_again(&self) {
+        self.noted.store(i64::MIN, Ordering::Relaxed);
     }
 
     /// Whether this use is to be noted: the first in a minute.
@@ -155,6 +184,13 @@ impl Recollection {
             EntryResult::Retained(entry) => Found::Entry(entry),
             EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => Found::Nothing(Some(guard)),
             EntryResult::Removed(..) | EntryResult::Timeout => Found::Nothing(None),
+        }
+    }
+
+    /// Keeps an entry in the place of another.
+    pub(super) fn replace(&self, digest: TokenDigest, entry: Entry) {
+        if let Some(map) = &self.0 {
+            map.insert(digest, entry);
         }
     }
 

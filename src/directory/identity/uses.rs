@@ -2,7 +2,7 @@
 //!
 //! A read never writes, so this is the one thing that may be lost: what was gathered since the last
 //! [`Directory::write_uses`] when a process ends without it, and uses beyond [`MOST`] between two of them.
-//! Nothing of it decides whether a token is good.
+//! All that it decides is when a sign-in ends that nobody uses, if the setting says so; see `IDLE_GRACE`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -31,10 +31,29 @@ pub(in crate::directory) struct Use {
 pub(in crate::directory) struct Uses(Mutex<HashMap<i64, Use>>);
 
 impl Uses {
-    pub(super) fn note(&self, used: Use) {
+    /// False when there is no room for it.
+    #[must_use]
+    pub(super) fn note(&self, used: Use) -> bool {
         let mut uses = self.lock();
-        if uses.len() < MOST || uses.contains_key(&used.token.get()) {
+        let has_room = uses.len() < MOST || uses.contains_key(&used.token.get());
+        if has_room {
             uses.insert(used.token.get(), used);
+        }
+        has_room
+    }
+
+    /// When a token was last used, if that is not written yet.
+    pub(super) fn last(&self, token: TokenId) -> Option<Moment> {
+        self.lock().get(&token.get()).map(|used| used.at)
+    }
+
+    /// Takes back what could not be written, but for tokens that were used again since.
+    fn take_back(&self, unwritten: &[Use]) {
+        let mut uses = self.lock();
+        for used in unwritten {
+            if uses.len() < MOST {
+                uses.entry(used.token.get()).or_insert(*used);
+            }
         }
     }
 
@@ -51,12 +70,15 @@ impl Uses {
 }
 
 impl Directory {
-    /// Writes down the uses gathered since the last time. What cannot be written is lost: the next uses will
-    /// say the same.
+    /// Writes down the uses gathered since the last time. What cannot be written is kept for the next time.
     pub async fn write_uses(&self) -> Result<(), Error> {
         let uses = self.uses.take();
-        for batch in uses.chunks(BATCH).map(<[_]>::to_vec) {
-            self.store.write(move |tx| tx.write_uses(&batch)).await?;
+        for (done, batch) in uses.chunks(BATCH).enumerate() {
+            let batch = batch.to_vec();
+            if let Err(error) = self.store.write(move |tx| tx.write_uses(&batch)).await {
+                self.uses.take_back(uses.get(done * BATCH..).unwrap_or_default());
+                return Err(error);
+            }
         }
         if !uses.is_empty() {
             self.store.write(|tx| tx.prune_changes()).await?;

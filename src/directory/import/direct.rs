@@ -6,8 +6,9 @@ use crate::directory::access::{Actor, Deed, may};
 use crate::directory::audit::{self, Object};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{Group, GroupId, GroupKey, Moment, Rule, TokenKey, TokenKind, User, UserId};
+use crate::directory::model::{Group, GroupId, GroupKey, Maker, Moment, Rule, TokenKey, TokenKind, User, UserId};
 use crate::directory::store::Tx;
+use crate::directory::store::tokens::NewToken;
 use crate::directory::{Directory, tokens};
 
 /// What is brought in.
@@ -83,5 +84,5 @@ fn join(tx: &Tx<'_>, group: GroupId, user: UserId) -> Result<(), Error> {
 fn insert_token(tx: &Tx<'_>, token: ImportedToken) -> Result<(), Error> {
     let kind = TokenKind::Imported;
     let row = tokens::row(token.user_id, token.name, kind, &token.key, token.created_at, token.expires_at);
-    tx.insert_token(row).map(|_| ())
+    tx.insert_token(NewToken { made_by: Maker::Import, ..row }).map(|_| ())
 }

@@ -107,6 +107,8 @@ pub struct UserDraft {
     pub groups: Option<Vec<i64>>,
     /// The permissions attached to it, all of them, by id.
     pub permissions: Option<Vec<i64>>,
+    /// Whether all its tokens end with the change.
+    pub sign_out: bool,
 }
 
 /// A [`UserDraft`] whose every field keeps its rule.
@@ -124,6 +126,7 @@ pub struct UserFields {
     pub is_admin: Option<bool>,
     pub groups: Option<Vec<GroupId>>,
     pub permissions: Option<Vec<PermissionId>>,
+    pub sign_out: bool,
 }
 
 impl UserFields {
@@ -161,6 +164,7 @@ impl UserDraft {
             is_admin: self.is_admin,
             groups: faults.ids("groups", self.groups.as_ref()),
             permissions: faults.ids("permissions", self.permissions.as_ref()),
+            sign_out: self.sign_out,
         };
         faults.none().map(|()| fields)
     }

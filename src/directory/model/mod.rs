@@ -24,6 +24,6 @@ pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold,
     is_ambiguous_username,
 };
-pub use token::{KeptDigest, Token, TokenDigest, TokenKey, TokenKind, TokenState};
+pub use token::{KeptDigest, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState};
 pub use user::{ONLINE_FOR, User};
 pub use version::{Expected, Version};

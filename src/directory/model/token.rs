@@ -6,6 +6,7 @@
 //! Only a digest of a key is ever stored, SHA-256 where we made it: a random key needs no slow hash.
 
 use std::fmt;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
@@ -57,17 +58,26 @@ impl TokenKey {
         TokenDigest(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// The first characters, by which its owner recognises it in a list: `wrd_` and four more, or four
+    /// The first characters, by which its owner recognises it in a list: `wrd_` and four more, or some
     /// of a key that was made elsewhere.
     pub fn prefix(&self) -> String {
-        let shown = if self.0.starts_with(PREFIX) { 8 } else { 4 };
-        self.0.chars().take(shown).collect()
+        self.0.chars().take(self.shown().0).collect()
     }
 
-    /// The last four characters.
+    /// The last four characters, or fewer of a short key that was made elsewhere.
     pub fn last_four(&self) -> String {
-        let skipped = self.0.chars().count().saturating_sub(4);
+        let skipped = self.0.chars().count().saturating_sub(self.shown().1);
         self.0.chars().skip(skipped).collect()
+    }
+
+    /// How many characters of its beginning and its end a list shows: of a key that was made elsewhere a third at the
+    /// most, and of one with fewer than 16 characters an eighth.
+    fn shown(&self) -> (usize, usize) {
+        match self.0.chars().count() {
+            _ if is_ours(&self.0) => (8, 4),
+            length @ ..16 => (length / 8, 0),
+            length => ((length / 6).min(4), (length / 6).min(4)),
+        }
     }
 }
 
@@ -217,6 +227,41 @@ impl TokenKind {
     }
 }
 
+/// What made a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// Nobody noted it: an API token from before version 0.2, or a row that somebody wrote with SQL.
+    Unknown,
+    /// A sign-in.
+    SignIn,
+    /// Another token, which issued or rotated it.
+    Token,
+    /// An operator at the command line.
+    Operator,
+    /// An import.
+    Import,
+}
+
+impl Maker {
+    /// The value in the database and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::SignIn => "sign_in",
+            Self::Token => "token",
+            Self::Operator => "operator",
+            Self::Import => "import",
+        }
+    }
+
+    /// The maker that a stored value means.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Unknown, Self::SignIn, Self::Token, Self::Operator, Self::Import]
+            .into_iter()
+            .find(|maker| maker.as_str() == text)
+    }
+}
+
 /// Whether a token opens the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
@@ -262,6 +307,10 @@ pub struct Token {
     pub revoked_at: Option<Moment>,
     /// When it was last used, give or take the recording interval.
     pub last_used_at: Option<Moment>,
+    /// What made it.
+    pub made_by: Maker,
+    /// The sign-in that it came of, by the digest of that sign-in's first token; a sign-in's own is its own digest.
+    pub root: Option<KeptDigest>,
 }
 
 impl Token {
@@ -272,6 +321,12 @@ impl Token {
             (None, Some(end)) if end <= now => TokenState::Expired,
             _ => TokenState::Active,
         }
+    }
+
+    /// When it ends because nobody uses it: only the token of a sign-in does.
+    pub fn idle_end(&self, timeout: Duration) -> Option<Moment> {
+        let used = self.last_used_at.map_or(self.created_at, |used| used.max(self.created_at));
+        (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Moment::LAST))
     }
 }
 
@@ -352,5 +407,19 @@ mod tests {
         assert_eq!((key.prefix().as_str(), key.last_four().as_str()), ("f4e7", "2070"));
         assert!(key_from(1).prefix().starts_with("wrd_"));
         assert_eq!(key_from(1).prefix().len(), 8);
+    }
+
+    #[test]
+    fn finding_low_at_most_a_third_of_a_foreign_key_is_listed() {
+        let shown = |key: &str| {
+            let key = TokenKey::imported(key.into());
+            key.prefix() + &key.last_four()
+        };
+        for length in 1..=64 {
+            let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-+"[..length].to_owned();
+            let count = shown(&key).len();
+            assert!(count * 3 <= length && (length >= 16 || count * 8 <= length), "{length}: {count}");
+        }
+        assert_eq!(shown("wrd_1234"), "w", "it begins like one of ours, and is none");
     }
 }

@@ -137,15 +137,15 @@ impl Tx<'_> {
     /// Writes new tokens in bulk; those with an id of their own first, since the others get the next ones.
     pub(in crate::directory) fn load_tokens(&self, tokens: &[WholeToken]) -> Result<(), Error> {
         const NUMBERED: &str = "INSERT INTO tokens (user_id, name, kind, digest, prefix, last_four, created_at, \
-             expires_at, revoked_at, last_used_at, last_used_from, id) VALUES ";
+             expires_at, revoked_at, last_used_at, last_used_from, made_by, root, id) VALUES ";
         const OTHERS: &str = "INSERT INTO tokens (user_id, name, kind, digest, prefix, last_four, created_at, \
-             expires_at, revoked_at, last_used_at, last_used_from) VALUES ";
+             expires_at, revoked_at, last_used_at, last_used_from, made_by, root) VALUES ";
         let (numbered, others): (Vec<_>, Vec<_>) = tokens.iter().partition(|whole| whole.token.id.get() > 0);
         self.insert(
             NUMBERED,
             numbered.iter().map(|whole| {
-                let [a, b, c, d, e, f, g, h, i, j, k] = token_values(whole);
-                [a, b, c, d, e, f, g, h, i, j, k, whole.token.id.into()]
+                let [a, b, c, d, e, f, g, h, i, j, k, l, m] = token_values(whole);
+                [a, b, c, d, e, f, g, h, i, j, k, l, m, whole.token.id.into()]
             }),
         )?;
         if !numbered.is_empty() {
@@ -179,10 +179,11 @@ impl Tx<'_> {
     /// Writes every column of an existing token but its id and digest.
     pub(in crate::directory) fn rewrite_token(&self, whole: &WholeToken) -> Result<(), Error> {
         let sql = "UPDATE tokens SET user_id = $1, name = $2, kind = $3, prefix = $4, last_four = $5, created_at = $6, \
-                   expires_at = $7, revoked_at = $8, last_used_at = $9, last_used_from = $10 WHERE id = $11";
-        let [owner, name, kind, _, prefix, last_four, created, expires, revoked, used, from] =
+                   expires_at = $7, revoked_at = $8, last_used_at = $9, last_used_from = $10, made_by = $11, root = $12 \
+                   WHERE id = $13";
+        let [owner, name, kind, _, prefix, last_four, created, expires, revoked, used, from, by, root] =
             token_values(whole);
-        let sql = [owner, name, kind, prefix, last_four, created, expires, revoked, used, from]
+        let sql = [owner, name, kind, prefix, last_four, created, expires, revoked, used, from, by, root]
             .into_iter()
             .fold(Sql::new(sql), Sql::bind);
         self.execute(&sql.bind(whole.token.id))?;
@@ -282,7 +283,7 @@ impl Tx<'_> {
         let hex = self.either("lower(hex(digest))", "encode(digest, 'hex')");
         let mut sql = Sql::new("SELECT ");
         sql.push(hex).push(
-            ", id FROM tokens WHERE id > $1 AND kind = 'imported' AND revoked_at IS NULL ORDER BY id LIMIT $2",
+            ", id FROM tokens WHERE id > $1 AND kind = 'imported' AND made_by = 'import' AND revoked_at IS NULL ORDER BY id LIMIT $2",
         );
         Ok(self.all(&sql.bind(id).bind(limit))?)
     }
@@ -335,7 +336,7 @@ fn user_values(whole: &WholeUser) -> [Value; 19] {
     ]
 }
 
-fn token_values(whole: &WholeToken) -> [Value; 11] {
+fn token_values(whole: &WholeToken) -> [Value; 13] {
     let WholeToken { token, digest, last_used_from } = whole;
     [
         token.user_id.into(),
@@ -349,5 +350,7 @@ fn token_values(whole: &WholeToken) -> [Value; 11] {
         token.revoked_at.into(),
         token.last_used_at.into(),
         last_used_from.as_deref().into(),
+        token.made_by.as_str().into(),
+        token.root.clone().into(),
     ]
 }

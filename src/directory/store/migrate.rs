@@ -67,6 +67,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0008_reserved_names.sql"),
         postgres: include_str!("../../../migrations/postgres/0008_reserved_names.sql"),
     },
+    Migration {
+        version: 9,
+        name: "token_origins",
+        sqlite: include_str!("../../../migrations/sqlite/0009_token_origins.sql"),
+        postgres: include_str!("../../../migrations/postgres/0009_token_origins.sql"),
+    },
 ];
 
 /// The schema version this program works with.

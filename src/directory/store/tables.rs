@@ -108,6 +108,8 @@ pub(super) const TABLES: &[Table] = &[
             ("revoked_at", Int),
             ("last_used_at", Int),
             ("last_used_from", Text),
+            ("made_by", Text),
+            ("root", Bytes),
         ],
         key: 1,
         numbered: true,

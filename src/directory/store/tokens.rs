@@ -6,13 +6,13 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::users::moment;
 use crate::directory::error::Error;
-use crate::directory::model::{KeptDigest, Moment, Token, TokenId, TokenKind, UserId};
+use crate::directory::model::{KeptDigest, Maker, Moment, Token, TokenId, TokenKind, UserId};
 
 /// The columns of a [`Token`], in the order [`FromRow`] reads them; `t` is the tokens table.
 macro_rules! columns {
     () => {
         "t.id, t.user_id, t.name, t.kind, t.prefix, t.last_four, t.created_at, t.expires_at, t.revoked_at, \
-         t.last_used_at"
+         t.last_used_at, t.made_by, t.root"
     };
 }
 pub(super) use columns;
@@ -31,7 +31,22 @@ impl FromRow for Token {
             expires_at: moment(row.next()?)?,
             revoked_at: moment(row.next()?)?,
             last_used_at: moment(row.next()?)?,
+            made_by: Maker::from_stored(&row.next::<String>()?)
+                .ok_or_else(|| StoreError::corrupt("token maker"))?,
+            root: row
+                .next::<Option<Vec<u8>>>()?
+                .map(|root| KeptDigest::try_from(root).map_err(|_| StoreError::corrupt("token root")))
+                .transpose()?,
         })
+    }
+}
+
+/// The latest of some ends, if there was any.
+struct End(Option<Moment>);
+
+impl FromRow for End {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self(moment(row.next()?)?))
     }
 }
 
@@ -55,6 +70,8 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) last_four: String,
     pub(in crate::directory) created_at: Moment,
     pub(in crate::directory) expires_at: Option<Moment>,
+    pub(in crate::directory) made_by: Maker,
+    pub(in crate::directory) root: Option<KeptDigest>,
 }
 
 impl Tx<'_> {
@@ -66,12 +83,13 @@ impl Tx<'_> {
     /// Adds a token.
     pub(in crate::directory) fn insert_token(&self, token: NewToken) -> Result<Token, Error> {
         let sql = Sql::new(concat!(
-            "INSERT INTO tokens AS t (user_id, name, kind, digest, prefix, last_four, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ",
-            "id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at"
+            "INSERT INTO tokens AS t (user_id, name, kind, digest, prefix, last_four, created_at, expires_at, \
+             made_by, root) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING ",
+            "id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, made_by, root"
         ));
         let sql = sql.bind(token.user_id).bind(token.name).bind(token.kind.as_str()).bind(token.digest);
         let sql = sql.bind(token.prefix).bind(token.last_four).bind(token.created_at).bind(token.expires_at);
+        let sql = sql.bind(token.made_by.as_str()).bind(token.root);
         let new: Option<Token> = self.first(&sql)?;
         Ok(new.ok_or_else(|| StoreError::corrupt("new token"))?)
     }
@@ -88,23 +106,92 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Marks every token revoked that a sign-in of this user made, but one.
-    pub(in crate::directory) fn revoke_sign_ins(
-        &self,
-        user: UserId,
-        but: TokenId,
-        now: Moment,
-    ) -> Result<(), Error> {
-        let sql = "UPDATE tokens SET revoked_at = $1 \
-             WHERE user_id = $2 AND id <> $3 AND kind = 'sign_in' AND revoked_at IS NULL";
-        self.execute(&Sql::new(sql).bind(now).bind(user).bind(but))?;
+    /// Lets a token belong to a sign-in, if it belongs to none.
+    pub(in crate::directory) fn bind_token(&self, id: TokenId, root: &KeptDigest) -> Result<(), Error> {
+        let sql = "UPDATE tokens SET root = $1 WHERE id = $2 AND root IS NULL";
+        self.execute(&Sql::new(sql).bind(root.clone()).bind(id))?;
         Ok(())
     }
 
-    /// Marks a token revoked; a token that was revoked before keeps its time.
-    pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Moment) -> Result<(), Error> {
-        let sql = Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
-        self.execute(&sql.bind(now).bind(id))?;
+    /// The latest end of the tokens that are a sign-in themselves; `None` when none of them is left.
+    pub(in crate::directory) fn end_of_sign_in(&self, root: &KeptDigest) -> Result<Option<Moment>, Error> {
+        let sql = "SELECT max(expires_at) FROM tokens WHERE root = $1 AND kind = 'sign_in' AND revoked_at IS NULL";
+        let found: Option<End> = self.first(&Sql::new(sql).bind(root.clone()))?;
+        Ok(found.and_then(|End(end)| end))
+    }
+
+    /// Lets nothing that came of a sign-in live longer than this.
+    pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Moment) -> Result<(), Error> {
+        let sql = "UPDATE tokens SET expires_at = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
+             AND coalesce(expires_at, $1 + 1) > $1";
+        self.execute(&Sql::new(sql).bind(end).bind(root.clone()))?;
         Ok(())
+    }
+
+    /// The tokens of a user's sign-ins that work now, oldest first.
+    pub(in crate::directory) fn live_sign_ins(&self, user: UserId, now: Moment) -> Result<Vec<Token>, Error> {
+        let sql = Sql::new(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tokens t WHERE t.user_id = $1 AND t.kind = 'sign_in' AND t.revoked_at IS NULL AND t.expires_at > $2 \
+             ORDER BY t.id"
+        ));
+        Ok(self.all(&sql.bind(user).bind(now))?)
+    }
+
+    /// Marks all that came of one sign-in revoked, itself among it; tells how many.
+    pub(in crate::directory) fn revoke_sign_in(&self, root: &KeptDigest, now: Moment) -> Result<u64, Error> {
+        let sql = "UPDATE tokens SET revoked_at = $1 WHERE root = $2 AND revoked_at IS NULL";
+        Ok(self.execute(&Sql::new(sql).bind(now).bind(root.clone()))?)
+    }
+
+    /// Marks all that came of a user's sign-ins revoked, whoever owns it, but one token; tells how many.
+    pub(in crate::directory) fn revoke_sign_ins(
+        &self,
+        user: UserId,
+        but: Option<TokenId>,
+        now: Moment,
+    ) -> Result<u64, Error> {
+        let sql = "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND id <> $3 AND root IN \
+             (SELECT s.root FROM tokens s WHERE s.user_id = $2 AND s.kind = 'sign_in')";
+        let but = but.map_or(0, TokenId::get);
+        Ok(self.execute(&Sql::new(sql).bind(now).bind(user).bind(but))?)
+    }
+
+    /// Marks every token of a user revoked; tells how many.
+    pub(in crate::directory) fn revoke_all(&self, user: UserId, now: Moment) -> Result<u64, Error> {
+        let sql = "UPDATE tokens SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL";
+        Ok(self.execute(&Sql::new(sql).bind(now).bind(user))?)
+    }
+
+    /// Tokens of sign-ins that have not ended and were not used since a moment, oldest end first.
+    pub(in crate::directory) fn idle_sign_ins(
+        &self,
+        since: Moment,
+        now: Moment,
+        limit: i64,
+    ) -> Result<Vec<Token>, Error> {
+        let sql = Sql::new(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM tokens t WHERE t.kind = 'sign_in' AND t.revoked_at IS NULL AND t.expires_at > $1 \
+             AND t.created_at <= $2 AND coalesce(t.last_used_at, t.created_at) <= $2 ORDER BY t.expires_at LIMIT $3"
+        ));
+        Ok(self.all(&sql.bind(now).bind(since).bind(limit))?)
+    }
+
+    /// Deletes tokens that were revoked or had ended by a moment, so many at the most; tells how many.
+    pub(in crate::directory) fn prune_tokens(&self, until: Moment, limit: i64) -> Result<u64, Error> {
+        let sql = "DELETE FROM tokens WHERE id IN (SELECT id FROM (\
+             SELECT id FROM (SELECT id FROM tokens WHERE revoked_at <= $1 ORDER BY revoked_at LIMIT $2) AS revoked \
+             UNION ALL \
+             SELECT id FROM (SELECT id FROM tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS expired) AS ended)";
+        Ok(self.execute(&Sql::new(sql).bind(until).bind(limit))?)
+    }
+
+    /// Marks a token revoked; a token that was revoked before keeps its time.
+    pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Moment) -> Result<u64, Error> {
+        let sql = Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
+        Ok(self.execute(&sql.bind(now).bind(id))?)
     }
 }

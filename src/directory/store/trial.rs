@@ -30,6 +30,8 @@ async fn made(location: Location) -> Settings {
         patience: Duration::from_secs(10),
         password_min_length: 8,
         sign_in_lifetime: Duration::from_hours(12),
+        sign_in_idle_timeout: Duration::ZERO,
+        keep_ended_tokens_for: Duration::from_hours(24 * 90),
         rates: Rates::default(),
         keep_deleted_for: Duration::ZERO,
         contact_needs_password: false,

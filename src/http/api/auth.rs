@@ -77,13 +77,13 @@ pub(super) async fn sign_in(
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct SignOutBody {
-    /// Whether every token that a sign-in of mine made is revoked, too. False when not said.
+    /// Whether every sign-in of mine ends, with all that came of it. False when not said.
     everywhere: Option<bool>,
 }
 
 /// Sign Out
 ///
-/// Revoke the calling token, whoever it belongs to.
+/// Revoke the calling token, with all that came of it if it is a sign-in. For everybody.
 #[utoipa::path(
     post,
     path = "/api/users/auth/signout",

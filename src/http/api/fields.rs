@@ -24,6 +24,7 @@ pub(super) fn full_user_draft(fields: &mut Fields) -> UserDraft {
         is_admin: fields.boolean("is_admin"),
         groups: fields.ids("groups"),
         permissions: fields.ids("permissions"),
+        sign_out: fields.boolean("sign_out").unwrap_or(false),
         ..user_draft(fields)
     }
 }

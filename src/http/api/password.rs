@@ -8,12 +8,12 @@ use super::answers::{BodyRefusals, Refusals};
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::{Authenticated, Staff};
+use crate::http::caller::Authenticated;
 use crate::http::error::{Failure, nothing};
 
 /// Change My Password
 ///
-/// Replace my password; the present one is needed. For staff and admins.
+/// Replace my password; the present one is needed. For everybody.
 #[utoipa::path(
     post,
     path = "/api/users/me/password",
@@ -25,7 +25,6 @@ use crate::http::error::{Failure, nothing};
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    _: Staff,
     Authenticated(actor): Authenticated,
     body: Body,
 ) -> Result<Response, Failure> {
@@ -48,7 +47,7 @@ struct PasswordChange {
     old_password: String,
     /// The new one, held to the rule for passwords.
     new_password: String,
-    /// Whether every other token that a sign-in of mine made is revoked; tokens issued by name go on. False
-    /// when not said.
+    /// Whether every sign-in of mine ends with all that came of it, but for the calling token; other tokens go on.
+    /// False when not said.
     sign_out_others: Option<bool>,
 }

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
@@ -28,7 +29,7 @@ const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 
 /// List Tokens of Mine
 ///
-/// My tokens, oldest first; expired and revoked ones too. For staff and admins.
+/// My tokens, oldest first; expired and revoked ones too. For everybody.
 #[utoipa::path(
     get,
     path = "/api/users/me/tokens",
@@ -39,7 +40,6 @@ const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 )]
 pub(super) async fn list_own(
     State(app): State<App>,
-    _: Staff,
     Authenticated(actor): Authenticated,
 ) -> Result<Response, Failure> {
     listed(&app, &actor, &own_key(&actor)?).await
@@ -110,7 +110,8 @@ pub(super) async fn issue(
 
 /// Change Token of Mine
 ///
-/// Rename one of my tokens or move its end; an expired one lives again.
+/// Rename one of my tokens or move its end; an expired one lives again. The token of a sign-in, and what came of it,
+/// keeps an end. For staff and admins.
 #[utoipa::path(
     patch,
     path = "/api/users/me/tokens/{token}",
@@ -133,7 +134,8 @@ pub(super) async fn update_own(
 
 /// Change Token
 ///
-/// Rename a user's token or move its end; an expired one lives again. For admins, and staff with permission 1233 who hold every right the user holds.
+/// Rename a user's token or move its end; an expired one lives again. The token of a sign-in, and what came of it,
+/// keeps an end. For admins, and staff with permission 1233 who hold every right the user holds.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}/tokens/{token}",
@@ -155,7 +157,8 @@ pub(super) async fn update(
 
 /// Revoke Token of Mine
 ///
-/// Revoke one of my tokens: from now on it opens nothing.
+/// Revoke one of my tokens: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
+/// everybody.
 #[utoipa::path(
     delete,
     path = "/api/users/me/tokens/{token}",
@@ -167,7 +170,6 @@ pub(super) async fn update(
 )]
 pub(super) async fn revoke_own(
     State(app): State<App>,
-    _: Staff,
     Authenticated(actor): Authenticated,
     Path(token): Path<String>,
 ) -> Result<Response, Failure> {
@@ -176,7 +178,8 @@ pub(super) async fn revoke_own(
 
 /// Revoke Token
 ///
-/// Revoke a user's token: from now on it opens nothing. For admins, and staff with permission 1234.
+/// Revoke a user's token: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
+/// admins, and staff with permission 1234 who hold every right the user holds.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}/tokens/{token}",
@@ -196,7 +199,7 @@ pub(super) async fn revoke(
 
 /// Rotate Token of Mine
 ///
-/// Replace the key of one of my tokens by a new token of the same name and end.
+/// Replace the key of one of my tokens by a new token of the same name, kind and end. For staff and admins.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens/{token}/rotate",
@@ -219,7 +222,7 @@ pub(super) async fn rotate_own(
 
 /// Rotate Token
 ///
-/// Replace the key of a user's token by a new token of the same name and end. For admins, and staff with permission 1233 who hold every right the user holds.
+/// Replace the key of a user's token by a new token of the same name, kind and end. For admins, and staff with permission 1233 who hold every right the user holds.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens/{token}/rotate",
@@ -237,6 +240,58 @@ pub(super) async fn rotate(
     body: Body,
 ) -> Result<Response, Failure> {
     rotated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
+}
+
+/// Sign Me Out
+///
+/// End everything of mine: every token of whatever kind, the calling one as well, and all that came of my sign-ins. For
+/// everybody.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/sign-out",
+    operation_id = "users_me_sign_out",
+    tag = "tokens",
+    security(("token" = [])),
+    responses((status = 200, description = "How many tokens were revoked", body = SignedOut), Refusals),
+)]
+pub(super) async fn sign_out_own(
+    State(app): State<App>,
+    Authenticated(actor): Authenticated,
+) -> Result<Response, Failure> {
+    signed_out(&app, &actor, &own_key(&actor)?).await
+}
+
+/// Sign User Out
+///
+/// End everything of a user: every token of whatever kind, and all that came of the user's sign-ins. For admins, and staff
+/// with permission 1234 who hold every right the user holds.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/sign-out",
+    operation_id = "users_sign_out",
+    tag = "tokens",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user")),
+    responses((status = 200, description = "How many tokens were revoked", body = SignedOut), Refusals),
+)]
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    Holding(actor): Holding<1234>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    signed_out(&app, &actor, &user_key(&id)?).await
+}
+
+async fn signed_out(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, Failure> {
+    let ended = app.directory().sign_out_user(actor, owner).await?;
+    Ok(answer(StatusCode::OK, &SignedOut { ended }))
+}
+
+/// What a sign-out came to.
+#[derive(Serialize, ToSchema)]
+struct SignedOut {
+    /// How many tokens were revoked.
+    ended: u64,
 }
 
 async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, Failure> {
@@ -311,7 +366,8 @@ fn token_id(id: &str) -> Result<TokenId, Failure> {
 struct TokenBody {
     /// What the token is for: 1 to 100 characters.
     name: Option<String>,
-    /// When it ends (RFC 3339); null is never. When not said, a new one ends when the calling one does.
+    /// When it ends (RFC 3339); null is never, which is refused for the token of a sign-in and what came of it. When not
+    /// said, a new one ends when the calling one does.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }

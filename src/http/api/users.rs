@@ -267,6 +267,8 @@ pub(super) struct UserBody {
     password: Option<String>,
     /// The present password: needed with a new `password` for one's own record, and for nobody else's.
     old_password: Option<String>,
+    /// Whether all tokens of the user end with this change, as with `POST /api/users/{id}/sign-out`. False when not said.
+    sign_out: Option<bool>,
     /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
     mobile_number: Option<String>,
     /// At most 254 characters, not yet taken; null removes it.

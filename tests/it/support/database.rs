@@ -57,6 +57,8 @@ impl Database {
             patience: Duration::from_secs(10),
             password_min_length: 8,
             sign_in_lifetime: Duration::from_secs(12 * 3600),
+            sign_in_idle_timeout: Duration::ZERO,
+            keep_ended_tokens_for: Duration::from_hours(24 * 90),
             rates: Rates::default(),
             keep_deleted_for: Duration::from_hours(24 * 30),
             contact_needs_password: false,

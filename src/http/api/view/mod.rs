@@ -346,7 +346,7 @@ pub struct TokenItem {
     pub kind: &'static str,
     /// The first characters of the key.
     pub prefix: String,
-    /// The last four characters of the key.
+    /// The last four characters of the key; fewer, or none, of a short key that was imported.
     pub last_four: String,
     /// `active`, `expired` or `revoked`.
     pub state: &'static str,
@@ -362,6 +362,10 @@ pub struct TokenItem {
     /// When it was last used; null until that is recorded.
     #[schema(required, format = DateTime)]
     pub last_used_at: Option<String>,
+    /// What made it: `sign_in`, `token`, `operator`, `import`, or `unknown` for one from before version 0.2.
+    pub made_by: &'static str,
+    /// Whether it is, or came of, a sign-in, and ends with it.
+    pub of_sign_in: bool,
 }
 
 impl TokenItem {
@@ -379,6 +383,8 @@ impl TokenItem {
             expires_at: text(token.expires_at),
             revoked_at: text(token.revoked_at),
             last_used_at: text(token.last_used_at),
+            made_by: token.made_by.as_str(),
+            of_sign_in: token.root.is_some(),
         }
     }
 
@@ -395,6 +401,8 @@ impl TokenItem {
             expires_at: Some("2025-11-04T14:23:45.123456Z".into()),
             revoked_at: None,
             last_used_at: None,
+            made_by: "token",
+            of_sign_in: false,
         }
     }
 }

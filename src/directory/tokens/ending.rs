@@ -1,0 +1,76 @@
+//! How tokens end before their time: one, a sign-in with all that came of it, or everything of a user.
+
+use serde_json::{Value, json};
+
+use crate::directory::Directory;
+use crate::directory::access::{Actor, Deed};
+use crate::directory::audit::{self, Object};
+use crate::directory::change::Change;
+use crate::directory::error::Error;
+use crate::directory::model::{Token, TokenKind, User, UserId, UserKey};
+use crate::directory::users;
+
+/// How many sign-ins of one user work at the same time; the oldest goes.
+pub const SIGN_INS_MAX: usize = 100;
+
+impl Directory {
+    /// Ends everything of a user: all tokens of whatever kind, and all that came of the user's sign-ins, whoever owns
+    /// it. Tells how many tokens were revoked. Who may revoke the user's tokens may do this.
+    pub async fn sign_out_user(&self, actor: &Actor, key: &UserKey) -> Result<u64, Error> {
+        let key = key.clone();
+        self.change(actor, move |change| {
+            let user = users::existing(change.tx, &key)?;
+            end_all(change, &user)
+        })
+        .await
+    }
+}
+
+/// Revokes a token; with a sign-in goes all that came of it. Tells how many were revoked.
+pub(in crate::directory) fn end(change: &Change<'_, '_>, token: &Token) -> Result<u64, Error> {
+    let ended = change.tx.revoke_token(token.id, change.now)?;
+    match (token.kind, &token.root) {
+        (TokenKind::SignIn, Some(root)) => Ok(ended + change.tx.revoke_sign_in(root, change.now)?),
+        _ => Ok(ended),
+    }
+}
+
+/// Ends everything of a user, if the actor may, with its event.
+pub(in crate::directory) fn end_all(change: &Change<'_, '_>, user: &User) -> Result<u64, Error> {
+    let tx = change.tx;
+    change.check(Deed::RevokeToken(user, &tx.rights(user.id)?.into()))?;
+    let ended = tx.revoke_sign_ins(user.id, None, change.now)? + tx.revoke_all(user.id, change.now)?;
+    let told = json!({ "everywhere": "all", "ended": ended });
+    audit::record(change, "sign_out", &Object::User(user), told)?;
+    Ok(ended)
+}
+
+/// Ends a user's oldest sign-ins until one more is allowed; tells which. `rotated` is about to be replaced, and goes on
+/// with what came of it.
+pub(in crate::directory) fn make_room(
+    change: &Change<'_, '_>,
+    user: UserId,
+    rotated: Option<&Token>,
+) -> Result<Vec<i64>, Error> {
+    let live = change.tx.live_sign_ins(user, change.now)?;
+    let excess = (live.len() + 1).saturating_sub(SIGN_INS_MAX);
+    let mut ended = Vec::new();
+    for token in live.iter().filter(|token| rotated.is_none_or(|old| old.id != token.id)).take(excess) {
+        match rotated.is_some_and(|old| old.root == token.root) {
+            // An earlier key of the same sign-in.
+            true => change.tx.revoke_token(token.id, change.now)?,
+            false => end(change, token)?,
+        };
+        ended.push(token.id.get());
+    }
+    Ok(ended)
+}
+
+/// Notes in an event which sign-ins had to go.
+pub(in crate::directory) fn tell(changes: &mut Value, ended: &[i64]) {
+    if let Value::Object(changes) = changes
+        && !ended.is_empty()
+    {
+        changes.insert("ended".to_owned(), ended.into());
+    }
+}

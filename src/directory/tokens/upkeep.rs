@@ -1,0 +1,65 @@
+//! What a server does to tokens from time to time: ended ones are pruned, sign-ins that nobody uses are ended.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::ending::end;
+use crate::directory::Directory;
+use crate::directory::access::Actor;
+use crate::directory::audit::{self, Object};
+use crate::directory::error::Error;
+use crate::directory::identity::IDLE_GRACE;
+
+/// Tokens of one transaction, so that other writers need not wait long.
+const BATCH: i64 = 500;
+
+impl Directory {
+    /// Deletes tokens that were revoked or had expired longer ago than the setting allows; tells how many. No answer
+    /// depends on it, but lists of tokens.
+    pub async fn prune_tokens(&self) -> Result<u64, Error> {
+        let until = self.clock.now().saturating_sub(self.keep_ended_tokens_for);
+        let actor = Actor::operator("retention");
+        let mut pruned = 0;
+        loop {
+            let batch = self.change(&actor, move |change| {
+                let gone = change.tx.prune_tokens(until, BATCH)?;
+                if gone > 0 {
+                    audit::record(change, "token.prune", &Object::Directory, json!({ "pruned": gone }))?;
+                }
+                Ok(gone)
+            });
+            match batch.await? {
+                0 => return Ok(pruned),
+                more => pruned += more,
+            }
+        }
+    }
+
+    /// Ends sign-ins that were not used for longer than the setting allows, and what came of them, for good; tells how
+    /// many. That such a token itself opens nothing is decided at each request.
+    pub async fn end_idle_sign_ins(&self) -> Result<u64, Error> {
+        let Some(timeout) = self.idle_timeout() else { return Ok(0) };
+        let (timeout, actor) = (timeout.saturating_add(IDLE_GRACE), Actor::operator("retention"));
+        let mut ended = 0;
+        loop {
+            let batch = self.change(&actor, move |change| end_idle(change, timeout));
+            match batch.await? {
+                0 => return Ok(ended),
+                more => ended += more,
+            }
+        }
+    }
+}
+
+fn end_idle(change: &crate::directory::change::Change<'_, '_>, timeout: Duration) -> Result<u64, Error> {
+    let idle = change.tx.idle_sign_ins(change.now.saturating_sub(timeout), change.now, BATCH)?;
+    if idle.is_empty() {
+        return Ok(0);
+    }
+    let ended = idle.iter().try_fold(0, |sum, token| Ok::<_, Error>(sum + end(change, token)?))?;
+    let ids: Vec<i64> = idle.iter().map(|token| token.id.get()).collect();
+    let told = json!({ "sign_ins": ids, "ended": ended });
+    audit::record(change, "sign_in.idle", &Object::Directory, told)?;
+    Ok(ended)
+}
