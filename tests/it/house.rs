@@ -15,7 +15,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Every source file with its path below `src/` and its text.
-fn house() -> Vec<(String, String)> {
+pub fn house() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     sources(&root, &mut found);
@@ -25,7 +25,7 @@ fn house() -> Vec<(String, String)> {
 }
 
 /// The code of a file without its comments.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 

@@ -29,6 +29,7 @@ mod compare;
 mod database;
 mod directory;
 mod django_material;
+mod docs_security;
 mod export;
 mod express;
 mod findings;
