@@ -56,6 +56,7 @@ impl Database {
             connections: 4,
             patience: Duration::from_secs(10),
             password_min_length: 8,
+            password_words: vec![],
             sign_in_lifetime: Duration::from_secs(12 * 3600),
             rates: Rates::default(),
             keep_deleted_for: Duration::from_hours(24 * 30),
