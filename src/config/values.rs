@@ -236,7 +236,7 @@ impl Value for SocketAddr {
     }
 }
 
-/// Words that passwords must not be made of, in lower case. More than a hundred would weaken each: the estimate of how
+/// Words on which passwords may not be built, in lower case. More than a hundred would weaken each: the estimate of how
 /// guessable a password is goes by a word's place in the list.
 #[derive(Debug)]
 pub enum Words {}

@@ -73,7 +73,7 @@ pub struct Settings {
     pub patience: Duration,
     /// The shortest password that is accepted, in Unicode code points.
     pub password_min_length: usize,
-    /// Words of the house, which a new password must not be made of.
+    /// Words on which a new password may not be built.
     pub password_words: Vec<String>,
     /// How long a token lives that a sign-in makes.
     pub sign_in_lifetime: Duration,

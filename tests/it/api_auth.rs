@@ -201,7 +201,7 @@ both! {
 }
 
 both! {
-    /// Issue 13, low: two million leaked passwords, of which no estimate tells that they are tried first. They are
+    /// Issue 13, low: two million leaked passwords, many of which the estimate takes for good ones. They are
     /// refused for new passwords wherever one is set, and never at a sign-in: who was imported with one gets in.
     async fn finding_low_a_leaked_password_is_refused_for_a_new_one_alone(backend: Backend) {
         let site = Site::start(backend).await;
@@ -224,8 +224,8 @@ both! {
 }
 
 both! {
-    /// Issue 13, low: words of the house are refused as the user's own data is, by the API and by the command line.
-    async fn finding_low_words_of_the_house_are_refused_in_new_passwords(backend: Backend) {
+    /// Issue 13, low: what is built on `password_words` is refused as the user's own data is, by the API and by the command line.
+    async fn finding_low_forbidden_words_are_refused_in_new_passwords(backend: Backend) {
         let words = |settings: &mut Settings| settings.password_words = vec!["acme".into(), "roadrunner".into()];
         let site = Site::with_directory(backend, words).await;
         give_password(&site, &site.staff).await;

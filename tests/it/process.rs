@@ -264,7 +264,7 @@ fn peak_memory(process: &Process) -> i64 {
 
 both! {
     /// Issue 13, number 15: where all users were imported with PBKDF2, an unknown name costs PBKDF2, too, in every
-    /// process from its first sign-in on. Argon2 would take 64 MiB, which is told by the memory and not by a clock.
+    /// process from its first sign-in on. Argon2 would take 64 MiB, which the memory shows without a clock.
     /// Processes share one key, and a restart finds it.
     async fn finding_15_unknown_names_cost_what_imported_users_cost(backend: Backend) {
         let database = Database::new(backend).await;

@@ -53,10 +53,10 @@ impl Owner {
     }
 }
 
-/// Words of the house, in lower case, which nobody's password must be made of.
-pub(super) struct House(Vec<String>);
+/// The words of the setting `password_words`, in lower case, on which no new password may be built.
+pub(super) struct ForbiddenWords(Vec<String>);
 
-impl House {
+impl ForbiddenWords {
     pub(super) fn new(words: &[String]) -> Self {
         let mut words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
         // A word may be part of another.
@@ -93,21 +93,21 @@ fn words_in(found: &[Match]) -> Vec<String> {
 }
 
 /// Refuses what is found too early. It takes up to half a second for the worst of passwords.
-pub(super) fn check(password: &str, owner: &Owner, house: &House) -> Result<(), Rule> {
+pub(super) fn check(password: &str, owner: &Owner, forbidden: &ForbiddenWords) -> Result<(), Rule> {
     let own = owner.0.iter().map(|(_, word)| word.as_str());
-    let words: Vec<&str> = own.chain(house.0.iter().map(String::as_str)).collect();
+    let words: Vec<&str> = own.chain(forbidden.0.iter().map(String::as_str)).collect();
     let estimate = zxcvbn(password, &words);
     if is_early(&estimate) {
         let words = words_in(estimate.sequence());
         return Err(match owner.field_in(&words) {
             Some(field) => Rule::TooSimilar(field),
-            None if house.is_in(&words) => of_the_house(),
+            None if forbidden.is_in(&words) => on_forbidden_word(),
             None => Rule::TooCommon,
         });
     }
     // An estimate multiplies what it finds, so a word with itself would do.
-    if house.beside(password).is_some_and(|rest| is_early(&zxcvbn(&rest, &words))) {
-        return Err(of_the_house());
+    if forbidden.beside(password).is_some_and(|rest| is_early(&zxcvbn(&rest, &words))) {
+        return Err(on_forbidden_word());
     }
     if leaked::contains(password) { Err(Rule::TooCommon) } else { Ok(()) }
 }
@@ -116,7 +116,7 @@ fn is_early(estimate: &Entropy) -> bool {
     estimate.guesses_log10() < LEAST_GUESSES_LOG10
 }
 
-fn of_the_house() -> Rule {
+fn on_forbidden_word() -> Rule {
     Rule::Other("The password is built on a word that is not allowed here.".to_owned())
 }
 
@@ -128,8 +128,8 @@ mod tests {
         let own =
             [("username", "alex.smith"), ("email address", "a.smith@example.com"), ("name", "alexsmith")];
         let owner = Owner(own.map(|(field, word)| (field, word.to_owned())).into());
-        let house = House::new(&["Acme".to_owned(), "roadrunner".to_owned()]);
-        check(password, &owner, &house).map_or_else(|rule| rule.to_string(), |()| "ok".to_owned())
+        let forbidden = ForbiddenWords::new(&["Acme".to_owned(), "roadrunner".to_owned()]);
+        check(password, &owner, &forbidden).map_or_else(|rule| rule.to_string(), |()| "ok".to_owned())
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
         }
     }
 
-    /// What a password has beside words of the house must be hard to guess by itself.
+    /// What a password has beside forbidden words must be hard to guess by itself.
     #[test]
-    fn finding_low_words_of_the_house_are_refused_as_the_user_s_own_are() {
+    fn finding_low_forbidden_words_are_refused_as_the_user_s_own_are() {
         for built in [
             "acmeacmeacmeacme",
             "Acme2026Acme2026",
@@ -182,13 +182,13 @@ mod tests {
             "acme-acme-acme",
             "ACME/RoadRunner/2026",
         ] {
-            assert_eq!(told(built), of_the_house().to_string(), "{built}");
+            assert_eq!(told(built), on_forbidden_word().to_string(), "{built}");
         }
         for fine in ["acme on a rainy tuesday", "a roadrunner crosses", "kx7#mq2vacme"] {
             assert_eq!(told(fine), "ok", "{fine}");
         }
         // Without the setting none of them is known to be easy.
-        let nobody = |password| check(password, &Owner::default(), &House::new(&[])).is_ok();
+        let nobody = |password| check(password, &Owner::default(), &ForbiddenWords::new(&[])).is_ok();
         assert!(nobody("acme-acme-acme") && nobody("rennurdaorACME"));
     }
 

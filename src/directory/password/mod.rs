@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 use self::argon::{Hash, Memory};
 use self::census::Source;
 use self::django::{Encoded, Unmatched};
-use self::guess::House;
+use self::guess::ForbiddenWords;
 pub(super) use self::guess::Owner;
 use self::queue::Queue;
 use super::clock::Clock;
@@ -107,7 +107,7 @@ pub(super) struct Hasher {
     /// Held while a hash is computed that takes much memory.
     heavy: Arc<Mutex<()>>,
     unknown: Mutex<BTreeSet<String>>,
-    house: Arc<House>,
+    forbidden: Arc<ForbiddenWords>,
     /// What names without a readable password are compared with.
     decoys: watch::Sender<Source>,
     /// What was compared with, one after the other.
@@ -116,7 +116,7 @@ pub(super) struct Hasher {
 }
 
 impl Hasher {
-    /// `words` are those of the house, which new passwords must not be made of.
+    /// On `words` no new password may be built.
     pub(super) fn new(min_length: usize, words: &[String]) -> Self {
         let (count, queue) = (Counter::default(), Queue::new());
         Self {
@@ -125,7 +125,7 @@ impl Hasher {
             queue,
             heavy: Arc::default(),
             unknown: Mutex::default(),
-            house: Arc::new(House::new(words)),
+            forbidden: Arc::new(ForbiddenWords::new(words)),
             decoys: watch::Sender::default(),
             #[cfg(test)]
             compared: Arc::default(),
@@ -163,9 +163,9 @@ impl Hasher {
     ) -> Result<String, Error> {
         let refused = |rule: Rule| Error::invalid("password", &rule);
         self.check_length(&password).map_err(refused)?;
-        let (salt, count, house) = (clock.salt()?, self.count.clone(), Arc::clone(&self.house));
+        let (salt, count, forbidden) = (clock.salt()?, self.count.clone(), Arc::clone(&self.forbidden));
         let work = move |memory: &mut Memory| {
-            guess::check(&password.0, &owner, &house).map_err(refused)?;
+            guess::check(&password.0, &owner, &forbidden).map_err(refused)?;
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };

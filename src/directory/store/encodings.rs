@@ -51,7 +51,7 @@ pub(in crate::directory) fn decoy_key() -> Sql {
 }
 
 impl Tx<'_> {
-    /// Keeps a key that decoys are drawn by, unless another process was quicker; tells the one that is kept.
+    /// Keeps a key that decoys are drawn by, unless another process was quicker; returns the one that is kept.
     pub(in crate::directory) fn keep_decoy_key(&self, new: &[u8; 32]) -> Result<DecoyKey, Error> {
         if let Some(kept) = self.first(&decoy_key())? {
             return Ok(kept);

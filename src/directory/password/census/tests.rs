@@ -84,7 +84,7 @@ async fn compared(directory: &Directory, number: usize, name: &str) -> String {
     parameters
 }
 
-/// Issue 13, number 15: who was imported could be told by the time of a refused sign-in. Compared is what is computed,
+/// Issue 13, number 15: the time of a refused sign-in showed who was imported. Compared is what is computed,
 /// not the clock. Of 600 names a share's deviation is below 2 per cent of all; the key is fixed, so nothing varies.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_15_unknown_names_are_compared_with_what_users_have_in_their_proportion() {
