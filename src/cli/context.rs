@@ -21,6 +21,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         connections: usize::try_from(config.database_connections).unwrap_or(usize::MAX),
         patience: config.database_timeout,
         password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
+        password_words: config.password_words.clone(),
         sign_in_lifetime: config.sign_in_lifetime,
         sign_in_idle_timeout: config.sign_in_idle_timeout,
         keep_ended_tokens_for: config.keep_ended_tokens_for,

@@ -121,6 +121,7 @@ impl Server {
         let mut stops = Stops::listen()?;
         let (stop, stopped) = watch::channel(());
         let Self { app, tls, limits, listeners, metrics, workers } = self;
+        app.directory().expect_count();
         let stopping = |mut stopped: watch::Receiver<()>| async move {
             // The sender is dropped to say "stop".
             let _ = stopped.changed().await;
@@ -158,6 +159,7 @@ impl Server {
         let notes = tokio::spawn(write_uses(app.clone()));
         let purge = tokio::spawn(purge(app.clone()));
         let rates = tokio::spawn(share_rates(app.clone()));
+        let counts = tokio::spawn(count_encodings(app.clone()));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -173,6 +175,7 @@ impl Server {
         notes.abort();
         purge.abort();
         rates.abort();
+        counts.abort();
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the last uses of tokens could not be written down");
         }
@@ -249,6 +252,22 @@ async fn purge(app: App) {
             Ok(pruned) => tracing::info!(pruned, "ended tokens were deleted: their time was over"),
             Err(error) => tracing::warn!(%error, "ended tokens could not be deleted"),
         }
+    }
+}
+
+/// How often the encodings of passwords are counted, and how many times longer than a count takes it rests.
+const ENCODINGS_COUNTED_EVERY: Duration = Duration::from_mins(1);
+const REST_BETWEEN_COUNTS: u32 = 200;
+
+/// Counts the encodings of passwords for as long as the server runs: of a million users every few minutes.
+async fn count_encodings(app: App) {
+    loop {
+        let begun = tokio::time::Instant::now();
+        if let Err(error) = app.directory().count_encodings().await {
+            tracing::warn!(%error, "the encodings of passwords could not be counted: unknown names may take another time than users");
+        }
+        let rest = begun.elapsed().saturating_mul(REST_BETWEEN_COUNTS);
+        tokio::time::sleep(rest.max(ENCODINGS_COUNTED_EVERY)).await;
     }
 }
 

@@ -26,7 +26,7 @@ pub use values::{AccessLog, LogFormat, RateLimit, Value};
 
 use sources::Sources;
 use urls::MediaUrl;
-use values::{ByteSize, Count, ListenAddrs, LogLevel, Span};
+use values::{ByteSize, Count, ListenAddrs, LogLevel, Span, Words};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "/etc/wardroom/wardroom.toml";
@@ -230,6 +230,12 @@ settings! {
     ///
     /// 15 is what NIST SP 800-63B-4 asks of a password that is the only factor.
     Common password_min_length: Count<8, 128> = "15";
+
+    /// Words that a new password may not be built on, such as the names of the company and its products.
+    ///
+    /// Case and the usual disguises (`Acm3`, `emca`) do not matter. What a password has beside these words must not be
+    /// easy to guess by itself: with `acme`, `Acme2026Acme2026` is refused and `acme on a rainy tuesday` is not.
+    Common password_words: Words = "";
 
     /// How many requests one token may make, such as 600/minute; nothing means any number.
     ///

@@ -236,6 +236,33 @@ impl Value for SocketAddr {
     }
 }
 
+/// Words on which passwords may not be built, in lower case. More than a hundred would weaken each: the estimate of how
+/// guessable a password is goes by a word's place in the list.
+#[derive(Debug)]
+pub enum Words {}
+
+impl Value for Words {
+    type Is = Vec<String>;
+    const NAME: &'static str = "WORDS";
+    const LIST: bool = true;
+
+    fn form() -> String {
+        "up to 100 words of 3 to 64 characters with commas between, such as acme,roadrunner, or nothing"
+            .into()
+    }
+
+    fn parse(text: &str) -> Result<Vec<String>, String> {
+        let allowed = |word: &str| (3..=64).contains(&word.chars().count()) && !word.contains('\0');
+        let word = |word: &str| if allowed(word) { Ok(word.to_lowercase()) } else { Err(word.to_owned()) };
+        let words: Vec<String> = items(text).map(word).collect::<Result<_, _>>()?;
+        if words.len() > 100 { Err(text.into()) } else { Ok(words) }
+    }
+
+    fn show(value: &Vec<String>) -> String {
+        joined(value)
+    }
+}
+
 /// Which log lines are written, in the words of `EnvFilter`.
 #[derive(Debug)]
 pub enum LogLevel {}

@@ -81,6 +81,13 @@ impl Clock {
         fill(&mut salt)?;
         Ok(salt)
     }
+
+    /// Thirty-two random bytes for a key that never leaves the server.
+    pub fn secret(&self) -> Result<[u8; 32], Error> {
+        let mut secret = [0; 32];
+        fill(&mut secret)?;
+        Ok(secret)
+    }
 }
 
 /// A number in hexadecimal digits, at least so many.

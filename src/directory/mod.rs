@@ -86,6 +86,8 @@ pub struct Settings {
     pub patience: Duration,
     /// The shortest password that is accepted, in Unicode code points.
     pub password_min_length: usize,
+    /// Words on which a new password may not be built.
+    pub password_words: Vec<String>,
     /// How long a token lives that a sign-in makes.
     pub sign_in_lifetime: Duration,
     /// How long such a token may go unused; none at all is for ever.
@@ -143,7 +145,7 @@ impl Directory {
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(settings).await?);
         let reception = Reception::open(&store, settings)?;
-        let hasher = Hasher::new(settings.password_min_length);
+        let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
         let rules = Rules {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,

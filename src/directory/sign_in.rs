@@ -11,7 +11,7 @@ use super::access::{Actor, Deed, Origin, Who, may};
 use super::audit::{self, Object};
 use super::change::Change;
 use super::error::{Denial, Error};
-use super::model::{KeptDigest, Maker, Rule, Token, TokenKey, TokenKind, User, UserKey};
+use super::model::{KeptDigest, Maker, Rule, Token, TokenKey, TokenKind, User, UserId, UserKey};
 use super::password::{Owner, Password, Verdict};
 use super::store;
 use super::store::users::Credentials;
@@ -38,7 +38,7 @@ impl Directory {
         };
         let attempt = self.attempt(origin, username, known.as_ref().map(|known| known.id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(stored, password.clone()).await?;
+        let verdict = self.hasher.verify(username, stored, password.clone()).await?;
         let known = match (known, verdict) {
             (Some(known), Verdict::Right | Verdict::RightButOutdated) if known.is_active => known,
             (known, _) => return Err(self.refused(origin, known).await),
@@ -68,8 +68,9 @@ impl Directory {
         let Some(left_out) = self.refused_sign_ins.take(now) else { return wrong() };
         let told = if left_out == 0 { json!({}) } else { json!({ "left_out_before": left_out }) };
         let noted = self.change(&actor, move |change| {
-            let user =
-                known.as_ref().map(|known| change.tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
+            // An unknown name costs the same look-up, of an id that nobody gets.
+            let id = known.as_ref().map(|known| known.id).or_else(|| UserId::try_from(i64::MAX).ok());
+            let user = id.map(|id| change.tx.user(&UserKey::Id(id))).transpose()?.flatten();
             let object = user.as_ref().map_or(Object::Directory, Object::User);
             audit::record(change, "sign_in.refused", &object, told.clone())
         });
@@ -137,7 +138,7 @@ impl Directory {
         let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
         let attempt = self.attempt(&actor.origin, &user.username, Some(id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(stored, present).await?;
+        let verdict = self.hasher.verify(&user.username, stored, present).await?;
         let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
             return Err(self.wrong_password(actor, user.clone()).await);
         };

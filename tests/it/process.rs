@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use wardroom::directory::import::{ImportedUser, Records};
 
+use crate::support::site::{imported, operator};
 use crate::support::{Answer, Backend, Database, Request, both};
 
 /// A running `wardroom`, killed when the test ends.
@@ -254,5 +256,52 @@ async fn the_documentation_s_curl_lines_work() {
             Command::new("sh").args(["-c", &format!("{line} -s -w '\\n%{{http_code}}'")]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.lines().last().unwrap().starts_with('2'), "{line}: {text}");
+    }
+}
+
+/// The most memory that a process has had at once, in KiB.
+fn peak_memory(process: &Process) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+both! {
+    /// Issue 13, number 15: where all users were imported with PBKDF2, an unknown name costs PBKDF2, too, in every
+    /// process from its first sign-in on. Argon2 would take 64 MiB, which the memory shows without a clock.
+    /// Processes share one key, and a restart finds it.
+    async fn finding_15_unknown_names_cost_what_imported_users_cost(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&wardroom::directory::Clock::system().unwrap()).await;
+        let users = (1..=20).map(|id| ImportedUser {
+            user: imported(id, &format!("user{id}")),
+            password: "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=".into(),
+        });
+        let records = Records { groups: vec![], users: users.collect(), tokens: vec![] };
+        directory.import(&operator(), records).await.unwrap();
+        let mut kept = Vec::new();
+        for _ in 0..2 {
+            let (mut one, mut other) = (serve(&database, &[]), serve(&database, &[]));
+            for process in [&mut one, &mut other] {
+                let address = process.address("listening");
+                assert_eq!(get(address, "/livez").await.status, 200);
+                let before = peak_memory(process);
+                for name in ["nobody", "user1", "somebody", "user2"] {
+                    let body = format!(r#"{{"username": "{name}", "password": "wrong"}}"#);
+                    let request = Request::new(address, "POST", "/api/users/auth/pwd/signin");
+                    let request = request.header("X-Forwarded-For", &format!("192.0.2.{}", kept.len() + 1));
+                    assert_eq!(request.body("application/json", body).send().await.status, 400);
+                }
+                let grown = peak_memory(process) - before;
+                assert!(grown < 32 * 1024, "{grown} KiB");
+            }
+            let keys = match backend {
+                Backend::Sqlite => "SELECT hex(key) FROM attempts WHERE length(key) = 39",
+                Backend::Postgres => "SELECT encode(key, 'hex') FROM attempts WHERE length(key) = 39",
+            };
+            kept.extend(database.texts(keys).await);
+        }
+        assert_eq!(kept.len(), 2, "one key at a time");
+        assert_eq!(kept[0], kept[1]);
     }
 }

@@ -204,3 +204,14 @@ fn words_are_taken_as_they_are_written() {
     refuses::<PathBuf>(&["", "a\0b"]);
     assert_eq!(AccessLog::form(), "one of none, failures, all");
 }
+
+#[test]
+fn words_are_three_characters_and_more_and_at_most_a_hundred() {
+    takes::<Words>(&["", "acme", "acme,road runner", "日本語"]);
+    assert_eq!(Words::parse(" Acme, RoadRunner"), Ok(vec!["acme".into(), "roadrunner".into()]));
+    assert_eq!(Words::parse("acme,ab"), Err("ab".into()));
+    refuses::<Words>(&["ab", "acme,,road", "acme,", &"x".repeat(65), "a\0bc"]);
+    let words = |count: u32| (0..count).map(|n| format!("word{n}")).collect::<Vec<_>>().join(",");
+    takes::<Words>(&[&words(100)]);
+    refuses::<Words>(&[&words(101)]);
+}

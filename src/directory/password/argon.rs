@@ -38,9 +38,20 @@ impl Hash {
         Ok(hash)
     }
 
-    /// A hash with our parameters that no password has: its comparison is never asked for.
+    /// A hash with our parameters and of no password.
     pub(super) fn decoy() -> Result<Self, Error> {
         Self::ours([0; SALT_BYTES])
+    }
+
+    /// The same parameters with nothing of a password: the salt and the output are zeros.
+    pub(super) fn blank(self) -> Self {
+        Self { salt: vec![0; SALT_BYTES], output: vec![0; self.output.len()], ..self }
+    }
+
+    /// All that a comparison's time depends on, as it begins a stored hash.
+    pub(super) fn parameters(&self) -> String {
+        let (m, t, p) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
+        format!("{}$v={}$m={m},t={t},p={p}", self.algorithm, u32::from(self.version))
     }
 
     fn ours(salt: [u8; SALT_BYTES]) -> Result<Self, Error> {
@@ -114,10 +125,8 @@ impl Hash {
 
 impl std::fmt::Display for Hash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (m, t, p) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
         let (salt, output) = (BASE64.encode(&self.salt), BASE64.encode(&self.output));
-        let version = u32::from(self.version);
-        write!(f, "argon2${}$v={version}$m={m},t={t},p={p}${salt}${output}", self.algorithm)
+        write!(f, "argon2${}${salt}${output}", self.parameters())
     }
 }
 

@@ -41,6 +41,9 @@ pub(super) enum Encoded {
     },
 }
 
+/// Characters of the salts that Django makes.
+const BLANK_SALT: usize = 22;
+
 /// Why no password can match.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unmatched<'a> {
@@ -76,6 +79,31 @@ impl Encoded {
     /// Whether it is how a new password would be kept.
     pub(super) fn is_current(&self) -> bool {
         matches!(self, Self::Argon2(hash) if hash.is_current())
+    }
+
+    /// The algorithm and its parameters: all that the time of a comparison depends on, and nothing of a password.
+    pub(super) fn parameters(&self) -> String {
+        match self {
+            Self::Argon2(hash) => format!("argon2${}", hash.parameters()),
+            Self::Pbkdf2Sha256 { iterations, .. } => format!("pbkdf2_sha256${iterations}"),
+            Self::Pbkdf2Sha1 { iterations, .. } => format!("pbkdf2_sha1${iterations}"),
+            Self::Bcrypt(parts) => format!("bcrypt${}", parts.get_cost()),
+            Self::BcryptSha256(parts) => format!("bcrypt_sha256${}", parts.get_cost()),
+            Self::Scrypt { params, .. } => format!("scrypt${}${}${}", params.n(), params.r(), params.p()),
+        }
+    }
+
+    /// The same algorithm and parameters with nothing of a password.
+    pub(super) fn blank(self) -> Option<Self> {
+        let salt = "0".repeat(BLANK_SALT);
+        Some(match self {
+            Self::Argon2(hash) => Self::Argon2(hash.blank()),
+            Self::Pbkdf2Sha256 { iterations, .. } => Self::Pbkdf2Sha256 { iterations, salt, output: [0; 32] },
+            Self::Pbkdf2Sha1 { iterations, .. } => Self::Pbkdf2Sha1 { iterations, salt, output: [0; 20] },
+            Self::Bcrypt(parts) => Self::Bcrypt(bcrypt_blank(&parts)?),
+            Self::BcryptSha256(parts) => Self::BcryptSha256(bcrypt_blank(&parts)?),
+            Self::Scrypt { params, .. } => Self::Scrypt { params, salt, output: [0; 64] },
+        })
     }
 
     /// What it costs in memory; those that take none to speak of cost nothing here.
@@ -144,6 +172,11 @@ fn bcrypt_parts(rest: &str) -> Option<HashParts> {
         .then_some(parts)
 }
 
+/// The same rounds with zeros for salt and hash, which bcrypt's base 64 writes as dots.
+fn bcrypt_blank(parts: &HashParts) -> Option<HashParts> {
+    format!("$2b${:02}${:.<53}", parts.get_cost(), "").parse().ok()
+}
+
 fn bcrypt_matches(given: &[u8], parts: &HashParts) -> Result<bool, Error> {
     let made = bcrypt::hash_with_salt(given, parts.get_cost(), parts.get_salt_raw()).map_err(broken)?;
     let (made, stored) = (Zeroizing::new(made.to_string()), Zeroizing::new(parts.to_string()));
@@ -169,4 +202,4 @@ fn broken(error: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod vectors;
+pub(super) mod vectors;

@@ -10,8 +10,11 @@
 //! match what people have imported. Who types `é` on one device composed and on another decomposed is refused.
 
 mod argon;
+mod census;
+mod decoys;
 mod django;
 mod guess;
+mod leaked;
 mod limits;
 mod queue;
 
@@ -19,10 +22,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use self::argon::{Hash, Memory};
+use self::census::Source;
 use self::django::{Encoded, Unmatched};
+use self::guess::ForbiddenWords;
 pub(super) use self::guess::Owner;
 use self::queue::Queue;
 use super::clock::Clock;
@@ -101,12 +107,29 @@ pub(super) struct Hasher {
     /// Held while a hash is computed that takes much memory.
     heavy: Arc<Mutex<()>>,
     unknown: Mutex<BTreeSet<String>>,
+    forbidden: Arc<ForbiddenWords>,
+    /// What names without a readable password are compared with.
+    decoys: watch::Sender<Source>,
+    /// What was compared with, one after the other.
+    #[cfg(test)]
+    compared: Arc<Mutex<Vec<String>>>,
 }
 
 impl Hasher {
-    pub(super) fn new(min_length: usize) -> Self {
+    /// On `words` no new password may be built.
+    pub(super) fn new(min_length: usize, words: &[String]) -> Self {
         let (count, queue) = (Counter::default(), Queue::new());
-        Self { min_length, count, queue, heavy: Arc::default(), unknown: Mutex::default() }
+        Self {
+            min_length,
+            count,
+            queue,
+            heavy: Arc::default(),
+            unknown: Mutex::default(),
+            forbidden: Arc::new(ForbiddenWords::new(words)),
+            decoys: watch::Sender::default(),
+            #[cfg(test)]
+            compared: Arc::default(),
+        }
     }
 
     pub(super) fn count(&self) -> Counter {
@@ -140,9 +163,9 @@ impl Hasher {
     ) -> Result<String, Error> {
         let refused = |rule: Rule| Error::invalid("password", &rule);
         self.check_length(&password).map_err(refused)?;
-        let (salt, count) = (clock.salt()?, self.count.clone());
+        let (salt, count, forbidden) = (clock.salt()?, self.count.clone(), Arc::clone(&self.forbidden));
         let work = move |memory: &mut Memory| {
-            guess::check(&password.0, &owner).map_err(refused)?;
+            guess::check(&password.0, &owner, &forbidden).map_err(refused)?;
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };
@@ -160,19 +183,27 @@ impl Hasher {
         self.queue.run(work).await?
     }
 
-    /// Compares a given password with what is stored of it. [`Error::Busy`] when too many wait.
+    /// Compares a given password with what is stored of a name's. [`Error::Busy`] when too many wait.
     ///
     /// `None` is a user who does not exist. For that, for a user without a password and for an encoding that
-    /// cannot be read, the given one is hashed with our own parameters, so that the time of the answer does
-    /// not tell them from a wrong password. What remains: a row still in an older encoding takes the time
-    /// of that encoding, which tells that this user exists and has not signed in since the import.
-    pub(super) async fn verify(&self, stored: Option<&str>, given: Password) -> Result<Verdict, Error> {
+    /// cannot be read, the given one is compared with a decoy ([`decoys`]), so that the time of the answer does
+    /// not tell them from a wrong password.
+    pub(super) async fn verify(
+        &self,
+        name: &str,
+        stored: Option<&str>,
+        given: Password,
+    ) -> Result<Verdict, Error> {
         let readable = stored.map_or(Err(Unmatched::Unusable), Encoded::parse);
         if let Err(Unmatched::Unknown(algorithm)) = readable {
             self.tell_unknown(algorithm);
         }
+        // Drawn for everybody, since a draw takes its time, too.
+        let drawn = self.decoy(name).await?;
         let decoy = readable.is_err();
-        let encoded = readable.or_else(|_| Hash::decoy().map(Encoded::Argon2))?;
+        let encoded = readable.map_or(drawn, Arc::new);
+        #[cfg(test)]
+        self.compared.lock().unwrap().push(encoded.parameters());
         let (count, heavy) = (self.count.clone(), Arc::clone(&self.heavy));
         let work = move |memory: &mut Memory| {
             let _alone =

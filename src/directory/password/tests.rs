@@ -9,6 +9,10 @@ fn clock() -> Clock {
     Clock::fixed(Moment::EPOCH).unwrap()
 }
 
+fn hasher() -> Hasher {
+    Hasher::new(8, &[])
+}
+
 fn password(text: &str) -> Password {
     Password::new(text.to_owned())
 }
@@ -17,7 +21,7 @@ const PBKDF2: &str = "pbkdf2_sha256$1000$sguB1cesnsQZvkOcImGKnh$JJ7PUMtEdR+uf1sF
 
 #[test]
 fn length_is_counted_in_code_points() {
-    let hasher = Hasher::new(8);
+    let hasher = hasher();
     let check = |text: &str| hasher.check_length(&password(text));
     assert_eq!(check("éàéàéàé"), Err(Rule::TooShort(8)));
     assert_eq!(check("éàüßøåçñ"), Ok(()));
@@ -29,7 +33,7 @@ fn length_is_counted_in_code_points() {
 
 #[tokio::test]
 async fn a_common_password_is_refused_before_it_is_hashed() {
-    let hasher = Hasher::new(8);
+    let hasher = hasher();
     let refused = hasher.encode(&clock(), password("passwordpassword"), nobody()).await.unwrap_err();
     assert_eq!(refused.to_string(), "password: This password is too common.");
     assert_eq!(hasher.count().get(), 0);
@@ -37,10 +41,10 @@ async fn a_common_password_is_refused_before_it_is_hashed() {
 
 #[tokio::test]
 async fn our_encoding_is_django_s_and_says_right() {
-    let hasher = Hasher::new(8);
+    let hasher = hasher();
     let encoded = hasher.encode(&clock(), password("correct horse battery"), nobody()).await.unwrap();
     assert!(encoded.starts_with("argon2$argon2id$v=19$m=65536,t=2,p=1$"), "{encoded}");
-    let verdict = async |given: &str| hasher.verify(Some(&encoded), password(given)).await.unwrap();
+    let verdict = async |given: &str| hasher.verify("name", Some(&encoded), password(given)).await.unwrap();
     assert_eq!(verdict("correct horse battery").await, Verdict::Right);
     assert_eq!(verdict("correct horse batterz").await, Verdict::Wrong);
     assert_eq!(format!("{:?}", password("secret")), "Password(***)");
@@ -48,8 +52,8 @@ async fn our_encoding_is_django_s_and_says_right() {
 
 #[tokio::test]
 async fn another_encoding_says_outdated() {
-    let hasher = Hasher::new(8);
-    let verdict = async |given: &str| hasher.verify(Some(PBKDF2), password(given)).await.unwrap();
+    let hasher = hasher();
+    let verdict = async |given: &str| hasher.verify("name", Some(PBKDF2), password(given)).await.unwrap();
     assert_eq!(verdict("Zażółć gęślą jaźń 🐎").await, Verdict::RightButOutdated);
     assert_eq!(verdict("Zażółć gęślą jaźń").await, Verdict::Wrong);
 }
@@ -57,16 +61,16 @@ async fn another_encoding_says_outdated() {
 /// Decomposed is another password than composed, as it is for Django.
 #[tokio::test]
 async fn passwords_are_not_normalised() {
-    let hasher = Hasher::new(8);
+    let hasher = hasher();
     let encoded = hasher.encode(&clock(), password("caf\u{e9} at the corner"), nobody()).await.unwrap();
-    let verdict = hasher.verify(Some(&encoded), password("cafe\u{301} at the corner")).await.unwrap();
+    let verdict = hasher.verify("name", Some(&encoded), password("cafe\u{301} at the corner")).await.unwrap();
     assert_eq!(verdict, Verdict::Wrong);
 }
 
 /// Time would tell who exists if less were computed for those who do not.
 #[tokio::test]
 async fn who_cannot_match_costs_what_a_wrong_password_does() {
-    let hasher = Hasher::new(8);
+    let hasher = hasher();
     let ours = hasher.encode(&clock(), password("correct horse battery"), nobody()).await.unwrap();
     let costs = |stored: &str| Encoded::parse(stored).unwrap_or_else(|_| panic!("{stored}")).costs();
     assert_eq!(Encoded::Argon2(Hash::decoy().unwrap()).costs(), costs(&ours));
@@ -75,14 +79,14 @@ async fn who_cannot_match_costs_what_a_wrong_password_does() {
         [None, Some(""), Some("!"), Some("!abc"), Some("md5$a$b"), Some("plain"), Some(bearable), Some(&ours)]
     {
         let before = hasher.count().get();
-        assert_eq!(hasher.verify(stored, password("wrong")).await.unwrap(), Verdict::Wrong);
+        assert_eq!(hasher.verify("name", stored, password("wrong")).await.unwrap(), Verdict::Wrong);
         assert_eq!(hasher.count().get() - before, 1, "{stored:?}");
     }
 }
 
 #[test]
 fn names_of_unknown_algorithms_are_remembered_within_bounds() {
-    let hasher = Hasher::new(8);
+    let hasher = hasher();
     for name in ["md5", "md5", "not a name", "\u{1b}[2J", &"x".repeat(33), ""] {
         hasher.tell_unknown(name);
     }

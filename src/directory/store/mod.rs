@@ -24,7 +24,7 @@ mod sqlite;
 pub(super) mod staged;
 mod tables;
 #[cfg(test)]
-mod trial;
+pub(super) mod trial;
 mod tx;
 mod writer;
 
@@ -32,6 +32,7 @@ pub(super) mod attempts;
 pub(super) mod audit;
 pub(super) mod changes;
 pub(super) mod deleted;
+pub(super) mod encodings;
 pub(super) mod group_list;
 pub(super) mod groups;
 pub(super) mod health;

@@ -13,7 +13,7 @@ use crate::directory::guard::rates::Rates;
 use crate::directory::{Location, Settings};
 
 /// Runs `test` with a new, empty directory in SQLite, then in PostgreSQL.
-pub(super) async fn on_both(test: impl AsyncFn(Settings)) {
+pub(in crate::directory) async fn on_both(test: impl AsyncFn(Settings)) {
     let place = tempfile::tempdir().unwrap();
     test(made(Location::Sqlite(place.path().join("data"))).await).await;
     let (server, name) = (server(), name());
@@ -29,6 +29,7 @@ async fn made(location: Location) -> Settings {
         connections: 2,
         patience: Duration::from_secs(10),
         password_min_length: 8,
+        password_words: vec![],
         sign_in_lifetime: Duration::from_hours(12),
         sign_in_idle_timeout: Duration::ZERO,
         keep_ended_tokens_for: Duration::from_hours(24 * 90),

@@ -56,6 +56,7 @@ impl Database {
             connections: 4,
             patience: Duration::from_secs(10),
             password_min_length: 8,
+            password_words: vec![],
             sign_in_lifetime: Duration::from_secs(12 * 3600),
             sign_in_idle_timeout: Duration::ZERO,
             keep_ended_tokens_for: Duration::from_hours(24 * 90),

@@ -9,7 +9,7 @@ pub(super) const LONG: &str =
 pub(super) const EMPTY: &str = "";
 
 #[rustfmt::skip]
-pub(super) const VECTORS: &[(&str, &str)] = &[
+pub(in crate::directory::password) const VECTORS: &[(&str, &str)] = &[
     // Django 5.2.
     (HORSE, "pbkdf2_sha256$1000000$Fmq9ONrHVPGLKXEcstf4Um$r0zIbHn9qB8cRgxWBeJdslUOKhihjI6+YlMvZ4XYhqM="),
     (HORSE, "pbkdf2_sha1$1000000$e6nQidFVo19sWbhMCqDdL4$BC3UyvxnJzOgD7ayD2ODDiW7Iao="),

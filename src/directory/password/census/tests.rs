@@ -1,0 +1,224 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::directory::access::{Actor, Origin};
+use crate::directory::import::{ImportedUser, Records};
+use crate::directory::model::{Moment, User};
+use crate::directory::password::{Password, Verdict};
+use crate::directory::store::trial::on_both;
+use crate::directory::{Clock, Settings};
+
+/// Cheap encodings, and how many users have each: 60, 25 and 15 per cent.
+const ENCODINGS: [(&str, &str, usize); 3] = [
+    (
+        "pbkdf2_sha256$1000",
+        "pbkdf2_sha256$1000$sguB1cesnsQZvkOcImGKnh$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA=",
+        60,
+    ),
+    ("bcrypt$4", "bcrypt$$2b$04$dqVYqC4sfccxbPej6NPcsO0yaztl3wkxaY9QR8H4MTOb9hQoO/OiW", 25),
+    ("pbkdf2_sha1$1000", "pbkdf2_sha1$1000$IEv9svVyaJe6Sn9BjuMF4b$Lk0MVcrlrZXb/kvYsn8wWQ0YKlQ=", 15),
+];
+/// They have no password that could be compared with.
+const WITHOUT: [&str; 3] =
+    ["!", "!7p0LAxod8SRCQSrWPohb5UoMuSUkB8fl0zJnSK9f", "md5$salt$3d55ba40e2b0e688aa9fb3ab87e4eeec"];
+
+fn user(id: i64, name: &str, is_active: bool) -> User {
+    User {
+        id: id.try_into().unwrap(),
+        username: name.into(),
+        mobile_number: None,
+        email: None,
+        avatar: None,
+        first_name: String::new(),
+        last_name: String::new(),
+        gender: None,
+        is_active,
+        is_staff: false,
+        is_admin: false,
+        last_login: None,
+        last_seen_at: None,
+        created_at: Moment::EPOCH,
+        updated_at: Moment::EPOCH,
+        groups: vec![],
+    }
+}
+
+/// Users `user1` to `user100` with the encodings, every fifth of them inactive, and `without1` to `without60`.
+async fn filled(settings: &Settings) -> Directory {
+    let directory = Directory::open(settings, Clock::system().unwrap()).await.unwrap();
+    let stored = ENCODINGS.iter().flat_map(|(_, stored, users)| std::iter::repeat_n(*stored, *users));
+    let with = (1..).zip(stored).map(|(id, stored)| ImportedUser {
+        user: user(id, &format!("user{id}"), id % 5 != 0),
+        password: stored.to_owned(),
+    });
+    let without = (1..=60).map(|n| ImportedUser {
+        user: user(1000 + n, &format!("without{n}"), true),
+        password: WITHOUT[usize::try_from(n).unwrap() % 3].to_owned(),
+    });
+    let users = with.chain(without).collect();
+    let records = Records { groups: vec![], users, tokens: vec![] };
+    directory.import(&Actor::operator("test"), records).await.unwrap();
+    directory
+}
+
+/// The same with a key of the test's own: what is drawn is the same in every run.
+async fn counted(settings: &Settings) -> Directory {
+    let directory = filled(settings).await;
+    directory.keep_decoy_key([7; 32]).await.unwrap();
+    directory.count_encodings().await.unwrap();
+    directory
+}
+
+/// What the wrong password of this name was compared with, each from an address of its own.
+async fn compared(directory: &Directory, number: usize, name: &str) -> String {
+    let address = Some(format!("10.{}.{}.1", number / 250, number % 250));
+    let origin = Origin { address, request_id: None };
+    let (hashes, before) = (directory.hasher.count(), directory.hasher.count().get());
+    directory.sign_in(&origin, name, Password::new("wrong".into())).await.unwrap_err();
+    assert_eq!(hashes.get() - before, 1, "{name}");
+    let compared = std::mem::take(&mut *directory.hasher.compared.lock().unwrap());
+    let [parameters] = compared.try_into().unwrap();
+    parameters
+}
+
+/// Issue 13, number 15: the time of a refused sign-in showed who was imported. Compared is what is computed,
+/// not the clock. Of 600 names a share's deviation is below 2 per cent of all; the key is fixed, so nothing varies.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_15_unknown_names_are_compared_with_what_users_have_in_their_proportion() {
+    on_both(async |settings| {
+        let directory = counted(&settings).await;
+        let mut shares: BTreeMap<String, usize> = BTreeMap::new();
+        for n in 0..600 {
+            *shares.entry(compared(&directory, n, &format!("nobody{n}")).await).or_default() += 1;
+        }
+        assert_eq!(shares.len(), ENCODINGS.len(), "{shares:?}");
+        for (parameters, _, users) in ENCODINGS {
+            assert!(shares[parameters].abs_diff(users * 6) < 36, "{shares:?}");
+        }
+    })
+    .await;
+}
+
+/// Users without a readable password draw as unknown names do; inactive ones are compared with their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_15_users_who_cannot_sign_in_cost_what_others_cost() {
+    on_both(async |settings| {
+        let directory = counted(&settings).await;
+        let mut drawn = BTreeMap::new();
+        for n in 1..=60 {
+            let name = format!("without{n}");
+            let found = compared(&directory, n, &name).await;
+            assert_eq!(found, directory.hasher.decoy(&name).await.unwrap().parameters());
+            *drawn.entry(found).or_insert(0) += 1;
+        }
+        assert_eq!(drawn.len(), ENCODINGS.len(), "{drawn:?}");
+        for (id, wanted) in [(5, ENCODINGS[0].0), (65, ENCODINGS[1].0), (95, ENCODINGS[2].0)] {
+            assert_eq!(compared(&directory, 100 + id, &format!("user{id}")).await, wanted);
+            assert_eq!(compared(&directory, 200 + id, &format!("user{}", id + 1)).await, wanted);
+        }
+    })
+    .await;
+}
+
+/// The key is in the database: processes that start at once, one that starts later, and a restart draw alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_15_every_process_draws_the_same_decoy_of_a_name() {
+    on_both(async |settings| {
+        filled(&settings).await;
+        let draws = async || {
+            let directory = Directory::open(&settings, Clock::system().unwrap()).await.unwrap();
+            directory.count_encodings().await.unwrap();
+            let mut draws = Vec::new();
+            for n in 0..300 {
+                draws.push(directory.hasher.decoy(&format!("nobody{n}")).await.unwrap().parameters());
+            }
+            draws
+        };
+        let (one, other) = tokio::join!(draws(), draws());
+        assert_eq!(one, other);
+        assert_eq!(one, draws().await);
+    })
+    .await;
+}
+
+/// Another directory has another key: who has one cannot tell the decoys of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_15_every_directory_draws_by_a_key_of_its_own() {
+    let draws = Mutex::new(Vec::new());
+    on_both(async |settings| {
+        let directory = filled(&settings).await;
+        directory.count_encodings().await.unwrap();
+        let mut drawn = String::new();
+        for n in 0..300 {
+            drawn += &directory.hasher.decoy(&format!("nobody{n}")).await.unwrap().parameters();
+        }
+        draws.lock().unwrap().push(drawn);
+    })
+    .await;
+    let draws = draws.into_inner().unwrap();
+    assert!(draws.len() == 2 && draws[0] != draws[1]);
+}
+
+/// Half of the users are imported while the server runs: decoys follow with the next count.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_15_a_later_count_takes_the_place_of_an_earlier_one() {
+    on_both(async |settings| {
+        let directory = filled(&settings).await;
+        let ours = Encoded::Argon2(super::super::Hash::decoy().unwrap()).parameters();
+        let decoy = async || directory.hasher.decoy("nobody").await.unwrap().parameters();
+        assert_eq!(decoy().await, ours, "nobody has counted yet");
+        directory.count_encodings().await.unwrap();
+        assert_ne!(decoy().await, ours);
+        let other = ENCODINGS[0].1.replace("$1000$", "$2000$");
+        let drawn = async || {
+            let mut drawn = 0;
+            for n in 0..200 {
+                let decoy = directory.hasher.decoy(&format!("nobody{n}")).await.unwrap();
+                drawn += u32::from(decoy.parameters() == "pbkdf2_sha256$2000");
+            }
+            drawn
+        };
+        assert_eq!(drawn().await, 0);
+        let users = (1..=100).map(|n| ImportedUser {
+            user: user(2000 + n, &format!("later{n}"), true),
+            password: other.clone(),
+        });
+        let records = Records { groups: vec![], users: users.collect(), tokens: vec![] };
+        directory.import(&Actor::operator("test"), records).await.unwrap();
+        assert_eq!(drawn().await, 0);
+        directory.count_encodings().await.unwrap();
+        assert!((50..150).contains(&drawn().await));
+    })
+    .await;
+}
+
+/// What a server does between its start and its first count: everybody waits, whoever they are. A count that fails ends
+/// the wait, too.
+#[tokio::test]
+async fn finding_15_sign_ins_wait_for_the_first_count_and_for_no_other() {
+    let hasher = Hasher::new(8, &[]);
+    let stored = ENCODINGS[0].1;
+    let verify = |name, stored| Box::pin(hasher.verify(name, stored, Password::new("wrong".into())));
+    for failed in [true, false] {
+        hasher.begin_count();
+        let (mut unknown, mut known) = (verify("nobody", None), verify("user1", Some(stored)));
+        assert!((&mut unknown).now_or_never().is_none() && (&mut known).now_or_never().is_none());
+        assert_eq!(hasher.count().get(), if failed { 0 } else { 2 });
+        let mut census = Census::default();
+        census.add(stored);
+        let counted = Arc::new(Decoys::new(Zeroizing::new([1; 32]), census));
+        hasher.end_count(if failed { None } else { Some(&counted) });
+        assert_eq!((unknown.await.unwrap(), known.await.unwrap()), (Verdict::Wrong, Verdict::Wrong));
+    }
+    let parameters = hasher.decoy("nobody").await.unwrap().parameters();
+    hasher.begin_count();
+    assert_eq!(hasher.decoy("nobody").now_or_never().unwrap().unwrap().parameters(), parameters);
+    hasher.end_count(None);
+    assert_eq!(hasher.decoy("nobody").await.unwrap().parameters(), parameters);
+    let compared = hasher.compared.lock().unwrap().clone();
+    let ours = Encoded::Argon2(super::super::Hash::decoy().unwrap()).parameters();
+    assert_eq!(compared, [&ours, ENCODINGS[0].0, ENCODINGS[0].0, ENCODINGS[0].0]);
+}
