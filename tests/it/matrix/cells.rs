@@ -25,23 +25,35 @@ pub struct Cell {
     pub body: Option<Body>,
 }
 
-/// Everything that an actor tries with an operation.
+/// Operations on whole records and on many at once go the way of `users_update`, which everybody tries with everything.
+const LIKE_ANOTHER: [&str; 2] = ["users_replace", "users_bulk_update"];
+const TRY_THEM_TOO: [&str; 6] = [
+    "staff with 1223",
+    "staff with 1203 and 1223",
+    "staff without 1242",
+    "staff without 1203",
+    "staff that cannot read",
+    "admin",
+];
+
+/// Everything that an actor tries with an operation. Whoever comes past the door tries every field on every target;
+/// whoever does not is stopped there whatever they want, so they try each field and each target once.
 pub fn cells(world: &World, actor: &Actor, operation: &Operation) -> Vec<Cell> {
-    let (need, _) = rule(operation);
     let targets = targets(world, actor, operation);
-    let mut cells = Vec::new();
-    for (place, target) in targets.into_iter().enumerate() {
-        let tried = probes(world, actor, operation, &target);
-        // Whoever is stopped at the door is stopped there whatever they want.
-        let stopped = may_enter(actor, need).is_err() && place > 0;
-        let count = if stopped { 1 } else { tried.len() };
-        cells.extend(tried.into_iter().take(count).map(|(field, body)| Cell {
-            target: target.clone(),
-            field,
-            body,
-        }));
+    let tried: Vec<_> = targets.iter().map(|target| probes(world, actor, operation, target)).collect();
+    let cell = |target: usize, probe: usize| {
+        let (field, body) = tried[target][probe % tried[target].len()].clone();
+        Cell { target: targets[target].clone(), field, body }
+    };
+    let like_another =
+        LIKE_ANOTHER.contains(&operation.id.as_str()) && !TRY_THEM_TOO.contains(&actor.name.as_str());
+    if like_another || may_enter(actor, rule(operation).0).is_err() {
+        let most = tried.iter().map(Vec::len).max().unwrap_or_default().max(targets.len());
+        return (0..most).map(|place| cell(place % targets.len(), place)).collect();
     }
-    cells
+    let each =
+        (0..targets.len()).flat_map(|target| (0..tried[target].len()).map(move |probe| (target, probe)));
+    each.map(|(target, probe)| cell(target, probe)).collect()
 }
 
 /// A code that the operation is about, so that its holder holds something.
@@ -298,8 +310,13 @@ fn of_user(
             json!({field: "another unlikely phrase", "old_password": PASSWORD}),
         ],
         "password" => vec![json!({field: "another unlikely phrase"})],
-        // It stands beside the new one, above.
-        "old_password" => vec![],
+        "old_password" if is_self => {
+            vec![
+                json!({"first_name": "Fresh", field: PASSWORD}),
+                json!({"first_name": "Fresh", field: "wrong"}),
+            ]
+        }
+        "old_password" => vec![json!({field: PASSWORD})],
         _ => return None,
     })
 }

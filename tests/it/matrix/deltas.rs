@@ -74,8 +74,12 @@ pub fn deltas(before: &str, after: &str, last: i64) -> BTreeSet<String> {
             None => drop(told.insert(format!("{name} gone"))),
         }
     }
+    let added_group = |id: i64| {
+        let name = format!("groups {id}");
+        new.contains_key(&name) && !old.contains_key(&name)
+    };
     for (name, row) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-        added(name, row, last, &new, &mut told);
+        added(name, row, last, &added_group, &mut told);
     }
     told
 }
@@ -94,12 +98,13 @@ fn changed(name: &str, old: &Row, new: &Row, told: &mut BTreeSet<String>) {
     }
 }
 
-fn added(name: &str, row: &Row, last: i64, all: &BTreeMap<String, Row>, told: &mut BTreeSet<String>) {
+fn added(name: &str, row: &Row, last: i64, added_group: &dyn Fn(i64) -> bool, told: &mut BTreeSet<String>) {
     let (table, key) = name.split_once(' ').unwrap();
-    let is_new = |id: i64| all.contains_key(&format!("groups {id}")) || id > last;
     if is_link(name) {
         let (of, to) = key.split_once(' ').unwrap();
-        let of = if is_new(of.parse().unwrap()) { "new" } else { of };
+        let id = of.parse().unwrap();
+        let is_new = if table == "group_permissions" { added_group(id) } else { id > last };
+        let of = if is_new { "new" } else { of };
         told.insert(format!("{table} {of} {to} +"));
         return;
     }

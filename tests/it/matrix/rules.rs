@@ -141,11 +141,12 @@ pub fn status(what: What) -> u16 {
 }
 
 /// Which permission it takes to be shown more of what one has written than that.
-pub fn reading(operation: &Operation) -> Option<i64> {
+pub fn reading(actor: &Actor, operation: &Operation, target: &Target) -> Option<i64> {
+    let own = operation.path.contains("/me/") || target.user.is_some_and(|user| is_self(actor, user));
     match rule(operation).1 {
         CreateUser | ChangeUser | RestoreUser => Some(1222),
         CreateGroup | ChangeGroup | AddMembers | RemoveMembers => Some(1202),
-        ChangeToken if !operation.path.contains("/me/") => Some(1232),
+        ChangeToken if !own => Some(1232),
         _ => None,
     }
 }
@@ -177,7 +178,7 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         ChangeUser => change_user(world, actor, operation, target, body),
         DeleteUser | RestoreUser | PurgeUser => move_user(world, actor, operation, what, target),
         ChangeMe => change_me(world, actor, body),
-        ChangeMyPassword => change_my_password(actor, body),
+        ChangeMyPassword => change_my_password(world, actor, body),
         CreateGroup => create_group(actor, body),
         ChangeGroup => change_group(world, actor, target, body),
         DeleteGroup => delete_group(world, actor, target),
@@ -273,13 +274,17 @@ fn bystander(world: &World, operation: &Operation) -> Vec<String> {
 
 /// Passwords are set one by one.
 fn no_password_in_bulk(operation: &Operation, body: &Body) -> Result<(), Expect> {
-    let refused = operation.id.contains("bulk") && body.contains_key("password");
+    let named = ["password", "old_password"].iter().any(|name| body.contains_key(*name));
+    let refused = operation.id.contains("bulk") && named;
     if refused { Err(Invalid("users")) } else { Ok(()) }
 }
 
 fn create_user(world: &World, actor: &Actor, operation: &Operation, body: &Body) -> Judged {
     let body = item(operation, body);
     no_password_in_bulk(operation, body)?;
+    if body.contains_key("old_password") {
+        return Err(Invalid("old_password"));
+    }
     let groups = body.get("groups").map(ids).unwrap_or_default();
     let own = body.get("permissions").map(codes).unwrap_or_default();
     demand(is_admin(actor) || body.get("is_admin") != Some(&Value::Bool(true)))?;
@@ -320,17 +325,19 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     let groups = body.get("groups").map_or_else(|| user.groups.clone(), ids);
     let own = body.get("permissions").map_or_else(|| user.own.clone(), codes);
     demand(is_admin(actor) || (!user.admin && body.get("is_admin") != Some(&Value::Bool(true))))?;
-    let regroups = groups != user.groups;
-    let raises = names(&["is_active", "is_staff", "is_admin", "permissions"]) || regroups;
+    let raises = names(&["is_active", "is_staff", "is_admin", "permissions", "groups"]);
     demand(is_admin(actor) || !raises || !is_self(actor, user.id))?;
-    if raises || names(&["username", "mobile_number", "email", "password"]) {
+    if raises || names(&["username", "mobile_number", "email", "password", "old_password"]) {
         demand(holds(actor, &world.rights_of(user)))?;
         demand(holds(actor, &world.rights(&own, &groups)))?;
     }
-    demand(!regroups || holds(actor, &Codes::from([1203])))?;
+    demand(groups == user.groups || holds(actor, &Codes::from([1203])))?;
     keep_last_admin(world, user, body)?;
-    if is_self(actor, user.id) && body.contains_key("password") {
-        prove(body.get("old_password"))?;
+    match is_self(actor, user.id) {
+        true if names(&["password", "old_password"]) => prove(body.get("old_password"))?,
+        // It is of no use for anybody else's record.
+        false if names(&["old_password"]) => return Err(Invalid("old_password")),
+        _ => {}
     }
     keep_reserved(world, actor, body).map_err(|fault| in_bulk(operation, fault))?;
     let mut changes = written(user, body);
@@ -428,14 +435,24 @@ fn move_user(world: &World, actor: &Actor, operation: &Operation, what: What, ta
 }
 
 fn change_me(world: &World, actor: &Actor, body: &Body) -> Judged {
+    if body.contains_key("old_password") {
+        prove(body.get("old_password"))?;
+    }
     keep_reserved(world, actor, body)?;
     Ok(written(actor.person.as_ref().unwrap(), body))
 }
 
-fn change_my_password(actor: &Actor, body: &Body) -> Judged {
+fn change_my_password(world: &World, actor: &Actor, body: &Body) -> Judged {
     prove(body.get("old_password"))?;
-    let id = actor.person.as_ref().unwrap().id;
-    Ok(vec![format!("users {id} password"), format!("users {id} updated_at")])
+    let (id, token) = (actor.person.as_ref().unwrap().id, actor.token.as_ref().unwrap().id);
+    let mut changes = vec![format!("users {id} password"), format!("users {id} updated_at")];
+    if body.get("sign_out_others") == Some(&Value::Bool(true)) {
+        let others = |other: &&Token| other.owner == id && other.kind == "sign_in" && other.id != token;
+        changes.extend(
+            world.tokens.iter().filter(others).map(|other| format!("tokens {} revoked_at", other.id)),
+        );
+    }
+    Ok(changes)
 }
 
 fn create_group(actor: &Actor, body: &Body) -> Judged {

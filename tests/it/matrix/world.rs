@@ -225,7 +225,7 @@ impl World {
             let (id, name) = line.split_once(' ').unwrap();
             self.tokens.iter_mut().find(|token| token.name == name).unwrap().id = id.parse().unwrap();
         }
-        self.last = FIRST + i64::try_from(self.people.len()).unwrap();
+        self.last = *self.people.keys().max().unwrap();
         rows.keep().await;
     }
 

@@ -148,15 +148,11 @@ impl Rows {
         self.texts(&self.select).await.remove(0)
     }
 
-    /// The same, unless nobody else has written anything since this was asked last. PostgreSQL is always read.
-    pub async fn all_if_written(&mut self) -> Option<String> {
-        if let Link::Sqlite(connection) = &self.link {
-            let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
-            if std::mem::replace(&mut self.version, version) == version {
-                return None;
-            }
-        }
-        Some(self.all().await)
+    /// Whether anybody else may have written anything since this was asked last; PostgreSQL does not say.
+    pub fn may_be_written(&mut self) -> bool {
+        let Link::Sqlite(connection) = &self.link else { return true };
+        let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
+        std::mem::replace(&mut self.version, version) != version
     }
 
     /// Remembers what is there now, for [`Rows::put_back`].
@@ -173,6 +169,10 @@ impl Rows {
         let changed: Vec<_> = self.tables.iter().filter(|table| changed(&table.name)).collect();
         steps.extend(changed.iter().map(|table| table.clear.as_str()));
         steps.extend(changed.iter().map(|table| table.fill.as_str()));
+        // Triggers have counted the members who came back, too.
+        let count = "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id) \
+                     WHERE users_count <> (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)";
+        steps.extend(changed.iter().any(|table| table.name == "memberships").then_some(count));
         steps.extend(["DELETE FROM attempts", "COMMIT"]);
         match &self.link {
             Link::Sqlite(connection) => {
