@@ -73,16 +73,36 @@ impl Connection {
 
     /// Status and body.
     pub async fn get(&mut self, path: &str, key: &str) -> (u16, String) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token {key}\r\n\r\n");
+        let answer = self.send("GET", path, Some(key), None).await;
+        (answer.status, answer.body)
+    }
+
+    /// Sends a request with a body of JSON, or with none, and reads its answer.
+    pub async fn send(&mut self, method: &str, path: &str, key: Option<&str>, body: Option<&str>) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
+        if let Some(key) = key {
+            request.push_str(&format!("Authorization: Token {key}\r\n"));
+        }
+        if let Some(body) = body {
+            let length = body.len();
+            request.push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"));
+        }
+        request.push_str("\r\n");
+        request.push_str(body.unwrap_or_default());
         self.0.write_all(request.as_bytes()).await.unwrap();
+        self.answer().await
+    }
+
+    /// The next answer; one of a length that it tells.
+    async fn answer(&mut self) -> Answer {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             assert!(self.0.read_line(&mut head).await.unwrap() > 0, "cut off: {head:?}");
         }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.0.read_exact(&mut body).await.unwrap();
-        (head[9..12].parse().unwrap(), String::from_utf8(body).unwrap())
+        Answer::parse(&[head.as_bytes(), &body].concat())
     }
 }
 

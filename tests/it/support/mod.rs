@@ -6,11 +6,13 @@ pub mod conformance;
 pub mod database;
 pub mod django;
 pub mod own_postgres;
+pub mod rows;
 pub mod site;
 
 pub use client::{Answer, Request};
 pub use database::{Backend, Database};
 pub use django::DjangoProject;
+pub use rows::Rows;
 pub use site::Site;
 
 /// Makes a test of each database out of one body.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
 use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{Group, Moment, TokenKey, User, UserDraft, UserKey};
-use wardroom::directory::{Actor, Clock, Directory, Settings};
+use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
 use wardroom::http::Front;
 use wardroom::http::app::{App, HttpSettings};
 use wardroom::http::server::{self, Limits, Workers};
@@ -102,6 +102,14 @@ impl Site {
         let (_, address, stop) = serve(database.open(&Clock::system().unwrap()).await, flags).await;
         std::mem::forget(stop);
         address
+    }
+
+    /// Which database it runs on.
+    pub fn backend(&self) -> Backend {
+        match self.database.location {
+            Location::Sqlite(_) => Backend::Sqlite,
+            Location::Postgres(_) => Backend::Postgres,
+        }
     }
 
     pub fn directory(&self) -> &Directory {

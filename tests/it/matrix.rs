@@ -1,0 +1,416 @@
+//! Who may do what to whom: every operation of the document, tried by every role on every kind of target with every
+//! field, held against a contract of its own (`rules`). After each request the database is read: a refusal has changed
+//! nothing, a success exactly what it was to change.
+//!
+//! A new operation, a new field or a new parameter fails here until it has a rule.
+
+mod cells;
+mod deltas;
+mod invariants;
+mod operations;
+mod rules;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::support::client::Connection;
+use crate::support::{Answer, Backend, Rows, Site, both, conformance};
+
+use cells::{Cell, Target, cells};
+use deltas::{deltas, tables};
+use invariants::{Standings, broken, concerns_rights, standings};
+use operations::{Operation, operations};
+use rules::{Body, Expect, Need, RULES, What, allowed, holds, reading, rule, status};
+use world::{Actor, World};
+
+/// What stands in a path or a header and is part of the targets, and what only says how a list is read.
+const PARAMETERS: &[&str] = &[
+    "id",
+    "token",
+    "If-Match",
+    "search",
+    "limit",
+    "offset",
+    "cursor",
+    "fields",
+    "format",
+    "ordering",
+    "before",
+    "id_min",
+    "id_max",
+    "created_date",
+    "created_date_from",
+    "created_date_to",
+    "updated_date",
+    "updated_date_from",
+    "updated_date_to",
+    "last_login_date",
+    "last_login_date_from",
+    "last_login_date_to",
+    "deleted_date",
+    "deleted_date_from",
+    "deleted_date_to",
+    "has_email",
+    "has_avatar",
+    "has_phone",
+    "has_token",
+    "has_first_name",
+    "has_last_name",
+    "has_groups",
+    "is_active",
+    "is_staff",
+    "is_admin",
+    "is_online",
+    "username",
+    "email",
+    "mobile_number",
+    "gender",
+    "group_id",
+    "groups_in",
+    "users_count_min",
+    "users_count_max",
+    "action",
+    "actor_id",
+    "object_kind",
+    "object_id",
+    "address",
+    "from",
+    "to",
+];
+
+#[test]
+fn every_operation_has_a_rule() {
+    let documented: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
+    let ruled: BTreeSet<_> = RULES.iter().map(|(id, ..)| (*id).to_owned()).collect();
+    assert_eq!(ruled, documented);
+}
+
+/// A parameter may let somebody see or do more: say here that this one does not, or give it a rule.
+#[test]
+fn every_parameter_is_known() {
+    for operation in operations() {
+        for (name, place) in &operation.parameters {
+            let known = PARAMETERS.contains(&name.as_str()) && (place != "query" || !operation.writes());
+            assert!(known, "{}: nothing is known of the parameter {name}", operation.id);
+        }
+    }
+}
+
+#[test]
+fn every_field_is_tried() {
+    let world = World::new();
+    let actor = world.actor("admin", "api");
+    for operation in operations() {
+        let tried: BTreeSet<_> =
+            cells(&world, &actor, &operation).into_iter().map(|cell| cell.field).collect();
+        for field in &operation.fields {
+            let name = field.strip_prefix("users[].").unwrap_or(field);
+            assert!(
+                tried.contains(name) || name == "id",
+                "{}: {field} is not tried: {tried:?}",
+                operation.id
+            );
+        }
+    }
+}
+
+/// A site with everybody there, and what has gone against the rules so far.
+struct Trial {
+    site: Site,
+    rows: Rows,
+    world: World,
+    connection: Connection,
+    /// All rows as they are between two cells.
+    kept: String,
+    /// What everybody may do then.
+    standings: Standings,
+    /// The last event of the audit trail.
+    events: i64,
+    tried: usize,
+    faults: BTreeMap<String, Vec<String>>,
+}
+
+impl Trial {
+    async fn new(backend: Backend) -> Self {
+        let site = Site::start(backend).await;
+        let rows = Rows::of(&site.database).await;
+        let mut world = World::new();
+        world.settle(&site, &rows).await;
+        let connection = Connection::to(site.address).await;
+        let (kept, standings) = (rows.all().await, standings(&rows).await);
+        let faults = BTreeMap::new();
+        let mut trial = Self { site, rows, world, connection, kept, standings, events: 0, tried: 0, faults };
+        trial.events = trial.last_event().await;
+        trial
+    }
+
+    /// Leaves one admin who is active.
+    async fn leave_one_admin(&mut self) {
+        let last = self.world.person("admin").id;
+        self.rows.run(&format!("UPDATE users SET is_active = FALSE WHERE is_admin AND id <> {last}")).await;
+        for person in self.world.people.values_mut().filter(|person| person.admin && person.id != last) {
+            person.inactive = true;
+        }
+        self.world.other_admins = false;
+        self.rows.keep().await;
+        (self.kept, self.standings) = (self.rows.all().await, standings(&self.rows).await);
+    }
+
+    async fn last_event(&self) -> i64 {
+        self.rows.texts("SELECT CAST(max(id) AS TEXT) FROM audit_events").await[0].parse().unwrap()
+    }
+
+    /// Every cell of some operations.
+    async fn run(&mut self, chosen: impl Fn(&Operation) -> bool, acting: impl Fn(&Actor) -> bool) {
+        for operation in operations().into_iter().filter(chosen) {
+            let mut actors = self.world.actors();
+            // What is one's own takes no permission: a few stand for all there.
+            if !matches!(rule(&operation).0, Need::Code(_)) {
+                actors
+                    .retain(|actor| !actor.name.starts_with("staff with") || actor.name == "staff with all");
+            }
+            if operation.id.contains("tokens")
+                || operation.id.starts_with("auth")
+                || operation.id.contains("_me_")
+            {
+                let signed_in = ["staff", "staff with all", "admin"];
+                actors.extend(signed_in.map(|name| self.world.actor(name, "sign_in")));
+            }
+            for actor in actors.into_iter().filter(&acting) {
+                for cell in cells(&self.world, &actor, &operation) {
+                    self.attempt(&actor, &operation, &cell).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, actor: &Actor, operation: &Operation, cell: &Cell) {
+        self.tried += 1;
+        let empty = Body::new();
+        let body = cell.body.as_ref();
+        let expected = allowed(&self.world, actor, operation, &cell.target, body.unwrap_or(&empty));
+        let answer = self.send(actor, operation, cell).await;
+        let after = match self.rows.may_be_written() {
+            true => Some(self.rows.all().await).filter(|after| *after != self.kept),
+            false => None,
+        };
+        let happened =
+            after.as_ref().map(|after| deltas(&self.kept, after, self.world.last)).unwrap_or_default();
+        let mut faults = verdict(operation, &expected, &answer, &happened);
+        let told = self.told(&happened).await;
+        if matches!(expected, Expect::Done(_)) && answer.status < 300 {
+            conformance::check(&operation.method, &operation.path, &answer);
+            faults.extend(shown(actor, operation, &cell.target, body.unwrap_or(&empty), &answer));
+            faults.extend(told);
+        }
+        if let Some(after) = after {
+            // Whoever signs in is nobody before.
+            if rule(operation).1 != What::SignIn {
+                faults.extend(self.invariants(actor, &happened).await);
+            }
+            let changed = tables(&self.kept, &after);
+            self.rows.put_back(|table| changed.contains(table)).await;
+        } else if body.is_some_and(|body| body.contains_key("old_password"))
+            || operation.id.contains("sign_in")
+        {
+            self.rows.run("DELETE FROM attempts").await;
+        }
+        let about =
+            format!("{} [{}] {}", operation.id, cell.target.name, body.map_or(String::new(), Body::to_text));
+        for fault in faults {
+            self.faults.entry(format!("{about}: {fault}")).or_default().push(actor.name.clone());
+        }
+    }
+
+    async fn send(&mut self, actor: &Actor, operation: &Operation, cell: &Cell) -> Answer {
+        let id = cell.target.group.or(cell.target.user).map(|id| id.to_string()).unwrap_or_default();
+        let token = cell.target.token.map(|id| id.to_string()).unwrap_or_default();
+        let path = operation.path.replace("{id}", &id).replace("{token}", &token);
+        let key = actor.token.as_ref().map(|token| token.key.as_str());
+        let body = cell.body.as_ref().map(Body::to_text);
+        if operation.id == "audit_export" {
+            // Its length is not told.
+            let request = self.site.get(&path);
+            return if let Some(key) = key { request.token(key).send().await } else { request.send().await };
+        }
+        self.connection.send(&operation.method, &path, key, body.as_deref()).await
+    }
+
+    /// Whatever changes is in the audit trail, and nothing else is.
+    async fn told(&mut self, happened: &BTreeSet<String>) -> Option<String> {
+        let last = self.last_event().await;
+        let told = std::mem::replace(&mut self.events, last) < last;
+        match (told, happened.is_empty()) {
+            (true, true) => Some("an event tells of a change of nothing".to_owned()),
+            (false, false) => Some("a change without an event".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What holds whatever the rules say.
+    async fn invariants(&self, actor: &Actor, happened: &BTreeSet<String>) -> Vec<String> {
+        let after = match concerns_rights(happened) {
+            true => standings(&self.rows).await,
+            false => self.standings.clone(),
+        };
+        broken(&self.world, actor, &self.standings, &after, happened)
+    }
+
+    /// Fails with everything that went against the rules.
+    async fn end(self) {
+        assert_eq!(self.rows.all().await, self.kept, "not everything was put back");
+        println!("{} cells", self.tried);
+        let count = self.faults.len();
+        let told: Vec<_> = self
+            .faults
+            .into_iter()
+            .map(|(fault, actors)| format!("{fault}\n        {}", actors.join(", ")))
+            .collect();
+        assert_eq!(count, 0, "{count} of {} cells went against the rules:\n{}", self.tried, told.join("\n"));
+    }
+}
+
+/// Held against the rules: the status, and all that has changed.
+fn verdict(
+    operation: &Operation,
+    expected: &Expect,
+    answer: &Answer,
+    happened: &BTreeSet<String>,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    let fits = match expected {
+        Expect::Refused(status) => answer.status == *status,
+        Expect::Invalid(name) => answer.status == 400 && answer.json().get(*name).is_some(),
+        Expect::Done(_) => answer.status == status(rule(operation).1),
+    };
+    if !fits {
+        let expected =
+            if let Expect::Done(_) = expected { "a success".to_owned() } else { format!("{expected:?}") };
+        let told: String = answer.to_string().chars().take(160).collect();
+        faults.push(format!("expected {expected}, got {told}"));
+    }
+    let nothing = BTreeSet::new();
+    let expected = if let Expect::Done(changes) = expected { changes } else { &nothing };
+    if fits && expected != happened {
+        let (more, less): (Vec<_>, Vec<_>) =
+            (happened.difference(expected).collect(), expected.difference(happened).collect());
+        faults.push(format!("changed {more:?}, did not change {less:?}"));
+    }
+    faults
+}
+
+/// What a writer is shown of what was written: all of it by the right to read it, without that what the body said.
+fn shown(
+    actor: &Actor,
+    operation: &Operation,
+    target: &Target,
+    body: &Body,
+    answer: &Answer,
+) -> Option<String> {
+    if answer.status == 204 {
+        return (!answer.body.is_empty()).then(|| "a body where there is nothing to tell".to_owned());
+    }
+    let code = reading(actor, operation, target)?;
+    let answered = answer.json();
+    let (items, sent) = match (operation.path.as_str(), &answered["users"]) {
+        ("/api/users/bulk", Value::Array(items)) => {
+            (items.clone(), body["users"].as_array().unwrap().clone())
+        }
+        _ => (vec![answered], vec![Value::Object(body.clone())]),
+    };
+    if items.len() != sent.len() {
+        return Some(format!("{} are shown of {}", items.len(), sent.len()));
+    }
+    for (item, sent) in items.iter().zip(&sent) {
+        let whole = item.get("created_at").is_some();
+        if holds(actor, &[code].into()) {
+            if !whole {
+                return Some(format!("the whole is not shown: {item}"));
+            }
+            continue;
+        }
+        let secret = ["password", "old_password"];
+        let written = |name: &str| sent.get(name).filter(|_| !secret.contains(&name));
+        let more: Vec<_> = item
+            .as_object()?
+            .iter()
+            .filter(|(name, value)| *name != "id" && written(name) != Some(value))
+            .collect();
+        let names: Vec<_> = more.iter().map(|(name, _)| name.as_str()).collect();
+        if item.get("id").is_none() || !more.is_empty() {
+            return Some(format!("shown to somebody who may not read: {}", names.join(" ")));
+        }
+    }
+    None
+}
+
+trait ToText {
+    fn to_text(&self) -> String;
+}
+
+impl ToText for Body {
+    fn to_text(&self) -> String {
+        Value::Object(self.clone()).to_string()
+    }
+}
+
+both! {
+    async fn finding_04_05_08_09_users_are_written_by_the_rules(backend: Backend) {
+        let mut trial = Trial::new(backend).await;
+        let single = ["users_create", "users_update", "users_destroy", "users_me_update", "users_me_password"];
+        trial.run(|operation| single.contains(&operation.id.as_str()), |_| true).await;
+        trial.end().await;
+    }
+}
+
+both! {
+    async fn finding_04_05_08_09_many_users_are_written_by_the_rules(backend: Backend) {
+        let mut trial = Trial::new(backend).await;
+        let many = ["users_replace", "users_bulk_create", "users_bulk_update", "users_bulk_destroy"];
+        trial.run(|operation| many.contains(&operation.id.as_str()), |_| true).await;
+        trial.run(|operation| operation.id.starts_with("users_deleted"), |_| true).await;
+        trial.end().await;
+    }
+}
+
+both! {
+    async fn finding_04_08_09_groups_are_written_by_the_rules(backend: Backend) {
+        let mut trial = Trial::new(backend).await;
+        trial.run(|operation| operation.id.starts_with("groups"), |_| true).await;
+        trial.end().await;
+    }
+}
+
+both! {
+    async fn finding_04_tokens_are_written_by_the_rules(backend: Backend) {
+        let mut trial = Trial::new(backend).await;
+        trial.run(|operation| operation.id.contains("tokens"), |_| true).await;
+        trial.end().await;
+    }
+}
+
+both! {
+    /// The rest: what is read, and signing in and out.
+    async fn everything_else_goes_by_the_rules(backend: Backend) {
+        let mut trial = Trial::new(backend).await;
+        let elsewhere = ["users_", "groups", "me_tokens"];
+        trial.run(|operation| {
+            let read = operation.method == "GET" && !operation.id.contains("tokens") && !operation.id.starts_with("groups");
+            read || !elsewhere.iter().any(|begin| operation.id.starts_with(begin))
+        }, |_| true).await;
+        trial.end().await;
+    }
+}
+
+both! {
+    /// Whatever else an admin may do, the last one stays.
+    async fn the_last_admin_stays(backend: Backend) {
+        let mut trial = Trial::new(backend).await;
+        trial.leave_one_admin().await;
+        let users = |operation: &Operation| operation.id.starts_with("users_") && operation.writes();
+        trial.run(users, |actor| actor.name == "admin").await;
+        trial.end().await;
+    }
+}

@@ -1,0 +1,380 @@
+//! What is tried: for each operation every kind of target, and of every field the values that matter.
+
+use serde_json::{Value, json};
+
+use super::operations::Operation;
+use super::rules::{Body, Need, What, may_enter, now, rule};
+use super::world::{Actor, PASSWORD, Person, RARE, World, mobile_number, permission, username};
+
+/// What an operation's path leads to.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    pub name: String,
+    pub user: Option<i64>,
+    pub group: Option<i64>,
+    pub token: Option<i64>,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub target: Target,
+    /// Which field it is about.
+    pub field: String,
+    /// Without one no body is sent.
+    pub body: Option<Body>,
+}
+
+/// Operations on whole records and on many at once go the way of `users_update`, which everybody tries with everything.
+const LIKE_ANOTHER: [&str; 2] = ["users_replace", "users_bulk_update"];
+const TRY_THEM_TOO: [&str; 6] = [
+    "staff with 1223",
+    "staff with 1203 and 1223",
+    "staff without 1242",
+    "staff without 1203",
+    "staff that cannot read",
+    "admin",
+];
+
+/// Everything that an actor tries with an operation. Whoever comes past the door tries every field on every target;
+/// whoever does not is stopped there whatever they want, so they try each field and each target once.
+pub fn cells(world: &World, actor: &Actor, operation: &Operation) -> Vec<Cell> {
+    let targets = targets(world, actor, operation);
+    let tried: Vec<_> = targets.iter().map(|target| probes(world, actor, operation, target)).collect();
+    let cell = |target: usize, probe: usize| {
+        let (field, body) = tried[target][probe % tried[target].len()].clone();
+        Cell { target: targets[target].clone(), field, body }
+    };
+    let like_another =
+        LIKE_ANOTHER.contains(&operation.id.as_str()) && !TRY_THEM_TOO.contains(&actor.name.as_str());
+    if like_another || may_enter(actor, rule(operation).0).is_err() {
+        let most = tried.iter().map(Vec::len).max().unwrap_or_default().max(targets.len());
+        return (0..most).map(|place| cell(place % targets.len(), place)).collect();
+    }
+    let each =
+        (0..targets.len()).flat_map(|target| (0..tried[target].len()).map(move |probe| (target, probe)));
+    each.map(|(target, probe)| cell(target, probe)).collect()
+}
+
+/// A code that the operation is about, so that its holder holds something.
+fn code(operation: &Operation) -> i64 {
+    match rule(operation).0 {
+        Need::Code(code) => code,
+        _ => 1221,
+    }
+}
+
+fn targets(world: &World, actor: &Actor, operation: &Operation) -> Vec<Target> {
+    let path = operation.path.as_str();
+    let bulk = path == "/api/users/bulk" && operation.method != "POST";
+    if path.starts_with("/api/users/groups/{id}") {
+        return groups(world, operation);
+    }
+    if path.starts_with("/api/users/deleted/{id}") {
+        let names = ["deleted plain", "deleted strong", "deleted by group", "deleted admin", "other plain"];
+        return names.map(|name| user(world.person(name))).into();
+    }
+    if path.contains("/me/tokens/{token}") {
+        return own_tokens(world, actor);
+    }
+    if path.contains("{token}") {
+        return others_tokens(world, users(world, actor, operation));
+    }
+    if bulk || path.contains("{id}") { users(world, actor, operation) } else { vec![Target::default()] }
+}
+
+fn user(person: &Person) -> Target {
+    Target { name: person.name.clone(), user: Some(person.id), ..Target::default() }
+}
+
+fn users(world: &World, actor: &Actor, operation: &Operation) -> Vec<Target> {
+    let ward = format!("ward {}", code(operation));
+    let mut names = vec![
+        "other plain",
+        "member",
+        "weak staff",
+        "strong",
+        "strong by group",
+        "strongest",
+        "dormant",
+        "other admin",
+        "other inactive",
+        &ward,
+        "deleted plain",
+    ];
+    let peer = actor.person.as_ref().map(|person| format!("peer of {}", person.name));
+    names.extend(peer.as_deref().filter(|name| world.people.values().any(|known| known.name == *name)));
+    let mut targets: Vec<_> = names.into_iter().map(|name| user(world.person(name))).collect();
+    if let Some(person) = &actor.person {
+        targets.push(Target { name: "oneself".to_owned(), ..user(person) });
+    }
+    targets.push(Target { name: "nobody".to_owned(), user: Some(999_999), ..Target::default() });
+    targets
+}
+
+fn groups(world: &World, operation: &Operation) -> Vec<Target> {
+    let held = code(operation).to_string();
+    let names = ["none", "mine", "admins", "rare", "all", &held];
+    let mut targets: Vec<_> = names
+        .map(|name| Target {
+            name: format!("group {name}"),
+            group: Some(world.group(name).id),
+            ..Target::default()
+        })
+        .into();
+    targets.push(Target { name: "no group".to_owned(), group: Some(999_999), ..Target::default() });
+    targets
+}
+
+/// The tokens of one person, each a target.
+fn tokens_of(world: &World, target: &Target, owner: i64) -> Vec<Target> {
+    let kinds = [("api", false), ("sign_in", false), ("api", true)];
+    kinds
+        .into_iter()
+        .filter_map(|(kind, revoked)| world.token(owner, kind, revoked))
+        .map(|token| Target {
+            name: format!("{}, {}{}", target.name, if token.revoked { "revoked " } else { "" }, token.kind),
+            token: Some(token.id),
+            ..target.clone()
+        })
+        .collect()
+}
+
+fn own_tokens(world: &World, actor: &Actor) -> Vec<Target> {
+    let mine = Target { name: "oneself".to_owned(), ..Target::default() };
+    let mut targets =
+        actor.person.as_ref().map(|person| tokens_of(world, &mine, person.id)).unwrap_or_default();
+    let other = world.person("other plain");
+    targets.extend(tokens_of(
+        world,
+        &Target { name: "somebody else".to_owned(), ..Target::default() },
+        other.id,
+    ));
+    targets
+}
+
+fn others_tokens(world: &World, users: Vec<Target>) -> Vec<Target> {
+    let foreign = world.token(world.person("weak staff").id, "api", false).unwrap();
+    let plain = user(world.person("other plain"));
+    let mut targets: Vec<_> = users
+        .iter()
+        .flat_map(|target| match tokens_of(world, target, target.user.unwrap()) {
+            none if none.is_empty() => vec![Target { token: Some(foreign.id), ..target.clone() }],
+            some => some,
+        })
+        .collect();
+    targets.push(Target { name: "another's token".to_owned(), token: Some(foreign.id), ..plain });
+    targets
+}
+
+type Probe = (String, Option<Body>);
+
+fn body(value: Value) -> Body {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("{other} is no body"),
+    }
+}
+
+/// What has to stand in a body beside the field that is tried. A whole replacement has a new name, so that it is one
+/// wherever a name is looked at.
+fn required(operation: &Operation) -> Body {
+    let whole = ["POST", "PUT"].contains(&operation.method.as_str());
+    body(match rule(operation).1 {
+        What::CreateUser | What::ChangeUser if whole => json!({"username": "fresh.name"}),
+        What::CreateGroup | What::ChangeGroup if whole => json!({"name": "Fresh name"}),
+        What::IssueToken => json!({"name": "fresh"}),
+        What::ChangeMyPassword => {
+            json!({"old_password": PASSWORD, "new_password": "another unlikely phrase"})
+        }
+        What::SignIn => json!({"username": "m.other.plain", "password": PASSWORD}),
+        _ => json!({}),
+    })
+}
+
+/// The values that are tried, each by the field that it is about.
+pub fn probes(world: &World, actor: &Actor, operation: &Operation, target: &Target) -> Vec<Probe> {
+    if operation.fields.is_empty() {
+        return vec![(String::new(), None)];
+    }
+    let required = required(operation);
+    let mut probes = vec![];
+    // As it is, without any other field. What names its objects in a list has nothing else to say.
+    if !operation.fields.iter().any(|field| field == "users") {
+        probes.push((String::new(), Some(required.clone())));
+    }
+    for field in &operation.fields {
+        let name = field.strip_prefix("users[].").unwrap_or(field);
+        for values in values(world, actor, operation, target, name) {
+            let mut body = required.clone();
+            body.extend(values);
+            probes.push((name.to_owned(), Some(body)));
+        }
+    }
+    if operation.path.ends_with("/bulk") {
+        for (_, body) in &mut probes {
+            *body = body.take().map(|body| many(world, operation, target, body));
+        }
+    }
+    probes
+}
+
+/// The body of a call on many: the target behind somebody whom every holder of the right may change.
+fn many(world: &World, operation: &Operation, target: &Target, item: Body) -> Body {
+    let bystander = world.person("bystander").id;
+    body(match operation.method.as_str() {
+        "POST" => json!({ "users": [item] }),
+        "PATCH" => {
+            let mut item = item;
+            item.insert("id".to_owned(), target.user.unwrap().into());
+            json!({ "users": [{"id": bystander, "first_name": "Bystander"}, item] })
+        }
+        _ => json!({ "users": [bystander, target.user.unwrap()] }),
+    })
+}
+
+/// Of one field of an operation every value that matters, with what it needs beside it.
+fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, field: &str) -> Vec<Body> {
+    let what = rule(operation).1;
+    let found = match what {
+        What::CreateUser | What::ChangeUser | What::ChangeMe => {
+            of_user(world, actor, operation, target, field)
+        }
+        What::DeleteUser if field == "users" => Some(vec![json!({})]),
+        What::AddMembers | What::RemoveMembers => of_members(world, actor, operation, field),
+        What::CreateGroup | What::ChangeGroup => of_group(world, operation, target, field),
+        What::IssueToken | What::ChangeToken | What::RotateToken => of_token(actor, operation, field),
+        What::ChangeMyPassword => of_password(field),
+        What::SignIn => of_sign_in(world, field),
+        What::SignOut => (field == "everywhere").then(|| vec![json!({field: true}), json!({field: false})]),
+        _ => None,
+    };
+    let found = found.unwrap_or_else(|| panic!("{}: nothing is tried with the field {field}", operation.id));
+    found.into_iter().map(body).collect()
+}
+
+fn of_user(
+    world: &World,
+    actor: &Actor,
+    operation: &Operation,
+    target: &Target,
+    field: &str,
+) -> Option<Vec<Value>> {
+    let blank = Person::default();
+    let own = actor.person.as_ref().filter(|_| rule(operation).1 == What::ChangeMe);
+    let user = own.or_else(|| target.user.and_then(|id| world.people.get(&id)));
+    let is_self = user.is_some() && user.map(|user| user.id) == actor.person.as_ref().map(|person| person.id);
+    let binned = world.person("deleted plain");
+    let is = user.unwrap_or(&blank);
+    Some(match field {
+        "id" => vec![],
+        "username" => vec![json!({field: "fresh.name"}), json!({field: username(binned)})],
+        "mobile_number" => {
+            vec![json!({field: "+49 711 5"}), json!({field: null}), json!({field: mobile_number(binned)})]
+        }
+        "email" => vec![
+            json!({field: "fresh@example.com"}),
+            json!({field: null}),
+            json!({field: format!("{}@example.com", username(binned))}),
+        ],
+        "first_name" | "last_name" => match user {
+            Some(user) => vec![json!({field: "Fresh"}), json!({field: now(user, field)})],
+            None => vec![json!({field: "Fresh"})],
+        },
+        "gender" => vec![json!({field: "other"}), json!({field: null})],
+        "is_active" | "is_staff" | "is_admin" => vec![json!({field: true}), json!({field: false})],
+        "groups" => {
+            let with = |group: &str| {
+                let mut groups = is.groups.clone();
+                groups.insert(world.group(group).id);
+                json!({field: groups})
+            };
+            vec![
+                json!({field: is.groups}),
+                json!({field: []}),
+                with("none"),
+                with(&code(operation).to_string()),
+                with("rare"),
+            ]
+        }
+        "permissions" => {
+            let with = |code: i64| {
+                let held: Vec<_> = is.own.iter().copied().chain([code]).map(permission).collect();
+                json!({field: held})
+            };
+            vec![json!({field: []}), with(code(operation)), with(RARE)]
+        }
+        "password" if is_self => vec![
+            json!({field: "another unlikely phrase"}),
+            json!({field: "another unlikely phrase", "old_password": "a wrong pass phrase"}),
+            json!({field: "another unlikely phrase", "old_password": PASSWORD}),
+        ],
+        "password" => vec![json!({field: "another unlikely phrase"})],
+        "old_password" if is_self => {
+            vec![
+                json!({"first_name": "Fresh", field: PASSWORD}),
+                json!({"first_name": "Fresh", field: "wrong"}),
+            ]
+        }
+        "old_password" => vec![json!({field: PASSWORD})],
+        _ => return None,
+    })
+}
+
+fn of_members(world: &World, actor: &Actor, operation: &Operation, field: &str) -> Option<Vec<Value>> {
+    let bystander = world.person("bystander").id;
+    let each = users(world, actor, operation).into_iter();
+    (field == "users").then(|| each.map(|user| json!({field: [bystander, user.user]})).collect())
+}
+
+fn of_group(world: &World, operation: &Operation, target: &Target, field: &str) -> Option<Vec<Value>> {
+    let held = target.group.and_then(|id| world.groups.get(&id)).map(|group| group.codes.clone());
+    let held = held.unwrap_or_default();
+    let with = |code: i64| {
+        let held: Vec<_> = held.iter().copied().chain([code]).map(permission).collect();
+        json!({field: held})
+    };
+    Some(match field {
+        "name" => vec![json!({field: "Other name"})],
+        "notes" => vec![json!({field: "Fresh notes"}), json!({field: ""})],
+        "permissions" => vec![json!({field: []}), with(code(operation)), with(RARE)],
+        _ => return None,
+    })
+}
+
+fn of_token(actor: &Actor, operation: &Operation, field: &str) -> Option<Vec<Value>> {
+    let ends = actor.token.as_ref().is_some_and(|token| token.ends);
+    Some(match field {
+        "name" => vec![json!({field: "other"})],
+        "expires_at" => {
+            let mut ends_at = vec![json!({field: "2025-09-01T13:00:00.000000Z"})];
+            // Too late an end is a fault of its own, tried where nothing else is in the way.
+            if !ends || operation.path.contains("/me/") {
+                ends_at.extend([json!({field: null}), json!({field: "2025-09-01T23:00:00.000000Z"})]);
+            }
+            ends_at
+        }
+        "overlap_seconds" => vec![json!({field: 0}), json!({field: 60})],
+        _ => return None,
+    })
+}
+
+fn of_password(field: &str) -> Option<Vec<Value>> {
+    Some(match field {
+        "old_password" => vec![json!({field: "a wrong pass phrase"})],
+        "new_password" => vec![json!({field: "yet another phrase"})],
+        "sign_out_others" => vec![json!({field: true}), json!({field: false})],
+        _ => return None,
+    })
+}
+
+fn of_sign_in(world: &World, field: &str) -> Option<Vec<Value>> {
+    Some(match field {
+        "username" => {
+            let names = ["admin", "other inactive", "deleted plain"].map(|name| username(world.person(name)));
+            names.into_iter().chain(["m.unknown".to_owned()]).map(|name| json!({field: name})).collect()
+        }
+        "password" => vec![json!({field: "a wrong pass phrase"})],
+        _ => return None,
+    })
+}

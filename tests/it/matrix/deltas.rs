@@ -1,0 +1,136 @@
+//! What a request has changed, told in one line for each row or column.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use wardroom::directory::model::Moment;
+
+use super::rules::is_default;
+
+type Row = Map<String, Value>;
+
+/// Made from other columns, or kept by triggers from other rows.
+const DERIVED: [&str; 5] = ["username_key", "email_key", "name_key", "search_key", "users_count"];
+/// Columns whose value nobody can know beforehand, or whose value is not the point.
+const NOT_TOLD: [&str; 5] = ["updated_at", "last_login", "revoked_at", "expires_at", "password"];
+
+/// The lines of two texts, each in the order of the bytes, that are in one of them alone.
+fn differing<'t>(before: &'t str, after: &'t str) -> (Vec<&'t str>, Vec<&'t str>) {
+    let (mut old, mut new) = (before.lines().peekable(), after.lines().peekable());
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    loop {
+        match (old.peek(), new.peek()) {
+            (None, None) => return (gone, come),
+            (Some(one), Some(other)) if one == other => drop((old.next(), new.next())),
+            (Some(one), other) if other.is_none_or(|other| one < other) => gone.extend(old.next()),
+            _ => come.extend(new.next()),
+        }
+    }
+}
+
+/// Lines as rows, by their table and key.
+fn rows(lines: Vec<&str>) -> BTreeMap<String, Row> {
+    let row = |line: &str| {
+        let (table, columns) = line.split_once(' ').unwrap();
+        let row: Row = serde_json::from_str(columns).unwrap();
+        let row: Row = row.into_iter().map(|(name, value)| (name.clone(), plain(&name, value))).collect();
+        (name(table, &row), row)
+    };
+    lines.into_iter().map(row).collect()
+}
+
+/// SQLite's booleans are numbers.
+fn plain(name: &str, value: Value) -> Value {
+    if name.starts_with("is_") && value.is_number() { Value::Bool(value != 0) } else { value }
+}
+
+/// A row's table and key.
+fn name(table: &str, row: &Row) -> String {
+    let key: &[&str] = match table {
+        "memberships" => &["user_id", "group_id"],
+        "user_permissions" => &["user_id", "permission_id"],
+        "group_permissions" => &["group_id", "permission_id"],
+        _ => &["id"],
+    };
+    let key: Vec<_> = key.iter().map(|column| row[*column].to_string()).collect();
+    format!("{table} {}", key.join(" "))
+}
+
+/// The tables in which something is different.
+pub fn tables(before: &str, after: &str) -> BTreeSet<String> {
+    let (gone, come) = differing(before, after);
+    gone.into_iter().chain(come).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+/// Every change; ids of users above `last` are new ones.
+pub fn deltas(before: &str, after: &str, last: i64) -> BTreeSet<String> {
+    let (gone, come) = differing(before, after);
+    let (old, new) = (rows(gone), rows(come));
+    let mut told = BTreeSet::new();
+    for (name, row) in &old {
+        match new.get(name) {
+            Some(new) => changed(name, row, new, &mut told),
+            None if is_link(name) => drop(told.insert(format!("{name} -"))),
+            None => drop(told.insert(format!("{name} gone"))),
+        }
+    }
+    let added_group = |id: i64| {
+        let name = format!("groups {id}");
+        new.contains_key(&name) && !old.contains_key(&name)
+    };
+    for (name, row) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+        added(name, row, last, &added_group, &mut told);
+    }
+    told
+}
+
+fn is_link(name: &str) -> bool {
+    ["memberships", "user_permissions", "group_permissions"].contains(&name.split(' ').next().unwrap())
+}
+
+fn changed(name: &str, old: &Row, new: &Row, told: &mut BTreeSet<String>) {
+    for (column, value) in new.iter().filter(|(column, value)| old.get(*column) != Some(value)) {
+        if NOT_TOLD.contains(&column.as_str()) {
+            told.insert(format!("{name} {column}"));
+        } else if !DERIVED.contains(&column.as_str()) {
+            told.insert(format!("{name} {column}={value}"));
+        }
+    }
+}
+
+fn added(name: &str, row: &Row, last: i64, added_group: &dyn Fn(i64) -> bool, told: &mut BTreeSet<String>) {
+    let (table, key) = name.split_once(' ').unwrap();
+    if is_link(name) {
+        let (of, to) = key.split_once(' ').unwrap();
+        let id = of.parse().unwrap();
+        let is_new = if table == "group_permissions" { added_group(id) } else { id > last };
+        let of = if is_new { "new" } else { of };
+        told.insert(format!("{table} {of} {to} +"));
+        return;
+    }
+    match table {
+        "users" if row["id"].as_i64().unwrap() <= last => drop(told.insert(format!("{name} back"))),
+        "users" | "groups" => {
+            told.insert(format!("{table} new"));
+            let shown = |column: &str| {
+                !["id", "created_at", "updated_at", "password"].contains(&column)
+                    && !DERIVED.contains(&column)
+            };
+            let columns = row.iter().filter(|(column, value)| shown(column) && !is_default(column, value));
+            told.extend(columns.map(|(column, value)| format!("{table} new {column}={value}")));
+            let usable =
+                row.get("password").and_then(Value::as_str).is_some_and(|hash| !hash.starts_with('!'));
+            told.extend(usable.then(|| "users new password".to_owned()));
+        }
+        "tokens" => {
+            let end =
+                row["expires_at"].as_i64().map(|micros| Moment::from_micros(micros).unwrap().to_string());
+            let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
+            told.insert(format!(
+                "tokens new of={} kind={} name={} end={end}",
+                row["user_id"], row["kind"], row["name"]
+            ));
+        }
+        _ => drop(told.insert(format!("{name} new"))),
+    }
+}

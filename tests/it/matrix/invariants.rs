@@ -1,0 +1,111 @@
+//! What holds after every request, whatever the rules say: nobody gains by editing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::rules::{is_admin, is_self};
+use super::world::{Actor, Codes, World};
+use crate::support::Rows;
+
+/// What somebody may do as the database has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    staff: bool,
+    admin: bool,
+    active: bool,
+    codes: Codes,
+}
+
+pub type Standings = BTreeMap<i64, Standing>;
+
+/// A line for everybody, and one for each right that somebody has from somewhere.
+const STANDINGS: &str = "\
+    SELECT u.id || ' ' || CAST(u.is_staff AS INTEGER) || ' ' || CAST(u.is_admin AS INTEGER) || ' ' || \
+        CAST(u.is_active AS INTEGER) FROM users u \
+    UNION ALL SELECT up.user_id || ' ' || p.code FROM user_permissions up \
+        JOIN permissions p ON p.id = up.permission_id \
+    UNION ALL SELECT m.user_id || ' ' || p.code FROM memberships m \
+        JOIN group_permissions gp ON gp.group_id = m.group_id JOIN permissions p ON p.id = gp.permission_id";
+
+/// Everybody's rights, own and by groups.
+pub async fn standings(rows: &Rows) -> Standings {
+    let mut standings = Standings::new();
+    for line in rows.texts(STANDINGS).await {
+        let mut numbers = line.split(' ').map(|number| number.parse::<i64>().unwrap());
+        let (id, next) = (numbers.next().unwrap(), numbers.next().unwrap());
+        let standing = standings.entry(id).or_default();
+        match (numbers.next(), numbers.next()) {
+            (Some(admin), Some(active)) => {
+                (standing.staff, standing.admin, standing.active) = (next == 1, admin == 1, active == 1);
+            }
+            _ => drop(standing.codes.insert(next)),
+        }
+    }
+    standings
+}
+
+/// Whether a change may have changed what somebody may do.
+pub fn concerns_rights(happened: &BTreeSet<String>) -> bool {
+    let table = |change: &str| change.split(' ').next().map(str::to_owned).unwrap_or_default();
+    happened.iter().any(|change| match table(change).as_str() {
+        "tokens" | "deleted_users" => false,
+        "users" => is_power(change),
+        _ => true,
+    })
+}
+
+/// What is broken by a change that an actor has made.
+pub fn broken(
+    world: &World,
+    actor: &Actor,
+    before: &Standings,
+    after: &Standings,
+    happened: &BTreeSet<String>,
+) -> Vec<String> {
+    let mut broken = Vec::new();
+    if !after.values().any(|standing| standing.admin && standing.active) {
+        broken.push("nobody is left who can do everything".to_owned());
+    }
+    let Some(person) = actor.person.as_ref().filter(|_| !is_admin(actor)) else { return broken };
+    for (id, standing) in after {
+        let was = before.get(id).cloned().unwrap_or_default();
+        let gained: Codes = standing.codes.difference(&was.codes).copied().collect();
+        if (standing.admin && !was.admin) || !gained.is_subset(&actor.rights) {
+            broken.push(format!("{id} has gained what the actor does not hold: {gained:?}"));
+        }
+        let raised = (standing.staff && !was.staff) || (standing.active && !was.active) || !gained.is_empty();
+        if *id == person.id && raised {
+            broken.push("the actor has gained".to_owned());
+        }
+    }
+    for (id, was) in before {
+        let stronger = !was.codes.is_subset(&actor.rights) && !is_self(actor, *id);
+        for change in happened.iter().filter(|change| owner(world, change) == Some(*id)) {
+            if was.admin {
+                broken.push(format!("an admin was touched: {change}"));
+            } else if stronger && is_power(change) {
+                broken.push(format!("somebody stronger was acted on: {change}"));
+            }
+        }
+    }
+    broken
+}
+
+/// Whose a change is.
+fn owner(world: &World, change: &str) -> Option<i64> {
+    let mut words = change.split(' ');
+    let (table, id) = (words.next()?, words.next()?);
+    match table {
+        "users" | "memberships" | "user_permissions" => id.parse().ok(),
+        "tokens" if id == "new" => words.next()?.strip_prefix("of=")?.parse().ok(),
+        "tokens" => world.tokens.iter().find(|token| id == token.id.to_string()).map(|token| token.owner),
+        _ => None,
+    }
+}
+
+/// Whether a change decides who somebody is, whether they are there, or by what they are known. A membership is its
+/// group's: that nobody is given more than the actor holds is held above.
+fn is_power(change: &str) -> bool {
+    let harmless = [" first_name=", " last_name=", " gender=", " updated_at"];
+    let user = change.starts_with("users ") && !harmless.iter().any(|column| change.contains(column));
+    user || change.starts_with("tokens ") || change.starts_with("user_permissions ")
+}

@@ -1,0 +1,627 @@
+//! The contract in small: what is asked of whoever wants something done, and what is then done. Nothing here asks the
+//! program: it is the other opinion.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::cells::Target;
+use super::operations::Operation;
+use super::world::{Actor, Codes, END, PASSWORD, Person, Token, World, mobile_number, permission, username};
+
+pub type Body = Map<String, Value>;
+
+/// What is asked of the caller before anything is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Open,
+    /// A good token.
+    Token,
+    /// Being staff or an admin.
+    Staff,
+    /// This permission.
+    Code(i64),
+}
+
+/// What an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It changes nothing.
+    Read,
+    CreateUser,
+    ChangeUser,
+    DeleteUser,
+    RestoreUser,
+    PurgeUser,
+    ChangeMe,
+    ChangeMyPassword,
+    CreateGroup,
+    ChangeGroup,
+    DeleteGroup,
+    AddMembers,
+    RemoveMembers,
+    IssueToken,
+    ChangeToken,
+    RevokeToken,
+    RotateToken,
+    SignIn,
+    SignOut,
+}
+
+use Need::{Code, Open, Staff};
+use What::{
+    AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup, CreateUser,
+    DeleteGroup, DeleteUser, IssueToken, PurgeUser, Read, RemoveMembers, RestoreUser, RevokeToken,
+    RotateToken, SignIn, SignOut,
+};
+
+/// Each operation by its id in the document.
+pub const RULES: &[(&str, Need, What)] = &[
+    ("users_me_retrieve", Staff, Read),
+    ("users_me_update", Staff, ChangeMe),
+    ("users_me_password", Staff, ChangeMyPassword),
+    ("me_tokens_list", Staff, Read),
+    ("me_tokens_create", Staff, IssueToken),
+    ("me_tokens_update", Staff, ChangeToken),
+    ("me_tokens_revoke", Staff, RevokeToken),
+    ("me_tokens_rotate", Staff, RotateToken),
+    ("users_list", Code(1222), Read),
+    ("users_create", Code(1221), CreateUser),
+    ("users_retrieve", Code(1222), Read),
+    ("users_update", Code(1223), ChangeUser),
+    ("users_replace", Code(1223), ChangeUser),
+    ("users_destroy", Code(1224), DeleteUser),
+    ("users_bulk_create", Code(1221), CreateUser),
+    ("users_bulk_update", Code(1223), ChangeUser),
+    ("users_bulk_destroy", Code(1224), DeleteUser),
+    ("users_deleted_list", Code(1224), Read),
+    ("users_deleted_restore", Code(1224), RestoreUser),
+    ("users_deleted_purge", Code(1224), PurgeUser),
+    ("users_tokens_list", Code(1232), Read),
+    ("users_tokens_create", Code(1231), IssueToken),
+    ("users_tokens_update", Code(1233), ChangeToken),
+    ("users_tokens_revoke", Code(1234), RevokeToken),
+    ("users_tokens_rotate", Code(1233), RotateToken),
+    ("groups_list", Code(1202), Read),
+    ("groups_create", Code(1201), CreateGroup),
+    ("groups_retrieve", Code(1202), Read),
+    ("groups_update", Code(1203), ChangeGroup),
+    ("groups_replace", Code(1203), ChangeGroup),
+    ("groups_destroy", Code(1204), DeleteGroup),
+    ("groups_members_add", Code(1203), AddMembers),
+    ("groups_members_remove", Code(1203), RemoveMembers),
+    ("audit_list", Code(1242), Read),
+    ("audit_export", Code(1242), Read),
+    ("permissions_list", Code(1252), Read),
+    ("auth_password_sign_in", Open, SignIn),
+    ("auth_sign_out", Need::Token, SignOut),
+];
+
+pub fn rule(operation: &Operation) -> (Need, What) {
+    let found = RULES.iter().find(|(id, ..)| *id == operation.id);
+    let (_, need, what) = found.unwrap_or_else(|| panic!("{} has no rule", operation.id));
+    (*need, *what)
+}
+
+/// What comes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// 401, 403 or 404: nothing changes.
+    Refused(u16),
+    /// 400 that names this: nothing changes.
+    Invalid(&'static str),
+    /// Exactly these changes, each told as `deltas` tells them.
+    Done(BTreeSet<String>),
+}
+
+use Expect::{Done, Invalid, Refused};
+
+/// Whether the caller comes past the door of the operation.
+pub fn may_enter(actor: &Actor, need: Need) -> Result<(), Expect> {
+    let Some(person) = &actor.person else {
+        return if need == Open { Ok(()) } else { Err(Refused(401)) };
+    };
+    let enters = match need {
+        _ if person.inactive => return Err(Refused(401)),
+        Open | Need::Token => true,
+        Staff => person.staff || person.admin,
+        Code(code) => holds(actor, &Codes::from([code])),
+    };
+    if enters { Ok(()) } else { Err(Refused(403)) }
+}
+
+/// The status of a success.
+pub fn status(what: What) -> u16 {
+    match what {
+        CreateUser | CreateGroup | IssueToken | RotateToken => 201,
+        DeleteUser | PurgeUser | DeleteGroup | RevokeToken | ChangeMyPassword | SignOut => 204,
+        _ => 200,
+    }
+}
+
+/// Which permission it takes to be shown more of what one has written than that.
+pub fn reading(actor: &Actor, operation: &Operation, target: &Target) -> Option<i64> {
+    let own = operation.path.contains("/me/") || target.user.is_some_and(|user| is_self(actor, user));
+    match rule(operation).1 {
+        CreateUser | ChangeUser | RestoreUser => Some(1222),
+        CreateGroup | ChangeGroup | AddMembers | RemoveMembers => Some(1202),
+        ChangeToken if !own => Some(1232),
+        _ => None,
+    }
+}
+
+/// Whether an actor holds all of these rights: an admin does, a person that is not staff holds none.
+pub fn holds(actor: &Actor, rights: &Codes) -> bool {
+    let Some(person) = &actor.person else { return rights.is_empty() };
+    person.admin || (person.staff && rights.is_subset(&actor.rights))
+}
+
+pub fn is_admin(actor: &Actor) -> bool {
+    actor.person.as_ref().is_some_and(|person| person.admin)
+}
+
+pub fn is_self(actor: &Actor, user: i64) -> bool {
+    actor.person.as_ref().is_some_and(|person| person.id == user)
+}
+
+fn demand(condition: bool) -> Result<(), Expect> {
+    if condition { Ok(()) } else { Err(Refused(403)) }
+}
+
+/// May this actor do this to that, with these fields? And what changes if so.
+pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Expect {
+    let (need, what) = rule(operation);
+    let judged = may_enter(actor, need).and_then(|()| match what {
+        Read => read(world, operation, target),
+        CreateUser => create_user(world, actor, operation, body),
+        ChangeUser => change_user(world, actor, operation, target, body),
+        DeleteUser | RestoreUser | PurgeUser => move_user(world, actor, operation, what, target),
+        ChangeMe => change_me(world, actor, body),
+        ChangeMyPassword => change_my_password(world, actor, body),
+        CreateGroup => create_group(actor, body),
+        ChangeGroup => change_group(world, actor, target, body),
+        DeleteGroup => delete_group(world, actor, target),
+        AddMembers | RemoveMembers => change_members(world, actor, what, target, body),
+        IssueToken => issue_token(world, actor, operation, target, body),
+        ChangeToken | RevokeToken | RotateToken => touch_token(world, actor, operation, what, target, body),
+        SignIn => sign_in(world, body),
+        SignOut => Ok(sign_out(world, actor, body)),
+    });
+    match judged {
+        Ok(changes) => Done(changes.into_iter().collect()),
+        Err(refused) => refused,
+    }
+}
+
+type Judged = Result<Vec<String>, Expect>;
+
+/// Somebody who is there.
+fn existing<'w>(world: &'w World, operation: &Operation, target: &Target) -> Result<&'w Person, Expect> {
+    let person = target.user.and_then(|id| world.people.get(&id)).filter(|person| !person.binned);
+    let missing = if operation.id.contains("bulk") { Invalid("users") } else { Refused(404) };
+    person.ok_or(missing)
+}
+
+fn read(world: &World, operation: &Operation, target: &Target) -> Judged {
+    if target.user.is_some() {
+        existing(world, operation, target)?;
+    }
+    if target.group.is_some_and(|group| !world.groups.contains_key(&group)) {
+        return Err(Refused(404));
+    }
+    Ok(vec![])
+}
+
+fn ids(value: &Value) -> BTreeSet<i64> {
+    value.as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
+}
+
+/// The codes of permissions that a body names by their ids.
+fn codes(value: &Value) -> Codes {
+    let named = ids(value);
+    super::world::CODES.into_iter().filter(|code| named.contains(&permission(*code))).collect()
+}
+
+/// The columns that a body writes as they are.
+const PLAIN: [&str; 9] = [
+    "username",
+    "mobile_number",
+    "email",
+    "first_name",
+    "last_name",
+    "gender",
+    "is_active",
+    "is_staff",
+    "is_admin",
+];
+
+/// A name, number or address of somebody in the bin is an admin's alone to give away.
+fn keep_reserved(world: &World, actor: &Actor, body: &Body) -> Result<(), Expect> {
+    let binned = || world.people.values().filter(|person| person.binned);
+    let taken = |field: &str, of: fn(&Person) -> String| {
+        body.get(field).and_then(Value::as_str).is_some_and(|new| binned().any(|person| of(person) == new))
+    };
+    let email = |person: &Person| format!("{}@example.com", username(person));
+    let fields: [(&'static str, fn(&Person) -> String); 3] =
+        [("username", username), ("mobile_number", mobile_number), ("email", email)];
+    let reserved = fields.into_iter().find(|(field, of)| taken(field, *of));
+    match reserved {
+        Some((field, _)) if !is_admin(actor) => Err(Invalid(field)),
+        _ => Ok(()),
+    }
+}
+
+/// The body of one of many, by its place behind the bystander.
+fn item<'b>(operation: &Operation, body: &'b Body) -> &'b Body {
+    if !operation.id.contains("bulk") {
+        return body;
+    }
+    body["users"].as_array().unwrap().last().unwrap().as_object().unwrap()
+}
+
+/// What a call on many does to the one before the target.
+fn bystander(world: &World, operation: &Operation) -> Vec<String> {
+    let id = world.person("bystander").id;
+    match (operation.id.contains("bulk"), rule(operation).1) {
+        (true, ChangeUser) => {
+            vec![format!("users {id} first_name=\"Bystander\""), format!("users {id} updated_at")]
+        }
+        (true, DeleteUser) => gone(world, id, true),
+        _ => vec![],
+    }
+}
+
+/// Passwords are set one by one.
+fn no_password_in_bulk(operation: &Operation, body: &Body) -> Result<(), Expect> {
+    let named = ["password", "old_password"].iter().any(|name| body.contains_key(*name));
+    let refused = operation.id.contains("bulk") && named;
+    if refused { Err(Invalid("users")) } else { Ok(()) }
+}
+
+fn create_user(world: &World, actor: &Actor, operation: &Operation, body: &Body) -> Judged {
+    let body = item(operation, body);
+    no_password_in_bulk(operation, body)?;
+    if body.contains_key("old_password") {
+        return Err(Invalid("old_password"));
+    }
+    let groups = body.get("groups").map(ids).unwrap_or_default();
+    let own = body.get("permissions").map(codes).unwrap_or_default();
+    demand(is_admin(actor) || body.get("is_admin") != Some(&Value::Bool(true)))?;
+    demand(holds(actor, &world.rights(&own, &groups)))?;
+    // A membership is handed on by whoever may change memberships.
+    demand(groups.is_empty() || holds(actor, &Codes::from([1203])))?;
+    keep_reserved(world, actor, body).map_err(|fault| in_bulk(operation, fault))?;
+    let mut changes = vec!["users new".to_owned()];
+    let written = |field: &&&str| body.get(**field).is_some_and(|value| !is_default(field, value));
+    changes.extend(PLAIN.iter().filter(written).map(|field| format!("users new {field}={}", body[*field])));
+    changes.extend(body.contains_key("password").then(|| "users new password".to_owned()));
+    changes.extend(groups.iter().map(|group| format!("memberships new {group} +")));
+    changes.extend(own.iter().map(|code| format!("user_permissions new {} +", permission(*code))));
+    Ok(changes)
+}
+
+/// What a new user has without having been given it.
+pub fn is_default(field: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => *value == (field == "is_active"),
+        other => other == "",
+    }
+}
+
+fn in_bulk(operation: &Operation, fault: Expect) -> Expect {
+    match fault {
+        Invalid(_) if operation.id.contains("bulk") => Invalid("users"),
+        other => other,
+    }
+}
+
+fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Judged {
+    let body = item(operation, body);
+    no_password_in_bulk(operation, body)?;
+    let user = existing(world, operation, target)?;
+    let names = |fields: &[&str]| fields.iter().any(|field| body.contains_key(*field));
+    let groups = body.get("groups").map_or_else(|| user.groups.clone(), ids);
+    let own = body.get("permissions").map_or_else(|| user.own.clone(), codes);
+    demand(is_admin(actor) || (!user.admin && body.get("is_admin") != Some(&Value::Bool(true))))?;
+    let raises = names(&["is_active", "is_staff", "is_admin", "permissions", "groups"]);
+    demand(is_admin(actor) || !raises || !is_self(actor, user.id))?;
+    if raises || names(&["username", "mobile_number", "email", "password", "old_password"]) {
+        demand(holds(actor, &world.rights_of(user)))?;
+        demand(holds(actor, &world.rights(&own, &groups)))?;
+    }
+    demand(groups == user.groups || holds(actor, &Codes::from([1203])))?;
+    keep_last_admin(world, user, body)?;
+    match is_self(actor, user.id) {
+        true if names(&["password", "old_password"]) => prove(body.get("old_password"))?,
+        // It is of no use for anybody else's record.
+        false if names(&["old_password"]) => return Err(Invalid("old_password")),
+        _ => {}
+    }
+    keep_reserved(world, actor, body).map_err(|fault| in_bulk(operation, fault))?;
+    let mut changes = written(user, body);
+    changes.extend(bystander(world, operation));
+    Ok(changes)
+}
+
+/// One's own password changes by whoever knows the present one.
+fn prove(old: Option<&Value>) -> Result<(), Expect> {
+    if old.is_some_and(|old| old == PASSWORD) { Ok(()) } else { Err(Invalid("old_password")) }
+}
+
+/// Somebody has to be left who can do everything.
+fn keep_last_admin(world: &World, user: &Person, body: &Body) -> Result<(), Expect> {
+    let is = |field: &str, now: bool| body.get(field).map_or(now, |value| value == &Value::Bool(true));
+    let stays = is("is_admin", user.admin) && is("is_active", !user.inactive);
+    demand(stays || !user.admin || user.inactive || world.other_admins)
+}
+
+/// The changes that a body makes to a user.
+fn written(user: &Person, body: &Body) -> Vec<String> {
+    let id = user.id;
+    let mut changes: Vec<_> = PLAIN
+        .iter()
+        .filter(|field| body.get(**field).is_some_and(|new| *new != now(user, field)))
+        .map(|field| format!("users {id} {field}={}", body[*field]))
+        .collect();
+    changes.extend(body.contains_key("password").then(|| format!("users {id} password")));
+    if let Some(groups) = body.get("groups").map(ids) {
+        changes.extend(groups.difference(&user.groups).map(|group| format!("memberships {id} {group} +")));
+        changes.extend(user.groups.difference(&groups).map(|group| format!("memberships {id} {group} -")));
+    }
+    if let Some(own) = body.get("permissions").map(codes) {
+        let told = |code: &i64, how: &str| format!("user_permissions {id} {} {how}", permission(*code));
+        changes.extend(own.difference(&user.own).map(|code| told(code, "+")));
+        changes.extend(user.own.difference(&own).map(|code| told(code, "-")));
+    }
+    if !changes.is_empty() {
+        changes.push(format!("users {id} updated_at"));
+    }
+    changes
+}
+
+/// What a column of a user holds.
+pub fn now(user: &Person, field: &str) -> Value {
+    match field {
+        "username" => username(user).into(),
+        "mobile_number" => mobile_number(user).into(),
+        "email" => format!("{}@example.com", username(user)).into(),
+        "first_name" => "First".into(),
+        "last_name" => "Last".into(),
+        "gender" => "female".into(),
+        "is_active" => (!user.inactive).into(),
+        "is_staff" => user.staff.into(),
+        "is_admin" => user.admin.into(),
+        other => panic!("{other} is no column"),
+    }
+}
+
+/// All that goes with a user, into the bin or for good.
+fn gone(world: &World, id: i64, kept: bool) -> Vec<String> {
+    let user = &world.people[&id];
+    let mut changes = vec![format!("users {id} gone")];
+    changes.extend(user.groups.iter().map(|group| format!("memberships {id} {group} -")));
+    changes.extend(user.own.iter().map(|code| format!("user_permissions {id} {} -", permission(*code))));
+    let tokens = world.tokens.iter().filter(|token| token.owner == id);
+    changes.extend(tokens.map(|token| format!("tokens {} gone", token.id)));
+    changes.extend(kept.then(|| format!("deleted_users {id} new")));
+    changes
+}
+
+/// Into the bin, out of it, or away for good: all rights of the user are the actor's to deal in.
+fn move_user(world: &World, actor: &Actor, operation: &Operation, what: What, target: &Target) -> Judged {
+    let user = match what {
+        DeleteUser => existing(world, operation, target)?,
+        _ => {
+            let binned = target.user.and_then(|id| world.people.get(&id)).filter(|person| person.binned);
+            binned.ok_or(Refused(404))?
+        }
+    };
+    demand(is_admin(actor) || !user.admin)?;
+    demand(holds(actor, &world.rights_of(user)))?;
+    let id = user.id;
+    if what == DeleteUser {
+        demand(!user.admin || user.inactive || world.other_admins)?;
+        return Ok([gone(world, id, true), bystander(world, operation)].concat());
+    }
+    let mut changes = vec![format!("deleted_users {id} gone")];
+    if what == RestoreUser {
+        changes.push(format!("users {id} back"));
+        changes.extend(user.groups.iter().map(|group| format!("memberships {id} {group} +")));
+        changes.extend(user.own.iter().map(|code| format!("user_permissions {id} {} +", permission(*code))));
+    }
+    Ok(changes)
+}
+
+fn change_me(world: &World, actor: &Actor, body: &Body) -> Judged {
+    if body.contains_key("old_password") {
+        prove(body.get("old_password"))?;
+    }
+    keep_reserved(world, actor, body)?;
+    Ok(written(actor.person.as_ref().unwrap(), body))
+}
+
+fn change_my_password(world: &World, actor: &Actor, body: &Body) -> Judged {
+    prove(body.get("old_password"))?;
+    let (id, token) = (actor.person.as_ref().unwrap().id, actor.token.as_ref().unwrap().id);
+    let mut changes = vec![format!("users {id} password"), format!("users {id} updated_at")];
+    if body.get("sign_out_others") == Some(&Value::Bool(true)) {
+        let others = |other: &&Token| other.owner == id && other.kind == "sign_in" && other.id != token;
+        changes.extend(
+            world.tokens.iter().filter(others).map(|other| format!("tokens {} revoked_at", other.id)),
+        );
+    }
+    Ok(changes)
+}
+
+fn create_group(actor: &Actor, body: &Body) -> Judged {
+    let held = body.get("permissions").map(codes).unwrap_or_default();
+    demand(holds(actor, &held))?;
+    let mut changes = vec!["groups new".to_owned(), format!("groups new name={}", body["name"])];
+    let notes = body.get("notes").filter(|notes| !is_default("notes", notes));
+    changes.extend(notes.map(|notes| format!("groups new notes={notes}")));
+    changes.extend(held.iter().map(|code| format!("group_permissions new {} +", permission(*code))));
+    Ok(changes)
+}
+
+fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> Judged {
+    let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
+    let held = body.get("permissions").map_or_else(|| group.codes.clone(), codes);
+    if body.contains_key("name") || body.contains_key("permissions") {
+        demand(holds(actor, &group.codes))?;
+        demand(holds(actor, &held))?;
+    }
+    let id = group.id;
+    let mut changes = Vec::new();
+    let named = body.get("name").filter(|name| **name != group.name.as_str());
+    changes.extend(named.map(|name| format!("groups {id} name={name}")));
+    changes.extend(
+        body.get("notes").filter(|notes| **notes != "").map(|notes| format!("groups {id} notes={notes}")),
+    );
+    let told = |code: &i64, how: &str| format!("group_permissions {id} {} {how}", permission(*code));
+    changes.extend(held.difference(&group.codes).map(|code| told(code, "+")));
+    changes.extend(group.codes.difference(&held).map(|code| told(code, "-")));
+    if !changes.is_empty() {
+        changes.push(format!("groups {id} updated_at"));
+    }
+    Ok(changes)
+}
+
+/// A group takes its rights from its members when it goes.
+fn delete_group(world: &World, actor: &Actor, target: &Target) -> Judged {
+    let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
+    let id = group.id;
+    demand(holds(actor, &group.codes))?;
+    for member in world.members(id) {
+        demand(is_admin(actor) || (!member.admin && !is_self(actor, member.id)))?;
+    }
+    let mut changes = vec![format!("groups {id} gone")];
+    changes.extend(world.members(id).map(|member| format!("memberships {} {id} -", member.id)));
+    changes.extend(group.codes.iter().map(|code| format!("group_permissions {id} {} -", permission(*code))));
+    Ok(changes)
+}
+
+/// Whoever changes memberships changes nobody's beyond what they hold, no admin's, and not their own.
+fn change_members(world: &World, actor: &Actor, what: What, target: &Target, body: &Body) -> Judged {
+    let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
+    demand(holds(actor, &group.codes))?;
+    let mut changes = Vec::new();
+    for id in ids(&body["users"]) {
+        let user = world.people.get(&id).filter(|person| !person.binned).ok_or(Invalid("users"))?;
+        demand(is_admin(actor) || (!user.admin && !is_self(actor, id)))?;
+        let belongs = user.groups.contains(&group.id);
+        match what {
+            AddMembers if !belongs => changes.push(format!("memberships {id} {} +", group.id)),
+            RemoveMembers if belongs => changes.push(format!("memberships {id} {} -", group.id)),
+            _ => {}
+        }
+    }
+    Ok(changes)
+}
+
+/// Whose token it shall be; others' are for whoever holds all that they hold.
+fn owner<'w>(
+    world: &'w World,
+    actor: &Actor,
+    operation: &Operation,
+    target: &Target,
+) -> Result<&'w Person, Expect> {
+    if operation.path.contains("/me/") {
+        return Ok(&world.people[&actor.person.as_ref().unwrap().id]);
+    }
+    existing(world, operation, target)
+}
+
+fn may_act_as(world: &World, actor: &Actor, owner: &Person) -> Result<(), Expect> {
+    if is_self(actor, owner.id) {
+        return Ok(());
+    }
+    demand(is_admin(actor) || !owner.admin)?;
+    demand(holds(actor, &world.rights_of(owner)))
+}
+
+/// When a token shall end: never later than the one it is made with.
+fn end(actor: &Actor, asked: Option<&Value>, unasked: bool) -> Result<Option<String>, Expect> {
+    let maker_ends = actor.token.as_ref().is_some_and(|token| token.ends);
+    let end = match asked {
+        None if unasked => maker_ends.then(|| END.to_owned()),
+        None | Some(Value::Null) => None,
+        Some(at) => Some(at.as_str().unwrap().to_owned()),
+    };
+    match &end {
+        None if maker_ends => Err(Invalid("expires_at")),
+        Some(at) if maker_ends && at.as_str() > END => Err(Invalid("expires_at")),
+        _ => Ok(end),
+    }
+}
+
+fn issued(owner: i64, kind: &str, name: &str, end: Option<String>) -> Vec<String> {
+    let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
+    vec![format!("tokens new of={owner} kind={kind:?} name={name:?} end={end}")]
+}
+
+fn issue_token(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Judged {
+    let owner = owner(world, actor, operation, target)?;
+    may_act_as(world, actor, owner)?;
+    let end = end(actor, body.get("expires_at"), true)?;
+    Ok(issued(owner.id, "api", body["name"].as_str().unwrap(), end))
+}
+
+fn touch_token(
+    world: &World,
+    actor: &Actor,
+    operation: &Operation,
+    what: What,
+    target: &Target,
+    body: &Body,
+) -> Judged {
+    let owner = owner(world, actor, operation, target)?;
+    let of_owner = |token: &&Token| Some(token.id) == target.token && token.owner == owner.id;
+    let token = world.tokens.iter().find(of_owner).ok_or(Refused(404))?;
+    may_act_as(world, actor, owner)?;
+    let id = token.id;
+    if what == RevokeToken {
+        return Ok(if token.revoked { vec![] } else { vec![format!("tokens {id} revoked_at")] });
+    }
+    if token.revoked {
+        return Err(Invalid("non_field_errors"));
+    }
+    let lasts = token.ends.then(|| Value::from(END));
+    if what == RotateToken {
+        let end = end(actor, Some(&lasts.unwrap_or_default()), false)?;
+        let mut changes = issued(owner.id, "api", &token.name, end);
+        changes.push(match body.get("overlap_seconds").and_then(Value::as_i64) {
+            Some(1..) => format!("tokens {id} expires_at"),
+            _ => format!("tokens {id} revoked_at"),
+        });
+        return Ok(changes);
+    }
+    let mut changes = Vec::new();
+    changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
+    if let Some(asked) = body.get("expires_at") {
+        end(actor, Some(asked), false)?;
+        let differs = *asked != lasts.unwrap_or_default();
+        changes.extend(differs.then(|| format!("tokens {id} expires_at")));
+    }
+    Ok(changes)
+}
+
+fn sign_in(world: &World, body: &Body) -> Judged {
+    let name = body["username"].as_str().unwrap();
+    let known = world.people.values().find(|person| username(person) == name);
+    let known = known.filter(|person| !person.inactive && !person.binned && body["password"] == PASSWORD);
+    let id = known.ok_or(Invalid("non_field_errors"))?.id;
+    let mut changes = issued(id, "sign_in", "sign-in", Some("2025-09-02T00:00:00.000000Z".to_owned()));
+    changes.push(format!("users {id} last_login"));
+    Ok(changes)
+}
+
+fn sign_out(world: &World, actor: &Actor, body: &Body) -> Vec<String> {
+    let mine = actor.token.as_ref().unwrap();
+    let everywhere = body.get("everywhere") == Some(&Value::Bool(true));
+    let ends = |token: &&Token| {
+        token.id == mine.id || (everywhere && token.owner == mine.owner && token.kind == "sign_in")
+    };
+    world.tokens.iter().filter(ends).map(|token| format!("tokens {} revoked_at", token.id)).collect()
+}

@@ -1,0 +1,335 @@
+//! Who is there: people of every role, whom they act on, groups, and everybody's tokens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
+use wardroom::directory::model::{TokenKey, User, UserKey};
+use wardroom::directory::password::Password;
+
+use crate::support::site::{imported, imported_group, moment, operator};
+use crate::support::{Rows, Site};
+
+pub type Codes = BTreeSet<i64>;
+
+/// Every permission's code, in the order of their ids.
+pub const CODES: [i64; 14] =
+    [1201, 1202, 1203, 1204, 1221, 1222, 1223, 1224, 1231, 1232, 1233, 1234, 1242, 1252];
+/// What most actors lack.
+pub const RARE: i64 = 1242;
+/// The password of everybody.
+pub const PASSWORD: &str = "an unlikely pass phrase";
+/// Where ids begin, so that they are nobody else's.
+const FIRST: i64 = 1000;
+/// Their place in the list, added to this, is a group's id.
+const FIRST_GROUP: i64 = 100;
+
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    pub id: i64,
+    pub name: String,
+    pub staff: bool,
+    pub admin: bool,
+    pub inactive: bool,
+    /// The codes attached to them.
+    pub own: Codes,
+    pub groups: BTreeSet<i64>,
+    /// In the recycle bin.
+    pub binned: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub id: i64,
+    pub name: String,
+    pub codes: Codes,
+}
+
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub id: i64,
+    pub owner: i64,
+    pub name: String,
+    pub kind: &'static str,
+    pub key: String,
+    pub ends: bool,
+    pub revoked: bool,
+}
+
+/// Somebody's token as it is used: who acts.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub name: String,
+    /// Nobody, when there is none.
+    pub person: Option<Person>,
+    pub token: Option<Token>,
+    /// What the actor may do, by their own permissions and those of their groups.
+    pub rights: Codes,
+}
+
+pub struct World {
+    pub people: BTreeMap<i64, Person>,
+    pub groups: BTreeMap<i64, Group>,
+    pub tokens: Vec<Token>,
+    /// Those who act, and as whom.
+    roles: Vec<String>,
+    /// Users with a higher id are new.
+    pub last: i64,
+    /// Whether there are other admins than the one who acts.
+    pub other_admins: bool,
+}
+
+fn codes(codes: &[i64]) -> Codes {
+    codes.iter().copied().collect()
+}
+
+fn all_but(missing: &[i64]) -> Codes {
+    CODES.into_iter().filter(|code| !missing.contains(code)).collect()
+}
+
+/// The moment at which tokens that end do.
+pub const END: &str = "2025-09-01T20:00:00.000000Z";
+
+impl World {
+    /// Everybody as they shall be; nothing is written yet.
+    pub fn new() -> Self {
+        let mut world = Self {
+            people: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            tokens: Vec::new(),
+            roles: Vec::new(),
+            last: 0,
+            other_admins: true,
+        };
+        world.add_group("none", &[]);
+        world.add_group("mine", &[]);
+        world.add_group("admins", &[]);
+        world.add_group("rare", &[RARE]);
+        world.add_group("all", &CODES);
+        for code in CODES {
+            world.add_group(&code.to_string(), &[code]);
+        }
+        world.add_roles();
+        world.add_others();
+        world.add_binned();
+        world.add_tokens();
+        world
+    }
+
+    fn add_group(&mut self, name: &str, held: &[i64]) {
+        let id = FIRST_GROUP + i64::try_from(self.groups.len()).unwrap();
+        self.groups.insert(id, Group { id, name: name.to_owned(), codes: codes(held) });
+    }
+
+    fn add(&mut self, name: &str, groups: &[&str], person: Person) {
+        let id = FIRST + i64::try_from(self.people.len()).unwrap();
+        let groups = groups.iter().map(|group| self.group(group).id).collect();
+        self.people.insert(id, Person { id, name: name.to_owned(), groups, ..person });
+    }
+
+    /// Each role, and beside each a peer with the same rights.
+    fn add_roles(&mut self) {
+        let staff = |own: Codes| Person { staff: true, own, ..Person::default() };
+        let mut roles = vec![
+            ("plain".to_owned(), Person::default()),
+            ("plain with all".to_owned(), Person { own: codes(&CODES), ..Person::default() }),
+            ("inactive with all".to_owned(), Person { inactive: true, ..staff(codes(&CODES)) }),
+            ("staff".to_owned(), staff(Codes::new())),
+            ("staff with all".to_owned(), staff(codes(&CODES))),
+            ("staff without 1242".to_owned(), staff(all_but(&[RARE]))),
+            ("staff without 1203".to_owned(), staff(all_but(&[1203]))),
+            ("staff that cannot read".to_owned(), staff(all_but(&[1202, 1222, 1232]))),
+            ("admin".to_owned(), Person { admin: true, ..Person::default() }),
+        ];
+        for pair in [[1203, 1223], [1203, 1221], [1204, 1223], [1203, 1204], [1222, 1223], [1202, 1203]] {
+            roles.push((format!("staff with {} and {}", pair[0], pair[1]), staff(codes(&pair))));
+        }
+        roles.extend(CODES.map(|code| (format!("staff with {code}"), staff(codes(&[code])))));
+        for (name, person) in roles {
+            let groups: &[&str] = if person.admin { &["none"] } else { &["mine"] };
+            self.add(&format!("peer of {name}"), &[], person.clone());
+            self.add(&name, groups, person);
+            self.roles.push(name);
+        }
+        self.add("staff by group", &["all", "mine"], staff(Codes::new()));
+        self.roles.push("staff by group".to_owned());
+    }
+
+    /// People who are only acted on.
+    fn add_others(&mut self) {
+        let plain = Person::default;
+        let staff = |own: &[i64]| Person { staff: true, own: codes(own), ..plain() };
+        self.add("other plain", &[], plain());
+        self.add("bystander", &[], plain());
+        self.add("member", &["none"], plain());
+        self.add("weak staff", &[], staff(&[]));
+        self.add("strong", &[], staff(&[RARE]));
+        self.add("strong by group", &["rare"], staff(&[]));
+        self.add("strongest", &[], staff(&CODES));
+        self.add("dormant", &[], Person { own: codes(&[RARE]), ..plain() });
+        self.add("other admin", &["admins"], Person { admin: true, ..plain() });
+        self.add("other inactive", &["none"], Person { inactive: true, ..staff(&[]) });
+        for code in CODES {
+            self.add(&format!("ward {code}"), &[&code.to_string()], plain());
+        }
+    }
+
+    fn add_binned(&mut self) {
+        let binned = Person { binned: true, ..Person::default() };
+        self.add("deleted plain", &["none"], binned.clone());
+        self.add("deleted strong", &[], Person { own: codes(&[RARE]), staff: true, ..binned.clone() });
+        self.add("deleted by group", &["rare"], Person { staff: true, ..binned.clone() });
+        self.add("deleted admin", &[], Person { admin: true, ..binned });
+    }
+
+    /// Everybody has one that was issued and one that a sign-in made; some have more.
+    fn add_tokens(&mut self) {
+        for person in self.people.values() {
+            let mut kinds = vec![("api", false, false), ("sign_in", true, false)];
+            if ["staff with all", "admin", "other plain", "strong"].contains(&person.name.as_str()) {
+                kinds.push(("api", false, true));
+            }
+            for (kind, ends, revoked) in kinds {
+                let number = self.tokens.len() + 0xabc_0000;
+                let (name, key) = (format!("matrix {number}"), format!("{number:040x}"));
+                self.tokens.push(Token { id: 0, owner: person.id, name, kind, key, ends, revoked });
+            }
+        }
+    }
+
+    /// Writes everybody into a site's database.
+    pub async fn settle(&mut self, site: &Site, rows: &Rows) {
+        let known = rows.texts("SELECT CAST(code AS TEXT) FROM permissions ORDER BY id").await;
+        assert_eq!(known, CODES.map(|code| code.to_string()), "a permission that no role here has");
+        let users =
+            self.people.values().map(|person| ImportedUser { user: user(person), password: "!".into() });
+        let groups = self.groups.values().map(|group| imported_group(group.id, &group.name));
+        let tokens = self.tokens.iter().map(|token| ImportedToken {
+            user_id: token.owner.try_into().unwrap(),
+            name: token.name.clone(),
+            key: TokenKey::imported(token.key.clone()),
+            created_at: moment("2025-08-01T00:00:00Z"),
+            expires_at: token.ends.then(|| moment(END)),
+        });
+        let records = Records { groups: groups.collect(), users: users.collect(), tokens: tokens.collect() };
+        site.directory().import(&operator(), records).await.unwrap();
+        let one = self.person("other plain").id;
+        let key = |id: i64| UserKey::Id(id.try_into().unwrap());
+        site.directory().set_password(&operator(), &key(one), Password::new(PASSWORD.into())).await.unwrap();
+        rows.run(&self.rest(one)).await;
+        for binned in self.people.values().filter(|person| person.binned) {
+            site.directory().delete_user(&operator(), &key(binned.id)).await.unwrap();
+        }
+        self.tokens.retain(|token| !self.people[&token.owner].binned);
+        let ids = rows.texts("SELECT id || ' ' || name FROM tokens WHERE name LIKE 'matrix %'").await;
+        for line in ids {
+            let (id, name) = line.split_once(' ').unwrap();
+            self.tokens.iter_mut().find(|token| token.name == name).unwrap().id = id.parse().unwrap();
+        }
+        self.last = *self.people.keys().max().unwrap();
+        rows.keep().await;
+    }
+
+    /// What an import does not bring.
+    fn rest(&self, password_of: i64) -> String {
+        let mut steps = Vec::new();
+        for (table, column, id, codes) in
+            self.people.values().map(|person| ("user_permissions", "user_id", person.id, &person.own)).chain(
+                self.groups.values().map(|group| ("group_permissions", "group_id", group.id, &group.codes)),
+            )
+        {
+            for code in codes {
+                let permission = permission(*code);
+                steps.push(format!(
+                    "INSERT INTO {table} ({column}, permission_id) VALUES ({id}, {permission})"
+                ));
+            }
+        }
+        steps.push(format!(
+            "UPDATE users SET updated_at = created_at, password = (SELECT password FROM users WHERE id = {password_of}) \
+             WHERE id >= {FIRST}"
+        ));
+        for token in &self.tokens {
+            let revoked = if token.revoked { "created_at" } else { "NULL" };
+            steps.push(format!(
+                "UPDATE tokens SET kind = '{}', revoked_at = {revoked} WHERE name = '{}'",
+                token.kind, token.name
+            ));
+        }
+        steps.join("; ")
+    }
+
+    pub fn person(&self, name: &str) -> &Person {
+        self.people.values().find(|person| person.name == name).unwrap_or_else(|| panic!("nobody is {name}"))
+    }
+
+    pub fn group(&self, name: &str) -> &Group {
+        self.groups.values().find(|group| group.name == name).unwrap_or_else(|| panic!("no group is {name}"))
+    }
+
+    pub fn members(&self, group: i64) -> impl Iterator<Item = &Person> {
+        self.people.values().filter(move |person| !person.binned && person.groups.contains(&group))
+    }
+
+    /// All that somebody with these permissions and groups may do.
+    pub fn rights(&self, own: &Codes, groups: &BTreeSet<i64>) -> Codes {
+        let by_groups =
+            groups.iter().filter_map(|group| self.groups.get(group)).flat_map(|group| &group.codes);
+        own.iter().chain(by_groups).copied().collect()
+    }
+
+    pub fn rights_of(&self, person: &Person) -> Codes {
+        self.rights(&person.own, &person.groups)
+    }
+
+    /// A token of somebody's, by its kind and whether it is revoked.
+    pub fn token(&self, owner: i64, kind: &str, revoked: bool) -> Option<&Token> {
+        self.tokens
+            .iter()
+            .find(|token| token.owner == owner && token.kind == kind && token.revoked == revoked)
+    }
+
+    /// Somebody with one of their tokens.
+    pub fn actor(&self, name: &str, kind: &str) -> Actor {
+        let person = self.person(name).clone();
+        let token = self.token(person.id, kind, false).cloned();
+        let label = if kind == "api" { name.to_owned() } else { format!("{name}, signed in") };
+        Actor { name: label, rights: self.rights_of(&person), person: Some(person), token }
+    }
+
+    /// Everybody who acts, with a token that was issued to them.
+    pub fn actors(&self) -> Vec<Actor> {
+        let nobody = Actor { name: "nobody".to_owned(), person: None, token: None, rights: Codes::new() };
+        let each = self.roles.iter().map(|role| self.actor(role, "api"));
+        std::iter::once(nobody).chain(each).collect()
+    }
+}
+
+/// The id of a permission by its code.
+pub fn permission(code: i64) -> i64 {
+    let place = CODES.iter().position(|known| *known == code).unwrap();
+    i64::try_from(place).unwrap() + 1
+}
+
+fn user(person: &Person) -> User {
+    let name = username(person);
+    User {
+        mobile_number: Some(mobile_number(person)),
+        email: Some(format!("{name}@example.com")),
+        first_name: "First".into(),
+        last_name: "Last".into(),
+        gender: Some("female".into()),
+        is_staff: person.staff,
+        is_admin: person.admin,
+        is_active: !person.inactive,
+        groups: person.groups.iter().map(|group| (*group).try_into().unwrap()).collect(),
+        ..imported(person.id, &name)
+    }
+}
+
+pub fn username(person: &Person) -> String {
+    format!("m.{}", person.name.replace(' ', "."))
+}
+
+pub fn mobile_number(person: &Person) -> String {
+    format!("+49 711 {}", person.id)
+}

@@ -1,0 +1,494 @@
+//! A request that has begun outlives nothing: who asks is decided by what is so when it is done, not by what was so when
+//! its head arrived.
+//!
+//! Every writing operation of the document is parked and let go after each of the events that take a caller's rights.
+//! There are two places to park at. *At the body*: the last byte is held back. What has no body is done as soon as its
+//! head is there, so nothing can come between; that is tried, too. *At the writer*: the whole request is sent while
+//! somebody else holds the database's write lock, so that the event lies between the look at the token and the
+//! transaction. Nothing has its body there; that reaches every operation.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
+use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
+use wardroom::directory::model::{TokenKey, User, UserKey};
+use wardroom::directory::password::Password;
+use wardroom::http::api;
+use wardroom::telemetry::OutcomeLabels;
+
+use crate::support::site::{imported, imported_group, operator, person};
+use crate::support::{Answer, Backend, Rows, Site, both};
+
+const HOUR: Duration = Duration::from_hours(1);
+const PASSWORD: &str = "an unlikely pass phrase";
+
+/// Each writing operation with a body that does something. `{n}` is a number of its own, `{self}` who asks, `{target}`
+/// somebody else.
+const PARKED: &[(&str, &str)] = &[
+    ("users_me_update", r#"{"first_name": "Late"}"#),
+    (
+        "users_me_password",
+        r#"{"old_password": "an unlikely pass phrase", "new_password": "another unlikely phrase"}"#,
+    ),
+    ("me_tokens_create", r#"{"name": "late"}"#),
+    ("me_tokens_update", r#"{"name": "late"}"#),
+    ("me_tokens_revoke", ""),
+    ("me_tokens_rotate", r#"{"overlap_seconds": 60}"#),
+    ("users_create", r#"{"username": "late{n}"}"#),
+    ("users_update", r#"{"is_admin": true}"#),
+    ("users_replace", r#"{"username": "late{n}"}"#),
+    ("users_destroy", ""),
+    ("users_bulk_create", r#"{"users": [{"username": "late{n}"}]}"#),
+    ("users_bulk_update", r#"{"users": [{"id": {target}, "first_name": "Late"}]}"#),
+    ("users_bulk_destroy", r#"{"users": [{target}]}"#),
+    ("users_deleted_restore", ""),
+    ("users_deleted_purge", ""),
+    ("users_tokens_create", r#"{"name": "late"}"#),
+    ("users_tokens_update", r#"{"name": "late"}"#),
+    ("users_tokens_revoke", ""),
+    ("users_tokens_rotate", r#"{"overlap_seconds": 60}"#),
+    ("groups_create", r#"{"name": "Late {n}"}"#),
+    ("groups_update", r#"{"notes": "Late"}"#),
+    ("groups_replace", r#"{"name": "Late {n}"}"#),
+    ("groups_destroy", ""),
+    ("groups_members_add", r#"{"users": [{target}]}"#),
+    ("groups_members_remove", r#"{"users": [{target}]}"#),
+    ("auth_sign_out", r#"{"everywhere": true}"#),
+];
+
+/// Done for nobody who has a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`.
+const NOT_BY_TOKEN: &[&str] = &["auth_password_sign_in"];
+
+/// Every writing operation of the document: its id, method and path.
+static WRITING: LazyLock<Vec<(String, String, String)>> = LazyLock::new(|| {
+    let document = serde_json::to_value(api::document()).unwrap();
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if ["post", "put", "patch", "delete"].contains(&method.as_str()) {
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                found.push((id, method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+    found
+});
+
+#[test]
+fn every_writing_operation_is_parked() {
+    let documented: BTreeSet<_> = WRITING.iter().map(|(id, ..)| id.clone()).collect();
+    let parked = PARKED.iter().map(|(id, _)| *id).chain(NOT_BY_TOKEN.iter().copied());
+    assert_eq!(parked.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
+}
+
+/// What takes somebody's rights away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// Nothing happens: then everything succeeds, or the rest would prove nothing.
+    Nothing,
+    TokenRevoked,
+    TokenEnded,
+    OwnerDemoted,
+    OwnerDeactivated,
+    OwnerDeleted,
+    /// Staff, whose permissions are taken away.
+    RightsTaken,
+}
+
+use Event::{Nothing, OwnerDeactivated, OwnerDeleted, OwnerDemoted, RightsTaken, TokenEnded, TokenRevoked};
+
+impl Event {
+    /// The status of whatever comes afterwards.
+    fn status(self) -> u16 {
+        if [OwnerDemoted, RightsTaken].contains(&self) { 403 } else { 401 }
+    }
+
+    /// Whether it leaves a person the right to this.
+    fn leaves(self, operation: &str) -> bool {
+        let own = operation.contains("me_") || operation == "auth_sign_out";
+        self == Nothing
+            || (self == RightsTaken && own)
+            || (self == OwnerDemoted && operation == "auth_sign_out")
+    }
+
+    fn statements(self, owners: &str, now: i64) -> String {
+        match self {
+            Nothing | TokenEnded => "SELECT 1".to_owned(),
+            TokenRevoked => format!(
+                "UPDATE tokens SET revoked_at = {now} WHERE user_id IN ({owners}) AND name = 'calling'"
+            ),
+            OwnerDemoted => {
+                format!("UPDATE users SET is_admin = FALSE, is_staff = FALSE WHERE id IN ({owners})")
+            }
+            OwnerDeactivated => format!("UPDATE users SET is_active = FALSE WHERE id IN ({owners})"),
+            OwnerDeleted => format!("DELETE FROM users WHERE id IN ({owners})"),
+            RightsTaken => format!("DELETE FROM user_permissions WHERE user_id IN ({owners})"),
+        }
+    }
+}
+
+/// One operation with all that it needs to itself: who asks, and on what.
+struct Lot {
+    operation: String,
+    owner: i64,
+    head: String,
+    body: String,
+}
+
+/// Makes each operation's people, groups and tokens; the calling tokens end after an hour.
+async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
+    let (mut records, mut binned, mut gifts) = (Records::default(), Vec::new(), Vec::new());
+    let now = site.clock.now();
+    for number in (first..).take(PARKED.len()) {
+        let [owner, target, deleted] = people(number);
+        let staff = event == RightsTaken;
+        let who = User { is_staff: true, is_admin: !staff, ..imported(owner, &format!("owner{number}")) };
+        let other = User {
+            groups: vec![group(number).try_into().unwrap()],
+            ..imported(target, &format!("target{number}"))
+        };
+        let user = |user| ImportedUser { user, password: "!".into() };
+        records.users.extend([user(who), user(other), user(imported(deleted, &format!("deleted{number}")))]);
+        records.groups.push(imported_group(group(number), &format!("Group {number}")));
+        for (place, (user, name)) in
+            [(owner, "calling"), (owner, "second"), (target, "second")].into_iter().enumerate()
+        {
+            records.tokens.push(ImportedToken {
+                user_id: user.try_into().unwrap(),
+                name: name.into(),
+                key: TokenKey::imported(key(number, place)),
+                created_at: now,
+                expires_at: Some(now.plus(if name == "calling" { HOUR } else { HOUR / 2 }).unwrap()),
+            });
+        }
+        binned.push(deleted.try_into().unwrap());
+        gifts.extend(
+            staff.then(|| format!("INSERT INTO user_permissions SELECT {owner}, id FROM permissions")),
+        );
+        gifts.push(format!(
+            "UPDATE users SET password = (SELECT password FROM users WHERE id = {}) WHERE id = {owner}",
+            site.staff.id
+        ));
+    }
+    site.directory().import(&operator(), records).await.unwrap();
+    site.directory().delete_users(&operator(), binned).await.unwrap();
+    rows.run(&gifts.join("; ")).await;
+    let mut lots = Vec::new();
+    for (number, (operation, body)) in (first..).zip(PARKED) {
+        lots.push(lot(rows, event, number, operation, body).await);
+    }
+    lots
+}
+
+fn people(number: i64) -> [i64; 3] {
+    [0, 1, 2].map(|place| 10_000 + number * 3 + place)
+}
+
+fn group(number: i64) -> i64 {
+    10_000 + number
+}
+
+fn key(number: i64, place: usize) -> String {
+    format!("{:040x}", 0x0dd0_0000 + number * 4 + i64::try_from(place).unwrap())
+}
+
+async fn lot(rows: &Rows, event: Event, number: i64, operation: &str, body: &str) -> Lot {
+    let (_, method, path) = WRITING.iter().find(|(id, ..)| id == operation).unwrap();
+    let [owner, target, deleted] = people(number);
+    // An admin makes themselves one again; of whoever is none somebody else is changed.
+    let raises = operation == "users_update" && event != RightsTaken;
+    let body = if operation == "users_update" && !raises { r#"{"first_name": "Late"}"# } else { body };
+    let of = if path.contains("/me/") { owner } else { target };
+    let token = format!("SELECT CAST(id AS TEXT) FROM tokens WHERE user_id = {of} AND name = 'second'");
+    let token = rows.texts(&token).await.remove(0);
+    let id = match path.as_str() {
+        path if path.contains("/groups/") => group(number),
+        path if path.contains("/deleted/") => deleted,
+        _ if raises => owner,
+        _ => target,
+    };
+    let path = path.replace("{id}", &id.to_string()).replace("{token}", &token);
+    let body = body.replace("{n}", &number.to_string()).replace("{target}", &target.to_string());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Token {}\r\n",
+        key(number, 0)
+    );
+    if !body.is_empty() {
+        write!(head, "Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()).unwrap();
+    }
+    Lot { operation: operation.to_owned(), owner, head, body }
+}
+
+/// A request that is on its way.
+enum Parked {
+    /// Its answer is still to come, once this has been sent.
+    Waiting(BufReader<TcpStream>, Vec<u8>),
+    /// It was answered already.
+    Answered(Answer),
+}
+
+impl Lot {
+    /// Sends all but the last byte, and waits until the server asks for the body. What reads none is answered.
+    async fn park_at_body(&self, site: &Site) -> Parked {
+        let mut stream = BufReader::new(TcpStream::connect(site.address).await.unwrap());
+        let held_back = if self.body.is_empty() { "Content-Length: 1\r\n" } else { "" };
+        let head = format!("{}{held_back}Expect: 100-continue\r\n\r\n", self.head);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        if !line.starts_with("HTTP/1.1 100 ") {
+            let mut rest = line.into_bytes();
+            stream.read_to_end(&mut rest).await.unwrap();
+            return Parked::Answered(Answer::parse(&rest));
+        }
+        while line != "\r\n" {
+            line.clear();
+            stream.read_line(&mut line).await.unwrap();
+        }
+        let body = if self.body.is_empty() { b"x" } else { self.body.as_bytes() };
+        let (last, before) = body.split_last().unwrap();
+        stream.write_all(before).await.unwrap();
+        Parked::Waiting(stream, vec![*last])
+    }
+
+    /// Sends everything, and waits until the server has looked at the token.
+    async fn park_at_writer(&self, site: &Site) -> Parked {
+        let looked_at = || {
+            let accepted = OutcomeLabels { outcome: "accepted" };
+            site.app.metrics().authentications.get_or_create(&accepted).get()
+        };
+        let before = looked_at();
+        let mut stream = BufReader::new(TcpStream::connect(site.address).await.unwrap());
+        stream.write_all(format!("{}\r\n{}", self.head, self.body).as_bytes()).await.unwrap();
+        while looked_at() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Parked::Waiting(stream, vec![])
+    }
+
+    /// The same request, sent whole now.
+    async fn anew(&self, site: &Site) -> Answer {
+        let request = format!("{}\r\n{}", self.head, self.body);
+        Answer::parse(&crate::support::client::exchange(site.address, request.as_bytes()).await)
+    }
+}
+
+impl Parked {
+    async fn let_go(self) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Waiting(mut stream, rest) => {
+                stream.write_all(&rest).await.unwrap();
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer).await.unwrap();
+                Answer::parse(&answer)
+            }
+        }
+    }
+}
+
+/// Takes the lock that whoever writes has to have, until the transaction ends.
+async fn take_write_lock(backend: Backend, rows: &Rows) {
+    rows.run(match backend {
+        Backend::Sqlite => "BEGIN IMMEDIATE",
+        Backend::Postgres => "BEGIN; SELECT pg_advisory_xact_lock(6283734521)",
+    })
+    .await;
+}
+
+/// Lets the event happen, and shows all rows as they are then.
+async fn happen(site: &Site, rows: &Rows, event: Event, lots: &[Lot]) -> String {
+    let owners: Vec<_> = lots.iter().map(|lot| lot.owner.to_string()).collect();
+    rows.run(&event.statements(&owners.join(", "), site.clock.now().as_micros())).await;
+    if event == TokenEnded {
+        site.clock.set(site.clock.now().plus(HOUR).unwrap());
+    }
+    rows.all().await
+}
+
+/// What was answered after an event, and whether that is what is answered to the same request now.
+async fn judge(site: &Site, event: Event, lot: &Lot, answer: &Answer, faults: &mut Vec<String>) {
+    if event.leaves(&lot.operation) {
+        if answer.status >= 300 {
+            faults.push(format!("{event:?}: {}: {answer}", lot.operation));
+        }
+        return;
+    }
+    let anew = lot.anew(site).await;
+    // A call on many says for which of them it was refused, once it has come to that.
+    let told = answer.to_string().replace("users: item 0: ", "");
+    if (answer.status, told) != (event.status(), anew.to_string()) {
+        faults.push(format!("{event:?}: {}: {answer}; who comes now gets {anew}", lot.operation));
+    }
+}
+
+/// Rows that are there now and were not before, and the other way round.
+fn difference(before: &str, after: &str) -> String {
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.lines().collect(), after.lines().collect());
+    let lines = new.difference(&old).map(|line| format!("+ {line}"));
+    lines.chain(old.difference(&new).map(|line| format!("- {line}"))).collect::<Vec<_>>().join("\n")
+}
+
+/// Parks everything at one place, lets the event happen, and lets everything go.
+async fn trial(site: &Site, rows: &Rows, event: Event, at_writer: bool, first: i64) -> Vec<String> {
+    let mut lots = lots(site, rows, event, first).await;
+    if event != Nothing {
+        lots.retain(|lot| !event.leaves(&lot.operation));
+    }
+    let (mut parked, mut faults) = (Vec::new(), Vec::new());
+    if at_writer {
+        take_write_lock(site.backend(), rows).await;
+    }
+    for lot in &lots {
+        let state = if at_writer { lot.park_at_writer(site).await } else { lot.park_at_body(site).await };
+        parked.push(state);
+    }
+    let before = happen(site, rows, event, &lots).await;
+    if at_writer {
+        rows.run("COMMIT").await;
+    }
+    let mut answers = Vec::new();
+    for (lot, state) in lots.iter().zip(parked) {
+        match state {
+            // It was done before the event, as its body is nothing to wait for.
+            Parked::Answered(answer) => assert!(
+                lot.body.is_empty() && answer.status < 300,
+                "{event:?}: {} was answered before its body: {answer}",
+                lot.operation
+            ),
+            waiting => answers.push((lot, waiting.let_go().await)),
+        }
+    }
+    let after = rows.all().await;
+    for (lot, answer) in &answers {
+        judge(site, event, lot, answer, &mut faults).await;
+    }
+    if event != Nothing && before != after {
+        faults.push(format!("{event:?}: what was let go has changed:\n{}", difference(&before, &after)));
+    }
+    faults
+}
+
+const EVENTS: [Event; 7] =
+    [Nothing, TokenRevoked, TokenEnded, OwnerDemoted, OwnerDeactivated, OwnerDeleted, RightsTaken];
+
+async fn every_event(backend: Backend, at_writer: bool) {
+    // Nobody loses patience on a slow machine.
+    let site = Site::with_directory(backend, |settings| settings.patience = Duration::from_secs(60)).await;
+    let rows = Rows::of(&site.database).await;
+    give_password(&site, site.staff.id).await;
+    let mut faults = Vec::new();
+    for (place, event) in (0..).zip(EVENTS) {
+        faults.extend(trial(&site, &rows, event, at_writer, place * 100).await);
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+async fn give_password(site: &Site, id: i64) {
+    let key = UserKey::Id(id.try_into().unwrap());
+    site.directory().set_password(&operator(), &key, Password::new(PASSWORD.into())).await.unwrap();
+}
+
+both! {
+    async fn finding_02_whoever_holds_back_a_byte_is_decided_by_what_is_so_then(backend: Backend) {
+        every_event(backend, false).await;
+    }
+}
+
+both! {
+    async fn finding_02_whoever_waits_for_the_writer_is_decided_in_the_transaction(backend: Backend) {
+        every_event(backend, true).await;
+    }
+}
+
+both! {
+    /// A sign-in is nobody's before its password was right; what then counts is the account as it is.
+    async fn finding_02_a_parked_sign_in_is_decided_at_its_end(backend: Backend) {
+        let site = Site::start(backend).await;
+        let rows = Rows::of(&site.database).await;
+        for (place, event) in (0..).zip([Nothing, OwnerDeactivated, OwnerDeleted]) {
+            let somebody = person(site.directory(), &format!("somebody{place}"), |_| {}).await;
+            give_password(&site, somebody.id).await;
+            let body = format!(r#"{{"username": "somebody{place}", "password": "{PASSWORD}"}}"#);
+            let head = format!(
+                "POST /api/users/auth/pwd/signin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+            let lot = Lot { operation: "auth_password_sign_in".into(), owner: somebody.id, head, body };
+            let Parked::Waiting(stream, rest) = lot.park_at_body(&site).await else { panic!("it was answered") };
+            let before = happen(&site, &rows, event, std::slice::from_ref(&lot)).await;
+            let answer = Parked::Waiting(stream, rest).let_go().await;
+            assert_eq!(answer.status, if event == Nothing { 200 } else { 400 }, "{event:?}: {answer}");
+            assert_eq!(event != Nothing, before == rows.all().await, "{event:?}");
+        }
+    }
+}
+
+/// Events of the trail with a long text each, so that an export is much longer than what is in buffers on its way.
+async fn fill_trail(rows: &Rows, backend: Backend, count: i64) {
+    let columns =
+        "at, actor_kind, actor_name, action, object_kind, object_name, changes, previous_hash, hash";
+    let (series, hash) = match backend {
+        Backend::Sqlite => (
+            format!(
+                "(WITH RECURSIVE every (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM every WHERE n < {count}) SELECT n FROM every)"
+            ),
+            "zeroblob(32)",
+        ),
+        Backend::Postgres => {
+            (format!("generate_series(1, {count}) every (n)"), "decode(repeat('00', 32), 'hex')")
+        }
+    };
+    let long = format!("{{\"x\": \"{}\"}}", "x".repeat(8000));
+    rows.run(&format!(
+        "INSERT INTO audit_events ({columns}) SELECT n, 'operator', 'test', 'filled', 'directory', '', '{long}', {hash}, {hash} FROM {series}"
+    ))
+    .await;
+}
+
+/// The events of an export, as far as it came, and whether it came to its end.
+struct Export(TcpStream, Vec<u8>);
+
+impl Export {
+    /// Asks, and reads no more than the beginning.
+    async fn begin(site: &Site, key: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        let mut stream = socket.connect(site.address).await.unwrap();
+        let request = format!(
+            "GET /api/users/audit/export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Token {key}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut begun = vec![0; 20_000];
+        stream.read_exact(&mut begun).await.unwrap();
+        Self(stream, begun)
+    }
+
+    async fn read(mut self) -> (usize, bool) {
+        // A connection that is cut off may say so or just end.
+        let _ = self.0.read_to_end(&mut self.1).await;
+        let text = String::from_utf8(self.1).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{}", &text[..100]);
+        (text.matches("\"filled\"").count(), text.ends_with("0\r\n\r\n"))
+    }
+}
+
+both! {
+    /// A long read asks again on its way: it ends when its token does.
+    async fn finding_02_an_export_ends_with_its_token(backend: Backend) {
+        const FILLED: i64 = 3000;
+        let site = Site::start(backend).await;
+        let rows = Rows::of(&site.database).await;
+        fill_trail(&rows, backend, FILLED).await;
+        for (place, event) in (0..).zip(EVENTS) {
+            let lots = lots(&site, &rows, event, place * 100).await;
+            let export = Export::begin(&site, &key(place * 100, 0)).await;
+            happen(&site, &rows, event, &lots[..1]).await;
+            let (count, ended) = export.read().await;
+            assert_eq!((i64::try_from(count).unwrap() == FILLED, ended), (event == Nothing, event == Nothing), "{event:?}: {count} events");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! All rows of a database as one text, by a connection that is kept: for comparing before and after, and for putting
+//! back what was.
+
+use tokio_postgres::NoTls;
+use wardroom::directory::Location;
+
+use super::Database;
+
+/// What writing about something leaves behind whoever asks: the audit trail, counts of attempts and requests, the
+/// feed of changes, the search index. Any other table is compared, one that a later migration makes, too.
+const NOT_COMPARED: [&str; 6] =
+    ["audit_events", "attempts", "known_addresses", "rate_counts", "identity_changes", "schema_migrations"];
+
+/// A connection of its own, with the statements that read and restore every table.
+pub struct Rows {
+    link: Link,
+    /// Those that others refer to come first.
+    tables: Vec<Table>,
+    select: String,
+    /// SQLite's number for what others have written.
+    version: i64,
+}
+
+/// A table with the statements that make it as it was kept: they take away what is new, and write anew what is gone
+/// or different.
+struct Table {
+    name: String,
+    clear: String,
+    fill: String,
+}
+
+enum Link {
+    Sqlite(Box<rusqlite::Connection>),
+    Postgres(tokio_postgres::Client),
+}
+
+impl Rows {
+    pub async fn of(database: &Database) -> Self {
+        let link = match &database.location {
+            Location::Sqlite(directory) => {
+                let connection = rusqlite::Connection::open(directory.join("wardroom.db")).unwrap();
+                connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF").unwrap();
+                Link::Sqlite(Box::new(connection))
+            }
+            Location::Postgres(url) => {
+                let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+                tokio::spawn(connection);
+                client.batch_execute("SET synchronous_commit = off").await.unwrap();
+                Link::Postgres(client)
+            }
+        };
+        let mut rows = Self { link, tables: Vec::new(), select: String::new(), version: 0 };
+        rows.learn().await;
+        rows
+    }
+
+    async fn learn(&mut self) {
+        let tables = match self.link {
+            Link::Sqlite(_) => {
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+                 AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'users_search%'"
+            }
+            Link::Postgres(_) => {
+                "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' \
+                 AND table_name NOT LIKE 'users_search%'"
+            }
+        };
+        let mut tables = self.texts(tables).await;
+        tables.retain(|table| !NOT_COMPARED.contains(&table.as_str()));
+        let refers = |table: &str| !["users", "groups", "permissions"].contains(&table);
+        tables.sort_by_key(|table| (refers(table), table.clone()));
+        assert!(tables.len() >= 8, "{tables:?}");
+        let mut parts = Vec::new();
+        for table in tables {
+            let (key, columns, line) = self.of_table(&table).await;
+            parts.push(format!("SELECT '{table} ' || {line} AS line FROM {table} t"));
+            self.tables.push(Table::new(&table, &key, &columns));
+        }
+        let parts = parts.join(" UNION ALL ");
+        self.select = match self.link {
+            Link::Sqlite(_) => format!("SELECT group_concat(line, char(10)) FROM ({parts} ORDER BY 1)"),
+            Link::Postgres(_) => {
+                format!("SELECT string_agg(line, E'\\n' ORDER BY line COLLATE \"C\") FROM ({parts}) every")
+            }
+        };
+    }
+
+    /// The primary key of a table, its columns, and the expression that makes one text of a row.
+    async fn of_table(&self, table: &str) -> (Vec<String>, Vec<String>, String) {
+        let (key, columns) = match self.link {
+            Link::Sqlite(_) => (
+                format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk"),
+                format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"),
+            ),
+            Link::Postgres(_) => (
+                format!(
+                    "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a \
+                     ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
+                     WHERE i.indrelid = '{table}'::regclass AND i.indisprimary ORDER BY a.attnum"
+                ),
+                format!(
+                    "SELECT column_name::text FROM information_schema.columns \
+                     WHERE table_schema = 'public' AND table_name = '{table}' ORDER BY ordinal_position"
+                ),
+            ),
+        };
+        let (key, columns) = (self.texts(&key).await, self.texts(&columns).await);
+        let line = match self.link {
+            Link::Sqlite(_) => {
+                let blobs = format!("SELECT name FROM pragma_table_info('{table}') WHERE type = 'BLOB'");
+                let blobs = self.texts(&blobs).await;
+                let value = |column: &String| {
+                    let value =
+                        if blobs.contains(column) { format!("hex({column})") } else { column.clone() };
+                    format!("'{column}', {value}")
+                };
+                format!("json_object({})", columns.iter().map(value).collect::<Vec<_>>().join(", "))
+            }
+            Link::Postgres(_) => "row_to_json(t)::text".to_owned(),
+        };
+        (key, columns, line)
+    }
+
+    /// One text out of each row of a statement.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        match &self.link {
+            Link::Sqlite(connection) => {
+                let mut statement = connection.prepare_cached(query).unwrap();
+                statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            Link::Postgres(client) => {
+                client.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+            }
+        }
+    }
+
+    /// Runs statements behind the program's back.
+    pub async fn run(&self, statements: &str) {
+        match &self.link {
+            Link::Sqlite(connection) => connection.execute_batch(statements).unwrap(),
+            Link::Postgres(client) => client.batch_execute(statements).await.unwrap(),
+        }
+    }
+
+    /// Every row there is: a line each, its table and then its columns as JSON, in the order of the bytes.
+    pub async fn all(&self) -> String {
+        self.texts(&self.select).await.remove(0)
+    }
+
+    /// Whether anybody else may have written anything since this was asked last; PostgreSQL does not say.
+    pub fn may_be_written(&mut self) -> bool {
+        let Link::Sqlite(connection) = &self.link else { return true };
+        let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
+        std::mem::replace(&mut self.version, version) != version
+    }
+
+    /// Remembers what is there now, for [`Rows::put_back`].
+    pub async fn keep(&self) {
+        for Table { name, .. } in &self.tables {
+            let again = format!("DROP TABLE IF EXISTS kept_{name}");
+            self.run(&format!("{again}; CREATE TEMP TABLE kept_{name} AS SELECT * FROM {name}")).await;
+        }
+    }
+
+    /// Makes some tables as they were kept.
+    pub async fn put_back(&self, changed: impl Fn(&str) -> bool) {
+        let mut steps = vec!["BEGIN"];
+        let changed: Vec<_> = self.tables.iter().filter(|table| changed(&table.name)).collect();
+        steps.extend(changed.iter().map(|table| table.clear.as_str()));
+        steps.extend(changed.iter().map(|table| table.fill.as_str()));
+        // Triggers have counted the members who came back, too.
+        let count = "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id) \
+                     WHERE users_count <> (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)";
+        steps.extend(changed.iter().any(|table| table.name == "memberships").then_some(count));
+        steps.extend(["DELETE FROM attempts", "COMMIT"]);
+        match &self.link {
+            Link::Sqlite(connection) => {
+                for step in steps {
+                    connection.prepare_cached(step).unwrap().execute([]).unwrap();
+                }
+            }
+            Link::Postgres(client) => client.batch_execute(&steps.join("; ")).await.unwrap(),
+        }
+    }
+}
+
+impl Table {
+    fn new(name: &str, key: &[String], columns: &[String]) -> Self {
+        let (keys, all) = (key.join(", "), columns.join(", "));
+        let clear = format!("DELETE FROM {name} WHERE ({keys}) NOT IN (SELECT {keys} FROM kept_{name})");
+        let rest: Vec<_> = columns.iter().filter(|column| !key.contains(column)).collect();
+        let set: Vec<_> = rest.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        let otherwise =
+            if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
+        let other = format!("SELECT {all} FROM kept_{name} EXCEPT SELECT {all} FROM {name}");
+        // SQLite would take ON for a join's without a WHERE.
+        let fill = format!(
+            "INSERT INTO {name} ({all}) SELECT {all} FROM ({other}) other WHERE TRUE \
+             ON CONFLICT ({keys}) DO {otherwise}"
+        );
+        Self { name: name.to_owned(), clear, fill }
+    }
+}
