@@ -42,3 +42,5 @@ mod moving;
 mod outages;
 mod pinned;
 mod process;
+mod restore;
+mod restore_hostile;
