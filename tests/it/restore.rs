@@ -117,7 +117,14 @@ impl Scene {
     fn restore(&self, flags: &[&str]) -> Ran {
         let args: Vec<&str> =
             ["restore", text(&self.file), "--replace"].into_iter().chain(flags.iter().copied()).collect();
-        beside(&self.database, &args)
+        loop {
+            let ran = beside(&self.database, &args);
+            // A directory that this process has dropped closes its file on a thread of its own.
+            if !ran.err.contains("is in use: stop the servers") {
+                return ran;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn restored(&self, flags: &[&str]) -> Value {
@@ -238,7 +245,7 @@ fn listed(closed: &Value, what: &str) -> Vec<(String, String)> {
 
 both! {
     /// Issue 13, finding 7: whatever is closed one by one is named, refused, kept closed, or opened on request.
-    async fn finding_7_what_was_closed_since_is_named_and_stays_closed(backend: Backend) {
+    async fn finding_07_what_was_closed_since_is_named_and_stays_closed(backend: Backend) {
         let scene = Scene::new(backend).await;
         let then = scene.open_doors().await;
         assert!(then.len() > 60 && then.contains("bin: binned") && then.contains(&format!("changed: {OLD}")), "{then:?}");
@@ -286,7 +293,7 @@ both! {
 
 both! {
     /// All of it at once, the audit event of it, and the list as people read it.
-    async fn everything_at_once_is_kept_closed_and_noted(backend: Backend) {
+    async fn finding_07_everything_at_once_is_kept_closed_and_noted(backend: Backend) {
         let scene = Scene::new(backend).await;
         let then = scene.open_doors().await;
         for (what, ..) in CLOSINGS {
@@ -362,7 +369,7 @@ async fn destroy(scene: &Scene, how: &str) -> (&'static str, &'static str) {
 both! {
     /// A lost disk, a damaged file, another directory in its place: nothing is told by it, so the backup's doors are
     /// listed, with its age, and it takes a flag to open them. No other flag is taken for that one.
-    async fn where_the_old_database_cannot_be_read_it_takes_a_flag(backend: Backend) {
+    async fn finding_07_where_the_old_database_cannot_be_read_it_takes_a_flag(backend: Backend) {
         for how in ["lost", "damaged", "new"] {
             if (backend, how) == (Backend::Postgres, "damaged") {
                 continue;

@@ -38,7 +38,7 @@ fn with_sql(file: &Path, place: &Path, sql: &str) {
 
 both! {
     /// Issue 13, low: an archive can be sealed by anybody, and a trigger in it would be their program inside ours.
-    async fn what_is_not_ours_in_an_archive_s_schema_is_refused_by_name(backend: Backend) {
+    async fn finding_low_what_is_not_ours_in_an_archive_s_schema_is_refused_by_name(backend: Backend) {
         let source = Database::new(Backend::Sqlite).await;
         furnish(&source).await;
         let (good, forged) = (archive(&source), source.place().join("forged.tar"));
@@ -112,7 +112,7 @@ async fn a_directory_with_strangers_is_backed_up_without_them() {
 
 /// The modes of restored files are ours, whatever the archive and the process's mask say.
 #[tokio::test(flavor = "multi_thread")]
-async fn modes_do_not_come_from_the_archive() {
+async fn finding_low_modes_do_not_come_from_the_archive() {
     let source = Database::new(Backend::Sqlite).await;
     furnish(&source).await;
     let media = data(&source).join("media/avatars");
@@ -163,7 +163,7 @@ async fn modes_do_not_come_from_the_archive() {
 
 /// A directory that everybody may write is refused by whatever opens it, and named with the remedy.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_that_others_may_write_is_refused() {
+async fn finding_low_a_directory_that_others_may_write_is_refused() {
     let database = Database::new(Backend::Sqlite).await;
     furnish(&database).await;
     let there = data(&database);
@@ -241,7 +241,7 @@ async fn media_of_postgres_are_not_put_where_others_may_write() {
 
 /// The data directory itself may be a link to another disk: who puts it there owns it. Below it none is followed.
 #[tokio::test(flavor = "multi_thread")]
-async fn links_below_the_data_directory_are_not_followed() {
+async fn finding_low_links_below_the_data_directory_are_not_followed() {
     let database = Database::new(Backend::Sqlite).await;
     furnish(&database).await;
     let (there, disk) = (data(&database), database.place().join("disk"));
@@ -310,7 +310,7 @@ async fn links_below_the_data_directory_are_not_followed() {
 /// Somebody who may write below the media directory exchanges a directory for a link, again and again, while backups are
 /// made: nothing behind the link ever comes into one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_comes_during_a_backup_is_not_followed() {
+async fn finding_low_a_link_that_comes_during_a_backup_is_not_followed() {
     let database = Database::new(Backend::Sqlite).await;
     works(&database, &["user", "add", "ann"]);
     let (media, secret) = (data(&database).join("media"), database.place().join("secret"));
@@ -397,7 +397,7 @@ type Forgery = (&'static str, fn(&mut Forger), &'static str);
 
 /// Odd names, sizes, kinds, orders: each is refused by `verify` and by `restore`, and nothing is left behind.
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_members_are_refused() {
+async fn finding_low_odd_members_are_refused() {
     let source = Database::new(Backend::Sqlite).await;
     works(&source, &["user", "add", "ann"]);
     let (good, forged) = (archive(&source), source.place().join("forged.tar"));
