@@ -67,11 +67,15 @@ fn public_address(config: &Config) -> Finding {
 }
 
 async fn integrity(directory: &Directory) -> Result<Finding, Mistake> {
-    let Faults { damage, miscounted, recount } = directory.faults().await?;
-    let (faults, remedy) = match (damage.as_slice(), miscounted.as_slice()) {
-        ([], []) => return Ok(good("integrity", "nothing is damaged".to_owned())),
-        ([], _) => (miscounted, format!("servers may run; put it right with: {recount}")),
-        _ => (damage, "stop the server, keep a copy, restore a backup".to_owned()),
+    let Faults { damage, miscounted, strangers, recount } = directory.faults().await?;
+    let (faults, remedy) = if !damage.is_empty() {
+        (damage, "stop the server, keep a copy, restore a backup".to_owned())
+    } else if !strangers.is_empty() {
+        (strangers, "find out who made it, and drop it with sqlite3".to_owned())
+    } else if !miscounted.is_empty() {
+        (miscounted, format!("servers may run; put it right with: {recount}"))
+    } else {
+        return Ok(good("integrity", "nothing is damaged".to_owned()));
     };
     let first = faults.first().map(String::as_str).unwrap_or_default();
     Ok(fault("integrity", format!("{} faults, the first: {first}; {remedy}", faults.len())))

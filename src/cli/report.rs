@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::restore;
 use crate::config::ConfigError;
 use crate::directory::import::Fault;
 use crate::directory::trouble::Trouble;
@@ -151,6 +152,10 @@ impl From<Trouble> for Mistake {
         let (code, kind) = match trouble {
             Trouble::Directory(error) => return error.into(),
             Trouble::Open(error) => return error.into(),
+            Trouble::Reopens(reopened) => {
+                let (message, fields) = restore::refusal(&reopened);
+                return Self { fields, ..Self::new(4, "refused", message) };
+            }
             Trouble::Destination(_) => (5, "database"),
             Trouble::Refused(_) => (4, "refused"),
             Trouble::File { .. } | Trouble::Rows { .. } | Trouble::Media(_) => (1, "failed"),

@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::backup::Reopened;
 use super::error::{Denial, Error};
+use super::paths::Unsafe;
 use super::store::OpenError;
 
 /// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
@@ -32,6 +34,9 @@ pub enum Trouble {
     /// Something would be lost that nobody said could be.
     #[error("{0}")]
     Refused(String),
+    /// Something that was closed would be open again, or may be.
+    #[error("{0}")]
+    Reopens(Box<Reopened>),
     /// An archive is not what was written.
     #[error("{} {what}", .path.display())]
     Damaged {
@@ -77,6 +82,12 @@ impl Trouble {
 impl From<Denial> for Trouble {
     fn from(denial: Denial) -> Self {
         Self::Directory(denial.into())
+    }
+}
+
+impl From<Unsafe> for Trouble {
+    fn from(error: Unsafe) -> Self {
+        Self::Open(error.into())
     }
 }
 

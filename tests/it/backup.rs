@@ -18,20 +18,20 @@ use crate::moving::furnish;
 use crate::support::site::operator;
 use crate::support::{Backend, Database, Site, both};
 
-fn works(database: &Database, args: &[&str]) -> Ran {
+pub fn works(database: &Database, args: &[&str]) -> Ran {
     let ran = on(database, args, "");
     assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.out, ran.err);
     ran
 }
 
-fn refused(database: &Database, args: &[&str], code: i32, told: &str) {
+pub fn refused(database: &Database, args: &[&str], code: i32, told: &str) {
     let ran = on(database, args, "");
     assert!(ran.code == code && ran.err.contains(told), "{args:?}: {} {} {}", ran.code, ran.out, ran.err);
     assert_eq!(ran.out, "");
 }
 
 /// The arguments that lead to a directory whose media files are in `data`.
-fn data(database: &Database) -> PathBuf {
+pub fn data(database: &Database) -> PathBuf {
     match &database.location {
         Location::Sqlite(directory) => directory.clone(),
         Location::Postgres(_) => database.place().join("data"),
@@ -39,7 +39,7 @@ fn data(database: &Database) -> PathBuf {
 }
 
 /// A command on a database whose data directory, for media files, is the test's own.
-fn beside(database: &Database, args: &[&str]) -> Ran {
+pub fn beside(database: &Database, args: &[&str]) -> Ran {
     let data = data(database).display().to_string();
     let all: Vec<&str> = args.iter().copied().chain(["--data-dir", data.as_str()]).collect();
     match database.location {
@@ -48,17 +48,17 @@ fn beside(database: &Database, args: &[&str]) -> Ran {
     }
 }
 
-fn done(database: &Database, args: &[&str]) -> Ran {
+pub fn done(database: &Database, args: &[&str]) -> Ran {
     let ran = beside(database, args);
     assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.out, ran.err);
     ran
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn archive(database: &Database) -> PathBuf {
+pub fn archive(database: &Database) -> PathBuf {
     database.place().join("backup.tar")
 }
 
@@ -112,7 +112,7 @@ both! {
         for other in [Backend::Sqlite, Backend::Postgres] {
             let place = Database::empty(other).await;
             fs::create_dir_all(data(&place)).unwrap();
-            assert!(done(&place, &["restore", text(&file)]).out.contains("4 users"));
+            assert!(done(&place, &["restore", text(&file), "--accept-revived"]).out.contains("4 users"));
             let directory = place.open(&Clock::system().unwrap()).await;
             assert_eq!(directory.authenticate(&key).await.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
@@ -204,7 +204,7 @@ both! {
             let file = database.place().join(format!("{round}.tar"));
             works(&database, &["backup", text(&file)]);
             let copy = Database::empty(Backend::Sqlite).await;
-            works(&copy, &["restore", text(&file)]);
+            works(&copy, &["restore", text(&file), "--accept-revived"]);
             let seen = copy.texts("SELECT DISTINCT gender FROM users UNION SELECT DISTINCT notes FROM groups UNION SELECT CAST(max(used_at) AS TEXT) FROM known_addresses WHERE network LIKE 'n%'").await;
             assert_eq!(seen.len(), 1, "{seen:?}");
         }
@@ -247,7 +247,7 @@ both! {
         assert_eq!(database.content().await, now);
         assert_eq!(fs::read_to_string(media.join("a.png")).unwrap(), "now");
         let told = done(&database, &["restore", text(&file), "--replace", "--json"]).json();
-        assert_eq!((&told["since"]["tokens_deleted"], &told["media_files_written"]), (&0.into(), &1.into()));
+        assert_eq!((&told["closed_since"], &told["media_files_written"]), (&serde_json::json!([]), &1.into()));
         let restored: Vec<_> = content(&database).await;
         // The id of `later` is not handed out again, so the ids go on elsewhere.
         let rows = |content: &[String]| content.iter().filter(|row| row.contains(": ")).cloned().collect::<Vec<_>>();
@@ -258,48 +258,10 @@ both! {
         }
         let directory = database.open(&Clock::system().unwrap()).await;
         assert!(directory.authenticate(&key).await.is_ok());
-        if let Some(kept) = told["kept"].as_str() {
-            let kept = rusqlite::Connection::open(kept).unwrap();
-            let later: i64 = kept.query_row("SELECT count(*) FROM users WHERE username = 'later'", [], |row| row.get(0)).unwrap();
-            assert_eq!(later, 1);
-        } else {
-            assert_eq!(backend, Backend::Postgres);
-        }
-    }
-}
-
-both! {
-    /// Tokens that were taken away since the backup open no door unless somebody says so.
-    async fn revoked_tokens_do_not_come_back_unnoticed(backend: Backend) {
-        let database = Database::new(backend).await;
-        let ann = furnish(&database).await;
-        let clock = Clock::system().unwrap();
-        let file = archive(&database);
-        works(&database, &["backup", text(&file)]);
-        let token = database.number("SELECT id FROM tokens WHERE user_id = (SELECT id FROM users WHERE username = 'ann')").await;
-        works(&database, &["token", "revoke", &token.to_string()]);
-        works(&database, &["user", "delete", "huge", "--yes"]);
-        let now = database.content().await;
-        let told = "2 tokens that the backup holds as good were revoked or deleted since";
-        refused(&database, &["restore", text(&file), "--replace"], 4, told);
-        refused(&database, &["restore", text(&file), "--replace", "--keep-revoked", "--revive-revoked"], 2, "cannot be used with");
-        assert_eq!(database.content().await, now);
-        let kept = works(&database, &["restore", text(&file), "--replace", "--keep-revoked"]);
-        assert!(kept.out.contains("1 tokens in it were revoked and 1 deleted: they were revoked again"), "{}", kept.out);
-        assert!(kept.out.contains("1 users that were deactivated or deleted since are active again"), "{}", kept.out);
-        let directory = database.open(&clock).await;
-        assert!(directory.authenticate(&ann).await.is_err());
-        assert!(directory.authenticate("ff23456789012345678901234567890123456789").await.is_err());
-        assert!(directory.authenticate("0123456789012345678901234567890123456789").await.is_ok());
-        drop(directory);
-        // What is there now has not grown out of the backup: what it lacks may never have been deleted.
-        let revived = works(&database, &["restore", text(&file), "--replace", "--revive-revoked"]);
-        assert!(revived.out.contains("2 tokens in it were revoked and 0 deleted: they are good again"), "{}", revived.out);
-        assert!(database.open(&clock).await.authenticate(&ann).await.is_ok());
-        let other = Database::new(backend).await;
-        works(&other, &["user", "add", "somebody"]);
-        let told = works(&other, &["restore", text(&file), "--replace", "--keep-revoked"]);
-        assert!(told.out.contains("does not go on where the backup's ends"), "{}", told.out);
+        let kept = Database::in_directory(Path::new(told["kept"].as_str().unwrap()));
+        assert!(works(&kept, &["user", "list"]).out.contains("later"));
+        assert!(works(&kept, &["audit", "list"]).out.contains("later"));
+        assert_eq!(fs::metadata(data(&kept)).unwrap().mode() & 0o777, 0o700);
     }
 }
 
@@ -315,21 +277,23 @@ async fn a_damaged_directory_is_replaced() {
         // A log of the old file, which must not be taken for one of the new.
         fs::write(data(&database).join("wardroom.db-wal"), "log").unwrap();
         refused(&database, &["restore", text(&file)], 4, "holds a directory already");
-        refused(&database, &["restore", text(&file), "--replace", "--keep-revoked"], 4, "cannot be told");
-        let told = works(&database, &["restore", text(&file), "--replace"]);
-        assert!(
-            told.out.contains("Warning: how many tokens were revoked since cannot be told"),
-            "{}",
-            told.out
+        fs::set_permissions(data(&database).join("wardroom.db-wal"), fs::Permissions::from_mode(0o600))
+            .unwrap();
+        refused(
+            &database,
+            &["restore", text(&file), "--replace", "--keep-revoked"],
+            4,
+            "it cannot be told what was closed",
         );
+        refused(&database, &["restore", text(&file), "--replace", "--revive-revoked"], 4, "--accept-revived");
+        let told =
+            works(&database, &["restore", text(&file), "--replace", "--accept-revived", "--json"]).json();
+        assert_eq!(told["comparison"], "none");
+        assert!(told["not_compared"].as_str().unwrap().contains("is damaged"), "{told}");
         assert!(database.open(&Clock::system().unwrap()).await.authenticate(&key).await.is_ok());
-        let kept = fs::read_dir(data(&database)).unwrap().map(|entry| entry.unwrap().path());
-        let kept: Vec<_> = kept
-            // A file that goes away meanwhile is SQLite's own.
-            .filter(|path| fs::read(path).is_ok_and(|content| content == damage || content == b"log"))
-            .collect();
-        assert_eq!(kept.len(), 2, "{kept:?}");
-        kept.iter().for_each(|path| fs::remove_file(path).unwrap());
+        let kept = Path::new(told["kept"].as_str().unwrap());
+        assert_eq!(fs::read(kept.join("wardroom.db")).unwrap(), damage);
+        assert_eq!(fs::read(kept.join("wardroom.db-wal")).unwrap(), b"log");
     }
 }
 
@@ -379,9 +343,9 @@ async fn servers_see_a_restore_at_once() {
 }
 
 /// A member of an archive: its name, its kind, its content.
-type Part = (Vec<u8>, u8, Vec<u8>);
+pub type Part = (Vec<u8>, u8, Vec<u8>);
 
-fn parts(file: &Path) -> Vec<Part> {
+pub fn parts(file: &Path) -> Vec<Part> {
     let mut archive = tar::Archive::new(fs::File::open(file).unwrap());
     let parts = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
@@ -393,7 +357,7 @@ fn parts(file: &Path) -> Vec<Part> {
 }
 
 /// Writes an archive whose seal is right, whatever is in it; the manifest lists what there is.
-fn forge(file: &Path, mut parts: Vec<Part>) {
+pub fn forge(file: &Path, mut parts: Vec<Part>) {
     let listed: Vec<_> = parts.iter().filter(|(name, ..)| name != b"manifest.json").map(|(name, _, content)| {
         serde_json::json!({ "name": String::from_utf8_lossy(name), "size": content.len(), "sha256": hex(content) })
     }).collect();
@@ -414,7 +378,7 @@ fn forge(file: &Path, mut parts: Vec<Part>) {
     fs::write(file, bytes).unwrap();
 }
 
-fn append(bytes: &mut Vec<u8>, name: &[u8], kind: u8, content: &[u8]) {
+pub fn append(bytes: &mut Vec<u8>, name: &[u8], kind: u8, content: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
     header.set_entry_type(tar::EntryType::new(kind));
@@ -432,7 +396,7 @@ fn append(bytes: &mut Vec<u8>, name: &[u8], kind: u8, content: &[u8]) {
     bytes.resize(bytes.len().next_multiple_of(512), 0);
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -577,7 +541,7 @@ async fn an_older_schema_is_upgraded() {
     works(&database, &["backup", "verify", text(&file)]);
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let place = Database::empty(backend).await;
-        works(&place, &["restore", text(&file)]);
+        works(&place, &["restore", text(&file), "--accept-revived"]);
         assert_eq!(place.number("SELECT max(version) FROM schema_migrations").await, known);
         assert!(works(&place, &["user", "list"]).out.contains("ann"));
     }
@@ -699,7 +663,7 @@ both! {
             fs::create_dir_all(data(&database)).unwrap();
         }
         let before = database.content().await;
-        let ran = beside(&database, &["restore", text(&file), "--replace"]);
+        let ran = beside(&database, &["restore", text(&file), "--replace", "--accept-revived"]);
         let told = if backend == Backend::Sqlite { "is a directory here" } else { "table users, the rows from id 7 on" };
         assert!(ran.code != 0 && ran.err.contains(told), "{} {}", ran.out, ran.err);
         assert_eq!(rows_of(&database).await, before.iter().filter(|row| row.contains(": ")).cloned().collect::<Vec<_>>());
@@ -739,7 +703,7 @@ async fn media_files_stay_in_their_place() {
     fs::write(&target, "target").unwrap();
     fs::remove_file(there.join("avatars/a.png")).unwrap();
     symlink(&target, there.join("avatars/a.png")).unwrap();
-    works(&place, &["restore", text(&file), "--replace"]);
+    works(&place, &["restore", text(&file), "--replace", "--accept-revived"]);
     assert_eq!(
         (fs::read_to_string(there.join("avatars/a.png")).unwrap(), fs::read_to_string(&target).unwrap()),
         ("a".into(), "target".into())

@@ -140,6 +140,7 @@ async fn a_checkpoint_that_was_cut_off_is_put_right() {
     assert!(whole.len() as u64 > before, "the checkpoint has made the file longer");
     fs::write(&path, &whole[..usize::try_from(before).unwrap()]).unwrap();
     fs::write(&log, kept).unwrap();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o600)).unwrap();
     let _ = fs::remove_file(path.with_file_name("wardroom.db-shm"));
     let directory = database.open(&Clock::system().unwrap()).await;
     assert_eq!(database.number("SELECT count(*) FROM audit_events WHERE action = 'x'").await, 2000);

@@ -48,4 +48,6 @@ mod parked;
 mod pinned;
 mod postgres_connection;
 mod process;
+mod restore;
+mod restore_hostile;
 mod secrets;

@@ -4,32 +4,35 @@
 //! SHA-256 of every byte before it. All that follows from the seal (its header, padding, the end of the archive) can
 //! be computed, and is compared byte by byte. So there is no byte that could change unseen.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tar::{Archive, Builder, EntryType, Header};
+use tar::{Builder, EntryType, Header};
 
 use crate::directory::error::Error;
-use crate::directory::files;
 use crate::directory::trouble::{Trouble, Watch, tell};
 
 /// The form of archive that this program writes and reads.
 pub(super) const FORMAT: u32 = 1;
-const DATABASE: &str = "wardroom.db";
-const MEDIA: &str = "media/";
-const MANIFEST: &str = "manifest.json";
-const SEAL: &str = "SHA256";
+pub(super) const DATABASE: &str = "wardroom.db";
+pub(super) const MEDIA: &str = "media/";
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const SEAL: &str = "SHA256";
 /// The seal's header, its content and the end of the archive, in blocks of 512 bytes.
-const TAIL: u64 = 4 * 512;
-const CHUNK: usize = 1 << 16;
-/// So often the watcher is told, in bytes.
-const STEP: u64 = 16 << 20;
+pub(super) const TAIL: u64 = 4 * 512;
+pub(super) const CHUNK: usize = 1 << 16;
+/// The mode of a database: it is its owner's alone.
+pub(super) const DATABASE_MODE: u32 = 0o600;
+/// The mode of a media file: whoever serves them is another user. What keeps others out is the data directory.
+pub(super) const MEDIA_MODE: u32 = 0o644;
+
+/// What was left out is listed so far.
+pub(super) const MOST_LEFT_OUT: usize = 1000;
 
 /// What an archive says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +116,7 @@ impl Packer {
 
     pub(super) fn add_database(&mut self, file: &Path, watch: &Watch) -> Result<(), Trouble> {
         let opened = File::open(file).map_err(Trouble::with(file))?;
-        self.add(DATABASE.to_owned(), file, opened, watch)
+        self.add(DATABASE.to_owned(), DATABASE_MODE, file, opened, watch)
     }
 
     /// Adds a media file that was found to be a regular one, by its path below the media directory.
@@ -124,14 +127,21 @@ impl Packer {
         opened: File,
         watch: &Watch,
     ) -> Result<(), Trouble> {
-        self.add(format!("{MEDIA}{name}"), file, opened, watch)
+        self.add(format!("{MEDIA}{name}"), MEDIA_MODE, file, opened, watch)
     }
 
-    fn add(&mut self, name: String, path: &Path, opened: File, watch: &Watch) -> Result<(), Trouble> {
+    fn add(
+        &mut self,
+        name: String,
+        mode: u32,
+        path: &Path,
+        opened: File,
+        watch: &Watch,
+    ) -> Result<(), Trouble> {
         let metadata = opened.metadata().map_err(Trouble::with(path))?;
         let size = metadata.len();
         let age = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let mut header = header(size, metadata.permissions().mode() & 0o777);
+        let mut header = header(size, mode);
         header.set_mtime(age.unwrap_or_default().as_secs());
         let mut source = Source { from: opened.take(size), digest: Sha256::new(), read: 0, failed: false };
         let packed = self.tar.append_data(&mut header, &name, &mut source);
@@ -198,7 +208,7 @@ fn append_seal<W: Write>(tar: &mut Builder<W>, digest: &str) -> io::Result<()> {
 }
 
 /// All bytes from the seal's header to the end of the archive.
-fn tail(digest: &str) -> io::Result<Vec<u8>> {
+pub(super) fn tail(digest: &str) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     append_seal(&mut tar, digest)?;
     tar.into_inner()
@@ -206,162 +216,6 @@ fn tail(digest: &str) -> io::Result<Vec<u8>> {
 
 fn hex(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// An archive whose every byte was found to be as it was written.
-pub(super) struct Unpacked {
-    pub(super) manifest: Manifest,
-    /// The directory in which the database file was put.
-    pub(super) database: PathBuf,
-    /// The directory below which the media files were put.
-    pub(super) media: PathBuf,
-}
-
-/// Checks every byte of an archive and unpacks it into a private directory; media files only when they are wanted.
-pub(super) fn unpack(path: &Path, into: &Path, media: bool, watch: &Watch) -> Result<Unpacked, Trouble> {
-    let mut file = File::open(path).map_err(Trouble::with(path))?;
-    check_seal(path, &mut file, watch)?;
-    file.seek(SeekFrom::Start(0)).map_err(Trouble::with(path))?;
-    let room = Room { database: into.join("database"), media: into.join(MEDIA), wanted: media };
-    let (manifest, found) = room.members(path, file)?;
-    if manifest.members != found {
-        return Err(not_ours(path, "its members are not those that its manifest lists"));
-    }
-    Ok(Unpacked { manifest, database: room.database, media: room.media })
-}
-
-fn not_ours(path: &Path, why: impl std::fmt::Display) -> Trouble {
-    Trouble::Damaged {
-        path: path.to_owned(),
-        what: format!("is not a backup that this program can use: {why}"),
-    }
-}
-
-/// Compares the seal, and all that follows from it, with the bytes of the file.
-fn check_seal(path: &Path, file: &mut File, watch: &Watch) -> Result<(), Trouble> {
-    let unreadable = Trouble::with(path);
-    let metadata = file.metadata().map_err(&unreadable)?;
-    if !metadata.is_file() {
-        return Err(not_ours(path, "it is no file"));
-    }
-    let mut start = [0; 512];
-    if file.read_exact(&mut start).is_err() || !start.starts_with(DATABASE.as_bytes()) {
-        return Err(not_ours(path, "it does not begin as one"));
-    }
-    file.seek(SeekFrom::Start(0)).map_err(&unreadable)?;
-    let damaged =
-        |what: &str| Trouble::Damaged { path: path.to_owned(), what: format!("is damaged: {what}") };
-    let covered = metadata.len().checked_sub(TAIL).ok_or_else(|| damaged("it is cut off"))?;
-    let mut told = 0;
-    let (read, digest) = digest(&mut file.take(covered), &unreadable, |chunk| {
-        told += chunk.len() as u64;
-        if told % STEP < chunk.len() as u64 { tell(watch, "checked", "MiB", told >> 20) } else { Ok(()) }
-    })?;
-    let mut end = Vec::new();
-    file.read_to_end(&mut end).map_err(&unreadable)?;
-    if read != covered || end != tail(&digest).map_err(&unreadable)? {
-        return Err(damaged("its bytes are not those that were written"));
-    }
-    Ok(())
-}
-
-/// Where members go.
-struct Room {
-    database: PathBuf,
-    media: PathBuf,
-    /// Whether media files are put anywhere, or only read.
-    wanted: bool,
-}
-
-impl Room {
-    /// Puts every member where it belongs; the manifest, and what was found beside it.
-    fn members(&self, path: &Path, file: File) -> Result<(Manifest, Vec<Member>), Trouble> {
-        let foreign = |error: io::Error| not_ours(path, error);
-        let (mut manifest, mut found, mut names) = (None, Vec::new(), BTreeSet::new());
-        let mut archive = Archive::new(BufReader::with_capacity(CHUNK, file));
-        for entry in archive.entries().map_err(foreign)? {
-            let mut entry = entry.map_err(foreign)?;
-            let name = String::from_utf8(entry.path_bytes().into_owned());
-            let name = name.map_err(|_| not_ours(path, "a member's name is not UTF-8"))?;
-            if entry.header().entry_type() != EntryType::Regular {
-                return Err(not_ours(path, format!("{name:?} is no regular file")));
-            }
-            if !names.insert(name.clone()) {
-                return Err(not_ours(path, format!("{name:?} is in it twice")));
-            }
-            match name.as_str() {
-                MANIFEST => manifest = Some(read_manifest(path, &mut entry)?),
-                SEAL => {}
-                _ => {
-                    let to =
-                        self.place(&name).ok_or_else(|| not_ours(path, format!("{name:?} has no place")))?;
-                    let to = (name == DATABASE || self.wanted).then_some(to);
-                    let header = entry.header();
-                    let about = (header.mode().unwrap_or(0o600), header.mtime().unwrap_or_default());
-                    let (size, sha256) = pour(path, &mut entry, to.as_deref(), about)?;
-                    found.push(Member { name, size, sha256 });
-                }
-            }
-        }
-        if !names.contains(DATABASE) {
-            return Err(not_ours(path, "there is no database in it"));
-        }
-        let manifest = manifest.ok_or_else(|| not_ours(path, "there is no manifest in it"))?;
-        Ok((manifest, found))
-    }
-
-    /// Where a member is put; none for a name that leads elsewhere.
-    fn place(&self, name: &str) -> Option<PathBuf> {
-        if name == DATABASE {
-            return Some(self.database.join(name));
-        }
-        let below = name.strip_prefix(MEDIA).filter(|below| !below.is_empty() && !below.contains('\0'))?;
-        let path = Path::new(below);
-        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-        // A name that is not spelled as the path it means would be listed under another one.
-        let spelled = path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
-        (plain && spelled).then(|| self.media.join(path))
-    }
-}
-
-fn read_manifest(path: &Path, entry: &mut impl Read) -> Result<Manifest, Trouble> {
-    let text = io::read_to_string(entry).map_err(|error| not_ours(path, error))?;
-    let manifest: serde_json::Value = serde_json::from_str(&text).map_err(|error| not_ours(path, error))?;
-    match manifest.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => {}
-        _ => return Err(not_ours(path, "it was made by another release")),
-    }
-    serde_json::from_value(manifest).map_err(|error| not_ours(path, error))
-}
-
-/// Reads a member to its end, into a file if it is to have one; its size and checksum.
-fn pour(
-    path: &Path,
-    entry: &mut impl Read,
-    to: Option<&Path>,
-    (mode, age): (u32, u64),
-) -> Result<(u64, String), Trouble> {
-    let mut out = match to {
-        None => None,
-        Some(to) => {
-            let parent = files::parent(to);
-            fs::create_dir_all(&parent).map_err(Trouble::with(&parent))?;
-            let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-            Some((created.map_err(Trouble::with(to))?, to))
-        }
-    };
-    let (size, digest) = digest(entry, &|error| not_ours(path, error), |chunk| match &mut out {
-        Some((out, to)) => out.write_all(chunk).map_err(Trouble::with(to)),
-        None => Ok(()),
-    })?;
-    if let Some((out, to)) = out {
-        let modified = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(age));
-        let kept = out.set_permissions(Permissions::from_mode(mode & 0o777));
-        kept.and_then(|()| modified.map_or(Ok(()), |at| out.set_modified(at)))
-            .and_then(|()| out.sync_all())
-            .map_err(Trouble::with(to))?;
-    }
-    Ok((size, digest))
 }
 
 /// Reads to the end; the size and the checksum of all that was read, each piece of which is handed on.

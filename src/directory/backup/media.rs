@@ -1,18 +1,24 @@
-//! The media files beside a directory: found for a backup, put back from one. Only regular files ever count; a link
-//! could lead anywhere.
+//! The media files beside a directory: found for a backup, put back from one. Only regular files ever count, and no
+//! symbolic link is followed, not even one that comes while files are read or put: a link could lead anywhere.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::archive::{Member, digest};
-use crate::directory::files;
+use crate::directory::paths::{Folder, Kind, is_no_folder};
 use crate::directory::trouble::Trouble;
+
+/// The mode of directories of media files: whoever serves them is another user.
+const FOLDER_MODE: u32 = 0o755;
 
 /// What lies below a media directory.
 #[derive(Default)]
 pub(super) struct Found {
+    /// The directory, if there is one.
+    pub(super) folder: Option<Folder>,
     /// Regular files by their path below it, in order.
     pub(super) files: Vec<String>,
     /// Everything else, with the reason why it does not count.
@@ -22,50 +28,41 @@ pub(super) struct Found {
 /// Looks through a media directory, if there is one.
 pub(super) fn find(root: &Path) -> Result<Found, Trouble> {
     let mut found = Found::default();
-    match fs::symlink_metadata(root) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        Err(source) => return Err(Trouble::File { path: root.to_owned(), source }),
-        Ok(metadata) if metadata.is_symlink() => {
+    let top = match Folder::open(root) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+        Err(error) if is_no_folder(&error) && root.is_symlink() => {
             found.left_out.push(format!("{}: a symbolic link", root.display()));
             return Ok(found);
         }
-        Ok(_) => {}
-    }
-    let mut rooms = vec![root.to_owned()];
+        outcome => outcome.map_err(Trouble::with(root))?,
+    };
+    let mut rooms = vec![PathBuf::new()];
     while let Some(room) = rooms.pop() {
-        for entry in fs::read_dir(&room).map_err(Trouble::with(&room))? {
-            let entry = entry.map_err(Trouble::with(&room))?;
-            let (path, kind) = (entry.path(), entry.file_type().map_err(Trouble::with(&room))?);
-            let name = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned);
-            match name {
-                _ if kind.is_symlink() => found.left_out.push(format!("{}: a symbolic link", path.display())),
-                _ if kind.is_dir() => rooms.push(path),
-                Some(name) if kind.is_file() => found.files.push(name),
-                Some(_) => found.left_out.push(format!("{}: no regular file", path.display())),
-                None => found.left_out.push(format!("{}: its name is not UTF-8", path.display())),
+        let entries = match top.below(&room).and_then(|folder| folder.entries()) {
+            Err(error) if is_no_folder(&error) || error.kind() == ErrorKind::NotFound => {
+                found.left_out.push(format!("{}: it went away meanwhile", root.join(room).display()));
+                continue;
+            }
+            outcome => outcome.map_err(Trouble::with(&root.join(&room)))?,
+        };
+        for (name, kind) in entries {
+            let name = room.join(name);
+            let path = root.join(&name);
+            match (kind, name.to_str()) {
+                (Kind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
+                (Kind::Folder, _) => rooms.push(name),
+                (Kind::File, Some(name)) => found.files.push(name.to_owned()),
+                (Kind::File, None) => {
+                    found.left_out.push(format!("{}: its name is not UTF-8", path.display()));
+                }
+                (Kind::Other, _) => found.left_out.push(format!("{}: no regular file", path.display())),
             }
         }
     }
     found.files.sort();
     found.left_out.sort();
+    found.folder = Some(top);
     Ok(found)
-}
-
-/// Opens a file that was found; none if it is gone, or something else by now.
-pub(super) fn open(path: &Path) -> Result<Option<File>, Trouble> {
-    let regular = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        outcome => outcome.map_err(Trouble::with(path))?,
-    };
-    if !regular.is_file() {
-        return Ok(None);
-    }
-    let opened = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        outcome => outcome.map_err(Trouble::with(path))?,
-    };
-    let there = opened.metadata().map_err(Trouble::with(path))?;
-    Ok(((regular.dev(), regular.ino()) == (there.dev(), there.ino())).then_some(opened))
 }
 
 /// Which media files of a backup have to be put where, and which are there already.
@@ -75,24 +72,32 @@ pub(super) struct Plan {
     to_put: Vec<PathBuf>,
 }
 
+/// What is at a media file's place.
+enum There {
+    Nothing,
+    /// The same file.
+    Same,
+    /// Something that a file can be put in the place of.
+    Other,
+    Folder,
+}
+
 /// Plans to put media files in their place. A file of the same name with other content is only replaced on request.
 pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Plan, Trouble> {
     let mut plan = Plan { root: root.to_owned(), to_put: Vec::new() };
     let mut others = Vec::new();
     for (member, path) in members.iter().filter_map(|member| Some((member, member.media()?))) {
-        refuse_links(root, path)?;
         let there = root.join(path);
-        match fs::symlink_metadata(&there) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => plan.to_put.push(path.to_owned()),
-            Err(source) => return Err(Trouble::File { path: there, source }),
-            Ok(metadata) if metadata.is_dir() => {
+        match plan.look(path, member)? {
+            There::Same => {}
+            There::Nothing => plan.to_put.push(path.to_owned()),
+            There::Folder => {
+                let there = there.display();
                 return Err(Trouble::Refused(format!(
-                    "{} is a directory here, and a file in the backup",
-                    there.display()
+                    "{there} is a directory here, and a file in the backup"
                 )));
             }
-            Ok(metadata) if metadata.is_file() && is(&there, member)? => {}
-            Ok(_) => {
+            There::Other => {
                 plan.to_put.push(path.to_owned());
                 others.push(there);
             }
@@ -108,30 +113,36 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
     }
 }
 
-/// Refuses a path that leads through a symbolic link, out of the media directory.
-fn refuse_links(root: &Path, path: &Path) -> Result<(), Trouble> {
-    for above in path.ancestors().skip(1) {
-        let room = root.join(above);
-        if fs::symlink_metadata(&room).is_ok_and(|metadata| !metadata.is_dir()) {
-            let room = room.display();
-            return Err(Trouble::Refused(format!(
-                "{room} is not a directory: no media file is put through it"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn is(path: &Path, member: &Member) -> Result<bool, Trouble> {
-    let mut file = File::open(path).map_err(Trouble::with(path))?;
-    if file.metadata().map_err(Trouble::with(path))?.len() != member.size {
-        return Ok(false);
-    }
-    let (_, sha256) = digest(&mut file, &Trouble::with(path), |_| Ok(()))?;
-    Ok(sha256 == member.sha256)
-}
-
 impl Plan {
+    fn look(&self, path: &Path, member: &Member) -> Result<There, Trouble> {
+        let name = path.file_name().unwrap_or_default();
+        let folder = Folder::open(&self.root).and_then(|top| top.below(above(path)));
+        let folder = match folder {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
+            Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
+            outcome => outcome.map_err(Trouble::with(&self.root.join(path)))?,
+        };
+        let unreadable = Trouble::with(&self.root.join(path));
+        Ok(match folder.kind(name).map_err(&unreadable)? {
+            None => There::Nothing,
+            Some(Kind::Folder) => There::Folder,
+            Some(Kind::File) if is(&folder, name, member, &unreadable)? => There::Same,
+            Some(_) => There::Other,
+        })
+    }
+
+    /// Names what is in the way of a path: a link, or a file.
+    fn no_way(&self, path: &Path) -> Trouble {
+        let mut ways: Vec<_> = path.ancestors().skip(1).map(|above| self.root.join(above)).collect();
+        ways.reverse();
+        // Without the separator at its end, which would have a link followed.
+        let in_the_way = ways.iter().map(|way| way.components().collect::<PathBuf>());
+        let mut in_the_way =
+            in_the_way.filter(|way| fs::symlink_metadata(way).is_ok_and(|there| !there.is_dir()));
+        let named = in_the_way.next().unwrap_or_else(|| self.root.join(path));
+        Trouble::Refused(format!("{} is not a directory: no media file is put through it", named.display()))
+    }
+
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.to_put.is_empty()
@@ -139,12 +150,46 @@ impl Plan {
 
     /// Moves the files from where they were unpacked to their place; tells how many.
     pub(super) fn carry_out(&self, unpacked: &Path) -> Result<usize, Trouble> {
+        if self.is_empty() {
+            return Ok(0);
+        }
+        let top = self.top().map_err(Trouble::with(&self.root))?;
         for path in &self.to_put {
-            let to = self.root.join(path);
-            let room = files::parent(&to);
-            fs::create_dir_all(&room).map_err(Trouble::with(&room))?;
-            files::put(&unpacked.join(path), &to)?;
+            let folder = match top.make_below(above(path), FOLDER_MODE) {
+                Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
+                outcome => outcome.map_err(Trouble::with(&self.root.join(path)))?,
+            };
+            let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
+            put.map_err(Trouble::with(&self.root.join(path)))?;
         }
         Ok(self.to_put.len())
     }
+
+    /// The media directory, which is made if it is not there.
+    fn top(&self) -> io::Result<Folder> {
+        match fs::DirBuilder::new().mode(FOLDER_MODE).create(&self.root) {
+            Ok(()) => fs::set_permissions(&self.root, fs::Permissions::from_mode(FOLDER_MODE))?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Folder::open(&self.root)
+    }
+}
+
+fn above(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+fn is(
+    folder: &Folder,
+    name: &OsStr,
+    member: &Member,
+    unreadable: &dyn Fn(io::Error) -> Trouble,
+) -> Result<bool, Trouble> {
+    let Some(mut file) = folder.file(Path::new(name)).map_err(unreadable)? else { return Ok(false) };
+    if file.metadata().map_err(unreadable)?.len() != member.size {
+        return Ok(false);
+    }
+    let (_, sha256) = digest(&mut file, unreadable, |_| Ok(()))?;
+    Ok(sha256 == member.sha256)
 }

@@ -4,9 +4,11 @@
 //! either database. An archive is read again, every byte of it, before it is said to be there.
 
 mod archive;
+mod closed;
 mod media;
 mod restore;
 mod since;
+mod unpacking;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,15 +17,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
+use self::archive::{MOST_LEFT_OUT, Packer};
 pub use self::archive::{Manifest, Member};
-use self::archive::{Packer, Unpacked, unpack};
-pub use self::restore::{Restore, Restored, Revoked};
-pub use self::since::Since;
+pub use self::closed::{Brings, Brought, Closed, Closing, Comparison, Named};
+use self::media::Found;
+pub use self::restore::{Reopened, Reopening, Restore, Restored};
+use self::unpacking::{Unpacked, unpack};
 use super::access::{Actor, Deed, may};
 use super::audit;
 use super::error::Error;
 use super::files::{parent, private_place, put};
 use super::model::Moment;
+use super::paths::{closed_directory, closed_parent};
 use super::store::health::Faults;
 use super::store::staged::Staged;
 use super::trouble::{Trouble, Watch};
@@ -61,13 +66,20 @@ impl Directory {
     pub async fn backup(&self, actor: &Actor, order: Order, watch: Watch) -> Result<Checked, Trouble> {
         may(actor, Deed::CarryDirectory)?;
         refuse_to_replace(&order)?;
-        let place = private_place(&parent(&order.file))?;
+        if order.media.is_dir() {
+            closed_directory(&parent(&order.media))?;
+        }
+        let beside = parent(&order.file);
+        if beside.is_dir() {
+            closed_parent(&beside)?;
+        }
+        let place = private_place(&beside)?;
         let now = self.clock.now();
         let copy = place.path().join("copy");
-        self.store.copy_to(copy, now, Watch::clone(&watch)).await?;
+        let strangers = self.store.copy_to(copy, now, Watch::clone(&watch)).await?;
         let work = move || {
             let made = place.path().join("archive");
-            pack(place.path(), &made, &order.media, now, &watch)?;
+            pack(place.path(), &made, &order.media, strangers, now, &watch)?;
             let checked = check(&made, place.path(), now, &watch)?;
             refuse_to_replace(&order)?;
             put(&made, &order.file)?;
@@ -93,8 +105,12 @@ pub async fn check_backup(
 
 /// A private place for what is unpacked: beside the archive, or wherever the system keeps such things.
 fn somewhere(file: &Path) -> Result<TempDir, Trouble> {
-    // The archive may lie where nothing can be written.
-    private_place(&parent(file)).or_else(|_| private_place(&std::env::temp_dir()))
+    let beside = parent(file);
+    // The archive may lie where nothing can be written, or where everybody can.
+    match closed_parent(&beside) {
+        Ok(_) => private_place(&beside).or_else(|_| private_place(&std::env::temp_dir())),
+        Err(_) => private_place(&std::env::temp_dir()),
+    }
 }
 
 fn refuse_to_replace(order: &Order) -> Result<(), Trouble> {
@@ -114,7 +130,14 @@ fn refuse_to_replace(order: &Order) -> Result<(), Trouble> {
     }
 }
 
-fn pack(place: &Path, made: &Path, media: &Path, now: Moment, watch: &Watch) -> Result<(), Trouble> {
+fn pack(
+    place: &Path,
+    made: &Path,
+    media: &Path,
+    strangers: Vec<String>,
+    now: Moment,
+    watch: &Watch,
+) -> Result<(), Trouble> {
     let copy = place.join("copy");
     let staged = Staged::open(&copy, PATIENCE, now)?;
     let (counts, head) = (staged.tx().counts(now)?, staged.tx().audit_head()?);
@@ -123,13 +146,26 @@ fn pack(place: &Path, made: &Path, media: &Path, now: Moment, watch: &Watch) -> 
     packer.add_database(&database, watch)?;
     // Not needed any more, and large.
     fs::remove_dir_all(&copy).map_err(Trouble::with(&copy))?;
-    let media::Found { files, mut left_out } = media::find(media)?;
+    let Found { folder, files, mut left_out } = media::find(media)?;
     for name in files {
         let path = media.join(&name);
-        match media::open(&path)? {
+        let opened = folder.as_ref().map(|folder| folder.file(Path::new(&name))).transpose();
+        match opened.map_err(Trouble::with(&path))?.flatten() {
             Some(opened) => packer.add_media(&name, &path, opened, watch)?,
             None => left_out.push(format!("{}: it went away while the backup was made", path.display())),
         }
+    }
+    if !strangers.is_empty() {
+        let told = strangers.join("; ");
+        left_out.insert(
+            0,
+            format!("what is not this program's in the database's schema ({told}): its rows alone were kept"),
+        );
+    }
+    let more = left_out.len().saturating_sub(MOST_LEFT_OUT);
+    if more > 0 {
+        left_out.truncate(MOST_LEFT_OUT);
+        left_out.push(format!("{more} more files"));
     }
     packer.finish(Manifest {
         format: archive::FORMAT,

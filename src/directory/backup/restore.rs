@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use super::archive::{Manifest, unpack};
-use super::since::{Gone, Since};
+use super::archive::Manifest;
+use super::closed::{Brings, Closed, Closing, Comparison};
+use super::since::{Since, brings};
+use super::unpacking::unpack;
 use super::{Checked, inspect, media, open_copy, somewhere};
 use crate::directory::access::{Actor, Deed, may};
 use crate::directory::audit::{self, Object};
@@ -17,11 +19,15 @@ use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
 use crate::directory::model::Moment;
+use crate::directory::paths::closed_directory;
 use crate::directory::store::Tx;
-use crate::directory::store::restoring::{Place, Present};
+use crate::directory::store::restoring::{Copying, Place, Present};
 use crate::directory::store::staged::Staged;
 use crate::directory::trouble::{Trouble, Watch};
 use crate::directory::{Clock, Directory, Location, Settings};
+
+/// How much of what was closed the audit trail lists, of each kind.
+const MOST_NOTED: usize = 100;
 
 /// What is to be restored, and what may be lost by it.
 #[derive(Clone, Debug)]
@@ -32,19 +38,23 @@ pub struct Restore {
     pub media: PathBuf,
     /// Whether a directory and media files that are there may be replaced.
     pub replace: bool,
-    /// What becomes of tokens that were good when the backup was made and are not any more.
-    pub revoked: Revoked,
+    /// What becomes of what was closed since the backup was made.
+    pub closed: Reopening,
+    /// Whether to go on where that cannot be told.
+    pub accept_revived: bool,
+    /// Whether a copy is kept of the rows that are replaced on PostgreSQL. A SQLite file is always kept.
+    pub keep_copy: bool,
 }
 
-/// What becomes of tokens that would come back to life.
+/// What becomes of tokens, users and rights that the backup holds open and that were closed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revoked {
+pub enum Reopening {
     /// If there are any, nothing is restored.
     Refuse,
-    /// They are revoked in what is restored.
+    /// They are closed in what is restored.
     Keep,
-    /// They come back to life.
-    Revive,
+    /// They are open again.
+    Allow,
 }
 
 /// What was restored.
@@ -52,15 +62,33 @@ pub enum Revoked {
 pub struct Restored {
     /// What the archive says of itself.
     pub manifest: Manifest,
-    /// What had happened since, in the directory that was replaced; or why that is not known. Nothing when there was
-    /// none.
-    pub since: Option<Result<Since, String>>,
-    /// Where the SQLite database is kept that was replaced.
+    /// How much of what was closed since is known.
+    pub comparison: Comparison,
+    /// What was closed since.
+    pub closed: Vec<Closed>,
+    /// Where not all of that is known: who and what can come in now.
+    pub brings: Option<Brings>,
+    /// Whether somebody is an active admin.
+    pub has_admin: bool,
+    /// The directory in which the database is kept that was replaced.
     pub kept: Option<PathBuf>,
     /// How many media files were written.
     pub media: usize,
     /// Where the audit trail that was restored is broken.
     pub broken_trail: Option<String>,
+}
+
+/// Why nothing was restored: something would open again, or nobody can tell what would.
+#[derive(Clone, Debug)]
+pub struct Reopened {
+    /// When the backup was made.
+    pub created_at: String,
+    /// How much of what was closed since is known.
+    pub comparison: Comparison,
+    /// What was closed since and would be open again; nothing where that was decided.
+    pub closed: Vec<Closed>,
+    /// Who and what the backup brings, where that was not accepted.
+    pub brings: Option<Brings>,
 }
 
 impl Directory {
@@ -76,8 +104,10 @@ impl Directory {
     ) -> Result<Restored, Trouble> {
         may(actor, Deed::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
+        let kept_since = now.saturating_sub(settings.keep_deleted_for);
         let work = move || {
-            Work { actor, place: Place::new(&settings), now, order, watch }.finish(&settings.location)
+            let place = Place::new(&settings);
+            Work { actor, place, now, kept_since, order, watch }.finish(&settings.location)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a restore failed", error))?
     }
@@ -87,8 +117,17 @@ struct Work {
     actor: Actor,
     place: Place,
     now: Moment,
+    /// Who was deleted before is gone.
+    kept_since: Moment,
     order: Restore,
     watch: Watch,
+}
+
+/// What a restore found out, and has done.
+struct Outcome {
+    since: Since,
+    brings: Option<Brings>,
+    has_admin: bool,
 }
 
 impl Work {
@@ -135,13 +174,15 @@ impl Work {
                 "the backup holds media files: make {beside}, where they belong"
             )));
         }
-        let mut since = None;
-        let kept = self.place.put(staged, present, watch, self.now, |staged, present| {
-            since = self.prepare(staged, present)?;
-            Ok(())
+        let copies = if beside.is_dir() { beside } else { parent(&self.order.file) };
+        let copying =
+            Copying { now: self.now, watch, copies: self.order.keep_copy.then_some(copies.as_path()) };
+        let (kept, outcome) = self.place.put(staged, present, &copying, |staged, present| {
+            self.prepare(staged, present, &manifest.created_at)
         })?;
         let media = media.carry_out(&media_unpacked).map_err(|trouble| Trouble::Media(Box::new(trouble)))?;
-        Ok(Restored { manifest, since, kept, media, broken_trail })
+        let Outcome { since: Since { comparison, closed, .. }, brings, has_admin } = outcome;
+        Ok(Restored { manifest, comparison, closed, brings, has_admin, kept, media, broken_trail })
     }
 
     /// A private place in the file system that files are moved to in the end.
@@ -150,69 +191,107 @@ impl Work {
             Location::Sqlite(directory) => {
                 let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
                 made.map_err(Trouble::with(directory))?;
+                closed_directory(directory)?;
                 private_place(directory)
             }
             Location::Postgres(_) => {
                 let beside = parent(&self.order.media);
-                if beside.is_dir() { private_place(&beside) } else { somewhere(&self.order.file) }
+                if !beside.is_dir() {
+                    return somewhere(&self.order.file);
+                }
+                closed_directory(&beside)?;
+                private_place(&beside)
             }
         }
     }
 
-    /// Readies the copy to be the directory: notes the restore in its audit trail, and revokes what is to stay
-    /// revoked.
+    /// Readies the copy to be the directory: notes the restore in its audit trail, and closes what is to stay
+    /// closed.
     fn prepare(
         &self,
         staged: &Staged,
-        present: Option<Result<&Tx<'_>, String>>,
-    ) -> Result<Option<Result<Since, String>>, Trouble> {
-        let gone = match present {
-            None => None,
+        present: Result<&Tx<'_>, String>,
+        created_at: &str,
+    ) -> Result<Outcome, Trouble> {
+        let backup = staged.tx();
+        let since = match &present {
             // What cannot be read any more is a reason to restore, and not to refuse.
-            Some(Ok(present)) => {
-                Some(Gone::between(&staged.tx(), present, self.now).map_err(|error| error.to_string()))
-            }
-            Some(Err(why)) => Some(Err(why)),
+            Ok(present) => Since::between(&backup, present, self.now, self.kept_since)
+                .unwrap_or_else(|error| Since::unknown(error.to_string())),
+            Err(why) => Since::unknown(why.clone()),
         };
-        self.decide(gone.as_ref())?;
+        self.decide(&since, &backup, created_at)?;
         staged.write(|tx| {
-            if let (Revoked::Keep, Some(Ok(gone))) = (self.order.revoked, &gone) {
-                gone.keep(tx, self.now)?;
+            if let (Reopening::Keep, Ok(present)) = (self.order.closed, &present) {
+                since.keep(tx, present, self.now)?;
             }
             tx.count_members()?;
             tx.note_all_changed()?;
-            let told = self.told(gone.as_ref());
+            let told = self.told(&since, created_at);
             let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
             Ok(audit::record(&change, "directory.restore", &Object::Directory, told)?)
         })?;
-        Ok(gone.map(|gone| gone.map(|gone| gone.counts())))
+        let known = since.comparison == Comparison::Complete;
+        let brings = if known { None } else { Some(brings(&backup, created_at, self.now)?) };
+        let has_admin = !backup.admin_names()?.is_empty();
+        Ok(Outcome { since, brings, has_admin })
     }
 
-    /// Refuses when tokens would come back to life and nobody said what is to become of them.
-    fn decide(&self, gone: Option<&Result<Gone, String>>) -> Result<(), Trouble> {
-        match (self.order.revoked, gone) {
-            (Revoked::Refuse, Some(Ok(gone))) if gone.counts().tokens() > 0 => {
-                Err(Trouble::Refused(format!(
-                    "{} tokens that the backup holds as good were revoked or deleted since, and would open doors again: \
-                 nothing was changed; give --keep-revoked to revoke them in what is restored (recommended), or \
-                 --revive-revoked to let them",
-                    gone.counts().tokens()
-                )))
-            }
-            (Revoked::Keep, Some(Err(why))) => Err(Trouble::Refused(format!(
-                "which tokens were revoked since the backup cannot be told ({why}): nothing was changed; leave \
-                 --keep-revoked out to restore all the same"
-            ))),
-            _ => Ok(()),
+    /// Refuses when something would open again and nobody said what is to become of it, or when nobody can tell what
+    /// would, and that was not accepted. An archive without an active user opens nothing.
+    fn decide(&self, since: &Since, backup: &Tx<'_>, created_at: &str) -> Result<(), Trouble> {
+        let asked = self.order.closed == Reopening::Refuse;
+        let closed = if asked { since.closed.clone() } else { Vec::new() };
+        let unknown = since.comparison != Comparison::Complete && !self.order.accept_revived;
+        let brings = unknown.then(|| brings(backup, created_at, self.now)).transpose()?;
+        let brings = brings.filter(|brings| brings.users > 0);
+        if closed.is_empty() && brings.is_none() {
+            return Ok(());
         }
+        let (created_at, comparison) = (created_at.to_owned(), since.comparison.clone());
+        Err(Trouble::Reopens(Box::new(Reopened { created_at, comparison, closed, brings })))
     }
 
-    fn told(&self, gone: Option<&Result<Gone, String>>) -> serde_json::Value {
-        let since = gone.and_then(|gone| gone.as_ref().ok()).map(Gone::counts);
+    /// What the audit trail says of the restore.
+    fn told(&self, since: &Since, created_at: &str) -> Value {
+        let mut counts = serde_json::Map::new();
+        let mut listed = Vec::new();
+        for what in Closing::ALL {
+            let of_kind: Vec<_> = since.closed.iter().filter(|closed| closed.what == what).collect();
+            if !of_kind.is_empty() {
+                counts.insert(what.as_str().to_owned(), of_kind.len().into());
+                listed.extend(of_kind.into_iter().take(MOST_NOTED).map(Closed::json));
+            }
+        }
         json!({
-            "file": self.order.file.file_name().map(|name| name.to_string_lossy()),
-            "revoked_since": since.map(|since| since.tokens()),
-            "kept_revoked": self.order.revoked == Revoked::Keep && since.is_some(),
+            "file": self.order.file.file_name().map(Path::new).map(|name| name.display().to_string()),
+            "created_at": created_at,
+            "comparison": since.comparison.as_str(),
+            "not_compared": since.comparison.why(),
+            "closed_since": counts,
+            "closed": listed,
+            "kept_closed": self.order.closed == Reopening::Keep,
+            "reopened": self.order.closed == Reopening::Allow && !since.closed.is_empty(),
+            "accepted_revived": self.order.accept_revived,
         })
+    }
+}
+
+impl std::fmt::Display for Reopened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.closed.is_empty() {
+            let count = self.closed.len();
+            write!(
+                f,
+                "what was closed since the backup of {} would open again ({count} in all): ",
+                self.created_at
+            )?;
+        }
+        if self.brings.is_some() {
+            let why = self.comparison.why().unwrap_or_default();
+            let created_at = &self.created_at;
+            write!(f, "what was closed since the backup of {created_at} cannot be told ({why}): ")?;
+        }
+        f.write_str("nothing was changed")
     }
 }

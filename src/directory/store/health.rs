@@ -3,7 +3,7 @@
 use super::row::FromRow;
 use super::sql::Sql;
 use super::tx::writers_lock;
-use super::{Backend, StoreError, row::Row};
+use super::{Backend, Dialect, StoreError, row::Row, schema};
 use super::{Store, Tx};
 use crate::directory::error::Error;
 
@@ -14,6 +14,8 @@ pub struct Faults {
     pub damage: Vec<String>,
     /// Groups whose kept number of members is wrong.
     pub miscounted: Vec<String>,
+    /// What of a SQLite file's schema is not this program's.
+    pub strangers: Vec<String>,
     /// What an operator can run to count them anew, beside servers.
     pub recount: &'static str,
 }
@@ -28,7 +30,7 @@ macro_rules! count_members {
 impl Faults {
     /// Whether nothing is wrong.
     pub fn is_none(&self) -> bool {
-        self.damage.is_empty() && self.miscounted.is_empty()
+        self.damage.is_empty() && self.miscounted.is_empty() && self.strangers.is_empty()
     }
 }
 
@@ -93,7 +95,14 @@ fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
     // On PostgreSQL under the lock of all writers: who joins meanwhile would not be counted.
     let recount =
         tx.either(count_members!(), concat!("BEGIN; ", writers_lock!(), "; ", count_members!(), "; COMMIT"));
-    Ok(Faults { damage, miscounted: miscounted(tx)?, recount })
+    let strangers = match tx.dialect() {
+        // What is damaged need not be readable.
+        Dialect::Sqlite if damage.is_empty() => {
+            schema::strangers(tx.link()).map_err(|error| StoreError::Broken(error.into()))?
+        }
+        _ => Vec::new(),
+    };
+    Ok(Faults { damage, miscounted: miscounted(tx)?, strangers, recount })
 }
 
 /// Groups whose kept number of members is wrong: somebody wrote while the triggers were off.

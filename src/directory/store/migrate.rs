@@ -75,6 +75,10 @@ const MIGRATIONS: &[Migration] = &[
     },
 ];
 
+/// The table that records what was applied.
+const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+            version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+
 /// The schema version this program works with.
 pub(super) fn known_version() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
@@ -101,6 +105,24 @@ pub(super) fn is_initialised(link: &Link) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
+/// The version that a schema is of; every migration up to it was applied.
+pub(super) fn version(link: &Link) -> Result<i64, OpenError> {
+    let applied = applied(link)?;
+    match applied.iter().zip(MIGRATIONS).find(|(row, migration)| row.version != migration.version) {
+        Some((row, _)) => Err(OpenError::ForeignMigration(row.version)),
+        None => Ok(applied.last().map_or(0, |last| last.version)),
+    }
+}
+
+/// Makes the schema of a version where none is.
+pub(super) fn make(link: &Link, version: i64) -> Result<(), StoreError> {
+    link.batch(HISTORY)?;
+    MIGRATIONS
+        .iter()
+        .filter(|migration| migration.version <= version)
+        .try_for_each(|migration| apply(link, migration, Moment::EPOCH))
+}
+
 /// Refuses a schema that is older, newer or other than this program's.
 pub(super) fn check(link: &Link) -> Result<(), OpenError> {
     let applied = applied(link)?;
@@ -121,10 +143,7 @@ pub(super) fn migrate(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
 
 /// The same inside a transaction that has begun, and goes on.
 pub(super) fn migrate_within(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
-    link.batch(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (
-            version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)",
-    )?;
+    link.batch(HISTORY)?;
     find_extension(link)?;
     let done = applied(link)?.len();
     let mut versions = Vec::new();

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::fault::StoreError;
+use crate::directory::paths::Unsafe;
 
 /// Why the directory could not be opened. Each says in one sentence what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,12 @@ pub enum OpenError {
     /// Some other SQLite file.
     #[error("{0} is not a Wardroom database: check data_dir")]
     NotOurs(PathBuf),
+    /// Its path can be prepared or exchanged by others.
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
+    /// Its schema is not the one that the migrations make.
+    #[error("its schema is not this program's: {}", .0.join("; "))]
+    Strangers(Vec<String>),
     /// The file is not a whole SQLite database.
     #[error("{path} is damaged ({reason}): stop all that use it, keep a copy, and restore the latest backup")]
     Damaged {

@@ -1,18 +1,17 @@
 //! A backup's way into the place of a directory.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 
 use super::carry::{carry, compare, keep_counting, set_triggers};
-use super::fault::StoreError;
 use super::moving::arrive;
 use super::open::OpenError;
-use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::staged::Staged;
 use super::tx::{Link, Tx};
@@ -20,11 +19,14 @@ use super::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
 use crate::directory::model::Moment;
+use crate::directory::paths::Unsafe;
 use crate::directory::trouble::{Trouble, Watch};
 use crate::directory::{Location, Settings};
 
 /// What SQLite keeps beside its file.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// Said where there is nothing to compare a backup with.
+const NOTHING: &str = "there was no directory here to compare it with";
 
 /// Where a backup goes.
 pub(in crate::directory) struct Place {
@@ -41,8 +43,16 @@ pub(in crate::directory) enum Present {
     Something,
 }
 
-/// Whether the tokens and users of the present directory can be read, or why not.
-type Readable<'a, 'b> = Option<Result<&'a Tx<'b>, String>>;
+/// How a backup comes to its place.
+pub(in crate::directory) struct Copying<'a> {
+    pub(in crate::directory) now: Moment,
+    pub(in crate::directory) watch: &'a Watch,
+    /// Where a copy of the rows that are replaced is kept, which only PostgreSQL needs; nowhere if none is wanted.
+    pub(in crate::directory) copies: Option<&'a Path>,
+}
+
+/// The present directory, or why it cannot be read.
+type Readable<'a, 'b> = Result<&'a Tx<'b>, String>;
 
 impl Place {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
@@ -73,44 +83,47 @@ impl Place {
         matches!(self.location, Location::Sqlite(_))
     }
 
-    /// Puts a copy in its place. `prepare` is shown the copy and the directory that is there, and changes the copy.
-    /// Tells where a SQLite file is kept that was replaced.
-    pub(in crate::directory) fn put(
+    /// Puts a copy in its place. `prepare` is shown the copy and the directory that is there, and changes the copy;
+    /// nobody else changes that directory from then on. Tells in which directory is kept what was replaced.
+    pub(in crate::directory) fn put<T>(
         &self,
         staged: Staged,
         present: Present,
-        watch: &Watch,
-        now: Moment,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<(), Trouble>,
-    ) -> Result<Option<PathBuf>, Trouble> {
+        copying: &Copying<'_>,
+        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, Trouble>,
+    ) -> Result<(Option<PathBuf>, T), Trouble> {
         match (&self.location, present) {
             (Location::Sqlite(directory), Present::Something) => {
-                self.show_file(&staged, prepare)?;
-                replace_file(directory, &staged.close(), now).map(Some)
+                let prepared = self.show_file(&staged, prepare)?;
+                let seen = signs(directory);
+                let kept = replace_file(directory, &staged.close(), &seen, copying.now)?;
+                Ok((Some(kept), prepared))
             }
             (Location::Sqlite(directory), Present::Nothing) => {
-                prepare(&staged, None)?;
-                put(&staged.close(), &sqlite::file(directory)).map(|()| None)
+                let prepared = prepare(&staged, Err(NOTHING.to_owned()))?;
+                put(&staged.close(), &sqlite::file(directory))?;
+                Ok((None, prepared))
             }
             (Location::Postgres(_), Present::Nothing) => {
-                prepare(&staged, None)?;
-                arrive(&staged.tx(), &self.location, self.patience, now, watch).map(|_| None)
+                let prepared = prepare(&staged, Err(NOTHING.to_owned()))?;
+                arrive(&staged.tx(), &self.location, self.patience, copying.now, copying.watch)?;
+                Ok((None, prepared))
             }
             (Location::Postgres(_), Present::Something) => {
                 let link = self.backend()?.link()?;
-                let replaced = replace_rows(&link, &staged, watch, prepare);
+                let replaced = self.replace_rows(&link, &staged, copying, prepare);
                 link.discard();
-                replaced.map(|()| None)
+                replaced
             }
         }
     }
 
     /// Shows `prepare` a SQLite file that is still in its place; one that cannot be read is a reason to restore.
-    fn show_file(
+    fn show_file<T>(
         &self,
         staged: &Staged,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<(), Trouble>,
-    ) -> Result<(), Trouble> {
+        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let opened = self.backend().and_then(|backend| {
             let link = initialised(&backend)?;
             migrate::check(&link)?;
@@ -121,11 +134,36 @@ impl Place {
                 let present = Tx::new(&link);
                 // What was handed out since is not handed out again.
                 let readable = staged.write(|tx| keep_counting(tx, &present).map_err(Trouble::from));
-                let readable = readable.map(|()| &present).map_err(|error| error.to_string());
-                prepare(staged, Some(readable))
+                prepare(staged, readable.map(|()| &present).map_err(|error| error.to_string()))
             }
-            Err(error) => prepare(staged, Some(Err(error.to_string()))),
+            Err(error) => prepare(staged, Err(error.to_string())),
         }
+    }
+
+    /// Puts a copy's rows in the place of all rows, in one transaction, with no other writer in between. Whoever reads
+    /// meanwhile reads the old ones.
+    fn replace_rows<T>(
+        &self,
+        link: &Link,
+        staged: &Staged,
+        copying: &Copying<'_>,
+        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, Trouble>,
+    ) -> Result<(Option<PathBuf>, T), Trouble> {
+        migrate::check(link)?;
+        link.begin()?;
+        let there = Tx::new(link);
+        let prepared = prepare(staged, Ok(&there))?;
+        let kept = copying.copies.map(|copies| aside(copies, copying.now));
+        let replaced = kept.as_ref().map_or(Ok(()), |kept| {
+            let place = Location::Sqlite(kept.clone());
+            arrive(&there, &place, self.patience, copying.now, copying.watch).map(|_| ())
+        });
+        let replaced = replaced.and_then(|()| exchange(&staged.tx(), link, copying.watch));
+        if let (Err(_), Some(kept)) = (&replaced, &kept) {
+            // It was made by this, and holds what is there still.
+            let _ = fs::remove_dir_all(kept);
+        }
+        replaced.map(|()| (kept, prepared))
     }
 }
 
@@ -144,27 +182,58 @@ fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Refuses a file on which any other process holds a lock of SQLite's, as every open connection does.
-fn refuse_in_use(directory: &Path) -> Result<(), Trouble> {
+/// Refuses a file on which any other process holds a lock of SQLite's, as every open connection does. As long as what
+/// is returned is there, and no other descriptor of the file is closed, none can be opened.
+fn refuse_in_use(directory: &Path) -> Result<Option<File>, Trouble> {
     let file = sqlite::file(directory);
-    let opened = match OpenOptions::new().read(true).write(true).open(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(_) if file.is_symlink() => return Err(Unsafe::Link(file).into()),
         outcome => outcome.map_err(Trouble::with(&file))?,
     };
     fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
         Trouble::Refused(format!("{} is in use: stop the servers and commands that use it", file.display()))
-    })
+    })?;
+    Ok(Some(opened))
 }
 
-/// Puts a file in the place of a database, which is kept beside it under another name, with its log.
-fn replace_file(directory: &Path, new: &Path, now: Moment) -> Result<PathBuf, Trouble> {
-    refuse_in_use(directory)?;
+/// What tells whether a database was written: inode, size and time of the file and of what is beside it.
+fn signs(directory: &Path) -> Vec<Option<(u64, u64, i64, i64)>> {
     let file = sqlite::file(directory);
+    let sign = |suffix: &&str| {
+        let found = fs::symlink_metadata(with_suffix(&file, suffix)).ok()?;
+        Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+    };
+    BESIDE.iter().map(sign).collect()
+}
+
+/// The directory in which is kept what a restore replaces: a data directory of its own.
+fn aside(beside: &Path, now: Moment) -> PathBuf {
     let digits: String = now.to_string().chars().filter(|letter| !"-:.".contains(*letter)).collect();
-    let aside = with_suffix(&file, &format!(".before-restore-{digits}"));
+    beside.join(format!("before-restore-{digits}"))
+}
+
+/// Puts a file in the place of a database that is as it was `seen`. That one is kept, with its log, in a directory of
+/// its own beside the file.
+fn replace_file(
+    directory: &Path,
+    new: &Path,
+    seen: &[Option<(u64, u64, i64, i64)>],
+    now: Moment,
+) -> Result<PathBuf, Trouble> {
+    let _nobody_else = refuse_in_use(directory)?;
+    if signs(directory) != seen {
+        return Err(Trouble::Refused(format!(
+            "{} was changed while the backup was compared with it: nothing was changed; restore again",
+            sqlite::file(directory).display()
+        )));
+    }
+    let (file, aside) = (sqlite::file(directory), aside(directory, now));
+    fs::DirBuilder::new().mode(0o700).create(&aside).map_err(Trouble::with(&aside))?;
     let mut moved = Vec::new();
     let outcome = BESIDE.iter().try_for_each(|suffix| {
-        let (from, to) = (with_suffix(&file, suffix), with_suffix(&aside, suffix));
+        let (from, to) = (with_suffix(&file, suffix), with_suffix(&sqlite::file(&aside), suffix));
         if fs::symlink_metadata(&from).is_ok() {
             fs::rename(&from, &to).map_err(Trouble::with(&from))?;
             moved.push((from, to));
@@ -172,102 +241,33 @@ fn replace_file(directory: &Path, new: &Path, now: Moment) -> Result<PathBuf, Tr
         Ok(())
     });
     // An old log beside a new file would be taken for its own: the names change for good before it comes.
-    let outcome = outcome.and_then(|()| sync_directory(directory)).and_then(|()| put(new, &file));
+    let outcome = outcome
+        .and_then(|()| sync_directory(&aside))
+        .and_then(|()| sync_directory(directory))
+        .and_then(|()| put(new, &file));
     if let Err(trouble) = outcome {
         for (from, to) in moved {
             fs::rename(&to, &from).map_err(Trouble::with(&to))?;
         }
+        // Nothing is in it any more.
+        let _ = fs::remove_dir(&aside);
         return Err(trouble);
     }
     Ok(aside)
 }
 
-/// Puts a copy's rows in the place of all rows, in one transaction, with no other writer in between. Whoever reads
-/// meanwhile reads the old ones.
-fn replace_rows(
-    link: &Link,
-    staged: &Staged,
-    watch: &Watch,
-    prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
-    migrate::check(link)?;
-    link.begin()?;
-    let there = Tx::new(link);
-    prepare(staged, Some(Ok(&there)))?;
-    set_triggers(link, false)?;
-    carry(&staged.tx(), link, watch)?;
-    set_triggers(link, true)?;
+/// Puts the rows of one database in the place of those of another, whose transaction has begun.
+fn exchange(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Trouble> {
+    let there = Tx::new(to);
+    set_triggers(to, false)?;
+    carry(from, to, watch)?;
+    set_triggers(to, true)?;
     there.note_all_changed()?;
-    compare(&staged.tx(), &there, watch)?;
-    Ok(link.batch("COMMIT")?)
-}
-
-/// A token as it matters to a restore.
-#[derive(Clone, Debug)]
-pub(in crate::directory) struct TokenState {
-    pub(in crate::directory) id: i64,
-    pub(in crate::directory) digest: Vec<u8>,
-    pub(in crate::directory) revoked_at: Option<i64>,
-    pub(in crate::directory) expires_at: Option<i64>,
-}
-
-impl FromRow for TokenState {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self { id: row.next()?, digest: row.next()?, revoked_at: row.next()?, expires_at: row.next()? })
-    }
-}
-
-/// The id of an active user.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::directory) struct ActiveUser(pub(in crate::directory) i64);
-
-impl FromRow for ActiveUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
-        row.next().map(Self)
-    }
-}
-
-/// A place in an audit trail.
-pub(in crate::directory) struct Mark {
-    pub(in crate::directory) id: i64,
-    pub(in crate::directory) hash: Vec<u8>,
-}
-
-impl FromRow for Mark {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self { id: row.next()?, hash: row.next()? })
-    }
-}
-
-/// Tokens after a digest, in the order of their digests.
-pub(in crate::directory) fn token_states(after: &[u8]) -> Sql {
-    let sql =
-        "SELECT id, digest, revoked_at, expires_at FROM tokens WHERE digest > $1 ORDER BY digest LIMIT 1000";
-    Sql::new(sql).bind(after.to_vec())
-}
-
-/// Active users after an id.
-pub(in crate::directory) fn active_users(after: i64) -> Sql {
-    Sql::new("SELECT id FROM users WHERE id > $1 AND is_active ORDER BY id LIMIT 1000").bind(after)
-}
-
-/// The newest event of the audit trail.
-pub(in crate::directory) fn last_event() -> Sql {
-    Sql::new("SELECT id, hash FROM audit_events ORDER BY id DESC LIMIT 1")
-}
-
-/// The event of this number.
-pub(in crate::directory) fn mark(id: i64) -> Sql {
-    Sql::new("SELECT id, hash FROM audit_events WHERE id = $1").bind(id)
+    compare(from, &there, watch)?;
+    Ok(to.batch("COMMIT")?)
 }
 
 impl Tx<'_> {
-    /// Marks a token revoked at a time.
-    pub(in crate::directory) fn revoke_at(&self, id: i64, at: i64) -> Result<(), Error> {
-        self.execute(&Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2").bind(at).bind(id))?;
-        Ok(())
-    }
-
     /// Notes in the feed that nothing that was kept holds any more.
     pub(in crate::directory) fn note_all_changed(&self) -> Result<(), Error> {
         self.execute(&Sql::new("INSERT INTO identity_changes (scope) VALUES ('all')"))?;

@@ -14,6 +14,12 @@ const PAGE: i64 = 1000;
 /// A row of some table, in the order of its description.
 pub(super) struct Cells(Vec<Value>);
 
+impl Cells {
+    pub(super) fn into_values(self) -> Vec<Value> {
+        self.0
+    }
+}
+
 impl FromRow for Cells {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         row.rest().map(Self)
@@ -38,6 +44,14 @@ impl Table {
         sql.push(" ORDER BY ");
         self.push_columns(&mut sql, self.key);
         sql.push(" LIMIT ").push_arg(PAGE);
+        sql
+    }
+
+    /// The row of this id, in a table whose key it is.
+    pub(super) fn row(&self, id: i64) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        self.push_columns(&mut sql, self.columns.len());
+        sql.push(" FROM ").push(self.name).push(" WHERE id = ").push_arg(id);
         sql
     }
 

@@ -18,6 +18,7 @@ use super::long_reads::Stop;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
+use crate::directory::paths::{Unsafe, closed_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log that two connections checkpoint at once.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -36,8 +37,9 @@ pub(super) fn file(directory: &Path) -> PathBuf {
 pub(super) fn make_room(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
+    closed_directory(directory)?;
     let path = file(directory);
-    if path.exists() {
+    if fs::symlink_metadata(&path).is_ok() {
         return Err(OpenError::AlreadyThere(path.display().to_string()));
     }
     let mut entries = fs::read_dir(directory).map_err(unreadable)?.filter_map(Result::ok);
@@ -58,7 +60,7 @@ pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenErr
             _ => OpenError::Directory { path: directory.to_owned(), source: error },
         });
     }
-    let marked = mark(&path, patience);
+    let marked = mark(directory, patience);
     if marked.is_err() {
         remove(directory);
     }
@@ -66,8 +68,8 @@ pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenErr
 }
 
 /// Makes a file ours, so that it is never taken for somebody else's, and the other way round.
-fn mark(path: &Path, patience: Duration) -> Result<(), OpenError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+fn mark(directory: &Path, patience: Duration) -> Result<(), OpenError> {
+    let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(patience)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(())
@@ -81,16 +83,20 @@ pub(super) fn remove(directory: &Path) {
     }
 }
 
-/// Refuses a file that is not there, that others may read, or that is not a whole database of ours.
+/// Refuses a file that is not there, that others may read or exchange, or that is not a whole database of ours.
 ///
 /// It only reads: opening a foreign file with SQLite could already change it.
 pub(super) fn check_file(directory: &Path) -> Result<(), OpenError> {
     let path = file(directory);
-    let mut opened = match fs::File::open(&path) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(OpenError::Missing(path)),
-        Err(source) => return Err(OpenError::Directory { path, source }),
+    let missing = |error: Unsafe| match error {
+        Unsafe::Unusable { source, .. } if source.kind() == ErrorKind::NotFound => {
+            OpenError::Missing(path.clone())
+        }
+        other => other.into(),
     };
+    closed_directory(directory).map_err(missing)?;
+    let mut opened = open_file(&path).map_err(missing)?;
+    check_beside(&path)?;
     let unreadable = |source| OpenError::Directory { path: path.clone(), source };
     let metadata = opened.metadata().map_err(unreadable)?;
     if metadata.permissions().mode() & 0o007 != 0 {
@@ -114,10 +120,32 @@ pub(super) fn check_file(directory: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Refuses what SQLite would use beside the file, where it is a link or others may read it.
+fn check_beside(path: &Path) -> Result<(), OpenError> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let beside = path.with_file_name(format!("wardroom.db{suffix}"));
+        match fs::symlink_metadata(&beside) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenError::Directory { path: beside, source }),
+            Ok(found) if found.is_symlink() => return Err(Unsafe::Link(beside).into()),
+            Ok(found) if !found.is_file() => return Err(Unsafe::NoFile(beside).into()),
+            Ok(found) if found.permissions().mode() & 0o007 != 0 => {
+                return Err(OpenError::WorldReadable(beside));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// The file header as <https://www.sqlite.org/fileformat.html> documents it, section 1.3.
 fn check_header(header: &[u8; 100], length: u64) -> Result<(), &'static str> {
     if !header.starts_with(b"SQLite format 3\0") {
         return Err("it does not begin as a SQLite database does");
+    }
+    // Nobody of ours keeps text in another encoding than UTF-8, which is 1; 0 is a file without tables.
+    if number(header, 56) > 1 {
+        return Err("its text is not UTF-8");
     }
     // The page size is a 16-bit number, in which 1 means 65,536.
     let page_size = match number(header, 16) >> 16 {
@@ -134,10 +162,17 @@ fn number(header: &[u8; 100], at: usize) -> u32 {
     header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
+/// Opens an existing file. The directory may be reached by a link; the file, its log and its index may be none, whatever
+/// happens between a look and this (SQLite opens those beside it with `O_NOFOLLOW`, too).
+fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    // What cannot be found is told by SQLite.
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    Connection::open_with_flags(file(&directory), flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
+}
+
 /// Opens an existing file with the settings every connection has.
 pub(super) fn connect(directory: &Path, patience: Duration) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file(directory), flags)?;
+    let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(patience)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -147,6 +182,8 @@ pub(super) fn connect(directory: &Path, patience: Duration) -> Result<Connection
     // The same plan whatever the parameters: a plan that EXPLAIN showed is the plan that runs.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // What stands in the schema calls nothing but what is harmless; ours does not, either.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }

@@ -1,17 +1,18 @@
 //! A SQLite file that nobody else has open: a copy of a directory on its way into an archive, or out of one.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
 use super::fresh::filling;
+use super::moving::arrive;
 use super::open::OpenError;
 use super::sql::Sql;
 use super::tx::{Link, Tx};
-use super::{Backend, Store, health, migrate, sqlite};
+use super::{Backend, Store, health, migrate, schema, sqlite};
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Moment;
@@ -34,8 +35,8 @@ pub(in crate::directory) struct Counts {
 }
 
 impl Staged {
-    /// Opens the copy in a directory of its own; one with an older schema is upgraded first. Waits, as all of it
-    /// does.
+    /// Opens the copy in a directory of its own; one with an older schema is upgraded first. It may come from
+    /// anywhere: nothing in its schema is run before that is known to be ours. Waits, as all of it does.
     pub(in crate::directory) fn open(
         directory: &Path,
         patience: Duration,
@@ -47,6 +48,7 @@ impl Staged {
         if !migrate::is_initialised(&link)? {
             return Err(OpenError::HalfMade(sqlite::file(directory)));
         }
+        schema::check(&link)?;
         migrate::migrate(&link, now)?;
         Ok(Self { link, file: sqlite::file(directory) })
     }
@@ -80,21 +82,25 @@ impl Staged {
 
 impl Store {
     /// Makes a SQLite copy of everything as it is at one moment, in a new directory, while others go on writing.
+    /// Tells what of the schema is not ours, and is left out of the copy.
     pub(in crate::directory) async fn copy_to(
         &self,
         directory: PathBuf,
         now: Moment,
         watch: Watch,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Vec<String>, Trouble> {
         self.check_in_place()?;
         match &self.backend {
             Backend::Sqlite { directory: from, patience, .. } => {
                 let (from, patience) = (from.clone(), *patience);
-                let copied = spawn_blocking(move || copy_file(&from, &directory, patience));
+                let copied = spawn_blocking(move || {
+                    copy_file(&from, &directory, patience)?;
+                    leave_strangers(directory, patience, now, &watch)
+                });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
             Backend::Postgres { .. } => {
-                self.carry_to(Location::Sqlite(directory), now, watch).await.map(|_| ())
+                self.carry_to(Location::Sqlite(directory), now, watch).await.map(|_| Vec::new())
             }
         }
     }
@@ -102,7 +108,7 @@ impl Store {
 
 /// SQLite's own copy: of one moment, and without what deleted rows have left in free pages.
 fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Trouble> {
-    fs::create_dir(directory).map_err(Trouble::with(directory))?;
+    fs::DirBuilder::new().mode(0o700).create(directory).map_err(Trouble::with(directory))?;
     let file = sqlite::file(directory);
     let path = file.to_str().ok_or_else(|| Trouble::Refused(format!("{} is not UTF-8", file.display())))?;
     let source = Link::Sqlite(sqlite::connect(from, patience).map_err(OpenError::from)?);
@@ -112,6 +118,28 @@ fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Tr
     // Of the last minutes, and of no use later.
     copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
     Ok(())
+}
+
+/// Where a copy has more in its schema than is ours, its rows alone are kept, in a schema that is ours: no backup with
+/// more could be restored.
+fn leave_strangers(
+    directory: PathBuf,
+    patience: Duration,
+    now: Moment,
+    watch: &Watch,
+) -> Result<Vec<String>, Trouble> {
+    let strangers = schema::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
+    if !strangers.is_empty() {
+        let mut as_found = directory.clone().into_os_string();
+        as_found.push("-as-found");
+        let as_found = PathBuf::from(as_found);
+        fs::rename(&directory, &as_found).map_err(Trouble::with(&directory))?;
+        let link = Link::Sqlite(filling(&as_found, patience)?);
+        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, watch)?;
+        drop(link);
+        fs::remove_dir_all(&as_found).map_err(Trouble::with(&as_found))?;
+    }
+    Ok(strangers)
 }
 
 impl Tx<'_> {

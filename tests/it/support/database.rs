@@ -43,6 +43,12 @@ impl Database {
         Self { location: Location::Postgres(url.to_owned()), place: tempfile::tempdir().unwrap(), loan: None }
     }
 
+    /// A SQLite directory that is there already.
+    pub fn in_directory(directory: &std::path::Path) -> Self {
+        let location = Location::Sqlite(directory.to_owned());
+        Self { location, place: tempfile::tempdir().unwrap(), loan: None }
+    }
+
     /// A new, empty directory.
     pub async fn new(backend: Backend) -> Self {
         let database = Self::empty(backend).await;
