@@ -11,6 +11,7 @@ use super::Directory;
 use super::access::{Actor, Deed, Who, may};
 use super::change::Change;
 use super::error::Error;
+use super::guard::network;
 use super::model::{Group, Moment, Token, User, UserId};
 use super::store::{self, Tx};
 
@@ -135,8 +136,12 @@ impl Directory {
     /// rationed, and those left out are counted in the next one.
     pub async fn note_refusal(&self, actor: &Actor, asked: &str, why: &str) {
         let now = self.clock.now();
-        let Some(left_out) = self.refusals.take(now) else { return };
-        let told = json!({ "asked": asked, "why": why, "left_out_before": left_out });
+        let account = match &actor.who {
+            Who::Person(identity) => Some(identity.user.id),
+            Who::Operator(_) | Who::Anonymous => None,
+        };
+        let Some(left_out) = self.refusals.take(now, actor.origin.ip().map(network), account) else { return };
+        let told = left_out.add_to(json!({ "asked": asked, "why": why }));
         let noted = self
             .change(actor, move |change| record(change, "request.refused", &Object::Directory, told.clone()));
         // The refusal stands all the same.

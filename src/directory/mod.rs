@@ -103,9 +103,6 @@ pub struct Directory {
     refused_sign_ins: Ration,
 }
 
-/// How many refused requests, and how many refused sign-ins, a process notes in a minute.
-const REFUSALS_NOTED: u32 = 60;
-
 /// Counters of work that costs, for the metrics.
 pub struct Counters {
     /// Transactions that were asked to write.
@@ -131,7 +128,6 @@ impl Directory {
             contact_needs_password: settings.contact_needs_password,
         };
         let uses = Uses::default();
-        let [refusals, refused_sign_ins] = [(); 2].map(|()| Ration::new(REFUSALS_NOTED));
         Ok(Self {
             store,
             reception,
@@ -142,8 +138,8 @@ impl Directory {
             rules,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),
-            refusals,
-            refused_sign_ins,
+            refusals: Ration::default(),
+            refused_sign_ins: Ration::default(),
         })
     }
 

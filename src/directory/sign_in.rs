@@ -11,8 +11,10 @@ use super::access::{Actor, Deed, Origin, Who, may};
 use super::audit::{self, Object};
 use super::change::Change;
 use super::error::{Denial, Error};
+use super::guard::attempts::Claimed;
+use super::guard::network;
 use super::model::{Rule, Token, TokenKey, TokenKind, User, UserKey};
-use super::password::{Owner, Password, Verdict};
+use super::password::{Owner, Password, Share, Verdict};
 use super::store;
 use super::store::users::Credentials;
 use super::tokens::{Issued, row};
@@ -35,15 +37,15 @@ impl Directory {
             true => None,
             false => self.store.first(store::users::credentials(username)).await?,
         };
-        let attempt = self.attempt(origin, username, known.as_ref().map(|known| known.id)).await?;
+        let (attempt, place) = self.attempt(origin, Claimed::Name(username)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(stored, password.clone()).await?;
+        let verdict = self.hasher.verify(place, stored, password.clone()).await?;
         let known = match (known, verdict) {
             (Some(known), Verdict::Right | Verdict::RightButOutdated) if known.is_active => known,
             (known, _) => return Err(self.refused(origin, known).await),
         };
         let hash = match verdict {
-            Verdict::RightButOutdated => Some(self.hasher.renew(&self.clock, password).await?),
+            Verdict::RightButOutdated => self.renewed(attempt.share(), password).await?,
             _ => None,
         };
         let key = self.clock.token_key()?;
@@ -60,12 +62,23 @@ impl Directory {
         Ok(Issued { token: token.ok_or_else(wrong)?, key: shown })
     }
 
+    /// What is kept from now on of a password in an older encoding; nothing when there is no place for one more hash
+    /// now: the next sign-in will see to it.
+    async fn renewed(&self, share: Share, password: Password) -> Result<Option<String>, Error> {
+        match self.hasher.place(share) {
+            Ok(place) => self.hasher.renew(place, &self.clock, password).await.map(Some),
+            Err(Error::Busy { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Notes a sign-in that failed, under the user it was tried for. What was typed for a name that
     /// nobody has is not noted: it may be a password in the wrong field.
     async fn refused(&self, origin: &Origin, known: Option<Credentials>) -> Error {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
-        let Some(left_out) = self.refused_sign_ins.take(now) else { return wrong() };
-        let told = if left_out == 0 { json!({}) } else { json!({ "left_out_before": left_out }) };
+        let (client, account) = (origin.ip().map(network), known.as_ref().map(|known| known.id));
+        let Some(left_out) = self.refused_sign_ins.take(now, client, account) else { return wrong() };
+        let told = left_out.add_to(json!({}));
         let noted = self.change(&actor, move |change| {
             let user =
                 known.as_ref().map(|known| change.tx.user(&UserKey::Id(known.id))).transpose()?.flatten();
@@ -92,7 +105,7 @@ impl Directory {
         if is_same {
             return Err(Error::invalid("new_password", &Rule::Other("This is the old password.".to_owned())));
         }
-        let encoded = self.hasher.encode(&self.clock, new, Owner::new(&user)).await;
+        let encoded = self.hasher.encode(self.place(actor)?, &self.clock, new, Owner::new(&user)).await;
         let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
         self.change(actor, move |change| {
             change.check(Deed::ManageSelf)?;
@@ -134,9 +147,9 @@ impl Directory {
     async fn prove(&self, actor: &Actor, user: &User, present: Password) -> Result<Proof, Error> {
         let id = user.id;
         let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
-        let attempt = self.attempt(&actor.origin, &user.username, Some(id)).await?;
+        let (attempt, place) = self.attempt(&actor.origin, Claimed::User(id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(stored, present).await?;
+        let verdict = self.hasher.verify(place, stored, present).await?;
         let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
             return Err(self.wrong_password(actor, user.clone()).await);
         };

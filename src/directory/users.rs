@@ -36,7 +36,9 @@ impl Directory {
         may(actor, Deed::CreateUser(&fields, &Rights::none()))?;
         let new = new(&fields, self.clock.now())?;
         let hash = match password {
-            Some(password) => self.hasher.encode(&self.clock, password, Owner::new(&new)).await?,
+            Some(password) => {
+                self.hasher.encode(self.place(actor)?, &self.clock, password, Owner::new(&new)).await?
+            }
             None => UNUSABLE.to_owned(),
         };
         self.change(actor, move |change| {
@@ -110,7 +112,7 @@ impl Directory {
         let hash = match new {
             Some(new) => {
                 let owner = Owner::new(&with(&target, &fields, self.clock.now()));
-                Some(self.hasher.encode(&self.clock, new, owner).await?)
+                Some(self.hasher.encode(self.place(actor)?, &self.clock, new, owner).await?)
             }
             None => None,
         };

@@ -32,6 +32,7 @@ mod export;
 mod express;
 mod findings;
 mod front;
+mod guard_sign_in;
 mod guards;
 mod house;
 mod import;

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use self::argon::{Hash, Memory};
 use self::django::{Encoded, Unmatched};
 pub(super) use self::guess::Owner;
+pub(super) use self::queue::{Place, Share};
 use self::queue::Queue;
 use super::clock::Clock;
 use super::error::Error;
@@ -113,9 +114,10 @@ impl Hasher {
         self.count.clone()
     }
 
-    /// Refuses when too many wait already: for what shall not be begun in vain.
-    pub(super) fn check_room(&self) -> Result<(), Error> {
-        self.queue.check_room()
+    /// Takes a place in the line of hashes; [`Error::Busy`] when there is none, for anybody or for this client or
+    /// account.
+    pub(super) fn place(&self, share: Share) -> Result<Place, Error> {
+        self.queue.place(share)
     }
 
     /// The part of the rule that costs nothing: the length, in code points.
@@ -131,9 +133,9 @@ impl Hasher {
 
     /// Makes what is kept of its owner's new password, if it has the length and is not one of the first that
     /// somebody would try (NIST SP 800-63B-4, section 3.1.1.2). Kinds of characters are not asked for.
-    /// [`Error::Busy`] when too many wait.
     pub(super) async fn encode(
         &self,
+        place: Place,
         clock: &Clock,
         password: Password,
         owner: Owner,
@@ -146,27 +148,37 @@ impl Hasher {
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };
-        self.queue.run(work).await?
+        self.queue.run(place, work).await?
     }
 
     /// Makes anew what is kept of a password that was right: of an imported one, which the rule for new
     /// passwords does not concern.
-    pub(super) async fn renew(&self, clock: &Clock, password: Password) -> Result<String, Error> {
+    pub(super) async fn renew(
+        &self,
+        place: Place,
+        clock: &Clock,
+        password: Password,
+    ) -> Result<String, Error> {
         let (salt, count) = (clock.salt()?, self.count.clone());
         let work = move |memory: &mut Memory| {
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };
-        self.queue.run(work).await?
+        self.queue.run(place, work).await?
     }
 
-    /// Compares a given password with what is stored of it. [`Error::Busy`] when too many wait.
+    /// Compares a given password with what is stored of it.
     ///
     /// `None` is a user who does not exist. For that, for a user without a password and for an encoding that
     /// cannot be read, the given one is hashed with our own parameters, so that the time of the answer does
     /// not tell them from a wrong password. What remains: a row still in an older encoding takes the time
     /// of that encoding, which tells that this user exists and has not signed in since the import.
-    pub(super) async fn verify(&self, stored: Option<&str>, given: Password) -> Result<Verdict, Error> {
+    pub(super) async fn verify(
+        &self,
+        place: Place,
+        stored: Option<&str>,
+        given: Password,
+    ) -> Result<Verdict, Error> {
         let readable = stored.map_or(Err(Unmatched::Unusable), Encoded::parse);
         if let Err(Unmatched::Unknown(algorithm)) = readable {
             self.tell_unknown(algorithm);
@@ -181,7 +193,7 @@ impl Hasher {
             let matches = encoded.matches(given.0.as_bytes(), memory)?;
             Ok(verdict(matches && !decoy, encoded.is_current()))
         };
-        self.queue.run(work).await?
+        self.queue.run(place, work).await?
     }
 
     /// Logs once that there are passwords nobody can match. The name comes from an imported row: what does
