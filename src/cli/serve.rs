@@ -176,6 +176,7 @@ impl Server {
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the last uses of tokens could not be written down");
         }
+        note_left_out(&app, true).await;
         if let Err(error) = app.directory().share_rates().await {
             tracing::warn!(%error, "the last counts of requests could not be shared");
         }
@@ -205,6 +206,14 @@ async fn write_uses(app: App) {
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
         }
+        note_left_out(&app, false).await;
+    }
+}
+
+/// Notes in the audit trail how many refusals were left out of it.
+async fn note_left_out(app: &App, end: bool) {
+    if let Err(error) = app.directory().note_left_out(end).await {
+        tracing::warn!(%error, "how many refusals were left out could not be noted in the audit trail");
     }
 }
 

@@ -11,7 +11,6 @@ use super::Directory;
 use super::access::{Actor, Deed, Who, may};
 use super::change::Change;
 use super::error::Error;
-use super::guard::network;
 use super::model::{Group, Moment, Token, User, UserId};
 use super::store::{self, Tx};
 
@@ -130,24 +129,6 @@ impl Directory {
         let limit = i64::try_from(EXPORT_PAGE).unwrap_or(PAGE);
         let page: Vec<Recorded> = self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
         Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
-    }
-
-    /// Notes that somebody was refused what they asked for, as far as there is room for such notes: they are
-    /// rationed, and those left out are counted in the next one.
-    pub async fn note_refusal(&self, actor: &Actor, asked: &str, why: &str) {
-        let now = self.clock.now();
-        let account = match &actor.who {
-            Who::Person(identity) => Some(identity.user.id),
-            Who::Operator(_) | Who::Anonymous => None,
-        };
-        let Some(left_out) = self.refusals.take(now, actor.origin.ip().map(network), account) else { return };
-        let told = left_out.add_to(json!({ "asked": asked, "why": why }));
-        let noted = self
-            .change(actor, move |change| record(change, "request.refused", &Object::Directory, told.clone()));
-        // The refusal stands all the same.
-        if let Err(error) = noted.await {
-            tracing::warn!(%error, "a refusal could not be noted in the audit trail");
-        }
     }
 
     /// Walks the whole chain, as it is at one moment, from its first event, in constant memory.

@@ -26,6 +26,7 @@ pub mod password;
 pub mod permissions;
 mod ration;
 pub mod recycle_bin;
+mod refusals;
 pub mod sign_in;
 mod store;
 pub mod tokens;
@@ -46,9 +47,10 @@ pub use self::error::{Denial, Error};
 use self::guard::rates::Rates;
 use self::identity::Reception;
 use self::identity::uses::Uses;
-pub use self::identity::{Identity, Recognised, Unauthenticated};
+pub use self::identity::{Bearer, Identity, Recognised, Unauthenticated};
 use self::password::Hasher;
 use self::ration::Ration;
+pub use self::refusals::Refusal;
 pub use self::store::OpenError;
 use self::store::Store;
 pub use self::store::health::Faults;
@@ -98,7 +100,7 @@ pub struct Directory {
     rules: Rules,
     rates: Rates,
     rate_counts: guard::rates::Counts,
-    /// Notes of refused requests in the audit trail, and of refused sign-ins.
+    /// How many refused requests, and refused sign-ins, are noted in the audit trail.
     refusals: Ration,
     refused_sign_ins: Ration,
 }

@@ -128,14 +128,11 @@ impl Ration {
         self.lock().take(now, client, account.map(UserId::get))
     }
 
-    /// What has been left out, if nothing was noted for a minute that could say so.
-    pub(super) fn overdue(&self, now: Moment) -> Option<u64> {
+    /// Takes what has been left out, if nothing was noted for a minute that could say so, or at the `end`.
+    pub(super) fn left_out(&self, now: Moment, end: bool) -> u64 {
         let mut state = self.lock();
         let quiet = now.as_micros().saturating_sub(state.last.as_micros()) >= MINUTE;
-        (quiet && state.all.left_out > 0).then(|| {
-            state.last = now;
-            std::mem::take(&mut state.all.left_out)
-        })
+        if quiet || end { std::mem::take(&mut state.all.left_out) } else { 0 }
     }
 }
 
@@ -224,6 +221,10 @@ mod tests {
         for _ in 0..50 {
             ration.take(at(10), client(1), None);
         }
-        assert_eq!([ration.overdue(at(60)), ration.overdue(at(70)), ration.overdue(at(200))], [None, Some(30), None]);
+        assert_eq!([60, 70, 200].map(|second| ration.left_out(at(second), false)), [0, 30, 0]);
+        (0..30).for_each(|_| {
+            ration.take(at(210), client(1), None);
+        });
+        assert_eq!([false, true].map(|end| ration.left_out(at(211), end)), [0, 10]);
     }
 }

@@ -38,7 +38,7 @@ pub use self::recognised::Recognised;
 use self::recognised::{Entry, Found, Loading, Recollection};
 use self::uses::Use;
 use super::error::Error;
-use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenState, User};
+use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenId, TokenState, User, UserId};
 use super::store::{Dialect, OpenError, Sql, Store, identities};
 use super::{Directory, Settings};
 
@@ -56,18 +56,52 @@ pub struct Identity {
     pub rights: Vec<i64>,
 }
 
+/// Whose token was presented, good or not: for logs and the audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token.
+    pub token: TokenId,
+    /// Its owner.
+    pub user: UserId,
+}
+
+impl Identity {
+    /// Whose token was presented.
+    pub fn bearer(&self) -> Bearer {
+        Bearer { token: self.token.id, user: self.user.id }
+    }
+}
+
+impl Recognised {
+    /// Whose token was presented.
+    pub fn bearer(&self) -> Bearer {
+        Bearer { token: self.token, user: self.user }
+    }
+}
+
 /// Why a key opened nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Unauthenticated {
-    /// Unknown, revoked or expired; which of them is nobody's business.
+    /// Unknown, or revoked or expired, and then whose it was; which of them is nobody's business.
     #[error("Invalid token.")]
-    InvalidToken,
+    InvalidToken(Option<Bearer>),
     /// The key is good, its owner is not active.
     #[error("User inactive or deleted.")]
-    Inactive,
+    Inactive(Bearer),
     /// It could not be found out.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+impl Unauthenticated {
+    /// Whose token was presented, if it is known.
+    pub fn bearer(&self) -> Option<Bearer> {
+        match self {
+            Self::InvalidToken(bearer) => *bearer,
+            Self::Inactive(bearer) => Some(*bearer),
+            Self::Failed(_) => None,
+        }
+    }
 }
 
 /// What of the directory serves [`Directory::recognise`] and [`Directory::authenticate`].
@@ -139,14 +173,14 @@ impl Directory {
     /// Who presented this key? It never writes. What is in no feed may be older, and nobody may decide by it: when the
     /// token was last used, when its owner was last seen and changed.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
-        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let caller = self.in_time(self.store.patience(), self.caller(key, digest));
-        let identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
+        let identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         if identity.token.state(self.clock.now()) != TokenState::Active {
-            return Err(Unauthenticated::InvalidToken);
+            return Err(Unauthenticated::InvalidToken(Some(identity.bearer())));
         }
         if !identity.user.is_active {
-            return Err(Unauthenticated::Inactive);
+            return Err(Unauthenticated::Inactive(identity.bearer()));
         }
         Ok(identity)
     }
@@ -195,16 +229,16 @@ impl Directory {
         key: &str,
         draw: impl Fn(&Identity) -> Bytes + Send,
     ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
-        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         // Pinned here, where it is made: nothing is moved along with every request.
         let entry = pin!(self.entry(key, digest, draw, now));
         let entry = self.in_time(PATIENCE, entry).await?;
-        let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken) };
+        let Entry::Known(known) = entry else { return Err(Unauthenticated::InvalidToken(None)) };
         if known.is_revoked || known.expires_at.is_some_and(|end| end <= now) {
-            return Err(Unauthenticated::InvalidToken);
+            return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
         }
-        if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive) }
+        if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive(known.bearer())) }
     }
 
     /// Whether [`Directory::recognise`] need not wait for whom it knows: SQLite's changes show in memory.
