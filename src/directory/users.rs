@@ -9,6 +9,7 @@ use super::access::{Actor, Deed, Rights, Who, may};
 use super::audit::{self, Object, Picture};
 use super::change::{Change, Written};
 use super::error::Error;
+use super::guard::taken::Names;
 use super::model::{
     Expected, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
 };
@@ -41,7 +42,7 @@ impl Directory {
             }
             None => UNUSABLE.to_owned(),
         };
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::Others, move |change| {
             let user = create(change, &fields, &hash)?;
             Ok(change.written(user, Deed::ReadUsers))
         })
@@ -95,6 +96,9 @@ impl Directory {
         expected: Expected,
     ) -> Result<Written<User>, Error> {
         let fields = draft.parse()?;
+        // Groups and permissions are written first.
+        let is_late = fields.groups.is_some() || fields.permissions.is_some();
+        let names = if is_late { Names::OthersLate } else { Names::Others };
         let Passwords { new, present } = passwords.into();
         if new.is_none() && present.is_none() {
             let key = key.clone();
@@ -102,7 +106,7 @@ impl Directory {
                 let user = update(change, &key, &fields, &expected, Proven::NONE)?;
                 Ok(change.written(user, Deed::ReadUsers))
             };
-            return self.change(actor, work).await;
+            return self.change_names(actor, names, work).await;
         }
         // Asked before slow hashes are paid for, and again on what the transaction finds.
         let target = self.existing(key).await?;
@@ -117,7 +121,7 @@ impl Directory {
             None => None,
         };
         let key = UserKey::Id(target.id);
-        self.change(actor, move |change| {
+        self.change_names(actor, names, move |change| {
             let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
             let user = update(change, &key, &fields, &expected, proven)?;
             Ok(change.written(user, Deed::ReadUsers))
@@ -136,7 +140,7 @@ impl Directory {
         may(actor, Deed::UpdateSelf(&fields))?;
         let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
         let proof = self.prove_own(actor, &own, false, present).await?;
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::Own, move |change| {
             change.check(Deed::UpdateSelf(&fields))?;
             let old = whole(change.tx, &key)?;
             let new = Whole { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };

@@ -82,6 +82,7 @@ fn writes_of_people_are_changes() {
         "directory/change.rs",
         "directory/guard/attempts.rs",
         "directory/guard/rates.rs",
+        "directory/guard/taken.rs",
         "directory/identity/uses.rs",
         "directory/import/direct.rs",
         "directory/import/mod.rs",

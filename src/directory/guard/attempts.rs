@@ -13,8 +13,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use super::count::{Count, wait};
 use super::network;
 use crate::directory::Directory;
 use crate::directory::access::Origin;
@@ -27,42 +26,12 @@ use crate::directory::store::attempts as stored;
 /// Networks remembered of each user; the one not used for longest goes.
 const NETWORKS_MAX: i64 = 20;
 
-/// What is held to a count of its own.
-#[derive(Clone, Copy)]
-struct Count {
-    name: &'static str,
-    /// Failures that cost nothing.
-    free: i64,
-    longest: Duration,
-    /// Without a failure for so long, everything is forgotten.
-    memory: Duration,
-}
-
 const PAIR: Count =
     Count { name: "pair", free: 5, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
 const CLIENT: Count =
     Count { name: "client", free: 50, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
 const ACCOUNT: Count =
     Count { name: "account", free: 100, longest: Duration::from_mins(1), memory: Duration::from_hours(1) };
-
-impl Count {
-    /// How long to wait after so many failures: a second, and twice as long for each more.
-    fn delay(self, failures: i64) -> Duration {
-        match failures.saturating_sub(self.free) {
-            beyond @ 1.. => Duration::from_secs(1 << (beyond - 1).min(20)).min(self.longest),
-            _ => Duration::ZERO,
-        }
-    }
-
-    fn key(self, parts: [&str; 2]) -> Vec<u8> {
-        let mut hash = Sha256::new();
-        for part in [self.name, parts[0], parts[1]] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().to_vec()
-    }
-}
 
 /// Who somebody claims to be.
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +73,7 @@ impl Directory {
             wait(now, tx.blocked(&keys, now)?)?;
             let mut counted = Vec::with_capacity(counts.len());
             for (count, key) in &counts {
-                let failures = tx.failures(key, now)? + 1;
-                let (until, end) = (after(now, count.delay(failures)), after(now, count.memory));
-                tx.count_failure(key, failures, until, end.max(until))?;
-                counted.push((key.clone(), until));
+                counted.push((key.clone(), tx.count_more(count, key, 1, now)?));
             }
             tx.forget_attempts(now)?;
             Ok(counted)
@@ -164,19 +130,6 @@ impl Attempt {
             Some(network) => tx.know_network(user, &network.to_string(), now, NETWORKS_MAX),
             None => Ok(()),
         }
-    }
-}
-
-fn after(now: Moment, span: Duration) -> Moment {
-    now.plus(span).unwrap_or(Moment::LAST)
-}
-
-/// Refuses while one of these moments lies ahead.
-fn wait(now: Moment, blocked: Vec<i64>) -> Result<(), Error> {
-    let ahead = blocked.into_iter().max().unwrap_or(0).saturating_sub(now.as_micros());
-    match u64::try_from(ahead) {
-        Ok(micros @ 1..) => Err(Error::Busy { retry_after: Duration::from_micros(micros) }),
-        _ => Ok(()),
     }
 }
 

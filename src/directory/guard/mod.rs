@@ -1,11 +1,14 @@
-//! The guard at the door: how often somebody may try a password, and how often anybody may ask at all.
+//! The guard at the door: how often somebody may try a password, or a name that may be taken, and how often anybody may
+//! ask at all.
 //!
-//! `attempts` decides about passwords, with what the database remembers; `rates` counts requests in memory
+//! `attempts` and `taken` decide by counts that the database remembers; `rates` counts requests in memory
 //! and shares the counts by way of the database, in batches. `slots` is the bounded map that counts are kept in.
 
 pub(in crate::directory) mod attempts;
+mod count;
 pub mod rates;
 pub(in crate::directory) mod slots;
+pub(in crate::directory) mod taken;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
