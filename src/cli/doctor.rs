@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::context::{operator, settings};
 use super::report::{Mistake, Report};
-use crate::config::{AccessLog, Config};
+use crate::config::{AccessLog, Config, TrustedProxies};
+use crate::directory::guard::ClientsSeen;
 use crate::directory::listing::{UserFilters, UserQuery};
 use crate::directory::{Clock, Directory, Faults};
 use crate::http::server::tls_config;
@@ -47,6 +48,7 @@ pub(super) async fn run(config: Config) -> Result<Report, Mistake> {
             findings.extend(schema(&directory).await?);
             findings.push(integrity(&directory).await?);
             findings.push(admins(&directory).await?);
+            findings.push(clients(&config.trusted_proxies, &directory.clients_seen().await?));
         }
     }
     let rows: Vec<_> = findings.iter().map(Finding::row).collect();
@@ -129,6 +131,28 @@ async fn admins(directory: &Directory) -> Result<Finding, Mistake> {
             "nobody is an active admin: make one with `wardroom user add NAME --admin`".to_owned(),
         ),
     })
+}
+
+/// So few people may well come from one network.
+const FEW: u64 = 2;
+
+/// Limits concern a client by its address: behind a proxy that is not known, everybody is one client.
+fn clients(proxies: &TrustedProxies, seen: &ClientsSeen) -> Finding {
+    let ClientsSeen { people, networks } = seen;
+    let text = match networks.as_slice() {
+        [only] if *people > FEW && proxies.trusts(*only) => format!(
+            "all {people} people of the last 30 days came from {only}, which is in trusted_proxies: let that proxy \
+             send X-Forwarded-For, or all of them are one client, with one limit"
+        ),
+        [only] if *people > FEW => format!(
+            "all {people} people of the last 30 days came from {only}: if that is a proxy, name it in \
+             trusted_proxies, or all of them are one client, with one limit"
+        ),
+        [] => return good("clients", "nobody signed in or used a token in the last 30 days".to_owned()),
+        [_] => return good("clients", "the people of the last 30 days came from one network".to_owned()),
+        _ => return good("clients", "the people of the last 30 days came from several networks".to_owned()),
+    };
+    Finding { check: "clients", verdict: Verdict::Warning, text }
 }
 
 fn good(check: &'static str, text: String) -> Finding {

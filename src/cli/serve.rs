@@ -179,6 +179,7 @@ impl Server {
         if let Err(error) = app.directory().write_uses().await {
             tracing::warn!(%error, "the last uses of tokens could not be written down");
         }
+        note_left_out(&app, true).await;
         if let Err(error) = app.directory().share_rates().await {
             tracing::warn!(%error, "the last counts of requests could not be shared");
         }
@@ -215,6 +216,14 @@ async fn write_uses(app: App) {
             Ok(ended) => tracing::info!(ended, "tokens of sign-ins that nobody used were revoked"),
             Err(error) => tracing::warn!(%error, "sign-ins that nobody uses could not be ended"),
         }
+        note_left_out(&app, false).await;
+    }
+}
+
+/// Notes in the audit trail how many refusals were left out of it.
+async fn note_left_out(app: &App, end: bool) {
+    if let Err(error) = app.directory().note_left_out(end).await {
+        tracing::warn!(%error, "how many refusals were left out could not be noted in the audit trail");
     }
 }
 

@@ -131,20 +131,6 @@ impl Directory {
         Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
     }
 
-    /// Notes that somebody was refused what they asked for, as far as there is room for such notes: they are
-    /// rationed, and those left out are counted in the next one.
-    pub async fn note_refusal(&self, actor: &Actor, asked: &str, why: &str) {
-        let now = self.clock.now();
-        let Some(left_out) = self.refusals.take(now) else { return };
-        let told = json!({ "asked": asked, "why": why, "left_out_before": left_out });
-        let noted = self
-            .change(actor, move |change| record(change, "request.refused", &Object::Directory, told.clone()));
-        // The refusal stands all the same.
-        if let Err(error) = noted.await {
-            tracing::warn!(%error, "a refusal could not be noted in the audit trail");
-        }
-    }
-
     /// Walks the whole chain, as it is at one moment, from its first event, in constant memory.
     pub async fn verify_audit(&self, actor: &Actor, expected: Option<&str>) -> Result<Verification, Error> {
         may(actor, Deed::ReadAudit)?;

@@ -7,6 +7,7 @@ use super::Directory;
 use super::access::{Actor, Deed};
 use super::change::Written;
 use super::error::Error;
+use super::guard::taken::Names;
 use super::model::{Expected, Faults, Rule, User, UserDraft, UserId, UserKey};
 use super::password::UNUSABLE;
 use super::users::{self, Proven};
@@ -22,7 +23,7 @@ impl Directory {
         drafts: Vec<UserDraft>,
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(drafts.len())?;
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::OthersLate, move |change| {
             let users = each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE))?;
             Ok(change.written(users, Deed::ReadUsers))
         })
@@ -36,7 +37,7 @@ impl Directory {
         changes: Vec<(UserId, UserDraft)>,
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(changes.len())?;
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::OthersLate, move |change| {
             let mut seen = BTreeSet::new();
             let users = each(&changes, |(id, draft)| {
                 once(&mut seen, *id)?;

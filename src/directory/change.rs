@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::Directory;
 use super::access::{Actor, Deed, Who, may};
 use super::error::Error;
+use super::guard::taken::Taken;
 use super::identity::Identity;
 use super::model::{Moment, TokenState};
 use super::store::{Tx, identities};
@@ -37,6 +38,8 @@ pub(super) struct Change<'t, 'l> {
     pub(super) actor: Actor,
     /// The settings that a change goes by.
     pub(super) rules: Rules,
+    /// The values that were found taken.
+    pub(super) taken: Taken,
     /// Nobody else can make one.
     _confirmed: (),
 }
@@ -52,7 +55,7 @@ impl<'t, 'l> Change<'t, 'l> {
             Who::Operator(_) | Who::Anonymous => actor.who.clone(),
         };
         let actor = Actor { who, origin: actor.origin.clone() };
-        Ok(Self { tx, now, actor, rules, _confirmed: () })
+        Ok(Self { tx, now, actor, rules, taken: Taken::default(), _confirmed: () })
     }
 
     /// Refuses what the actor may not do.

@@ -7,6 +7,7 @@ use super::access::{Actor, Deed, Members, Rights, may};
 use super::audit::{self, Object, Picture};
 use super::change::{Change, Written};
 use super::error::Error;
+use super::guard::taken::Names;
 use super::model::{
     Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey, Version,
 };
@@ -40,11 +41,12 @@ impl Directory {
         may(actor, Deed::CreateGroup(&Rights::none()))?;
         let name = fields.name.clone().ok_or_else(|| Error::invalid("name", &Rule::Required))?;
         let notes = fields.notes.clone().map(String::from).unwrap_or_default();
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::Others, move |change| {
             let Change { tx, now, .. } = *change;
             let (name, notes) = (name.clone().into(), notes.clone());
             let new =
                 Group { id: GroupId::UNSAVED, name, notes, users_count: 0, created_at: now, updated_at: now };
+            refuse_taken(change, &new)?;
             let group = Group { id: tx.insert_group(None, &new)?, ..new };
             attach(tx, &group, &fields)?;
             change.check(Deed::CreateGroup(&rights(tx, &group)?.into()))?;
@@ -88,7 +90,9 @@ impl Directory {
         expected: Expected,
     ) -> Result<Written<Group>, Error> {
         let (fields, key) = (draft.parse()?, key.clone());
-        self.change(actor, move |change| {
+        // Permissions are written first.
+        let names = if fields.permissions.is_some() { Names::OthersLate } else { Names::Others };
+        self.change_names(actor, names, move |change| {
             let tx = change.tx;
             let old = existing(tx, &key)?;
             let before = picture(tx, &old)?;
@@ -108,6 +112,9 @@ impl Directory {
             let after = picture(tx, &new)?;
             if before == after {
                 return Ok(change.written(old, Deed::ReadGroups));
+            }
+            if new.name != old.name {
+                refuse_taken(change, &new)?;
             }
             tx.update_group(&new)?;
             let changes = audit::difference(before, after);
@@ -247,6 +254,16 @@ fn attach(tx: &Tx<'_>, group: &Group, fields: &GroupFields) -> Result<(), Error>
 /// The codes of the rights that a group gives.
 fn rights(tx: &Tx<'_>, group: &Group) -> Result<Vec<i64>, Error> {
     tx.codes(&store::permissions::of_group(group.id))
+}
+
+/// Refuses a name that another group has. The constraint would, too; it stays as the net below.
+fn refuse_taken(change: &Change<'_, '_>, group: &Group) -> Result<(), Error> {
+    change.admit_names()?;
+    if !change.tx.is_group_name_taken(group)? {
+        return Ok(());
+    }
+    change.found_taken("name");
+    Err(Error::invalid("name", &Rule::Taken { noun: "group", field: "name".to_owned() }))
 }
 
 /// A group as the audit trail shows it, the codes of its permissions among the rest.

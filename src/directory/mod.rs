@@ -27,6 +27,7 @@ mod paths;
 pub mod permissions;
 mod ration;
 pub mod recycle_bin;
+mod refusals;
 pub mod sign_in;
 mod store;
 pub mod tokens;
@@ -47,10 +48,11 @@ pub use self::error::{Denial, Error};
 use self::guard::rates::Rates;
 use self::identity::Reception;
 use self::identity::uses::Uses;
-pub use self::identity::{Identity, Recognised, Unauthenticated};
+pub use self::identity::{Bearer, Identity, Recognised, Unauthenticated};
 use self::password::Hasher;
 pub use self::paths::Unsafe;
 use self::ration::Ration;
+pub use self::refusals::Refusal;
 pub use self::store::OpenError;
 use self::store::Store;
 pub use self::store::health::Faults;
@@ -120,13 +122,10 @@ pub struct Directory {
     rules: Rules,
     rates: Rates,
     rate_counts: guard::rates::Counts,
-    /// Notes of refused requests in the audit trail, and of refused sign-ins.
+    /// How many refused requests, and refused sign-ins, are noted in the audit trail.
     refusals: Ration,
     refused_sign_ins: Ration,
 }
-
-/// How many refused requests, and how many refused sign-ins, a process notes in a minute.
-const REFUSALS_NOTED: u32 = 60;
 
 /// Counters of work that costs, for the metrics.
 pub struct Counters {
@@ -153,7 +152,6 @@ impl Directory {
             contact_needs_password: settings.contact_needs_password,
         };
         let uses = Uses::default();
-        let [refusals, refused_sign_ins] = [(); 2].map(|()| Ration::new(REFUSALS_NOTED));
         Ok(Self {
             store,
             reception,
@@ -165,8 +163,8 @@ impl Directory {
             rules,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),
-            refusals,
-            refused_sign_ins,
+            refusals: Ration::default(),
+            refused_sign_ins: Ration::default(),
         })
     }
 

@@ -12,6 +12,7 @@ use super::access::{Actor, Deed, Who, may};
 use super::audit::{self, Object};
 use super::change::{Change, Written};
 use super::error::Error;
+use super::guard::taken::Names;
 use super::listing::{DeletedQuery, Page};
 use super::model::{GroupKey, Moment, User, UserId, UserKey};
 use super::store::deleted::{Remains, count, page};
@@ -66,7 +67,7 @@ impl Directory {
     /// Brings a user back with its groups, permissions and password, as far as those still exist. Its tokens
     /// do not come back.
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::OthersLate, move |change| {
             let tx = change.tx;
             let (_, Remains { user, password, permissions }) = binned(change, id)?;
             tx.unbin_user(id)?;

@@ -11,11 +11,13 @@ use super::access::{Actor, Deed, Origin, Who, may};
 use super::audit::{self, Object};
 use super::change::Change;
 use super::error::{Denial, Error};
+use super::guard::attempts::Claimed;
+use super::guard::network;
 use super::model::{KeptDigest, Maker, Rule, Token, TokenKey, TokenKind, User, UserId, UserKey};
-use super::password::{Owner, Password, Verdict};
+use super::password::{Owner, Password, Share, Verdict};
 use super::store;
-use super::store::users::Credentials;
 use super::store::tokens::NewToken;
+use super::store::users::Credentials;
 use super::tokens::{self, Issued, make_room, row};
 use super::{Directory, users};
 
@@ -36,15 +38,15 @@ impl Directory {
             true => None,
             false => self.store.first(store::users::credentials(username)).await?,
         };
-        let attempt = self.attempt(origin, username, known.as_ref().map(|known| known.id)).await?;
+        let (attempt, place) = self.attempt(origin, Claimed::Name(username)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(username, stored, password.clone()).await?;
+        let verdict = self.hasher.verify(place, username, stored, password.clone()).await?;
         let known = match (known, verdict) {
             (Some(known), Verdict::Right | Verdict::RightButOutdated) if known.is_active => known,
             (known, _) => return Err(self.refused(origin, known).await),
         };
         let hash = match verdict {
-            Verdict::RightButOutdated => Some(self.hasher.renew(&self.clock, password).await?),
+            Verdict::RightButOutdated => self.renewed(attempt.share(), password).await?,
             _ => None,
         };
         let key = self.clock.token_key()?;
@@ -61,12 +63,23 @@ impl Directory {
         Ok(Issued { token: token.ok_or_else(wrong)?, key: shown })
     }
 
+    /// What is kept from now on of a password in an older encoding; nothing when there is no place for one more hash
+    /// now: the next sign-in will see to it.
+    async fn renewed(&self, share: Share, password: Password) -> Result<Option<String>, Error> {
+        match self.hasher.place(share) {
+            Ok(place) => self.hasher.renew(place, &self.clock, password).await.map(Some),
+            Err(Error::Busy { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Notes a sign-in that failed, under the user it was tried for. What was typed for a name that
     /// nobody has is not noted: it may be a password in the wrong field.
     async fn refused(&self, origin: &Origin, known: Option<Credentials>) -> Error {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
-        let Some(left_out) = self.refused_sign_ins.take(now) else { return wrong() };
-        let told = if left_out == 0 { json!({}) } else { json!({ "left_out_before": left_out }) };
+        let (client, account) = (origin.ip().map(network), known.as_ref().map(|known| known.id));
+        let Some(left_out) = self.refused_sign_ins.take(now, client, account) else { return wrong() };
+        let told = left_out.add_to(json!({}));
         let noted = self.change(&actor, move |change| {
             // An unknown name costs the same look-up, of an id that nobody gets.
             let id = known.as_ref().map(|known| known.id).or_else(|| UserId::try_from(i64::MAX).ok());
@@ -94,7 +107,7 @@ impl Directory {
         if is_same {
             return Err(Error::invalid("new_password", &Rule::Other("This is the old password.".to_owned())));
         }
-        let encoded = self.hasher.encode(&self.clock, new, Owner::new(&user)).await;
+        let encoded = self.hasher.encode(self.place(actor)?, &self.clock, new, Owner::new(&user)).await;
         let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
         self.change(actor, move |change| {
             change.check(Deed::ManageSelf)?;
@@ -136,9 +149,9 @@ impl Directory {
     async fn prove(&self, actor: &Actor, user: &User, present: Password) -> Result<Proof, Error> {
         let id = user.id;
         let known: Option<Credentials> = self.store.first(store::users::credentials(&user.username)).await?;
-        let attempt = self.attempt(&actor.origin, &user.username, Some(id)).await?;
+        let (attempt, place) = self.attempt(&actor.origin, Claimed::User(id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
-        let verdict = self.hasher.verify(&user.username, stored, present).await?;
+        let verdict = self.hasher.verify(place, &user.username, stored, present).await?;
         let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
             return Err(self.wrong_password(actor, user.clone()).await);
         };

@@ -9,6 +9,7 @@ use super::access::{Actor, Deed, Rights, Who, may};
 use super::audit::{self, Object, Picture};
 use super::change::{Change, Written};
 use super::error::Error;
+use super::guard::taken::Names;
 use super::model::{
     Expected, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
 };
@@ -37,10 +38,12 @@ impl Directory {
         may(actor, Deed::CreateUser(&fields, &Rights::none()))?;
         let new = new(&fields, self.clock.now())?;
         let hash = match password {
-            Some(password) => self.hasher.encode(&self.clock, password, Owner::new(&new)).await?,
+            Some(password) => {
+                self.hasher.encode(self.place(actor)?, &self.clock, password, Owner::new(&new)).await?
+            }
             None => UNUSABLE.to_owned(),
         };
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::Others, move |change| {
             let user = create(change, &fields, &hash)?;
             Ok(change.written(user, Deed::ReadUsers))
         })
@@ -94,6 +97,9 @@ impl Directory {
         expected: Expected,
     ) -> Result<Written<User>, Error> {
         let fields = draft.parse()?;
+        // Groups and permissions are written first.
+        let is_late = fields.groups.is_some() || fields.permissions.is_some();
+        let names = if is_late { Names::OthersLate } else { Names::Others };
         let Passwords { new, present } = passwords.into();
         if new.is_none() && present.is_none() {
             let key = key.clone();
@@ -101,7 +107,7 @@ impl Directory {
                 let user = update(change, &key, &fields, &expected, Proven::NONE)?;
                 Ok(change.written(user, Deed::ReadUsers))
             };
-            return self.change(actor, work).await;
+            return self.change_names(actor, names, work).await;
         }
         // Asked before slow hashes are paid for, and again on what the transaction finds.
         let target = self.existing(key).await?;
@@ -111,12 +117,12 @@ impl Directory {
         let hash = match new {
             Some(new) => {
                 let owner = Owner::new(&with(&target, &fields, self.clock.now()));
-                Some(self.hasher.encode(&self.clock, new, owner).await?)
+                Some(self.hasher.encode(self.place(actor)?, &self.clock, new, owner).await?)
             }
             None => None,
         };
         let key = UserKey::Id(target.id);
-        self.change(actor, move |change| {
+        self.change_names(actor, names, move |change| {
             let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
             let user = update(change, &key, &fields, &expected, proven)?;
             Ok(change.written(user, Deed::ReadUsers))
@@ -135,7 +141,7 @@ impl Directory {
         may(actor, Deed::UpdateSelf(&fields))?;
         let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
         let proof = self.prove_own(actor, &own, false, present).await?;
-        self.change(actor, move |change| {
+        self.change_names(actor, Names::Own, move |change| {
             change.check(Deed::UpdateSelf(&fields))?;
             let old = whole(change.tx, &key)?;
             let new = Whole { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };

@@ -13,7 +13,7 @@ use super::app::App;
 use super::error::Failure;
 use super::throttle;
 use crate::directory::access::{Who, holds};
-use crate::directory::{Actor, Denial, Identity, Origin, Unauthenticated};
+use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
 const NOT_PROVIDED: &str = "Authentication credentials were not provided.";
@@ -33,24 +33,38 @@ pub(super) enum Presented<'a> {
 #[derive(Clone)]
 pub struct Caller(pub Arc<Identity>);
 
+/// Credentials that are not good.
+pub struct Rejected {
+    /// How it is answered.
+    pub failure: Failure,
+    /// Whose token was presented, if that is known.
+    pub bearer: Option<Bearer>,
+}
+
 /// Reads the header and confirms the key. `None` is nobody, which some routes allow.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Failure> {
+pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Rejected> {
     let joined = authorization(headers);
     let key = match parse(&joined) {
         Presented::Nothing => return Ok(None),
-        Presented::Malformed(detail) => return Err(Failure::Unauthenticated(detail)),
+        Presented::Malformed(detail) => {
+            return Err(Rejected { failure: Failure::Unauthenticated(detail), bearer: None });
+        }
         Presented::Key(key) => key,
     };
-    let identity = app.directory().authenticate(key).await.map_err(|refused| refusal(app, refused))?;
-    count(app, "accepted");
-    Ok(Some(Caller(identity)))
+    match app.directory().authenticate(key).await {
+        Ok(identity) => {
+            count(app, "accepted");
+            Ok(Some(Caller(identity)))
+        }
+        Err(refused) => Err(Rejected { bearer: refused.bearer(), failure: refusal(app, refused) }),
+    }
 }
 
 /// Why a key opened nothing, as it is answered; counted.
 pub(super) fn refusal(app: &App, refused: Unauthenticated) -> Failure {
     let (outcome, failure) = match refused {
-        Unauthenticated::InvalidToken => ("refused", Failure::Unauthenticated("Invalid token.")),
-        Unauthenticated::Inactive => ("refused", Failure::Unauthenticated("User inactive or deleted.")),
+        Unauthenticated::InvalidToken(_) => ("refused", Failure::Unauthenticated("Invalid token.")),
+        Unauthenticated::Inactive(_) => ("refused", Failure::Unauthenticated("User inactive or deleted.")),
         Unauthenticated::Failed(error) => ("failed", error.into()),
     };
     count(app, outcome);

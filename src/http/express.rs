@@ -31,7 +31,7 @@ use super::{InFlight, given_id, throttle};
 use crate::config::AccessLog;
 use crate::directory::guard::rates::Standing;
 use crate::directory::model::Moment;
-use crate::directory::{Denial, Identity, Recognised, Unauthenticated};
+use crate::directory::{Bearer, Denial, Identity, Recognised, Unauthenticated};
 
 /// What is known of a request that goes the common way.
 pub struct Earlier {
@@ -48,6 +48,8 @@ pub(super) struct Decided {
     standing: Option<Standing>,
     /// The end of the good token that it came with.
     end: Option<Moment>,
+    /// Whose token it came with, if that is known.
+    bearer: Option<Bearer>,
 }
 
 impl Earlier {
@@ -65,7 +67,7 @@ impl Decided {
         if let Some(standing) = self.standing {
             throttle::tell(&standing, response.headers_mut());
         }
-        response
+        api::borne(response, self.bearer)
     }
 }
 
@@ -119,9 +121,11 @@ async fn answer(
             // Whoever sends no good token is counted before they are told so.
             let counted = !matches!(refused, Unauthenticated::Failed(_));
             let standing = counted.then(|| directory.count_address(client())).flatten();
+            let bearer = refused.bearer();
             let refusal = caller::refusal(app, refused);
             let failure = standing.and_then(|standing| throttle::allowed(app, &standing).err());
-            return Err(Box::new(Decided { failure: failure.unwrap_or(refusal), standing, end: None }));
+            let failure = failure.unwrap_or(refusal);
+            return Err(Box::new(Decided { failure, standing, end: None, bearer }));
         }
     };
     let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
@@ -141,7 +145,8 @@ async fn answer(
 
 /// Whether somebody may have the answer, and how that counts against the limit.
 fn may(app: &App, known: &Recognised) -> Result<Option<Standing>, Box<Decided>> {
-    let refused = |failure, standing| Box::new(Decided { failure, standing, end: known.expires_at });
+    let (end, bearer) = (known.expires_at, Some(known.bearer()));
+    let refused = |failure, standing| Box::new(Decided { failure, standing, end, bearer });
     if !known.may_enter {
         return Err(refused(Failure::Forbidden(Denial::NoRight.to_string()), None));
     }
@@ -154,7 +159,7 @@ fn may(app: &App, known: &Recognised) -> Result<Option<Standing>, Box<Decided>> 
 
 impl From<Failure> for Box<Decided> {
     fn from(failure: Failure) -> Self {
-        Self::new(Decided { failure, standing: None, end: None })
+        Self::new(Decided { failure, standing: None, end: None, bearer: None })
     }
 }
 

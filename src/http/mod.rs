@@ -21,13 +21,13 @@ pub mod negotiate;
 pub mod ops;
 mod path;
 mod problem;
+mod request_log;
 pub mod server;
 pub mod site;
 mod throttle;
 mod wire;
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -46,16 +46,11 @@ use tracing::Instrument;
 use self::app::App;
 use self::error::Failure;
 use self::express::{Decided, Earlier};
+use self::request_log::{Seen, given_id};
 use self::server::{Express, Peer};
 use self::site::Site;
-use crate::config::AccessLog;
-use crate::directory::Origin;
-use crate::telemetry::RequestLabels;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// So much of a path is logged; the rest would be somebody else's text in our log.
-const LOGGED_PATH: usize = 256;
 
 /// Everything in front of the routes, and the routes.
 #[derive(Clone)]
@@ -90,6 +85,7 @@ impl Front {
         let span = tracing::info_span!("request", id = %seen.id);
         let response = self.respond(peer, request, &seen, earlier.decided).instrument(span.clone()).await;
         span.in_scope(|| seen.close(&self.app, &response, earlier.started));
+        seen.note_refusal(&self.app, response.status(), response.extensions()).instrument(span).await;
         response
     }
 
@@ -202,69 +198,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-/// What is remembered of a request for its log line and its count.
-struct Seen {
-    id: String,
-    method: Method,
-    /// Without the query, which may hold anything.
-    path: String,
-    client: std::net::IpAddr,
-}
-
-impl Seen {
-    fn of(request: &Request<Incoming>, app: &App, peer: Peer) -> Self {
-        let site = &app.settings().site;
-        let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-        Self {
-            id: given_id(app, peer, given)
-                .map_or_else(|| app.directory().clock().request_id(), str::to_owned),
-            method: request.method().clone(),
-            path: request.uri().path().chars().take(LOGGED_PATH).collect(),
-            client: site::client(request.headers(), site, peer.address),
-        }
-    }
-
-    /// The same for the audit trail.
-    fn origin(&self) -> Origin {
-        Origin { address: Some(self.client.to_string()), request_id: Some(self.id.clone()) }
-    }
-
-    fn close(&self, app: &App, response: &Response, started: Instant) {
-        let status = response.status();
-        let route =
-            response.extensions().get::<api::Route>().map_or("none", |route| route.0.as_str()).to_owned();
-        let labels = RequestLabels { route, method: known_method(&self.method), status: status.as_u16() };
-        app.metrics().requests.get_or_create(&labels).inc();
-        let failed = status.is_client_error() || status.is_server_error();
-        let wanted = match app.settings().access_log {
-            AccessLog::None => false,
-            AccessLog::Failures => failed,
-            AccessLog::All => true,
-        };
-        if wanted {
-            let (method, path, client) = (self.method.as_str(), self.path.as_str(), self.client);
-            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            tracing::info!(method, path, status = status.as_u16(), %client, micros, "answered");
-        }
-    }
-}
-
-/// The id that a trusted proxy gave the request; `given` is its X-Request-Id.
-fn given_id<'a>(app: &App, peer: Peer, given: Option<&'a str>) -> Option<&'a str> {
-    given.filter(|id| is_id(id) && app.settings().site.trusted_proxies.trusts(peer.address.ip()))
-}
-
-/// An id that a proxy in front of us may give a request: short, and nothing that a log could trip over.
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-}
-
-/// Methods are the client's to invent; labels are not.
-fn known_method(method: &Method) -> &'static str {
-    const KNOWN: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 /// Holds the body to the limit. Where no handler reads one it is read and thrown away, as the framework

@@ -32,7 +32,7 @@ impl Process {
     }
 
     /// Reads the log up to the line with this message.
-    fn record(&mut self, message: &str) -> serde_json::Value {
+    pub fn record(&mut self, message: &str) -> serde_json::Value {
         let mut seen = String::new();
         loop {
             let mut line = String::new();

@@ -5,35 +5,26 @@
 //! every failure. An attempt is counted *before* the password is looked at and taken back when it was right, so
 //! that many at once get no further than one after the other.
 //!
-//! A stranger cannot lock anybody out: whoever has signed in to the account before from the same network is not
-//! held up by what others do to the account. An unknown name is counted like a known one.
+//! Nobody is locked out by others: whoever has signed in to the account before from the same network is held to the
+//! first count alone, whatever others do to the account, and whatever comes from that network. An account is counted
+//! by its id; a name that nobody has, in its folded form. So another spelling of a name is no other account, and an
+//! unknown name is counted like a known one.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use super::count::{Count, wait};
 use super::network;
 use crate::directory::Directory;
 use crate::directory::access::Origin;
 use crate::directory::error::Error;
 use crate::directory::model::{Moment, UserId, fold};
+use crate::directory::password::{Place, Share};
 use crate::directory::store::Tx;
 use crate::directory::store::attempts as stored;
 
 /// Networks remembered of each user; the one not used for longest goes.
 const NETWORKS_MAX: i64 = 20;
-
-/// What is held to a count of its own.
-#[derive(Clone, Copy)]
-struct Count {
-    name: &'static str,
-    /// Failures that cost nothing.
-    free: i64,
-    longest: Duration,
-    /// Without a failure for so long, everything is forgotten.
-    memory: Duration,
-}
 
 const PAIR: Count =
     Count { name: "pair", free: 5, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
@@ -42,75 +33,76 @@ const CLIENT: Count =
 const ACCOUNT: Count =
     Count { name: "account", free: 100, longest: Duration::from_mins(1), memory: Duration::from_hours(1) };
 
-impl Count {
-    /// How long to wait after so many failures: a second, and twice as long for each more.
-    fn delay(self, failures: i64) -> Duration {
-        match failures.saturating_sub(self.free) {
-            beyond @ 1.. => Duration::from_secs(1 << (beyond - 1).min(20)).min(self.longest),
-            _ => Duration::ZERO,
-        }
-    }
-
-    fn key(self, parts: [&str; 2]) -> Vec<u8> {
-        let mut hash = Sha256::new();
-        for part in [self.name, parts[0], parts[1]] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().to_vec()
-    }
+/// Who somebody claims to be.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::directory) enum Claimed<'a> {
+    /// Whoever has this username.
+    Name(&'a str),
+    /// The user with this id.
+    User(UserId),
 }
 
 /// An attempt that is counted already.
 pub(in crate::directory) struct Attempt {
-    counts: Vec<Vec<u8>>,
+    /// The key of each count, the pair's first, and until when the attempt has blocked it.
+    counted: Vec<(Vec<u8>, Moment)>,
     network: Option<IpAddr>,
+    share: Share,
 }
 
 impl Directory {
-    /// Counts an attempt to prove to be `account`; [`Error::Busy`] when it comes too early.
+    /// Counts an attempt to prove to be somebody, and takes a place in the line of hashes for it; [`Error::Busy`] when
+    /// it comes too early, or there is no place.
     pub(in crate::directory) async fn attempt(
         &self,
         origin: &Origin,
-        account: &str,
-        user: Option<UserId>,
-    ) -> Result<Attempt, Error> {
+        claimed: Claimed<'_>,
+    ) -> Result<(Attempt, Place), Error> {
         let network = origin.ip().map(network);
         let now = self.clock.now();
-        let counts = self.counts(account, network, user).await?;
+        let counts = self.counts(claimed, network).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
+        // The last one says who shares places: a known pair those of its own, strangers those of the account.
+        let share = Share { client: network, account: keys.last().cloned() };
         // Who has to wait costs a read and no more.
         let blocked: Vec<i64> = self.store.few(stored::blocked(&keys, now)).await?;
         wait(now, blocked)?;
         // What no hash will be computed for need not be remembered: so rows grow no faster than hashes.
-        self.hasher.check_room()?;
-        let attempt = Attempt { counts: keys.clone(), network };
-        self.store
-            .write(move |tx| {
-                wait(now, tx.blocked(&keys, now)?)?;
-                for (count, key) in &counts {
-                    let failures = tx.failures(key, now)? + 1;
-                    let (until, end) = (after(now, count.delay(failures)), after(now, count.memory));
-                    tx.count_failure(key, failures, until, end.max(until))?;
-                }
-                tx.forget_attempts(now)
-            })
-            .await?;
-        Ok(attempt)
+        let place = self.hasher.place(share.clone())?;
+        let counted = self.store.write(move |tx| {
+            wait(now, tx.blocked(&keys, now)?)?;
+            let mut counted = Vec::with_capacity(counts.len());
+            for (count, key) in &counts {
+                counted.push((key.clone(), tx.count_more(count, key, 1, now)?));
+            }
+            tx.forget_attempts(now)?;
+            Ok(counted)
+        });
+        Ok((Attempt { counted: counted.await?, network, share }, place))
     }
 
     async fn counts(
         &self,
-        account: &str,
+        claimed: Claimed<'_>,
         network: Option<IpAddr>,
-        user: Option<UserId>,
     ) -> Result<Vec<(Count, Vec<u8>)>, Error> {
-        let (account, from) = (fold(account), network.map(|network| network.to_string()).unwrap_or_default());
-        // An unknown name costs the same look-up.
-        let user = user.map_or(0, UserId::get);
-        let known = self.store.first::<i64>(stored::knows(user, &from)).await?.is_some();
-        let mut counts = vec![(PAIR, PAIR.key([&account, &from])), (CLIENT, CLIENT.key(["", &from]))];
-        if !known {
+        let from = network.map(|network| network.to_string()).unwrap_or_default();
+        let folded = match claimed {
+            Claimed::Name(name) => fold(name),
+            Claimed::User(_) => String::new(),
+        };
+        let found = match claimed {
+            // PostgreSQL cannot be asked for a NUL; nobody has one in their name.
+            Claimed::Name(name) if name.contains('\0') => None,
+            Claimed::Name(name) => self.store.first(stored::of_name(&from, &folded, name)).await?,
+            Claimed::User(user) => self.store.first(stored::of_user(&from, user)).await?,
+        };
+        let stored::Account { id, is_known } = found.unwrap_or_default();
+        // No folded name begins so.
+        let account = if id == 0 { folded } else { format!("\0{id}") };
+        let mut counts = vec![(PAIR, PAIR.key([&account, &from]))];
+        if !is_known {
+            counts.push((CLIENT, CLIENT.key(["", &from])));
             counts.push((ACCOUNT, ACCOUNT.key([&account, ""])));
         }
         Ok(counts)
@@ -118,6 +110,11 @@ impl Directory {
 }
 
 impl Attempt {
+    /// Whose places in the line of hashes it takes.
+    pub(in crate::directory) fn share(&self) -> Share {
+        self.share.clone()
+    }
+
     /// Takes the count back: the password was right. The client is known from now on.
     pub(in crate::directory) fn succeeded(
         &self,
@@ -125,27 +122,14 @@ impl Attempt {
         user: UserId,
         now: Moment,
     ) -> Result<(), Error> {
-        for (index, key) in self.counts.iter().enumerate() {
+        for (index, (key, until)) in self.counted.iter().enumerate() {
             // The pair has proved itself; the other counts may be full of somebody else's failures.
-            if index == 0 { tx.forget_failures(key)? } else { tx.take_back_failure(key)? }
+            if index == 0 { tx.forget_failures(key)? } else { tx.take_back_failure(key, *until)? }
         }
         match self.network {
             Some(network) => tx.know_network(user, &network.to_string(), now, NETWORKS_MAX),
             None => Ok(()),
         }
-    }
-}
-
-fn after(now: Moment, span: Duration) -> Moment {
-    now.plus(span).unwrap_or(Moment::LAST)
-}
-
-/// Refuses while one of these moments lies ahead.
-fn wait(now: Moment, blocked: Vec<i64>) -> Result<(), Error> {
-    let ahead = blocked.into_iter().max().unwrap_or(0).saturating_sub(now.as_micros());
-    match u64::try_from(ahead) {
-        Ok(micros @ 1..) => Err(Error::Busy { retry_after: Duration::from_micros(micros) }),
-        _ => Ok(()),
     }
 }
 

@@ -38,7 +38,7 @@ pub use self::recognised::Recognised;
 use self::recognised::{Entry, Found, Loading, Recollection};
 use self::uses::Use;
 use super::error::Error;
-use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenKind, TokenState, User};
+use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenId, TokenKind, TokenState, User, UserId};
 use super::store::{Dialect, OpenError, Sql, Store, identities};
 use super::{Directory, Settings};
 
@@ -60,18 +60,52 @@ pub struct Identity {
     pub rights: Vec<i64>,
 }
 
+/// Whose token was presented, good or not: for logs and the audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token.
+    pub token: TokenId,
+    /// Its owner.
+    pub user: UserId,
+}
+
+impl Identity {
+    /// Whose token was presented.
+    pub fn bearer(&self) -> Bearer {
+        Bearer { token: self.token.id, user: self.user.id }
+    }
+}
+
+impl Recognised {
+    /// Whose token was presented.
+    pub fn bearer(&self) -> Bearer {
+        Bearer { token: self.token, user: self.user }
+    }
+}
+
 /// Why a key opened nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Unauthenticated {
-    /// Unknown, revoked or expired; which of them is nobody's business.
+    /// Unknown, or revoked or expired, and then whose it was; which of them is nobody's business.
     #[error("Invalid token.")]
-    InvalidToken,
+    InvalidToken(Option<Bearer>),
     /// The key is good, its owner is not active.
     #[error("User inactive or deleted.")]
-    Inactive,
+    Inactive(Bearer),
     /// It could not be found out.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+impl Unauthenticated {
+    /// Whose token was presented, if it is known.
+    pub fn bearer(&self) -> Option<Bearer> {
+        match self {
+            Self::InvalidToken(bearer) => *bearer,
+            Self::Inactive(bearer) => Some(*bearer),
+            Self::Failed(_) => None,
+        }
+    }
 }
 
 /// What of the directory serves [`Directory::recognise`] and [`Directory::authenticate`].
@@ -146,20 +180,20 @@ impl Directory {
     /// Who presented this key? It never writes. What is in no feed may be older, and nobody may decide by it: when the
     /// token was last used, when its owner was last seen and changed.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
-        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let caller = self.in_time(self.store.patience(), self.caller(key, digest));
-        let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
+        let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         if self.is_idle(&identity.token, now) {
             // What is kept does not tell of later uses.
             let caller = self.in_time(self.store.patience(), self.load_caller(key, digest));
-            identity = caller.await?.ok_or(Unauthenticated::InvalidToken)?;
+            identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         }
         if identity.token.state(now) != TokenState::Active || self.is_idle(&identity.token, now) {
-            return Err(Unauthenticated::InvalidToken);
+            return Err(Unauthenticated::InvalidToken(Some(identity.bearer())));
         }
         if !identity.user.is_active {
-            return Err(Unauthenticated::Inactive);
+            return Err(Unauthenticated::Inactive(identity.bearer()));
         }
         Ok(identity)
     }
@@ -237,16 +271,16 @@ impl Directory {
         key: &str,
         draw: impl Fn(&Identity) -> Bytes + Send + Copy,
     ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
-        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken)?;
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         // Pinned here, where it is made: nothing is moved along with every request.
         let entry = pin!(self.entry(key, digest, draw, now));
         let entry = self.in_time(PATIENCE, entry).await?;
-        let Entry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken) };
+        let Entry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken(None)) };
         if !known.is_good(now) {
             known = Box::pin(self.used_since(key, digest, draw, &known, now)).await?;
         }
-        if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive) }
+        if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive(known.bearer())) }
     }
 
     /// A token that is not good by what is kept of it, if it is by what the database knows of its uses.
@@ -260,13 +294,14 @@ impl Directory {
         now: Moment,
     ) -> Result<Arc<Recognised>, Unauthenticated> {
         if !known.may_have_been_used(now) {
-            return Err(Unauthenticated::InvalidToken);
+            return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
         }
         let entry = self.in_time(PATIENCE, self.load(key, digest, draw, None, now)).await?;
         self.reception.recollection.replace(digest, entry.clone());
         match entry {
             Entry::Known(known) if known.is_good(now) => Ok(known),
-            Entry::Known(_) | Entry::Unknown(_) => Err(Unauthenticated::InvalidToken),
+            Entry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
+            Entry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
         }
     }
 
@@ -350,7 +385,8 @@ impl Directory {
 
     /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
     pub fn note_use(&self, known: &Recognised, at: Moment, from: impl FnOnce() -> IpAddr) {
-        if known.is_news(at) && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
+        if known.is_news(at)
+            && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
         {
             known.is_news_again();
         }

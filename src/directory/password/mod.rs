@@ -31,6 +31,7 @@ use self::django::{Encoded, Unmatched};
 use self::guess::ForbiddenWords;
 pub(super) use self::guess::Owner;
 use self::queue::Queue;
+pub(super) use self::queue::{Place, Share};
 use super::clock::Clock;
 use super::error::Error;
 use super::model::Rule;
@@ -136,9 +137,10 @@ impl Hasher {
         self.count.clone()
     }
 
-    /// Refuses when too many wait already: for what shall not be begun in vain.
-    pub(super) fn check_room(&self) -> Result<(), Error> {
-        self.queue.check_room()
+    /// Takes a place in the line of hashes; [`Error::Busy`] when there is none, for anybody or for this client or
+    /// account.
+    pub(super) fn place(&self, share: Share) -> Result<Place, Error> {
+        self.queue.place(share)
     }
 
     /// The part of the rule that costs nothing: the length, in code points.
@@ -154,9 +156,9 @@ impl Hasher {
 
     /// Makes what is kept of its owner's new password, if it has the length and is not one of the first that
     /// somebody would try (NIST SP 800-63B-4, section 3.1.1.2). Kinds of characters are not asked for.
-    /// [`Error::Busy`] when too many wait.
     pub(super) async fn encode(
         &self,
+        place: Place,
         clock: &Clock,
         password: Password,
         owner: Owner,
@@ -169,18 +171,23 @@ impl Hasher {
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };
-        self.queue.run(work).await?
+        self.queue.run(place, work).await?
     }
 
     /// Makes anew what is kept of a password that was right: of an imported one, which the rule for new
     /// passwords does not concern.
-    pub(super) async fn renew(&self, clock: &Clock, password: Password) -> Result<String, Error> {
+    pub(super) async fn renew(
+        &self,
+        place: Place,
+        clock: &Clock,
+        password: Password,
+    ) -> Result<String, Error> {
         let (salt, count) = (clock.salt()?, self.count.clone());
         let work = move |memory: &mut Memory| {
             count.inc();
             Ok(Hash::make(password.0.as_bytes(), salt, memory)?.to_string())
         };
-        self.queue.run(work).await?
+        self.queue.run(place, work).await?
     }
 
     /// Compares a given password with what is stored of a name's. [`Error::Busy`] when too many wait.
@@ -190,6 +197,7 @@ impl Hasher {
     /// not tell them from a wrong password.
     pub(super) async fn verify(
         &self,
+        place: Place,
         name: &str,
         stored: Option<&str>,
         given: Password,
@@ -212,7 +220,7 @@ impl Hasher {
             let matches = encoded.matches(given.0.as_bytes(), memory)?;
             Ok(verdict(matches && !decoy, encoded.is_current()))
         };
-        self.queue.run(work).await?
+        self.queue.run(place, work).await?
     }
 
     /// Logs once that there are passwords nobody can match. The name comes from an imported row: what does

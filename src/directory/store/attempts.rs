@@ -1,12 +1,18 @@
 //! Statements about failed attempts, known networks and shared counts of requests.
 
+use std::collections::HashMap;
+
 use super::Tx;
+use super::fault::StoreError;
+use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
 use crate::directory::model::{Moment, UserId};
 
 /// Rows that one attempt forgets at the most: more than it adds, so they do not pile up.
 const FORGOTTEN: i64 = 20;
+/// Counts that one statement adds to.
+const ROWS: usize = 100;
 
 /// Until when these keys are blocked.
 pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Moment) -> Sql {
@@ -19,11 +25,62 @@ pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Moment) -> Sql {
     sql
 }
 
-/// Something, if this user has signed in from this network before.
-pub(in crate::directory) fn knows(user: i64, network: &str) -> Sql {
-    Sql::new("SELECT user_id FROM known_addresses WHERE user_id = $1 AND network = $2")
-        .bind(user)
+/// An account as the guard knows it; no account at all when the id is 0.
+#[derive(Default)]
+pub(in crate::directory) struct Account {
+    pub(in crate::directory) id: i64,
+    /// Whether its user has signed in from this network before.
+    pub(in crate::directory) is_known: bool,
+}
+
+impl FromRow for Account {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { id: row.next()?, is_known: row.next::<Option<i64>>()?.is_some() })
+    }
+}
+
+macro_rules! account {
+    ($condition:literal) => {
+        Sql::new(concat!(
+            "SELECT u.id, k.user_id FROM users u \
+             LEFT JOIN known_addresses k ON k.user_id = u.id AND k.network = $1 WHERE ",
+            $condition
+        ))
+    };
+}
+
+/// The account that a name means: the one with exactly this name, or else one whose name folds alike.
+pub(in crate::directory) fn of_name(network: &str, folded: &str, name: &str) -> Sql {
+    account!("u.username_key = $2 ORDER BY u.username <> $3, u.id LIMIT 1")
         .bind(network)
+        .bind(folded)
+        .bind(name)
+}
+
+/// The account of an id.
+pub(in crate::directory) fn of_user(network: &str, user: UserId) -> Sql {
+    account!("u.id = $2").bind(network).bind(user)
+}
+
+/// From where people signed in, or used a token, since a moment; the table that it is.
+macro_rules! seen {
+    () => {
+        "FROM (SELECT user_id, network AS address FROM known_addresses WHERE used_at >= $1 \
+         UNION SELECT user_id, last_used_from FROM tokens WHERE last_used_at >= $1 AND last_used_from IS NOT NULL) \
+         AS seen"
+    };
+}
+
+/// How many people were seen since a moment.
+pub(in crate::directory) fn people_seen(since: Moment) -> Sql {
+    Sql::new(concat!("SELECT count(DISTINCT user_id) ", seen!())).bind(since)
+}
+
+/// Addresses and networks from which people were seen since a moment, at most so many.
+pub(in crate::directory) fn addresses_seen(since: Moment, most: i64) -> Sql {
+    Sql::new(concat!("SELECT address ", seen!(), " GROUP BY address ORDER BY address LIMIT $2"))
+        .bind(since)
+        .bind(most)
 }
 
 impl Tx<'_> {
@@ -55,10 +112,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes one failure of a key back, and with it the wait that it made.
-    pub(in crate::directory) fn take_back_failure(&self, key: &[u8]) -> Result<(), Error> {
-        let sql = "UPDATE attempts SET failures = failures - 1, blocked_until = 0 WHERE key = $1";
-        self.execute(&Sql::new(sql).bind(key.to_vec()))?;
+    /// Takes one failure of a key back, and with it the wait until then that it made; a later failure's wait stays.
+    pub(in crate::directory) fn take_back_failure(&self, key: &[u8], until: Moment) -> Result<(), Error> {
+        let sql = "UPDATE attempts SET failures = failures - 1, \
+                   blocked_until = CASE WHEN blocked_until = $1 THEN 0 ELSE blocked_until END WHERE key = $2";
+        self.execute(&Sql::new(sql).bind(until).bind(key.to_vec()))?;
         Ok(())
     }
 
@@ -97,22 +155,47 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds to counts; tells their sums, each with its key and stretch of time. Drops what is older.
+    /// Adds to counts, of which no two are the same; their sums, in the same order. Drops some of what is older: more
+    /// than it adds, so it does not pile up.
     pub(in crate::directory) fn add_rates(
         &self,
         counts: &[(String, i64, u64)],
         old: Moment,
-    ) -> Result<Vec<(String, i64, u64)>, Error> {
-        self.execute(&Sql::new("DELETE FROM rate_counts WHERE window_start < $1").bind(old))?;
-        let sql = "INSERT INTO rate_counts (key, window_start, count) VALUES ($1, $2, $3) \
-                   ON CONFLICT (key, window_start) DO UPDATE SET count = rate_counts.count + excluded.count \
-                   RETURNING count";
-        let mut sums = Vec::with_capacity(counts.len());
-        for (key, window, count) in counts {
-            let fresh = i64::try_from(*count).unwrap_or(i64::MAX);
-            let sum: Option<i64> = self.first(&Sql::new(sql).bind(key.as_str()).bind(*window).bind(fresh))?;
-            sums.push((key.clone(), *window, sum.and_then(|sum| u64::try_from(sum).ok()).unwrap_or(0)));
+    ) -> Result<Vec<u64>, Error> {
+        let sql = "DELETE FROM rate_counts WHERE (key, window_start) IN \
+                   (SELECT key, window_start FROM rate_counts WHERE window_start < $1 ORDER BY window_start LIMIT $2)";
+        let dropped = i64::try_from(counts.len()).unwrap_or(FORGOTTEN).saturating_mul(2).max(FORGOTTEN);
+        self.execute(&Sql::new(sql).bind(old).bind(dropped))?;
+        let mut sums = HashMap::with_capacity(counts.len());
+        for rows in counts.chunks(ROWS) {
+            let mut sql = Sql::composed("INSERT INTO rate_counts (key, window_start, count) VALUES ");
+            for (index, (key, window, count)) in rows.iter().enumerate() {
+                let fresh = i64::try_from(*count).unwrap_or(i64::MAX);
+                sql.push(if index == 0 { "(" } else { ", (" }).push_arg(key.as_str());
+                sql.push(", ").push_arg(*window).push(", ").push_arg(fresh).push(")");
+            }
+            sql.push(
+                " ON CONFLICT (key, window_start) DO UPDATE SET count = rate_counts.count + excluded.count \
+                 RETURNING key, window_start, count",
+            );
+            for Sum { key, window, count } in self.all::<Sum>(&sql)? {
+                sums.insert((key, window), u64::try_from(count).unwrap_or(0));
+            }
         }
-        Ok(sums)
+        let sum = |(key, window, _): &(String, i64, u64)| sums.get(&(key.clone(), *window)).copied();
+        Ok(counts.iter().map(|row| sum(row).unwrap_or(0)).collect())
+    }
+}
+
+/// What all have counted.
+struct Sum {
+    key: String,
+    window: i64,
+    count: i64,
+}
+
+impl FromRow for Sum {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self { key: row.next()?, window: row.next()?, count: row.next()? })
     }
 }

@@ -56,6 +56,12 @@ impl Tx<'_> {
         Ok(self.first(&find(key))?)
     }
 
+    /// Whether another group has this one's name.
+    pub(in crate::directory) fn is_group_name_taken(&self, group: &Group) -> Result<bool, Error> {
+        let sql = Sql::new("SELECT id FROM groups WHERE name = $1 AND id <> $2");
+        Ok(self.first::<i64>(&sql.bind(group.name.as_str()).bind(group.id))?.is_some())
+    }
+
     /// Adds a group; without an id of its own it gets the next one.
     pub(in crate::directory) fn insert_group(
         &self,

@@ -21,6 +21,7 @@ use super::postgres::Server;
 use super::row::FromRow;
 use super::sql::{Sql, Value};
 use super::{Dialect, postgres, sqlite};
+use crate::directory::error::Error;
 
 /// An open connection on the writer's thread.
 pub(super) enum Link {
@@ -227,6 +228,38 @@ impl<'a> Tx<'a> {
         self.audit_head = RefCell::default();
     }
 
+    /// Runs `work` behind a savepoint: when it fails, what it has written is taken back, and the transaction goes on.
+    pub(in crate::directory) fn apart<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let before = self.touched.replace(true);
+        self.link.batch("SAVEPOINT apart")?;
+        self.touched.set(before);
+        let result = work();
+        let touched = self.touched.replace(true);
+        if result.is_ok() {
+            self.link.batch("RELEASE apart")?;
+            self.touched.set(touched);
+            return result;
+        }
+        // What was sent before is part of what is taken back; if it has failed, all is done again.
+        let _ = self.wait();
+        if !self.link.is_in_transaction() {
+            return Err(StoreError::Unavailable("the database took the transaction back".to_owned()).into());
+        }
+        self.link.batch("ROLLBACK TO apart; RELEASE apart")?;
+        self.audit_head.replace(None);
+        self.touched.set(before);
+        result
+    }
+
+    /// Runs `work` and tells whether it has left the transaction as it was.
+    pub(in crate::directory) fn is_untouched_by<T>(&self, work: impl FnOnce() -> T) -> (T, bool) {
+        let before = self.touched.replace(false);
+        let result = work();
+        let is_untouched = !self.touched.get();
+        self.touched.set(before || !is_untouched);
+        (result, is_untouched)
+    }
+
     /// Whether the transaction is any other than it was when this was last asked.
     pub(super) fn take_touched(&self) -> bool {
         self.touched.take()
@@ -270,5 +303,55 @@ impl<'a> Tx<'a> {
             Link::Sqlite(_) => Dialect::Sqlite,
             Link::Postgres { .. } => Dialect::Postgres,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::directory::error::Error;
+    use crate::directory::store::trial::on_both;
+    use crate::directory::store::{Sql, Store, Tx};
+
+    fn group(tx: &Tx<'_>, name: &str) -> Result<(), Error> {
+        let sql = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) \
+                   VALUES ($1, $1, '', 0, 0, '')";
+        Ok(tx.send(Sql::new(sql).bind(name))?)
+    }
+
+    fn refused<T>() -> Result<T, Error> {
+        Err(Error::not_found("group", "refused"))
+    }
+
+    /// What fails behind a savepoint is taken back, whatever failed there, and nothing else is.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_fails_apart_is_taken_back_alone() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let written = store.write(|tx| {
+                group(tx, "a")?;
+                tx.apart(|| group(tx, "b"))?;
+                let (failed, is_untouched) = tx.is_untouched_by(|| {
+                    tx.apart(|| {
+                        group(tx, "c")?;
+                        refused::<()>()
+                    })
+                });
+                assert!(failed.is_err() && is_untouched);
+                let twice = tx.apart(|| {
+                    group(tx, "d")?;
+                    tx.execute(&Sql::new("INSERT INTO groups SELECT * FROM groups"))
+                        .map(|_| ())
+                        .map_err(Error::from)
+                });
+                assert!(twice.is_err());
+                group(tx, "e")?;
+                assert!(!tx.is_untouched_by(|| group(tx, "f").unwrap()).1);
+                Ok(())
+            });
+            written.await.unwrap();
+            let kept: Vec<String> = store.all(Sql::new("SELECT name FROM groups ORDER BY id")).await.unwrap();
+            assert_eq!(kept, ["a", "b", "e", "f"]);
+        })
+        .await;
     }
 }

@@ -127,6 +127,13 @@ pub(in crate::directory) struct Wanted<'a> {
     pub(in crate::directory) bin_since: Option<Moment>,
 }
 
+impl Wanted<'_> {
+    /// Whether there is no new value at all.
+    pub(in crate::directory) fn is_nothing(&self) -> bool {
+        self.username.is_none() && self.mobile_number.is_none() && self.email.is_none()
+    }
+}
+
 impl Tx<'_> {
     /// The user of an id or name.
     pub(in crate::directory) fn user(&self, key: &UserKey) -> Result<Option<User>, Error> {
@@ -141,10 +148,10 @@ impl Tx<'_> {
     /// The fields whose wanted value some other user has, by name. Usernames that differ in case alone count as the
     /// same.
     pub(in crate::directory) fn taken(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
-        let Wanted { id, username, mobile_number, email, bin_since } = *wanted;
-        if username.is_none() && mobile_number.is_none() && email.is_none() {
+        if wanted.is_nothing() {
             return Ok(Vec::new());
         }
+        let Wanted { id, username, mobile_number, email, bin_since } = *wanted;
         let mut sql = Sql::new(
             "SELECT 'username' FROM users WHERE username_key = $1 AND id <> $4 \
              UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \

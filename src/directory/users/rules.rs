@@ -79,7 +79,11 @@ pub(in crate::directory) fn check_returning(change: &Change<'_, '_>, user: &User
 }
 
 fn refuse_taken(change: &Change<'_, '_>, wanted: &Wanted<'_>, mut faults: Faults) -> Result<(), Error> {
+    if !wanted.is_nothing() {
+        change.admit_names()?;
+    }
     for field in change.tx.taken(wanted)? {
+        change.found_taken(&field);
         faults.add(&field, &Rule::Taken { noun: "user", field: field.clone() });
     }
     Ok(faults.none()?)

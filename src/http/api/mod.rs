@@ -23,7 +23,6 @@ pub mod view;
 mod wanted;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -40,15 +39,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
-use super::caller::{self, Caller, Staff};
-use super::error::{Failure, Refused, answer};
+use super::caller::{self, Rejected, Staff};
+use super::error::{Failure, answer};
 use super::json;
 use super::negotiate::negotiate;
 use super::problem;
 use super::throttle::{self, Counted};
-use crate::directory::access::Who;
 use crate::directory::model::Moment;
-use crate::directory::{Actor, Origin};
+use crate::directory::{Bearer, Origin};
 
 /// The route that has a way of its own, too: `http::express`.
 pub(super) const ME: &str = "/api/users/me";
@@ -191,28 +189,28 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     let (parts, body) = request.into_parts();
     let identified = match caller::identify(&app, &parts.headers).await {
         // Whoever sends no good token is counted before they are told so.
-        Ok(None) => throttle::count_client(&app, &parts).map(|()| None),
-        Err(failure @ Failure::Unauthenticated(_)) => {
-            Err(throttle::count_client(&app, &parts).err().unwrap_or(failure))
+        Ok(None) => throttle::count_client(&app, &parts)
+            .map(|()| None)
+            .map_err(|failure| Rejected { failure, bearer: None }),
+        Err(Rejected { failure: failure @ Failure::Unauthenticated(_), bearer }) => {
+            let failure = throttle::count_client(&app, &parts).err().unwrap_or(failure);
+            Err(Rejected { failure, bearer })
         }
         identified => identified,
     };
     let mut request = Request::from_parts(parts, body);
     let response = match identified {
-        Err(failure) => failure.into_response(),
+        Err(Rejected { failure, bearer }) => borne(failure.into_response(), bearer),
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
             if let Some(address) = request.extensions().get::<Origin>().and_then(Origin::ip) {
                 app.directory().note_use_of(&caller.0, address);
             }
-            let end = caller.0.token.expires_at;
-            let refusal = Refusable::of(&request, &caller);
+            let (end, bearer) = (caller.0.token.expires_at, caller.0.bearer());
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
-            let why = response.extensions().get::<Refused>().cloned();
-            refusal.note(&app, why, &route).await;
             tell_end(response.headers_mut(), end);
-            response
+            borne(response, Some(bearer))
         }
     };
     let response = if negotiated.problems { problem::told(response).await } else { response };
@@ -225,22 +223,12 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     response
 }
 
-/// A request that changes something, for the case that it is refused: that goes into the audit trail.
-struct Refusable(Option<(Actor, Method)>);
-
-impl Refusable {
-    fn of(request: &Request, caller: &Caller) -> Self {
-        let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-        let actor = || Actor { who: Who::Person(Arc::clone(&caller.0)), origin };
-        Self(changes.then(|| (actor(), request.method().clone())))
+/// An answer that says whose token its request came with, for the access log and the audit trail.
+pub(super) fn borne(mut response: Response, bearer: Option<Bearer>) -> Response {
+    if let Some(bearer) = bearer {
+        response.extensions_mut().insert(bearer);
     }
-
-    async fn note(self, app: &App, why: Option<Refused>, route: &MatchedPath) {
-        if let (Some((actor, method)), Some(Refused(why))) = (self.0, why) {
-            app.directory().note_refusal(&actor, &format!("{method} {}", route.as_str()), &why).await;
-        }
-    }
+    response
 }
 
 /// The headers of every API answer, and the route for whoever counts it.

@@ -1,0 +1,105 @@
+//! A map of bounded size whose operations cost the same however full it is.
+//!
+//! Each key can be in one set of sixteen entries. A new key for which its set has no room takes the place of the entry
+//! that matters least there. So memory is bounded, nothing is ever searched as a whole, and those who are counted
+//! highest stay: an attacker with very many addresses pushes out entries that have hardly counted anything.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+
+/// Entries of one set.
+const WAYS: usize = 16;
+
+/// The map. Memory grows with use, up to its capacity.
+pub(in crate::directory) struct Slots<K, V> {
+    sets: Box<[Vec<(K, V)>]>,
+    hasher: RandomState,
+}
+
+impl<K: Hash + Eq, V> Slots<K, V> {
+    /// A map that holds at most `capacity` entries, rounded up to a multiple of sixteen.
+    pub(in crate::directory) fn new(capacity: usize) -> Self {
+        let sets = (0..capacity.div_ceil(WAYS).max(1)).map(|_| Vec::new()).collect();
+        Self { sets, hasher: RandomState::new() }
+    }
+
+    fn set(&mut self, key: &K) -> Option<&mut Vec<(K, V)>> {
+        let sets = u64::try_from(self.sets.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(self.hasher.hash_one(key) % sets).unwrap_or(0);
+        self.sets.get_mut(index)
+    }
+
+    /// The value of a key that is kept.
+    pub(in crate::directory) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.set(key)?.iter_mut().find_map(|(kept, value)| (kept == key).then_some(value))
+    }
+
+    /// Runs `work` on the value of a key; a new one begins with the default. In a full set it takes the place of the
+    /// entry with the least weight.
+    pub(in crate::directory) fn with<T, W: Ord>(
+        &mut self,
+        key: K,
+        weight: impl Fn(&V) -> W,
+        work: impl FnOnce(&mut V) -> T,
+    ) -> T
+    where
+        V: Default,
+    {
+        let Some(set) = self.set(&key) else { return work(&mut V::default()) };
+        if let Some((_, value)) = set.iter_mut().find(|(kept, _)| *kept == key) {
+            return work(value);
+        }
+        let mut value = V::default();
+        let result = work(&mut value);
+        if set.len() < WAYS {
+            set.push((key, value));
+        } else if let Some(least) = set.iter_mut().min_by_key(|(_, value)| weight(value)) {
+            *least = (key, value);
+        }
+        result
+    }
+
+    /// Entries kept.
+    #[cfg(test)]
+    pub(in crate::directory) fn len(&self) -> usize {
+        self.sets.iter().map(Vec::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_is_bounded_and_what_matters_stays() {
+        let mut slots = Slots::<u32, u32>::new(64);
+        let mut count = |key| {
+            slots.with(
+                key,
+                |count| *count,
+                |count| {
+                    *count += 1;
+                    *count
+                },
+            )
+        };
+        assert_eq!((1..=100).map(|_| count(7)).last(), Some(100));
+        for stranger in 1_000..100_000 {
+            assert_eq!(count(stranger), 1, "a newcomer begins at nothing");
+        }
+        assert_eq!(count(7), 101, "the one who was counted most is still known");
+        assert_eq!(slots.len(), 64);
+        assert_eq!(slots.get_mut(&7), Some(&mut 101));
+        assert_eq!(slots.get_mut(&1_000), None);
+    }
+
+    #[test]
+    fn a_key_is_looked_for_among_sixteen_however_many_there_are() {
+        let mut slots = Slots::<u32, ()>::new(200_000);
+        for key in 0..400_000 {
+            slots.with(key, |()| (), |()| ());
+        }
+        assert!(slots.sets.iter().all(|set| set.len() <= WAYS && set.capacity() <= WAYS));
+        assert!(slots.len() > 190_000, "sets fill evenly: {}", slots.len());
+    }
+}

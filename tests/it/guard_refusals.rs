@@ -1,0 +1,176 @@
+//! What refusals leave behind: events in the audit trail, which nobody can hide behind a flood of others, and lines in
+//! the access log.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wardroom::directory::model::UserKey;
+use wardroom::directory::tokens::End;
+
+use crate::support::site::{EXAMPLE_KEY, operator, person};
+use crate::support::{Backend, Database, Request, Site, both};
+
+/// Events of an action, newest first.
+async fn events(site: &Site, action: &str) -> Vec<Value> {
+    let path = format!("/api/users/audit?limit=999&action={action}");
+    site.get(&path).token(&site.admin.key).send().await.json()["results"].as_array().unwrap().clone()
+}
+
+/// The same when there are so many: what a reader is refused is noted after the answer.
+async fn awaited(site: &Site, action: &str, count: usize) -> Vec<Value> {
+    loop {
+        let found = events(site, action).await;
+        if found.len() >= count {
+            assert_eq!(found.len(), count, "{found:?}");
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn sign_in(site: &Site, from: &str, username: &str) -> u16 {
+    let body = json!({"username": username, "password": "wrong"}).to_string();
+    let request = site.request("POST", "/api/users/auth/pwd/signin").header("X-Forwarded-For", from);
+    request.body("application/json", body).send().await.status
+}
+
+both! {
+    /// Guards against a flood of refused sign-ins that leaves no room for the note of another one.
+    async fn finding_18_a_flood_of_refused_sign_ins_hides_no_other(backend: Backend) {
+        let site = Site::start(backend).await;
+        for (from, names) in [("192.0.2.1", 0..31), ("192.0.2.2", 31..62)] {
+            for number in names {
+                assert_eq!(sign_in(&site, from, &format!("name{number}")).await, 400);
+            }
+        }
+        assert_eq!(events(&site, "sign_in.refused").await.len(), 40, "twenty of each client");
+        assert_eq!(sign_in(&site, "192.0.2.3", "staff").await, 400);
+        let noted = events(&site, "sign_in.refused").await;
+        assert_eq!((noted.len(), &noted[0]["object_name"], &noted[0]["address"]), (41, &json!("staff"), &json!("192.0.2.3")));
+        assert_eq!(noted[0]["changes"], json!({"left_out_before": 22}), "and how many were left out");
+        // A client that has used up its ration is still noted for an account that was left alone so far.
+        assert_eq!(sign_in(&site, "192.0.2.1", "admin").await, 400);
+        assert_eq!(events(&site, "sign_in.refused").await[0]["changes"], json!({"left_out_of_client": 11}));
+    }
+}
+
+both! {
+    /// Guards against a flood of refused requests that leaves no room for the note of another one.
+    async fn finding_18_a_flood_of_refused_requests_hides_no_other(backend: Backend) {
+        let site = Site::start(backend).await;
+        let refused = async |key: &str, from: &str| {
+            let request = site.request("DELETE", "/api/users/42").token(key).header("X-Forwarded-For", from);
+            assert_eq!(request.send().await.status, 403);
+        };
+        for _ in 0..70 {
+            refused(&site.staff.key, "192.0.2.1").await;
+        }
+        refused(&site.plain.key, "192.0.2.2").await;
+        let noted = events(&site, "request.refused").await;
+        assert_eq!((noted.len(), &noted[0]["actor_name"]), (21, &json!("plain")));
+        assert_eq!(noted[0]["changes"]["left_out_before"], 50);
+    }
+}
+
+both! {
+    /// What was left out is told in the end, also when nothing comes after it.
+    async fn finding_18_what_was_left_out_is_told(backend: Backend) {
+        let site = Site::start(backend).await;
+        for _ in 0..25 {
+            site.request("DELETE", "/api/users/42").token(&site.staff.key).send().await;
+        }
+        site.directory().note_left_out(false).await.unwrap();
+        assert_eq!(events(&site, "refusals.left_out").await.len(), 0, "a later note may still tell");
+        site.clock.set(site.clock.now().plus(Duration::from_secs(60)).unwrap());
+        for _ in 0..2 {
+            site.directory().note_left_out(false).await.unwrap();
+        }
+        let told = events(&site, "refusals.left_out").await;
+        assert_eq!((told.len(), &told[0]["changes"]), (1, &json!({"requests": 5, "sign_ins": 0})));
+    }
+}
+
+both! {
+    /// A read that was refused is noted, whichever way it was answered.
+    async fn finding_18_refused_reads_are_noted(backend: Backend) {
+        let site = Site::start(backend).await;
+        let why = "You do not have permission to perform this action.";
+        for (number, (path, asked, who, name)) in (1..).zip([
+            ("/api/users", "GET /api/users", &site.staff, "staff"),
+            ("/api/users/groups/1", "GET /api/users/groups/{id}", &site.staff, "staff"),
+            ("/api/users/me", "GET /api/users/me", &site.plain, "plain"),
+            ("/api/users/me?fields=id", "GET /api/users/me", &site.plain, "plain"),
+        ]) {
+            assert_eq!(site.get(path).token(&who.key).send().await.status, 403);
+            let event = &awaited(&site, "request.refused", number).await[0];
+            assert_eq!((&event["actor_kind"], &event["actor_id"], &event["actor_name"]), (&json!("person"), &json!(who.id), &json!(name)));
+            assert_eq!((&event["changes"], &event["address"]), (&json!({"asked": asked, "why": why}), &json!("127.0.0.1")));
+        }
+        // A good read leaves nothing, and neither does one of nobody.
+        assert_eq!(site.me(EXAMPLE_KEY).send().await.status, 200);
+        assert_eq!(site.get("/api/users").send().await.status, 401);
+        for _ in 0..40 {
+            site.me(&site.plain.key).send().await;
+        }
+        let noted = awaited(&site, "request.refused", 22).await;
+        let of_plain = noted.iter().filter(|event| event["actor_name"] == "plain");
+        assert_eq!(of_plain.count(), 20, "in the account's ration");
+    }
+}
+
+both! {
+    /// A key that no longer opens anything and is used all the same may be a stolen one: it is noted, with why.
+    async fn finding_18_dead_tokens_are_noted(backend: Backend) {
+        let site = Site::start(backend).await;
+        let owner = UserKey::Id(42.try_into().unwrap());
+        let issue = async |name: &str| {
+            let end = End::After(Duration::from_secs(10));
+            site.directory().issue_token(&operator(), &owner, name, end).await.unwrap()
+        };
+        let (revoked, expired) = (issue("revoked").await, issue("expired").await);
+        site.directory().revoke_token(&operator(), None, revoked.token.id).await.unwrap();
+        site.clock.set(site.clock.now().plus(Duration::from_secs(10)).unwrap());
+        let mut count = 0;
+        for path in ["/api/users/me", "/api/users/me/tokens"] {
+            for (key, name, why) in [
+                (revoked.key.reveal(), "revoked", "the token is revoked"),
+                (expired.key.reveal(), "expired", "the token has expired"),
+                (site.inactive.key.as_str(), "test", "the token's owner is not active"),
+            ] {
+                assert_eq!(site.get(path).token(key).send().await.status, 401);
+                count += 1;
+                let event = &awaited(&site, "token.refused", count).await[0];
+                assert_eq!((&event["actor_kind"], &event["object_kind"], &event["object_name"]), (&json!("anonymous"), &json!("token"), &json!(name)));
+                let owner = if name == "test" { site.inactive.id } else { 42 };
+                assert_eq!(event["changes"], json!({"asked": format!("GET {path}"), "why": why, "user_id": owner}));
+            }
+            // Nobody knows this one: there is nothing to say.
+            assert_eq!(site.get(path).token(&"f".repeat(40)).send().await.status, 401);
+        }
+        assert_eq!(awaited(&site, "token.refused", count).await.len(), 6);
+        assert_eq!(site.directory().verify_audit(&operator(), None).await.unwrap().broken, None);
+    }
+}
+
+both! {
+    /// The access log says whose token a request came with, good or not.
+    async fn finding_18_the_access_log_names_account_and_token(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&wardroom::directory::Clock::system().unwrap()).await;
+        let ann = person(&directory, "ann", |draft| draft.is_staff = Some(true)).await;
+        let bob = person(&directory, "bob", |_| {}).await;
+        let cid = person(&directory, "cid", |draft| draft.is_active = Some(false)).await;
+        let mut process = crate::process::serve(&database, &["--access-log", "all"]);
+        let address = process.address("listening");
+        for (key, status, who) in [(&ann.key, 200, Some(&ann)), (&bob.key, 403, Some(&bob)), (&cid.key, 401, Some(&cid)), (&"f".repeat(40), 401, None)] {
+            assert_eq!(Request::new(address, "GET", "/api/users/me").token(key).send().await.status, status);
+            let line = process.record("answered");
+            let token = match who {
+                Some(who) => Some(database.number(&format!("SELECT id FROM tokens WHERE user_id = {}", who.id)).await),
+                None => None,
+            };
+            let account = who.map(|who| who.id);
+            assert_eq!((line["account"].as_i64(), line["token"].as_i64(), line["status"].as_u64()), (account, token, Some(status.into())), "{line}");
+        }
+    }
+}
