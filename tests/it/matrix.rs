@@ -261,7 +261,6 @@ impl Trial {
     /// Fails with everything that went against the rules.
     async fn end(self) {
         assert_eq!(self.rows.all().await, self.kept, "not everything was put back");
-        println!("{} cells", self.tried);
         let count = self.faults.len();
         let told: Vec<_> = self
             .faults

@@ -309,6 +309,9 @@ fn of_user(
             json!({field: "another unlikely phrase", "old_password": "a wrong pass phrase"}),
             json!({field: "another unlikely phrase", "old_password": PASSWORD}),
         ],
+        // Each that is set takes a while: of those who are much alike one is enough.
+        "password" if ["member", "weak staff", "other inactive"].contains(&target.name.as_str()) => vec![],
+        "password" if target.name.starts_with("ward") || target.name.starts_with("peer") => vec![],
         "password" => vec![json!({field: "another unlikely phrase"})],
         "old_password" if is_self => {
             vec![

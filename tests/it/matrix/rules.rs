@@ -236,14 +236,17 @@ const PLAIN: [&str; 9] = [
     "is_admin",
 ];
 
+/// Something that nobody else may have, of somebody.
+type Of = fn(&Person) -> String;
+
 /// A name, number or address of somebody in the bin is an admin's alone to give away.
 fn keep_reserved(world: &World, actor: &Actor, body: &Body) -> Result<(), Expect> {
     let binned = || world.people.values().filter(|person| person.binned);
-    let taken = |field: &str, of: fn(&Person) -> String| {
+    let taken = |field: &str, of: Of| {
         body.get(field).and_then(Value::as_str).is_some_and(|new| binned().any(|person| of(person) == new))
     };
     let email = |person: &Person| format!("{}@example.com", username(person));
-    let fields: [(&'static str, fn(&Person) -> String); 3] =
+    let fields: [(&'static str, Of); 3] =
         [("username", username), ("mobile_number", mobile_number), ("email", email)];
     let reserved = fields.into_iter().find(|(field, of)| taken(field, *of));
     match reserved {
