@@ -93,7 +93,11 @@ impl Scene {
             let Ok(identity) = directory.authenticate(key).await else { continue };
             let user = &identity.user;
             // Of whom, in case that it is somebody else's by now.
-            let name = if *name == user.username { (*name).to_owned() } else { format!("{name} as {}", user.username) };
+            let name = if *name == user.username {
+                (*name).to_owned()
+            } else {
+                format!("{name} as {}", user.username)
+            };
             open.insert(format!("{name}: key"));
             for (rank, held) in [("admin", user.is_admin), ("staff", user.is_staff)] {
                 open.extend(held.then(|| format!("{name}: {rank}")));
