@@ -207,7 +207,8 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mista
         UserVerb::SignOut(Show { user }) => {
             let found = directory.user(&actor, &user).await?;
             let ended = directory.sign_out_user(&actor, &UserKey::Id(found.id)).await?;
-            let text = format!("Signed out user {} ({}): {ended} tokens revoked.\n", found.id, found.username);
+            let text =
+                format!("Signed out user {} ({}): {ended} tokens revoked.\n", found.id, found.username);
             let json = json!({ "id": found.id.get(), "username": found.username, "ended": ended });
             Ok(Report::new(text, json))
         }
@@ -317,7 +318,8 @@ async fn told_of_tokens(
     let tokens = directory.tokens(actor, &UserKey::Id(user.id)).await?;
     let active = tokens.iter().filter(|token| token.state(now) == TokenState::Active).count();
     if active > 0 && user.is_active {
-        let told = format!("{active} tokens of this user work: `wardroom user sign-out {}` ends them.\n", user.id);
+        let told =
+            format!("{active} tokens of this user work: `wardroom user sign-out {}` ends them.\n", user.id);
         return Ok(report.adding(&told));
     }
     Ok(report)

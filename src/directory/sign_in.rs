@@ -14,8 +14,8 @@ use super::error::{Denial, Error};
 use super::model::{KeptDigest, Maker, Rule, Token, TokenKey, TokenKind, User, UserKey};
 use super::password::{Owner, Password, Verdict};
 use super::store;
-use super::store::users::Credentials;
 use super::store::tokens::NewToken;
+use super::store::users::Credentials;
 use super::tokens::{self, Issued, make_room, row};
 use super::{Directory, users};
 

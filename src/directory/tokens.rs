@@ -15,8 +15,8 @@ use super::audit::{self, Object};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Maker, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User, UserId,
-    UserKey,
+    KeptDigest, Maker, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User,
+    UserId, UserKey,
 };
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
@@ -237,11 +237,7 @@ fn not_revoked(token: &Token) -> Result<(), Error> {
 
 /// The latest end that a token may be given: its sign-in's for what came of one, `lifetime` from its making for a
 /// sign-in; `None` where none at all is allowed as well. So a stolen sign-in cannot be made to last.
-fn latest_end(
-    change: &Change<'_, '_>,
-    token: &Token,
-    lifetime: Duration,
-) -> Result<Option<Moment>, Error> {
+fn latest_end(change: &Change<'_, '_>, token: &Token, lifetime: Duration) -> Result<Option<Moment>, Error> {
     match (&token.root, token.kind) {
         (_, TokenKind::SignIn) if token.made_by != Maker::Token => {
             Ok(Some(token.created_at.plus(lifetime).unwrap_or(Moment::LAST)))
@@ -265,7 +261,8 @@ fn keep_an_end(end: Option<Moment>, latest: Option<Moment>) -> Result<(), Error>
 /// A token that had expired lives by the leave of whoever moves its end: it ends with their sign-in.
 fn revive(change: &Change<'_, '_>, token: &Token) -> Result<(), Error> {
     match &change.actor.who {
-        Who::Person(identity) if token.state(change.now) == TokenState::Expired => match &identity.token.root {
+        Who::Person(identity) if token.state(change.now) == TokenState::Expired => match &identity.token.root
+        {
             Some(root) => change.tx.bind_token(token.id, root),
             None => Ok(()),
         },
@@ -290,9 +287,7 @@ fn not_of_another_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
 /// A new token as its maker leaves it: made by a token, it belongs to that one's sign-in.
 fn descending(new: NewToken, actor: &Actor) -> NewToken {
     match &actor.who {
-        Who::Person(identity) => {
-            NewToken { made_by: Maker::Token, root: identity.token.root.clone(), ..new }
-        }
+        Who::Person(identity) => NewToken { made_by: Maker::Token, root: identity.token.root.clone(), ..new },
         Who::Operator(_) | Who::Anonymous => NewToken { made_by: Maker::Operator, ..new },
     }
 }

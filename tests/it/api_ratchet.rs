@@ -71,7 +71,7 @@ const OPERATIONS: &[Row] = &[
 ];
 
 /// What each caller can do once only: tried in api_auth and api_sign_out.
-const ENDS_THE_TOKEN: &[(&str, &str)] = 
+const ENDS_THE_TOKEN: &[(&str, &str)] =
     &[("POST", "/api/users/auth/signout"), ("POST", "/api/users/me/sign-out")];
 
 /// Every operation of the document. Its paths call a group's id `{id}` as well.

@@ -27,7 +27,8 @@ async fn sign_in(site: &Site, who: &Persona, name: &str) -> String {
 
 async fn sign_in_again(site: &Site, name: &str) -> String {
     let body = json!({"username": name, "password": PASSWORD}).to_string();
-    let answer = site.request("POST", "/api/users/auth/pwd/signin").body("application/json", body).send().await;
+    let answer =
+        site.request("POST", "/api/users/auth/pwd/signin").body("application/json", body).send().await;
     assert_eq!(answer.status, 200, "{answer}");
     answer.json()["token"].as_str().unwrap().to_owned()
 }
@@ -65,12 +66,20 @@ impl Family {
         let theirs = format!("/api/users/{}/tokens", site.plain.id);
         let (of_plain, _) = made(site, &rotated, &theirs, json!({"name": "for somebody else"})).await;
         let listed = send(site, &first, "GET", mine, json!({})).await.json();
-        let own = listed.as_array().unwrap().iter().rfind(|token| token["kind"] == "sign_in").unwrap()["id"].clone();
+        let own = listed.as_array().unwrap().iter().rfind(|token| token["kind"] == "sign_in").unwrap()["id"]
+            .clone();
         let (sign_in, last) = made(site, &first, &format!("{mine}/{own}/rotate"), json!({})).await;
         assert!(!opens(site, &first).await);
-        assert_eq!((&last["kind"], &last["made_by"], &last["of_sign_in"]), (&json!("sign_in"), &json!("token"), &json!(true)));
+        assert_eq!(
+            (&last["kind"], &last["made_by"], &last["of_sign_in"]),
+            (&json!("sign_in"), &json!("token"), &json!(true))
+        );
         let (late, _) = made(site, &sign_in, mine, json!({"name": "late"})).await;
-        let family = Self { sign_in, others: vec![issued, by_issued, rotated, of_plain, late], id: last["id"].clone() };
+        let family = Self {
+            sign_in,
+            others: vec![issued, by_issued, rotated, of_plain, late],
+            id: last["id"].clone(),
+        };
         assert_eq!(family.open(site).await, 6);
         family
     }
@@ -433,10 +442,16 @@ async fn of_schema(backend: Backend, version: usize) -> Database {
             // The file stays, with its mode and its header; its content is made anew.
             let connection = rusqlite::Connection::open(&file).unwrap();
             let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
-            connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true).unwrap();
+            connection
+                .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)
+                .unwrap();
             connection.execute_batch("VACUUM").unwrap();
-            connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false).unwrap();
-            connection.execute_batch(&format!("PRAGMA journal_mode = wal; PRAGMA application_id = {id}")).unwrap();
+            connection
+                .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)
+                .unwrap();
+            connection
+                .execute_batch(&format!("PRAGMA journal_mode = wal; PRAGMA application_id = {id}"))
+                .unwrap();
         }
         wardroom::directory::Location::Postgres(_) => {
             database.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE EXTENSION IF NOT EXISTS pg_trgm").await;

@@ -40,12 +40,7 @@ pub struct Recognised {
 }
 
 impl Recognised {
-    pub(super) fn new(
-        identity: &Identity,
-        picture: &[u8],
-        seen: Position,
-        idle_end: Option<Moment>,
-    ) -> Self {
+    pub(super) fn new(identity: &Identity, picture: &[u8], seen: Position, idle_end: Option<Moment>) -> Self {
         let (user, token) = (&identity.user, &identity.token);
         let ends = [token.expires_at, idle_end].into_iter().flatten().map(Moment::as_micros);
         let good_until = match token.revoked_at {

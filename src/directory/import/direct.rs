@@ -6,7 +6,9 @@ use crate::directory::access::{Actor, Deed, may};
 use crate::directory::audit::{self, Object};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{Group, GroupId, GroupKey, Maker, Moment, Rule, TokenKey, TokenKind, User, UserId};
+use crate::directory::model::{
+    Group, GroupId, GroupKey, Maker, Moment, Rule, TokenKey, TokenKind, User, UserId,
+};
 use crate::directory::store::Tx;
 use crate::directory::store::tokens::NewToken;
 use crate::directory::{Directory, tokens};

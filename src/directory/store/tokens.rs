@@ -115,7 +115,8 @@ impl Tx<'_> {
 
     /// The latest end of the tokens that are a sign-in themselves; `None` when none of them is left.
     pub(in crate::directory) fn end_of_sign_in(&self, root: &KeptDigest) -> Result<Option<Moment>, Error> {
-        let sql = "SELECT max(expires_at) FROM tokens WHERE root = $1 AND kind = 'sign_in' AND revoked_at IS NULL";
+        let sql =
+            "SELECT max(expires_at) FROM tokens WHERE root = $1 AND kind = 'sign_in' AND revoked_at IS NULL";
         let found: Option<End> = self.first(&Sql::new(sql).bind(root.clone()))?;
         Ok(found.and_then(|End(end)| end))
     }
@@ -123,7 +124,7 @@ impl Tx<'_> {
     /// Lets nothing that came of a sign-in live longer than this.
     pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Moment) -> Result<(), Error> {
         let sql = "UPDATE tokens SET expires_at = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
-             AND coalesce(expires_at, $1 + 1) > $1";
+             AND (expires_at IS NULL OR expires_at > $1)";
         self.execute(&Sql::new(sql).bind(end).bind(root.clone()))?;
         Ok(())
     }

@@ -42,9 +42,11 @@ impl Pass {
                         ..whole.token.clone()
                     };
                     let differs = shown != old.token || whole.last_used_from != old.last_used_from;
-                    differs.then(|| self.differs("tokens here differ", || {
-                        format!("token {} of user {}", old.token.id, old.token.user_id)
-                    }));
+                    differs.then(|| {
+                        self.differs("tokens here differ", || {
+                            format!("token {} of user {}", old.token.id, old.token.user_id)
+                        })
+                    });
                     if self.mode == Mode::Write {
                         tx.rewrite_token(&whole)?;
                     }
