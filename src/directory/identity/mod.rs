@@ -6,11 +6,13 @@
 //! request anew.
 //!
 //! `ledger` knows what still holds, `freshness` brings it up to date (`follower` on SQLite, `read_index` on
-//! PostgreSQL), `recognised` and `callers` are the caches, `uses` gathers when tokens were used.
+//! PostgreSQL), `recognised` and `callers` are the caches, `uses` gathers when tokens were used, `idle` ends
+//! sign-ins that nobody uses.
 
 mod callers;
 pub(in crate::directory) mod follower;
 mod freshness;
+mod idle;
 pub(in crate::directory) mod ledger;
 mod read_index;
 mod recognised;
@@ -22,7 +24,6 @@ mod sync {
     pub(super) use std::sync::{Mutex, PoisonError};
 }
 
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -34,17 +35,13 @@ use tokio::time::timeout;
 
 use self::callers::{Caller, Callers};
 use self::freshness::Freshness;
+pub use self::idle::IDLE_GRACE;
 pub use self::recognised::Recognised;
 use self::recognised::{Entry, Found, Loading, Recollection};
-use self::uses::Use;
 use super::error::Error;
-use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenId, TokenKind, TokenState, User, UserId};
+use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenId, TokenState, User, UserId};
 use super::store::{Dialect, OpenError, Sql, Store, identities};
 use super::{Directory, Settings};
-
-/// How much later than the setting says a sign-in may end that nobody uses. A use is noted once a minute and written once
-/// a minute, and whoever writes it may be another replica: a token that is used is never taken for one that is not.
-pub const IDLE_GRACE: Duration = Duration::from_mins(3);
 
 /// How long a reader waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_millis(900);
@@ -226,29 +223,6 @@ impl Directory {
         Ok(found)
     }
 
-    /// How long the token of a sign-in may go unused, if there is a limit.
-    pub(super) fn idle_timeout(&self) -> Option<Duration> {
-        Some(self.reception.idle_timeout).filter(|timeout| !timeout.is_zero())
-    }
-
-    /// When a token ends because nobody uses it, as far as is known of its uses.
-    fn idle_end(&self, token: &Token) -> Option<Moment> {
-        token.idle_end(self.idle_timeout()?.saturating_add(IDLE_GRACE))
-    }
-
-    fn is_idle(&self, token: &Token, now: Moment) -> bool {
-        self.idle_end(token).is_some_and(|end| end <= now)
-    }
-
-    /// An identity with what is known of its token's use and not written yet.
-    fn with_uses(&self, mut identity: Identity) -> Identity {
-        if self.idle_timeout().is_some() && identity.token.kind == TokenKind::SignIn {
-            let token = &mut identity.token;
-            token.last_used_at = token.last_used_at.max(self.uses.last(token.id));
-        }
-        identity
-    }
-
     /// What somebody waits for of the database, for so long at the most.
     async fn in_time<T>(
         &self,
@@ -281,28 +255,6 @@ impl Directory {
             known = Box::pin(self.used_since(key, digest, draw, &known, now)).await?;
         }
         if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive(known.bearer())) }
-    }
-
-    /// A token that is not good by what is kept of it, if it is by what the database knows of its uses.
-    #[cold]
-    async fn used_since(
-        &self,
-        key: &str,
-        digest: TokenDigest,
-        draw: impl Fn(&Identity) -> Bytes + Send,
-        known: &Recognised,
-        now: Moment,
-    ) -> Result<Arc<Recognised>, Unauthenticated> {
-        if !known.may_have_been_used(now) {
-            return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
-        }
-        let entry = self.in_time(PATIENCE, self.load(key, digest, draw, None, now)).await?;
-        self.reception.recollection.replace(digest, entry.clone());
-        match entry {
-            Entry::Known(known) if known.is_good(now) => Ok(known),
-            Entry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
-            Entry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
-        }
     }
 
     /// Whether [`Directory::recognise`] need not wait for whom it knows: SQLite's changes show in memory.
@@ -381,21 +333,6 @@ impl Directory {
             let _ = loading.insert(entry.clone());
         }
         Ok(entry)
-    }
-
-    /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
-    pub fn note_use(&self, known: &Recognised, at: Moment, from: impl FnOnce() -> IpAddr) {
-        if known.is_news(at)
-            && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
-        {
-            known.is_news_again();
-        }
-    }
-
-    /// The same of an identity that was just confirmed.
-    pub fn note_use_of(&self, identity: &Identity, from: IpAddr) {
-        let at = self.clock.now();
-        let _ = self.uses.note(Use { token: identity.token.id, user: identity.user.id, at, from });
     }
 
     /// Identities kept in memory, and the bytes they are counted with.

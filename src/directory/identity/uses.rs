@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::directory::Directory;
 use crate::directory::error::Error;
+use crate::directory::identity::{Identity, Recognised};
 use crate::directory::model::{Moment, TokenId, UserId};
 
 /// Tokens whose uses are remembered between two writes; about 64 bytes each.
@@ -70,6 +71,21 @@ impl Uses {
 }
 
 impl Directory {
+    /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
+    pub fn note_use(&self, known: &Recognised, at: Moment, from: impl FnOnce() -> IpAddr) {
+        if known.is_news(at)
+            && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
+        {
+            known.is_news_again();
+        }
+    }
+
+    /// The same of an identity that was just confirmed.
+    pub fn note_use_of(&self, identity: &Identity, from: IpAddr) {
+        let at = self.clock.now();
+        let _ = self.uses.note(Use { token: identity.token.id, user: identity.user.id, at, from });
+    }
+
     /// Writes down the uses gathered since the last time. What cannot be written is kept for the next time.
     pub async fn write_uses(&self) -> Result<(), Error> {
         let uses = self.uses.take();

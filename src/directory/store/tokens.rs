@@ -124,7 +124,7 @@ impl Tx<'_> {
     /// Lets nothing that came of a sign-in live longer than this.
     pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Moment) -> Result<(), Error> {
         let sql = "UPDATE tokens SET expires_at = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
-             AND coalesce(expires_at, $1 + 1) > $1";
+             AND (expires_at IS NULL OR expires_at > $1)";
         self.execute(&Sql::new(sql).bind(end).bind(root.clone()))?;
         Ok(())
     }
