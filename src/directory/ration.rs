@@ -140,11 +140,12 @@ impl State {
     fn take(&mut self, now: Moment, client: Option<IpAddr>, account: Option<i64>) -> Option<LeftOut> {
         let minute = now.as_micros().div_euclid(MINUTE);
         let Self { clients, accounts, all, first, last } = self;
-        let of_client = client.map(|client| clients.with(client, Used::weight, |used| used.in_minute(minute)));
+        let of_client =
+            client.map(|client| clients.with(client, Used::weight, |used| used.in_minute(minute)));
         let of_account =
             account.map(|account| accounts.with(account, Used::weight, |used| used.in_minute(minute)));
-        let within = of_client.is_none_or(|used| used < OF_CLIENT)
-            && of_account.is_none_or(|used| used < OF_ACCOUNT);
+        let within =
+            of_client.is_none_or(|used| used < OF_CLIENT) && of_account.is_none_or(|used| used < OF_ACCOUNT);
         let is_first = of_client == Some(0) || of_account == Some(0);
         let room = if all.in_minute(minute) < OF_ALL {
             Some(&mut *all)
@@ -191,10 +192,21 @@ mod tests {
             range.filter(|second| ration.take(at(*second), client, account).is_some()).count()
         };
         assert_eq!(noted(0..60, client(1), account(1)), 20);
-        assert_eq!(ration.take(at(59), client(2), account(2)), Some(LeftOut { of_all: 40, ..LeftOut::default() }));
-        assert_eq!(ration.take(at(59), client(1), account(3)).map(|out| out.of_client), Some(40), "a first one");
+        assert_eq!(
+            ration.take(at(59), client(2), account(2)),
+            Some(LeftOut { of_all: 40, ..LeftOut::default() })
+        );
+        assert_eq!(
+            ration.take(at(59), client(1), account(3)).map(|out| out.of_client),
+            Some(40),
+            "a first one"
+        );
         assert_eq!(ration.take(at(59), client(1), account(3)), None);
-        assert_eq!(ration.take(at(59), client(3), account(1)).map(|out| out.of_account), Some(40), "a first one");
+        assert_eq!(
+            ration.take(at(59), client(3), account(1)).map(|out| out.of_account),
+            Some(40),
+            "a first one"
+        );
         assert_eq!(ration.take(at(59), client(3), account(1)), None);
         let next = ration.take(at(60), client(1), account(1)).unwrap();
         assert_eq!(next, LeftOut { of_client: 1, of_account: 1, of_all: 1 });

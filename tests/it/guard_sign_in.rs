@@ -53,7 +53,8 @@ async fn occupy(site: &Site, from: &str, usernames: &[&str]) -> Vec<tokio::task:
     begun
 }
 
-const FULL: &str = "429 [retry-after: 1] {\"detail\":\"Request was throttled. Expected available in 1 second.\"}";
+const FULL: &str =
+    "429 [retry-after: 1] {\"detail\":\"Request was throttled. Expected available in 1 second.\"}";
 
 both! {
     /// Guards against one client, or one account, that fills the line and keeps everybody from signing in.

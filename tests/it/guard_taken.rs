@@ -107,8 +107,20 @@ async fn routes(site: &Site) -> Vec<(&'static str, String, &'static str, Value, 
         ("PATCH", user.clone(), "/api/users/{id}", with_rights, free.clone()),
         ("PUT", user, "/api/users/{id}", taken.clone(), free.clone()),
         ("POST", "/api/users/bulk".into(), "/api/users/bulk", users(&plain, &taken), users(&plain, &free)),
-        ("PATCH", "/api/users/bulk".into(), "/api/users/bulk", json!({"users": [of("admin")]}), json!({"users": [of("free")]})),
-        ("POST", format!("/api/users/deleted/{doomed}/restore"), "/api/users/deleted/{id}/restore", json!({}), json!({})),
+        (
+            "PATCH",
+            "/api/users/bulk".into(),
+            "/api/users/bulk",
+            json!({"users": [of("admin")]}),
+            json!({"users": [of("free")]}),
+        ),
+        (
+            "POST",
+            format!("/api/users/deleted/{doomed}/restore"),
+            "/api/users/deleted/{id}/restore",
+            json!({}),
+            json!({}),
+        ),
         ("POST", "/api/users/groups".into(), "/api/users/groups", billing.clone(), new.clone()),
         ("PATCH", group.into(), "/api/users/groups/{id}", billing_with_rights, new.clone()),
         ("PUT", group.into(), "/api/users/groups/{id}", billing, new),
@@ -161,7 +173,9 @@ fn names(document: &Value, schema: &Value, property: &str) -> bool {
     let parts = ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|part| schema[part].as_array()).flatten();
     !schema["properties"][property].is_null()
         || names_in(document, &schema["items"], property)
-        || schema["properties"].as_object().is_some_and(|all| all.values().any(|one| names_in(document, one, property)))
+        || schema["properties"]
+            .as_object()
+            .is_some_and(|all| all.values().any(|one| names_in(document, one, property)))
         || parts.into_iter().any(|part| names(document, part, property))
 }
 
@@ -174,14 +188,20 @@ fn names_in(document: &Value, schema: &Value, property: &str) -> bool {
 async fn finding_17_no_route_is_forgotten() {
     let site = Site::start(Backend::Sqlite).await;
     let tried = routes(&site).await;
-    let tried: BTreeSet<_> =
-        tried.iter().map(|(method, _, route, ..)| (method.to_ascii_lowercase(), (*route).to_owned())).collect();
+    let tried: BTreeSet<_> = tried
+        .iter()
+        .map(|(method, _, route, ..)| (method.to_ascii_lowercase(), (*route).to_owned()))
+        .collect();
     let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
     let mut found = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let bodies = operation["requestBody"]["content"].as_object();
-            let takes = |property| bodies.is_some_and(|all| all.values().any(|body| names_in(&document, &body["schema"], property)));
+            let takes = |property| {
+                bodies.is_some_and(|all| {
+                    all.values().any(|body| names_in(&document, &body["schema"], property))
+                })
+            };
             let is_group = path.starts_with("/api/users/groups") && takes("name");
             if (takes("username") && path != "/api/users/auth/pwd/signin") || is_group {
                 found.insert((method.clone(), path.clone()));

@@ -20,12 +20,8 @@ use crate::directory::change::Change;
 use crate::directory::error::Error;
 
 /// For changes of one's own record.
-const OWN: Count = Count {
-    name: "taken, own",
-    free: 20,
-    longest: Duration::from_mins(15),
-    memory: Duration::from_hours(1),
-};
+const OWN: Count =
+    Count { name: "taken, own", free: 20, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
 /// For changes of others and of groups: as many as three calls of the largest size can find, where every value of every
 /// user is taken.
 const OTHERS: Count = Count {
@@ -100,8 +96,8 @@ impl Change<'_, '_> {
         self.tx.forget_attempts(self.now)?;
         let wait = until.as_micros().saturating_sub(self.now.as_micros()) / 1_000_000;
         let fields: Vec<_> = self.taken.fields.borrow().iter().cloned().collect();
-        let told = json!({ "fields": fields, "values": values, "wait_seconds": wait });
-        audit::record(self, "value.taken", &Object::Directory, told)
+        let changes = json!({ "fields": fields, "values": values, "wait_seconds": wait });
+        audit::record(self, "value.taken", &Object::Directory, changes)
     }
 }
 

@@ -64,8 +64,7 @@ struct Held {
 impl Share {
     fn holders(&self) -> impl Iterator<Item = (Holder, usize)> + use<> {
         let client = self.client.map(|client| (Holder::Client(client), PLACES_OF_CLIENT));
-        let account =
-            self.account.clone().map(|account| (Holder::Account(account), PLACES_OF_ACCOUNT));
+        let account = self.account.clone().map(|account| (Holder::Account(account), PLACES_OF_ACCOUNT));
         client.into_iter().chain(account)
     }
 }
@@ -146,9 +145,8 @@ impl Queue {
     /// Takes a place in the line; [`Error::Busy`] when it is full, or the client or the account has its share.
     pub(super) fn place(&self, share: Share) -> Result<Place, Error> {
         let mut line = self.shared.lock();
-        let has_all = |(holder, most): (Holder, usize)| {
-            line.held.get(&holder).is_some_and(|held| held.places >= most)
-        };
+        let has_all =
+            |(holder, most): (Holder, usize)| line.held.get(&holder).is_some_and(|held| held.places >= most);
         if share.holders().any(has_all) {
             return Err(Error::Busy { retry_after: RETRY_OWN_AFTER });
         }
@@ -381,9 +379,9 @@ mod tests {
         let begun = Arc::new(Mutex::new(false));
         let abandoned = {
             let (queue, begun) = (Arc::clone(&queue), Arc::clone(&begun));
-            tokio::spawn(async move {
-                run(&queue, share(1, "a"), move |_| *begun.lock().unwrap() = true).await
-            })
+            tokio::spawn(
+                async move { run(&queue, share(1, "a"), move |_| *begun.lock().unwrap() = true).await },
+            )
         };
         came(&queue, 2, 1).await;
         abandoned.abort();
@@ -426,7 +424,10 @@ mod tests {
     async fn a_worker_steps_back_and_nobody_else_does() {
         let niceness = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
         let own = niceness();
-        assert_eq!(run(&Queue::sized(1, 1), Share::default(), move |_| niceness()).await.unwrap(), NICENESS.max(own));
+        assert_eq!(
+            run(&Queue::sized(1, 1), Share::default(), move |_| niceness()).await.unwrap(),
+            NICENESS.max(own)
+        );
         assert_eq!(niceness(), own);
     }
 }

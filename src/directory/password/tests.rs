@@ -34,7 +34,8 @@ fn length_is_counted_in_code_points() {
 #[tokio::test]
 async fn a_common_password_is_refused_before_it_is_hashed() {
     let hasher = Hasher::new(8);
-    let refused = hasher.encode(place(&hasher), &clock(), password("passwordpassword"), nobody()).await.unwrap_err();
+    let refused =
+        hasher.encode(place(&hasher), &clock(), password("passwordpassword"), nobody()).await.unwrap_err();
     assert_eq!(refused.to_string(), "password: This password is too common.");
     assert_eq!(hasher.count().get(), 0);
 }
@@ -42,9 +43,11 @@ async fn a_common_password_is_refused_before_it_is_hashed() {
 #[tokio::test]
 async fn our_encoding_is_django_s_and_says_right() {
     let hasher = Hasher::new(8);
-    let encoded = hasher.encode(place(&hasher), &clock(), password("correct horse battery"), nobody()).await.unwrap();
+    let encoded =
+        hasher.encode(place(&hasher), &clock(), password("correct horse battery"), nobody()).await.unwrap();
     assert!(encoded.starts_with("argon2$argon2id$v=19$m=65536,t=2,p=1$"), "{encoded}");
-    let verdict = async |given: &str| hasher.verify(place(&hasher), Some(&encoded), password(given)).await.unwrap();
+    let verdict =
+        async |given: &str| hasher.verify(place(&hasher), Some(&encoded), password(given)).await.unwrap();
     assert_eq!(verdict("correct horse battery").await, Verdict::Right);
     assert_eq!(verdict("correct horse batterz").await, Verdict::Wrong);
     assert_eq!(format!("{:?}", password("secret")), "Password(***)");
@@ -53,7 +56,8 @@ async fn our_encoding_is_django_s_and_says_right() {
 #[tokio::test]
 async fn another_encoding_says_outdated() {
     let hasher = Hasher::new(8);
-    let verdict = async |given: &str| hasher.verify(place(&hasher), Some(PBKDF2), password(given)).await.unwrap();
+    let verdict =
+        async |given: &str| hasher.verify(place(&hasher), Some(PBKDF2), password(given)).await.unwrap();
     assert_eq!(verdict("Zażółć gęślą jaźń 🐎").await, Verdict::RightButOutdated);
     assert_eq!(verdict("Zażółć gęślą jaźń").await, Verdict::Wrong);
 }
@@ -62,8 +66,10 @@ async fn another_encoding_says_outdated() {
 #[tokio::test]
 async fn passwords_are_not_normalised() {
     let hasher = Hasher::new(8);
-    let encoded = hasher.encode(place(&hasher), &clock(), password("caf\u{e9} at the corner"), nobody()).await.unwrap();
-    let verdict = hasher.verify(place(&hasher), Some(&encoded), password("cafe\u{301} at the corner")).await.unwrap();
+    let encoded =
+        hasher.encode(place(&hasher), &clock(), password("caf\u{e9} at the corner"), nobody()).await.unwrap();
+    let verdict =
+        hasher.verify(place(&hasher), Some(&encoded), password("cafe\u{301} at the corner")).await.unwrap();
     assert_eq!(verdict, Verdict::Wrong);
 }
 
@@ -71,7 +77,8 @@ async fn passwords_are_not_normalised() {
 #[tokio::test]
 async fn who_cannot_match_costs_what_a_wrong_password_does() {
     let hasher = Hasher::new(8);
-    let ours = hasher.encode(place(&hasher), &clock(), password("correct horse battery"), nobody()).await.unwrap();
+    let ours =
+        hasher.encode(place(&hasher), &clock(), password("correct horse battery"), nobody()).await.unwrap();
     let costs = |stored: &str| Encoded::parse(stored).unwrap_or_else(|_| panic!("{stored}")).costs();
     assert_eq!(Encoded::Argon2(Hash::decoy().unwrap()).costs(), costs(&ours));
     let bearable = "pbkdf2_sha256$99999999$salt$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA=";

@@ -327,7 +327,9 @@ mod tests {
                 assert!(failed.is_err() && is_untouched);
                 let twice = tx.apart(|| {
                     group(tx, "d")?;
-                    tx.execute(&Sql::new("INSERT INTO groups SELECT * FROM groups")).map(|_| ()).map_err(Error::from)
+                    tx.execute(&Sql::new("INSERT INTO groups SELECT * FROM groups"))
+                        .map(|_| ())
+                        .map_err(Error::from)
                 });
                 assert!(twice.is_err());
                 group(tx, "e")?;

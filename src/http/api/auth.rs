@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals, Throttled};
 use super::view::Detail;
-use crate::directory::{Bearer, Origin};
 use crate::directory::password::Password;
+use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
@@ -70,7 +70,7 @@ pub(super) async fn sign_in(
     if let Some(end) = end {
         response.headers_mut().insert("x-token-expires-at", end);
     }
-    Ok(super::borne(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
+    Ok(super::with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
 }
 
 /// How far to sign out.
