@@ -58,15 +58,15 @@ impl Directory {
             let who = if is_known { Who::Person(Arc::new(identity)) } else { Who::Anonymous };
             let actor = Actor { who, origin: origin.clone() };
             let change = Change::begin(tx, now, &actor, rules)?;
-            let mut told =
+            let mut changes =
                 json!({ "asked": asked, "why": why.as_deref().or(state).unwrap_or("it was not good") });
             if is_known {
-                return record(&change, action, &Object::Directory, left_out.add_to(told));
+                return record(&change, action, &Object::Directory, left_out.add_to(changes));
             }
-            if let Value::Object(told) = &mut told {
-                told.insert("user_id".to_owned(), user.get().into());
+            if let Value::Object(changes) = &mut changes {
+                changes.insert("user_id".to_owned(), user.get().into());
             }
-            record(&change, action, &Object::Token(&token), left_out.add_to(told))
+            record(&change, action, &Object::Token(&token), left_out.add_to(changes))
         });
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a refusal could not be noted in the audit trail");
@@ -81,9 +81,9 @@ impl Directory {
         if requests + sign_ins == 0 {
             return Ok(());
         }
-        let told = json!({ "requests": requests, "sign_ins": sign_ins });
+        let changes = json!({ "requests": requests, "sign_ins": sign_ins });
         self.change(&Actor::operator("guard"), move |change| {
-            record(change, "refusals.left_out", &Object::Directory, told.clone())
+            record(change, "refusals.left_out", &Object::Directory, changes.clone())
         })
         .await
     }

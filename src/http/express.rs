@@ -67,7 +67,7 @@ impl Decided {
         if let Some(standing) = self.standing {
             throttle::tell(&standing, response.headers_mut());
         }
-        api::borne(response, self.bearer)
+        api::with_bearer(response, self.bearer)
     }
 }
 
@@ -145,8 +145,10 @@ async fn answer(
 
 /// Whether somebody may have the answer, and how that counts against the limit.
 fn may(app: &App, known: &Recognised) -> Result<Option<Standing>, Box<Decided>> {
-    let (end, bearer) = (known.expires_at, Some(known.bearer()));
-    let refused = |failure, standing| Box::new(Decided { failure, standing, end, bearer });
+    let refused = |failure, standing| {
+        let (end, bearer) = (known.expires_at, Some(known.bearer()));
+        Box::new(Decided { failure, standing, end, bearer })
+    };
     if !known.may_enter {
         return Err(refused(Failure::Forbidden(Denial::NoRight.to_string()), None));
     }

@@ -262,11 +262,17 @@ both! {
         let site = Site::start(backend).await;
         let writes = || site.directory().counters().writes.get();
         let before = writes();
-        for key in [&site.alex.key, &site.alex.key, &site.holder.key, &site.plain.key] {
+        for key in [&site.alex.key, &site.alex.key, &site.holder.key] {
             site.me(key).send().await;
         }
         site.get("/api/users/me/tokens").token(&site.staff.key).send().await;
         assert_eq!(writes(), before, "a read has written");
+        // A refused one is noted in the audit trail, after its answer.
+        site.me(&site.plain.key).send().await;
+        while site.database.number("SELECT count(*) FROM audit_events WHERE action = 'request.refused'").await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(writes(), before + 1);
         let online = async || {
             let list = site.get("/api/users?is_online=true&fields=id&ordering=id").token(&site.admin.key).send().await;
             list.json()["results"].as_array().unwrap().iter().map(|user| user["id"].as_i64().unwrap()).collect::<Vec<_>>()

@@ -10,22 +10,22 @@ use std::hash::{BuildHasher, Hash};
 /// Entries of one set.
 const WAYS: usize = 16;
 
-/// The map. Memory grows with use, up to its capacity.
+/// The map. It takes no memory before its first entry, and then grows with use, up to its capacity.
 pub(in crate::directory) struct Slots<K, V> {
-    sets: Box<[Vec<(K, V)>]>,
+    count: usize,
+    sets: Vec<Vec<(K, V)>>,
     hasher: RandomState,
 }
 
 impl<K: Hash + Eq, V> Slots<K, V> {
     /// A map that holds at most `capacity` entries, rounded up to a multiple of sixteen.
     pub(in crate::directory) fn new(capacity: usize) -> Self {
-        let sets = (0..capacity.div_ceil(WAYS).max(1)).map(|_| Vec::new()).collect();
-        Self { sets, hasher: RandomState::new() }
+        Self { count: capacity.div_ceil(WAYS).max(1), sets: Vec::new(), hasher: RandomState::new() }
     }
 
     fn set(&mut self, key: &K) -> Option<&mut Vec<(K, V)>> {
-        let sets = u64::try_from(self.sets.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(self.hasher.hash_one(key) % sets).unwrap_or(0);
+        let count = u64::try_from(self.count).unwrap_or(1).max(1);
+        let index = usize::try_from(self.hasher.hash_one(key) % count).unwrap_or(0);
         self.sets.get_mut(index)
     }
 
@@ -45,6 +45,9 @@ impl<K: Hash + Eq, V> Slots<K, V> {
     where
         V: Default,
     {
+        if self.sets.is_empty() {
+            self.sets.resize_with(self.count, Vec::new);
+        }
         let Some(set) = self.set(&key) else { return work(&mut V::default()) };
         if let Some((_, value)) = set.iter_mut().find(|(kept, _)| *kept == key) {
             return work(value);

@@ -96,8 +96,8 @@ impl Change<'_, '_> {
         self.tx.forget_attempts(self.now)?;
         let wait = until.as_micros().saturating_sub(self.now.as_micros()) / 1_000_000;
         let fields: Vec<_> = self.taken.fields.borrow().iter().cloned().collect();
-        let told = json!({ "fields": fields, "values": values, "wait_seconds": wait });
-        audit::record(self, "value.taken", &Object::Directory, told)
+        let changes = json!({ "fields": fields, "values": values, "wait_seconds": wait });
+        audit::record(self, "value.taken", &Object::Directory, changes)
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn sign_in(
     if let Some(end) = end {
         response.headers_mut().insert("x-token-expires-at", end);
     }
-    Ok(super::borne(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
+    Ok(super::with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
 }
 
 /// How far to sign out.

@@ -200,7 +200,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     };
     let mut request = Request::from_parts(parts, body);
     let response = match identified {
-        Err(Rejected { failure, bearer }) => borne(failure.into_response(), bearer),
+        Err(Rejected { failure, bearer }) => with_bearer(failure.into_response(), bearer),
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
             if let Some(address) = request.extensions().get::<Origin>().and_then(Origin::ip) {
@@ -210,7 +210,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
             tell_end(response.headers_mut(), end);
-            borne(response, Some(bearer))
+            with_bearer(response, Some(bearer))
         }
     };
     let response = if negotiated.problems { problem::told(response).await } else { response };
@@ -224,7 +224,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
 }
 
 /// An answer that says whose token its request came with, for the access log and the audit trail.
-pub(super) fn borne(mut response: Response, bearer: Option<Bearer>) -> Response {
+pub(super) fn with_bearer(mut response: Response, bearer: Option<Bearer>) -> Response {
     if let Some(bearer) = bearer {
         response.extensions_mut().insert(bearer);
     }
