@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use futures_util::task::AtomicWaker;
 use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -20,14 +21,45 @@ use super::head::{Body, Frame};
 use super::refusal::{self, Refusal};
 use super::{Input, Wait, Wire};
 
-/// Whether the message has reached the service. What hyper writes before is its own complaint about the head.
+/// What the message's service, its answer and the wire tell each other.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct Seen(Arc<AtomicBool>);
+pub(in crate::http) struct Marks(Arc<Marked>);
 
-impl Seen {
-    /// To be called before anything else is done with the request.
-    pub(in crate::http) fn mark(&self) {
-        self.0.store(true, Ordering::Relaxed);
+#[derive(Debug, Default)]
+struct Marked {
+    /// The message has reached the service. What hyper writes before is its own complaint about the head.
+    seen: AtomicBool,
+    /// A slice of the answer was handed over and has not gone out.
+    under_way: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Marks {
+    /// The message has arrived. To be said before anything else is done with the request.
+    pub(in crate::http) fn seen(&self) {
+        self.0.seen.store(true, Ordering::Relaxed);
+    }
+
+    /// So many bytes of the answer were handed over.
+    pub(in crate::http) fn hand_over(&self, bytes: usize) {
+        self.0.under_way.store(bytes > 0, Ordering::Relaxed);
+    }
+
+    /// Waits until everything that was handed over has gone out.
+    pub(in crate::http) fn poll_flushed(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.0.under_way.load(Ordering::Relaxed) {
+            self.0.waiting.register(cx.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Everything has gone out. The wire and the answer belong to one task, so nothing happens in between.
+    fn flushed(&self) {
+        if self.0.under_way.load(Ordering::Relaxed) {
+            self.0.under_way.store(false, Ordering::Relaxed);
+            self.0.waiting.wake();
+        }
     }
 }
 
@@ -44,7 +76,7 @@ enum Left {
 pub(in crate::http) struct Lent<'a, T> {
     wire: &'a mut Wire<T>,
     left: Left,
-    seen: Seen,
+    marks: Marks,
     answer_begun: bool,
     /// What hyper still writes is dropped: a refusal stands in its place.
     muted: bool,
@@ -60,12 +92,12 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
             Body::Sized(length) => Left::Bytes(length.saturating_add(frame.head as u64)),
             Body::Chunked => Left::Chunks,
         };
-        Self { wire, left, seen: Seen::default(), answer_begun: false, muted: false, asked_on: false }
+        Self { wire, left, marks: Marks::default(), answer_begun: false, muted: false, asked_on: false }
     }
 
-    /// The mark that the service must set.
-    pub(in crate::http) fn seen(&self) -> Seen {
-        self.seen.clone()
+    /// The marks of the message.
+    pub(in crate::http) fn marks(&self) -> Marks {
+        self.marks.clone()
     }
 
     /// Whether, once hyper has ended in order, the connection is to go on with the next message.
@@ -115,7 +147,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
     /// into our words.
     fn passes(&mut self, bytes: &[u8]) -> bool {
         if !self.muted
-            && !self.seen.0.load(Ordering::Relaxed)
+            && !self.marks.0.seen.load(Ordering::Relaxed)
             && let Some(refusal) = refusal::instead_of(bytes)
         {
             self.wire.refuse(refusal);
@@ -149,9 +181,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Lent<'_, T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wire = &mut self.get_mut().wire;
-        let outcome = Pin::new(&mut wire.io).poll_flush(cx);
-        wire.poll_output(cx, outcome)
+        let lent = self.get_mut();
+        let outcome = Pin::new(&mut lent.wire.io).poll_flush(cx);
+        ready!(lent.wire.poll_output(cx, outcome))?;
+        lent.marks.flushed();
+        Poll::Ready(Ok(()))
     }
 
     /// Only flushes: the socket is closed, if at all, by [`Wire::finish`].
