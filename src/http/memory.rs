@@ -1,8 +1,9 @@
 //! One budget of bytes for everything that requests make the server hold: bodies and large heads that come in, large
 //! answers that go out.
 //!
-//! What does not fit is refused with 503, so no number of slow clients can exhaust the machine's memory. Small things
-//! are let in when large ones no longer are: a few large bodies cannot keep people from signing in.
+//! What does not fit is refused with 503, so no number of slow clients can exhaust the machine's memory. Small bodies are
+//! let in when large ones no longer are, and those when large heads no longer are: the few who send such things cannot
+//! keep people from signing in.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use hyper::body::{Body as _, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-/// What is small: it may use the whole budget. Everything else may use three quarters. An answer of this size or less
-/// is not counted: its connection holds little more than without it.
+/// What is small: it may use the whole budget. Other bodies may use three quarters of it, and heads the half. An answer
+/// of this size or less is not counted: its connection holds little more than without it.
 pub(super) const SMALL: usize = 16 * 1024;
 
 /// The budget; a clone is the same one.
@@ -39,9 +40,14 @@ impl Memory {
         Self(Arc::new(Inner { limit, used: AtomicUsize::new(0), gauge, refused }))
     }
 
-    /// A share of nothing yet.
+    /// A share of nothing yet, for a body.
     pub fn share(&self) -> Share {
-        Share { memory: self.clone(), bytes: 0 }
+        Share { memory: self.clone(), bytes: 0, is_head: false }
+    }
+
+    /// A share of nothing yet, for a head.
+    pub fn share_for_head(&self) -> Share {
+        Share { is_head: true, ..self.share() }
     }
 
     /// Bytes in use.
@@ -49,8 +55,7 @@ impl Memory {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    fn take(&self, more: usize, in_all: usize) -> bool {
-        let limit = if in_all <= SMALL { self.0.limit } else { self.0.limit / 4 * 3 };
+    fn take(&self, more: usize, limit: usize) -> bool {
         let fits = |used: usize| used.checked_add(more).filter(|sum| *sum <= limit);
         let taken = self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
         match taken {
@@ -75,6 +80,7 @@ fn signed(bytes: usize) -> i64 {
 pub struct Share {
     memory: Memory,
     bytes: usize,
+    is_head: bool,
 }
 
 impl Share {
@@ -87,7 +93,13 @@ impl Share {
     #[must_use]
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else { return true };
-        let grown = more == 0 || self.memory.take(more, bytes);
+        let quarter = self.memory.0.limit / 4;
+        let limit = match bytes {
+            _ if self.is_head => 2 * quarter,
+            ..=SMALL => self.memory.0.limit,
+            _ => 3 * quarter,
+        };
+        let grown = more == 0 || self.memory.take(more, limit);
         self.bytes = if grown { bytes } else { self.bytes };
         grown
     }
@@ -180,9 +192,10 @@ mod tests {
         assert_eq!(memory.used(), 75_000);
         assert!(!second.grow_to(SMALL + 1), "large things may use three quarters");
         assert!(second.grow_to(SMALL), "small ones the rest, too");
+        assert!(!memory.share_for_head().grow_to(1), "heads may use the half");
         assert!(!first.grow_to(76_000) && memory.used() == 75_000 + SMALL);
         drop((first, second));
-        assert_eq!((memory.used(), memory.0.gauge.get(), memory.0.refused.get()), (0, 0, 2));
+        assert_eq!((memory.used(), memory.0.gauge.get(), memory.0.refused.get()), (0, 0, 3));
     }
 
     #[test]

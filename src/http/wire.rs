@@ -253,7 +253,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// A head that is larger than usual counts as a body does, twice: the parser has a copy of it.
     fn book_head(&mut self) {
-        let share = self.share.get_or_insert_with(|| self.memory.share());
+        let share = self.share.get_or_insert_with(|| self.memory.share_for_head());
         if !share.grow_to(self.held.len().saturating_mul(2)) {
             self.refuse(Refusal::Overloaded);
         }

@@ -695,7 +695,7 @@ async fn large_heads_count_as_bodies_do() {
         let line = format!("A: {}\r\n", "b".repeat(5000));
         format!("GET / HTTP/1.1\r\nHost: x\r\n{}", line.repeat(size / line.len()))
     };
-    // Three quarters of the budget are used up.
+    // More than the half of the budget is used up.
     let mut share = server.service.memory.share();
     assert!(share.grow_to(700_000));
     assert_refused(&server.say(head(60_000)).await, "503", "try again later");

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::head::{Body, Frame};
 use super::refusal::{self, Refusal};
-use super::{Input, Wait, Wire};
+use super::{Input, READ_BYTES, Wait, Wire};
 
 /// What the message's service, its answer and the wire tell each other.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,10 @@ impl Marks {
         }
     }
 }
+
+/// So much is handed to hyper at once, in bytes. After a read that fills its first 8 KiB it would take twice as much
+/// room for the next.
+const PART: usize = READ_BYTES - 1;
 
 /// What of the message hyper has not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +121,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
                 return Poll::Ready(Err(self.too_slow()));
             }
         }
-        let room = self.wire.held.len().min(buf.remaining());
+        let room = self.wire.held.len().min(buf.remaining()).min(PART);
         let part = match self.left {
             Left::Bytes(left) => room.min(usize::try_from(left).unwrap_or(usize::MAX)),
             Left::Chunks => room,
