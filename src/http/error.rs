@@ -282,7 +282,7 @@ mod tests {
 
     /// Guards issue 13, number 1: an answer has at most 20 faults, also about many items.
     #[test]
-    fn faults_of_many_items_are_as_few_as_of_one() {
+    fn finding_01_faults_of_many_items_are_as_few_as_of_one() {
         let faulty = |count: usize| {
             let mut faults = Faults::default();
             (0..count).for_each(|number| faults.add(&number.to_string(), &Rule::Null));

@@ -47,7 +47,7 @@ impl Memory {
 
     /// A share of nothing yet, for a head.
     pub fn share_for_head(&self) -> Share {
-        Share { is_head: true, ..self.share() }
+        Share { memory: self.clone(), bytes: 0, is_head: true }
     }
 
     /// Bytes in use.

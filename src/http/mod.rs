@@ -36,10 +36,10 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{
-    CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderName, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use prometheus_client::metrics::gauge::Gauge;
@@ -125,6 +125,10 @@ impl Front {
             route.map(|route| response.extensions_mut().insert(route));
             response
         });
+        if response.status() == StatusCode::NOT_FOUND && response.extensions().get::<api::Route>().is_none() {
+            // The router names the methods of a route whose path turned out to be none.
+            response.headers_mut().remove(ALLOW);
+        }
         let headers = response.headers_mut();
         for (name, value) in SECURE {
             // A page that loads something has a policy of its own.

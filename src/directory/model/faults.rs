@@ -163,7 +163,7 @@ mod tests {
 
     /// Guards issue 13, number 1: 60,000 unknown names were each looked for among all before.
     #[test]
-    fn however_many_faults_there_are_twenty_messages_are_kept() {
+    fn finding_01_however_many_faults_there_are_twenty_messages_are_kept() {
         let mut faults = Faults::default();
         for number in 0..60_000 {
             faults.add(&format!("f{number}"), &Rule::Required);

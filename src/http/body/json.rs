@@ -184,7 +184,7 @@ mod tests {
 
     /// Guards issue 13, number 1: what stands behind the bound is not read, however much there is.
     #[test]
-    fn nothing_behind_a_bound_is_looked_at() {
+    fn finding_01_nothing_behind_a_bound_is_looked_at() {
         for broken in [
             format!("{{{},\"x\":", fields(FIELDS_MAX + 1)),
             format!("{{\"a\":{},", list(ITEMS_MAX + 1).trim_end_matches(']')),

@@ -77,10 +77,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
                 let express = match service.express_at_once(self.peer, bytes, last, &mut answer) {
                     Some(express) => express,
                     // Boxed, as below.
-                    None => {
-                        self.wire.presence().is_busy();
-                        Box::pin(service.express(self.peer, bytes, last, &mut answer)).await
-                    }
+                    None => Box::pin(service.express(self.peer, bytes, last, &mut answer)).await,
                 };
                 match express {
                     Express::Answered { length, last } => {

@@ -609,7 +609,7 @@ async fn clients_above_the_limit_wait_for_room() {
 
 /// Guards issue 13, number 10: connections that say nothing kept everybody out for as long as they liked.
 #[tokio::test]
-async fn at_a_full_gate_the_longest_idle_connection_goes_first() {
+async fn finding_10_at_a_full_gate_the_longest_idle_connection_goes_first() {
     let server = start(Limits { max_connections: 3, ..limits() }).await;
     let mut silent = server.connect().await;
     server.until(|metrics| metrics.open.get() == 1).await;
@@ -643,7 +643,7 @@ async fn stranger(server: &Running) -> TcpStream {
 
 /// Guards issue 13, number 10: one address could take all places.
 #[tokio::test]
-async fn one_network_has_a_quarter_of_the_places() {
+async fn finding_10_one_network_has_a_quarter_of_the_places() {
     let server = start(Limits { max_connections: 8, ..limits() }).await;
     let mut busy = Vec::new();
     for open in 1..=2 {
@@ -673,7 +673,7 @@ async fn one_network_has_a_quarter_of_the_places() {
 
 /// Guards issue 13, number 3: of an answer that is read slowly, one slice is in memory and not all of it.
 #[tokio::test]
-async fn a_large_answer_leaves_in_slices() {
+async fn finding_03_a_large_answer_leaves_in_slices() {
     let server = start(limits()).await;
     let mut client = server.client("GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let (mut length, mut piece) = (0, vec![0; 1 << 20]);
@@ -689,7 +689,7 @@ async fn a_large_answer_leaves_in_slices() {
 
 /// Guards issue 13, number 3: heads of thousands of connections fill no more memory than the budget has.
 #[tokio::test]
-async fn large_heads_count_as_bodies_do() {
+async fn finding_03_large_heads_count_as_bodies_do() {
     let server = start(limits()).await;
     let head = |size: usize| {
         let line = format!("A: {}\r\n", "b".repeat(5000));
