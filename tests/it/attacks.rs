@@ -45,7 +45,10 @@ impl Target {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
         let key = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await.key;
-        let mut process = serve(&database, &["--metrics-listen", "127.0.0.1:0", "--access-log", "none"]);
+        // Nobody is let go for being slow: what is asked here is what they cost meanwhile.
+        let patient = ["--write-timeout", "1h", "--body-timeout", "1h", "--request-timeout", "1h"];
+        let quiet = ["--metrics-listen", "127.0.0.1:0", "--access-log", "none"];
+        let mut process = serve(&database, &[&patient[..], &quiet].concat());
         let address = process.address("listening");
         let metrics = process.address("metrics listening");
         (database, Self { process, address, metrics, key })

@@ -48,7 +48,9 @@ fn operations() -> Vec<Operation> {
 /// A different name for each number, of three characters.
 fn name(number: usize) -> String {
     let letter = |place: usize| {
-        char::from(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[(number >> place) & 63])
+        char::from(
+            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[(number >> place) & 63],
+        )
     };
     [letter(12), letter(6), letter(0)].iter().collect()
 }
