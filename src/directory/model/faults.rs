@@ -12,9 +12,12 @@ const NAME_MAX: usize = 200;
 /// The field under which the input as a whole is judged.
 const WHOLE: &str = "non_field_errors";
 
-/// The faults of an input, by field, in the order the fields were looked at.
+/// The faults of an input, by field, in the order the fields were looked at. Small, because it travels in errors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
+pub struct Faults(Option<Box<Kept>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
     by_field: IndexMap<String, Vec<String>>,
     /// Messages kept, of all fields together.
     count: usize,
@@ -44,37 +47,17 @@ impl Faults {
 
     /// Adds a fault to a field. Beyond [`Self::MOST`] only the fact is kept that there are more.
     pub fn add(&mut self, field: &str, rule: &Rule) {
-        if self.has_more {
+        let kept = self.0.get_or_insert_default();
+        if kept.has_more {
             return;
         }
-        if self.count == Self::MOST {
-            self.has_more = true;
-            self.drop_latest();
-            self.push(WHOLE, Self::MORE.to_owned());
+        if kept.count == Self::MOST {
+            kept.has_more = true;
+            kept.drop_latest();
+            kept.push(WHOLE, Self::MORE.to_owned());
             return;
         }
-        self.push(field, rule.to_string());
-    }
-
-    fn push(&mut self, field: &str, message: String) {
-        let name = match field.char_indices().nth(NAME_MAX) {
-            Some((end, _)) => format!("{}...", field.get(..end).unwrap_or_default()),
-            None => field.to_owned(),
-        };
-        let entry = self.by_field.entry(name);
-        self.latest = entry.index();
-        entry.or_default().push(message);
-        self.count += 1;
-    }
-
-    /// Makes room for the message that says that there are more.
-    fn drop_latest(&mut self) {
-        let Some((_, messages)) = self.by_field.get_index_mut(self.latest) else { return };
-        messages.pop();
-        if messages.is_empty() {
-            self.by_field.shift_remove_index(self.latest);
-        }
-        self.count -= 1;
+        kept.push(field, rule.to_string());
     }
 
     /// Keeps a good value and notes a bad one.
@@ -85,34 +68,31 @@ impl Faults {
     /// The same with one field called something else.
     #[must_use]
     pub fn renamed(mut self, field: &str, to: &str) -> Self {
-        if let Some((index, _, messages)) = self.by_field.shift_remove_full(field) {
-            match self.by_field.get_mut(to) {
-                Some(earlier) => earlier.extend(messages),
-                None => _ = self.by_field.shift_insert(index, to.to_owned(), messages),
-            }
-            self.latest = self.by_field.len().saturating_sub(1);
+        if let Some(kept) = &mut self.0 {
+            kept.rename(field, to);
         }
         self
     }
 
     /// Field by field: its name and its messages.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.by_field.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))
+        let by_field = self.0.iter().flat_map(|kept| &kept.by_field);
+        by_field.map(|(field, messages)| (field.as_str(), messages.as_slice()))
     }
 
     /// Whether a field has a fault.
     pub fn has(&self, field: &str) -> bool {
-        self.by_field.contains_key(field)
+        self.0.as_ref().is_some_and(|kept| kept.by_field.contains_key(field))
     }
 
     /// How many messages there are, at most [`Self::MOST`].
     pub fn count(&self) -> usize {
-        self.count
+        self.0.as_ref().map_or(0, |kept| kept.count)
     }
 
     /// Whether there was none.
     pub fn is_empty(&self) -> bool {
-        self.by_field.is_empty()
+        self.count() == 0
     }
 
     /// `Ok` when there was none.
@@ -150,6 +130,38 @@ impl Faults {
             None => Some(None),
             Some(text) => self.take(name, text.parse()).map(Some),
         }
+    }
+}
+
+impl Kept {
+    fn push(&mut self, field: &str, message: String) {
+        let name = match field.char_indices().nth(NAME_MAX) {
+            Some((end, _)) => format!("{}...", field.get(..end).unwrap_or_default()),
+            None => field.to_owned(),
+        };
+        let entry = self.by_field.entry(name);
+        self.latest = entry.index();
+        entry.or_default().push(message);
+        self.count += 1;
+    }
+
+    /// Makes room for the message that says that there are more.
+    fn drop_latest(&mut self) {
+        let Some((_, messages)) = self.by_field.get_index_mut(self.latest) else { return };
+        messages.pop();
+        if messages.is_empty() {
+            self.by_field.shift_remove_index(self.latest);
+        }
+        self.count -= 1;
+    }
+
+    fn rename(&mut self, field: &str, to: &str) {
+        let Some((index, _, messages)) = self.by_field.shift_remove_full(field) else { return };
+        match self.by_field.get_mut(to) {
+            Some(earlier) => earlier.extend(messages),
+            None => _ = self.by_field.shift_insert(index, to.to_owned(), messages),
+        }
+        self.latest = self.by_field.len().saturating_sub(1);
     }
 }
 
