@@ -34,6 +34,10 @@ pub struct Metrics {
     pub in_flight: Gauge,
     /// `wardroom_http_connections_*`
     pub connections: ConnectionMetrics,
+    /// `wardroom_http_body_bytes`
+    pub body_bytes: Gauge,
+    /// `wardroom_http_bodies_refused_total`
+    pub bodies_refused: Counter,
     /// `wardroom_authentications_total{outcome}`
     pub authentications: Family<OutcomeLabels, Counter>,
     /// `wardroom_throttled_total{policy}`
@@ -88,6 +92,10 @@ pub struct ConnectionMetrics {
     pub refused: Counter,
     /// `wardroom_http_connections_timed_out_total`
     pub timed_out: Counter,
+    /// `wardroom_http_connections_evicted_total`
+    pub evicted: Counter,
+    /// `wardroom_http_connections_over_share_total`
+    pub over_share: Counter,
 }
 
 /// A histogram with our bounds.
@@ -131,6 +139,10 @@ impl Metrics {
         let about = "Time from a request's head to its answer's head";
         http.register_with_unit("request_duration", about, Unit::Seconds, self.durations.0.clone());
         http.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
+        let about = "Bytes of request bodies and large answers in memory, of at most body_memory";
+        http.register("body_bytes", about, self.body_bytes.clone());
+        let about = "Bodies refused with 503 because body_memory was used up";
+        http.register("bodies_refused", about, self.bodies_refused.clone());
         let connections = &self.connections;
         http.register("connections_open", "Connections that are open", connections.open.clone());
         http.register("connections_accepted", "Connections accepted", connections.accepted.clone());
@@ -138,6 +150,10 @@ impl Metrics {
         http.register("connections_refused", about, connections.refused.clone());
         let about = "Connections closed because the client was too slow or idle";
         http.register("connections_timed_out", about, connections.timed_out.clone());
+        let about = "Idle connections closed to make room for new ones";
+        http.register("connections_evicted", about, connections.evicted.clone());
+        let about = "Connections refused because their network had its share";
+        http.register("connections_over_share", about, connections.over_share.clone());
     }
 }
 

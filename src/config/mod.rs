@@ -26,7 +26,7 @@ pub use values::{AccessLog, LogFormat, RateLimit, Value};
 
 use sources::Sources;
 use urls::MediaUrl;
-use values::{ByteSize, Count, ListenAddrs, LogLevel, Span, Words};
+use values::{ByteSize, Count, Hsts, ListenAddrs, LogLevel, Span, Words};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "/etc/wardroom/wardroom.toml";
@@ -165,6 +165,12 @@ settings! {
     /// Needs `tls_certificate`.
     Serve tls_key: Option<PathBuf> = "";
 
+    /// The Strict-Transport-Security header of every answer over TLS; nothing sends none.
+    ///
+    /// Browsers that have seen it speak nothing but TLS to this host for so long, on every port. Only sent with
+    /// `tls_certificate`; a proxy that speaks TLS sends its own.
+    Serve hsts: Option<Hsts> = "max-age=31536000; includeSubDomains";
+
     /// The base of the absolute URLs in answers; nothing means each request's own scheme and host.
     ///
     /// Its host is allowed without being named in `allowed_hosts`.
@@ -185,13 +191,24 @@ settings! {
     Serve trusted_proxies: TrustedProxies = "127.0.0.1,::1";
 
     /// How many connections are served at once; more wait in the system's queue.
+    ///
+    /// One network (an IPv4 address, or a /64 network of IPv6) may have a quarter of them, a proxy of
+    /// `trusted_proxies` all. When all are taken, the connection that has been idle longest is closed for a new one.
     Serve max_connections: Count<1, 1_000_000> = "4096";
 
     /// How many threads answer requests; 0 means one for each core.
     Serve threads: Count<0, 1024> = "0";
 
     /// How many bytes the body of a request may have; a longer one is answered with status 413.
+    ///
+    /// Where no token is needed, as for signing in, it is 16KiB at most.
     Serve max_body_bytes: ByteSize<1024, 1_073_741_824> = "1MiB";
+
+    /// How many bytes of memory all bodies may take together; beyond it the answer is status 503.
+    ///
+    /// Counted are bodies of requests, request heads over 8KiB, and answers over 16KiB. The last quarter is kept for
+    /// bodies of at most 16KiB, so that large ones keep nobody from signing in.
+    Serve body_memory: ByteSize<1_048_576, 1_099_511_627_776> = "64MiB";
 
     /// How many bytes the head of a request may have; a longer one is answered with status 431.
     Serve max_head_bytes: ByteSize<8192, 1_048_576> = "32KiB";
@@ -200,6 +217,8 @@ settings! {
     Serve idle_timeout: Span<1, 3_600_000> = "75s";
 
     /// How long a client may take to send the head of a request.
+    ///
+    /// The first one of a connection counts from the beginning of the connection.
     Serve head_timeout: Span<1, 3_600_000> = "10s";
 
     /// How long a client may take to send the body of a request.

@@ -309,6 +309,30 @@ impl Value for bool {
     }
 }
 
+/// What `Strict-Transport-Security` says (RFC 6797, section 6.1).
+#[derive(Debug)]
+pub enum Hsts {}
+
+impl Value for Hsts {
+    type Is = String;
+    const NAME: &'static str = "POLICY";
+
+    fn form() -> String {
+        "max-age=SECONDS, and after it includeSubDomains and preload, with semicolons between".into()
+    }
+
+    fn parse(text: &str) -> Result<String, String> {
+        let mut directives = text.split(';').map(str::trim);
+        let age = directives.next().and_then(|first| first.strip_prefix("max-age=")).and_then(digits);
+        let known = |directive: &str| ["includeSubDomains", "preload"].contains(&directive);
+        if age.is_some() && directives.all(known) { Ok(text.into()) } else { Err(text.into()) }
+    }
+
+    fn show(value: &String) -> String {
+        value.clone()
+    }
+}
+
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])+ $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*

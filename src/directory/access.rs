@@ -103,7 +103,7 @@ pub enum Deed<'a> {
     /// Make a group that has these rights.
     CreateGroup(&'a Rights),
     /// Change these fields of a group; see [`GroupFields::concern_rights`] for when its rights are concerned.
-    UpdateGroup(&'a GroupFields, &'a Rights),
+    UpdateGroup(&'a Group, &'a GroupFields, &'a Rights),
     /// Remove a group with these members and rights.
     DeleteGroup(&'a Group, Members, &'a Rights),
     /// Add this user to a group with these rights, or take it out.
@@ -208,6 +208,9 @@ impl<'a> Deed<'a> {
         match self {
             Self::UpdateUser(target, fields, _) => target.id == person.id && fields.change_rights(),
             Self::ChangeMembers(target, _) => target.id == person.id,
+            Self::UpdateGroup(group, fields, _) => {
+                fields.permissions.is_some() && person.groups.contains(&group.id)
+            }
             Self::DeleteGroup(group, ..) => person.groups.contains(&group.id),
             Self::UpdateSelf(fields) => fields.change_rights(),
             _ => false,
@@ -222,7 +225,7 @@ impl<'a> Deed<'a> {
             | Self::DeleteUser(_, rights)
             | Self::RestoreUser(_, rights)
             | Self::CreateGroup(rights)
-            | Self::UpdateGroup(_, rights)
+            | Self::UpdateGroup(_, _, rights)
             | Self::DeleteGroup(_, _, rights)
             | Self::ChangeMembers(_, rights)
             | Self::IssueToken(_, rights)

@@ -17,7 +17,8 @@ use super::error::Error;
 use super::guard::taken::Taken;
 use super::identity::Identity;
 use super::model::{Moment, TokenState};
-use super::store::{Tx, identities};
+use super::store::Tx;
+use super::store::identities::{self, Present};
 
 /// The settings that decide what a change may do. Work that goes by none, such as an import, takes the default.
 #[derive(Clone, Copy, Default)]
@@ -49,8 +50,8 @@ impl<'t, 'l> Change<'t, 'l> {
     pub(super) fn begin(tx: &'t Tx<'l>, now: Moment, actor: &Actor, rules: Rules) -> Result<Self, Error> {
         let who = match &actor.who {
             Who::Person(seen) => {
-                let found = tx.first::<Identity>(&identities::of_token(seen.token.id))?;
-                Who::Person(Arc::new(active(found, now)?))
+                let found = tx.first::<Present>(&identities::present(seen))?;
+                Who::Person(Arc::new(active(found, seen, now)?))
             }
             Who::Operator(_) | Who::Anonymous => actor.who.clone(),
         };
@@ -107,18 +108,18 @@ impl Directory {
     /// Operators and strangers stay what they are.
     pub(super) async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
         let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
-        let found: Option<Identity> = self.store.first(identities::of_token(seen.token.id)).await?;
-        let identity = active(found, self.clock.now())?;
+        let found: Option<Present> = self.store.first(identities::present(seen)).await?;
+        let identity = active(found, seen, self.clock.now())?;
         Ok(Actor { who: Who::Person(Arc::new(identity)), origin: actor.origin.clone() })
     }
 }
 
-/// The identity, if its token is active and its owner is.
-fn active(found: Option<Identity>, now: Moment) -> Result<Identity, Error> {
-    match found {
-        Some(identity) if identity.token.state(now) != TokenState::Active => Err(Error::TokenEnded),
-        Some(identity) if !identity.user.is_active => Err(Error::OwnerInactive),
-        Some(identity) => Ok(identity),
-        None => Err(Error::TokenEnded),
+/// The identity as it is now, if its token is active and its owner is.
+fn active(found: Option<Present>, seen: &Identity, now: Moment) -> Result<Identity, Error> {
+    let identity = found.ok_or(Error::TokenEnded)?.of(seen);
+    match identity.token.state(now) {
+        TokenState::Active if identity.user.is_active => Ok(identity),
+        TokenState::Active => Err(Error::OwnerInactive),
+        TokenState::Revoked | TokenState::Expired => Err(Error::TokenEnded),
     }
 }

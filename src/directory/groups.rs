@@ -100,14 +100,18 @@ impl Directory {
                 true => rights(tx, &old)?,
                 false => Vec::new(),
             };
-            change.check(Deed::UpdateGroup(&fields, &Rights::concerned(&held, &[])))?;
+            change.check(Deed::UpdateGroup(&old, &fields, &Rights::concerned(&held, &[])))?;
             keep_current(tx, &old, &expected)?;
             let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
             let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
             let new = Group { name, notes, updated_at: change.now, ..old.clone() };
             if fields.permissions.is_some() {
                 attach(tx, &new, &fields)?;
-                change.check(Deed::UpdateGroup(&fields, &Rights::concerned(&held, &rights(tx, &new)?)))?;
+                change.check(Deed::UpdateGroup(
+                    &old,
+                    &fields,
+                    &Rights::concerned(&held, &rights(tx, &new)?),
+                ))?;
             }
             let after = picture(tx, &new)?;
             if before == after {

@@ -1,14 +1,18 @@
 //! What every request shares: the directory, the settings that answers depend on, and the metrics.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::spawn_blocking;
 
 use super::error::Failure;
 use super::express::Prepared;
+use super::memory::Memory;
 use super::server::Limits;
 use super::site::SiteSettings;
 use super::{api, json};
@@ -23,6 +27,10 @@ pub struct HttpSettings {
     pub site: SiteSettings,
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
+    /// How many bytes of bodies are in memory at once.
+    pub body_memory: usize,
+    /// What `Strict-Transport-Security` says over TLS, if it is sent.
+    pub hsts: Option<HeaderValue>,
     /// How long one request may take.
     pub request_timeout: Duration,
     /// Which requests get a log line.
@@ -39,6 +47,8 @@ impl From<&Config> for HttpSettings {
                 media_url: config.media_url.clone(),
             },
             max_body_bytes: config.max_body_bytes,
+            body_memory: config.body_memory,
+            hsts: config.hsts.as_ref().and_then(|text| HeaderValue::from_str(text).ok()),
             request_timeout: config.request_timeout,
             access_log: config.access_log,
         }
@@ -70,8 +80,10 @@ struct Shared {
     settings: HttpSettings,
     metrics: Metrics,
     express: Prepared,
+    memory: Memory,
+    parsing: Semaphore,
     resources: HashMap<String, api::Resource>,
-    document: OnceLock<Bytes>,
+    document: OnceCell<Bytes>,
     draining: AtomicBool,
 }
 
@@ -89,9 +101,22 @@ impl App {
         };
         let resources = api::resources();
         let draining = AtomicBool::new(false);
-        let express = Prepared::new(&metrics, &resources);
-        let document = OnceLock::new();
-        Self(Arc::new(Shared { directory, settings, metrics, express, resources, document, draining }))
+        let express = Prepared::new(&metrics, &resources, settings.hsts.as_ref());
+        let (bytes, refused) = (metrics.body_bytes.clone(), metrics.bodies_refused.clone());
+        let memory = Memory::new(settings.body_memory, bytes, refused);
+        let parsing = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
+        let document = OnceCell::new();
+        Self(Arc::new(Shared {
+            directory,
+            settings,
+            metrics,
+            express,
+            memory,
+            parsing,
+            resources,
+            document,
+            draining,
+        }))
     }
 
     /// Who exists, who may do what.
@@ -119,14 +144,25 @@ impl App {
         self.0.resources.get(route)
     }
 
-    /// The OpenAPI document as JSON. It is made when it is first asked for, which takes a while: it is large, and
-    /// few servers are ever asked.
-    pub fn document(&self) -> Result<Bytes, Failure> {
-        if let Some(document) = self.0.document.get() {
-            return Ok(document.clone());
-        }
-        let made = json::compact(&api::document()).map_err(|error| Failure::Internal(error.to_string()))?;
-        Ok(self.0.document.get_or_init(|| made).clone())
+    /// The budget of bytes for bodies.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.0.memory
+    }
+
+    /// Turns for those who parse large bodies: one for each core.
+    pub(super) fn parsing(&self) -> &Semaphore {
+        &self.0.parsing
+    }
+
+    /// The OpenAPI document as JSON. It is made once, when it is first asked for, which takes a while: it is large, and
+    /// few servers are ever asked. However many ask at the same time, it is made once.
+    pub async fn document(&self) -> Result<Bytes, Failure> {
+        let internal = |error: &dyn std::fmt::Display| Failure::Internal(error.to_string());
+        let make = async || {
+            let made = spawn_blocking(|| json::compact(&api::document())).await;
+            made.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
+        };
+        self.0.document.get_or_try_init(make).await.cloned()
     }
 
     /// From now on the server is not ready for new work.

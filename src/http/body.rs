@@ -1,18 +1,21 @@
 //! The body of a request, read into named values: JSON, a form, or a multipart form without files.
 //!
-//! [`Body`] is the raw object; [`Fields`] takes it apart field by field and collects every fault, an
-//! unknown name among them. The messages are Django REST Framework's. Never in here: what a value may
-//! be beyond its JSON type; the directory's own types know that.
+//! [`Body`] is the raw object, within the bounds that [`bounds`] names; [`Fields`] takes it apart field by field and
+//! collects faults, an unknown name among them. The messages are Django REST Framework's. Never in here: what a value
+//! may be beyond its JSON type; the directory's own types know that.
 
-use axum::body::Body as RawBody;
+pub(super) mod bounds;
+mod form;
+mod json;
+mod read;
+
 use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::app::App;
 use super::error::Failure;
-use super::multipart;
-use super::unread;
+use super::memory::{SMALL, Share};
 use crate::directory::model::{Faults, Moment, Rule};
 
 const TRUE: [&str; 14] =
@@ -20,62 +23,38 @@ const TRUE: [&str; 14] =
 const FALSE: [&str; 14] =
     ["f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"];
 
-/// The object that a request sent.
+/// The largest body of an operation that anybody may ask for, without a token; in bytes.
+pub const OPEN_BODY_BYTES: usize = SMALL;
+
+/// How many bytes the body of a request may have. Without one in the request it is [`OPEN_BODY_BYTES`], so a route
+/// that nobody thought of has the small limit.
+#[derive(Clone, Copy)]
+pub(super) struct BodyLimit(pub(super) usize);
+
+/// The fields of an object.
+type Object = Map<String, Value>;
+
+/// The object that a request sent, with what it uses of the budget of memory.
 #[derive(Debug)]
-pub struct Body(Map<String, Value>);
+pub struct Body(Object, Share);
 
 impl FromRequest<App> for Body {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        let media_type =
-            request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_owned());
-        let media_type = media_type.unwrap_or_default();
-        let bytes =
-            axum::body::to_bytes(RawBody::new(request.into_body()), app.settings().max_body_bytes).await;
-        let bytes = bytes.map_err(|error| unread(&error))?;
-        if bytes.is_empty() {
-            return Ok(Self(Map::new()));
+        let (parts, body) = request.into_parts();
+        let text = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let limit = parts.extensions.get::<BodyLimit>().map_or(OPEN_BODY_BYTES, |limit| limit.0);
+        let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(Failure::BodyTooLarge);
         }
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "application/json" => json(&bytes),
-            "application/x-www-form-urlencoded" => form(&bytes),
-            "multipart/form-data" => multipart::read(&media_type, bytes).await.map(gathered),
-            _ => Err(Failure::UnsupportedMediaType(media_type)),
-        }
+        let mut share = app.memory().share();
+        let bytes = read::whole(body, limit, &mut share).await?;
+        let media_type = text(CONTENT_TYPE).unwrap_or_default().to_owned();
+        let object = read::parsed(app, media_type, bytes, &mut share).await?;
+        Ok(Self(object, share))
     }
-}
-
-fn json(bytes: &[u8]) -> Result<Body, Failure> {
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(object)) => Ok(Body(object)),
-        Ok(other) => {
-            let told = format!("Invalid data. Expected a dictionary, but got {}.", python_type(&other));
-            Err(Failure::Invalid(Faults::of("non_field_errors", &Rule::Other(told))))
-        }
-        Err(error) => Err(Failure::Malformed(format!("JSON parse error - {error}"))),
-    }
-}
-
-fn form(bytes: &[u8]) -> Result<Body, Failure> {
-    let pairs = serde_urlencoded::from_bytes(bytes);
-    pairs.map(gathered).map_err(|error| Failure::Malformed(format!("Form parse error - {error}")))
-}
-
-/// A name that comes several times holds a list.
-fn gathered(pairs: Vec<(String, String)>) -> Body {
-    let mut object = Map::new();
-    for (name, value) in pairs {
-        match object.get_mut(&name) {
-            None => {
-                object.insert(name, Value::String(value));
-            }
-            Some(Value::Array(values)) => values.push(Value::String(value)),
-            Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
-        }
-    }
-    Body(object)
 }
 
 fn python_type(value: &Value) -> &'static str {
@@ -92,17 +71,23 @@ fn python_type(value: &Value) -> &'static str {
 
 /// A body that is being taken apart.
 pub struct Fields {
-    rest: Map<String, Value>,
+    rest: Object,
     faults: Faults,
+    #[expect(dead_code, reason = "held for its drop")]
+    share: Option<Share>,
 }
 
 impl From<Body> for Fields {
     fn from(body: Body) -> Self {
-        Self { rest: body.0, faults: Faults::default() }
+        Self { share: Some(body.1), ..Self::of(body.0) }
     }
 }
 
 impl Fields {
+    fn of(rest: Object) -> Self {
+        Self { rest, faults: Faults::default(), share: None }
+    }
+
     /// A text that may not be null.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let value = self.rest.shift_remove(name)?;
@@ -175,7 +160,7 @@ impl Fields {
 
     /// Notes a field that has to be there and neither was nor has a fault of its own.
     pub fn require(&mut self, name: &str, is_there: bool) {
-        if !is_there && self.faults.iter().all(|(faulty, _)| faulty != name) {
+        if !is_there && !self.faults.has(name) {
             self.faults.add(name, &Rule::Required);
         }
     }
@@ -242,7 +227,7 @@ fn items(value: Value) -> Result<Vec<Fields>, Rule> {
         |what: &str, value: &Value| Rule::Other(format!("{what} but got type \"{}\".", python_type(value)));
     let Value::Array(values) = value else { return Err(not("Expected a list of items", &value)) };
     let object = |value: Value| match value {
-        Value::Object(object) => Ok(Fields::from(Body(object))),
+        Value::Object(object) => Ok(Fields::of(object)),
         other => Err(not("Expected a list of dictionaries,", &other)),
     };
     values.into_iter().map(object).collect()
@@ -263,7 +248,7 @@ mod tests {
     use super::*;
 
     fn fields(value: Value) -> Fields {
-        json(value.to_string().as_bytes()).unwrap().into()
+        Fields::of(json::object(value.to_string().as_bytes()).unwrap().0)
     }
 
     fn faults(fields: Fields) -> String {
@@ -298,7 +283,7 @@ mod tests {
 
     #[test]
     fn forms_and_json_say_the_same() {
-        let mut form = Fields::from(form(b"ids=1&ids=2&flag=on&email=&name=A%20B").unwrap());
+        let mut form = Fields::of(form::object(b"ids=1&ids=2&flag=on&email=&name=A%20B").unwrap().0);
         assert_eq!(form.ids("ids"), Some(vec![1, 2]));
         assert_eq!(form.boolean("flag"), Some(true));
         assert_eq!(form.nullable("email"), Some(None));
@@ -308,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_object_is_told() {
-        let detail = |bytes: &[u8]| match json(bytes) {
+        let detail = |bytes: &[u8]| match json::object(bytes) {
             Err(Failure::Malformed(detail)) => detail,
             Err(Failure::Invalid(faults)) => faults.iter().next().unwrap().1.join(" "),
             other => format!("{other:?}"),
@@ -325,6 +310,6 @@ mod tests {
         ] {
             assert!(detail(bad).starts_with("JSON parse error - "), "{:?}", detail(bad));
         }
-        assert_eq!(json(br#"{"a": 1, "a": 2}"#).unwrap().0["a"], 2);
+        assert_eq!(json::object(br#"{"a": 1, "a": 2}"#).unwrap().0["a"], 2);
     }
 }

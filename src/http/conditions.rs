@@ -16,6 +16,10 @@ use crate::directory::model::{Expected, Version};
 const MALFORMED: Failure =
     Failure::BadRequest("The If-Match header is malformed: give * or entity tags in double quotes.");
 
+/// The most entity tags of an If-Match; one object has one.
+const TAGS_MAX: usize = 100;
+const TOO_MANY: Failure = Failure::BadRequest("The If-Match header may have at most 100 entity tags.");
+
 /// The versions that a request is ready to change; any, without the header.
 pub(super) struct IfMatch(pub(super) Expected);
 
@@ -34,12 +38,16 @@ fn parse(list: &str) -> Result<Expected, Failure> {
     if list.trim() == "*" {
         return Ok(Expected::Any);
     }
-    let mut versions = Vec::new();
+    let (mut versions, mut count) = (Vec::new(), 0);
     let mut rest = list.trim_start_matches([' ', '\t', ',']);
     while !rest.is_empty() {
         let weak = rest.starts_with("W/");
         let opened = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"').ok_or(MALFORMED)?;
         let (tag, after) = opened.split_once('"').ok_or(MALFORMED)?;
+        if count == TAGS_MAX {
+            return Err(TOO_MANY);
+        }
+        count += 1;
         // A weak tag is allowed here, and by the strong comparison matches nothing.
         if !weak {
             versions.push(tag.to_owned());
@@ -78,6 +86,8 @@ mod tests {
         ] {
             assert_eq!(parse(header).unwrap(), expected, "{header}");
         }
+        assert!(parse(&"\"a\",".repeat(TAGS_MAX)).is_ok());
+        assert!(parse(&"W/\"a\",".repeat(TAGS_MAX + 1)).is_err());
         for bad in ["a", "\"a", "\"a\" \"b\"", "*, \"a\"", "w/\"a\"", "'a'", "\"a\";"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

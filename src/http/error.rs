@@ -53,6 +53,8 @@ pub enum Failure {
     Throttled(u64),
     /// The database cannot be asked.
     Unavailable(String),
+    /// The budget of memory for bodies is used up.
+    Overloaded,
     /// The request took longer than the setting allows.
     TookTooLong,
     /// A fault of ours; the text is for the log.
@@ -77,7 +79,7 @@ impl Failure {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -99,7 +101,7 @@ impl Failure {
             Self::BodyTooLarge => "body_too_large",
             Self::Expectation => "expectation_failed",
             Self::Throttled(_) => "throttled",
-            Self::Unavailable(_) | Self::TookTooLong => "service_unavailable",
+            Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => "service_unavailable",
             Self::Internal(_) => "error",
         })
     }
@@ -107,9 +109,7 @@ impl Failure {
     fn body(&self) -> Value {
         let detail: &str = match self {
             Self::Invalid(faults) => return by_field(faults),
-            Self::InvalidItems(items) => {
-                return json!({ "users": items.iter().map(by_field).collect::<Vec<_>>() });
-            }
+            Self::InvalidItems(items) => return by_place(items),
             Self::MethodNotAllowed(method) => {
                 return json!({ "detail": format!("Method \"{method}\" not allowed.") });
             }
@@ -124,7 +124,9 @@ impl Failure {
             Self::NotAcceptable => "Could not satisfy the request Accept header.",
             Self::BodyTooLarge => "Request body is too large.",
             Self::Expectation => "Only the expectation \"100-continue\" can be met.",
-            Self::Unavailable(_) | Self::TookTooLong => "Service temporarily unavailable, try again later.",
+            Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => {
+                "Service temporarily unavailable, try again later."
+            }
             Self::Internal(_) => "A server error occurred.",
         };
         json!({ "detail": detail })
@@ -135,6 +137,7 @@ impl Failure {
         match self {
             Self::Internal(cause) => tracing::error!(cause, "the request failed"),
             Self::Unavailable(cause) => tracing::warn!(cause, "the database cannot be asked"),
+            Self::Overloaded => tracing::debug!("no room in body_memory"),
             Self::TookTooLong => tracing::warn!("the request took longer than request_timeout"),
             _ => {}
         }
@@ -143,6 +146,32 @@ impl Failure {
 
 fn by_field(faults: &Faults) -> Value {
     faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
+}
+
+/// The faults of items, each in its place. For many items an answer has no more of them than for one: it ends with the
+/// last that is shown.
+fn by_place(items: &[Faults]) -> Value {
+    let more = items.iter().map(Faults::count).sum::<usize>() > Faults::MOST;
+    let mut left = if more { Faults::MOST - 1 } else { Faults::MOST };
+    let mut users = Vec::new();
+    for faults in items {
+        if left == 0 && !faults.is_empty() {
+            break;
+        }
+        let mut shown = serde_json::Map::new();
+        for (field, told) in faults.iter() {
+            let told: Vec<_> = told.iter().take(left).collect();
+            left -= told.len();
+            if !told.is_empty() {
+                shown.insert(field.to_owned(), json!(told));
+            }
+        }
+        users.push(shown);
+    }
+    match more {
+        true => json!({ "users": users, "non_field_errors": [Faults::MORE] }),
+        false => json!({ "users": users }),
+    }
 }
 
 impl From<Error> for Failure {
@@ -179,6 +208,11 @@ impl IntoResponse for Failure {
             }
             Self::Unavailable(_) | Self::TookTooLong => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            }
+            Self::Overloaded => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+                // There may be a body that was not read.
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Throttled(seconds) => {
                 headers.insert(header::RETRY_AFTER, seconds.into());
@@ -238,11 +272,33 @@ pub fn answer_json(status: StatusCode, json: Bytes) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::model::Rule;
 
     fn throttled_after(millis: u64) -> (Failure, String) {
         let failure = Failure::from(Error::Busy { retry_after: Duration::from_millis(millis) });
         let told = failure.body()["detail"].as_str().unwrap().to_owned();
         (failure, told)
+    }
+
+    /// Guards issue 13, number 1: an answer has at most 20 faults, also about many items.
+    #[test]
+    fn finding_01_faults_of_many_items_are_as_few_as_of_one() {
+        let faulty = |count: usize| {
+            let mut faults = Faults::default();
+            (0..count).for_each(|number| faults.add(&number.to_string(), &Rule::Null));
+            faults
+        };
+        let shown = |items: &[Faults]| {
+            let told = Failure::InvalidItems(items.to_vec()).body();
+            let users = told["users"].as_array().unwrap();
+            let counts: Vec<_> = users.iter().map(|faults| faults.as_object().unwrap().len()).collect();
+            (counts, told.get("non_field_errors").is_some())
+        };
+        assert_eq!(shown(&[faulty(0), faulty(2), faulty(0)]), (vec![0, 2, 0], false));
+        assert_eq!(shown(&[faulty(20), faulty(0)]), (vec![20, 0], false));
+        assert_eq!(shown(&[faulty(20), faulty(0), faulty(1)]), (vec![19, 0], true));
+        assert_eq!(shown(&vec![faulty(1); 1000]), (vec![1; 19], true));
+        assert_eq!(shown(&vec![faulty(64); 3]), (vec![19], true));
     }
 
     #[test]

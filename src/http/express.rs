@@ -134,7 +134,7 @@ async fn answer(
     let standing = may(app, &known)?;
     app.express().answered.inc();
     let last = last || head.close;
-    let answer = Answer { now, end: known.expires_at, standing, picture, place, last };
+    let answer = Answer { now, end: known.expires_at, standing, picture, place, last, tls: peer.tls };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => directory.clock().write_request_id(out),

@@ -16,6 +16,7 @@ mod docs;
 pub mod error;
 mod express;
 pub mod json;
+mod memory;
 mod multipart;
 pub mod negotiate;
 pub mod ops;
@@ -27,6 +28,7 @@ pub mod site;
 mod throttle;
 mod wire;
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
@@ -34,9 +36,10 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{
-    CONTENT_LENGTH, EXPECT, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPECT, HeaderName, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use prometheus_client::metrics::gauge::Gauge;
@@ -46,6 +49,7 @@ use tracing::Instrument;
 use self::app::App;
 use self::error::Failure;
 use self::express::{Decided, Earlier};
+use self::memory::Memory;
 use self::request_log::{Seen, given_id};
 use self::server::{Express, Peer};
 use self::site::Site;
@@ -110,10 +114,24 @@ impl Front {
             Ok(Err(_)) => Err(Failure::Internal("a handler panicked".into())),
             Err(_) => Err(Failure::TookTooLong),
         };
-        let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+        let response = outcome.unwrap_or_else(IntoResponse::into_response);
+        let route = response.extensions().get::<api::Route>().cloned();
+        let mut response = memory::hold(response, self.app.memory()).unwrap_or_else(|| {
+            let mut response = Failure::Overloaded.into_response();
+            route.map(|route| response.extensions_mut().insert(route));
+            response
+        });
+        if response.status() == StatusCode::NOT_FOUND && response.extensions().get::<api::Route>().is_none() {
+            // The router names the methods of a route whose path turned out to be none.
+            response.headers_mut().remove(ALLOW);
+        }
         let headers = response.headers_mut();
         for (name, value) in SECURE {
-            headers.insert(name, HeaderValue::from_static(value));
+            // A page that loads something has a policy of its own.
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if let Some(hsts) = self.app.settings().hsts.as_ref().filter(|_| peer.tls) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         if let Ok(id) = HeaderValue::from_str(&seen.id) {
             headers.insert(X_REQUEST_ID, id);
@@ -178,11 +196,33 @@ impl server::Service for Front {
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         response
     }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.app.settings().site.trusted_proxies.trusts(address)
+    }
+
+    fn memory(&self) -> &Memory {
+        self.app.memory()
+    }
+
+    fn refusal_headers(&self, tls: bool) -> String {
+        secure_lines(self.app.settings().hsts.as_ref().filter(|_| tls))
+    }
+}
+
+/// The security headers of an answer that is not made as others are, as lines.
+fn secure_lines(hsts: Option<&HeaderValue>) -> String {
+    let hsts = hsts.and_then(|value| value.to_str().ok()).map(|value| (STRICT_TRANSPORT_SECURITY, value));
+    SECURE.into_iter().chain(hsts).map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 /// The headers that tell browsers what not to do with any answer.
-const SECURE: [(HeaderName, &str); 3] =
-    [(X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "same-origin"), (X_FRAME_OPTIONS, "DENY")];
+const SECURE: [(HeaderName, &str); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "same-origin"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+];
 
 /// Counts a request as being answered for as long as it is, however that ends.
 struct InFlight(Gauge);

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::app::App;
 use super::error::{Failure, answer, answer_json};
+use super::memory::Shared;
 use crate::telemetry;
 
 /// Paths that are answered under any Host.
@@ -66,6 +67,7 @@ async fn metrics(registry: Arc<Registry>) -> Response {
 
 /// What this server answers, for machines (OpenAPI 3.1).
 async fn openapi(State(app): State<App>) -> Result<Response, Failure> {
-    let made = tokio::task::spawn_blocking(move || app.document()).await;
-    Ok(answer_json(StatusCode::OK, made.map_err(|error| Failure::Internal(error.to_string()))??))
+    let mut response = answer_json(StatusCode::OK, app.document().await?);
+    response.extensions_mut().insert(Shared);
+    Ok(response)
 }

@@ -4,12 +4,15 @@
 //! means is the [`Service`]'s business: no path, header value or answer body may be looked at here.
 
 mod conversation;
+mod door;
+mod gate;
+mod paced;
 mod tls;
 mod workers;
 
 use std::error::Error;
-use std::future::Future;
-use std::net::SocketAddr;
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +25,7 @@ use hyper::{Request, Response};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -30,11 +33,12 @@ pub use tls::{TlsError, tls_config};
 pub use workers::Workers;
 
 use self::conversation::{Conversation, told};
-use super::wire::{Wire, WireLimits};
+use self::door::{Door, Guest};
+use self::gate::Gate;
+use super::memory::Memory;
+use super::wire::{Presence, Wire, WireLimits};
 use crate::telemetry::ConnectionMetrics;
 
-/// How long to wait when the system has no room for another connection (most often: no file descriptor).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections stay open after a stop has begun, so that a client in the middle of its work is told
 /// `Connection: close` with its next answer and not by a closed door.
 const GRACE: Duration = Duration::from_secs(1);
@@ -53,13 +57,13 @@ pub struct Peer {
 /// The bounds that a listener and its connections are held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most connections open at once; further clients wait in the listener's backlog.
+    /// Most connections open at once; further clients wait in the listener's backlog for an idle one to go.
     pub max_connections: usize,
     /// Longest request head in bytes, its empty line included.
     pub max_head_bytes: usize,
-    /// How long a connection may stand open between two requests, or before the first.
+    /// How long a connection may stand open between two requests.
     pub idle_timeout: Duration,
-    /// How long a head may take from its first byte to its last.
+    /// How long a head may take from its first byte to its last; the first one from the connection's beginning.
     pub head_timeout: Duration,
     /// How long a body may take in all, while the service wants to read it.
     pub body_timeout: Duration,
@@ -99,7 +103,7 @@ pub struct Drained {
 /// Answers requests. A panic in it ends its connection, and only that.
 pub trait Service: Clone + Send + Sync + 'static {
     /// The body of its answers.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static;
     /// What it can know of a request beforehand.
     type Known: Send;
 
@@ -132,6 +136,15 @@ pub trait Service: Clone + Send + Sync + 'static {
         request: Request<Incoming>,
         known: Option<Self::Known>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Whether connections from there carry the requests of many clients.
+    fn is_proxy(&self, address: IpAddr) -> bool;
+
+    /// The budget of memory that large messages count against.
+    fn memory(&self) -> &Memory;
+
+    /// The header lines that every answer has, for those that are given before there is a request.
+    fn refusal_headers(&self, tls: bool) -> String;
 }
 
 /// What became of a message before anybody parsed it.
@@ -159,9 +172,10 @@ pub async fn serve<S: Service>(
     workers: Arc<Workers>,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
+    let gate = Gate::new(limits.max_connections, metrics.clone());
     let house =
         Arc::new(House { http: http(&limits), tls: tls.map(TlsAcceptor::from), limits, metrics, service });
-    let gate = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut door = Door::new(listener, gate);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut last_call = pin!(shutdown.then(|()| {
@@ -173,7 +187,7 @@ pub async fn serve<S: Service>(
             biased;
             () = &mut last_call => break,
             Some(ended) = connections.join_next() => { report(ended); }
-            guest = accept(&listener, &gate) => {
+            guest = door.next(&house) => {
                 if let Some(guest) = guest.leave() {
                     let hosted = Arc::clone(&house).host(guest, stopped.clone());
                     connections.spawn_on(hosted, &workers.next());
@@ -181,7 +195,7 @@ pub async fn serve<S: Service>(
             }
         }
     }
-    drop(listener);
+    drop(door);
     drain(connections, limits.drain_timeout).await
 }
 
@@ -211,45 +225,6 @@ async fn drain(mut connections: JoinSet<Ended>, patience: Duration) -> Drained {
         connections.shutdown().await;
     }
     drained
-}
-
-/// An accepted connection, with the room it takes up.
-struct Guest<T = TcpStream> {
-    stream: T,
-    address: SocketAddr,
-    room: OwnedSemaphorePermit,
-}
-
-impl Guest {
-    /// Takes the connection off the runtime that accepted it.
-    fn leave(self) -> Option<Guest<std::net::TcpStream>> {
-        let Self { stream, address, room } = self;
-        match stream.into_std() {
-            Ok(stream) => Some(Guest { stream, address, room }),
-            Err(error) => {
-                tracing::warn!(%error, %address, "a connection cannot be handed to a worker");
-                None
-            }
-        }
-    }
-}
-
-/// The next connection, once there is room for one. No error of `accept` is a reason to stop listening.
-async fn accept(listener: &TcpListener, gate: &Arc<Semaphore>) -> Guest {
-    let Ok(room) = Arc::clone(gate).acquire_owned().await else {
-        // Nobody closes the gate.
-        return std::future::pending().await;
-    };
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => return Guest { stream, address, room },
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection, trying again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }
 
 /// How a connection's task ended.
@@ -294,7 +269,7 @@ impl Drop for Open {
 impl<S: Service> House<S> {
     /// A connection from its first byte to its last.
     async fn host(self: Arc<Self>, guest: Guest<std::net::TcpStream>, stop: watch::Receiver<bool>) -> Ended {
-        let Guest { stream, address, room: _room } = guest;
+        let Guest { stream, address, seat } = guest;
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
@@ -308,16 +283,18 @@ impl<S: Service> House<S> {
             tracing::debug!(%error, %address, "cannot set TCP_NODELAY");
         }
         let peer = Peer { address, tls: self.tls.is_some() };
-        let Some(acceptor) = &self.tls else { return self.converse(stream, peer, stop).await };
+        let presence = Arc::clone(&seat.presence);
+        let Some(acceptor) = &self.tls else { return self.converse(stream, peer, presence, stop).await };
         // Boxed, twice: connections without TLS need no room for it.
         let accepting = Box::pin(acceptor.accept(stream));
         let handshake = tokio::time::timeout(self.limits.tls_handshake_timeout, accepting);
         let shaken = tokio::select! {
             () = told(stop.clone(), self.grace()) => return Ended::Cut,
+            () = poll_fn(|cx| presence.poll_asked(cx)) => return Ended::InOrder,
             shaken = handshake => shaken,
         };
         match shaken {
-            Ok(Ok(stream)) => return Box::pin(self.converse(stream, peer, stop)).await,
+            Ok(Ok(stream)) => return Box::pin(self.converse(stream, peer, presence, stop)).await,
             Ok(Err(error)) => tracing::debug!(%error, %address, "TLS handshake failed"),
             Err(_) => _ = self.metrics.timed_out.inc(),
         }
@@ -329,11 +306,17 @@ impl<S: Service> House<S> {
         GRACE.min(self.limits.drain_timeout / 2)
     }
 
-    async fn converse<T>(self: Arc<Self>, stream: T, peer: Peer, stop: watch::Receiver<bool>) -> Ended
+    async fn converse<T>(
+        self: Arc<Self>,
+        stream: T,
+        peer: Peer,
+        presence: Arc<Presence>,
+        stop: watch::Receiver<bool>,
+    ) -> Ended
     where
         T: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let wire = Wire::new(stream, self.limits.wire());
+        let wire = Wire::new(stream, self.limits.wire(), presence, self.service.memory().clone());
         Conversation { house: self, peer, wire, stop, waiting: None }.hold().await
     }
 }

@@ -15,6 +15,8 @@ use crate::config::{AllowedHosts, TrustedProxies};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// So many proxies can stand in front of us; what is named beyond them is not looked at.
+const HOPS_MAX: usize = 32;
 /// What stays as it is in the path of a file: RFC 3986's unreserved characters and `/!*()'`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
@@ -166,7 +168,7 @@ pub fn client(headers: &HeaderMap, settings: &SiteSettings, peer: SocketAddr) ->
 /// The same, of what X-Forwarded-For says.
 pub fn nearest(forwarded_for: &str, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
     let mut nearest = peer.ip();
-    for hop in forwarded_for.rsplit(',') {
+    for hop in forwarded_for.rsplit(',').take(HOPS_MAX) {
         let Some(address) =
             settings.trusted_proxies.trusts(nearest).then(|| hop.trim().parse().ok()).flatten()
         else {

@@ -9,12 +9,14 @@
 mod alarm;
 mod head;
 mod lent;
+mod presence;
 mod refusal;
 
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,8 +29,11 @@ use head::HeadScan;
 #[cfg(test)]
 pub(super) use head::admitted;
 pub(super) use head::{Frame, MAX_HEADER_LINE, MAX_HEADERS, first_control};
-pub(super) use lent::{Lent, Seen};
-use refusal::Refusal;
+pub(super) use lent::{Lent, Marks};
+pub(super) use presence::Presence;
+pub(super) use refusal::Refusal;
+
+use super::memory::{Memory, Share};
 
 /// How much is read at once, on the stack. A head rarely has a tenth of it.
 const READ_BYTES: usize = 8192;
@@ -42,9 +47,9 @@ const LINGER_BYTES: u64 = 1 << 20;
 pub(super) struct WireLimits {
     /// Longest request head in bytes, its empty line included.
     pub max_head_bytes: usize,
-    /// How long a connection may stand open between two requests, or before the first.
+    /// How long a connection may stand open between two requests.
     pub idle_timeout: Duration,
-    /// How long a head may take from its first byte to its last.
+    /// How long a head may take from its first byte to its last; the first one from the connection's beginning.
     pub head_timeout: Duration,
     /// How long a body may take in all, while somebody wants to read it.
     pub body_timeout: Duration,
@@ -66,6 +71,8 @@ pub(super) enum Ending {
 /// What a read waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
+    /// The first head of the connection, whether it has begun or not.
+    First,
     Idle,
     Head,
     Body,
@@ -88,6 +95,13 @@ pub(super) struct Wire<T> {
     /// Read, but not given out: the start of a head, or messages after the current one. Mostly empty.
     held: BytesMut,
     head: HeadScan,
+    /// Whether the first head is still to come.
+    is_new: bool,
+    /// What others may know of the connection.
+    presence: Arc<Presence>,
+    memory: Memory,
+    /// What a large head uses of the memory.
+    share: Option<Share>,
     /// What the current read waits for, and until when.
     waiting: Option<(Wait, Option<Instant>)>,
     /// Since a write found no room: when to give up.
@@ -102,12 +116,16 @@ pub(super) struct Wire<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     /// Wraps a fresh connection.
-    pub(super) fn new(io: T, limits: WireLimits) -> Self {
+    pub(super) fn new(io: T, limits: WireLimits, presence: Arc<Presence>, memory: Memory) -> Self {
         Self {
             io,
             limits,
             held: BytesMut::new(),
             head: HeadScan::default(),
+            is_new: true,
+            presence,
+            memory,
+            share: None,
             waiting: None,
             stalled: None,
             alarm: Alarm::default(),
@@ -120,9 +138,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// Reads on; false when nothing more will come, or be waited for. To be asked between messages.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let wait = if self.held.is_empty() { Wait::Idle } else { Wait::Head };
+        let wait = match self.held.is_empty() {
+            _ if self.is_new => Wait::First,
+            true => Wait::Idle,
+            false => Wait::Head,
+        };
         ready!(self.poll_read(cx, wait))?;
         Poll::Ready(Ok(self.input == Input::Open))
+    }
+
+    /// What others may know of the connection.
+    pub(super) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// The message that was lent is answered: nothing of its head is in memory any more.
+    pub(super) fn release(&mut self) {
+        self.share = None;
     }
 
     /// What may be a whole head, and more behind it, that nobody has checked yet; nothing when it cannot be
@@ -166,10 +198,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         .await
     }
 
-    /// Says the last word and closes.
-    pub(super) async fn finish(mut self) -> Ending {
+    /// Says the last word and closes; `headers` are lines for the answer, if there is one.
+    pub(super) async fn finish(mut self, headers: impl FnOnce() -> String) -> Ending {
         if !self.broken {
-            let closed = timeout(self.limits.write_timeout, self.say_goodbye()).await;
+            let answer = self.refusal.map(|refusal| refusal.answer(&headers()));
+            let closed = timeout(self.limits.write_timeout, self.say_goodbye(answer)).await;
             if matches!(closed, Ok(Ok(()))) && self.should_linger() {
                 // Nobody is waiting for what this reads: however it ends, the connection does.
                 let _ =
@@ -184,16 +217,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         }
     }
 
-    async fn say_goodbye(&mut self) -> io::Result<()> {
-        if let Some(refusal) = self.refusal {
-            self.io.write_all(refusal.answer().as_bytes()).await?;
+    async fn say_goodbye(&mut self, answer: Option<String>) -> io::Result<()> {
+        if let Some(answer) = answer {
+            self.io.write_all(answer.as_bytes()).await?;
         }
         self.io.shutdown().await
     }
 
     /// An idle peer has nothing under way, in neither direction; one that has closed sends nothing more.
     fn should_linger(&self) -> bool {
-        self.input != Input::Over && !matches!(self.waiting, Some((Wait::Idle, _)))
+        let is_idle = matches!(self.waiting, Some((Wait::First | Wait::Idle, _))) && self.held.is_empty();
+        self.input != Input::Over && !is_idle
     }
 
     /// Adds to what is held. Ready without anything: the input is not open any more.
@@ -201,10 +235,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         if self.input != Input::Open {
             return Poll::Ready(Ok(()));
         }
-        match self.poll_input(cx) {
-            Poll::Pending => self.poll_waiting(cx, wait),
-            ready => ready,
+        let read = self.poll_input(cx);
+        if read.is_pending() {
+            return self.poll_waiting(cx, wait);
         }
+        if self.held.len() > READ_BYTES && wait != Wait::Body {
+            self.book_head();
+        }
+        read
     }
 
     /// The same for as long as it takes.
@@ -220,6 +258,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         Poll::Ready(Ok(()))
     }
 
+    /// A head that is larger than usual counts as a body does, twice: the parser has a copy of it.
+    fn book_head(&mut self) {
+        let share = self.share.get_or_insert_with(|| self.memory.share_for_head());
+        if !share.grow_to(self.held.len().saturating_mul(2)) {
+            self.refuse(Refusal::Overloaded);
+        }
+    }
+
     /// So many of the bytes held are dealt with.
     fn give_out(&mut self, length: usize) {
         self.held.advance(length.min(self.held.len()));
@@ -231,6 +277,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     fn between_messages(&mut self) {
         self.head = HeadScan::default();
+        self.is_new = false;
         self.waiting = None;
     }
 
@@ -250,7 +297,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     fn poll_waiting(&mut self, cx: &mut Context<'_>, wait: Wait) -> Poll<io::Result<()>> {
         let period = match wait {
             Wait::Idle => self.limits.idle_timeout,
-            Wait::Head => self.limits.head_timeout,
+            Wait::First | Wait::Head => self.limits.head_timeout,
             Wait::Body => self.limits.body_timeout,
         };
         let deadline = match self.waiting {
@@ -259,6 +306,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                 let now = Instant::now();
                 let deadline = now.checked_add(period);
                 self.waiting = Some((wait, deadline));
+                if wait != Wait::Body {
+                    self.presence.waits_since(now);
+                }
                 if self.alarm.is_set(cx, now, deadline) {
                     return Poll::Pending;
                 }
@@ -268,7 +318,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         ready!(alarm::until(&mut self.alarm, cx, deadline));
         match wait {
             Wait::Idle => self.input = Input::Closed,
-            Wait::Head => self.refuse(Refusal::TimedOut),
+            Wait::First if self.held.is_empty() => self.input = Input::Closed,
+            Wait::First | Wait::Head => self.refuse(Refusal::TimedOut),
             Wait::Body => {
                 self.timed_out = true;
                 self.input = Input::Closed;

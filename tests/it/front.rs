@@ -38,6 +38,66 @@ both! {
 }
 
 both! {
+    /// What a proxy may take for another path is no path of ours, and says nothing about anybody's rights.
+    async fn finding_low_escaped_slashes_and_odd_ids_are_no_path(backend: Backend) {
+        let site = Site::start(backend).await;
+        for path in [
+            "/api/users%2Fme", "/api/users%2fme", "/api/users/me%2F", "/api%5Cusers/me", "/api/users/me%5c", "/%2Fapi/users/me",
+            "/api/docs%2Findex.html", "/api/docs/..%2findex.html", "/api/users/4%2f2",
+            "/api/users/nobody", "/api/users/+42", "/api/users/-42", "/api/users/42.json", "/api/users/4%202", "/api/users/%D9%A4%D9%A2",
+            "/api/users/4\\2", "/api/users/x/tokens", "/api/users/42/tokens/x", "/api/users/groups/x", "/api/users/deleted/x/restore",
+        ] {
+            for key in [None, Some(&site.admin.key), Some(&"f".repeat(40))] {
+                let request = key.into_iter().fold(site.get(path), |request, key| request.token(key));
+                let answer = request.send().await;
+                assert_eq!(answer.to_string(), r#"404 {"detail":"Not found."}"#, "{path}");
+                assert_eq!(answer.header("allow"), None, "{path}");
+            }
+        }
+        for path in ["/api/users/42", "/api/users/%34%32", "/api/users/0042/"] {
+            assert_eq!(site.get(path).send().await.status, 401, "{path}");
+            assert_eq!(site.get(path).token(&site.admin.key).send().await.json()["id"], 42, "{path}");
+        }
+        assert_eq!(site.get("/api/users/99999999999999999999").token(&site.admin.key).send().await.status, 404);
+    }
+}
+
+/// What a browser may do with an answer: nothing, but for the page that shows the documentation.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+both! {
+    async fn finding_low_every_answer_says_what_browsers_may_load(backend: Backend) {
+        let site = Site::start(backend).await;
+        let large = vec![b'x'; 2 << 20];
+        for (about, request) in [
+            ("the express lane", site.me(&site.alex.key)),
+            ("its refusals", site.me("f")),
+            ("the common way", site.get("/api/users/me?x").token(&site.alex.key)),
+            ("a refusal", site.get("/api/users")),
+            ("no route", site.get("/nowhere")),
+            ("no file", site.get("/api/docs/nothing.js")),
+            ("another host", site.get("/").host("evil.example.com")),
+            ("the document", site.get("/api/openapi.json")),
+            ("health", site.get("/livez")),
+            ("a large body", site.request("POST", "/api/users/auth/pwd/signin").body("application/json", large)),
+            ("no HTTP", site.get("/livez").host("a").host("b")),
+            ("a problem", site.get("/api/users").header("Accept", "application/problem+json")),
+        ] {
+            let answer = request.send().await;
+            assert_eq!(answer.header("content-security-policy"), Some(NOTHING), "{about}: {answer}");
+            assert_eq!(answer.header("strict-transport-security"), None, "{about}: not without TLS");
+        }
+        for file in ["", "/index.html", "/swagger-initializer.js", "/swagger-ui.css"] {
+            let answer = site.get(&format!("/api/docs{file}")).send().await;
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(policy.starts_with("default-src 'none'; script-src 'self'; ") && policy.ends_with("; frame-ancestors 'none'"), "{policy}");
+            assert!(!policy.contains("http") && !policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+            assert!(answer.header("content-type").unwrap().ends_with("; charset=utf-8"), "{file}");
+        }
+    }
+}
+
+both! {
     async fn bodies_are_bounded_and_expectations_refused(backend: Backend) {
         let site = Site::with(backend, Flags::default().with("max_body_bytes", "1KiB")).await;
         let large = site.me(&site.alex.key).body("application/json", vec![b' '; 1025]).send().await;
@@ -115,7 +175,7 @@ both! {
         let document = site.get("/api/openapi.json").send().await;
         assert_eq!(document.json()["openapi"], "3.1.0");
         let page = site.get("/api/docs/").send().await;
-        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html")));
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(page.body.contains("<base href=\"/api/docs/\">"), "{}", page.body);
         let script = site.get("/api/docs/swagger-initializer.js").send().await;
         assert!(script.body.contains("/api/openapi.json"));

@@ -49,6 +49,24 @@ impl Process {
         self.child.id()
     }
 
+    /// The processor time of all its threads that live, in nanoseconds.
+    pub fn cpu_nanos(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+            // One that ends meanwhile has none.
+            let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        };
+        threads.filter_map(of_thread).sum()
+    }
+
+    /// A line of the system's about its memory, such as `VmHWM`, in bytes.
+    pub fn memory(&self, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
     pub fn signal(&self, signal: &str) {
         assert!(
             Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success()
@@ -186,6 +204,55 @@ async fn a_server_that_cannot_start_says_why_in_one_line() {
         assert!(last.starts_with("wardroom: ") && last.contains(told), "{args:?}: {err}");
     }
     assert!(!std::path::Path::new(&missing).exists());
+}
+
+/// The head of an answer as curl shows it, without what each answer has of its own, and its body.
+fn asked_over_tls(address: SocketAddr, arguments: &[&str]) -> (Vec<String>, String) {
+    let mut command = Command::new("curl");
+    command.args(["-sk", "-D", "-", "--max-time", "60"]).args(arguments);
+    let output = command.arg(format!("https://{address}/api/users/me")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
+    let own = |line: &&str| !line.starts_with("date: ") && !line.starts_with("x-request-id: ");
+    let mut head: Vec<_> = head.lines().filter(own).map(str::to_owned).collect();
+    head.sort();
+    (head, body.to_owned())
+}
+
+/// Over TLS every answer tells browsers to stay with it, whichever way it was made; a setting says how.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_low_answers_over_tls_tell_browsers_to_stay_with_it() {
+    let database = Database::new(Backend::Sqlite).await;
+    let directory = database.open(&wardroom::directory::Clock::system().unwrap()).await;
+    let key = crate::support::site::person(&directory, "ann", |draft| draft.is_staff = Some(true)).await.key;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, pem) = (database.place().join("cert.pem"), database.place().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&pem, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&pem, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (cert, pem) = (cert.display().to_string(), pem.display().to_string());
+    for (settings, said) in [
+        (vec![], Some("strict-transport-security: max-age=31536000; includeSubDomains")),
+        (vec!["--hsts", "max-age=60"], Some("strict-transport-security: max-age=60")),
+        (vec!["--hsts", ""], None),
+    ] {
+        let tls = ["--tls-certificate", cert.as_str(), "--tls-key", pem.as_str()];
+        let mut process = serve(&database, &[&tls[..], &settings].concat());
+        let address = process.address("listening");
+        let token = format!("Authorization: Token {key}");
+        // The first is looked up, and the second answered from memory; with a query it goes the common way.
+        let answers: Vec<_> = [&["-H", &token][..], &["-H", &token], &["-H", &token, "-G", "-d", "x"]]
+            .map(|arguments| asked_over_tls(address, arguments))
+            .into();
+        assert!(answers[0].0.contains(&"HTTP/1.1 200 OK".to_owned()), "{answers:?}");
+        assert_eq!((&answers[0], &answers[1]), (&answers[1], &answers[2]));
+        // What is refused before there is a request, too: here a message with two hosts.
+        let refused = asked_over_tls(address, &["-H", "Host: a", "-H", "Host: b"]);
+        for (head, _) in answers.iter().chain([&refused]) {
+            let found = head.iter().find(|line| line.starts_with("strict-transport-security"));
+            assert_eq!(found.map(String::as_str), said, "{head:?}");
+        }
+    }
 }
 
 /// What the demo prints, up to its last line.

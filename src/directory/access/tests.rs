@@ -32,7 +32,7 @@ fn each_deed_needs_its_code_and_staff() {
     let table: [(Deed<'_>, i64); 17] = [
         (Deed::CreateGroup(&none), 1201),
         (Deed::ReadGroups, 1202),
-        (Deed::UpdateGroup(&rename, &none), 1203),
+        (Deed::UpdateGroup(&group, &rename, &none), 1203),
         (Deed::DeleteGroup(&group, members, &none), 1204),
         (Deed::CreateUser(&nothing, &none), 1221),
         (Deed::ReadUsers, 1222),
@@ -72,7 +72,7 @@ fn every_right_concerned_must_be_held() {
             Deed::DeleteUser(&other, rights),
             Deed::RestoreUser(&other, rights),
             Deed::CreateGroup(rights),
-            Deed::UpdateGroup(&rename, rights),
+            Deed::UpdateGroup(&group, &rename, rights),
             Deed::DeleteGroup(&group, members, rights),
             Deed::ChangeMembers(&other, rights),
             Deed::IssueToken(&other, rights),
@@ -135,10 +135,13 @@ fn staff_never_touch_an_admin_or_themselves() {
     assert_eq!(may(&all, Deed::UpdateUser(&own, &promote, &none)), Err(Denial::OwnRights));
     assert_eq!(may(&all, Deed::ChangeMembers(&own, &none)), Err(Denial::OwnRights));
     let mut member = identity();
-    (member.user.is_staff, member.user.groups, member.rights) = (true, vec![group.id], vec![1204]);
+    (member.user.is_staff, member.user.groups, member.rights) = (true, vec![group.id], vec![1203, 1204]);
     let member = Actor { who: Who::Person(Arc::new(member)), origin: Origin::default() };
     let removal = Deed::DeleteGroup(&group, Members { have_admin: false }, &none);
     assert_eq!(may(&member, removal), Err(Denial::OwnRights));
+    let raise = GroupFields { permissions: Some(Vec::new()), ..GroupFields::default() };
+    assert_eq!(may(&member, Deed::UpdateGroup(&group, &raise, &none)), Err(Denial::OwnRights));
+    assert_eq!(may(&member, Deed::UpdateGroup(&group, &GroupFields::default(), &none)), Ok(()));
     for deed in [
         Deed::IssueToken(&own, &none),
         Deed::ReadTokens(&own),

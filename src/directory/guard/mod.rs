@@ -21,7 +21,7 @@ use super::password::{Place, Share};
 use super::store::attempts as stored;
 
 /// What counts as one client: an IPv4 address, or the 64 bits of IPv6 that one client commonly has to itself.
-pub(in crate::directory) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address => address,

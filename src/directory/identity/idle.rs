@@ -53,13 +53,14 @@ impl Directory {
         now: Moment,
     ) -> Result<Arc<Recognised>, Unauthenticated> {
         if !known.may_have_been_used(now) {
-            return Err(Unauthenticated::InvalidToken);
+            return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
         }
         let entry = self.in_time(PATIENCE, self.load(key, digest, draw, None, now)).await?;
         self.reception.recollection.replace(digest, entry.clone());
         match entry {
             Entry::Known(known) if known.is_good(now) => Ok(known),
-            Entry::Known(_) | Entry::Unknown(_) => Err(Unauthenticated::InvalidToken),
+            Entry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
+            Entry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
         }
     }
 }

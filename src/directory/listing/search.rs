@@ -40,6 +40,11 @@ impl Terms {
         Ok(Self(terms))
     }
 
+    /// The terms, folded.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Each term as a pattern of `LIKE ... ESCAPE '\'` that finds it anywhere.
     pub fn patterns(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|term| {
@@ -52,9 +57,12 @@ impl Terms {
     /// shorter than three code points.
     pub fn trigrams(&self) -> Option<String> {
         let mut trigrams: Vec<String> = Vec::new();
-        for term in &self.0 {
+        'enough: for term in &self.0 {
             let letters: Vec<char> = term.chars().collect();
             for trigram in letters.windows(3) {
+                if trigrams.len() == TRIGRAMS_MAX {
+                    break 'enough;
+                }
                 let trigram: String = trigram.iter().collect();
                 let quoted = format!("\"{}\"", trigram.replace('"', "\"\""));
                 if !trigrams.contains(&quoted) {
@@ -62,7 +70,6 @@ impl Terms {
                 }
             }
         }
-        trigrams.truncate(TRIGRAMS_MAX);
         (!trigrams.is_empty()).then(|| trigrams.join(" AND "))
     }
 }

@@ -3,84 +3,9 @@
 //! A draft is filled by the API, the CLI or an import; parsing it collects every fault at once, so that
 //! a person is told all of them and not one after the other.
 
+use super::faults::Faults;
 use super::id::{GroupId, PermissionId};
-use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, Username};
-
-/// The faults of an input, by field, in the order the fields were looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<(String, Vec<String>)>);
-
-impl Faults {
-    /// One fault of one field.
-    pub fn of(field: &str, rule: &Rule) -> Self {
-        let mut faults = Self::default();
-        faults.add(field, rule);
-        faults
-    }
-
-    /// Adds a fault to a field.
-    pub fn add(&mut self, field: &str, rule: &Rule) {
-        match self.0.iter_mut().find(|(name, _)| name == field) {
-            Some((_, messages)) => messages.push(rule.to_string()),
-            None => self.0.push((field.to_owned(), vec![rule.to_string()])),
-        }
-    }
-
-    /// Keeps a good value and notes a bad one.
-    pub fn take<T>(&mut self, field: &str, result: Result<T, Rule>) -> Option<T> {
-        result.map_err(|rule| self.add(field, &rule)).ok()
-    }
-
-    /// The same with one field called something else.
-    #[must_use]
-    pub fn renamed(mut self, field: &str, to: &str) -> Self {
-        for (name, _) in &mut self.0 {
-            if name == field {
-                to.clone_into(name);
-            }
-        }
-        self
-    }
-
-    /// Field by field: its name and its messages.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.0.iter().map(|(field, messages)| (field.as_str(), messages.as_slice()))
-    }
-
-    /// Whether there was none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// `Ok` when there was none.
-    pub fn none(self) -> Result<(), Self> {
-        if self.0.is_empty() { Ok(()) } else { Err(self) }
-    }
-
-    /// Ids of things that may exist; one that no id can be does not. Each comes once.
-    fn ids<T: TryFrom<i64> + Ord>(&mut self, name: &str, raw: Option<&Vec<i64>>) -> Option<Vec<T>> {
-        let parsed = raw?.iter().map(|id| T::try_from(*id).map_err(|_| Rule::NoSuchObject(*id)));
-        let mut ids = self.take(name, parsed.collect::<Result<Vec<T>, Rule>>())?;
-        ids.sort_unstable();
-        ids.dedup();
-        Some(ids)
-    }
-
-    fn field<T: std::str::FromStr<Err = Rule>>(&mut self, name: &str, raw: Option<&str>) -> Option<T> {
-        self.take(name, raw?.parse())
-    }
-
-    /// A field that can be emptied: `Some(None)` empties it.
-    fn nullable<T>(&mut self, name: &str, raw: Option<&Option<String>>) -> Option<Option<T>>
-    where
-        T: std::str::FromStr<Err = Rule>,
-    {
-        match raw?.as_deref() {
-            None => Some(None),
-            Some(text) => self.take(name, text.parse()).map(Some),
-        }
-    }
-}
+use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Username};
 
 /// A user as somebody typed it; a field that is `None` is not touched, `Some(None)` is emptied.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@
 //! Never in here: a look-up, a right, a status code. A type knows its own form and nothing else.
 
 mod draft;
+mod faults;
 mod group;
 mod id;
 mod key;
@@ -14,7 +15,8 @@ mod token;
 mod user;
 mod version;
 
-pub use draft::{Faults, GroupDraft, GroupFields, UserDraft, UserFields};
+pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
+pub use faults::Faults;
 pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use key::{GroupKey, UserKey};

@@ -31,7 +31,7 @@ pub(super) enum Refusals {
     /// Internal server error.
     #[response(status = 500)]
     Internal(Detail),
-    /// The database cannot be asked; try again after `Retry-After` seconds.
+    /// The database cannot be asked, or there is no memory left for bodies; try again after `Retry-After` seconds.
     #[response(status = 503, headers(("Retry-After" = String, description = "Seconds")))]
     Unavailable(Detail),
 }
@@ -50,7 +50,7 @@ pub(super) enum Throttled {
     /// Internal server error.
     #[response(status = 500)]
     Internal(Detail),
-    /// The database cannot be asked; try again after `Retry-After` seconds.
+    /// The database cannot be asked, or there is no memory left for bodies; try again after `Retry-After` seconds.
     #[response(status = 503, headers(("Retry-After" = String, description = "Seconds")))]
     Unavailable(Detail),
 }
@@ -62,7 +62,7 @@ pub(super) enum BodyRefusals {
     /// Input that breaks rules, by field; or a body that cannot be read.
     #[response(status = 400)]
     Invalid(FieldErrors),
-    /// The body is larger than the server takes.
+    /// The body is larger than the server takes: 1 MiB unless set otherwise, 16 KiB where no token is needed.
     #[response(status = 413)]
     TooLarge(Detail),
     /// JSON, a form or a multipart form are read, nothing else.
@@ -80,7 +80,7 @@ pub(super) enum BulkRefusals {
     /// Input that breaks rules, by place and field; or a body that cannot be read. Nothing was changed.
     #[response(status = 400)]
     Invalid(ItemErrors),
-    /// The body is larger than the server takes.
+    /// The body is larger than the server takes: 1 MiB unless set otherwise, 16 KiB where no token is needed.
     #[response(status = 413)]
     TooLarge(Detail),
     /// JSON, a form or a multipart form are read, nothing else.

@@ -39,6 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::app::App;
+use super::body::{BodyLimit, OPEN_BODY_BYTES};
 use super::caller::{self, Rejected, Staff};
 use super::error::{Failure, answer};
 use super::json;
@@ -73,6 +74,9 @@ pub(super) fn tell_end(headers: &mut HeaderMap, end: Option<Moment>) {
 }
 
 /// The routes. The path stands on the handler, once, for the router and the document.
+///
+/// An operation whose document names no `security` is open to all: its body may have
+/// [`OPEN_BODY_BYTES`](super::body::OPEN_BODY_BYTES). So has the body of a route that the document does not know.
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(head())
         .routes(routes!(me::retrieve, me::update))
@@ -135,6 +139,8 @@ fn head() -> OpenApi {
 pub struct Resource {
     name: String,
     description: String,
+    /// The methods that need a token.
+    guarded: Vec<Method>,
     /// Whether anybody may ask, without a token.
     open: bool,
     allow: HeaderValue,
@@ -154,22 +160,25 @@ impl Resource {
 
     fn of(item: &PathItem) -> Self {
         let known = [
-            ("GET", &item.get),
-            ("POST", &item.post),
-            ("PUT", &item.put),
-            ("PATCH", &item.patch),
-            ("DELETE", &item.delete),
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
         ];
         let known: Vec<_> =
             known.into_iter().filter_map(|(name, operation)| Some((name, operation.as_ref()?))).collect();
-        let mut allow: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        let mut allow: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
         if item.get.is_some() {
             allow.push("HEAD");
         }
         allow.push("OPTIONS");
         let first = known.first().map(|(_, operation)| *operation);
+        let guarded = known.iter().filter(|(_, operation)| operation.security.is_some());
+        let guarded: Vec<_> = guarded.map(|(method, _)| method.clone()).collect();
         Self {
-            open: known.iter().all(|(_, operation)| operation.security.is_none()),
+            open: guarded.is_empty(),
+            guarded,
             name: first.and_then(|operation| operation.summary.clone()).unwrap_or_default(),
             description: first.and_then(|operation| operation.description.clone()).unwrap_or_default(),
             // Method names are plain ASCII, which every header value may hold.
@@ -178,8 +187,43 @@ impl Resource {
     }
 }
 
+/// The most parameters of a query; no list knows more than half of it.
+const PARAMETERS_MAX: usize = 64;
+
+/// Whether each part of the path that stands for an id has digits alone. If not, it is no path of ours.
+fn ids_are_digits(route: &str, path: &str) -> bool {
+    let mut parts = route.split('/').zip(path.split('/'));
+    !route.contains('{')
+        || parts
+            .all(|(part, given)| !part.starts_with('{') || given.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// How many bytes the body of a request to this route may have.
+fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
+    let most = app.settings().max_body_bytes;
+    let guarded = app.resource(route).is_some_and(|resource| resource.guarded.contains(method));
+    BodyLimit(if guarded { most } else { most.min(OPEN_BODY_BYTES) })
+}
+
+/// Counted before anybody takes the query apart.
+fn bounded_query(query: Option<&str>) -> Result<(), Failure> {
+    let parameters = query.map_or(0, |query| query.split('&').filter(|part| !part.is_empty()).count());
+    match parameters {
+        ..=PARAMETERS_MAX => Ok(()),
+        _ => Err(Failure::BadRequest("A query may have at most 64 parameters.")),
+    }
+}
+
 /// What happens around every API handler.
 async fn around(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
+    if !ids_are_digits(route.as_str(), request.uri().path()) {
+        return Failure::NotFound.into_response();
+    }
+    if let Err(failure) = bounded_query(request.uri().query()) {
+        return refused(failure, &app, route.as_str());
+    }
+    let limit = body_limit(&app, route.as_str(), request.method());
+    request.extensions_mut().insert(limit);
     let negotiated = match negotiate(request.uri().query(), request.headers()) {
         Ok(negotiated) => negotiated,
         Err(failure) => return refused(failure, &app, route.as_str()),

@@ -6,7 +6,8 @@ use http::StatusCode;
 
 use super::answers::Refusals;
 use super::view::{FieldErrors, PermissionItem};
-use crate::directory::model::{Faults, Permission, Rule, fold};
+use crate::directory::listing::Terms;
+use crate::directory::model::{Faults, Permission, Rule};
 use crate::http::app::App;
 use crate::http::caller::Holding;
 use crate::http::error::{Failure, answer};
@@ -51,7 +52,8 @@ fn narrowed(mut permissions: Vec<Permission>, pairs: &[(String, String)]) -> Res
     }
     let value =
         |wanted: &str| pairs.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
-    for term in fold(value("search").unwrap_or_default()).split([' ', ',']).filter(|term| !term.is_empty()) {
+    let terms = faults.take("search", Terms::parse(value("search").unwrap_or_default())).unwrap_or_default();
+    for term in terms.iter() {
         permissions.retain(|p| {
             [p.id.to_string(), p.code.to_string(), p.name.clone()].iter().any(|f| f.contains(term))
         });

@@ -131,7 +131,7 @@ pub(super) async fn retrieve(
         ("id" = i64, Path, description = "ID of the user"),
         ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
     ),
-    request_body = UserBody,
+    request_body = UserChange,
     responses(
         (status = 200, description = "The user as it is now", body = UserRecord,
             headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
@@ -164,7 +164,7 @@ pub(super) async fn update(
         ("id" = i64, Path, description = "ID of the user"),
         ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
     ),
-    request_body = UserBody,
+    request_body = UserChange,
     responses(
         (status = 200, description = "The user as it is now", body = UserRecord,
             headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
@@ -265,8 +265,6 @@ pub(super) struct UserBody {
     username: Option<String>,
     /// Without one, the user can only use tokens.
     password: Option<String>,
-    /// The present password: needed with a new `password` for one's own record, and for nobody else's.
-    old_password: Option<String>,
     /// Whether all tokens of the user end with this change, as with `POST /api/users/{id}/sign-out`. False when not said.
     sign_out: Option<bool>,
     /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
@@ -289,4 +287,15 @@ pub(super) struct UserBody {
     groups: Option<Vec<i64>>,
     /// IDs of all permissions that shall be attached to it.
     permissions: Option<Vec<i64>>,
+}
+
+/// What is changed of a user.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct UserChange {
+    #[schema(inline)]
+    #[serde(flatten)]
+    fields: UserBody,
+    /// The present password: needed with a new `password` for one's own record, and for nobody else's.
+    old_password: Option<String>,
 }

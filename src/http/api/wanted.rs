@@ -15,10 +15,14 @@ impl Wanted {
     /// refused.
     pub(super) fn of(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, Failure> {
         let Some(list) = list.filter(|list| !list.is_empty()) else { return Ok(None) };
-        let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
-        let mut faults = Faults::default();
-        for unknown in names.iter().filter(|name| !known.contains(&name.as_str())) {
-            faults.add("fields", &Rule::Choice(unknown.clone()));
+        let (mut names, mut faults) = (Vec::new(), Faults::default());
+        for name in list.split(',').map(str::trim) {
+            match known.contains(&name) {
+                false => faults.add("fields", &Rule::Choice(name.to_owned())),
+                // Each once: all of them are compared with each key of each row.
+                true if names.iter().any(|earlier| earlier == name) => {}
+                true => names.push(name.to_owned()),
+            }
         }
         faults.none().map(|()| Some(Self(names))).map_err(Failure::Invalid)
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 
 use super::picture::Picture;
@@ -17,12 +18,14 @@ use crate::http::throttle;
 use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
 
 /// Room for the head of any answer but for what a client may make long.
-const HEAD_BYTES: usize = 640;
+const HEAD_BYTES: usize = 768;
 
 /// What is the same for every answer here, made once.
 pub(in crate::http) struct Prepared {
     /// The answer up to the request's id.
     head: Vec<u8>,
+    /// The same over TLS.
+    tls_head: Vec<u8>,
     date: Date,
     /// Counts good answers of `GET /api/users/me`.
     pub(super) answered: Counter,
@@ -40,25 +43,35 @@ pub(super) struct Answer<'a> {
     pub(super) place: Place<'a>,
     /// Whether the connection closes with it.
     pub(super) last: bool,
+    /// Whether it goes out over TLS.
+    pub(super) tls: bool,
 }
 
 impl Prepared {
     /// For a server with these metrics and these routes.
-    pub(in crate::http) fn new(metrics: &Metrics, resources: &HashMap<String, api::Resource>) -> Self {
+    pub(in crate::http) fn new(
+        metrics: &Metrics,
+        resources: &HashMap<String, api::Resource>,
+        hsts: Option<&HeaderValue>,
+    ) -> Self {
         let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n".to_vec();
         if let Some(me) = resources.get(ME) {
             push(&mut head, &[b"allow: ", me.allow().as_bytes(), b"\r\n"]);
         }
         push(&mut head, &[b"vary: ", api::VARIES.as_bytes(), b"\r\n"]);
         push(&mut head, &[b"cache-control: ", api::UNCACHED.as_bytes(), b"\r\n"]);
-        for (name, value) in crate::http::SECURE {
-            push(&mut head, &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        let [mut head, mut tls_head] = [None, hsts].map(|hsts| {
+            let secure = crate::http::secure_lines(hsts);
+            [head.as_slice(), secure.as_bytes()].concat()
+        });
+        for head in [&mut head, &mut tls_head] {
+            head.extend_from_slice(b"x-request-id: ");
         }
-        head.extend_from_slice(b"x-request-id: ");
         let labels = RequestLabels { route: ME.to_owned(), method: "GET", status: 200 };
         let accepted = OutcomeLabels { outcome: "accepted" };
         Self {
             head,
+            tls_head,
             date: Date::default(),
             answered: metrics.requests.get_or_create_owned(&labels),
             accepted: metrics.authentications.get_or_create_owned(&accepted),
@@ -69,7 +82,7 @@ impl Prepared {
     pub(super) fn write(&self, answer: &Answer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
         let length = answer.picture.length(&answer.place);
         out.reserve(HEAD_BYTES + length);
-        out.extend_from_slice(&self.head);
+        out.extend_from_slice(if answer.tls { &self.tls_head } else { &self.head });
         id(out);
         out.extend_from_slice(b"\r\n");
         if let Some(end) = answer.end {

@@ -23,7 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 
-use super::super::wire::{Ending, Frame, Lent, Seen, Wire};
+use super::super::wire::{Ending, Frame, Lent, Marks, Wire};
+use super::paced::Paced;
 use super::{Ended, Express, House, Peer, Service};
 
 /// A connection with all it needs to be answered.
@@ -55,13 +56,13 @@ const CLOSED_PATIENCE: Duration = Duration::from_millis(500);
 struct Gone;
 
 /// An answer, unless its client has gone away before it was ready: then nothing more is done for it.
-async fn unless_gone<R>(client: Option<Seen>, answer: impl Future<Output = R>) -> Result<R, Gone> {
+async fn unless_gone<R>(client: Option<Marks>, answer: impl Future<Output = R>) -> Result<R, Gone> {
     let (mut answer, mut end) = (pin!(answer), None);
     poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(Ok(answer));
         }
-        if !client.as_ref().is_some_and(Seen::is_closed) {
+        if !client.as_ref().is_some_and(Marks::is_closed) {
             return Poll::Pending;
         }
         let end = end.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSED_PATIENCE)));
@@ -77,8 +78,13 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         if let Err(error) = self.converse(told).await {
             tracing::debug!(%error, address = %self.peer.address, "connection ended early");
         }
-        let metrics = &self.house.metrics;
-        match self.wire.finish().await {
+        if self.wire.presence().is_asked_to_leave() {
+            // Somebody waits for the place: there is no time for a farewell.
+            return Ended::InOrder;
+        }
+        let Self { house, peer, wire, .. } = self;
+        let metrics = &house.metrics;
+        match wire.finish(|| house.service.refusal_headers(peer.tls)).await {
             Ending::Quiet => 0,
             Ending::Refused => metrics.refused.inc(),
             Ending::TimedOut => metrics.timed_out.inc(),
@@ -134,6 +140,10 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
             if read.is_ready() {
                 return read.map_err(Failed::from);
             }
+            let presence = self.wire.presence();
+            if presence.is_asked_to_leave() {
+                return Poll::Ready(Ok(false));
+            }
             // Whoever will be woken by the news need not ask for them each time.
             let no_news = !self.stop.has_changed().unwrap_or(true);
             if no_news && self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -141,6 +151,9 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
             }
             // Without budget a poll comes back as if it had to wait, and nobody is woken by what it waits for.
             self.waiting = has_budget_remaining().then(|| cx.waker().clone());
+            if presence.poll_asked(cx).is_ready() {
+                return Poll::Ready(Ok(false));
+            }
             told.as_mut().poll(cx).map(|()| Ok(false))
         })
         .await
@@ -155,22 +168,24 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
     ) -> Result<bool, Failed> {
         let Self { house, peer, wire, stop, .. } = self;
         let (house, peer, stop) = (&*house, *peer, &*stop);
+        wire.presence().is_busy();
         let lent = Lent::new(wire, frame);
-        let (seen, known) = (lent.seen(), Cell::new(known));
+        let (marks, known) = (lent.marks(), Cell::new(known));
         let answer = service_fn(move |request: hyper::Request<_>| {
-            seen.mark();
+            marks.seen();
+            let marks = marks.clone();
             // The wire cannot tell where chunks end, so no request may follow them on this connection.
             let last = request.headers().contains_key(TRANSFER_ENCODING);
             // What changes something is finished, whether or not anybody waits for the answer.
             let reads = [Method::GET, Method::HEAD].contains(request.method());
-            let client = reads.then(|| seen.clone());
+            let client = reads.then(|| marks.clone());
             let answer = house.service.answer(peer, request, known.take());
             async move {
                 let mut response = unless_gone(client, answer).await?;
                 if last || *stop.borrow() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Gone>(response)
+                Ok::<_, Gone>(response.map(|body| Paced::new(body, marks)))
             }
         });
         let mut connection = house.http.serve_connection(lent, answer);
@@ -181,6 +196,8 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
                 () = &mut told, if !told.is_terminated() => Pin::new(&mut connection).graceful_shutdown(),
             }
         }
-        Ok(connection.into_parts().io.goes_on())
+        let goes_on = connection.into_parts().io.goes_on();
+        wire.release();
+        Ok(goes_on)
     }
 }

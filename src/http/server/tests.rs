@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use http_body_util::{BodyExt, Full};
+use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -17,12 +18,20 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const LAST: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 /// Answers with what it was asked; some paths are slow, large, or fail.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Echo {
     /// Set when a request for /slow has arrived.
     slow_began: Arc<AtomicBool>,
     /// Requests for /endless that are being answered.
     endless: Arc<AtomicUsize>,
+    memory: Memory,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        let memory = Memory::new(1 << 20, Gauge::default(), Counter::default());
+        Self { slow_began: Arc::default(), endless: Arc::default(), memory }
+    }
 }
 
 /// Counts something for as long as it lives.
@@ -116,7 +125,22 @@ impl Service for Echo {
             format!("[{} {path} tls={} body={}]", head.method, peer.tls, String::from_utf8_lossy(&body));
         Response::builder().status(status).body(Full::new(text.into())).unwrap()
     }
+
+    /// All but one address of this machine are proxies.
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        address.to_string() != NO_PROXY
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn refusal_headers(&self, _: bool) -> String {
+        super::super::secure_lines(None)
+    }
 }
+
+const NO_PROXY: &str = "127.0.0.9";
 
 fn limits() -> Limits {
     Limits {
@@ -252,8 +276,10 @@ fn assert_refused(said: &str, status: &str, detail: &str) {
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "same-origin"),
         ("X-Frame-Options", "DENY"),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ] {
-        let found = answer.headers.iter().find(|header| header.name == name).expect(name);
+        let named = |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+        let found = answer.headers.iter().find(named).expect(name);
         assert_eq!(found.value, value.as_bytes(), "{name}");
     }
 }
@@ -371,6 +397,10 @@ fn house() -> Arc<House<Echo>> {
     Arc::new(House { http: http(&limits()), tls: None, limits: limits(), metrics, service: Echo::default() })
 }
 
+fn presence() -> Arc<Presence> {
+    Arc::new(Presence::new(tokio::time::Instant::now()))
+}
+
 /// Guards what a request costs the kernel: one `recv` and one `send`, whichever way it goes.
 #[tokio::test]
 async fn a_request_is_one_read_and_one_write() {
@@ -380,7 +410,7 @@ async fn a_request_is_one_read_and_one_write() {
     let (reads, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Counted { socket, reads: Arc::clone(&reads), writes: Arc::clone(&writes) };
     let (_stop, stopped) = watch::channel(false);
-    let held = tokio::spawn(house().converse(counted, Peer { address, tls: false }, stopped));
+    let held = tokio::spawn(house().converse(counted, Peer { address, tls: false }, presence(), stopped));
     let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
     let asked = [FAST, GET, post, AT_ONCE, FAST];
     for (number, request) in asked.into_iter().enumerate() {
@@ -405,7 +435,7 @@ async fn an_answer_is_flushed_before_the_next_request_is_waited_for() {
     let address = "127.0.0.1:1".parse().unwrap();
     let (_stop, stopped) = watch::channel(false);
     let kept = tokio::io::BufWriter::new(socket);
-    let held = tokio::spawn(house().converse(kept, Peer { address, tls: false }, stopped));
+    let held = tokio::spawn(house().converse(kept, Peer { address, tls: false }, presence(), stopped));
     for request in [GET, FAST, GET] {
         client.write_all(request.as_bytes()).await.unwrap();
         timeout(LONG, read_until(&mut client, "]")).await.unwrap();
@@ -551,8 +581,12 @@ async fn expect_continue_is_answered_and_the_body_read() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_without_a_word() {
-    let server = start(Limits { idle_timeout: SHORT, ..limits() }).await;
+    // The first request has the time of a head.
+    let server = start(Limits { head_timeout: SHORT, ..limits() }).await;
     assert_eq!(server.say("").await, "");
+    server.empty().await;
+    assert_eq!(server.metrics.timed_out.get(), 0, "idling is no fault");
+    let server = start(Limits { idle_timeout: SHORT, ..limits() }).await;
     assert_eq!(statuses(&server.say(GET).await), ["200"]);
     server.empty().await;
     assert_eq!(server.metrics.timed_out.get(), 0, "idling is no fault");
@@ -617,14 +651,120 @@ async fn a_panic_ends_only_its_connection() {
 async fn clients_above_the_limit_wait_for_room() {
     let server = start(Limits { max_connections: 1, ..limits() }).await;
     let mut first = server.connect().await;
-    first.write_all(GET.as_bytes()).await.unwrap();
-    read_until(&mut first, "]").await;
+    // Half a body: a request is under way.
+    first.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na").await.unwrap();
+    server.until(|metrics| metrics.open.get() == 1).await;
     let mut second = server.connect().await;
     second.write_all(LAST.as_bytes()).await.unwrap();
-    assert!(timeout(SHORT, second.read_u8()).await.is_err(), "not before the first has gone");
-    assert_eq!(server.metrics.accepted.get(), 1);
+    assert!(timeout(SHORT * 3, second.read_u8()).await.is_err(), "not before the first has gone");
+    assert_eq!((server.metrics.accepted.get(), server.metrics.evicted.get()), (1, 0));
     drop(first);
     assert_eq!(statuses(&rest(&mut second).await), ["200"]);
+}
+
+/// Guards issue 13, number 10: connections that say nothing kept everybody out for as long as they liked.
+#[tokio::test]
+async fn finding_10_at_a_full_gate_the_longest_idle_connection_goes_first() {
+    let server = start(Limits { max_connections: 3, ..limits() }).await;
+    let mut silent = server.connect().await;
+    server.until(|metrics| metrics.open.get() == 1).await;
+    let mut half = server.client("GET / HTTP/1.1\r\nHost: x\r\n");
+    server.until(|metrics| metrics.open.get() == 2).await;
+    let mut kept = server.connect().await;
+    kept.write_all(GET.as_bytes()).await.unwrap();
+    read_until(&mut kept, "]").await;
+    let mut more = Vec::new();
+    for gone in [&mut silent, &mut half] {
+        assert_eq!(statuses(&server.say(LAST).await), ["200"]);
+        let mut said = Vec::new();
+        let _ = timeout(LONG, gone.read_to_end(&mut said)).await.expect("it was not closed");
+        assert_eq!(said, b"");
+        // The newcomer has gone, too: make the gate full again.
+        server.until(|metrics| metrics.open.get() == 2).await;
+        more.push(server.connect().await);
+        server.until(|metrics| metrics.open.get() == 3).await;
+    }
+    assert_eq!(server.metrics.evicted.get(), 2);
+    kept.write_all(LAST.as_bytes()).await.unwrap();
+    assert_eq!(statuses(&rest(&mut kept).await), ["200"], "it was idle for a shorter time");
+}
+
+/// A connection from an address that is no proxy's.
+async fn stranger(server: &Running) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{NO_PROXY}:0").parse().unwrap()).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+/// Guards issue 13, number 10: one address could take all places.
+#[tokio::test]
+async fn finding_10_one_network_has_a_quarter_of_the_places() {
+    let server = start(Limits { max_connections: 8, ..limits() }).await;
+    let mut busy = Vec::new();
+    for open in 1..=2 {
+        let mut client = stranger(&server).await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na").await.unwrap();
+        server.until(|metrics| metrics.accepted.get() == open).await;
+        busy.push(client);
+    }
+    // Nobody of its own can make room.
+    server.until(|metrics| metrics.open.get() == 2).await;
+    sleep(SHORT).await;
+    let refused = rest(&mut stranger(&server).await).await;
+    assert_refused(&refused, "503", "try again later");
+    assert!(refused.contains("Retry-After: 1\r\n"));
+    assert_eq!((server.metrics.over_share.get(), server.metrics.accepted.get()), (1, 2));
+    // Others come in, and so does this one again when it has finished something.
+    assert_eq!(statuses(&server.say(LAST).await), ["200"]);
+    busy[0].write_all(b"b").await.unwrap();
+    read_until(&mut busy[0], "]").await;
+    sleep(Gate::PAUSE).await;
+    let mut client = stranger(&server).await;
+    client.write_all(LAST.as_bytes()).await.unwrap();
+    assert_eq!(statuses(&rest(&mut client).await), ["200"]);
+    assert_eq!(rest(&mut busy[0]).await, "", "the idle one of this network went for it");
+    assert_eq!(server.metrics.evicted.get(), 1);
+}
+
+/// Guards issue 13, number 3: of an answer that is read slowly, one slice is in memory and not all of it.
+#[tokio::test]
+async fn finding_03_a_large_answer_leaves_in_slices() {
+    let server = start(limits()).await;
+    let mut client = server.client("GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let (mut length, mut piece) = (0, vec![0; 1 << 20]);
+    loop {
+        let read = timeout(LONG, client.read(&mut piece)).await.expect("the answer stands still").unwrap();
+        length += read;
+        if read == 0 {
+            break;
+        }
+    }
+    assert!(length > 64 << 20, "{length}");
+}
+
+/// Guards issue 13, number 3: heads of thousands of connections fill no more memory than the budget has.
+#[tokio::test]
+async fn finding_03_large_heads_count_as_bodies_do() {
+    let server = start(limits()).await;
+    let head = |size: usize| {
+        let line = format!("A: {}\r\n", "b".repeat(5000));
+        format!("GET / HTTP/1.1\r\nHost: x\r\n{}", line.repeat(size / line.len()))
+    };
+    // More than the half of the budget is used up.
+    let mut share = server.service.memory.share();
+    assert!(share.grow_to(700_000));
+    assert_refused(&server.say(head(60_000)).await, "503", "try again later");
+    // A usual head is not counted, and a large one is let go with its message.
+    assert_eq!(statuses(&server.say(LAST).await), ["200"]);
+    drop(share);
+    let large = format!("{}\r\n", head(60_000));
+    let mut client = server.client(large.repeat(20));
+    for _ in 0..20 {
+        assert_eq!(statuses(&read_until(&mut client, "]").await), ["200"]);
+    }
+    client.write_all(GET.as_bytes()).await.unwrap();
+    read_until(&mut client, "]").await;
+    assert_eq!(server.service.memory.used(), 0);
 }
 
 #[tokio::test]
@@ -750,9 +890,10 @@ async fn plain_http_to_a_tls_port_only_ends_that_connection() {
 async fn a_connection_without_tls_needs_little_room() {
     let stream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let stream = std::net::TcpStream::connect(stream.local_addr().unwrap()).unwrap();
-    let address = "127.0.0.1:1".parse().unwrap();
-    let room = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let gate = Gate::new(1, ConnectionMetrics::default());
+    let gate::Entry::Seated(seat) = gate.enter(address.ip(), true) else { panic!("there is no place") };
     let (_stop, stopped) = watch::channel(false);
-    let room = size_of_val(&house().host(Guest { stream, address, room }, stopped));
+    let room = size_of_val(&house().host(Guest { stream, address, seat }, stopped));
     assert!(room < 3072, "{room} bytes");
 }

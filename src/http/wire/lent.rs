@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use futures_util::task::AtomicWaker;
 use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -21,20 +22,24 @@ use super::head::{Body, Frame};
 use super::refusal::{self, Refusal};
 use super::{Input, READ_BYTES, Wait, Wire};
 
-/// Whether the message has reached the service, and whether the client has closed its side since. What hyper writes
-/// before the first is its own complaint about the head.
+/// What the message's service, its answer and the wire tell each other.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct Seen(Arc<Marks>);
+pub(in crate::http) struct Marks(Arc<Marked>);
 
 #[derive(Debug, Default)]
-struct Marks {
+struct Marked {
+    /// The message has reached the service. What hyper writes before is its own complaint about the head.
     seen: AtomicBool,
+    /// The client has closed its side since.
     closed: AtomicBool,
+    /// A slice of the answer was handed over and has not gone out.
+    under_way: AtomicBool,
+    waiting: AtomicWaker,
 }
 
-impl Seen {
-    /// To be called before anything else is done with the request.
-    pub(in crate::http) fn mark(&self) {
+impl Marks {
+    /// The message has arrived. To be said before anything else is done with the request.
+    pub(in crate::http) fn seen(&self) {
         self.0.seen.store(true, Ordering::Relaxed);
     }
 
@@ -49,7 +54,33 @@ impl Seen {
             cx.waker().wake_by_ref();
         }
     }
+
+    /// So many bytes of the answer were handed over.
+    pub(in crate::http) fn hand_over(&self, bytes: usize) {
+        self.0.under_way.store(bytes > 0, Ordering::Relaxed);
+    }
+
+    /// Waits until everything that was handed over has gone out.
+    pub(in crate::http) fn poll_flushed(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.0.under_way.load(Ordering::Relaxed) {
+            self.0.waiting.register(cx.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Everything has gone out. The wire and the answer belong to one task, so nothing happens in between.
+    fn flushed(&self) {
+        if self.0.under_way.load(Ordering::Relaxed) {
+            self.0.under_way.store(false, Ordering::Relaxed);
+            self.0.waiting.wake();
+        }
+    }
 }
+
+/// So much is handed to hyper at once, in bytes. After a read that fills its first 8 KiB it would take twice as much
+/// room for the next.
+const PART: usize = READ_BYTES - 1;
 
 /// What of the message hyper has not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +95,7 @@ enum Left {
 pub(in crate::http) struct Lent<'a, T> {
     wire: &'a mut Wire<T>,
     left: Left,
-    seen: Seen,
+    marks: Marks,
     answer_begun: bool,
     /// What hyper still writes is dropped: a refusal stands in its place.
     muted: bool,
@@ -80,12 +111,12 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
             Body::Sized(length) => Left::Bytes(length.saturating_add(frame.head as u64)),
             Body::Chunked => Left::Chunks,
         };
-        Self { wire, left, seen: Seen::default(), answer_begun: false, muted: false, asked_on: false }
+        Self { wire, left, marks: Marks::default(), answer_begun: false, muted: false, asked_on: false }
     }
 
-    /// The mark that the service must set.
-    pub(in crate::http) fn seen(&self) -> Seen {
-        self.seen.clone()
+    /// The marks of the message.
+    pub(in crate::http) fn marks(&self) -> Marks {
+        self.marks.clone()
     }
 
     /// Whether, once hyper has ended in order, the connection is to go on with the next message.
@@ -105,7 +136,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
                 return Poll::Ready(Err(self.too_slow()));
             }
         }
-        let room = self.wire.held.len().min(buf.remaining());
+        let room = self.wire.held.len().min(buf.remaining()).min(PART);
         let part = match self.left {
             Left::Bytes(left) => room.min(usize::try_from(left).unwrap_or(usize::MAX)),
             Left::Chunks => room,
@@ -130,11 +161,11 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
             match self.wire.poll_input(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return self.seen.close(cx),
+                Poll::Ready(Err(_)) => return self.marks.close(cx),
             }
         }
         if self.wire.input == Input::Over {
-            self.seen.close(cx);
+            self.marks.close(cx);
         }
     }
 
@@ -152,7 +183,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> Lent<'a, T> {
     /// into our words.
     fn passes(&mut self, bytes: &[u8]) -> bool {
         if !self.muted
-            && !self.seen.0.seen.load(Ordering::Relaxed)
+            && !self.marks.0.seen.load(Ordering::Relaxed)
             && let Some(refusal) = refusal::instead_of(bytes)
         {
             self.wire.refuse(refusal);
@@ -188,9 +219,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Lent<'_, T> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let lent = self.get_mut();
         lent.watch(cx);
-        let wire = &mut lent.wire;
-        let outcome = Pin::new(&mut wire.io).poll_flush(cx);
-        wire.poll_output(cx, outcome)
+        let outcome = Pin::new(&mut lent.wire.io).poll_flush(cx);
+        ready!(lent.wire.poll_output(cx, outcome))?;
+        lent.marks.flushed();
+        Poll::Ready(Ok(()))
     }
 
     /// Only flushes: the socket is closed, if at all, by [`Wire::finish`].

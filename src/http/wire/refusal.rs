@@ -4,7 +4,7 @@
 
 /// Why a message was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in crate::http) enum Refusal {
     RequestLine,
     Method,
     Version,
@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     /// hyper could not parse what had passed here.
     Unparsable,
     TimedOut,
+    /// There is no room for it now.
+    Overloaded,
 }
 
 impl Refusal {
@@ -34,6 +36,7 @@ impl Refusal {
             Self::RequestLineTooLong => "414 URI Too Long",
             Self::HeadTooLarge | Self::TooManyHeaders => "431 Request Header Fields Too Large",
             Self::UnknownEncoding => "501 Not Implemented",
+            Self::Overloaded => "503 Service Unavailable",
             _ => "400 Bad Request",
         }
     }
@@ -62,22 +65,23 @@ impl Refusal {
             Self::UnknownEncoding => "Unsupported transfer encoding, only chunked is.",
             Self::Unparsable => "Bad request: the HTTP message could not be parsed.",
             Self::TimedOut => "Request timed out.",
+            Self::Overloaded => "Service temporarily unavailable, try again later.",
         }
     }
 
-    /// The whole answer. It carries no Date: there is no clock here, and RFC 9110 allows for that.
-    pub(super) fn answer(self) -> String {
+    /// The whole answer; `headers` are the lines that every answer has. It carries no Date: there is no clock here, and
+    /// RFC 9110 allows for that.
+    pub(in crate::http) fn answer(self, headers: &str) -> String {
         let (status, detail) = (self.status(), self.detail());
         let length = detail.len() + r#"{"detail":""}"#.len();
+        let retry = if self == Self::Overloaded { "Retry-After: 1\r\n" } else { "" };
         format!(
             "HTTP/1.1 {status}\r\n\
              Content-Type: application/json\r\n\
              Content-Length: {length}\r\n\
              Connection: close\r\n\
              Cache-Control: private, no-store\r\n\
-             X-Content-Type-Options: nosniff\r\n\
-             Referrer-Policy: same-origin\r\n\
-             X-Frame-Options: DENY\r\n\
+             {retry}{headers}\
              \r\n\
              {{\"detail\":\"{detail}\"}}"
         )
@@ -103,10 +107,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_complete_json_with_its_length() {
-        let answer = Refusal::MissingHost.answer();
+        let answer = Refusal::MissingHost.answer("X-Frame-Options: DENY\r\n");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"));
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())));
+        assert!(head.ends_with("\r\nX-Frame-Options: DENY"));
+        assert!(Refusal::Overloaded.answer("").contains("\r\nRetry-After: 1\r\n\r\n"));
         let parsed: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(parsed, serde_json::json!({"detail": "Bad request: the Host header is missing."}));
     }

@@ -21,7 +21,9 @@ fn limits() -> WireLimits {
 
 fn pair(limits: WireLimits) -> (DuplexStream, Wire<DuplexStream>) {
     let (client, server) = duplex(1 << 20);
-    (client, Wire::new(server, limits))
+    let presence = Arc::new(Presence::new(Instant::now()));
+    let memory = Memory::new(1 << 20, Default::default(), Default::default());
+    (client, Wire::new(server, limits, presence, memory))
 }
 
 /// Waits for the next message.
@@ -50,7 +52,7 @@ async fn write(lent: &mut Lent<'_, DuplexStream>, bytes: &[u8]) -> io::Result<us
 
 async fn finish(wire: Wire<DuplexStream>, mut client: DuplexStream) -> (Ending, String) {
     client.shutdown().await.unwrap();
-    let ending = wire.finish().await;
+    let ending = wire.finish(String::new).await;
     let mut said = String::new();
     client.read_to_string(&mut said).await.unwrap();
     (ending, said)
@@ -150,7 +152,7 @@ async fn an_answer_of_the_service_is_never_touched() {
     let frame = next(&mut wire).await.unwrap();
     let mut lent = Lent::new(&mut wire, frame);
     read(&mut lent, 8192).await.unwrap();
-    lent.seen().mark();
+    lent.marks().seen();
     let bytes = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(write(&mut lent, bytes).await.unwrap(), bytes.len());
     let (ending, said) = finish(wire, client).await;
@@ -166,7 +168,7 @@ async fn a_slow_body_is_a_408_unless_an_answer_has_begun() {
         let frame = next(&mut wire).await.unwrap();
         let mut lent = Lent::new(&mut wire, frame);
         read(&mut lent, 8192).await.unwrap();
-        lent.seen().mark();
+        lent.marks().seen();
         write(&mut lent, b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
         if begun {
             write(&mut lent, b"HTTP/1.1 200 OK\r\n").await.unwrap();

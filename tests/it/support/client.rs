@@ -39,6 +39,12 @@ impl Request {
         self.header("Content-Type", media_type).header("Content-Length", &length)
     }
 
+    /// The bytes of a body that a header of its own describes.
+    pub fn raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// Sends it; without a Host of its own it names the server's address.
     pub async fn send(mut self) -> Answer {
         if !self.head.contains("\r\nHost: ") {

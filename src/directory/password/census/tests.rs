@@ -7,7 +7,7 @@ use super::*;
 use crate::directory::access::{Actor, Origin};
 use crate::directory::import::{ImportedUser, Records};
 use crate::directory::model::{Moment, User};
-use crate::directory::password::{Password, Verdict};
+use crate::directory::password::{Password, Share, Verdict};
 use crate::directory::store::trial::on_both;
 use crate::directory::{Clock, Settings};
 
@@ -201,7 +201,8 @@ async fn finding_15_a_later_count_takes_the_place_of_an_earlier_one() {
 async fn finding_15_sign_ins_wait_for_the_first_count_and_for_no_other() {
     let hasher = Hasher::new(8, &[]);
     let stored = ENCODINGS[0].1;
-    let verify = |name, stored| Box::pin(hasher.verify(name, stored, Password::new("wrong".into())));
+    let place = || hasher.place(Share::default()).unwrap();
+    let verify = |name, stored| Box::pin(hasher.verify(place(), name, stored, Password::new("wrong".into())));
     for failed in [true, false] {
         hasher.begin_count();
         let (mut unknown, mut known) = (verify("nobody", None), verify("user1", Some(stored)));

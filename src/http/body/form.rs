@@ -1,0 +1,68 @@
+//! Forms, as browsers and most HTTP libraries send them.
+
+use serde_json::{Map, Value};
+
+use super::bounds::{FIELDS_MAX, ITEMS_MAX, PAIRS_MAX};
+use super::{Object, bounds};
+use crate::http::error::Failure;
+
+/// The fields of a form, and how many values they hold.
+pub(super) fn object(text: &[u8]) -> Result<(Object, usize), Failure> {
+    // Counted before anything is decoded.
+    if text.iter().filter(|byte| **byte == b'&').count() >= PAIRS_MAX {
+        return Err(Failure::Invalid(bounds::too_many_pairs()));
+    }
+    let pairs = serde_urlencoded::from_bytes::<Vec<(String, String)>>(text);
+    pairs.map_err(|error| Failure::Malformed(format!("Form parse error - {error}"))).and_then(gathered)
+}
+
+/// A name that comes several times holds a list.
+pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(Object, usize), Failure> {
+    let count = pairs.len();
+    let mut object = Map::new();
+    for (name, value) in pairs {
+        let is_full = object.len() == FIELDS_MAX;
+        match object.get_mut(&name) {
+            None if is_full => return Err(Failure::Invalid(bounds::too_many_fields())),
+            None => _ = object.insert(name, Value::String(value)),
+            Some(Value::Array(values)) if values.len() == ITEMS_MAX => {
+                return Err(Failure::Invalid(bounds::too_many_items(Some(&name))));
+            }
+            Some(Value::Array(values)) => values.push(Value::String(value)),
+            Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+        }
+    }
+    Ok((object, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        match object(text.as_bytes()) {
+            Ok((_, values)) => format!("{values} values"),
+            Err(Failure::Invalid(faults)) => {
+                assert_eq!(faults.count(), 1);
+                faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect()
+            }
+            Err(other) => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_bound_holds_to_the_item_and_has_one_fault() {
+        let fields = |count: usize| (0..count).map(|number| format!("f{number}=&")).collect::<String>();
+        assert_eq!(told(&fields(FIELDS_MAX)), "64 values");
+        assert_eq!(told(&fields(FIELDS_MAX + 1)), "non_field_errors: An object may have at most 64 fields.");
+        assert_eq!(told(&"a=1&".repeat(ITEMS_MAX)), "1000 values");
+        assert_eq!(
+            told(&"a=1&".repeat(ITEMS_MAX + 1)),
+            "a: Ensure this field has no more than 1000 elements."
+        );
+        let both = |a: usize, b: usize| format!("{}{}", "a=1&".repeat(a), "b=1&".repeat(b));
+        assert_eq!(told(both(1000, 1000).trim_end_matches('&')), "2000 values");
+        assert_eq!(told(&both(1000, 1000)), "non_field_errors: A form may have at most 2000 values.");
+        assert_eq!(told(&"&".repeat(300_000)), "non_field_errors: A form may have at most 2000 values.");
+    }
+}

@@ -1,0 +1,210 @@
+//! JSON, read as far as its bounds allow: how many fields, items and values there are is counted while it is read, so
+//! that a body with more is refused before it has cost anything.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
+use super::{Object, bounds, python_type};
+use crate::directory::model::Faults;
+use crate::http::error::Failure;
+
+/// The object that the text is, and how many values it holds.
+pub(super) fn object(text: &[u8]) -> Result<(Object, usize), Failure> {
+    let reading = Reading::default();
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let value = Place { reading: &reading, depth: 0, field: None }.deserialize(&mut json);
+    match value.and_then(|value| json.end().map(|()| value)) {
+        Ok(Value::Object(object)) => Ok((object, reading.values.get())),
+        Ok(other) => Err(Failure::Invalid(Faults::whole(format!(
+            "Invalid data. Expected a dictionary, but got {}.",
+            python_type(&other)
+        )))),
+        Err(error) => Err(match reading.excess.take() {
+            Some(excess) => Failure::Invalid(excess),
+            None => Failure::Malformed(format!("JSON parse error - {error}")),
+        }),
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Reading {
+    values: Cell<usize>,
+    /// Why it is not read on.
+    excess: RefCell<Option<Faults>>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    reading: &'a Reading,
+    depth: usize,
+    /// The field that holds the value itself.
+    field: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn refuse<E: Error>(&self, excess: Faults) -> E {
+        *self.reading.excess.borrow_mut() = Some(excess);
+        E::custom("more than is read")
+    }
+
+    /// Counts a value.
+    fn count<E: Error>(&self) -> Result<(), E> {
+        let values = self.reading.values.get() + 1;
+        self.reading.values.set(values);
+        if values > VALUES_MAX { Err(self.refuse(bounds::too_many_values())) } else { Ok(()) }
+    }
+
+    fn inside<'b>(&'b self, field: Option<&'b str>) -> Place<'b> {
+        Place { reading: self.reading, depth: self.depth + 1, field: field.filter(|_| self.depth == 0) }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Place<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        self.count().map(|()| Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        self.count().map(|()| Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        self.count().map(|()| Value::Number(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        self.count().map(|()| Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        self.count().map(|()| Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        self.count().map(|()| Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        self.count().map(|()| Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        self.count()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(self.inside(None))? {
+            if values.len() == ITEMS_MAX {
+                return Err(self.refuse(bounds::too_many_items(self.field)));
+            }
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Value, A::Error> {
+        self.count()?;
+        let mut object = Map::new();
+        let mut count = 0;
+        while let Some(name) = pairs.next_key::<String>()? {
+            count += 1;
+            if count > FIELDS_MAX {
+                return Err(self.refuse(bounds::too_many_fields()));
+            }
+            let value = pairs.next_value_seed(self.inside(Some(&name)))?;
+            // As the framework has it, the last of a name counts.
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        match object(text.as_bytes()) {
+            Ok((_, values)) => format!("{values} values"),
+            Err(Failure::Invalid(faults)) => {
+                assert_eq!(faults.count(), 1);
+                faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect()
+            }
+            Err(Failure::Malformed(detail)) => detail,
+            Err(other) => format!("{other:?}"),
+        }
+    }
+
+    fn list(length: usize) -> String {
+        format!("[{}1]", "1,".repeat(length - 1))
+    }
+
+    fn fields(count: usize) -> String {
+        (0..count).map(|number| format!("\"f{number}\":1")).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn each_bound_holds_to_the_item_and_has_one_fault() {
+        assert_eq!(told(&format!("{{{}}}", fields(FIELDS_MAX))), "65 values");
+        let of_whole = "non_field_errors: An object may have at most 64 fields.";
+        assert_eq!(told(&format!("{{{}}}", fields(FIELDS_MAX + 1))), of_whole);
+        assert_eq!(told(&format!("{{\"users\":[{{{}}}]}}", fields(FIELDS_MAX + 1))), of_whole);
+        assert_eq!(told(&format!("{{\"a\":{}}}", list(ITEMS_MAX))), "1002 values");
+        let long = list(ITEMS_MAX + 1);
+        let of_field = "a: Ensure this field has no more than 1000 elements.";
+        assert_eq!(told(&format!("{{\"b\":1,\"a\":{long}}}")), of_field);
+        let nested = "non_field_errors: A list may have at most 1000 items.";
+        assert_eq!(told(&format!("{{\"a\":[{long}]}}")), nested);
+        assert_eq!(told(&format!("{{\"a\":{{\"b\":{long}}}}}")), nested);
+        assert_eq!(told(&long), nested);
+        let full = list(ITEMS_MAX);
+        let values = format!("{{\"a\":[{}1]}}", format!("{full},").repeat(VALUES_MAX / (ITEMS_MAX + 1)));
+        assert!(told(&values).ends_with(" values"), "{}", told(&values));
+        let more = format!("{{\"a\":[{}1]}}", format!("{full},").repeat(VALUES_MAX / ITEMS_MAX));
+        assert_eq!(told(&more), "non_field_errors: A request body may have at most 50000 values.");
+    }
+
+    /// Guards issue 13, number 1: what stands behind the bound is not read, however much there is.
+    #[test]
+    fn finding_01_nothing_behind_a_bound_is_looked_at() {
+        for broken in [
+            format!("{{{},\"x\":", fields(FIELDS_MAX + 1)),
+            format!("{{\"a\":{},", list(ITEMS_MAX + 1).trim_end_matches(']')),
+        ] {
+            assert!(told(&broken).contains(" at most ") || told(&broken).contains(" no more than "));
+        }
+    }
+
+    #[test]
+    fn values_are_what_they_would_be_without_bounds() {
+        for text in [
+            r#"{"a":null,"b":[true,false,-1,18446744073709551615,1.5,1e300],"c":{"d":"\u00e9\n","e":[]},"":{}}"#,
+            r#"{"a":123456789012345678901234567890,"b":-0,"c":1.0,"d":9223372036854775807}"#,
+        ] {
+            let (read, _) = object(text.as_bytes()).ok().unwrap();
+            assert_eq!(Value::Object(read), serde_json::from_str::<Value>(text).unwrap(), "{text}");
+        }
+        for bad in ["{}x", "{\"a\":1e999}", "", "{", "{\"a\"}", "[1", "nul"] {
+            let expected = serde_json::from_str::<Value>(bad).unwrap_err();
+            assert_eq!(told(bad), format!("JSON parse error - {expected}"), "{bad}");
+        }
+    }
+}

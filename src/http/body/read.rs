@@ -1,0 +1,74 @@
+//! From the pieces of a body as they arrive to its bytes in memory, and from there to its fields.
+//!
+//! A body is held to the limit of its route and to the budget of the process while it arrives; what costs time to
+//! parse is parsed on a thread that serves nobody else.
+
+use axum::body::Body as RawBody;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::task::spawn_blocking;
+
+use super::{Object, form, json};
+use crate::http::app::App;
+use crate::http::error::Failure;
+use crate::http::memory::{SMALL, Share};
+use crate::http::{multipart, unread};
+
+/// Room for a body whose length is not known yet, in bytes.
+const FIRST_ROOM: usize = 1024;
+/// What one parsed value takes beside its text, in bytes.
+const VALUE_BYTES: usize = 96;
+
+/// Reads the whole body. It is copied into one piece: the pieces it comes in, which may be of one byte each, would
+/// take many times its length.
+pub(super) async fn whole(mut body: RawBody, limit: usize, share: &mut Share) -> Result<Vec<u8>, Failure> {
+    let mut bytes: Vec<u8> = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| unread(&error))?.into_data() else { continue };
+        let length = bytes.len().saturating_add(data.len());
+        if length > limit {
+            return Err(Failure::BodyTooLarge);
+        }
+        if length > bytes.capacity() {
+            let room = length.max(bytes.capacity().saturating_mul(2)).max(FIRST_ROOM).min(limit);
+            if !share.grow_to(room) {
+                return Err(Failure::Overloaded);
+            }
+            bytes.reserve_exact(room - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// The fields of a body; a large one is not parsed on a thread that serves requests.
+pub(super) async fn parsed(
+    app: &App,
+    media_type: String,
+    bytes: Vec<u8>,
+    share: &mut Share,
+) -> Result<Object, Failure> {
+    if bytes.len() <= SMALL {
+        return parse(media_type, bytes).map(|(object, _)| object);
+    }
+    let read = share.bytes();
+    let _turn = app.parsing().acquire().await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let parsing = spawn_blocking(move || parse(media_type, bytes)).await;
+    let (object, values) = parsing.map_err(|error| Failure::Internal(error.to_string()))??;
+    let fits = share.grow_to(read.saturating_add(values.saturating_mul(VALUE_BYTES)));
+    if fits { Ok(object) } else { Err(Failure::Overloaded) }
+}
+
+/// The fields of a body, and how many values they hold.
+fn parse(media_type: String, bytes: Vec<u8>) -> Result<(Object, usize), Failure> {
+    if bytes.is_empty() {
+        return Ok((Object::new(), 0));
+    }
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => json::object(&bytes),
+        "application/x-www-form-urlencoded" => form::object(&bytes),
+        "multipart/form-data" => multipart::read(&media_type, Bytes::from(bytes)).and_then(form::gathered),
+        _ => Err(Failure::UnsupportedMediaType(media_type)),
+    }
+}
