@@ -26,6 +26,7 @@ pub mod password;
 pub mod permissions;
 mod ration;
 pub mod recycle_bin;
+mod secret;
 pub mod sign_in;
 mod store;
 pub mod tokens;

@@ -20,6 +20,7 @@ use super::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
 use crate::directory::model::Moment;
+use crate::directory::secret::prints_only;
 use crate::directory::trouble::{Trouble, Watch};
 use crate::directory::{Location, Settings};
 
@@ -203,13 +204,15 @@ fn replace_rows(
 }
 
 /// A token as it matters to a restore.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::directory) struct TokenState {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) digest: Vec<u8>,
     pub(in crate::directory) revoked_at: Option<i64>,
     pub(in crate::directory) expires_at: Option<i64>,
 }
+
+prints_only!(TokenState: id, revoked_at, expires_at);
 
 impl FromRow for TokenState {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
