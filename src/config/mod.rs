@@ -237,6 +237,9 @@ settings! {
     Serve drain_timeout: Span<1, 3_600_000> = "10s";
 
     /// Which log lines are written.
+    ///
+    /// A level is about Wardroom's own lines. Other crates are logged at `warn` at most, because some of them log secrets, unless they
+    /// are named one by one, such as `info,tokio_postgres=debug`.
     Common log_level: LogLevel = "info";
 
     /// What a log line looks like; auto means for people on a terminal and JSON otherwise.

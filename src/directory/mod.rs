@@ -28,6 +28,7 @@ pub mod permissions;
 mod ration;
 pub mod recycle_bin;
 mod refusals;
+mod secret;
 pub mod sign_in;
 mod store;
 pub mod tokens;

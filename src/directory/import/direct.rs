@@ -9,6 +9,7 @@ use crate::directory::error::Error;
 use crate::directory::model::{
     Group, GroupId, GroupKey, Maker, Moment, Rule, TokenKey, TokenKind, User, UserId,
 };
+use crate::directory::secret::prints_only;
 use crate::directory::store::Tx;
 use crate::directory::store::tokens::NewToken;
 use crate::directory::{Directory, tokens};
@@ -25,13 +26,15 @@ pub struct Records {
 }
 
 /// A user with the encoded hash of its password.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ImportedUser {
     /// The row.
     pub user: User,
     /// The hash in Django's encoding; `!` and anything after it means no password.
     pub password: String,
 }
+
+prints_only!(ImportedUser: user);
 
 /// A token that goes on working with the key its owner has.
 #[derive(Clone, Debug)]

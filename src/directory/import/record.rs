@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::directory::model::{Group, GroupId, KeptDigest, Moment, Token, User, UserId};
+use crate::directory::secret::prints_only;
 
 /// The version of the form, told in an export's first line.
 pub const VERSION: u32 = 1;
@@ -104,7 +105,7 @@ impl std::fmt::Display for Reference {
 type Nullable<T> = Option<Option<T>>;
 
 /// A user: an id says who it is, or else the username.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserRecord {
     /// Its id; the next one if left out.
@@ -212,17 +213,13 @@ pub struct TokenRecord {
     pub root: Nullable<String>,
 }
 
-impl std::fmt::Debug for TokenRecord {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenRecord")
-            .field("user", &self.user)
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
+prints_only!(UserRecord: id, username, permissions);
+prints_only!(TokenRecord: user, name);
+prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
+prints_only!(WholeUser: user, permissions);
 
 /// Somebody in the recycle bin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeletedRecord {
     /// The id it had.
@@ -245,7 +242,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 /// A user with all that is kept of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct WholeUser {
     pub(in crate::directory) user: User,
     /// The encoded hash.

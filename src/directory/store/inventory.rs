@@ -12,9 +12,10 @@ use super::{tokens, users};
 use crate::directory::error::Error;
 use crate::directory::import::record::{WholeGroup, WholeToken, WholeUser};
 use crate::directory::model::{Group, KeptDigest, Moment, Token, User};
+use crate::directory::secret::prints_only;
 
 /// Somebody in the recycle bin, with the text of what a restore needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct WholeDeleted {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) username: String,
@@ -23,6 +24,8 @@ pub(in crate::directory) struct WholeDeleted {
     pub(in crate::directory) deleted_by: String,
     pub(in crate::directory) remains: String,
 }
+
+prints_only!(WholeDeleted: id, username, deleted_at, deleted_by);
 
 /// A row's number beside a text of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

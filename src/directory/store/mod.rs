@@ -2,7 +2,7 @@
 //!
 //! Each file below names one noun and holds its statements, each once, for both databases. The rest is
 //! the seam: [`sql`] (a statement), [`row`] (a row), [`sqlite`] and [`postgres`] (who runs it), [`tx`]
-//! [`writer`] and [`snapshot`] (transactions), [`migrate`] and [`open`] (the schema and its database), [`tables`], [`rows`] and [`carry`] (all rows of all tables, for
+//! [`writer`] and [`snapshot`] (transactions), [`long_reads`] (their bounds), [`migrate`] and [`open`] (the schema and its database), [`tables`], [`rows`] and [`carry`] (all rows of all tables, for
 //! another database).
 //!
 //! Never in here: a rule about who may do what, or about what a value may be.

@@ -4,21 +4,33 @@
 //! the same text, with parameters `$1`, `$2`, ...; SQLite is given them by name, so their order is free.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use rusqlite::types::ToSqlOutput;
 use tokio_postgres::types::{IsNull, Type, private::BytesMut};
 
 use crate::directory::model::{GroupId, KeptDigest, Moment, PermissionId, TokenId, UserId};
 
-/// One parameter.
-#[derive(Clone, Debug, PartialEq)]
+/// One parameter. It does not print itself: among parameters are hashes of passwords and digests of tokens.
+#[derive(Clone, PartialEq)]
 pub(super) enum Value {
     Null,
     Bool(bool),
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Bool(value) => write!(f, "Bool({value})"),
+            Self::Int(value) => write!(f, "Int({value})"),
+            Self::Text(_) => f.write_str("Text(***)"),
+            Self::Bytes(_) => f.write_str("Bytes(***)"),
+        }
+    }
 }
 
 /// A name that only the database knows, quoted as the standard has it (ISO/IEC 9075, delimited identifier): the one

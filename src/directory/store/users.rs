@@ -9,6 +9,7 @@ use super::sql::{Sql, Value};
 use super::{Dialect, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{Moment, User, UserId, UserKey, fold};
+use crate::directory::secret::prints_only;
 use crate::directory::users::Whole;
 
 /// The columns of a [`User`], in the order [`FromRow`] reads them; `u` is the users table.
@@ -97,13 +98,15 @@ fn of_key(key: &UserKey, select: &'static str) -> Sql {
 }
 
 /// What a sign-in is held against.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct Credentials {
     pub(in crate::directory) id: UserId,
     /// The encoded hash.
     pub(in crate::directory) password: String,
     pub(in crate::directory) is_active: bool,
 }
+
+prints_only!(Credentials: id, is_active);
 
 impl FromRow for Credentials {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
