@@ -9,9 +9,10 @@ use super::sql::Sql;
 use super::tables::TABLES;
 use crate::directory::error::Error;
 use crate::directory::model::Moment;
+use crate::directory::secret::prints_only;
 
 /// A token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::directory) struct TokenRow {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) digest: Vec<u8>,
@@ -20,6 +21,8 @@ pub(in crate::directory) struct TokenRow {
     pub(in crate::directory) revoked_at: Option<i64>,
     pub(in crate::directory) expires_at: Option<i64>,
 }
+
+prints_only!(TokenRow: id, user_id, name, revoked_at, expires_at);
 
 impl FromRow for TokenRow {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
