@@ -148,12 +148,12 @@ mod tests {
                 for path in few.into_iter().chain(prompt).chain([all, written]) {
                     // Where the temporary table is there already, nothing new is seen.
                     if statement == PATH {
-                        assert_eq!(path.unwrap(), ["\"public\", pg_temp"]);
+                        assert_eq!(path.unwrap(), ["\"public\",pg_temp"]);
                     }
                 }
             }
             let path = store.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
-            assert_eq!(path, ["\"public\", pg_temp"]);
+            assert_eq!(path, ["\"public\",pg_temp"]);
             assert_eq!(store.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
             assert_eq!(store.prompt::<i64>(sql(COUNT)).await.unwrap(), [0]);
             assert_eq!(store.count(sql(COUNT)).await.unwrap(), 0);
