@@ -90,14 +90,18 @@ pub fn broken(
     broken
 }
 
-/// Whose a change is.
+/// Whose a change is. That a token ends which came of a sign-in is up to whoever signed in.
 fn owner(world: &World, change: &str) -> Option<i64> {
     let mut words = change.split(' ');
     let (table, id) = (words.next()?, words.next()?);
+    let ends = change.ends_with(" revoked_at") || change.ends_with(" expires_at");
     match table {
         "users" | "memberships" | "user_permissions" => id.parse().ok(),
         "tokens" if id == "new" => words.next()?.strip_prefix("of=")?.parse().ok(),
-        "tokens" => world.tokens.iter().find(|token| id == token.id.to_string()).map(|token| token.owner),
+        "tokens" => {
+            let token = world.tokens.iter().find(|token| id == token.id.to_string())?;
+            Some(token.came_of.filter(|_| ends).unwrap_or(token.owner))
+        }
         _ => None,
     }
 }
