@@ -34,6 +34,7 @@ const PARKED: &[(&str, &str)] = &[
         "users_me_password",
         r#"{"old_password": "an unlikely pass phrase", "new_password": "another unlikely phrase"}"#,
     ),
+    ("users_me_sign_out", ""),
     ("me_tokens_create", r#"{"name": "late"}"#),
     ("me_tokens_update", r#"{"name": "late"}"#),
     ("me_tokens_revoke", ""),
@@ -47,6 +48,7 @@ const PARKED: &[(&str, &str)] = &[
     ("users_bulk_destroy", r#"{"users": [{target}]}"#),
     ("users_deleted_restore", ""),
     ("users_deleted_purge", ""),
+    ("users_sign_out", ""),
     ("users_tokens_create", r#"{"name": "late"}"#),
     ("users_tokens_update", r#"{"name": "late"}"#),
     ("users_tokens_revoke", ""),
@@ -59,6 +61,9 @@ const PARKED: &[(&str, &str)] = &[
     ("groups_members_remove", r#"{"users": [{target}]}"#),
     ("auth_sign_out", r#"{"everywhere": true}"#),
 ];
+
+/// What takes nothing but an account.
+const OF_ANYBODY: [&str; 4] = ["auth_sign_out", "users_me_sign_out", "users_me_password", "me_tokens_revoke"];
 
 /// Done for nobody who has a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`.
 const NOT_BY_TOKEN: &[&str] = &["auth_password_sign_in"];
@@ -112,7 +117,7 @@ impl Event {
         let own = operation.contains("me_") || operation == "auth_sign_out";
         self == Nothing
             || (self == RightsTaken && own)
-            || (self == OwnerDemoted && operation == "auth_sign_out")
+            || (self == OwnerDemoted && OF_ANYBODY.contains(&operation))
     }
 
     fn statements(self, owners: &str, now: i64) -> String {

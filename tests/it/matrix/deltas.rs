@@ -39,9 +39,33 @@ fn rows(lines: Vec<&str>) -> BTreeMap<String, Row> {
     lines.into_iter().map(row).collect()
 }
 
-/// SQLite's booleans are numbers.
+/// SQLite's booleans are numbers, and PostgreSQL says of a digest that it is one.
 fn plain(name: &str, value: Value) -> Value {
-    if name.starts_with("is_") && value.is_number() { Value::Bool(value != 0) } else { value }
+    match &value {
+        Value::Number(number) if name.starts_with("is_") => Value::Bool(number.as_i64() != Some(0)),
+        Value::String(digest) if ["root", "digest"].contains(&name) => {
+            digest.trim_start_matches("\\x").to_lowercase().into()
+        }
+        _ => value,
+    }
+}
+
+/// The sign-in that a token came of: none, itself, or one with this digest.
+fn root(row: &Row) -> &str {
+    match (row["root"].as_str(), row["digest"].as_str()) {
+        (None | Some(""), _) => "none",
+        (root, digest) if root == digest => "itself",
+        (Some(root), _) => root,
+    }
+}
+
+/// Of every token the sign-in that it came of; of a sign-in its own digest.
+pub fn roots(all: &str) -> BTreeMap<i64, String> {
+    let tokens = rows(all.lines().filter(|line| line.starts_with("tokens ")).collect());
+    let of = |row: &Row| {
+        if root(row) == "itself" { row["digest"].as_str().unwrap() } else { root(row) }.to_owned()
+    };
+    tokens.values().map(|row| (row["id"].as_i64().unwrap(), of(row))).collect()
 }
 
 /// A row's table and key.
@@ -127,8 +151,12 @@ fn added(name: &str, row: &Row, last: i64, added_group: &dyn Fn(i64) -> bool, to
                 row["expires_at"].as_i64().map(|micros| Moment::from_micros(micros).unwrap().to_string());
             let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
             told.insert(format!(
-                "tokens new of={} kind={} name={} end={end}",
-                row["user_id"], row["kind"], row["name"]
+                "tokens new of={} kind={} name={} end={end} made_by={} root={}",
+                row["user_id"],
+                row["kind"],
+                row["name"],
+                row["made_by"],
+                root(row)
             ));
         }
         _ => drop(told.insert(format!("{name} new"))),

@@ -77,29 +77,38 @@ pub fn broken(
             broken.push("the actor has gained".to_owned());
         }
     }
-    for (id, was) in before {
-        let stronger = !was.codes.is_subset(&actor.rights) && !is_self(actor, *id);
-        for change in happened.iter().filter(|change| owner(world, change) == Some(*id)) {
-            if was.admin {
-                broken.push(format!("an admin was touched: {change}"));
-            } else if stronger && is_power(change) {
-                broken.push(format!("somebody stronger was acted on: {change}"));
-            }
+    let stronger = |id: &i64| {
+        let was = before.get(id).cloned().unwrap_or_default();
+        was.admin || (!was.codes.is_subset(&actor.rights) && !is_self(actor, *id))
+    };
+    for change in happened {
+        let owners = owners(world, change);
+        if owners.is_empty() {
+            continue;
+        }
+        if owners.iter().all(|id| before.get(id).is_some_and(|was| was.admin)) {
+            broken.push(format!("an admin was touched: {change}"));
+        } else if is_power(change) && owners.iter().all(stronger) {
+            broken.push(format!("somebody stronger was acted on: {change}"));
         }
     }
     broken
 }
 
-/// Whose a change is.
-fn owner(world: &World, change: &str) -> Option<i64> {
-    let mut words = change.split(' ');
-    let (table, id) = (words.next()?, words.next()?);
-    match table {
-        "users" | "memberships" | "user_permissions" => id.parse().ok(),
-        "tokens" if id == "new" => words.next()?.strip_prefix("of=")?.parse().ok(),
-        "tokens" => world.tokens.iter().find(|token| id == token.id.to_string()).map(|token| token.owner),
+/// Whose a change is. The end of a token that came of a sign-in is up to its owner and to whoever signed in.
+fn owners(world: &World, change: &str) -> Vec<i64> {
+    let words: Vec<_> = change.split(' ').collect();
+    let ends = ["revoked_at", "expires_at"].contains(words.last().unwrap());
+    let found = match words[..] {
+        ["users" | "memberships" | "user_permissions", id, ..] => id.parse().ok(),
+        ["tokens", "new", of, ..] => of.strip_prefix("of=").and_then(|id| id.parse().ok()),
+        ["tokens", id, ..] => {
+            let token = world.tokens.iter().find(|token| id == token.id.to_string()).unwrap();
+            return token.came_of.filter(|_| ends).into_iter().chain([token.owner]).collect();
+        }
         _ => None,
-    }
+    };
+    found.into_iter().collect()
 }
 
 /// Whether a change decides who somebody is, whether they are there, or by what they are known. A membership is its

@@ -47,24 +47,27 @@ pub enum What {
     RotateToken,
     SignIn,
     SignOut,
+    /// Of oneself or somebody else, everywhere.
+    SignOutUser,
 }
 
 use Need::{Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup, CreateUser,
     DeleteGroup, DeleteUser, IssueToken, PurgeUser, Read, RemoveMembers, RestoreUser, RevokeToken,
-    RotateToken, SignIn, SignOut,
+    RotateToken, SignIn, SignOut, SignOutUser,
 };
 
 /// Each operation by its id in the document.
 pub const RULES: &[(&str, Need, What)] = &[
     ("users_me_retrieve", Staff, Read),
     ("users_me_update", Staff, ChangeMe),
-    ("users_me_password", Staff, ChangeMyPassword),
-    ("me_tokens_list", Staff, Read),
+    ("users_me_password", Need::Token, ChangeMyPassword),
+    ("users_me_sign_out", Need::Token, SignOutUser),
+    ("me_tokens_list", Need::Token, Read),
     ("me_tokens_create", Staff, IssueToken),
     ("me_tokens_update", Staff, ChangeToken),
-    ("me_tokens_revoke", Staff, RevokeToken),
+    ("me_tokens_revoke", Need::Token, RevokeToken),
     ("me_tokens_rotate", Staff, RotateToken),
     ("users_list", Code(1222), Read),
     ("users_create", Code(1221), CreateUser),
@@ -78,6 +81,7 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("users_deleted_list", Code(1224), Read),
     ("users_deleted_restore", Code(1224), RestoreUser),
     ("users_deleted_purge", Code(1224), PurgeUser),
+    ("users_sign_out", Code(1234), SignOutUser),
     ("users_tokens_list", Code(1232), Read),
     ("users_tokens_create", Code(1231), IssueToken),
     ("users_tokens_update", Code(1233), ChangeToken),
@@ -187,6 +191,7 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         ChangeToken | RevokeToken | RotateToken => touch_token(world, actor, operation, what, target, body),
         SignIn => sign_in(world, body),
         SignOut => Ok(sign_out(world, actor, body)),
+        SignOutUser => sign_out_user(world, actor, operation, target),
     });
     match judged {
         Ok(changes) => Done(changes.into_iter().collect()),
@@ -335,6 +340,10 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         demand(holds(actor, &world.rights(&own, &groups)))?;
     }
     demand(groups == user.groups || holds(actor, &Codes::from([1203])))?;
+    let signs_out = body.get("sign_out") == Some(&Value::Bool(true));
+    if signs_out && !is_self(actor, user.id) {
+        demand(holds(actor, &Codes::from([1234])) && holds(actor, &world.rights_of(user)))?;
+    }
     keep_last_admin(world, user, body)?;
     match is_self(actor, user.id) {
         true if names(&["password", "old_password"]) => prove(body.get("old_password"))?,
@@ -345,6 +354,9 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     keep_reserved(world, actor, body).map_err(|fault| in_bulk(operation, fault))?;
     let mut changes = written(user, body);
     changes.extend(bystander(world, operation));
+    if signs_out {
+        changes.extend(signed_out(world, user.id));
+    }
     Ok(changes)
 }
 
@@ -408,6 +420,7 @@ fn gone(world: &World, id: i64, kept: bool) -> Vec<String> {
     changes.extend(user.own.iter().map(|code| format!("user_permissions {id} {} -", permission(*code))));
     let tokens = world.tokens.iter().filter(|token| token.owner == id);
     changes.extend(tokens.map(|token| format!("tokens {} gone", token.id)));
+    changes.extend(revoked(world, |token| token.came_of == Some(id) && token.owner != id));
     changes.extend(kept.then(|| format!("deleted_users {id} new")));
     changes
 }
@@ -450,10 +463,7 @@ fn change_my_password(world: &World, actor: &Actor, body: &Body) -> Judged {
     let (id, token) = (actor.person.as_ref().unwrap().id, actor.token.as_ref().unwrap().id);
     let mut changes = vec![format!("users {id} password"), format!("users {id} updated_at")];
     if body.get("sign_out_others") == Some(&Value::Bool(true)) {
-        let others = |other: &&Token| other.owner == id && other.kind == "sign_in" && other.id != token;
-        changes.extend(
-            world.tokens.iter().filter(others).map(|other| format!("tokens {} revoked_at", other.id)),
-        );
+        changes.extend(revoked(world, |other| other.came_of == Some(id) && other.id != token));
     }
     Ok(changes)
 }
@@ -471,6 +481,10 @@ fn create_group(actor: &Actor, body: &Body) -> Judged {
 fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> Judged {
     let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
     let held = body.get("permissions").map_or_else(|| group.codes.clone(), codes);
+    if body.contains_key("permissions") {
+        // Whoever belongs to it would change their own rights.
+        demand(is_admin(actor) || !actor.person.as_ref().unwrap().groups.contains(&group.id))?;
+    }
     if body.contains_key("name") || body.contains_key("permissions") {
         demand(holds(actor, &group.codes))?;
         demand(holds(actor, &held))?;
@@ -559,16 +573,38 @@ fn end(actor: &Actor, asked: Option<&Value>, unasked: bool) -> Result<Option<Str
     }
 }
 
-fn issued(owner: i64, kind: &str, name: &str, end: Option<String>) -> Vec<String> {
+fn issued(owner: i64, kind: &str, name: &str, end: Option<String>, from: (&str, &str)) -> Vec<String> {
     let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
-    vec![format!("tokens new of={owner} kind={kind:?} name={name:?} end={end}")]
+    let (maker, root) = from;
+    vec![format!("tokens new of={owner} kind={kind:?} name={name:?} end={end} made_by={maker:?} root={root}")]
+}
+
+/// The ends of those tokens that have not ended.
+fn revoked(world: &World, which: impl Fn(&Token) -> bool) -> Vec<String> {
+    let ends = world.tokens.iter().filter(|token| !token.revoked && which(token));
+    ends.map(|token| format!("tokens {} revoked_at", token.id)).collect()
+}
+
+/// All tokens of somebody, and all that came of their sign-ins, whosever they are.
+fn signed_out(world: &World, user: i64) -> Vec<String> {
+    revoked(world, |token| token.owner == user || token.came_of == Some(user))
+}
+
+fn sign_out_user(world: &World, actor: &Actor, operation: &Operation, target: &Target) -> Judged {
+    if operation.path.contains("/me/") {
+        return Ok(signed_out(world, actor.person.as_ref().unwrap().id));
+    }
+    let user = existing(world, operation, target)?;
+    may_act_as(world, actor, user)?;
+    Ok(signed_out(world, user.id))
 }
 
 fn issue_token(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Judged {
     let owner = owner(world, actor, operation, target)?;
     may_act_as(world, actor, owner)?;
     let end = end(actor, body.get("expires_at"), true)?;
-    Ok(issued(owner.id, "api", body["name"].as_str().unwrap(), end))
+    let root = &actor.token.as_ref().unwrap().root;
+    Ok(issued(owner.id, "api", body["name"].as_str().unwrap(), end, ("token", root)))
 }
 
 fn touch_token(
@@ -585,15 +621,26 @@ fn touch_token(
     may_act_as(world, actor, owner)?;
     let id = token.id;
     if what == RevokeToken {
-        return Ok(if token.revoked { vec![] } else { vec![format!("tokens {id} revoked_at")] });
+        let ends_with = |other: &Token| token.kind == "sign_in" && other.came_of == token.came_of;
+        return Ok(match token.revoked {
+            true => vec![],
+            false => revoked(world, |other| other.id == id || ends_with(other)),
+        });
     }
     if token.revoked {
         return Err(Invalid("non_field_errors"));
     }
     let lasts = token.ends.then(|| Value::from(END));
     if what == RotateToken {
+        let mine = actor.token.as_ref().unwrap();
+        // A sign-in is replaced by whoever signed in, and by nothing that came of another one.
+        let of_another = mine.came_of.is_some() && token.came_of.is_some() && mine.came_of != token.came_of;
+        if of_another || (token.kind == "sign_in" && !is_self(actor, owner.id)) {
+            return Err(Invalid("non_field_errors"));
+        }
         let end = end(actor, Some(&lasts.unwrap_or_default()), false)?;
-        let mut changes = issued(owner.id, "api", &token.name, end);
+        let root = if token.came_of.is_some() { &token.root } else { &mine.root };
+        let mut changes = issued(owner.id, token.kind, &token.name, end, ("token", root));
         changes.push(match body.get("overlap_seconds").and_then(Value::as_i64) {
             Some(1..) => format!("tokens {id} expires_at"),
             _ => format!("tokens {id} revoked_at"),
@@ -603,9 +650,17 @@ fn touch_token(
     let mut changes = Vec::new();
     changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
     if let Some(asked) = body.get("expires_at") {
-        end(actor, Some(asked), false)?;
+        let end = end(actor, Some(asked), false)?;
+        // What came of a sign-in has an end, its sign-in's at the latest.
+        if token.came_of.is_some() && end.as_ref().is_none_or(|end| end.as_str() > END) {
+            return Err(Invalid("expires_at"));
+        }
         let differs = *asked != lasts.unwrap_or_default();
         changes.extend(differs.then(|| format!("tokens {id} expires_at")));
+        if token.kind == "sign_in" && differs {
+            let below = world.tokens.iter().filter(|other| other.came_of == token.came_of && other.id != id);
+            changes.extend(below.map(|other| format!("tokens {} expires_at", other.id)));
+        }
     }
     Ok(changes)
 }
@@ -615,7 +670,8 @@ fn sign_in(world: &World, body: &Body) -> Judged {
     let known = world.people.values().find(|person| username(person) == name);
     let known = known.filter(|person| !person.inactive && !person.binned && body["password"] == PASSWORD);
     let id = known.ok_or(Invalid("non_field_errors"))?.id;
-    let mut changes = issued(id, "sign_in", "sign-in", Some("2025-09-02T00:00:00.000000Z".to_owned()));
+    let end = Some("2025-09-02T00:00:00.000000Z".to_owned());
+    let mut changes = issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"));
     changes.push(format!("users {id} last_login"));
     Ok(changes)
 }
@@ -623,8 +679,6 @@ fn sign_in(world: &World, body: &Body) -> Judged {
 fn sign_out(world: &World, actor: &Actor, body: &Body) -> Vec<String> {
     let mine = actor.token.as_ref().unwrap();
     let everywhere = body.get("everywhere") == Some(&Value::Bool(true));
-    let ends = |token: &&Token| {
-        token.id == mine.id || (everywhere && token.owner == mine.owner && token.kind == "sign_in")
-    };
-    world.tokens.iter().filter(ends).map(|token| format!("tokens {} revoked_at", token.id)).collect()
+    let sign_in = mine.kind == "sign_in" || everywhere;
+    revoked(world, |token| token.id == mine.id || (sign_in && token.came_of == Some(mine.owner)))
 }

@@ -9,6 +9,8 @@ use wardroom::directory::password::Password;
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Rows, Site};
 
+use super::deltas::roots;
+
 pub type Codes = BTreeSet<i64>;
 
 /// Every permission's code, in the order of their ids.
@@ -18,6 +20,10 @@ pub const CODES: [i64; 14] =
 pub const RARE: i64 = 1242;
 /// The password of everybody.
 pub const PASSWORD: &str = "an unlikely pass phrase";
+/// The same as it is kept of most: it costs next to nothing to check.
+const CHEAP: &str = "pbkdf2_sha256$1$matrix$5Du04eXhGVvaIoZChPXpdo1rnPUcr4ErcqeDGqHQQZE=";
+/// Who signs in, and has the password as it is kept now: a sign-in replaces a cheaper one.
+const SIGN_IN: [&str; 2] = ["other plain", "admin"];
 /// Where ids begin, so that they are nobody else's.
 const FIRST: i64 = 1000;
 /// Their place in the list, added to this, is a group's id.
@@ -53,6 +59,10 @@ pub struct Token {
     pub key: String,
     pub ends: bool,
     pub revoked: bool,
+    /// Whose sign-in it is or came of.
+    pub came_of: Option<i64>,
+    /// What the database keeps of that, as `deltas` tells it.
+    pub root: String,
 }
 
 /// Somebody's token as it is used: who acts.
@@ -86,8 +96,20 @@ fn all_but(missing: &[i64]) -> Codes {
     CODES.into_iter().filter(|code| !missing.contains(code)).collect()
 }
 
-/// The moment at which tokens that end do.
+/// The moment at which tokens that end do: no sign-in made at `MADE` lasts longer.
 pub const END: &str = "2025-09-01T20:00:00.000000Z";
+const MADE: &str = "2025-09-01T08:00:00Z";
+
+/// Who has a token that came of a sign-in, and of whose.
+const OF_SIGN_INS: [(&str, &str); 7] = [
+    ("plain", "plain"),
+    ("staff with all", "staff with all"),
+    ("admin", "admin"),
+    ("other plain", "other plain"),
+    ("weak staff", "staff with all"),
+    ("strong", "other plain"),
+    ("other admin", "admin"),
+];
 
 impl World {
     /// Everybody as they shall be; nothing is written yet.
@@ -183,17 +205,24 @@ impl World {
 
     /// Everybody has one that was issued and one that a sign-in made; some have more.
     fn add_tokens(&mut self) {
+        let mut tokens = Vec::new();
+        let mut add = |owner: i64, kind: &'static str, came_of: Option<i64>, revoked: bool| {
+            let number = tokens.len() + 0xabc_0000;
+            let (name, key) = (format!("matrix {number}"), format!("{number:040x}"));
+            let (ends, root) = (came_of.is_some(), "none".to_owned());
+            tokens.push(Token { id: 0, owner, name, kind, key, ends, revoked, came_of, root });
+        };
         for person in self.people.values() {
-            let mut kinds = vec![("api", false, false), ("sign_in", true, false)];
+            add(person.id, "api", None, false);
+            add(person.id, "sign_in", Some(person.id), false);
             if ["staff with all", "admin", "other plain", "strong"].contains(&person.name.as_str()) {
-                kinds.push(("api", false, true));
-            }
-            for (kind, ends, revoked) in kinds {
-                let number = self.tokens.len() + 0xabc_0000;
-                let (name, key) = (format!("matrix {number}"), format!("{number:040x}"));
-                self.tokens.push(Token { id: 0, owner: person.id, name, kind, key, ends, revoked });
+                add(person.id, "api", None, true);
             }
         }
+        for (owner, sign_in) in OF_SIGN_INS {
+            add(self.person(owner).id, "api", Some(self.person(sign_in).id), false);
+        }
+        self.tokens = tokens;
     }
 
     /// Writes everybody into a site's database.
@@ -201,21 +230,23 @@ impl World {
         let known = rows.texts("SELECT CAST(code AS TEXT) FROM permissions ORDER BY id").await;
         assert_eq!(known, CODES.map(|code| code.to_string()), "a permission that no role here has");
         let users =
-            self.people.values().map(|person| ImportedUser { user: user(person), password: "!".into() });
+            self.people.values().map(|person| ImportedUser { user: user(person), password: CHEAP.into() });
         let groups = self.groups.values().map(|group| imported_group(group.id, &group.name));
         let tokens = self.tokens.iter().map(|token| ImportedToken {
             user_id: token.owner.try_into().unwrap(),
             name: token.name.clone(),
             key: TokenKey::imported(token.key.clone()),
-            created_at: moment("2025-08-01T00:00:00Z"),
+            created_at: moment(MADE),
             expires_at: token.ends.then(|| moment(END)),
         });
         let records = Records { groups: groups.collect(), users: users.collect(), tokens: tokens.collect() };
         site.directory().import(&operator(), records).await.unwrap();
-        let one = self.person("other plain").id;
         let key = |id: i64| UserKey::Id(id.try_into().unwrap());
-        site.directory().set_password(&operator(), &key(one), Password::new(PASSWORD.into())).await.unwrap();
-        rows.run(&self.rest(one)).await;
+        for name in SIGN_IN {
+            let password = Password::new(PASSWORD.into());
+            site.directory().set_password(&operator(), &key(self.person(name).id), password).await.unwrap();
+        }
+        rows.run(&self.rest()).await;
         for binned in self.people.values().filter(|person| person.binned) {
             site.directory().delete_user(&operator(), &key(binned.id)).await.unwrap();
         }
@@ -225,12 +256,16 @@ impl World {
             let (id, name) = line.split_once(' ').unwrap();
             self.tokens.iter_mut().find(|token| token.name == name).unwrap().id = id.parse().unwrap();
         }
+        let roots = roots(&rows.all().await);
+        for token in &mut self.tokens {
+            token.root = roots[&token.id].clone();
+        }
         self.last = *self.people.keys().max().unwrap();
         rows.keep().await;
     }
 
     /// What an import does not bring.
-    fn rest(&self, password_of: i64) -> String {
+    fn rest(&self) -> String {
         let mut steps = Vec::new();
         for (table, column, id, codes) in
             self.people.values().map(|person| ("user_permissions", "user_id", person.id, &person.own)).chain(
@@ -244,15 +279,23 @@ impl World {
                 ));
             }
         }
-        steps.push(format!(
-            "UPDATE users SET updated_at = created_at, password = (SELECT password FROM users WHERE id = {password_of}) \
-             WHERE id >= {FIRST}"
-        ));
+        steps.push(format!("UPDATE users SET updated_at = created_at WHERE id >= {FIRST}"));
         for token in &self.tokens {
             let revoked = if token.revoked { "created_at" } else { "NULL" };
             steps.push(format!(
                 "UPDATE tokens SET kind = '{}', revoked_at = {revoked} WHERE name = '{}'",
                 token.kind, token.name
+            ));
+        }
+        for token in &self.tokens {
+            let Some(sign_in) = token.came_of.and_then(|user| self.token(user, "sign_in", false)) else {
+                continue;
+            };
+            let maker = if token.kind == "sign_in" { "sign_in" } else { "token" };
+            steps.push(format!(
+                "UPDATE tokens SET made_by = '{maker}', root = (SELECT s.digest FROM tokens s WHERE s.name = '{}') \
+                 WHERE name = '{}'",
+                sign_in.name, token.name
             ));
         }
         steps.join("; ")
@@ -281,18 +324,24 @@ impl World {
         self.rights(&person.own, &person.groups)
     }
 
-    /// A token of somebody's, by its kind and whether it is revoked.
+    /// A token of somebody's, by its kind and whether it is revoked; `of sign_in` is one that came of a sign-in.
     pub fn token(&self, owner: i64, kind: &str, revoked: bool) -> Option<&Token> {
-        self.tokens
-            .iter()
-            .find(|token| token.owner == owner && token.kind == kind && token.revoked == revoked)
+        let is = |token: &&Token| match (token.kind, token.came_of) {
+            ("api", Some(_)) => kind == "of sign_in",
+            (is, _) => kind == is,
+        };
+        self.tokens.iter().filter(is).find(|token| token.owner == owner && token.revoked == revoked)
     }
 
     /// Somebody with one of their tokens.
     pub fn actor(&self, name: &str, kind: &str) -> Actor {
         let person = self.person(name).clone();
         let token = self.token(person.id, kind, false).cloned();
-        let label = if kind == "api" { name.to_owned() } else { format!("{name}, signed in") };
+        let label = match kind {
+            "api" => name.to_owned(),
+            "sign_in" => format!("{name}, signed in"),
+            _ => format!("{name}, by a token of a sign-in"),
+        };
         Actor { name: label, rights: self.rights_of(&person), person: Some(person), token }
     }
 
