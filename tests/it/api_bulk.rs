@@ -39,7 +39,8 @@ both! {
 both! {
     async fn what_is_wrong_is_told_by_place_and_nothing_is_done(backend: Backend) {
         let site = Site::start(backend).await;
-        let before = (count(&site).await, site.database.number("SELECT count(*) FROM audit_events").await);
+        // That a value is taken is noted for the person who asked.
+        let before = (count(&site).await, site.database.number("SELECT count(*) FROM audit_events WHERE action <> 'value.taken'").await);
         let taken = "user with this username already exists.";
         let required = "This field is required.";
         let password = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
@@ -65,7 +66,7 @@ both! {
             let answer = send(&site, method, &body).await;
             assert_eq!((answer.status, answer.json()), (400, expected), "{method} {answer}");
         }
-        assert_eq!((count(&site).await, site.database.number("SELECT count(*) FROM audit_events").await), before);
+        assert_eq!((count(&site).await, site.database.number("SELECT count(*) FROM audit_events WHERE action <> 'value.taken'").await), before);
     }
 }
 
