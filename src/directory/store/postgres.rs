@@ -124,7 +124,7 @@ mod tests {
 
     /// Every connection of every pool, old and new ones, and whatever temporary tables it has.
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_connection_sees_our_schema_alone() {
+    async fn finding_low_every_connection_sees_our_schema_alone() {
         const PATH: &str = "SELECT CAST(current_setting('search_path') AS TEXT)";
         const TEMPORARY: &str = "CREATE TEMP TABLE users AS SELECT 7 AS id";
         const COUNT: &str = "SELECT count(*) FROM users";
@@ -148,12 +148,12 @@ mod tests {
                 for path in few.into_iter().chain(prompt).chain([all, written]) {
                     // Where the temporary table is there already, nothing new is seen.
                     if statement == PATH {
-                        assert_eq!(path.unwrap(), ["\"public\", pg_temp"]);
+                        assert_eq!(path.unwrap(), ["\"public\",pg_temp"]);
                     }
                 }
             }
             let path = store.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
-            assert_eq!(path, ["\"public\", pg_temp"]);
+            assert_eq!(path, ["\"public\",pg_temp"]);
             assert_eq!(store.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
             assert_eq!(store.prompt::<i64>(sql(COUNT)).await.unwrap(), [0]);
             assert_eq!(store.count(sql(COUNT)).await.unwrap(), 0);

@@ -400,7 +400,7 @@ impl TokenItem {
 }
 
 /// A token just issued, with its key: shown this once.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct IssuedToken {
     /// The key, to be sent as `Authorization: Token <key>`.
     pub key: String,
