@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_or_a_credential_holds_the_url_and_nobody_is_shown_it() {
+    fn finding_low_a_file_or_a_credential_holds_the_url_and_nobody_is_shown_it() {
         let place = tempfile::tempdir().unwrap();
         let path = file(place.path(), &format!("{SECRET}\n"), 0o640);
         for loaded in [load(&[(FILE, &path)], None), load(&[], Some(place.path()))] {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn two_urls_are_one_too_many() {
+    fn finding_low_two_urls_are_one_too_many() {
         let place = tempfile::tempdir().unwrap();
         let path = file(place.path(), SECRET, 0o600);
         let error = load(&[(FILE, &path), (URL, SECRET)], None).unwrap_err().to_string();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_open_missing_or_wrong_is_refused_without_its_text() {
+    fn finding_low_a_file_that_is_open_missing_or_wrong_is_refused_without_its_text() {
         let place = tempfile::tempdir().unwrap();
         for mode in [0o604, 0o602, 0o601, 0o644] {
             let path = file(place.path(), SECRET, mode);

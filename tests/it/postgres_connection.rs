@@ -134,7 +134,7 @@ async fn names(directory: &Directory) -> Vec<String> {
 /// Whoever may make a schema could answer in our tables' place: with `users` alone before a start, or with all of them
 /// after it.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_schema_answers_nothing() {
+async fn finding_low_another_schema_answers_nothing() {
     let database = Database::new(Backend::Postgres).await;
     let clock = Clock::system().unwrap();
     let key = person(&database.open(&clock).await, "ann", |_| {}).await.key;
@@ -177,7 +177,7 @@ async fn another_schema_answers_nothing() {
 
 /// A directory in a schema with a name that needs quotes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_may_have_any_name() {
+async fn finding_low_a_schema_may_have_any_name() {
     let database = Database::empty(Backend::Postgres).await;
     database.sql(r#"CREATE SCHEMA "a b\c""d"; CREATE EXTENSION pg_trgm"#).await;
     let role = database.texts("SELECT CAST(current_user AS TEXT)").await.remove(0);

@@ -157,7 +157,7 @@ both! {
 
 /// What is named one by one is logged, secrets and all: whoever asks for it knows.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crate_is_logged_in_detail_only_when_it_is_named() {
+async fn finding_14_a_crate_is_logged_in_detail_only_when_it_is_named() {
     let database = Database::new(Backend::Postgres).await;
     for (level, driver) in [
         ("trace", false),
@@ -182,7 +182,7 @@ async fn a_crate_is_logged_in_detail_only_when_it_is_named() {
 
 both! {
     /// What commands print: settings, checks, lists, and errors.
-    async fn no_secret_is_printed_by_a_command(backend: Backend) {
+    async fn finding_14_no_secret_is_printed_by_a_command(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
         person(&directory, "admin", |draft| draft.is_admin = Some(true)).await;

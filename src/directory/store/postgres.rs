@@ -124,7 +124,7 @@ mod tests {
 
     /// Every connection of every pool, old and new ones, and whatever temporary tables it has.
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_connection_sees_our_schema_alone() {
+    async fn finding_low_every_connection_sees_our_schema_alone() {
         const PATH: &str = "SELECT CAST(current_setting('search_path') AS TEXT)";
         const TEMPORARY: &str = "CREATE TEMP TABLE users AS SELECT 7 AS id";
         const COUNT: &str = "SELECT count(*) FROM users";

@@ -525,7 +525,7 @@ async fn a_client_that_only_closed_its_sending_side_gets_its_answer() {
 
 /// What is read for a client that is gone is not read on: its future is dropped. What writes goes on.
 #[tokio::test]
-async fn a_read_ends_with_its_client_and_a_write_does_not() {
+async fn finding_13_a_read_ends_with_its_client_and_a_write_does_not() {
     let server = start(limits()).await;
     for (request, ends) in [
         ("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n", true),

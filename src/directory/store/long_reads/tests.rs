@@ -43,7 +43,7 @@ fn patient(settings: Settings) -> Settings {
 
 /// A read that nobody waits for any more ends, in the database too, and only then is its place free.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_read_ends() {
+async fn finding_13_an_abandoned_read_ends() {
     on_both(async |settings| {
         let store = Store::open(&patient(settings)).await.unwrap();
         let dialect = store.dialect();
@@ -73,7 +73,7 @@ async fn an_abandoned_read_ends() {
 
 /// A read that takes too long ends like one that nobody waits for.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_takes_too_long_ends() {
+async fn finding_13_a_read_that_takes_too_long_ends() {
     on_both(async |settings| {
         let settings = Settings { connections: 2, patience: Duration::from_millis(500), ..settings };
         let store = Store::open(&settings).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_read_that_takes_too_long_ends() {
 
 /// Who finds no place is refused after a while and has cost no statement; look-ups need no place.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_reads_run_than_there_are_places() {
+async fn finding_13_no_more_reads_run_than_there_are_places() {
     on_both(async |settings| {
         // The longest a place may be waited for, by a store that shares nothing with those that are waited for but them.
         let store = Store::open(&patient(settings)).await.unwrap();
@@ -123,7 +123,7 @@ async fn no_more_reads_run_than_there_are_places() {
 
 /// A snapshot ends with its caller: in the middle of a statement, and between two.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_snapshot_ends() {
+async fn finding_13_an_abandoned_snapshot_ends() {
     on_both(async |settings| {
         let store = Store::open(&patient(settings)).await.unwrap();
         let dialect = store.dialect();
@@ -168,7 +168,7 @@ async fn an_abandoned_snapshot_ends() {
 
 /// A look-up whose caller goes away leaves nothing behind that the next one on its connection would wait for.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abandoned_look_up_holds_nobody_up() {
+async fn finding_13_an_abandoned_look_up_holds_nobody_up() {
     on_both(async |settings| {
         let store = Store::open(&patient(settings)).await.unwrap();
         if store.dialect() == Dialect::Sqlite {
