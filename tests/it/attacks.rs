@@ -33,6 +33,10 @@ fn attackers() -> u64 {
     attackers
 }
 
+/// Each attack takes thousands of sockets, and the system's memory for sockets is one: two attacks at the same time
+/// would have it reset each other's connections.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 struct Target {
     process: Process,
     address: SocketAddr,
@@ -101,6 +105,7 @@ impl Target {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_03_slow_readers_cost_little_memory() {
+    let _alone = ALONE.lock().await;
     let (_database, target) = Target::start(Backend::Sqlite).await;
     let bundle = Request::new(target.address, "GET", "/api/docs/swagger-ui-bundle.js").send().await;
     assert!(bundle.body.len() > 1 << 20, "it is too small for this test");
@@ -125,6 +130,7 @@ async fn finding_03_slow_readers_cost_little_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_03_bodies_of_strangers_that_never_end_cost_little_memory() {
+    let _alone = ALONE.lock().await;
     let (_database, target) = Target::start(Backend::Sqlite).await;
     let head =
         "POST /api/users/auth/pwd/signin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
@@ -157,6 +163,7 @@ async fn finding_03_bodies_of_strangers_that_never_end_cost_little_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_03_bodies_of_people_that_never_end_are_bounded_together() {
+    let _alone = ALONE.lock().await;
     let (_database, target) = Target::start(Backend::Sqlite).await;
     let head = format!(
         "PATCH /api/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token {}\r\nContent-Type: application/json\r\n",
