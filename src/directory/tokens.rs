@@ -147,8 +147,8 @@ impl Directory {
     }
 
     /// Replaces a token's key: a new token with the old one's name, kind and end; the old one is revoked, or goes
-    /// on for `overlap` so that its users can change over. What came of a sign-in can only be rotated by its owner, and
-    /// by no other sign-in.
+    /// on for `overlap` so that its users can change over. A sign-in itself can only be rotated by its owner, and what
+    /// came of it by no other sign-in.
     pub async fn rotate_token(
         &self,
         actor: &Actor,

@@ -196,8 +196,8 @@ impl Trial {
 
     async fn last_event(&self) -> i64 {
         // A refusal is noted at leisure, after its answer.
-        let last = "SELECT CAST(id AS TEXT) FROM audit_events WHERE action NOT IN ('request.refused', 'token.refused') \
-                    ORDER BY id DESC LIMIT 1";
+        let last = "SELECT CAST(e.id AS TEXT) FROM audit_events e \
+                    WHERE e.action NOT IN ('request.refused', 'token.refused') ORDER BY e.id DESC LIMIT 1";
         self.rows.texts(last).await[0].parse().unwrap()
     }
 
