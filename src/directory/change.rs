@@ -51,7 +51,7 @@ impl<'t, 'l> Change<'t, 'l> {
         let who = match &actor.who {
             Who::Person(seen) => {
                 let found = tx.first::<Present>(&identities::present(seen))?;
-                Who::Person(Arc::new(active(found, seen, now)?))
+                Who::Person(active(found, seen, now)?)
             }
             Who::Operator(_) | Who::Anonymous => actor.who.clone(),
         };
@@ -110,13 +110,17 @@ impl Directory {
         let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
         let found: Option<Present> = self.store.first(identities::present(seen)).await?;
         let identity = active(found, seen, self.clock.now())?;
-        Ok(Actor { who: Who::Person(Arc::new(identity)), origin: actor.origin.clone() })
+        Ok(Actor { who: Who::Person(identity), origin: actor.origin.clone() })
     }
 }
 
 /// The identity as it is now, if its token is active and its owner is.
-fn active(found: Option<Present>, seen: &Identity, now: Moment) -> Result<Identity, Error> {
-    let identity = found.ok_or(Error::TokenEnded)?.of(seen);
+fn active(found: Option<Present>, seen: &Arc<Identity>, now: Moment) -> Result<Arc<Identity>, Error> {
+    let present = found.ok_or(Error::TokenEnded)?;
+    let identity = match present.is_still(seen) {
+        true => Arc::clone(seen),
+        false => Arc::new(present.of(seen)),
+    };
     match identity.token.state(now) {
         TokenState::Active if identity.user.is_active => Ok(identity),
         TokenState::Active => Err(Error::OwnerInactive),

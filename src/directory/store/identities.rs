@@ -78,6 +78,16 @@ pub(in crate::directory) fn present(seen: &Identity) -> Sql {
 }
 
 impl Present {
+    /// Whether nothing has changed. Of an admin neither groups nor rights are asked.
+    pub(in crate::directory) fn is_still(&self, seen: &Identity) -> bool {
+        let (token, user) = (&seen.token, &seen.user);
+        let ends = (self.expires_at, self.revoked_at) == (token.expires_at, token.revoked_at);
+        let flags = (self.is_active, self.is_staff, self.is_admin);
+        ends && flags == (user.is_active, user.is_staff, user.is_admin)
+            && self.username == user.username
+            && (self.is_admin || (self.groups == user.groups && self.rights == seen.rights))
+    }
+
     /// The identity as it is now.
     pub(in crate::directory) fn of(self, seen: &Identity) -> Identity {
         let token = Token { expires_at: self.expires_at, revoked_at: self.revoked_at, ..seen.token.clone() };
