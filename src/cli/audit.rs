@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::context::{open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS, Recorded, Verification};
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// The commands about the audit trail.
 #[derive(Subcommand)]
@@ -48,10 +48,10 @@ pub(super) struct List {
     address: Option<String>,
     /// Only from this time on (RFC 3339).
     #[arg(long, value_name = "TIME")]
-    from: Option<Moment>,
+    from: Option<Timestamp>,
     /// Only before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
-    to: Option<Moment>,
+    to: Option<Timestamp>,
 }
 
 #[derive(Args)]
@@ -61,10 +61,10 @@ pub(super) struct Export {
     after: i64,
     /// Only from this time on (RFC 3339).
     #[arg(long, value_name = "TIME")]
-    from: Option<Moment>,
+    from: Option<Timestamp>,
     /// Only before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
-    to: Option<Moment>,
+    to: Option<Timestamp>,
 }
 
 #[derive(Args)]
@@ -79,7 +79,7 @@ fn head(text: &str) -> Result<String, &'static str> {
     if is_hash { Ok(text.to_ascii_lowercase()) } else { Err("a head has 64 hexadecimal digits") }
 }
 
-pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, CliError> {
     let directory = open(config).await?;
     match verb {
         AuditVerb::List(list) => {
@@ -102,9 +102,9 @@ pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, Mist
 }
 
 /// Page by page: the trail may be larger than the memory.
-async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> Result<(), Mistake> {
+async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> Result<(), CliError> {
     let unwritable =
-        |error: std::io::Error| Mistake::inside(format!("the export cannot be written: {error}"));
+        |error: std::io::Error| CliError::inside(format!("the export cannot be written: {error}"));
     let mut out = std::io::stdout().lock();
     loop {
         let page = directory.export_audit(&operator(), filter, after).await?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
 use crate::directory::Clock;
@@ -39,7 +39,7 @@ struct Verify {
 }
 
 /// Makes a backup, or checks one. The exit code is 1 when what is in it has faults.
-pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, CliError> {
     match order {
         Backup { verb: Some(BackupVerb::Verify(Verify { file })), .. } => {
             let told = format!("{} is whole", file.display());
@@ -52,7 +52,7 @@ pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, Mistak
             let checked = open(config).await?.backup(&operator(), order, watch()?).await?;
             Ok(report(&checked, &told))
         }
-        Backup { file: None, .. } => Err(Mistake::usage("name the file to write")),
+        Backup { file: None, .. } => Err(CliError::usage("name the file to write")),
     }
 }
 
@@ -63,10 +63,10 @@ fn report(checked: &Checked, told: &str) -> Report {
         text += &format!("Warning: left out {left}.\n");
     }
     for fault in faults.iter().chain(broken_trail) {
-        text += &format!("Fault in the database, copied as it was: {fault}.\n");
+        text += &format!("ImportError in the database, copied as it was: {fault}.\n");
     }
     for fault in miscounted {
-        text += &format!("Fault in the database, which a restore puts right: {fault}.\n");
+        text += &format!("ImportError in the database, which a restore puts right: {fault}.\n");
     }
     let mut report = Report::new(
         text,

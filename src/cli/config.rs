@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::{CommonFlags, Config, Flags, ServeFlags, render_show, settings_markdown};
 
 /// The commands about settings.
@@ -18,7 +18,7 @@ pub(super) enum ConfigVerb {
     Reference,
 }
 
-pub(super) fn run(verb: ConfigVerb, common: &CommonFlags) -> Result<Report, Mistake> {
+pub(super) fn run(verb: ConfigVerb, common: &CommonFlags) -> Result<Report, CliError> {
     match verb {
         ConfigVerb::Show { settings } => {
             let loaded = Config::load(&Flags::of(common, Some(&settings)))?;

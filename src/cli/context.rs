@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::report::Mistake;
+use super::report::CliError;
 use crate::config::{Config, RateLimit};
 use crate::directory::guard::rates::{Rate, Rates};
 use crate::directory::password::Password;
@@ -41,7 +41,7 @@ fn rate(limit: RateLimit) -> Rate {
 }
 
 /// The directory of these settings, opened.
-pub(super) async fn open(config: &Config) -> Result<Directory, Mistake> {
+pub(super) async fn open(config: &Config) -> Result<Directory, CliError> {
     Ok(Directory::open(&settings(config), Clock::system()?).await?)
 }
 
@@ -62,34 +62,34 @@ fn account() -> Option<String> {
 }
 
 /// Reads a new password: one line of standard input, or twice from the terminal without showing it.
-pub(super) fn new_password(from_stdin: bool) -> Result<Password, Mistake> {
-    let unreadable = |error: io::Error| Mistake::inside(format!("the password cannot be read: {error}"));
+pub(super) fn new_password(from_stdin: bool) -> Result<Password, CliError> {
+    let unreadable = |error: io::Error| CliError::inside(format!("the password cannot be read: {error}"));
     if from_stdin {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
         return Ok(Password::new(line.trim_end_matches(['\n', '\r']).to_owned()));
     }
     if !io::stdin().is_terminal() {
-        return Err(Mistake::usage(
+        return Err(CliError::usage(
             "there is no terminal to ask for the password: give it with --password-stdin",
         ));
     }
     let first = rpassword::prompt_password("New password: ").map_err(unreadable)?;
     let second = rpassword::prompt_password("Again: ").map_err(unreadable)?;
-    if first == second { Ok(Password::new(first)) } else { Err(Mistake::usage("the two passwords differ")) }
+    if first == second { Ok(Password::new(first)) } else { Err(CliError::usage("the two passwords differ")) }
 }
 
 /// Asks before something is lost; `yes` was given on the command line.
-pub(super) fn confirm(yes: bool, question: &str) -> Result<(), Mistake> {
+pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CliError> {
     if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Mistake::usage("there is no terminal to ask for confirmation: give --yes"));
+        return Err(CliError::usage("there is no terminal to ask for confirmation: give --yes"));
     }
-    let unreadable = |error: io::Error| Mistake::inside(format!("the answer cannot be read: {error}"));
+    let unreadable = |error: io::Error| CliError::inside(format!("the answer cannot be read: {error}"));
     write!(io::stderr(), "{question} Type yes: ").map_err(unreadable)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Mistake::usage("not confirmed: nothing was changed")) }
+    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::usage("not confirmed: nothing was changed")) }
 }

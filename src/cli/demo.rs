@@ -9,11 +9,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clap::Args;
 
 use super::context::settings;
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use super::serve::{Server, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::import::{ImportedToken, ImportedUser, Records};
-use crate::directory::model::{Group, GroupId, Moment, TokenKey, User, UserDraft, UserId, UserKey};
+use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
 use crate::directory::tokens::End;
 use crate::directory::{Actor, Clock, Directory};
 
@@ -37,17 +37,17 @@ struct Persona {
 }
 
 /// Serves the demo until told to stop; whatever else the settings say, it never touches a real directory.
-pub(super) fn run(flags: &Flags) -> Result<Report, Mistake> {
+pub(super) fn run(flags: &Flags) -> Result<Report, CliError> {
     let place = tempfile::Builder::new().prefix("wardroom-demo-").tempdir();
     let place =
-        place.map_err(|error| Mistake::inside(format!("no throw-away directory can be made: {error}")))?;
+        place.map_err(|error| CliError::inside(format!("no throw-away directory can be made: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.clone().with("data_dir", data_dir).with("database_url", "");
     let config = Config::load(&flags)?.config;
     super::on_runtime(serve(config))
 }
 
-async fn serve(config: Config) -> Result<Report, Mistake> {
+async fn serve(config: Config) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
@@ -81,7 +81,7 @@ fn invitation(personas: &[Persona], scheme: &str, mut address: SocketAddr) -> St
 
 /// Makes the example people: the documentation's own, an admin, a plain user, an inactive one, and a
 /// staff user with everything empty.
-async fn fill(directory: &Directory) -> Result<Vec<Persona>, Mistake> {
+async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
     let actor = Actor::operator("demo");
     directory.import(&actor, example()?).await?;
     let mut personas = vec![Persona {
@@ -114,10 +114,10 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, Mistake> {
     Ok(personas)
 }
 
-fn example() -> Result<Records, Mistake> {
+fn example() -> Result<Records, CliError> {
     let wrong =
-        |rule: crate::directory::model::Rule| Mistake::inside(format!("the example is wrong: {rule}"));
-    let created_at: Moment = "2024-03-15T09:30:00Z".parse().map_err(wrong)?;
+        |rule: crate::directory::model::Rule| CliError::inside(format!("the example is wrong: {rule}"));
+    let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(wrong)?;
     let id = UserId::try_from(EXAMPLE_ID).map_err(wrong)?;
     let mut groups = Vec::new();
     for (id, name) in EXAMPLE_GROUPS {

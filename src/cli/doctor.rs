@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::context::{operator, settings};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::{AccessLog, Config, TrustedProxies};
 use crate::directory::guard::ClientsSeen;
 use crate::directory::listing::{UserFilters, UserQuery};
@@ -22,7 +22,7 @@ enum Verdict {
     Good,
     /// Works, but an operator should know.
     Warning,
-    Fault,
+    ImportError,
 }
 
 impl Verdict {
@@ -30,13 +30,13 @@ impl Verdict {
         match self {
             Self::Good => "ok",
             Self::Warning => "warning",
-            Self::Fault => "fault",
+            Self::ImportError => "fault",
         }
     }
 }
 
 /// Runs every check. The report's exit code is 1 when one found a fault.
-pub(super) async fn run(config: Config) -> Result<Report, Mistake> {
+pub(super) async fn run(config: Config) -> Result<Report, CliError> {
     let mut findings = vec![public_address(&config)];
     findings.extend(tls(&config));
     findings.extend(stale(&config));
@@ -54,7 +54,7 @@ pub(super) async fn run(config: Config) -> Result<Report, Mistake> {
     let rows: Vec<_> = findings.iter().map(Finding::row).collect();
     let json = findings.iter().map(Finding::json).collect();
     let mut report = Report::table(["check", "verdict", "what was found"], &rows, json);
-    report.code = findings.iter().any(|finding| finding.verdict == Verdict::Fault).into();
+    report.code = findings.iter().any(|finding| finding.verdict == Verdict::ImportError).into();
     Ok(report)
 }
 
@@ -68,7 +68,7 @@ fn public_address(config: &Config) -> Finding {
     }
 }
 
-async fn integrity(directory: &Directory) -> Result<Finding, Mistake> {
+async fn integrity(directory: &Directory) -> Result<Finding, CliError> {
     let Faults { damage, miscounted, strangers, recount } = directory.faults().await?;
     let (faults, remedy) = if !damage.is_empty() {
         (damage, "stop the server, keep a copy, restore a backup".to_owned())
@@ -101,7 +101,7 @@ fn database_tls(config: &Config) -> Option<Finding> {
 }
 
 /// Only where every role of a PostgreSQL database may make objects beside our tables.
-async fn schema(directory: &Directory) -> Result<Option<Finding>, Mistake> {
+async fn schema(directory: &Directory) -> Result<Option<Finding>, CliError> {
     let open = directory.schema_open_to_all().await?;
     Ok(open.map(|schema| {
         let text = format!(
@@ -121,7 +121,7 @@ fn tls(config: &Config) -> Option<Finding> {
     })
 }
 
-async fn admins(directory: &Directory) -> Result<Finding, Mistake> {
+async fn admins(directory: &Directory) -> Result<Finding, CliError> {
     let filters = UserFilters { is_admin: Some(true), is_active: Some(true), ..UserFilters::default() };
     let admins = directory.list_users(&operator(), &UserQuery::by_id(filters, None, 1)).await?.rows;
     Ok(match admins.first() {
@@ -160,7 +160,7 @@ fn good(check: &'static str, text: String) -> Finding {
 }
 
 fn fault(check: &'static str, text: String) -> Finding {
-    Finding { check, verdict: Verdict::Fault, text }
+    Finding { check, verdict: Verdict::ImportError, text }
 }
 
 impl Finding {

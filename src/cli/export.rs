@@ -7,12 +7,12 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::context::{open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::export::{Scope, Sink};
 use crate::directory::import::record::{Record, Reference, UserRecord};
 use crate::directory::import::table::{COLUMNS, LIST, neutralised};
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
@@ -39,14 +39,14 @@ enum Format {
     Csv,
 }
 
-pub(super) async fn run(export: Export, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(export: Export, config: &Config) -> Result<Report, CliError> {
     let Some(path) = &export.output else {
         write(&export, config, io::stdout()).await?;
         return Ok(Report::silent());
     };
-    let unwritable = |error: io::Error| Mistake::usage(format!("{}: {error}", path.display()));
+    let unwritable = |error: io::Error| CliError::usage(format!("{}: {error}", path.display()));
     if path.exists() && !export.replace {
-        return Err(Mistake::usage(format!(
+        return Err(CliError::usage(format!(
             "{} is there already: give --replace to overwrite it",
             path.display()
         )));
@@ -91,7 +91,7 @@ impl<W: Write + Send + 'static> Sink for Table<W> {
     }
 }
 
-async fn write(export: &Export, config: &Config, out: impl Write + Send + 'static) -> Result<u64, Mistake> {
+async fn write(export: &Export, config: &Config, out: impl Write + Send + 'static) -> Result<u64, CliError> {
     let directory = open(config).await?;
     let scope = match (export.format, export.anonymise) {
         (_, true) => Scope::Anonymised,
@@ -104,7 +104,7 @@ async fn write(export: &Export, config: &Config, out: impl Write + Send + 'stati
         }
         Format::Csv => {
             let mut table = csv::Writer::from_writer(out);
-            table.write_record(COLUMNS).map_err(|error| Mistake::inside(error.to_string()))?;
+            table.write_record(COLUMNS).map_err(|error| CliError::inside(error.to_string()))?;
             directory.export(&operator(), scope, Table(table)).await
         }
     };
@@ -112,7 +112,7 @@ async fn write(export: &Export, config: &Config, out: impl Write + Send + 'stati
 }
 
 fn cells(user: UserRecord) -> [String; COLUMNS.len()] {
-    let time = |at: Option<Moment>| at.map(|at| at.to_string()).unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     let flag = |flag: Option<bool>| flag.unwrap_or_default().to_string();
     let text = |text: Option<Option<String>>| text.flatten().unwrap_or_default();
     let list = |parts: Vec<String>| parts.join(&LIST.to_string());

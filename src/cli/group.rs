@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{confirm, open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::groups::{MemberChange, Membership};
 use crate::directory::listing::{GroupFilters, GroupQuery};
@@ -76,7 +76,7 @@ pub(super) struct Member {
     users: Vec<UserKey>,
 }
 
-pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, CliError> {
     let (directory, actor) = (open(config).await?, operator());
     match verb {
         GroupVerb::Add(add) => {
@@ -93,7 +93,7 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, Mist
             Ok(Report::table(["id", "name", "users", "notes"], &rows, groups.iter().map(json).collect()))
         }
         GroupVerb::Edit(Edit { group, name: None, notes: None }) => {
-            Err(Mistake::usage(format!("say what to change of the group {group}: --name or --notes")))
+            Err(CliError::usage(format!("say what to change of the group {group}: --name or --notes")))
         }
         GroupVerb::Edit(edit) => {
             let draft = GroupDraft { name: edit.name, notes: edit.notes, permissions: None };

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::context::{confirm, open, operator};
 use super::progress;
-use super::report::{Mistake, Report, table};
+use super::report::{CliError, Report, table};
 use crate::config::Config;
 use crate::directory::import::django::{Django, Place, Wishes};
 use crate::directory::import::lines::Lines;
@@ -97,14 +97,14 @@ struct MediaFlags {
     link_media: bool,
 }
 
-pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, CliError> {
     match verb {
         ImportVerb::Django(django) => {
             let options = options(&django.how, &django.media, config)?;
             let (place, wishes) = (Place::parse(&django.from).map_err(told)?, django.wishes()?);
             let runtime = tokio::runtime::Handle::current();
             let source = tokio::task::spawn_blocking(move || Django::open(&place, &wishes, &runtime)).await;
-            let source = source.map_err(|error| Mistake::inside(error.to_string()))?.map_err(told)?;
+            let source = source.map_err(|error| CliError::inside(error.to_string()))?.map_err(told)?;
             import(source, options, config).await
         }
         ImportVerb::Json(file) => {
@@ -116,11 +116,11 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Mis
     }
 }
 
-fn told(fault: crate::directory::import::Fault) -> Mistake {
+fn told(fault: crate::directory::import::ImportError) -> CliError {
     crate::directory::Error::from(fault).into()
 }
 
-fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<Options, Mistake> {
+fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<Options, CliError> {
     if how.delete_missing && !how.dry_run {
         confirm(how.yes, "What the source does not hold will be removed.")?;
     }
@@ -137,7 +137,7 @@ fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<Options, Mi
 }
 
 impl FromDjango {
-    fn wishes(&self) -> Result<Wishes, Mistake> {
+    fn wishes(&self) -> Result<Wishes, CliError> {
         let mut wishes = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
         for (flag, wish) in [
             (&self.user_table, &mut wishes.user_table),
@@ -154,9 +154,9 @@ impl FromDjango {
             .iter()
             .map(|pair| {
                 let (field, column) = pair.split_once('=').ok_or_else(|| {
-                    Mistake::usage(format!("--map {pair:?}: use FIELD=COLUMN, such as mobile_number=phone"))
+                    CliError::usage(format!("--map {pair:?}: use FIELD=COLUMN, such as mobile_number=phone"))
                 })?;
-                Ok::<_, Mistake>((field.trim().to_owned(), column.trim().to_owned()))
+                Ok::<_, CliError>((field.trim().to_owned(), column.trim().to_owned()))
             })
             .collect();
         wishes.columns.extend(columns?);
@@ -164,13 +164,13 @@ impl FromDjango {
     }
 }
 
-fn mapping_file(path: &Path) -> Result<Wishes, Mistake> {
-    let wrong = |why: String| Mistake::usage(format!("the mapping file {}: {why}", path.display()));
+fn mapping_file(path: &Path) -> Result<Wishes, CliError> {
+    let wrong = |why: String| CliError::usage(format!("the mapping file {}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     toml::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
-async fn import(source: impl Source, options: Options, config: &Config) -> Result<Report, Mistake> {
+async fn import(source: impl Source, options: Options, config: &Config) -> Result<Report, CliError> {
     let directory = open(config).await?;
     let imported = directory.bring_in(&operator(), source, &options, progress::of_import()).await?;
     let mut report = Report::new(text(&imported), imported.to_json());

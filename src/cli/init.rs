@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::context::settings;
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::{Clock, Directory};
 
 /// Makes a new, empty directory.
-pub(super) async fn init(config: Config) -> Result<Report, Mistake> {
+pub(super) async fn init(config: Config) -> Result<Report, CliError> {
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
     let directory = Directory::open(&settings, Clock::system()?).await?;
@@ -19,7 +19,7 @@ pub(super) async fn init(config: Config) -> Result<Report, Mistake> {
 }
 
 /// Upgrades the database to this program's schema.
-pub(super) async fn migrate(config: Config) -> Result<Report, Mistake> {
+pub(super) async fn migrate(config: Config) -> Result<Report, CliError> {
     let applied = Directory::migrate(&settings(&config), &Clock::system()?).await?;
     let text = match applied.as_slice() {
         [] => "The database is up to date; nothing was changed.\n".to_owned(),

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::report::{Mistake, Report};
+use self::report::{CliError, Report};
 use crate::config::{CommonFlags, Config, Flags, Loaded};
 
 const EXIT_CODES: &str = "\
@@ -43,7 +43,7 @@ Exit codes:
      something behind
   2  the command line or a setting is wrong
   3  there is no such user, group or token
-  4  refused: the input breaks a rule, the deed is not allowed, or conflicts keep an import from being done
+  4  refused: the input breaks a rule, the action is not allowed, or conflicts keep an import from being done
   5  the database, the source of an import, or a server to compare cannot be opened or asked
 
 Start here:
@@ -154,16 +154,16 @@ fn print(report: &Report, json: bool) -> ExitCode {
         Err(error) => {
             let lost = if report.once { "; what it would have shown cannot be shown again" } else { "" };
             let mistake =
-                Mistake::inside(format!("it is done, but the result cannot be printed: {error}{lost}"));
+                CliError::inside(format!("it is done, but the result cannot be printed: {error}{lost}"));
             let _ = io::stderr().lock().write_all(mistake.render(json).as_bytes());
             ExitCode::from(mistake.code)
         }
     }
 }
 
-fn run(cli: Cli) -> Result<Report, Mistake> {
+fn run(cli: Cli) -> Result<Report, CliError> {
     let Cli { common, verb, .. } = cli;
-    let load = |serve| Config::load(&Flags::of(&common, serve)).map_err(Mistake::from);
+    let load = |serve| Config::load(&Flags::of(&common, serve)).map_err(CliError::from);
     match verb {
         Verb::Serve(serve) => on_runtime(serve::run(load(Some(&serve.settings))?.config, serve.init)),
         Verb::Demo(demo) => demo::run(&Flags::of(&common, Some(&demo.settings))),
@@ -191,14 +191,14 @@ fn run(cli: Cli) -> Result<Report, Mistake> {
 
 fn with_config(
     loaded: Loaded,
-    work: impl AsyncFnOnce(Config) -> Result<Report, Mistake>,
-) -> Result<Report, Mistake> {
+    work: impl AsyncFnOnce(Config) -> Result<Report, CliError>,
+) -> Result<Report, CliError> {
     on_runtime(work(loaded.config))
 }
 
-fn on_runtime(work: impl Future<Output = Result<Report, Mistake>>) -> Result<Report, Mistake> {
+fn on_runtime(work: impl Future<Output = Result<Report, CliError>>) -> Result<Report, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Mistake::inside(format!("the runtime does not start: {error}")))?.block_on(work)
+    runtime.map_err(|error| CliError::inside(format!("the runtime does not start: {error}")))?.block_on(work)
 }
 
 fn openapi() -> Report {

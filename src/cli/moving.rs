@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::context::{open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::{Config, DatabaseUrl, Value as _};
 use crate::directory::Location;
@@ -21,7 +21,7 @@ pub(super) struct Move {
 }
 
 /// Moves, and tells what was written; the exit code is 1 when something was left behind.
-pub(super) async fn run(order: Move, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(order: Move, config: &Config) -> Result<Report, CliError> {
     let (location, shown) = destination(order.to)?;
     let directory = open(config).await?;
     let from = directory.describe().await?;
@@ -30,15 +30,15 @@ pub(super) async fn run(order: Move, config: &Config) -> Result<Report, Mistake>
 }
 
 /// The place, and how it is shown: without a password.
-fn destination(to: String) -> Result<(Location, String), Mistake> {
+fn destination(to: String) -> Result<(Location, String), CliError> {
     if to.is_empty() {
-        return Err(Mistake::usage("--to names no place: give a postgres:// URL or a directory"));
+        return Err(CliError::usage("--to names no place: give a postgres:// URL or a directory"));
     }
     // Not a word of it is repeated: a URL that cannot be read may hold a password all the same.
     if to.contains("://") {
         let form = DatabaseUrl::form();
         let url = DatabaseUrl::parse(&to).map_err(|_| {
-            Mistake::usage(format!("--to is neither a directory nor a URL that can be used: give {form}"))
+            CliError::usage(format!("--to is neither a directory nor a URL that can be used: give {form}"))
         })?;
         return Ok((Location::Postgres(url.expose().to_owned()), DatabaseUrl::show(&url)));
     }

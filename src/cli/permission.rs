@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::context::{open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 
 /// The commands about permissions.
@@ -14,7 +14,7 @@ pub(super) enum PermissionVerb {
     List,
 }
 
-pub(super) async fn run(verb: PermissionVerb, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(verb: PermissionVerb, config: &Config) -> Result<Report, CliError> {
     let PermissionVerb::List = verb;
     let permissions = open(config).await?.permissions(&operator()).await?;
     let rows: Vec<_> =

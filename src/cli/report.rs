@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::restore;
 use crate::config::ConfigError;
-use crate::directory::import::Fault;
-use crate::directory::trouble::Trouble;
+use crate::directory::import::ImportError;
+use crate::directory::trouble::TransferError;
 use crate::directory::{Error, OpenError};
 
 /// A command's result.
@@ -71,14 +71,14 @@ pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> S
 
 /// Why a command did nothing.
 #[derive(Debug)]
-pub(super) struct Mistake {
+pub(super) struct CliError {
     pub(super) code: u8,
     kind: &'static str,
     message: String,
     fields: Value,
 }
 
-impl Mistake {
+impl CliError {
     fn new(code: u8, kind: &'static str, message: impl Into<String>) -> Self {
         Self { code, kind, message: message.into(), fields: json!({}) }
     }
@@ -108,19 +108,19 @@ impl Mistake {
     }
 }
 
-impl From<ConfigError> for Mistake {
+impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         Self::new(2, "setting", error.to_string())
     }
 }
 
-impl From<OpenError> for Mistake {
+impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
         Self::new(5, "database", error.to_string())
     }
 }
 
-impl From<Error> for Mistake {
+impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         let (code, kind) = match &error {
             Error::NotFound { .. } => (3, "not_found"),
@@ -132,9 +132,9 @@ impl From<Error> for Mistake {
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
-            Error::Import(Fault::Unreadable(_)) => (5, "source"),
-            Error::Import(Fault::Wrong(_) | Fault::Conflicts(_)) => (4, "invalid"),
-            Error::Import(Fault::Unclear(_)) => (2, "usage"),
+            Error::Import(ImportError::Unreadable(_)) => (5, "source"),
+            Error::Import(ImportError::Wrong(_) | ImportError::Conflicts(_)) => (4, "invalid"),
+            Error::Import(ImportError::Unclear(_)) => (2, "usage"),
             Error::Broken { .. } => (1, "failed"),
         };
         let fields = match &error {
@@ -147,21 +147,23 @@ impl From<Error> for Mistake {
     }
 }
 
-impl From<Trouble> for Mistake {
-    fn from(trouble: Trouble) -> Self {
+impl From<TransferError> for CliError {
+    fn from(trouble: TransferError) -> Self {
         let (code, kind) = match trouble {
-            Trouble::Directory(error) => return error.into(),
-            Trouble::Open(error) => return error.into(),
-            Trouble::Reopens(reopened) => {
+            TransferError::Directory(error) => return error.into(),
+            TransferError::Open(error) => return error.into(),
+            TransferError::Reopens(reopened) => {
                 let (message, fields) = restore::refusal(&reopened);
                 return Self { fields, ..Self::new(4, "refused", message) };
             }
-            Trouble::Destination(_) => (5, "database"),
-            Trouble::Refused(_) => (4, "refused"),
-            Trouble::File { .. } | Trouble::Rows { .. } | Trouble::Media(_) => (1, "failed"),
-            Trouble::Damaged { .. } => (1, "damaged"),
-            Trouble::Differs { .. } => (1, "differs"),
-            Trouble::Stopped => (1, "stopped"),
+            TransferError::Destination(_) => (5, "database"),
+            TransferError::Refused(_) => (4, "refused"),
+            TransferError::File { .. } | TransferError::Rows { .. } | TransferError::Media(_) => {
+                (1, "failed")
+            }
+            TransferError::Damaged { .. } => (1, "damaged"),
+            TransferError::Differs { .. } => (1, "differs"),
+            TransferError::Stopped => (1, "stopped"),
         };
         Self::new(code, kind, trouble.to_string())
     }
@@ -175,7 +177,10 @@ mod tests {
     fn what_may_work_later_has_one_exit_code() {
         let busy = Error::Busy { retry_after: std::time::Duration::from_secs(5) };
         assert_eq!(busy.to_string(), "too many requests are waiting; try again in 5 s");
-        assert_eq!((Mistake::from(busy).code, Mistake::from(Error::Unavailable(String::new())).code), (5, 5));
+        assert_eq!(
+            (CliError::from(busy).code, CliError::from(Error::Unavailable(String::new())).code),
+            (5, 5)
+        );
     }
 
     #[test]

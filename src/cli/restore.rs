@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::backup::{about, content};
 use super::context::{operator, settings};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
 use crate::directory::backup::{
@@ -44,7 +44,7 @@ pub(super) struct Restore {
 const SHOWN: usize = 100;
 
 /// Restores, and tells what it brought back.
-pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, CliError> {
     let closed = match (order.keep_closed, order.reopen_closed) {
         (true, _) => Reopening::Keep,
         (false, true) => Reopening::Allow,

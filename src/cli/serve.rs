@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::context::settings;
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::guard::rates::SHARED_EVERY;
 use crate::directory::{Clock, Directory, OpenError};
@@ -36,7 +36,7 @@ pub(super) struct Serve {
 }
 
 /// Serves until told to stop.
-pub(super) async fn run(config: Config, init: bool) -> Result<Report, Mistake> {
+pub(super) async fn run(config: Config, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
     Server::bind(&config, directory).await?.run().await?;
@@ -44,17 +44,17 @@ pub(super) async fn run(config: Config, init: bool) -> Result<Report, Mistake> {
 }
 
 /// Starts the log as the settings say.
-pub(super) fn start_logging(config: &Config) -> Result<Logging, Mistake> {
+pub(super) fn start_logging(config: &Config) -> Result<Logging, CliError> {
     let style = match config.log_format {
         LogFormat::Auto => LogStyle::Auto,
         LogFormat::Human => LogStyle::Human,
         LogFormat::Json => LogStyle::Json,
     };
     telemetry::start_logging(&config.log_level, style)
-        .map_err(|error| Mistake::usage(format!("log_level: {error}")))
+        .map_err(|error| CliError::usage(format!("log_level: {error}")))
 }
 
-async fn open(config: &Config, init: bool) -> Result<Directory, Mistake> {
+async fn open(config: &Config, init: bool) -> Result<Directory, CliError> {
     let settings = settings(config);
     let opened = Directory::open(&settings, Clock::system()?).await;
     match opened {
@@ -81,7 +81,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Takes the sockets: those systemd hands over, or those of `listen`.
-    pub(super) async fn bind(config: &Config, directory: Directory) -> Result<Self, Mistake> {
+    pub(super) async fn bind(config: &Config, directory: Directory) -> Result<Self, CliError> {
         let tls = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => Some(Arc::new(tls(certificate, key)?)),
             _ => None,
@@ -105,7 +105,7 @@ impl Server {
         // It was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {
-            Mistake::inside(format!("the system gives no more threads ({error}): set fewer threads"))
+            CliError::inside(format!("the system gives no more threads ({error}): set fewer threads"))
         })?;
         Ok(Self { app, tls, limits, listeners, metrics, workers: Arc::new(workers) })
     }
@@ -116,7 +116,7 @@ impl Server {
     }
 
     /// Answers until SIGTERM or SIGINT, then lets what was begun finish.
-    pub(super) async fn run(self) -> Result<(), Mistake> {
+    pub(super) async fn run(self) -> Result<(), CliError> {
         // Before the first request is answered: a stop that comes right then must cut none either.
         let mut stops = Stops::listen()?;
         let (stop, stopped) = watch::channel(());
@@ -165,7 +165,7 @@ impl Server {
         tokio::select! {
             () = stops.told() => {}
             // A server that ends by itself leaves the process deaf: better gone and started anew.
-            _ = servers.next() => return Err(Mistake::inside("a listener ended by itself: see the log")),
+            _ = servers.next() => return Err(CliError::inside("a listener ended by itself: see the log")),
         }
         tracing::info!("stopping: requests in progress are finished");
         notify(NotifyState::Stopping);
@@ -285,9 +285,9 @@ fn local(listener: &TcpListener) -> String {
 }
 
 /// Sockets that systemd (or another parent) hands over, so that a restart refuses nobody.
-fn inherited() -> Result<Vec<TcpListener>, Mistake> {
+fn inherited() -> Result<Vec<TcpListener>, CliError> {
     let unusable =
-        |error: io::Error| Mistake::usage(format!("a socket that was handed over cannot be used: {error}"));
+        |error: io::Error| CliError::usage(format!("a socket that was handed over cannot be used: {error}"));
     let mut sockets = ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..sockets.len() {
@@ -299,7 +299,7 @@ fn inherited() -> Result<Vec<TcpListener>, Mistake> {
     Ok(listeners)
 }
 
-async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Mistake> {
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => "another program listens there: stop it or choose another port",
@@ -309,12 +309,12 @@ async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Mista
             io::ErrorKind::AddrNotAvailable => "this machine has no such address",
             _ => "choose another address",
         };
-        Mistake::usage(format!("{setting}: cannot listen on {address} ({error}): {remedy}"))
+        CliError::usage(format!("{setting}: cannot listen on {address} ({error}): {remedy}"))
     })
 }
 
-fn tls(certificate: &Path, key: &Path) -> Result<rustls::ServerConfig, Mistake> {
-    server::tls_config(certificate, key).map_err(|error| Mistake::usage(error.to_string()))
+fn tls(certificate: &Path, key: &Path) -> Result<rustls::ServerConfig, CliError> {
+    server::tls_config(certificate, key).map_err(|error| CliError::usage(error.to_string()))
 }
 
 fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
@@ -367,9 +367,9 @@ struct Stops {
 
 impl Stops {
     /// From here on they no longer end the process by themselves.
-    fn listen() -> Result<Self, Mistake> {
+    fn listen() -> Result<Self, CliError> {
         let stop = |kind| {
-            signal(kind).map_err(|error| Mistake::inside(format!("signals cannot be received: {error}")))
+            signal(kind).map_err(|error| CliError::inside(format!("signals cannot be received: {error}")))
         };
         Ok(Self {
             terminate: stop(SignalKind::terminate())?,

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::Clock;
-use crate::directory::model::{Moment, Token, TokenId, UserKey};
+use crate::directory::model::{Timestamp, Token, TokenId, UserKey};
 use crate::directory::tokens::{End, Issued};
 
 /// The commands about tokens.
@@ -55,7 +55,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, CliError> {
     let (directory, actor) = (open(config).await?, operator());
     let now = Clock::system()?.now();
     match verb {
@@ -78,7 +78,7 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, Mist
     }
 }
 
-fn shown(issued: &Issued, now: Moment) -> Report {
+fn shown(issued: &Issued, now: Timestamp) -> Report {
     let Issued { token, key } = issued;
     let end = token.expires_at.map_or_else(|| "has no end".to_owned(), |end| format!("ends at {end}"));
     let text = format!(
@@ -95,8 +95,8 @@ fn shown(issued: &Issued, now: Moment) -> Report {
     Report::new(text, json).once()
 }
 
-fn row(token: &Token, now: Moment) -> [String; 9] {
-    let or_none = |at: Option<Moment>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+fn row(token: &Token, now: Timestamp) -> [String; 9] {
+    let or_none = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     [
         token.id.to_string(),
         token.name.clone(),
@@ -110,8 +110,8 @@ fn row(token: &Token, now: Moment) -> [String; 9] {
     ]
 }
 
-fn json(token: &Token, now: Moment) -> Value {
-    let text = |at: Option<Moment>| at.map(|at| at.to_string());
+fn json(token: &Token, now: Timestamp) -> Value {
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "id": token.id.get(),
         "user_id": token.user_id.get(),

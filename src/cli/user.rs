@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{confirm, new_password, open, operator};
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::listing::{DeletedQuery, UserFilters, UserQuery};
-use crate::directory::model::{Moment, TokenState, User, UserDraft, UserId, UserKey};
+use crate::directory::model::{Timestamp, TokenState, User, UserDraft, UserId, UserKey};
 use crate::directory::{Actor, Directory};
 
 /// The commands about users.
@@ -188,7 +188,7 @@ pub(super) struct Purge {
     yes: bool,
 }
 
-pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mistake> {
+pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, CliError> {
     let (directory, actor) = (open(config).await?, operator());
     match verb {
         UserVerb::Add(args) => add(&directory, &actor, args).await,
@@ -229,7 +229,7 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, Mista
     }
 }
 
-async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, Mistake> {
+async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, CliError> {
     let wants_password = args.password || args.password_stdin;
     let password = wants_password.then(|| new_password(args.password_stdin)).transpose()?;
     let draft = UserDraft {
@@ -242,7 +242,7 @@ async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, 
     Ok(done("Added", &directory.create_user(actor, &draft, password).await?.value))
 }
 
-async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, Mistake> {
+async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, CliError> {
     let List { limit, after, active, staff, admin, group, email, mobile_number } = args;
     let (is_active, is_staff, is_admin) = (active, staff, admin);
     let filters =
@@ -254,7 +254,7 @@ async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report
     Ok(Report::table(heads, &rows, users.iter().map(json).collect()))
 }
 
-async fn deleted(directory: &Directory, actor: &Actor, args: Deleted) -> Result<Report, Mistake> {
+async fn deleted(directory: &Directory, actor: &Actor, args: Deleted) -> Result<Report, CliError> {
     let limit = Some(("limit".to_owned(), args.limit.to_string()));
     let order = Some(("ordering".to_owned(), "-deleted_at".to_owned()));
     let search = args.search.map(|terms| ("search".to_owned(), terms));
@@ -282,10 +282,10 @@ async fn deleted(directory: &Directory, actor: &Actor, args: Deleted) -> Result<
     Ok(Report::table(["id", "username", "deleted at", "by", "purge at"], &rows, json.collect()))
 }
 
-async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report, Mistake> {
+async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report, CliError> {
     let Edit { user, username, details, staff, admin } = args;
     if username.is_none() && staff.is_none() && admin.is_none() && details == Details::default() {
-        return Err(Mistake::usage(format!(
+        return Err(CliError::usage(format!(
             "say what to change of the user {user}: see `wardroom user edit --help`"
         )));
     }
@@ -298,7 +298,7 @@ async fn activate(
     actor: &Actor,
     Activation { user, sign_out }: Activation,
     active: bool,
-) -> Result<Report, Mistake> {
+) -> Result<Report, CliError> {
     let draft = UserDraft { is_active: Some(active), sign_out, ..UserDraft::default() };
     let user = directory.update_user(actor, &user, &draft, None).await?.value;
     match active {
@@ -313,7 +313,7 @@ async fn told_of_tokens(
     actor: &Actor,
     user: &User,
     report: Report,
-) -> Result<Report, Mistake> {
+) -> Result<Report, CliError> {
     let now = directory.clock().now();
     let tokens = directory.tokens(actor, &UserKey::Id(user.id)).await?;
     let active = tokens.iter().filter(|token| token.state(now) == TokenState::Active).count();
@@ -359,7 +359,7 @@ fn rights(user: &User) -> String {
     flags.into_iter().filter_map(|(set, name)| set.then_some(name)).collect::<Vec<_>>().join(",")
 }
 
-fn when(at: Option<Moment>) -> String {
+fn when(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "never".to_owned(), |at| at.to_string())
 }
 

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::report::Mistake;
+use super::report::CliError;
 use crate::directory::trouble::{Progress, Watch};
 
 /// How often the line is written anew.
 const OFTEN: Duration = Duration::from_millis(200);
 
 /// A watcher that shows one line on a terminal, and stops the work at Ctrl-C or SIGTERM.
-pub(super) fn watch() -> Result<Watch, Mistake> {
+pub(super) fn watch() -> Result<Watch, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let unheard = |error| Mistake::inside(format!("no signal can be waited for: {error}"));
+        let unheard = |error| CliError::inside(format!("no signal can be waited for: {error}"));
         let (mut signals, stop) = (signal(kind).map_err(unheard)?, Arc::clone(&stop));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {

@@ -1,4 +1,4 @@
-//! Who is acting, and may they do this to that? One pure function, [`may`], answers for the API, the
+//! Who is acting, and may they do this to that? One pure function, [`authorize`], answers for the API, the
 //! admin site, the CLI and imports alike.
 //!
 //! Never in here: a look-up. What the answer depends on is handed in; rules that need the database
@@ -81,7 +81,7 @@ impl From<Vec<i64>> for Rights {
 
 /// Something an actor wants to do, with all that the answer depends on.
 #[derive(Clone, Copy, Debug)]
-pub enum Deed<'a> {
+pub enum Action<'a> {
     /// See users.
     ReadUsers,
     /// Make a user with these fields, who will hold these rights.
@@ -135,7 +135,7 @@ pub struct Members {
     pub have_admin: bool,
 }
 
-/// What a person needs to hold for a deed.
+/// What a person needs to hold for an action.
 enum Need {
     /// A permission code.
     Code(i64),
@@ -149,7 +149,7 @@ enum Need {
     Operator,
 }
 
-impl<'a> Deed<'a> {
+impl<'a> Action<'a> {
     fn need(&self, person: &User) -> Need {
         match self {
             // What is one's own needs no permission.
@@ -251,14 +251,14 @@ const CHANGE_GROUPS: i64 = 1203;
 
 /// May this actor do this? The operator always may. An admin may do what is not the operator's alone. Staff may with
 /// the permission's code, but nothing that concerns an admin, their own rights, or a right that they do not hold.
-pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
+pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     let identity = match &actor.who {
         Who::Operator(_) => return Ok(()),
         Who::Person(identity) => identity,
         Who::Anonymous => return Err(Denial::NoRight),
     };
     let person = &identity.user;
-    let need = deed.need(person);
+    let need = action.need(person);
     if person.is_admin && !matches!(need, Need::Operator) {
         return Ok(());
     }
@@ -271,16 +271,16 @@ pub fn may(actor: &Actor, deed: Deed<'_>) -> Result<(), Denial> {
     if !has {
         return Err(Denial::NoRight);
     }
-    if deed.concerns_admin() {
+    if action.concerns_admin() {
         return Err(Denial::AdminsOnly);
     }
-    if deed.changes_own_rights(person) {
+    if action.changes_own_rights(person) {
         return Err(Denial::OwnRights);
     }
-    if deed.changes_membership() && !holds(identity, CHANGE_GROUPS) {
+    if action.changes_membership() && !holds(identity, CHANGE_GROUPS) {
         return Err(Denial::NoRight);
     }
-    match deed.rights() {
+    match action.rights() {
         Some(Rights(codes)) if !codes.iter().all(|code| identity.rights.contains(code)) => {
             Err(Denial::NotYours)
         }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Directory;
-use super::access::{Actor, Deed, Who, may};
+use super::access::{Action, Actor, Who, authorize};
 use super::change::Change;
 use super::error::Error;
-use super::model::{Group, Moment, Token, User, UserId};
+use super::model::{Group, Timestamp, Token, User, UserId};
 use super::store::{self, Tx};
 
 /// What was done, by whom, to what, from where.
@@ -54,7 +54,7 @@ pub struct Recorded {
     /// Its number; numbers may be left out, but never come twice.
     pub id: i64,
     /// When it happened.
-    pub at: Moment,
+    pub at: Timestamp,
     /// The event.
     pub event: Event,
     /// Its place in the chain.
@@ -97,9 +97,9 @@ pub struct AuditFilter {
     /// Only from this client's address.
     pub address: Option<String>,
     /// Only from this time on.
-    pub from: Option<Moment>,
+    pub from: Option<Timestamp>,
     /// Only before this time.
-    pub to: Option<Moment>,
+    pub to: Option<Timestamp>,
 }
 
 impl Directory {
@@ -110,7 +110,7 @@ impl Directory {
         filter: &AuditFilter,
         limit: u32,
     ) -> Result<Vec<Recorded>, Error> {
-        may(actor, Deed::ReadAudit)?;
+        authorize(actor, Action::ReadAudit)?;
         self.store.all(store::audit::list(filter, limit.min(1000).into())).await
     }
 
@@ -125,7 +125,7 @@ impl Directory {
         after: i64,
     ) -> Result<Vec<(i64, String)>, Error> {
         // Each page is a request of its own: an export goes on for no longer than its caller's token and rights.
-        may(&self.confirm(actor).await?, Deed::ReadAudit)?;
+        authorize(&self.confirm(actor).await?, Action::ReadAudit)?;
         let limit = i64::try_from(EXPORT_PAGE).unwrap_or(PAGE);
         let page: Vec<Recorded> = self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
         Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
@@ -133,7 +133,7 @@ impl Directory {
 
     /// Walks the whole chain, as it is at one moment, from its first event, in constant memory.
     pub async fn verify_audit(&self, actor: &Actor, expected: Option<&str>) -> Result<Verification, Error> {
-        may(actor, Deed::ReadAudit)?;
+        authorize(actor, Action::ReadAudit)?;
         let expected = expected.map(str::to_owned);
         self.store.snapshot(move |tx| walk(tx, expected.as_deref())).await
     }
@@ -259,13 +259,13 @@ fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> E
 }
 
 /// SHA-256 over the hash before and a JSON array of all columns, in the table's order.
-fn hash(previous: &[u8], at: Moment, event: &Event) -> Vec<u8> {
+fn hash(previous: &[u8], at: Timestamp, event: &Event) -> Vec<u8> {
     let text = hashed(at, event);
     Sha256::new().chain_update(previous).chain_update(text).finalize().to_vec()
 }
 
 /// The text that an event's hash is of.
-fn hashed(at: Moment, event: &Event) -> String {
+fn hashed(at: Timestamp, event: &Event) -> String {
     let columns = (
         at.as_micros(),
         &event.actor_kind,

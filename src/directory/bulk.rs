@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Directory;
-use super::access::{Actor, Deed};
+use super::access::{Action, Actor};
 use super::change::Written;
 use super::error::Error;
 use super::guard::taken::Names;
@@ -25,7 +25,7 @@ impl Directory {
         at_most(drafts.len())?;
         self.change_names(actor, Names::OthersLate, move |change| {
             let users = each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE))?;
-            Ok(change.written(users, Deed::ReadUsers))
+            Ok(change.written(users, Action::ReadUsers))
         })
         .await
     }
@@ -43,7 +43,7 @@ impl Directory {
                 once(&mut seen, *id)?;
                 users::update(change, &UserKey::Id(*id), &draft.parse()?, &Expected::Any, Proven::NONE)
             })?;
-            Ok(change.written(users, Deed::ReadUsers))
+            Ok(change.written(users, Action::ReadUsers))
         })
         .await
     }

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Directory;
-use super::access::{Actor, Deed, Who, may};
+use super::access::{Action, Actor, Who, authorize};
 use super::error::Error;
 use super::guard::taken::Taken;
 use super::identity::Identity;
-use super::model::{Moment, TokenState};
+use super::model::{Timestamp, TokenState};
 use super::store::Tx;
 use super::store::identities::{self, Present};
 
@@ -34,7 +34,7 @@ pub(super) struct Change<'t, 'l> {
     /// The transaction.
     pub(super) tx: &'t Tx<'l>,
     /// When it began: the time of everything that is written in it.
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     /// Who writes, with the rights that they have in this transaction.
     pub(super) actor: Actor,
     /// The settings that a change goes by.
@@ -47,7 +47,7 @@ pub(super) struct Change<'t, 'l> {
 
 impl<'t, 'l> Change<'t, 'l> {
     /// Begins a change by `actor`. A person whose token has ended, or who is no longer active, is refused.
-    pub(super) fn begin(tx: &'t Tx<'l>, now: Moment, actor: &Actor, rules: Rules) -> Result<Self, Error> {
+    pub(super) fn begin(tx: &'t Tx<'l>, now: Timestamp, actor: &Actor, rules: Rules) -> Result<Self, Error> {
         let who = match &actor.who {
             Who::Person(seen) => {
                 let found = tx.first::<Present>(&identities::present(seen))?;
@@ -60,17 +60,17 @@ impl<'t, 'l> Change<'t, 'l> {
     }
 
     /// Refuses what the actor may not do.
-    pub(super) fn check(&self, deed: Deed<'_>) -> Result<(), Error> {
-        Ok(may(&self.actor, deed)?)
+    pub(super) fn check(&self, action: Action<'_>) -> Result<(), Error> {
+        Ok(authorize(&self.actor, action)?)
     }
 
     /// What was written, with whether its writer may read it.
-    pub(super) fn written<T>(&self, value: T, reading: Deed<'_>) -> Written<T> {
-        Written { is_readable: may(&self.actor, reading).is_ok(), value }
+    pub(super) fn written<T>(&self, value: T, reading: Action<'_>) -> Written<T> {
+        Written { is_readable: authorize(&self.actor, reading).is_ok(), value }
     }
 
     /// Who was deleted after this moment is still in the recycle bin.
-    pub(super) fn bin_since(&self) -> Moment {
+    pub(super) fn bin_since(&self) -> Timestamp {
         self.now.saturating_sub(self.rules.keep_deleted_for)
     }
 }
@@ -115,7 +115,7 @@ impl Directory {
 }
 
 /// The identity as it is now, if its token is active and its owner is.
-fn active(found: Option<Present>, seen: &Arc<Identity>, now: Moment) -> Result<Arc<Identity>, Error> {
+fn active(found: Option<Present>, seen: &Arc<Identity>, now: Timestamp) -> Result<Arc<Identity>, Error> {
     let present = found.ok_or(Error::TokenEnded)?;
     let identity = match present.is_still(seen) {
         true => Arc::clone(seen),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::error::Error;
-use super::model::{Moment, TokenKey};
+use super::model::{Timestamp, TokenKey};
 
 /// Tells the time and makes what must be unpredictable.
 #[derive(Clone, Debug)]
@@ -32,12 +32,12 @@ impl Clock {
     }
 
     /// A clock that stands at `at` until [`Clock::set`] moves it.
-    pub fn fixed(at: Moment) -> Result<Self, Error> {
+    pub fn fixed(at: Timestamp) -> Result<Self, Error> {
         Ok(Self { fixed: Some(Arc::new(AtomicI64::new(at.as_micros()))), ..Self::system()? })
     }
 
     /// Moves a fixed clock; the machine's clock takes no notice.
-    pub fn set(&self, at: Moment) {
+    pub fn set(&self, at: Timestamp) {
         if let Some(fixed) = &self.fixed {
             fixed.store(at.as_micros(), Ordering::SeqCst);
         }
@@ -45,13 +45,13 @@ impl Clock {
 
     /// Now, in whole microseconds.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
-    pub fn now(&self) -> Moment {
+    pub fn now(&self) -> Timestamp {
         let micros = match &self.fixed {
             Some(fixed) => fixed.load(Ordering::SeqCst),
             None => jiff::Timestamp::now().as_microsecond(),
         };
         // A machine whose clock stands outside the years -9999..9999 is told to be in 1970.
-        Moment::from_micros(micros).unwrap_or(Moment::EPOCH)
+        Timestamp::from_micros(micros).unwrap_or(Timestamp::EPOCH)
     }
 
     /// An id for a request: 8 hexadecimal digits of the process, a hyphen, and a running number.

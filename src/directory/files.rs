@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::trouble::Trouble;
+use super::trouble::TransferError;
 
 /// A directory inside `parent` for its owner alone, which is removed with all that is in it when it is dropped. What
 /// is left of one after a power cut begins with `.wardroom-` and can be deleted.
-pub(super) fn private_place(parent: &Path) -> Result<TempDir, Trouble> {
+pub(super) fn private_place(parent: &Path) -> Result<TempDir, TransferError> {
     let mode = Permissions::from_mode(0o700);
     let made = tempfile::Builder::new().prefix(".wardroom-").permissions(mode).tempdir_in(parent);
-    made.map_err(Trouble::with(parent))
+    made.map_err(TransferError::with(parent))
 }
 
 /// The directory that a file is in, or will be.
@@ -26,14 +26,14 @@ pub(super) fn parent(file: &Path) -> PathBuf {
 }
 
 /// Moves a finished file to its place, in the place of what was there. It is on the disk when this returns.
-pub(super) fn put(from: &Path, to: &Path) -> Result<(), Trouble> {
-    let file = File::open(from).map_err(Trouble::with(from))?;
-    file.sync_all().map_err(Trouble::with(from))?;
-    fs::rename(from, to).map_err(Trouble::with(to))?;
+pub(super) fn put(from: &Path, to: &Path) -> Result<(), TransferError> {
+    let file = File::open(from).map_err(TransferError::with(from))?;
+    file.sync_all().map_err(TransferError::with(from))?;
+    fs::rename(from, to).map_err(TransferError::with(to))?;
     sync_directory(&parent(to))
 }
 
 /// Makes the names in a directory safe from a power cut.
-pub(super) fn sync_directory(directory: &Path) -> Result<(), Trouble> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(Trouble::with(directory))
+pub(super) fn sync_directory(directory: &Path) -> Result<(), TransferError> {
+    File::open(directory).and_then(|opened| opened.sync_all()).map_err(TransferError::with(directory))
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Directory;
-use super::access::{Actor, Deed, Members, Rights, may};
+use super::access::{Action, Actor, Members, Rights, authorize};
 use super::audit::{self, Object, Picture};
 use super::change::{Change, Written};
 use super::error::Error;
@@ -38,7 +38,7 @@ impl Directory {
     /// Makes a group.
     pub async fn create_group(&self, actor: &Actor, draft: &GroupDraft) -> Result<Written<Group>, Error> {
         let fields = draft.parse()?;
-        may(actor, Deed::CreateGroup(&Rights::none()))?;
+        authorize(actor, Action::CreateGroup(&Rights::none()))?;
         let name = fields.name.clone().ok_or_else(|| Error::invalid("name", &Rule::Required))?;
         let notes = fields.notes.clone().map(String::from).unwrap_or_default();
         self.change_names(actor, Names::Others, move |change| {
@@ -49,17 +49,17 @@ impl Directory {
             refuse_taken(change, &new)?;
             let group = Group { id: tx.insert_group(None, &new)?, ..new };
             attach(tx, &group, &fields)?;
-            change.check(Deed::CreateGroup(&rights(tx, &group)?.into()))?;
+            change.check(Action::CreateGroup(&rights(tx, &group)?.into()))?;
             let made = audit::whole(picture(tx, &group)?);
             audit::record(change, "group.create", &Object::Group(&group), made)?;
-            Ok(change.written(group, Deed::ReadGroups))
+            Ok(change.written(group, Action::ReadGroups))
         })
         .await
     }
 
     /// All there is to tell about a group.
     pub async fn group_details(&self, actor: &Actor, key: &GroupKey) -> Result<GroupDetails, Error> {
-        may(actor, Deed::ReadGroups)?;
+        authorize(actor, Action::ReadGroups)?;
         let found: Option<Group> = self.store.first(store::groups::find(key)).await?;
         let group = found.ok_or_else(|| Error::not_found("group", key))?;
         self.group_details_of_written(group).await
@@ -100,14 +100,14 @@ impl Directory {
                 true => rights(tx, &old)?,
                 false => Vec::new(),
             };
-            change.check(Deed::UpdateGroup(&old, &fields, &Rights::concerned(&held, &[])))?;
+            change.check(Action::UpdateGroup(&old, &fields, &Rights::concerned(&held, &[])))?;
             keep_current(tx, &old, &expected)?;
             let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
             let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
             let new = Group { name, notes, updated_at: change.now, ..old.clone() };
             if fields.permissions.is_some() {
                 attach(tx, &new, &fields)?;
-                change.check(Deed::UpdateGroup(
+                change.check(Action::UpdateGroup(
                     &old,
                     &fields,
                     &Rights::concerned(&held, &rights(tx, &new)?),
@@ -115,7 +115,7 @@ impl Directory {
             }
             let after = picture(tx, &new)?;
             if before == after {
-                return Ok(change.written(old, Deed::ReadGroups));
+                return Ok(change.written(old, Action::ReadGroups));
             }
             if new.name != old.name {
                 refuse_taken(change, &new)?;
@@ -123,7 +123,7 @@ impl Directory {
             tx.update_group(&new)?;
             let changes = audit::difference(before, after);
             audit::record(change, "group.update", &Object::Group(&new), changes)?;
-            Ok(change.written(new, Deed::ReadGroups))
+            Ok(change.written(new, Action::ReadGroups))
         })
         .await
     }
@@ -145,7 +145,7 @@ impl Directory {
             let tx = change.tx;
             let group = existing(tx, &key)?;
             let members = Members { have_admin: tx.has_admin_member(group.id)? };
-            change.check(Deed::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
+            change.check(Action::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
             keep_current(tx, &group, &expected)?;
             let last = audit::whole(picture(tx, &group)?);
             tx.delete_group(group.id)?;
@@ -176,7 +176,7 @@ impl Directory {
             let mut changed = Vec::new();
             for key in &users {
                 let user = member(tx, key)?;
-                change.check(Deed::ChangeMembers(&user, &rights))?;
+                change.check(Action::ChangeMembers(&user, &rights))?;
                 if kind.apply(tx, &group, &user)? {
                     changed.push(user);
                 }
@@ -188,7 +188,7 @@ impl Directory {
                 audit::record(change, kind.action(), &Object::Group(&group), members)?;
             }
             let group = existing(tx, &GroupKey::Id(group.id))?;
-            Ok(change.written(Membership { group, changed }, Deed::ReadGroups))
+            Ok(change.written(Membership { group, changed }, Action::ReadGroups))
         })
         .await
     }

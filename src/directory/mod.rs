@@ -25,7 +25,7 @@ pub mod moving;
 pub mod password;
 mod paths;
 pub mod permissions;
-mod ration;
+mod rate_limiter;
 pub mod recycle_bin;
 mod refusals;
 mod secret;
@@ -47,12 +47,12 @@ pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::guard::rates::Rates;
-use self::identity::Reception;
+use self::identity::Authenticator;
 use self::identity::uses::Uses;
-pub use self::identity::{Bearer, Identity, Recognised, Unauthenticated};
+pub use self::identity::{Bearer, CachedIdentity, Identity, Unauthenticated};
 use self::password::Hasher;
 pub use self::paths::Unsafe;
-use self::ration::Ration;
+use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
 pub use self::store::OpenError;
 use self::store::Store;
@@ -114,7 +114,7 @@ pub struct Settings {
 /// The directory, open and ready.
 pub struct Directory {
     store: Arc<Store>,
-    reception: Reception,
+    authenticator: Authenticator,
     uses: Uses,
     clock: Clock,
     hasher: Hasher,
@@ -124,8 +124,8 @@ pub struct Directory {
     rates: Rates,
     rate_counts: guard::rates::Counts,
     /// How many refused requests, and refused sign-ins, are noted in the audit trail.
-    refusals: Ration,
-    refused_sign_ins: Ration,
+    refusals: RateLimiter,
+    refused_sign_ins: RateLimiter,
 }
 
 /// Counters of work that costs, for the metrics.
@@ -146,7 +146,7 @@ impl Directory {
     /// Opens an existing directory. It never makes one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(settings).await?);
-        let reception = Reception::open(&store, settings)?;
+        let authenticator = Authenticator::open(&store, settings)?;
         let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
         let rules = Rules {
             keep_deleted_for: settings.keep_deleted_for,
@@ -155,7 +155,7 @@ impl Directory {
         let uses = Uses::default();
         Ok(Self {
             store,
-            reception,
+            authenticator,
             uses,
             clock,
             hasher,
@@ -164,8 +164,8 @@ impl Directory {
             rules,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),
-            refusals: Ration::default(),
-            refused_sign_ins: Ration::default(),
+            refusals: RateLimiter::default(),
+            refused_sign_ins: RateLimiter::default(),
         })
     }
 
@@ -190,8 +190,8 @@ impl Directory {
             writes: self.store.writes(),
             password_hashes: self.hasher.count(),
             reads: self.store.reads(),
-            identity_loads: self.reception.loads(),
-            stale_answers: self.reception.stale_answers(),
+            identity_loads: self.authenticator.loads(),
+            stale_answers: self.authenticator.stale_answers(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Moving a whole directory into another database: from SQLite to PostgreSQL, and back.
 
-use super::access::{Actor, Deed, may};
-use super::trouble::{Trouble, Watch};
+use super::access::{Action, Actor, authorize};
+use super::trouble::{TransferError, Watch};
 use super::{Directory, Location};
 
 /// What was moved.
@@ -18,8 +18,8 @@ impl Directory {
     /// every row. Here nothing is changed.
     ///
     /// What is left here: the feed of changes and the counts of rates, which are of no use elsewhere.
-    pub async fn move_to(&self, actor: &Actor, to: Location, watch: Watch) -> Result<Moved, Trouble> {
-        may(actor, Deed::CarryDirectory)?;
+    pub async fn move_to(&self, actor: &Actor, to: Location, watch: Watch) -> Result<Moved, TransferError> {
+        authorize(actor, Action::CarryDirectory)?;
         let arrived = self.store.carry_to(to, self.clock.now(), watch).await?;
         let left_behind = self.store.state().await? != arrived.state;
         Ok(Moved { tables: arrived.tables, left_behind })

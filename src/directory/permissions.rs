@@ -1,6 +1,6 @@
 //! Use cases about permissions.
 
-use super::access::{Actor, Deed, may};
+use super::access::{Action, Actor, authorize};
 use super::error::Error;
 use super::model::Permission;
 use super::{Directory, store};
@@ -8,7 +8,7 @@ use super::{Directory, store};
 impl Directory {
     /// Every permission there is, in the order of their codes.
     pub async fn permissions(&self, actor: &Actor) -> Result<Vec<Permission>, Error> {
-        may(actor, Deed::ReadPermissions)?;
+        authorize(actor, Action::ReadPermissions)?;
         self.store.all(store::permissions::list()).await
     }
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Actor, Deed, Who, may};
+use super::access::{Action, Actor, Who, authorize};
 use super::audit::{self, Object};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::guard::taken::Names;
 use super::listing::{DeletedQuery, Page};
-use super::model::{GroupKey, Moment, User, UserId, UserKey};
+use super::model::{GroupKey, Timestamp, User, UserId, UserKey};
 use super::store::deleted::{Remains, count, page};
 use super::{Directory, users};
 
@@ -31,15 +31,15 @@ pub struct DeletedUser {
     /// Its email address.
     pub email: Option<String>,
     /// When it was deleted.
-    pub deleted_at: Moment,
+    pub deleted_at: Timestamp,
     /// By whom: a username, or the operator's name.
     pub deleted_by: String,
 }
 
 impl DeletedUser {
     /// When it will be purged.
-    pub fn purge_at(&self, kept_for: Duration) -> Moment {
-        self.deleted_at.plus(kept_for).unwrap_or(Moment::LAST)
+    pub fn purge_at(&self, kept_for: Duration) -> Timestamp {
+        self.deleted_at.plus(kept_for).unwrap_or(Timestamp::LAST)
     }
 }
 
@@ -49,7 +49,7 @@ impl Directory {
         self.rules.keep_deleted_for
     }
 
-    fn kept_since(&self) -> Moment {
+    fn kept_since(&self) -> Timestamp {
         self.clock.now().saturating_sub(self.rules.keep_deleted_for)
     }
 
@@ -59,7 +59,7 @@ impl Directory {
         actor: &Actor,
         query: &DeletedQuery,
     ) -> Result<Page<DeletedUser>, Error> {
-        may(actor, Deed::ReadDeleted)?;
+        authorize(actor, Action::ReadDeleted)?;
         let since = self.kept_since();
         self.page(query, page(query, since), count(query, since)).await
     }
@@ -80,10 +80,10 @@ impl Directory {
                 }
             }
             tx.set_user_permissions(id, &permissions)?;
-            change.check(Deed::RestoreUser(&user, &tx.rights(id)?.into()))?;
+            change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
             let back = users::whole(tx, &UserKey::Id(id))?;
             audit::record(change, "user.restore", &Object::User(&back.user), audit::whole(back.picture()))?;
-            Ok(change.written(back.user, Deed::ReadUsers))
+            Ok(change.written(back.user, Action::ReadUsers))
         })
         .await
     }
@@ -93,7 +93,7 @@ impl Directory {
         self.change(actor, move |change| {
             let (deleted, Remains { user, permissions, .. }) = binned(change, id)?;
             let rights = change.tx.rights_from(&user.groups, &permissions)?;
-            change.check(Deed::DeleteUser(&user, &rights.into()))?;
+            change.check(Action::DeleteUser(&user, &rights.into()))?;
             change.tx.unbin_user(id)?;
             audit::record(change, "user.purge", &Object::User(&user), json!({}))?;
             Ok(deleted)

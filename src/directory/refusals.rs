@@ -1,5 +1,5 @@
 //! Notes in the audit trail that somebody was refused what they asked for, or that a token no longer opened anything.
-//! They are rationed; see [`ration`](super::ration).
+//! They are rationed; see [`rate_limiter`](super::rate_limiter).
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::change::Change;
 use super::error::Error;
 use super::guard::network;
 use super::identity::{Bearer, Identity};
-use super::model::{Moment, TokenState};
-use super::ration::LeftOut;
+use super::model::{Timestamp, TokenState};
+use super::rate_limiter::LeftOut;
 use super::store::identities;
 
 /// A refusal for whose note there is room.
@@ -77,7 +77,7 @@ impl Directory {
     pub async fn note_left_out(&self, end: bool) -> Result<(), Error> {
         let now = self.clock.now();
         let [requests, sign_ins] =
-            [&self.refusals, &self.refused_sign_ins].map(|ration| ration.left_out(now, end));
+            [&self.refusals, &self.refused_sign_ins].map(|limiter| limiter.left_out(now, end));
         if requests + sign_ins == 0 {
             return Ok(());
         }
@@ -90,7 +90,7 @@ impl Directory {
 }
 
 /// Why a token opens nothing; `None` if it does.
-fn state(identity: &Identity, now: Moment) -> Option<&'static str> {
+fn state(identity: &Identity, now: Timestamp) -> Option<&'static str> {
     match identity.token.state(now) {
         TokenState::Revoked => Some("the token is revoked"),
         TokenState::Expired => Some("the token has expired"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Actor, Deed, Origin, Who, may};
+use super::access::{Action, Actor, Origin, Who, authorize};
 use super::audit::{self, Object};
 use super::change::Change;
 use super::error::{Denial, Error};
@@ -99,7 +99,7 @@ impl Directory {
         new: Password,
         sign_out_others: bool,
     ) -> Result<(), Error> {
-        may(actor, Deed::ManageSelf)?;
+        authorize(actor, Action::ManageSelf)?;
         let Who::Person(identity) = &actor.who else { return Err(Denial::NoRight.into()) };
         let (user, token) = (identity.user.clone(), identity.token.id);
         let is_same = old.is(&new);
@@ -110,7 +110,7 @@ impl Directory {
         let encoded = self.hasher.encode(self.place(actor)?, &self.clock, new, Owner::new(&user)).await;
         let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
         self.change(actor, move |change| {
-            change.check(Deed::ManageSelf)?;
+            change.check(Action::ManageSelf)?;
             proof.check(change)?;
             let user = users::existing(change.tx, &UserKey::Id(user.id))?;
             users::write_password(change, &user, &hash)?;

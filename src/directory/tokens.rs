@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Actor, Deed, Who, may};
+use super::access::{Action, Actor, Who, authorize};
 use super::audit::{self, Object};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Maker, Moment, Rule, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User,
+    KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User,
     UserId, UserKey,
 };
 use super::store::tokens::NewToken;
@@ -44,12 +44,12 @@ pub enum End {
     /// Some time from now.
     After(Duration),
     /// At this moment, which must lie ahead.
-    At(Moment),
+    At(Timestamp),
 }
 
 impl End {
     /// The moment, held to the rules: it lies ahead, and no token makes one that lives longer than itself.
-    fn resolve(self, actor: &Actor, now: Moment) -> Result<Option<Moment>, Error> {
+    fn resolve(self, actor: &Actor, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let maker = match &actor.who {
             Who::Person(identity) => identity.token.expires_at,
             Who::Operator(_) | Who::Anonymous => None,
@@ -89,7 +89,7 @@ impl Directory {
         let issue = move |change: &Change<'_, '_>| {
             let Change { tx, now, .. } = *change;
             let owner = users::existing(tx, &owner)?;
-            change.check(Deed::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check(Action::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
             let end = end.resolve(&change.actor, now)?;
             let new = row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
             let token = tx.insert_token(descending(new, &change.actor))?;
@@ -102,7 +102,7 @@ impl Directory {
     /// A user's tokens, oldest first; expired and revoked ones too.
     pub async fn tokens(&self, actor: &Actor, owner: &UserKey) -> Result<Vec<Token>, Error> {
         let owner = self.existing(owner).await?;
-        may(actor, Deed::ReadTokens(&owner))?;
+        authorize(actor, Action::ReadTokens(&owner))?;
         self.store.all(store::tokens::of_user(owner.id)).await
     }
 
@@ -121,7 +121,7 @@ impl Directory {
         let update = move |change: &Change<'_, '_>| {
             let tx = change.tx;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
-            change.check(Deed::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
             let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
             if let Some(end) = end {
@@ -141,7 +141,7 @@ impl Directory {
                 let changes = audit::difference(before, after);
                 audit::record(change, "token.update", &Object::Token(&token), changes)?;
             }
-            Ok(change.written(token, Deed::ReadTokens(&owner)))
+            Ok(change.written(token, Action::ReadTokens(&owner)))
         };
         self.change(actor, update).await
     }
@@ -161,7 +161,7 @@ impl Directory {
         let rotate = move |change: &Change<'_, '_>| {
             let Change { tx, now, .. } = *change;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
-            change.check(Deed::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
             not_of_another_sign_in(&change.actor, &old)?;
             let end = old.expires_at.map_or(End::Never, End::At).resolve(&change.actor, now)?;
@@ -199,7 +199,7 @@ impl Directory {
         let revoke = move |change: &Change<'_, '_>| {
             let tx = change.tx;
             let (owner, token) = owned(tx, owner.as_ref(), id)?;
-            change.check(Deed::RevokeToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check(Action::RevokeToken(&owner, &tx.rights(owner.id)?.into()))?;
             if token.revoked_at.is_none() {
                 end(change, &token)?;
                 record(change, "token.revoke", &token)?;
@@ -237,17 +237,21 @@ fn not_revoked(token: &Token) -> Result<(), Error> {
 
 /// The latest end that a token may be given: its sign-in's for what came of one, `lifetime` from its making for a
 /// sign-in; `None` where none at all is allowed as well. So a stolen sign-in cannot be made to last.
-fn latest_end(change: &Change<'_, '_>, token: &Token, lifetime: Duration) -> Result<Option<Moment>, Error> {
+fn latest_end(
+    change: &Change<'_, '_>,
+    token: &Token,
+    lifetime: Duration,
+) -> Result<Option<Timestamp>, Error> {
     match (&token.root, token.kind) {
         (_, TokenKind::SignIn) if token.made_by != Maker::Token => {
-            Ok(Some(token.created_at.plus(lifetime).unwrap_or(Moment::LAST)))
+            Ok(Some(token.created_at.plus(lifetime).unwrap_or(Timestamp::LAST)))
         }
         (Some(root), _) => Ok(Some(change.tx.end_of_sign_in(root)?.unwrap_or(change.now))),
         (None, _) => Ok(None),
     }
 }
 
-fn keep_an_end(end: Option<Moment>, latest: Option<Moment>) -> Result<(), Error> {
+fn keep_an_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result<(), Error> {
     let wrong = |told: String| Err(Error::invalid("expires_at", &Rule::Other(told)));
     match (end, latest) {
         (None, Some(_)) => wrong("The token of a sign-in needs an end.".to_owned()),
@@ -302,8 +306,8 @@ pub(super) fn row(
     name: String,
     kind: TokenKind,
     key: &TokenKey,
-    created_at: Moment,
-    expires_at: Option<Moment>,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
 ) -> NewToken {
     NewToken {
         user_id,

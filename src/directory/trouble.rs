@@ -11,9 +11,9 @@ use super::paths::Unsafe;
 use super::store::OpenError;
 
 /// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
-/// there still, but for [`Trouble::Media`].
+/// there still, but for [`TransferError::Media`].
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum TransferError {
     /// The directory said no, or could not be asked.
     #[error(transparent)]
     Directory(#[from] Error),
@@ -47,7 +47,7 @@ pub enum Trouble {
     },
     /// The database is in its place, but not every media file is.
     #[error("the directory was restored, but not all of its media files: {0}")]
-    Media(Box<Trouble>),
+    Media(Box<TransferError>),
     /// Rows could not be written on the other side.
     #[error("table {table}, the rows from {from} on: {source}")]
     Rows {
@@ -71,7 +71,7 @@ pub enum Trouble {
     Stopped,
 }
 
-impl Trouble {
+impl TransferError {
     /// For `map_err`: a fault of this file.
     pub(super) fn with(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
@@ -79,25 +79,25 @@ impl Trouble {
     }
 }
 
-impl From<Denial> for Trouble {
+impl From<Denial> for TransferError {
     fn from(denial: Denial) -> Self {
         Self::Directory(denial.into())
     }
 }
 
-impl From<Unsafe> for Trouble {
+impl From<Unsafe> for TransferError {
     fn from(error: Unsafe) -> Self {
         Self::Open(error.into())
     }
 }
 
-impl From<super::store::StoreError> for Trouble {
+impl From<super::store::StoreError> for TransferError {
     fn from(error: super::store::StoreError) -> Self {
         Self::Directory(error.into())
     }
 }
 
-/// How far a long deed has come.
+/// How far a long action has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// What is being done, such as `copied`.
@@ -108,10 +108,15 @@ pub struct Progress {
     pub count: u64,
 }
 
-/// Whoever watches a long deed; it answers whether to go on.
+/// Whoever watches a long action; it answers whether to go on.
 pub type Watch = Arc<dyn Fn(Progress) -> bool + Send + Sync>;
 
 /// Tells the watcher, and stops when it says so.
-pub(super) fn tell(watch: &Watch, done: &'static str, of: &'static str, count: u64) -> Result<(), Trouble> {
-    if watch(Progress { done, of, count }) { Ok(()) } else { Err(Trouble::Stopped) }
+pub(super) fn tell(
+    watch: &Watch,
+    done: &'static str,
+    of: &'static str,
+    count: u64,
+) -> Result<(), TransferError> {
+    if watch(Progress { done, of, count }) { Ok(()) } else { Err(TransferError::Stopped) }
 }

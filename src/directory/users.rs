@@ -5,13 +5,13 @@ mod rules;
 use serde_json::json;
 
 use super::Directory;
-use super::access::{Actor, Deed, Rights, Who, may};
+use super::access::{Action, Actor, Rights, Who, authorize};
 use super::audit::{self, Object, Picture};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::guard::taken::Names;
 use super::model::{
-    Expected, Group, Moment, Permission, Rule, User, UserDraft, UserFields, UserId, UserKey, Version,
+    Expected, Group, Permission, Rule, Timestamp, User, UserDraft, UserFields, UserId, UserKey, Version,
 };
 
 use super::password::{Owner, Password, UNUSABLE};
@@ -35,7 +35,7 @@ impl Directory {
     ) -> Result<Written<User>, Error> {
         let fields = draft.parse()?;
         // Asked before a slow hash is paid for, and again with the rights in question in the transaction.
-        may(actor, Deed::CreateUser(&fields, &Rights::none()))?;
+        authorize(actor, Action::CreateUser(&fields, &Rights::none()))?;
         let new = new(&fields, self.clock.now())?;
         let hash = match password {
             Some(password) => {
@@ -45,14 +45,14 @@ impl Directory {
         };
         self.change_names(actor, Names::Others, move |change| {
             let user = create(change, &fields, &hash)?;
-            Ok(change.written(user, Deed::ReadUsers))
+            Ok(change.written(user, Action::ReadUsers))
         })
         .await
     }
 
     /// The user of an id or name.
     pub async fn user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
-        may(actor, Deed::ReadUsers)?;
+        authorize(actor, Action::ReadUsers)?;
         self.existing(key).await
     }
 
@@ -105,14 +105,14 @@ impl Directory {
             let key = key.clone();
             let work = move |change: &Change<'_, '_>| {
                 let user = update(change, &key, &fields, &expected, Proven::NONE)?;
-                Ok(change.written(user, Deed::ReadUsers))
+                Ok(change.written(user, Action::ReadUsers))
             };
             return self.change_names(actor, names, work).await;
         }
         // Asked before slow hashes are paid for, and again on what the transaction finds.
         let target = self.existing(key).await?;
         let rights = self.rights(target.id).await?;
-        may(actor, Deed::UpdateUser(&target, &fields, &rights))?;
+        authorize(actor, Action::UpdateUser(&target, &fields, &rights))?;
         let proof = self.prove_own(actor, &target, new.is_some(), present).await?;
         let hash = match new {
             Some(new) => {
@@ -125,7 +125,7 @@ impl Directory {
         self.change_names(actor, names, move |change| {
             let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
             let user = update(change, &key, &fields, &expected, proven)?;
-            Ok(change.written(user, Deed::ReadUsers))
+            Ok(change.written(user, Action::ReadUsers))
         })
         .await
     }
@@ -138,11 +138,11 @@ impl Directory {
         present: Option<Password>,
     ) -> Result<User, Error> {
         let fields = draft.parse()?;
-        may(actor, Deed::UpdateSelf(&fields))?;
+        authorize(actor, Action::UpdateSelf(&fields))?;
         let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
         let proof = self.prove_own(actor, &own, false, present).await?;
         self.change_names(actor, Names::Own, move |change| {
-            change.check(Deed::UpdateSelf(&fields))?;
+            change.check(Action::UpdateSelf(&fields))?;
             let old = whole(change.tx, &key)?;
             let new = Whole { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };
             check_proof(change, &old.user, &new.user, Proven { hash: None, proof: proof.as_ref() })?;
@@ -238,7 +238,7 @@ pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -
     check_new_values(change, None, &new)?;
     let id = tx.insert_user(None, &new, hash)?;
     attach(tx, id, fields)?;
-    change.check(Deed::CreateUser(fields, &tx.rights(id)?.into()))?;
+    change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
     let made = whole(tx, &UserKey::Id(id))?;
     audit::record(change, "user.create", &Object::User(&made.user), audit::whole(made.picture()))?;
     Ok(made.user)
@@ -248,7 +248,7 @@ pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -
 pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected) -> Result<User, Error> {
     let tx = change.tx;
     let last = whole(tx, key)?;
-    change.check(Deed::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;
+    change.check(Action::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;
     keep_current(&last, expected)?;
     if last.user.is_admin && last.user.is_active {
         keep_an_admin(tx, last.user.id)?;
@@ -273,7 +273,7 @@ pub(super) fn update(
         true => tx.rights(old.id)?,
         false => Vec::new(),
     };
-    change.check(Deed::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
+    change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
     keep_current(&before, expected)?;
     let mut new = Whole { user: with(old, fields, change.now), codes: before.codes.clone() };
     check_proof(change, old, &new.user, proven)?;
@@ -282,7 +282,7 @@ pub(super) fn update(
     }
     if fields.groups.is_some() || fields.permissions.is_some() {
         attach(tx, old.id, fields)?;
-        change.check(Deed::UpdateUser(old, fields, &Rights::concerned(&rights, &tx.rights(old.id)?)))?;
+        change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &tx.rights(old.id)?)))?;
         let attached = whole(tx, key)?;
         new = Whole { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
@@ -389,13 +389,13 @@ pub(super) fn whole(tx: &Tx<'_>, key: &UserKey) -> Result<Whole, Error> {
 }
 
 /// A new user with these fields, which must name it.
-fn new(fields: &UserFields, now: Moment) -> Result<User, Error> {
+fn new(fields: &UserFields, now: Timestamp) -> Result<User, Error> {
     let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
     Ok(with(&blank(username.into(), now), fields, now))
 }
 
 /// A new user of whom only the name is known. Its id is the database's to give.
-fn blank(username: String, now: Moment) -> User {
+fn blank(username: String, now: Timestamp) -> User {
     User {
         id: UserId::UNSAVED,
         username,
@@ -417,7 +417,7 @@ fn blank(username: String, now: Moment) -> User {
 }
 
 /// `old` with every field that `fields` names replaced.
-fn with(old: &User, fields: &UserFields, now: Moment) -> User {
+fn with(old: &User, fields: &UserFields, now: Timestamp) -> User {
     let fields = fields.clone();
     let text = |new: Option<String>, old: &String| new.unwrap_or_else(|| old.clone());
     User {

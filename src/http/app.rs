@@ -10,7 +10,7 @@ use http::HeaderValue;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::error::Failure;
+use super::error::ApiError;
 use super::express::Prepared;
 use super::memory::Memory;
 use super::server::Limits;
@@ -156,8 +156,8 @@ impl App {
 
     /// The OpenAPI document as JSON. It is made once, when it is first asked for, which takes a while: it is large, and
     /// few servers are ever asked. However many ask at the same time, it is made once.
-    pub async fn document(&self) -> Result<Bytes, Failure> {
-        let internal = |error: &dyn std::fmt::Display| Failure::Internal(error.to_string());
+    pub async fn document(&self) -> Result<Bytes, ApiError> {
+        let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
         let make = async || {
             let made = spawn_blocking(|| json::compact(&api::document())).await;
             made.map_err(|error| internal(&error))?.map_err(|error| internal(&error))

@@ -14,9 +14,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::app::App;
-use super::error::Failure;
+use super::error::ApiError;
 use super::memory::{SMALL, Share};
-use crate::directory::model::{Faults, Moment, Rule};
+use crate::directory::model::{Faults, Rule, Timestamp};
 
 const TRUE: [&str; 14] =
     ["t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"];
@@ -39,15 +39,15 @@ type Object = Map<String, Value>;
 pub struct Body(Object, Share);
 
 impl FromRequest<App> for Body {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let text = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let limit = parts.extensions.get::<BodyLimit>().map_or(OPEN_BODY_BYTES, |limit| limit.0);
         let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
-            return Err(Failure::BodyTooLarge);
+            return Err(ApiError::BodyTooLarge);
         }
         let mut share = app.memory().share();
         let bytes = read::whole(body, limit, &mut share).await?;
@@ -103,7 +103,7 @@ impl Fields {
     }
 
     /// A time, or null.
-    pub fn moment(&mut self, name: &str) -> Option<Option<Moment>> {
+    pub fn moment(&mut self, name: &str) -> Option<Option<Timestamp>> {
         match self.rest.shift_remove(name)? {
             Value::Null => Some(None),
             value => self.faults.take(name, text(value).and_then(|text| text.parse())).map(Some),
@@ -174,8 +174,8 @@ impl Fields {
     }
 
     /// Refuses what is left: names that this route does not know.
-    pub fn end(self) -> Result<(), Failure> {
-        self.faults().none().map_err(Failure::Invalid)
+    pub fn end(self) -> Result<(), ApiError> {
+        self.faults().none().map_err(ApiError::Invalid)
     }
 
     /// All that is wrong, names that this route does not know among it.
@@ -253,7 +253,7 @@ mod tests {
 
     fn faults(fields: Fields) -> String {
         match fields.end() {
-            Err(Failure::Invalid(faults)) => faults
+            Err(ApiError::Invalid(faults)) => faults
                 .iter()
                 .map(|(name, told)| format!("{name}: {}", told.join(" ")))
                 .collect::<Vec<_>>()
@@ -294,8 +294,8 @@ mod tests {
     #[test]
     fn what_is_no_json_object_is_told() {
         let detail = |bytes: &[u8]| match json::object(bytes) {
-            Err(Failure::Malformed(detail)) => detail,
-            Err(Failure::Invalid(faults)) => faults.iter().next().unwrap().1.join(" "),
+            Err(ApiError::Malformed(detail)) => detail,
+            Err(ApiError::Invalid(faults)) => faults.iter().next().unwrap().1.join(" "),
             other => format!("{other:?}"),
         };
         assert_eq!(detail(b"[1]"), "Invalid data. Expected a dictionary, but got list.");

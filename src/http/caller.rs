@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 
 use super::app::App;
-use super::error::Failure;
+use super::error::ApiError;
 use super::throttle;
 use crate::directory::access::{Who, holds};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
@@ -36,7 +36,7 @@ pub struct Caller(pub Arc<Identity>);
 /// Credentials that are not good.
 pub struct Rejected {
     /// How it is answered.
-    pub failure: Failure,
+    pub failure: ApiError,
     /// Whose token was presented, if that is known.
     pub bearer: Option<Bearer>,
 }
@@ -47,7 +47,7 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, 
     let key = match parse(&joined) {
         Presented::Nothing => return Ok(None),
         Presented::Malformed(detail) => {
-            return Err(Rejected { failure: Failure::Unauthenticated(detail), bearer: None });
+            return Err(Rejected { failure: ApiError::Unauthenticated(detail), bearer: None });
         }
         Presented::Key(key) => key,
     };
@@ -61,10 +61,10 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, 
 }
 
 /// Why a key opened nothing, as it is answered; counted.
-pub(super) fn refusal(app: &App, refused: Unauthenticated) -> Failure {
+pub(super) fn refusal(app: &App, refused: Unauthenticated) -> ApiError {
     let (outcome, failure) = match refused {
-        Unauthenticated::InvalidToken(_) => ("refused", Failure::Unauthenticated("Invalid token.")),
-        Unauthenticated::Inactive(_) => ("refused", Failure::Unauthenticated("User inactive or deleted.")),
+        Unauthenticated::InvalidToken(_) => ("refused", ApiError::Unauthenticated("Invalid token.")),
+        Unauthenticated::Inactive(_) => ("refused", ApiError::Unauthenticated("User inactive or deleted.")),
         Unauthenticated::Failed(error) => ("failed", error.into()),
     };
     count(app, outcome);
@@ -116,10 +116,10 @@ pub(super) fn parse(header: &[u8]) -> Presented<'_> {
 pub struct Authenticated(pub Actor);
 
 impl FromRequestParts<App> for Authenticated {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         throttle::count(app, parts, caller.0.token.id)?;
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
@@ -131,12 +131,12 @@ impl FromRequestParts<App> for Authenticated {
 pub struct Holding<const CODE: i64>(pub Actor);
 
 impl<const CODE: i64> FromRequestParts<App> for Holding<CODE> {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         if !holds(&caller.0, CODE) {
-            return Err(Failure::Forbidden(Denial::NoRight.to_string()));
+            return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
         }
         let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
         Ok(Self(actor))
@@ -147,16 +147,16 @@ impl<const CODE: i64> FromRequestParts<App> for Holding<CODE> {
 pub struct Staff(pub Arc<Identity>);
 
 impl FromRequestParts<App> for Staff {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let caller = parts.extensions.get::<Caller>().ok_or(Failure::Unauthenticated(NOT_PROVIDED))?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         let user = &caller.0.user;
         if user.is_staff || user.is_admin {
             throttle::count(app, parts, caller.0.token.id)?;
             Ok(Self(Arc::clone(&caller.0)))
         } else {
-            Err(Failure::Forbidden(Denial::NoRight.to_string()))
+            Err(ApiError::Forbidden(Denial::NoRight.to_string()))
         }
     }
 }

@@ -10,23 +10,23 @@ use http::header::{ETAG, HeaderValue, IF_MATCH};
 use http::request::Parts;
 
 use super::app::App;
-use super::error::Failure;
+use super::error::ApiError;
 use crate::directory::model::{Expected, Version};
 
-const MALFORMED: Failure =
-    Failure::BadRequest("The If-Match header is malformed: give * or entity tags in double quotes.");
+const MALFORMED: ApiError =
+    ApiError::BadRequest("The If-Match header is malformed: give * or entity tags in double quotes.");
 
 /// The most entity tags of an If-Match; one object has one.
 const TAGS_MAX: usize = 100;
-const TOO_MANY: Failure = Failure::BadRequest("The If-Match header may have at most 100 entity tags.");
+const TOO_MANY: ApiError = ApiError::BadRequest("The If-Match header may have at most 100 entity tags.");
 
 /// The versions that a request is ready to change; any, without the header.
 pub(super) struct IfMatch(pub(super) Expected);
 
 impl FromRequestParts<App> for IfMatch {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
         let lines: Result<Vec<_>, _> =
             parts.headers.get_all(IF_MATCH).iter().map(|line| line.to_str().map_err(|_| MALFORMED)).collect();
         let lines = lines?;
@@ -34,7 +34,7 @@ impl FromRequestParts<App> for IfMatch {
     }
 }
 
-fn parse(list: &str) -> Result<Expected, Failure> {
+fn parse(list: &str) -> Result<Expected, ApiError> {
     if list.trim() == "*" {
         return Ok(Expected::Any);
     }

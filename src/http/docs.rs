@@ -16,7 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderV
 use utoipa_swagger_ui::{Config, serve};
 
 use super::app::App;
-use super::error::Failure;
+use super::error::ApiError;
 use super::memory::Shared;
 
 const PAGE: &str = "index.html";
@@ -48,10 +48,10 @@ fn answer(name: &str, config: Arc<Config<'static>>) -> Response {
     }
 }
 
-fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, Failure> {
+fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> {
     let found = serve(name, config);
-    let found = found.map_err(|error| Failure::Internal(format!("the documentation page: {error}")))?;
-    let found = found.ok_or(Failure::NotFound)?;
+    let found = found.map_err(|error| ApiError::Internal(format!("the documentation page: {error}")))?;
+    let found = found.ok_or(ApiError::NotFound)?;
     let bytes = match found.bytes {
         bytes if name == PAGE => String::from_utf8_lossy(&bytes).replacen("<head>", BASE, 1).into(),
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),

@@ -20,7 +20,7 @@ const RETRY_AFTER_SECONDS: &str = "1";
 
 /// An answer that is not a success.
 #[derive(Debug)]
-pub enum Failure {
+pub enum ApiError {
     /// The HTTP message itself is wrong.
     BadRequest(&'static str),
     /// A body that cannot be read; the text says where.
@@ -61,7 +61,7 @@ pub enum Failure {
     Internal(String),
 }
 
-impl Failure {
+impl ApiError {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -174,7 +174,7 @@ fn by_place(items: &[Faults]) -> Value {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(faults) => Self::Invalid(faults),
@@ -193,7 +193,7 @@ impl From<Error> for Failure {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
         let mut response = answer(self.status(), &self.body());
@@ -254,7 +254,7 @@ pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Res
     let bytes = match json::compact(body) {
         Ok(bytes) => bytes,
         Err(error) => {
-            return Failure::Internal(format!("an answer cannot be written as JSON: {error}"))
+            return ApiError::Internal(format!("an answer cannot be written as JSON: {error}"))
                 .into_response();
         }
     };
@@ -274,8 +274,8 @@ mod tests {
     use super::*;
     use crate::directory::model::Rule;
 
-    fn throttled_after(millis: u64) -> (Failure, String) {
-        let failure = Failure::from(Error::Busy { retry_after: Duration::from_millis(millis) });
+    fn throttled_after(millis: u64) -> (ApiError, String) {
+        let failure = ApiError::from(Error::Busy { retry_after: Duration::from_millis(millis) });
         let told = failure.body()["detail"].as_str().unwrap().to_owned();
         (failure, told)
     }
@@ -289,7 +289,7 @@ mod tests {
             faults
         };
         let shown = |items: &[Faults]| {
-            let told = Failure::InvalidItems(items.to_vec()).body();
+            let told = ApiError::InvalidItems(items.to_vec()).body();
             let users = told["users"].as_array().unwrap();
             let counts: Vec<_> = users.iter().map(|faults| faults.as_object().unwrap().len()).collect();
             (counts, told.get("non_field_errors").is_some())

@@ -23,15 +23,15 @@ use self::picture::{Picture, draw};
 use super::api::{self, ME};
 use super::app::App;
 use super::caller::{self, Presented};
-use super::error::Failure;
+use super::error::ApiError;
 use super::negotiate::{Negotiated, is_plain, wished};
 use super::server::{Express, Peer};
 use super::site::{Place, nearest};
 use super::{InFlight, given_id, throttle};
 use crate::config::AccessLog;
-use crate::directory::guard::rates::Standing;
-use crate::directory::model::Moment;
-use crate::directory::{Bearer, Denial, Identity, Recognised, Unauthenticated};
+use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::model::Timestamp;
+use crate::directory::{Bearer, CachedIdentity, Denial, Identity, Unauthenticated};
 
 /// What is known of a request that goes the common way.
 pub struct Earlier {
@@ -43,11 +43,11 @@ pub struct Earlier {
 
 /// An answer that is not a success.
 pub(super) struct Decided {
-    failure: Failure,
+    failure: ApiError,
     /// How the request stands to its limit.
-    standing: Option<Standing>,
+    status: Option<RateLimitStatus>,
     /// The end of the good token that it came with.
-    end: Option<Moment>,
+    end: Option<Timestamp>,
     /// Whose token it came with, if that is known.
     bearer: Option<Bearer>,
 }
@@ -64,8 +64,8 @@ impl Decided {
     pub(super) fn told(self, app: &App) -> Response {
         let mut response = api::refused(self.failure, app, ME);
         api::tell_end(response.headers_mut(), self.end);
-        if let Some(standing) = self.standing {
-            throttle::tell(&standing, response.headers_mut());
+        if let Some(status) = self.status {
+            throttle::tell(&status, response.headers_mut());
         }
         api::with_bearer(response, self.bearer)
     }
@@ -98,7 +98,7 @@ pub(super) async fn serve(
 
 /// The outcome of `work`; a panic in it is an error inside, not a broken connection.
 async fn unbroken<T>(work: impl Future<Output = Result<T, Box<Decided>>>) -> Result<T, Box<Decided>> {
-    let broken = |_| Err(Failure::Internal("the express lane panicked".into()).into());
+    let broken = |_| Err(ApiError::Internal("the express lane panicked".into()).into());
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(broken)
 }
 
@@ -120,21 +120,21 @@ async fn answer(
         Err(refused) => {
             // Whoever sends no good token is counted before they are told so.
             let counted = !matches!(refused, Unauthenticated::Failed(_));
-            let standing = counted.then(|| directory.count_address(client())).flatten();
+            let status = counted.then(|| directory.count_address(client())).flatten();
             let bearer = refused.bearer();
             let refusal = caller::refusal(app, refused);
-            let failure = standing.and_then(|standing| throttle::allowed(app, &standing).err());
+            let failure = status.and_then(|status| throttle::allowed(app, &status).err());
             let failure = failure.unwrap_or(refusal);
-            return Err(Box::new(Decided { failure, standing, end: None, bearer }));
+            return Err(Box::new(Decided { failure, status, end: None, bearer }));
         }
     };
     let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
     app.express().accepted.inc();
     directory.note_use(&known, now, client);
-    let standing = may(app, &known)?;
+    let status = authorize(app, &known)?;
     app.express().answered.inc();
     let last = last || head.close;
-    let answer = Answer { now, end: known.expires_at, standing, picture, place, last, tls: peer.tls };
+    let answer = Answer { now, end: known.expires_at, status, picture, place, last, tls: peer.tls };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => directory.clock().write_request_id(out),
@@ -144,24 +144,24 @@ async fn answer(
 }
 
 /// Whether somebody may have the answer, and how that counts against the limit.
-fn may(app: &App, known: &Recognised) -> Result<Option<Standing>, Box<Decided>> {
-    let refused = |failure, standing| {
+fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus>, Box<Decided>> {
+    let refused = |failure, status| {
         let (end, bearer) = (known.expires_at, Some(known.bearer()));
-        Box::new(Decided { failure, standing, end, bearer })
+        Box::new(Decided { failure, status, end, bearer })
     };
     if !known.may_enter {
-        return Err(refused(Failure::Forbidden(Denial::NoRight.to_string()), None));
+        return Err(refused(ApiError::Forbidden(Denial::NoRight.to_string()), None));
     }
-    let standing = app.directory().count_token(known.token);
-    match standing.map_or(Ok(()), |standing| throttle::allowed(app, &standing)) {
-        Ok(()) => Ok(standing),
-        Err(failure) => Err(refused(failure, standing)),
+    let status = app.directory().count_token(known.token);
+    match status.map_or(Ok(()), |status| throttle::allowed(app, &status)) {
+        Ok(()) => Ok(status),
+        Err(failure) => Err(refused(failure, status)),
     }
 }
 
-impl From<Failure> for Box<Decided> {
-    fn from(failure: Failure) -> Self {
-        Self::new(Decided { failure, standing: None, end: None, bearer: None })
+impl From<ApiError> for Box<Decided> {
+    fn from(failure: ApiError) -> Self {
+        Self::new(Decided { failure, status: None, end: None, bearer: None })
     }
 }
 
@@ -193,6 +193,6 @@ mod tests {
     async fn a_panic_is_an_error_inside() {
         assert_eq!(unbroken(async { Ok(1) }).await.ok(), Some(1));
         let broken = unbroken::<()>(async { panic!("asked for") }).await;
-        assert!(broken.is_err_and(|decided| matches!(decided.failure, Failure::Internal(_))));
+        assert!(broken.is_err_and(|decided| matches!(decided.failure, ApiError::Internal(_))));
     }
 }

@@ -47,7 +47,7 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 use self::app::App;
-use self::error::Failure;
+use self::error::ApiError;
 use self::express::{Decided, Earlier};
 use self::memory::Memory;
 use self::request_log::{Seen, given_id};
@@ -79,7 +79,7 @@ impl Front {
     }
 
     fn of(app: App, routes: Router<App>, checks_host: bool) -> Self {
-        let routes = routes.fallback(async || Failure::NotFound).with_state(app.clone());
+        let routes = routes.fallback(async || ApiError::NotFound).with_state(app.clone());
         Self { app, routes, checks_host }
     }
 
@@ -111,13 +111,13 @@ impl Front {
         };
         let outcome = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Failure::Internal("a handler panicked".into())),
-            Err(_) => Err(Failure::TookTooLong),
+            Ok(Err(_)) => Err(ApiError::Internal("a handler panicked".into())),
+            Err(_) => Err(ApiError::TookTooLong),
         };
         let response = outcome.unwrap_or_else(IntoResponse::into_response);
         let route = response.extensions().get::<api::Route>().cloned();
         let mut response = memory::hold(response, self.app.memory()).unwrap_or_else(|| {
-            let mut response = Failure::Overloaded.into_response();
+            let mut response = ApiError::Overloaded.into_response();
             route.map(|route| response.extensions_mut().insert(route));
             response
         });
@@ -140,20 +140,20 @@ impl Front {
     }
 
     /// Host, path, limits, then the routes.
-    async fn route(&self, peer: Peer, mut request: Request<Incoming>) -> Result<Response, Failure> {
+    async fn route(&self, peer: Peer, mut request: Request<Incoming>) -> Result<Response, ApiError> {
         let settings = self.app.settings();
         if self.checks_host && !ops::HOSTLESS.contains(&request.uri().path()) {
             let site = Site::of(&request, &settings.site, peer.address, peer.tls)?;
             request.extensions_mut().insert(site);
         }
-        *request.uri_mut() = path::normalised(request.uri()).ok_or(Failure::NotFound)?;
+        *request.uri_mut() = path::normalised(request.uri()).ok_or(ApiError::NotFound)?;
         if request
             .headers()
             .get_all(EXPECT)
             .iter()
             .any(|met| !met.as_bytes().eq_ignore_ascii_case(b"100-continue"))
         {
-            return Err(Failure::Expectation);
+            return Err(ApiError::Expectation);
         }
         let request = bounded(request, settings.max_body_bytes).await?;
         // The router's own error type has no values.
@@ -242,12 +242,12 @@ impl Drop for InFlight {
 
 /// Holds the body to the limit. Where no handler reads one it is read and thrown away, as the framework
 /// does, so that the connection can go on.
-async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Body>, Failure> {
+async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Body>, ApiError> {
     let (parts, body) = request.into_parts();
     let announced =
         parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
-        return Err(Failure::BodyTooLarge);
+        return Err(ApiError::BodyTooLarge);
     }
     let mut body = Limited::new(body, limit);
     if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&parts.method) {
@@ -260,10 +260,10 @@ async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Bod
 }
 
 /// Why a body was not read to its end.
-fn unread(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiError {
     if error.is::<http_body_util::LengthLimitError>() {
-        Failure::BodyTooLarge
+        ApiError::BodyTooLarge
     } else {
-        Failure::BadRequest("The request's body ended early or is not framed as announced.")
+        ApiError::BadRequest("The request's body ended early or is not framed as announced.")
     }
 }

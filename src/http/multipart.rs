@@ -4,23 +4,23 @@ use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 
 use super::body::bounds::{PAIRS_MAX, too_many_pairs};
-use super::error::Failure;
+use super::error::ApiError;
 
 /// The longest boundary (RFC 2046, section 5.1.1), in characters.
 const BOUNDARY_MAX: usize = 70;
 
 /// The fields of a form, in their order. The body is whole and already bounded.
-pub(super) fn read(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn read(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, ApiError> {
     // All of it is there, so nothing is waited for.
     let stalled = || Err(malformed("the form is not complete"));
     fields(content_type, body).now_or_never().unwrap_or_else(stalled)
 }
 
-fn malformed(error: impl std::fmt::Display) -> Failure {
-    Failure::Malformed(format!("Multipart form parse error - {error}"))
+fn malformed(error: impl std::fmt::Display) -> ApiError {
+    ApiError::Malformed(format!("Multipart form parse error - {error}"))
 }
 
-async fn fields(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, Failure> {
+async fn fields(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, ApiError> {
     let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
     if boundary.len() > BOUNDARY_MAX {
         return Err(malformed(format_args!("a boundary has at most {BOUNDARY_MAX} characters")));
@@ -30,10 +30,10 @@ async fn fields(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>
     let mut fields = Vec::new();
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         if fields.len() == PAIRS_MAX {
-            return Err(Failure::Invalid(too_many_pairs()));
+            return Err(ApiError::Invalid(too_many_pairs()));
         }
         if field.file_name().is_some() {
-            return Err(Failure::NotImplemented("Files cannot be uploaded yet."));
+            return Err(ApiError::NotImplemented("Files cannot be uploaded yet."));
         }
         let name = field.name().unwrap_or_default().to_owned();
         let bytes = field.bytes().await.map_err(malformed)?;
@@ -48,7 +48,7 @@ async fn fields(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>
 mod tests {
     use super::*;
 
-    fn form(boundary: &str, parts: usize) -> Result<usize, Failure> {
+    fn form(boundary: &str, parts: usize) -> Result<usize, ApiError> {
         let part = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n");
         let body = format!("{}--{boundary}--\r\n", part.repeat(parts));
         read(&format!("multipart/form-data; boundary={boundary}"), body.into()).map(|fields| fields.len())
@@ -57,12 +57,12 @@ mod tests {
     #[test]
     fn parts_and_boundaries_are_bounded() {
         assert_eq!(form("b", PAIRS_MAX).ok(), Some(PAIRS_MAX));
-        assert!(matches!(form("b", PAIRS_MAX + 1), Err(Failure::Invalid(_))));
+        assert!(matches!(form("b", PAIRS_MAX + 1), Err(ApiError::Invalid(_))));
         assert_eq!(form(&"b".repeat(BOUNDARY_MAX), 1).ok(), Some(1));
-        assert!(matches!(form(&"b".repeat(BOUNDARY_MAX + 1), 1), Err(Failure::Malformed(_))));
+        assert!(matches!(form(&"b".repeat(BOUNDARY_MAX + 1), 1), Err(ApiError::Malformed(_))));
         for cut in ["", "--b", "--b\r\n", "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1"] {
             let read = read("multipart/form-data; boundary=b", cut.into());
-            assert!(matches!(read, Err(Failure::Malformed(_))), "{cut:?}");
+            assert!(matches!(read, Err(ApiError::Malformed(_))), "{cut:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, header};
 
-use super::error::Failure;
+use super::error::ApiError;
 
 /// The framework reads no more than this of an Accept header.
 const MEDIA_TYPES_MAX: usize = 64;
@@ -27,16 +27,16 @@ impl Negotiated {
 }
 
 /// Holds the request's wishes against what can be served.
-pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated, Failure> {
+pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated, ApiError> {
     match parameter(query.unwrap_or_default(), "format").as_deref() {
         None | Some("" | "json") => {}
-        Some(_) => return Err(Failure::NotFound),
+        Some(_) => return Err(ApiError::NotFound),
     }
     wished(&accept(headers))
 }
 
 /// The same, of what Accept says.
-pub fn wished(accept: &str) -> Result<Negotiated, Failure> {
+pub fn wished(accept: &str) -> Result<Negotiated, ApiError> {
     let (mut best, mut problems): (Option<MediaType<'_>>, bool) = (None, false);
     for wish in accept.split(',').take(MEDIA_TYPES_MAX).filter(|wish| wish.len() <= MEDIA_TYPE_LENGTH_MAX) {
         let Some(wish) = MediaType::parse(wish) else { continue };
@@ -49,7 +49,7 @@ pub fn wished(accept: &str) -> Result<Negotiated, Failure> {
         Some(best) => Ok(Negotiated { indent: best.indent(), problems }),
         // Who names errors alone has said how they shall look, and takes JSON for the rest.
         None if problems => Ok(Negotiated { indent: None, problems }),
-        None => Err(Failure::NotAcceptable),
+        None => Err(ApiError::NotAcceptable),
     }
 }
 

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 
 use super::app::App;
-use super::error::{Failure, answer, answer_json};
+use super::error::{ApiError, answer, answer_json};
 use super::memory::Shared;
 use crate::telemetry;
 
@@ -61,12 +61,12 @@ async fn metrics(registry: Arc<Registry>) -> Response {
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     match telemetry::render(&registry) {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(error) => Failure::Internal(error.to_string()).into_response(),
+        Err(error) => ApiError::Internal(error.to_string()).into_response(),
     }
 }
 
 /// What this server answers, for machines (OpenAPI 3.1).
-async fn openapi(State(app): State<App>) -> Result<Response, Failure> {
+async fn openapi(State(app): State<App>) -> Result<Response, ApiError> {
     let mut response = answer_json(StatusCode::OK, app.document().await?);
     response.extensions_mut().insert(Shared);
     Ok(response)

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use super::error::Failure;
+use super::error::ApiError;
 use super::json;
 
 /// What a failure is called by machines; travels with the answer until it is sent.
@@ -21,7 +21,7 @@ pub(super) async fn told(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     // The body is one we made ourselves, whole and in memory.
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
-        return Failure::Internal("an answer could not be read back".into()).into_response();
+        return ApiError::Internal("an answer could not be read back".into()).into_response();
     };
     let Ok(Value::Object(told)) = serde_json::from_slice(&bytes) else {
         return Response::from_parts(parts, bytes.into());

@@ -10,7 +10,7 @@ use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::error::Failure;
+use super::error::ApiError;
 use crate::config::{AllowedHosts, TrustedProxies};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -67,9 +67,9 @@ impl<'a> Place<'a> {
         settings: &'a SiteSettings,
         peer: SocketAddr,
         tls: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, ApiError> {
         let host = host.filter(|host| settings.allowed_hosts.allows(host));
-        let host = host.ok_or(Failure::BadRequest("The request's Host is not allowed."))?;
+        let host = host.ok_or(ApiError::BadRequest("The request's Host is not allowed."))?;
         let public_url = settings.public_url.as_deref();
         let https = public_url.is_none() && is_https(protos, settings, peer, tls)?;
         Ok(Self { scheme: if https { "https://" } else { "http://" }, host, public_url })
@@ -100,7 +100,7 @@ impl Site {
         settings: &SiteSettings,
         peer: SocketAddr,
         tls: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, ApiError> {
         let protos = request.headers().get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
         let place = Place::of(host(request), protos, settings, peer, tls)?;
         Ok(Self { base: place.parts().concat(), media_url: settings.media_url.clone() })
@@ -146,14 +146,14 @@ fn is_https<'a>(
     settings: &SiteSettings,
     peer: SocketAddr,
     tls: bool,
-) -> Result<bool, Failure> {
+) -> Result<bool, ApiError> {
     let mut said = protos.into_iter().map(|line| line == b"https");
     if tls || !settings.trusted_proxies.trusts(peer.ip()) {
         return Ok(tls);
     }
     let Some(first) = said.next() else { return Ok(false) };
     if said.any(|other| other != first) {
-        return Err(Failure::BadRequest("The X-Forwarded-Proto headers contradict each other."));
+        return Err(ApiError::BadRequest("The X-Forwarded-Proto headers contradict each other."));
     }
     Ok(first)
 }

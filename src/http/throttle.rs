@@ -11,9 +11,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::app::App;
-use super::error::Failure;
+use super::error::ApiError;
 use crate::directory::Origin;
-use crate::directory::guard::rates::Standing;
+use crate::directory::guard::rates::RateLimitStatus;
 use crate::telemetry::ThrottledLabels;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -21,13 +21,13 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 /// How a request stands to its limit, once it was counted; shared with whoever dresses the answer.
 #[derive(Clone, Default)]
-pub(super) struct Counted(Arc<OnceLock<Standing>>);
+pub(super) struct Counted(Arc<OnceLock<RateLimitStatus>>);
 
 impl Counted {
     /// Tells the client, if there is a limit.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
-        if let Some(standing) = self.0.get() {
-            tell(standing, headers);
+        if let Some(status) = self.0.get() {
+            tell(status, headers);
         }
     }
 }
@@ -37,41 +37,45 @@ pub(super) fn count(
     app: &App,
     parts: &Parts,
     token: crate::directory::model::TokenId,
-) -> Result<(), Failure> {
+) -> Result<(), ApiError> {
     count_once(app, parts, || app.directory().count_token(token))
 }
 
 /// Counts a request without a good token against its client.
-pub(super) fn count_client(app: &App, parts: &Parts) -> Result<(), Failure> {
+pub(super) fn count_client(app: &App, parts: &Parts) -> Result<(), ApiError> {
     let address = parts.extensions.get::<Origin>().and_then(Origin::ip);
     count_once(app, parts, || app.directory().count_address(address?))
 }
 
-fn count_once(app: &App, parts: &Parts, count: impl FnOnce() -> Option<Standing>) -> Result<(), Failure> {
+fn count_once(
+    app: &App,
+    parts: &Parts,
+    count: impl FnOnce() -> Option<RateLimitStatus>,
+) -> Result<(), ApiError> {
     let Some(counted) = parts.extensions.get::<Counted>().filter(|counted| counted.0.get().is_none()) else {
         return Ok(());
     };
-    let Some(standing) = count() else { return Ok(()) };
-    let _ = counted.0.set(standing);
-    allowed(app, &standing)
+    let Some(status) = count() else { return Ok(()) };
+    let _ = counted.0.set(status);
+    allowed(app, &status)
 }
 
 /// Whether the request is within its limit.
-pub(super) fn allowed(app: &App, standing: &Standing) -> Result<(), Failure> {
-    if !standing.exceeded {
+pub(super) fn allowed(app: &App, status: &RateLimitStatus) -> Result<(), ApiError> {
+    if !status.exceeded {
         return Ok(());
     }
-    app.metrics().throttled.get_or_create(&ThrottledLabels { policy: standing.policy }).inc();
-    Err(Failure::Throttled(seconds(standing)))
+    app.metrics().throttled.get_or_create(&ThrottledLabels { policy: status.policy }).inc();
+    Err(ApiError::Throttled(seconds(status)))
 }
 
-fn seconds(standing: &Standing) -> u64 {
-    standing.reset.as_secs() + u64::from(standing.reset.subsec_nanos() > 0)
+fn seconds(status: &RateLimitStatus) -> u64 {
+    status.reset.as_secs() + u64::from(status.reset.subsec_nanos() > 0)
 }
 
 /// Writes the headers.
-pub(super) fn tell(standing: &Standing, headers: &mut HeaderMap) {
-    for (name, text) in told(standing) {
+pub(super) fn tell(status: &RateLimitStatus, headers: &mut HeaderMap) {
+    for (name, text) in told(status) {
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(name, value);
         }
@@ -79,9 +83,9 @@ pub(super) fn tell(standing: &Standing, headers: &mut HeaderMap) {
 }
 
 /// The headers.
-pub(super) fn told(standing: &Standing) -> [(HeaderName, String); 2] {
-    let Standing { policy, rate, remaining, .. } = standing;
+pub(super) fn told(status: &RateLimitStatus) -> [(HeaderName, String); 2] {
+    let RateLimitStatus { policy, rate, remaining, .. } = status;
     let policy_text = format!("\"{policy}\";q={};w={}", rate.requests, rate.window.as_secs());
-    let state = format!("\"{policy}\";r={remaining};t={}", seconds(standing));
+    let state = format!("\"{policy}\";r={remaining};t={}", seconds(status));
     [(RATE_LIMIT_POLICY, policy_text), (RATE_LIMIT, state)]
 }

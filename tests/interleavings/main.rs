@@ -1,6 +1,6 @@
 //! The identity cache's promise under every interleaving that a model checker can think of: no answer shows
 //! the state before a write that was acknowledged before the request was sent, and no later answer an earlier
-//! state. The ledger and the follower are the program's own files, compiled here over loom's primitives.
+//! state. The invalidations and the follower are the program's own files, compiled here over loom's primitives.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::indexing_slicing, reason = "a test that indexes too far fails, as it should")]
@@ -8,8 +8,8 @@
 
 #[path = "../../src/directory/identity/follower.rs"]
 mod follower;
-#[path = "../../src/directory/identity/ledger.rs"]
-mod ledger;
+#[path = "../../src/directory/identity/invalidations.rs"]
+mod invalidations;
 
 mod sync {
     pub(super) use std::sync::PoisonError;
@@ -23,7 +23,7 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use follower::Follower;
-use ledger::{Change, Ledger, Position};
+use invalidations::{Change, Invalidations, Position};
 
 const USER: i64 = 7;
 
@@ -52,14 +52,14 @@ struct Place {
 impl World {
     /// Somebody has asked before: the old state is cached.
     fn new() -> Arc<Self> {
-        let ledger = Ledger::new(1);
-        ledger.restart(10);
+        let invalidations = Invalidations::new(1);
+        invalidations.restart(10);
         let place = Place { history: 1, number: 10 };
         let world = Self {
             database: Mutex::new(Database { user: 0, history: 1, feed: vec![] }),
             sign: [AtomicU64::new(1), AtomicU64::new(1)],
             acknowledged: AtomicBool::new(false),
-            follower: Follower::new(ledger, place),
+            follower: Follower::new(invalidations, place),
             cache: Mutex::new(None),
         };
         assert_eq!(world.ask(), 0);
@@ -82,13 +82,13 @@ impl World {
         (sign[0] == sign[1]).then_some(sign)
     }
 
-    fn read_feed(&self, place: &mut Place, ledger: &Ledger) {
+    fn read_feed(&self, place: &mut Place, invalidations: &Invalidations) {
         let database = self.database.lock().unwrap();
         let last = database.feed.last().map_or(10, |(number, _)| *number);
         if place.history == database.history {
-            ledger.apply(database.feed.iter().filter(|(number, _)| *number > place.number).copied());
+            invalidations.apply(database.feed.iter().filter(|(number, _)| *number > place.number).copied());
         } else {
-            ledger.restart(last);
+            invalidations.restart(last);
         }
         *place = Place { history: database.history, number: last };
     }
@@ -97,18 +97,18 @@ impl World {
     fn ask(&self) -> u64 {
         let caught_up: Result<(), ()> = self.follower.catch_up(
             || self.sign(),
-            |place, ledger| {
-                self.read_feed(place, ledger);
+            |place, invalidations| {
+                self.read_feed(place, invalidations);
                 Ok(())
             },
         );
         caught_up.unwrap();
-        let ledger = self.follower.ledger();
+        let invalidations = self.follower.invalidations();
         let cached = *self.cache.lock().unwrap();
-        if let Some((_, user)) = cached.filter(|(seen, _)| ledger.holds(*seen, USER)) {
+        if let Some((_, user)) = cached.filter(|(seen, _)| invalidations.holds(*seen, USER)) {
             return user;
         }
-        let seen = ledger.position();
+        let seen = invalidations.position();
         let user = self.database.lock().unwrap().user;
         *self.cache.lock().unwrap() = Some((seen, user));
         user

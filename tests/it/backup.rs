@@ -559,7 +559,9 @@ async fn a_tampered_trail_is_backed_up_and_told() {
     let ran = on(&database, &["backup", text(&file)], "");
     assert!(
         ran.code == 1
-            && ran.out.contains("Fault in the database, copied as it was: audit event 2: it was changed"),
+            && ran
+                .out
+                .contains("ImportError in the database, copied as it was: audit event 2: it was changed"),
         "{} {}",
         ran.out,
         ran.err

@@ -76,7 +76,7 @@ prop_compose! {
         name in "[^\\x00]{0,9}",
         groups in proptest::sample::subsequence(vec![1, 2, 9_007_199_254_740_993_i64], 0..=3),
     ) -> Value {
-        let time = |seconds: i64| wardroom::directory::model::Moment::from_micros(seconds * 1_000_000 + i64::from(micros)).unwrap().to_string();
+        let time = |seconds: i64| wardroom::directory::model::Timestamp::from_micros(seconds * 1_000_000 + i64::from(micros)).unwrap().to_string();
         json!({
             "type": "user", "username": name, "mobile_number": mobile, "email": mail, "avatar": avatar,
             "first_name": first_name.unwrap_or_default(), "last_name": last_name.unwrap_or_default(), "gender": gender,

@@ -54,7 +54,7 @@ both! {
         assert_eq!((noted.len(), &noted[0]["object_name"], &noted[0]["address"]), (41, &json!("staff"), &json!("192.0.2.3")));
         let left_out = noted.iter().filter_map(|event| event["changes"]["left_out_before"].as_i64());
         assert_eq!(left_out.sum::<i64>(), 22, "and how many were left out");
-        // A client that has used up its ration is still noted for an account that was left alone so far.
+        // A client that has used up its allowance is still noted for an account that was left alone so far.
         assert_eq!(sign_in(&site, "192.0.2.1", "admin").await, 400);
         assert_eq!(events(&site, "sign_in.refused").await[0]["changes"], json!({"left_out_of_client": 11}));
     }
@@ -120,7 +120,7 @@ both! {
         }
         let noted = awaited(&site, "request.refused", 22).await;
         let of_plain = noted.iter().filter(|event| event["actor_name"] == "plain");
-        assert_eq!(of_plain.count(), 20, "in the account's ration");
+        assert_eq!(of_plain.count(), 20, "in the account's limiter");
     }
 }
 

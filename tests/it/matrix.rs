@@ -20,7 +20,7 @@ use crate::support::{Answer, Backend, Rows, Site, both, conformance};
 
 use cells::{Cell, Target, cells};
 use deltas::{deltas, tables};
-use invariants::{Standings, broken, concerns_rights, standings};
+use invariants::{Standings, broken, concerns_rights, statuses};
 use operations::{Operation, operations};
 use rules::{Body, Expect, Need, RULES, What, allowed, holds, reading, rule, status};
 use world::{Actor, World};
@@ -161,7 +161,7 @@ struct Trial {
     /// All rows as they are between two cells.
     kept: String,
     /// What everybody may do then.
-    standings: Standings,
+    statuses: Standings,
     /// The last event of the audit trail.
     events: i64,
     tried: usize,
@@ -175,9 +175,9 @@ impl Trial {
         let mut world = World::new();
         world.settle(&site, &rows).await;
         let connection = Connection::to(site.address).await;
-        let (kept, standings) = (rows.all().await, standings(&rows).await);
+        let (kept, statuses) = (rows.all().await, statuses(&rows).await);
         let faults = BTreeMap::new();
-        let mut trial = Self { site, rows, world, connection, kept, standings, events: 0, tried: 0, faults };
+        let mut trial = Self { site, rows, world, connection, kept, statuses, events: 0, tried: 0, faults };
         trial.events = trial.last_event().await;
         trial
     }
@@ -191,7 +191,7 @@ impl Trial {
         }
         self.world.other_admins = false;
         self.rows.keep().await;
-        (self.kept, self.standings) = (self.rows.all().await, standings(&self.rows).await);
+        (self.kept, self.statuses) = (self.rows.all().await, statuses(&self.rows).await);
     }
 
     async fn last_event(&self) -> i64 {
@@ -299,10 +299,10 @@ impl Trial {
     /// What holds whatever the rules say.
     async fn invariants(&self, actor: &Actor, happened: &BTreeSet<String>) -> Vec<String> {
         let after = match concerns_rights(happened) {
-            true => standings(&self.rows).await,
-            false => self.standings.clone(),
+            true => statuses(&self.rows).await,
+            false => self.statuses.clone(),
         };
-        broken(&self.world, actor, &self.standings, &after, happened)
+        broken(&self.world, actor, &self.statuses, &after, happened)
     }
 
     /// Fails with everything that went against the rules.

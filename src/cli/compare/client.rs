@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Base;
 use super::question::Question;
-use crate::cli::report::Mistake;
+use crate::cli::report::CliError;
 
 /// The longest body that is read, in bytes.
 const LONGEST_BODY: usize = 8 << 20;
@@ -97,11 +97,11 @@ pub(super) struct Server {
 }
 
 /// TLS with the machine's trusted roots, and those of a PEM file.
-pub(super) fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, Mistake> {
+pub(super) fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, CliError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
-        let wrong = |why: String| Mistake::usage(format!("--ca-file {}: {why}", path.display()));
+        let wrong = |why: String| CliError::usage(format!("--ca-file {}: {why}", path.display()));
         let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
         let found = found.map_err(|error| wrong(error.to_string()))?;
         if found.is_empty() {
@@ -116,7 +116,7 @@ pub(super) fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, Mistake> {
     let mut config =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Mistake::inside(format!("TLS cannot be set up: {error}")))?
+            .map_err(|error| CliError::inside(format!("TLS cannot be set up: {error}")))?
             .with_root_certificates(roots)
             .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

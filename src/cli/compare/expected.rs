@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::client::Answer;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// Why a redirect to the path with a slash was followed.
 pub(super) const SLASH: &str = "Wardroom answers with and without a slash at the end, without a redirect";
@@ -82,7 +82,7 @@ fn signed_in(old: &str, new: &str) -> Option<&'static str> {
 }
 
 /// A time to the microsecond at the finest: what is cut off could not be told apart.
-fn moment(text: &str) -> Option<Moment> {
+fn moment(text: &str) -> Option<Timestamp> {
     let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
     if digits <= 6 { text.parse().ok() } else { None }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::cli::report::Mistake;
+use crate::cli::report::CliError;
 
 /// The longest line of a key file, in bytes: a file of another kind is noticed before it fills the memory.
 const LONGEST_LINE: usize = 4096;
@@ -16,7 +16,7 @@ const LONGEST_LINE: usize = 4096;
 const SHOWN_FROM: usize = 16;
 
 /// Keys, one after the other, read on a thread of their own, which they may block. An error ends the run.
-pub(super) type Keys = Box<dyn Iterator<Item = Result<Key, Mistake>> + Send>;
+pub(super) type Keys = Box<dyn Iterator<Item = Result<Key, CliError>> + Send>;
 
 /// The key of somebody's token, and where it was found.
 pub(super) struct Key {
@@ -59,7 +59,7 @@ impl Key {
 ///
 /// A file is read through once before its first key is used, so that a fault at its end is told before anything is
 /// sent. What can be read only once, such as standard input, is checked on the way.
-pub(super) fn from_file(path: &Path) -> Result<(Keys, Option<u64>), Mistake> {
+pub(super) fn from_file(path: &Path) -> Result<(Keys, Option<u64>), CliError> {
     if path.as_os_str() == "-" {
         return Ok((once(Lines::new(BufReader::new(io::stdin()), "standard input".to_owned()))?, None));
     }
@@ -78,9 +78,9 @@ pub(super) fn from_file(path: &Path) -> Result<(Keys, Option<u64>), Mistake> {
 }
 
 /// Keys that were drawn from a database, and how many they are.
-pub(super) fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), Mistake> {
+pub(super) fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), CliError> {
     if secrets.is_empty() {
-        return Err(Mistake::usage("the source holds no keys in clear: give some with --tokens"));
+        return Err(CliError::usage("the source holds no keys in clear: give some with --tokens"));
     }
     let total = secrets.len() as u64;
     let keys: Vec<Key> = secrets
@@ -88,20 +88,20 @@ pub(super) fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), Mistake
         .zip(1..)
         .map(|(secret, number)| {
             Key::new(secret.as_bytes(), format!("key {number} of the sample"))
-                .map_err(|why| Mistake::usage(format!("key {number} of the sample {why}")))
+                .map_err(|why| CliError::usage(format!("key {number} of the sample {why}")))
         })
         .collect::<Result<_, _>>()?;
     Ok((Box::new(keys.into_iter().map(Ok)), Some(total)))
 }
 
 /// Keys that can be read only once; the first one is read now, since most faults show there.
-fn once(mut keys: Lines<impl BufRead + Send + 'static>) -> Result<Keys, Mistake> {
+fn once(mut keys: Lines<impl BufRead + Send + 'static>) -> Result<Keys, CliError> {
     let first = keys.next().transpose()?;
     Ok(Box::new(first.map(Ok).into_iter().chain(keys)))
 }
 
-fn unreadable(name: &str, error: &io::Error) -> Mistake {
-    Mistake::usage(format!("the keys in {name} cannot be read: {error}"))
+fn unreadable(name: &str, error: &io::Error) -> CliError {
+    CliError::usage(format!("the keys in {name} cannot be read: {error}"))
 }
 
 /// The keys of a text, one a line. Blank lines and those that begin with `#` say nothing.
@@ -119,7 +119,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next key; `None` at the end.
-    fn read(&mut self) -> Result<Option<Key>, Mistake> {
+    fn read(&mut self) -> Result<Option<Key>, CliError> {
         loop {
             // A line of full length, its end, and one byte that is too much.
             let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE + 2));
@@ -130,10 +130,10 @@ impl<R: BufRead> Lines<R> {
             }
             if line.is_empty() {
                 let told = format!("{} holds no key: give one a line", self.name);
-                return Err(Mistake::usage(told));
+                return Err(CliError::usage(told));
             }
             self.number += 1;
-            let wrong = |why: &str| Mistake::usage(format!("{}: line {} {why}", self.name, self.number));
+            let wrong = |why: &str| CliError::usage(format!("{}: line {} {why}", self.name, self.number));
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             if text.len() > LONGEST_LINE {
                 return Err(wrong(&format!("is longer than {LONGEST_LINE} bytes")));
@@ -150,7 +150,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<Key, Mistake>;
+    type Item = Result<Key, CliError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {

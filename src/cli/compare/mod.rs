@@ -32,9 +32,9 @@ use self::client::Server;
 use self::keys::Keys;
 use self::run::Run;
 use self::tally::Tally;
-use super::report::{Mistake, Report};
+use super::report::{CliError, Report};
 use crate::directory::Error;
-use crate::directory::import::Fault;
+use crate::directory::import::ImportError;
 use crate::directory::import::django::{Django, Place, Wishes};
 
 const EXAMPLES: &str = "\
@@ -114,28 +114,28 @@ fn patience(text: &str) -> Result<Duration, String> {
 }
 
 /// Compares, and tells what was found.
-pub(super) async fn run(compare: Compare) -> Result<Report, Mistake> {
+pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
     let (old, new) = compare.servers()?;
     let (keys, total) = match (&compare.tokens, &compare.tokens_from) {
         (Some(file), _) => keys::from_file(file)?,
         (None, Some(from)) => keys::drawn(drawn(from, compare.sample).await?)?,
-        (None, None) => return Err(Mistake::usage("say which keys: --tokens FILE or --tokens-from URL")),
+        (None, None) => return Err(CliError::usage("say which keys: --tokens FILE or --tokens-from URL")),
     };
     compare.ask(old, new, keys, total).await
 }
 
 /// Keys of the Django database that an import reads.
-async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, Mistake> {
-    let told = |fault: Fault| Mistake::from(Error::from(fault));
+async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
+    let told = |fault: ImportError| CliError::from(Error::from(fault));
     let (place, runtime) = (Place::parse(from).map_err(told)?, Handle::current());
     let read =
         spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
-    read.await.map_err(|error| Mistake::inside(error.to_string()))?.map_err(told)
+    read.await.map_err(|error| CliError::inside(error.to_string()))?.map_err(told)
 }
 
 impl Compare {
     /// Asks both servers with these keys, of which there are `total` if that is known.
-    async fn ask(self, old: Server, new: Server, keys: Keys, total: Option<u64>) -> Result<Report, Mistake> {
+    async fn ask(self, old: Server, new: Server, keys: Keys, total: Option<u64>) -> Result<Report, CliError> {
         let total = total.map(|keys| question::count(self.paths.len(), keys, self.only_tokens));
         let questions = question::questions(self.paths, keys, self.only_tokens);
         let sums = Mutex::new(Tally::new(self.strict, usize::from(self.examples)));
@@ -144,30 +144,30 @@ impl Compare {
         Ok(summary::report(&run.tally(), &run.old.base, &run.new.base))
     }
 
-    fn servers(&self) -> Result<(Server, Server), Mistake> {
+    fn servers(&self) -> Result<(Server, Server), CliError> {
         let (old, new) = (base("--old", &self.old)?, base("--new", &self.new)?);
         let tls = if old.secure || new.secure {
             Some(client::tls(self.ca_file.as_deref())?)
         } else if self.ca_file.is_some() {
-            return Err(Mistake::usage("--ca-file is for https, and neither --old nor --new is"));
+            return Err(CliError::usage("--ca-file is for https, and neither --old nor --new is"));
         } else {
             None
         };
         Ok((self.server(old, true, tls.clone())?, self.server(new, false, tls)?))
     }
 
-    fn server(&self, base: Base, follows_slash: bool, tls: Option<TlsConnector>) -> Result<Server, Mistake> {
+    fn server(&self, base: Base, follows_slash: bool, tls: Option<TlsConnector>) -> Result<Server, CliError> {
         let host = self.host.as_ref().map_or(base.authority.as_str(), Authority::as_str);
         let host = HeaderValue::from_str(host)
-            .map_err(|error| Mistake::usage(format!("the host {host:?} cannot be sent: {error}")))?;
+            .map_err(|error| CliError::usage(format!("the host {host:?} cannot be sent: {error}")))?;
         Ok(Server { base, host, tls, patience: self.timeout, follows_slash })
     }
 }
 
 /// What was typed is not quoted: it may hold a password.
-fn base(flag: &str, text: &str) -> Result<Base, Mistake> {
+fn base(flag: &str, text: &str) -> Result<Base, CliError> {
     Base::parse(text).ok_or_else(|| {
-        Mistake::usage(format!(
+        CliError::usage(format!(
             "{flag} is no address of a server: use http:// or https:// and a host, such as http://127.0.0.1:8000, \
              with a path if it answers below one, and without user, query or fragment"
         ))

@@ -14,7 +14,7 @@ use super::client::{Line, Server};
 use super::difference::differences;
 use super::question::Question;
 use super::tally::Tally;
-use crate::cli::report::Mistake;
+use crate::cli::report::CliError;
 
 /// How often the line about the progress is written anew.
 const TICK: Duration = Duration::from_millis(500);
@@ -28,17 +28,17 @@ pub(super) struct Run {
     pub(super) sums: Mutex<Tally>,
 }
 
-type Questions = Receiver<Result<Question, Mistake>>;
+type Questions = Receiver<Result<Question, CliError>>;
 
 impl Run {
     /// Asks all questions, `workers` at a time; `total` is for the progress alone. When a server does not answer the
     /// very first one, that is told and nothing else is asked.
     pub(super) async fn go(
         self: &Arc<Self>,
-        questions: impl Iterator<Item = Result<Question, Mistake>> + Send + 'static,
+        questions: impl Iterator<Item = Result<Question, CliError>> + Send + 'static,
         workers: usize,
         total: Option<u64>,
-    ) -> Result<(), Mistake> {
+    ) -> Result<(), CliError> {
         let (feed, mut queue) = mpsc::channel(2 * workers);
         // A thread of its own: it may wait for ever for a line of standard input, and then ends with the process.
         let feeder = std::thread::spawn(move || {
@@ -53,7 +53,7 @@ impl Run {
         }
         // Heard from before the first of many requests on: what was found so far is told.
         let mut interrupt = signal(SignalKind::interrupt())
-            .map_err(|error| Mistake::inside(format!("signals cannot be heard: {error}")))?;
+            .map_err(|error| CliError::inside(format!("signals cannot be heard: {error}")))?;
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         let mut working = JoinSet::new();
         for _ in 0..workers {
@@ -71,19 +71,19 @@ impl Run {
         ended?;
         // Questions that ended because their reader broke are not all there are.
         if self.tally().stopped.is_none() && feeder.join().is_err() {
-            return Err(Mistake::inside("the keys cannot be read to their end"));
+            return Err(CliError::inside("the keys cannot be read to their end"));
         }
         Ok(())
     }
 
-    async fn begin(&self, question: &Question) -> Result<(), Mistake> {
+    async fn begin(&self, question: &Question) -> Result<(), CliError> {
         let (mut old, mut new) = (Line::to(&self.old), Line::to(&self.new));
         let (was, is) = tokio::join!(old.ask(question), new.ask(question));
         for (side, server, outcome) in [("old", &self.old, &was), ("new", &self.new, &is)] {
             if let Err(why) = outcome {
                 let at = server.base.shown();
                 let told = format!("the {side} server, {at}, did not answer {}: {why}", question.label());
-                return Err(Mistake::unreachable(told));
+                return Err(CliError::unreachable(told));
             }
         }
         let found = differences(&question.method, &was, &is, &self.ignored);
@@ -91,7 +91,7 @@ impl Run {
         Ok(())
     }
 
-    async fn work(self: Arc<Self>, queue: Arc<tokio::sync::Mutex<Questions>>) -> Result<(), Mistake> {
+    async fn work(self: Arc<Self>, queue: Arc<tokio::sync::Mutex<Questions>>) -> Result<(), CliError> {
         let (mut old, mut new) = (Line::to(&self.old), Line::to(&self.new));
         while self.tally().stopped.is_none() {
             // In a statement of its own: the queue is free again while the question is asked.
@@ -132,9 +132,9 @@ fn progress(tally: &Tally, total: Option<u64>, elapsed: Duration) -> String {
 }
 
 /// Waits for all workers; the first mistake ends them all.
-async fn finish(mut working: JoinSet<Result<(), Mistake>>) -> Result<(), Mistake> {
+async fn finish(mut working: JoinSet<Result<(), CliError>>) -> Result<(), CliError> {
     while let Some(ended) = working.join_next().await {
-        ended.map_err(|error| Mistake::inside(format!("a worker broke: {error}")))??;
+        ended.map_err(|error| CliError::inside(format!("a worker broke: {error}")))??;
     }
     Ok(())
 }

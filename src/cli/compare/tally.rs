@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn whatever_is_found_the_sums_stay_small() {
         let key = Key::new(b"0123456789abcdef0123", "line 1".to_owned());
-        let keys = vec![key.map_err(crate::cli::report::Mistake::usage)];
+        let keys = vec![key.map_err(crate::cli::report::CliError::usage)];
         let paths = vec![PathAndQuery::from_static("/")];
         let question = questions(paths, Box::new(keys.into_iter()), true).next().unwrap().unwrap();
         let mut tally = Tally::new(false, 2);

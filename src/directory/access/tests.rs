@@ -29,33 +29,33 @@ fn group(id: i64) -> Group {
 fn each_deed_needs_its_code_and_staff() {
     let (nothing, other, rename) = (UserFields::default(), user(9, false), GroupFields::default());
     let (none, group, members) = (Rights::none(), group(5), Members { have_admin: false });
-    let table: [(Deed<'_>, i64); 17] = [
-        (Deed::CreateGroup(&none), 1201),
-        (Deed::ReadGroups, 1202),
-        (Deed::UpdateGroup(&group, &rename, &none), 1203),
-        (Deed::DeleteGroup(&group, members, &none), 1204),
-        (Deed::CreateUser(&nothing, &none), 1221),
-        (Deed::ReadUsers, 1222),
-        (Deed::UpdateUser(&other, &nothing, &none), 1223),
-        (Deed::DeleteUser(&other, &none), 1224),
-        (Deed::RestoreUser(&other, &none), 1224),
-        (Deed::ReadDeleted, 1224),
-        (Deed::IssueToken(&other, &none), 1231),
-        (Deed::ReadTokens(&other), 1232),
-        (Deed::UpdateToken(&other, &none), 1233),
-        (Deed::RevokeToken(&other, &none), 1234),
-        (Deed::ReadAudit, 1242),
-        (Deed::ReadPermissions, 1252),
-        (Deed::ChangeMembers(&other, &none), 1203),
+    let table: [(Action<'_>, i64); 17] = [
+        (Action::CreateGroup(&none), 1201),
+        (Action::ReadGroups, 1202),
+        (Action::UpdateGroup(&group, &rename, &none), 1203),
+        (Action::DeleteGroup(&group, members, &none), 1204),
+        (Action::CreateUser(&nothing, &none), 1221),
+        (Action::ReadUsers, 1222),
+        (Action::UpdateUser(&other, &nothing, &none), 1223),
+        (Action::DeleteUser(&other, &none), 1224),
+        (Action::RestoreUser(&other, &none), 1224),
+        (Action::ReadDeleted, 1224),
+        (Action::IssueToken(&other, &none), 1231),
+        (Action::ReadTokens(&other), 1232),
+        (Action::UpdateToken(&other, &none), 1233),
+        (Action::RevokeToken(&other, &none), 1234),
+        (Action::ReadAudit, 1242),
+        (Action::ReadPermissions, 1252),
+        (Action::ChangeMembers(&other, &none), 1203),
     ];
-    for (deed, code) in table {
-        assert_eq!(may(&staff(&[code]), deed), Ok(()), "{deed:?}");
-        assert_eq!(may(&staff(&[code + 1, code - 1]), deed), Err(Denial::NoRight), "{deed:?}");
+    for (action, code) in table {
+        assert_eq!(authorize(&staff(&[code]), action), Ok(()), "{action:?}");
+        assert_eq!(authorize(&staff(&[code + 1, code - 1]), action), Err(Denial::NoRight), "{action:?}");
         let mut plain = identity();
         plain.rights = vec![code];
         let plain = Actor { who: Who::Person(Arc::new(plain)), origin: Origin::default() };
-        assert_eq!(may(&plain, deed), Err(Denial::NoRight), "{deed:?}");
-        assert_eq!(may(&Actor::operator("root"), deed), Ok(()), "{deed:?}");
+        assert_eq!(authorize(&plain, action), Err(Denial::NoRight), "{action:?}");
+        assert_eq!(authorize(&Actor::operator("root"), action), Ok(()), "{action:?}");
     }
 }
 
@@ -65,33 +65,33 @@ fn every_right_concerned_must_be_held() {
     let (nothing, other, rename) = (UserFields::default(), user(9, false), GroupFields::default());
     let (group, members) = (group(5), Members { have_admin: false });
     let (held, foreign) = (Rights::concerned(&[1201], &[1203]), Rights::concerned(&[1201], &[1252]));
-    let deeds = |rights| {
+    let actions = |rights| {
         [
-            Deed::CreateUser(&nothing, rights),
-            Deed::UpdateUser(&other, &nothing, rights),
-            Deed::DeleteUser(&other, rights),
-            Deed::RestoreUser(&other, rights),
-            Deed::CreateGroup(rights),
-            Deed::UpdateGroup(&group, &rename, rights),
-            Deed::DeleteGroup(&group, members, rights),
-            Deed::ChangeMembers(&other, rights),
-            Deed::IssueToken(&other, rights),
-            Deed::UpdateToken(&other, rights),
-            Deed::RevokeToken(&other, rights),
+            Action::CreateUser(&nothing, rights),
+            Action::UpdateUser(&other, &nothing, rights),
+            Action::DeleteUser(&other, rights),
+            Action::RestoreUser(&other, rights),
+            Action::CreateGroup(rights),
+            Action::UpdateGroup(&group, &rename, rights),
+            Action::DeleteGroup(&group, members, rights),
+            Action::ChangeMembers(&other, rights),
+            Action::IssueToken(&other, rights),
+            Action::UpdateToken(&other, rights),
+            Action::RevokeToken(&other, rights),
         ]
     };
     let mut admin = identity();
     admin.user.is_admin = true;
     let admin = Actor { who: Who::Person(Arc::new(admin)), origin: Origin::default() };
-    for (held, foreign) in deeds(&held).into_iter().zip(deeds(&foreign)) {
-        assert_eq!(may(&staff(&codes), held), Ok(()), "{held:?}");
-        assert_eq!(may(&staff(&codes), foreign), Err(Denial::NotYours), "{foreign:?}");
-        assert_eq!(may(&admin, foreign), Ok(()), "{foreign:?}");
-        assert_eq!(may(&Actor::operator("root"), foreign), Ok(()), "{foreign:?}");
+    for (held, foreign) in actions(&held).into_iter().zip(actions(&foreign)) {
+        assert_eq!(authorize(&staff(&codes), held), Ok(()), "{held:?}");
+        assert_eq!(authorize(&staff(&codes), foreign), Err(Denial::NotYours), "{foreign:?}");
+        assert_eq!(authorize(&admin, foreign), Ok(()), "{foreign:?}");
+        assert_eq!(authorize(&Actor::operator("root"), foreign), Ok(()), "{foreign:?}");
     }
-    assert_eq!(may(&admin, Deed::Import), Ok(()));
-    assert_eq!(may(&admin, Deed::CarryDirectory), Err(Denial::NoRight));
-    assert_eq!(may(&Actor::operator("root"), Deed::CarryDirectory), Ok(()));
+    assert_eq!(authorize(&admin, Action::Import), Ok(()));
+    assert_eq!(authorize(&admin, Action::CarryDirectory), Err(Denial::NoRight));
+    assert_eq!(authorize(&Actor::operator("root"), Action::CarryDirectory), Ok(()));
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn handing_on_a_membership_needs_the_right_to_change_groups() {
         ..UserFields::default()
     };
     let (empty, five, mut other) = (fields(&[]), fields(&[5]), user(9, false));
-    assert_eq!(may(&staff(&[1221]), Deed::CreateUser(&empty, &none)), Ok(()));
-    assert_eq!(may(&staff(&[1221]), Deed::CreateUser(&five, &none)), Err(Denial::NoRight));
-    assert_eq!(may(&staff(&[1221, 1203]), Deed::CreateUser(&five, &none)), Ok(()));
-    assert_eq!(may(&staff(&[1223]), Deed::UpdateUser(&other, &five, &none)), Err(Denial::NoRight));
-    assert_eq!(may(&staff(&[1223, 1203]), Deed::UpdateUser(&other, &five, &none)), Ok(()));
+    assert_eq!(authorize(&staff(&[1221]), Action::CreateUser(&empty, &none)), Ok(()));
+    assert_eq!(authorize(&staff(&[1221]), Action::CreateUser(&five, &none)), Err(Denial::NoRight));
+    assert_eq!(authorize(&staff(&[1221, 1203]), Action::CreateUser(&five, &none)), Ok(()));
+    assert_eq!(authorize(&staff(&[1223]), Action::UpdateUser(&other, &five, &none)), Err(Denial::NoRight));
+    assert_eq!(authorize(&staff(&[1223, 1203]), Action::UpdateUser(&other, &five, &none)), Ok(()));
     other.groups = vec![5.try_into().unwrap()];
-    assert_eq!(may(&staff(&[1223]), Deed::UpdateUser(&other, &five, &none)), Ok(()));
-    assert_eq!(may(&staff(&[1223]), Deed::UpdateUser(&other, &empty, &none)), Err(Denial::NoRight));
+    assert_eq!(authorize(&staff(&[1223]), Action::UpdateUser(&other, &five, &none)), Ok(()));
+    assert_eq!(authorize(&staff(&[1223]), Action::UpdateUser(&other, &empty, &none)), Err(Denial::NoRight));
 }
 
 #[test]
@@ -119,48 +119,48 @@ fn staff_never_touch_an_admin_or_themselves() {
     let raise = UserFields { is_admin: Some(true), ..UserFields::default() };
     let promote = UserFields { is_staff: Some(true), ..UserFields::default() };
     let group = group(5);
-    for deed in [
-        Deed::CreateUser(&raise, &none),
-        Deed::UpdateUser(&admin, &promote, &none),
-        Deed::UpdateUser(&own, &raise, &none),
-        Deed::DeleteUser(&admin, &none),
-        Deed::RestoreUser(&admin, &none),
-        Deed::IssueToken(&admin, &none),
-        Deed::RevokeToken(&admin, &none),
-        Deed::ChangeMembers(&admin, &none),
-        Deed::DeleteGroup(&group, Members { have_admin: true }, &none),
+    for action in [
+        Action::CreateUser(&raise, &none),
+        Action::UpdateUser(&admin, &promote, &none),
+        Action::UpdateUser(&own, &raise, &none),
+        Action::DeleteUser(&admin, &none),
+        Action::RestoreUser(&admin, &none),
+        Action::IssueToken(&admin, &none),
+        Action::RevokeToken(&admin, &none),
+        Action::ChangeMembers(&admin, &none),
+        Action::DeleteGroup(&group, Members { have_admin: true }, &none),
     ] {
-        assert_eq!(may(&all, deed), Err(Denial::AdminsOnly), "{deed:?}");
+        assert_eq!(authorize(&all, action), Err(Denial::AdminsOnly), "{action:?}");
     }
-    assert_eq!(may(&all, Deed::UpdateUser(&own, &promote, &none)), Err(Denial::OwnRights));
-    assert_eq!(may(&all, Deed::ChangeMembers(&own, &none)), Err(Denial::OwnRights));
+    assert_eq!(authorize(&all, Action::UpdateUser(&own, &promote, &none)), Err(Denial::OwnRights));
+    assert_eq!(authorize(&all, Action::ChangeMembers(&own, &none)), Err(Denial::OwnRights));
     let mut member = identity();
     (member.user.is_staff, member.user.groups, member.rights) = (true, vec![group.id], vec![1203, 1204]);
     let member = Actor { who: Who::Person(Arc::new(member)), origin: Origin::default() };
-    let removal = Deed::DeleteGroup(&group, Members { have_admin: false }, &none);
-    assert_eq!(may(&member, removal), Err(Denial::OwnRights));
+    let removal = Action::DeleteGroup(&group, Members { have_admin: false }, &none);
+    assert_eq!(authorize(&member, removal), Err(Denial::OwnRights));
     let raise = GroupFields { permissions: Some(Vec::new()), ..GroupFields::default() };
-    assert_eq!(may(&member, Deed::UpdateGroup(&group, &raise, &none)), Err(Denial::OwnRights));
-    assert_eq!(may(&member, Deed::UpdateGroup(&group, &GroupFields::default(), &none)), Ok(()));
-    for deed in [
-        Deed::IssueToken(&own, &none),
-        Deed::ReadTokens(&own),
-        Deed::UpdateToken(&own, &none),
-        Deed::RevokeToken(&own, &none),
+    assert_eq!(authorize(&member, Action::UpdateGroup(&group, &raise, &none)), Err(Denial::OwnRights));
+    assert_eq!(authorize(&member, Action::UpdateGroup(&group, &GroupFields::default(), &none)), Ok(()));
+    for action in [
+        Action::IssueToken(&own, &none),
+        Action::ReadTokens(&own),
+        Action::UpdateToken(&own, &none),
+        Action::RevokeToken(&own, &none),
     ] {
-        assert_eq!(may(&staff(&[]), deed), Ok(()), "{deed:?}");
+        assert_eq!(authorize(&staff(&[]), action), Ok(()), "{action:?}");
     }
     let plain = Actor { who: Who::Person(Arc::new(identity())), origin: Origin::default() };
-    for deed in [Deed::ReadTokens(&own), Deed::RevokeToken(&own, &none), Deed::ManageSelf] {
-        assert_eq!(may(&plain, deed), Ok(()), "{deed:?}");
+    for action in [Action::ReadTokens(&own), Action::RevokeToken(&own, &none), Action::ManageSelf] {
+        assert_eq!(authorize(&plain, action), Ok(()), "{action:?}");
     }
-    for deed in [Deed::IssueToken(&own, &none), Deed::UpdateToken(&own, &none)] {
-        assert_eq!(may(&plain, deed), Err(Denial::NoRight), "{deed:?}");
+    for action in [Action::IssueToken(&own, &none), Action::UpdateToken(&own, &none)] {
+        assert_eq!(authorize(&plain, action), Err(Denial::NoRight), "{action:?}");
     }
-    assert_eq!(may(&all, Deed::UpdateSelf(&promote)), Err(Denial::OwnRights));
-    assert_eq!(may(&all, Deed::UpdateSelf(&UserFields::default())), Ok(()));
-    assert_eq!(may(&staff(&[1223]), Deed::ChangeMembers(&own, &none)), Err(Denial::NoRight));
-    for deed in [Deed::Import, Deed::Export, Deed::CarryDirectory] {
-        assert_eq!(may(&all, deed), Err(Denial::NoRight), "{deed:?}");
+    assert_eq!(authorize(&all, Action::UpdateSelf(&promote)), Err(Denial::OwnRights));
+    assert_eq!(authorize(&all, Action::UpdateSelf(&UserFields::default())), Ok(()));
+    assert_eq!(authorize(&staff(&[1223]), Action::ChangeMembers(&own, &none)), Err(Denial::NoRight));
+    for action in [Action::Import, Action::Export, Action::CarryDirectory] {
+        assert_eq!(authorize(&all, action), Err(Denial::NoRight), "{action:?}");
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::directory::error::Error;
-use crate::directory::trouble::{Trouble, Watch, tell};
+use crate::directory::trouble::{TransferError, Watch, tell};
 
 /// The form of archive that this program writes and reads.
 pub(super) const FORMAT: u32 = 1;
@@ -107,15 +107,15 @@ impl Write for Sum {
 
 impl Packer {
     /// A new archive for its owner alone.
-    pub(super) fn new(path: &Path) -> Result<Self, Trouble> {
+    pub(super) fn new(path: &Path) -> Result<Self, TransferError> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file = BufWriter::new(file.map_err(Trouble::with(path))?);
+        let file = BufWriter::new(file.map_err(TransferError::with(path))?);
         let tar = Builder::new(Sum { file, digest: Sha256::new() });
         Ok(Self { tar, path: path.to_owned(), members: Vec::new(), packed: 0 })
     }
 
-    pub(super) fn add_database(&mut self, file: &Path, watch: &Watch) -> Result<(), Trouble> {
-        let opened = File::open(file).map_err(Trouble::with(file))?;
+    pub(super) fn add_database(&mut self, file: &Path, watch: &Watch) -> Result<(), TransferError> {
+        let opened = File::open(file).map_err(TransferError::with(file))?;
         self.add(DATABASE.to_owned(), DATABASE_MODE, file, opened, watch)
     }
 
@@ -126,7 +126,7 @@ impl Packer {
         file: &Path,
         opened: File,
         watch: &Watch,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TransferError> {
         self.add(format!("{MEDIA}{name}"), MEDIA_MODE, file, opened, watch)
     }
 
@@ -137,17 +137,17 @@ impl Packer {
         path: &Path,
         opened: File,
         watch: &Watch,
-    ) -> Result<(), Trouble> {
-        let metadata = opened.metadata().map_err(Trouble::with(path))?;
+    ) -> Result<(), TransferError> {
+        let metadata = opened.metadata().map_err(TransferError::with(path))?;
         let size = metadata.len();
         let age = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let mut header = header(size, mode);
         header.set_mtime(age.unwrap_or_default().as_secs());
         let mut source = Source { from: opened.take(size), digest: Sha256::new(), read: 0, failed: false };
         let packed = self.tar.append_data(&mut header, &name, &mut source);
-        packed.map_err(Trouble::with(if source.failed { path } else { &self.path }))?;
+        packed.map_err(TransferError::with(if source.failed { path } else { &self.path }))?;
         if source.read != size {
-            return Err(Trouble::File {
+            return Err(TransferError::File {
                 path: path.to_owned(),
                 source: io::Error::other("it was cut while it was read"),
             });
@@ -158,11 +158,11 @@ impl Packer {
     }
 
     /// Adds the manifest and the seal. The archive is on the disk when this returns.
-    pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, Trouble> {
+    pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, TransferError> {
         let manifest = Manifest { members: self.members, ..about };
         let text = serde_json::to_vec_pretty(&manifest)
             .map_err(|error| Error::broken("the manifest cannot be written", error))?;
-        let unwritable = Trouble::with(&self.path);
+        let unwritable = TransferError::with(&self.path);
         let mut header = header(text.len() as u64, 0o600);
         self.tar.append_data(&mut header, MANIFEST, text.as_slice()).map_err(&unwritable)?;
         let digest = hex(self.tar.get_ref().digest.clone());
@@ -221,9 +221,9 @@ fn hex(digest: Sha256) -> String {
 /// Reads to the end; the size and the checksum of all that was read, each piece of which is handed on.
 pub(super) fn digest(
     from: &mut impl Read,
-    unreadable: &dyn Fn(io::Error) -> Trouble,
-    mut each: impl FnMut(&[u8]) -> Result<(), Trouble>,
-) -> Result<(u64, String), Trouble> {
+    unreadable: &dyn Fn(io::Error) -> TransferError,
+    mut each: impl FnMut(&[u8]) -> Result<(), TransferError>,
+) -> Result<(u64, String), TransferError> {
     let (mut digest, mut buffer, mut size) = (Sha256::new(), vec![0; CHUNK], 0);
     loop {
         let read = from.read(&mut buffer).map_err(unreadable)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// Something that the backup holds open and that was closed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Closed {
     /// The permission, by its code.
     pub permission: Option<Named>,
     /// When: of a token, the moment that it was revoked, or that it ends.
-    pub at: Option<Moment>,
+    pub at: Option<Timestamp>,
     /// How many other tokens of this user the backup holds as good.
     pub tokens: u64,
 }
@@ -193,7 +193,7 @@ pub struct Brought {
     /// Whose it is.
     pub user: Named,
     /// When it ends.
-    pub expires_at: Option<Moment>,
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Brings {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{Member, digest};
 use crate::directory::paths::{Folder, Kind, is_no_folder};
-use crate::directory::trouble::Trouble;
+use crate::directory::trouble::TransferError;
 
 /// The mode of directories of media files: whoever serves them is another user.
 const FOLDER_MODE: u32 = 0o755;
@@ -26,7 +26,7 @@ pub(super) struct Found {
 }
 
 /// Looks through a media directory, if there is one.
-pub(super) fn find(root: &Path) -> Result<Found, Trouble> {
+pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
     let mut found = Found::default();
     let top = match Folder::open(root) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
@@ -34,7 +34,7 @@ pub(super) fn find(root: &Path) -> Result<Found, Trouble> {
             found.left_out.push(format!("{}: a symbolic link", root.display()));
             return Ok(found);
         }
-        outcome => outcome.map_err(Trouble::with(root))?,
+        outcome => outcome.map_err(TransferError::with(root))?,
     };
     let mut rooms = vec![PathBuf::new()];
     while let Some(room) = rooms.pop() {
@@ -43,7 +43,7 @@ pub(super) fn find(root: &Path) -> Result<Found, Trouble> {
                 found.left_out.push(format!("{}: it went away meanwhile", root.join(room).display()));
                 continue;
             }
-            outcome => outcome.map_err(Trouble::with(&root.join(&room)))?,
+            outcome => outcome.map_err(TransferError::with(&root.join(&room)))?,
         };
         for (name, kind) in entries {
             let name = room.join(name);
@@ -83,7 +83,7 @@ enum There {
 }
 
 /// Plans to put media files in their place. A file of the same name with other content is only replaced on request.
-pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Plan, Trouble> {
+pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Plan, TransferError> {
     let mut plan = Plan { root: root.to_owned(), to_put: Vec::new() };
     let mut others = Vec::new();
     for (member, path) in members.iter().filter_map(|member| Some((member, member.media()?))) {
@@ -93,7 +93,7 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
             There::Nothing => plan.to_put.push(path.to_owned()),
             There::Folder => {
                 let there = there.display();
-                return Err(Trouble::Refused(format!(
+                return Err(TransferError::Refused(format!(
                     "{there} is a directory here, and a file in the backup"
                 )));
             }
@@ -104,7 +104,7 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
         }
     }
     match others.first() {
-        Some(first) if !replace => Err(Trouble::Refused(format!(
+        Some(first) if !replace => Err(TransferError::Refused(format!(
             "{} media files are there already with other content, the first is {}: give --replace to replace them",
             others.len(),
             first.display()
@@ -114,15 +114,15 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
 }
 
 impl Plan {
-    fn look(&self, path: &Path, member: &Member) -> Result<There, Trouble> {
+    fn look(&self, path: &Path, member: &Member) -> Result<There, TransferError> {
         let name = path.file_name().unwrap_or_default();
         let folder = Folder::open(&self.root).and_then(|top| top.below(above(path)));
         let folder = match folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
             Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
-            outcome => outcome.map_err(Trouble::with(&self.root.join(path)))?,
+            outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
         };
-        let unreadable = Trouble::with(&self.root.join(path));
+        let unreadable = TransferError::with(&self.root.join(path));
         Ok(match folder.kind(name).map_err(&unreadable)? {
             None => There::Nothing,
             Some(Kind::Folder) => There::Folder,
@@ -132,7 +132,7 @@ impl Plan {
     }
 
     /// Names what is in the way of a path: a link, or a file.
-    fn no_way(&self, path: &Path) -> Trouble {
+    fn no_way(&self, path: &Path) -> TransferError {
         let mut ways: Vec<_> = path.ancestors().skip(1).map(|above| self.root.join(above)).collect();
         ways.reverse();
         // Without the separator at its end, which would have a link followed.
@@ -140,7 +140,10 @@ impl Plan {
         let mut in_the_way =
             in_the_way.filter(|way| fs::symlink_metadata(way).is_ok_and(|there| !there.is_dir()));
         let named = in_the_way.next().unwrap_or_else(|| self.root.join(path));
-        Trouble::Refused(format!("{} is not a directory: no media file is put through it", named.display()))
+        TransferError::Refused(format!(
+            "{} is not a directory: no media file is put through it",
+            named.display()
+        ))
     }
 
     /// Whether there is nothing to do.
@@ -149,18 +152,18 @@ impl Plan {
     }
 
     /// Moves the files from where they were unpacked to their place; tells how many.
-    pub(super) fn carry_out(&self, unpacked: &Path) -> Result<usize, Trouble> {
+    pub(super) fn carry_out(&self, unpacked: &Path) -> Result<usize, TransferError> {
         if self.is_empty() {
             return Ok(0);
         }
-        let top = self.top().map_err(Trouble::with(&self.root))?;
+        let top = self.top().map_err(TransferError::with(&self.root))?;
         for path in &self.to_put {
             let folder = match top.make_below(above(path), FOLDER_MODE) {
                 Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
-                outcome => outcome.map_err(Trouble::with(&self.root.join(path)))?,
+                outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
             let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
-            put.map_err(Trouble::with(&self.root.join(path)))?;
+            put.map_err(TransferError::with(&self.root.join(path)))?;
         }
         Ok(self.to_put.len())
     }
@@ -184,8 +187,8 @@ fn is(
     folder: &Folder,
     name: &OsStr,
     member: &Member,
-    unreadable: &dyn Fn(io::Error) -> Trouble,
-) -> Result<bool, Trouble> {
+    unreadable: &dyn Fn(io::Error) -> TransferError,
+) -> Result<bool, TransferError> {
     let Some(mut file) = folder.file(Path::new(name)).map_err(unreadable)? else { return Ok(false) };
     if file.metadata().map_err(unreadable)?.len() != member.size {
         return Ok(false);

@@ -23,15 +23,15 @@ pub use self::closed::{Brings, Brought, Closed, Closing, Comparison, Named};
 use self::media::Found;
 pub use self::restore::{Reopened, Reopening, Restore, Restored};
 use self::unpacking::{Unpacked, unpack};
-use super::access::{Actor, Deed, may};
+use super::access::{Action, Actor, authorize};
 use super::audit;
 use super::error::Error;
 use super::files::{parent, private_place, put};
-use super::model::Moment;
+use super::model::Timestamp;
 use super::paths::{closed_directory, closed_parent};
 use super::store::health::Faults;
 use super::store::staged::Staged;
-use super::trouble::{Trouble, Watch};
+use super::trouble::{TransferError, Watch};
 use super::{Clock, Directory};
 
 /// How long a statement waits for a file that nobody else has: not at all, to speak of.
@@ -63,8 +63,8 @@ pub struct Order {
 
 impl Directory {
     /// Makes a backup and checks it as [`check_backup`] does. The archive appears whole or not at all.
-    pub async fn backup(&self, actor: &Actor, order: Order, watch: Watch) -> Result<Checked, Trouble> {
-        may(actor, Deed::CarryDirectory)?;
+    pub async fn backup(&self, actor: &Actor, order: Order, watch: Watch) -> Result<Checked, TransferError> {
+        authorize(actor, Action::CarryDirectory)?;
         refuse_to_replace(&order)?;
         if order.media.is_dir() {
             closed_directory(&parent(&order.media))?;
@@ -96,15 +96,15 @@ pub async fn check_backup(
     file: PathBuf,
     clock: &Clock,
     watch: Watch,
-) -> Result<Checked, Trouble> {
-    may(actor, Deed::CarryDirectory)?;
+) -> Result<Checked, TransferError> {
+    authorize(actor, Action::CarryDirectory)?;
     let now = clock.now();
     let work = move || check(&file, somewhere(&file)?.path(), now, &watch);
     spawn_blocking(work).await.map_err(|error| Error::broken("a check failed", error))?
 }
 
 /// A private place for what is unpacked: beside the archive, or wherever the system keeps such things.
-fn somewhere(file: &Path) -> Result<TempDir, Trouble> {
+fn somewhere(file: &Path) -> Result<TempDir, TransferError> {
     let beside = parent(file);
     // The archive may lie where nothing can be written, or where everybody can.
     match closed_parent(&beside) {
@@ -113,18 +113,18 @@ fn somewhere(file: &Path) -> Result<TempDir, Trouble> {
     }
 }
 
-fn refuse_to_replace(order: &Order) -> Result<(), Trouble> {
+fn refuse_to_replace(order: &Order) -> Result<(), TransferError> {
     let file = &order.file;
     match fs::symlink_metadata(file) {
         Ok(metadata) if metadata.is_dir() => {
-            Err(Trouble::Refused(format!("{} is a directory: name a file", file.display())))
+            Err(TransferError::Refused(format!("{} is a directory: name a file", file.display())))
         }
         Ok(_) if !order.replace => {
             let told = format!(
                 "{} is there already: nothing was written; give --replace to replace it",
                 file.display()
             );
-            Err(Trouble::Refused(told))
+            Err(TransferError::Refused(told))
         }
         _ => Ok(()),
     }
@@ -135,9 +135,9 @@ fn pack(
     made: &Path,
     media: &Path,
     strangers: Vec<String>,
-    now: Moment,
+    now: Timestamp,
     watch: &Watch,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     let copy = place.join("copy");
     let staged = Staged::open(&copy, PATIENCE, now)?;
     let (counts, head) = (staged.tx().counts(now)?, staged.tx().audit_head()?);
@@ -145,12 +145,12 @@ fn pack(
     let mut packer = Packer::new(made)?;
     packer.add_database(&database, watch)?;
     // Not needed any more, and large.
-    fs::remove_dir_all(&copy).map_err(Trouble::with(&copy))?;
+    fs::remove_dir_all(&copy).map_err(TransferError::with(&copy))?;
     let Found { folder, files, mut left_out } = media::find(media)?;
     for name in files {
         let path = media.join(&name);
         let opened = folder.as_ref().map(|folder| folder.file(Path::new(&name))).transpose();
-        match opened.map_err(Trouble::with(&path))?.flatten() {
+        match opened.map_err(TransferError::with(&path))?.flatten() {
             Some(opened) => packer.add_media(&name, &path, opened, watch)?,
             None => left_out.push(format!("{}: it went away while the backup was made", path.display())),
         }
@@ -184,15 +184,15 @@ fn pack(
 }
 
 /// Checks an archive in a private place; what was unpacked there goes away with the place.
-fn check(file: &Path, place: &Path, now: Moment, watch: &Watch) -> Result<Checked, Trouble> {
+fn check(file: &Path, place: &Path, now: Timestamp, watch: &Watch) -> Result<Checked, TransferError> {
     let unpacked = unpack(file, &place.join("check"), false, watch)?;
     let staged = open_copy(file, &unpacked, now)?;
     inspect(&staged, unpacked.manifest, now)
 }
 
 /// Opens the database of an archive.
-fn open_copy(file: &Path, unpacked: &Unpacked, now: Moment) -> Result<Staged, Trouble> {
-    let unusable = |error: super::OpenError| Trouble::Damaged {
+fn open_copy(file: &Path, unpacked: &Unpacked, now: Timestamp) -> Result<Staged, TransferError> {
+    let unusable = |error: super::OpenError| TransferError::Damaged {
         path: file.to_owned(),
         what: format!("holds a database that cannot be used: {error}"),
     };
@@ -200,7 +200,7 @@ fn open_copy(file: &Path, unpacked: &Unpacked, now: Moment) -> Result<Staged, Tr
 }
 
 /// Looks for faults in a database that was unpacked.
-fn inspect(staged: &Staged, manifest: Manifest, now: Moment) -> Result<Checked, Trouble> {
+fn inspect(staged: &Staged, manifest: Manifest, now: Timestamp) -> Result<Checked, TransferError> {
     let Faults { damage, miscounted, .. } = staged.faults()?;
     let mut checked = Checked { manifest, faults: damage, miscounted, broken_trail: None };
     let read = audit::walk(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));

@@ -13,17 +13,17 @@ use super::closed::{Brings, Closed, Closing, Comparison};
 use super::since::{Since, brings};
 use super::unpacking::unpack;
 use super::{Checked, inspect, media, open_copy, somewhere};
-use crate::directory::access::{Actor, Deed, may};
+use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::audit::{self, Object};
 use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 use crate::directory::paths::closed_directory;
 use crate::directory::store::Tx;
 use crate::directory::store::restoring::{Copying, Place, Present};
 use crate::directory::store::staged::Staged;
-use crate::directory::trouble::{Trouble, Watch};
+use crate::directory::trouble::{TransferError, Watch};
 use crate::directory::{Clock, Directory, Location, Settings};
 
 /// How much of what was closed the audit trail lists, of each kind.
@@ -101,8 +101,8 @@ impl Directory {
         clock: &Clock,
         order: Restore,
         watch: Watch,
-    ) -> Result<Restored, Trouble> {
-        may(actor, Deed::CarryDirectory)?;
+    ) -> Result<Restored, TransferError> {
+        authorize(actor, Action::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
         let kept_since = now.saturating_sub(settings.keep_deleted_for);
         let work = move || {
@@ -116,9 +116,9 @@ impl Directory {
 struct Work {
     actor: Actor,
     place: Place,
-    now: Moment,
+    now: Timestamp,
     /// Who was deleted before is gone.
-    kept_since: Moment,
+    kept_since: Timestamp,
     order: Restore,
     watch: Watch,
 }
@@ -132,7 +132,7 @@ struct Outcome {
 
 impl Work {
     /// Leaves no directory behind where there was none, unless it is one.
-    fn finish(self, location: &Location) -> Result<Restored, Trouble> {
+    fn finish(self, location: &Location) -> Result<Restored, TransferError> {
         let new = match location {
             Location::Sqlite(directory) if !directory.exists() => Some(directory),
             _ => None,
@@ -145,11 +145,11 @@ impl Work {
         outcome
     }
 
-    fn run(self, location: &Location) -> Result<Restored, Trouble> {
+    fn run(self, location: &Location) -> Result<Restored, TransferError> {
         let watch = &self.watch;
         let present = self.place.look()?;
         if present != Present::Nothing && !self.order.replace {
-            return Err(Trouble::Refused(format!(
+            return Err(TransferError::Refused(format!(
                 "{} holds a directory already: nothing was changed; give --replace to put the backup in its place",
                 self.place
             )));
@@ -161,7 +161,7 @@ impl Work {
         let Checked { manifest, faults, broken_trail, .. } = inspect(&staged, unpacked.manifest, self.now)?;
         // A trail that was tampered with is better than none; a database that is not sound is not.
         if let Some(fault) = faults.first() {
-            return Err(Trouble::Damaged {
+            return Err(TransferError::Damaged {
                 path: file.clone(),
                 what: format!("holds a database that is not sound: {fault}"),
             });
@@ -170,7 +170,7 @@ impl Work {
         let beside = parent(&self.order.media);
         if !media.is_empty() && !beside.is_dir() {
             let beside = beside.display();
-            return Err(Trouble::Refused(format!(
+            return Err(TransferError::Refused(format!(
                 "the backup holds media files: make {beside}, where they belong"
             )));
         }
@@ -180,17 +180,18 @@ impl Work {
         let (kept, outcome) = self.place.put(staged, present, &copying, |staged, present| {
             self.prepare(staged, present, &manifest.created_at)
         })?;
-        let media = media.carry_out(&media_unpacked).map_err(|trouble| Trouble::Media(Box::new(trouble)))?;
+        let media =
+            media.carry_out(&media_unpacked).map_err(|trouble| TransferError::Media(Box::new(trouble)))?;
         let Outcome { since: Since { comparison, closed, .. }, brings, has_admin } = outcome;
         Ok(Restored { manifest, comparison, closed, brings, has_admin, kept, media, broken_trail })
     }
 
     /// A private place in the file system that files are moved to in the end.
-    fn room(&self, location: &Location) -> Result<TempDir, Trouble> {
+    fn room(&self, location: &Location) -> Result<TempDir, TransferError> {
         match location {
             Location::Sqlite(directory) => {
                 let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-                made.map_err(Trouble::with(directory))?;
+                made.map_err(TransferError::with(directory))?;
                 closed_directory(directory)?;
                 private_place(directory)
             }
@@ -212,7 +213,7 @@ impl Work {
         staged: &Staged,
         present: Result<&Tx<'_>, String>,
         created_at: &str,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<Outcome, TransferError> {
         let backup = staged.tx();
         let since = match &present {
             // What cannot be read any more is a reason to restore, and not to refuse.
@@ -239,7 +240,7 @@ impl Work {
 
     /// Refuses when something would open again and nobody said what is to become of it, or when nobody can tell what
     /// would, and that was not accepted. An archive without an active user opens nothing.
-    fn decide(&self, since: &Since, backup: &Tx<'_>, created_at: &str) -> Result<(), Trouble> {
+    fn decide(&self, since: &Since, backup: &Tx<'_>, created_at: &str) -> Result<(), TransferError> {
         let asked = self.order.closed == Reopening::Refuse;
         let closed = if asked { since.closed.clone() } else { Vec::new() };
         let unknown = since.comparison != Comparison::Complete && !self.order.accept_revived;
@@ -249,7 +250,7 @@ impl Work {
             return Ok(());
         }
         let (created_at, comparison) = (created_at.to_owned(), since.comparison.clone());
-        Err(Trouble::Reopens(Box::new(Reopened { created_at, comparison, closed, brings })))
+        Err(TransferError::Reopens(Box::new(Reopened { created_at, comparison, closed, brings })))
     }
 
     /// What the audit trail says of the restore.

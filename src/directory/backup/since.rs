@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::closed::{Brings, Brought, Closed, Closing, Comparison, Named};
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 use crate::directory::password::{UNUSABLE, encoding};
 use crate::directory::store::doors::{self, GoodToken, Mark, NameRow, PairRow, TokenRow, UserRow};
 use crate::directory::store::{FromRow, Sql, Tx};
@@ -33,7 +33,7 @@ struct Unlisted {
 struct Sides<'a, 'b, 'p> {
     backup: &'a Tx<'b>,
     present: &'a Tx<'p>,
-    now: Moment,
+    now: Timestamp,
     closed: Vec<Closed>,
     unlisted: Unlisted,
     /// Users and groups that are not there any more.
@@ -54,8 +54,8 @@ impl Since {
     pub(super) fn between(
         backup: &Tx<'_>,
         present: &Tx<'_>,
-        now: Moment,
-        kept_since: Moment,
+        now: Timestamp,
+        kept_since: Timestamp,
     ) -> Result<Self, Error> {
         let mark = continues(backup, present)?;
         let mut sides = Sides {
@@ -89,7 +89,7 @@ impl Since {
     }
 
     /// Closes in the backup what was closed since.
-    pub(super) fn keep(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Moment) -> Result<(), Error> {
+    pub(super) fn keep(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
         let Unlisted { revoked, deleted_again } = &self.unlisted;
         revoked.iter().try_for_each(|(id, at)| backup.revoke_at(*id, *at))?;
         deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present))?;
@@ -123,8 +123,8 @@ impl Since {
 }
 
 /// Who and what can come in by what a backup holds.
-pub(super) fn brings(backup: &Tx<'_>, created_at: &str, now: Moment) -> Result<Brings, Error> {
-    let made: Option<Moment> = created_at.parse().ok();
+pub(super) fn brings(backup: &Tx<'_>, created_at: &str, now: Timestamp) -> Result<Brings, Error> {
+    let made: Option<Timestamp> = created_at.parse().ok();
     let age = made.and_then(|made| u64::try_from(now.as_micros() - made.as_micros()).ok());
     let tokens = backup.good_tokens(now)?.into_iter().map(|GoodToken { token, user, expires_at }| Brought {
         token: token.into(),
@@ -146,7 +146,7 @@ fn continues(backup: &Tx<'_>, present: &Tx<'_>) -> Result<Option<i64>, Error> {
 }
 
 impl Sides<'_, '_, '_> {
-    fn users(&mut self, mark: i64, kept_since: Moment) -> Result<(), Error> {
+    fn users(&mut self, mark: i64, kept_since: Timestamp) -> Result<(), Error> {
         let brought_in = self.present.brought_in_after(mark)?;
         let (before, after) = (users(self.backup), users(self.present));
         let present = self.present;
@@ -177,7 +177,7 @@ impl Sides<'_, '_, '_> {
         self.bin(kept_since)
     }
 
-    fn bin(&mut self, kept_since: Moment) -> Result<(), Error> {
+    fn bin(&mut self, kept_since: Timestamp) -> Result<(), Error> {
         let there = self.present.binned(kept_since)?;
         let there: HashMap<i64, i64> = there.into_iter().map(|(user, at)| (user.0, at)).collect();
         for (user, at) in self.backup.binned(kept_since)? {
@@ -300,7 +300,7 @@ fn password_changed(
     Ok(!renewed || done.iter().any(|action| !HARMLESS.contains(&action.as_str())))
 }
 
-fn keep_user(backup: &Tx<'_>, present: &Tx<'_>, what: Closing, id: i64, now: Moment) -> Result<(), Error> {
+fn keep_user(backup: &Tx<'_>, present: &Tx<'_>, what: Closing, id: i64, now: Timestamp) -> Result<(), Error> {
     let (Some(mut user), Some(there)) = (backup.user_row(id)?, present.user_row(id)?) else { return Ok(()) };
     match what {
         Closing::UserDeactivated => user.is_active = false,
@@ -317,8 +317,8 @@ fn permission_ids(backup: &Tx<'_>) -> Result<HashMap<i64, i64>, Error> {
     Ok(backup.permission_rows()?.into_iter().map(|row| (row.code, row.id)).collect())
 }
 
-fn moment(micros: Option<i64>) -> Option<Moment> {
-    micros.and_then(|micros| Moment::from_micros(micros).ok())
+fn moment(micros: Option<i64>) -> Option<Timestamp> {
+    micros.and_then(|micros| Timestamp::from_micros(micros).ok())
 }
 
 impl From<NameRow> for Named {

@@ -20,7 +20,7 @@ use super::archive::{
     digest, tail,
 };
 use crate::directory::files;
-use crate::directory::trouble::{Trouble, Watch, tell};
+use crate::directory::trouble::{TransferError, Watch, tell};
 
 /// So often the watcher is told, in bytes.
 const STEP: u64 = 16 << 20;
@@ -46,13 +46,18 @@ pub(super) struct Unpacked {
 }
 
 /// Checks every byte of an archive and unpacks it into a private directory; media files only when they are wanted.
-pub(super) fn unpack(path: &Path, into: &Path, media: bool, watch: &Watch) -> Result<Unpacked, Trouble> {
+pub(super) fn unpack(
+    path: &Path,
+    into: &Path,
+    media: bool,
+    watch: &Watch,
+) -> Result<Unpacked, TransferError> {
     // A pipe of that name is not waited for.
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let opened = OpenOptions::new().read(true).custom_flags(nonblock).open(path);
-    let mut file = opened.map_err(Trouble::with(path))?;
+    let mut file = opened.map_err(TransferError::with(path))?;
     check_seal(path, &mut file, watch)?;
-    file.seek(SeekFrom::Start(0)).map_err(Trouble::with(path))?;
+    file.seek(SeekFrom::Start(0)).map_err(TransferError::with(path))?;
     let room = Room { database: into.join("database"), media: into.join(MEDIA), wanted: media };
     let (manifest, found) = room.members(path, file)?;
     if manifest.members != found {
@@ -61,16 +66,16 @@ pub(super) fn unpack(path: &Path, into: &Path, media: bool, watch: &Watch) -> Re
     Ok(Unpacked { manifest, database: room.database, media: room.media })
 }
 
-fn not_ours(path: &Path, why: impl std::fmt::Display) -> Trouble {
-    Trouble::Damaged {
+fn not_ours(path: &Path, why: impl std::fmt::Display) -> TransferError {
+    TransferError::Damaged {
         path: path.to_owned(),
         what: format!("is not a backup that this program can use: {why}"),
     }
 }
 
 /// Compares the seal, and all that follows from it, with the bytes of the file.
-fn check_seal(path: &Path, file: &mut File, watch: &Watch) -> Result<(), Trouble> {
-    let unreadable = Trouble::with(path);
+fn check_seal(path: &Path, file: &mut File, watch: &Watch) -> Result<(), TransferError> {
+    let unreadable = TransferError::with(path);
     let metadata = file.metadata().map_err(&unreadable)?;
     if !metadata.is_file() {
         return Err(not_ours(path, "it is no file"));
@@ -81,7 +86,7 @@ fn check_seal(path: &Path, file: &mut File, watch: &Watch) -> Result<(), Trouble
     }
     file.seek(SeekFrom::Start(0)).map_err(&unreadable)?;
     let damaged =
-        |what: &str| Trouble::Damaged { path: path.to_owned(), what: format!("is damaged: {what}") };
+        |what: &str| TransferError::Damaged { path: path.to_owned(), what: format!("is damaged: {what}") };
     let covered = metadata.len().checked_sub(TAIL).ok_or_else(|| damaged("it is cut off"))?;
     let mut told = 0;
     let (read, digest) = digest(&mut file.take(covered), &unreadable, |chunk| {
@@ -106,7 +111,7 @@ struct Room {
 
 impl Room {
     /// Puts every member where it belongs; the manifest, and what was found beside it.
-    fn members(&self, path: &Path, file: File) -> Result<(Manifest, Vec<Member>), Trouble> {
+    fn members(&self, path: &Path, file: File) -> Result<(Manifest, Vec<Member>), TransferError> {
         let foreign = |error: io::Error| not_ours(path, error);
         let mut seen = Seen::default();
         let mut long = None;
@@ -207,7 +212,7 @@ impl Seen {
 }
 
 /// The name of the next member, where it does not fit into its header.
-fn long_name(path: &Path, entry: &mut tar::Entry<'_, impl Read>) -> Result<Vec<u8>, Trouble> {
+fn long_name(path: &Path, entry: &mut tar::Entry<'_, impl Read>) -> Result<Vec<u8>, TransferError> {
     if entry.size() > LONGEST_NAME + 1 {
         return Err(not_ours(path, "a member's name is too long"));
     }
@@ -221,7 +226,7 @@ fn read_manifest(
     path: &Path,
     entry: &mut tar::Entry<'_, impl Read>,
     found: &[Member],
-) -> Result<Manifest, Trouble> {
+) -> Result<Manifest, TransferError> {
     let members: u64 = found.iter().map(|member| MANIFEST_ENTRY + 6 * member.name.len() as u64).sum();
     if entry.size() > LARGEST_MANIFEST + members {
         return Err(not_ours(path, "its manifest is too large"));
@@ -241,26 +246,26 @@ fn pour(
     entry: &mut impl Read,
     to: Option<&Path>,
     (mode, age): (u32, u64),
-) -> Result<(u64, String), Trouble> {
+) -> Result<(u64, String), TransferError> {
     let mut out = match to {
         None => None,
         Some(to) => {
             let parent = files::parent(to);
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&parent);
-            made.map_err(Trouble::with(&parent))?;
+            made.map_err(TransferError::with(&parent))?;
             let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-            Some((created.map_err(Trouble::with(to))?, to))
+            Some((created.map_err(TransferError::with(to))?, to))
         }
     };
     let (size, digest) = digest(entry, &|error| not_ours(path, error), |chunk| match &mut out {
-        Some((out, to)) => out.write_all(chunk).map_err(Trouble::with(to)),
+        Some((out, to)) => out.write_all(chunk).map_err(TransferError::with(to)),
         None => Ok(()),
     })?;
     if let Some((out, to)) = out {
         // Of no weight: a file system need not know every time.
         let _ = out.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(age.min(LATEST)));
         let kept = out.set_permissions(Permissions::from_mode(mode));
-        kept.and_then(|()| out.sync_all()).map_err(Trouble::with(to))?;
+        kept.and_then(|()| out.sync_all()).map_err(TransferError::with(to))?;
     }
     Ok((size, digest))
 }

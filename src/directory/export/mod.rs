@@ -8,7 +8,7 @@ pub mod pseudonym;
 use std::io;
 
 use super::Directory;
-use super::access::{Actor, Deed, may};
+use super::access::{Action, Actor, authorize};
 use super::error::Error;
 use super::import::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord,
@@ -43,7 +43,7 @@ pub trait Sink: Send + 'static {
 impl Directory {
     /// Hands every record to `sink`; tells how many there were.
     pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, Error> {
-        may(actor, Deed::Export)?;
+        authorize(actor, Action::Export)?;
         let now = self.clock.now();
         let is_anonymised = scope == Scope::Anonymised;
         self.store

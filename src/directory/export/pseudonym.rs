@@ -71,7 +71,7 @@ mod tests {
             first_name: Some("Alex".into()),
             last_name: Some(String::new()),
             gender: Some(Some("non-binary".into())),
-            last_login: Some(Some(crate::directory::model::Moment::EPOCH)),
+            last_login: Some(Some(crate::directory::model::Timestamp::EPOCH)),
             password: Some("pbkdf2_sha256$1$a$b".into()),
             is_staff: Some(true),
             ..UserRecord::default()

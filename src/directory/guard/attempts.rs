@@ -18,7 +18,7 @@ use super::network;
 use crate::directory::Directory;
 use crate::directory::access::Origin;
 use crate::directory::error::Error;
-use crate::directory::model::{Moment, UserId, fold};
+use crate::directory::model::{Timestamp, UserId, fold};
 use crate::directory::password::{Place, Share};
 use crate::directory::store::Tx;
 use crate::directory::store::attempts as stored;
@@ -45,7 +45,7 @@ pub(in crate::directory) enum Claimed<'a> {
 /// An attempt that is counted already.
 pub(in crate::directory) struct Attempt {
     /// The key of each count, the pair's first, and until when the attempt has blocked it.
-    counted: Vec<(Vec<u8>, Moment)>,
+    counted: Vec<(Vec<u8>, Timestamp)>,
     network: Option<IpAddr>,
     share: Share,
 }
@@ -120,7 +120,7 @@ impl Attempt {
         &self,
         tx: &Tx<'_>,
         user: UserId,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), Error> {
         for (index, (key, until)) in self.counted.iter().enumerate() {
             // The pair has proved itself; the other counts may be full of somebody else's failures.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 use crate::directory::store::Tx;
 
 /// What is held to a count of its own.
@@ -45,8 +45,8 @@ impl Tx<'_> {
         count: &Count,
         key: &[u8],
         more: i64,
-        now: Moment,
-    ) -> Result<Moment, Error> {
+        now: Timestamp,
+    ) -> Result<Timestamp, Error> {
         let failures = self.failures(key, now)?.saturating_add(more);
         let (until, end) = (after(now, count.delay(failures)), after(now, count.memory));
         self.count_failure(key, failures, until, end.max(until))?;
@@ -54,12 +54,12 @@ impl Tx<'_> {
     }
 }
 
-pub(super) fn after(now: Moment, span: Duration) -> Moment {
-    now.plus(span).unwrap_or(Moment::LAST)
+pub(super) fn after(now: Timestamp, span: Duration) -> Timestamp {
+    now.plus(span).unwrap_or(Timestamp::LAST)
 }
 
 /// Refuses while one of these moments lies ahead.
-pub(super) fn wait(now: Moment, blocked: Vec<i64>) -> Result<(), Error> {
+pub(super) fn wait(now: Timestamp, blocked: Vec<i64>) -> Result<(), Error> {
     let ahead = blocked.into_iter().max().unwrap_or(0).saturating_sub(now.as_micros());
     match u64::try_from(ahead) {
         Ok(micros @ 1..) => Err(Error::Busy { retry_after: Duration::from_micros(micros) }),

@@ -19,7 +19,7 @@ use super::network;
 use super::slots::Slots;
 use crate::directory::Directory;
 use crate::directory::error::Error;
-use crate::directory::model::{Moment, TokenId};
+use crate::directory::model::{Timestamp, TokenId};
 
 /// How often counts are to be shared by way of the database.
 pub const SHARED_EVERY: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub struct Rates {
 
 /// How a request stands to its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     /// What is limited: `token` or `address`.
     pub policy: &'static str,
     /// The limit.
@@ -97,7 +97,7 @@ impl<K: Copy + Eq + Hash> Table<K> {
         Self { counts: Slots::new(COUNTED_MOST), unshared: VecDeque::new(), stored: (i64::MIN, 0) }
     }
 
-    fn count(&mut self, policy: &'static str, key: K, rate: Rate, now: Moment) -> Standing {
+    fn count(&mut self, policy: &'static str, key: K, rate: Rate, now: Timestamp) -> RateLimitStatus {
         let span = i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX).max(1);
         let window = now.as_micros().div_euclid(span).saturating_mul(span);
         let room = self.unshared.len() < COUNTED_MOST;
@@ -119,7 +119,7 @@ impl<K: Copy + Eq + Hash> Table<K> {
             self.unshared.push_back(key);
         }
         let left = window.saturating_add(span).saturating_sub(now.as_micros());
-        Standing {
+        RateLimitStatus {
             policy,
             rate,
             remaining: u64::from(rate.requests).saturating_sub(used + 1),
@@ -182,13 +182,13 @@ fn lock<K>(table: &Mutex<Table<K>>) -> MutexGuard<'_, Table<K>> {
 
 impl Directory {
     /// Counts a request with a good token.
-    pub fn count_token(&self, token: TokenId) -> Option<Standing> {
+    pub fn count_token(&self, token: TokenId) -> Option<RateLimitStatus> {
         let rate = self.rates.per_token?;
         Some(lock(&self.rate_counts.tokens).count("token", token.get(), rate, self.clock.now()))
     }
 
     /// Counts a request without one.
-    pub fn count_address(&self, address: IpAddr) -> Option<Standing> {
+    pub fn count_address(&self, address: IpAddr) -> Option<RateLimitStatus> {
         let rate = self.rates.per_address?;
         Some(lock(&self.rate_counts.clients).count("address", network(address), rate, self.clock.now()))
     }
@@ -236,10 +236,10 @@ mod tests {
     #[test]
     fn a_stretch_of_time_allows_so_many_and_the_next_as_many_again() {
         let (mut counts, rate) = (Table::<i64>::new(), Rate { requests: 2, window: MINUTE });
-        let at = |second: i64| Moment::from_micros(second * 1_000_000).unwrap();
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000).unwrap();
         let mut ask = |token, second| {
-            let standing = counts.count("token", token, rate, at(second));
-            (standing.exceeded, standing.remaining, standing.reset.as_secs())
+            let status = counts.count("token", token, rate, at(second));
+            (status.exceeded, status.remaining, status.reset.as_secs())
         };
         assert_eq!([ask(1, 0), ask(1, 59), ask(1, 59)], [(false, 1, 60), (false, 0, 1), (true, 0, 1)]);
         assert_eq!([ask(1, 60), ask(1, 61)], [(false, 1, 60), (false, 0, 59)]);
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn what_others_have_counted_counts() {
         let (mut counts, rate) = (Table::<i64>::new(), Rate { requests: 10, window: MINUTE });
-        let now = Moment::EPOCH;
+        let now = Timestamp::EPOCH;
         counts.count("token", 1, rate, now);
         assert_eq!(counts.fresh(), [(1, 0, 1)]);
         assert_eq!(counts.fresh(), [], "what is shared is shared once");
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn beyond_the_bound_nobody_is_limited_for_others_and_who_asks_most_stays_limited() {
         let (mut counts, rate) = (Table::<u32>::new(), Rate { requests: 3, window: MINUTE });
-        let mut ask = |client| counts.count("address", client, rate, Moment::EPOCH).exceeded;
+        let mut ask = |client| counts.count("address", client, rate, Timestamp::EPOCH).exceeded;
         assert_eq!([ask(0), ask(0), ask(0), ask(0)], [false, false, false, true]);
         let strangers = 1..=2 * u32::try_from(COUNTED_MOST).unwrap();
         assert_eq!(strangers.filter(|client| ask(*client)).count(), 0);
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn what_is_shared_is_bounded() {
         let (mut counts, rate) = (Table::<u32>::new(), Rate { requests: 3, window: MINUTE });
-        let (mut at, mut shared) = (Moment::EPOCH, 0);
+        let (mut at, mut shared) = (Timestamp::EPOCH, 0);
         let mut next = 0;
         for window in 1..=2 {
             for _ in 0..60 {

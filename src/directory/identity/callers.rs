@@ -7,8 +7,8 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
 use super::Identity;
-use super::ledger::{Ledger, Position};
-use super::recognised::Digested;
+use super::cached::Digested;
+use super::invalidations::{Invalidations, Position};
 use crate::directory::model::TokenDigest;
 
 /// Identities that are kept: about 2 kB each, and less than 10.
@@ -24,8 +24,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn holds(&self, ledger: &Ledger) -> bool {
-        ledger.holds(self.seen, self.identity.user.id.get())
+    pub(super) fn holds(&self, invalidations: &Invalidations) -> bool {
+        invalidations.holds(self.seen, self.identity.user.id.get())
     }
 }
 
@@ -44,8 +44,8 @@ impl Callers {
     }
 
     /// Who is kept and still holds.
-    pub(super) fn get(&self, digest: &TokenDigest, ledger: &Ledger) -> Option<Caller> {
-        self.0.as_ref()?.get(digest).filter(|caller| caller.holds(ledger))
+    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<Caller> {
+        self.0.as_ref()?.get(digest).filter(|caller| caller.holds(invalidations))
     }
 
     pub(super) fn keep(&self, digest: TokenDigest, caller: Caller) {

@@ -1,10 +1,10 @@
-//! Whether what is cached may be used: after [`Freshness::pass`] the ledger has every change that was
+//! Whether what is cached may be used: after [`Freshness::pass`] the invalidations have every change that was
 //! acknowledged before the call, whoever made it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::follower::Follower;
-use super::ledger::Ledger;
+use super::invalidations::Invalidations;
 use super::read_index::ReadIndex;
 use crate::directory::error::Error;
 use crate::directory::store::changes::{Noted, last, since};
@@ -21,7 +21,7 @@ pub(super) enum Freshness {
     /// One file, and the memory its writers share.
     Sqlite { index: WalIndex, follower: Box<Follower<Place, WORDS>> },
     /// Replicas on one server.
-    Postgres { rounds: Arc<ReadIndex>, followed: Arc<Followed> },
+    Postgres { rounds: Arc<ReadIndex>, followed: Arc<FeedState> },
 }
 
 /// The last row of the feed that was read.
@@ -38,21 +38,21 @@ impl Place {
 
     /// Takes in what the feed holds from this place on. False when it cannot be read on from here: the row is
     /// gone (pruned, or of another history), or too much has happened.
-    fn read_on(&mut self, rows: &[Noted], ledger: &Ledger) -> bool {
+    fn read_on(&mut self, rows: &[Noted], invalidations: &Invalidations) -> bool {
         let many = i64::try_from(rows.len()).is_ok_and(|rows| rows >= MANY);
         let Some((known, news)) = rows.split_first().filter(|(first, _)| self.is(first) && !many) else {
             return false;
         };
         if !news.is_empty() {
-            ledger.apply(news.iter().map(|row| (row.number, row.change)));
+            invalidations.apply(news.iter().map(|row| (row.number, row.change)));
         }
         self.take(news.last().unwrap_or(known));
         true
     }
 
     /// Starts from the feed's end.
-    fn start(&mut self, end: Option<&Noted>, ledger: &Ledger) {
-        ledger.restart(end.map_or(0, |row| row.number));
+    fn start(&mut self, end: Option<&Noted>, invalidations: &Invalidations) {
+        invalidations.restart(end.map_or(0, |row| row.number));
         *self = Self::default();
         if let Some(end) = end {
             self.take(end);
@@ -64,44 +64,44 @@ impl Place {
     }
 }
 
-/// The ledger of a PostgreSQL database and the place it has been read to; looks come one at a time.
-pub(super) struct Followed {
-    ledger: Ledger,
+/// The invalidations of a PostgreSQL database and the place it has been read to; looks come one at a time.
+pub(super) struct FeedState {
+    invalidations: Invalidations,
     place: Mutex<Place>,
 }
 
 impl Freshness {
     pub(super) fn open(store: &Store) -> Result<Self, OpenError> {
-        let ledger = Ledger::new(SLOTS);
+        let invalidations = Invalidations::new(SLOTS);
         Ok(match store.wal_index()? {
             Some(index) => {
-                Self::Sqlite { index, follower: Box::new(Follower::new(ledger, Place::default())) }
+                Self::Sqlite { index, follower: Box::new(Follower::new(invalidations, Place::default())) }
             }
             None => Self::Postgres {
                 rounds: ReadIndex::new(),
-                followed: Arc::new(Followed { ledger, place: Mutex::default() }),
+                followed: Arc::new(FeedState { invalidations, place: Mutex::default() }),
             },
         })
     }
 
-    pub(super) fn ledger(&self) -> &Ledger {
+    pub(super) fn invalidations(&self) -> &Invalidations {
         match self {
-            Self::Sqlite { follower, .. } => follower.ledger(),
-            Self::Postgres { followed, .. } => &followed.ledger,
+            Self::Sqlite { follower, .. } => follower.invalidations(),
+            Self::Postgres { followed, .. } => &followed.invalidations,
         }
     }
 
-    /// Returns when every change that was acknowledged before the call is in the ledger.
+    /// Returns when every change that was acknowledged before the call is in the invalidations.
     pub(super) async fn pass(&self, store: &Arc<Store>) -> Result<(), Error> {
         match self {
             Self::Sqlite { index, follower } => {
                 store.check_in_place()?;
                 follower.catch_up(
                     || index.sign(),
-                    |place, ledger| {
+                    |place, invalidations| {
                         let rows = store.prompt_now(&since(place.number, MANY))?;
-                        if !place.read_on(&rows, ledger) {
-                            place.start(store.prompt_now(&last())?.first(), ledger);
+                        if !place.read_on(&rows, invalidations) {
+                            place.start(store.prompt_now(&last())?.first(), invalidations);
                         }
                         Ok(())
                     },
@@ -119,13 +119,13 @@ impl Freshness {
     }
 }
 
-impl Followed {
+impl FeedState {
     async fn look(&self, store: &Store) -> Result<(), Error> {
         let place = *self.place();
         let rows = store.prompt(since(place.number, MANY)).await?;
-        if !self.place().read_on(&rows, &self.ledger) {
+        if !self.place().read_on(&rows, &self.invalidations) {
             let end = store.prompt(last()).await?;
-            self.place().start(end.first(), &self.ledger);
+            self.place().start(end.first(), &self.invalidations);
         }
         Ok(())
     }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::recognised::Entry;
-use super::{Identity, PATIENCE, Recognised, Unauthenticated};
+use super::cached::Entry;
+use super::{CachedIdentity, Identity, PATIENCE, Unauthenticated};
 use crate::directory::Directory;
-use crate::directory::model::{Moment, Token, TokenDigest, TokenKind};
+use crate::directory::model::{Timestamp, Token, TokenDigest, TokenKind};
 
 /// How much later than the setting says a sign-in may end that nobody uses. A use is noted once a minute and written once
 /// a minute, and whoever writes it may be another replica: a token that is used is never taken for one that is not.
@@ -21,15 +21,15 @@ pub const IDLE_GRACE: Duration = Duration::from_mins(3);
 impl Directory {
     /// How long the token of a sign-in may go unused, if there is a limit.
     pub(in crate::directory) fn idle_timeout(&self) -> Option<Duration> {
-        Some(self.reception.idle_timeout).filter(|timeout| !timeout.is_zero())
+        Some(self.authenticator.idle_timeout).filter(|timeout| !timeout.is_zero())
     }
 
     /// When a token ends because nobody uses it, as far as is known of its uses.
-    pub(super) fn idle_end(&self, token: &Token) -> Option<Moment> {
+    pub(super) fn idle_end(&self, token: &Token) -> Option<Timestamp> {
         token.idle_end(self.idle_timeout()?.saturating_add(IDLE_GRACE))
     }
 
-    pub(super) fn is_idle(&self, token: &Token, now: Moment) -> bool {
+    pub(super) fn is_idle(&self, token: &Token, now: Timestamp) -> bool {
         self.idle_end(token).is_some_and(|end| end <= now)
     }
 
@@ -49,14 +49,14 @@ impl Directory {
         key: &str,
         digest: TokenDigest,
         draw: impl Fn(&Identity) -> Bytes + Send,
-        known: &Recognised,
-        now: Moment,
-    ) -> Result<Arc<Recognised>, Unauthenticated> {
+        known: &CachedIdentity,
+        now: Timestamp,
+    ) -> Result<Arc<CachedIdentity>, Unauthenticated> {
         if !known.may_have_been_used(now) {
             return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
         }
         let entry = self.in_time(PATIENCE, self.load(key, digest, draw, None, now)).await?;
-        self.reception.recollection.replace(digest, entry.clone());
+        self.authenticator.recollection.replace(digest, entry.clone());
         match entry {
             Entry::Known(known) if known.is_good(now) => Ok(known),
             Entry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),

@@ -5,20 +5,20 @@
 //! a write that was acknowledged before the request was sent**. Whatever depends on time is decided here, on each
 //! request anew.
 //!
-//! `ledger` knows what still holds, `freshness` brings it up to date (`follower` on SQLite, `read_index` on
+//! `invalidations` knows what still holds, `freshness` brings it up to date (`follower` on SQLite, `read_index` on
 //! PostgreSQL), `recognised` and `callers` are the caches, `uses` gathers when tokens were used, `idle` ends
 //! sign-ins that nobody uses.
 
+mod cached;
 mod callers;
 pub(in crate::directory) mod follower;
 mod freshness;
 mod idle;
-pub(in crate::directory) mod ledger;
+pub(in crate::directory) mod invalidations;
 mod read_index;
-mod recognised;
 pub(in crate::directory) mod uses;
 
-/// What `ledger` and `follower` are made of; `tests/interleavings.rs` gives them a model checker's.
+/// What `invalidations` and `follower` are made of; `tests/interleavings.rs` gives them a model checker's.
 mod sync {
     pub(super) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
     pub(super) use std::sync::{Mutex, PoisonError};
@@ -33,13 +33,13 @@ use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::timeout;
 
+pub use self::cached::CachedIdentity;
+use self::cached::{Entry, Found, IdentityCache, Loading};
 use self::callers::{Caller, Callers};
 use self::freshness::Freshness;
 pub use self::idle::IDLE_GRACE;
-pub use self::recognised::Recognised;
-use self::recognised::{Entry, Found, Loading, Recollection};
 use super::error::Error;
-use super::model::{KeptDigest, Moment, Token, TokenDigest, TokenId, TokenState, User, UserId};
+use super::model::{KeptDigest, Timestamp, Token, TokenDigest, TokenId, TokenState, User, UserId};
 use super::store::{Dialect, OpenError, Sql, Store, identities};
 use super::{Directory, Settings};
 
@@ -73,7 +73,7 @@ impl Identity {
     }
 }
 
-impl Recognised {
+impl CachedIdentity {
     /// Whose token was presented.
     pub fn bearer(&self) -> Bearer {
         Bearer { token: self.token, user: self.user }
@@ -106,33 +106,33 @@ impl Unauthenticated {
 }
 
 /// What of the directory serves [`Directory::recognise`] and [`Directory::authenticate`].
-pub(super) struct Reception {
+pub(super) struct Authenticator {
     freshness: Freshness,
-    recollection: Recollection,
+    recollection: IdentityCache,
     callers: Callers,
     loads: Counter,
-    stale: Grace,
+    stale: StalePolicy,
     /// How long the token of a sign-in may go unused; zero is for ever.
     idle_timeout: Duration,
 }
 
 /// How long answers may go on when the database cannot be asked, and since when it cannot.
-struct Grace {
+struct StalePolicy {
     allowed: Duration,
     last_pass: AtomicI64,
     served: Counter,
 }
 
-impl Grace {
+impl StalePolicy {
     /// The database could be asked now.
-    fn passed(&self, now: Moment) {
+    fn passed(&self, now: Timestamp) {
         if !self.allowed.is_zero() {
             self.last_pass.store(now.as_micros(), Ordering::Relaxed);
         }
     }
 
     /// Whether the operator allows an answer now that may be stale.
-    fn allows(&self, now: Moment) -> bool {
+    fn allows(&self, now: Timestamp) -> bool {
         let since = now.as_micros().saturating_sub(self.last_pass.load(Ordering::Relaxed));
         let allowed = !self.allowed.is_zero()
             && u128::try_from(since).is_ok_and(|since| since <= self.allowed.as_micros());
@@ -143,14 +143,14 @@ impl Grace {
     }
 }
 
-impl Reception {
+impl Authenticator {
     pub(super) fn open(store: &Store, settings: &Settings) -> Result<Self, OpenError> {
-        let stale = Grace {
+        let stale = StalePolicy {
             allowed: settings.serve_stale_for,
             last_pass: AtomicI64::new(i64::MIN),
             served: Counter::default(),
         };
-        let recollection = Recollection::new(settings.identity_cache_bytes);
+        let recollection = IdentityCache::new(settings.identity_cache_bytes);
         let callers = Callers::new(settings.identity_cache_bytes > 0);
         Ok(Self {
             freshness: Freshness::open(store)?,
@@ -197,14 +197,14 @@ impl Directory {
 
     /// The identity of a key, whatever its state.
     async fn caller(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
-        let Reception { freshness, callers, .. } = &self.reception;
-        let ledger = freshness.ledger();
-        let known = callers.get(&digest, ledger);
+        let Authenticator { freshness, callers, .. } = &self.authenticator;
+        let invalidations = freshness.invalidations();
+        let known = callers.get(&digest, invalidations);
         // Without a first look nothing that is read can be kept.
-        if known.is_some() || (callers.keeps() && !ledger.has_begun()) {
+        if known.is_some() || (callers.keeps() && !invalidations.has_begun()) {
             let passed = self.in_time(PATIENCE, freshness.pass(&self.store)).await;
             // Without a look, what is read now is as fresh.
-            if let Some(known) = known.filter(|known| passed.is_ok() && known.holds(ledger)) {
+            if let Some(known) = known.filter(|known| passed.is_ok() && known.holds(invalidations)) {
                 return Ok(Some(known.identity));
             }
         }
@@ -212,9 +212,9 @@ impl Directory {
     }
 
     async fn load_caller(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
-        let Reception { freshness, callers, .. } = &self.reception;
+        let Authenticator { freshness, callers, .. } = &self.authenticator;
         // The position first: what changes while we read is not in what we keep.
-        let seen = freshness.ledger().position();
+        let seen = freshness.invalidations().position();
         let found = look_up(key, digest, |sql| self.store.few(sql)).await?;
         let found = found.map(|identity| Arc::new(self.with_uses(identity)));
         if let Some(identity) = &found {
@@ -244,7 +244,7 @@ impl Directory {
         &self,
         key: &str,
         draw: impl Fn(&Identity) -> Bytes + Send + Copy,
-    ) -> Result<(Arc<Recognised>, Moment), Unauthenticated> {
+    ) -> Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         // Pinned here, where it is made: nothing is moved along with every request.
@@ -267,19 +267,19 @@ impl Directory {
         key: &str,
         digest: TokenDigest,
         draw: impl Fn(&Identity) -> Bytes + Send,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Entry, Error> {
-        let Reception { freshness, recollection, stale, .. } = &self.reception;
-        let ledger = freshness.ledger();
-        let kept = match recollection.get(&digest, ledger) {
+        let Authenticator { freshness, recollection, stale, .. } = &self.authenticator;
+        let invalidations = freshness.invalidations();
+        let kept = match recollection.get(&digest, invalidations) {
             Some(kept) => kept,
             None => {
-                if !ledger.has_begun() {
+                if !invalidations.has_begun() {
                     // Nothing that is read before the first look is kept for longer.
                     freshness.pass(&self.store).await?;
                 }
                 // Boxed: a future that holds a query is large, and would be moved around with every request.
-                match Box::pin(recollection.get_or_load(&digest, ledger)).await {
+                match Box::pin(recollection.get_or_load(&digest, invalidations)).await {
                     // What is read from now on needs no look: it is as fresh as one could make it.
                     Found::Nothing(loading) => {
                         return Box::pin(self.load(key, digest, draw, loading, now)).await;
@@ -293,13 +293,13 @@ impl Directory {
             Ok(()) => stale.passed(now),
             Err(error) => {
                 // Nothing that is known to have changed, leave or not.
-                return Some(kept).filter(|kept| kept.holds(ledger) && stale.allows(now)).ok_or(error);
+                return Some(kept).filter(|kept| kept.holds(invalidations) && stale.allows(now)).ok_or(error);
             }
         }
-        if kept.holds(ledger) {
+        if kept.holds(invalidations) {
             return Ok(kept);
         }
-        match Box::pin(recollection.get_or_load(&digest, ledger)).await {
+        match Box::pin(recollection.get_or_load(&digest, invalidations)).await {
             Found::Entry(entry) => Ok(entry),
             Found::Nothing(loading) => Box::pin(self.load(key, digest, draw, loading, now)).await,
         }
@@ -312,11 +312,11 @@ impl Directory {
         digest: TokenDigest,
         draw: impl Fn(&Identity) -> Bytes + Send,
         loading: Option<Loading<'_>>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Entry, Error> {
-        let Reception { freshness, loads, stale, .. } = &self.reception;
+        let Authenticator { freshness, loads, stale, .. } = &self.authenticator;
         // The position first: what changes while we read is not in what we keep.
-        let seen = freshness.ledger().position();
+        let seen = freshness.invalidations().position();
         loads.inc();
         let found = look_up(key, digest, |sql| self.store.prompt(sql)).await?;
         stale.passed(now);
@@ -324,7 +324,7 @@ impl Directory {
             Some(identity) => {
                 let identity = self.with_uses(identity);
                 let idle_end = self.idle_end(&identity.token);
-                Entry::Known(Arc::new(Recognised::new(&identity, &draw(&identity), seen, idle_end)))
+                Entry::Known(Arc::new(CachedIdentity::new(&identity, &draw(&identity), seen, idle_end)))
             }
             None => Entry::Unknown(seen),
         };
@@ -337,7 +337,7 @@ impl Directory {
 
     /// Identities kept in memory, and the bytes they are counted with.
     pub fn cached(&self) -> (u64, u64) {
-        self.reception.recollection.size()
+        self.authenticator.recollection.size()
     }
 }
 
@@ -362,9 +362,9 @@ where
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::ledger::{Change, Ledger};
+    use super::invalidations::{Change, Invalidations};
     use super::*;
-    use crate::directory::model::{Maker, Moment, TokenKind};
+    use crate::directory::model::{Maker, Timestamp, TokenKind};
 
     /// An active user without any right, and its token.
     pub(crate) fn identity() -> Identity {
@@ -382,8 +382,8 @@ pub(crate) mod tests {
             is_admin: false,
             last_login: None,
             last_seen_at: None,
-            created_at: Moment::EPOCH,
-            updated_at: Moment::EPOCH,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
             groups: vec![],
         };
         let token = Token {
@@ -393,7 +393,7 @@ pub(crate) mod tests {
             kind: TokenKind::Api,
             prefix: "wrd_abcd".into(),
             last_four: "wxyz".into(),
-            created_at: Moment::EPOCH,
+            created_at: Timestamp::EPOCH,
             expires_at: None,
             revoked_at: None,
             last_used_at: None,
@@ -405,37 +405,50 @@ pub(crate) mod tests {
 
     #[test]
     fn what_was_read_holds_until_a_change_of_its_user_is_applied() {
-        let ledger = Ledger::new(64);
-        ledger.restart(10);
-        let seen = ledger.position();
-        assert!(ledger.holds(seen, 1) && ledger.holds(seen, 2) && ledger.holds_unknown(seen));
-        ledger.apply([(11, Change::User(1))]);
-        assert!(!ledger.holds(seen, 1));
-        assert!(ledger.holds(seen, 2) && ledger.holds_unknown(seen));
-        assert!(ledger.holds(ledger.position(), 1), "what is read anew holds");
-        ledger.apply([(12, Change::Token(3))]);
-        assert!(!ledger.holds_unknown(seen) && !ledger.holds(seen, 3) && ledger.holds(seen, 2));
-        ledger.apply([(13, Change::All)]);
-        assert!(!ledger.holds(seen, 2) && ledger.holds(ledger.position(), 2));
+        let invalidations = Invalidations::new(64);
+        invalidations.restart(10);
+        let seen = invalidations.position();
+        assert!(
+            invalidations.holds(seen, 1) && invalidations.holds(seen, 2) && invalidations.holds_unknown(seen)
+        );
+        invalidations.apply([(11, Change::User(1))]);
+        assert!(!invalidations.holds(seen, 1));
+        assert!(invalidations.holds(seen, 2) && invalidations.holds_unknown(seen));
+        assert!(invalidations.holds(invalidations.position(), 1), "what is read anew holds");
+        invalidations.apply([(12, Change::Token(3))]);
+        assert!(
+            !invalidations.holds_unknown(seen)
+                && !invalidations.holds(seen, 3)
+                && invalidations.holds(seen, 2)
+        );
+        invalidations.apply([(13, Change::All)]);
+        assert!(!invalidations.holds(seen, 2) && invalidations.holds(invalidations.position(), 2));
     }
 
     #[test]
     fn a_new_history_ends_what_was_read_in_the_old_one_whatever_its_numbers() {
-        let ledger = Ledger::new(64);
-        ledger.restart(100);
-        ledger.apply([(101, Change::User(7))]);
-        let seen = ledger.position();
-        ledger.restart(5);
-        assert!(!ledger.holds(seen, 7) && !ledger.holds(seen, 8) && !ledger.holds_unknown(seen));
-        let seen = ledger.position();
-        assert!(ledger.holds(seen, 7), "a number of the old history is forgotten");
-        ledger.apply([(6, Change::User(7))]);
-        assert!(!ledger.holds(seen, 7));
+        let invalidations = Invalidations::new(64);
+        invalidations.restart(100);
+        invalidations.apply([(101, Change::User(7))]);
+        let seen = invalidations.position();
+        invalidations.restart(5);
+        assert!(
+            !invalidations.holds(seen, 7)
+                && !invalidations.holds(seen, 8)
+                && !invalidations.holds_unknown(seen)
+        );
+        let seen = invalidations.position();
+        assert!(invalidations.holds(seen, 7), "a number of the old history is forgotten");
+        invalidations.apply([(6, Change::User(7))]);
+        assert!(!invalidations.holds(seen, 7));
     }
 
     #[test]
     fn nothing_holds_before_the_first_history() {
-        let ledger = Ledger::new(0);
-        assert!(ledger.holds(ledger.position(), i64::MIN), "era 0 is a history of its own: nothing applied");
+        let invalidations = Invalidations::new(0);
+        assert!(
+            invalidations.holds(invalidations.position(), i64::MIN),
+            "era 0 is a history of its own: nothing applied"
+        );
     }
 }

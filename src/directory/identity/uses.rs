@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::directory::Directory;
 use crate::directory::error::Error;
-use crate::directory::identity::{Identity, Recognised};
-use crate::directory::model::{Moment, TokenId, UserId};
+use crate::directory::identity::{CachedIdentity, Identity};
+use crate::directory::model::{Timestamp, TokenId, UserId};
 
 /// Tokens whose uses are remembered between two writes; about 64 bytes each.
 const MOST: usize = 100_000;
@@ -23,7 +23,7 @@ const BATCH: usize = 500;
 pub(in crate::directory) struct Use {
     pub(in crate::directory) token: TokenId,
     pub(in crate::directory) user: UserId,
-    pub(in crate::directory) at: Moment,
+    pub(in crate::directory) at: Timestamp,
     pub(in crate::directory) from: IpAddr,
 }
 
@@ -44,7 +44,7 @@ impl Uses {
     }
 
     /// When a token was last used, if that is not written yet.
-    pub(super) fn last(&self, token: TokenId) -> Option<Moment> {
+    pub(super) fn last(&self, token: TokenId) -> Option<Timestamp> {
         self.lock().get(&token.get()).map(|used| used.at)
     }
 
@@ -72,7 +72,7 @@ impl Uses {
 
 impl Directory {
     /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
-    pub fn note_use(&self, known: &Recognised, at: Moment, from: impl FnOnce() -> IpAddr) {
+    pub fn note_use(&self, known: &CachedIdentity, at: Timestamp, from: impl FnOnce() -> IpAddr) {
         if known.is_news(at)
             && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
         {

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::directory::access::{Actor, Deed, may};
+use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::audit::{self, Object};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    Group, GroupId, GroupKey, Maker, Moment, Rule, TokenKey, TokenKind, User, UserId,
+    Group, GroupId, GroupKey, Maker, Rule, Timestamp, TokenKey, TokenKind, User, UserId,
 };
 use crate::directory::secret::prints_only;
 use crate::directory::store::Tx;
@@ -46,20 +46,20 @@ pub struct ImportedToken {
     /// The key in clear text; only its digest is kept.
     pub key: TokenKey,
     /// When it was made, there.
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// When it ends.
-    pub expires_at: Option<Moment>,
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Directory {
     /// Brings rows in; all of them or none.
     pub async fn import(&self, actor: &Actor, records: Records) -> Result<(), Error> {
-        may(actor, Deed::Import)?;
+        authorize(actor, Action::Import)?;
         let (actor, now, rules) = (actor.clone(), self.clock.now(), self.rules);
         self.store
             .write_alone(move |tx| {
                 let change = Change::begin(tx, now, &actor, rules)?;
-                change.check(Deed::Import)?;
+                change.check(Action::Import)?;
                 records
                     .groups
                     .iter()

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::record::{Record, VERSION};
 use super::report::Notices;
-use super::{Fault, Source};
+use super::{ImportError, Source};
 
 /// Records handed over at once.
 const BATCH: usize = 2000;
@@ -31,17 +31,17 @@ impl Stable {
     }
 
     /// The file from its start.
-    pub(super) fn open(&mut self) -> Result<File, Fault> {
+    pub(super) fn open(&mut self) -> Result<File, ImportError> {
         let unreadable =
-            |error: std::io::Error| Fault::Unreadable(format!("{}: {error}", self.path.display()));
+            |error: std::io::Error| ImportError::Unreadable(format!("{}: {error}", self.path.display()));
         let file = File::open(&self.path).map_err(unreadable)?;
         let about = file.metadata().map_err(unreadable)?;
         if !about.is_file() {
-            return Err(Fault::Unreadable(format!("{} is not a file", self.path.display())));
+            return Err(ImportError::Unreadable(format!("{} is not a file", self.path.display())));
         }
         let now = (about.len(), about.modified().ok());
         if *self.first.get_or_insert(now) != now {
-            return Err(Fault::Unreadable(format!(
+            return Err(ImportError::Unreadable(format!(
                 "{} was changed while it was being read",
                 self.path.display()
             )));
@@ -64,19 +64,23 @@ impl Lines {
     }
 
     /// The next line that is not empty, without its end.
-    fn line(&mut self) -> Result<Option<(Vec<u8>, bool)>, Fault> {
+    fn line(&mut self) -> Result<Option<(Vec<u8>, bool)>, ImportError> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         loop {
             let mut line = Vec::new();
             let read = std::io::Read::take(&mut *reader, LONGEST).read_until(b'\n', &mut line);
-            let read = read.map_err(|error| Fault::Unreadable(format!("{}: {error}", self.file.name())))?;
+            let read =
+                read.map_err(|error| ImportError::Unreadable(format!("{}: {error}", self.file.name())))?;
             if read == 0 {
                 return Ok(None);
             }
             self.number += 1;
             let is_whole = line.last() == Some(&b'\n');
             if !is_whole && line.len() as u64 >= LONGEST {
-                return Err(Fault::Wrong(format!("line {} is longer than {LONGEST} bytes", self.number)));
+                return Err(ImportError::Wrong(format!(
+                    "line {} is longer than {LONGEST} bytes",
+                    self.number
+                )));
             }
             if !line.trim_ascii().is_empty() {
                 return Ok(Some((line, is_whole)));
@@ -84,8 +88,8 @@ impl Lines {
         }
     }
 
-    fn record(&self, line: &[u8], is_whole: bool) -> Result<Record, Fault> {
-        let wrong = |why: String| Fault::Wrong(format!("line {}: {why}", self.number));
+    fn record(&self, line: &[u8], is_whole: bool) -> Result<Record, ImportError> {
+        let wrong = |why: String| ImportError::Wrong(format!("line {}: {why}", self.number));
         let text = str::from_utf8(line).map_err(|error| wrong(format!("it is not UTF-8: {error}")))?;
         let record = serde_json::from_str(text).map_err(|error| match is_whole {
             // The parser's own line number is always 1.
@@ -110,13 +114,13 @@ impl Source for Lines {
         self.file.name()
     }
 
-    fn rewind(&mut self) -> Result<(), Fault> {
+    fn rewind(&mut self) -> Result<(), ImportError> {
         self.reader = Some(BufReader::with_capacity(1 << 16, self.file.open()?));
         self.number = 0;
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, Fault> {
+    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         let mut batch = Vec::new();
         while batch.len() < BATCH {
             let Some((line, is_whole)) = self.line()? else { break };
@@ -140,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &[u8]) -> Result<Vec<Record>, Fault> {
+    fn read(text: &[u8]) -> Result<Vec<Record>, ImportError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text).unwrap();
         let mut lines = Lines::new(file.path());

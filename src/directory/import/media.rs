@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::Fault;
+use super::ImportError;
 use super::report::Notices;
 
 /// From where to where.
@@ -27,23 +27,23 @@ enum File {
 
 impl Media {
     /// Takes files from `from` into `to`, by a hard link where `link` says so and the file system can.
-    pub fn new(from: &Path, to: &Path, link: bool) -> Result<Self, Fault> {
-        let unreadable = |error: io::Error| Fault::Unreadable(format!("{}: {error}", from.display()));
+    pub fn new(from: &Path, to: &Path, link: bool) -> Result<Self, ImportError> {
+        let unreadable = |error: io::Error| ImportError::Unreadable(format!("{}: {error}", from.display()));
         let from = from.canonicalize().map_err(unreadable)?;
         if !from.is_dir() {
-            return Err(Fault::Unreadable(format!("{} is not a directory", from.display())));
+            return Err(ImportError::Unreadable(format!("{} is not a directory", from.display())));
         }
         Ok(Self { from, to: to.to_owned(), link })
     }
 
     /// Brings the file of this name, or only looks whether it could be; tells whether it was new.
-    pub(super) fn bring(&self, name: &str, write: bool, notices: &mut Notices) -> Result<bool, Fault> {
+    pub(super) fn bring(&self, name: &str, write: bool, notices: &mut Notices) -> Result<bool, ImportError> {
         match self.look(name) {
             Ok(File::There) => Ok(false),
             Ok(File::New { from, to }) => {
                 if write {
                     self.put(&from, &to)
-                        .map_err(|error| Fault::Wrong(format!("{}: {error}", to.display())))?;
+                        .map_err(|error| ImportError::Wrong(format!("{}: {error}", to.display())))?;
                 }
                 Ok(true)
             }

@@ -35,11 +35,11 @@ use self::record::Record;
 use self::report::{Notices, Report};
 use self::survey::Survey;
 use super::Directory;
-use super::access::{Actor, Deed, may};
+use super::access::{Action, Actor, authorize};
 use super::audit::{self, Object};
 use super::change::{Change, Rules};
 use super::error::Error;
-use super::model::{GroupKey, Moment, Rule, UserKey};
+use super::model::{GroupKey, Rule, Timestamp, UserKey};
 use super::store::Tx;
 
 /// Records written in one transaction, so that other writers need not wait long.
@@ -47,7 +47,7 @@ const PART: usize = 500;
 
 /// Why something cannot be brought in. Nothing of the batch it stands in was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum ImportError {
     /// The source cannot be opened or asked.
     #[error("the source cannot be read: {0}")]
     Unreadable(String),
@@ -67,9 +67,9 @@ pub trait Source: Send + 'static {
     /// What it is, without secrets.
     fn describe(&self) -> String;
     /// Begins from the start.
-    fn rewind(&mut self) -> Result<(), Fault>;
+    fn rewind(&mut self) -> Result<(), ImportError>;
     /// The next records: groups before their members, users before their tokens. None when there are no more.
-    fn next(&mut self) -> Result<Option<Vec<Record>>, Fault>;
+    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError>;
     /// What was met since the start and is left out.
     fn notices(&mut self) -> Notices;
     /// What was met since the start and cannot be taken, where a source can go on behind it.
@@ -157,7 +157,7 @@ struct Import {
     source: Box<dyn Source>,
     survey: Arc<Survey>,
     progress: Progress,
-    now: Moment,
+    now: Timestamp,
     /// So many records are written in one transaction, if that is all of them.
     most_at_once: usize,
 }
@@ -182,7 +182,7 @@ impl Import {
         })
     }
 
-    fn begin(&mut self, stage: Stage) -> Result<(), Fault> {
+    fn begin(&mut self, stage: Stage) -> Result<(), ImportError> {
         self.source.rewind()?;
         self.progress.begin(stage, self.source.total());
         Ok(())
@@ -236,7 +236,7 @@ impl Directory {
         options: &Options,
         progress: Progress,
     ) -> Result<Report, Error> {
-        may(actor, Deed::Import)?;
+        authorize(actor, Action::Import)?;
         let source: Box<dyn Source> = Box::new(source);
         let (survey, now) = (Arc::default(), self.clock.now());
         let is_empty = !self.store.snapshot(|tx| tx.has_users()).await?;
@@ -300,7 +300,7 @@ impl Directory {
                     report.take(tally);
                     Ok(Some(import))
                 }
-                Err(Error::Import(Fault::Conflicts(conflicts))) => {
+                Err(Error::Import(ImportError::Conflicts(conflicts))) => {
                     report.conflicts.extend(conflicts);
                     Ok(None)
                 }
@@ -339,7 +339,7 @@ impl Directory {
         let fill = move |tx: &Tx<'_>| {
             let Pass { tally, .. } = import.go_through(tx, Mode::Fill, Stage::Writing)?;
             if !tally.conflicts.is_empty() {
-                return Err(Fault::Conflicts(tally.conflicts).into());
+                return Err(ImportError::Conflicts(tally.conflicts).into());
             }
             import.progress.begin(Stage::Indexing, None);
             let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, Reference, WholeGroup};
 use super::report::{Counts, Notices};
 use super::survey::{Survey, has_null};
-use super::{Fault, Options, id_of};
+use super::{ImportError, Options, id_of};
 use crate::directory::access::Actor;
 use crate::directory::audit::{self, Object};
 use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
-use crate::directory::model::{GroupId, Moment, Permission};
+use crate::directory::model::{GroupId, Permission, Timestamp};
 use crate::directory::store::inventory::{self, WholeDeleted};
 use crate::directory::store::{self, Tx};
 
@@ -59,7 +59,7 @@ pub(super) struct Pass {
     pub(super) mode: Mode,
     pub(super) survey: Arc<Survey>,
     pub(super) options: Options,
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     pub(super) actor: Actor,
     pub(super) known: Known,
     pub(super) tally: Tally,
@@ -80,10 +80,12 @@ pub(super) struct Pass {
 
 impl Tally {
     /// Refuses to go on with what contradicts; before anything is written, that was told as a report.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), ImportError> {
         match self.conflicts.iter().next() {
             None => Ok(()),
-            Some((told, notice)) => Err(Fault::Wrong(format!("{told}: {}", notice.examples.join("; ")))),
+            Some((told, notice)) => {
+                Err(ImportError::Wrong(format!("{told}: {}", notice.examples.join("; "))))
+            }
         }
     }
 }
@@ -307,7 +309,7 @@ impl Pass {
             return Ok(());
         }
         let user = store::deleted::user_of(whole.id, &whole.remains).map_err(|error| {
-            Fault::Wrong(format!("the deleted user {} cannot be taken: {error}", whole.id))
+            ImportError::Wrong(format!("the deleted user {} cannot be taken: {error}", whole.id))
         })?;
         if tx.is_in_bin(whole.id)? {
             self.tally.deleted.unchanged += 1;

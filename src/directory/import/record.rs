@@ -8,7 +8,7 @@ mod token;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::directory::model::{Group, GroupId, KeptDigest, Moment, Token, User, UserId};
+use crate::directory::model::{Group, GroupId, KeptDigest, Timestamp, Token, User, UserId};
 use crate::directory::secret::prints_only;
 
 /// The version of the form, told in an export's first line.
@@ -40,7 +40,7 @@ pub struct Header {
     pub version: u32,
     /// Of when the records are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exported_at: Option<Moment>,
+    pub exported_at: Option<Timestamp>,
     /// Whether personal data was left out.
     #[serde(default)]
     pub anonymised: bool,
@@ -73,10 +73,10 @@ pub struct GroupRecord {
     pub notes: Option<String>,
     /// When it was made; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Moment>,
+    pub created_at: Option<Timestamp>,
     /// When it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<Moment>,
+    pub updated_at: Option<Timestamp>,
     /// The codes of its permissions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<i64>>,
@@ -136,16 +136,16 @@ pub struct UserRecord {
     pub groups: Option<Vec<Reference>>,
     /// Its last sign-in.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub last_login: Nullable<Moment>,
+    pub last_login: Nullable<Timestamp>,
     /// When it was made; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Moment>,
+    pub created_at: Option<Timestamp>,
     /// When it was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<Moment>,
+    pub updated_at: Option<Timestamp>,
     /// When one of its tokens was last used.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub last_seen_at: Nullable<Moment>,
+    pub last_seen_at: Nullable<Timestamp>,
     /// True in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
@@ -192,16 +192,16 @@ pub struct TokenRecord {
     pub last_four: Option<String>,
     /// When it was made; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Moment>,
+    pub created_at: Option<Timestamp>,
     /// When it ends; never, in a new row.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub expires_at: Nullable<Moment>,
+    pub expires_at: Nullable<Timestamp>,
     /// When it was revoked. One that is revoked here stays so, whatever a record says.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Nullable<Moment>,
+    pub revoked_at: Nullable<Timestamp>,
     /// When it was last used.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub last_used_at: Nullable<Moment>,
+    pub last_used_at: Nullable<Timestamp>,
     /// From which address.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub last_used_from: Nullable<String>,
@@ -229,7 +229,7 @@ pub struct DeletedRecord {
     /// The address it had.
     pub email: Option<String>,
     /// When it was deleted.
-    pub deleted_at: Moment,
+    pub deleted_at: Timestamp,
     /// By whom.
     pub deleted_by: String,
     /// What a restore needs; a form of the program's own.
@@ -282,7 +282,7 @@ impl UserRecord {
         id: UserId,
         old: Option<&WholeUser>,
         groups: Option<Vec<GroupId>>,
-        now: Moment,
+        now: Timestamp,
     ) -> WholeUser {
         let kept = old.map(|old| &old.user);
         let text = |given: &Option<String>, kept: Option<&String>| {
@@ -315,7 +315,7 @@ impl UserRecord {
 
 impl GroupRecord {
     /// The row this record asks for, where `old` is.
-    pub(super) fn onto(&self, id: GroupId, old: Option<&WholeGroup>, now: Moment) -> WholeGroup {
+    pub(super) fn onto(&self, id: GroupId, old: Option<&WholeGroup>, now: Timestamp) -> WholeGroup {
         let kept = old.map(|old| &old.group);
         let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
         let group = Group {

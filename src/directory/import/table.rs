@@ -12,8 +12,8 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 use super::lines::Stable;
 use super::record::{Record, Reference, UserRecord};
 use super::report::Notices;
-use super::{Fault, Source};
-use crate::directory::model::Moment;
+use super::{ImportError, Source};
+use crate::directory::model::Timestamp;
 
 /// The columns there are, in the order an export has them.
 pub const COLUMNS: [&str; 17] = [
@@ -75,7 +75,7 @@ impl Source for Table {
         self.file.name()
     }
 
-    fn rewind(&mut self) -> Result<(), Fault> {
+    fn rewind(&mut self) -> Result<(), ImportError> {
         let mut reader = ReaderBuilder::new().from_reader(Quotes::new(self.file.open()?));
         let head = reader.headers().map_err(|error| wrong(&error))?;
         // Spreadsheets like to begin a file with a byte order mark.
@@ -83,29 +83,31 @@ impl Source for Table {
             head.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         for (place, name) in self.columns.iter().enumerate() {
             if !COLUMNS.contains(&name.as_str()) {
-                return Err(Fault::Wrong(format!(
+                return Err(ImportError::Wrong(format!(
                     "there is no column {name:?}; there are {}",
                     COLUMNS.join(", ")
                 )));
             }
             if self.columns.iter().take(place).any(|other| other == name) {
-                return Err(Fault::Wrong(format!("the column {name} comes twice")));
+                return Err(ImportError::Wrong(format!("the column {name} comes twice")));
             }
         }
         if !self.columns.iter().any(|name| name == "username") {
-            return Err(Fault::Wrong("the first line must name the columns, username among them".to_owned()));
+            return Err(ImportError::Wrong(
+                "the first line must name the columns, username among them".to_owned(),
+            ));
         }
         self.reader = Some(reader);
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, Fault> {
+    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         let (mut batch, mut row) = (Vec::new(), StringRecord::new());
         while batch.len() < BATCH && reader.read_record(&mut row).map_err(|error| wrong(&error))? {
             let line = row.position().map_or(0, csv::Position::line);
             batch.push(Record::User(
-                user(&self.columns, &row).map_err(|why| Fault::Wrong(format!("line {line}: {why}")))?,
+                user(&self.columns, &row).map_err(|why| ImportError::Wrong(format!("line {line}: {why}")))?,
             ));
         }
         Ok(if batch.is_empty() { None } else { Some(batch) })
@@ -176,20 +178,21 @@ impl<R: Read> Read for Quotes<R> {
     }
 }
 
-fn wrong(error: &csv::Error) -> Fault {
+fn wrong(error: &csv::Error) -> ImportError {
     match error.kind() {
         csv::ErrorKind::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            Fault::Wrong(error.to_string())
+            ImportError::Wrong(error.to_string())
         }
-        csv::ErrorKind::Io(error) => Fault::Unreadable(error.to_string()),
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => Fault::Wrong(format!(
+        csv::ErrorKind::Io(error) => ImportError::Unreadable(error.to_string()),
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => ImportError::Wrong(format!(
             "line {}: {len} cells, where the first line names {expected_len} columns",
             pos.as_ref().map_or(0, csv::Position::line)
         )),
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            Fault::Wrong(format!("line {}: it is not UTF-8", pos.as_ref().map_or(0, csv::Position::line)))
-        }
-        _ => Fault::Wrong(error.to_string()),
+        csv::ErrorKind::Utf8 { pos, .. } => ImportError::Wrong(format!(
+            "line {}: it is not UTF-8",
+            pos.as_ref().map_or(0, csv::Position::line)
+        )),
+        _ => ImportError::Wrong(error.to_string()),
     }
 }
 
@@ -245,7 +248,7 @@ fn number(cell: &str) -> Result<Option<i64>, String> {
     given.map(str::parse).transpose().map_err(|_| format!("{cell:?} is not a 64-bit number"))
 }
 
-fn moment(cell: &str) -> Result<Option<Moment>, String> {
+fn moment(cell: &str) -> Result<Option<Timestamp>, String> {
     let given = Some(cell.trim()).filter(|cell| !cell.is_empty());
     given.map(str::parse).transpose().map_err(|rule: crate::directory::model::Rule| rule.to_string())
 }
@@ -267,7 +270,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &[u8]) -> Result<Vec<Record>, Fault> {
+    fn read(text: &[u8]) -> Result<Vec<Record>, ImportError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text).unwrap();
         let mut table = Table::new(file.path());

@@ -25,7 +25,7 @@ pub use self::range::{Bounds, Span};
 pub use self::search::Terms;
 pub use self::users::{UserColumn, UserFilters, UserQuery};
 use super::Directory;
-use super::access::{Actor, Deed, may};
+use super::access::{Action, Actor, authorize};
 use super::error::Error;
 use super::model::{Faults, Group, User};
 use super::store::{FromRow, Sql, group_list, user_list};
@@ -99,21 +99,21 @@ impl<F, C: Column> Query<F, C> {
 impl Directory {
     /// A page of users.
     pub async fn list_users(&self, actor: &Actor, query: &UserQuery) -> Result<Page<User>, Error> {
-        may(actor, Deed::ReadUsers)?;
+        authorize(actor, Action::ReadUsers)?;
         let (dialect, now) = (self.store.dialect(), self.clock.now());
         self.page(query, user_list::page(dialect, query, now), user_list::count(dialect, query, now)).await
     }
 
     /// A page of groups.
     pub async fn list_groups(&self, actor: &Actor, query: &GroupQuery) -> Result<Page<Group>, Error> {
-        may(actor, Deed::ReadGroups)?;
+        authorize(actor, Action::ReadGroups)?;
         self.page(query, group_list::page(query), group_list::count(query)).await
     }
 
     /// How the database would find a page of users and count them all, in its own words: for whoever looks
     /// into a slow list.
     pub async fn explain_users(&self, actor: &Actor, query: &UserQuery) -> Result<[String; 2], Error> {
-        may(actor, Deed::ReadUsers)?;
+        authorize(actor, Action::ReadUsers)?;
         let (dialect, now) = (self.store.dialect(), self.clock.now());
         let page = self.store.plan(user_list::page(dialect, query, now)).await?;
         Ok([page, self.store.plan(user_list::count(dialect, query, now)).await?])

@@ -4,7 +4,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::Parameters;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// A range of numbers; both ends belong to it. A range that is empty matches nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,9 +26,9 @@ impl Bounds {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Where it begins.
-    pub from: Option<Moment>,
+    pub from: Option<Timestamp>,
     /// Where it is over.
-    pub until: Option<Moment>,
+    pub until: Option<Timestamp>,
 }
 
 impl Span {
@@ -38,15 +38,15 @@ impl Span {
         let days = |days: [Option<Date>; 2]| days.into_iter().flatten();
         // A day after the last moment there is holds nothing, and one that ends after it has no end.
         Self {
-            from: days([on, first]).map(|day| midnight(day).unwrap_or(Moment::LAST)).max(),
+            from: days([on, first]).map(|day| midnight(day).unwrap_or(Timestamp::LAST)).max(),
             until: days([on, last]).filter_map(|day| midnight(day.tomorrow().ok()?)).min(),
         }
     }
 }
 
-fn midnight(day: Date) -> Option<Moment> {
+fn midnight(day: Date) -> Option<Timestamp> {
     let at = TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()?;
-    Moment::from_micros(at.as_microsecond()).ok()
+    Timestamp::from_micros(at.as_microsecond()).ok()
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
         let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let mut parameters = Parameters::new(&pairs, |_| true);
         let Span { from, until } = Span::read(&mut parameters, ["on", "first", "last"]);
-        let text = |at: Option<Moment>| at.map_or_else(String::new, |at| at.to_string());
+        let text = |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.to_string());
         format!("{}..{}", text(from), text(until))
     }
 

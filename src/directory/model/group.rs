@@ -1,6 +1,6 @@
 //! A group of users.
 
-use super::{GroupId, Moment};
+use super::{GroupId, Timestamp};
 
 /// A group as stored, with the size of its membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Group {
     /// How many users belong to it.
     pub users_count: i64,
     /// When the group was created.
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// When name or notes were last changed.
-    pub updated_at: Moment,
+    pub updated_at: Timestamp,
 }

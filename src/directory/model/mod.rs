@@ -8,9 +8,9 @@ mod faults;
 mod group;
 mod id;
 mod key;
-mod moment;
 mod permission;
 mod text;
+mod timestamp;
 mod token;
 mod user;
 mod version;
@@ -20,12 +20,12 @@ pub use faults::Faults;
 pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use key::{GroupKey, UserKey};
-pub use moment::Moment;
 pub use permission::Permission;
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold,
     is_ambiguous_username,
 };
+pub use timestamp::Timestamp;
 pub use token::{KeptDigest, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState};
 pub use user::{ONLINE_FOR, User};
 pub use version::{Expected, Version};

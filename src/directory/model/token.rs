@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Moment, Rule, TokenId, UserId};
+use super::{Rule, Timestamp, TokenId, UserId};
 
 const PREFIX: &str = "wrd_";
 const RANDOM_DIGITS: usize = 30;
@@ -300,13 +300,13 @@ pub struct Token {
     /// The last four characters of the key; empty when only a digest was imported.
     pub last_four: String,
     /// When it was issued.
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// When it ends; `None` is never.
-    pub expires_at: Option<Moment>,
+    pub expires_at: Option<Timestamp>,
     /// When it was revoked.
-    pub revoked_at: Option<Moment>,
+    pub revoked_at: Option<Timestamp>,
     /// When it was last used, give or take the recording interval.
-    pub last_used_at: Option<Moment>,
+    pub last_used_at: Option<Timestamp>,
     /// What made it.
     pub made_by: Maker,
     /// The sign-in that it came of, by the digest of that sign-in's first token; a sign-in's own is its own digest.
@@ -315,7 +315,7 @@ pub struct Token {
 
 impl Token {
     /// The state at a given time. A token is no longer good at the very moment it expires.
-    pub fn state(&self, now: Moment) -> TokenState {
+    pub fn state(&self, now: Timestamp) -> TokenState {
         match (self.revoked_at, self.expires_at) {
             (Some(_), _) => TokenState::Revoked,
             (None, Some(end)) if end <= now => TokenState::Expired,
@@ -324,9 +324,9 @@ impl Token {
     }
 
     /// When it ends because nobody uses it: only the token of a sign-in does.
-    pub fn idle_end(&self, timeout: Duration) -> Option<Moment> {
+    pub fn idle_end(&self, timeout: Duration) -> Option<Timestamp> {
         let used = self.last_used_at.map_or(self.created_at, |used| used.max(self.created_at));
-        (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Moment::LAST))
+        (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Timestamp::LAST))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GroupId, Moment, UserId};
+use super::{GroupId, Timestamp, UserId};
 
 /// How long after one of its tokens was used a user counts as online.
 pub const ONLINE_FOR: Duration = Duration::from_mins(5);
@@ -33,20 +33,20 @@ pub struct User {
     /// May do everything (`is_superuser` of Django).
     pub is_admin: bool,
     /// The last sign-in with a password or code; a token's use does not move it.
-    pub last_login: Option<Moment>,
+    pub last_login: Option<Timestamp>,
     /// When one of its tokens was last used, as far as that was recorded.
-    pub last_seen_at: Option<Moment>,
+    pub last_seen_at: Option<Timestamp>,
     /// When the user was created, here or in the system it was imported from.
-    pub created_at: Moment,
+    pub created_at: Timestamp,
     /// When the row was last changed.
-    pub updated_at: Moment,
+    pub updated_at: Timestamp,
     /// The groups the user belongs to, ascending.
     pub groups: Vec<GroupId>,
 }
 
 impl User {
     /// Whether the user was there in the last minutes before `now`.
-    pub fn is_online(&self, now: Moment) -> bool {
+    pub fn is_online(&self, now: Timestamp) -> bool {
         self.last_seen_at.is_some_and(|seen| seen >= now.saturating_sub(ONLINE_FOR))
     }
 
@@ -77,8 +77,8 @@ pub(crate) mod tests {
             is_admin: false,
             last_login: None,
             last_seen_at: None,
-            created_at: Moment::from_micros(0).unwrap(),
-            updated_at: Moment::from_micros(0).unwrap(),
+            created_at: Timestamp::from_micros(0).unwrap(),
+            updated_at: Timestamp::from_micros(0).unwrap(),
             groups: vec![],
         }
     }

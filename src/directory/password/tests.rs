@@ -1,12 +1,12 @@
 use super::*;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 fn nobody() -> Owner {
     Owner::default()
 }
 
 fn clock() -> Clock {
-    Clock::fixed(Moment::EPOCH).unwrap()
+    Clock::fixed(Timestamp::EPOCH).unwrap()
 }
 
 fn hasher() -> Hasher {

@@ -7,7 +7,7 @@ use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
-use crate::directory::model::{Moment, UserId};
+use crate::directory::model::{Timestamp, UserId};
 
 /// Rows that one attempt forgets at the most: more than it adds, so they do not pile up.
 const FORGOTTEN: i64 = 20;
@@ -15,7 +15,7 @@ const FORGOTTEN: i64 = 20;
 const ROWS: usize = 100;
 
 /// Until when these keys are blocked.
-pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Moment) -> Sql {
+pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Timestamp) -> Sql {
     let mut sql = Sql::composed("SELECT blocked_until FROM attempts WHERE blocked_until > ");
     sql.push_arg(now).push(" AND key IN (");
     for (index, key) in keys.iter().enumerate() {
@@ -72,12 +72,12 @@ macro_rules! seen {
 }
 
 /// How many people were seen since a moment.
-pub(in crate::directory) fn people_seen(since: Moment) -> Sql {
+pub(in crate::directory) fn people_seen(since: Timestamp) -> Sql {
     Sql::new(concat!("SELECT count(DISTINCT user_id) ", seen!())).bind(since)
 }
 
 /// Addresses and networks from which people were seen since a moment, at most so many.
-pub(in crate::directory) fn addresses_seen(since: Moment, most: i64) -> Sql {
+pub(in crate::directory) fn addresses_seen(since: Timestamp, most: i64) -> Sql {
     Sql::new(concat!("SELECT address ", seen!(), " GROUP BY address ORDER BY address LIMIT $2"))
         .bind(since)
         .bind(most)
@@ -85,12 +85,12 @@ pub(in crate::directory) fn addresses_seen(since: Moment, most: i64) -> Sql {
 
 impl Tx<'_> {
     /// Until when these keys are blocked.
-    pub(in crate::directory) fn blocked(&self, keys: &[Vec<u8>], now: Moment) -> Result<Vec<i64>, Error> {
+    pub(in crate::directory) fn blocked(&self, keys: &[Vec<u8>], now: Timestamp) -> Result<Vec<i64>, Error> {
         Ok(self.all(&blocked(keys, now))?)
     }
 
     /// Failures that are remembered of a key.
-    pub(in crate::directory) fn failures(&self, key: &[u8], now: Moment) -> Result<i64, Error> {
+    pub(in crate::directory) fn failures(&self, key: &[u8], now: Timestamp) -> Result<i64, Error> {
         let sql = Sql::new("SELECT failures FROM attempts WHERE key = $1 AND expires_at > $2");
         Ok(self.first::<i64>(&sql.bind(key.to_vec()).bind(now))?.unwrap_or(0))
     }
@@ -100,8 +100,8 @@ impl Tx<'_> {
         &self,
         key: &[u8],
         failures: i64,
-        blocked_until: Moment,
-        expires_at: Moment,
+        blocked_until: Timestamp,
+        expires_at: Timestamp,
     ) -> Result<(), Error> {
         let sql = Sql::new(
             "INSERT INTO attempts (key, failures, blocked_until, expires_at) VALUES ($1, $2, $3, $4) \
@@ -113,7 +113,7 @@ impl Tx<'_> {
     }
 
     /// Takes one failure of a key back, and with it the wait until then that it made; a later failure's wait stays.
-    pub(in crate::directory) fn take_back_failure(&self, key: &[u8], until: Moment) -> Result<(), Error> {
+    pub(in crate::directory) fn take_back_failure(&self, key: &[u8], until: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE attempts SET failures = failures - 1, \
                    blocked_until = CASE WHEN blocked_until = $1 THEN 0 ELSE blocked_until END WHERE key = $2";
         self.execute(&Sql::new(sql).bind(until).bind(key.to_vec()))?;
@@ -127,7 +127,7 @@ impl Tx<'_> {
     }
 
     /// Drops some of what is over.
-    pub(in crate::directory) fn forget_attempts(&self, now: Moment) -> Result<(), Error> {
+    pub(in crate::directory) fn forget_attempts(&self, now: Timestamp) -> Result<(), Error> {
         let sql = "DELETE FROM attempts WHERE key IN \
                    (SELECT key FROM attempts WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         self.execute(&Sql::new(sql).bind(now).bind(FORGOTTEN))?;
@@ -139,7 +139,7 @@ impl Tx<'_> {
         &self,
         user: UserId,
         network: &str,
-        now: Moment,
+        now: Timestamp,
         most: i64,
     ) -> Result<(), Error> {
         let sql = Sql::new(
@@ -160,7 +160,7 @@ impl Tx<'_> {
     pub(in crate::directory) fn add_rates(
         &self,
         counts: &[(String, i64, u64)],
-        old: Moment,
+        old: Timestamp,
     ) -> Result<Vec<u64>, Error> {
         let sql = "DELETE FROM rate_counts WHERE (key, window_start) IN \
                    (SELECT key, window_start FROM rate_counts WHERE window_start < $1 ORDER BY window_start LIMIT $2)";

@@ -6,7 +6,7 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::audit::{AuditFilter, Event, Link, Recorded};
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// The columns of a [`Recorded`], in the order [`FromRow`] reads them.
 macro_rules! columns {
@@ -72,8 +72,8 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
         (" AND id < ", filter.before),
         (" AND actor_id = ", filter.actor_id),
         (" AND object_id = ", filter.object_id),
-        (" AND at >= ", filter.from.map(Moment::as_micros)),
-        (" AND at < ", filter.to.map(Moment::as_micros)),
+        (" AND at >= ", filter.from.map(Timestamp::as_micros)),
+        (" AND at < ", filter.to.map(Timestamp::as_micros)),
     ] {
         if let Some(value) = value {
             sql.push(text).push_arg(value);
@@ -97,7 +97,7 @@ impl Tx<'_> {
     /// Adds an event to the trail.
     pub(in crate::directory) fn insert_event(
         &self,
-        at: Moment,
+        at: Timestamp,
         event: &Event,
         link: Link,
     ) -> Result<(), Error> {

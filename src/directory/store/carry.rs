@@ -5,11 +5,11 @@ use super::sql::{Sql, Value};
 use super::tables::{TABLES, Table};
 use super::tx::{Link, Tx};
 use crate::directory::error::Error;
-use crate::directory::trouble::{Trouble, Watch, tell};
+use crate::directory::trouble::{TransferError, Watch, tell};
 
 /// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
 /// off. Ids that were ever handed out on either side are not handed out again.
-pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Trouble> {
+pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
         let mut sql = Sql::new("DELETE FROM ");
@@ -21,7 +21,7 @@ pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Troub
             let page = page?;
             count += page.len() as u64;
             let first = page.first().map(|row| table.name_of(row)).unwrap_or_default();
-            table.insert(to, page).map_err(|error| Trouble::Rows {
+            table.insert(to, page).map_err(|error| TransferError::Rows {
                 table: table.name,
                 from: first,
                 source: error.into(),
@@ -45,11 +45,16 @@ pub(super) fn compare(
     from: &Tx<'_>,
     to: &Tx<'_>,
     watch: &Watch,
-) -> Result<Vec<(&'static str, u64)>, Trouble> {
+) -> Result<Vec<(&'static str, u64)>, TransferError> {
     TABLES.iter().map(|table| Ok((table.name, compare_table(table, from, to, watch)?))).collect()
 }
 
-fn compare_table(table: &'static Table, from: &Tx<'_>, to: &Tx<'_>, watch: &Watch) -> Result<u64, Trouble> {
+fn compare_table(
+    table: &'static Table,
+    from: &Tx<'_>,
+    to: &Tx<'_>,
+    watch: &Watch,
+) -> Result<u64, TransferError> {
     let (mut here, mut there) = (table.pages(from), table.pages(to));
     let mut count = 0;
     loop {
@@ -59,7 +64,7 @@ fn compare_table(table: &'static Table, from: &Tx<'_>, to: &Tx<'_>, watch: &Watc
         }
         let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
         if let Some(row) = first_difference(&ours, &theirs) {
-            return Err(Trouble::Differs { table: table.name, key: table.name_of(row) });
+            return Err(TransferError::Differs { table: table.name, key: table.name_of(row) });
         }
         count += ours.len() as u64;
         tell(watch, "compared", table.name, count)?;
@@ -157,7 +162,7 @@ mod tests {
             let other = crate::directory::Location::Sqlite(place.path().join("other"));
             store.write(move |tx| Ok(tx.execute(&Sql::new(names))?)).await.unwrap();
             let watch: Watch = std::sync::Arc::new(|_| true);
-            store.carry_to(other.clone(), crate::directory::model::Moment::EPOCH, watch).await.unwrap();
+            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, watch).await.unwrap();
             for (change, back, told) in [
                 (
                     "UPDATE groups SET notes = 'X' WHERE id = 2",

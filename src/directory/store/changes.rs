@@ -5,7 +5,7 @@ use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
-use crate::directory::identity::ledger::Change;
+use crate::directory::identity::invalidations::Change;
 
 /// So many rows are kept for processes that read the feed seldom; one that missed more starts afresh.
 const KEPT: i64 = 100_000;

@@ -11,7 +11,7 @@ use super::users::{moment, search_key};
 use super::{Tx, permissions};
 use crate::directory::error::Error;
 use crate::directory::listing::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
-use crate::directory::model::{GroupId, Moment, Permission, PermissionId, User, UserId, fold};
+use crate::directory::model::{GroupId, Permission, PermissionId, Timestamp, User, UserId, fold};
 use crate::directory::recycle_bin::DeletedUser;
 
 const SHAPE: Shape<DeletedColumn> = Shape {
@@ -43,16 +43,16 @@ impl FromRow for DeletedUser {
 }
 
 /// What the bin holds since a moment: a page of it, and one more if there is one.
-pub(in crate::directory) fn page(query: &DeletedQuery, since: Moment) -> Sql {
+pub(in crate::directory) fn page(query: &DeletedQuery, since: Timestamp) -> Sql {
     paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
 }
 
 /// How many the filters leave.
-pub(in crate::directory) fn count(query: &DeletedQuery, since: Moment) -> Sql {
+pub(in crate::directory) fn count(query: &DeletedQuery, since: Timestamp) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
 }
 
-fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Moment) {
+fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timestamp) {
     sql.push(" AND d.deleted_at > ").push_arg(since);
     within(sql, "d.id", filters.id);
     during(sql, "d.deleted_at", filters.deleted);
@@ -101,7 +101,7 @@ impl Kept {
             is_active: user.is_active,
             is_staff: user.is_staff,
             is_admin: user.is_admin,
-            last_login: user.last_login.map(Moment::as_micros),
+            last_login: user.last_login.map(Timestamp::as_micros),
             created_at: user.created_at.as_micros(),
             updated_at: user.updated_at.as_micros(),
             password,
@@ -115,7 +115,7 @@ impl Kept {
         let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
         let permissions =
             self.permissions.into_iter().map(|id| PermissionId::try_from(id).map_err(|_| corrupt()));
-        let at = |micros: i64| Moment::from_micros(micros).map_err(|_| corrupt());
+        let at = |micros: i64| Timestamp::from_micros(micros).map_err(|_| corrupt());
         let user = User {
             id,
             username: self.username,
@@ -148,7 +148,7 @@ pub(in crate::directory) fn user_of(id: i64, remains: &str) -> Result<User, Erro
 
 impl Tx<'_> {
     /// Moves a user into the bin.
-    pub(in crate::directory) fn bin_user(&self, user: &User, now: Moment, by: &str) -> Result<(), Error> {
+    pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
         let password = self.credentials(user.id)?.map(|known| known.password).unwrap_or_default();
         let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
         let remains = serde_json::to_string(&Kept::of(user, password, &held))
@@ -167,7 +167,7 @@ impl Tx<'_> {
     pub(in crate::directory) fn deleted(
         &self,
         id: UserId,
-        since: Moment,
+        since: Timestamp,
     ) -> Result<Option<(DeletedUser, Remains)>, Error> {
         let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \
                    WHERE id = $1 AND deleted_at > $2";
@@ -184,7 +184,7 @@ impl Tx<'_> {
     /// Those in the bin until a moment, oldest first.
     pub(in crate::directory) fn deleted_until(
         &self,
-        until: Moment,
+        until: Timestamp,
         limit: i64,
     ) -> Result<Vec<DeletedUser>, Error> {
         let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \

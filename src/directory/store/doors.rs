@@ -8,7 +8,7 @@ use super::rows::Cells;
 use super::sql::Sql;
 use super::tables::TABLES;
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 use crate::directory::secret::prints_only;
 
 /// A token.
@@ -169,7 +169,7 @@ pub(in crate::directory) fn group_permissions(after: &(i64, i64)) -> Sql {
 }
 
 /// Good tokens of active users after an id, in the order of their ids.
-fn good_tokens(after: i64, now: Moment) -> Sql {
+fn good_tokens(after: i64, now: Timestamp) -> Sql {
     let sql = "SELECT t.id, t.name, u.id, u.username, t.expires_at FROM tokens t JOIN users u ON u.id = t.user_id \
                WHERE t.id > $1 AND t.revoked_at IS NULL AND coalesce(t.expires_at, $2 + 1) > $2 AND u.is_active \
                ORDER BY t.id LIMIT 1000";
@@ -213,7 +213,7 @@ impl Tx<'_> {
     }
 
     /// Whoever has come into the recycle bin since a moment, and when.
-    pub(in crate::directory) fn binned(&self, since: Moment) -> Result<Vec<(NameRow, i64)>, Error> {
+    pub(in crate::directory) fn binned(&self, since: Timestamp) -> Result<Vec<(NameRow, i64)>, Error> {
         let sql = "SELECT id, username, deleted_at FROM deleted_users WHERE deleted_at > $1 ORDER BY id";
         let rows: Vec<BinRow> = self.all(&Sql::new(sql).bind(since))?;
         Ok(rows.into_iter().map(|BinRow(user, at)| (user, at)).collect())
@@ -237,7 +237,7 @@ impl Tx<'_> {
     }
 
     /// Every token that lets somebody in.
-    pub(in crate::directory) fn good_tokens(&self, now: Moment) -> Result<Vec<GoodToken>, Error> {
+    pub(in crate::directory) fn good_tokens(&self, now: Timestamp) -> Result<Vec<GoodToken>, Error> {
         let (mut all, mut after) = (Vec::new(), i64::MIN);
         loop {
             let page: Vec<GoodToken> = self.all(&good_tokens(after, now))?;
@@ -260,7 +260,7 @@ impl Tx<'_> {
     }
 
     /// Writes a user's way in and rank.
-    pub(in crate::directory) fn write_user_row(&self, user: &UserRow, now: Moment) -> Result<(), Error> {
+    pub(in crate::directory) fn write_user_row(&self, user: &UserRow, now: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE users SET password = $1, is_active = $2, is_staff = $3, is_admin = $4, updated_at = $5 \
                    WHERE id = $6";
         let sql = Sql::new(sql).bind(user.password.as_str()).bind(user.is_active).bind(user.is_staff);

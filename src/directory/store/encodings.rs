@@ -8,7 +8,7 @@ use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 const PREFIX: &[u8] = b"decoys:";
 /// The first key behind all those with that prefix.
@@ -56,7 +56,7 @@ impl Tx<'_> {
         if let Some(kept) = self.first(&decoy_key())? {
             return Ok(kept);
         }
-        self.count_failure(&[PREFIX, new.as_slice()].concat(), 0, Moment::EPOCH, Moment::LAST)?;
+        self.count_failure(&[PREFIX, new.as_slice()].concat(), 0, Timestamp::EPOCH, Timestamp::LAST)?;
         Ok(DecoyKey(*new))
     }
 }

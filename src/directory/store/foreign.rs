@@ -17,7 +17,7 @@ use super::postgres::Server;
 use super::row::{FromRow, Row};
 use super::sql::{Name, Sql};
 use super::tx::{Driver, Link, Tx};
-use crate::directory::import::Fault;
+use crate::directory::import::ImportError;
 
 /// A foreign database in one snapshot.
 pub(in crate::directory) struct Foreign {
@@ -62,7 +62,7 @@ impl FromRow for Cells {
     }
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for ImportError {
     fn from(error: StoreError) -> Self {
         Self::Unreadable(match error {
             StoreError::Unavailable(why) | StoreError::Damaged(why) | StoreError::Constraint(why) => why,
@@ -79,8 +79,8 @@ impl From<StoreError> for Fault {
 impl Foreign {
     /// Opens a SQLite file by copying it with SQLite's backup API: a reader that stayed in the file for minutes
     /// would keep a database that is not in WAL mode from being written.
-    pub(in crate::directory) fn sqlite(path: &Path) -> Result<Self, Fault> {
-        let told = |why: String| Fault::Unreadable(format!("{}: {why}", path.display()));
+    pub(in crate::directory) fn sqlite(path: &Path) -> Result<Self, ImportError> {
+        let told = |why: String| ImportError::Unreadable(format!("{}: {why}", path.display()));
         let mut header = [0; 16];
         let mut file = std::fs::File::open(path).map_err(|error| told(error.to_string()))?;
         if file.read_exact(&mut header).is_err() || header != *b"SQLite format 3\0" {
@@ -91,14 +91,14 @@ impl Foreign {
     }
 
     /// Connects to PostgreSQL and takes a snapshot there. It waits, so it belongs on a thread that may.
-    pub(in crate::directory) fn postgres(url: &str, runtime: &Handle) -> Result<Self, Fault> {
+    pub(in crate::directory) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ImportError> {
         let server = Server::new(url).map(Arc::new);
         let pool = server.and_then(|server| server.pool(1, LONG)).map_err(|error| match error {
-            error @ OpenError::Unprotected(_) => Fault::Unclear(error.to_string()),
-            OpenError::BadUrl => Fault::Unclear(
+            error @ OpenError::Unprotected(_) => ImportError::Unclear(error.to_string()),
+            OpenError::BadUrl => ImportError::Unclear(
                 "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
             ),
-            other => Fault::Unreadable(other.to_string()),
+            other => ImportError::Unreadable(other.to_string()),
         })?;
         let client = runtime.block_on(pool.get()).map_err(StoreError::from)?;
         let link = Link::Postgres { client, driver: Driver::Shared(runtime.clone()), patience: LONG };
@@ -129,7 +129,7 @@ impl Foreign {
     }
 
     /// Every column of every table and view that can be seen.
-    pub(in crate::directory) fn columns(&self) -> Result<Vec<Column>, Fault> {
+    pub(in crate::directory) fn columns(&self) -> Result<Vec<Column>, ImportError> {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
             "SELECT m.name, c.name, lower(c.type) FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
@@ -144,7 +144,7 @@ impl Foreign {
     }
 
     /// Every reference of one column to another table.
-    pub(in crate::directory) fn references(&self) -> Result<Vec<ForeignKey>, Fault> {
+    pub(in crate::directory) fn references(&self) -> Result<Vec<ForeignKey>, ImportError> {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
             "SELECT m.name, k.\"from\", k.\"table\" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k \
@@ -158,14 +158,19 @@ impl Foreign {
     }
 
     /// How many rows a table has.
-    pub(in crate::directory) fn count(&self, table: &Name) -> Result<i64, Fault> {
+    pub(in crate::directory) fn count(&self, table: &Name) -> Result<i64, ImportError> {
         let mut sql = Sql::composed("SELECT count(*) FROM ");
         sql.push_name(table);
         Ok(self.tx().first(&sql)?.unwrap_or_default())
     }
 
     /// Whether a table has a row with this text in a column.
-    pub(in crate::directory) fn has(&self, table: &Name, column: &Name, text: &str) -> Result<bool, Fault> {
+    pub(in crate::directory) fn has(
+        &self,
+        table: &Name,
+        column: &Name,
+        text: &str,
+    ) -> Result<bool, ImportError> {
         let mut sql = Sql::composed("SELECT count(*) FROM ");
         sql.push_name(table).push(" WHERE ").push_name(column).push(" = ").push_arg(text);
         Ok(self.tx().first::<i64>(&sql)?.unwrap_or_default() > 0)
@@ -181,7 +186,7 @@ impl Foreign {
         after: i64,
         until: Option<i64>,
         limit: Option<i64>,
-    ) -> Result<Vec<Cells>, Fault> {
+    ) -> Result<Vec<Cells>, ImportError> {
         let mut sql = Sql::composed("SELECT ");
         self.push_cell(&mut sql, key, "");
         for (column, kind) in columns {

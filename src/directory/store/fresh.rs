@@ -14,8 +14,8 @@ use super::tx::Link;
 use super::{Backend, MIGRATION_PATIENCE, migrate, sqlite};
 use crate::directory::Location;
 use crate::directory::files::{private_place, put};
-use crate::directory::model::Moment;
-use crate::directory::trouble::Trouble;
+use crate::directory::model::Timestamp;
+use crate::directory::trouble::TransferError;
 
 /// Enough for the inner pages of the indexes that are written in no order.
 const FILLING_CACHE: i64 = -64 * 1024;
@@ -32,7 +32,7 @@ pub(super) struct Fresh {
 impl Fresh {
     /// Makes the schema where none is, and begins the transaction that fills it. Waits, so it belongs on a thread
     /// that may.
-    pub(super) fn begin(place: &Location, patience: Duration, now: Moment) -> Result<Self, Trouble> {
+    pub(super) fn begin(place: &Location, patience: Duration, now: Timestamp) -> Result<Self, TransferError> {
         let mut fresh = Self { link: None, file: None, patience };
         let link = match place {
             Location::Sqlite(directory) => fresh.begin_file(directory, now)?,
@@ -42,7 +42,7 @@ impl Fresh {
         Ok(fresh)
     }
 
-    fn begin_file(&mut self, directory: &Path, now: Moment) -> Result<&Link, Trouble> {
+    fn begin_file(&mut self, directory: &Path, now: Timestamp) -> Result<&Link, TransferError> {
         sqlite::make_room(directory)?;
         let place = private_place(directory)?;
         let making = place.path().join("new");
@@ -55,7 +55,7 @@ impl Fresh {
         Ok(link)
     }
 
-    fn begin_tables(&mut self, place: &Location, now: Moment) -> Result<&Link, OpenError> {
+    fn begin_tables(&mut self, place: &Location, now: Timestamp) -> Result<&Link, OpenError> {
         let link = self.link.insert(Backend::at(place, 1, MIGRATION_PATIENCE)?.link()?);
         if migrate::is_initialised(link)? {
             return Err(OpenError::AlreadyThere("the PostgreSQL database".to_owned()));
@@ -71,7 +71,7 @@ impl Fresh {
     }
 
     /// Ends the filling. What is read from now on is what was written: of a SQLite file, from a new connection.
-    pub(super) fn fill_up(&mut self) -> Result<(), Trouble> {
+    pub(super) fn fill_up(&mut self) -> Result<(), TransferError> {
         let link = self.link()?;
         let Link::Sqlite(_) = link else {
             set_triggers(link, true)?;
@@ -89,7 +89,7 @@ impl Fresh {
     }
 
     /// Makes it the database of its place, for good.
-    pub(super) fn finish(mut self) -> Result<(), Trouble> {
+    pub(super) fn finish(mut self) -> Result<(), TransferError> {
         let link = self.link.take();
         match (link, &self.file) {
             (Some(link @ Link::Postgres { .. }), _) => {

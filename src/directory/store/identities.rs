@@ -6,7 +6,7 @@ use super::sql::Sql;
 use super::users::{moment, numbers};
 use super::{tokens, users};
 use crate::directory::identity::Identity;
-use crate::directory::model::{GroupId, KeptDigest, Moment, Token, TokenDigest, TokenId, User};
+use crate::directory::model::{GroupId, KeptDigest, Timestamp, Token, TokenDigest, TokenId, User};
 
 /// The codes of all that the user `u` holds, with commas between.
 macro_rules! rights {
@@ -53,8 +53,8 @@ pub(in crate::directory) fn of_token(id: TokenId) -> Sql {
 /// What may have changed of an identity since it was read, as far as somebody who acts is judged by it. An admin may
 /// do everything, so groups and rights are read of the others alone.
 pub(in crate::directory) struct Present {
-    expires_at: Option<Moment>,
-    revoked_at: Option<Moment>,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
     username: String,
     is_active: bool,
     is_staff: bool,

@@ -11,7 +11,7 @@ use super::users::{moment, numbers};
 use super::{tokens, users};
 use crate::directory::error::Error;
 use crate::directory::import::record::{WholeGroup, WholeToken, WholeUser};
-use crate::directory::model::{Group, KeptDigest, Moment, Token, User};
+use crate::directory::model::{Group, KeptDigest, Timestamp, Token, User};
 use crate::directory::secret::prints_only;
 
 /// Somebody in the recycle bin, with the text of what a restore needs.
@@ -20,7 +20,7 @@ pub(in crate::directory) struct WholeDeleted {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) username: String,
     pub(in crate::directory) email: Option<String>,
-    pub(in crate::directory) deleted_at: Moment,
+    pub(in crate::directory) deleted_at: Timestamp,
     pub(in crate::directory) deleted_by: String,
     pub(in crate::directory) remains: String,
 }

@@ -7,7 +7,7 @@ use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::tx::{Link, Tx};
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 
 /// One step of the schema, as text for each database.
 struct Migration {
@@ -120,7 +120,7 @@ pub(super) fn make(link: &Link, version: i64) -> Result<(), StoreError> {
     MIGRATIONS
         .iter()
         .filter(|migration| migration.version <= version)
-        .try_for_each(|migration| apply(link, migration, Moment::EPOCH))
+        .try_for_each(|migration| apply(link, migration, Timestamp::EPOCH))
 }
 
 /// Refuses a schema that is older, newer or other than this program's.
@@ -134,7 +134,7 @@ pub(super) fn check(link: &Link) -> Result<(), OpenError> {
 }
 
 /// Brings the schema up to this program's version; tells which versions were applied.
-pub(super) fn migrate(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
+pub(super) fn migrate(link: &Link, now: Timestamp) -> Result<Vec<i64>, OpenError> {
     link.begin()?;
     let versions = migrate_within(link, now)?;
     link.batch("COMMIT")?;
@@ -142,7 +142,7 @@ pub(super) fn migrate(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
 }
 
 /// The same inside a transaction that has begun, and goes on.
-pub(super) fn migrate_within(link: &Link, now: Moment) -> Result<Vec<i64>, OpenError> {
+pub(super) fn migrate_within(link: &Link, now: Timestamp) -> Result<Vec<i64>, OpenError> {
     link.batch(HISTORY)?;
     find_extension(link)?;
     let done = applied(link)?.len();
@@ -166,7 +166,7 @@ fn find_extension(link: &Link) -> Result<(), StoreError> {
     link.all::<String>(&Sql::new(sql)).map(|_| ())
 }
 
-fn apply(link: &Link, migration: &Migration, now: Moment) -> Result<(), StoreError> {
+fn apply(link: &Link, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
     let text = Tx::new(link).either(migration.sqlite, migration.postgres);
     link.batch(text)?;
     let record =

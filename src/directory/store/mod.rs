@@ -75,7 +75,7 @@ pub(super) use self::tx::Tx;
 use self::wal_index::WalIndex;
 use self::writer::Writer;
 use super::error::Error;
-use super::model::Moment;
+use super::model::Timestamp;
 use super::{Location, Settings};
 
 /// Connections to PostgreSQL beside the others, for what every request waits for.
@@ -150,7 +150,7 @@ impl Store {
     }
 
     /// Makes a new, empty database; refuses when there is one.
-    pub(super) async fn create(settings: &Settings, now: Moment) -> Result<(), OpenError> {
+    pub(super) async fn create(settings: &Settings, now: Timestamp) -> Result<(), OpenError> {
         if let Location::Sqlite(directory) = &settings.location {
             sqlite::create(directory, settings.patience)?;
         }
@@ -159,7 +159,7 @@ impl Store {
     }
 
     /// Upgrades an existing database; tells which versions were applied.
-    pub(super) async fn migrate(settings: &Settings, now: Moment) -> Result<Vec<i64>, OpenError> {
+    pub(super) async fn migrate(settings: &Settings, now: Timestamp) -> Result<Vec<i64>, OpenError> {
         let backend = Backend::new(&patient(settings))?;
         blocking(move || migrate::migrate(&initialised(&backend)?, now)).await
     }
@@ -395,7 +395,7 @@ fn check(backend: &Backend) -> Result<(), OpenError> {
     migrate::check(&initialised(backend)?)
 }
 
-fn create(backend: &Backend, now: Moment) -> Result<(), OpenError> {
+fn create(backend: &Backend, now: Timestamp) -> Result<(), OpenError> {
     let link = backend.link()?;
     if migrate::is_initialised(&link)? {
         return Err(OpenError::AlreadyThere("the database".to_owned()));

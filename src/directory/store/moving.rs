@@ -8,8 +8,8 @@ use super::fresh::Fresh;
 use super::tx::Tx;
 use crate::directory::Location;
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
-use crate::directory::trouble::{Trouble, Watch};
+use crate::directory::model::Timestamp;
+use crate::directory::trouble::{TransferError, Watch};
 
 /// What arrived.
 pub(in crate::directory) struct Arrived {
@@ -24,9 +24,9 @@ impl Store {
     pub(in crate::directory) async fn carry_to(
         &self,
         place: Location,
-        now: Moment,
+        now: Timestamp,
         watch: Watch,
-    ) -> Result<Arrived, Trouble> {
+    ) -> Result<Arrived, TransferError> {
         let patience = self.backend.patience();
         self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &watch))).await?
     }
@@ -42,9 +42,9 @@ pub(super) fn arrive(
     from: &Tx<'_>,
     place: &Location,
     patience: Duration,
-    now: Moment,
+    now: Timestamp,
     watch: &Watch,
-) -> Result<Arrived, Trouble> {
+) -> Result<Arrived, TransferError> {
     let mut fresh = Fresh::begin(place, patience, now).map_err(at_the_destination)?;
     carry(from, fresh.link()?, watch)?;
     fresh.fill_up()?;
@@ -53,9 +53,9 @@ pub(super) fn arrive(
     Ok(Arrived { tables, state: from.state()? })
 }
 
-fn at_the_destination(trouble: Trouble) -> Trouble {
+fn at_the_destination(trouble: TransferError) -> TransferError {
     match trouble {
-        Trouble::Open(error) => Trouble::Destination(error),
+        TransferError::Open(error) => TransferError::Destination(error),
         other => other,
     }
 }

@@ -18,9 +18,9 @@ use super::tx::{Link, Tx};
 use super::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 use crate::directory::paths::Unsafe;
-use crate::directory::trouble::{Trouble, Watch};
+use crate::directory::trouble::{TransferError, Watch};
 use crate::directory::{Location, Settings};
 
 /// What SQLite keeps beside its file.
@@ -45,7 +45,7 @@ pub(in crate::directory) enum Present {
 
 /// How a backup comes to its place.
 pub(in crate::directory) struct Copying<'a> {
-    pub(in crate::directory) now: Moment,
+    pub(in crate::directory) now: Timestamp,
     pub(in crate::directory) watch: &'a Watch,
     /// Where a copy of the rows that are replaced is kept, which only PostgreSQL needs; nowhere if none is wanted.
     pub(in crate::directory) copies: Option<&'a Path>,
@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// What is there now. Refuses a SQLite file that somebody works with.
-    pub(in crate::directory) fn look(&self) -> Result<Present, Trouble> {
+    pub(in crate::directory) fn look(&self) -> Result<Present, TransferError> {
         let there = match &self.location {
             Location::Sqlite(directory) => {
                 refuse_in_use(directory)?;
@@ -90,8 +90,8 @@ impl Place {
         staged: Staged,
         present: Present,
         copying: &Copying<'_>,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, Trouble>,
-    ) -> Result<(Option<PathBuf>, T), Trouble> {
+        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
+    ) -> Result<(Option<PathBuf>, T), TransferError> {
         match (&self.location, present) {
             (Location::Sqlite(directory), Present::Something) => {
                 let prepared = self.show_file(&staged, prepare)?;
@@ -122,8 +122,8 @@ impl Place {
     fn show_file<T>(
         &self,
         staged: &Staged,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
+    ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
             let link = initialised(&backend)?;
             migrate::check(&link)?;
@@ -133,7 +133,7 @@ impl Place {
             Ok(link) => {
                 let present = Tx::new(&link);
                 // What was handed out since is not handed out again.
-                let readable = staged.write(|tx| keep_counting(tx, &present).map_err(Trouble::from));
+                let readable = staged.write(|tx| keep_counting(tx, &present).map_err(TransferError::from));
                 prepare(staged, readable.map(|()| &present).map_err(|error| error.to_string()))
             }
             Err(error) => prepare(staged, Err(error.to_string())),
@@ -147,8 +147,8 @@ impl Place {
         link: &Link,
         staged: &Staged,
         copying: &Copying<'_>,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, Trouble>,
-    ) -> Result<(Option<PathBuf>, T), Trouble> {
+        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
+    ) -> Result<(Option<PathBuf>, T), TransferError> {
         migrate::check(link)?;
         link.begin()?;
         let there = Tx::new(link);
@@ -184,16 +184,19 @@ fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 
 /// Refuses a file on which any other process holds a lock of SQLite's, as every open connection does. As long as what
 /// is returned is there, and no other descriptor of the file is closed, none can be opened.
-fn refuse_in_use(directory: &Path) -> Result<Option<File>, Trouble> {
+fn refuse_in_use(directory: &Path) -> Result<Option<File>, TransferError> {
     let file = sqlite::file(directory);
     let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(_) if file.is_symlink() => return Err(Unsafe::Link(file).into()),
-        outcome => outcome.map_err(Trouble::with(&file))?,
+        outcome => outcome.map_err(TransferError::with(&file))?,
     };
     fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        Trouble::Refused(format!("{} is in use: stop the servers and commands that use it", file.display()))
+        TransferError::Refused(format!(
+            "{} is in use: stop the servers and commands that use it",
+            file.display()
+        ))
     })?;
     Ok(Some(opened))
 }
@@ -209,7 +212,7 @@ fn signs(directory: &Path) -> Vec<Option<(u64, u64, i64, i64)>> {
 }
 
 /// The directory in which is kept what a restore replaces: a data directory of its own.
-fn aside(beside: &Path, now: Moment) -> PathBuf {
+fn aside(beside: &Path, now: Timestamp) -> PathBuf {
     let digits: String = now.to_string().chars().filter(|letter| !"-:.".contains(*letter)).collect();
     beside.join(format!("before-restore-{digits}"))
 }
@@ -220,22 +223,22 @@ fn replace_file(
     directory: &Path,
     new: &Path,
     seen: &[Option<(u64, u64, i64, i64)>],
-    now: Moment,
-) -> Result<PathBuf, Trouble> {
+    now: Timestamp,
+) -> Result<PathBuf, TransferError> {
     let _nobody_else = refuse_in_use(directory)?;
     if signs(directory) != seen {
-        return Err(Trouble::Refused(format!(
+        return Err(TransferError::Refused(format!(
             "{} was changed while the backup was compared with it: nothing was changed; restore again",
             sqlite::file(directory).display()
         )));
     }
     let (file, aside) = (sqlite::file(directory), aside(directory, now));
-    fs::DirBuilder::new().mode(0o700).create(&aside).map_err(Trouble::with(&aside))?;
+    fs::DirBuilder::new().mode(0o700).create(&aside).map_err(TransferError::with(&aside))?;
     let mut moved = Vec::new();
     let outcome = BESIDE.iter().try_for_each(|suffix| {
         let (from, to) = (with_suffix(&file, suffix), with_suffix(&sqlite::file(&aside), suffix));
         if fs::symlink_metadata(&from).is_ok() {
-            fs::rename(&from, &to).map_err(Trouble::with(&from))?;
+            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
             moved.push((from, to));
         }
         Ok(())
@@ -247,7 +250,7 @@ fn replace_file(
         .and_then(|()| put(new, &file));
     if let Err(trouble) = outcome {
         for (from, to) in moved {
-            fs::rename(&to, &from).map_err(Trouble::with(&to))?;
+            fs::rename(&to, &from).map_err(TransferError::with(&to))?;
         }
         // Nothing is in it any more.
         let _ = fs::remove_dir(&aside);
@@ -257,7 +260,7 @@ fn replace_file(
 }
 
 /// Puts the rows of one database in the place of those of another, whose transaction has begun.
-fn exchange(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Trouble> {
+fn exchange(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), TransferError> {
     let there = Tx::new(to);
     set_triggers(to, false)?;
     carry(from, to, watch)?;

@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 use rusqlite::types::ToSqlOutput;
 use tokio_postgres::types::{IsNull, Type, private::BytesMut};
 
-use crate::directory::model::{GroupId, KeptDigest, Moment, PermissionId, TokenId, UserId};
+use crate::directory::model::{GroupId, KeptDigest, PermissionId, Timestamp, TokenId, UserId};
 
 /// One parameter. It does not print itself: among parameters are hashes of passwords and digests of tokens.
 #[derive(Clone, PartialEq)]
@@ -164,8 +164,8 @@ impl From<Vec<u8>> for Value {
         Self::Bytes(value)
     }
 }
-impl From<Moment> for Value {
-    fn from(value: Moment) -> Self {
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
         Self::Int(value.as_micros())
     }
 }

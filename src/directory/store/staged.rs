@@ -15,8 +15,8 @@ use super::tx::{Link, Tx};
 use super::{Backend, Store, health, migrate, schema, sqlite};
 use crate::directory::Location;
 use crate::directory::error::Error;
-use crate::directory::model::Moment;
-use crate::directory::trouble::{Trouble, Watch};
+use crate::directory::model::Timestamp;
+use crate::directory::trouble::{TransferError, Watch};
 
 /// An open copy.
 pub(in crate::directory) struct Staged {
@@ -40,7 +40,7 @@ impl Staged {
     pub(in crate::directory) fn open(
         directory: &Path,
         patience: Duration,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Self, OpenError> {
         sqlite::check_library()?;
         sqlite::check_file(directory)?;
@@ -61,8 +61,8 @@ impl Staged {
     /// Changes the copy, wholly or not at all.
     pub(in crate::directory) fn write<T>(
         &self,
-        work: impl FnOnce(&Tx<'_>) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        work: impl FnOnce(&Tx<'_>) -> Result<T, TransferError>,
+    ) -> Result<T, TransferError> {
         self.link.begin()?;
         let outcome = work(&self.tx());
         self.link.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
@@ -86,9 +86,9 @@ impl Store {
     pub(in crate::directory) async fn copy_to(
         &self,
         directory: PathBuf,
-        now: Moment,
+        now: Timestamp,
         watch: Watch,
-    ) -> Result<Vec<String>, Trouble> {
+    ) -> Result<Vec<String>, TransferError> {
         self.check_in_place()?;
         match &self.backend {
             Backend::Sqlite { directory: from, patience, .. } => {
@@ -107,13 +107,14 @@ impl Store {
 }
 
 /// SQLite's own copy: of one moment, and without what deleted rows have left in free pages.
-fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Trouble> {
-    fs::DirBuilder::new().mode(0o700).create(directory).map_err(Trouble::with(directory))?;
+fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), TransferError> {
+    fs::DirBuilder::new().mode(0o700).create(directory).map_err(TransferError::with(directory))?;
     let file = sqlite::file(directory);
-    let path = file.to_str().ok_or_else(|| Trouble::Refused(format!("{} is not UTF-8", file.display())))?;
+    let path =
+        file.to_str().ok_or_else(|| TransferError::Refused(format!("{} is not UTF-8", file.display())))?;
     let source = Link::Sqlite(sqlite::connect(from, patience).map_err(OpenError::from)?);
     source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(Trouble::with(&file))?;
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(TransferError::with(&file))?;
     let copy = Link::Sqlite(filling(directory, patience)?);
     // Of the last minutes, and of no use later.
     copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
@@ -125,26 +126,26 @@ fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Tr
 fn leave_strangers(
     directory: PathBuf,
     patience: Duration,
-    now: Moment,
+    now: Timestamp,
     watch: &Watch,
-) -> Result<Vec<String>, Trouble> {
+) -> Result<Vec<String>, TransferError> {
     let strangers = schema::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
     if !strangers.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");
         let as_found = PathBuf::from(as_found);
-        fs::rename(&directory, &as_found).map_err(Trouble::with(&directory))?;
+        fs::rename(&directory, &as_found).map_err(TransferError::with(&directory))?;
         let link = Link::Sqlite(filling(&as_found, patience)?);
         arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, watch)?;
         drop(link);
-        fs::remove_dir_all(&as_found).map_err(Trouble::with(&as_found))?;
+        fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }
     Ok(strangers)
 }
 
 impl Tx<'_> {
     /// How much the directory holds.
-    pub(in crate::directory) fn counts(&self, now: Moment) -> Result<Counts, Error> {
+    pub(in crate::directory) fn counts(&self, now: Timestamp) -> Result<Counts, Error> {
         let count = |sql: Sql| Ok::<_, Error>(self.first::<i64>(&sql)?.unwrap_or_default().unsigned_abs());
         let active =
             "SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1";

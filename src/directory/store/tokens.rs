@@ -6,7 +6,7 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::users::moment;
 use crate::directory::error::Error;
-use crate::directory::model::{KeptDigest, Maker, Moment, Token, TokenId, TokenKind, UserId};
+use crate::directory::model::{KeptDigest, Maker, Timestamp, Token, TokenId, TokenKind, UserId};
 
 /// The columns of a [`Token`], in the order [`FromRow`] reads them; `t` is the tokens table.
 macro_rules! columns {
@@ -42,7 +42,7 @@ impl FromRow for Token {
 }
 
 /// The latest of some ends, if there was any.
-struct End(Option<Moment>);
+struct End(Option<Timestamp>);
 
 impl FromRow for End {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
@@ -68,8 +68,8 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) digest: KeptDigest,
     pub(in crate::directory) prefix: String,
     pub(in crate::directory) last_four: String,
-    pub(in crate::directory) created_at: Moment,
-    pub(in crate::directory) expires_at: Option<Moment>,
+    pub(in crate::directory) created_at: Timestamp,
+    pub(in crate::directory) expires_at: Option<Timestamp>,
     pub(in crate::directory) made_by: Maker,
     pub(in crate::directory) root: Option<KeptDigest>,
 }
@@ -99,7 +99,7 @@ impl Tx<'_> {
         &self,
         id: TokenId,
         name: &str,
-        end: Option<Moment>,
+        end: Option<Timestamp>,
     ) -> Result<(), Error> {
         let sql = Sql::new("UPDATE tokens SET name = $1, expires_at = $2 WHERE id = $3");
         self.execute(&sql.bind(name).bind(end).bind(id))?;
@@ -114,7 +114,7 @@ impl Tx<'_> {
     }
 
     /// The latest end of the tokens that are a sign-in themselves; `None` when none of them is left.
-    pub(in crate::directory) fn end_of_sign_in(&self, root: &KeptDigest) -> Result<Option<Moment>, Error> {
+    pub(in crate::directory) fn end_of_sign_in(&self, root: &KeptDigest) -> Result<Option<Timestamp>, Error> {
         let sql =
             "SELECT max(expires_at) FROM tokens WHERE root = $1 AND kind = 'sign_in' AND revoked_at IS NULL";
         let found: Option<End> = self.first(&Sql::new(sql).bind(root.clone()))?;
@@ -122,7 +122,7 @@ impl Tx<'_> {
     }
 
     /// Lets nothing that came of a sign-in live longer than this.
-    pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Moment) -> Result<(), Error> {
+    pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE tokens SET expires_at = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
              AND (expires_at IS NULL OR expires_at > $1)";
         self.execute(&Sql::new(sql).bind(end).bind(root.clone()))?;
@@ -130,7 +130,11 @@ impl Tx<'_> {
     }
 
     /// The tokens of a user's sign-ins that work now, oldest first.
-    pub(in crate::directory) fn live_sign_ins(&self, user: UserId, now: Moment) -> Result<Vec<Token>, Error> {
+    pub(in crate::directory) fn live_sign_ins(
+        &self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<Token>, Error> {
         let sql = Sql::new(concat!(
             "SELECT ",
             columns!(),
@@ -141,7 +145,11 @@ impl Tx<'_> {
     }
 
     /// Marks all that came of one sign-in revoked, itself among it; tells how many.
-    pub(in crate::directory) fn revoke_sign_in(&self, root: &KeptDigest, now: Moment) -> Result<u64, Error> {
+    pub(in crate::directory) fn revoke_sign_in(
+        &self,
+        root: &KeptDigest,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         let sql = "UPDATE tokens SET revoked_at = $1 WHERE root = $2 AND revoked_at IS NULL";
         Ok(self.execute(&Sql::new(sql).bind(now).bind(root.clone()))?)
     }
@@ -151,7 +159,7 @@ impl Tx<'_> {
         &self,
         user: UserId,
         but: Option<TokenId>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<u64, Error> {
         let sql = "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND id <> $3 AND root IN \
              (SELECT s.root FROM tokens s WHERE s.user_id = $2 AND s.kind = 'sign_in')";
@@ -160,7 +168,7 @@ impl Tx<'_> {
     }
 
     /// Marks every token of a user revoked; tells how many.
-    pub(in crate::directory) fn revoke_all(&self, user: UserId, now: Moment) -> Result<u64, Error> {
+    pub(in crate::directory) fn revoke_all(&self, user: UserId, now: Timestamp) -> Result<u64, Error> {
         let sql = "UPDATE tokens SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL";
         Ok(self.execute(&Sql::new(sql).bind(now).bind(user))?)
     }
@@ -168,8 +176,8 @@ impl Tx<'_> {
     /// Tokens of sign-ins that have not ended and were not used since a moment, oldest end first.
     pub(in crate::directory) fn idle_sign_ins(
         &self,
-        since: Moment,
-        now: Moment,
+        since: Timestamp,
+        now: Timestamp,
         limit: i64,
     ) -> Result<Vec<Token>, Error> {
         let sql = Sql::new(concat!(
@@ -182,7 +190,7 @@ impl Tx<'_> {
     }
 
     /// Deletes tokens that were revoked or had ended by a moment, so many at the most; tells how many.
-    pub(in crate::directory) fn prune_tokens(&self, until: Moment, limit: i64) -> Result<u64, Error> {
+    pub(in crate::directory) fn prune_tokens(&self, until: Timestamp, limit: i64) -> Result<u64, Error> {
         let sql = "DELETE FROM tokens WHERE id IN (SELECT id FROM (\
              SELECT id FROM (SELECT id FROM tokens WHERE revoked_at <= $1 ORDER BY revoked_at LIMIT $2) AS revoked \
              UNION ALL \
@@ -191,7 +199,7 @@ impl Tx<'_> {
     }
 
     /// Marks a token revoked; a token that was revoked before keeps its time.
-    pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Moment) -> Result<u64, Error> {
+    pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Timestamp) -> Result<u64, Error> {
         let sql = Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
         Ok(self.execute(&sql.bind(now).bind(id))?)
     }

@@ -5,7 +5,7 @@ use super::search_index::CANDIDATES;
 use super::users::columns;
 use super::{Dialect, Sql};
 use crate::directory::listing::{Terms, UserColumn, UserFilters, UserQuery};
-use crate::directory::model::{Moment, ONLINE_FOR, fold};
+use crate::directory::model::{ONLINE_FOR, Timestamp, fold};
 
 const SHAPE: Shape<UserColumn> =
     Shape { row: columns!(), from: "users u", id: "u.id", on_page: "u.id = page.id", column };
@@ -23,16 +23,16 @@ fn column(column: UserColumn) -> &'static str {
 }
 
 /// The users of a page, and one more if there is one.
-pub(in crate::directory) fn page(dialect: Dialect, query: &UserQuery, now: Moment) -> Sql {
+pub(in crate::directory) fn page(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
     paging::page(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
 }
 
 /// How many users the filters leave.
-pub(in crate::directory) fn count(dialect: Dialect, query: &UserQuery, now: Moment) -> Sql {
+pub(in crate::directory) fn count(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
 }
 
-fn narrow(sql: &mut Sql, dialect: Dialect, filters: &UserFilters, terms: &Terms, now: Moment) {
+fn narrow(sql: &mut Sql, dialect: Dialect, filters: &UserFilters, terms: &Terms, now: Timestamp) {
     within(sql, "u.id", filters.id);
     during(sql, "u.created_at", filters.created);
     during(sql, "u.updated_at", filters.updated);
@@ -87,14 +87,14 @@ fn flags(sql: &mut Sql, filters: &UserFilters) {
 }
 
 /// A token counts as long as it works: not revoked, not at its end.
-fn has_token(sql: &mut Sql, wanted: Option<bool>, now: Moment) {
+fn has_token(sql: &mut Sql, wanted: Option<bool>, now: Timestamp) {
     let Some(wanted) = wanted else { return };
     sql.push(if wanted { " AND EXISTS" } else { " AND NOT EXISTS" });
     sql.push(" (SELECT 1 FROM tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL");
     sql.push(" AND (t.expires_at IS NULL OR t.expires_at > ").push_arg(now).push("))");
 }
 
-fn is_online(sql: &mut Sql, wanted: Option<bool>, now: Moment) {
+fn is_online(sql: &mut Sql, wanted: Option<bool>, now: Timestamp) {
     let since = now.saturating_sub(ONLINE_FOR);
     match wanted {
         Some(true) => sql.push(" AND u.last_seen_at >= ").push_arg(since),

@@ -8,7 +8,7 @@ use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::{Dialect, Tx};
 use crate::directory::error::Error;
-use crate::directory::model::{Moment, User, UserId, UserKey, fold};
+use crate::directory::model::{Timestamp, User, UserId, UserKey, fold};
 use crate::directory::secret::prints_only;
 use crate::directory::users::Whole;
 
@@ -46,8 +46,8 @@ impl FromRow for User {
 }
 
 /// A time that may be missing.
-pub(super) fn moment(micros: Option<i64>) -> Result<Option<Moment>, StoreError> {
-    micros.map(Moment::from_micros).transpose().map_err(|_| StoreError::corrupt("time"))
+pub(super) fn moment(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    micros.map(Timestamp::from_micros).transpose().map_err(|_| StoreError::corrupt("time"))
 }
 
 /// Different numbers that one column holds, with commas between, in rising order. The database is not asked to
@@ -127,7 +127,7 @@ pub(in crate::directory) struct Wanted<'a> {
     pub(in crate::directory) mobile_number: Option<&'a str>,
     pub(in crate::directory) email: Option<&'a str>,
     /// Those who were deleted after this moment keep theirs; `None` where that does not matter.
-    pub(in crate::directory) bin_since: Option<Moment>,
+    pub(in crate::directory) bin_since: Option<Timestamp>,
 }
 
 impl Wanted<'_> {
@@ -233,7 +233,7 @@ impl Tx<'_> {
     pub(in crate::directory) fn signed_in(
         &self,
         id: UserId,
-        now: Moment,
+        now: Timestamp,
         hash: Option<&str>,
     ) -> Result<(), Error> {
         let sql =
@@ -247,7 +247,7 @@ impl Tx<'_> {
         &self,
         id: UserId,
         hash: &str,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), Error> {
         let sql = Sql::new("UPDATE users SET password = $1, updated_at = $2 WHERE id = $3");
         self.execute(&sql.bind(hash).bind(now).bind(id))?;

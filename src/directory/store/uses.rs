@@ -37,7 +37,7 @@ impl Tx<'_> {
 /// `FROM (VALUES ...) AS v`, whose columns both databases call `column1` and so on.
 fn push_values(
     sql: &mut Sql,
-    rows: impl Iterator<Item = (i64, crate::directory::model::Moment, Option<String>)>,
+    rows: impl Iterator<Item = (i64, crate::directory::model::Timestamp, Option<String>)>,
 ) {
     sql.push("FROM (VALUES ");
     for (index, (id, at, from)) in rows.enumerate() {

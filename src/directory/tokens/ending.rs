@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::directory::Directory;
-use crate::directory::access::{Actor, Deed};
+use crate::directory::access::{Action, Actor};
 use crate::directory::audit::{self, Object};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
@@ -38,7 +38,7 @@ pub(in crate::directory) fn end(change: &Change<'_, '_>, token: &Token) -> Resul
 /// Ends everything of a user, if the actor may, with its event.
 pub(in crate::directory) fn end_all(change: &Change<'_, '_>, user: &User) -> Result<u64, Error> {
     let tx = change.tx;
-    change.check(Deed::RevokeToken(user, &tx.rights(user.id)?.into()))?;
+    change.check(Action::RevokeToken(user, &tx.rights(user.id)?.into()))?;
     let ended = tx.revoke_sign_ins(user.id, None, change.now)? + tx.revoke_all(user.id, change.now)?;
     let told = json!({ "everywhere": "all", "ended": ended });
     audit::record(change, "sign_out", &Object::User(user), told)?;

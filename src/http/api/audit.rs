@@ -16,10 +16,10 @@ use super::view::{AuditItem, AuditListing};
 use crate::directory::Actor;
 use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS};
 use crate::directory::listing::Parameters;
-use crate::directory::model::{Faults, Moment, Rule};
+use crate::directory::model::{Faults, Rule, Timestamp};
 use crate::http::app::App;
 use crate::http::caller::Holding;
-use crate::http::error::{Failure, answer};
+use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
 const PATH: &str = "/api/users/audit";
@@ -45,9 +45,9 @@ pub(super) async fn list(
     Holding(actor): Holding<1242>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, limit) = read(&asked.parameters, true).map_err(Failure::Invalid)?;
+    let (filter, limit) = read(&asked.parameters, true).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
@@ -81,9 +81,9 @@ pub(super) async fn export(
     State(app): State<App>,
     Holding(actor): Holding<1242>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, _) = read(&asked.parameters, false).map_err(Failure::Invalid)?;
+    let (filter, _) = read(&asked.parameters, false).map_err(ApiError::Invalid)?;
     // The first page is read before the answer begins, so that what fails at once is told by a status.
     let first = app.directory().export_audit(&actor, &filter, 0).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);
@@ -147,7 +147,7 @@ fn kind(raw: &str) -> Result<String, Rule> {
 }
 
 /// A moment as RFC 3339 has it, or the beginning of a day of UTC.
-fn moment(raw: &str) -> Result<Moment, Rule> {
+fn moment(raw: &str) -> Result<Timestamp, Rule> {
     if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
 }
 

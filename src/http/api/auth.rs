@@ -15,7 +15,7 @@ use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{Failure, answer, nothing};
+use crate::http::error::{ApiError, answer, nothing};
 
 /// The key that a sign-in made.
 #[derive(Serialize, ToSchema)]
@@ -55,7 +55,7 @@ pub(super) async fn sign_in(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let (username, password) = (fields.text("username"), fields.text("password"));
     for (name, value) in [("username", &username), ("password", &password)] {
@@ -97,7 +97,7 @@ pub(super) async fn sign_out(
     State(app): State<App>,
     Authenticated(actor): Authenticated,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let everywhere = fields.boolean("everywhere").unwrap_or(false);
     fields.end()?;
@@ -106,6 +106,6 @@ pub(super) async fn sign_out(
 }
 
 /// Signing in by a code that is sent to a telephone is for a later release.
-pub(super) async fn not_yet() -> Failure {
-    Failure::NotImplemented("Signing in by a one-time code is not available yet.")
+pub(super) async fn not_yet() -> ApiError {
+    ApiError::NotImplemented("Signing in by a one-time code is not available yet.")
 }

@@ -18,7 +18,7 @@ use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
-use crate::http::error::{Failure, answer, nothing};
+use crate::http::error::{ApiError, answer, nothing};
 use crate::http::site::Site;
 
 /// Create Users
@@ -38,7 +38,7 @@ pub(super) async fn create(
     Holding(actor): Holding<1221>,
     Extension(site): Extension<Site>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let read = items(body, |fields| {
         let named = Wanted::written(fields);
         let draft = full_user_draft(fields);
@@ -69,7 +69,7 @@ pub(super) async fn update(
     Holding(actor): Holding<1223>,
     Extension(site): Extension<Site>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let read = items(body, |fields| {
         let named = Wanted::written(fields);
         let (id, draft) = (fields.integer("id"), full_user_draft(fields));
@@ -99,7 +99,7 @@ pub(super) async fn destroy(
     State(app): State<App>,
     Holding(actor): Holding<1224>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let ids = fields.ids("users");
     fields.require("users", ids.is_some());
@@ -111,7 +111,7 @@ pub(super) async fn destroy(
 }
 
 /// The items of a body, each read by `read`; what is wrong with them is told together.
-fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, Failure> {
+fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiError> {
     let mut fields = Fields::from(body);
     let items = fields.items("users");
     fields.require("users", items.is_some());
@@ -128,13 +128,13 @@ fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, Failu
 }
 
 /// The values, if there is no fault with any of them.
-fn sound<T>(read: Vec<(T, Faults)>) -> Result<Vec<T>, Failure> {
+fn sound<T>(read: Vec<(T, Faults)>) -> Result<Vec<T>, ApiError> {
     let (values, faults): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    if faults.iter().all(Faults::is_empty) { Ok(values) } else { Err(Failure::InvalidItems(faults)) }
+    if faults.iter().all(Faults::is_empty) { Ok(values) } else { Err(ApiError::InvalidItems(faults)) }
 }
 
 /// Ids that can be somebody's.
-fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, UserDraft)>, Failure> {
+fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, UserDraft)>, ApiError> {
     let known = changes.into_iter().map(|(id, draft)| {
         let id = id.unwrap_or_default();
         match UserId::try_from(id) {
@@ -162,7 +162,7 @@ fn shown(
     users: &Written<Vec<User>>,
     named: &[Wanted],
     site: &Site,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let now = app.directory().clock().now();
     let items = users.iter().map(|user| UserItem::new(user, site, now));
     if users.is_readable {

@@ -20,11 +20,11 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{Failure, answer, nothing};
+use crate::http::error::{ApiError, answer, nothing};
 use crate::http::site::Site;
 
-fn group_key(id: &str) -> Result<GroupKey, Failure> {
-    id.parse().map(GroupKey::Id).map_err(|_| Failure::NotFound)
+fn group_key(id: &str) -> Result<GroupKey, ApiError> {
+    id.parse().map(GroupKey::Id).map_err(|_| ApiError::NotFound)
 }
 
 /// List Groups
@@ -44,9 +44,9 @@ pub(super) async fn list(
     Holding(actor): Holding<1202>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let asked = Asked::of(query.as_deref(), "/api/users/groups")?;
-    let query = GroupQuery::parse(&asked.parameters).map_err(Failure::Invalid)?;
+    let query = GroupQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_groups(&actor, &query).await?;
     asked.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
 }
@@ -72,7 +72,7 @@ pub(super) async fn create(
     State(app): State<App>,
     Holding(actor): Holding<1201>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let named = Wanted::written(&fields);
     let draft = group_draft(&mut fields);
@@ -102,7 +102,7 @@ pub(super) async fn retrieve(
     State(app): State<App>,
     Holding(actor): Holding<1202>,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let details = app.directory().group_details(&actor, &group_key(&id)?).await?;
     Ok(tagged(answer(StatusCode::OK, &GroupRecord::new(&details)), &details.version()))
 }
@@ -135,7 +135,7 @@ pub(super) async fn update(
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     changed(&app, &actor, &id, expected, Fields::from(body)).await
 }
 
@@ -167,7 +167,7 @@ pub(super) async fn replace(
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     fields.require("name", fields.names("name"));
     changed(&app, &actor, &id, expected, fields).await
@@ -179,7 +179,7 @@ async fn changed(
     id: &str,
     expected: Expected,
     mut fields: Fields,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let key = group_key(id)?;
     let named = Wanted::written(&fields);
     let draft = group_draft(&mut fields);
@@ -194,7 +194,7 @@ async fn written(
     status: StatusCode,
     group: Written<Group>,
     named: &Wanted,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     if !group.is_readable {
         return Ok(answer(status, &named.of_object(&GroupItem::new(&group))?));
     }
@@ -223,7 +223,7 @@ pub(super) async fn destroy(
     Holding(actor): Holding<1204>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     app.directory().delete_group_if(&actor, &group_key(&id)?, expected).await?;
     Ok(nothing())
 }
@@ -247,7 +247,7 @@ pub(super) async fn add_members(
     Holding(actor): Holding<1203>,
     Path(id): Path<String>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     changed_members(&app, &actor, &id, body, MemberChange::Add).await
 }
 
@@ -270,7 +270,7 @@ pub(super) async fn remove_members(
     Holding(actor): Holding<1203>,
     Path(id): Path<String>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     changed_members(&app, &actor, &id, body, MemberChange::Remove).await
 }
 
@@ -280,7 +280,7 @@ async fn changed_members(
     id: &str,
     body: Body,
     change: MemberChange,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let key = group_key(id)?;
     let mut fields = Fields::from(body);
     let users = fields.ids("users");
@@ -304,8 +304,8 @@ struct MembersBody {
 }
 
 /// Ids as keys; one that no id can be is nobody's.
-fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, Failure> {
-    let missing = |id| Failure::Invalid(Faults::of("users", &Rule::NoSuchObject(id)));
+fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, ApiError> {
+    let missing = |id| ApiError::Invalid(Faults::of("users", &Rule::NoSuchObject(id)));
     ids.iter().map(|id| UserId::try_from(*id).map(UserKey::Id).map_err(|_| missing(*id))).collect()
 }
 

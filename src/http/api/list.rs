@@ -10,7 +10,7 @@ use super::view::Listing;
 use super::wanted::Wanted;
 use crate::directory::listing::{Page, Turn};
 use crate::directory::model::{Faults, Rule};
-use crate::http::error::{Failure, answer};
+use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
 /// A list that is asked for.
@@ -22,9 +22,9 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Takes a query apart. An empty one, and an empty piece of one, is nothing.
-    pub(super) fn of(query: Option<&str>, path: &'static str) -> Result<Self, Failure> {
+    pub(super) fn of(query: Option<&str>, path: &'static str) -> Result<Self, ApiError> {
         let pieces = query.unwrap_or_default().split('&').filter(|piece| !piece.is_empty());
-        let parameters = pieces.map(pair).collect::<Result<_, Faults>>().map_err(Failure::Invalid)?;
+        let parameters = pieces.map(pair).collect::<Result<_, Faults>>().map_err(ApiError::Invalid)?;
         Ok(Self { path, parameters })
     }
 
@@ -35,7 +35,7 @@ impl Asked {
         page: &Page<R>,
         fields: &[&str],
         show: impl Fn(&R) -> T,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, ApiError> {
         let wanted = self.parameters.iter().find(|(name, _)| name == "fields");
         let items = page.rows.iter().map(show);
         match Wanted::of(wanted.map(|(_, list)| list.as_str()), fields)? {

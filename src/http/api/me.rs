@@ -14,7 +14,7 @@ use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Staff};
-use crate::http::error::{Failure, answer};
+use crate::http::error::{ApiError, answer};
 use crate::http::negotiate::parameter;
 use crate::http::site::Site;
 
@@ -42,7 +42,7 @@ pub(super) async fn retrieve(
     Staff(identity): Staff,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let me = Me::new(&identity.user, &site);
     match Wanted::of(parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(), &Me::FIELDS)? {
         None => Ok(answer(StatusCode::OK, &me)),
@@ -69,7 +69,7 @@ pub(super) async fn update(
     Authenticated(actor): Authenticated,
     Extension(site): Extension<Site>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let draft = user_draft(&mut fields);
     let present = fields.text("old_password").map(Password::new);

@@ -41,12 +41,12 @@ use utoipa_axum::routes;
 use super::app::App;
 use super::body::{BodyLimit, OPEN_BODY_BYTES};
 use super::caller::{self, Rejected, Staff};
-use super::error::{Failure, answer};
+use super::error::{ApiError, answer};
 use super::json;
 use super::negotiate::negotiate;
 use super::problem;
 use super::throttle::{self, Counted};
-use crate::directory::model::Moment;
+use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, Origin};
 
 /// The route that has a way of its own, too: `http::express`.
@@ -62,12 +62,12 @@ pub(super) const VARIES: &str = "Accept, Authorization";
 pub(super) const UNCACHED: &str = "private, no-store";
 
 /// A refusal with the headers of every answer of its route.
-pub(super) fn refused(failure: Failure, app: &App, route: &str) -> Response {
+pub(super) fn refused(failure: ApiError, app: &App, route: &str) -> Response {
     dressed(failure.into_response(), app, route)
 }
 
 /// Tells when the token ends that the request came with.
-pub(super) fn tell_end(headers: &mut HeaderMap, end: Option<Moment>) {
+pub(super) fn tell_end(headers: &mut HeaderMap, end: Option<Timestamp>) {
     if let Some(end) = end.and_then(|end| HeaderValue::try_from(end.to_string()).ok()) {
         headers.insert("x-token-expires-at", end);
     }
@@ -206,18 +206,18 @@ fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
 }
 
 /// Counted before anybody takes the query apart.
-fn bounded_query(query: Option<&str>) -> Result<(), Failure> {
+fn bounded_query(query: Option<&str>) -> Result<(), ApiError> {
     let parameters = query.map_or(0, |query| query.split('&').filter(|part| !part.is_empty()).count());
     match parameters {
         ..=PARAMETERS_MAX => Ok(()),
-        _ => Err(Failure::BadRequest("A query may have at most 64 parameters.")),
+        _ => Err(ApiError::BadRequest("A query may have at most 64 parameters.")),
     }
 }
 
 /// What happens around every API handler.
 async fn around(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
     if !ids_are_digits(route.as_str(), request.uri().path()) {
-        return Failure::NotFound.into_response();
+        return ApiError::NotFound.into_response();
     }
     if let Err(failure) = bounded_query(request.uri().query()) {
         return refused(failure, &app, route.as_str());
@@ -236,7 +236,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
         Ok(None) => throttle::count_client(&app, &parts)
             .map(|()| None)
             .map_err(|failure| Rejected { failure, bearer: None }),
-        Err(Rejected { failure: failure @ Failure::Unauthenticated(_), bearer }) => {
+        Err(Rejected { failure: failure @ ApiError::Unauthenticated(_), bearer }) => {
             let failure = throttle::count_client(&app, &parts).err().unwrap_or(failure);
             Err(Rejected { failure, bearer })
         }
@@ -291,7 +291,7 @@ async fn indented(response: Response, blanks: usize) -> Response {
     let (parts, body) = response.into_parts();
     // The body is one we made ourselves, whole and in memory.
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
-        return Failure::Internal("an answer could not be read back".into()).into_response();
+        return ApiError::Internal("an answer could not be read back".into()).into_response();
     };
     let bytes = json::indented(&bytes, blanks).unwrap_or(bytes);
     let mut response = Response::from_parts(parts, bytes.into());
@@ -304,13 +304,13 @@ async fn other_method(
     State(app): State<App>,
     route: MatchedPath,
     method: Method,
-    staff: Result<Staff, Failure>,
-) -> Result<Response, Failure> {
+    staff: Result<Staff, ApiError>,
+) -> Result<Response, ApiError> {
     if !app.resource(route.as_str()).is_none_or(|resource| resource.open) {
         staff?;
     }
     let resource = app.resource(route.as_str()).filter(|_| method == Method::OPTIONS);
-    let resource = resource.ok_or(Failure::MethodNotAllowed(method))?;
+    let resource = resource.ok_or(ApiError::MethodNotAllowed(method))?;
     let metadata = json!({
         "name": resource.name,
         "description": resource.description,

@@ -9,7 +9,7 @@ use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{Failure, nothing};
+use crate::http::error::{ApiError, nothing};
 
 /// Change My Password
 ///
@@ -27,7 +27,7 @@ pub(super) async fn change(
     State(app): State<App>,
     Authenticated(actor): Authenticated,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let (old, new) = (fields.text("old_password"), fields.text("new_password"));
     let others = fields.boolean("sign_out_others").unwrap_or(false);

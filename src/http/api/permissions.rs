@@ -10,7 +10,7 @@ use crate::directory::listing::Terms;
 use crate::directory::model::{Faults, Permission, Rule};
 use crate::http::app::App;
 use crate::http::caller::Holding;
-use crate::http::error::{Failure, answer};
+use crate::http::error::{ApiError, answer};
 
 const KNOWN: [&str; 3] = ["search", "ordering", "format"];
 
@@ -37,11 +37,11 @@ pub(super) async fn list(
     State(app): State<App>,
     Holding(actor): Holding<1252>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let permissions = app.directory().permissions(&actor).await?;
     let pairs: Vec<(String, String)> =
         serde_urlencoded::from_str(&query.unwrap_or_default()).unwrap_or_default();
-    let items = narrowed(permissions, &pairs).map_err(Failure::Invalid)?;
+    let items = narrowed(permissions, &pairs).map_err(ApiError::Invalid)?;
     Ok(answer(StatusCode::OK, &items.iter().map(PermissionItem::new).collect::<Vec<_>>()))
 }
 

@@ -14,7 +14,7 @@ use super::wanted::Wanted;
 use crate::directory::listing::DeletedQuery;
 use crate::http::app::App;
 use crate::http::caller::Holding;
-use crate::http::error::{Failure, nothing};
+use crate::http::error::{ApiError, nothing};
 use crate::http::site::Site;
 
 /// List Deleted Users
@@ -38,9 +38,9 @@ pub(super) async fn list(
     Holding(actor): Holding<1224>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let asked = Asked::of(query.as_deref(), "/api/users/deleted")?;
-    let query = DeletedQuery::parse(&asked.parameters).map_err(Failure::Invalid)?;
+    let query = DeletedQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_deleted(&actor, &query).await?;
     let kept_for = app.directory().deleted_kept_for();
     asked.answer(&site, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
@@ -69,7 +69,7 @@ pub(super) async fn restore(
     Holding(actor): Holding<1224>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let user = app.directory().restore_user(&actor, user_id(&id)?).await?;
     written(&app, StatusCode::OK, user, &Wanted::id(), &site).await
 }
@@ -90,7 +90,7 @@ pub(super) async fn purge(
     State(app): State<App>,
     Holding(actor): Holding<1224>,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     app.directory().purge_user(&actor, user_id(&id)?).await?;
     Ok(nothing())
 }

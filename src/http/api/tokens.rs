@@ -22,7 +22,7 @@ use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Holding, Staff};
-use crate::http::error::{Failure, answer, nothing};
+use crate::http::error::{ApiError, answer, nothing};
 
 /// The longest time for which an old key may go on beside the new one: 30 days.
 const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
@@ -41,7 +41,7 @@ const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 pub(super) async fn list_own(
     State(app): State<App>,
     Authenticated(actor): Authenticated,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     listed(&app, &actor, &own_key(&actor)?).await
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Holding(actor): Holding<1232>,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     listed(&app, &actor, &user_key(&id)?).await
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn issue_own(
     _: Staff,
     Authenticated(actor): Authenticated,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     issued(&app, &actor, &own_key(&actor)?, body).await
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn issue(
     Holding(actor): Holding<1231>,
     Path(id): Path<String>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     issued(&app, &actor, &user_key(&id)?, body).await
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn update_own(
     Authenticated(actor): Authenticated,
     Path(token): Path<String>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     updated(&app, &actor, &own_key(&actor)?, token_id(&token)?, body).await
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn update(
     Holding(actor): Holding<1233>,
     Path((id, token)): Path<(String, String)>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     updated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
 }
 
@@ -172,7 +172,7 @@ pub(super) async fn revoke_own(
     State(app): State<App>,
     Authenticated(actor): Authenticated,
     Path(token): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     revoked(&app, &actor, &own_key(&actor)?, token_id(&token)?).await
 }
 
@@ -193,7 +193,7 @@ pub(super) async fn revoke(
     State(app): State<App>,
     Holding(actor): Holding<1234>,
     Path((id, token)): Path<(String, String)>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     revoked(&app, &actor, &user_key(&id)?, token_id(&token)?).await
 }
 
@@ -216,7 +216,7 @@ pub(super) async fn rotate_own(
     Authenticated(actor): Authenticated,
     Path(token): Path<String>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     rotated(&app, &actor, &own_key(&actor)?, token_id(&token)?, body).await
 }
 
@@ -238,7 +238,7 @@ pub(super) async fn rotate(
     Holding(actor): Holding<1233>,
     Path((id, token)): Path<(String, String)>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     rotated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
 }
 
@@ -257,7 +257,7 @@ pub(super) async fn rotate(
 pub(super) async fn sign_out_own(
     State(app): State<App>,
     Authenticated(actor): Authenticated,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     signed_out(&app, &actor, &own_key(&actor)?).await
 }
 
@@ -278,11 +278,11 @@ pub(super) async fn sign_out(
     State(app): State<App>,
     Holding(actor): Holding<1234>,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     signed_out(&app, &actor, &user_key(&id)?).await
 }
 
-async fn signed_out(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, Failure> {
+async fn signed_out(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, ApiError> {
     let ended = app.directory().sign_out_user(actor, owner).await?;
     Ok(answer(StatusCode::OK, &SignedOut { ended }))
 }
@@ -294,13 +294,13 @@ struct SignedOut {
     ended: u64,
 }
 
-async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, Failure> {
+async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, ApiError> {
     let now = app.directory().clock().now();
     let tokens = app.directory().tokens(actor, owner).await?;
     Ok(answer(StatusCode::OK, &tokens.iter().map(|token| TokenItem::new(token, now)).collect::<Vec<_>>()))
 }
 
-async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, Failure> {
+async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let name = fields.text("name");
     let end = fields.moment("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
@@ -316,7 +316,7 @@ async fn updated(
     owner: &UserKey,
     id: TokenId,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let named = Wanted::written(&fields);
     let name = fields.text("name");
@@ -330,7 +330,7 @@ async fn updated(
     }
 }
 
-async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, Failure> {
+async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, ApiError> {
     app.directory().revoke_token(actor, Some(owner), id).await?;
     Ok(nothing())
 }
@@ -341,7 +341,7 @@ async fn rotated(
     owner: &UserKey,
     id: TokenId,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let overlap = fields.at_most("overlap_seconds", LONGEST_OVERLAP).unwrap_or_default();
     fields.end()?;
@@ -356,8 +356,8 @@ fn shown_once(app: &App, issued: &Issued) -> Response {
     response
 }
 
-fn token_id(id: &str) -> Result<TokenId, Failure> {
-    id.parse().map_err(|_| Failure::NotFound)
+fn token_id(id: &str) -> Result<TokenId, ApiError> {
+    id.parse().map_err(|_| ApiError::NotFound)
 }
 
 /// What is written about a token. `name` is required for a new one.

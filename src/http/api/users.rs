@@ -21,16 +21,16 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{Failure, answer, nothing};
+use crate::http::error::{ApiError, answer, nothing};
 use crate::http::site::Site;
 
 /// The id that a path names; what is none is nobody's.
-pub(super) fn user_id(id: &str) -> Result<UserId, Failure> {
-    id.parse().map_err(|_| Failure::NotFound)
+pub(super) fn user_id(id: &str) -> Result<UserId, ApiError> {
+    id.parse().map_err(|_| ApiError::NotFound)
 }
 
 /// The same as a key.
-pub(super) fn user_key(id: &str) -> Result<UserKey, Failure> {
+pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
     user_id(id).map(UserKey::Id)
 }
 
@@ -51,9 +51,9 @@ pub(super) async fn list(
     Holding(actor): Holding<1222>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let asked = Asked::of(query.as_deref(), "/api/users")?;
-    let query = UserQuery::parse(&asked.parameters).map_err(Failure::Invalid)?;
+    let query = UserQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_users(&actor, &query).await?;
     let now = app.directory().clock().now();
     asked.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
@@ -81,7 +81,7 @@ pub(super) async fn create(
     Holding(actor): Holding<1221>,
     Extension(site): Extension<Site>,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let named = Wanted::written(&fields);
     let draft = full_user_draft(&mut fields);
@@ -113,7 +113,7 @@ pub(super) async fn retrieve(
     Holding(actor): Holding<1222>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let details = app.directory().user_details(&actor, &user_key(&id)?).await?;
     Ok(shown(&app, StatusCode::OK, &details, &site))
 }
@@ -147,7 +147,7 @@ pub(super) async fn update(
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     changed(&app, &actor, &id, &site, expected, Fields::from(body)).await
 }
 
@@ -180,7 +180,7 @@ pub(super) async fn replace(
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     fields.require("username", fields.names("username"));
     changed(&app, &actor, &id, &site, expected, fields).await
@@ -193,7 +193,7 @@ async fn changed(
     site: &Site,
     expected: Expected,
     mut fields: Fields,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let key = user_key(id)?;
     let named = Wanted::written(&fields);
     let draft = full_user_draft(&mut fields);
@@ -213,7 +213,7 @@ pub(super) async fn written(
     user: Written<User>,
     named: &Wanted,
     site: &Site,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let details = app.directory().user_details_of_written(user.value).await?;
     if user.is_readable {
         return Ok(shown(app, status, &details, site));
@@ -252,7 +252,7 @@ pub(super) async fn destroy(
     Holding(actor): Holding<1224>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
     Ok(nothing())
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::directory::model::{Faults, Rule};
 use crate::http::body::Fields;
-use crate::http::error::Failure;
+use crate::http::error::ApiError;
 
 /// The keys that are wanted.
 pub(super) struct Wanted(Vec<String>);
@@ -13,7 +13,7 @@ pub(super) struct Wanted(Vec<String>);
 impl Wanted {
     /// The names in a list with commas between; `None` when all are wanted. A name that is not `known` is
     /// refused.
-    pub(super) fn of(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, Failure> {
+    pub(super) fn of(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, ApiError> {
         let Some(list) = list.filter(|list| !list.is_empty()) else { return Ok(None) };
         let (mut names, mut faults) = (Vec::new(), Faults::default());
         for name in list.split(',').map(str::trim) {
@@ -24,7 +24,7 @@ impl Wanted {
                 true => names.push(name.to_owned()),
             }
         }
-        faults.none().map(|()| Some(Self(names))).map_err(Failure::Invalid)
+        faults.none().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
     }
 
     /// The names in a body, and the id: what whoever wrote it gets back without the right to read.
@@ -38,8 +38,9 @@ impl Wanted {
     }
 
     /// The object with these keys alone.
-    pub(super) fn of_object<T: Serialize>(&self, object: &T) -> Result<Value, Failure> {
-        let mut value = serde_json::to_value(object).map_err(|error| Failure::Internal(error.to_string()))?;
+    pub(super) fn of_object<T: Serialize>(&self, object: &T) -> Result<Value, ApiError> {
+        let mut value =
+            serde_json::to_value(object).map_err(|error| ApiError::Internal(error.to_string()))?;
         if let Value::Object(object) = &mut value {
             object.retain(|name, _| self.0.contains(name));
         }

@@ -4,29 +4,29 @@ use serde_json::{Map, Value};
 
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, PAIRS_MAX};
 use super::{Object, bounds};
-use crate::http::error::Failure;
+use crate::http::error::ApiError;
 
 /// The fields of a form, and how many values they hold.
-pub(super) fn object(text: &[u8]) -> Result<(Object, usize), Failure> {
+pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
     // Counted before anything is decoded.
     if text.iter().filter(|byte| **byte == b'&').count() >= PAIRS_MAX {
-        return Err(Failure::Invalid(bounds::too_many_pairs()));
+        return Err(ApiError::Invalid(bounds::too_many_pairs()));
     }
     let pairs = serde_urlencoded::from_bytes::<Vec<(String, String)>>(text);
-    pairs.map_err(|error| Failure::Malformed(format!("Form parse error - {error}"))).and_then(gathered)
+    pairs.map_err(|error| ApiError::Malformed(format!("Form parse error - {error}"))).and_then(gathered)
 }
 
 /// A name that comes several times holds a list.
-pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(Object, usize), Failure> {
+pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(Object, usize), ApiError> {
     let count = pairs.len();
     let mut object = Map::new();
     for (name, value) in pairs {
         let is_full = object.len() == FIELDS_MAX;
         match object.get_mut(&name) {
-            None if is_full => return Err(Failure::Invalid(bounds::too_many_fields())),
+            None if is_full => return Err(ApiError::Invalid(bounds::too_many_fields())),
             None => _ = object.insert(name, Value::String(value)),
             Some(Value::Array(values)) if values.len() == ITEMS_MAX => {
-                return Err(Failure::Invalid(bounds::too_many_items(Some(&name))));
+                return Err(ApiError::Invalid(bounds::too_many_items(Some(&name))));
             }
             Some(Value::Array(values)) => values.push(Value::String(value)),
             Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
@@ -42,7 +42,7 @@ mod tests {
     fn told(text: &str) -> String {
         match object(text.as_bytes()) {
             Ok((_, values)) => format!("{values} values"),
-            Err(Failure::Invalid(faults)) => {
+            Err(ApiError::Invalid(faults)) => {
                 assert_eq!(faults.count(), 1);
                 faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect()
             }

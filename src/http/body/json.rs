@@ -10,22 +10,22 @@ use serde_json::{Map, Number, Value};
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
 use super::{Object, bounds, python_type};
 use crate::directory::model::Faults;
-use crate::http::error::Failure;
+use crate::http::error::ApiError;
 
 /// The object that the text is, and how many values it holds.
-pub(super) fn object(text: &[u8]) -> Result<(Object, usize), Failure> {
+pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
     let reading = Reading::default();
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = Place { reading: &reading, depth: 0, field: None }.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(Value::Object(object)) => Ok((object, reading.values.get())),
-        Ok(other) => Err(Failure::Invalid(Faults::whole(format!(
+        Ok(other) => Err(ApiError::Invalid(Faults::whole(format!(
             "Invalid data. Expected a dictionary, but got {}.",
             python_type(&other)
         )))),
         Err(error) => Err(match reading.excess.take() {
-            Some(excess) => Failure::Invalid(excess),
-            None => Failure::Malformed(format!("JSON parse error - {error}")),
+            Some(excess) => ApiError::Invalid(excess),
+            None => ApiError::Malformed(format!("JSON parse error - {error}")),
         }),
     }
 }
@@ -144,11 +144,11 @@ mod tests {
     fn told(text: &str) -> String {
         match object(text.as_bytes()) {
             Ok((_, values)) => format!("{values} values"),
-            Err(Failure::Invalid(faults)) => {
+            Err(ApiError::Invalid(faults)) => {
                 assert_eq!(faults.count(), 1);
                 faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect()
             }
-            Err(Failure::Malformed(detail)) => detail,
+            Err(ApiError::Malformed(detail)) => detail,
             Err(other) => format!("{other:?}"),
         }
     }

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Object, form, json};
 use crate::http::app::App;
-use crate::http::error::Failure;
+use crate::http::error::ApiError;
 use crate::http::memory::{SMALL, Share};
 use crate::http::{multipart, unread};
 
@@ -21,18 +21,18 @@ const VALUE_BYTES: usize = 96;
 
 /// Reads the whole body. It is copied into one piece: the pieces it comes in, which may be of one byte each, would
 /// take many times its length.
-pub(super) async fn whole(mut body: RawBody, limit: usize, share: &mut Share) -> Result<Vec<u8>, Failure> {
+pub(super) async fn whole(mut body: RawBody, limit: usize, share: &mut Share) -> Result<Vec<u8>, ApiError> {
     let mut bytes: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| unread(&error))?.into_data() else { continue };
         let length = bytes.len().saturating_add(data.len());
         if length > limit {
-            return Err(Failure::BodyTooLarge);
+            return Err(ApiError::BodyTooLarge);
         }
         if length > bytes.capacity() {
             let room = length.max(bytes.capacity().saturating_mul(2)).max(FIRST_ROOM).min(limit);
             if !share.grow_to(room) {
-                return Err(Failure::Overloaded);
+                return Err(ApiError::Overloaded);
             }
             bytes.reserve_exact(room - bytes.len());
         }
@@ -47,20 +47,20 @@ pub(super) async fn parsed(
     media_type: String,
     bytes: Vec<u8>,
     share: &mut Share,
-) -> Result<Object, Failure> {
+) -> Result<Object, ApiError> {
     if bytes.len() <= SMALL {
         return parse(media_type, bytes).map(|(object, _)| object);
     }
     let read = share.bytes();
-    let _turn = app.parsing().acquire().await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let _turn = app.parsing().acquire().await.map_err(|error| ApiError::Internal(error.to_string()))?;
     let parsing = spawn_blocking(move || parse(media_type, bytes)).await;
-    let (object, values) = parsing.map_err(|error| Failure::Internal(error.to_string()))??;
+    let (object, values) = parsing.map_err(|error| ApiError::Internal(error.to_string()))??;
     let fits = share.grow_to(read.saturating_add(values.saturating_mul(VALUE_BYTES)));
-    if fits { Ok(object) } else { Err(Failure::Overloaded) }
+    if fits { Ok(object) } else { Err(ApiError::Overloaded) }
 }
 
 /// The fields of a body, and how many values they hold.
-fn parse(media_type: String, bytes: Vec<u8>) -> Result<(Object, usize), Failure> {
+fn parse(media_type: String, bytes: Vec<u8>) -> Result<(Object, usize), ApiError> {
     if bytes.is_empty() {
         return Ok((Object::new(), 0));
     }
@@ -69,6 +69,6 @@ fn parse(media_type: String, bytes: Vec<u8>) -> Result<(Object, usize), Failure>
         "application/json" => json::object(&bytes),
         "application/x-www-form-urlencoded" => form::object(&bytes),
         "multipart/form-data" => multipart::read(&media_type, Bytes::from(bytes)).and_then(form::gathered),
-        _ => Err(Failure::UnsupportedMediaType(media_type)),
+        _ => Err(ApiError::UnsupportedMediaType(media_type)),
     }
 }

@@ -10,8 +10,8 @@ use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 
 use super::picture::Picture;
-use crate::directory::guard::rates::Standing;
-use crate::directory::model::Moment;
+use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::model::Timestamp;
 use crate::http::api::{self, ME};
 use crate::http::site::Place;
 use crate::http::throttle;
@@ -35,10 +35,10 @@ pub(in crate::http) struct Prepared {
 
 /// One answer's own part.
 pub(super) struct Answer<'a> {
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     /// When the token ends.
-    pub(super) end: Option<Moment>,
-    pub(super) standing: Option<Standing>,
+    pub(super) end: Option<Timestamp>,
+    pub(super) status: Option<RateLimitStatus>,
     pub(super) picture: Picture<'a>,
     pub(super) place: Place<'a>,
     /// Whether the connection closes with it.
@@ -88,8 +88,8 @@ impl Prepared {
         if let Some(end) = answer.end {
             push(out, &[b"x-token-expires-at: ", end.to_string().as_bytes(), b"\r\n"]);
         }
-        if let Some(standing) = &answer.standing {
-            for (name, text) in throttle::told(standing) {
+        if let Some(status) = &answer.status {
+            for (name, text) in throttle::told(status) {
                 push(out, &[name.as_str().as_bytes(), b": ", text.as_bytes(), b"\r\n"]);
             }
         }
@@ -123,7 +123,7 @@ fn push_decimal(out: &mut Vec<u8>, number: usize) {
 struct Date(Mutex<(i64, String)>);
 
 impl Date {
-    fn push(&self, now: Moment, out: &mut Vec<u8>) {
+    fn push(&self, now: Timestamp, out: &mut Vec<u8>) {
         let second = now.as_micros().div_euclid(1_000_000);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != second || last.1.is_empty() {

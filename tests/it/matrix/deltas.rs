@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use wardroom::directory::model::Moment;
+use wardroom::directory::model::Timestamp;
 
 use super::rules::is_default;
 
@@ -148,7 +148,7 @@ fn added(name: &str, row: &Row, last: i64, added_group: &dyn Fn(i64) -> bool, to
         }
         "tokens" => {
             let end =
-                row["expires_at"].as_i64().map(|micros| Moment::from_micros(micros).unwrap().to_string());
+                row["expires_at"].as_i64().map(|micros| Timestamp::from_micros(micros).unwrap().to_string());
             let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
             told.insert(format!(
                 "tokens new of={} kind={} name={} end={end} made_by={} root={}",

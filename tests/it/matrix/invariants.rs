@@ -8,14 +8,14 @@ use crate::support::Rows;
 
 /// What somebody may do as the database has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct RateLimitStatus {
     staff: bool,
     admin: bool,
     active: bool,
     codes: Codes,
 }
 
-pub type Standings = BTreeMap<i64, Standing>;
+pub type Standings = BTreeMap<i64, RateLimitStatus>;
 
 /// A line for everybody, and one for each right that somebody has from somewhere.
 const STANDINGS: &str = "\
@@ -27,20 +27,20 @@ const STANDINGS: &str = "\
         JOIN group_permissions gp ON gp.group_id = m.group_id JOIN permissions p ON p.id = gp.permission_id";
 
 /// Everybody's rights, own and by groups.
-pub async fn standings(rows: &Rows) -> Standings {
-    let mut standings = Standings::new();
+pub async fn statuses(rows: &Rows) -> Standings {
+    let mut statuses = Standings::new();
     for line in rows.texts(STANDINGS).await {
         let mut numbers = line.split(' ').map(|number| number.parse::<i64>().unwrap());
         let (id, next) = (numbers.next().unwrap(), numbers.next().unwrap());
-        let standing = standings.entry(id).or_default();
+        let status = statuses.entry(id).or_default();
         match (numbers.next(), numbers.next()) {
             (Some(admin), Some(active)) => {
-                (standing.staff, standing.admin, standing.active) = (next == 1, admin == 1, active == 1);
+                (status.staff, status.admin, status.active) = (next == 1, admin == 1, active == 1);
             }
-            _ => drop(standing.codes.insert(next)),
+            _ => drop(status.codes.insert(next)),
         }
     }
-    standings
+    statuses
 }
 
 /// Whether a change may have changed what somebody may do.
@@ -62,17 +62,17 @@ pub fn broken(
     happened: &BTreeSet<String>,
 ) -> Vec<String> {
     let mut broken = Vec::new();
-    if !after.values().any(|standing| standing.admin && standing.active) {
+    if !after.values().any(|status| status.admin && status.active) {
         broken.push("nobody is left who can do everything".to_owned());
     }
     let Some(person) = actor.person.as_ref().filter(|_| !is_admin(actor)) else { return broken };
-    for (id, standing) in after {
+    for (id, status) in after {
         let was = before.get(id).cloned().unwrap_or_default();
-        let gained: Codes = standing.codes.difference(&was.codes).copied().collect();
-        if (standing.admin && !was.admin) || !gained.is_subset(&actor.rights) {
+        let gained: Codes = status.codes.difference(&was.codes).copied().collect();
+        if (status.admin && !was.admin) || !gained.is_subset(&actor.rights) {
             broken.push(format!("{id} has gained what the actor does not hold: {gained:?}"));
         }
-        let raised = (standing.staff && !was.staff) || (standing.active && !was.active) || !gained.is_empty();
+        let raised = (status.staff && !was.staff) || (status.active && !was.active) || !gained.is_empty();
         if *id == person.id && raised {
             broken.push("the actor has gained".to_owned());
         }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
 use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
-use wardroom::directory::model::{Group, Moment, TokenKey, User, UserDraft, UserKey};
+use wardroom::directory::model::{Group, Timestamp, TokenKey, User, UserDraft, UserKey};
 use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
 use wardroom::http::Front;
 use wardroom::http::app::{App, HttpSettings};
@@ -154,7 +154,7 @@ pub async fn person(directory: &Directory, name: &str, change: impl FnOnce(&mut 
     Persona { id: user.id.get(), key: issued.key.reveal().to_owned() }
 }
 
-pub fn moment(text: &str) -> Moment {
+pub fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 

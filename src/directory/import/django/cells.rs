@@ -4,8 +4,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::reader::Met;
-use crate::directory::import::Fault;
-use crate::directory::model::Moment;
+use crate::directory::import::ImportError;
+use crate::directory::model::Timestamp;
 
 /// A row on its way, with enough about it to say which one is wrong.
 pub(super) struct Reading<'a> {
@@ -17,29 +17,29 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn wrong(&self, column: &str, why: impl std::fmt::Display) -> Fault {
-        Fault::Wrong(format!("{}.{column} of the row {}: {why}", self.table, self.key))
+    fn wrong(&self, column: &str, why: impl std::fmt::Display) -> ImportError {
+        ImportError::Wrong(format!("{}.{column} of the row {}: {why}", self.table, self.key))
     }
 
     /// A text, or null.
-    pub(super) fn text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<Option<String>, Fault> {
+    pub(super) fn text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<Option<String>, ImportError> {
         let text = cell.map(String::from_utf8).transpose();
         text.map_err(|_| self.wrong(column, "it is not UTF-8"))
     }
 
     /// A text that cannot be null.
-    pub(super) fn filled(&self, column: &str, cell: Option<Vec<u8>>) -> Result<String, Fault> {
+    pub(super) fn filled(&self, column: &str, cell: Option<Vec<u8>>) -> Result<String, ImportError> {
         self.text(column, cell)?.ok_or_else(|| self.wrong(column, "it is null"))
     }
 
     /// A number.
-    pub(super) fn number(&self, column: &str, cell: Option<Vec<u8>>) -> Result<i64, Fault> {
+    pub(super) fn number(&self, column: &str, cell: Option<Vec<u8>>) -> Result<i64, ImportError> {
         let text = self.filled(column, cell)?;
         text.parse().map_err(|_| self.wrong(column, format!("{text:?} is not a 64-bit number")))
     }
 
     /// Yes or no; null is no.
-    pub(super) fn boolean(&self, column: &str, cell: Option<Vec<u8>>) -> Result<bool, Fault> {
+    pub(super) fn boolean(&self, column: &str, cell: Option<Vec<u8>>) -> Result<bool, ImportError> {
         match self.text(column, cell)?.as_deref() {
             Some("1" | "true" | "t") => Ok(true),
             None | Some("0" | "false" | "f") => Ok(false),
@@ -48,7 +48,11 @@ impl Reading<'_> {
     }
 
     /// A point in time; one without a zone is taken to be of the operator's.
-    pub(super) fn moment(&self, column: &str, cell: Option<Vec<u8>>) -> Result<Option<Moment>, Fault> {
+    pub(super) fn moment(
+        &self,
+        column: &str,
+        cell: Option<Vec<u8>>,
+    ) -> Result<Option<Timestamp>, ImportError> {
         let Some(text) = self.text(column, cell)? else { return Ok(None) };
         match moment(&text, self.zone) {
             Some(Ok(moment)) => Ok(Some(moment)),
@@ -67,16 +71,16 @@ impl Reading<'_> {
 
 /// What Django keeps a time as: `2025-08-06 14:23:45.123456`, the fraction left out at zero, with or without a zone.
 /// The nearest there is, for one in the last day of the year 9999, a favourite "never".
-fn moment(text: &str, zone: &TimeZone) -> Option<Result<Moment, Moment>> {
-    if let Ok(moment) = text.parse::<Moment>() {
+fn moment(text: &str, zone: &TimeZone) -> Option<Result<Timestamp, Timestamp>> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(Ok(moment));
     }
     let civil: DateTime = text.trim_end_matches('Z').parse().ok()?;
     let timestamp = zone.to_timestamp(civil).ok();
-    let kept = timestamp.and_then(|at| Moment::from_micros(at.as_microsecond()).ok());
+    let kept = timestamp.and_then(|at| Timestamp::from_micros(at.as_microsecond()).ok());
     match kept {
         Some(moment) => Some(Ok(moment)),
-        None if civil.year() >= 9999 => Some(Err(Moment::LAST)),
+        None if civil.year() >= 9999 => Some(Err(Timestamp::LAST)),
         None => None,
     }
 }
@@ -100,8 +104,8 @@ mod tests {
         ] {
             assert_eq!(moment(text, zone).unwrap().unwrap().to_string(), expected, "{text}");
         }
-        assert_eq!(moment("9999-12-31 23:59:59.999999", &TimeZone::UTC), Some(Err(Moment::LAST)));
-        assert_eq!(moment("9999-12-31 23:59:59.999999Z", &TimeZone::UTC), Some(Err(Moment::LAST)));
+        assert_eq!(moment("9999-12-31 23:59:59.999999", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
+        assert_eq!(moment("9999-12-31 23:59:59.999999Z", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
         for wrong in ["infinity", "", "yesterday", "2025-13-01 00:00:00"] {
             assert_eq!(moment(wrong, &TimeZone::UTC), None, "{wrong}");
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::directory::import::Fault;
+use crate::directory::import::ImportError;
 use crate::directory::store::foreign::{Column, ForeignKey};
 
 /// The fields of a user that can be read from a column, and the names by which they are looked for.
@@ -99,36 +99,36 @@ impl Catalogue {
         found.map(|key| key.column.as_str())
     }
 
-    fn needed(&self, table: &str, told: &str) -> Result<(), Fault> {
+    fn needed(&self, table: &str, told: &str) -> Result<(), ImportError> {
         if self.has(table) {
             return Ok(());
         }
-        Err(Fault::Unclear(format!("the source has no table {table:?} ({told})")))
+        Err(ImportError::Unclear(format!("the source has no table {table:?} ({told})")))
     }
 
     /// A table with columns that all must be there.
-    fn table(&self, name: &str, key: &str, columns: &[&str]) -> Result<Table, Fault> {
+    fn table(&self, name: &str, key: &str, columns: &[&str]) -> Result<Table, ImportError> {
         let found = |column: &str| {
             self.column(name, column).cloned().ok_or_else(|| {
-                Fault::Unclear(format!("the table {name:?} of the source lacks the column {column:?}"))
+                ImportError::Unclear(format!("the table {name:?} of the source lacks the column {column:?}"))
             })
         };
         found(key)?;
         let columns = columns
             .iter()
             .map(|column| Ok(((*column).to_owned(), found(column)?)))
-            .collect::<Result<_, Fault>>()?;
+            .collect::<Result<_, ImportError>>()?;
         Ok(Table { name: name.to_owned(), key: key.to_owned(), columns })
     }
 }
 
 impl Mapping {
     /// Finds what holds what.
-    pub(super) fn find(catalogue: &Catalogue, wishes: &Wishes) -> Result<Self, Fault> {
+    pub(super) fn find(catalogue: &Catalogue, wishes: &Wishes) -> Result<Self, ImportError> {
         for field in wishes.columns.keys() {
             if !FIELDS.iter().any(|(known, _)| known == field) {
                 let known: Vec<_> = FIELDS.iter().map(|(field, _)| *field).collect();
-                return Err(Fault::Unclear(format!(
+                return Err(ImportError::Unclear(format!(
                     "there is no field {field:?}; there are {}",
                     known.join(", ")
                 )));
@@ -146,7 +146,7 @@ impl Mapping {
         };
         for (field, column) in wishes.columns.iter().filter(|(_, column)| !column.is_empty()) {
             if !users.columns.iter().any(|(known, _)| known == field) && !in_profile(field) {
-                return Err(Fault::Unclear(format!(
+                return Err(ImportError::Unclear(format!(
                     "no table of users has the column {column:?} for {field}"
                 )));
             }
@@ -156,7 +156,7 @@ impl Mapping {
             let email =
                 users.columns.iter().find(|(field, _)| field == "email").map(|(_, column)| column.clone());
             let email = email.ok_or_else(|| {
-                Fault::Unclear(format!(
+                ImportError::Unclear(format!(
                     "the table {name:?} has no column for username: say which with --map username=COLUMN"
                 ))
             })?;
@@ -215,7 +215,7 @@ impl Mapping {
     }
 }
 
-fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, Fault> {
+fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, ImportError> {
     if let Some(table) = &wishes.user_table {
         catalogue.needed(table, "--user-table")?;
         return Ok(table.clone());
@@ -238,30 +238,30 @@ fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, Fault> {
     found.dedup();
     match found.as_slice() {
         [table] => Ok((*table).to_owned()),
-        [] => Err(Fault::Unclear(
+        [] => Err(ImportError::Unclear(
             "the source has no table of users that Django would make: say which with --user-table".to_owned(),
         )),
-        several => Err(Fault::Unclear(format!(
+        several => Err(ImportError::Unclear(format!(
             "several tables could be the users': {}; say which with --user-table",
             several.join(", ")
         ))),
     }
 }
 
-fn users(catalogue: &Catalogue, wishes: &Wishes, name: &str) -> Result<Table, Fault> {
+fn users(catalogue: &Catalogue, wishes: &Wishes, name: &str) -> Result<Table, ImportError> {
     let key = catalogue
         .column(name, "id")
-        .ok_or_else(|| Fault::Unclear(format!("the table {name:?} has no column id")))?;
+        .ok_or_else(|| ImportError::Unclear(format!("the table {name:?} has no column id")))?;
     let is_number = ["int", "serial"].iter().any(|kind| key.kind.contains(kind));
     if !is_number {
-        return Err(Fault::Unclear(format!(
+        return Err(ImportError::Unclear(format!(
             "the ids of {name:?} are of the type {:?}; only whole numbers can be taken, since clients know users by them",
             key.kind
         )));
     }
     let columns = fields(catalogue, wishes, name, |_| false);
     if !columns.iter().any(|(field, _)| field == "password") && !wishes.columns.contains_key("password") {
-        return Err(Fault::Unclear(format!(
+        return Err(ImportError::Unclear(format!(
             "the table {name:?} has no column for password: say which with --map password=COLUMN, or none with --map password="
         )));
     }
@@ -286,13 +286,14 @@ fn fields(
     found
 }
 
-fn profile(catalogue: &Catalogue, wishes: &Wishes, table: &str, users: &Table) -> Result<Table, Fault> {
+fn profile(catalogue: &Catalogue, wishes: &Wishes, table: &str, users: &Table) -> Result<Table, ImportError> {
     catalogue.needed(table, "--profile-table")?;
     let key = catalogue
         .reference(table, &users.name)
         .or_else(|| catalogue.column(table, "user_id").map(|_| "user_id"));
-    let key =
-        key.ok_or_else(|| Fault::Unclear(format!("the table {table:?} does not refer to {:?}", users.name)))?;
+    let key = key.ok_or_else(|| {
+        ImportError::Unclear(format!("the table {table:?} does not refer to {:?}", users.name))
+    })?;
     let is_known = |field: &str| {
         users.columns.iter().any(|(known, _)| known == field) || matches!(field, "username" | "password")
     };
@@ -303,7 +304,7 @@ fn profile(catalogue: &Catalogue, wishes: &Wishes, table: &str, users: &Table) -
     })
 }
 
-fn groups(catalogue: &Catalogue, users: &str) -> Result<(Option<Table>, Option<Table>), Fault> {
+fn groups(catalogue: &Catalogue, users: &str) -> Result<(Option<Table>, Option<Table>), ImportError> {
     if !catalogue.has("auth_group") {
         return Ok((None, None));
     }
@@ -340,7 +341,7 @@ fn groups(catalogue: &Catalogue, users: &str) -> Result<(Option<Table>, Option<T
 }
 
 /// A side table with one row a group; without being told, the only one that has notes or times and refers to groups.
-fn group_details(catalogue: &Catalogue, wishes: &Wishes) -> Result<Option<Table>, Fault> {
+fn group_details(catalogue: &Catalogue, wishes: &Wishes) -> Result<Option<Table>, ImportError> {
     const DETAILS: [(&str, &[&str]); 3] = [
         ("notes", &["notes", "note", "description"]),
         ("created_at", &["created_at", "created", "created_on"]),
@@ -363,7 +364,7 @@ fn group_details(catalogue: &Catalogue, wishes: &Wishes) -> Result<Option<Table>
     if let Some(table) = &wishes.group_table {
         catalogue.needed(table, "--group-table")?;
         let found = details(table).ok_or_else(|| {
-            Fault::Unclear(format!(
+            ImportError::Unclear(format!(
                 "the table {table:?} does not refer to auth_group, or has neither notes nor times"
             ))
         })?;
@@ -386,7 +387,7 @@ fn referrer(
     table: &str,
     users: &str,
     columns: &[&str],
-) -> Result<Option<Table>, Fault> {
+) -> Result<Option<Table>, ImportError> {
     if !catalogue.has(table) {
         return Ok(None);
     }

@@ -12,7 +12,7 @@ use super::cells::Reading;
 use super::mapping::{Catalogue, Mapping, Table, Wishes};
 use crate::directory::import::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 use crate::directory::import::report::Notices;
-use crate::directory::import::{Fault, Source};
+use crate::directory::import::{ImportError, Source};
 use crate::directory::model::TokenKey;
 use crate::directory::store::Name;
 use crate::directory::store::foreign::{Cells, Foreign};
@@ -33,7 +33,7 @@ pub enum Place {
 
 impl Place {
     /// Reads what an operator typed: a PostgreSQL URL, or the path of a SQLite file, with or without `sqlite://`.
-    pub fn parse(typed: &str) -> Result<Self, Fault> {
+    pub fn parse(typed: &str) -> Result<Self, ImportError> {
         if typed.starts_with("postgres://") || typed.starts_with("postgresql://") {
             return Ok(Self::Postgres(typed.to_owned()));
         }
@@ -42,7 +42,7 @@ impl Place {
         // A connection string of another form may hold a password, and must not be shown as a path.
         let is_other = path.contains("://") || path.starts_with("postgres") || path.contains("password=");
         if path.is_empty() || is_other {
-            return Err(Fault::Unclear(
+            return Err(ImportError::Unclear(
                 "this is neither a postgres:// URL nor the path of a SQLite file".to_owned(),
             ));
         }
@@ -84,9 +84,9 @@ pub(super) struct Met {
 
 impl Met {
     /// What was read of a row; none of one that cannot be taken, which is noted.
-    fn taken<T>(&self, read: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    fn taken<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
         match read {
-            Err(Fault::Wrong(why)) => {
+            Err(ImportError::Wrong(why)) => {
                 self.conflicts.borrow_mut().add("rows that cannot be taken", why);
                 Ok(None)
             }
@@ -120,11 +120,13 @@ struct Beside {
 
 impl Django {
     /// Opens the database and finds out what holds what. It waits, so it belongs on a thread that may.
-    pub fn open(place: &Place, wishes: &Wishes, runtime: &Handle) -> Result<Self, Fault> {
+    pub fn open(place: &Place, wishes: &Wishes, runtime: &Handle) -> Result<Self, ImportError> {
         let zone = match &wishes.time_zone {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name).map_err(|_| {
-                Fault::Unclear(format!("there is no time zone {name:?}; use a name such as Asia/Tehran"))
+                ImportError::Unclear(format!(
+                    "there is no time zone {name:?}; use a name such as Asia/Tehran"
+                ))
             })?,
         };
         let foreign = match place {
@@ -159,7 +161,7 @@ impl Django {
     }
 
     /// The keys of some users' tokens in clear, spread over all of them; only Django REST Framework keeps those.
-    pub fn sample_keys(&self, count: u32) -> Result<Vec<String>, Fault> {
+    pub fn sample_keys(&self, count: u32) -> Result<Vec<String>, ImportError> {
         let Some(table) = &self.mapping.tokens else { return Ok(Vec::new()) };
         let (name, wanted) = (Name::new(&table.name), i64::from(count).max(1));
         let (mut after, mut keys) = (i64::MIN, Vec::new());
@@ -187,7 +189,7 @@ impl Django {
         after: i64,
         until: Option<i64>,
         limit: Option<i64>,
-    ) -> Result<Vec<(i64, Row)>, Fault> {
+    ) -> Result<Vec<(i64, Row)>, ImportError> {
         let names: Vec<_> =
             table.columns.iter().map(|(_, column)| (Name::new(&column.name), column.kind.as_str())).collect();
         let columns: Vec<_> = names.iter().map(|(name, kind)| (name, *kind)).collect();
@@ -209,7 +211,7 @@ impl Django {
             .collect()
     }
 
-    fn groups(&self) -> Result<Vec<Record>, Fault> {
+    fn groups(&self) -> Result<Vec<Record>, ImportError> {
         let Some(table) = &self.mapping.groups else { return Ok(Vec::new()) };
         let mut details: HashMap<i64, GroupRecord> = HashMap::new();
         if let Some(table) = &self.mapping.group_details {
@@ -228,7 +230,7 @@ impl Django {
         Ok(records)
     }
 
-    fn group_details(&self, table: &Table, id: i64, cells: Row) -> Result<GroupRecord, Fault> {
+    fn group_details(&self, table: &Table, id: i64, cells: Row) -> Result<GroupRecord, ImportError> {
         let (mut record, reading) = (GroupRecord::default(), self.reading(table, id));
         for ((field, column), cell) in table.columns.iter().zip(cells) {
             match field.as_str() {
@@ -241,7 +243,7 @@ impl Django {
     }
 
     /// Users after an id with what belongs to them, and where to go on.
-    fn page(&self, after: i64) -> Result<(Vec<Record>, At), Fault> {
+    fn page(&self, after: i64) -> Result<(Vec<Record>, At), ImportError> {
         let rows = self.rows(&self.mapping.users, after, None, Some(PAGE))?;
         // After the last user only rows of users that are not there can follow.
         let (until, next) = match rows.last() {
@@ -273,7 +275,7 @@ impl Django {
     }
 
     /// What stands in other tables about the users of a page.
-    fn beside(&self, after: i64, until: i64) -> Result<Beside, Fault> {
+    fn beside(&self, after: i64, until: i64) -> Result<Beside, ImportError> {
         let mut beside = Beside::default();
         if let Some(table) = &self.mapping.memberships {
             let column = table.columns.first().map_or("group_id", |(_, column)| column.name.as_str());
@@ -314,7 +316,7 @@ impl Django {
         cells: Row,
         groups: Vec<Reference>,
         profile: Option<Row>,
-    ) -> Result<UserRecord, Fault> {
+    ) -> Result<UserRecord, ImportError> {
         let mut user = UserRecord { id: Some(id), ..UserRecord::default() };
         user.groups = self.mapping.memberships.as_ref().map(|_| groups);
         self.read_user(&mut user, &self.mapping.users, id, cells)?;
@@ -324,7 +326,13 @@ impl Django {
         Ok(user)
     }
 
-    fn read_user(&self, user: &mut UserRecord, table: &Table, id: i64, cells: Row) -> Result<(), Fault> {
+    fn read_user(
+        &self,
+        user: &mut UserRecord,
+        table: &Table,
+        id: i64,
+        cells: Row,
+    ) -> Result<(), ImportError> {
         let reading = self.reading(table, id);
         for ((field, column), cell) in table.columns.iter().zip(cells) {
             let name = &column.name;
@@ -348,7 +356,7 @@ impl Django {
         Ok(())
     }
 
-    fn drf_token(&self, table: &Table, user: i64, cells: Row) -> Result<TokenRecord, Fault> {
+    fn drf_token(&self, table: &Table, user: i64, cells: Row) -> Result<TokenRecord, ImportError> {
         let (reading, mut cells) = (self.reading(table, user), cells.into_iter());
         let key = reading.filled("key", cells.next().flatten())?;
         let created_at = reading.moment("created", cells.next().flatten())?;
@@ -365,7 +373,7 @@ impl Django {
         })
     }
 
-    fn knox_token(&self, table: &Table, user: i64, cells: Row) -> Result<Option<TokenRecord>, Fault> {
+    fn knox_token(&self, table: &Table, user: i64, cells: Row) -> Result<Option<TokenRecord>, ImportError> {
         let (reading, mut cells) = (self.reading(table, user), cells.into_iter());
         let digest = reading.filled("digest", cells.next().flatten())?;
         let begin = reading.filled("token_key", cells.next().flatten())?;
@@ -396,7 +404,7 @@ impl Source for Django {
         self.described.clone()
     }
 
-    fn rewind(&mut self) -> Result<(), Fault> {
+    fn rewind(&mut self) -> Result<(), ImportError> {
         self.at = At::Groups;
         self.met = Met::default();
         for column in &self.mapping.left_out {
@@ -406,7 +414,7 @@ impl Source for Django {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, Fault> {
+    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         match self.at {
             At::Groups => {
                 self.at = At::UsersAfter(i64::MIN);

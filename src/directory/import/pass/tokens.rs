@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Mode, Pass};
 use crate::directory::error::Error;
 use crate::directory::import::record::{Record, Reference, TokenRecord, WholeToken};
-use crate::directory::import::{Fault, id_of};
+use crate::directory::import::{ImportError, id_of};
 use crate::directory::model::{KeptDigest, Token, TokenId, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::inventory::Numbered;
@@ -27,9 +27,9 @@ impl Pass {
             let Ok(digest) = record.kept_digest() else { continue };
             let Some(owner) = self.owner_of(tx, record, &names)? else { continue };
             let old = found.get(&digest).copied();
-            let mut whole = record
-                .onto(owner, digest, old, self.now)
-                .map_err(|rule| Fault::Wrong(format!("a token of user {owner} cannot be taken: {rule}")))?;
+            let mut whole = record.onto(owner, digest, old, self.now).map_err(|rule| {
+                ImportError::Wrong(format!("a token of user {owner} cannot be taken: {rule}"))
+            })?;
             match old {
                 Some(old) if *old == whole => self.tally.tokens.unchanged += 1,
                 Some(old) => {

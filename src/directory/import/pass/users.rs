@@ -6,7 +6,7 @@ use super::{Mode, Pass};
 use crate::directory::error::Error;
 use crate::directory::import::record::{Record, UserRecord, WholeUser};
 use crate::directory::import::survey::{Unique, has_null, stand_in};
-use crate::directory::import::{Fault, id_of};
+use crate::directory::import::{ImportError, id_of};
 use crate::directory::model::{GroupId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::inventory::Numbered;
@@ -133,7 +133,7 @@ impl Pass {
         if self.mode == Mode::Write {
             for Numbered(field, holder) in tx.holders(user)? {
                 if !self.options.sync || !self.survey.has_user(holder) || self.survey.leaves_out(&field) {
-                    return Err(Fault::Wrong(format!(
+                    return Err(ImportError::Wrong(format!(
                         "user {holder} has taken the {field} of {:?} meanwhile: run the import again",
                         user.username
                     ))

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{TokenRecord, WholeToken, nullable};
-use crate::directory::model::{KeptDigest, Maker, Moment, Rule, Token, TokenId, TokenKey, TokenKind, UserId};
+use crate::directory::model::{
+    KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId,
+};
 
 /// How long the token of a sign-in lives that comes without an end.
 const SIGN_IN_LIFETIME: Duration = Duration::from_hours(12);
@@ -28,7 +30,7 @@ impl TokenRecord {
         owner: UserId,
         digest: KeptDigest,
         old: Option<&WholeToken>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<WholeToken, Rule> {
         let kept = old.map(|old| &old.token);
         let kind = match &self.kind {

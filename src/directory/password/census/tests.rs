@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use super::*;
 use crate::directory::access::{Actor, Origin};
 use crate::directory::import::{ImportedUser, Records};
-use crate::directory::model::{Moment, User};
+use crate::directory::model::{Timestamp, User};
 use crate::directory::password::{Password, Share, Verdict};
 use crate::directory::store::trial::on_both;
 use crate::directory::{Clock, Settings};
@@ -40,8 +40,8 @@ fn user(id: i64, name: &str, is_active: bool) -> User {
         is_admin: false,
         last_login: None,
         last_seen_at: None,
-        created_at: Moment::EPOCH,
-        updated_at: Moment::EPOCH,
+        created_at: Timestamp::EPOCH,
+        updated_at: Timestamp::EPOCH,
         groups: vec![],
     }
 }

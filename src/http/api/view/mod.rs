@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::directory::groups::GroupDetails;
-use crate::directory::model::{Group, Moment, Permission, Token, User};
+use crate::directory::model::{Group, Permission, Timestamp, Token, User};
 use crate::directory::tokens::Issued;
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
@@ -152,7 +152,7 @@ impl UserItem {
     ];
 
     /// A user as it stands at `now`.
-    pub fn new(user: &User, site: &Site, now: Moment) -> Self {
+    pub fn new(user: &User, site: &Site, now: Timestamp) -> Self {
         Self {
             me: Me::new(user, site),
             is_active: user.is_active,
@@ -193,7 +193,7 @@ pub struct UserRecord {
 
 impl UserRecord {
     /// A user with its groups and permissions.
-    pub fn new(details: &UserDetails, site: &Site, now: Moment) -> Self {
+    pub fn new(details: &UserDetails, site: &Site, now: Timestamp) -> Self {
         Self {
             user: UserItem::new(&details.user, site, now),
             groups_data: details.groups.iter().map(GroupItem::new).collect(),
@@ -370,8 +370,8 @@ pub struct TokenItem {
 
 impl TokenItem {
     /// A token as it stands at `now`.
-    pub fn new(token: &Token, now: Moment) -> Self {
-        let text = |at: Option<Moment>| at.map(|at| at.to_string());
+    pub fn new(token: &Token, now: Timestamp) -> Self {
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             id: token.id.get(),
             name: token.name.clone(),
@@ -419,7 +419,7 @@ pub struct IssuedToken {
 
 impl IssuedToken {
     /// A token just issued.
-    pub fn new(issued: &Issued, now: Moment) -> Self {
+    pub fn new(issued: &Issued, now: Timestamp) -> Self {
         Self { key: issued.key.reveal().to_owned(), token: TokenItem::new(&issued.token, now) }
     }
 }

@@ -8,8 +8,8 @@ use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, Place
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::Identity;
-use super::ledger::{Ledger, Position};
-use crate::directory::model::{Moment, TokenDigest, TokenId, UserId};
+use super::invalidations::{Invalidations, Position};
+use crate::directory::model::{Timestamp, TokenDigest, TokenId, UserId};
 
 /// Microseconds for which a use of a token is not noted again.
 const NOTED_FOR: i64 = 60_000_000;
@@ -19,13 +19,13 @@ const OVERHEAD: u64 = 200;
 
 /// As much of a confirmed identity as the busiest readers need, ready to be answered.
 #[derive(Debug)]
-pub struct Recognised {
+pub struct CachedIdentity {
     /// The token that was presented.
     pub token: TokenId,
     /// Its owner.
     pub user: UserId,
     /// When the token ends.
-    pub expires_at: Option<Moment>,
+    pub expires_at: Option<Timestamp>,
     /// May the owner enter the back office: staff or admin?
     pub may_enter: bool,
     /// What the reader drew of the identity when it was loaded.
@@ -39,10 +39,15 @@ pub struct Recognised {
     noted: AtomicI64,
 }
 
-impl Recognised {
-    pub(super) fn new(identity: &Identity, picture: &[u8], seen: Position, idle_end: Option<Moment>) -> Self {
+impl CachedIdentity {
+    pub(super) fn new(
+        identity: &Identity,
+        picture: &[u8],
+        seen: Position,
+        idle_end: Option<Timestamp>,
+    ) -> Self {
         let (user, token) = (&identity.user, &identity.token);
-        let ends = [token.expires_at, idle_end].into_iter().flatten().map(Moment::as_micros);
+        let ends = [token.expires_at, idle_end].into_iter().flatten().map(Timestamp::as_micros);
         let good_until = match token.revoked_at {
             Some(_) => i64::MIN,
             None => ends.min().unwrap_or(i64::MAX),
@@ -62,12 +67,12 @@ impl Recognised {
     }
 
     /// Whether the token opens the door, by what is kept here.
-    pub(super) fn is_good(&self, now: Moment) -> bool {
+    pub(super) fn is_good(&self, now: Timestamp) -> bool {
         now.as_micros() < self.good_until
     }
 
     /// Whether a token that is not good would be, had it been used since this was read.
-    pub(super) fn may_have_been_used(&self, now: Moment) -> bool {
+    pub(super) fn may_have_been_used(&self, now: Timestamp) -> bool {
         !self.is_revoked && self.expires_at.is_none_or(|end| now < end)
     }
 
@@ -77,7 +82,7 @@ impl Recognised {
     }
 
     /// Whether this use is to be noted: the first in a minute.
-    pub(super) fn is_news(&self, now: Moment) -> bool {
+    pub(super) fn is_news(&self, now: Timestamp) -> bool {
         let (now, last) = (now.as_micros(), self.noted.load(Ordering::Relaxed));
         now.saturating_sub(last) >= NOTED_FOR
             && self.noted.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -87,16 +92,16 @@ impl Recognised {
 /// What is cached of a digest.
 #[derive(Clone)]
 pub(super) enum Entry {
-    Known(Arc<Recognised>),
+    Known(Arc<CachedIdentity>),
     /// There was no such token.
     Unknown(Position),
 }
 
 impl Entry {
-    pub(super) fn holds(&self, ledger: &Ledger) -> bool {
+    pub(super) fn holds(&self, invalidations: &Invalidations) -> bool {
         match self {
-            Self::Known(known) => ledger.holds(known.seen, known.user.get()),
-            Self::Unknown(seen) => ledger.holds_unknown(*seen),
+            Self::Known(known) => invalidations.holds(known.seen, known.user.get()),
+            Self::Unknown(seen) => invalidations.holds_unknown(*seen),
         }
     }
 }
@@ -125,7 +130,7 @@ pub(super) struct ByBytes;
 impl Weighter<TokenDigest, Entry> for ByBytes {
     fn weight(&self, _: &TokenDigest, entry: &Entry) -> u64 {
         match entry {
-            Entry::Known(known) => (size_of::<Recognised>() + known.picture.len()) as u64 + OVERHEAD,
+            Entry::Known(known) => (size_of::<CachedIdentity>() + known.picture.len()) as u64 + OVERHEAD,
             Entry::Unknown(_) => OVERHEAD,
         }
     }
@@ -143,7 +148,7 @@ pub(super) type Loading<'a> = PlaceholderGuard<
 >;
 
 /// Identities, bounded by the bytes they take.
-pub(super) struct Recollection(Option<Map>);
+pub(super) struct IdentityCache(Option<Map>);
 
 /// What a look into the cache came to.
 pub(super) enum Found<'a> {
@@ -152,7 +157,7 @@ pub(super) enum Found<'a> {
     Nothing(Option<Loading<'a>>),
 }
 
-impl Recollection {
+impl IdentityCache {
     /// Room for so many bytes; none at all keeps nothing.
     pub(super) fn new(bytes: u64) -> Self {
         let capacity = usize::try_from(bytes / 1024).unwrap_or(usize::MAX).max(1);
@@ -164,14 +169,14 @@ impl Recollection {
     }
 
     /// What is kept and still holds.
-    pub(super) fn get(&self, digest: &TokenDigest, ledger: &Ledger) -> Option<Entry> {
-        self.0.as_ref()?.get(digest).filter(|entry| entry.holds(ledger))
+    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<Entry> {
+        self.0.as_ref()?.get(digest).filter(|entry| entry.holds(invalidations))
     }
 
     /// The same, or the right to load it once nobody else is loading it.
-    pub(super) async fn get_or_load(&self, digest: &TokenDigest, ledger: &Ledger) -> Found<'_> {
+    pub(super) async fn get_or_load(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Found<'_> {
         let Some(map) = &self.0 else { return Found::Nothing(None) };
-        let checked = |_: &TokenDigest, entry: &mut Entry| match entry.holds(ledger) {
+        let checked = |_: &TokenDigest, entry: &mut Entry| match entry.holds(invalidations) {
             true => EntryAction::Retain(entry.clone()),
             false => EntryAction::ReplaceWithGuard,
         };

@@ -1,29 +1,28 @@
 //! A point in time as the directory keeps it: whole microseconds since 1970-01-01T00:00:00Z.
 //!
-//! Nobody makes a `Moment` of "now" in here; that is `clock`'s alone.
+//! Nobody makes a `Timestamp` of "now" in here; that is `clock`'s alone.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text::Rule;
 
 /// A point in time, exact to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(Timestamp);
+pub struct Timestamp(jiff::Timestamp);
 
-impl Moment {
+impl Timestamp {
     /// 1970-01-01T00:00:00Z.
-    pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
+    pub const EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
     /// The last moment there is, at the end of the year 9999.
-    pub const LAST: Self = Self(Timestamp::MAX);
+    pub const LAST: Self = Self(jiff::Timestamp::MAX);
 
     /// From microseconds since the Unix epoch; refused outside the years -9999 to 9999.
     pub fn from_micros(micros: i64) -> Result<Self, Rule> {
-        Timestamp::from_microsecond(micros).map(Self).map_err(|_| Rule::TimeRange)
+        jiff::Timestamp::from_microsecond(micros).map(Self).map_err(|_| Rule::TimeRange)
     }
 
     /// Microseconds since the Unix epoch.
@@ -40,11 +39,11 @@ impl Moment {
     /// This moment moved back by `span`, at the earliest to the beginning of the year -9999.
     pub fn saturating_sub(self, span: Duration) -> Self {
         let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        Self::from_micros(self.as_micros().saturating_sub(micros)).unwrap_or(Self(Timestamp::MIN))
+        Self::from_micros(self.as_micros().saturating_sub(micros)).unwrap_or(Self(jiff::Timestamp::MIN))
     }
 }
 
-impl TryFrom<i64> for Moment {
+impl TryFrom<i64> for Timestamp {
     type Error = Rule;
     fn try_from(micros: i64) -> Result<Self, Rule> {
         Self::from_micros(micros)
@@ -52,28 +51,28 @@ impl TryFrom<i64> for Moment {
 }
 
 /// RFC 3339 in UTC with `Z` and always six digits, as every answer prints it.
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
     }
 }
 
 /// RFC 3339, with any offset; finer parts than microseconds are cut off.
-impl FromStr for Moment {
+impl FromStr for Timestamp {
     type Err = Rule;
     fn from_str(raw: &str) -> Result<Self, Rule> {
-        let parsed: Timestamp = raw.parse().map_err(|_| Rule::Time)?;
+        let parsed: jiff::Timestamp = raw.parse().map_err(|_| Rule::Time)?;
         Self::from_micros(parsed.as_microsecond())
     }
 }
 
-impl Serialize for Moment {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
@@ -88,17 +87,17 @@ mod tests {
         for text in
             ["2024-03-15T09:30:00.000000Z", "2025-08-06T14:23:45.123456Z", "1969-12-31T23:59:59.999999Z"]
         {
-            assert_eq!(text.parse::<Moment>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
         }
         assert_eq!(
-            "2024-03-15T13:00:00+03:30".parse::<Moment>().unwrap().to_string(),
+            "2024-03-15T13:00:00+03:30".parse::<Timestamp>().unwrap().to_string(),
             "2024-03-15T09:30:00.000000Z"
         );
     }
 
     #[test]
     fn what_is_no_time_is_refused() {
-        assert_eq!("yesterday".parse::<Moment>(), Err(Rule::Time));
-        assert_eq!(Moment::from_micros(i64::MAX), Err(Rule::TimeRange));
+        assert_eq!("yesterday".parse::<Timestamp>(), Err(Rule::Time));
+        assert_eq!(Timestamp::from_micros(i64::MAX), Err(Rule::TimeRange));
     }
 }

@@ -1,7 +1,7 @@
 //! Limits how many audit events refusals may leave, so that outsiders can neither fill the disk nor hide an attack
 //! behind another one.
 //!
-//! Each client and each account has a ration for each minute, and the process has one for all of them. The first
+//! Each client and each account has an allowance for each minute, and the process has one for all of them. The first
 //! refusal of a client, and of an account, is noted whatever the other has used up. What is left out is counted, for the
 //! next event of the same client or account, and as a whole.
 
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::guard::slots::Slots;
-use super::model::{Moment, UserId};
+use super::model::{Timestamp, UserId};
 
 /// Events of one client in a minute.
 pub(super) const OF_CLIENT: u32 = 20;
@@ -21,14 +21,14 @@ pub(super) const OF_ACCOUNT: u32 = 20;
 pub(super) const OF_ALL: u32 = 600;
 /// Further ones in a minute, each the first of its account.
 pub(super) const OF_FIRST: u32 = 600;
-/// Clients whose rations are kept at once, and accounts; about 48 bytes each. Beyond, the one that has used least
+/// Clients whose limiters are kept at once, and accounts; about 48 bytes each. Beyond, the one that has used least
 /// is forgotten.
 const KEPT_MOST: usize = 10_000;
 
 const MINUTE: i64 = 60_000_000;
 
-/// The ration of refusals of one kind.
-pub(super) struct Ration(Mutex<State>);
+/// The limiter of refusals of one kind.
+pub(super) struct RateLimiter(Mutex<State>);
 
 struct State {
     clients: Slots<IpAddr, Used>,
@@ -37,7 +37,7 @@ struct State {
     /// Used of [`OF_FIRST`].
     first: Used,
     /// When the last event was noted.
-    last: Moment,
+    last: Timestamp,
 }
 
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl LeftOut {
 }
 
 impl Used {
-    /// What is used of this minute's ration.
+    /// What is used of this minute's allowance.
     fn in_minute(&mut self, minute: i64) -> u32 {
         if self.minute != minute {
             (self.minute, self.count) = (minute, 0);
@@ -101,19 +101,19 @@ impl Used {
     }
 }
 
-impl Default for Ration {
+impl Default for RateLimiter {
     fn default() -> Self {
         Self(Mutex::new(State {
             clients: Slots::new(KEPT_MOST),
             accounts: Slots::new(KEPT_MOST),
             all: Used::default(),
             first: Used::default(),
-            last: Moment::EPOCH,
+            last: Timestamp::EPOCH,
         }))
     }
 }
 
-impl Ration {
+impl RateLimiter {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +121,7 @@ impl Ration {
     /// Whether a refusal may be noted now; if so, how many have been left out.
     pub(super) fn take(
         &self,
-        now: Moment,
+        now: Timestamp,
         client: Option<IpAddr>,
         account: Option<UserId>,
     ) -> Option<LeftOut> {
@@ -129,7 +129,7 @@ impl Ration {
     }
 
     /// Takes what has been left out, if nothing was noted for a minute that could say so, or at the `end`.
-    pub(super) fn left_out(&self, now: Moment, end: bool) -> u64 {
+    pub(super) fn left_out(&self, now: Timestamp, end: bool) -> u64 {
         let mut state = self.lock();
         let quiet = now.as_micros().saturating_sub(state.last.as_micros()) >= MINUTE;
         if quiet || end { std::mem::take(&mut state.all.left_out) } else { 0 }
@@ -137,7 +137,7 @@ impl Ration {
 }
 
 impl State {
-    fn take(&mut self, now: Moment, client: Option<IpAddr>, account: Option<i64>) -> Option<LeftOut> {
+    fn take(&mut self, now: Timestamp, client: Option<IpAddr>, account: Option<i64>) -> Option<LeftOut> {
         let minute = now.as_micros().div_euclid(MINUTE);
         let Self { clients, accounts, all, first, last } = self;
         let of_client =
@@ -173,8 +173,8 @@ impl State {
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Moment {
-        Moment::from_micros(second * 1_000_000).unwrap()
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_micros(second * 1_000_000).unwrap()
     }
 
     fn client(number: u32) -> Option<IpAddr> {
@@ -187,28 +187,28 @@ mod tests {
 
     #[test]
     fn each_client_and_each_account_has_its_ration_and_what_is_left_out_is_counted() {
-        let ration = Ration::default();
+        let limiter = RateLimiter::default();
         let noted = |range: std::ops::Range<i64>, client, account| {
-            range.filter(|second| ration.take(at(*second), client, account).is_some()).count()
+            range.filter(|second| limiter.take(at(*second), client, account).is_some()).count()
         };
         assert_eq!(noted(0..60, client(1), account(1)), 20);
         assert_eq!(
-            ration.take(at(59), client(2), account(2)),
+            limiter.take(at(59), client(2), account(2)),
             Some(LeftOut { of_all: 40, ..LeftOut::default() })
         );
         assert_eq!(
-            ration.take(at(59), client(1), account(3)).map(|out| out.of_client),
+            limiter.take(at(59), client(1), account(3)).map(|out| out.of_client),
             Some(40),
             "a first one"
         );
-        assert_eq!(ration.take(at(59), client(1), account(3)), None);
+        assert_eq!(limiter.take(at(59), client(1), account(3)), None);
         assert_eq!(
-            ration.take(at(59), client(3), account(1)).map(|out| out.of_account),
+            limiter.take(at(59), client(3), account(1)).map(|out| out.of_account),
             Some(40),
             "a first one"
         );
-        assert_eq!(ration.take(at(59), client(3), account(1)), None);
-        let next = ration.take(at(60), client(1), account(1)).unwrap();
+        assert_eq!(limiter.take(at(59), client(3), account(1)), None);
+        let next = limiter.take(at(60), client(1), account(1)).unwrap();
         assert_eq!(next, LeftOut { of_client: 1, of_account: 1, of_all: 1 });
         assert_eq!(noted(120..180, client(9), None), 20, "nobody's account");
         assert_eq!(noted(180..240, None, account(9)), 20, "from nowhere");
@@ -216,27 +216,27 @@ mod tests {
 
     #[test]
     fn all_of_them_have_a_ration_and_an_account_its_first_event_beyond_it() {
-        let ration = Ration::default();
+        let limiter = RateLimiter::default();
         let noted = |clients: std::ops::Range<u32>, account: fn(u32) -> Option<UserId>| {
-            clients.filter(|number| ration.take(at(0), client(*number), account(*number)).is_some()).count()
+            clients.filter(|number| limiter.take(at(0), client(*number), account(*number)).is_some()).count()
         };
         assert_eq!(noted(0..50_000, |_| None), 600);
         assert_eq!(noted(50_000..50_010, |_| account(1)), 1, "an account that was not met before");
         assert_eq!(noted(60_000..90_000, |number| account(number.into())), 599);
-        let state = ration.lock();
+        let state = limiter.lock();
         assert!(state.clients.len() <= KEPT_MOST && state.accounts.len() <= KEPT_MOST);
     }
 
     #[test]
     fn what_was_left_out_is_told_in_the_end() {
-        let ration = Ration::default();
+        let limiter = RateLimiter::default();
         for _ in 0..50 {
-            ration.take(at(10), client(1), None);
+            limiter.take(at(10), client(1), None);
         }
-        assert_eq!([60, 70, 200].map(|second| ration.left_out(at(second), false)), [0, 30, 0]);
+        assert_eq!([60, 70, 200].map(|second| limiter.left_out(at(second), false)), [0, 30, 0]);
         (0..30).for_each(|_| {
-            ration.take(at(210), client(1), None);
+            limiter.take(at(210), client(1), None);
         });
-        assert_eq!([false, true].map(|end| ration.left_out(at(211), end)), [0, 10]);
+        assert_eq!([false, true].map(|end| limiter.left_out(at(211), end)), [0, 10]);
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of changes: whether something that was read once still holds.
 //!
 //! Nothing in here knows a database. Whoever read something remembers the [`Position`] from before it
-//! read; the ledger tells whether a change of that user has been applied since. So an invalidation is one
+//! read; the invalidations tell whether a change of that user has been applied since. So an invalidation is one
 //! store, however many entries it concerns, and a load that runs while a change is applied cannot leave a
 //! stale entry behind: entries are never removed, they cease to hold.
 
@@ -27,7 +27,7 @@ pub(crate) struct Position {
 
 /// Applied changes, by the hash of whom they concern. Two users in one slot cost a needless read now and
 /// then, never a stale answer.
-pub(crate) struct Ledger {
+pub(crate) struct Invalidations {
     /// Even while numbers of one history are applied; odd while a new one begins.
     era: AtomicU64,
     applied: AtomicI64,
@@ -35,8 +35,8 @@ pub(crate) struct Ledger {
     users: Box<[AtomicI64]>,
 }
 
-impl Ledger {
-    /// A ledger that has applied nothing, with `slots` slots, at least one.
+impl Invalidations {
+    /// Invalidations that have applied nothing, with `slots` slots, at least one.
     pub(crate) fn new(slots: usize) -> Self {
         let users = (0..slots.max(1)).map(|_| AtomicI64::new(0)).collect();
         Self { era: AtomicU64::new(0), applied: AtomicI64::new(0), tokens: AtomicI64::new(0), users }
