@@ -11,6 +11,8 @@
 
 pub mod cli;
 pub mod config;
+mod database;
 pub mod directory;
 pub mod http;
+mod paths;
 pub mod telemetry;

@@ -23,7 +23,6 @@ pub mod listing;
 pub mod model;
 pub mod moving;
 pub mod password;
-mod paths;
 pub mod permissions;
 mod rate_limiter;
 pub mod recycle_bin;
@@ -35,7 +34,6 @@ pub mod tokens;
 pub mod trouble;
 pub mod users;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,34 +49,12 @@ use self::identity::Authenticator;
 use self::identity::uses::Uses;
 pub use self::identity::{Bearer, CachedIdentity, Identity, Unauthenticated};
 use self::password::Hasher;
-pub use self::paths::Unsafe;
 use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
-pub use self::store::OpenError;
 use self::store::Store;
 pub use self::store::health::Faults;
-
-/// Where the directory is kept.
-#[derive(Clone)]
-pub enum Location {
-    /// A SQLite file in this data directory.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database, by its URL; the URL may hold a password.
-    Postgres(String),
-}
-
-impl Location {
-    /// The host to which passwords and tokens' digests travel unprotected, as its URL says is meant.
-    pub fn clear_text_host(&self) -> Option<String> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(url) => match store::Protection::of(url) {
-                Ok(store::Protection::Disabled(host)) => Some(host),
-                _ => None,
-            },
-        }
-    }
-}
+pub use crate::database::{Location, OpenError};
+pub use crate::paths::Unsafe;
 
 /// What opening a directory needs to know.
 #[derive(Clone)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::backup::Reopened;
 use super::error::{Denial, Error};
-use super::paths::Unsafe;
 use super::store::OpenError;
+use crate::paths::Unsafe;
 
 /// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
 /// there still, but for [`TransferError::Media`].

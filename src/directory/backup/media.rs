@@ -8,8 +8,8 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::archive::{Member, digest};
-use crate::directory::paths::{Folder, Kind, is_no_folder};
 use crate::directory::trouble::TransferError;
+use crate::paths::{Folder, Kind, is_no_folder};
 
 /// The mode of directories of media files: whoever serves them is another user.
 const FOLDER_MODE: u32 = 0o755;

@@ -28,11 +28,11 @@ use super::audit;
 use super::error::Error;
 use super::files::{parent, private_place, put};
 use super::model::Timestamp;
-use super::paths::{closed_directory, closed_parent};
 use super::store::health::Faults;
 use super::store::staged::Staged;
 use super::trouble::{TransferError, Watch};
 use super::{Clock, Directory};
+use crate::paths::{closed_directory, closed_parent};
 
 /// How long a statement waits for a file that nobody else has: not at all, to speak of.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -19,12 +19,12 @@ use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
 use crate::directory::model::Timestamp;
-use crate::directory::paths::closed_directory;
 use crate::directory::store::Tx;
 use crate::directory::store::restoring::{Copying, Place, Present};
 use crate::directory::store::staged::Staged;
 use crate::directory::trouble::{TransferError, Watch};
 use crate::directory::{Clock, Directory, Location, Settings};
+use crate::paths::closed_directory;
 
 /// How much of what was closed the audit trail lists, of each kind.
 const MOST_NOTED: usize = 100;

@@ -178,12 +178,12 @@ impl Directory {
     /// token was last used, when its owner was last seen and changed.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
-        let caller = self.in_time(self.store.patience(), self.caller(key, digest));
+        let caller = self.in_time(self.store.timeout(), self.caller(key, digest));
         let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         if self.is_idle(&identity.token, now) {
             // What is kept does not tell of later uses.
-            let caller = self.in_time(self.store.patience(), self.load_caller(key, digest));
+            let caller = self.in_time(self.store.timeout(), self.load_caller(key, digest));
             identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         }
         if identity.token.state(now) != TokenState::Active || self.is_idle(&identity.token, now) {
@@ -215,7 +215,7 @@ impl Directory {
         let Authenticator { freshness, callers, .. } = &self.authenticator;
         // The position first: what changes while we read is not in what we keep.
         let seen = freshness.invalidations().position();
-        let found = look_up(key, digest, |sql| self.store.few(sql)).await?;
+        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
         let found = found.map(|identity| Arc::new(self.with_uses(identity)));
         if let Some(identity) = &found {
             callers.keep(digest, Caller { identity: Arc::clone(identity), seen });
@@ -318,7 +318,7 @@ impl Directory {
         // The position first: what changes while we read is not in what we keep.
         let seen = freshness.invalidations().position();
         loads.inc();
-        let found = look_up(key, digest, |sql| self.store.prompt(sql)).await?;
+        let found = look_up(key, digest, |sql| self.store.priority_read(sql)).await?;
         stale.passed(now);
         let entry = match found {
             Some(identity) => {

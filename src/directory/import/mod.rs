@@ -41,6 +41,7 @@ use super::change::{Change, Rules};
 use super::error::Error;
 use super::model::{GroupKey, Rule, Timestamp, UserKey};
 use super::store::Tx;
+use crate::database::foreign::ForeignError;
 
 /// Records written in one transaction, so that other writers need not wait long.
 const PART: usize = 500;
@@ -60,6 +61,15 @@ pub enum ImportError {
     /// It contradicts itself or the directory; nothing was written.
     #[error("there are conflicts")]
     Conflicts(Notices),
+}
+
+impl From<ForeignError> for ImportError {
+    fn from(error: ForeignError) -> Self {
+        match error {
+            ForeignError::Unreadable(why) => Self::Unreadable(why),
+            ForeignError::Unclear(why) => Self::Unclear(why),
+        }
+    }
 }
 
 /// Where records come from. Both readings must give the same ones.

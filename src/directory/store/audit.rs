@@ -84,13 +84,13 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
 impl Tx<'_> {
     /// The hash of the newest event, which the next one continues; empty before the first.
     pub(in crate::directory) fn audit_head(&self) -> Result<Vec<u8>, Error> {
-        if let Some(head) = &*self.audit_head.borrow() {
+        if let Some(head) = &*self.scratch.borrow() {
             return Ok(head.clone());
         }
         let head: Option<Bytes> =
             self.first(&Sql::new("SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1"))?;
         let head = head.map(|Bytes(hash)| hash).unwrap_or_default();
-        *self.audit_head.borrow_mut() = Some(head.clone());
+        *self.scratch.borrow_mut() = Some(head.clone());
         Ok(head)
     }
 
@@ -112,7 +112,7 @@ impl Tx<'_> {
         let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
         self.send(sql.bind(link.previous_hash).bind(link.hash.clone()))?;
-        *self.audit_head.borrow_mut() = Some(link.hash);
+        *self.scratch.borrow_mut() = Some(link.hash);
         Ok(())
     }
 }

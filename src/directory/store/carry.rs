@@ -148,8 +148,9 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::trial::on_both;
-    use crate::directory::store::{Backend, Store};
+    use crate::database::Backend;
+    use crate::directory::store::Store;
+    use crate::directory::store::testing::on_both;
 
     /// Whatever differs, wherever it is, is found and named.
     #[tokio::test(flavor = "multi_thread")]

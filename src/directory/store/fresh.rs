@@ -11,7 +11,7 @@ use super::carry::{analyze, set_triggers};
 use super::open::OpenError;
 use super::search_index::REBUILD;
 use super::tx::Link;
-use super::{Backend, MIGRATION_PATIENCE, migrate, sqlite};
+use super::{Backend, MIGRATION_TIMEOUT, migrations, sqlite};
 use crate::directory::Location;
 use crate::directory::files::{private_place, put};
 use crate::directory::model::Timestamp;
@@ -50,18 +50,18 @@ impl Fresh {
         let connection = filling(&making, self.patience)?;
         self.file = Some((place, directory.to_owned()));
         let link = self.link.insert(Link::Sqlite(connection));
-        migrate::migrate(link, now)?;
+        migrations::upgrade(link, now)?;
         link.begin()?;
         Ok(link)
     }
 
     fn begin_tables(&mut self, place: &Location, now: Timestamp) -> Result<&Link, OpenError> {
-        let link = self.link.insert(Backend::at(place, 1, MIGRATION_PATIENCE)?.link()?);
-        if migrate::is_initialised(link)? {
+        let link = self.link.insert(Backend::at(place, 1, MIGRATION_TIMEOUT)?.link()?);
+        if migrations::is_initialised(link)? {
             return Err(OpenError::AlreadyThere("the PostgreSQL database".to_owned()));
         }
         link.begin()?;
-        migrate::migrate_within(link, now)?;
+        migrations::upgrade_within(link, now)?;
         Ok(link)
     }
 

@@ -27,7 +27,7 @@ impl Store {
         now: Timestamp,
         watch: Watch,
     ) -> Result<Arrived, TransferError> {
-        let patience = self.backend.patience();
+        let patience = self.backend.timeout();
         self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &watch))).await?
     }
 

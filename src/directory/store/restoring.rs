@@ -15,13 +15,13 @@ use super::open::OpenError;
 use super::sql::Sql;
 use super::staged::Staged;
 use super::tx::{Link, Tx};
-use super::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
+use super::{Backend, MIGRATION_TIMEOUT, initialised, migrations, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
 use crate::directory::model::Timestamp;
-use crate::directory::paths::Unsafe;
 use crate::directory::trouble::{TransferError, Watch};
 use crate::directory::{Location, Settings};
+use crate::paths::Unsafe;
 
 /// What SQLite keeps beside its file.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -68,7 +68,7 @@ impl Place {
                 BESIDE.iter().any(|suffix| fs::symlink_metadata(with_suffix(&file, suffix)).is_ok())
             }
             Location::Postgres(_) => {
-                migrate::is_initialised(&self.backend()?.link().map_err(OpenError::from)?)
+                migrations::is_initialised(&self.backend()?.link().map_err(OpenError::from)?)
                     .map_err(OpenError::from)?
             }
         };
@@ -76,7 +76,7 @@ impl Place {
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
-        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_PATIENCE })
+        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_TIMEOUT })
     }
 
     fn is_file(&self) -> bool {
@@ -126,7 +126,7 @@ impl Place {
     ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
             let link = initialised(&backend)?;
-            migrate::check(&link)?;
+            migrations::check_version(&link)?;
             Ok(link)
         });
         match opened {
@@ -149,7 +149,7 @@ impl Place {
         copying: &Copying<'_>,
         prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<(Option<PathBuf>, T), TransferError> {
-        migrate::check(link)?;
+        migrations::check_version(link)?;
         link.begin()?;
         let there = Tx::new(link);
         let prepared = prepare(staged, Ok(&there))?;

@@ -12,7 +12,7 @@ use super::moving::arrive;
 use super::open::OpenError;
 use super::sql::Sql;
 use super::tx::{Link, Tx};
-use super::{Backend, Store, health, migrate, schema, sqlite};
+use super::{Backend, Store, health, migrations, sqlite};
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
@@ -45,11 +45,11 @@ impl Staged {
         sqlite::check_library()?;
         sqlite::check_file(directory)?;
         let link = Link::Sqlite(filling(directory, patience)?);
-        if !migrate::is_initialised(&link)? {
+        if !migrations::is_initialised(&link)? {
             return Err(OpenError::HalfMade(sqlite::file(directory)));
         }
-        schema::check(&link)?;
-        migrate::migrate(&link, now)?;
+        migrations::check_schema(&link)?;
+        migrations::upgrade(&link, now)?;
         Ok(Self { link, file: sqlite::file(directory) })
     }
 
@@ -91,7 +91,7 @@ impl Store {
     ) -> Result<Vec<String>, TransferError> {
         self.check_in_place()?;
         match &self.backend {
-            Backend::Sqlite { directory: from, patience, .. } => {
+            Backend::Sqlite { directory: from, timeout: patience, .. } => {
                 let (from, patience) = (from.clone(), *patience);
                 let copied = spawn_blocking(move || {
                     copy_file(&from, &directory, patience)?;
@@ -129,7 +129,7 @@ fn leave_strangers(
     now: Timestamp,
     watch: &Watch,
 ) -> Result<Vec<String>, TransferError> {
-    let strangers = schema::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
+    let strangers = migrations::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
     if !strangers.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");

@@ -168,7 +168,7 @@ pub(super) const TABLES: &[Table] = &[
 mod tests {
     use super::*;
     use crate::directory::store::row::{FromRow, Row};
-    use crate::directory::store::trial::on_both;
+    use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store, StoreError};
 
     const LEFT: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];

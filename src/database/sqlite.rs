@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::fault::StoreError;
+use super::error::DatabaseError;
 use super::long_reads::Stop;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
-use crate::directory::paths::{Unsafe, closed_directory, open_file};
+use crate::paths::{Unsafe, closed_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log that two connections checkpoint at once.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -29,12 +29,12 @@ const APPLICATION_ID: i64 = 0x5752_444d;
 const EMPTY_LOG: u64 = 32;
 
 /// The database file of a data directory.
-pub(super) fn file(directory: &Path) -> PathBuf {
+pub(crate) fn file(directory: &Path) -> PathBuf {
     directory.join("wardroom.db")
 }
 
 /// Makes the directory for a new database; refuses one in which there is anything already.
-pub(super) fn make_room(directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn make_room(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
     closed_directory(directory)?;
@@ -51,7 +51,7 @@ pub(super) fn make_room(directory: &Path) -> Result<(), OpenError> {
 }
 
 /// Makes an empty database file, readable by its owner alone, in a directory that is new or empty.
-pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenError> {
+pub(crate) fn create(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
     make_room(directory)?;
     let path = file(directory);
     if let Err(error) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
@@ -60,7 +60,7 @@ pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenErr
             _ => OpenError::Directory { path: directory.to_owned(), source: error },
         });
     }
-    let marked = mark(directory, patience);
+    let marked = mark(directory, timeout);
     if marked.is_err() {
         remove(directory);
     }
@@ -68,15 +68,15 @@ pub(super) fn create(directory: &Path, patience: Duration) -> Result<(), OpenErr
 }
 
 /// Makes a file ours, so that it is never taken for somebody else's, and the other way round.
-fn mark(directory: &Path, patience: Duration) -> Result<(), OpenError> {
+fn mark(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(patience)?;
+    connection.busy_timeout(timeout)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(())
 }
 
 /// Takes back a [`create`] that could not be finished.
-pub(super) fn remove(directory: &Path) {
+pub(crate) fn remove(directory: &Path) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         // What is not there need not be removed; what cannot be removed is told at the next start.
         let _ = fs::remove_file(directory.join(format!("wardroom.db{suffix}")));
@@ -86,7 +86,7 @@ pub(super) fn remove(directory: &Path) {
 /// Refuses a file that is not there, that others may read or exchange, or that is not a whole database of ours.
 ///
 /// It only reads: opening a foreign file with SQLite could already change it.
-pub(super) fn check_file(directory: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     let path = file(directory);
     let missing = |error: Unsafe| match error {
         Unsafe::Unusable { source, .. } if source.kind() == ErrorKind::NotFound => {
@@ -171,9 +171,9 @@ fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Erro
 }
 
 /// Opens an existing file with the settings every connection has.
-pub(super) fn connect(directory: &Path, patience: Duration) -> Result<Connection, rusqlite::Error> {
+pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(patience)?;
+    connection.busy_timeout(timeout)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -195,15 +195,15 @@ const WRITER_CACHE: i64 = 32 * 1024;
 const CHECKPOINT: i64 = 4000;
 
 /// The same for writing.
-pub(super) fn writer(directory: &Path, patience: Duration) -> Result<Connection, rusqlite::Error> {
-    let connection = connect(directory, patience)?;
+pub(crate) fn writer(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
+    let connection = connect(directory, timeout)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     Ok(connection)
 }
 
 /// Refuses a SQLite library that is known to lose data.
-pub(super) fn check_library() -> Result<(), OpenError> {
+pub(crate) fn check_library() -> Result<(), OpenError> {
     if rusqlite::version_number() < OLDEST_SAFE_VERSION {
         return Err(OpenError::OldLibrary(rusqlite::version()));
     }
@@ -222,9 +222,9 @@ struct Watched {
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Connections for reading, lent out one statement at a time.
-pub(super) struct Readers {
+pub(crate) struct Readers {
     directory: PathBuf,
-    patience: Duration,
+    timeout: Duration,
     /// Idle connections beyond this are closed.
     most: usize,
     idle: Mutex<Vec<Connection>>,
@@ -232,13 +232,13 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(directory: &Path, patience: Duration, most: usize) -> Self {
+    pub(crate) fn new(directory: &Path, timeout: Duration, most: usize) -> Self {
         let (idle, watched) = (Mutex::default(), Mutex::default());
-        Self { directory: directory.to_owned(), patience, most, idle, watched }
+        Self { directory: directory.to_owned(), timeout, most, idle, watched }
     }
 
     /// Refuses to go on when the file is no longer the one that was opened; looks once a second at most.
-    pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_in_place(&self) -> Result<(), DatabaseError> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if watched.as_ref().is_some_and(|watched| watched.looked.elapsed() < LOOK_AGAIN) {
             return Ok(());
@@ -253,22 +253,22 @@ impl Readers {
                 *watched = Some(Watched { device, inode, looked: Instant::now() });
                 Ok(())
             }
-            (Some(_), Ok(_)) => Err(StoreError::Unavailable(
+            (Some(_), Ok(_)) => Err(DatabaseError::Unavailable(
                 "another file was put in the database's place: restart".to_owned(),
             )),
             (_, Err(error)) => {
-                Err(StoreError::Unavailable(format!("the database file is not there: {error}")))
+                Err(DatabaseError::Unavailable(format!("the database file is not there: {error}")))
             }
         }
     }
 
     /// Runs one statement; a connection that failed is not used again.
-    pub(super) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, StoreError> {
+    pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
         self.lend(|connection| all(connection, sql))
     }
 
     /// The same for a statement that may take long: it ends when `stop` says so.
-    pub(super) fn all_until<T: FromRow>(&self, sql: &Sql, stop: &Stop) -> Result<Vec<T>, StoreError> {
+    pub(crate) fn all_until<T: FromRow>(&self, sql: &Sql, stop: &Stop) -> Result<Vec<T>, DatabaseError> {
         stop.check()?;
         self.lend(|connection| {
             stop_by(connection, Some(stop))?;
@@ -278,7 +278,10 @@ impl Readers {
         })
     }
 
-    fn lend<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn lend<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
         self.check_in_place()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
@@ -293,8 +296,8 @@ impl Readers {
         Ok(done)
     }
 
-    fn reader(&self) -> Result<Connection, StoreError> {
-        let connection = connect(&self.directory, self.patience)?;
+    fn reader(&self) -> Result<Connection, DatabaseError> {
+        let connection = connect(&self.directory, self.timeout)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
@@ -306,13 +309,13 @@ const STEPS: i32 = 1000;
 /// Has every statement of a connection end with an error when `stop` says so, or none.
 ///
 /// Not by `sqlite3_interrupt`, which is lost on a statement that begins a moment later.
-pub(super) fn stop_by(connection: &mut Connection, stop: Option<&Stop>) -> Result<(), rusqlite::Error> {
+pub(crate) fn stop_by(connection: &mut Connection, stop: Option<&Stop>) -> Result<(), rusqlite::Error> {
     let due = stop.cloned().map(|stop| move || stop.is_due());
     connection.progress_handler(STEPS, due)
 }
 
 /// Runs a statement and reads all its rows.
-pub(super) fn all<T: FromRow>(connection: &Connection, sql: &Sql) -> Result<Vec<T>, StoreError> {
+pub(crate) fn all<T: FromRow>(connection: &Connection, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
     if sql.is_composed() {
         return rows(&mut connection.prepare(sql.text())?, sql);
     }
@@ -320,7 +323,7 @@ pub(super) fn all<T: FromRow>(connection: &Connection, sql: &Sql) -> Result<Vec<
     rows(&mut kept, sql)
 }
 
-fn rows<T: FromRow>(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<Vec<T>, StoreError> {
+fn rows<T: FromRow>(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
     bind(statement, sql)?;
     let mut rows = statement.raw_query();
     let mut read = Vec::new();
@@ -331,7 +334,7 @@ fn rows<T: FromRow>(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Resul
 }
 
 /// Runs a statement that gives no rows; tells how many it changed.
-pub(super) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreError> {
+pub(crate) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, DatabaseError> {
     let mut statement = connection.prepare_cached(sql.text())?;
     bind(&mut statement, sql)?;
     let changed = statement.raw_execute()?;
@@ -339,7 +342,7 @@ pub(super) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, StoreEr
 }
 
 /// Runs a statement once for each row; its parameters are the row's values, in their order.
-pub(super) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+pub(crate) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(text)?;
     for row in rows {
         for (index, value) in row.iter().enumerate() {
@@ -351,7 +354,7 @@ pub(super) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -
 }
 
 /// Gives each parameter of the statement the value of its number.
-fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), StoreError> {
+fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), DatabaseError> {
     if sql.is_in_order() {
         for (index, value) in (1..).zip(sql.args()) {
             statement.raw_bind_parameter(index, value)?;
@@ -362,8 +365,8 @@ fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), StoreE
         let number = statement.parameter_name(index).and_then(|name| name.strip_prefix('$'));
         let number = number.and_then(|digits| digits.parse::<usize>().ok()?.checked_sub(1));
         let value = number.and_then(|number| sql.args().get(number));
-        let value =
-            value.ok_or_else(|| StoreError::Broken("a statement has a parameter without a value".into()))?;
+        let value = value
+            .ok_or_else(|| DatabaseError::Broken("a statement has a parameter without a value".into()))?;
         statement.raw_bind_parameter(index, value)?;
     }
     Ok(())

@@ -11,44 +11,50 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use super::fault::StoreError;
+use super::error::DatabaseError;
+
+/// Snapshots that are read at once. On PostgreSQL each has a connection beside the others: an export must not keep
+/// requests waiting.
+pub(crate) const LONG_CONNECTIONS: usize = 4;
+/// The longest that one statement of a long read may take, and that it may wait for its turn.
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// The right to run one long read.
-pub(super) type Place = OwnedSemaphorePermit;
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// The places for one kind of long read.
 #[derive(Clone)]
-pub(super) struct LongReads {
+pub(crate) struct LongReads {
     places: Arc<Semaphore>,
 }
 
 impl LongReads {
     /// So many at once.
-    pub(super) fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)) }
     }
 
-    /// Waits for a place, for at most `patience`.
-    pub(super) async fn place(&self, patience: Duration) -> Result<Place, StoreError> {
-        match timeout(patience, Arc::clone(&self.places).acquire_owned()).await {
+    /// Waits for a place, for at most `limit`.
+    pub(crate) async fn place(&self, limit: Duration) -> Result<Place, DatabaseError> {
+        match timeout(limit, Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             // Nobody closes the semaphore.
             Ok(Err(_)) | Err(_) => {
-                Err(StoreError::Unavailable("too many lists and other long reads at once".to_owned()))
+                Err(DatabaseError::Unavailable("too many lists and other long reads at once".to_owned()))
             }
         }
     }
 
     /// How many more could begin now.
     #[cfg(test)]
-    pub(super) fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.places.available_permits()
     }
 }
 
 /// Tells a running read that it has to end. Clones share the flag.
 #[derive(Clone)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     stopped: Arc<AtomicBool>,
     /// The time limit, if there is one.
     until: Option<Instant>,
@@ -56,43 +62,38 @@ pub(super) struct Stop {
 
 impl Stop {
     /// Stops at this time, or when its caller is gone.
-    pub(super) fn at(until: Instant) -> Self {
+    pub(crate) fn at(until: Instant) -> Self {
         Self { stopped: Arc::default(), until: Some(until) }
     }
 
     /// Stops when its caller is gone.
-    pub(super) fn never() -> Self {
+    pub(crate) fn never() -> Self {
         Self { stopped: Arc::default(), until: None }
     }
 
     /// Whether the read has to end now.
-    pub(super) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.stopped.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// The same as an error.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.is_due() { Err(too_long()) } else { Ok(()) }
+    pub(crate) fn check(&self) -> Result<(), DatabaseError> {
+        if self.is_due() { Err(DatabaseError::too_long()) } else { Ok(()) }
     }
 
     /// Stops the read when the returned value is dropped: the caller keeps it for as long as it waits.
-    pub(super) fn with_caller(&self) -> Waiting {
+    pub(crate) fn with_caller(&self) -> Waiting {
         Waiting(Arc::clone(&self.stopped))
     }
 }
 
 /// A caller that waits for a read.
-pub(super) struct Waiting(Arc<AtomicBool>);
+pub(crate) struct Waiting(Arc<AtomicBool>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// A read that was ended before its end.
-pub(super) fn too_long() -> StoreError {
-    StoreError::Unavailable("the read took too long and was ended".to_owned())
 }
 
 #[cfg(test)]

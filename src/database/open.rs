@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::fault::StoreError;
-use crate::directory::paths::Unsafe;
+use super::error::DatabaseError;
+use crate::paths::Unsafe;
 
 /// Why the directory could not be opened. Each says in one sentence what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -110,26 +110,26 @@ pub enum OpenError {
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
+impl From<DatabaseError> for OpenError {
+    fn from(error: DatabaseError) -> Self {
         match error {
-            StoreError::Unavailable(why) => Self::Unreachable(why),
-            StoreError::Damaged(reason) => Self::Damaged { path: "the database file".to_owned(), reason },
-            StoreError::Constraint(why) => Self::Broken(why.into()),
-            StoreError::Broken(source) => Self::Broken(source),
+            DatabaseError::Unavailable(why) => Self::Unreachable(why),
+            DatabaseError::Damaged(reason) => Self::Damaged { path: "the database file".to_owned(), reason },
+            DatabaseError::Constraint(why) => Self::Broken(why.into()),
+            DatabaseError::Broken(source) => Self::Broken(source),
         }
     }
 }
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::from(StoreError::from(error)).of_a_file()
+        Self::from(DatabaseError::from(error)).of_a_file()
     }
 }
 
 impl OpenError {
     /// The same about a SQLite file, for which there is nothing to be reached.
-    pub(super) fn of_a_file(self) -> Self {
+    pub(crate) fn of_a_file(self) -> Self {
         match self {
             Self::Unreachable(why) => Self::Unusable(why),
             other => other,

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::StoreError;
-use super::migrate;
+use super::error::DatabaseError;
+use super::migrate::{self, Migration};
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
@@ -32,7 +32,7 @@ struct Object {
 }
 
 impl FromRow for Object {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { kind: row.next()?, name: row.next()?, table: row.next()?, sql: row.next()? })
     }
 }
@@ -41,21 +41,21 @@ impl FromRow for Object {
 type Schema = BTreeMap<(String, String), (String, String)>;
 
 /// Refuses a file whose schema is not ours, before anything of it is run. The file may be of an older version.
-pub(super) fn check(link: &Link) -> Result<(), OpenError> {
-    let strangers = strangers(link)?;
+pub(crate) fn check(link: &Link, migrations: &[Migration]) -> Result<(), OpenError> {
+    let strangers = strangers(link, migrations)?;
     if strangers.is_empty() { Ok(()) } else { Err(OpenError::Strangers(strangers)) }
 }
 
 /// What of a file's schema is not ours, and what of ours it lacks.
-pub(super) fn strangers(link: &Link) -> Result<Vec<String>, OpenError> {
+pub(crate) fn strangers(link: &Link, migrations: &[Migration]) -> Result<Vec<String>, OpenError> {
     let found = read(link)?;
     let history = ("table".to_owned(), "schema_migrations".to_owned());
     // The table that tells the version is read only when it is that table.
-    let ours = made(0)?;
+    let ours = made(migrations, 0)?;
     if found.get(&history) != ours.get(&history) {
         return Ok(vec!["the table schema_migrations is not as this program makes it".to_owned()]);
     }
-    let differ = differences(&found, &made(migrate::version(link)?)?);
+    let differ = differences(&found, &made(migrations, migrate::version(link, migrations)?)?);
     let left = differ.len().saturating_sub(MOST_NAMED);
     let mut named: Vec<String> = differ.into_iter().take(MOST_NAMED).collect();
     if left > 0 {
@@ -80,13 +80,13 @@ fn differences(found: &Schema, ours: &Schema) -> Vec<String> {
 }
 
 /// The schema of a version, as this SQLite writes it down.
-fn made(version: i64) -> Result<Schema, StoreError> {
+fn made(migrations: &[Migration], version: i64) -> Result<Schema, DatabaseError> {
     let link = Link::Sqlite(rusqlite::Connection::open_in_memory()?);
-    migrate::make(&link, version)?;
+    migrate::make(&link, migrations, version)?;
     read(&link)
 }
 
-fn read(link: &Link) -> Result<Schema, StoreError> {
+fn read(link: &Link) -> Result<Schema, DatabaseError> {
     // A text that is cut off could say anything behind the cut.
     let sql = "SELECT type, name, tbl_name, CASE WHEN octet_length(sql) > $1 THEN '(long)' ELSE sql END \
          FROM sqlite_schema LIMIT $2";
@@ -157,90 +157,6 @@ fn space(plain: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn file() -> Link {
-        let link = Link::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
-        migrate::make(&link, migrate::known_version()).unwrap();
-        link
-    }
-
-    fn fresh(version: i64) -> Link {
-        let link = Link::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
-        migrate::make(&link, version).unwrap();
-        link
-    }
-
-    #[test]
-    fn each_version_of_ours_is_ours() {
-        for version in 1..=migrate::known_version() {
-            assert_eq!(strangers(&fresh(version)).unwrap(), [""; 0], "version {version}");
-        }
-        let analysed = file();
-        analysed.batch("INSERT INTO users_search_pending (id) VALUES (1); ANALYZE").unwrap();
-        assert_eq!(strangers(&analysed).unwrap(), [""; 0]);
-    }
-
-    /// Whatever is added, changed or taken away is named, in a file of any version.
-    #[test]
-    fn what_is_not_ours_is_named() {
-        for (change, told) in [
-            (
-                "CREATE TRIGGER evil AFTER INSERT ON tokens BEGIN UPDATE users SET is_admin = 1; END",
-                "the trigger \"evil\" of \"tokens\" is none of this program's",
-            ),
-            ("CREATE VIEW evil AS SELECT 1", "the view \"evil\" is none of this program's"),
-            ("CREATE TABLE evil (x)", "the table \"evil\" is none of this program's"),
-            (
-                "CREATE INDEX evil ON users (gender)",
-                "the index \"evil\" of \"users\" is none of this program's",
-            ),
-            ("CREATE VIRTUAL TABLE evil USING fts5 (x)", "the table \"evil\" is none of this program's"),
-            ("DROP TRIGGER tokens_changed", "the trigger \"tokens_changed\" is missing"),
-            ("DROP INDEX tokens_digest_unique", "the index \"tokens_digest_unique\" is missing"),
-            (
-                "DROP TRIGGER tokens_changed; CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens BEGIN SELECT 1; END",
-                "the trigger \"tokens_changed\" of \"tokens\" is not as this program makes it",
-            ),
-            (
-                "ALTER TABLE groups ADD COLUMN evil TEXT",
-                "the table \"groups\" is not as this program makes it",
-            ),
-            (
-                "DROP TABLE schema_migrations; CREATE VIEW schema_migrations AS SELECT 1 AS version, '' AS checksum",
-                "the table schema_migrations is not as this program makes it",
-            ),
-            (
-                "ALTER TABLE schema_migrations ADD COLUMN evil TEXT",
-                "the table schema_migrations is not as this program makes it",
-            ),
-            (
-                "DROP TABLE known_addresses; CREATE VIEW known_addresses AS SELECT 1 AS user_id, '' AS network, 0 AS used_at",
-                "the view \"known_addresses\" is none of this program's",
-            ),
-        ] {
-            for version in [5, migrate::known_version()] {
-                let link = fresh(version);
-                link.batch(change).unwrap();
-                let found = strangers(&link).unwrap();
-                assert!(found.iter().any(|found| found == told), "{change}: {found:?}");
-                let refused = check(&link).unwrap_err().to_string();
-                assert!(refused.contains(told), "{refused}");
-            }
-        }
-        let many = file();
-        for number in 0..50 {
-            many.batch(&format!("CREATE VIEW v{number} AS SELECT 1")).unwrap();
-        }
-        let found = strangers(&many).unwrap();
-        assert_eq!((found.len(), found.last().unwrap().as_str()), (MOST_NAMED + 1, "and 30 more"));
-    }
-
-    #[test]
-    fn history_with_a_gap_is_foreign() {
-        let link = file();
-        link.batch("DELETE FROM schema_migrations WHERE version = 3").unwrap();
-        assert!(matches!(strangers(&link), Err(OpenError::ForeignMigration(4))));
-    }
 
     /// Two statements are alike only when they mean the same.
     #[test]

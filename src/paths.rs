@@ -44,13 +44,13 @@ pub enum Unsafe {
 /// Refuses a directory that every user may write, and one below a directory in which every user may rename what
 /// belongs to others. Links on the way to it are followed: to put one there is its owner's business. Gives the
 /// directory's real path.
-pub(super) fn closed_directory(directory: &Path) -> Result<PathBuf, Unsafe> {
+pub(crate) fn closed_directory(directory: &Path) -> Result<PathBuf, Unsafe> {
     check(directory, false)
 }
 
 /// The same for a directory in which only a directory or file of our own is used: one in which only owners may rename,
 /// as in /tmp, will do.
-pub(super) fn closed_parent(directory: &Path) -> Result<PathBuf, Unsafe> {
+pub(crate) fn closed_parent(directory: &Path) -> Result<PathBuf, Unsafe> {
     check(directory, true)
 }
 
@@ -71,7 +71,7 @@ fn check(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, Unsafe> {
 }
 
 /// Opens a regular file for reading; a symbolic link of this name is not followed, and a pipe is not waited for.
-pub(super) fn open_file(path: &Path) -> Result<File, Unsafe> {
+pub(crate) fn open_file(path: &Path) -> Result<File, Unsafe> {
     open_at(CWD, path.as_os_str()).map_err(|source| match source.kind() {
         _ if is_link(&source) => Unsafe::Link(path.to_owned()),
         ErrorKind::InvalidInput => Unsafe::NoFile(path.to_owned()),
@@ -93,7 +93,7 @@ fn open_at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<File> {
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     Folder,
     Link,
@@ -112,18 +112,18 @@ impl From<FileType> for Kind {
 }
 
 /// Whether something is not there, or another thing than was expected, so that it cannot be entered.
-pub(super) fn is_no_folder(error: &io::Error) -> bool {
+pub(crate) fn is_no_folder(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotADirectory || is_link(error)
 }
 
 /// An open directory, below which no link is followed.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     opened: OwnedFd,
 }
 
 impl Folder {
     /// Opens a directory; a symbolic link of this name is not followed.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::at(CWD, path.as_os_str())
     }
 
@@ -138,12 +138,12 @@ impl Folder {
     }
 
     /// The directory at a relative path, taken step by step.
-    pub(super) fn below(&self, path: &Path) -> io::Result<Self> {
+    pub(crate) fn below(&self, path: &Path) -> io::Result<Self> {
         steps(path)?.try_fold(self.again()?, |folder, step| Self::at(folder.opened.as_fd(), step))
     }
 
     /// The same; what is not there is made, with exactly this mode.
-    pub(super) fn make_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
+    pub(crate) fn make_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(mode);
         steps(path)?.try_fold(self.again()?, |folder, step| {
             match rustix::fs::mkdirat(folder.opened.as_fd(), step, mode) {
@@ -160,7 +160,7 @@ impl Folder {
     }
 
     /// Opens the regular file at a relative path: none if it is gone, or something else, or behind a link.
-    pub(super) fn file(&self, path: &Path) -> io::Result<Option<File>> {
+    pub(crate) fn file(&self, path: &Path) -> io::Result<Option<File>> {
         let Some(name) = path.file_name() else { return Ok(None) };
         let opened = self
             .below(path.parent().unwrap_or(Path::new("")))
@@ -173,7 +173,7 @@ impl Folder {
     }
 
     /// What a name in this directory stands for; none if it is not there.
-    pub(super) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
+    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode).into())),
             Err(Errno::NOENT) => Ok(None),
@@ -182,7 +182,7 @@ impl Folder {
     }
 
     /// Every name in this directory, and what it stands for.
-    pub(super) fn entries(&self) -> io::Result<Vec<(OsString, Kind)>> {
+    pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, Kind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.opened)? {
             let entry = entry?;
@@ -201,7 +201,7 @@ impl Folder {
 
     /// Renames a finished file into this directory, in the place of what has this name. It is on the disk when this
     /// returns.
-    pub(super) fn receive(&self, from: &Path, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn receive(&self, from: &Path, name: &OsStr) -> io::Result<()> {
         rustix::fs::renameat(CWD, from, &self.opened, name)?;
         Ok(rustix::fs::fsync(&self.opened)?)
     }

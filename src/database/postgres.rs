@@ -12,26 +12,30 @@ use tokio_postgres::Statement;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
-pub(super) use self::connections::Connections;
-pub(in crate::directory) use self::server::Protection;
-pub(super) use self::server::Server;
-use super::fault::StoreError;
+pub(crate) use self::connections::Connections;
+pub(crate) use self::server::Protection;
+pub(crate) use self::server::Server;
+use super::error::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 
 /// Runs a statement and reads all its rows.
-pub(super) async fn all<T: FromRow>(
+pub(crate) async fn all<T: FromRow>(
     client: &Client,
     sql: &Sql,
     deadline: Instant,
-) -> Result<Vec<T>, StoreError> {
+) -> Result<Vec<T>, DatabaseError> {
     let statement = prepare(client, sql, deadline).await?;
     let rows = by(deadline, client.query(&statement, &parameters(sql.args()))).await?;
     rows.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
 }
 
 /// The statement, made ready; one that is not composed of wishes is kept so.
-pub(super) async fn prepare(client: &Client, sql: &Sql, deadline: Instant) -> Result<Statement, StoreError> {
+pub(crate) async fn prepare(
+    client: &Client,
+    sql: &Sql,
+    deadline: Instant,
+) -> Result<Statement, DatabaseError> {
     by(deadline, async {
         match sql.is_composed() {
             true => client.prepare(sql.text()).await,
@@ -42,24 +46,28 @@ pub(super) async fn prepare(client: &Client, sql: &Sql, deadline: Instant) -> Re
 }
 
 /// Runs a statement that gives no rows, for as long as it takes; tells how many it changed.
-pub(super) async fn run(client: &Client, statement: Statement, args: Vec<Value>) -> Result<u64, StoreError> {
+pub(crate) async fn run(
+    client: &Client,
+    statement: Statement,
+    args: Vec<Value>,
+) -> Result<u64, DatabaseError> {
     Ok(client.execute(&statement, &parameters(&args)).await?)
 }
 
 /// Runs a statement that gives no rows; tells how many it changed.
-pub(super) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Result<u64, StoreError> {
+pub(crate) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Result<u64, DatabaseError> {
     let statement = prepare(client, sql, deadline).await?;
     by(deadline, client.execute(&statement, &parameters(sql.args()))).await
 }
 
 /// Writes rows by way of `COPY ... FROM STDIN BINARY`, whose columns have these types.
-pub(super) async fn copy(
+pub(crate) async fn copy(
     client: &Client,
     text: &str,
     types: &[Type],
     rows: &[Vec<Value>],
     deadline: Instant,
-) -> Result<(), StoreError> {
+) -> Result<(), DatabaseError> {
     let copied = by(deadline, async {
         let sink = client.copy_in(text).await?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, types));
@@ -72,21 +80,21 @@ pub(super) async fn copy(
 }
 
 /// Runs statements without parameters, such as a migration or `COMMIT`.
-pub(super) async fn batch(client: &Client, text: &str, deadline: Instant) -> Result<(), StoreError> {
+pub(crate) async fn batch(client: &Client, text: &str, deadline: Instant) -> Result<(), DatabaseError> {
     by(deadline, client.batch_execute(text)).await
 }
 
 /// The outcome of `work`, if there is one in time.
-pub(super) async fn by<T, E>(
+pub(crate) async fn by<T, E>(
     deadline: Instant,
     work: impl Future<Output = Result<T, E>>,
-) -> Result<T, StoreError>
+) -> Result<T, DatabaseError>
 where
-    StoreError: From<E>,
+    DatabaseError: From<E>,
 {
     match timeout_at(deadline, work).await {
-        Ok(outcome) => outcome.map_err(StoreError::from),
-        Err(_) => Err(StoreError::Unavailable("PostgreSQL did not answer in time".to_owned())),
+        Ok(outcome) => outcome.map_err(DatabaseError::from),
+        Err(_) => Err(DatabaseError::Unavailable("PostgreSQL did not answer in time".to_owned())),
     }
 }
 
@@ -96,24 +104,21 @@ fn parameters(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::directory::store::trial::on_both;
-    use crate::directory::store::{Dialect, Sql, Store};
+    use crate::database::testing::{on_both, open};
+    use crate::database::{Dialect, Sql};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_plan_that_is_made_for_a_nearly_empty_table_goes_by_its_index() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
-            if store.dialect() == Dialect::Sqlite {
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
                 return;
             }
-            store
-                .write(|tx| Ok(tx.execute(&Sql::new("ANALYZE audit_events, identity_changes"))?))
-                .await
-                .unwrap();
-            let end = "EXPLAIN SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1";
-            let of_writer: Vec<String> = store.write(move |tx| Ok(tx.all(&Sql::new(end))?)).await.unwrap();
-            let feed = "EXPLAIN SELECT id FROM identity_changes WHERE id >= 1 ORDER BY id LIMIT 10";
-            let of_readers: Vec<String> = store.prompt(Sql::new(feed)).await.unwrap();
+            items.write(|tx| Ok(tx.execute(&Sql::new("ANALYZE items"))?)).await.unwrap();
+            let end = "EXPLAIN SELECT name FROM items ORDER BY id DESC LIMIT 1";
+            let of_writer: Vec<String> = items.write(move |tx| Ok(tx.all(&Sql::new(end))?)).await.unwrap();
+            let feed = "EXPLAIN SELECT id FROM items WHERE id >= 1 ORDER BY id LIMIT 10";
+            let of_readers: Vec<String> = items.priority_read(Sql::new(feed)).await.unwrap();
             for plan in [of_writer, of_readers] {
                 let plan = plan.join("\n");
                 assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
@@ -126,38 +131,38 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn finding_low_every_connection_sees_our_schema_alone() {
         const PATH: &str = "SELECT CAST(current_setting('search_path') AS TEXT)";
-        const TEMPORARY: &str = "CREATE TEMP TABLE users AS SELECT 7 AS id";
-        const COUNT: &str = "SELECT count(*) FROM users";
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
-            if store.dialect() == Dialect::Sqlite {
+        const TEMPORARY: &str = "CREATE TEMP TABLE items AS SELECT 7 AS id";
+        const COUNT: &str = "SELECT count(*) FROM items";
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
                 return;
             }
             let sql = Sql::new;
             for statement in [PATH, TEMPORARY, PATH] {
                 // As many at once as there are connections.
-                let few = (0..4).map(|_| store.few::<String>(sql(statement)));
-                let prompt = (0..2).map(|_| store.prompt::<String>(sql(statement)));
-                let written = store.write(move |tx| Ok(tx.all::<String>(&sql(statement))?));
-                let (few, prompt, all, written) = tokio::join!(
-                    futures_util::future::join_all(few),
+                let reads = (0..4).map(|_| items.point_read::<String>(sql(statement)));
+                let prompt = (0..2).map(|_| items.priority_read::<String>(sql(statement)));
+                let written = items.write(move |tx| Ok(tx.all::<String>(&sql(statement))?));
+                let (reads, prompt, all, written) = tokio::join!(
+                    futures_util::future::join_all(reads),
                     futures_util::future::join_all(prompt),
-                    store.all::<String>(sql(statement)),
+                    items.all::<String>(sql(statement)),
                     written,
                 );
-                for path in few.into_iter().chain(prompt).chain([all, written]) {
+                for path in reads.into_iter().chain(prompt).chain([all, written]) {
                     // Where the temporary table is there already, nothing new is seen.
                     if statement == PATH {
                         assert_eq!(path.unwrap(), ["\"public\",pg_temp"]);
                     }
                 }
             }
-            let path = store.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
+            let path = items.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
             assert_eq!(path, ["\"public\",pg_temp"]);
-            assert_eq!(store.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
-            assert_eq!(store.prompt::<i64>(sql(COUNT)).await.unwrap(), [0]);
-            assert_eq!(store.count(sql(COUNT)).await.unwrap(), 0);
-            let written = store.write(move |tx| Ok(tx.first::<i64>(&sql(COUNT))?)).await.unwrap();
+            assert_eq!(items.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
+            assert_eq!(items.priority_read::<i64>(sql(COUNT)).await.unwrap(), [0]);
+            assert_eq!(items.count(sql(COUNT)).await.unwrap(), 0);
+            let written = items.write(move |tx| Ok(tx.first::<i64>(&sql(COUNT))?)).await.unwrap();
             assert_eq!(written, Some(0));
         })
         .await;

@@ -1,35 +1,36 @@
-//! Faults of the two databases, brought to one form.
+//! Errors of the two databases in one form.
 //!
-//! A broken constraint is told by its name on PostgreSQL and by `table.column` on SQLite; both are
-//! mapped here, once, to what a person did wrong.
+//! A broken constraint keeps the text that names it: the constraint's name on PostgreSQL, `table.column` on SQLite.
+//! Callers that know their tables map it to an error of their own.
 
 use rusqlite::ErrorCode;
 use tokio_postgres::error::SqlState;
 
-use super::long_reads::too_long;
-use crate::directory::error::Error;
-use crate::directory::model::Rule;
-
 /// Why a statement failed.
 #[derive(Debug)]
-pub(in crate::directory) enum StoreError {
+pub(crate) enum DatabaseError {
     /// The database is away, busy, full or read-only: the same statement may succeed later.
     Unavailable(String),
     /// The database's file is not whole, or not a database.
     Damaged(String),
     /// A constraint refused the row; named as the database named it.
     Constraint(String),
-    /// A fault of ours, or a damaged database.
+    /// A bug in this program, or a database whose content it does not expect.
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl StoreError {
-    pub(super) fn corrupt(what: &'static str) -> Self {
+impl DatabaseError {
+    pub(crate) fn corrupt(what: &'static str) -> Self {
         Self::Broken(format!("the stored {what} is not one").into())
+    }
+
+    /// A read that was ended before its end.
+    pub(crate) fn too_long() -> Self {
+        Self::Unavailable("the read took too long and was ended".to_owned())
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
         let rusqlite::Error::SqliteFailure(failure, message) = &error else {
             return Self::Broken(error.into());
@@ -37,7 +38,7 @@ impl From<rusqlite::Error> for StoreError {
         match failure.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(error.to_string()),
             ErrorCode::ConstraintViolation => Self::Constraint(message.clone().unwrap_or_default()),
-            ErrorCode::OperationInterrupted => too_long(),
+            ErrorCode::OperationInterrupted => Self::too_long(),
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::CannotOpen
@@ -50,13 +51,13 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-impl From<tokio_postgres::Error> for StoreError {
+impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
             // No answer from the server: the connection is gone, or could not be made. A value that does
             // not fit its column is the one local fault, and a bug.
             return if error.is_closed() || is_io(&error) {
-                Self::Unavailable(told(&error))
+                Self::Unavailable(describe(&error))
             } else {
                 Self::Broken(error.into())
             };
@@ -75,13 +76,13 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// What an operator can do something about: the server's own words, or what the system says of the connection.
-pub(super) fn told(error: &tokio_postgres::Error) -> String {
+/// Describes an error so that an operator can act on it: the server's message, or the cause of a lost connection.
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return db.message().to_owned();
     }
     let causes = std::iter::successors(std::error::Error::source(error), |source| source.source());
-    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
@@ -89,54 +90,12 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
         .any(|source| source.is::<std::io::Error>())
 }
 
-impl From<deadpool_postgres::PoolError> for StoreError {
+impl From<deadpool_postgres::PoolError> for DatabaseError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
             // Whatever keeps a connection from being made, the database cannot be asked now.
-            deadpool_postgres::PoolError::Backend(error) => Self::Unavailable(told(&error)),
+            deadpool_postgres::PoolError::Backend(error) => Self::Unavailable(describe(&error)),
             other => Self::Unavailable(other.to_string()),
         }
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(why) | StoreError::Damaged(why) => Self::Unavailable(why),
-            StoreError::Constraint(name) => constraint(&name),
-            StoreError::Broken(source) => Self::broken("a statement failed", source),
-        }
-    }
-}
-
-/// (name on PostgreSQL, what SQLite names, what is unique, by which field)
-const UNIQUE: [(&str, &str, &str, &str); 6] = [
-    ("users_username_unique", "users.username", "user", "username"),
-    ("users_mobile_number_unique", "users.mobile_number", "user", "mobile_number"),
-    ("users_email_unique", "users.email", "user", "email"),
-    ("users_pkey", "users.id", "user", "id"),
-    ("groups_name_unique", "groups.name", "group", "name"),
-    ("groups_pkey", "groups.id", "group", "id"),
-];
-
-fn constraint(named: &str) -> Error {
-    let table_column = named.rsplit(": ").next().unwrap_or(named);
-    let known = UNIQUE.iter().find(|(postgres, sqlite, ..)| *postgres == named || *sqlite == table_column);
-    match known {
-        Some((_, _, noun, field)) => Error::invalid(field, &Rule::Taken { noun, field: (*field).to_owned() }),
-        None => Error::broken("a constraint refused the row", named.to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_names_of_a_constraint_mean_the_same() {
-        for name in ["users_email_unique", "UNIQUE constraint failed: users.email"] {
-            assert_eq!(constraint(name).to_string(), "email: user with this email already exists.");
-        }
-        assert!(matches!(constraint("something_else"), Error::Broken { .. }));
     }
 }

@@ -27,16 +27,16 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, ffi};
 
 /// Words of a header: 48 bytes.
-pub(in crate::directory) const WORDS: usize = 6;
+pub(crate) const WORDS: usize = 6;
 /// Something that any commit changes.
-pub(in crate::directory) type Sign = [u64; WORDS];
+pub(crate) type Sign = [u64; WORDS];
 /// The only version of the format there is; it stands in the header's first four bytes.
 const VERSION: u64 = 3_007_000;
 /// The size of a region of the index.
 const REGION: c_int = 32 * 1024;
 
 /// A value that any commit to a database changes.
-pub(in crate::directory) struct WalIndex {
+pub(crate) struct WalIndex {
     /// None where the header cannot be had: then the pragma is asked.
     header: Option<NonNull<AtomicU64>>,
     /// Owns the mapping. Never used for writing, so its `data_version` counts everybody's commits.
@@ -51,7 +51,7 @@ unsafe impl Sync for WalIndex {}
 
 impl WalIndex {
     /// Watches the database of a connection made for this.
-    pub(super) fn new(connection: Connection) -> Result<Self, rusqlite::Error> {
+    pub(crate) fn new(connection: Connection) -> Result<Self, rusqlite::Error> {
         // The first read opens the log and maps its index.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         let header = map(&connection).filter(|header| {
@@ -68,7 +68,7 @@ impl WalIndex {
     }
 
     /// The sign of the newest commit; none while one is being written, or when it cannot be had.
-    pub(in crate::directory) fn sign(&self) -> Option<Sign> {
+    pub(crate) fn sign(&self) -> Option<Sign> {
         match self.header {
             Some(header) => read(header),
             None => self.data_version(),

@@ -2,10 +2,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::directory::Settings;
-use crate::directory::error::Error;
-use crate::directory::store::trial::on_both;
-use crate::directory::store::{Dialect, LONG_CONNECTIONS, Sql, Store};
+use crate::database::long_reads::LONG_CONNECTIONS;
+use crate::database::testing::{Items, TestError, count, on_both, open};
+use crate::database::{DatabaseError, Dialect, Options, Sql};
 
 /// Longer than any machine takes for what is waited for; only what never comes takes so long.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -21,10 +20,10 @@ fn endless(dialect: Dialect) -> Sql {
 }
 
 /// How many endless statements PostgreSQL runs for this database.
-async fn running(store: &Store) -> i64 {
+async fn running(items: &Items) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' \
                AND query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()";
-    store.first(Sql::new(sql)).await.unwrap().unwrap()
+    items.first(Sql::new(sql)).await.unwrap().unwrap()
 }
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -36,36 +35,36 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     timeout(LONGEST, waiting).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
 }
 
-/// Settings with a time limit that is far away, and places for two lists.
-fn patient(settings: Settings) -> Settings {
-    Settings { connections: 4, patience: Duration::from_secs(3600), ..settings }
+/// Options with a time limit that is far away, and places for two lists.
+fn patient(options: Options) -> Options {
+    Options { connections: 4, timeout: Duration::from_secs(3600), ..options }
 }
 
 /// A read that nobody waits for any more ends, in the database too, and only then is its place free.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_13_an_abandoned_read_ends() {
-    on_both(async |settings| {
-        let store = Store::open(&patient(settings)).await.unwrap();
-        let dialect = store.dialect();
+    on_both(async |options| {
+        let items = open(&patient(options)).await.unwrap();
+        let dialect = items.dialect();
         for _ in 0..3 {
             let mut reading = Box::pin(async {
-                tokio::join!(store.count(endless(dialect)), store.count(endless(dialect)))
+                tokio::join!(items.count(endless(dialect)), items.count(endless(dialect)))
             });
             let begun = until("two reads run", async || {
-                store.lists.free() == 0 && (dialect == Dialect::Sqlite || running(&store).await == 2)
+                items.lists.free() == 0 && (dialect == Dialect::Sqlite || running(&items).await == 2)
             });
             tokio::select! {
                 _ = &mut reading => panic!("an endless read ended"),
                 () = begun => {}
             }
             drop(reading);
-            until("both places are free", async || store.lists.free() == 2).await;
+            until("both places are free", async || items.lists.free() == 2).await;
             if dialect == Dialect::Postgres {
-                assert_eq!(running(&store).await, 0);
+                assert_eq!(running(&items).await, 0);
             }
             // The next one is served, and not by what the last ones have left.
-            let count: Vec<i64> = store.all(Sql::new("SELECT count(*) FROM users")).await.unwrap();
-            assert_eq!(count, [0]);
+            let counted: Vec<i64> = items.all(count()).await.unwrap();
+            assert_eq!(counted, [0]);
         }
     })
     .await;
@@ -74,14 +73,14 @@ async fn finding_13_an_abandoned_read_ends() {
 /// A read that takes too long ends like one that nobody waits for.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_13_a_read_that_takes_too_long_ends() {
-    on_both(async |settings| {
-        let settings = Settings { connections: 2, patience: Duration::from_millis(500), ..settings };
-        let store = Store::open(&settings).await.unwrap();
-        let outcome = store.count(endless(store.dialect())).await;
-        assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
-        until("the place is free", async || store.lists.free() == 1).await;
-        if store.dialect() == Dialect::Postgres {
-            until("nothing runs", async || running(&store).await == 0).await;
+    on_both(async |options| {
+        let options = Options { connections: 2, timeout: Duration::from_millis(500), ..options };
+        let items = open(&options).await.unwrap();
+        let outcome = items.count(endless(items.dialect())).await;
+        assert!(matches!(outcome, Err(TestError::Database(DatabaseError::Unavailable(_)))), "{outcome:?}");
+        until("the place is free", async || items.lists.free() == 1).await;
+        if items.dialect() == Dialect::Postgres {
+            until("nothing runs", async || running(&items).await == 0).await;
         }
     })
     .await;
@@ -90,33 +89,33 @@ async fn finding_13_a_read_that_takes_too_long_ends() {
 /// Who finds no place is refused after a while and has cost no statement; look-ups need no place.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_13_no_more_reads_run_than_there_are_places() {
-    on_both(async |settings| {
+    on_both(async |options| {
         // The longest a place may be waited for, by a store that shares nothing with those that are waited for but them.
-        let store = Store::open(&patient(settings)).await.unwrap();
-        let dialect = store.dialect();
+        let items = open(&patient(options)).await.unwrap();
+        let dialect = items.dialect();
         let mut readings =
-            Box::pin(futures_util::future::join_all((0..20).map(|_| store.count(endless(dialect)))));
+            Box::pin(futures_util::future::join_all((0..20).map(|_| items.count(endless(dialect)))));
         let begun = until("all places are taken", async || {
-            store.lists.free() == 0 && (dialect == Dialect::Sqlite || running(&store).await == 2)
+            items.lists.free() == 0 && (dialect == Dialect::Sqlite || running(&items).await == 2)
         });
         tokio::select! {
             _ = &mut readings => panic!("an endless read ended"),
             () = begun => {}
         }
-        let refused = store.lists.place(Duration::from_millis(20)).await.map(|_| ());
-        assert!(Error::from(refused.unwrap_err()).to_string().contains("too many lists"));
-        // More look-ups at once than there are connections for both.
-        let looked = futures_util::future::join_all(
-            (0..20).map(|_| store.first::<i64>(Sql::new("SELECT count(*) FROM users"))),
+        let refused = items.lists.place(Duration::from_millis(20)).await.map(|_| ());
+        assert!(
+            matches!(refused.unwrap_err(), DatabaseError::Unavailable(why) if why.contains("too many lists"))
         );
+        // More look-ups at once than there are connections for both.
+        let looked = futures_util::future::join_all((0..20).map(|_| items.first::<i64>(count())));
         assert!(looked.await.into_iter().all(|found| found.unwrap() == Some(0)));
-        let prompt = store.prompt::<i64>(Sql::new("SELECT count(*) FROM users")).await;
+        let prompt = items.priority_read::<i64>(count()).await;
         assert_eq!(prompt.unwrap(), [0]);
         if dialect == Dialect::Postgres {
-            assert_eq!(running(&store).await, 2);
+            assert_eq!(running(&items).await, 2);
         }
         drop(readings);
-        until("both places are free", async || store.lists.free() == 2).await;
+        until("both places are free", async || items.lists.free() == 2).await;
     })
     .await;
 }
@@ -124,34 +123,34 @@ async fn finding_13_no_more_reads_run_than_there_are_places() {
 /// A snapshot ends with its caller: in the middle of a statement, and between two.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_13_an_abandoned_snapshot_ends() {
-    on_both(async |settings| {
-        let store = Store::open(&patient(settings)).await.unwrap();
-        let dialect = store.dialect();
+    on_both(async |options| {
+        let items = open(&patient(options)).await.unwrap();
+        let dialect = items.dialect();
         let (ended, outcome) = std::sync::mpsc::channel();
-        let mut statement = Box::pin(store.snapshot(move |tx| {
+        let mut statement = Box::pin(items.snapshot(move |tx| {
             let read = tx.all::<i64>(&endless(dialect)).map(|_| ());
             ended.send(read.is_err()).unwrap();
             Ok(read?)
         }));
         let begun = until("it runs", async || {
-            store.snapshots.free() == LONG_CONNECTIONS - 1
-                && (dialect == Dialect::Sqlite || running(&store).await == 1)
+            items.snapshots.free() == LONG_CONNECTIONS - 1
+                && (dialect == Dialect::Sqlite || running(&items).await == 1)
         });
         tokio::select! {
             _ = &mut statement => panic!("an endless snapshot ended"),
             () = begun => {}
         }
         drop(statement);
-        until("the place is free", async || store.snapshots.free() == LONG_CONNECTIONS).await;
+        until("the place is free", async || items.snapshots.free() == LONG_CONNECTIONS).await;
         assert!(outcome.recv().unwrap());
 
         let (gone, is_gone) = std::sync::mpsc::channel();
         let (ended, outcome) = std::sync::mpsc::channel();
         let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let mut between = Box::pin(store.snapshot(move |tx| {
+        let mut between = Box::pin(items.snapshot(move |tx| {
             begun.send(()).unwrap();
             is_gone.recv().unwrap();
-            ended.send(tx.all::<i64>(&Sql::new("SELECT count(*) FROM users")).is_err()).unwrap();
+            ended.send(tx.all::<i64>(&count()).is_err()).unwrap();
             Ok(())
         }));
         tokio::select! {
@@ -160,7 +159,7 @@ async fn finding_13_an_abandoned_snapshot_ends() {
         }
         drop(between);
         gone.send(()).unwrap();
-        until("the place is free", async || store.snapshots.free() == LONG_CONNECTIONS).await;
+        until("the place is free", async || items.snapshots.free() == LONG_CONNECTIONS).await;
         assert!(outcome.recv().unwrap());
     })
     .await;
@@ -169,17 +168,17 @@ async fn finding_13_an_abandoned_snapshot_ends() {
 /// A look-up whose caller goes away leaves nothing behind that the next one on its connection would wait for.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_13_an_abandoned_look_up_holds_nobody_up() {
-    on_both(async |settings| {
-        let store = Store::open(&patient(settings)).await.unwrap();
-        if store.dialect() == Dialect::Sqlite {
+    on_both(async |options| {
+        let items = open(&patient(options)).await.unwrap();
+        if items.dialect() == Dialect::Sqlite {
             // It is done in place: nobody can go away meanwhile.
             return;
         }
         for _ in 0..2 {
-            let looking = store.first::<i64>(endless(Dialect::Postgres));
+            let looking = items.first::<i64>(endless(Dialect::Postgres));
             assert!(timeout(Duration::from_millis(100), looking).await.is_err());
             // Whoever got that connection now would wait for an hour.
-            let found = store.first::<i64>(Sql::new("SELECT count(*) FROM users"));
+            let found = items.first::<i64>(count());
             assert_eq!(timeout(LONGEST, found).await.unwrap().unwrap(), Some(0));
         }
     })

@@ -14,16 +14,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Backend;
-use super::fault::StoreError;
-use super::search_index::Upkeep;
+use super::backend::Backend;
+use super::error::DatabaseError;
 use super::tx::{Link, Tx};
-use crate::directory::error::Error;
 
 /// Pieces of work that may wait; a further one waits with its sender.
 const QUEUE: usize = 1024;
 /// Pieces of work in one transaction at the most, so that the first is not kept waiting for the last.
 const BATCH: usize = 64;
+
+/// What the writer does at the end of every transaction, such as the upkeep of an index.
+pub(crate) trait BeforeCommit: Send {
+    /// Does the work inside the transaction; returns whether there may be more to do.
+    fn end_transaction(&mut self, link: &Link) -> bool;
+}
 
 /// A piece of work with the place its result goes to.
 trait Job: Send {
@@ -32,26 +36,27 @@ trait Job: Send {
     /// Whether it may share a transaction, and then be run again.
     fn shares(&self) -> bool;
     /// Tells the waiting caller, after the commit or instead of it.
-    fn finish(&mut self, committed: Result<(), Error>);
+    fn finish(&mut self, committed: Result<(), DatabaseError>);
 }
 
-struct Work<F, T> {
+struct Work<F, T, E> {
     work: F,
     shares: bool,
     /// Nothing before it was run, and when that counts no more.
-    result: Option<Result<T, Error>>,
-    reply: Option<oneshot::Sender<Result<T, Error>>>,
+    result: Option<Result<T, E>>,
+    reply: Option<oneshot::Sender<Result<T, E>>>,
 }
 
-impl<F, T> Job for Work<F, T>
+impl<F, T, E> Job for Work<F, T, E>
 where
-    F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send,
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
     T: Send,
+    E: From<DatabaseError> + Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         // A bug in one piece of work must not take the writer along: what it has done is taken back.
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
-            .unwrap_or_else(|_| Err(Error::broken("a write failed", "the work panicked")));
+            .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a write panicked".into()).into()));
         self.result.insert(result).is_ok()
     }
 
@@ -59,68 +64,76 @@ where
         self.shares
     }
 
-    fn finish(&mut self, committed: Result<(), Error>) {
-        let result = self.result.take().unwrap_or_else(|| Err(undone()));
+    fn finish(&mut self, committed: Result<(), DatabaseError>) {
+        let result = self.result.take().unwrap_or_else(|| Err(undone().into()));
         if let Some(reply) = self.reply.take() {
             // What was refused in a transaction that came to nothing may have been refused because of it. A caller
             // that has gone away no longer wants to know.
-            let _ = reply.send(committed.and(result));
+            let _ = reply.send(committed.map_err(E::from).and(result));
         }
     }
 }
 
 /// The sending end. The thread stops when the last clone is dropped and the queue is empty.
 #[derive(Clone)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
 }
 
 impl Writer {
     /// Starts the thread. It opens its connection when the first work arrives.
-    pub(super) fn start(backend: Backend) -> std::io::Result<Self> {
+    pub(crate) fn start(backend: Backend, before_commit: Box<dyn BeforeCommit>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        std::thread::Builder::new().name("writer".into()).spawn(move || run(&backend, jobs))?;
+        std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || run(&backend, before_commit, jobs))?;
         Ok(Self { queue })
     }
 
     /// Does the work in a transaction, beside other work, and returns when it is durable, or has changed nothing.
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, Error>
+    pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: Fn(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         self.hand_in(work, true).await
     }
 
     /// The same in a transaction of its own.
-    pub(super) async fn write_alone<T, F>(&self, work: F) -> Result<T, Error>
+    pub(crate) async fn write_alone<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let mut work = Some(work);
-        self.hand_in(move |tx: &mut Tx<'_>| work.take().map_or_else(|| Err(undone()), |work| work(tx)), false)
-            .await
+        self.hand_in(
+            move |tx: &mut Tx<'_>| work.take().map_or_else(|| Err(undone().into()), |work| work(tx)),
+            false,
+        )
+        .await
     }
 
-    async fn hand_in<T, F>(&self, work: F, shares: bool) -> Result<T, Error>
+    async fn hand_in<T, E, F>(&self, work: F, shares: bool) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
         let job = Box::new(Work { work, shares, result: None, reply: Some(reply) });
-        self.queue.send(job).await.map_err(|_| undone())?;
-        result.await.map_err(|_| undone())?
+        self.queue.send(job).await.map_err(|_| E::from(undone()))?;
+        result.await.map_err(|_| E::from(undone()))?
     }
 }
 
-fn undone() -> Error {
-    Error::broken("a write failed", "the work was not run")
+fn undone() -> DatabaseError {
+    DatabaseError::Broken("the work of a write was not run".into())
 }
 
-fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut line = Line { backend, link: None, upkeep: Upkeep::default() };
+fn run(backend: &Backend, before_commit: Box<dyn BeforeCommit>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+    let mut line = Line { backend, link: None, before_commit };
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let mut is_behind = false;
@@ -143,7 +156,7 @@ fn run(backend: &Backend, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
 struct Line<'a> {
     backend: &'a Backend,
     link: Option<Link>,
-    upkeep: Upkeep,
+    before_commit: Box<dyn BeforeCommit>,
 }
 
 /// PostgreSQL takes `COMMIT` for `ROLLBACK`, without an error, where a statement has failed; `SELECT` it does not take.
@@ -151,8 +164,8 @@ const COMMIT: &str = "SELECT 1; COMMIT";
 
 impl Line<'_> {
     /// Does the work in a transaction; tells whether the search index is still behind after it.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
-        let committed = commit_on(begin(self.backend, &mut self.link)?, &mut self.upkeep, jobs);
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, DatabaseError> {
+        let committed = commit_on(begin(self.backend, &mut self.link)?, &mut *self.before_commit, jobs);
         if committed.is_err() {
             // The connection's state is not known: the next transaction gets a new one.
             if let Some(lost) = self.link.take() {
@@ -163,7 +176,11 @@ impl Line<'_> {
     }
 }
 
-fn commit_on(link: &Link, upkeep: &mut Upkeep, jobs: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+fn commit_on(
+    link: &Link,
+    before_commit: &mut dyn BeforeCommit,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<bool, DatabaseError> {
     match jobs {
         [only] if !only.shares() => {
             if !only.run(&mut Tx::new(link)) {
@@ -175,7 +192,7 @@ fn commit_on(link: &Link, upkeep: &mut Upkeep, jobs: &mut [Box<dyn Job>]) -> Res
             // Nobody else is concerned.
             (Together::Refused, [_]) => return link.roll_back().map(|()| false),
             // It would wait as long again.
-            (Together::Unsettled(error @ StoreError::Unavailable(_)), [_]) => return Err(error),
+            (Together::Unsettled(error @ DatabaseError::Unavailable(_)), [_]) => return Err(error),
             (_, jobs) => {
                 link.roll_back()?;
                 link.begin()?;
@@ -183,7 +200,7 @@ fn commit_on(link: &Link, upkeep: &mut Upkeep, jobs: &mut [Box<dyn Job>]) -> Res
             }
         },
     }
-    let is_behind = upkeep.end_transaction(link);
+    let is_behind = before_commit.end_transaction(link);
     link.batch(COMMIT).map(|()| is_behind)
 }
 
@@ -194,7 +211,7 @@ enum Together {
     /// One has failed after it has written, and said why.
     Refused,
     /// A statement has failed for which nobody had waited.
-    Unsettled(StoreError),
+    Unsettled(DatabaseError),
 }
 
 /// Runs the work of all.
@@ -212,7 +229,7 @@ fn run_together(link: &Link, jobs: &mut [Box<dyn Job>]) -> Together {
 }
 
 /// Does the same, and takes back what those have done that fail, and no more.
-fn run_apart(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+fn run_apart(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<(), DatabaseError> {
     let mut tx = Tx::new(link);
     // Each word to PostgreSQL is a journey: what ends one piece begins the next.
     let mut end = "";
@@ -224,14 +241,14 @@ fn run_apart(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
             tx.forget();
             "ROLLBACK TO piece; RELEASE piece; "
         } else {
-            return Err(StoreError::Unavailable("the database took the transaction back".to_owned()));
+            return Err(DatabaseError::Unavailable("the database took the transaction back".to_owned()));
         };
     }
     link.batch(end)
 }
 
 /// Begins a transaction; a connection that died since the last one is replaced.
-fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, StoreError> {
+fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, DatabaseError> {
     if let Some(old) = link.take() {
         match old.begin() {
             Ok(()) => return Ok(link.insert(old)),
@@ -244,11 +261,13 @@ fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, 
 }
 
 /// The same fault for one more caller.
-fn copy(error: &StoreError) -> Error {
+fn copy(error: &DatabaseError) -> DatabaseError {
     match error {
-        StoreError::Unavailable(why) | StoreError::Damaged(why) => Error::Unavailable(why.clone()),
-        StoreError::Constraint(name) => Error::broken("a commit failed", name.clone()),
-        StoreError::Broken(source) => Error::broken("a commit failed", source.to_string()),
+        DatabaseError::Unavailable(why) | DatabaseError::Damaged(why) => {
+            DatabaseError::Unavailable(why.clone())
+        }
+        DatabaseError::Constraint(name) => DatabaseError::Broken(format!("a commit failed: {name}").into()),
+        DatabaseError::Broken(source) => DatabaseError::Broken(format!("a commit failed: {source}").into()),
     }
 }
 
@@ -257,70 +276,59 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex, mpsc};
 
-    use crate::directory::error::Error;
-    use crate::directory::store::trial::on_both;
-    use crate::directory::store::{Dialect, Sql, Store};
+    use crate::database::testing::{Items, TestError, count, insert, names, on_both, open};
+    use crate::database::{Dialect, Sql};
 
     /// Keeps the writer's thread until the sender is dropped, so that a test's work comes together.
-    async fn hold(store: &Store, dropped: mpsc::Receiver<()>) {
+    async fn hold(items: &Items, dropped: mpsc::Receiver<()>) {
         let dropped = Mutex::new(dropped);
-        let held = store.write(move |_| {
+        let held = items.write(move |_| {
             let _ = dropped.lock().unwrap().recv();
             Ok(())
         });
         held.await.unwrap();
     }
 
-    fn group(name: &str) -> Sql {
-        Sql::new(
-            "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) \
-             VALUES ($1, $1, '', 0, 0, '')",
-        )
-        .bind(name)
-    }
-
     /// Of work that shares a transaction, each piece stays or goes by itself, whenever and however it fails, and
     /// what is run again is not done twice.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_piece_that_fails_takes_nothing_else_along() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
             let runs = Arc::new(AtomicUsize::new(0));
-            let piece = |name: &'static str, outcome: fn() -> Result<(), Error>| {
+            let piece = |name: &'static str, outcome: fn() -> Result<(), TestError>| {
                 let runs = Arc::clone(&runs);
-                store.write(move |tx| {
+                items.write(move |tx| {
                     runs.fetch_add(1, Ordering::Relaxed);
-                    tx.execute(&group(name))?;
+                    tx.execute(&insert(name))?;
                     outcome()
                 })
             };
-            let twice = "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) \
-                         SELECT id, name, '', '', 0, 0, '' FROM groups";
-            let read = |outcome: fn() -> Result<(), Error>| {
-                store.write(move |tx| {
-                    tx.first::<i64>(&Sql::new("SELECT count(*) FROM groups"))?;
+            let twice = "INSERT INTO items (id, name) SELECT id, name FROM items";
+            let read = |outcome: fn() -> Result<(), TestError>| {
+                items.write(move |tx| {
+                    tx.first::<i64>(&count())?;
                     outcome()
                 })
             };
-            let refused = || Err(Error::not_found("group", "refused"));
+            let refused = || Err(TestError::Refused);
             let (holding, dropped) = mpsc::channel();
             let (_, a, b, c, d, e, f, g, ()) = tokio::join!(
-                hold(&store, dropped),
+                hold(&items, dropped),
                 piece("a", || Ok(())),
                 read(refused),
                 piece("c", refused),
                 piece("d", || panic!("a bug")),
-                store.write(move |tx| Ok(tx.execute(&Sql::new(twice))?)),
+                items.write(move |tx| Ok(tx.execute(&Sql::new(twice))?)),
                 piece("f", || Ok(())),
-                store.write_alone(|tx| Ok(tx.execute(&group("g"))?)),
+                items.write_alone(|tx| Ok(tx.execute(&insert("g"))?)),
                 async move { drop(holding) },
             );
             assert!(a.is_ok() && f.is_ok() && g.is_ok());
-            assert!(matches!((b, c), (Err(Error::NotFound { .. }), Err(Error::NotFound { .. }))));
+            assert!(matches!((b, c), (Err(TestError::Refused), Err(TestError::Refused))));
             assert!(d.is_err() && e.is_err());
             assert_eq!(runs.load(Ordering::Relaxed), 2 + 4);
-            let kept: Vec<String> = store.all(Sql::new("SELECT name FROM groups ORDER BY id")).await.unwrap();
-            assert_eq!(kept, ["a", "f", "g"]);
+            assert_eq!(names(&items).await, ["a", "f", "g"]);
         })
         .await;
     }
@@ -328,20 +336,20 @@ mod tests {
     /// A refusal that has written nothing makes nobody do anything again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_refusal_costs_the_others_nothing() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
             let runs = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&runs);
             let (holding, dropped) = mpsc::channel();
             let (_, written, refused, ()) = tokio::join!(
-                hold(&store, dropped),
-                store.write(move |tx| {
+                hold(&items, dropped),
+                items.write(move |tx| {
                     counted.fetch_add(1, Ordering::Relaxed);
-                    Ok(tx.execute(&group("a"))?)
+                    Ok(tx.execute(&insert("a"))?)
                 }),
-                store.write(|tx| {
-                    tx.first::<i64>(&Sql::new("SELECT count(*) FROM groups"))?;
-                    Err::<(), _>(Error::not_found("group", "refused"))
+                items.write(|tx| {
+                    tx.first::<i64>(&count())?;
+                    Err::<(), _>(TestError::Refused)
                 }),
                 async move { drop(holding) },
             );
@@ -354,24 +362,23 @@ mod tests {
     /// A statement for which nobody waits fails its own piece of work and no other's, and no sooner is anybody told.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_statement_that_nobody_waits_for_fails_its_own_piece() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
-            let sent = |name: &'static str| store.write(move |tx| Ok(tx.send(group(name))?));
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            let sent = |name: &'static str| items.write(move |tx| Ok(tx.send(insert(name))?));
             let (holding, dropped) = mpsc::channel();
             let (_, a, again, b, seen, ()) = tokio::join!(
-                hold(&store, dropped),
+                hold(&items, dropped),
                 sent("a"),
                 sent("a"),
                 sent("b"),
-                store.write(|tx| Ok(tx.first::<i64>(&Sql::new("SELECT count(*) FROM groups"))?)),
+                items.write(|tx| Ok(tx.first::<i64>(&count())?)),
                 async move { drop(holding) },
             );
             assert!(a.is_ok() && b.is_ok());
             assert!(again.is_err());
             assert_eq!(seen.unwrap(), Some(2));
             assert!(sent("a").await.is_err());
-            let kept: Vec<String> = store.all(Sql::new("SELECT name FROM groups ORDER BY id")).await.unwrap();
-            assert_eq!(kept, ["a", "b"]);
+            assert_eq!(names(&items).await, ["a", "b"]);
         })
         .await;
     }
@@ -380,17 +387,17 @@ mod tests {
     /// that it is done.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_undone_is_not_told_to_be_done() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
-            let written = store.write(move |tx| {
-                tx.execute(&group("a"))?;
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            let written = items.write(move |tx| {
+                tx.execute(&insert("a"))?;
                 let _ = tx.execute(&Sql::new("DELETE FROM nothing_of_that_name"));
                 Ok(())
             });
             let told = written.await.is_ok();
-            let kept: Option<i64> = store.first(Sql::new("SELECT count(*) FROM groups")).await.unwrap();
+            let kept: Option<i64> = items.first(count()).await.unwrap();
             assert_eq!(told, kept == Some(1));
-            assert_eq!(told, store.dialect() == Dialect::Sqlite);
+            assert_eq!(told, items.dialect() == Dialect::Sqlite);
         })
         .await;
     }

@@ -9,11 +9,16 @@ use std::fmt::{self, Write as _};
 use rusqlite::types::ToSqlOutput;
 use tokio_postgres::types::{IsNull, Type, private::BytesMut};
 
-use crate::directory::model::{GroupId, KeptDigest, PermissionId, Timestamp, TokenId, UserId};
+/// Which database runs a statement, where the text must differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
 
 /// One parameter. It does not print itself: among parameters are hashes of passwords and digests of tokens.
 #[derive(Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Int(i64),
@@ -36,25 +41,25 @@ impl fmt::Debug for Value {
 /// A name that only the database knows, quoted as the standard has it (ISO/IEC 9075, delimited identifier): the one
 /// text of a statement that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Name {
+pub(crate) struct Name {
     quoted: String,
 }
 
 impl Name {
     /// Any text is the name of something, or of nothing, but never more than a name.
-    pub(in crate::directory) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { quoted: format!("\"{}\"", name.replace('\0', "").replace('"', "\"\"")) }
     }
 
     /// The name in its quotes.
-    pub(super) fn quoted(&self) -> &str {
+    pub(crate) fn quoted(&self) -> &str {
         &self.quoted
     }
 }
 
 /// A statement with its parameters.
 #[derive(Clone, Debug)]
-pub(in crate::directory) struct Sql {
+pub(crate) struct Sql {
     text: Cow<'static, str>,
     args: Vec<Value>,
     composed: bool,
@@ -62,41 +67,41 @@ pub(in crate::directory) struct Sql {
 
 impl Sql {
     /// A whole statement; its parameters follow with [`Sql::bind`] in the order of their numbers.
-    pub(super) fn new(text: &'static str) -> Self {
+    pub(crate) fn new(text: &'static str) -> Self {
         Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false }
     }
 
     /// The beginning of a statement that is put together from a caller's wishes. It has too many forms for
     /// each to be kept prepared: PostgreSQL's would fill the server's memory, SQLite's push out the others.
-    pub(super) fn composed(text: &'static str) -> Self {
+    pub(crate) fn composed(text: &'static str) -> Self {
         Self { composed: true, ..Self::new(text) }
     }
 
     /// The same statement with `text` in front of it, in which there is no parameter.
-    pub(super) fn after(mut self, text: &'static str) -> Self {
+    pub(crate) fn after(mut self, text: &'static str) -> Self {
         self.text.to_mut().insert_str(0, text);
         self
     }
 
     /// Whether the statement is one of very many forms; see [`Sql::composed`].
-    pub(super) fn is_composed(&self) -> bool {
+    pub(crate) fn is_composed(&self) -> bool {
         self.composed
     }
 
     /// The next parameter's value.
-    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.args.push(value.into());
         self
     }
 
     /// More text, for a statement that is put together.
-    pub(super) fn push(&mut self, text: &'static str) -> &mut Self {
+    pub(crate) fn push(&mut self, text: &'static str) -> &mut Self {
         self.text.to_mut().push_str(text);
         self
     }
 
     /// A parameter in the text of a statement that is put together.
-    pub(super) fn push_arg(&mut self, value: impl Into<Value>) -> &mut Self {
+    pub(crate) fn push_arg(&mut self, value: impl Into<Value>) -> &mut Self {
         self.args.push(value.into());
         // Writing to a String cannot fail.
         let _ = write!(self.text.to_mut(), "${}", self.args.len());
@@ -104,14 +109,14 @@ impl Sql {
     }
 
     /// The name of a table or column of somebody else's database.
-    pub(super) fn push_name(&mut self, name: &Name) -> &mut Self {
+    pub(crate) fn push_name(&mut self, name: &Name) -> &mut Self {
         self.text.to_mut().push_str(&name.quoted);
         self
     }
 
     /// Whether its parameters appear in the order of their numbers, so that SQLite counts them alike. To ask it for
     /// the name of each takes the longer the more there are.
-    pub(super) fn is_in_order(&self) -> bool {
+    pub(crate) fn is_in_order(&self) -> bool {
         let numbers = self.text.split('$').skip(1).map(|rest| {
             let digits = rest.bytes().take_while(u8::is_ascii_digit);
             digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
@@ -126,15 +131,15 @@ impl Sql {
         seen == self.args.len()
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(super) fn args(&self) -> &[Value] {
+    pub(crate) fn args(&self) -> &[Value] {
         &self.args
     }
 
-    pub(super) fn into_args(self) -> Vec<Value> {
+    pub(crate) fn into_args(self) -> Vec<Value> {
         self.args
     }
 }
@@ -162,36 +167,6 @@ impl From<String> for Value {
 impl From<Vec<u8>> for Value {
     fn from(value: Vec<u8>) -> Self {
         Self::Bytes(value)
-    }
-}
-impl From<Timestamp> for Value {
-    fn from(value: Timestamp) -> Self {
-        Self::Int(value.as_micros())
-    }
-}
-impl From<UserId> for Value {
-    fn from(value: UserId) -> Self {
-        Self::Int(value.get())
-    }
-}
-impl From<GroupId> for Value {
-    fn from(value: GroupId) -> Self {
-        Self::Int(value.get())
-    }
-}
-impl From<PermissionId> for Value {
-    fn from(value: PermissionId) -> Self {
-        Self::Int(value.get())
-    }
-}
-impl From<TokenId> for Value {
-    fn from(value: TokenId) -> Self {
-        Self::Int(value.get())
-    }
-}
-impl From<KeptDigest> for Value {
-    fn from(value: KeptDigest) -> Self {
-        Self::Bytes(value.as_bytes().to_vec())
     }
 }
 impl<T: Into<Value>> From<Option<T>> for Value {

@@ -9,11 +9,13 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_postgres::CancelToken;
 
-use super::long_reads::{Stop, Waiting};
+use super::backend::Backend;
+use super::error::DatabaseError;
+use super::long_reads::{LONG, Stop, Waiting};
 use super::postgres::Server;
+use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
-use super::{Backend, Sql, Store, StoreError, sqlite};
-use crate::directory::error::Error;
+use super::{Database, sqlite};
 
 /// Begins on PostgreSQL. The reader may take as long as it likes between two statements (a pipe may be slow), and in
 /// all; each statement is bounded. The settings are read from a table because older servers lack the second.
@@ -21,19 +23,19 @@ const POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
      SELECT set_config(name, '0', true) FROM pg_settings \
      WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
-impl Store {
+impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     /// Does `work` on a thread that may wait; all it reads is of one moment, which lies after the call and before
     /// the first statement. It cannot write. Whatever comes of it, the snapshot ends with it, and when the caller goes
     /// away first, `work` gets an error from its next statement, or from the one that runs.
     ///
     /// A snapshot keeps the database from cleaning up what has changed since: end it when it is read.
-    pub(in crate::directory) async fn snapshot<T, F>(&self, work: F) -> Result<T, Error>
+    pub(crate) async fn snapshot<T, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnOnce(&Tx<'_>) -> Result<T, Error> + Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         self.check_in_place()?;
-        let place = self.snapshots.place(super::LONG).await?;
+        let place = self.snapshots.place(LONG).await?;
         self.reads.inc();
         let backend = self.backend.clone();
         let (stop, running) = (Stop::never(), Arc::new(Running::of(&backend)));
@@ -44,12 +46,12 @@ impl Store {
             running.begin(&link);
             // Not left to the unwinding: the connection must not go back with its transaction still open.
             let outcome = catch_unwind(AssertUnwindSafe(|| work(&Tx::until(&link, &stop))))
-                .unwrap_or_else(|_| Err(Error::broken("a read failed", "the work panicked")));
+                .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a read panicked".into()).into()));
             running.end();
             link.discard();
             outcome
         });
-        read.await.map_err(|error| Error::broken("a read failed", error))?
+        read.await.map_err(|error| DatabaseError::Broken(error.into()))?
     }
 }
 
@@ -92,7 +94,7 @@ impl Drop for Abandonment {
             let server = Arc::clone(server);
             runtime.spawn(async move {
                 // If it cannot be cancelled it ends at its time limit, and the next one does not begin.
-                let _ = tokio::time::timeout(super::LONG, server.cancel(token)).await;
+                let _ = tokio::time::timeout(LONG, server.cancel(token)).await;
             });
         }
     }
@@ -100,10 +102,10 @@ impl Drop for Abandonment {
 
 impl Backend {
     /// A connection inside a snapshot; waits, so it belongs on a thread that may.
-    fn snapshot(&self, stop: &Stop) -> Result<Link, StoreError> {
+    fn snapshot(&self, stop: &Stop) -> Result<Link, DatabaseError> {
         let (link, begin) = match self {
-            Self::Sqlite { directory, patience, .. } => {
-                let mut connection = sqlite::connect(directory, *patience)?;
+            Self::Sqlite { directory, timeout, .. } => {
+                let mut connection = sqlite::connect(directory, *timeout)?;
                 connection.pragma_update(None, "query_only", true)?;
                 sqlite::stop_by(&mut connection, Some(stop))?;
                 (Link::Sqlite(connection), "BEGIN")
@@ -111,7 +113,7 @@ impl Backend {
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                (Link::Postgres { client, driver, patience: super::LONG }, POSTGRES)
+                (Link::Postgres { client, driver, timeout: LONG }, POSTGRES)
             }
         };
         // SQLite takes its snapshot at the first read.
@@ -131,51 +133,46 @@ impl Backend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::trial::on_both;
+    use crate::database::long_reads::LONG_CONNECTIONS;
+    use crate::database::testing::{TestError, count, insert, on_both, open};
 
-    fn groups() -> Sql {
-        Sql::new("SELECT count(*) FROM groups")
-    }
-
-    fn insert(tx: &Tx<'_>, name: &str) -> Result<u64, Error> {
-        let sql = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) \
-             VALUES ($1, $1, '', 0, 0, $1)";
-        Ok(tx.execute(&Sql::new(sql).bind(name))?)
+    fn add(tx: &Tx<'_>, name: &str) -> Result<u64, TestError> {
+        Ok(tx.execute(&insert(name))?)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_write_after_its_beginning_is_not_seen() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
             let (begun, has_begun) = tokio::sync::oneshot::channel();
             let (written, is_written) = std::sync::mpsc::channel();
-            let reading = store.snapshot(move |tx| {
+            let reading = items.snapshot(move |tx| {
                 begun.send(()).unwrap();
                 is_written.recv().unwrap();
-                Ok(tx.first::<i64>(&groups())?)
+                Ok(tx.first::<i64>(&count())?)
             });
             let writing = async {
                 has_begun.await.unwrap();
-                store.write(|tx| insert(tx, "late")).await.unwrap();
+                items.write(|tx| add(tx, "late")).await.unwrap();
                 written.send(()).unwrap();
             };
             let (seen, ()) = tokio::join!(reading, writing);
             assert_eq!(seen.unwrap(), Some(0));
-            assert_eq!(store.snapshot(|tx| Ok(tx.first::<i64>(&groups())?)).await.unwrap(), Some(1));
+            assert_eq!(items.snapshot(|tx| Ok(tx.first::<i64>(&count())?)).await.unwrap(), Some(1));
         })
         .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn nothing_is_written_and_nothing_stays_open() {
-        on_both(async |settings| {
-            let store = Store::open(&settings).await.unwrap();
-            for _ in 0..2 * super::super::LONG_CONNECTIONS {
-                assert!(store.snapshot(|tx| insert(tx, "never")).await.is_err());
-                let panicked = store.snapshot::<(), _>(|_| panic!("a bug")).await;
-                assert!(matches!(panicked, Err(Error::Broken { .. })));
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            for _ in 0..2 * LONG_CONNECTIONS {
+                assert!(items.snapshot(|tx| add(tx, "never")).await.is_err());
+                let panicked = items.snapshot::<(), _>(|_| panic!("a bug")).await;
+                assert!(matches!(panicked, Err(TestError::Database(DatabaseError::Broken(_)))));
             }
-            assert_eq!(store.first::<i64>(groups()).await.unwrap(), Some(0));
+            assert_eq!(items.first::<i64>(count()).await.unwrap(), Some(0));
         })
         .await;
     }

@@ -1,15 +1,15 @@
 //! What a database says about how it would answer a statement.
 
-use super::fault::StoreError;
+use super::Database;
+use super::error::DatabaseError;
 use super::row::{FromRow, Row};
-use super::{Dialect, Sql, Store};
-use crate::directory::error::Error;
+use super::sql::{Dialect, Sql};
 
 /// A line of SQLite's `EXPLAIN QUERY PLAN`: two ids and an unused column, then the text.
 struct SqliteLine(String);
 
 impl FromRow for SqliteLine {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         for _ in 0..3 {
             row.next::<i64>()?;
         }
@@ -17,9 +17,9 @@ impl FromRow for SqliteLine {
     }
 }
 
-impl Store {
+impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     /// The plan of a statement, a step a line, in the database's own words.
-    pub(in crate::directory) async fn plan(&self, sql: Sql) -> Result<String, Error> {
+    pub(crate) async fn plan(&self, sql: Sql) -> Result<String, E> {
         let lines: Vec<String> = match self.dialect() {
             Dialect::Sqlite => {
                 let lines: Vec<SqliteLine> = self.all(sql.after("EXPLAIN QUERY PLAN ")).await?;

@@ -16,9 +16,9 @@ use tokio_postgres::{CancelToken, Client, Config, Connection, Error, NoTls, Sock
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::by;
-use crate::directory::store::fault::{StoreError, told};
-use crate::directory::store::open::OpenError;
-use crate::directory::store::sql::Name;
+use crate::database::error::{DatabaseError, describe};
+use crate::database::open::OpenError;
+use crate::database::sql::Name;
 
 /// However patient a statement is, a server that does not take a connection in this time is not there.
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const SCHEMAS: &str = "SELECT CAST(n.nspname AS TEXT) FROM pg_catalog.pg_class c
 const CURRENT_SCHEMA: &str = "SELECT CAST(pg_catalog.current_schema() AS TEXT)";
 
 /// Where and how to connect.
-pub(in crate::directory::store) struct Server {
+pub(crate) struct Server {
     config: Config,
     tls: Option<MakeRustlsConnect>,
     /// The schema of our tables, once it was looked for.
@@ -41,7 +41,7 @@ pub(in crate::directory::store) struct Server {
 
 /// How the way to a server is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) enum Protection {
+pub(crate) enum Protection {
     /// TLS, with the server's certificate verified.
     Tls,
     /// The server is on this machine.
@@ -54,7 +54,7 @@ pub(in crate::directory) enum Protection {
 
 impl Protection {
     /// What a URL asks for. With several hosts the least protected one counts, because any may be taken.
-    pub(in crate::directory) fn of(url: &str) -> Result<Self, OpenError> {
+    pub(crate) fn of(url: &str) -> Result<Self, OpenError> {
         Ok(Self::of_config(&url.parse().map_err(|_| OpenError::BadUrl)?))
     }
 
@@ -91,7 +91,7 @@ impl Server {
     ///
     /// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted
     /// roots. Without it a server on another machine is refused, unless the URL says `sslmode=disable`.
-    pub(in crate::directory::store) fn new(url: &str) -> Result<Self, OpenError> {
+    pub(crate) fn new(url: &str) -> Result<Self, OpenError> {
         let config: Config = url.parse().map_err(|_| OpenError::BadUrl)?;
         let tls = match Protection::of_config(&config) {
             Protection::Missing(host) => return Err(OpenError::Unprotected(host)),
@@ -102,49 +102,45 @@ impl Server {
     }
 
     /// A pool of connections. Nothing is connected yet.
-    pub(in crate::directory::store) fn pool(
-        self: &Arc<Self>,
-        connections: usize,
-        patience: Duration,
-    ) -> Result<Pool, OpenError> {
-        self.pool_with("", connections, patience)
+    pub(crate) fn pool(self: &Arc<Self>, connections: usize, timeout: Duration) -> Result<Pool, OpenError> {
+        self.pool_with("", connections, timeout)
     }
 
     /// The same for statements that look up single rows.
     ///
     /// Plans are kept with their statements: one that was made while a table was nearly empty would go on reading all
     /// of it while it grows, until the server next looks at the table by itself, a minute later or more.
-    pub(in crate::directory::store) fn pool_by_index(
+    pub(crate) fn pool_by_index(
         self: &Arc<Self>,
         connections: usize,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Pool, OpenError> {
-        self.pool_with(" -c enable_seqscan=off", connections, patience)
+        self.pool_with(" -c enable_seqscan=off", connections, timeout)
     }
 
     fn pool_with(
         self: &Arc<Self>,
         more: &str,
         connections: usize,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Pool, OpenError> {
-        let connecting = patience.min(LONGEST_CONNECT);
-        let config = self.config(more, patience);
+        let connecting = timeout.min(LONGEST_CONNECT);
+        let config = self.config(more, timeout);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(config, Connector(Arc::clone(self)), recycling);
         Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(patience), create: Some(connecting), recycle: Some(connecting) })
+            .timeouts(Timeouts { wait: Some(timeout), create: Some(connecting), recycle: Some(connecting) })
             .build()
             .map_err(|error| OpenError::Broken(error.into()))
     }
 
     /// The settings that a connection begins with, but for the search path.
-    fn config(&self, more: &str, patience: Duration) -> Config {
+    fn config(&self, more: &str, timeout: Duration) -> Config {
         let mut config = self.config.clone();
-        let options = options(&config, patience) + more;
-        config.connect_timeout(patience.min(LONGEST_CONNECT)).application_name("wardroom").options(options);
+        let options = options(&config, timeout) + more;
+        config.connect_timeout(timeout.min(LONGEST_CONNECT)).application_name("wardroom").options(options);
         config
     }
 
@@ -153,15 +149,12 @@ impl Server {
     /// A search path has several schemas, and `"$user"` may come into being later: whoever may make a schema could
     /// otherwise answer in our tables' place. Two schemas with a directory are refused, because the first one in the
     /// path need not be the right one. Where there is none yet, it is the one in which tables will be made.
-    pub(in crate::directory::store) async fn find_schema(
-        &self,
-        patience: Duration,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn find_schema(&self, timeout: Duration) -> Result<(), DatabaseError> {
         if self.schema.get().is_some() {
             return Ok(());
         }
-        let deadline = Instant::now() + patience.min(LONGEST_CONNECT);
-        let (client, driver) = by(deadline, self.connect(&self.config("", patience))).await?;
+        let deadline = Instant::now() + timeout.min(LONGEST_CONNECT);
+        let (client, driver) = by(deadline, self.connect(&self.config("", timeout))).await?;
         let found = by(deadline, schema(&client)).await;
         driver.abort();
         // Somebody else may have found the same one meanwhile.
@@ -177,7 +170,7 @@ impl Server {
     }
 
     /// Asks the server to end what a connection is doing, over a connection that is protected like that one.
-    pub(in crate::directory::store) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
         match &self.tls {
             Some(tls) => token.cancel_query(tls.clone()).await,
             None => token.cancel_query(NoTls).await,
@@ -192,14 +185,14 @@ where
 {
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(error = told(&error), "a connection to PostgreSQL ended");
+            tracing::warn!(error = describe(&error), "a connection to PostgreSQL ended");
         }
     });
     (client, driver)
 }
 
 /// The schema of our tables, or why it cannot be said which one that is.
-async fn schema(client: &Client) -> Result<Result<String, StoreError>, Error> {
+async fn schema(client: &Client) -> Result<Result<String, DatabaseError>, Error> {
     let mut found = client
         .query(SCHEMAS, &[])
         .await?
@@ -212,14 +205,14 @@ async fn schema(client: &Client) -> Result<Result<String, StoreError>, Error> {
              ?options=-csearch_path%3Dpublic",
             found.join(", ")
         );
-        return Ok(Err(StoreError::Broken(several.into())));
+        return Ok(Err(DatabaseError::Broken(several.into())));
     }
     if let Some(only) = found.pop() {
         return Ok(Ok(only));
     }
     let current: Option<String> = client.query_one(CURRENT_SCHEMA, &[]).await?.try_get(0)?;
     Ok(current.ok_or_else(|| {
-        StoreError::Broken(
+        DatabaseError::Broken(
             "no schema of the search path exists: make one, or name another one in the URL".into(),
         )
     }))
@@ -258,9 +251,9 @@ fn search_path(schema: &str) -> String {
 
 /// The server gives up a statement when we do: what nobody waits for must not hold a connection there. And
 /// a process that is stopped inside a transaction must not hold the writers' lock for ever.
-fn options(config: &Config, patience: Duration) -> String {
-    let (own, millis) = (config.get_options().unwrap_or_default(), patience.as_millis());
-    let idle = (patience * 5).max(Duration::from_secs(10)).as_millis();
+fn options(config: &Config, timeout: Duration) -> String {
+    let (own, millis) = (config.get_options().unwrap_or_default(), timeout.as_millis());
+    let idle = (timeout * 5).max(Duration::from_secs(10)).as_millis();
     format!(
         "{own} -c statement_timeout={millis} -c lock_timeout={millis} -c idle_in_transaction_session_timeout={idle}"
     )
