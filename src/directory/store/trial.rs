@@ -9,7 +9,7 @@ use tokio_postgres::NoTls;
 
 use super::Store;
 use crate::directory::clock::Clock;
-use crate::directory::guard::rates::Rates;
+use crate::directory::model::Rates;
 use crate::directory::{Location, Settings};
 
 /// Runs `test` with a new, empty directory in SQLite, then in PostgreSQL.
