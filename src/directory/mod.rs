@@ -19,15 +19,17 @@ pub mod groups;
 pub mod guard;
 pub mod identity;
 pub mod import;
-pub mod listing;
+mod lists;
 pub mod model;
 pub mod moving;
 pub mod password;
 pub mod permissions;
+pub mod query;
 mod rate_limiter;
 pub mod recycle_bin;
 mod refusals;
 mod secret;
+mod settings;
 pub mod sign_in;
 mod store;
 pub mod tokens;
@@ -40,52 +42,23 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 
 pub use self::access::{Actor, Origin};
-use self::change::Rules;
 pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
-use self::guard::rates::Rates;
 use self::identity::Authenticator;
 use self::identity::uses::Uses;
-pub use self::identity::{Bearer, CachedIdentity, Identity, Unauthenticated};
+pub use self::identity::{CachedIdentity, Unauthenticated};
+use self::model::Rates;
+pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
 use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
+use self::settings::ChangePolicy;
+pub use self::settings::Settings;
 use self::store::Store;
 pub use self::store::health::Faults;
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::Unsafe;
-
-/// What opening a directory needs to know.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where it is kept.
-    pub location: Location,
-    /// Connections of this process to PostgreSQL, at the most.
-    pub connections: usize,
-    /// How long one statement may wait for the database.
-    pub patience: Duration,
-    /// The shortest password that is accepted, in Unicode code points.
-    pub password_min_length: usize,
-    /// Words on which a new password may not be built.
-    pub password_words: Vec<String>,
-    /// How long a token lives that a sign-in makes.
-    pub sign_in_lifetime: Duration,
-    /// How long such a token may go unused; none at all is for ever.
-    pub sign_in_idle_timeout: Duration,
-    /// How long tokens that were revoked or have expired stay listed.
-    pub keep_ended_tokens_for: Duration,
-    /// How long deleted users can be brought back; none at all removes them for good.
-    pub keep_deleted_for: Duration,
-    /// Whether a person's own e-mail address and mobile number change only with their password.
-    pub contact_needs_password: bool,
-    /// How often anybody may ask.
-    pub rates: Rates,
-    /// How many bytes of identities are kept in memory; none keeps nothing.
-    pub identity_cache_bytes: u64,
-    /// How long identities in memory are answered when the database cannot be asked.
-    pub serve_stale_for: Duration,
-}
 
 /// The directory, open and ready.
 pub struct Directory {
@@ -96,7 +69,7 @@ pub struct Directory {
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
-    rules: Rules,
+    policy: ChangePolicy,
     rates: Rates,
     rate_counts: guard::rates::Counts,
     /// How many refused requests, and refused sign-ins, are noted in the audit trail.
@@ -124,7 +97,7 @@ impl Directory {
         let store = Arc::new(Store::open(settings).await?);
         let authenticator = Authenticator::open(&store, settings)?;
         let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
-        let rules = Rules {
+        let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
         };
@@ -137,7 +110,7 @@ impl Directory {
             hasher,
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
-            rules,
+            policy,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),
             refusals: RateLimiter::default(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wardroom::directory::listing::UserQuery;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
+use wardroom::directory::query::UserQuery;
 use wardroom::directory::tokens::End;
 use wardroom::directory::trouble::Watch;
 use wardroom::directory::{Clock, Directory, Location};

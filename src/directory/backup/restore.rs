@@ -15,10 +15,11 @@ use super::unpacking::unpack;
 use super::{Checked, inspect, media, open_copy, somewhere};
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::audit::{self, Object};
-use crate::directory::change::{Change, Rules};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
 use crate::directory::model::Timestamp;
+use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
 use crate::directory::store::restoring::{Copying, Place, Present};
 use crate::directory::store::staged::Staged;
@@ -229,7 +230,7 @@ impl Work {
             tx.count_members()?;
             tx.note_all_changed()?;
             let told = self.told(&since, created_at);
-            let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+            let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
             Ok(audit::record(&change, "directory.restore", &Object::Directory, told)?)
         })?;
         let known = since.comparison == Comparison::Complete;

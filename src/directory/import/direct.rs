@@ -55,10 +55,10 @@ impl Directory {
     /// Brings rows in; all of them or none.
     pub async fn import(&self, actor: &Actor, records: Records) -> Result<(), Error> {
         authorize(actor, Action::Import)?;
-        let (actor, now, rules) = (actor.clone(), self.clock.now(), self.rules);
+        let (actor, now, policy) = (actor.clone(), self.clock.now(), self.policy);
         self.store
             .write_alone(move |tx| {
-                let change = Change::begin(tx, now, &actor, rules)?;
+                let change = Change::begin(tx, now, &actor, policy)?;
                 change.check(Action::Import)?;
                 records
                     .groups

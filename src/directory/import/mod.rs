@@ -37,9 +37,10 @@ use self::survey::Survey;
 use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::audit::{self, Object};
-use super::change::{Change, Rules};
+use super::change::Change;
 use super::error::Error;
 use super::model::{GroupKey, Rule, Timestamp, UserKey};
+use super::settings::ChangePolicy;
 use super::store::Tx;
 use crate::database::foreign::ForeignError;
 
@@ -354,7 +355,7 @@ impl Directory {
             import.progress.begin(Stage::Indexing, None);
             let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,
                 "users": tally.users.added, "tokens": tally.tokens.added });
-            let change = Change::begin(tx, import.now, &import.actor, Rules::default())?;
+            let change = Change::begin(tx, import.now, &import.actor, ChangePolicy::default())?;
             audit::record(&change, "directory.import", &Object::Directory, told)?;
             Ok((import, tally))
         };

@@ -15,9 +15,10 @@ use super::survey::{Survey, has_null};
 use super::{ImportError, Options, id_of};
 use crate::directory::access::Actor;
 use crate::directory::audit::{self, Object};
-use crate::directory::change::{Change, Rules};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{GroupId, Permission, Timestamp};
+use crate::directory::settings::ChangePolicy;
 use crate::directory::store::inventory::{self, WholeDeleted};
 use crate::directory::store::{self, Tx};
 
@@ -178,7 +179,7 @@ impl Pass {
             .zip(written.iter().zip(before))
             .map(|(noun, (now, before))| ((*noun).to_owned(), json!(now - before)))
             .collect();
-        let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+        let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
         audit::record(&change, "directory.import", &Object::Directory, counts)
     }
 

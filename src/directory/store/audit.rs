@@ -4,11 +4,10 @@ use super::Tx;
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use crate::directory::audit::{AuditFilter, Event, Link, Recorded};
 use crate::directory::error::Error;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
 
-/// The columns of a [`Recorded`], in the order [`FromRow`] reads them.
+/// The columns of a [`RecordedEvent`], in the order [`FromRow`] reads them.
 macro_rules! columns {
     () => {
         "id, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, \
@@ -16,7 +15,7 @@ macro_rules! columns {
     };
 }
 
-impl FromRow for Recorded {
+impl FromRow for RecordedEvent {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         let (id, at) = (row.next()?, row.next_as::<i64, _>("time")?);
         let event = Event {
@@ -31,7 +30,7 @@ impl FromRow for Recorded {
             address: row.next()?,
             request_id: row.next()?,
         };
-        Ok(Self { id, at, event, link: Link { previous_hash: row.next()?, hash: row.next()? } })
+        Ok(Self { id, at, event, link: ChainLink { previous_hash: row.next()?, hash: row.next()? } })
     }
 }
 
@@ -99,7 +98,7 @@ impl Tx<'_> {
         &self,
         at: Timestamp,
         event: &Event,
-        link: Link,
+        link: ChainLink,
     ) -> Result<(), Error> {
         let sql = Sql::new(
             "INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, \

@@ -9,7 +9,7 @@ use crate::database::Location;
 use crate::database::testing::at_both;
 use crate::directory::Settings;
 use crate::directory::clock::Clock;
-use crate::directory::guard::rates::Rates;
+use crate::directory::model::Rates;
 
 /// Runs `test` with a new, empty account database in SQLite, then in PostgreSQL.
 pub(in crate::directory) async fn on_both(test: impl AsyncFn(Settings)) {

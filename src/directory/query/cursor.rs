@@ -12,8 +12,9 @@ use super::order::{Column, Mark, Order};
 use super::parameters::other;
 use super::{COMMON, Parameters};
 use crate::directory::model::Rule;
-use crate::directory::users::PAGE_MAX;
 
+/// The most rows that one page of a list holds.
+pub const PAGE_MAX: u32 = 1000;
 /// Rows on a page when nobody says how many.
 const PAGE_DEFAULT: u32 = 10;
 

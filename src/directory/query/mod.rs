@@ -16,7 +16,7 @@ mod range;
 mod search;
 mod users;
 
-pub use self::cursor::{Binding, Direction, Paging, Position, Start};
+pub use self::cursor::{Binding, Direction, PAGE_MAX, Paging, Position, Start};
 pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
 pub use self::order::{Column, Kind, Mark, Order, Sorted};
@@ -24,12 +24,7 @@ pub use self::parameters::Parameters;
 pub use self::range::{Bounds, Span};
 pub use self::search::Terms;
 pub use self::users::{UserColumn, UserFilters, UserQuery};
-use super::Directory;
-use super::access::{Action, Actor, authorize};
-use super::error::Error;
-use super::model::{Faults, Group, User};
-use super::store::{FromRow, Sql, group_list, user_list};
-use super::users::PAGE_MAX;
+use super::model::Faults;
 
 /// The parameters that every list knows. `fields` and `format` shape the answer and are its maker's to read.
 pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
@@ -96,63 +91,9 @@ impl<F, C: Column> Query<F, C> {
     }
 }
 
-impl Directory {
-    /// A page of users.
-    pub async fn list_users(&self, actor: &Actor, query: &UserQuery) -> Result<Page<User>, Error> {
-        authorize(actor, Action::ReadUsers)?;
-        let (dialect, now) = (self.store.dialect(), self.clock.now());
-        self.page(query, user_list::page(dialect, query, now), user_list::count(dialect, query, now)).await
-    }
-
-    /// A page of groups.
-    pub async fn list_groups(&self, actor: &Actor, query: &GroupQuery) -> Result<Page<Group>, Error> {
-        authorize(actor, Action::ReadGroups)?;
-        self.page(query, group_list::page(query), group_list::count(query)).await
-    }
-
-    /// How the database would find a page of users and count them all, in its own words: for whoever looks
-    /// into a slow list.
-    pub async fn explain_users(&self, actor: &Actor, query: &UserQuery) -> Result<[String; 2], Error> {
-        authorize(actor, Action::ReadUsers)?;
-        let (dialect, now) = (self.store.dialect(), self.clock.now());
-        let page = self.store.plan(user_list::page(dialect, query, now)).await?;
-        Ok([page, self.store.plan(user_list::count(dialect, query, now)).await?])
-    }
-
-    pub(super) async fn page<F, C>(
-        &self,
-        query: &Query<F, C>,
-        page: Sql,
-        count: Sql,
-    ) -> Result<Page<C::Row>, Error>
-    where
-        C: Column,
-        C::Row: FromRow,
-    {
-        let mut rows: Vec<C::Row> = self.store.all(page).await?;
-        let limit = usize::try_from(query.paging.limit).unwrap_or(usize::MAX);
-        // One more row than the page holds was asked for: it tells whether there is another page.
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        match &query.paging.start {
-            Start::Cursor(position) => Ok(query.turned(position, rows, more)),
-            Start::Offset(offset) => {
-                let end = offset.saturating_add(rows.len().try_into().unwrap_or(u64::MAX));
-                let count = match more || (rows.is_empty() && *offset > 0) {
-                    true => self.store.count(count).await?,
-                    false => end,
-                };
-                let step = u64::from(query.paging.limit);
-                let previous = (*offset > 0).then(|| Turn::Offset(offset.saturating_sub(step)));
-                Ok(Page { count: Some(count), rows, next: more.then_some(Turn::Offset(end)), previous })
-            }
-        }
-    }
-}
-
 impl<F, C: Column> Query<F, C> {
     /// A cursor's page out of the rows that lie beyond its position, nearest first.
-    fn turned(&self, position: &Position, mut rows: Vec<C::Row>, more: bool) -> Page<C::Row> {
+    pub(super) fn turned(&self, position: &Position, mut rows: Vec<C::Row>, more: bool) -> Page<C::Row> {
         let backward = position.direction == Direction::Backward;
         if backward {
             rows.reverse();

@@ -1,8 +1,7 @@
 //! What may be asked of the recycle bin.
 
 use super::{Bounds, Column, Kind, Mark, Parameters, Query, Span};
-use crate::directory::model::{Faults, fold};
-use crate::directory::recycle_bin::DeletedUser;
+use crate::directory::model::{DeletedUser, Faults, fold};
 
 /// A query of deleted users.
 pub type DeletedQuery = Query<DeletedFilters, DeletedColumn>;
