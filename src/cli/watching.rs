@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::report::CliError;
-use crate::directory::trouble::{Progress, Watch};
+use crate::directory::progress::{Progress, Watch};
 
 /// How often the line is written anew.
 const OFTEN: Duration = Duration::from_millis(200);

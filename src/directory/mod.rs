@@ -8,12 +8,10 @@
 
 pub mod access;
 pub mod audit;
-pub mod backup;
 pub mod bulk;
 mod change;
 pub mod clock;
 pub mod error;
-pub mod export;
 mod files;
 pub mod groups;
 pub mod guard;
@@ -21,10 +19,10 @@ pub mod identity;
 pub mod import;
 pub mod listing;
 pub mod model;
-pub mod moving;
 pub mod password;
 mod paths;
 pub mod permissions;
+pub mod progress;
 mod rate_limiter;
 pub mod recycle_bin;
 mod refusals;
@@ -32,7 +30,8 @@ mod secret;
 pub mod sign_in;
 mod store;
 pub mod tokens;
-pub mod trouble;
+pub mod transfer;
+pub mod transfer_error;
 pub mod users;
 
 use std::path::PathBuf;

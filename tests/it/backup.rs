@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
-use wardroom::directory::backup::check_backup;
 use wardroom::directory::model::UserDraft;
+use wardroom::directory::transfer::backup::check_backup;
 use wardroom::directory::{Clock, Location};
 
 use crate::cli::{Ran, on};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wardroom::directory::listing::UserQuery;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
+use wardroom::directory::progress::Watch;
 use wardroom::directory::tokens::End;
-use wardroom::directory::trouble::Watch;
 use wardroom::directory::{Clock, Directory, Location};
 
 use crate::cli::{Ran, on};

@@ -9,6 +9,7 @@ mod group;
 mod id;
 mod key;
 mod permission;
+mod revocation;
 mod text;
 mod timestamp;
 mod token;
@@ -21,6 +22,7 @@ pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use key::{GroupKey, UserKey};
 pub use permission::Permission;
+pub use revocation::{Brings, Brought, Closed, Closing, Comparison, Named, Reopened};
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold,
     is_ambiguous_username,

@@ -7,23 +7,17 @@
 //!
 //! Never in here: a rule about who may do what, or about what a value may be.
 
-mod carry;
 mod fault;
 pub(super) mod foreign;
-mod fresh;
 mod long_reads;
 mod migrate;
-mod moving;
 mod open;
 mod postgres;
 mod row;
-mod rows;
 mod schema;
 mod snapshot;
 mod sql;
 mod sqlite;
-pub(super) mod staged;
-mod tables;
 #[cfg(test)]
 pub(super) mod trial;
 mod tx;
@@ -44,9 +38,9 @@ pub(super) mod inventory;
 mod paging;
 pub(super) mod permissions;
 mod plan;
-pub(super) mod restoring;
 mod search_index;
 pub(super) mod tokens;
+pub(super) mod transfer;
 pub(super) mod user_list;
 pub(super) mod users;
 mod uses;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{Member, digest};
 use crate::directory::paths::{Folder, Kind, is_no_folder};
-use crate::directory::trouble::TransferError;
+use crate::directory::transfer_error::TransferError;
 
 /// The mode of directories of media files: whoever serves them is another user.
 const FOLDER_MODE: u32 = 0o755;

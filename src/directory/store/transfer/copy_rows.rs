@@ -1,15 +1,21 @@
 //! Carrying every row of a directory into another database, and proving that each arrived.
 
-use super::fault::StoreError;
-use super::sql::{Sql, Value};
 use super::tables::{TABLES, Table};
-use super::tx::{Link, Tx};
 use crate::directory::error::Error;
-use crate::directory::trouble::{TransferError, Watch, tell};
+use crate::directory::progress::{Watch, tell};
+use crate::directory::store::changes;
+use crate::directory::store::fault::StoreError;
+use crate::directory::store::sql::{Sql, Value};
+use crate::directory::store::tx::{Link, Tx};
+use crate::directory::transfer_error::TransferError;
 
 /// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
 /// off. Ids that were ever handed out on either side are not handed out again.
-pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), TransferError> {
+pub(in crate::directory::store) fn carry(
+    from: &Tx<'_>,
+    to: &Link,
+    watch: &Watch,
+) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
         let mut sql = Sql::new("DELETE FROM ");
@@ -33,7 +39,7 @@ pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Trans
 }
 
 /// Makes the next ids of `tx` higher than any that either side ever handed out.
-pub(super) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
+pub(in crate::directory::store) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
         count_on_from(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
     }
@@ -41,7 +47,7 @@ pub(super) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreErro
 }
 
 /// Reads every row on both sides and tells how many there are of each table; the first difference is an error.
-pub(super) fn compare(
+pub(in crate::directory::store) fn compare(
     from: &Tx<'_>,
     to: &Tx<'_>,
     watch: &Watch,
@@ -108,7 +114,7 @@ fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), StoreError> 
 
 /// Turns the triggers off that write the feed of changes and SQLite's search index, or on again. Rows by the
 /// million would write millions of notes; one that everything has changed says as much.
-pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
+pub(in crate::directory::store) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
     if let Link::Sqlite(connection) = link {
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
         return Ok(());
@@ -122,7 +128,7 @@ pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
 }
 
 /// Gathers PostgreSQL's statistics, without which it would read whole tables for a while.
-pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
+pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), StoreError> {
     for table in TABLES {
         let mut sql = Sql::new("ANALYZE ");
         link.batch(sql.push(table.name).text())?;
@@ -134,13 +140,13 @@ pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct State {
     audit_head: Vec<u8>,
-    last_change: Option<super::changes::Noted>,
+    last_change: Option<changes::Noted>,
 }
 
 impl Tx<'_> {
     /// The state of the directory as this transaction sees it.
     pub(in crate::directory) fn state(&self) -> Result<State, Error> {
-        let last_change = self.first(&super::changes::last())?;
+        let last_change = self.first(&changes::last())?;
         Ok(State { audit_head: self.audit_head()?, last_change })
     }
 }

@@ -1,8 +1,9 @@
 //! Moving a whole directory into another database: from SQLite to PostgreSQL, and back.
 
-use super::access::{Action, Actor, authorize};
-use super::trouble::{TransferError, Watch};
-use super::{Directory, Location};
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::progress::Watch;
+use crate::directory::transfer_error::TransferError;
+use crate::directory::{Directory, Location};
 
 /// What was moved.
 #[derive(Clone, Debug)]

@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 
-use super::carry::{carry, compare, keep_counting, set_triggers};
-use super::moving::arrive;
-use super::open::OpenError;
-use super::sql::Sql;
-use super::staged::Staged;
-use super::tx::{Link, Tx};
-use super::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
+use super::copy_database::arrive;
+use super::copy_rows::{carry, compare, keep_counting, set_triggers};
+use super::snapshot_file::Staged;
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::paths::Unsafe;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::progress::Watch;
+use crate::directory::store::open::OpenError;
+use crate::directory::store::sql::Sql;
+use crate::directory::store::tx::{Link, Tx};
+use crate::directory::store::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
+use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
 
 /// What SQLite keeps beside its file.

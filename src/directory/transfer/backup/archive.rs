@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::directory::error::Error;
-use crate::directory::trouble::{TransferError, Watch, tell};
+use crate::directory::progress::{Watch, tell};
+use crate::directory::transfer_error::TransferError;
 
 /// The form of archive that this program writes and reads.
 pub(super) const FORMAT: u32 = 1;

@@ -20,7 +20,8 @@ use super::archive::{
     digest, tail,
 };
 use crate::directory::files;
-use crate::directory::trouble::{TransferError, Watch, tell};
+use crate::directory::progress::{Watch, tell};
+use crate::directory::transfer_error::TransferError;
 
 /// So often the watcher is told, in bytes.
 const STEP: u64 = 16 << 20;

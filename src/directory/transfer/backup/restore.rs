@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::archive::Manifest;
-use super::closed::{Brings, Closed, Closing, Comparison};
 use super::since::{Since, brings};
 use super::unpacking::unpack;
 use super::{Checked, inspect, media, open_copy, somewhere};
@@ -18,12 +17,13 @@ use crate::directory::audit::{self, Object};
 use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
-use crate::directory::model::Timestamp;
+use crate::directory::model::{Brings, Closed, Closing, Comparison, Reopened, Timestamp};
 use crate::directory::paths::closed_directory;
+use crate::directory::progress::Watch;
 use crate::directory::store::Tx;
-use crate::directory::store::restoring::{Copying, Place, Present};
-use crate::directory::store::staged::Staged;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::store::transfer::replace_database::{Copying, Place, Present};
+use crate::directory::store::transfer::snapshot_file::Staged;
+use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
 
 /// How much of what was closed the audit trail lists, of each kind.
@@ -76,19 +76,6 @@ pub struct Restored {
     pub media: usize,
     /// Where the audit trail that was restored is broken.
     pub broken_trail: Option<String>,
-}
-
-/// Why nothing was restored: something would open again, or nobody can tell what would.
-#[derive(Clone, Debug)]
-pub struct Reopened {
-    /// When the backup was made.
-    pub created_at: String,
-    /// How much of what was closed since is known.
-    pub comparison: Comparison,
-    /// What was closed since and would be open again; nothing where that was decided.
-    pub closed: Vec<Closed>,
-    /// Who and what the backup brings, where that was not accepted.
-    pub brings: Option<Brings>,
 }
 
 impl Directory {
@@ -275,24 +262,5 @@ impl Work {
             "reopened": self.order.closed == Reopening::Allow && !since.closed.is_empty(),
             "accepted_revived": self.order.accept_revived,
         })
-    }
-}
-
-impl std::fmt::Display for Reopened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if !self.closed.is_empty() {
-            let count = self.closed.len();
-            write!(
-                f,
-                "what was closed since the backup of {} would open again ({count} in all): ",
-                self.created_at
-            )?;
-        }
-        if self.brings.is_some() {
-            let why = self.comparison.why().unwrap_or_default();
-            let created_at = &self.created_at;
-            write!(f, "what was closed since the backup of {created_at} cannot be told ({why}): ")?;
-        }
-        f.write_str("nothing was changed")
     }
 }

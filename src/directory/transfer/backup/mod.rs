@@ -4,7 +4,7 @@
 //! either database. An archive is read again, every byte of it, before it is said to be there.
 
 mod archive;
-mod closed;
+
 mod media;
 mod restore;
 mod since;
@@ -19,20 +19,21 @@ use tokio::task::spawn_blocking;
 
 use self::archive::{MOST_LEFT_OUT, Packer};
 pub use self::archive::{Manifest, Member};
-pub use self::closed::{Brings, Brought, Closed, Closing, Comparison, Named};
+
 use self::media::Found;
-pub use self::restore::{Reopened, Reopening, Restore, Restored};
+pub use self::restore::{Reopening, Restore, Restored};
 use self::unpacking::{Unpacked, unpack};
-use super::access::{Action, Actor, authorize};
-use super::audit;
-use super::error::Error;
-use super::files::{parent, private_place, put};
-use super::model::Timestamp;
-use super::paths::{closed_directory, closed_parent};
-use super::store::health::Faults;
-use super::store::staged::Staged;
-use super::trouble::{TransferError, Watch};
-use super::{Clock, Directory};
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::audit;
+use crate::directory::error::Error;
+use crate::directory::files::{parent, private_place, put};
+use crate::directory::model::Timestamp;
+use crate::directory::paths::{closed_directory, closed_parent};
+use crate::directory::progress::Watch;
+use crate::directory::store::health::Faults;
+use crate::directory::store::transfer::snapshot_file::Staged;
+use crate::directory::transfer_error::TransferError;
+use crate::directory::{Clock, Directory};
 
 /// How long a statement waits for a file that nobody else has: not at all, to speak of.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -170,7 +171,7 @@ fn pack(
     packer.finish(Manifest {
         format: archive::FORMAT,
         program: format!("wardroom {}", env!("CARGO_PKG_VERSION")),
-        schema_version: super::store::schema_version(),
+        schema_version: crate::directory::store::schema_version(),
         created_at: now.to_string(),
         audit_head: head.iter().map(|byte| format!("{byte:02x}")).collect(),
         users: counts.users,
@@ -192,7 +193,7 @@ fn check(file: &Path, place: &Path, now: Timestamp, watch: &Watch) -> Result<Che
 
 /// Opens the database of an archive.
 fn open_copy(file: &Path, unpacked: &Unpacked, now: Timestamp) -> Result<Staged, TransferError> {
-    let unusable = |error: super::OpenError| TransferError::Damaged {
+    let unusable = |error: crate::directory::OpenError| TransferError::Damaged {
         path: file.to_owned(),
         what: format!("holds a database that cannot be used: {error}"),
     };

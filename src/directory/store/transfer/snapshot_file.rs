@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::fresh::filling;
-use super::moving::arrive;
-use super::open::OpenError;
-use super::sql::Sql;
-use super::tx::{Link, Tx};
-use super::{Backend, Store, health, migrate, schema, sqlite};
+use super::copy_database::arrive;
+use super::new_database::filling;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::progress::Watch;
+use crate::directory::store::open::OpenError;
+use crate::directory::store::sql::Sql;
+use crate::directory::store::tx::{Link, Tx};
+use crate::directory::store::{Backend, Store, health, migrate, schema, sqlite};
+use crate::directory::transfer_error::TransferError;
 
 /// An open copy.
 pub(in crate::directory) struct Staged {

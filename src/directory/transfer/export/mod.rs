@@ -7,16 +7,16 @@ pub mod pseudonym;
 
 use std::io;
 
-use super::Directory;
-use super::access::{Action, Actor, authorize};
-use super::error::Error;
-use super::import::record::{
+use crate::directory::Directory;
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::error::Error;
+use crate::directory::import::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord,
     VERSION, WholeGroup, WholeToken, WholeUser,
 };
-use super::model::Permission;
-use super::store::inventory::{self, WholeDeleted};
-use super::store::{self, Sql, Tx};
+use crate::directory::model::Permission;
+use crate::directory::store::inventory::{self, WholeDeleted};
+use crate::directory::store::{self, Sql, Tx};
 
 /// Rows read at once.
 const PAGE: i64 = 2000;

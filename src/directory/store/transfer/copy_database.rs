@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::Store;
-use super::carry::{State, carry, compare};
-use super::fresh::Fresh;
-use super::tx::Tx;
+use super::copy_rows::{State, carry, compare};
+use super::new_database::Fresh;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::progress::Watch;
+use crate::directory::store::Store;
+use crate::directory::store::tx::Tx;
+use crate::directory::transfer_error::TransferError;
 
 /// What arrived.
 pub(in crate::directory) struct Arrived {
@@ -38,7 +39,7 @@ impl Store {
 }
 
 /// Makes a new database of all rows that `from` sees.
-pub(super) fn arrive(
+pub(in crate::directory::store) fn arrive(
     from: &Tx<'_>,
     place: &Location,
     patience: Duration,
