@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{Denial, Error};
 use super::model::Reopened;
 use super::paths::Unsafe;
+use super::progress::Stopped;
 use super::store::OpenError;
 
 /// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
@@ -93,5 +94,11 @@ impl From<Unsafe> for TransferError {
 impl From<super::store::StoreError> for TransferError {
     fn from(error: super::store::StoreError) -> Self {
         Self::Directory(error.into())
+    }
+}
+
+impl From<Stopped> for TransferError {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
     }
 }

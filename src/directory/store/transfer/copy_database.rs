@@ -7,7 +7,7 @@ use super::new_database::Fresh;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::progress::Watch;
+use crate::directory::progress::Progress;
 use crate::directory::store::Store;
 use crate::directory::store::tx::Tx;
 use crate::directory::transfer_error::TransferError;
@@ -26,10 +26,10 @@ impl Store {
         &self,
         place: Location,
         now: Timestamp,
-        watch: Watch,
+        progress: Progress,
     ) -> Result<Arrived, TransferError> {
         let patience = self.backend.patience();
-        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &watch))).await?
+        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &progress))).await?
     }
 
     /// The state of the directory now.
@@ -44,12 +44,12 @@ pub(in crate::directory::store) fn arrive(
     place: &Location,
     patience: Duration,
     now: Timestamp,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Arrived, TransferError> {
     let mut fresh = Fresh::begin(place, patience, now).map_err(at_the_destination)?;
-    carry(from, fresh.link()?, watch)?;
+    carry(from, fresh.link()?, progress)?;
     fresh.fill_up()?;
-    let tables = compare(from, &Tx::new(fresh.link()?), watch)?;
+    let tables = compare(from, &Tx::new(fresh.link()?), progress)?;
     fresh.finish()?;
     Ok(Arrived { tables, state: from.state()? })
 }

@@ -2,7 +2,7 @@
 
 use super::tables::{TABLES, Table};
 use crate::directory::error::Error;
-use crate::directory::progress::{Watch, tell};
+use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::changes;
 use crate::directory::store::fault::StoreError;
 use crate::directory::store::sql::{Sql, Value};
@@ -14,7 +14,7 @@ use crate::directory::transfer_error::TransferError;
 pub(in crate::directory::store) fn carry(
     from: &Tx<'_>,
     to: &Link,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
@@ -32,7 +32,7 @@ pub(in crate::directory::store) fn carry(
                 from: first,
                 source: error.into(),
             })?;
-            tell(watch, "copied", table.name, count)?;
+            progress.report(Stage::Copying, table.name, count)?;
         }
     }
     Ok(keep_counting(&there, from)?)
@@ -50,16 +50,16 @@ pub(in crate::directory::store) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) ->
 pub(in crate::directory::store) fn compare(
     from: &Tx<'_>,
     to: &Tx<'_>,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Vec<(&'static str, u64)>, TransferError> {
-    TABLES.iter().map(|table| Ok((table.name, compare_table(table, from, to, watch)?))).collect()
+    TABLES.iter().map(|table| Ok((table.name, compare_table(table, from, to, progress)?))).collect()
 }
 
 fn compare_table(
     table: &'static Table,
     from: &Tx<'_>,
     to: &Tx<'_>,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<u64, TransferError> {
     let (mut here, mut there) = (table.pages(from), table.pages(to));
     let mut count = 0;
@@ -73,7 +73,7 @@ fn compare_table(
             return Err(TransferError::Differs { table: table.name, key: table.name_of(row) });
         }
         count += ours.len() as u64;
-        tell(watch, "compared", table.name, count)?;
+        progress.report(Stage::Comparing, table.name, count)?;
     }
 }
 
@@ -167,8 +167,8 @@ mod tests {
             let place = tempfile::tempdir().unwrap();
             let other = crate::directory::Location::Sqlite(place.path().join("other"));
             store.write(move |tx| Ok(tx.execute(&Sql::new(names))?)).await.unwrap();
-            let watch: Watch = std::sync::Arc::new(|_| true);
-            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, watch).await.unwrap();
+            let progress = Progress::default();
+            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, progress).await.unwrap();
             for (change, back, told) in [
                 (
                     "UPDATE groups SET notes = 'X' WHERE id = 2",
@@ -192,7 +192,7 @@ mod tests {
                 other.batch(change).unwrap();
                 let found = store
                     .snapshot(move |tx| {
-                        let found = compare(tx, &Tx::new(&other), &(std::sync::Arc::new(|_| true) as Watch));
+                        let found = compare(tx, &Tx::new(&other), &Progress::default());
                         other.batch(back)?;
                         Ok(found.err().map(|trouble| trouble.to_string()))
                     })

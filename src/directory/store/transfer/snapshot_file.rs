@@ -12,7 +12,7 @@ use super::new_database::filling;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::progress::Watch;
+use crate::directory::progress::Progress;
 use crate::directory::store::open::OpenError;
 use crate::directory::store::sql::Sql;
 use crate::directory::store::tx::{Link, Tx};
@@ -88,7 +88,7 @@ impl Store {
         &self,
         directory: PathBuf,
         now: Timestamp,
-        watch: Watch,
+        progress: Progress,
     ) -> Result<Vec<String>, TransferError> {
         self.check_in_place()?;
         match &self.backend {
@@ -96,12 +96,12 @@ impl Store {
                 let (from, patience) = (from.clone(), *patience);
                 let copied = spawn_blocking(move || {
                     copy_file(&from, &directory, patience)?;
-                    leave_strangers(directory, patience, now, &watch)
+                    leave_strangers(directory, patience, now, &progress)
                 });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
             Backend::Postgres { .. } => {
-                self.carry_to(Location::Sqlite(directory), now, watch).await.map(|_| Vec::new())
+                self.carry_to(Location::Sqlite(directory), now, progress).await.map(|_| Vec::new())
             }
         }
     }
@@ -128,7 +128,7 @@ fn leave_strangers(
     directory: PathBuf,
     patience: Duration,
     now: Timestamp,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
     let strangers = schema::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
     if !strangers.is_empty() {
@@ -137,7 +137,7 @@ fn leave_strangers(
         let as_found = PathBuf::from(as_found);
         fs::rename(&directory, &as_found).map_err(TransferError::with(&directory))?;
         let link = Link::Sqlite(filling(&as_found, patience)?);
-        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, watch)?;
+        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
         drop(link);
         fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }

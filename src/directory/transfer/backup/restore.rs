@@ -19,7 +19,7 @@ use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
 use crate::directory::model::{Brings, Closed, Closing, Comparison, Reopened, Timestamp};
 use crate::directory::paths::closed_directory;
-use crate::directory::progress::Watch;
+use crate::directory::progress::Progress;
 use crate::directory::store::Tx;
 use crate::directory::store::transfer::replace_database::{Copying, Place, Present};
 use crate::directory::store::transfer::snapshot_file::Staged;
@@ -87,14 +87,14 @@ impl Directory {
         settings: &Settings,
         clock: &Clock,
         order: Restore,
-        watch: Watch,
+        progress: Progress,
     ) -> Result<Restored, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
         let kept_since = now.saturating_sub(settings.keep_deleted_for);
         let work = move || {
             let place = Place::new(&settings);
-            Work { actor, place, now, kept_since, order, watch }.finish(&settings.location)
+            Work { actor, place, now, kept_since, order, progress }.finish(&settings.location)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a restore failed", error))?
     }
@@ -107,7 +107,7 @@ struct Work {
     /// Who was deleted before is gone.
     kept_since: Timestamp,
     order: Restore,
-    watch: Watch,
+    progress: Progress,
 }
 
 /// What a restore found out, and has done.
@@ -133,7 +133,7 @@ impl Work {
     }
 
     fn run(self, location: &Location) -> Result<Restored, TransferError> {
-        let watch = &self.watch;
+        let progress = &self.progress;
         let present = self.place.look()?;
         if present != Present::Nothing && !self.order.replace {
             return Err(TransferError::Refused(format!(
@@ -142,7 +142,7 @@ impl Work {
             )));
         }
         let room = self.room(location)?;
-        let unpacked = unpack(&self.order.file, room.path(), true, watch)?;
+        let unpacked = unpack(&self.order.file, room.path(), true, progress)?;
         let (file, media_unpacked) = (&self.order.file, unpacked.media.clone());
         let staged = open_copy(file, &unpacked, self.now)?;
         let Checked { manifest, faults, broken_trail, .. } = inspect(&staged, unpacked.manifest, self.now)?;
@@ -163,7 +163,7 @@ impl Work {
         }
         let copies = if beside.is_dir() { beside } else { parent(&self.order.file) };
         let copying =
-            Copying { now: self.now, watch, copies: self.order.keep_copy.then_some(copies.as_path()) };
+            Copying { now: self.now, progress, copies: self.order.keep_copy.then_some(copies.as_path()) };
         let (kept, outcome) = self.place.put(staged, present, &copying, |staged, present| {
             self.prepare(staged, present, &manifest.created_at)
         })?;

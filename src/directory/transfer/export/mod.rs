@@ -17,6 +17,7 @@ use crate::directory::import::record::{
 use crate::directory::model::Permission;
 use crate::directory::store::inventory::{self, WholeDeleted};
 use crate::directory::store::{self, Sql, Tx};
+use crate::directory::transfer_error::TransferError;
 
 /// Rows read at once.
 const PAGE: i64 = 2000;
@@ -42,11 +43,12 @@ pub trait Sink: Send + 'static {
 
 impl Directory {
     /// Hands every record to `sink`; tells how many there were.
-    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, Error> {
+    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, TransferError> {
         authorize(actor, Action::Export)?;
         let now = self.clock.now();
         let is_anonymised = scope == Scope::Anonymised;
-        self.store
+        let count = self
+            .store
             .snapshot(move |tx| {
                 let mut export = Outlet { sink: Box::new(sink), is_anonymised, count: 0 };
                 if scope == Scope::Users {
@@ -68,7 +70,8 @@ impl Directory {
                 }
                 export.finish()
             })
-            .await
+            .await?;
+        Ok(count)
     }
 }
 
