@@ -8,12 +8,10 @@
 
 pub mod access;
 pub mod audit;
-pub mod backup;
 pub mod bulk;
 mod change;
 pub mod clock;
 pub mod error;
-pub mod export;
 mod files;
 pub mod groups;
 pub mod guard;
@@ -21,9 +19,9 @@ pub mod identity;
 pub mod import;
 mod lists;
 pub mod model;
-pub mod moving;
 pub mod password;
 pub mod permissions;
+pub mod progress;
 pub mod query;
 mod rate_limiter;
 pub mod recycle_bin;
@@ -33,7 +31,8 @@ mod settings;
 pub mod sign_in;
 mod store;
 pub mod tokens;
-pub mod trouble;
+pub mod transfer;
+pub mod transfer_error;
 pub mod users;
 
 use std::sync::Arc;

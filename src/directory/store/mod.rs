@@ -7,14 +7,8 @@
 //!
 //! Never in here: a rule about who may do what, or about what a value may be.
 
-mod carry;
 mod constraints;
-mod fresh;
 pub(super) mod migrations;
-mod moving;
-mod rows;
-pub(super) mod staged;
-mod tables;
 #[cfg(test)]
 pub(super) mod testing;
 mod values;
@@ -33,9 +27,9 @@ pub(super) mod intake;
 pub(super) mod inventory;
 mod paging;
 pub(super) mod permissions;
-pub(super) mod restoring;
 mod search_index;
 pub(super) mod tokens;
+pub(super) mod transfer;
 pub(super) mod user_list;
 pub(super) mod users;
 mod uses;
@@ -52,9 +46,6 @@ pub(super) use crate::database::{DatabaseError as StoreError, Dialect, FromRow, 
 mod fault {
     pub(super) use crate::database::DatabaseError as StoreError;
 }
-mod open {
-    pub(super) use crate::database::OpenError;
-}
 mod row {
     pub(super) use crate::database::{FromRow, Row};
 }
@@ -65,7 +56,7 @@ mod tx {
     pub(super) use crate::database::{Driver, Link, Tx, writers_lock};
 }
 use crate::database::sqlite;
-use crate::database::{Backend, MIGRATION_TIMEOUT, initialised};
+use crate::database::{Backend, MIGRATION_TIMEOUT};
 
 /// The open database.
 pub(super) type Store = Database<Error>;

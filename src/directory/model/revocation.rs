@@ -1,10 +1,11 @@
 //! What lets people in, as a restore tells of it: what was closed since a backup, and what a backup brings.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::directory::model::Timestamp;
+use super::Timestamp;
 
 /// Something that the backup holds open and that was closed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,12 +109,12 @@ impl Closing {
 }
 
 impl Closed {
-    pub(super) fn new(what: Closing) -> Self {
+    pub(in crate::directory) fn new(what: Closing) -> Self {
         Self { what, user: None, group: None, token: None, permission: None, at: None, tokens: 0 }
     }
 
     /// In the order in which it is listed.
-    pub(super) fn order(&self) -> (Closing, i64, i64, i64) {
+    pub(in crate::directory) fn order(&self) -> (Closing, i64, i64, i64) {
         let id = |named: &Option<Named>| named.as_ref().map_or(0, |named| named.id);
         let of = id(&self.token).max(id(&self.permission));
         (self.what, id(&self.user), id(&self.group), of)
@@ -214,5 +215,37 @@ impl Brings {
             "active_admins": self.admins.iter().map(named).collect::<Vec<_>>(),
             "active_tokens": tokens.collect::<Vec<_>>(),
         })
+    }
+}
+
+/// Why nothing was restored: something would open again, or nobody can tell what would.
+#[derive(Clone, Debug)]
+pub struct Reopened {
+    /// When the backup was made.
+    pub created_at: String,
+    /// How much of what was closed since is known.
+    pub comparison: Comparison,
+    /// What was closed since and would be open again; nothing where that was decided.
+    pub closed: Vec<Closed>,
+    /// Who and what the backup brings, where that was not accepted.
+    pub brings: Option<Brings>,
+}
+
+impl fmt::Display for Reopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.closed.is_empty() {
+            let count = self.closed.len();
+            write!(
+                f,
+                "what was closed since the backup of {} would open again ({count} in all): ",
+                self.created_at
+            )?;
+        }
+        if self.brings.is_some() {
+            let why = self.comparison.why().unwrap_or_default();
+            let created_at = &self.created_at;
+            write!(f, "what was closed since the backup of {created_at} cannot be told ({why}): ")?;
+        }
+        f.write_str("nothing was changed")
     }
 }

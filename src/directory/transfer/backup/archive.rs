@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::directory::error::Error;
-use crate::directory::trouble::{TransferError, Watch, tell};
+use crate::directory::progress::{Progress, Stage};
+use crate::directory::transfer_error::TransferError;
 
 /// The form of archive that this program writes and reads.
 pub(super) const FORMAT: u32 = 1;
@@ -114,9 +115,9 @@ impl Packer {
         Ok(Self { tar, path: path.to_owned(), members: Vec::new(), packed: 0 })
     }
 
-    pub(super) fn add_database(&mut self, file: &Path, watch: &Watch) -> Result<(), TransferError> {
+    pub(super) fn add_database(&mut self, file: &Path, progress: &Progress) -> Result<(), TransferError> {
         let opened = File::open(file).map_err(TransferError::with(file))?;
-        self.add(DATABASE.to_owned(), DATABASE_MODE, file, opened, watch)
+        self.add(DATABASE.to_owned(), DATABASE_MODE, file, opened, progress)
     }
 
     /// Adds a media file that was found to be a regular one, by its path below the media directory.
@@ -125,9 +126,9 @@ impl Packer {
         name: &str,
         file: &Path,
         opened: File,
-        watch: &Watch,
+        progress: &Progress,
     ) -> Result<(), TransferError> {
-        self.add(format!("{MEDIA}{name}"), MEDIA_MODE, file, opened, watch)
+        self.add(format!("{MEDIA}{name}"), MEDIA_MODE, file, opened, progress)
     }
 
     fn add(
@@ -136,7 +137,7 @@ impl Packer {
         mode: u32,
         path: &Path,
         opened: File,
-        watch: &Watch,
+        progress: &Progress,
     ) -> Result<(), TransferError> {
         let metadata = opened.metadata().map_err(TransferError::with(path))?;
         let size = metadata.len();
@@ -154,7 +155,7 @@ impl Packer {
         }
         self.members.push(Member { name, size, sha256: hex(source.digest) });
         self.packed += size;
-        tell(watch, "packed", "MiB", self.packed >> 20)
+        Ok(progress.report(Stage::Packing, "MiB", self.packed >> 20)?)
     }
 
     /// Adds the manifest and the seal. The archive is on the disk when this returns.

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::archive::{Member, digest};
-use crate::directory::trouble::TransferError;
+use crate::directory::transfer_error::TransferError;
 use crate::paths::{Folder, Kind, is_no_folder};
 
 /// The mode of directories of media files: whoever serves them is another user.

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::fresh::filling;
-use super::moving::arrive;
-use super::open::OpenError;
-use super::sql::Sql;
-use super::tx::{Link, Tx};
-use super::{Backend, Store, health, migrations, sqlite};
+use super::copy_database::arrive;
+use super::new_database::filling;
+use crate::database::OpenError;
+use crate::database::Sql;
+use crate::database::{Backend, sqlite};
+use crate::database::{Link, Tx};
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::progress::Progress;
+use crate::directory::store::{Store, health, migrations};
+use crate::directory::transfer_error::TransferError;
 
 /// An open copy.
 pub(in crate::directory) struct Staged {
@@ -87,7 +89,7 @@ impl Store {
         &self,
         directory: PathBuf,
         now: Timestamp,
-        watch: Watch,
+        progress: Progress,
     ) -> Result<Vec<String>, TransferError> {
         self.check_in_place()?;
         match &self.backend {
@@ -95,12 +97,12 @@ impl Store {
                 let (from, patience) = (from.clone(), *patience);
                 let copied = spawn_blocking(move || {
                     copy_file(&from, &directory, patience)?;
-                    leave_strangers(directory, patience, now, &watch)
+                    leave_strangers(directory, patience, now, &progress)
                 });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
             Backend::Postgres { .. } => {
-                self.carry_to(Location::Sqlite(directory), now, watch).await.map(|_| Vec::new())
+                self.carry_to(Location::Sqlite(directory), now, progress).await.map(|_| Vec::new())
             }
         }
     }
@@ -127,7 +129,7 @@ fn leave_strangers(
     directory: PathBuf,
     patience: Duration,
     now: Timestamp,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
     let strangers = migrations::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
     if !strangers.is_empty() {
@@ -136,7 +138,7 @@ fn leave_strangers(
         let as_found = PathBuf::from(as_found);
         fs::rename(&directory, &as_found).map_err(TransferError::with(&directory))?;
         let link = Link::Sqlite(filling(&as_found, patience)?);
-        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, watch)?;
+        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
         drop(link);
         fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }

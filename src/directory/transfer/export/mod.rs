@@ -7,16 +7,17 @@ pub mod pseudonym;
 
 use std::io;
 
-use super::Directory;
-use super::access::{Action, Actor, authorize};
-use super::error::Error;
-use super::import::record::{
+use crate::directory::Directory;
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::error::Error;
+use crate::directory::import::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord,
     VERSION, WholeGroup, WholeToken, WholeUser,
 };
-use super::model::Permission;
-use super::store::inventory::{self, WholeDeleted};
-use super::store::{self, Sql, Tx};
+use crate::directory::model::Permission;
+use crate::directory::store::inventory::{self, WholeDeleted};
+use crate::directory::store::{self, Sql, Tx};
+use crate::directory::transfer_error::TransferError;
 
 /// Rows read at once.
 const PAGE: i64 = 2000;
@@ -42,11 +43,12 @@ pub trait Sink: Send + 'static {
 
 impl Directory {
     /// Hands every record to `sink`; tells how many there were.
-    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, Error> {
+    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, TransferError> {
         authorize(actor, Action::Export)?;
         let now = self.clock.now();
         let is_anonymised = scope == Scope::Anonymised;
-        self.store
+        let count = self
+            .store
             .snapshot(move |tx| {
                 let mut export = Outlet { sink: Box::new(sink), is_anonymised, count: 0 };
                 if scope == Scope::Users {
@@ -68,7 +70,8 @@ impl Directory {
                 }
                 export.finish()
             })
-            .await
+            .await?;
+        Ok(count)
     }
 }
 

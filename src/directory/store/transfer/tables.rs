@@ -9,7 +9,7 @@
 
 /// What a column holds, on either database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::directory::store) enum Kind {
     Int,
     /// A number on SQLite, 0 or 1.
     Bool,
@@ -20,19 +20,19 @@ pub(super) enum Kind {
 /// A table that is carried over.
 #[derive(Debug)]
 pub(in crate::directory) struct Table {
-    pub(super) name: &'static str,
+    pub(in crate::directory::store) name: &'static str,
     /// The key's columns come first; rows are read in their order.
-    pub(super) columns: &'static [(&'static str, Kind)],
+    pub(in crate::directory::store) columns: &'static [(&'static str, Kind)],
     /// So many columns are the key.
-    pub(super) key: usize,
+    pub(in crate::directory::store) key: usize,
     /// Whether the database hands out its ids, and never one twice.
-    pub(super) numbered: bool,
+    pub(in crate::directory::store) numbered: bool,
 }
 
 use Kind::{Bool, Bytes, Int, Text};
 
 /// Every table that is carried over, each after those that it refers to.
-pub(super) const TABLES: &[Table] = &[
+pub(in crate::directory::store) const TABLES: &[Table] = &[
     Table {
         name: "users",
         columns: &[
@@ -167,9 +167,9 @@ pub(super) const TABLES: &[Table] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::row::{FromRow, Row};
+    use crate::database::{DatabaseError, FromRow, Row};
     use crate::directory::store::testing::on_both;
-    use crate::directory::store::{Dialect, Sql, Store, StoreError};
+    use crate::directory::store::{Dialect, Sql, Store};
 
     const LEFT: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
 
@@ -185,7 +185,7 @@ mod tests {
     }
 
     impl FromRow for Real {
-        fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
             Ok(Self {
                 table: row.next()?,
                 column: row.next()?,

@@ -1,8 +1,9 @@
 //! Moving a whole directory into another database: from SQLite to PostgreSQL, and back.
 
-use super::access::{Action, Actor, authorize};
-use super::trouble::{TransferError, Watch};
-use super::{Directory, Location};
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::progress::Progress;
+use crate::directory::transfer_error::TransferError;
+use crate::directory::{Directory, Location};
 
 /// What was moved.
 #[derive(Clone, Debug)]
@@ -18,9 +19,14 @@ impl Directory {
     /// every row. Here nothing is changed.
     ///
     /// What is left here: the feed of changes and the counts of rates, which are of no use elsewhere.
-    pub async fn move_to(&self, actor: &Actor, to: Location, watch: Watch) -> Result<Moved, TransferError> {
+    pub async fn move_to(
+        &self,
+        actor: &Actor,
+        to: Location,
+        progress: Progress,
+    ) -> Result<Moved, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
-        let arrived = self.store.carry_to(to, self.clock.now(), watch).await?;
+        let arrived = self.store.carry_to(to, self.clock.now(), progress).await?;
         let left_behind = self.store.state().await? != arrived.state;
         Ok(Moved { tables: arrived.tables, left_behind })
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::Store;
-use super::carry::{State, carry, compare};
-use super::fresh::Fresh;
-use super::tx::Tx;
+use super::copy_rows::{State, carry, compare};
+use super::new_database::Fresh;
+use crate::database::Tx;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::progress::Progress;
+use crate::directory::store::Store;
+use crate::directory::transfer_error::TransferError;
 
 /// What arrived.
 pub(in crate::directory) struct Arrived {
@@ -25,10 +26,10 @@ impl Store {
         &self,
         place: Location,
         now: Timestamp,
-        watch: Watch,
+        progress: Progress,
     ) -> Result<Arrived, TransferError> {
         let patience = self.backend.timeout();
-        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &watch))).await?
+        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &progress))).await?
     }
 
     /// The state of the directory now.
@@ -38,17 +39,17 @@ impl Store {
 }
 
 /// Makes a new database of all rows that `from` sees.
-pub(super) fn arrive(
+pub(in crate::directory::store) fn arrive(
     from: &Tx<'_>,
     place: &Location,
     patience: Duration,
     now: Timestamp,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Arrived, TransferError> {
     let mut fresh = Fresh::begin(place, patience, now).map_err(at_the_destination)?;
-    carry(from, fresh.link()?, watch)?;
+    carry(from, fresh.link()?, progress)?;
     fresh.fill_up()?;
-    let tables = compare(from, &Tx::new(fresh.link()?), watch)?;
+    let tables = compare(from, &Tx::new(fresh.link()?), progress)?;
     fresh.finish()?;
     Ok(Arrived { tables, state: from.state()? })
 }

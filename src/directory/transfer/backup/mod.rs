@@ -4,7 +4,7 @@
 //! either database. An archive is read again, every byte of it, before it is said to be there.
 
 mod archive;
-mod closed;
+
 mod media;
 mod restore;
 mod since;
@@ -19,19 +19,20 @@ use tokio::task::spawn_blocking;
 
 use self::archive::{MOST_LEFT_OUT, Packer};
 pub use self::archive::{Manifest, Member};
-pub use self::closed::{Brings, Brought, Closed, Closing, Comparison, Named};
+
 use self::media::Found;
-pub use self::restore::{Reopened, Reopening, Restore, Restored};
+pub use self::restore::{Reopening, Restore, Restored};
 use self::unpacking::{Unpacked, unpack};
-use super::access::{Action, Actor, authorize};
-use super::audit;
-use super::error::Error;
-use super::files::{parent, private_place, put};
-use super::model::Timestamp;
-use super::store::health::Faults;
-use super::store::staged::Staged;
-use super::trouble::{TransferError, Watch};
-use super::{Clock, Directory};
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::audit;
+use crate::directory::error::Error;
+use crate::directory::files::{parent, private_place, put};
+use crate::directory::model::Timestamp;
+use crate::directory::progress::Progress;
+use crate::directory::store::health::Faults;
+use crate::directory::store::transfer::snapshot_file::Staged;
+use crate::directory::transfer_error::TransferError;
+use crate::directory::{Clock, Directory};
 use crate::paths::{closed_directory, closed_parent};
 
 /// How long a statement waits for a file that nobody else has: not at all, to speak of.
@@ -63,7 +64,12 @@ pub struct Order {
 
 impl Directory {
     /// Makes a backup and checks it as [`check_backup`] does. The archive appears whole or not at all.
-    pub async fn backup(&self, actor: &Actor, order: Order, watch: Watch) -> Result<Checked, TransferError> {
+    pub async fn backup(
+        &self,
+        actor: &Actor,
+        order: Order,
+        progress: Progress,
+    ) -> Result<Checked, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
         refuse_to_replace(&order)?;
         if order.media.is_dir() {
@@ -76,11 +82,11 @@ impl Directory {
         let place = private_place(&beside)?;
         let now = self.clock.now();
         let copy = place.path().join("copy");
-        let strangers = self.store.copy_to(copy, now, Watch::clone(&watch)).await?;
+        let strangers = self.store.copy_to(copy, now, Progress::clone(&progress)).await?;
         let work = move || {
             let made = place.path().join("archive");
-            pack(place.path(), &made, &order.media, strangers, now, &watch)?;
-            let checked = check(&made, place.path(), now, &watch)?;
+            pack(place.path(), &made, &order.media, strangers, now, &progress)?;
+            let checked = check(&made, place.path(), now, &progress)?;
             refuse_to_replace(&order)?;
             put(&made, &order.file)?;
             Ok(checked)
@@ -95,11 +101,11 @@ pub async fn check_backup(
     actor: &Actor,
     file: PathBuf,
     clock: &Clock,
-    watch: Watch,
+    progress: Progress,
 ) -> Result<Checked, TransferError> {
     authorize(actor, Action::CarryDirectory)?;
     let now = clock.now();
-    let work = move || check(&file, somewhere(&file)?.path(), now, &watch);
+    let work = move || check(&file, somewhere(&file)?.path(), now, &progress);
     spawn_blocking(work).await.map_err(|error| Error::broken("a check failed", error))?
 }
 
@@ -136,14 +142,14 @@ fn pack(
     media: &Path,
     strangers: Vec<String>,
     now: Timestamp,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<(), TransferError> {
     let copy = place.join("copy");
     let staged = Staged::open(&copy, PATIENCE, now)?;
     let (counts, head) = (staged.tx().counts(now)?, staged.tx().audit_head()?);
     let database = staged.close();
     let mut packer = Packer::new(made)?;
-    packer.add_database(&database, watch)?;
+    packer.add_database(&database, progress)?;
     // Not needed any more, and large.
     fs::remove_dir_all(&copy).map_err(TransferError::with(&copy))?;
     let Found { folder, files, mut left_out } = media::find(media)?;
@@ -151,7 +157,7 @@ fn pack(
         let path = media.join(&name);
         let opened = folder.as_ref().map(|folder| folder.file(Path::new(&name))).transpose();
         match opened.map_err(TransferError::with(&path))?.flatten() {
-            Some(opened) => packer.add_media(&name, &path, opened, watch)?,
+            Some(opened) => packer.add_media(&name, &path, opened, progress)?,
             None => left_out.push(format!("{}: it went away while the backup was made", path.display())),
         }
     }
@@ -170,7 +176,7 @@ fn pack(
     packer.finish(Manifest {
         format: archive::FORMAT,
         program: format!("wardroom {}", env!("CARGO_PKG_VERSION")),
-        schema_version: super::store::schema_version(),
+        schema_version: crate::directory::store::schema_version(),
         created_at: now.to_string(),
         audit_head: head.iter().map(|byte| format!("{byte:02x}")).collect(),
         users: counts.users,
@@ -184,15 +190,15 @@ fn pack(
 }
 
 /// Checks an archive in a private place; what was unpacked there goes away with the place.
-fn check(file: &Path, place: &Path, now: Timestamp, watch: &Watch) -> Result<Checked, TransferError> {
-    let unpacked = unpack(file, &place.join("check"), false, watch)?;
+fn check(file: &Path, place: &Path, now: Timestamp, progress: &Progress) -> Result<Checked, TransferError> {
+    let unpacked = unpack(file, &place.join("check"), false, progress)?;
     let staged = open_copy(file, &unpacked, now)?;
     inspect(&staged, unpacked.manifest, now)
 }
 
 /// Opens the database of an archive.
 fn open_copy(file: &Path, unpacked: &Unpacked, now: Timestamp) -> Result<Staged, TransferError> {
-    let unusable = |error: super::OpenError| TransferError::Damaged {
+    let unusable = |error: crate::directory::OpenError| TransferError::Damaged {
         path: file.to_owned(),
         what: format!("holds a database that cannot be used: {error}"),
     };

@@ -20,7 +20,8 @@ use super::archive::{
     digest, tail,
 };
 use crate::directory::files;
-use crate::directory::trouble::{TransferError, Watch, tell};
+use crate::directory::progress::{Progress, Stage};
+use crate::directory::transfer_error::TransferError;
 
 /// So often the watcher is told, in bytes.
 const STEP: u64 = 16 << 20;
@@ -50,13 +51,13 @@ pub(super) fn unpack(
     path: &Path,
     into: &Path,
     media: bool,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Unpacked, TransferError> {
     // A pipe of that name is not waited for.
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let opened = OpenOptions::new().read(true).custom_flags(nonblock).open(path);
     let mut file = opened.map_err(TransferError::with(path))?;
-    check_seal(path, &mut file, watch)?;
+    check_seal(path, &mut file, progress)?;
     file.seek(SeekFrom::Start(0)).map_err(TransferError::with(path))?;
     let room = Room { database: into.join("database"), media: into.join(MEDIA), wanted: media };
     let (manifest, found) = room.members(path, file)?;
@@ -74,7 +75,7 @@ fn not_ours(path: &Path, why: impl std::fmt::Display) -> TransferError {
 }
 
 /// Compares the seal, and all that follows from it, with the bytes of the file.
-fn check_seal(path: &Path, file: &mut File, watch: &Watch) -> Result<(), TransferError> {
+fn check_seal(path: &Path, file: &mut File, progress: &Progress) -> Result<(), TransferError> {
     let unreadable = TransferError::with(path);
     let metadata = file.metadata().map_err(&unreadable)?;
     if !metadata.is_file() {
@@ -91,7 +92,11 @@ fn check_seal(path: &Path, file: &mut File, watch: &Watch) -> Result<(), Transfe
     let mut told = 0;
     let (read, digest) = digest(&mut file.take(covered), &unreadable, |chunk| {
         told += chunk.len() as u64;
-        if told % STEP < chunk.len() as u64 { tell(watch, "checked", "MiB", told >> 20) } else { Ok(()) }
+        if told % STEP < chunk.len() as u64 {
+            Ok(progress.report(Stage::Verifying, "MiB", told >> 20)?)
+        } else {
+            Ok(())
+        }
     })?;
     let mut end = Vec::new();
     file.read_to_end(&mut end).map_err(&unreadable)?;

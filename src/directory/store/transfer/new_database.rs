@@ -7,21 +7,22 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::carry::{analyze, set_triggers};
-use super::open::OpenError;
-use super::search_index::REBUILD;
-use super::tx::Link;
-use super::{Backend, MIGRATION_TIMEOUT, migrations, sqlite};
+use super::copy_rows::{analyze, set_triggers};
+use crate::database::Link;
+use crate::database::OpenError;
+use crate::database::{Backend, MIGRATION_TIMEOUT, sqlite};
 use crate::directory::Location;
 use crate::directory::files::{private_place, put};
 use crate::directory::model::Timestamp;
-use crate::directory::trouble::TransferError;
+use crate::directory::store::migrations;
+use crate::directory::store::search_index::REBUILD;
+use crate::directory::transfer_error::TransferError;
 
 /// Enough for the inner pages of the indexes that are written in no order.
 const FILLING_CACHE: i64 = -64 * 1024;
 
 /// A database in the making. Dropped before it is [finished](Fresh::finish), it leaves nothing.
-pub(super) struct Fresh {
+pub(in crate::directory::store) struct Fresh {
     link: Option<Link>,
     /// Where SQLite's file is made, and the directory it belongs in.
     file: Option<(TempDir, PathBuf)>,
@@ -32,7 +33,11 @@ pub(super) struct Fresh {
 impl Fresh {
     /// Makes the schema where none is, and begins the transaction that fills it. Waits, so it belongs on a thread
     /// that may.
-    pub(super) fn begin(place: &Location, patience: Duration, now: Timestamp) -> Result<Self, TransferError> {
+    pub(in crate::directory::store) fn begin(
+        place: &Location,
+        patience: Duration,
+        now: Timestamp,
+    ) -> Result<Self, TransferError> {
         let mut fresh = Self { link: None, file: None, patience };
         let link = match place {
             Location::Sqlite(directory) => fresh.begin_file(directory, now)?,
@@ -66,12 +71,12 @@ impl Fresh {
     }
 
     /// The connection whose transaction fills it.
-    pub(super) fn link(&self) -> Result<&Link, OpenError> {
+    pub(in crate::directory::store) fn link(&self) -> Result<&Link, OpenError> {
         self.link.as_ref().ok_or_else(|| OpenError::Broken("the new database is closed already".into()))
     }
 
     /// Ends the filling. What is read from now on is what was written: of a SQLite file, from a new connection.
-    pub(super) fn fill_up(&mut self) -> Result<(), TransferError> {
+    pub(in crate::directory::store) fn fill_up(&mut self) -> Result<(), TransferError> {
         let link = self.link()?;
         let Link::Sqlite(_) = link else {
             set_triggers(link, true)?;
@@ -89,7 +94,7 @@ impl Fresh {
     }
 
     /// Makes it the database of its place, for good.
-    pub(super) fn finish(mut self) -> Result<(), TransferError> {
+    pub(in crate::directory::store) fn finish(mut self) -> Result<(), TransferError> {
         let link = self.link.take();
         match (link, &self.file) {
             (Some(link @ Link::Postgres { .. }), _) => {
@@ -108,7 +113,10 @@ impl Fresh {
 
 /// A connection for filling a file that nobody reads if the machine stops now: what makes a commit safe would only
 /// make it slow.
-pub(super) fn filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
+pub(in crate::directory::store) fn filling(
+    directory: &Path,
+    patience: Duration,
+) -> Result<Connection, OpenError> {
     let connection = sqlite::connect(directory, patience)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;

@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::archive::Manifest;
-use super::closed::{Brings, Closed, Closing, Comparison};
 use super::since::{Since, brings};
 use super::unpacking::unpack;
 use super::{Checked, inspect, media, open_copy, somewhere};
@@ -18,12 +17,13 @@ use crate::directory::audit::{self, Object};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
-use crate::directory::model::Timestamp;
+use crate::directory::model::{Brings, Closed, Closing, Comparison, Reopened, Timestamp};
+use crate::directory::progress::Progress;
 use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
-use crate::directory::store::restoring::{Copying, Place, Present};
-use crate::directory::store::staged::Staged;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::store::transfer::replace_database::{Copying, Place, Present};
+use crate::directory::store::transfer::snapshot_file::Staged;
+use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
 use crate::paths::closed_directory;
 
@@ -79,19 +79,6 @@ pub struct Restored {
     pub broken_trail: Option<String>,
 }
 
-/// Why nothing was restored: something would open again, or nobody can tell what would.
-#[derive(Clone, Debug)]
-pub struct Reopened {
-    /// When the backup was made.
-    pub created_at: String,
-    /// How much of what was closed since is known.
-    pub comparison: Comparison,
-    /// What was closed since and would be open again; nothing where that was decided.
-    pub closed: Vec<Closed>,
-    /// Who and what the backup brings, where that was not accepted.
-    pub brings: Option<Brings>,
-}
-
 impl Directory {
     /// Checks a backup as [`check_backup`](super::check_backup) does and makes it the directory of these settings,
     /// wholly or not at all. No server may be running on a SQLite database; on PostgreSQL they see the
@@ -101,14 +88,14 @@ impl Directory {
         settings: &Settings,
         clock: &Clock,
         order: Restore,
-        watch: Watch,
+        progress: Progress,
     ) -> Result<Restored, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
         let kept_since = now.saturating_sub(settings.keep_deleted_for);
         let work = move || {
             let place = Place::new(&settings);
-            Work { actor, place, now, kept_since, order, watch }.finish(&settings.location)
+            Work { actor, place, now, kept_since, order, progress }.finish(&settings.location)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a restore failed", error))?
     }
@@ -121,7 +108,7 @@ struct Work {
     /// Who was deleted before is gone.
     kept_since: Timestamp,
     order: Restore,
-    watch: Watch,
+    progress: Progress,
 }
 
 /// What a restore found out, and has done.
@@ -147,7 +134,7 @@ impl Work {
     }
 
     fn run(self, location: &Location) -> Result<Restored, TransferError> {
-        let watch = &self.watch;
+        let progress = &self.progress;
         let present = self.place.look()?;
         if present != Present::Nothing && !self.order.replace {
             return Err(TransferError::Refused(format!(
@@ -156,7 +143,7 @@ impl Work {
             )));
         }
         let room = self.room(location)?;
-        let unpacked = unpack(&self.order.file, room.path(), true, watch)?;
+        let unpacked = unpack(&self.order.file, room.path(), true, progress)?;
         let (file, media_unpacked) = (&self.order.file, unpacked.media.clone());
         let staged = open_copy(file, &unpacked, self.now)?;
         let Checked { manifest, faults, broken_trail, .. } = inspect(&staged, unpacked.manifest, self.now)?;
@@ -177,7 +164,7 @@ impl Work {
         }
         let copies = if beside.is_dir() { beside } else { parent(&self.order.file) };
         let copying =
-            Copying { now: self.now, watch, copies: self.order.keep_copy.then_some(copies.as_path()) };
+            Copying { now: self.now, progress, copies: self.order.keep_copy.then_some(copies.as_path()) };
         let (kept, outcome) = self.place.put(staged, present, &copying, |staged, present| {
             self.prepare(staged, present, &manifest.created_at)
         })?;
@@ -276,24 +263,5 @@ impl Work {
             "reopened": self.order.closed == Reopening::Allow && !since.closed.is_empty(),
             "accepted_revived": self.order.accept_revived,
         })
-    }
-}
-
-impl std::fmt::Display for Reopened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if !self.closed.is_empty() {
-            let count = self.closed.len();
-            write!(
-                f,
-                "what was closed since the backup of {} would open again ({count} in all): ",
-                self.created_at
-            )?;
-        }
-        if self.brings.is_some() {
-            let why = self.comparison.why().unwrap_or_default();
-            let created_at = &self.created_at;
-            write!(f, "what was closed since the backup of {created_at} cannot be told ({why}): ")?;
-        }
-        f.write_str("nothing was changed")
     }
 }

@@ -3,10 +3,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::backup::Reopened;
 use super::error::{Denial, Error};
+use super::model::Reopened;
+use super::progress::Stopped;
 use super::store::OpenError;
 use crate::paths::Unsafe;
 
@@ -97,26 +97,8 @@ impl From<super::store::StoreError> for TransferError {
     }
 }
 
-/// How far a long action has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// What is being done, such as `copied`.
-    pub done: &'static str,
-    /// With what: a table, or `MiB`.
-    pub of: &'static str,
-    /// How many of them so far.
-    pub count: u64,
-}
-
-/// Whoever watches a long action; it answers whether to go on.
-pub type Watch = Arc<dyn Fn(Progress) -> bool + Send + Sync>;
-
-/// Tells the watcher, and stops when it says so.
-pub(super) fn tell(
-    watch: &Watch,
-    done: &'static str,
-    of: &'static str,
-    count: u64,
-) -> Result<(), TransferError> {
-    if watch(Progress { done, of, count }) { Ok(()) } else { Err(TransferError::Stopped) }
+impl From<Stopped> for TransferError {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::closed::{Brings, Brought, Closed, Closing, Comparison, Named};
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
+use crate::directory::model::{Brings, Brought, Closed, Closing, Comparison, Named};
 use crate::directory::password::{UNUSABLE, encoding};
 use crate::directory::store::doors::{self, GoodToken, Mark, NameRow, PairRow, TokenRow, UserRow};
 use crate::directory::store::{FromRow, Sql, Tx};

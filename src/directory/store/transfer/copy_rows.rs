@@ -1,15 +1,21 @@
 //! Carrying every row of a directory into another database, and proving that each arrived.
 
-use super::fault::StoreError;
-use super::sql::{Sql, Value};
 use super::tables::{TABLES, Table};
-use super::tx::{Link, Tx};
+use crate::database::DatabaseError;
+use crate::database::{Link, Tx};
+use crate::database::{Sql, Value};
 use crate::directory::error::Error;
-use crate::directory::trouble::{TransferError, Watch, tell};
+use crate::directory::progress::{Progress, Stage};
+use crate::directory::store::changes;
+use crate::directory::transfer_error::TransferError;
 
 /// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
 /// off. Ids that were ever handed out on either side are not handed out again.
-pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), TransferError> {
+pub(in crate::directory::store) fn carry(
+    from: &Tx<'_>,
+    to: &Link,
+    progress: &Progress,
+) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
         let mut sql = Sql::new("DELETE FROM ");
@@ -26,14 +32,14 @@ pub(super) fn carry(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), Trans
                 from: first,
                 source: error.into(),
             })?;
-            tell(watch, "copied", table.name, count)?;
+            progress.report(Stage::Copying, table.name, count)?;
         }
     }
     Ok(keep_counting(&there, from)?)
 }
 
 /// Makes the next ids of `tx` higher than any that either side ever handed out.
-pub(super) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
+pub(in crate::directory::store) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), DatabaseError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
         count_on_from(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
     }
@@ -41,19 +47,19 @@ pub(super) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreErro
 }
 
 /// Reads every row on both sides and tells how many there are of each table; the first difference is an error.
-pub(super) fn compare(
+pub(in crate::directory::store) fn compare(
     from: &Tx<'_>,
     to: &Tx<'_>,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<Vec<(&'static str, u64)>, TransferError> {
-    TABLES.iter().map(|table| Ok((table.name, compare_table(table, from, to, watch)?))).collect()
+    TABLES.iter().map(|table| Ok((table.name, compare_table(table, from, to, progress)?))).collect()
 }
 
 fn compare_table(
     table: &'static Table,
     from: &Tx<'_>,
     to: &Tx<'_>,
-    watch: &Watch,
+    progress: &Progress,
 ) -> Result<u64, TransferError> {
     let (mut here, mut there) = (table.pages(from), table.pages(to));
     let mut count = 0;
@@ -67,7 +73,7 @@ fn compare_table(
             return Err(TransferError::Differs { table: table.name, key: table.name_of(row) });
         }
         count += ours.len() as u64;
-        tell(watch, "compared", table.name, count)?;
+        progress.report(Stage::Comparing, table.name, count)?;
     }
 }
 
@@ -79,7 +85,7 @@ fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Opt
 }
 
 /// The highest id that the database ever handed out, or was given, for a table.
-fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, StoreError> {
+fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, DatabaseError> {
     let mut sql = Sql::new(tx.either(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
         "SELECT greatest(coalesce(pg_sequence_last_value(pg_get_serial_sequence(",
@@ -94,7 +100,7 @@ fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, StoreError> {
 }
 
 /// Makes the next id of a table the one after `id`.
-fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), StoreError> {
+fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), DatabaseError> {
     if let Link::Sqlite(_) = tx.link() {
         tx.execute(&Sql::new("DELETE FROM sqlite_sequence WHERE name = $1").bind(table.name))?;
         tx.execute(
@@ -108,7 +114,7 @@ fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), StoreError> 
 
 /// Turns the triggers off that write the feed of changes and SQLite's search index, or on again. Rows by the
 /// million would write millions of notes; one that everything has changed says as much.
-pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
+pub(in crate::directory::store) fn set_triggers(link: &Link, on: bool) -> Result<(), DatabaseError> {
     if let Link::Sqlite(connection) = link {
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
         return Ok(());
@@ -122,7 +128,7 @@ pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
 }
 
 /// Gathers PostgreSQL's statistics, without which it would read whole tables for a while.
-pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
+pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), DatabaseError> {
     for table in TABLES {
         let mut sql = Sql::new("ANALYZE ");
         link.batch(sql.push(table.name).text())?;
@@ -134,13 +140,13 @@ pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct State {
     audit_head: Vec<u8>,
-    last_change: Option<super::changes::Noted>,
+    last_change: Option<changes::Noted>,
 }
 
 impl Tx<'_> {
     /// The state of the directory as this transaction sees it.
     pub(in crate::directory) fn state(&self) -> Result<State, Error> {
-        let last_change = self.first(&super::changes::last())?;
+        let last_change = self.first(&changes::last())?;
         Ok(State { audit_head: self.audit_head()?, last_change })
     }
 }
@@ -162,8 +168,8 @@ mod tests {
             let place = tempfile::tempdir().unwrap();
             let other = crate::directory::Location::Sqlite(place.path().join("other"));
             store.write(move |tx| Ok(tx.execute(&Sql::new(names))?)).await.unwrap();
-            let watch: Watch = std::sync::Arc::new(|_| true);
-            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, watch).await.unwrap();
+            let progress = Progress::default();
+            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, progress).await.unwrap();
             for (change, back, told) in [
                 (
                     "UPDATE groups SET notes = 'X' WHERE id = 2",
@@ -187,7 +193,7 @@ mod tests {
                 other.batch(change).unwrap();
                 let found = store
                     .snapshot(move |tx| {
-                        let found = compare(tx, &Tx::new(&other), &(std::sync::Arc::new(|_| true) as Watch));
+                        let found = compare(tx, &Tx::new(&other), &Progress::default());
                         other.batch(back)?;
                         Ok(found.err().map(|trouble| trouble.to_string()))
                     })

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 
-use super::carry::{carry, compare, keep_counting, set_triggers};
-use super::moving::arrive;
-use super::open::OpenError;
-use super::sql::Sql;
-use super::staged::Staged;
-use super::tx::{Link, Tx};
-use super::{Backend, MIGRATION_TIMEOUT, initialised, migrations, sqlite};
+use super::copy_database::arrive;
+use super::copy_rows::{carry, compare, keep_counting, set_triggers};
+use super::snapshot_file::Staged;
+use crate::database::OpenError;
+use crate::database::Sql;
+use crate::database::{Backend, MIGRATION_TIMEOUT, initialised, sqlite};
+use crate::database::{Link, Tx};
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
 use crate::directory::model::Timestamp;
-use crate::directory::trouble::{TransferError, Watch};
+use crate::directory::progress::Progress;
+use crate::directory::store::migrations;
+use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
 use crate::paths::Unsafe;
 
@@ -46,7 +48,7 @@ pub(in crate::directory) enum Present {
 /// How a backup comes to its place.
 pub(in crate::directory) struct Copying<'a> {
     pub(in crate::directory) now: Timestamp,
-    pub(in crate::directory) watch: &'a Watch,
+    pub(in crate::directory) progress: &'a Progress,
     /// Where a copy of the rows that are replaced is kept, which only PostgreSQL needs; nowhere if none is wanted.
     pub(in crate::directory) copies: Option<&'a Path>,
 }
@@ -106,7 +108,7 @@ impl Place {
             }
             (Location::Postgres(_), Present::Nothing) => {
                 let prepared = prepare(&staged, Err(NOTHING.to_owned()))?;
-                arrive(&staged.tx(), &self.location, self.patience, copying.now, copying.watch)?;
+                arrive(&staged.tx(), &self.location, self.patience, copying.now, copying.progress)?;
                 Ok((None, prepared))
             }
             (Location::Postgres(_), Present::Something) => {
@@ -156,9 +158,9 @@ impl Place {
         let kept = copying.copies.map(|copies| aside(copies, copying.now));
         let replaced = kept.as_ref().map_or(Ok(()), |kept| {
             let place = Location::Sqlite(kept.clone());
-            arrive(&there, &place, self.patience, copying.now, copying.watch).map(|_| ())
+            arrive(&there, &place, self.patience, copying.now, copying.progress).map(|_| ())
         });
-        let replaced = replaced.and_then(|()| exchange(&staged.tx(), link, copying.watch));
+        let replaced = replaced.and_then(|()| exchange(&staged.tx(), link, copying.progress));
         if let (Err(_), Some(kept)) = (&replaced, &kept) {
             // It was made by this, and holds what is there still.
             let _ = fs::remove_dir_all(kept);
@@ -260,13 +262,13 @@ fn replace_file(
 }
 
 /// Puts the rows of one database in the place of those of another, whose transaction has begun.
-fn exchange(from: &Tx<'_>, to: &Link, watch: &Watch) -> Result<(), TransferError> {
+fn exchange(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
     set_triggers(to, false)?;
-    carry(from, to, watch)?;
+    carry(from, to, progress)?;
     set_triggers(to, true)?;
     there.note_all_changed()?;
-    compare(from, &there, watch)?;
+    compare(from, &there, progress)?;
     Ok(to.batch("COMMIT")?)
 }
 

@@ -2,26 +2,26 @@
 
 use tokio_postgres::types::Type;
 
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::{Sql, Value};
 use super::tables::{Kind, Table};
-use super::tx::{Link, Tx};
+use crate::database::DatabaseError;
+use crate::database::{FromRow, Row};
+use crate::database::{Link, Tx};
+use crate::database::{Sql, Value};
 
 /// Rows read or written at once: what bounds the memory.
 const PAGE: i64 = 1000;
 
 /// A row of some table, in the order of its description.
-pub(super) struct Cells(Vec<Value>);
+pub(in crate::directory::store) struct Cells(Vec<Value>);
 
 impl Cells {
-    pub(super) fn into_values(self) -> Vec<Value> {
+    pub(in crate::directory::store) fn into_values(self) -> Vec<Value> {
         self.0
     }
 }
 
 impl FromRow for Cells {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.rest().map(Self)
     }
 }
@@ -48,7 +48,7 @@ impl Table {
     }
 
     /// The row of this id, in a table whose key it is.
-    pub(super) fn row(&self, id: i64) -> Sql {
+    pub(in crate::directory::store) fn row(&self, id: i64) -> Sql {
         let mut sql = Sql::new("SELECT ");
         self.push_columns(&mut sql, self.columns.len());
         sql.push(" FROM ").push(self.name).push(" WHERE id = ").push_arg(id);
@@ -66,18 +66,22 @@ impl Table {
     }
 
     /// A row's key in words.
-    pub(super) fn name_of(&self, row: &[Value]) -> String {
+    pub(in crate::directory::store) fn name_of(&self, row: &[Value]) -> String {
         let cells = self.columns.iter().zip(self.key_of(row));
         cells.map(|((name, _), value)| format!("{name} {}", shown(value))).collect::<Vec<_>>().join(", ")
     }
 
     /// All rows in order, a page at a time.
-    pub(super) fn pages<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> Pages<'a, 'b> {
+    pub(in crate::directory::store) fn pages<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> Pages<'a, 'b> {
         Pages { table: self, tx, after: None, ended: false }
     }
 
     /// Writes rows that are in no page of this table yet.
-    pub(super) fn insert(&self, link: &Link, mut rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+    pub(in crate::directory::store) fn insert(
+        &self,
+        link: &Link,
+        mut rows: Vec<Vec<Value>>,
+    ) -> Result<(), DatabaseError> {
         let mut sql = Sql::new(if let Link::Sqlite(_) = link { "INSERT INTO " } else { "COPY " });
         sql.push(self.name).push(" (");
         self.push_columns(&mut sql, self.columns.len());
@@ -124,7 +128,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// The rows of a table in order; see [`Table::pages`].
-pub(super) struct Pages<'a, 'b> {
+pub(in crate::directory::store) struct Pages<'a, 'b> {
     table: &'a Table,
     tx: &'a Tx<'b>,
     after: Option<Vec<Value>>,
@@ -132,7 +136,7 @@ pub(super) struct Pages<'a, 'b> {
 }
 
 impl Iterator for Pages<'_, '_> {
-    type Item = Result<Vec<Vec<Value>>, StoreError>;
+    type Item = Result<Vec<Vec<Value>>, DatabaseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
