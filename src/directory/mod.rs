@@ -18,7 +18,6 @@ mod files;
 pub mod groups;
 pub mod guard;
 pub mod identity;
-pub mod import;
 pub mod listing;
 pub mod model;
 pub mod moving;
@@ -32,6 +31,7 @@ mod secret;
 pub mod sign_in;
 mod store;
 pub mod tokens;
+pub mod transfer;
 pub mod trouble;
 pub mod users;
 
@@ -56,6 +56,8 @@ use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
 pub use self::store::OpenError;
 use self::store::Store;
+/// The reader of databases that are not ours, for [`crate::switchover`].
+pub(crate) use self::store::foreign;
 pub use self::store::health::Faults;
 
 /// Where the directory is kept.

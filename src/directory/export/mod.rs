@@ -10,13 +10,13 @@ use std::io;
 use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
-use super::import::record::{
-    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord,
-    VERSION, WholeGroup, WholeToken, WholeUser,
-};
 use super::model::Permission;
-use super::store::inventory::{self, WholeDeleted};
+use super::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
+use super::store::inventory;
 use super::store::{self, Sql, Tx};
+use super::transfer::record::{
+    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord, VERSION,
+};
 
 /// Rows read at once.
 const PAGE: i64 = 2000;

@@ -9,6 +9,7 @@ mod group;
 mod id;
 mod key;
 mod permission;
+pub(super) mod stored;
 mod text;
 mod timestamp;
 mod token;

@@ -15,34 +15,35 @@ use super::fault::StoreError;
 use super::open::OpenError;
 use super::postgres::Server;
 use super::row::{FromRow, Row};
-use super::sql::{Name, Sql};
+pub(crate) use super::sql::Name;
+use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
-use crate::directory::import::ImportError;
+use crate::directory::transfer::import::ImportError;
 
 /// A foreign database in one snapshot.
-pub(in crate::directory) struct Foreign {
+pub(crate) struct Foreign {
     link: Link,
 }
 
 /// A column of a foreign table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Column {
-    pub(in crate::directory) table: String,
-    pub(in crate::directory) name: String,
+pub(crate) struct Column {
+    pub(crate) table: String,
+    pub(crate) name: String,
     /// As the database names it, in lower case.
-    pub(in crate::directory) kind: String,
+    pub(crate) kind: String,
 }
 
 /// A reference from one table to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct ForeignKey {
-    pub(in crate::directory) table: String,
-    pub(in crate::directory) column: String,
-    pub(in crate::directory) to: String,
+pub(crate) struct ForeignKey {
+    pub(crate) table: String,
+    pub(crate) column: String,
+    pub(crate) to: String,
 }
 
 /// The cells of a row, as bytes of text.
-pub(in crate::directory) struct Cells(pub(in crate::directory) Vec<Option<Vec<u8>>>);
+pub(crate) struct Cells(pub(crate) Vec<Option<Vec<u8>>>);
 
 impl FromRow for Column {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
@@ -79,7 +80,7 @@ impl From<StoreError> for ImportError {
 impl Foreign {
     /// Opens a SQLite file by copying it with SQLite's backup API: a reader that stayed in the file for minutes
     /// would keep a database that is not in WAL mode from being written.
-    pub(in crate::directory) fn sqlite(path: &Path) -> Result<Self, ImportError> {
+    pub(crate) fn sqlite(path: &Path) -> Result<Self, ImportError> {
         let told = |why: String| ImportError::Unreadable(format!("{}: {why}", path.display()));
         let mut header = [0; 16];
         let mut file = std::fs::File::open(path).map_err(|error| told(error.to_string()))?;
@@ -91,7 +92,7 @@ impl Foreign {
     }
 
     /// Connects to PostgreSQL and takes a snapshot there. It waits, so it belongs on a thread that may.
-    pub(in crate::directory) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ImportError> {
+    pub(crate) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ImportError> {
         let server = Server::new(url).map(Arc::new);
         let pool = server.and_then(|server| server.pool(1, LONG)).map_err(|error| match error {
             error @ OpenError::Unprotected(_) => ImportError::Unclear(error.to_string()),
@@ -109,7 +110,7 @@ impl Foreign {
     }
 
     /// Which PostgreSQL database a URL means, without its password.
-    pub(in crate::directory) fn describe_url(url: &str) -> String {
+    pub(crate) fn describe_url(url: &str) -> String {
         let Ok(config) = url.parse::<tokio_postgres::Config>() else { return "PostgreSQL".to_owned() };
         let host = match config.get_hosts().first() {
             Some(tokio_postgres::config::Host::Tcp(name)) => name.clone(),
@@ -120,7 +121,7 @@ impl Foreign {
     }
 
     /// Whether it is PostgreSQL, which has types.
-    pub(in crate::directory) fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.link, Link::Postgres { .. })
     }
 
@@ -129,7 +130,7 @@ impl Foreign {
     }
 
     /// Every column of every table and view that can be seen.
-    pub(in crate::directory) fn columns(&self) -> Result<Vec<Column>, ImportError> {
+    pub(crate) fn columns(&self) -> Result<Vec<Column>, ImportError> {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
             "SELECT m.name, c.name, lower(c.type) FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
@@ -144,7 +145,7 @@ impl Foreign {
     }
 
     /// Every reference of one column to another table.
-    pub(in crate::directory) fn references(&self) -> Result<Vec<ForeignKey>, ImportError> {
+    pub(crate) fn references(&self) -> Result<Vec<ForeignKey>, ImportError> {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
             "SELECT m.name, k.\"from\", k.\"table\" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k \
@@ -158,19 +159,14 @@ impl Foreign {
     }
 
     /// How many rows a table has.
-    pub(in crate::directory) fn count(&self, table: &Name) -> Result<i64, ImportError> {
+    pub(crate) fn count(&self, table: &Name) -> Result<i64, ImportError> {
         let mut sql = Sql::composed("SELECT count(*) FROM ");
         sql.push_name(table);
         Ok(self.tx().first(&sql)?.unwrap_or_default())
     }
 
     /// Whether a table has a row with this text in a column.
-    pub(in crate::directory) fn has(
-        &self,
-        table: &Name,
-        column: &Name,
-        text: &str,
-    ) -> Result<bool, ImportError> {
+    pub(crate) fn has(&self, table: &Name, column: &Name, text: &str) -> Result<bool, ImportError> {
         let mut sql = Sql::composed("SELECT count(*) FROM ");
         sql.push_name(table).push(" WHERE ").push_name(column).push(" = ").push_arg(text);
         Ok(self.tx().first::<i64>(&sql)?.unwrap_or_default() > 0)
@@ -178,7 +174,7 @@ impl Foreign {
 
     /// The next rows of a table by a key, which comes first in each: those after `after`, at the most `limit`, and
     /// none after `until`.
-    pub(in crate::directory) fn rows(
+    pub(crate) fn rows(
         &self,
         table: &Name,
         key: &Name,

@@ -9,7 +9,7 @@
 
 mod carry;
 mod fault;
-pub(super) mod foreign;
+pub(crate) mod foreign;
 mod fresh;
 mod long_reads;
 mod migrate;
@@ -68,7 +68,7 @@ pub use self::open::OpenError;
 pub(super) use self::postgres::Protection;
 use self::postgres::{Connections, Server};
 pub(super) use self::row::FromRow;
-pub(super) use self::sql::{Name, Sql};
+pub(super) use self::sql::Sql;
 use self::sqlite::Readers;
 use self::tx::Link;
 pub(super) use self::tx::Tx;

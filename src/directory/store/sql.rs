@@ -36,13 +36,13 @@ impl fmt::Debug for Value {
 /// A name that only the database knows, quoted as the standard has it (ISO/IEC 9075, delimited identifier): the one
 /// text of a statement that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Name {
+pub(crate) struct Name {
     quoted: String,
 }
 
 impl Name {
     /// Any text is the name of something, or of nothing, but never more than a name.
-    pub(in crate::directory) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { quoted: format!("\"{}\"", name.replace('\0', "").replace('"', "\"\"")) }
     }
 

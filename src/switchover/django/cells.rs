@@ -4,8 +4,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::reader::Met;
-use crate::directory::import::ImportError;
 use crate::directory::model::Timestamp;
+use crate::directory::transfer::import::ImportError;
 
 /// A row on its way, with enough about it to say which one is wrong.
 pub(super) struct Reading<'a> {

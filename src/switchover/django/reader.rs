@@ -10,12 +10,12 @@ use tokio::runtime::Handle;
 
 use super::cells::Reading;
 use super::mapping::{Catalogue, Mapping, Table, Wishes};
-use crate::directory::import::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
-use crate::directory::import::report::Notices;
-use crate::directory::import::{ImportError, Source};
+use crate::directory::foreign::Name;
+use crate::directory::foreign::{Cells, Foreign};
 use crate::directory::model::TokenKey;
-use crate::directory::store::Name;
-use crate::directory::store::foreign::{Cells, Foreign};
+use crate::directory::transfer::import::report::Notices;
+use crate::directory::transfer::import::{ImportError, Source};
+use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 
 /// Users in a page.
 const PAGE: i64 = 2000;
