@@ -84,10 +84,10 @@ fn writes_of_people_are_changes() {
         "directory/guard/rates.rs",
         "directory/guard/taken.rs",
         "directory/identity/uses.rs",
-        "directory/transfer/import/direct.rs",
-        "directory/transfer/import/mod.rs",
         "directory/password/census.rs",
         "directory/refusals.rs",
+        "directory/transfer/import/direct.rs",
+        "directory/transfer/import/mod.rs",
     ];
     let mut found = Vec::new();
     for (file, text) in house().into_iter().filter(|(file, _)| !file.starts_with("directory/store/")) {
