@@ -15,4 +15,5 @@ mod database;
 pub mod directory;
 pub mod http;
 mod paths;
+pub mod switchover;
 pub mod telemetry;

@@ -16,7 +16,6 @@ mod files;
 pub mod groups;
 pub mod guard;
 pub mod identity;
-pub mod import;
 mod lists;
 pub mod model;
 pub mod password;
@@ -55,6 +54,7 @@ pub use self::refusals::Refusal;
 use self::settings::ChangePolicy;
 pub use self::settings::Settings;
 use self::store::Store;
+/// The reader of databases that are not ours, for [`crate::switchover`].
 pub use self::store::health::Faults;
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::Unsafe;

@@ -86,10 +86,10 @@ fn writes_of_people_are_changes() {
         "directory/guard/rates.rs",
         "directory/guard/taken.rs",
         "directory/identity/uses.rs",
-        "directory/import/direct.rs",
-        "directory/import/mod.rs",
         "directory/password/census.rs",
         "directory/refusals.rs",
+        "directory/transfer/import/direct.rs",
+        "directory/transfer/import/mod.rs",
     ];
     let mut found = Vec::new();
     for (file, text) in house().into_iter().filter(|(file, _)| !file.starts_with("directory/store/")) {
@@ -110,7 +110,7 @@ fn writes_of_people_are_changes() {
 fn finding_14_no_type_prints_a_secret() {
     const SECRET: [&str; 6] = ["password", "old_password", "new_password", "digest", "remains", "key"];
     // A column's name.
-    const OTHER: &str = "directory/import/django/mapping.rs: pub(super) struct Table prints pub(super) key";
+    const OTHER: &str = "switchover/django/mapping.rs: pub(super) struct Table prints pub(super) key";
     const PLAIN: [&str; 4] = ["String", "Vec<u8>", "Box<[u8]>", "Value"];
     let plain = |kind: &str| {
         let kind = kind.trim_end_matches(',');

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, Reference, WholeGroup};
 use super::report::{Counts, Notices};
 use super::survey::{Survey, has_null};
 use super::{ImportError, Options, id_of};
@@ -17,10 +16,12 @@ use crate::directory::access::Actor;
 use crate::directory::audit::{self, Object};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
+use crate::directory::model::stored::{WholeDeleted, WholeGroup};
 use crate::directory::model::{GroupId, Permission, Timestamp};
 use crate::directory::settings::ChangePolicy;
-use crate::directory::store::inventory::{self, WholeDeleted};
+use crate::directory::store::inventory;
 use crate::directory::store::{self, Tx};
+use crate::directory::transfer::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, Reference};
 
 /// What a pass does besides counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

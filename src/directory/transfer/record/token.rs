@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{TokenRecord, WholeToken, nullable};
+use super::{TokenRecord, nullable};
+use crate::directory::model::stored::WholeToken;
 use crate::directory::model::{
     KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId,
 };
@@ -12,7 +13,7 @@ const SIGN_IN_LIFETIME: Duration = Duration::from_hours(12);
 
 impl TokenRecord {
     /// What says which token it is.
-    pub(in crate::directory::import) fn kept_digest(&self) -> Result<KeptDigest, Rule> {
+    pub(in crate::directory::transfer) fn kept_digest(&self) -> Result<KeptDigest, Rule> {
         let wrong = |told: &str| Err(Rule::Other(told.to_owned()));
         match (&self.key, &self.digest) {
             (Some(key), None) if key.is_empty() || key.len() > 256 => wrong("A key has 1 to 256 bytes."),
@@ -25,7 +26,7 @@ impl TokenRecord {
     }
 
     /// The row this record asks for, where `old` is.
-    pub(in crate::directory::import) fn onto(
+    pub(in crate::directory::transfer) fn onto(
         &self,
         owner: UserId,
         digest: KeptDigest,

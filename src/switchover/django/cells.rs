@@ -1,11 +1,39 @@
 //! A row of a foreign database, cell by cell: from bytes of text to values, with a sentence about each that is none.
 
+use std::cell::RefCell;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::reader::Met;
-use crate::directory::import::ImportError;
 use crate::directory::model::Timestamp;
+use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer::import::report::Notices;
+
+/// What was met while reading.
+#[derive(Default)]
+pub(super) struct Met {
+    /// What is left out or deserves a look.
+    pub(super) notices: RefCell<Notices>,
+    /// Rows that cannot be taken.
+    pub(super) conflicts: RefCell<Notices>,
+}
+
+impl Met {
+    /// What was read of a row; none of one that cannot be taken, which is noted.
+    pub(super) fn taken<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
+        match read {
+            Err(ImportError::Wrong(why)) => {
+                self.conflicts.borrow_mut().add("rows that cannot be taken", why);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    pub(super) fn note(&self, told: &str, example: impl std::fmt::Display) {
+        self.notices.borrow_mut().add(told, example);
+    }
+}
 
 /// A row on its way, with enough about it to say which one is wrong.
 pub(super) struct Reading<'a> {

@@ -10,10 +10,10 @@ use std::path::Path;
 use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::lines::Stable;
-use super::record::{Record, Reference, UserRecord};
 use super::report::Notices;
 use super::{ImportError, Source};
 use crate::directory::model::Timestamp;
+use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
 /// The columns there are, in the order an export has them.
 pub const COLUMNS: [&str; 17] = [

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::{Mode, Pass};
 use crate::directory::error::Error;
-use crate::directory::import::record::{Record, Reference, TokenRecord, WholeToken};
-use crate::directory::import::{ImportError, id_of};
+use crate::directory::model::stored::WholeToken;
 use crate::directory::model::{KeptDigest, Token, TokenId, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::inventory::Numbered;
+use crate::directory::transfer::import::{ImportError, id_of};
+use crate::directory::transfer::record::{Record, Reference, TokenRecord};
 
 impl Pass {
     pub(super) fn tokens(&mut self, tx: &Tx<'_>, records: Vec<TokenRecord>) -> Result<(), Error> {

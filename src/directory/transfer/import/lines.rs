@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::record::{Record, VERSION};
 use super::report::Notices;
 use super::{ImportError, Source};
+use crate::directory::transfer::record::{Record, VERSION};
 
 /// Records handed over at once.
 const BATCH: usize = 2000;

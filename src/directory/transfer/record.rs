@@ -8,7 +8,8 @@ mod token;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::directory::model::{Group, GroupId, KeptDigest, Timestamp, Token, User, UserId};
+use crate::directory::model::stored::{WholeGroup, WholeUser};
+use crate::directory::model::{Group, GroupId, Timestamp, User, UserId};
 use crate::directory::secret::prints_only;
 
 /// The version of the form, told in an export's first line.
@@ -216,7 +217,6 @@ pub struct TokenRecord {
 prints_only!(UserRecord: id, username, permissions);
 prints_only!(TokenRecord: user, name);
 prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
-prints_only!(WholeUser: user, permissions);
 
 /// Somebody in the recycle bin.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -241,35 +241,9 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
-/// A user with all that is kept of it.
-#[derive(Clone, PartialEq, Eq)]
-pub(in crate::directory) struct WholeUser {
-    pub(in crate::directory) user: User,
-    /// The encoded hash.
-    pub(in crate::directory) password: String,
-    /// The codes of its own permissions, ascending.
-    pub(in crate::directory) permissions: Vec<i64>,
-}
-
-/// A group with its permissions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct WholeGroup {
-    pub(in crate::directory) group: Group,
-    /// Codes, ascending.
-    pub(in crate::directory) permissions: Vec<i64>,
-}
-
-/// A token with all that is kept of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct WholeToken {
-    pub(in crate::directory) token: Token,
-    pub(in crate::directory) digest: KeptDigest,
-    pub(in crate::directory) last_used_from: Option<String>,
-}
-
 impl UserRecord {
     /// Every text of it.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
         let nullable = [&self.mobile_number, &self.email, &self.avatar, &self.gender];
         let plain =
             [Some(&self.username), self.first_name.as_ref(), self.last_name.as_ref(), self.password.as_ref()];
@@ -277,7 +251,7 @@ impl UserRecord {
     }
 
     /// The row this record asks for, where `old` is.
-    pub(super) fn onto(
+    pub(in crate::directory::transfer) fn onto(
         &self,
         id: UserId,
         old: Option<&WholeUser>,
@@ -315,7 +289,12 @@ impl UserRecord {
 
 impl GroupRecord {
     /// The row this record asks for, where `old` is.
-    pub(super) fn onto(&self, id: GroupId, old: Option<&WholeGroup>, now: Timestamp) -> WholeGroup {
+    pub(in crate::directory::transfer) fn onto(
+        &self,
+        id: GroupId,
+        old: Option<&WholeGroup>,
+        now: Timestamp,
+    ) -> WholeGroup {
         let kept = old.map(|old| &old.group);
         let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
         let group = Group {

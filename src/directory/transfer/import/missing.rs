@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::survey::Survey;
 use crate::directory::error::Error;
-use crate::directory::import::record::WholeGroup;
+use crate::directory::model::stored::WholeGroup;
 use crate::directory::store::Tx;
 use crate::directory::store::inventory::{self, Numbered};
 

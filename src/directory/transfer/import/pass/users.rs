@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use super::{Mode, Pass};
 use crate::directory::error::Error;
-use crate::directory::import::record::{Record, UserRecord, WholeUser};
-use crate::directory::import::survey::{Unique, has_null, stand_in};
-use crate::directory::import::{ImportError, id_of};
+use crate::directory::model::stored::WholeUser;
 use crate::directory::model::{GroupId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::inventory::Numbered;
+use crate::directory::transfer::import::survey::{Unique, has_null, stand_in};
+use crate::directory::transfer::import::{ImportError, id_of};
+use crate::directory::transfer::record::{Record, UserRecord};
 
 impl Pass {
     pub(super) fn users(&mut self, tx: &Tx<'_>, records: Vec<UserRecord>) -> Result<(), Error> {
@@ -113,7 +114,7 @@ impl Pass {
     }
 
     /// Whoever holds what another will have alone must be about to give it up, or to go.
-    pub(in crate::directory::import) fn check_holders(&mut self, missing: &[i64]) {
+    pub(in crate::directory::transfer::import) fn check_holders(&mut self, missing: &[i64]) {
         for (field, holder, name) in std::mem::take(&mut self.held) {
             let will_go = self.options.delete_missing && missing.binary_search(&holder).is_ok();
             let will_change =

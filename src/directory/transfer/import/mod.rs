@@ -1,4 +1,4 @@
-//! Bringing people in from elsewhere: from a live Django database ([`django`]), from lines of JSON ([`lines`]) or from
+//! Bringing people in from elsewhere: from lines of JSON ([`lines`]) or from
 //! a table ([`table`]). Ids, times and text are kept exactly, empty and null stay different, and no rule for new
 //! input is applied.
 //!
@@ -10,12 +10,10 @@
 //! `direct` is for a few records that are at hand, as the demo's.
 
 pub mod direct;
-pub mod django;
 pub mod lines;
 pub mod media;
 mod missing;
 mod pass;
-pub mod record;
 pub mod report;
 mod survey;
 pub mod table;
@@ -31,19 +29,19 @@ pub use self::direct::{ImportedToken, ImportedUser, Records};
 use self::media::Media;
 use self::missing::Missing;
 use self::pass::{Known, Mode, Pass, Tally};
-use self::record::Record;
 use self::report::{Notices, Report};
 use self::survey::Survey;
-use super::Directory;
-use super::access::{Action, Actor, authorize};
-use super::audit::{self, Object};
-use super::change::Change;
-use super::error::Error;
-use super::model::{GroupKey, Rule, Timestamp, UserKey};
-use super::progress::{Progress, Stage};
-use super::settings::ChangePolicy;
-use super::store::Tx;
+use super::record::Record;
 use crate::database::foreign::ForeignError;
+use crate::directory::Directory;
+use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::audit::{self, Object};
+use crate::directory::change::Change;
+use crate::directory::error::Error;
+use crate::directory::model::{GroupKey, Rule, Timestamp, UserKey};
+use crate::directory::progress::{Progress, Stage};
+use crate::directory::settings::ChangePolicy;
+use crate::directory::store::Tx;
 
 /// Records written in one transaction, so that other writers need not wait long.
 const PART: usize = 500;

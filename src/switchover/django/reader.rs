@@ -1,21 +1,20 @@
 //! A Django database as a [`Source`]: users by pages of their ids, each with its groups and tokens, all in one
 //! snapshot and in constant memory.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 
-use super::cells::Reading;
+use super::cells::{Met, Reading};
 use super::mapping::{Catalogue, Mapping, Table, Wishes};
+use crate::database::Name;
 use crate::database::foreign::{Cells, Foreign};
-use crate::directory::import::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
-use crate::directory::import::report::Notices;
-use crate::directory::import::{ImportError, Source};
 use crate::directory::model::TokenKey;
-use crate::directory::store::Name;
+use crate::directory::transfer::import::report::Notices;
+use crate::directory::transfer::import::{ImportError, Source};
+use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 
 /// Users in a page.
 const PAGE: i64 = 2000;
@@ -71,32 +70,6 @@ pub struct Django {
     groups: HashSet<i64>,
     /// What is met on the way; noted by whoever reads a row, wherever that is.
     met: Met,
-}
-
-/// What was met while reading.
-#[derive(Default)]
-pub(super) struct Met {
-    /// What is left out or deserves a look.
-    pub(super) notices: RefCell<Notices>,
-    /// Rows that cannot be taken.
-    pub(super) conflicts: RefCell<Notices>,
-}
-
-impl Met {
-    /// What was read of a row; none of one that cannot be taken, which is noted.
-    fn taken<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
-        match read {
-            Err(ImportError::Wrong(why)) => {
-                self.conflicts.borrow_mut().add("rows that cannot be taken", why);
-                Ok(None)
-            }
-            other => other.map(Some),
-        }
-    }
-
-    fn note(&self, told: &str, example: impl std::fmt::Display) {
-        self.notices.borrow_mut().add(told, example);
-    }
 }
 
 /// The cells of a row behind its key.

@@ -8,12 +8,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::mem;
 
 use super::Source;
-use super::record::{Record, Reference, TokenRecord, UserRecord};
 use super::report::Notices;
 use crate::directory::error::Error;
 use crate::directory::model::{KeptDigest, fold};
 use crate::directory::password;
 use crate::directory::progress::{Progress, Stage};
+use crate::directory::transfer::record::{Record, Reference, TokenRecord, UserRecord};
 
 /// A field of a user that no two may share, unless it is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
