@@ -57,7 +57,7 @@ use self::store::Store;
 /// The reader of databases that are not ours, for [`crate::switchover`].
 pub use self::store::health::Faults;
 pub use crate::database::{Location, OpenError};
-pub use crate::paths::Unsafe;
+pub use crate::paths::UnsafePath;
 
 /// The directory, open and ready.
 pub struct Directory {

@@ -8,7 +8,7 @@ use super::error::{Denial, Error};
 use super::model::Reopened;
 use super::progress::Stopped;
 use super::store::OpenError;
-use crate::paths::Unsafe;
+use crate::paths::UnsafePath;
 
 /// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
 /// there still, but for [`TransferError::Media`].
@@ -85,8 +85,8 @@ impl From<Denial> for TransferError {
     }
 }
 
-impl From<Unsafe> for TransferError {
-    fn from(error: Unsafe) -> Self {
+impl From<UnsafePath> for TransferError {
+    fn from(error: UnsafePath) -> Self {
         Self::Open(error.into())
     }
 }

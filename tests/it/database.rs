@@ -47,7 +47,7 @@ both! {
         assert_eq!(creating(&database).await, "created");
         assert_eq!(opening(&database).await, "opened");
         let again = creating(&database).await;
-        assert!(again.contains("already: nothing was changed"), "{again}");
+        assert!(again.contains("already holds an account database: nothing was changed"), "{again}");
         assert_eq!(Directory::migrate(&database.settings(), &Clock::system().unwrap()).await.unwrap(), Vec::<i64>::new());
     }
 }

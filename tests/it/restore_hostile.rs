@@ -47,19 +47,19 @@ both! {
         for (sql, told) in [
             (
                 "CREATE TRIGGER helpful AFTER UPDATE ON tokens BEGIN UPDATE users SET is_admin = 1; END",
-                "the trigger \"helpful\" of \"tokens\" is none of this program's",
+                "the trigger \"helpful\" of \"tokens\" is not part of this program's schema",
             ),
-            ("CREATE VIEW sight AS SELECT password FROM users", "the view \"sight\" is none of this program's"),
-            ("CREATE TABLE extra (x)", "the table \"extra\" is none of this program's"),
-            ("CREATE INDEX quick ON users (gender)", "the index \"quick\" of \"users\" is none of this program's"),
+            ("CREATE VIEW sight AS SELECT password FROM users", "the view \"sight\" is not part of this program's schema"),
+            ("CREATE TABLE extra (x)", "the table \"extra\" is not part of this program's schema"),
+            ("CREATE INDEX quick ON users (gender)", "the index \"quick\" of \"users\" is not part of this program's schema"),
             ("DROP TRIGGER tokens_changed", "the trigger \"tokens_changed\" is missing"),
             (
                 "DROP TRIGGER tokens_changed; CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens BEGIN SELECT 1; END",
-                "the trigger \"tokens_changed\" of \"tokens\" is not as this program makes it",
+                "the trigger \"tokens_changed\" of \"tokens\" differs from this program's",
             ),
             (
                 "ALTER TABLE users ADD COLUMN extra TEXT",
-                "the table \"users\" is not as this program makes it",
+                "the table \"users\" differs from this program's",
             ),
         ] {
             fs::copy(&good, &forged).unwrap();
@@ -85,7 +85,7 @@ async fn a_directory_with_strangers_is_backed_up_without_them() {
         .sql("CREATE TRIGGER helpful AFTER UPDATE ON tokens BEGIN UPDATE users SET is_admin = 1; END")
         .await;
     let doctor = on(&database, &["doctor"], "");
-    let told = "the trigger \"helpful\" of \"tokens\" is none of this program's";
+    let told = "the trigger \"helpful\" of \"tokens\" is not part of this program's schema";
     assert!(
         doctor.code == 1 && doctor.out.contains(told) && doctor.out.contains("drop it"),
         "{}",
@@ -615,5 +615,5 @@ async fn odd_files_are_refused() {
     let database: PathBuf = directory.join("wardroom.db");
     fs::remove_file(&database).unwrap();
     rustix::fs::mknodat(CWD, &database, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    refused(&source, &["user", "list"], 5, "wardroom.db is no regular file");
+    refused(&source, &["user", "list"], 5, "wardroom.db is not a regular file");
 }

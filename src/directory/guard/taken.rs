@@ -130,8 +130,8 @@ fn counted<T>(
     work: impl FnOnce() -> Result<T, Error>,
 ) -> Result<Result<T, Error>, Error> {
     let (result, is_clean) = match names {
-        Names::OthersLate => (change.tx.apart(work), true),
-        Names::Own | Names::Others => change.tx.is_untouched_by(work),
+        Names::OthersLate => (change.tx.savepoint(work), true),
+        Names::Own | Names::Others => change.tx.leaves_unchanged(work),
     };
     match result {
         Ok(done) => Ok(Ok(done)),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::follower::Follower;
 use super::invalidations::Invalidations;
 use super::read_index::ReadIndex;
-use crate::database::wal_index::{WORDS, WalIndex};
+use crate::database::wal_index::{HEADER_WORDS, WalIndex};
 use crate::directory::error::Error;
 use crate::directory::store::changes::{Noted, last, since};
 use crate::directory::store::{OpenError, Store};
@@ -19,7 +19,7 @@ const MANY: i64 = 10_000;
 /// How commits are noticed on this database.
 pub(super) enum Freshness {
     /// One file, and the memory its writers share.
-    Sqlite { index: WalIndex, follower: Box<Follower<Place, WORDS>> },
+    Sqlite { index: WalIndex, follower: Box<Follower<Place, HEADER_WORDS>> },
     /// Replicas on one server.
     Postgres { rounds: Arc<ReadIndex>, followed: Arc<FeedState> },
 }
@@ -95,9 +95,9 @@ impl Freshness {
     pub(super) async fn pass(&self, store: &Arc<Store>) -> Result<(), Error> {
         match self {
             Self::Sqlite { index, follower } => {
-                store.check_in_place()?;
+                store.check_same_file()?;
                 follower.catch_up(
-                    || index.sign(),
+                    || index.header(),
                     |place, invalidations| {
                         let rows = store.priority_read_blocking(&since(place.number, MANY))?;
                         if !place.read_on(&rows, invalidations) {

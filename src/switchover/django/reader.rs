@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::cells::{Met, Reading};
 use super::mapping::{Catalogue, Mapping, Table, Wishes};
 use crate::database::Name;
-use crate::database::foreign::{Cells, Foreign};
+use crate::database::foreign::{ForeignDatabase, ForeignRow};
 use crate::directory::model::TokenKey;
 use crate::directory::transfer::import::report::Notices;
 use crate::directory::transfer::import::{ImportError, Source};
@@ -51,7 +51,7 @@ impl Place {
     fn describe(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("SQLite file {}", path.display()),
-            Self::Postgres(url) => Foreign::describe_url(url),
+            Self::Postgres(url) => ForeignDatabase::describe_url(url),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Place {
 /// A Django database that is open for reading.
 pub struct Django {
     described: String,
-    foreign: Foreign,
+    foreign: ForeignDatabase,
     mapping: Mapping,
     zone: TimeZone,
     total: i64,
@@ -103,8 +103,8 @@ impl Django {
             })?,
         };
         let foreign = match place {
-            Place::Sqlite(path) => Foreign::sqlite(path)?,
-            Place::Postgres(url) => Foreign::postgres(url, runtime)?,
+            Place::Sqlite(path) => ForeignDatabase::sqlite(path)?,
+            Place::Postgres(url) => ForeignDatabase::postgres(url, runtime)?,
         };
         let catalogue = Catalogue { columns: foreign.columns()?, references: foreign.references()? };
         let mapping = Mapping::find(&catalogue, wishes)?;
@@ -176,7 +176,7 @@ impl Django {
         )?;
         let reading = self.reading(table, 0);
         rows.into_iter()
-            .map(|Cells(cells)| {
+            .map(|ForeignRow(cells)| {
                 let mut cells = cells.into_iter();
                 let key = reading.number(&table.key, cells.next().flatten())?;
                 Ok((key, cells.collect()))

@@ -14,7 +14,7 @@ use super::copy_rows::{carry, compare, keep_counting, set_triggers};
 use super::snapshot_file::Staged;
 use crate::database::OpenError;
 use crate::database::Sql;
-use crate::database::{Backend, MIGRATION_TIMEOUT, initialised, sqlite};
+use crate::database::{Backend, MIGRATION_TIMEOUT, connect_initialised, sqlite};
 use crate::database::{Link, Tx};
 use crate::directory::error::Error;
 use crate::directory::files::{put, sync_directory};
@@ -23,7 +23,7 @@ use crate::directory::progress::Progress;
 use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
-use crate::paths::Unsafe;
+use crate::paths::UnsafePath;
 
 /// What SQLite keeps beside its file.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -127,7 +127,7 @@ impl Place {
         prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
-            let link = initialised(&backend)?;
+            let link = connect_initialised(&backend)?;
             migrations::check_version(&link)?;
             Ok(link)
         });
@@ -191,7 +191,7 @@ fn refuse_in_use(directory: &Path) -> Result<Option<File>, TransferError> {
     let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) if file.is_symlink() => return Err(Unsafe::Link(file).into()),
+        Err(_) if file.is_symlink() => return Err(UnsafePath::SymbolicLink(file).into()),
         outcome => outcome.map_err(TransferError::with(&file))?,
     };
     fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {

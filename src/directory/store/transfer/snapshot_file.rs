@@ -48,7 +48,7 @@ impl Staged {
         sqlite::check_file(directory)?;
         let link = Link::Sqlite(filling(directory, patience)?);
         if !migrations::is_initialised(&link)? {
-            return Err(OpenError::HalfMade(sqlite::file(directory)));
+            return Err(OpenError::Unfinished(sqlite::file(directory)));
         }
         migrations::check_schema(&link)?;
         migrations::upgrade(&link, now)?;
@@ -91,7 +91,7 @@ impl Store {
         now: Timestamp,
         progress: Progress,
     ) -> Result<Vec<String>, TransferError> {
-        self.check_in_place()?;
+        self.check_same_file()?;
         match &self.backend {
             Backend::Sqlite { directory: from, timeout: patience, .. } => {
                 let (from, patience) = (from.clone(), *patience);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{Member, digest};
 use crate::directory::transfer_error::TransferError;
-use crate::paths::{Folder, Kind, is_no_folder};
+use crate::paths::{FileKind, Folder, is_not_a_directory};
 
 /// The mode of directories of media files: whoever serves them is another user.
 const FOLDER_MODE: u32 = 0o755;
@@ -30,7 +30,7 @@ pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
     let mut found = Found::default();
     let top = match Folder::open(root) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-        Err(error) if is_no_folder(&error) && root.is_symlink() => {
+        Err(error) if is_not_a_directory(&error) && root.is_symlink() => {
             found.left_out.push(format!("{}: a symbolic link", root.display()));
             return Ok(found);
         }
@@ -38,8 +38,8 @@ pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
     };
     let mut rooms = vec![PathBuf::new()];
     while let Some(room) = rooms.pop() {
-        let entries = match top.below(&room).and_then(|folder| folder.entries()) {
-            Err(error) if is_no_folder(&error) || error.kind() == ErrorKind::NotFound => {
+        let entries = match top.open_below(&room).and_then(|folder| folder.entries()) {
+            Err(error) if is_not_a_directory(&error) || error.kind() == ErrorKind::NotFound => {
                 found.left_out.push(format!("{}: it went away meanwhile", root.join(room).display()));
                 continue;
             }
@@ -49,13 +49,13 @@ pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
             let name = room.join(name);
             let path = root.join(&name);
             match (kind, name.to_str()) {
-                (Kind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
-                (Kind::Folder, _) => rooms.push(name),
-                (Kind::File, Some(name)) => found.files.push(name.to_owned()),
-                (Kind::File, None) => {
+                (FileKind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
+                (FileKind::Folder, _) => rooms.push(name),
+                (FileKind::File, Some(name)) => found.files.push(name.to_owned()),
+                (FileKind::File, None) => {
                     found.left_out.push(format!("{}: its name is not UTF-8", path.display()));
                 }
-                (Kind::Other, _) => found.left_out.push(format!("{}: no regular file", path.display())),
+                (FileKind::Other, _) => found.left_out.push(format!("{}: no regular file", path.display())),
             }
         }
     }
@@ -116,17 +116,17 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
 impl Plan {
     fn look(&self, path: &Path, member: &Member) -> Result<There, TransferError> {
         let name = path.file_name().unwrap_or_default();
-        let folder = Folder::open(&self.root).and_then(|top| top.below(above(path)));
+        let folder = Folder::open(&self.root).and_then(|top| top.open_below(above(path)));
         let folder = match folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
-            Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
+            Err(error) if is_not_a_directory(&error) => return Err(self.no_way(path)),
             outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
         };
         let unreadable = TransferError::with(&self.root.join(path));
         Ok(match folder.kind(name).map_err(&unreadable)? {
             None => There::Nothing,
-            Some(Kind::Folder) => There::Folder,
-            Some(Kind::File) if is(&folder, name, member, &unreadable)? => There::Same,
+            Some(FileKind::Folder) => There::Folder,
+            Some(FileKind::File) if is(&folder, name, member, &unreadable)? => There::Same,
             Some(_) => There::Other,
         })
     }
@@ -158,11 +158,11 @@ impl Plan {
         }
         let top = self.top().map_err(TransferError::with(&self.root))?;
         for path in &self.to_put {
-            let folder = match top.make_below(above(path), FOLDER_MODE) {
-                Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
+            let folder = match top.create_below(above(path), FOLDER_MODE) {
+                Err(error) if is_not_a_directory(&error) => return Err(self.no_way(path)),
                 outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
-            let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
+            let put = folder.place_file(&unpacked.join(path), path.file_name().unwrap_or_default());
             put.map_err(TransferError::with(&self.root.join(path)))?;
         }
         Ok(self.to_put.len())

@@ -33,7 +33,7 @@ use crate::directory::store::health::Faults;
 use crate::directory::store::transfer::snapshot_file::Staged;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory};
-use crate::paths::{closed_directory, closed_parent};
+use crate::paths::{check_directory, check_parent};
 
 /// How long a statement waits for a file that nobody else has: not at all, to speak of.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,11 +73,11 @@ impl Directory {
         authorize(actor, Action::CarryDirectory)?;
         refuse_to_replace(&order)?;
         if order.media.is_dir() {
-            closed_directory(&parent(&order.media))?;
+            check_directory(&parent(&order.media))?;
         }
         let beside = parent(&order.file);
         if beside.is_dir() {
-            closed_parent(&beside)?;
+            check_parent(&beside)?;
         }
         let place = private_place(&beside)?;
         let now = self.clock.now();
@@ -113,7 +113,7 @@ pub async fn check_backup(
 fn somewhere(file: &Path) -> Result<TempDir, TransferError> {
     let beside = parent(file);
     // The archive may lie where nothing can be written, or where everybody can.
-    match closed_parent(&beside) {
+    match check_parent(&beside) {
         Ok(_) => private_place(&beside).or_else(|_| private_place(&std::env::temp_dir())),
         Err(_) => private_place(&std::env::temp_dir()),
     }

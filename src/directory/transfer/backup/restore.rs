@@ -25,7 +25,7 @@ use crate::directory::store::transfer::replace_database::{Copying, Place, Presen
 use crate::directory::store::transfer::snapshot_file::Staged;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
-use crate::paths::closed_directory;
+use crate::paths::check_directory;
 
 /// How much of what was closed the audit trail lists, of each kind.
 const MOST_NOTED: usize = 100;
@@ -180,7 +180,7 @@ impl Work {
             Location::Sqlite(directory) => {
                 let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
                 made.map_err(TransferError::with(directory))?;
-                closed_directory(directory)?;
+                check_directory(directory)?;
                 private_place(directory)
             }
             Location::Postgres(_) => {
@@ -188,7 +188,7 @@ impl Work {
                 if !beside.is_dir() {
                     return somewhere(&self.order.file);
                 }
-                closed_directory(&beside)?;
+                check_directory(&beside)?;
                 private_place(&beside)
             }
         }

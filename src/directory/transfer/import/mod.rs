@@ -67,7 +67,7 @@ impl From<ForeignError> for ImportError {
     fn from(error: ForeignError) -> Self {
         match error {
             ForeignError::Unreadable(why) => Self::Unreadable(why),
-            ForeignError::Unclear(why) => Self::Unclear(why),
+            ForeignError::InvalidUrl(why) => Self::Unclear(why),
         }
     }
 }
