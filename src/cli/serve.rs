@@ -22,7 +22,7 @@ use crate::directory::guard::rates::SHARED_EVERY;
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
 use crate::http::app::{App, HttpSettings};
-use crate::http::server::{self, Limits, Workers};
+use crate::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// The arguments of `wardroom serve`.

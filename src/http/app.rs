@@ -12,12 +12,12 @@ use tokio::task::spawn_blocking;
 
 use super::error::ApiError;
 use super::express::Prepared;
-use super::memory::Memory;
-use super::server::Limits;
 use super::site::SiteSettings;
 use super::{api, json};
 use crate::config::{AccessLog, Config};
 use crate::directory::Directory;
+use crate::server::Limits;
+use crate::server::memory::Memory;
 use crate::telemetry::Metrics;
 
 /// The settings that answers depend on.

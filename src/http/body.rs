@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 
 use super::app::App;
 use super::error::ApiError;
-use super::memory::{SMALL, Share};
 use crate::directory::model::{Faults, Rule, Timestamp};
+use crate::server::memory::{MemoryShare, SMALL};
 
 const TRUE: [&str; 14] =
     ["t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"];
@@ -36,7 +36,7 @@ type Object = Map<String, Value>;
 
 /// The object that a request sent, with what it uses of the budget of memory.
 #[derive(Debug)]
-pub struct Body(Object, Share);
+pub struct Body(Object, MemoryShare);
 
 impl FromRequest<App> for Body {
     type Rejection = ApiError;
@@ -74,7 +74,7 @@ pub struct Fields {
     rest: Object,
     faults: Faults,
     #[expect(dead_code, reason = "held for its drop")]
-    share: Option<Share>,
+    share: Option<MemoryShare>,
 }
 
 impl From<Body> for Fields {

@@ -17,7 +17,7 @@ use utoipa_swagger_ui::{Config, serve};
 
 use super::app::App;
 use super::error::ApiError;
-use super::memory::Shared;
+use super::outgoing::SharedBytes;
 
 const PAGE: &str = "index.html";
 /// The page names its files relative to itself. Paths here have no slash at their end, so it is told where
@@ -67,6 +67,6 @@ fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> 
     headers.insert(CONTENT_TYPE, media_type.unwrap_or(HeaderValue::from_static("application/octet-stream")));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    response.extensions_mut().insert(Shared);
+    response.extensions_mut().insert(SharedBytes);
     Ok(response)
 }

@@ -25,13 +25,13 @@ use super::app::App;
 use super::caller::{self, Presented};
 use super::error::ApiError;
 use super::negotiate::{Negotiated, is_plain, wished};
-use super::server::{Express, Peer};
 use super::site::{Place, nearest};
 use super::{InFlight, given_id, throttle};
 use crate::config::AccessLog;
 use crate::directory::guard::rates::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, CachedIdentity, Denial, Identity, Unauthenticated};
+use crate::server::{Express, Peer};
 
 /// What is known of a request that goes the common way.
 pub struct Earlier {

@@ -16,17 +16,15 @@ mod docs;
 pub mod error;
 mod express;
 pub mod json;
-mod memory;
 mod multipart;
 pub mod negotiate;
 pub mod ops;
+mod outgoing;
 mod path;
 mod problem;
 mod request_log;
-pub mod server;
 pub mod site;
 mod throttle;
-mod wire;
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -49,10 +47,11 @@ use tracing::Instrument;
 use self::app::App;
 use self::error::ApiError;
 use self::express::{Decided, Earlier};
-use self::memory::Memory;
 use self::request_log::{Seen, given_id};
-use self::server::{Express, Peer};
 use self::site::Site;
+use crate::directory::guard::network;
+use crate::server::memory::Memory;
+use crate::server::{Express, Peer, Service};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -116,7 +115,7 @@ impl Front {
         };
         let response = outcome.unwrap_or_else(IntoResponse::into_response);
         let route = response.extensions().get::<api::Route>().cloned();
-        let mut response = memory::hold(response, self.app.memory()).unwrap_or_else(|| {
+        let mut response = outgoing::count(response, self.app.memory()).unwrap_or_else(|| {
             let mut response = ApiError::Overloaded.into_response();
             route.map(|route| response.extensions_mut().insert(route));
             response
@@ -161,7 +160,7 @@ impl Front {
     }
 }
 
-impl server::Service for Front {
+impl Service for Front {
     type Body = Body;
     type Known = Earlier;
 
@@ -197,8 +196,8 @@ impl server::Service for Front {
         response
     }
 
-    fn is_proxy(&self, address: IpAddr) -> bool {
-        self.app.settings().site.trusted_proxies.trusts(address)
+    fn network(&self, address: IpAddr) -> Option<IpAddr> {
+        (!self.app.settings().site.trusted_proxies.trusts(address)).then(|| network(address))
     }
 
     fn memory(&self) -> &Memory {

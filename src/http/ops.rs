@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::app::App;
 use super::error::{ApiError, answer, answer_json};
-use super::memory::Shared;
+use super::outgoing::SharedBytes;
 use crate::telemetry;
 
 /// Paths that are answered under any Host.
@@ -68,6 +68,6 @@ async fn metrics(registry: Arc<Registry>) -> Response {
 /// What this server answers, for machines (OpenAPI 3.1).
 async fn openapi(State(app): State<App>) -> Result<Response, ApiError> {
     let mut response = answer_json(StatusCode::OK, app.document().await?);
-    response.extensions_mut().insert(Shared);
+    response.extensions_mut().insert(SharedBytes);
     Ok(response)
 }

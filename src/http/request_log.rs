@@ -11,10 +11,10 @@ use tracing::Instrument;
 
 use super::app::App;
 use super::error::Refused;
-use super::server::Peer;
 use super::{X_REQUEST_ID, api, site};
 use crate::config::AccessLog;
 use crate::directory::{Bearer, Origin};
+use crate::server::Peer;
 use crate::telemetry::RequestLabels;
 
 /// So much of a path is logged; the rest would be somebody else's text in our log.

@@ -11,8 +11,8 @@ use tokio::task::spawn_blocking;
 use super::{Object, form, json};
 use crate::http::app::App;
 use crate::http::error::ApiError;
-use crate::http::memory::{SMALL, Share};
 use crate::http::{multipart, unread};
+use crate::server::memory::{MemoryShare, SMALL};
 
 /// Room for a body whose length is not known yet, in bytes.
 const FIRST_ROOM: usize = 1024;
@@ -21,7 +21,11 @@ const VALUE_BYTES: usize = 96;
 
 /// Reads the whole body. It is copied into one piece: the pieces it comes in, which may be of one byte each, would
 /// take many times its length.
-pub(super) async fn whole(mut body: RawBody, limit: usize, share: &mut Share) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn whole(
+    mut body: RawBody,
+    limit: usize,
+    share: &mut MemoryShare,
+) -> Result<Vec<u8>, ApiError> {
     let mut bytes: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| unread(&error))?.into_data() else { continue };
@@ -46,7 +50,7 @@ pub(super) async fn parsed(
     app: &App,
     media_type: String,
     bytes: Vec<u8>,
-    share: &mut Share,
+    share: &mut MemoryShare,
 ) -> Result<Object, ApiError> {
     if bytes.len() <= SMALL {
         return parse(media_type, bytes).map(|(object, _)| object);

@@ -4,7 +4,7 @@
 //! in and hyper would have parsed, to the same values; a test holds all three together. Whatever is odd, has a
 //! body or is not understood here is `None` and goes to those two, which then say what is wrong with it.
 
-use crate::http::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
+use crate::server::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
 
 /// A whole and good head without a body, with what matters to an answer.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use wardroom::directory::model::{Group, Timestamp, TokenKey, User, UserDraft, Us
 use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
 use wardroom::http::Front;
 use wardroom::http::app::{App, HttpSettings};
-use wardroom::http::server::{self, Limits, Workers};
+use wardroom::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
 use super::{Backend, Database, Request};

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::http::wire::admitted;
+use crate::server::wire::admitted;
 
 fn head(lines: &str) -> String {
     format!("GET /api/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Token k\r\n{lines}\r\n")
