@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use utoipa::IntoParams;
 
 use super::answers::{ListRefusals, Refusals};
-use super::list::Asked;
+use super::list_request::ListRequest;
 use super::view::{AuditItem, AuditListing};
 use crate::directory::Actor;
 use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS};
@@ -46,14 +46,14 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, limit) = read(&asked.parameters, true).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let (filter, limit) = read(&request.parameters, true).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
     let results: Vec<_> = found.iter().take(shown).map(AuditItem::new).collect();
     let next = results.last().filter(|_| more).map(|last| {
-        let kept = asked.parameters.iter().filter(|(name, _)| name != "before").cloned();
+        let kept = request.parameters.iter().filter(|(name, _)| name != "before").cloned();
         site.link(PATH, &kept.chain([("before".to_owned(), last.id.to_string())]).collect::<Vec<_>>())
     });
     Ok(answer(StatusCode::OK, &AuditListing { next, results }))
@@ -82,8 +82,8 @@ pub(super) async fn export(
     Holding(actor): Holding<1242>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, _) = read(&asked.parameters, false).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let (filter, _) = read(&request.parameters, false).map_err(ApiError::Invalid)?;
     // The first page is read before the answer begins, so that what fails at once is told by a status.
     let first = app.directory().export_audit(&actor, &filter, 0).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);

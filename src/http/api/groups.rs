@@ -7,11 +7,11 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::group_draft;
-use super::list::Asked;
 use super::list_parameters::{GroupListParameters, ListParameters};
+use super::list_request::ListRequest;
 use super::view::{GroupItem, GroupRecord, Listing};
-use super::wanted::Wanted;
 use crate::directory::groups::MemberChange;
 use crate::directory::listing::GroupQuery;
 use crate::directory::model::{Expected, Faults, Group, GroupKey, Rule, UserId, UserKey};
@@ -20,7 +20,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
 fn group_key(id: &str) -> Result<GroupKey, ApiError> {
@@ -45,10 +45,10 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users/groups")?;
-    let query = GroupQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users/groups")?;
+    let query = GroupQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_groups(&actor, &query).await?;
-    asked.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
+    request.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
 }
 
 /// Create Group
@@ -74,7 +74,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = group_draft(&mut fields);
     fields.require("name", draft.name.is_some());
     fields.end()?;
@@ -169,7 +169,7 @@ pub(super) async fn replace(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    fields.require("name", fields.names("name"));
+    fields.require("name", fields.contains("name"));
     changed(&app, &actor, &id, expected, fields).await
 }
 
@@ -181,7 +181,7 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = group_key(id)?;
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = group_draft(&mut fields);
     fields.end()?;
     let group = app.directory().update_group_if(actor, &key, &draft, expected).await?;
@@ -193,10 +193,10 @@ async fn written(
     app: &App,
     status: StatusCode,
     group: Written<Group>,
-    named: &Wanted,
+    named: &FieldSelection,
 ) -> Result<Response, ApiError> {
     if !group.is_readable {
-        return Ok(answer(status, &named.of_object(&GroupItem::new(&group))?));
+        return Ok(answer(status, &named.apply(&GroupItem::new(&group))?));
     }
     let group = group.value;
     let details = app.directory().group_details_of_written(group).await?;
@@ -225,7 +225,7 @@ pub(super) async fn destroy(
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
     app.directory().delete_group_if(&actor, &group_key(&id)?, expected).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// Add Members
@@ -291,7 +291,7 @@ async fn changed_members(
     let group = GroupItem::new(&membership.group);
     match membership.is_readable {
         true => Ok(answer(StatusCode::OK, &group)),
-        false => Ok(answer(StatusCode::OK, &Wanted::id().of_object(&group)?)),
+        false => Ok(answer(StatusCode::OK, &FieldSelection::id().apply(&group)?)),
     }
 }
 

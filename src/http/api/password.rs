@@ -9,7 +9,7 @@ use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{ApiError, nothing};
+use crate::http::error::{ApiError, no_content};
 
 /// Change My Password
 ///
@@ -36,7 +36,7 @@ pub(super) async fn change(
     fields.end()?;
     let (old, new) = (Password::new(old.unwrap_or_default()), Password::new(new.unwrap_or_default()));
     app.directory().change_own_password(&actor, old, new, others).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// An old password and a new one.

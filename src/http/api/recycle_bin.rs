@@ -6,15 +6,15 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::answers::{Conflicts, ListRefusals, Refusals};
-use super::list::Asked;
+use super::field_selection::FieldSelection;
 use super::list_parameters::DeletedListParameters;
+use super::list_request::ListRequest;
 use super::users::{user_id, written};
 use super::view::{DeletedItem, Listing, UserRecord};
-use super::wanted::Wanted;
 use crate::directory::listing::DeletedQuery;
 use crate::http::app::App;
 use crate::http::caller::Holding;
-use crate::http::error::{ApiError, nothing};
+use crate::http::error::{ApiError, no_content};
 use crate::http::site::Site;
 
 /// List Deleted Users
@@ -39,11 +39,11 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users/deleted")?;
-    let query = DeletedQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users/deleted")?;
+    let query = DeletedQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_deleted(&actor, &query).await?;
     let kept_for = app.directory().deleted_kept_for();
-    asked.answer(&site, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
+    request.answer(&site, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
 }
 
 /// Restore User
@@ -71,7 +71,7 @@ pub(super) async fn restore(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let user = app.directory().restore_user(&actor, user_id(&id)?).await?;
-    written(&app, StatusCode::OK, user, &Wanted::id(), &site).await
+    written(&app, StatusCode::OK, user, &FieldSelection::id(), &site).await
 }
 
 /// Purge User
@@ -92,5 +92,5 @@ pub(super) async fn purge(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.directory().purge_user(&actor, user_id(&id)?).await?;
-    Ok(nothing())
+    Ok(no_content())
 }

@@ -12,9 +12,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::field_selection::FieldSelection;
 use super::users::user_key;
 use super::view::{IssuedToken, TokenItem};
-use super::wanted::Wanted;
 use crate::directory::Actor;
 use crate::directory::model::{TokenId, UserKey};
 use crate::directory::tokens::{End, Issued};
@@ -22,7 +22,7 @@ use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Holding, Staff};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
 
 /// The longest time for which an old key may go on beside the new one: 30 days.
 const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
@@ -303,7 +303,7 @@ async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, A
 async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let name = fields.text("name");
-    let end = fields.moment("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
+    let end = fields.timestamp("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
     fields.require("name", name.is_some());
     fields.end()?;
     let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
@@ -318,21 +318,21 @@ async fn updated(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let name = fields.text("name");
-    let end = fields.moment("expires_at").map(|end| end.map_or(End::Never, End::At));
+    let end = fields.timestamp("expires_at").map(|end| end.map_or(End::Never, End::At));
     fields.end()?;
     let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());
     match token.is_readable {
         true => Ok(answer(StatusCode::OK, &item)),
-        false => Ok(answer(StatusCode::OK, &named.of_object(&item)?)),
+        false => Ok(answer(StatusCode::OK, &named.apply(&item)?)),
     }
 }
 
 async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, ApiError> {
     app.directory().revoke_token(actor, Some(owner), id).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 async fn rotated(

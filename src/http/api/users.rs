@@ -7,11 +7,11 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
-use super::list::Asked;
 use super::list_parameters::{ListParameters, UserListParameters};
+use super::list_request::ListRequest;
 use super::view::{Listing, UserItem, UserRecord};
-use super::wanted::Wanted;
 use crate::directory::listing::UserQuery;
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
@@ -21,7 +21,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
 /// The id that a path names; what is none is nobody's.
@@ -52,11 +52,11 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users")?;
-    let query = UserQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users")?;
+    let query = UserQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_users(&actor, &query).await?;
     let now = app.directory().clock().now();
-    asked.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
+    request.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
 }
 
 /// Create User
@@ -83,7 +83,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let password = fields.text("password").map(Password::new);
     fields.require("username", draft.username.is_some());
@@ -182,7 +182,7 @@ pub(super) async fn replace(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    fields.require("username", fields.names("username"));
+    fields.require("username", fields.contains("username"));
     changed(&app, &actor, &id, &site, expected, fields).await
 }
 
@@ -195,7 +195,7 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = user_key(id)?;
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let passwords = Passwords {
         new: fields.text("password").map(Password::new),
@@ -211,7 +211,7 @@ pub(super) async fn written(
     app: &App,
     status: StatusCode,
     user: Written<User>,
-    named: &Wanted,
+    named: &FieldSelection,
     site: &Site,
 ) -> Result<Response, ApiError> {
     let details = app.directory().user_details_of_written(user.value).await?;
@@ -219,7 +219,7 @@ pub(super) async fn written(
         return Ok(shown(app, status, &details, site));
     }
     let record = UserRecord::new(&details, site, app.directory().clock().now());
-    Ok(answer(status, &named.of_object(&record)?))
+    Ok(answer(status, &named.apply(&record)?))
 }
 
 fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> Response {
@@ -254,7 +254,7 @@ pub(super) async fn destroy(
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// What is written about a user. Only `username` is required, and only for a new one.
