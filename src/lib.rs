@@ -12,7 +12,10 @@
 
 pub mod cli;
 pub mod config;
+mod database;
 pub mod directory;
 pub mod http;
+mod paths;
 pub mod server;
+pub mod switchover;
 pub mod telemetry;

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::field_selection::FieldSelection;
 use super::view::Listing;
-use crate::directory::listing::{Page, Turn};
 use crate::directory::model::{Faults, Rule};
+use crate::directory::query::{Page, Turn};
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
