@@ -3,6 +3,7 @@
 //! The header is read byte for byte as Django REST Framework reads it, and no other place may hold a key. Handlers take
 //! extractors such as [`Staff`]; they never see the header.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -12,7 +13,7 @@ use http::{HeaderMap, header};
 use super::app::App;
 use super::error::ApiError;
 use super::throttle;
-use crate::directory::access::{Who, holds};
+use crate::directory::access::{NeedsPermission, Who, holds_permission};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
@@ -127,20 +128,24 @@ impl FromRequestParts<App> for Authenticated {
     }
 }
 
-/// Extracts a caller who holds the permission of this code, before the body is read. The directory decides whether that
-/// is enough for the object.
-pub struct Holding<const CODE: i64>(pub Actor);
+/// Extracts a caller who holds the permission that the action `A` needs, before the body is read. The directory decides
+/// whether that is enough for the object.
+pub struct Require<A> {
+    /// The caller.
+    pub actor: Actor,
+    action: PhantomData<A>,
+}
 
-impl<const CODE: i64> FromRequestParts<App> for Holding<CODE> {
+impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        if !holds(&caller.0, CODE) {
+        if !holds_permission::<A>(&caller.0) {
             return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
         }
         let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        Ok(Self(actor))
+        Ok(Self { actor, action: PhantomData })
     }
 }
 

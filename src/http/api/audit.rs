@@ -14,12 +14,13 @@ use super::answers::{ListRefusals, Refusals};
 use super::list_request::ListRequest;
 use super::view::{AuditItem, AuditListing};
 use crate::directory::Actor;
+use crate::directory::access::ReadAudit;
 use crate::directory::audit::EXPORT_PAGE;
 use crate::directory::model::{AuditFilter, OBJECT_KINDS};
 use crate::directory::model::{Faults, Rule, Timestamp};
 use crate::directory::query::Parameters;
 use crate::http::app::App;
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
@@ -31,7 +32,7 @@ const TEXT_MAX: usize = 254;
 
 /// List Audit Events
 ///
-/// What was done, newest first, a page at a time; it is not counted. For admins, and staff with permission 1242.
+/// What was done, newest first, a page at a time; it is not counted. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit",
@@ -43,7 +44,7 @@ const TEXT_MAX: usize = 254;
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1242>,
+    Require { actor, .. }: Require<ReadAudit>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -63,7 +64,7 @@ pub(super) async fn list(
 /// Export Audit Events
 ///
 /// All events that the filters keep, oldest first, as JSON Lines, each with its place in the chain of hashes. An
-/// export that breaks off does not end as a whole one does. For admins, and staff with permission 1242.
+/// export that breaks off does not end as a whole one does. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit/export",
@@ -80,7 +81,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn export(
     State(app): State<App>,
-    Holding(actor): Holding<1242>,
+    Require { actor, .. }: Require<ReadAudit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let request = ListRequest::parse(query.as_deref(), PATH)?;

@@ -82,7 +82,7 @@ struct SignOutBody {
 
 /// Sign Out
 ///
-/// Revoke the calling token, with all that came of it if it is a sign-in. For everybody.
+/// Revoke the calling token, with all that came of it if it is a sign-in. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/auth/signout",

@@ -12,12 +12,13 @@ use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
 use super::users::UserBody;
 use super::view::{UserItem, UserItems};
+use crate::directory::access::{CreateUser, DeleteUser, UpdateUser};
 use crate::directory::bulk::BULK_MAX;
 use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
 use crate::directory::{Error, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
@@ -31,7 +32,7 @@ fn in_list(error: Error) -> ApiError {
 
 /// Create Users
 ///
-/// Make up to 1000 users, all or none. For admins, and staff with permission 1221.
+/// Make up to 1000 users, all or none. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/bulk",
@@ -43,7 +44,7 @@ fn in_list(error: Error) -> ApiError {
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1221>,
+    Require { actor, .. }: Require<CreateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -61,8 +62,7 @@ pub(super) async fn create(
 
 /// Change Users
 ///
-/// Change up to 1000 users, all or none; fields not named stay as they are. For admins, and staff with permission
-/// 1223.
+/// Change up to 1000 users, all or none; fields not named stay as they are. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/bulk",
@@ -74,7 +74,7 @@ pub(super) async fn create(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -93,7 +93,7 @@ pub(super) async fn update(
 
 /// Delete Users
 ///
-/// Move up to 1000 users into the recycle bin, all or none. For admins, and staff with permission 1224.
+/// Move up to 1000 users into the recycle bin, all or none. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/bulk",
@@ -105,7 +105,7 @@ pub(super) async fn update(
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);

@@ -12,13 +12,14 @@ use super::fields::group_draft;
 use super::list_parameters::{GroupListParameters, ListParameters};
 use super::list_request::ListRequest;
 use super::view::{GroupItem, GroupRecord, Listing};
+use crate::directory::access::{ChangeMembers, CreateGroup, DeleteGroup, ReadGroups, UpdateGroup};
 use crate::directory::groups::MemberChange;
 use crate::directory::model::{Expected, Faults, Group, GroupKey, Rule, UserId, UserKey};
 use crate::directory::query::GroupQuery;
 use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
@@ -29,7 +30,7 @@ fn group_key(id: &str) -> Result<GroupKey, ApiError> {
 
 /// List Groups
 ///
-/// The groups that every given filter keeps, a page at a time. For admins, and staff with permission 1202.
+/// The groups that every given filter keeps, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/groups",
@@ -41,7 +42,7 @@ fn group_key(id: &str) -> Result<GroupKey, ApiError> {
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1202>,
+    Require { actor, .. }: Require<ReadGroups>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -53,7 +54,7 @@ pub(super) async fn list(
 
 /// Create Group
 ///
-/// Make a group. For admins, and staff with permission 1201, who can attach no right that they do not hold.
+/// Make a group. For {callers}, who can attach no right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users/groups",
@@ -70,7 +71,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1201>,
+    Require { actor, .. }: Require<CreateGroup>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
@@ -84,7 +85,7 @@ pub(super) async fn create(
 
 /// Retrieve Group
 ///
-/// A group with its permissions. For admins, and staff with permission 1202.
+/// A group with its permissions. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/groups/{id}",
@@ -100,7 +101,7 @@ pub(super) async fn create(
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
-    Holding(actor): Holding<1202>,
+    Require { actor, .. }: Require<ReadGroups>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let details = app.directory().group_details(&actor, &group_key(&id)?).await?;
@@ -109,7 +110,7 @@ pub(super) async fn retrieve(
 
 /// Change Group
 ///
-/// Change fields of a group; those not named stay as they are. For admins, and staff with permission 1203.
+/// Change fields of a group; those not named stay as they are. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/groups/{id}",
@@ -131,7 +132,7 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<UpdateGroup>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
@@ -141,7 +142,7 @@ pub(super) async fn update(
 
 /// Replace Group
 ///
-/// As `PATCH`, but the fields that a new group needs must be there. For admins, and staff with permission 1203.
+/// As `PATCH`, but the fields that a new group needs must be there. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/groups/{id}",
@@ -163,7 +164,7 @@ pub(super) async fn update(
 )]
 pub(super) async fn replace(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<UpdateGroup>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
@@ -205,7 +206,7 @@ async fn written(
 
 /// Delete Group
 ///
-/// Remove a group; its members stay users. For admins, and staff with permission 1204.
+/// Remove a group; its members stay users. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}",
@@ -220,7 +221,7 @@ async fn written(
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1204>,
+    Require { actor, .. }: Require<DeleteGroup>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
@@ -230,8 +231,7 @@ pub(super) async fn destroy(
 
 /// Add Members
 ///
-/// Make users belong to a group, all or none of them; that some do already is no error. For admins, and staff
-/// with permission 1203 who hold every right of the group.
+/// Make users belong to a group, all or none of them; that some do already is no error. For {callers} who hold every right of the group.
 #[utoipa::path(
     post,
     path = "/api/users/groups/{id}/members",
@@ -244,7 +244,7 @@ pub(super) async fn destroy(
 )]
 pub(super) async fn add_members(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<ChangeMembers>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -253,8 +253,7 @@ pub(super) async fn add_members(
 
 /// Remove Members
 ///
-/// Take users out of a group, all or none of them; that some do not belong to it is no error. For admins, and
-/// staff with permission 1203 who hold every right of the group.
+/// Take users out of a group, all or none of them; that some do not belong to it is no error. For {callers} who hold every right of the group.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}/members",
@@ -267,7 +266,7 @@ pub(super) async fn add_members(
 )]
 pub(super) async fn remove_members(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<ChangeMembers>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {

@@ -4,6 +4,7 @@ mod answers;
 mod audit;
 mod auth;
 mod bulk;
+mod callers;
 mod document;
 mod field_selection;
 mod fields;
@@ -27,41 +28,53 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::callers::with_callers;
 pub(super) use self::me::ME;
 use super::app::App;
 use super::pipeline;
 use super::resource::{Resource, Resources};
+
+/// Makes a router of handlers, each with its operation in the document; handlers of one path are on one line.
+macro_rules! operations {
+    ($($($handler:path),+;)+) => {{
+        let router = OpenApiRouter::with_openapi(head());
+        $($(let router = router.routes(with_callers(routes!($handler), $handler));)+)+
+        router
+    }};
+}
 
 /// The routes. The path is written once, on the handler, for the router and the document.
 ///
 /// An operation whose document names no `security` needs no token, and its body may have at most
 /// [`OPEN_BODY_BYTES`](super::body::OPEN_BODY_BYTES). The same holds for a route that is not in the document.
 fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(head())
-        .routes(routes!(me::retrieve, me::update))
-        .routes(routes!(password::change))
-        .routes(routes!(tokens::list_own, tokens::issue_own))
-        .routes(routes!(tokens::update_own, tokens::revoke_own))
-        .routes(routes!(tokens::rotate_own))
-        .routes(routes!(tokens::sign_out_own))
-        .routes(routes!(users::list, users::create))
-        .routes(routes!(bulk::create, bulk::update, bulk::destroy))
-        .routes(routes!(recycle_bin::list))
-        .routes(routes!(recycle_bin::purge))
-        .routes(routes!(recycle_bin::restore))
-        .routes(routes!(users::retrieve, users::update, users::replace, users::destroy))
-        .routes(routes!(tokens::list, tokens::issue))
-        .routes(routes!(tokens::update, tokens::revoke))
-        .routes(routes!(tokens::rotate))
-        .routes(routes!(tokens::sign_out))
-        .routes(routes!(groups::list, groups::create))
-        .routes(routes!(groups::retrieve, groups::update, groups::replace, groups::destroy))
-        .routes(routes!(groups::add_members, groups::remove_members))
-        .routes(routes!(permissions::list))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::export))
-        .routes(routes!(auth::sign_in))
-        .routes(routes!(auth::sign_out))
+    let router = operations! {
+        me::retrieve, me::update;
+        password::change;
+        tokens::list_own, tokens::issue_own;
+        tokens::update_own, tokens::revoke_own;
+        tokens::rotate_own;
+        tokens::sign_out_own;
+        users::list, users::create;
+        bulk::create, bulk::update, bulk::destroy;
+        recycle_bin::list;
+        recycle_bin::purge;
+        recycle_bin::restore;
+        users::retrieve, users::update, users::replace, users::destroy;
+        tokens::list, tokens::issue;
+        tokens::update, tokens::revoke;
+        tokens::rotate;
+        tokens::sign_out;
+        groups::list, groups::create;
+        groups::retrieve, groups::update, groups::replace, groups::destroy;
+        groups::add_members, groups::remove_members;
+        permissions::list;
+        audit::list;
+        audit::export;
+        auth::sign_in;
+        auth::sign_out;
+    };
+    router
         .route("/api/users/auth/otp/signin", post(auth::not_yet))
         .route("/api/users/auth/otp/verify", post(auth::not_yet))
 }

@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, no_content};
 
 /// Change My Password
 ///
-/// Replace my password; the present one is needed. For everybody.
+/// Replace my password; the present one is needed. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/password",

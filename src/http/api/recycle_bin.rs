@@ -11,15 +11,16 @@ use super::list_parameters::DeletedListParameters;
 use super::list_request::ListRequest;
 use super::users::{user_id, written};
 use super::view::{DeletedItem, Listing, UserRecord};
+use crate::directory::access::{DeleteUser, ReadDeleted, RestoreUser};
 use crate::directory::query::DeletedQuery;
 use crate::http::app::App;
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, no_content};
 use crate::http::site::Site;
 
 /// List Deleted Users
 ///
-/// The recycle bin, a page at a time. For admins, and staff with permission 1224.
+/// The recycle bin, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/deleted",
@@ -35,7 +36,7 @@ use crate::http::site::Site;
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<ReadDeleted>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -48,8 +49,7 @@ pub(super) async fn list(
 
 /// Restore User
 ///
-/// Bring a deleted user back, with its id, password, groups and permissions, but without its tokens. For admins,
-/// and staff with permission 1224 who hold every right that comes back.
+/// Bring a deleted user back, with its id, password, groups and permissions, but without its tokens. For {callers} who hold every right that comes back.
 #[utoipa::path(
     post,
     path = "/api/users/deleted/{id}/restore",
@@ -66,7 +66,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn restore(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<RestoreUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -76,7 +76,7 @@ pub(super) async fn restore(
 
 /// Purge User
 ///
-/// Remove a deleted user for good, before its time. For admins, and staff with permission 1224.
+/// Remove a deleted user for good, before its time. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/deleted/{id}",
@@ -88,7 +88,7 @@ pub(super) async fn restore(
 )]
 pub(super) async fn purge(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.directory().purge_user(&actor, user_id(&id)?).await?;

@@ -12,6 +12,7 @@ use super::fields::full_user_draft;
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::list_request::ListRequest;
 use super::view::{Listing, UserItem, UserRecord};
+use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
 use crate::directory::query::UserQuery;
@@ -19,7 +20,7 @@ use crate::directory::users::{Passwords, UserDetails};
 use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
@@ -36,7 +37,7 @@ pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
 
 /// List Users
 ///
-/// The users that every given filter keeps, a page at a time. For admins, and staff with permission 1222.
+/// The users that every given filter keeps, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users",
@@ -48,7 +49,7 @@ pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1222>,
+    Require { actor, .. }: Require<ReadUsers>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -61,7 +62,7 @@ pub(super) async fn list(
 
 /// Create User
 ///
-/// Make a user. For admins, and staff with permission 1221, who can give no right that they do not hold.
+/// Make a user. For {callers}, who can give no right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -78,7 +79,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1221>,
+    Require { actor, .. }: Require<CreateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -94,7 +95,7 @@ pub(super) async fn create(
 
 /// Retrieve User
 ///
-/// A user with its groups and permissions. For admins, and staff with permission 1222.
+/// A user with its groups and permissions. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
@@ -110,7 +111,7 @@ pub(super) async fn create(
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
-    Holding(actor): Holding<1222>,
+    Require { actor, .. }: Require<ReadUsers>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +121,7 @@ pub(super) async fn retrieve(
 
 /// Change User
 ///
-/// Change fields of a user; those not named stay as they are. For admins, and staff with permission 1223.
+/// Change fields of a user; those not named stay as they are. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
@@ -142,7 +143,7 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
@@ -153,7 +154,7 @@ pub(super) async fn update(
 
 /// Replace User
 ///
-/// As `PATCH`, but the fields that a new user needs must be there. For admins, and staff with permission 1223.
+/// As `PATCH`, but the fields that a new user needs must be there. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/{id}",
@@ -175,7 +176,7 @@ pub(super) async fn update(
 )]
 pub(super) async fn replace(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
@@ -229,7 +230,7 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 
 /// Delete User
 ///
-/// Move a user into the recycle bin; its tokens are gone for good. For admins, and staff with permission 1224.
+/// Move a user into the recycle bin; its tokens are gone for good. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}",
@@ -249,7 +250,7 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
