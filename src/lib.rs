@@ -13,4 +13,6 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod http;
+pub mod jobs;
+pub mod switchover;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::directory::import::{Progress, Stage, Step};
+use crate::switchover::parity::run::RunProgress;
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -49,6 +50,32 @@ fn name(stage: Stage) -> &'static str {
         Stage::Indexing => "making indexes",
         Stage::Missing => "looking for what is missing",
         Stage::Files => "bringing files along",
+    }
+}
+
+/// The line that shows a comparison's progress on a terminal; nothing elsewhere.
+pub(super) fn of_comparison() -> Option<ComparisonLine> {
+    io::stderr().is_terminal().then_some(ComparisonLine)
+}
+
+/// One line on a terminal, cleared when it is dropped.
+pub(super) struct ComparisonLine;
+
+impl ComparisonLine {
+    /// What writes the line anew.
+    pub(super) fn watch(&self) -> &'static dyn Fn(RunProgress) {
+        &|progress| {
+            let RunProgress { requests, total, different, elapsed } = progress;
+            let rate = u128::from(requests) * 1000 / elapsed.as_millis().max(1);
+            let done = total.map_or_else(|| requests.to_string(), |total| format!("{requests} of {total}"));
+            let _ = write!(io::stderr(), "\r\x1b[K{done} requests, {different} different, {rate} a second");
+        }
+    }
+}
+
+impl Drop for ComparisonLine {
+    fn drop(&mut self) {
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
 }
 
