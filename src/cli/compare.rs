@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 
-use super::progress;
+use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
 use crate::directory::Error;
 use crate::directory::import::ImportError;
@@ -133,8 +133,8 @@ impl Compare {
             examples: usize::from(self.examples),
             workers: usize::from(self.concurrency),
         };
-        let line = progress::of_comparison();
-        let tally = run::compare(comparison, keys, total, line.as_ref().map(|line| line.watch())).await;
+        let line = ComparisonLine::default();
+        let tally = run::compare(comparison, keys, total, &|progress| line.show(progress)).await;
         drop(line);
         Ok(summary::report(&tally?, &bases))
     }

@@ -1,5 +1,6 @@
 //! How far a long command is: a bar with rate and time left on a terminal, a line every few seconds elsewhere.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -53,29 +54,32 @@ fn name(stage: Stage) -> &'static str {
     }
 }
 
-/// The line that shows a comparison's progress on a terminal; nothing elsewhere.
-pub(super) fn of_comparison() -> Option<ComparisonLine> {
-    io::stderr().is_terminal().then_some(ComparisonLine)
+/// The line that shows a comparison's progress on a terminal, and nothing elsewhere. It is cleared when it is dropped.
+#[derive(Default)]
+pub(super) struct ComparisonLine {
+    is_shown: Cell<bool>,
 }
 
-/// One line on a terminal, cleared when it is dropped.
-pub(super) struct ComparisonLine;
-
 impl ComparisonLine {
-    /// What writes the line anew.
-    pub(super) fn watch(&self) -> &'static dyn Fn(RunProgress) {
-        &|progress| {
-            let RunProgress { requests, total, different, elapsed } = progress;
-            let rate = u128::from(requests) * 1000 / elapsed.as_millis().max(1);
-            let done = total.map_or_else(|| requests.to_string(), |total| format!("{requests} of {total}"));
-            let _ = write!(io::stderr(), "\r\x1b[K{done} requests, {different} different, {rate} a second");
+    /// Writes the line anew.
+    pub(super) fn show(&self, progress: RunProgress) {
+        if !io::stderr().is_terminal() {
+            return;
         }
+        self.is_shown.set(true);
+        let RunProgress { requests, total, different, elapsed } = progress;
+        let rate = u128::from(requests) * 1000 / elapsed.as_millis().max(1);
+        let done = total.map_or_else(|| requests.to_string(), |total| format!("{requests} of {total}"));
+        // A terminal that is gone does not end the comparison.
+        let _ = write!(io::stderr(), "\r\x1b[K{done} requests, {different} different, {rate} a second");
     }
 }
 
 impl Drop for ComparisonLine {
     fn drop(&mut self) {
-        let _ = write!(io::stderr(), "\r\x1b[K");
+        if self.is_shown.get() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn compare(
     comparison: Comparison,
     keys: Keys,
     total: Option<u64>,
-    watch: Option<&dyn Fn(RunProgress)>,
+    watch: &dyn Fn(RunProgress),
 ) -> Result<Tally, ParityError> {
     let Comparison { old, new, paths, only_tokens, ignored, strict, examples, workers } = comparison;
     let total = total.map(|keys| question::count(paths.len(), keys, only_tokens));
@@ -90,7 +90,7 @@ impl Run {
         questions: impl Iterator<Item = Result<Question, ParityError>> + Send + 'static,
         workers: usize,
         total: Option<u64>,
-        watch: Option<&dyn Fn(RunProgress)>,
+        watch: &dyn Fn(RunProgress),
     ) -> Result<(), ParityError> {
         let (feed, mut queue) = mpsc::channel(2 * workers);
         // A thread of its own: it may wait for ever for a line of standard input, and then ends with the process.
@@ -162,8 +162,7 @@ impl Run {
     }
 
     /// Reports how far it is, again and again.
-    async fn report_progress(&self, total: Option<u64>, watch: Option<&dyn Fn(RunProgress)>) -> Infallible {
-        let Some(watch) = watch else { return std::future::pending().await };
+    async fn report_progress(&self, total: Option<u64>, watch: &dyn Fn(RunProgress)) -> Infallible {
         let started = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
