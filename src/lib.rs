@@ -13,4 +13,5 @@ pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod http;
+pub mod network;
 pub mod telemetry;

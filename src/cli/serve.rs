@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::context::settings;
 use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
-use crate::directory::guard::rates::SHARED_EVERY;
+use crate::directory::limiter::SHARE_INTERVAL;
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
 use crate::http::app::{App, HttpSettings};
@@ -232,7 +232,7 @@ async fn share_rates(app: App) {
     if !app.directory().has_rates() {
         return;
     }
-    let mut ticks = tokio::time::interval(SHARED_EVERY);
+    let mut ticks = tokio::time::interval(SHARE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

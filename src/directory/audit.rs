@@ -118,7 +118,7 @@ fn misfit(head: &[u8], recorded: &RecordedEvent) -> Option<&'static str> {
 }
 
 /// What something was done to.
-pub(super) enum Object<'a> {
+pub(super) enum AuditObject<'a> {
     User(&'a User),
     Group(&'a Group),
     Token(&'a Token),
@@ -131,7 +131,7 @@ pub(super) enum Object<'a> {
 pub(super) fn record(
     change: &Change<'_, '_>,
     action: &'static str,
-    object: &Object<'_>,
+    object: &AuditObject<'_>,
     changes: Value,
 ) -> Result<(), Error> {
     let event = event(&change.actor, action, object, &changes);
@@ -140,18 +140,18 @@ pub(super) fn record(
     change.tx.insert_event(change.now, &event, ChainLink { previous_hash, hash })
 }
 
-fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> Event {
+fn event(actor: &Actor, action: &str, object: &AuditObject<'_>, changes: &Value) -> Event {
     let (actor_kind, actor_id, actor_name) = match &actor.who {
         Who::Operator(name) => ("operator", None, name.clone()),
         Who::Anonymous => ("anonymous", None, String::new()),
         Who::Person(identity) => ("person", Some(identity.user.id.get()), identity.user.username.clone()),
     };
     let (object_kind, object_id, object_name) = match object {
-        Object::User(user) => ("user", Some(user.id.get()), user.username.clone()),
-        Object::Group(group) => ("group", Some(group.id.get()), group.name.clone()),
-        Object::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
-        Object::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
-        Object::Directory => ("directory", None, String::new()),
+        AuditObject::User(user) => ("user", Some(user.id.get()), user.username.clone()),
+        AuditObject::Group(group) => ("group", Some(group.id.get()), group.name.clone()),
+        AuditObject::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
+        AuditObject::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
+        AuditObject::Directory => ("directory", None, String::new()),
     };
     Event {
         actor_kind: actor_kind.to_owned(),
@@ -193,15 +193,15 @@ fn hashed(at: Timestamp, event: &Event) -> String {
 }
 
 /// What the trail shows of an object.
-pub(super) type Picture = Vec<(&'static str, Value)>;
+pub(super) type AuditSnapshot = Vec<(&'static str, Value)>;
 
 /// The whole picture, as JSON.
-pub(super) fn whole(picture: Picture) -> Value {
+pub(super) fn whole(picture: AuditSnapshot) -> Value {
     Value::Object(picture.into_iter().map(|(field, value)| (field.to_owned(), value)).collect())
 }
 
 /// The fields in which two pictures of the same object differ, each as `[before, after]`.
-pub(super) fn difference(before: Picture, after: Picture) -> Value {
+pub(super) fn difference(before: AuditSnapshot, after: AuditSnapshot) -> Value {
     let fields = before.into_iter().zip(after).filter(|(old, new)| old != new);
     Value::Object(
         fields.map(|((field, old), (_, new))| (field.to_owned(), Value::Array(vec![old, new]))).collect(),
@@ -209,7 +209,7 @@ pub(super) fn difference(before: Picture, after: Picture) -> Value {
 }
 
 /// A token as the trail shows it: by its ends, never by its key.
-pub(super) fn of_token(token: &Token) -> Picture {
+pub(super) fn of_token(token: &Token) -> AuditSnapshot {
     vec![
         ("user_id", token.user_id.get().into()),
         ("name", token.name.as_str().into()),

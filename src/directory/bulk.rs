@@ -7,9 +7,10 @@ use super::Directory;
 use super::access::{Action, Actor};
 use super::change::Written;
 use super::error::Error;
-use super::guard::taken::Names;
-use super::model::{Expected, Faults, Rule, User, UserDraft, UserId, UserKey};
+use super::model::{Expected, User, UserDraft, UserId, UserKey, ValidationErrors, Violation};
 use super::password::UNUSABLE;
+use super::recycle_bin;
+use super::unique_values::UniqueValues;
 use super::users::{self, Proven};
 
 /// The most users in one call.
@@ -23,7 +24,7 @@ impl Directory {
         drafts: Vec<UserDraft>,
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(drafts.len())?;
-        self.change_names(actor, Names::OthersLate, move |change| {
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let users = each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE))?;
             Ok(change.written(users, Action::ReadUsers))
         })
@@ -37,7 +38,7 @@ impl Directory {
         changes: Vec<(UserId, UserDraft)>,
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(changes.len())?;
-        self.change_names(actor, Names::OthersLate, move |change| {
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let mut seen = BTreeSet::new();
             let users = each(&changes, |(id, draft)| {
                 once(&mut seen, *id)?;
@@ -55,7 +56,7 @@ impl Directory {
             let mut seen = BTreeSet::new();
             each(&ids, |id| {
                 once(&mut seen, *id)?;
-                users::remove(change, &UserKey::Id(*id), &Expected::Any)
+                recycle_bin::remove(change, &UserKey::Id(*id), &Expected::Any)
             })
             .map(|_| ())
         })
@@ -66,13 +67,13 @@ impl Directory {
 fn at_most(count: usize) -> Result<(), Error> {
     if count > BULK_MAX {
         let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
-        return Err(Error::invalid("users", &Rule::Other(told)));
+        return Err(Error::invalid("users", &Violation::Other(told)));
     }
     Ok(())
 }
 
 fn once(seen: &mut BTreeSet<UserId>, id: UserId) -> Result<(), Error> {
-    let again = || Error::invalid("id", &Rule::Other("This id comes more than once.".to_owned()));
+    let again = || Error::invalid("id", &Violation::Other("This id comes more than once.".to_owned()));
     if seen.insert(id) { Ok(()) } else { Err(again()) }
 }
 
@@ -83,10 +84,12 @@ fn each<T, R>(items: &[T], mut work: impl FnMut(&T) -> Result<R, Error>) -> Resu
         let fault = match work(item) {
             Ok(result) => {
                 done.push(result);
-                Faults::default()
+                ValidationErrors::default()
             }
             Err(Error::Invalid(fault)) => fault,
-            Err(error @ Error::NotFound { .. }) => Faults::of("id", &Rule::Other(format!("{error}."))),
+            Err(error @ Error::NotFound { .. }) => {
+                ValidationErrors::of("id", &Violation::Other(format!("{error}.")))
+            }
             Err(Error::Denied(denial)) => return Err(Error::DeniedItem { index, denial }),
             Err(error) => return Err(error),
         };

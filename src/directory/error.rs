@@ -4,17 +4,17 @@
 
 use std::time::Duration;
 
-use super::model::{Faults, Rule};
+use super::model::{ValidationErrors, Violation};
 
 /// Why a use case did not do what it was asked. Whatever the reason, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The input breaks a rule; every broken one is told.
     #[error("{}", sentence(.0))]
-    Invalid(Faults),
+    Invalid(ValidationErrors),
     /// Some of many items break rules: the faults of each, by its place, and none for the good ones.
     #[error("{}", by_place(.0))]
-    InvalidItems(Vec<Faults>),
+    InvalidItems(Vec<ValidationErrors>),
     /// The actor may not do this to one of many items.
     #[error("item {index}: {denial}")]
     DeniedItem {
@@ -93,8 +93,8 @@ impl Error {
     }
 
     /// One broken rule of one field.
-    pub fn invalid(field: &str, rule: &Rule) -> Self {
-        Self::Invalid(Faults::of(field, rule))
+    pub fn invalid(field: &str, rule: &Violation) -> Self {
+        Self::Invalid(ValidationErrors::of(field, rule))
     }
 
     /// The same about a field that has another name where it was asked for.
@@ -112,8 +112,8 @@ impl Error {
     }
 }
 
-impl From<Faults> for Error {
-    fn from(faults: Faults) -> Self {
+impl From<ValidationErrors> for Error {
+    fn from(faults: ValidationErrors) -> Self {
         Self::Invalid(faults)
     }
 }
@@ -124,13 +124,13 @@ impl From<Denial> for Error {
     }
 }
 
-fn by_place(items: &[Faults]) -> String {
+fn by_place(items: &[ValidationErrors]) -> String {
     let faulty = items.iter().enumerate().filter(|(_, faults)| !faults.is_empty());
     let told: Vec<_> = faulty.map(|(place, faults)| format!("item {place}: {}", sentence(faults))).collect();
     told.join("; ")
 }
 
-fn sentence(faults: &Faults) -> String {
+fn sentence(faults: &ValidationErrors) -> String {
     let parts: Vec<_> =
         faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
     parts.join("; ")

@@ -4,14 +4,15 @@ use serde_json::json;
 
 use super::Directory;
 use super::access::{Action, Actor, Members, Rights, authorize};
-use super::audit::{self, Object, Picture};
+use super::audit::{self, AuditObject, AuditSnapshot};
 use super::change::{Change, Written};
 use super::error::Error;
-use super::guard::taken::Names;
 use super::model::{
-    Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, Rule, User, UserKey, Version,
+    Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, User, UserKey, Version,
+    Violation,
 };
 use super::store::{self, Tx};
+use super::unique_values::UniqueValues;
 
 /// The most members one call adds or removes.
 const MEMBERS_MAX: usize = 1000;
@@ -39,9 +40,9 @@ impl Directory {
     pub async fn create_group(&self, actor: &Actor, draft: &GroupDraft) -> Result<Written<Group>, Error> {
         let fields = draft.parse()?;
         authorize(actor, Action::CreateGroup(&Rights::none()))?;
-        let name = fields.name.clone().ok_or_else(|| Error::invalid("name", &Rule::Required))?;
+        let name = fields.name.clone().ok_or_else(|| Error::invalid("name", &Violation::Required))?;
         let notes = fields.notes.clone().map(String::from).unwrap_or_default();
-        self.change_names(actor, Names::Others, move |change| {
+        self.change_unique(actor, UniqueValues::Others, move |change| {
             let Change { tx, now, .. } = *change;
             let (name, notes) = (name.clone().into(), notes.clone());
             let new =
@@ -51,7 +52,7 @@ impl Directory {
             attach(tx, &group, &fields)?;
             change.check(Action::CreateGroup(&rights(tx, &group)?.into()))?;
             let made = audit::whole(picture(tx, &group)?);
-            audit::record(change, "group.create", &Object::Group(&group), made)?;
+            audit::record(change, "group.create", &AuditObject::Group(&group), made)?;
             Ok(change.written(group, Action::ReadGroups))
         })
         .await
@@ -91,17 +92,18 @@ impl Directory {
     ) -> Result<Written<Group>, Error> {
         let (fields, key) = (draft.parse()?, key.clone());
         // Permissions are written first.
-        let names = if fields.permissions.is_some() { Names::OthersLate } else { Names::Others };
-        self.change_names(actor, names, move |change| {
+        let values =
+            if fields.permissions.is_some() { UniqueValues::OthersAfterWrites } else { UniqueValues::Others };
+        self.change_unique(actor, values, move |change| {
             let tx = change.tx;
-            let old = existing(tx, &key)?;
+            let old = tx.existing_group(&key)?;
             let before = picture(tx, &old)?;
             let held = match fields.concern_rights() {
                 true => rights(tx, &old)?,
                 false => Vec::new(),
             };
             change.check(Action::UpdateGroup(&old, &fields, &Rights::concerned(&held, &[])))?;
-            keep_current(tx, &old, &expected)?;
+            check_version(tx, &old, &expected)?;
             let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
             let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
             let new = Group { name, notes, updated_at: change.now, ..old.clone() };
@@ -122,7 +124,7 @@ impl Directory {
             }
             tx.update_group(&new)?;
             let changes = audit::difference(before, after);
-            audit::record(change, "group.update", &Object::Group(&new), changes)?;
+            audit::record(change, "group.update", &AuditObject::Group(&new), changes)?;
             Ok(change.written(new, Action::ReadGroups))
         })
         .await
@@ -143,13 +145,13 @@ impl Directory {
         let key = key.clone();
         self.change(actor, move |change| {
             let tx = change.tx;
-            let group = existing(tx, &key)?;
+            let group = tx.existing_group(&key)?;
             let members = Members { have_admin: tx.has_admin_member(group.id)? };
             change.check(Action::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
-            keep_current(tx, &group, &expected)?;
+            check_version(tx, &group, &expected)?;
             let last = audit::whole(picture(tx, &group)?);
             tx.delete_group(group.id)?;
-            audit::record(change, "group.delete", &Object::Group(&group), last)?;
+            audit::record(change, "group.delete", &AuditObject::Group(&group), last)?;
             Ok(group)
         })
         .await
@@ -166,12 +168,12 @@ impl Directory {
     ) -> Result<Written<Membership>, Error> {
         if users.len() > MEMBERS_MAX {
             let told = format!("Ensure this field has no more than {MEMBERS_MAX} elements.");
-            return Err(Error::invalid("users", &Rule::Other(told)));
+            return Err(Error::invalid("users", &Violation::Other(told)));
         }
         let (group, users) = (group.clone(), users.to_vec());
         self.change(actor, move |change| {
             let tx = change.tx;
-            let group = existing(tx, &group)?;
+            let group = tx.existing_group(&group)?;
             let rights = Rights::from(rights(tx, &group)?);
             let mut changed = Vec::new();
             for key in &users {
@@ -185,9 +187,9 @@ impl Directory {
                 let members: Vec<_> =
                     changed.iter().map(|user| json!([user.id.get(), user.username])).collect();
                 let members = json!({ "users": members });
-                audit::record(change, kind.action(), &Object::Group(&group), members)?;
+                audit::record(change, kind.action(), &AuditObject::Group(&group), members)?;
             }
-            let group = existing(tx, &GroupKey::Id(group.id))?;
+            let group = tx.existing_group(&GroupKey::Id(group.id))?;
             Ok(change.written(Membership { group, changed }, Action::ReadGroups))
         })
         .await
@@ -214,7 +216,7 @@ impl MemberChange {
 fn member(tx: &Tx<'_>, key: &UserKey) -> Result<User, Error> {
     match (tx.user(key)?, key) {
         (Some(user), _) => Ok(user),
-        (None, UserKey::Id(id)) => Err(Error::invalid("users", &Rule::NoSuchObject(id.get()))),
+        (None, UserKey::Id(id)) => Err(Error::invalid("users", &Violation::NoSuchObject(id.get()))),
         (None, UserKey::Name(_)) => Err(Error::not_found("user", key)),
     }
 }
@@ -241,7 +243,7 @@ fn version(group: &Group, codes: &[i64]) -> Version {
 }
 
 /// Refuses a change that was made from an older state.
-fn keep_current(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), Error> {
+fn check_version(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), Error> {
     let present = || Ok::<_, Error>(version(group, &rights(tx, group)?));
     if expected.holds(present)? { Ok(()) } else { Err(Error::Stale("group")) }
 }
@@ -250,7 +252,7 @@ fn keep_current(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), E
 fn attach(tx: &Tx<'_>, group: &Group, fields: &GroupFields) -> Result<(), Error> {
     let Some(permissions) = &fields.permissions else { return Ok(()) };
     match tx.set_group_permissions(group.id, permissions)? {
-        Some(none) => Err(Error::invalid("permissions", &Rule::NoSuchObject(none.get()))),
+        Some(none) => Err(Error::invalid("permissions", &Violation::NoSuchObject(none.get()))),
         None => Ok(()),
     }
 }
@@ -262,22 +264,17 @@ fn rights(tx: &Tx<'_>, group: &Group) -> Result<Vec<i64>, Error> {
 
 /// Refuses a name that another group has. The constraint would, too; it stays as the net below.
 fn refuse_taken(change: &Change<'_, '_>, group: &Group) -> Result<(), Error> {
-    change.admit_names()?;
+    change.check_taken_limit()?;
     if !change.tx.is_group_name_taken(group)? {
         return Ok(());
     }
-    change.found_taken("name");
-    Err(Error::invalid("name", &Rule::Taken { noun: "group", field: "name".to_owned() }))
+    change.taken.add("name");
+    Err(Error::invalid("name", &Violation::Taken { noun: "group", field: "name".to_owned() }))
 }
 
 /// A group as the audit trail shows it, the codes of its permissions among the rest.
-fn picture(tx: &Tx<'_>, group: &Group) -> Result<Picture, Error> {
+fn picture(tx: &Tx<'_>, group: &Group) -> Result<AuditSnapshot, Error> {
     let permissions = rights(tx, group)?;
     let (name, notes) = (group.name.as_str(), group.notes.as_str());
     Ok(vec![("name", name.into()), ("notes", notes.into()), ("permissions", permissions.into())])
-}
-
-/// The group of a key, or the error that says there is none.
-fn existing(tx: &Tx<'_>, key: &GroupKey) -> Result<Group, Error> {
-    tx.group(key)?.ok_or_else(|| Error::not_found("group", key))
 }

@@ -4,7 +4,7 @@ use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
 use super::model::{Group, User};
-use super::query::{Column, GroupQuery, Page, Query, Start, Turn, UserQuery};
+use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, UserQuery};
 use super::store::{FromRow, Sql, group_list, user_list};
 
 impl Directory {
@@ -46,16 +46,16 @@ impl Directory {
         let more = rows.len() > limit;
         rows.truncate(limit);
         match &query.paging.start {
-            Start::Cursor(position) => Ok(query.turned(position, rows, more)),
-            Start::Offset(offset) => {
+            PageStart::Cursor(position) => Ok(query.turned(position, rows, more)),
+            PageStart::Offset(offset) => {
                 let end = offset.saturating_add(rows.len().try_into().unwrap_or(u64::MAX));
                 let count = match more || (rows.is_empty() && *offset > 0) {
                     true => self.store.count(count).await?,
                     false => end,
                 };
                 let step = u64::from(query.paging.limit);
-                let previous = (*offset > 0).then(|| Turn::Offset(offset.saturating_sub(step)));
-                Ok(Page { count: Some(count), rows, next: more.then_some(Turn::Offset(end)), previous })
+                let previous = (*offset > 0).then(|| PageLink::Offset(offset.saturating_sub(step)));
+                Ok(Page { count: Some(count), rows, next: more.then_some(PageLink::Offset(end)), previous })
             }
         }
     }

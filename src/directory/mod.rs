@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod authentication;
 pub mod backup;
 pub mod bulk;
 mod change;
@@ -16,9 +17,9 @@ pub mod error;
 pub mod export;
 mod files;
 pub mod groups;
-pub mod guard;
 pub mod identity;
 pub mod import;
+pub mod limiter;
 mod lists;
 pub mod model;
 pub mod moving;
@@ -26,15 +27,15 @@ pub mod password;
 mod paths;
 pub mod permissions;
 pub mod query;
-mod rate_limiter;
 pub mod recycle_bin;
 mod refusals;
+mod request_limits;
 mod secret;
 mod settings;
-pub mod sign_in;
 mod store;
 pub mod tokens;
 pub mod trouble;
+mod unique_values;
 pub mod users;
 
 use std::sync::Arc;
@@ -47,19 +48,17 @@ pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::identity::Authenticator;
-use self::identity::uses::Uses;
 pub use self::identity::{CachedIdentity, Unauthenticated};
-use self::model::Rates;
+use self::limiter::{RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
 pub use self::paths::Unsafe;
-use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
 use self::settings::ChangePolicy;
 pub use self::settings::{Location, Settings};
 pub use self::store::OpenError;
 use self::store::Store;
-pub use self::store::health::Faults;
+pub use self::store::health::IntegrityReport;
 
 impl Location {
     /// The host to which passwords and tokens' digests travel unprotected, as its URL says is meant.
@@ -78,17 +77,15 @@ impl Location {
 pub struct Directory {
     store: Arc<Store>,
     authenticator: Authenticator,
-    uses: Uses,
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
     policy: ChangePolicy,
-    rates: Rates,
-    rate_counts: guard::rates::Counts,
+    requests: RequestLimiter,
     /// How many refused requests, and refused sign-ins, are noted in the audit trail.
-    refusals: RateLimiter,
-    refused_sign_ins: RateLimiter,
+    refusals: RefusalLimiter,
+    refused_sign_ins: RefusalLimiter,
 }
 
 /// Counters of work that costs, for the metrics.
@@ -109,26 +106,23 @@ impl Directory {
     /// Opens an existing directory. It never makes one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(settings).await?);
-        let authenticator = Authenticator::open(&store, settings)?;
+        let authenticator = Authenticator::open(&store, settings, &clock)?;
         let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
         let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
         };
-        let uses = Uses::default();
         Ok(Self {
             store,
             authenticator,
-            uses,
             clock,
             hasher,
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
             policy,
-            rates: settings.rates,
-            rate_counts: guard::rates::Counts::default(),
-            refusals: RateLimiter::default(),
-            refused_sign_ins: RateLimiter::default(),
+            requests: RequestLimiter::new(settings.rates),
+            refusals: RefusalLimiter::default(),
+            refused_sign_ins: RefusalLimiter::default(),
         })
     }
 
@@ -174,7 +168,7 @@ impl Directory {
     }
 
     /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.
-    pub async fn faults(&self) -> Result<Faults, Error> {
+    pub async fn faults(&self) -> Result<IntegrityReport, Error> {
         self.store.faults().await
     }
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::access::{Action, Actor, Who, authorize};
-use super::audit::{self, Object};
+use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
-use super::guard::taken::Names;
-use super::model::{DeletedUser, GroupKey, RestorableUser, Timestamp, User, UserId, UserKey};
+use super::model::{DeletedUser, Expected, GroupKey, RestorableUser, Timestamp, User, UserId, UserKey};
 use super::query::{DeletedQuery, Page};
 use super::store::deleted::{count, page};
+use super::unique_values::UniqueValues;
 use super::{Directory, users};
 
 /// Users purged in one transaction, so that other writers need not wait long.
@@ -42,10 +42,26 @@ impl Directory {
         self.page(query, page(query, since), count(query, since)).await
     }
 
+    /// Removes a user with its tokens, keeps the rest in the recycle bin for a time, and returns the user.
+    pub async fn delete_user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
+        self.delete_user_if(actor, key, Expected::Any).await
+    }
+
+    /// Does the same, unless the user's state is not the expected one.
+    pub async fn delete_user_if(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        expected: Expected,
+    ) -> Result<User, Error> {
+        let key = key.clone();
+        self.change(actor, move |change| remove(change, &key, &expected)).await
+    }
+
     /// Brings a user back with its groups, permissions and password, as far as those still exist. Its tokens
     /// do not come back.
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
-        self.change_names(actor, Names::OthersLate, move |change| {
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let tx = change.tx;
             let (_, RestorableUser { user, password, permissions }) = binned(change, id)?;
             tx.unbin_user(id)?;
@@ -59,9 +75,9 @@ impl Directory {
             }
             tx.set_user_permissions(id, &permissions)?;
             change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
-            let back = users::whole(tx, &UserKey::Id(id))?;
+            let back = tx.existing_user_state(&UserKey::Id(id))?;
             let restored = audit::whole(users::picture(&back.user, &back.codes));
-            audit::record(change, "user.restore", &Object::User(&back.user), restored)?;
+            audit::record(change, "user.restore", &AuditObject::User(&back.user), restored)?;
             Ok(change.written(back.user, Action::ReadUsers))
         })
         .await
@@ -74,7 +90,7 @@ impl Directory {
             let rights = change.tx.rights_from(&user.groups, &permissions)?;
             change.check(Action::DeleteUser(&user, &rights.into()))?;
             change.tx.unbin_user(id)?;
-            audit::record(change, "user.purge", &Object::User(&user), json!({}))?;
+            audit::record(change, "user.purge", &AuditObject::User(&user), json!({}))?;
             Ok(deleted)
         })
         .await
@@ -90,7 +106,7 @@ impl Directory {
                 let expired = change.tx.deleted_until(until, BATCH)?;
                 for deleted in &expired {
                     change.tx.unbin_user(deleted.id)?;
-                    let object = Object::Gone(deleted.id, &deleted.username);
+                    let object = AuditObject::Gone(deleted.id, &deleted.username);
                     audit::record(change, "user.purge", &object, json!({}))?;
                 }
                 Ok(expired.len())
@@ -103,8 +119,23 @@ impl Directory {
     }
 }
 
+/// Removes a user, if the actor may.
+pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected) -> Result<User, Error> {
+    let tx = change.tx;
+    let last = tx.existing_user_state(key)?;
+    change.check(Action::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;
+    users::check_version(&last, expected)?;
+    if last.user.is_admin && last.user.is_active {
+        users::check_last_admin(tx, last.user.id)?;
+    }
+    bin_or_delete(change, &last.user)?;
+    let removed = audit::whole(users::picture(&last.user, &last.codes));
+    audit::record(change, "user.delete", &AuditObject::User(&last.user), removed)?;
+    Ok(last.user)
+}
+
 /// Takes a user away: into the bin, or for good when nothing is kept.
-pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
+fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     // What came of the user's sign-ins may be somebody else's.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
     if change.policy.keep_deleted_for.is_zero() {

@@ -10,24 +10,24 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
-use super::audit::{self, Object};
+use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User,
-    UserId, UserKey,
+    KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User, UserId,
+    UserKey, Violation,
 };
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
-use super::{Directory, users};
 
 pub use self::ending::SIGN_INS_MAX;
-pub(super) use self::ending::{end, end_all, make_room, tell};
+pub(super) use self::ending::{add_ended, end, end_all, end_oldest_sign_ins};
 
 /// A token just issued, with its key: the only time the key is there to be seen.
 #[derive(Debug)]
-pub struct Issued {
+pub struct TokenWithKey {
     /// The token as it will be listed.
     pub token: Token,
     /// The key, to be shown once.
@@ -36,7 +36,7 @@ pub struct Issued {
 
 /// When a token shall end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum Expiry {
     /// Not at all; for a token whose maker has an end, when the maker ends.
     Default,
     /// Not at all.
@@ -47,7 +47,7 @@ pub enum End {
     At(Timestamp),
 }
 
-impl End {
+impl Expiry {
     /// The moment, held to the rules: it lies ahead, and no token makes one that lives longer than itself.
     fn resolve(self, actor: &Actor, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let maker = match &actor.who {
@@ -60,7 +60,7 @@ impl End {
             Self::After(span) => Some(now.plus(span).map_err(|rule| Error::invalid("expires_at", &rule))?),
             Self::At(end) => Some(end),
         };
-        let wrong = |told: &str| Err(Error::invalid("expires_at", &Rule::Other(told.to_owned())));
+        let wrong = |told: &str| Err(Error::invalid("expires_at", &Violation::Other(told.to_owned())));
         if end.is_some_and(|end| end <= now) {
             return wrong("Ensure this time lies in the future.");
         }
@@ -81,22 +81,22 @@ impl Directory {
         actor: &Actor,
         owner: &UserKey,
         name: &str,
-        end: End,
-    ) -> Result<Issued, Error> {
+        end: Expiry,
+    ) -> Result<TokenWithKey, Error> {
         let name = parse_name(name)?;
         let key = self.clock.token_key()?;
         let (owner, shown) = (owner.clone(), key.clone());
         let issue = move |change: &Change<'_, '_>| {
             let Change { tx, now, .. } = *change;
-            let owner = users::existing(tx, &owner)?;
+            let owner = tx.existing_user(&owner)?;
             change.check(Action::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
             let end = end.resolve(&change.actor, now)?;
-            let new = row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
+            let new = new_token(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
             let token = tx.insert_token(descending(new, &change.actor))?;
             record(change, "token.issue", &token)?;
             Ok(token)
         };
-        Ok(Issued { token: self.change(actor, issue).await?, key: shown })
+        Ok(TokenWithKey { token: self.change(actor, issue).await?, key: shown })
     }
 
     /// A user's tokens, oldest first; expired and revoked ones too.
@@ -114,7 +114,7 @@ impl Directory {
         owner: Option<&UserKey>,
         id: TokenId,
         name: Option<&str>,
-        end: Option<End>,
+        end: Option<Expiry>,
     ) -> Result<Written<Token>, Error> {
         let name = name.map(parse_name).transpose()?;
         let (owner, lifetime) = (owner.cloned(), self.sign_in_lifetime);
@@ -139,7 +139,7 @@ impl Directory {
             let (before, after) = (audit::of_token(&old), audit::of_token(&token));
             if before != after {
                 let changes = audit::difference(before, after);
-                audit::record(change, "token.update", &Object::Token(&token), changes)?;
+                audit::record(change, "token.update", &AuditObject::Token(&token), changes)?;
             }
             Ok(change.written(token, Action::ReadTokens(&owner)))
         };
@@ -155,7 +155,7 @@ impl Directory {
         owner: Option<&UserKey>,
         id: TokenId,
         overlap: Duration,
-    ) -> Result<Issued, Error> {
+    ) -> Result<TokenWithKey, Error> {
         let key = self.clock.token_key()?;
         let (owner, shown) = (owner.cloned(), key.clone());
         let rotate = move |change: &Change<'_, '_>| {
@@ -164,8 +164,9 @@ impl Directory {
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             not_revoked(&old)?;
             not_of_another_sign_in(&change.actor, &old)?;
-            let end = old.expires_at.map_or(End::Never, End::At).resolve(&change.actor, now)?;
-            let new = descending(row(owner.id, old.name.clone(), old.kind, &key, now, end), &change.actor);
+            let end = old.expires_at.map_or(Expiry::Never, Expiry::At).resolve(&change.actor, now)?;
+            let new =
+                descending(new_token(owner.id, old.name.clone(), old.kind, &key, now, end), &change.actor);
             if overlap.is_zero() {
                 tx.revoke_token(id, now)?;
             } else {
@@ -173,17 +174,17 @@ impl Directory {
                 tx.update_token(id, &old.name, Some(old.expires_at.map_or(last, |end| end.min(last))))?;
             }
             let ended = match old.kind {
-                TokenKind::SignIn => make_room(change, owner.id, Some(&old))?,
+                TokenKind::SignIn => end_oldest_sign_ins(change, owner.id, Some(&old))?,
                 TokenKind::Api | TokenKind::Imported => Vec::new(),
             };
             let root = old.root.clone().or(new.root);
             let token = tx.insert_token(NewToken { root, ..new })?;
             let mut replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
-            tell(&mut replaced, &ended);
-            audit::record(change, "token.rotate", &Object::Token(&token), replaced)?;
+            add_ended(&mut replaced, &ended);
+            audit::record(change, "token.rotate", &AuditObject::Token(&token), replaced)?;
             Ok(token)
         };
-        Ok(Issued { token: self.change(actor, rotate).await?, key: shown })
+        Ok(TokenWithKey { token: self.change(actor, rotate).await?, key: shown })
     }
 
     /// Revokes a token: from the moment this returns it opens nothing, and neither does what came of it, if it is a
@@ -218,9 +219,9 @@ fn parse_name(name: &str) -> Result<TokenName, Error> {
 fn owned(tx: &Tx<'_>, owner: Option<&UserKey>, id: TokenId) -> Result<(User, Token), Error> {
     let gone = || Error::not_found("token", format!("with id {id}"));
     let token = tx.token(id)?.ok_or_else(gone)?;
-    let user = users::existing(tx, &UserKey::Id(token.user_id))?;
+    let user = tx.existing_user(&UserKey::Id(token.user_id))?;
     match owner {
-        Some(owner) if users::existing(tx, owner)?.id != user.id => Err(gone()),
+        Some(owner) if tx.existing_user(owner)?.id != user.id => Err(gone()),
         _ => Ok((user, token)),
     }
 }
@@ -230,7 +231,7 @@ fn not_revoked(token: &Token) -> Result<(), Error> {
         None => Ok(()),
         Some(_) => Err(Error::invalid(
             "non_field_errors",
-            &Rule::Other("This token is revoked for good.".to_owned()),
+            &Violation::Other("This token is revoked for good.".to_owned()),
         )),
     }
 }
@@ -252,7 +253,7 @@ fn latest_end(
 }
 
 fn keep_an_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result<(), Error> {
-    let wrong = |told: String| Err(Error::invalid("expires_at", &Rule::Other(told)));
+    let wrong = |told: String| Err(Error::invalid("expires_at", &Violation::Other(told)));
     match (end, latest) {
         (None, Some(_)) => wrong("The token of a sign-in needs an end.".to_owned()),
         (Some(end), Some(latest)) if end > latest => {
@@ -283,7 +284,7 @@ fn not_of_another_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
         false => Ok(()),
         true => Err(Error::invalid(
             "non_field_errors",
-            &Rule::Other("This token came of another sign-in: revoke it and make a new one.".to_owned()),
+            &Violation::Other("This token came of another sign-in: revoke it and make a new one.".to_owned()),
         )),
     }
 }
@@ -297,11 +298,11 @@ fn descending(new: NewToken, actor: &Actor) -> NewToken {
 }
 
 fn record(change: &Change<'_, '_>, action: &'static str, token: &Token) -> Result<(), Error> {
-    audit::record(change, action, &Object::Token(token), audit::whole(audit::of_token(token)))
+    audit::record(change, action, &AuditObject::Token(token), audit::whole(audit::of_token(token)))
 }
 
 /// The row that is kept of a key. Nobody is said to have made it yet.
-pub(super) fn row(
+pub(super) fn new_token(
     user_id: UserId,
     name: String,
     kind: TokenKind,

@@ -2,26 +2,24 @@
 
 mod rules;
 
-use serde_json::json;
-
 use super::Directory;
 use super::access::{Action, Actor, Rights, Who, authorize};
-use super::audit::{self, Object, Picture};
+use super::audit::{self, AuditObject, AuditSnapshot};
 use super::change::{Change, Written};
 use super::error::Error;
-use super::guard::taken::Names;
 use super::model::{
-    Expected, Group, Permission, Rule, Timestamp, User, UserDraft, UserFields, UserId, UserKey, UserState,
-    Version,
+    Expected, Group, Permission, Timestamp, User, UserDraft, UserFields, UserId, UserKey, UserState, Version,
+    Violation,
 };
+use super::unique_values::UniqueValues;
 
 use super::password::{Owner, Password, UNUSABLE};
-use super::recycle_bin::take_away;
 use super::store::{self, Tx};
 use super::tokens;
 
-pub(super) use self::rules::{Proven, check_returning};
-use self::rules::{check_new_values, check_proof, keep_an_admin};
+pub(super) use self::rules::{Proven, check_last_admin, check_returning};
+use self::rules::{check_new_values, check_proof};
+use super::authentication::write_password;
 
 impl Directory {
     /// Makes a user. Without a password it cannot sign in with one.
@@ -37,11 +35,11 @@ impl Directory {
         let new = new(&fields, self.clock.now())?;
         let hash = match password {
             Some(password) => {
-                self.hasher.encode(self.place(actor)?, &self.clock, password, Owner::new(&new)).await?
+                self.hasher.encode(self.hash_place(actor)?, &self.clock, password, Owner::new(&new)).await?
             }
             None => UNUSABLE.to_owned(),
         };
-        self.change_names(actor, Names::Others, move |change| {
+        self.change_unique(actor, UniqueValues::Others, move |change| {
             let user = create(change, &fields, &hash)?;
             Ok(change.written(user, Action::ReadUsers))
         })
@@ -97,7 +95,7 @@ impl Directory {
         let fields = draft.parse()?;
         // Groups and permissions are written first.
         let is_late = fields.groups.is_some() || fields.permissions.is_some();
-        let names = if is_late { Names::OthersLate } else { Names::Others };
+        let values = if is_late { UniqueValues::OthersAfterWrites } else { UniqueValues::Others };
         let Passwords { new, present } = passwords.into();
         if new.is_none() && present.is_none() {
             let key = key.clone();
@@ -105,7 +103,7 @@ impl Directory {
                 let user = update(change, &key, &fields, &expected, Proven::NONE)?;
                 Ok(change.written(user, Action::ReadUsers))
             };
-            return self.change_names(actor, names, work).await;
+            return self.change_unique(actor, values, work).await;
         }
         // Asked before slow hashes are paid for, and again on what the transaction finds.
         let target = self.existing(key).await?;
@@ -115,12 +113,12 @@ impl Directory {
         let hash = match new {
             Some(new) => {
                 let owner = Owner::new(&with(&target, &fields, self.clock.now()));
-                Some(self.hasher.encode(self.place(actor)?, &self.clock, new, owner).await?)
+                Some(self.hasher.encode(self.hash_place(actor)?, &self.clock, new, owner).await?)
             }
             None => None,
         };
         let key = UserKey::Id(target.id);
-        self.change_names(actor, names, move |change| {
+        self.change_unique(actor, values, move |change| {
             let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
             let user = update(change, &key, &fields, &expected, proven)?;
             Ok(change.written(user, Action::ReadUsers))
@@ -139,9 +137,9 @@ impl Directory {
         authorize(actor, Action::UpdateSelf(&fields))?;
         let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
         let proof = self.prove_own(actor, &own, false, present).await?;
-        self.change_names(actor, Names::Own, move |change| {
+        self.change_unique(actor, UniqueValues::Own, move |change| {
             change.check(Action::UpdateSelf(&fields))?;
-            let old = whole(change.tx, &key)?;
+            let old = change.tx.existing_user_state(&key)?;
             let new = UserState { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };
             check_proof(change, &old.user, &new.user, Proven { hash: None, proof: proof.as_ref() })?;
             save(change, old, new)
@@ -169,22 +167,6 @@ impl Directory {
     pub(super) async fn existing(&self, key: &UserKey) -> Result<User, Error> {
         let user = self.store.first(store::users::find(key)).await?;
         user.ok_or_else(|| Error::not_found("user", key))
-    }
-
-    /// Removes a user with its tokens, and keeps the rest in the recycle bin for a time; tells who it was.
-    pub async fn delete_user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
-        self.delete_user_if(actor, key, Expected::Any).await
-    }
-
-    /// The same, unless the user is in another state than expected.
-    pub async fn delete_user_if(
-        &self,
-        actor: &Actor,
-        key: &UserKey,
-        expected: Expected,
-    ) -> Result<User, Error> {
-        let key = key.clone();
-        self.change(actor, move |change| remove(change, &key, &expected)).await
     }
 }
 
@@ -224,33 +206,14 @@ pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -
     let id = tx.insert_user(None, &new, hash)?;
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
-    let made = whole(tx, &UserKey::Id(id))?;
+    let made = tx.existing_user_state(&UserKey::Id(id))?;
     audit::record(
         change,
         "user.create",
-        &Object::User(&made.user),
+        &AuditObject::User(&made.user),
         audit::whole(picture(&made.user, &made.codes)),
     )?;
     Ok(made.user)
-}
-
-/// Takes a user away, if the actor may.
-pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected) -> Result<User, Error> {
-    let tx = change.tx;
-    let last = whole(tx, key)?;
-    change.check(Action::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;
-    keep_current(&last, expected)?;
-    if last.user.is_admin && last.user.is_active {
-        keep_an_admin(tx, last.user.id)?;
-    }
-    take_away(change, &last.user)?;
-    audit::record(
-        change,
-        "user.delete",
-        &Object::User(&last.user),
-        audit::whole(picture(&last.user, &last.codes)),
-    )?;
-    Ok(last.user)
 }
 
 /// Changes a user, if the actor may.
@@ -262,23 +225,23 @@ pub(super) fn update(
     proven: Proven<'_>,
 ) -> Result<User, Error> {
     let (tx, hash) = (change.tx, proven.hash);
-    let before = whole(tx, key)?;
+    let before = tx.existing_user_state(key)?;
     let old = &before.user;
     let rights = match fields.concern_rights() || hash.is_some() {
         true => tx.rights(old.id)?,
         false => Vec::new(),
     };
     change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
-    keep_current(&before, expected)?;
+    check_version(&before, expected)?;
     let mut new = UserState { user: with(old, fields, change.now), codes: before.codes.clone() };
     check_proof(change, old, &new.user, proven)?;
     if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {
-        keep_an_admin(tx, old.id)?;
+        check_last_admin(tx, old.id)?;
     }
     if fields.groups.is_some() || fields.permissions.is_some() {
         attach(tx, old.id, fields)?;
         change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &tx.rights(old.id)?)))?;
-        let attached = whole(tx, key)?;
+        let attached = tx.existing_user_state(key)?;
         new = UserState { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
     let mut new = save(change, before, new)?;
@@ -301,7 +264,7 @@ fn save(change: &Change<'_, '_>, before: UserState, new: UserState) -> Result<Us
     }
     check_new_values(change, Some(&before.user), &new.user)?;
     change.tx.update_user(&new.user, Some(&before.user))?;
-    audit::record(change, "user.update", &Object::User(&new.user), audit::difference(old, now))?;
+    audit::record(change, "user.update", &AuditObject::User(&new.user), audit::difference(old, now))?;
     Ok(new.user)
 }
 
@@ -318,12 +281,12 @@ fn version(user: &User, codes: &[i64]) -> Version {
 }
 
 /// Refuses a change that was made from an older state.
-fn keep_current(UserState { user, codes }: &UserState, expected: &Expected) -> Result<(), Error> {
+pub(super) fn check_version(UserState { user, codes }: &UserState, expected: &Expected) -> Result<(), Error> {
     if expected.holds(|| Ok::<_, Error>(version(user, codes)))? { Ok(()) } else { Err(Error::Stale("user")) }
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.
-pub(super) fn picture(user: &User, codes: &[i64]) -> Picture {
+pub(super) fn picture(user: &User, codes: &[i64]) -> AuditSnapshot {
     vec![
         ("username", user.username.as_str().into()),
         ("mobile_number", user.mobile_number.as_deref().into()),
@@ -339,14 +302,9 @@ pub(super) fn picture(user: &User, codes: &[i64]) -> Picture {
     ]
 }
 
-pub(super) fn write_password(change: &Change<'_, '_>, user: &User, hash: &str) -> Result<(), Error> {
-    change.tx.set_password(user.id, hash, change.now)?;
-    audit::record(change, "user.set_password", &Object::User(user), json!({}))
-}
-
 /// Gives the user exactly the groups and permissions that the fields name.
 fn attach(tx: &Tx<'_>, id: UserId, fields: &UserFields) -> Result<(), Error> {
-    let missing = |field: &str, id: i64| Error::invalid(field, &Rule::NoSuchObject(id));
+    let missing = |field: &str, id: i64| Error::invalid(field, &Violation::NoSuchObject(id));
     if let Some(groups) = &fields.groups
         && let Some(none) = tx.set_groups(id, groups)?
     {
@@ -373,19 +331,9 @@ fn own_user(actor: &Actor) -> Result<&User, Error> {
     }
 }
 
-/// The user of a key, or the error that says there is none.
-pub(super) fn existing(tx: &Tx<'_>, key: &UserKey) -> Result<User, Error> {
-    tx.user(key)?.ok_or_else(|| Error::not_found("user", key))
-}
-
-/// The same with the codes of its own permissions.
-pub(super) fn whole(tx: &Tx<'_>, key: &UserKey) -> Result<UserState, Error> {
-    tx.whole_user(key)?.ok_or_else(|| Error::not_found("user", key))
-}
-
 /// A new user with these fields, which must name it.
 fn new(fields: &UserFields, now: Timestamp) -> Result<User, Error> {
-    let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Rule::Required))?;
+    let username = fields.username.clone().ok_or_else(|| Error::invalid("username", &Violation::Required))?;
     Ok(with(&blank(username.into(), now), fields, now))
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::json;
 use super::problem::Code;
 use crate::directory::Error;
-use crate::directory::model::Faults;
+use crate::directory::model::ValidationErrors;
 
 /// Seconds after which a client may try again when the database is away.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -30,9 +30,9 @@ pub enum ApiError {
     /// Something that a later release will do.
     NotImplemented(&'static str),
     /// Input that breaks rules, by field.
-    Invalid(Faults),
+    Invalid(ValidationErrors),
     /// Input of many items, some of which break rules: the faults of each, by its place.
-    InvalidItems(Vec<Faults>),
+    InvalidItems(Vec<ValidationErrors>),
     /// Nobody, or nobody known; the text says which.
     Unauthenticated(&'static str),
     /// Somebody, but not allowed.
@@ -144,15 +144,15 @@ impl ApiError {
     }
 }
 
-fn by_field(faults: &Faults) -> Value {
+fn by_field(faults: &ValidationErrors) -> Value {
     faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
 }
 
 /// The faults of items, each in its place. For many items an answer has no more of them than for one: it ends with the
 /// last that is shown.
-fn by_place(items: &[Faults]) -> Value {
-    let more = items.iter().map(Faults::count).sum::<usize>() > Faults::MOST;
-    let mut left = if more { Faults::MOST - 1 } else { Faults::MOST };
+fn by_place(items: &[ValidationErrors]) -> Value {
+    let more = items.iter().map(ValidationErrors::count).sum::<usize>() > ValidationErrors::MOST;
+    let mut left = if more { ValidationErrors::MOST - 1 } else { ValidationErrors::MOST };
     let mut users = Vec::new();
     for faults in items {
         if left == 0 && !faults.is_empty() {
@@ -169,7 +169,7 @@ fn by_place(items: &[Faults]) -> Value {
         users.push(shown);
     }
     match more {
-        true => json!({ "users": users, "non_field_errors": [Faults::MORE] }),
+        true => json!({ "users": users, "non_field_errors": [ValidationErrors::MORE] }),
         false => json!({ "users": users }),
     }
 }
@@ -272,7 +272,7 @@ pub fn answer_json(status: StatusCode, json: Bytes) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::model::Rule;
+    use crate::directory::model::Violation;
 
     fn throttled_after(millis: u64) -> (ApiError, String) {
         let failure = ApiError::from(Error::Busy { retry_after: Duration::from_millis(millis) });
@@ -284,11 +284,11 @@ mod tests {
     #[test]
     fn finding_01_faults_of_many_items_are_as_few_as_of_one() {
         let faulty = |count: usize| {
-            let mut faults = Faults::default();
-            (0..count).for_each(|number| faults.add(&number.to_string(), &Rule::Null));
+            let mut faults = ValidationErrors::default();
+            (0..count).for_each(|number| faults.add(&number.to_string(), &Violation::Null));
             faults
         };
-        let shown = |items: &[Faults]| {
+        let shown = |items: &[ValidationErrors]| {
             let told = ApiError::InvalidItems(items.to_vec()).body();
             let users = told["users"].as_array().unwrap();
             let counts: Vec<_> = users.iter().map(|faults| faults.as_object().unwrap().len()).collect();

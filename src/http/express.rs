@@ -29,7 +29,7 @@ use super::server::{Express, Peer};
 use super::site::{Place, nearest};
 use super::{InFlight, given_id, throttle};
 use crate::config::AccessLog;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, CachedIdentity, Denial, Identity, Unauthenticated};
 
@@ -128,7 +128,7 @@ async fn answer(
             return Err(Box::new(Decided { failure, status, end: None, bearer }));
         }
     };
-    let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
+    let Some(picture) = Picture::of(&known.body) else { return Ok(None) };
     app.express().accepted.inc();
     directory.note_use(&known, now, client);
     let status = authorize(app, &known)?;

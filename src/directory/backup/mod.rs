@@ -29,7 +29,7 @@ use super::error::Error;
 use super::files::{parent, private_place, put};
 use super::model::Timestamp;
 use super::paths::{closed_directory, closed_parent};
-use super::store::health::Faults;
+use super::store::health::IntegrityReport;
 use super::store::staged::Staged;
 use super::trouble::{TransferError, Watch};
 use super::{Clock, Directory};
@@ -201,7 +201,7 @@ fn open_copy(file: &Path, unpacked: &Unpacked, now: Timestamp) -> Result<Staged,
 
 /// Looks for faults in a database that was unpacked.
 fn inspect(staged: &Staged, manifest: Manifest, now: Timestamp) -> Result<Checked, TransferError> {
-    let Faults { damage, miscounted, .. } = staged.faults()?;
+    let IntegrityReport { damage, miscounted, .. } = staged.faults()?;
     let mut checked = Checked { manifest, faults: damage, miscounted, broken_trail: None };
     let read = audit::walk(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));
     let (walk, counts) = match read {

@@ -36,10 +36,10 @@ use self::report::{Notices, Report};
 use self::survey::Survey;
 use super::Directory;
 use super::access::{Action, Actor, authorize};
-use super::audit::{self, Object};
+use super::audit::{self, AuditObject};
 use super::change::Change;
 use super::error::Error;
-use super::model::{GroupKey, Rule, Timestamp, UserKey};
+use super::model::{GroupKey, Timestamp, UserKey, Violation};
 use super::settings::ChangePolicy;
 use super::store::Tx;
 
@@ -346,7 +346,7 @@ impl Directory {
             let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,
                 "users": tally.users.added, "tokens": tally.tokens.added });
             let change = Change::begin(tx, import.now, &import.actor, ChangePolicy::default())?;
-            audit::record(&change, "directory.import", &Object::Directory, told)?;
+            audit::record(&change, "directory.import", &AuditObject::Directory, told)?;
             Ok((import, tally))
         };
         self.store.load(fill).await
@@ -444,6 +444,6 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// An id that the survey has let pass, or that came from the directory.
-fn id_of<T: TryFrom<i64, Error = Rule>>(id: i64) -> Result<T, Error> {
+fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
     T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
 }

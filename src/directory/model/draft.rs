@@ -3,7 +3,7 @@
 //! A draft is filled by the API, the CLI or an import; parsing it collects every fault at once, so that
 //! a person is told all of them and not one after the other.
 
-use super::faults::Faults;
+use super::faults::ValidationErrors;
 use super::id::{GroupId, PermissionId};
 use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Username};
 
@@ -75,8 +75,8 @@ impl UserFields {
 
 impl UserDraft {
     /// Holds every field to its rule, or tells all that fail.
-    pub fn parse(&self) -> Result<UserFields, Faults> {
-        let mut faults = Faults::default();
+    pub fn parse(&self) -> Result<UserFields, ValidationErrors> {
+        let mut faults = ValidationErrors::default();
         let fields = UserFields {
             username: faults.field("username", self.username.as_deref()),
             mobile_number: faults.nullable("mobile_number", self.mobile_number.as_ref()),
@@ -124,8 +124,8 @@ impl GroupFields {
 
 impl GroupDraft {
     /// Holds every field to its rule, or tells all that fail.
-    pub fn parse(&self) -> Result<GroupFields, Faults> {
-        let mut faults = Faults::default();
+    pub fn parse(&self) -> Result<GroupFields, ValidationErrors> {
+        let mut faults = ValidationErrors::default();
         let fields = GroupFields {
             name: faults.field("name", self.name.as_deref()),
             notes: faults.field("notes", self.notes.as_deref()),

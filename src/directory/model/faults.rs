@@ -5,7 +5,7 @@
 
 use indexmap::IndexMap;
 
-use super::text::Rule;
+use super::text::Violation;
 
 /// The longest field name that is repeated in an answer, in characters.
 const NAME_MAX: usize = 200;
@@ -14,7 +14,7 @@ const WHOLE: &str = "non_field_errors";
 
 /// The faults of an input, by field, in the order the fields were looked at. Small, because it travels in errors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Option<Box<Kept>>);
+pub struct ValidationErrors(Option<Box<Kept>>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Kept {
@@ -27,14 +27,14 @@ struct Kept {
     has_more: bool,
 }
 
-impl Faults {
+impl ValidationErrors {
     /// The most messages that one input gets.
     pub const MOST: usize = 20;
     /// The last message of an input that has more faults than are shown.
     pub const MORE: &'static str = "There are more errors than are shown here.";
 
     /// One fault of one field.
-    pub fn of(field: &str, rule: &Rule) -> Self {
+    pub fn of(field: &str, rule: &Violation) -> Self {
         let mut faults = Self::default();
         faults.add(field, rule);
         faults
@@ -42,11 +42,11 @@ impl Faults {
 
     /// One fault of the input as a whole.
     pub fn whole(message: impl Into<String>) -> Self {
-        Self::of(WHOLE, &Rule::Other(message.into()))
+        Self::of(WHOLE, &Violation::Other(message.into()))
     }
 
     /// Adds a fault to a field. Beyond [`Self::MOST`] only the fact is kept that there are more.
-    pub fn add(&mut self, field: &str, rule: &Rule) {
+    pub fn add(&mut self, field: &str, rule: &Violation) {
         let kept = self.0.get_or_insert_default();
         if kept.has_more {
             return;
@@ -61,7 +61,7 @@ impl Faults {
     }
 
     /// Keeps a good value and notes a bad one.
-    pub fn take<T>(&mut self, field: &str, result: Result<T, Rule>) -> Option<T> {
+    pub fn take<T>(&mut self, field: &str, result: Result<T, Violation>) -> Option<T> {
         result.map_err(|rule| self.add(field, &rule)).ok()
     }
 
@@ -106,14 +106,14 @@ impl Faults {
         name: &str,
         raw: Option<&Vec<i64>>,
     ) -> Option<Vec<T>> {
-        let parsed = raw?.iter().map(|id| T::try_from(*id).map_err(|_| Rule::NoSuchObject(*id)));
-        let mut ids = self.take(name, parsed.collect::<Result<Vec<T>, Rule>>())?;
+        let parsed = raw?.iter().map(|id| T::try_from(*id).map_err(|_| Violation::NoSuchObject(*id)));
+        let mut ids = self.take(name, parsed.collect::<Result<Vec<T>, Violation>>())?;
         ids.sort_unstable();
         ids.dedup();
         Some(ids)
     }
 
-    pub(super) fn field<T: std::str::FromStr<Err = Rule>>(
+    pub(super) fn field<T: std::str::FromStr<Err = Violation>>(
         &mut self,
         name: &str,
         raw: Option<&str>,
@@ -124,7 +124,7 @@ impl Faults {
     /// A field that can be emptied: `Some(None)` empties it.
     pub(super) fn nullable<T>(&mut self, name: &str, raw: Option<&Option<String>>) -> Option<Option<T>>
     where
-        T: std::str::FromStr<Err = Rule>,
+        T: std::str::FromStr<Err = Violation>,
     {
         match raw?.as_deref() {
             None => Some(None),
@@ -169,49 +169,49 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn told(faults: &Faults) -> Vec<(String, usize)> {
+    fn told(faults: &ValidationErrors) -> Vec<(String, usize)> {
         faults.iter().map(|(field, messages)| (field.to_owned(), messages.len())).collect()
     }
 
     /// Guards issue 13, number 1: 60,000 unknown names were each looked for among all before.
     #[test]
     fn finding_01_however_many_faults_there_are_twenty_messages_are_kept() {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         for number in 0..60_000 {
-            faults.add(&format!("f{number}"), &Rule::Required);
+            faults.add(&format!("f{number}"), &Violation::Required);
         }
-        assert_eq!(faults.count(), Faults::MOST);
+        assert_eq!(faults.count(), ValidationErrors::MOST);
         assert_eq!(told(&faults).len(), 20);
         let (last, messages) = faults.iter().last().unwrap();
-        assert_eq!((last, messages), ("non_field_errors", &[Faults::MORE.to_owned()][..]));
+        assert_eq!((last, messages), ("non_field_errors", &[ValidationErrors::MORE.to_owned()][..]));
         assert!(faults.has("f18") && !faults.has("f19"));
     }
 
     #[test]
     fn exactly_twenty_are_all_shown() {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         for _ in 0..2 {
-            (0..10).for_each(|number| faults.add(&number.to_string(), &Rule::Null));
+            (0..10).for_each(|number| faults.add(&number.to_string(), &Violation::Null));
         }
         assert_eq!((faults.count(), told(&faults).len()), (20, 10));
         assert!(!faults.has("non_field_errors"));
         // One more takes the place of the latest, which stood in the middle.
-        faults.add("0", &Rule::Null);
+        faults.add("0", &Violation::Null);
         assert_eq!(faults.count(), 20);
         assert_eq!(told(&faults)[9..], [("9".to_owned(), 1), ("non_field_errors".to_owned(), 1)]);
     }
 
     #[test]
     fn a_long_name_is_cut() {
-        let faults = Faults::of(&"\u{e9}".repeat(1 << 16), &Rule::Null);
+        let faults = ValidationErrors::of(&"\u{e9}".repeat(1 << 16), &Violation::Null);
         assert_eq!(faults.iter().next().unwrap().0.chars().count(), NAME_MAX + 3);
-        assert!(Faults::of(&"e".repeat(NAME_MAX), &Rule::Null).has(&"e".repeat(NAME_MAX)));
+        assert!(ValidationErrors::of(&"e".repeat(NAME_MAX), &Violation::Null).has(&"e".repeat(NAME_MAX)));
     }
 
     #[test]
     fn a_field_that_is_renamed_keeps_its_place() {
-        let mut faults = Faults::of("a", &Rule::Null);
-        faults.add("b", &Rule::Null);
+        let mut faults = ValidationErrors::of("a", &Violation::Null);
+        faults.add("b", &Violation::Null);
         assert_eq!(told(&faults.clone().renamed("a", "c")), [("c".to_owned(), 1), ("b".to_owned(), 1)]);
         assert_eq!(told(&faults.clone().renamed("a", "b")), [("b".to_owned(), 2)]);
         assert_eq!(faults.clone().renamed("x", "y"), faults);

@@ -26,7 +26,7 @@ pub use deleted::DeletedUser;
 pub(super) use deleted::RestorableUser;
 pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
 pub use event::{AuditFilter, ChainLink, Event, OBJECT_KINDS, RecordedEvent};
-pub use faults::Faults;
+pub use faults::ValidationErrors;
 pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use identity::{Bearer, Identity};
@@ -35,7 +35,7 @@ pub use key::{GroupKey, UserKey};
 pub use permission::Permission;
 pub use rate::{Rate, Rates};
 pub use text::{
-    Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold,
+    Email, Gender, GroupName, MobileNumber, Notes, PersonName, TokenName, Username, Violation, fold,
     is_ambiguous_username,
 };
 pub use timestamp::Timestamp;

@@ -13,7 +13,7 @@ use icu_normalizer::ComposingNormalizer;
 
 /// Why a value was refused. `Display` is the message a client sees.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rule {
+pub enum Violation {
     /// A field that must be there is not.
     #[error("This field is required.")]
     Required,
@@ -104,19 +104,19 @@ pub fn fold(text: &str) -> String {
 }
 
 /// Trims as the framework's CharField does, then holds the text to `max` code points without controls.
-fn line(raw: &str, max: usize) -> Result<&str, Rule> {
+fn line(raw: &str, max: usize) -> Result<&str, Violation> {
     let text = raw.trim();
     if text.contains('\0') {
-        return Err(Rule::NullCharacter);
+        return Err(Violation::NullCharacter);
     }
     if text.chars().any(char::is_control) {
-        return Err(Rule::Control);
+        return Err(Violation::Control);
     }
-    if text.chars().count() > max { Err(Rule::TooLong(max)) } else { Ok(text) }
+    if text.chars().count() > max { Err(Violation::TooLong(max)) } else { Ok(text) }
 }
 
-fn filled(text: &str) -> Result<&str, Rule> {
-    if text.is_empty() { Err(Rule::Blank) } else { Ok(text) }
+fn filled(text: &str) -> Result<&str, Violation> {
+    if text.is_empty() { Err(Violation::Blank) } else { Ok(text) }
 }
 
 macro_rules! text {
@@ -126,8 +126,8 @@ macro_rules! text {
         pub struct $name(String);
 
         impl FromStr for $name {
-            type Err = Rule;
-            fn from_str($raw: &str) -> Result<Self, Rule> {
+            type Err = Violation;
+            fn from_str($raw: &str) -> Result<Self, Violation> {
                 $parse.map(|text| Self(text.to_owned()))
             }
         }
@@ -175,9 +175,9 @@ text! {
     Notes, |raw| notes(raw)
 }
 
-fn username(text: &str) -> Result<&str, Rule> {
+fn username(text: &str) -> Result<&str, Violation> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '+' | '-' | '_');
-    if text.chars().all(allowed) { Ok(text) } else { Err(Rule::Username) }
+    if text.chars().all(allowed) { Ok(text) } else { Err(Violation::Username) }
 }
 
 /// Whether a user name could be taken for something else where an operator names users: digits alone for an id, a
@@ -186,29 +186,29 @@ pub fn is_ambiguous_username(name: &str) -> bool {
     name.starts_with('-') || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn email(text: &str) -> Result<&str, Rule> {
+fn email(text: &str) -> Result<&str, Violation> {
     let form =
         email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
-    EmailAddress::parse_with_options(text, form).map(|_| text).map_err(|_| Rule::Email)
+    EmailAddress::parse_with_options(text, form).map(|_| text).map_err(|_| Violation::Email)
 }
 
-fn mobile_number(text: &str) -> Result<&str, Rule> {
+fn mobile_number(text: &str) -> Result<&str, Violation> {
     let body = text.strip_prefix('+').unwrap_or(text);
     let digits = body.bytes().filter(u8::is_ascii_digit).count();
     let known = body.bytes().all(|b| b.is_ascii_digit() || b" -.()".contains(&b));
-    if known && (3..=15).contains(&digits) { Ok(text) } else { Err(Rule::MobileNumber) }
+    if known && (3..=15).contains(&digits) { Ok(text) } else { Err(Violation::MobileNumber) }
 }
 
-fn notes(raw: &str) -> Result<&str, Rule> {
+fn notes(raw: &str) -> Result<&str, Violation> {
     const MAX: usize = 2000;
     let text = raw.trim();
     if text.contains('\0') {
-        return Err(Rule::NullCharacter);
+        return Err(Violation::NullCharacter);
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Rule::Control);
+        return Err(Violation::Control);
     }
-    if text.chars().count() > MAX { Err(Rule::TooLong(MAX)) } else { Ok(text) }
+    if text.chars().count() > MAX { Err(Violation::TooLong(MAX)) } else { Ok(text) }
 }
 
 /// A gender that may be written. Imported people keep whatever their row held.
@@ -240,10 +240,10 @@ impl Gender {
 }
 
 impl FromStr for Gender {
-    type Err = Rule;
-    fn from_str(raw: &str) -> Result<Self, Rule> {
+    type Err = Violation;
+    fn from_str(raw: &str) -> Result<Self, Violation> {
         let known = Self::ALL.into_iter().find(|gender| gender.as_str() == raw);
-        known.ok_or_else(|| Rule::Choice(raw.to_owned()))
+        known.ok_or_else(|| Violation::Choice(raw.to_owned()))
     }
 }
 
@@ -267,12 +267,12 @@ mod tests {
             assert_eq!(good.parse::<Username>().unwrap().to_string(), good);
         }
         assert_eq!(" root ".parse::<Username>().unwrap().to_string(), "root");
-        assert_eq!("".parse::<Username>(), Err(Rule::Blank));
-        assert_eq!(" \t".parse::<Username>(), Err(Rule::Blank));
-        assert_eq!("two words".parse::<Username>(), Err(Rule::Username));
-        assert_eq!("a\0b".parse::<Username>(), Err(Rule::NullCharacter));
-        assert_eq!("a\u{7}b".parse::<Username>(), Err(Rule::Control));
-        assert_eq!("a".repeat(151).parse::<Username>(), Err(Rule::TooLong(150)));
+        assert_eq!("".parse::<Username>(), Err(Violation::Blank));
+        assert_eq!(" \t".parse::<Username>(), Err(Violation::Blank));
+        assert_eq!("two words".parse::<Username>(), Err(Violation::Username));
+        assert_eq!("a\0b".parse::<Username>(), Err(Violation::NullCharacter));
+        assert_eq!("a\u{7}b".parse::<Username>(), Err(Violation::Control));
+        assert_eq!("a".repeat(151).parse::<Username>(), Err(Violation::TooLong(150)));
         assert!("é".repeat(150).parse::<Username>().is_ok());
     }
 
@@ -280,7 +280,7 @@ mod tests {
     fn e_mail_addresses_have_a_local_part_and_a_domain() {
         assert!("alex.thompson@techcorp.com".parse::<Email>().is_ok());
         for bad in ["zz", "a@", "@b.c", "a b@c.de", "Ann <ann@example.com>", "root@localhost"] {
-            assert_eq!(bad.parse::<Email>(), Err(Rule::Email), "{bad}");
+            assert_eq!(bad.parse::<Email>(), Err(Violation::Email), "{bad}");
         }
     }
 
@@ -290,13 +290,13 @@ mod tests {
             assert!(good.parse::<MobileNumber>().is_ok(), "{good}");
         }
         for bad in ["12", "+12x45", "1234567890123456", "++123"] {
-            assert_eq!(bad.parse::<MobileNumber>(), Err(Rule::MobileNumber), "{bad}");
+            assert_eq!(bad.parse::<MobileNumber>(), Err(Violation::MobileNumber), "{bad}");
         }
     }
 
     #[test]
     fn genders_are_the_four_choices_to_the_letter() {
         assert_eq!("non-binary".parse::<Gender>(), Ok(Gender::NonBinary));
-        assert_eq!("Male".parse::<Gender>(), Err(Rule::Choice("Male".into())));
+        assert_eq!("Male".parse::<Gender>(), Err(Violation::Choice("Male".into())));
     }
 }

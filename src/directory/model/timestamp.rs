@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::text::Rule;
+use super::text::Violation;
 
 /// A point in time, exact to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +21,8 @@ impl Timestamp {
     pub const LAST: Self = Self(jiff::Timestamp::MAX);
 
     /// From microseconds since the Unix epoch; refused outside the years -9999 to 9999.
-    pub fn from_micros(micros: i64) -> Result<Self, Rule> {
-        jiff::Timestamp::from_microsecond(micros).map(Self).map_err(|_| Rule::TimeRange)
+    pub fn from_micros(micros: i64) -> Result<Self, Violation> {
+        jiff::Timestamp::from_microsecond(micros).map(Self).map_err(|_| Violation::TimeRange)
     }
 
     /// Microseconds since the Unix epoch.
@@ -31,9 +31,9 @@ impl Timestamp {
     }
 
     /// This moment moved on by `span`; refused beyond the year 9999.
-    pub fn plus(self, span: Duration) -> Result<Self, Rule> {
-        let micros = i64::try_from(span.as_micros()).map_err(|_| Rule::TimeRange)?;
-        Self::from_micros(self.as_micros().checked_add(micros).ok_or(Rule::TimeRange)?)
+    pub fn plus(self, span: Duration) -> Result<Self, Violation> {
+        let micros = i64::try_from(span.as_micros()).map_err(|_| Violation::TimeRange)?;
+        Self::from_micros(self.as_micros().checked_add(micros).ok_or(Violation::TimeRange)?)
     }
 
     /// This moment moved back by `span`, at the earliest to the beginning of the year -9999.
@@ -44,8 +44,8 @@ impl Timestamp {
 }
 
 impl TryFrom<i64> for Timestamp {
-    type Error = Rule;
-    fn try_from(micros: i64) -> Result<Self, Rule> {
+    type Error = Violation;
+    fn try_from(micros: i64) -> Result<Self, Violation> {
         Self::from_micros(micros)
     }
 }
@@ -59,9 +59,9 @@ impl fmt::Display for Timestamp {
 
 /// RFC 3339, with any offset; finer parts than microseconds are cut off.
 impl FromStr for Timestamp {
-    type Err = Rule;
-    fn from_str(raw: &str) -> Result<Self, Rule> {
-        let parsed: jiff::Timestamp = raw.parse().map_err(|_| Rule::Time)?;
+    type Err = Violation;
+    fn from_str(raw: &str) -> Result<Self, Violation> {
+        let parsed: jiff::Timestamp = raw.parse().map_err(|_| Violation::Time)?;
         Self::from_micros(parsed.as_microsecond())
     }
 }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        assert_eq!("yesterday".parse::<Timestamp>(), Err(Rule::Time));
-        assert_eq!(Timestamp::from_micros(i64::MAX), Err(Rule::TimeRange));
+        assert_eq!("yesterday".parse::<Timestamp>(), Err(Violation::Time));
+        assert_eq!(Timestamp::from_micros(i64::MAX), Err(Violation::TimeRange));
     }
 }

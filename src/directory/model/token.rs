@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Rule, Timestamp, TokenId, UserId};
+use super::{Timestamp, TokenId, UserId, Violation};
 
 const PREFIX: &str = "wrd_";
 const RANDOM_DIGITS: usize = 30;
@@ -165,12 +165,12 @@ impl KeptDigest {
 }
 
 impl TryFrom<Vec<u8>> for KeptDigest {
-    type Error = Rule;
-    fn try_from(bytes: Vec<u8>) -> Result<Self, Rule> {
+    type Error = Violation;
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Violation> {
         let sha256 = bytes.as_slice().try_into().map(|digest| Self::Sha256(TokenDigest(digest)));
         sha256
             .or_else(|_| bytes.as_slice().try_into().map(|digest| Self::Sha512(Box::new(digest))))
-            .map_err(|_| Rule::Other("A digest is SHA-256 or SHA-512.".to_owned()))
+            .map_err(|_| Violation::Other("A digest is SHA-256 or SHA-512.".to_owned()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What may be asked of the recycle bin.
 
-use super::{Bounds, Column, Kind, Mark, Parameters, Query, Span};
-use crate::directory::model::{DeletedUser, Faults, fold};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{DeletedUser, ValidationErrors, fold};
 
 /// A query of deleted users.
 pub type DeletedQuery = Query<DeletedFilters, DeletedColumn>;
@@ -10,9 +10,9 @@ pub type DeletedQuery = Query<DeletedFilters, DeletedColumn>;
 #[derive(Clone, Debug, Default)]
 pub struct DeletedFilters {
     /// Of their ids.
-    pub id: Bounds,
+    pub id: NumberRange,
     /// When they were deleted.
-    pub deleted: Span,
+    pub deleted: TimeRange,
 }
 
 /// What they can be ordered by.
@@ -30,7 +30,7 @@ impl DeletedQuery {
         ["id_min", "id_max", "deleted_date", "deleted_date_from", "deleted_date_to"];
 
     /// Reads a query from its parameters; tells every fault.
-    pub fn parse(pairs: &[(String, String)]) -> Result<Self, Faults> {
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("deleted users", pairs, &Self::FILTERS, DeletedFilters::read)
     }
 }
@@ -38,8 +38,8 @@ impl DeletedQuery {
 impl DeletedFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
-            id: Bounds::read(given, ["id_min", "id_max"]),
-            deleted: Span::read(given, ["deleted_date", "deleted_date_from", "deleted_date_to"]),
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            deleted: TimeRange::read(given, ["deleted_date", "deleted_date_from", "deleted_date_to"]),
         }
     }
 }
@@ -51,19 +51,19 @@ impl Column for DeletedColumn {
         &[("id", Self::Id), ("username", Self::Username), ("deleted_at", Self::DeletedAt)];
     const ID: Self = Self::Id;
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> ColumnType {
         match self {
-            Self::Username => Kind::Text,
-            Self::Id | Self::DeletedAt => Kind::Number,
+            Self::Username => ColumnType::Text,
+            Self::Id | Self::DeletedAt => ColumnType::Number,
         }
     }
 
     /// Names are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, user: &DeletedUser) -> Mark {
+    fn mark(self, user: &DeletedUser) -> SortValue {
         match self {
-            Self::Id => Mark::Number(user.id.get()),
-            Self::Username => Mark::Text(fold(&user.username)),
-            Self::DeletedAt => Mark::Number(user.deleted_at.as_micros()),
+            Self::Id => SortValue::Number(user.id.get()),
+            Self::Username => SortValue::Text(fold(&user.username)),
+            Self::DeletedAt => SortValue::Number(user.deleted_at.as_micros()),
         }
     }
 }

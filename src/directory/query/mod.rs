@@ -16,15 +16,15 @@ mod range;
 mod search;
 mod users;
 
-pub use self::cursor::{Binding, Direction, PAGE_MAX, Paging, Position, Start};
+pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageStart, Paging};
 pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
-pub use self::order::{Column, Kind, Mark, Order, Sorted};
+pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
 pub use self::parameters::Parameters;
-pub use self::range::{Bounds, Span};
+pub use self::range::{NumberRange, TimeRange};
 pub use self::search::Terms;
 pub use self::users::{UserColumn, UserFilters, UserQuery};
-use super::model::Faults;
+use super::model::ValidationErrors;
 
 /// The parameters that every list knows. `fields` and `format` shape the answer and are its maker's to read.
 pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
@@ -37,7 +37,7 @@ pub struct Query<F, C> {
     /// What must be found in each row.
     pub terms: Terms,
     /// In which order.
-    pub order: Order<C>,
+    pub order: SortOrder<C>,
     /// Which page of them.
     pub paging: Paging,
 }
@@ -50,14 +50,14 @@ pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
     /// Where the list goes on; `None` at its end.
-    pub next: Option<Turn>,
+    pub next: Option<PageLink>,
     /// Where it came from; `None` at its beginning.
-    pub previous: Option<Turn>,
+    pub previous: Option<PageLink>,
 }
 
 /// How another page is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum PageLink {
     /// By the number of rows before it.
     Offset(u64),
     /// By a cursor; empty at the beginning of the list.
@@ -68,10 +68,10 @@ impl<F, C: Column> Query<F, C> {
     /// The first rows that the filters keep, in the order of their ids; only those after the id `after`. At
     /// most [`PAGE_MAX`].
     pub fn by_id(filters: F, after: Option<i64>, limit: u32) -> Self {
-        let marks = after.map(|id| vec![Mark::Number(id)]);
-        let start = Start::Cursor(Position { direction: Direction::Forward, marks });
-        let paging = Paging { limit: limit.min(PAGE_MAX), start, binding: Binding::default() };
-        Self { filters, terms: Terms::default(), order: Order::default(), paging }
+        let marks = after.map(|id| vec![SortValue::Number(id)]);
+        let start = PageStart::Cursor(CursorPosition { direction: Direction::Forward, marks });
+        let paging = Paging { limit: limit.min(PAGE_MAX), start, binding: CursorScope::default() };
+        Self { filters, terms: Terms::default(), order: SortOrder::default(), paging }
     }
 
     /// Reads a query of `noun` from its parameters, which are common ones and `names`; tells every fault.
@@ -80,12 +80,12 @@ impl<F, C: Column> Query<F, C> {
         pairs: &[(String, String)],
         names: &[&str],
         filters: impl FnOnce(&mut Parameters<'_>) -> F,
-    ) -> Result<Self, Faults> {
+    ) -> Result<Self, ValidationErrors> {
         let mut parameters = Parameters::new(pairs, |name| COMMON.contains(&name) || names.contains(&name));
         let filters = filters(&mut parameters);
         let terms = parameters.parsed("search", Terms::parse).unwrap_or_default();
-        let order = parameters.parsed("ordering", Order::parse).unwrap_or_default();
-        let paging = Paging::read(&mut parameters, Binding::of(noun, pairs), &order);
+        let order = parameters.parsed("ordering", SortOrder::parse).unwrap_or_default();
+        let paging = Paging::read(&mut parameters, CursorScope::of(noun, pairs), &order);
         parameters.end()?;
         Ok(Self { filters, terms, order, paging })
     }
@@ -93,14 +93,19 @@ impl<F, C: Column> Query<F, C> {
 
 impl<F, C: Column> Query<F, C> {
     /// A cursor's page out of the rows that lie beyond its position, nearest first.
-    pub(super) fn turned(&self, position: &Position, mut rows: Vec<C::Row>, more: bool) -> Page<C::Row> {
+    pub(super) fn turned(
+        &self,
+        position: &CursorPosition,
+        mut rows: Vec<C::Row>,
+        more: bool,
+    ) -> Page<C::Row> {
         let backward = position.direction == Direction::Backward;
         if backward {
             rows.reverse();
         }
         let beyond = |row: Option<&C::Row>, direction| {
             let marks = row.map(|row| self.order.marks(row));
-            Turn::Cursor(self.paging.binding.cursor(&Position { direction, marks }))
+            PageLink::Cursor(self.paging.binding.cursor(&CursorPosition { direction, marks }))
         };
         // From an empty page the way back leads to the list's end, or to its beginning.
         let next = beyond(rows.last(), Direction::Forward);

@@ -2,18 +2,18 @@
 
 use jiff::civil::Date;
 
-use crate::directory::model::{Faults, Rule};
+use crate::directory::model::{ValidationErrors, Violation};
 
-/// Parameters that are being read. Faults are gathered, so that all of them are told at once.
+/// Parameters that are being read. ValidationErrors are gathered, so that all of them are told at once.
 pub struct Parameters<'a> {
     pairs: &'a [(String, String)],
-    faults: Faults,
+    faults: ValidationErrors,
 }
 
 impl<'a> Parameters<'a> {
     /// Refuses names that are not `known`, and what was given twice.
     pub fn new(pairs: &'a [(String, String)], known: impl Fn(&str) -> bool) -> Self {
-        let mut faults = Faults::default();
+        let mut faults = ValidationErrors::default();
         for (position, (name, _)) in pairs.iter().enumerate() {
             let before = pairs.iter().take(position).filter(|(earlier, _)| earlier == name).count();
             match before {
@@ -26,7 +26,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// A parameter through its own parser; `None` when it was not given, or is at fault.
-    pub fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rule>) -> Option<T> {
+    pub fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
         let (_, value) = self.pairs.iter().find(|(known, _)| known == name)?;
         self.faults.take(name, parse(value))
     }
@@ -51,7 +51,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Notes a fault that only a look at several parameters shows.
-    pub fn refuse(&mut self, name: &str, rule: &Rule) {
+    pub fn refuse(&mut self, name: &str, rule: &Violation) {
         self.faults.add(name, rule);
     }
 
@@ -61,22 +61,22 @@ impl<'a> Parameters<'a> {
     }
 
     /// `Ok` when nothing was at fault.
-    pub fn end(self) -> Result<(), Faults> {
+    pub fn end(self) -> Result<(), ValidationErrors> {
         self.faults.none()
     }
 }
 
-pub(super) fn other(told: impl Into<String>) -> Rule {
-    Rule::Other(told.into())
+pub(super) fn other(told: impl Into<String>) -> Violation {
+    Violation::Other(told.into())
 }
 
 /// Decimal digits with an optional minus; the framework's message for all else, overflow among it.
-pub(super) fn integer(raw: &str) -> Result<i64, Rule> {
+pub(super) fn integer(raw: &str) -> Result<i64, Violation> {
     let parsed = if raw.starts_with('+') { None } else { raw.parse().ok() };
-    parsed.ok_or(Rule::Integer)
+    parsed.ok_or(Violation::Integer)
 }
 
-fn day(raw: &str) -> Result<Date, Rule> {
+fn day(raw: &str) -> Result<Date, Violation> {
     let form = raw.len() == 10
         && raw.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -98,7 +98,7 @@ mod tests {
         }
         assert_eq!(integer("-9223372036854775808"), Ok(i64::MIN));
         for bad in ["", "+1", "1.0", " 1", "0x1", "99999999999999999999999", "١"] {
-            assert_eq!(integer(bad), Err(Rule::Integer), "{bad}");
+            assert_eq!(integer(bad), Err(Violation::Integer), "{bad}");
         }
     }
 

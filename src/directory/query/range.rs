@@ -8,14 +8,14 @@ use crate::directory::model::Timestamp;
 
 /// A range of numbers; both ends belong to it. A range that is empty matches nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
+pub struct NumberRange {
     /// The least.
     pub min: Option<i64>,
     /// The greatest.
     pub max: Option<i64>,
 }
 
-impl Bounds {
+impl NumberRange {
     /// Reads `<name>_min` and `<name>_max`.
     pub(super) fn read(parameters: &mut Parameters<'_>, [min, max]: [&str; 2]) -> Self {
         Self { min: parameters.integer(min), max: parameters.integer(max) }
@@ -24,14 +24,14 @@ impl Bounds {
 
 /// A stretch of time: `from` belongs to it, `until` does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
+pub struct TimeRange {
     /// Where it begins.
     pub from: Option<Timestamp>,
     /// Where it is over.
     pub until: Option<Timestamp>,
 }
 
-impl Span {
+impl TimeRange {
     /// Reads three parameters: a day (of UTC), a first day, a last day. All that are given hold.
     pub(super) fn read(parameters: &mut Parameters<'_>, [on, first, last]: [&str; 3]) -> Self {
         let (on, first, last) = (parameters.day(on), parameters.day(first), parameters.day(last));
@@ -56,7 +56,7 @@ mod tests {
     fn span(pairs: &[(&str, &str)]) -> String {
         let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let mut parameters = Parameters::new(&pairs, |_| true);
-        let Span { from, until } = Span::read(&mut parameters, ["on", "first", "last"]);
+        let TimeRange { from, until } = TimeRange::read(&mut parameters, ["on", "first", "last"]);
         let text = |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.to_string());
         format!("{}..{}", text(from), text(until))
     }

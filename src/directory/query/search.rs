@@ -3,7 +3,7 @@
 //! Rows keep all that a search looks at in one folded text; a term is folded alike, so that both
 //! databases find the same rows in every script.
 
-use crate::directory::model::{Rule, fold};
+use crate::directory::model::{Violation, fold};
 
 use super::parameters::other;
 
@@ -20,12 +20,12 @@ pub struct Terms(Vec<String>);
 impl Terms {
     /// Splits at white space and commas. U+001C to U+001F count as white space, as they do for Python; the
     /// last of them parts the fields of a row.
-    pub fn parse(raw: &str) -> Result<Self, Rule> {
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
         if raw.contains('\0') {
-            return Err(Rule::NullCharacter);
+            return Err(Violation::NullCharacter);
         }
         if raw.chars().count() > LENGTH_MAX {
-            return Err(Rule::TooLong(LENGTH_MAX));
+            return Err(Violation::TooLong(LENGTH_MAX));
         }
         let between = |c: char| c == ',' || c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
         let mut terms = Vec::new();
@@ -87,8 +87,8 @@ mod tests {
         let terms = Terms::parse(" Straße,ÉCOLE\u{1f}straSSE\t,, x ").unwrap();
         assert_eq!(terms.patterns().collect::<Vec<_>>(), ["%strasse%", "%école%", "%x%"]);
         assert_eq!(Terms::parse(" , ").unwrap(), Terms::default());
-        assert_eq!(Terms::parse("a\0b"), Err(Rule::NullCharacter));
-        assert_eq!(Terms::parse(&"é".repeat(501)), Err(Rule::TooLong(500)));
+        assert_eq!(Terms::parse("a\0b"), Err(Violation::NullCharacter));
+        assert_eq!(Terms::parse(&"é".repeat(501)), Err(Violation::TooLong(500)));
         let many: Vec<_> = (0..17).map(|n| n.to_string()).collect();
         assert!(Terms::parse(&many.join(" ")).is_err());
         assert!(Terms::parse(&many[1..].join(",")).is_ok());

@@ -1,8 +1,8 @@
 //! What may be asked of the list of users.
 
 use super::parameters::{integer, other};
-use super::{Bounds, Column, Kind, Mark, Parameters, Query, Span};
-use crate::directory::model::{Faults, Gender, GroupId, Rule, User, fold};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{Gender, GroupId, User, ValidationErrors, Violation, fold};
 
 /// The most groups that one filter names.
 const GROUPS_MAX: usize = 100;
@@ -17,13 +17,13 @@ pub type UserQuery = Query<UserFilters, UserColumn>;
 #[derive(Clone, Debug, Default)]
 pub struct UserFilters {
     /// Of their ids.
-    pub id: Bounds,
+    pub id: NumberRange,
     /// When they were created.
-    pub created: Span,
+    pub created: TimeRange,
     /// When they were last changed.
-    pub updated: Span,
+    pub updated: TimeRange,
     /// When they last signed in; who never did is in no such span.
-    pub last_login: Span,
+    pub last_login: TimeRange,
     /// Having an email address, or not.
     pub has_email: Option<bool>,
     /// Having an image, or not.
@@ -107,7 +107,7 @@ impl UserQuery {
     ];
 
     /// Reads a query from its parameters; tells every fault.
-    pub fn parse(pairs: &[(String, String)]) -> Result<Self, Faults> {
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("users", pairs, &Self::FILTERS, UserFilters::read)
     }
 }
@@ -115,10 +115,13 @@ impl UserQuery {
 impl UserFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
-            id: Bounds::read(given, ["id_min", "id_max"]),
-            created: Span::read(given, ["created_date", "created_date_from", "created_date_to"]),
-            updated: Span::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
-            last_login: Span::read(given, ["last_login_date", "last_login_date_from", "last_login_date_to"]),
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            created: TimeRange::read(given, ["created_date", "created_date_from", "created_date_to"]),
+            updated: TimeRange::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
+            last_login: TimeRange::read(
+                given,
+                ["last_login_date", "last_login_date_from", "last_login_date_to"],
+            ),
             has_email: given.flag("has_email"),
             has_avatar: given.flag("has_avatar"),
             has_phone: given.flag("has_phone"),
@@ -141,21 +144,21 @@ impl UserFilters {
 }
 
 /// What is looked up whole. Anything may stand in an imported row, but nothing finds nobody in particular.
-fn exact(raw: &str) -> Result<String, Rule> {
+fn exact(raw: &str) -> Result<String, Violation> {
     match raw {
-        "" => Err(Rule::Blank),
-        raw if raw.contains('\0') => Err(Rule::NullCharacter),
-        raw if raw.chars().count() > EXACT_MAX => Err(Rule::TooLong(EXACT_MAX)),
+        "" => Err(Violation::Blank),
+        raw if raw.contains('\0') => Err(Violation::NullCharacter),
+        raw if raw.chars().count() > EXACT_MAX => Err(Violation::TooLong(EXACT_MAX)),
         raw => Ok(raw.to_owned()),
     }
 }
 
-fn group(raw: &str) -> Result<GroupId, Rule> {
+fn group(raw: &str) -> Result<GroupId, Violation> {
     integer(raw).and_then(GroupId::try_from)
 }
 
 /// Ids with commas between, each taken once.
-fn groups(raw: &str) -> Result<Vec<GroupId>, Rule> {
+fn groups(raw: &str) -> Result<Vec<GroupId>, Violation> {
     let mut ids = raw.split(',').map(group).collect::<Result<Vec<_>, _>>()?;
     ids.sort_unstable();
     ids.dedup();
@@ -179,25 +182,27 @@ impl Column for UserColumn {
     ];
     const ID: Self = Self::Id;
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> ColumnType {
         match self {
-            Self::Id | Self::CreatedAt | Self::UpdatedAt => Kind::Number,
-            Self::Username | Self::Email => Kind::Text,
-            Self::Gender => Kind::NullableText,
-            Self::LastLogin => Kind::NullableNumber,
+            Self::Id | Self::CreatedAt | Self::UpdatedAt => ColumnType::Number,
+            Self::Username | Self::Email => ColumnType::Text,
+            Self::Gender => ColumnType::NullableText,
+            Self::LastLogin => ColumnType::NullableNumber,
         }
     }
 
     /// Names and addresses are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, user: &User) -> Mark {
+    fn mark(self, user: &User) -> SortValue {
         match self {
-            Self::Id => Mark::Number(user.id.get()),
-            Self::Username => Mark::Text(fold(&user.username)),
-            Self::Email => Mark::Text(fold(user.email.as_deref().unwrap_or_default())),
-            Self::Gender => user.gender.clone().map_or(Mark::Null, Mark::Text),
-            Self::LastLogin => user.last_login.map_or(Mark::Null, |at| Mark::Number(at.as_micros())),
-            Self::CreatedAt => Mark::Number(user.created_at.as_micros()),
-            Self::UpdatedAt => Mark::Number(user.updated_at.as_micros()),
+            Self::Id => SortValue::Number(user.id.get()),
+            Self::Username => SortValue::Text(fold(&user.username)),
+            Self::Email => SortValue::Text(fold(user.email.as_deref().unwrap_or_default())),
+            Self::Gender => user.gender.clone().map_or(SortValue::Null, SortValue::Text),
+            Self::LastLogin => {
+                user.last_login.map_or(SortValue::Null, |at| SortValue::Number(at.as_micros()))
+            }
+            Self::CreatedAt => SortValue::Number(user.created_at.as_micros()),
+            Self::UpdatedAt => SortValue::Number(user.updated_at.as_micros()),
         }
     }
 }

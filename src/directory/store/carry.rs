@@ -134,7 +134,7 @@ pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct State {
     audit_head: Vec<u8>,
-    last_change: Option<super::changes::Noted>,
+    last_change: Option<super::changes::FeedRow>,
 }
 
 impl Tx<'_> {

@@ -12,14 +12,14 @@ const KEPT: i64 = 100_000;
 
 /// One row of the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Noted {
+pub(in crate::directory) struct FeedRow {
     pub(in crate::directory) number: i64,
     /// Tells rows with one number in two histories apart.
     pub(in crate::directory) stamp: i64,
     pub(in crate::directory) change: IdentityChange,
 }
 
-impl FromRow for Noted {
+impl FromRow for FeedRow {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         let (number, stamp) = (row.next()?, row.next()?);
         let (scope, user): (String, Option<i64>) = (row.next()?, row.next()?);

@@ -1,4 +1,4 @@
-//! Faults of the two databases, brought to one form.
+//! ValidationErrors of the two databases, brought to one form.
 //!
 //! A broken constraint is told by its name on PostgreSQL and by `table.column` on SQLite; both are
 //! mapped here, once, to what a person did wrong.
@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 
 use super::long_reads::too_long;
 use crate::directory::error::Error;
-use crate::directory::model::Rule;
+use crate::directory::model::Violation;
 
 /// Why a statement failed.
 #[derive(Debug)]
@@ -123,7 +123,9 @@ fn constraint(named: &str) -> Error {
     let table_column = named.rsplit(": ").next().unwrap_or(named);
     let known = UNIQUE.iter().find(|(postgres, sqlite, ..)| *postgres == named || *sqlite == table_column);
     match known {
-        Some((_, _, noun, field)) => Error::invalid(field, &Rule::Taken { noun, field: (*field).to_owned() }),
+        Some((_, _, noun, field)) => {
+            Error::invalid(field, &Violation::Taken { noun, field: (*field).to_owned() })
+        }
         None => Error::broken("a constraint refused the row", named.to_owned()),
     }
 }

@@ -56,6 +56,11 @@ impl Tx<'_> {
         Ok(self.first(&find(key))?)
     }
 
+    /// Returns the group of an id or name, or [`Error::NotFound`].
+    pub(in crate::directory) fn existing_group(&self, key: &GroupKey) -> Result<Group, Error> {
+        self.group(key)?.ok_or_else(|| Error::not_found("group", key))
+    }
+
     /// Whether another group has this one's name.
     pub(in crate::directory) fn is_group_name_taken(&self, group: &Group) -> Result<bool, Error> {
         let sql = Sql::new("SELECT id FROM groups WHERE name = $1 AND id <> $2");

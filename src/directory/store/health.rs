@@ -9,7 +9,7 @@ use crate::directory::error::Error;
 
 /// What is wrong with a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
+pub struct IntegrityReport {
     /// What only a backup can mend.
     pub damage: Vec<String>,
     /// Groups whose kept number of members is wrong.
@@ -27,7 +27,7 @@ macro_rules! count_members {
     };
 }
 
-impl Faults {
+impl IntegrityReport {
     /// Whether nothing is wrong.
     pub fn is_none(&self) -> bool {
         self.damage.is_empty() && self.miscounted.is_empty() && self.strangers.is_empty()
@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Reads the whole database and tells what is wrong with it. PostgreSQL checks its own pages.
-    pub(in crate::directory) async fn faults(&self) -> Result<Faults, Error> {
+    pub(in crate::directory) async fn faults(&self) -> Result<IntegrityReport, Error> {
         match self.backend {
             Backend::Sqlite { .. } => self.snapshot(|tx| Ok(faults(tx)?)).await,
             Backend::Postgres { .. } => self.snapshot(|tx| Ok(found(tx, Vec::new())?)).await,
@@ -83,7 +83,7 @@ impl Store {
 }
 
 /// What is wrong with a SQLite file, or with what its rows say of each other.
-pub(super) fn faults(tx: &Tx<'_>) -> Result<Faults, StoreError> {
+pub(super) fn faults(tx: &Tx<'_>) -> Result<IntegrityReport, StoreError> {
     let told: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
     let mut damage: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
     let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
@@ -91,7 +91,7 @@ pub(super) fn faults(tx: &Tx<'_>) -> Result<Faults, StoreError> {
     found(tx, damage)
 }
 
-fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
+fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, StoreError> {
     // On PostgreSQL under the lock of all writers: who joins meanwhile would not be counted.
     let recount =
         tx.either(count_members!(), concat!("BEGIN; ", writers_lock!(), "; ", count_members!(), "; COMMIT"));
@@ -102,7 +102,7 @@ fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
         }
         _ => Vec::new(),
     };
-    Ok(Faults { damage, miscounted: miscounted(tx)?, strangers, recount })
+    Ok(IntegrityReport { damage, miscounted: miscounted(tx)?, strangers, recount })
 }
 
 /// Groups whose kept number of members is wrong: somebody wrote while the triggers were off.
@@ -181,7 +181,7 @@ mod tests {
                 assert!(store.faults().await.unwrap().is_none(), "{step}");
             }
             run("UPDATE groups SET users_count = 7").await;
-            let Faults { damage, miscounted, .. } = store.faults().await.unwrap();
+            let IntegrityReport { damage, miscounted, .. } = store.faults().await.unwrap();
             assert_eq!(damage, [""; 0]);
             assert_eq!(miscounted, ["group 1 is said to have 7 members and has 0"]);
             store.write(|tx| tx.count_members()).await.unwrap();

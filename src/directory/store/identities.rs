@@ -51,7 +51,7 @@ pub(in crate::directory) fn of_token(id: TokenId) -> Sql {
 
 /// What may have changed of an identity since it was read, as far as somebody who acts is judged by it. An admin may
 /// do everything, so groups and rights are read of the others alone.
-pub(in crate::directory) struct Present {
+pub(in crate::directory) struct CurrentIdentity {
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     username: String,
@@ -63,7 +63,7 @@ pub(in crate::directory) struct Present {
 }
 
 /// What there is now of an identity that was read before; nothing when its token is gone, or somebody else's.
-pub(in crate::directory) fn present(seen: &Identity) -> Sql {
+pub(in crate::directory) fn current(seen: &Identity) -> Sql {
     Sql::new(concat!(
         "SELECT t.expires_at, t.revoked_at, u.username, u.is_active, u.is_staff, u.is_admin, \
          CASE WHEN u.is_admin THEN NULL ELSE \
@@ -76,7 +76,7 @@ pub(in crate::directory) fn present(seen: &Identity) -> Sql {
     .bind(seen.user.id)
 }
 
-impl Present {
+impl CurrentIdentity {
     /// Whether nothing has changed. Of an admin neither groups nor rights are asked.
     pub(in crate::directory) fn is_still(&self, seen: &Identity) -> bool {
         let (token, user) = (&seen.token, &seen.user);
@@ -102,7 +102,7 @@ impl Present {
     }
 }
 
-impl FromRow for Present {
+impl FromRow for CurrentIdentity {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             expires_at: moment(row.next()?)?,

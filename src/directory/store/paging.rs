@@ -7,7 +7,10 @@
 
 use super::Sql;
 use super::sql::Value;
-use crate::directory::query::{Bounds, Column, Direction, Mark, Order, Position, Query, Sorted, Span, Start};
+use crate::directory::query::{
+    Column, CursorPosition, Direction, NumberRange, PageStart, Query, SortColumn, SortOrder, SortValue,
+    TimeRange,
+};
 
 /// How a list is written in SQL.
 pub(super) struct Shape<C> {
@@ -25,13 +28,13 @@ pub(super) struct Shape<C> {
 /// A step towards the rows beyond a position.
 struct Step<'a, C> {
     /// Columns in which a row is like the position.
-    alike: Vec<(Sorted<C>, &'a Mark)>,
+    alike: Vec<(SortColumn<C>, &'a SortValue)>,
     /// The column in which it lies beyond.
     beyond: Beyond<C>,
 }
 
 enum Beyond<C> {
-    Than(C, &'static str, Mark),
+    Than(C, &'static str, SortValue),
     Null(C),
 }
 
@@ -45,8 +48,8 @@ pub(super) fn page<F, C: Column>(
 ) -> Sql {
     let sorted = query.order.columns();
     let (backward, offset) = match &query.paging.start {
-        Start::Offset(offset) => (false, Some(*offset)),
-        Start::Cursor(position) => (position.direction == Direction::Backward, None),
+        PageStart::Offset(offset) => (false, Some(*offset)),
+        PageStart::Cursor(position) => (position.direction == Direction::Backward, None),
     };
     let limit = i64::from(query.paging.limit) + 1;
     let mut sql = Sql::composed("SELECT ");
@@ -80,7 +83,7 @@ pub(super) fn count<F, C>(shape: &Shape<C>, query: &Query<F, C>, narrow: impl Fn
     sql
 }
 
-fn order<C: Column>(shape: &Shape<C>, sql: &mut Sql, sorted: &[Sorted<C>], backward: bool) {
+fn order<C: Column>(shape: &Shape<C>, sql: &mut Sql, sorted: &[SortColumn<C>], backward: bool) {
     for (number, sorted) in sorted.iter().enumerate() {
         sql.push(if number == 0 { " ORDER BY " } else { ", " }).push((shape.column)(sorted.column));
         let nullable = sorted.column.kind().is_nullable();
@@ -95,8 +98,12 @@ fn order<C: Column>(shape: &Shape<C>, sql: &mut Sql, sorted: &[Sorted<C>], backw
 }
 
 /// The pieces of the list beyond a position; `None` is the whole list.
-fn steps<'a, C: Column>(order: &Order<C>, start: &'a Start, backward: bool) -> Vec<Option<Step<'a, C>>> {
-    let Start::Cursor(Position { marks: Some(marks), .. }) = start else { return vec![None] };
+fn steps<'a, C: Column>(
+    order: &SortOrder<C>,
+    start: &'a PageStart,
+    backward: bool,
+) -> Vec<Option<Step<'a, C>>> {
+    let PageStart::Cursor(CursorPosition { marks: Some(marks), .. }) = start else { return vec![None] };
     let places: Vec<_> = order.columns().iter().copied().zip(marks).collect();
     let mut steps = Vec::new();
     for (number, (sorted, mark)) in places.iter().enumerate().rev() {
@@ -109,13 +116,13 @@ fn steps<'a, C: Column>(order: &Order<C>, start: &'a Start, backward: bool) -> V
 }
 
 /// What comes after a mark in one column. Nulls come before all else, so last when descending.
-fn beyond<C: Column>(sorted: Sorted<C>, mark: &Mark, backward: bool) -> Vec<Beyond<C>> {
+fn beyond<C: Column>(sorted: SortColumn<C>, mark: &SortValue, backward: bool) -> Vec<Beyond<C>> {
     let (column, kind) = (sorted.column, sorted.column.kind());
     match (sorted.descending != backward, mark) {
         // "IS NOT NULL" in words that make both databases skip the nulls in the index.
-        (false, Mark::Null) => vec![Beyond::Than(column, " >= ", kind.least())],
+        (false, SortValue::Null) => vec![Beyond::Than(column, " >= ", kind.least())],
         (false, mark) => vec![Beyond::Than(column, " > ", mark.clone())],
-        (true, Mark::Null) => vec![],
+        (true, SortValue::Null) => vec![],
         (true, mark) => {
             let smaller = Beyond::Than(column, " < ", mark.clone());
             let nulls = kind.is_nullable().then_some(Beyond::Null(column));
@@ -129,7 +136,7 @@ impl<C: Column> Step<'_, C> {
         for (sorted, mark) in &self.alike {
             sql.push(" AND ").push((shape.column)(sorted.column));
             match mark {
-                Mark::Null => sql.push(" IS NULL"),
+                SortValue::Null => sql.push(" IS NULL"),
                 mark => sql.push(" = ").push_arg(*mark),
             };
         }
@@ -142,18 +149,18 @@ impl<C: Column> Step<'_, C> {
     }
 }
 
-impl From<&Mark> for Value {
-    fn from(mark: &Mark) -> Self {
+impl From<&SortValue> for Value {
+    fn from(mark: &SortValue) -> Self {
         match mark {
-            Mark::Null => Self::Null,
-            Mark::Number(number) => Self::Int(*number),
-            Mark::Text(text) => Self::Text(text.clone()),
+            SortValue::Null => Self::Null,
+            SortValue::Number(number) => Self::Int(*number),
+            SortValue::Text(text) => Self::Text(text.clone()),
         }
     }
 }
 
 /// Keeps a column within bounds.
-pub(super) fn within(sql: &mut Sql, column: &'static str, Bounds { min, max }: Bounds) {
+pub(super) fn within(sql: &mut Sql, column: &'static str, NumberRange { min, max }: NumberRange) {
     for (operator, bound) in [(" >= ", min), (" <= ", max)] {
         if let Some(bound) = bound {
             sql.push(" AND ").push(column).push(operator).push_arg(bound);
@@ -162,7 +169,7 @@ pub(super) fn within(sql: &mut Sql, column: &'static str, Bounds { min, max }: B
 }
 
 /// Keeps a time within a span; no time at all is in no span.
-pub(super) fn during(sql: &mut Sql, column: &'static str, Span { from, until }: Span) {
+pub(super) fn during(sql: &mut Sql, column: &'static str, TimeRange { from, until }: TimeRange) {
     for (operator, bound) in [(" >= ", from), (" < ", until)] {
         if let Some(bound) = bound {
             sql.push(" AND ").push(column).push(operator).push_arg(bound);

@@ -75,7 +75,7 @@ pub(in crate::directory) fn find(key: &UserKey) -> Sql {
     of_key(key, concat!("SELECT ", columns!(), " FROM users u WHERE u."))
 }
 
-fn find_whole(key: &UserKey) -> Sql {
+fn find_state(key: &UserKey) -> Sql {
     of_key(
         key,
         concat!(
@@ -142,9 +142,19 @@ impl Tx<'_> {
         Ok(self.first(&find(key))?)
     }
 
+    /// Returns the user of an id or name, or [`Error::NotFound`].
+    pub(in crate::directory) fn existing_user(&self, key: &UserKey) -> Result<User, Error> {
+        self.user(key)?.ok_or_else(|| Error::not_found("user", key))
+    }
+
+    /// Returns the same with the codes of its own permissions, or [`Error::NotFound`].
+    pub(in crate::directory) fn existing_user_state(&self, key: &UserKey) -> Result<UserState, Error> {
+        self.user_state(key)?.ok_or_else(|| Error::not_found("user", key))
+    }
+
     /// The same with the codes of the permissions attached to it.
-    pub(in crate::directory) fn whole_user(&self, key: &UserKey) -> Result<Option<UserState>, Error> {
-        Ok(self.first(&find_whole(key))?)
+    pub(in crate::directory) fn user_state(&self, key: &UserKey) -> Result<Option<UserState>, Error> {
+        Ok(self.first(&find_state(key))?)
     }
 
     /// The fields whose wanted value some other user has, by name. Usernames that differ in case alone count as the

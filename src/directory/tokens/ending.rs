@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{Token, TokenKind, User, UserId, UserKey};
-use crate::directory::users;
 
 /// How many sign-ins of one user work at the same time; the oldest goes.
 pub const SIGN_INS_MAX: usize = 100;
@@ -19,7 +18,7 @@ impl Directory {
     pub async fn sign_out_user(&self, actor: &Actor, key: &UserKey) -> Result<u64, Error> {
         let key = key.clone();
         self.change(actor, move |change| {
-            let user = users::existing(change.tx, &key)?;
+            let user = change.tx.existing_user(&key)?;
             end_all(change, &user)
         })
         .await
@@ -41,13 +40,13 @@ pub(in crate::directory) fn end_all(change: &Change<'_, '_>, user: &User) -> Res
     change.check(Action::RevokeToken(user, &tx.rights(user.id)?.into()))?;
     let ended = tx.revoke_sign_ins(user.id, None, change.now)? + tx.revoke_all(user.id, change.now)?;
     let told = json!({ "everywhere": "all", "ended": ended });
-    audit::record(change, "sign_out", &Object::User(user), told)?;
+    audit::record(change, "sign_out", &AuditObject::User(user), told)?;
     Ok(ended)
 }
 
 /// Ends a user's oldest sign-ins until one more is allowed; tells which. `rotated` is about to be replaced, and goes on
 /// with what came of it.
-pub(in crate::directory) fn make_room(
+pub(in crate::directory) fn end_oldest_sign_ins(
     change: &Change<'_, '_>,
     user: UserId,
     rotated: Option<&Token>,
@@ -67,7 +66,7 @@ pub(in crate::directory) fn make_room(
 }
 
 /// Notes in an event which sign-ins had to go.
-pub(in crate::directory) fn tell(changes: &mut Value, ended: &[i64]) {
+pub(in crate::directory) fn add_ended(changes: &mut Value, ended: &[i64]) {
     if let Value::Object(changes) = changes
         && !ended.is_empty()
     {

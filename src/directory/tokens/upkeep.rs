@@ -7,7 +7,7 @@ use serde_json::json;
 use super::ending::end;
 use crate::directory::Directory;
 use crate::directory::access::Actor;
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::error::Error;
 use crate::directory::identity::IDLE_GRACE;
 
@@ -25,7 +25,7 @@ impl Directory {
             let batch = self.change(&actor, move |change| {
                 let gone = change.tx.prune_tokens(until, BATCH)?;
                 if gone > 0 {
-                    audit::record(change, "token.prune", &Object::Directory, json!({ "pruned": gone }))?;
+                    audit::record(change, "token.prune", &AuditObject::Directory, json!({ "pruned": gone }))?;
                 }
                 Ok(gone)
             });
@@ -39,7 +39,7 @@ impl Directory {
     /// Ends sign-ins that were not used for longer than the setting allows, and what came of them, for good; tells how
     /// many. That such a token itself opens nothing is decided at each request.
     pub async fn end_idle_sign_ins(&self) -> Result<u64, Error> {
-        let Some(timeout) = self.idle_timeout() else { return Ok(0) };
+        let Some(timeout) = self.authenticator.idle_timeout() else { return Ok(0) };
         let (timeout, actor) = (timeout.saturating_add(IDLE_GRACE), Actor::operator("retention"));
         let mut ended = 0;
         loop {
@@ -60,6 +60,6 @@ fn end_idle(change: &crate::directory::change::Change<'_, '_>, timeout: Duration
     let ended = idle.iter().try_fold(0, |sum, token| Ok::<_, Error>(sum + end(change, token)?))?;
     let ids: Vec<i64> = idle.iter().map(|token| token.id.get()).collect();
     let told = json!({ "sign_ins": ids, "ended": ended });
-    audit::record(change, "sign_in.idle", &Object::Directory, told)?;
+    audit::record(change, "sign_in.idle", &AuditObject::Directory, told)?;
     Ok(ended)
 }

@@ -3,10 +3,10 @@
 //! Never in here: who may change what, which is `access`'s.
 
 use crate::directory::access::{Who, may_take_binned_names};
+use crate::directory::authentication::{PasswordProof, password_required};
 use crate::directory::change::Change;
 use crate::directory::error::{Denial, Error};
-use crate::directory::model::{Faults, Rule, User, UserId, is_ambiguous_username};
-use crate::directory::sign_in::{Proof, password_required};
+use crate::directory::model::{User, UserId, ValidationErrors, Violation, is_ambiguous_username};
 use crate::directory::store::Tx;
 use crate::directory::store::users::Wanted;
 
@@ -16,7 +16,7 @@ pub(in crate::directory) struct Proven<'a> {
     /// The hash of the new one.
     pub(in crate::directory) hash: Option<&'a str>,
     /// That the present one was right.
-    pub(in crate::directory) proof: Option<&'a Proof>,
+    pub(in crate::directory) proof: Option<&'a PasswordProof>,
 }
 
 impl Proven<'_> {
@@ -59,9 +59,9 @@ pub(super) fn check_new_values(
         email: differs(|user| user.email.as_deref()),
         bin_since: (!may_take_binned_names(&change.actor)).then(|| change.bin_since()),
     };
-    let mut faults = Faults::default();
+    let mut faults = ValidationErrors::default();
     if wanted.username.is_some_and(is_ambiguous_username) {
-        faults.add("username", &Rule::AmbiguousUsername);
+        faults.add("username", &Violation::AmbiguousUsername);
     }
     refuse_taken(change, &wanted, faults)
 }
@@ -75,21 +75,25 @@ pub(in crate::directory) fn check_returning(change: &Change<'_, '_>, user: &User
         email: user.email.as_deref(),
         bin_since: None,
     };
-    refuse_taken(change, &wanted, Faults::default())
+    refuse_taken(change, &wanted, ValidationErrors::default())
 }
 
-fn refuse_taken(change: &Change<'_, '_>, wanted: &Wanted<'_>, mut faults: Faults) -> Result<(), Error> {
+fn refuse_taken(
+    change: &Change<'_, '_>,
+    wanted: &Wanted<'_>,
+    mut faults: ValidationErrors,
+) -> Result<(), Error> {
     if !wanted.is_nothing() {
-        change.admit_names()?;
+        change.check_taken_limit()?;
     }
     for field in change.tx.taken(wanted)? {
-        change.found_taken(&field);
-        faults.add(&field, &Rule::Taken { noun: "user", field: field.clone() });
+        change.taken.add(&field);
+        faults.add(&field, &Violation::Taken { noun: "user", field: field.clone() });
     }
     Ok(faults.none()?)
 }
 
 /// The last active admin stays. Writes come one after the other, so two cannot both see the other.
-pub(super) fn keep_an_admin(tx: &Tx<'_>, leaving: UserId) -> Result<(), Error> {
+pub(in crate::directory) fn check_last_admin(tx: &Tx<'_>, leaving: UserId) -> Result<(), Error> {
     if tx.other_admin_than(leaving)? { Ok(()) } else { Err(Denial::LastAdmin.into()) }
 }

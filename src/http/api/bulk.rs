@@ -14,7 +14,7 @@ use super::view::{UserItem, UserItems};
 use super::wanted::Wanted;
 use crate::directory::Written;
 use crate::directory::bulk::BULK_MAX;
-use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
+use crate::directory::model::{User, UserDraft, UserId, ValidationErrors, Violation};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Holding;
@@ -117,7 +117,7 @@ fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiEr
     fields.require("users", items.is_some());
     if items.as_ref().is_some_and(|items| items.len() > BULK_MAX) {
         let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
-        fields.refuse("users", &Rule::Other(told));
+        fields.refuse("users", &Violation::Other(told));
     }
     fields.end()?;
     let read = items.unwrap_or_default().into_iter().map(|mut item| {
@@ -128,9 +128,13 @@ fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiEr
 }
 
 /// The values, if there is no fault with any of them.
-fn sound<T>(read: Vec<(T, Faults)>) -> Result<Vec<T>, ApiError> {
+fn sound<T>(read: Vec<(T, ValidationErrors)>) -> Result<Vec<T>, ApiError> {
     let (values, faults): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    if faults.iter().all(Faults::is_empty) { Ok(values) } else { Err(ApiError::InvalidItems(faults)) }
+    if faults.iter().all(ValidationErrors::is_empty) {
+        Ok(values)
+    } else {
+        Err(ApiError::InvalidItems(faults))
+    }
 }
 
 /// Ids that can be somebody's.
@@ -138,8 +142,8 @@ fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, Use
     let known = changes.into_iter().map(|(id, draft)| {
         let id = id.unwrap_or_default();
         match UserId::try_from(id) {
-            Ok(known) => ((Some(known), draft), Faults::default()),
-            Err(_) => ((None, draft), Faults::of("id", &Rule::NoSuchObject(id))),
+            Ok(known) => ((Some(known), draft), ValidationErrors::default()),
+            Err(_) => ((None, draft), ValidationErrors::of("id", &Violation::NoSuchObject(id))),
         }
     });
     let known = sound(known.collect())?;
@@ -150,7 +154,7 @@ fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, Use
 fn refuse_password(fields: &mut Fields) {
     if fields.text("password").is_some() {
         let told = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
-        fields.refuse("password", &Rule::Other(told.to_owned()));
+        fields.refuse("password", &Violation::Other(told.to_owned()));
     }
 }
 

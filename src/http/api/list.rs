@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::view::Listing;
 use super::wanted::Wanted;
-use crate::directory::model::{Faults, Rule};
-use crate::directory::query::{Page, Turn};
+use crate::directory::model::{ValidationErrors, Violation};
+use crate::directory::query::{Page, PageLink};
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
@@ -24,7 +24,8 @@ impl Asked {
     /// Takes a query apart. An empty one, and an empty piece of one, is nothing.
     pub(super) fn of(query: Option<&str>, path: &'static str) -> Result<Self, ApiError> {
         let pieces = query.unwrap_or_default().split('&').filter(|piece| !piece.is_empty());
-        let parameters = pieces.map(pair).collect::<Result<_, Faults>>().map_err(ApiError::Invalid)?;
+        let parameters =
+            pieces.map(pair).collect::<Result<_, ValidationErrors>>().map_err(ApiError::Invalid)?;
         Ok(Self { path, parameters })
     }
 
@@ -48,16 +49,16 @@ impl Asked {
     }
 
     fn envelope<R, T>(&self, site: &Site, page: &Page<R>, results: Vec<T>) -> Listing<T> {
-        let link = |turn: &Option<Turn>| turn.as_ref().map(|turn| self.link(site, turn));
+        let link = |turn: &Option<PageLink>| turn.as_ref().map(|turn| self.link(site, turn));
         Listing { count: page.count, next: link(&page.next), previous: link(&page.previous), results }
     }
 
     /// The same list at another page. The first page's link has no offset, as the framework's has none.
-    fn link(&self, site: &Site, turn: &Turn) -> String {
+    fn link(&self, site: &Site, turn: &PageLink) -> String {
         let position = match turn {
-            Turn::Offset(0) => None,
-            Turn::Offset(offset) => Some(("offset".to_owned(), offset.to_string())),
-            Turn::Cursor(cursor) => Some(("cursor".to_owned(), cursor.clone())),
+            PageLink::Offset(0) => None,
+            PageLink::Offset(offset) => Some(("offset".to_owned(), offset.to_string())),
+            PageLink::Cursor(cursor) => Some(("cursor".to_owned(), cursor.clone())),
         };
         let kept = self.parameters.iter().filter(|(name, _)| name != "offset" && name != "cursor");
         let parameters: Vec<_> = kept.cloned().chain(position).collect();
@@ -66,13 +67,13 @@ impl Asked {
 }
 
 /// A parameter as forms encode it; what is no UTF-8 is refused, not guessed at.
-fn pair(piece: &str) -> Result<(String, String), Faults> {
+fn pair(piece: &str) -> Result<(String, String), ValidationErrors> {
     let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
     let decoded = |text: &str| {
         let text = text.replace('+', " ");
         percent_decode_str(&text).decode_utf8().map(std::borrow::Cow::into_owned).ok()
     };
-    let refused = |name: &str| Faults::of(name, &Rule::Other("Not valid UTF-8.".to_owned()));
+    let refused = |name: &str| ValidationErrors::of(name, &Violation::Other("Not valid UTF-8.".to_owned()));
     let name = decoded(name).ok_or_else(|| refused(name))?;
     let value = decoded(value).ok_or_else(|| refused(&name))?;
     Ok((name, value))

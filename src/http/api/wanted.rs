@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::directory::model::{Faults, Rule};
+use crate::directory::model::{ValidationErrors, Violation};
 use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
@@ -15,10 +15,10 @@ impl Wanted {
     /// refused.
     pub(super) fn of(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, ApiError> {
         let Some(list) = list.filter(|list| !list.is_empty()) else { return Ok(None) };
-        let (mut names, mut faults) = (Vec::new(), Faults::default());
+        let (mut names, mut faults) = (Vec::new(), ValidationErrors::default());
         for name in list.split(',').map(str::trim) {
             match known.contains(&name) {
-                false => faults.add("fields", &Rule::Choice(name.to_owned())),
+                false => faults.add("fields", &Violation::Choice(name.to_owned())),
                 // Each once: all of them are compared with each key of each row.
                 true if names.iter().any(|earlier| earlier == name) => {}
                 true => names.push(name.to_owned()),

@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
 use super::{Object, bounds, python_type};
-use crate::directory::model::Faults;
+use crate::directory::model::ValidationErrors;
 use crate::http::error::ApiError;
 
 /// The object that the text is, and how many values it holds.
@@ -19,7 +19,7 @@ pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
     let value = Place { reading: &reading, depth: 0, field: None }.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(Value::Object(object)) => Ok((object, reading.values.get())),
-        Ok(other) => Err(ApiError::Invalid(Faults::whole(format!(
+        Ok(other) => Err(ApiError::Invalid(ValidationErrors::whole(format!(
             "Invalid data. Expected a dictionary, but got {}.",
             python_type(&other)
         )))),
@@ -35,7 +35,7 @@ pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
 struct Reading {
     values: Cell<usize>,
     /// Why it is not read on.
-    excess: RefCell<Option<Faults>>,
+    excess: RefCell<Option<ValidationErrors>>,
 }
 
 /// Where a value stands.
@@ -48,7 +48,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn refuse<E: Error>(&self, excess: Faults) -> E {
+    fn refuse<E: Error>(&self, excess: ValidationErrors) -> E {
         *self.reading.excess.borrow_mut() = Some(excess);
         E::custom("more than is read")
     }

@@ -10,7 +10,7 @@ use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 
 use super::picture::Picture;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::http::api::{self, ME};
 use crate::http::site::Place;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::directory::guard::network;
 use crate::http::wire::Presence;
+use crate::network::client_network;
 use crate::telemetry::ConnectionMetrics;
 
 /// The part of all places that one network may have.
@@ -103,7 +103,7 @@ impl Gate {
 
     /// Asks for a place for a connection from this address.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr, is_proxy: bool) -> Entry {
-        let network = (!is_proxy).then(|| network(address));
+        let network = (!is_proxy).then(|| client_network(address));
         let mut room = self.lock();
         if network.is_some_and(|network| !room.has_share_left(network, self.share(), &self.metrics)) {
             self.metrics.over_share.inc();
