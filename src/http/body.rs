@@ -175,7 +175,7 @@ impl Fields {
 
     /// Refuses what is left: names that this route does not know.
     pub fn end(self) -> Result<(), ApiError> {
-        self.faults().none().map_err(ApiError::Invalid)
+        self.faults().into_result().map_err(ApiError::Invalid)
     }
 
     /// All that is wrong, names that this route does not know among it.

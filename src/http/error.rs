@@ -151,8 +151,8 @@ fn by_field(faults: &ValidationErrors) -> Value {
 /// The faults of items, each in its place. For many items an answer has no more of them than for one: it ends with the
 /// last that is shown.
 fn by_place(items: &[ValidationErrors]) -> Value {
-    let more = items.iter().map(ValidationErrors::count).sum::<usize>() > ValidationErrors::MOST;
-    let mut left = if more { ValidationErrors::MOST - 1 } else { ValidationErrors::MOST };
+    let more = items.iter().map(ValidationErrors::count).sum::<usize>() > ValidationErrors::MAX;
+    let mut left = if more { ValidationErrors::MAX - 1 } else { ValidationErrors::MAX };
     let mut users = Vec::new();
     for faults in items {
         if left == 0 && !faults.is_empty() {

@@ -1,4 +1,4 @@
-//! Every noun's id is a type of its own, so that a group's id never passes for a user's.
+//! Ids. Each kind of object has a type of its own, so that the id of a group is never taken for that of a user.
 
 use std::fmt;
 use std::num::IntErrorKind;
@@ -13,7 +13,7 @@ macro_rules! id {
         pub struct $name(i64);
 
         impl $name {
-            /// The id as the database and the wire carry it.
+            /// Returns the number in the database and on the wire.
             pub fn get(self) -> i64 {
                 self.0
             }
@@ -54,22 +54,22 @@ id! {
     PermissionId
 }
 id! {
-    /// The id of a token; never the key itself.
+    /// The id of a token, which is not its key.
     TokenId
 }
 
 impl UserId {
-    /// Stands in a row that the database has not yet given an id.
+    /// The placeholder in a row that has no id yet.
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 
 impl GroupId {
-    /// Stands in a row that the database has not yet given an id.
+    /// The placeholder in a row that has no id yet.
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 
 impl TokenId {
-    /// Stands in a row that the database has not yet given an id.
+    /// The placeholder in a row that has no id yet.
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 

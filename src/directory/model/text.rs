@@ -1,8 +1,8 @@
-//! The forms of text a person may write into the directory, and the rule that refuses the rest.
+//! The forms of text that a client may write, and the errors for everything else.
 //!
-//! These rules hold for what is written here. Imported rows keep what they hold, so stored text is
-//! plain `String`: never parse a stored value with these types. The messages are Django REST
-//! Framework's, because its clients match on them.
+//! These rules apply to values that are written here. Imported rows keep what they hold, so stored text is a plain
+//! `String`: never parse a stored value with these types. The messages are those of Django REST Framework, because its
+//! clients match on them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,16 +11,16 @@ use email_address::EmailAddress;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 
-/// Why a value was refused. `Display` is the message a client sees.
+/// Why a value is invalid. `Display` is the message that the client sees.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// A field that must be there is not.
+    /// A required field is missing.
     #[error("This field is required.")]
     Required,
-    /// Null where a value is needed.
+    /// Null where a value is required.
     #[error("This field may not be null.")]
     Null,
-    /// Empty, or nothing but white space.
+    /// Empty or only white space.
     #[error("This field may not be blank.")]
     Blank,
     /// More Unicode code points than the field holds.
@@ -38,38 +38,38 @@ pub enum Violation {
     /// Not a number.
     #[error("A valid integer is required.")]
     Integer,
-    /// A number that no 64-bit id can be.
+    /// A number that does not fit into a 64-bit id.
     #[error("An id is at most 9223372036854775807.")]
     IdRange,
-    /// A number below the least one allowed.
+    /// A number below the minimum.
     #[error("Ensure this value is greater than or equal to {0}.")]
     AtLeast(i64),
-    /// Not one of the values a choice knows.
+    /// Not one of the allowed values.
     #[error("\"{0}\" is not a valid choice.")]
     Choice(String),
     /// Not the form of an e-mail address (RFC 5321, RFC 5322).
     #[error("Enter a valid email address.")]
     Email,
-    /// Not the form of a telephone number.
+    /// Not a telephone number.
     #[error(
         "Enter a valid mobile number: digits, with an optional leading + and blanks, dots, hyphens or parentheses between them."
     )]
     MobileNumber,
-    /// Not the form of a user name.
+    /// Not a valid username.
     #[error(
         "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
     )]
     Username,
-    /// A user name that could be taken for an id or an option on a command line.
+    /// A username that could be mistaken for an id or an option on a command line.
     #[error("Enter a username that is not a number and does not begin with a hyphen.")]
     AmbiguousUsername,
     /// Not a time.
     #[error("Datetime has wrong format. Use RFC 3339, such as 2025-08-06T14:23:45.123456Z.")]
     Time,
-    /// A time outside the years that can be kept.
+    /// A time outside the years that can be stored.
     #[error("Datetime is out of range.")]
     TimeRange,
-    /// Somebody else has this value already.
+    /// Another object has this value already.
     #[error("{noun} with this {} already exists.", .field.replace('_', " "))]
     Taken {
         /// The noun that must be unique, such as `user`.
@@ -77,25 +77,25 @@ pub enum Violation {
         /// Its unique field.
         field: String,
     },
-    /// A reference to something that is not there.
+    /// A reference to an object that does not exist.
     #[error("Invalid pk \"{0}\" - object does not exist.")]
     NoSuchObject(i64),
-    /// A password that is tried first.
+    /// A password that attackers try first.
     #[error("This password is too common.")]
     TooCommon,
-    /// A password made of what is known of its owner; the field that tells it.
+    /// A password similar to this field of its owner.
     #[error("The password is too similar to the {0}.")]
     TooSimilar(&'static str),
-    /// A reason of its own.
+    /// Any other message.
     #[error("{0}")]
     Other(String),
 }
 
-/// A form for comparing and searching without regard to case: NFKC, full Unicode case folding, and
-/// NFKC again, because folding can leave composable sequences behind.
+/// Folds text for comparing and searching without regard to case: NFKC, full Unicode case folding, and NFKC again, because
+/// folding can leave composable sequences behind.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
-        // The same for ASCII, which is nearly all there is.
+        // The same result for ASCII, which is nearly all text.
         return text.to_ascii_lowercase();
     }
     let nfkc = ComposingNormalizer::new_nfkc();
@@ -103,7 +103,7 @@ pub fn fold(text: &str) -> String {
     nfkc.normalize(&folded).into_owned()
 }
 
-/// Trims as the framework's CharField does, then holds the text to `max` code points without controls.
+/// Trims as CharField of Django REST Framework does, then checks for at most `max` code points and no control characters.
 fn line(raw: &str, max: usize) -> Result<&str, Violation> {
     let text = raw.trim();
     if text.contains('\0') {
@@ -147,7 +147,7 @@ macro_rules! text {
 }
 
 text! {
-    /// A user name: 1 to 150 code points of letters, digits and `@ . + - _`, as Django allows it.
+    /// A username: 1 to 150 code points of letters, digits and `@ . + - _`, as in Django.
     Username, |raw| line(raw, 150).and_then(filled).and_then(username)
 }
 text! {
@@ -155,7 +155,7 @@ text! {
     Email, |raw| line(raw, 254).and_then(filled).and_then(email)
 }
 text! {
-    /// A telephone number as people write it: at most 32 characters holding 3 to 15 digits (ITU-T E.164).
+    /// A telephone number as people write it: at most 32 characters, with 3 to 15 digits (ITU-T E.164).
     MobileNumber, |raw| line(raw, 32).and_then(filled).and_then(mobile_number)
 }
 text! {
@@ -180,8 +180,8 @@ fn username(text: &str) -> Result<&str, Violation> {
     if text.chars().all(allowed) { Ok(text) } else { Err(Violation::Username) }
 }
 
-/// Whether a user name could be taken for something else where an operator names users: digits alone for an id, a
-/// hyphen in front for an option. Nobody gets such a name any more; imported people keep theirs.
+/// Whether a username could be mistaken for something else on a command line: digits alone for an id, a leading hyphen for
+/// an option. No user gets such a name any more; imported users keep theirs.
 pub fn is_ambiguous_username(name: &str) -> bool {
     name.starts_with('-') || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -211,7 +211,7 @@ fn notes(raw: &str) -> Result<&str, Violation> {
     if text.chars().count() > MAX { Err(Violation::TooLong(MAX)) } else { Ok(text) }
 }
 
-/// A gender that may be written. Imported people keep whatever their row held.
+/// A gender that may be written. Imported users keep what their row held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gender {
     /// `male`
@@ -225,10 +225,10 @@ pub enum Gender {
 }
 
 impl Gender {
-    /// Every choice, in the order the documentation lists them.
+    /// Every choice, in the order of the documentation.
     pub const ALL: [Self; 4] = [Self::Male, Self::Female, Self::NonBinary, Self::Other];
 
-    /// The value on the wire and in the database.
+    /// Returns the value on the wire and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Male => "male",
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(fold("ÉCOLE Straße ΣΊΣΥΦΟΣ"), fold("école STRASSE σίσυφος"));
         assert_eq!(fold("e\u{301}"), fold("É"));
         assert_eq!(fold("ﬁle ２"), "file 2");
-        // ASCII has a way of its own, to the same end.
+        // ASCII takes a shorter path to the same result.
         let ascii: String = (0..=0x7f).map(char::from).collect();
         assert_eq!(fold(&ascii) + "e", fold(&(ascii + "ｅ")));
     }

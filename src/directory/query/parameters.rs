@@ -62,7 +62,7 @@ impl<'a> Parameters<'a> {
 
     /// `Ok` when nothing was at fault.
     pub fn end(self) -> Result<(), ValidationErrors> {
-        self.faults.none()
+        self.faults.into_result()
     }
 }
 

@@ -90,7 +90,7 @@ fn refuse_taken(
         change.taken.add(&field);
         faults.add(&field, &Violation::Taken { noun: "user", field: field.clone() });
     }
-    Ok(faults.none()?)
+    Ok(faults.into_result()?)
 }
 
 /// The last active admin stays. Writes come one after the other, so two cannot both see the other.

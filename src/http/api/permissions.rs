@@ -71,5 +71,5 @@ fn narrowed(
     if ordering.starts_with('-') {
         permissions.reverse();
     }
-    faults.none().map(|()| permissions)
+    faults.into_result().map(|()| permissions)
 }

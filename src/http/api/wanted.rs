@@ -24,7 +24,7 @@ impl Wanted {
                 true => names.push(name.to_owned()),
             }
         }
-        faults.none().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
+        faults.into_result().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
     }
 
     /// The names in a body, and the id: what whoever wrote it gets back without the right to read.
