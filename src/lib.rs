@@ -11,7 +11,9 @@
 
 pub mod cli;
 pub mod config;
+mod database;
 pub mod directory;
 pub mod http;
-pub mod network;
+mod network;
+mod paths;
 pub mod telemetry;

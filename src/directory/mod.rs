@@ -9,12 +9,10 @@
 pub mod access;
 pub mod audit;
 pub mod authentication;
-pub mod backup;
 pub mod bulk;
 mod change;
 pub mod clock;
 pub mod error;
-pub mod export;
 mod files;
 pub mod groups;
 pub mod identity;
@@ -22,10 +20,9 @@ pub mod import;
 pub mod limiter;
 mod lists;
 pub mod model;
-pub mod moving;
 pub mod password;
-mod paths;
 pub mod permissions;
+pub mod progress;
 pub mod query;
 pub mod recycle_bin;
 mod refusals;
@@ -34,7 +31,8 @@ mod secret;
 mod settings;
 mod store;
 pub mod tokens;
-pub mod trouble;
+pub mod transfer;
+pub mod transfer_error;
 mod unique_values;
 pub mod users;
 
@@ -52,26 +50,14 @@ pub use self::identity::{CachedIdentity, Unauthenticated};
 use self::limiter::{RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
-pub use self::paths::Unsafe;
 pub use self::refusals::Refusal;
 use self::settings::ChangePolicy;
-pub use self::settings::{Location, Settings};
-pub use self::store::OpenError;
+pub use self::settings::Settings;
 use self::store::Store;
 pub use self::store::health::IntegrityReport;
 
-impl Location {
-    /// The host to which passwords and tokens' digests travel unprotected, as its URL says is meant.
-    pub fn clear_text_host(&self) -> Option<String> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(url) => match store::Protection::of(url) {
-                Ok(store::Protection::Disabled(host)) => Some(host),
-                _ => None,
-            },
-        }
-    }
-}
+pub use crate::database::{Location, OpenError};
+pub use crate::paths::Unsafe;
 
 /// The directory, open and ready.
 pub struct Directory {

@@ -1,18 +1,9 @@
 //! The settings of an account database and of the rules that its use cases follow.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::model::Rates;
-
-/// Where the account database is kept.
-#[derive(Clone)]
-pub enum Location {
-    /// A SQLite file in this data directory.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database, by its URL; the URL may hold a password.
-    Postgres(String),
-}
+use crate::database::Location;
 
 /// The settings that opening an account database needs.
 #[derive(Clone)]

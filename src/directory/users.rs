@@ -62,9 +62,9 @@ impl Directory {
     pub async fn user_details_of_written(&self, user: User) -> Result<UserDetails, Error> {
         let groups = match user.groups.is_empty() {
             true => Vec::new(),
-            false => self.store.few(store::groups::of_user(user.id)).await?,
+            false => self.store.point_read(store::groups::of_user(user.id)).await?,
         };
-        let held = self.store.few(store::permissions::held(user.id)).await?;
+        let held = self.store.point_read(store::permissions::held(user.id)).await?;
         let held = store::permissions::each_once(held);
         let own = held.iter().filter(|held| held.is_own).map(|held| held.permission.clone()).collect();
         let all = held.into_iter().map(|held| held.permission).collect();
@@ -159,7 +159,8 @@ impl Directory {
 
     /// The rights that a user holds now.
     async fn rights(&self, user: UserId) -> Result<Rights, Error> {
-        let held = store::permissions::each_once(self.store.few(store::permissions::held(user)).await?);
+        let held =
+            store::permissions::each_once(self.store.point_read(store::permissions::held(user)).await?);
         Ok(held.into_iter().map(|held| held.permission.code).collect::<Vec<_>>().into())
     }
 

@@ -65,7 +65,7 @@ impl Directory {
         // The last key decides who shares places: a known pair has its own, strangers share those of the account.
         let share = Share { client: network, account: keys.last().cloned() };
         // An attempt that has to wait costs one read.
-        let waits: Vec<i64> = self.store.few(blocked(&keys, now)).await?;
+        let waits: Vec<i64> = self.store.point_read(blocked(&keys, now)).await?;
         check_wait(now, waits)?;
         // An attempt that gets no hash is not counted, so rows grow no faster than hashes.
         let place = self.hasher.place(share.clone())?;

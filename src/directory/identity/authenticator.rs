@@ -86,12 +86,12 @@ impl Authenticator {
         key: &str,
     ) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
-        let caller = self.in_time(self.store.patience(), self.caller(key, digest));
+        let caller = self.in_time(self.store.timeout(), self.caller(key, digest));
         let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         if self.idle_timeout.has_ended(&identity.token, now) {
             // A cached identity does not have later uses.
-            let caller = self.in_time(self.store.patience(), self.load_caller(key, digest));
+            let caller = self.in_time(self.store.timeout(), self.load_caller(key, digest));
             identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         }
         let is_active = identity.token.state(now) == TokenState::Active;
@@ -125,7 +125,7 @@ impl Authenticator {
         let Self { freshness, callers, .. } = self;
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
-        let found = look_up(key, digest, |sql| self.store.few(sql)).await?;
+        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
         let found = found.map(|identity| Arc::new(self.with_uses(identity)));
         if let Some(identity) = &found {
             callers.keep(digest, Caller { identity: Arc::clone(identity), read_at });
@@ -228,7 +228,7 @@ impl Authenticator {
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
         loads.inc();
-        let found = look_up(key, digest, |sql| self.store.prompt(sql)).await?;
+        let found = look_up(key, digest, |sql| self.store.priority_read(sql)).await?;
         stale.record_success(now);
         let entry = match found {
             Some(identity) => {

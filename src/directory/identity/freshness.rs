@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::follower::Follower;
 use super::invalidations::Invalidations;
 use super::read_index::ReadIndex;
+use crate::database::wal_index::{WORDS, WalIndex};
 use crate::directory::error::Error;
 use crate::directory::store::changes::{FeedRow, last, since};
-use crate::directory::store::wal_index::{WORDS, WalIndex};
 use crate::directory::store::{OpenError, Store};
 
 /// Takes half a megabyte. A change makes one cached identity in this many be read anew without need.
@@ -101,9 +101,9 @@ impl Freshness {
                 follower.catch_up(
                     || index.sign(),
                     |position, invalidations| {
-                        let rows = store.prompt_now(&since(position.number, CHANGES_MAX))?;
+                        let rows = store.priority_read_blocking(&since(position.number, CHANGES_MAX))?;
                         if !position.read_on(&rows, invalidations) {
-                            position.start(store.prompt_now(&last())?.first(), invalidations);
+                            position.start(store.priority_read_blocking(&last())?.first(), invalidations);
                         }
                         Ok(())
                     },
@@ -125,9 +125,9 @@ impl FeedState {
     /// Reads the feed on from its position and applies the changes.
     async fn look(&self, store: &Store) -> Result<(), Error> {
         let position = *self.position();
-        let rows = store.prompt(since(position.number, CHANGES_MAX)).await?;
+        let rows = store.priority_read(since(position.number, CHANGES_MAX)).await?;
         if !self.position().read_on(&rows, &self.invalidations) {
-            let end = store.prompt(last()).await?;
+            let end = store.priority_read(last()).await?;
             self.position().start(end.first(), &self.invalidations);
         }
         Ok(())

@@ -40,8 +40,10 @@ use super::audit::{self, AuditObject};
 use super::change::Change;
 use super::error::Error;
 use super::model::{GroupKey, Timestamp, UserKey, Violation};
+use super::progress::{Progress, Stage};
 use super::settings::ChangePolicy;
 use super::store::Tx;
+use crate::database::foreign::ForeignError;
 
 /// Records written in one transaction, so that other writers need not wait long.
 const PART: usize = 500;
@@ -61,6 +63,15 @@ pub enum ImportError {
     /// It contradicts itself or the directory; nothing was written.
     #[error("there are conflicts")]
     Conflicts(Notices),
+}
+
+impl From<ForeignError> for ImportError {
+    fn from(error: ForeignError) -> Self {
+        match error {
+            ForeignError::Unreadable(why) => Self::Unreadable(why),
+            ForeignError::Unclear(why) => Self::Unclear(why),
+        }
+    }
 }
 
 /// Where records come from. Both readings must give the same ones.
@@ -99,56 +110,6 @@ pub struct Options {
     pub clear_duplicates: bool,
     /// Where the files of avatars come from, if they are to be brought along.
     pub media: Option<Media>,
-}
-
-/// What is being done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The source is read for the first time.
-    Reading,
-    /// It is held against the directory.
-    Comparing,
-    /// Records are written.
-    Writing,
-    /// What the source does not hold is looked for.
-    Missing,
-    /// Indexes are made.
-    Indexing,
-    /// Files of avatars are brought along.
-    Files,
-}
-
-/// Tells whoever waits how far it is.
-pub struct Progress(Box<dyn FnMut(Step) + Send>);
-
-/// A step of the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A stage begins; with so many users ahead, where that is known.
-    Begin(Stage, Option<u64>),
-    /// So many users more are done.
-    Done(u64),
-}
-
-impl Progress {
-    /// Tells `listener`.
-    pub fn new(listener: impl FnMut(Step) + Send + 'static) -> Self {
-        Self(Box::new(listener))
-    }
-
-    fn begin(&mut self, stage: Stage, total: Option<u64>) {
-        (self.0)(Step::Begin(stage, total));
-    }
-
-    fn add(&mut self, users: u64) {
-        (self.0)(Step::Done(users));
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new(|_| {})
-    }
 }
 
 /// An import on its way; it is handed from thread to thread.

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
 
+use super::Source;
 use super::record::{Record, Reference, TokenRecord, UserRecord};
 use super::report::Notices;
-use super::{Progress, Source, Stage};
 use crate::directory::error::Error;
 use crate::directory::model::{KeptDigest, fold};
 use crate::directory::password;
+use crate::directory::progress::{Progress, Stage};
 
 /// A field of a user that no two may share, unless it is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -13,6 +13,7 @@ mod identity_change;
 mod key;
 mod permission;
 mod rate;
+mod revocation;
 mod text;
 mod timestamp;
 mod token;
@@ -33,6 +34,7 @@ pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, UserKey};
 pub use permission::Permission;
 pub use rate::{Rate, Rates};
+pub use revocation::{Brings, Brought, Closed, Closing, Comparison, Named, Reopened};
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, TokenName, Username, Violation, fold,
     is_ambiguous_username,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
@@ -34,7 +34,7 @@ pub(in crate::directory) struct Account {
 }
 
 impl FromRow for Account {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, is_known: row.next::<Option<i64>>()?.is_some() })
     }
 }
@@ -195,7 +195,7 @@ struct Sum {
 }
 
 impl FromRow for Sum {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { key: row.next()?, window: row.next()?, count: row.next()? })
     }
 }

@@ -1,7 +1,7 @@
 //! Statements about the audit trail: rows are added, read, and never changed.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
@@ -16,7 +16,7 @@ macro_rules! columns {
 }
 
 impl FromRow for RecordedEvent {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let (id, at) = (row.next()?, row.next_as::<i64, _>("time")?);
         let event = Event {
             actor_kind: row.next()?,
@@ -83,13 +83,13 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
 impl Tx<'_> {
     /// The hash of the newest event, which the next one continues; empty before the first.
     pub(in crate::directory) fn audit_head(&self) -> Result<Vec<u8>, Error> {
-        if let Some(head) = &*self.audit_head.borrow() {
+        if let Some(head) = &*self.scratch.borrow() {
             return Ok(head.clone());
         }
         let head: Option<Bytes> =
             self.first(&Sql::new("SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1"))?;
         let head = head.map(|Bytes(hash)| hash).unwrap_or_default();
-        *self.audit_head.borrow_mut() = Some(head.clone());
+        *self.scratch.borrow_mut() = Some(head.clone());
         Ok(head)
     }
 
@@ -111,7 +111,7 @@ impl Tx<'_> {
         let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
         self.send(sql.bind(link.previous_hash).bind(link.hash.clone()))?;
-        *self.audit_head.borrow_mut() = Some(link.hash);
+        *self.scratch.borrow_mut() = Some(link.hash);
         Ok(())
     }
 }
@@ -119,7 +119,7 @@ impl Tx<'_> {
 struct Bytes(Vec<u8>);
 
 impl FromRow for Bytes {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.next().map(Self)
     }
 }

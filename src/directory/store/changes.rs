@@ -1,7 +1,7 @@
 //! Statements about the feed of changes that ends what is cached. Triggers write it.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
@@ -20,7 +20,7 @@ pub(in crate::directory) struct FeedRow {
 }
 
 impl FromRow for FeedRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let (number, stamp) = (row.next()?, row.next()?);
         let (scope, user): (String, Option<i64>) = (row.next()?, row.next()?);
         let change = match (scope.as_str(), user) {

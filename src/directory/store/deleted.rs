@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::paging::{self, Shape, during, within};
 use super::row::{FromRow, Row};
 use super::sql::Sql;
@@ -32,7 +32,7 @@ fn column(column: DeletedColumn) -> &'static str {
 }
 
 impl FromRow for DeletedUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("user id")?,
             username: row.next()?,
@@ -104,8 +104,8 @@ impl DeletedUserJson {
         }
     }
 
-    fn remains(self, id: UserId) -> Result<RestorableUser, StoreError> {
-        let corrupt = || StoreError::corrupt("deleted user");
+    fn remains(self, id: UserId) -> Result<RestorableUser, DatabaseError> {
+        let corrupt = || DatabaseError::corrupt("deleted user");
         let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
         let permissions =
             self.permissions.into_iter().map(|id| PermissionId::try_from(id).map_err(|_| corrupt()));

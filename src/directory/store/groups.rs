@@ -1,7 +1,7 @@
 //! Statements about groups and who belongs to them.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
@@ -16,7 +16,7 @@ macro_rules! columns {
 pub(super) use columns;
 
 impl FromRow for Group {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("group id")?,
             name: row.next()?,
@@ -81,7 +81,7 @@ impl Tx<'_> {
         let sql = if let Some(id) = id { sql.bind(id) } else { sql };
         let new: Option<i64> = self.first(&sql)?;
         let id = new.and_then(|id| GroupId::try_from(id).ok());
-        Ok(id.ok_or_else(|| StoreError::corrupt("new group id"))?)
+        Ok(id.ok_or_else(|| DatabaseError::corrupt("new group id"))?)
     }
 
     /// Writes every column of an existing group.

@@ -3,7 +3,7 @@
 use super::row::FromRow;
 use super::sql::Sql;
 use super::tx::writers_lock;
-use super::{Backend, Dialect, StoreError, row::Row, schema};
+use super::{Backend, DatabaseError, Dialect, migrations, row::Row};
 use super::{Store, Tx};
 use crate::directory::error::Error;
 
@@ -83,7 +83,7 @@ impl Store {
 }
 
 /// What is wrong with a SQLite file, or with what its rows say of each other.
-pub(super) fn faults(tx: &Tx<'_>) -> Result<IntegrityReport, StoreError> {
+pub(super) fn faults(tx: &Tx<'_>) -> Result<IntegrityReport, DatabaseError> {
     let told: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
     let mut damage: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
     let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
@@ -91,14 +91,14 @@ pub(super) fn faults(tx: &Tx<'_>) -> Result<IntegrityReport, StoreError> {
     found(tx, damage)
 }
 
-fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, StoreError> {
+fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, DatabaseError> {
     // On PostgreSQL under the lock of all writers: who joins meanwhile would not be counted.
     let recount =
         tx.either(count_members!(), concat!("BEGIN; ", writers_lock!(), "; ", count_members!(), "; COMMIT"));
     let strangers = match tx.dialect() {
         // What is damaged need not be readable.
         Dialect::Sqlite if damage.is_empty() => {
-            schema::strangers(tx.link()).map_err(|error| StoreError::Broken(error.into()))?
+            migrations::strangers(tx.link()).map_err(|error| DatabaseError::Broken(error.into()))?
         }
         _ => Vec::new(),
     };
@@ -106,7 +106,7 @@ fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, StoreError
 }
 
 /// Groups whose kept number of members is wrong: somebody wrote while the triggers were off.
-fn miscounted(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+fn miscounted(tx: &Tx<'_>) -> Result<Vec<String>, DatabaseError> {
     let sql = "SELECT id, users_count, members FROM (SELECT g.id, g.users_count, \
                (SELECT count(*) FROM memberships m WHERE m.group_id = g.id) AS members FROM groups g) counted \
                WHERE users_count <> members ORDER BY id";
@@ -120,7 +120,7 @@ fn miscounted(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
 struct Orphan(String);
 
 impl FromRow for Orphan {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.next().map(Self)
     }
 }
@@ -132,7 +132,7 @@ struct Miscounted {
 }
 
 impl FromRow for Miscounted {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, kept: row.next()?, members: row.next()? })
     }
 }
@@ -140,7 +140,7 @@ impl FromRow for Miscounted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::trial::on_both;
+    use crate::directory::store::testing::on_both;
 
     /// Whatever becomes of memberships, and whoever writes, the number that a group keeps is right; where it is
     /// not, it is told.

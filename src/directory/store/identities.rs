@@ -1,6 +1,6 @@
 //! The statement behind every authenticated request: token, owner, groups and rights together.
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::users::{moment, numbers};
@@ -103,7 +103,7 @@ impl CurrentIdentity {
 }
 
 impl FromRow for CurrentIdentity {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             expires_at: moment(row.next()?)?,
             revoked_at: moment(row.next()?)?,
@@ -118,7 +118,7 @@ impl FromRow for CurrentIdentity {
 }
 
 impl FromRow for Identity {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             token: Token::from_row(row)?,
             user: User::from_row(row)?,

@@ -9,13 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::inventory::{Numbered, WholeDeleted};
 use super::search_index::REBUILD;
 use super::sql::{Sql, Value};
 use super::tx::{Driver, Link, Tx};
 use super::users::search_key;
-use super::{Backend, MIGRATION_PATIENCE, Store, sqlite};
+use super::{Backend, MIGRATION_TIMEOUT, Store, sqlite};
 use crate::directory::error::Error;
 use crate::directory::import::record::{WholeToken, WholeUser};
 use crate::directory::model::{GroupId, User, UserId, fold};
@@ -56,10 +56,10 @@ impl Store {
 }
 
 impl Backend {
-    fn loader(&self) -> Result<Link, StoreError> {
+    fn loader(&self) -> Result<Link, DatabaseError> {
         match self {
-            Self::Sqlite { directory, patience, .. } => {
-                let connection = sqlite::connect(directory, *patience)?;
+            Self::Sqlite { directory, timeout, .. } => {
+                let connection = sqlite::connect(directory, *timeout)?;
                 connection.pragma_update(None, "cache_size", -CACHE)?;
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
                 Ok(Link::Sqlite(connection))
@@ -67,7 +67,7 @@ impl Backend {
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                Ok(Link::Postgres { client, driver, patience: MIGRATION_PATIENCE })
+                Ok(Link::Postgres { client, driver, timeout: MIGRATION_TIMEOUT })
             }
         }
     }
@@ -106,7 +106,7 @@ struct Index {
 }
 
 impl super::FromRow for Index {
-    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { name: row.next()?, definition: row.next()? })
     }
 }

@@ -1,14 +1,14 @@
 //! Statements about permissions: what there is, who holds what, directly or by a group.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
 use crate::directory::model::{GroupId, Permission, PermissionId, UserId};
 
 impl FromRow for Permission {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next_as::<i64, _>("permission id")?, code: row.next()?, name: row.next()? })
     }
 }
@@ -44,7 +44,7 @@ pub(in crate::directory) struct Held {
 }
 
 impl FromRow for Held {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { permission: Permission::from_row(row)?, is_own: row.next()? })
     }
 }

@@ -1,7 +1,7 @@
 //! Statements about tokens. A key never comes here, only its digest.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::users::moment;
@@ -18,13 +18,13 @@ macro_rules! columns {
 pub(super) use columns;
 
 impl FromRow for Token {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("token id")?,
             user_id: row.next_as::<i64, _>("user id")?,
             name: row.next()?,
             kind: TokenKind::from_stored(&row.next::<String>()?)
-                .ok_or_else(|| StoreError::corrupt("token kind"))?,
+                .ok_or_else(|| DatabaseError::corrupt("token kind"))?,
             prefix: row.next()?,
             last_four: row.next()?,
             created_at: row.next_as::<i64, _>("time")?,
@@ -32,10 +32,10 @@ impl FromRow for Token {
             revoked_at: moment(row.next()?)?,
             last_used_at: moment(row.next()?)?,
             made_by: Maker::from_stored(&row.next::<String>()?)
-                .ok_or_else(|| StoreError::corrupt("token maker"))?,
+                .ok_or_else(|| DatabaseError::corrupt("token maker"))?,
             root: row
                 .next::<Option<Vec<u8>>>()?
-                .map(|root| KeptDigest::try_from(root).map_err(|_| StoreError::corrupt("token root")))
+                .map(|root| KeptDigest::try_from(root).map_err(|_| DatabaseError::corrupt("token root")))
                 .transpose()?,
         })
     }
@@ -45,7 +45,7 @@ impl FromRow for Token {
 struct End(Option<Timestamp>);
 
 impl FromRow for End {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(moment(row.next()?)?))
     }
 }
@@ -91,7 +91,7 @@ impl Tx<'_> {
         let sql = sql.bind(token.prefix).bind(token.last_four).bind(token.created_at).bind(token.expires_at);
         let sql = sql.bind(token.made_by.as_str()).bind(token.root);
         let new: Option<Token> = self.first(&sql)?;
-        Ok(new.ok_or_else(|| StoreError::corrupt("new token"))?)
+        Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
     }
 
     /// Renames a token and sets its end.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::{Dialect, Tx};
@@ -22,7 +22,7 @@ macro_rules! columns {
 pub(super) use columns;
 
 impl FromRow for User {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("user id")?,
             username: row.next()?,
@@ -45,8 +45,8 @@ impl FromRow for User {
 }
 
 /// A time that may be missing.
-pub(super) fn moment(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
-    micros.map(Timestamp::from_micros).transpose().map_err(|_| StoreError::corrupt("time"))
+pub(super) fn moment(micros: Option<i64>) -> Result<Option<Timestamp>, DatabaseError> {
+    micros.map(Timestamp::from_micros).transpose().map_err(|_| DatabaseError::corrupt("time"))
 }
 
 /// Different numbers that one column holds, with commas between, in rising order. The database is not asked to
@@ -54,10 +54,10 @@ pub(super) fn moment(micros: Option<i64>) -> Result<Option<Timestamp>, StoreErro
 pub(super) fn numbers<T: FromStr + Ord>(
     list: Option<String>,
     what: &'static str,
-) -> Result<Vec<T>, StoreError> {
+) -> Result<Vec<T>, DatabaseError> {
     let list = list.unwrap_or_default();
     let parts = list.split(',').filter(|part| !part.is_empty());
-    let numbers = parts.map(|part| part.parse().map_err(|_| StoreError::corrupt(what)));
+    let numbers = parts.map(|part| part.parse().map_err(|_| DatabaseError::corrupt(what)));
     let mut numbers = numbers.collect::<Result<Vec<T>, _>>()?;
     numbers.sort_unstable();
     numbers.dedup();
@@ -65,7 +65,7 @@ pub(super) fn numbers<T: FromStr + Ord>(
 }
 
 impl FromRow for UserState {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { user: User::from_row(row)?, codes: numbers(row.next()?, "permission code")? })
     }
 }
@@ -108,7 +108,7 @@ pub(in crate::directory) struct Credentials {
 prints_only!(Credentials: id, is_active);
 
 impl FromRow for Credentials {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next_as::<i64, _>("user id")?, password: row.next()?, is_active: row.next()? })
     }
 }
@@ -209,8 +209,9 @@ impl Tx<'_> {
         }
         sql.push(") RETURNING id");
         let new: Option<i64> = self.first(&sql)?;
-        let id =
-            new.and_then(|id| UserId::try_from(id).ok()).ok_or_else(|| StoreError::corrupt("new user id"))?;
+        let id = new
+            .and_then(|id| UserId::try_from(id).ok())
+            .ok_or_else(|| DatabaseError::corrupt("new user id"))?;
         Ok(self.index_user(id, user).map(|()| id)?)
     }
 
@@ -228,7 +229,7 @@ impl Tx<'_> {
     }
 
     /// The search key names the id, which a new row has only after it was written.
-    fn index_user(&self, id: UserId, user: &User) -> Result<(), StoreError> {
+    fn index_user(&self, id: UserId, user: &User) -> Result<(), DatabaseError> {
         let sql = Sql::new("UPDATE users SET search_key = $1 WHERE id = $2 AND search_key <> $1");
         self.execute(&sql.bind(search_key(id, user)).bind(id)).map(|_| ())
     }

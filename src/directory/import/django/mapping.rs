@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::database::foreign::{Column, ForeignKey};
 use crate::directory::import::ImportError;
-use crate::directory::store::foreign::{Column, ForeignKey};
 
 /// The fields of a user that can be read from a column, and the names by which they are looked for.
 pub(super) const FIELDS: [(&str, &[&str]); 14] = [

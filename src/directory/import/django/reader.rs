@@ -10,12 +10,12 @@ use tokio::runtime::Handle;
 
 use super::cells::Reading;
 use super::mapping::{Catalogue, Mapping, Table, Wishes};
+use crate::database::foreign::{Cells, Foreign};
 use crate::directory::import::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 use crate::directory::import::report::Notices;
 use crate::directory::import::{ImportError, Source};
 use crate::directory::model::TokenKey;
 use crate::directory::store::Name;
-use crate::directory::store::foreign::{Cells, Foreign};
 
 /// Users in a page.
 const PAGE: i64 = 2000;
