@@ -1,8 +1,11 @@
-//! THE DEEP MODULE: who exists, who may do what, whose token is this.
+//! The account service itself: users, groups, permissions and tokens, and who may do what.
 //!
-//! Everyone enters by this front door: [`Directory`] and the types below. Use cases stand in one file
-//! per noun; each takes `&Actor` first, asks [`access`] whether it may, and writes the change together
-//! with its [`audit`] event in one transaction. Only this module opens `store`.
+//! Other rooms use [`Directory`] and the types below. There is one file of use cases for each noun. A use case takes `&Actor`
+//! first, checks its right with [`access`], and writes the change together with its [`audit`] event in one transaction. Only
+//! this room opens `store`.
+//!
+//! Use cases are methods of [`Directory`]. The rooms below this file in the order of imports (`identity`, `limiter`,
+//! `password`, `store`, ...) are components that know no `Directory`.
 //!
 //! Never in here: HTTP, status codes, terminal output, settings files.
 
@@ -59,7 +62,7 @@ pub use self::store::health::IntegrityReport;
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::Unsafe;
 
-/// The directory, open and ready.
+/// An open account database, with everything that the use cases share.
 pub struct Directory {
     store: Arc<Store>,
     authenticator: Authenticator,
@@ -69,27 +72,27 @@ pub struct Directory {
     keep_ended_tokens_for: Duration,
     policy: ChangePolicy,
     requests: RequestLimiter,
-    /// How many refused requests, and refused sign-ins, are noted in the audit trail.
+    /// Limits the audit events of refused requests, and of refused sign-ins.
     refusals: RefusalLimiter,
     refused_sign_ins: RefusalLimiter,
 }
 
-/// Counters of work that costs, for the metrics.
+/// Counters of expensive work, for the metrics.
 pub struct Counters {
-    /// Transactions that were asked to write.
+    /// Write transactions.
     pub writes: Counter,
     /// Password hashes computed.
     pub password_hashes: Counter,
-    /// Statements that were asked to read.
+    /// Statements that read.
     pub reads: Counter,
-    /// Identities read from the database, because memory had none that held.
+    /// Identities read from the database because the cache had none that held.
     pub identity_loads: Counter,
-    /// Answers that may have been stale, by the operator's leave.
+    /// Answers that may have been stale, which the operator allows.
     pub stale_answers: Counter,
 }
 
 impl Directory {
-    /// Opens an existing directory. It never makes one.
+    /// Opens an existing account database. It never creates one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(settings).await?);
         let authenticator = Authenticator::open(&store, settings, &clock)?;
@@ -122,12 +125,12 @@ impl Directory {
         Store::migrate(settings, clock.now()).await
     }
 
-    /// The clock every part of this directory goes by.
+    /// The clock that all use cases go by.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The counters this directory keeps, shared with whoever shows them.
+    /// The counters, for the metrics.
     pub fn counters(&self) -> Counters {
         Counters {
             writes: self.store.writes(),
@@ -138,17 +141,17 @@ impl Directory {
         }
     }
 
-    /// Whether the database can be asked now.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         self.store.ping().await
     }
 
-    /// What the database is, in words.
+    /// Describes the database: its kind, version and place.
     pub async fn describe(&self) -> Result<String, Error> {
         self.store.describe().await
     }
 
-    /// The schema of a PostgreSQL database in which every role may make objects, if it is so.
+    /// Returns the schema of a PostgreSQL database if every role may create objects in it.
     pub async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
         self.store.schema_open_to_all().await
     }

@@ -1,8 +1,8 @@
-//! The recycle bin: deleted users can be brought back for a time, then they are purged.
+//! The recycle bin: deleted users can be restored for a time, then they are purged.
 //!
-//! From the moment of its deletion a user is nowhere but here: its tokens are gone for good, its username,
-//! email and mobile number are free for others. Who has lain here for longer than the setting allows reads as
-//! gone, whether or not it has been purged yet.
+//! A deleted user exists only here: its tokens are removed permanently, and its username, email and mobile number are free for
+//! admins to give to others. A user that has been here for longer than the setting allows reads as purged, whether or not it
+//! has been purged yet.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use super::store::deleted::{count, page};
 use super::unique_values::UniqueValues;
 use super::{Directory, users};
 
-/// Users purged in one transaction, so that other writers need not wait long.
+/// Users purged in one transaction, so that other writers do not wait long.
 const BATCH: i64 = 200;
 
 impl Directory {
-    /// How long deleted users are kept.
+    /// Returns how long deleted users are kept.
     pub fn deleted_kept_for(&self) -> Duration {
         self.policy.keep_deleted_for
     }
@@ -31,7 +31,7 @@ impl Directory {
         self.clock.now().saturating_sub(self.policy.keep_deleted_for)
     }
 
-    /// A page of the bin.
+    /// Returns a page of the recycle bin.
     pub async fn list_deleted(
         &self,
         actor: &Actor,
@@ -58,8 +58,7 @@ impl Directory {
         self.change(actor, move |change| remove(change, &key, &expected)).await
     }
 
-    /// Brings a user back with its groups, permissions and password, as far as those still exist. Its tokens
-    /// do not come back.
+    /// Restores a user with its password and with the groups and permissions that still exist. Its tokens are not restored.
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
         self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let tx = change.tx;
@@ -76,14 +75,14 @@ impl Directory {
             tx.set_user_permissions(id, &permissions)?;
             change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
             let back = tx.existing_user_state(&UserKey::Id(id))?;
-            let restored = audit::whole(users::picture(&back.user, &back.codes));
+            let restored = audit::all_fields(users::snapshot(&back.user, &back.codes));
             audit::record(change, "user.restore", &AuditObject::User(&back.user), restored)?;
             Ok(change.written(back.user, Action::ReadUsers))
         })
         .await
     }
 
-    /// Removes somebody from the bin for good.
+    /// Removes a user from the recycle bin permanently.
     pub async fn purge_user(&self, actor: &Actor, id: UserId) -> Result<DeletedUser, Error> {
         self.change(actor, move |change| {
             let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
@@ -96,7 +95,8 @@ impl Directory {
         .await
     }
 
-    /// Removes everybody for good who has lain here for too long; tells how many. No answer depends on it.
+    /// Purges the users that have been here for longer than the setting allows, and returns their number. No answer depends
+    /// on it.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let until = self.kept_since();
         let actor = Actor::operator("retention");
@@ -129,14 +129,14 @@ pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected
         users::check_last_admin(tx, last.user.id)?;
     }
     bin_or_delete(change, &last.user)?;
-    let removed = audit::whole(users::picture(&last.user, &last.codes));
+    let removed = audit::all_fields(users::snapshot(&last.user, &last.codes));
     audit::record(change, "user.delete", &AuditObject::User(&last.user), removed)?;
     Ok(last.user)
 }
 
-/// Takes a user away: into the bin, or for good when nothing is kept.
+/// Moves a user to the recycle bin, or deletes it permanently if nothing is kept.
 fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
-    // What came of the user's sign-ins may be somebody else's.
+    // Tokens that came from the user's sign-ins may belong to other users.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
     if change.policy.keep_deleted_for.is_zero() {
         return change.tx.delete_user(user.id);
@@ -149,6 +149,7 @@ fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     change.tx.bin_user(user, change.now, by)
 }
 
+/// Returns a user in the recycle bin, or [`Error::NotFound`].
 fn binned(change: &Change<'_, '_>, id: UserId) -> Result<(DeletedUser, RestorableUser), Error> {
     let found = change.tx.deleted(id, change.bin_since())?;
     found.ok_or_else(|| Error::not_found("deleted user", UserKey::Id(id)))

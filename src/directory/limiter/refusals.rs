@@ -30,9 +30,9 @@ const KEPT_MAX: usize = 10_000;
 const MINUTE: i64 = 60_000_000;
 
 /// Limits the audit events of one kind of refusal.
-pub(in crate::directory) struct RefusalLimiter(Mutex<State>);
+pub(in crate::directory) struct RefusalLimiter(Mutex<Allowances>);
 
-struct State {
+struct Allowances {
     clients: Slots<IpAddr, Allowance>,
     accounts: Slots<i64, Allowance>,
     all: Allowance,
@@ -107,7 +107,7 @@ impl Allowance {
 
 impl Default for RefusalLimiter {
     fn default() -> Self {
-        Self(Mutex::new(State {
+        Self(Mutex::new(Allowances {
             clients: Slots::new(KEPT_MAX),
             accounts: Slots::new(KEPT_MAX),
             all: Allowance::default(),
@@ -136,7 +136,7 @@ impl RefusalLimiter {
     }
 }
 
-impl State {
+impl Allowances {
     fn take(&mut self, now: Timestamp, client: Option<IpAddr>, account: Option<i64>) -> Option<LeftOut> {
         let minute = window_start(now, MINUTE);
         let Self { clients, accounts, all, first, last } = self;

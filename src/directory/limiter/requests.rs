@@ -48,34 +48,34 @@ pub struct RateLimitStatus {
 
 /// The requests of one token or client in one window.
 #[derive(Default)]
-struct Count {
+struct RequestCount {
     window: i64,
     /// Counted here and not yet shared.
     unshared: u64,
     /// Counted by all processes, as far as known.
     shared: u64,
-    /// Whether it waits in [`Table::waiting`].
+    /// Whether it waits in [`CountTable::waiting`].
     is_waiting: bool,
     /// Whether the database has a row of it.
     is_stored: bool,
 }
 
-impl Count {
+impl RequestCount {
     fn used(&self) -> u64 {
         self.unshared.saturating_add(self.shared)
     }
 }
 
 /// The counts of tokens, or of clients.
-struct Table<K> {
-    counts: Slots<K, Count>,
+struct CountTable<K> {
+    counts: Slots<K, RequestCount>,
     /// The keys of counts that are to be shared, in order of arrival.
     waiting: VecDeque<K>,
     /// The latest window, and the number of rows that it was given.
     stored: (i64, usize),
 }
 
-impl<K: Copy + Eq + Hash> Table<K> {
+impl<K: Copy + Eq + Hash> CountTable<K> {
     fn new() -> Self {
         Self { counts: Slots::new(COUNTED_MAX), waiting: VecDeque::new(), stored: (i64::MIN, 0) }
     }
@@ -85,10 +85,10 @@ impl<K: Copy + Eq + Hash> Table<K> {
         let length = i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX).max(1);
         let window = window_start(now, length);
         let has_room = self.waiting.len() < COUNTED_MAX;
-        let weight = |count: &Count| (count.window, count.used());
+        let weight = |count: &RequestCount| (count.window, count.used());
         let (used, exceeded, waits) = self.counts.with(key, weight, |count| {
             if count.window != window {
-                *count = Count { window, is_waiting: count.is_waiting, ..Count::default() };
+                *count = RequestCount { window, is_waiting: count.is_waiting, ..RequestCount::default() };
             }
             let used = count.used();
             let exceeded = used >= u64::from(rate.requests);
@@ -151,14 +151,14 @@ impl<K: Copy + Eq + Hash> Table<K> {
 /// The counts of this process, and the limits.
 pub(in crate::directory) struct RequestLimiter {
     rates: Rates,
-    tokens: Mutex<Table<i64>>,
-    clients: Mutex<Table<IpAddr>>,
+    tokens: Mutex<CountTable<i64>>,
+    clients: Mutex<CountTable<IpAddr>>,
 }
 
 impl RequestLimiter {
     /// A limiter that has counted nothing.
     pub(in crate::directory) fn new(rates: Rates) -> Self {
-        Self { rates, tokens: Mutex::new(Table::new()), clients: Mutex::new(Table::new()) }
+        Self { rates, tokens: Mutex::new(CountTable::new()), clients: Mutex::new(CountTable::new()) }
     }
 
     /// Counts a request with a valid token; `None` where tokens are not limited.
@@ -199,7 +199,7 @@ impl RequestLimiter {
 /// Shares one table. Rows of windows that began before `old` may go.
 async fn share<K>(
     policy: &'static str,
-    table: &Mutex<Table<K>>,
+    table: &Mutex<CountTable<K>>,
     store: &Store,
     old: Timestamp,
 ) -> Result<(), Error>
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_stretch_of_time_allows_so_many_and_the_next_as_many_again() {
-        let (mut counts, rate) = (Table::<i64>::new(), Rate { requests: 2, window: MINUTE });
+        let (mut counts, rate) = (CountTable::<i64>::new(), Rate { requests: 2, window: MINUTE });
         let at = |second: i64| Timestamp::from_micros(second * 1_000_000).unwrap();
         let mut ask = |token, second| {
             let status = counts.count("token", token, rate, at(second));
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_others_have_counted_counts() {
-        let (mut counts, rate) = (Table::<i64>::new(), Rate { requests: 10, window: MINUTE });
+        let (mut counts, rate) = (CountTable::<i64>::new(), Rate { requests: 10, window: MINUTE });
         let now = Timestamp::EPOCH;
         counts.count("token", 1, rate, now);
         assert_eq!(counts.take_unshared(), [(1, 0, 1)]);
@@ -251,11 +251,11 @@ mod tests {
         assert!(counts.count("token", 1, rate, now).exceeded);
     }
 
-    /// Guards against a count that is shared by all beyond the bound, and against an attacker who forgets its own
-    /// count by coming from very many addresses.
+    /// Guards against one count for all clients beyond the bound, and against an attacker who resets its own count by sending
+    /// requests from very many addresses.
     #[test]
     fn beyond_the_bound_nobody_is_limited_for_others_and_who_asks_most_stays_limited() {
-        let (mut counts, rate) = (Table::<u32>::new(), Rate { requests: 3, window: MINUTE });
+        let (mut counts, rate) = (CountTable::<u32>::new(), Rate { requests: 3, window: MINUTE });
         let mut ask = |client| counts.count("address", client, rate, Timestamp::EPOCH).exceeded;
         assert_eq!([ask(0), ask(0), ask(0), ask(0)], [false, false, false, true]);
         let strangers = 1..=2 * u32::try_from(COUNTED_MAX).unwrap();
@@ -264,11 +264,11 @@ mod tests {
         assert!(counts.counts.len() <= COUNTED_MAX);
     }
 
-    /// Guards against work that grows with the addresses that somebody comes from: each time so many counts are
-    /// shared, and so many rows are made in a stretch of time.
+    /// Guards against work that grows with the number of addresses: the counts shared each time, and the rows made in each window,
+    /// are bounded.
     #[test]
     fn what_is_shared_is_bounded() {
-        let (mut counts, rate) = (Table::<u32>::new(), Rate { requests: 3, window: MINUTE });
+        let (mut counts, rate) = (CountTable::<u32>::new(), Rate { requests: 3, window: MINUTE });
         let (mut at, mut shared) = (Timestamp::EPOCH, 0);
         let mut next = 0;
         for window in 1..=2 {

@@ -119,7 +119,7 @@ pub(in crate::directory) fn credentials(username: &str) -> Sql {
 }
 
 /// New values of the fields that must be unique; `None` where there is none.
-pub(in crate::directory) struct Wanted<'a> {
+pub(in crate::directory) struct UniqueFields<'a> {
     /// Whose they are to be.
     pub(in crate::directory) id: UserId,
     pub(in crate::directory) username: Option<&'a str>,
@@ -129,7 +129,7 @@ pub(in crate::directory) struct Wanted<'a> {
     pub(in crate::directory) bin_since: Option<Timestamp>,
 }
 
-impl Wanted<'_> {
+impl UniqueFields<'_> {
     /// Whether there is no new value at all.
     pub(in crate::directory) fn is_nothing(&self) -> bool {
         self.username.is_none() && self.mobile_number.is_none() && self.email.is_none()
@@ -159,11 +159,11 @@ impl Tx<'_> {
 
     /// The fields whose wanted value some other user has, by name. Usernames that differ in case alone count as the
     /// same.
-    pub(in crate::directory) fn taken(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
+    pub(in crate::directory) fn taken(&self, wanted: &UniqueFields<'_>) -> Result<Vec<String>, Error> {
         if wanted.is_nothing() {
             return Ok(Vec::new());
         }
-        let Wanted { id, username, mobile_number, email, bin_since } = *wanted;
+        let UniqueFields { id, username, mobile_number, email, bin_since } = *wanted;
         let mut sql = Sql::new(
             "SELECT 'username' FROM users WHERE username_key = $1 AND id <> $4 \
              UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \

@@ -209,7 +209,7 @@ fn open_copy(file: &Path, unpacked: &Unpacked, now: Timestamp) -> Result<Staged,
 fn inspect(staged: &Staged, manifest: Manifest, now: Timestamp) -> Result<Checked, TransferError> {
     let IntegrityReport { damage, miscounted, .. } = staged.faults()?;
     let mut checked = Checked { manifest, faults: damage, miscounted, broken_trail: None };
-    let read = audit::walk(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));
+    let read = audit::verify_chain(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));
     let (walk, counts) = match read {
         Ok(read) => read,
         // What is damaged need not be readable.
