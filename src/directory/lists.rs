@@ -45,7 +45,7 @@ impl Directory {
         let more = rows.len() > limit;
         rows.truncate(limit);
         match &query.paging.start {
-            PageStart::Cursor(position) => Ok(query.turned(position, rows, more)),
+            PageStart::Cursor(position) => Ok(query.cursor_page(position, rows, more)),
             PageStart::Offset(offset) => {
                 let end = offset.saturating_add(rows.len().try_into().unwrap_or(u64::MAX));
                 let count = match more || (rows.is_empty() && *offset > 0) {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::timeout;
 
-use super::cached::{CachedIdentity, Entry, Found, IdentityCache, Loading};
-use super::callers::{Caller, Callers};
+use super::cached::{CacheEntry, CacheLookup, CachedIdentity, IdentityCache, Loading};
+use super::callers::{CachedCaller, Callers};
 use super::freshness::Freshness;
 use super::idle::IdleTimeout;
 use super::outage::StalePolicy;
@@ -128,7 +128,7 @@ impl Authenticator {
         let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
         let found = found.map(|identity| Arc::new(self.with_uses(identity)));
         if let Some(identity) = &found {
-            callers.keep(digest, Caller { identity: Arc::clone(identity), read_at });
+            callers.keep(digest, CachedCaller { identity: Arc::clone(identity), read_at });
         }
         Ok(found)
     }
@@ -159,7 +159,7 @@ impl Authenticator {
         // Pinned where it is made, so that no request moves it.
         let entry = pin!(self.entry(key, digest, render, now));
         let entry = self.in_time(TIMEOUT, entry).await?;
-        let Entry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken(None)) };
+        let CacheEntry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken(None)) };
         if !known.is_good(now) {
             known = Box::pin(self.used_since(key, digest, render, &known, now)).await?;
         }
@@ -178,7 +178,7 @@ impl Authenticator {
         digest: TokenDigest,
         render: impl Fn(&Identity) -> Bytes + Send,
         now: Timestamp,
-    ) -> Result<Entry, Error> {
+    ) -> Result<CacheEntry, Error> {
         let Self { freshness, cache, stale, .. } = self;
         let invalidations = freshness.invalidations();
         let kept = match cache.get(&digest, invalidations) {
@@ -191,11 +191,11 @@ impl Authenticator {
                 // Boxed: a future that holds a query is large, and every request would move it.
                 match Box::pin(cache.get_or_load(&digest, invalidations)).await {
                     // What is read from now on is as fresh as a look at the feed could make it.
-                    Found::Nothing(loading) => {
+                    CacheLookup::Nothing(loading) => {
                         return Box::pin(self.load(key, digest, render, loading, now)).await;
                     }
                     // Another request began to read it, possibly before this one arrived.
-                    Found::Entry(loaded) => loaded,
+                    CacheLookup::CacheEntry(loaded) => loaded,
                 }
             }
         };
@@ -210,8 +210,8 @@ impl Authenticator {
             return Ok(kept);
         }
         match Box::pin(cache.get_or_load(&digest, invalidations)).await {
-            Found::Entry(entry) => Ok(entry),
-            Found::Nothing(loading) => Box::pin(self.load(key, digest, render, loading, now)).await,
+            CacheLookup::CacheEntry(entry) => Ok(entry),
+            CacheLookup::Nothing(loading) => Box::pin(self.load(key, digest, render, loading, now)).await,
         }
     }
 
@@ -223,7 +223,7 @@ impl Authenticator {
         render: impl Fn(&Identity) -> Bytes + Send,
         loading: Option<Loading<'_>>,
         now: Timestamp,
-    ) -> Result<Entry, Error> {
+    ) -> Result<CacheEntry, Error> {
         let Self { freshness, loads, stale, .. } = self;
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
@@ -234,9 +234,14 @@ impl Authenticator {
             Some(identity) => {
                 let identity = self.with_uses(identity);
                 let idle_end = self.idle_timeout.end(&identity.token);
-                Entry::Known(Arc::new(CachedIdentity::new(&identity, &render(&identity), read_at, idle_end)))
+                CacheEntry::Known(Arc::new(CachedIdentity::new(
+                    &identity,
+                    &render(&identity),
+                    read_at,
+                    idle_end,
+                )))
             }
-            None => Entry::Unknown(read_at),
+            None => CacheEntry::Unknown(read_at),
         };
         if let Some(loading) = loading {
             // The cache may refuse it for its size; the answer is good all the same.
@@ -261,9 +266,9 @@ impl Authenticator {
         let entry = self.in_time(TIMEOUT, self.load(key, digest, render, None, now)).await?;
         self.cache.replace(digest, entry.clone());
         match entry {
-            Entry::Known(known) if known.is_good(now) => Ok(known),
-            Entry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
-            Entry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
+            CacheEntry::Known(known) if known.is_good(now) => Ok(known),
+            CacheEntry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
+            CacheEntry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
         }
     }
 

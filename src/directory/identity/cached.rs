@@ -96,13 +96,13 @@ impl CachedIdentity {
 
 /// What is cached for a digest.
 #[derive(Clone)]
-pub(super) enum Entry {
+pub(super) enum CacheEntry {
     Known(Arc<CachedIdentity>),
     /// There is no such token.
     Unknown(Position),
 }
 
-impl Entry {
+impl CacheEntry {
     /// Whether no change has been applied since that concerns this entry.
     pub(super) fn holds(&self, invalidations: &Invalidations) -> bool {
         match self {
@@ -134,32 +134,32 @@ impl Hasher for DigestHasher {
 #[derive(Clone)]
 pub(super) struct ByBytes;
 
-impl Weighter<TokenDigest, Entry> for ByBytes {
-    fn weight(&self, _: &TokenDigest, entry: &Entry) -> u64 {
+impl Weighter<TokenDigest, CacheEntry> for ByBytes {
+    fn weight(&self, _: &TokenDigest, entry: &CacheEntry) -> u64 {
         match entry {
-            Entry::Known(known) => (size_of::<CachedIdentity>() + known.body.len()) as u64 + OVERHEAD,
-            Entry::Unknown(_) => OVERHEAD,
+            CacheEntry::Known(known) => (size_of::<CachedIdentity>() + known.body.len()) as u64 + OVERHEAD,
+            CacheEntry::Unknown(_) => OVERHEAD,
         }
     }
 }
 
-type Map = Cache<TokenDigest, Entry, ByBytes, BuildHasherDefault<DigestHasher>>;
+type IdentityMap = Cache<TokenDigest, CacheEntry, ByBytes, BuildHasherDefault<DigestHasher>>;
 /// The right to load one digest. Other requests for it wait.
 pub(super) type Loading<'a> = PlaceholderGuard<
     'a,
     TokenDigest,
-    Entry,
+    CacheEntry,
     ByBytes,
     BuildHasherDefault<DigestHasher>,
-    DefaultLifecycle<TokenDigest, Entry>,
+    DefaultLifecycle<TokenDigest, CacheEntry>,
 >;
 
 /// Cached identities, bounded by their bytes; `None` where nothing is cached.
-pub(super) struct IdentityCache(Option<Map>);
+pub(super) struct IdentityCache(Option<IdentityMap>);
 
 /// The result of a look into the cache.
-pub(super) enum Found<'a> {
-    Entry(Entry),
+pub(super) enum CacheLookup<'a> {
+    CacheEntry(CacheEntry),
     /// The caller has to load it.
     Nothing(Option<Loading<'a>>),
 }
@@ -176,26 +176,30 @@ impl IdentityCache {
     }
 
     /// Returns the entry of a digest if it still holds.
-    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<Entry> {
+    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<CacheEntry> {
         self.0.as_ref()?.get(digest).filter(|entry| entry.holds(invalidations))
     }
 
     /// Returns the entry, or the right to load it. Waits while another request loads it.
-    pub(super) async fn get_or_load(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Found<'_> {
-        let Some(map) = &self.0 else { return Found::Nothing(None) };
-        let checked = |_: &TokenDigest, entry: &mut Entry| match entry.holds(invalidations) {
+    pub(super) async fn get_or_load(
+        &self,
+        digest: &TokenDigest,
+        invalidations: &Invalidations,
+    ) -> CacheLookup<'_> {
+        let Some(map) = &self.0 else { return CacheLookup::Nothing(None) };
+        let checked = |_: &TokenDigest, entry: &mut CacheEntry| match entry.holds(invalidations) {
             true => EntryAction::Retain(entry.clone()),
             false => EntryAction::ReplaceWithGuard,
         };
         match map.entry_async(digest, checked).await {
-            EntryResult::Retained(entry) => Found::Entry(entry),
-            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => Found::Nothing(Some(guard)),
-            EntryResult::Removed(..) | EntryResult::Timeout => Found::Nothing(None),
+            EntryResult::Retained(entry) => CacheLookup::CacheEntry(entry),
+            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => CacheLookup::Nothing(Some(guard)),
+            EntryResult::Removed(..) | EntryResult::Timeout => CacheLookup::Nothing(None),
         }
     }
 
     /// Puts an entry in place of the one that is cached.
-    pub(super) fn replace(&self, digest: TokenDigest, entry: Entry) {
+    pub(super) fn replace(&self, digest: TokenDigest, entry: CacheEntry) {
         if let Some(map) = &self.0 {
             map.insert(digest, entry);
         }

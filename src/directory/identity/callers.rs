@@ -17,22 +17,22 @@ const SIZE_MAX: usize = 500;
 
 /// A caller's identity, and how far the feed had been applied when it was read.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(super) struct CachedCaller {
     pub(super) identity: Arc<Identity>,
     pub(super) read_at: Position,
 }
 
-impl Caller {
+impl CachedCaller {
     /// Whether the identity has not changed since it was read.
     pub(super) fn holds(&self, invalidations: &Invalidations) -> bool {
         invalidations.holds(self.read_at, self.identity.user.id.get())
     }
 }
 
-type Map = Cache<TokenDigest, Caller, UnitWeighter, BuildHasherDefault<DigestHasher>>;
+type CallerMap = Cache<TokenDigest, CachedCaller, UnitWeighter, BuildHasherDefault<DigestHasher>>;
 
 /// The callers that are kept; `None` where nothing is cached.
-pub(super) struct Callers(Option<Map>);
+pub(super) struct Callers(Option<CallerMap>);
 
 impl Callers {
     pub(super) fn new(is_enabled: bool) -> Self {
@@ -42,11 +42,11 @@ impl Callers {
     }
 
     /// Returns the caller of a digest if it is kept and still holds.
-    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<Caller> {
+    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<CachedCaller> {
         self.0.as_ref()?.get(digest).filter(|caller| caller.holds(invalidations))
     }
 
-    pub(super) fn keep(&self, digest: TokenDigest, caller: Caller) {
+    pub(super) fn keep(&self, digest: TokenDigest, caller: CachedCaller) {
         let Identity { user, rights, .. } = &*caller.identity;
         if let Some(map) = &self.0
             && user.groups.len() + rights.len() <= SIZE_MAX

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 
 /// Runs looks one after the other, each for all requests that wait.
 pub(super) struct ReadIndex {
-    state: Mutex<State>,
-    ended: watch::Sender<Ended>,
+    state: Mutex<Looks>,
+    ended: watch::Sender<LookResult>,
 }
 
 #[derive(Default)]
-struct State {
+struct Looks {
     /// Looks begun so far.
     begun: u64,
     /// The last look that a request waits for.
@@ -26,7 +26,7 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-struct Ended {
+struct LookResult {
     /// The last look that ended.
     number: u64,
     /// Why it failed, if it did.
@@ -35,7 +35,7 @@ struct Ended {
 
 impl ReadIndex {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), ended: watch::Sender::new(Ended::default()) })
+        Arc::new(Self { state: Mutex::default(), ended: watch::Sender::new(LookResult::default()) })
     }
 
     /// Waits until a look that began after this call has ended. Returns why it failed, if it did.
@@ -62,7 +62,7 @@ impl ReadIndex {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Looks> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +88,7 @@ impl LookTask {
                 state.begun
             };
             let failure = look().await.err();
-            index.ended.send_replace(Ended { number, failure });
+            index.ended.send_replace(LookResult { number, failure });
         }
     }
 }
@@ -100,7 +100,7 @@ impl Drop for LookTask {
             state.is_running = false;
             let number = state.begun;
             drop(state);
-            index.ended.send_replace(Ended {
+            index.ended.send_replace(LookResult {
                 number,
                 failure: Some("the look at the feed of changes was abandoned".to_owned()),
             });

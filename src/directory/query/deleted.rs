@@ -1,4 +1,4 @@
-//! What may be asked of the recycle bin.
+//! Queries of the recycle bin.
 
 use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
 use crate::directory::model::{DeletedUser, ValidationErrors, fold};
@@ -6,16 +6,16 @@ use crate::directory::model::{DeletedUser, ValidationErrors, fold};
 /// A query of deleted users.
 pub type DeletedQuery = Query<DeletedFilters, DeletedColumn>;
 
-/// Which of them. Whatever is given must hold.
+/// The filters of deleted users. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct DeletedFilters {
-    /// Of their ids.
+    /// With these ids.
     pub id: NumberRange,
-    /// When they were deleted.
+    /// Deleted in this range.
     pub deleted: TimeRange,
 }
 
-/// What they can be ordered by.
+/// The columns that deleted users can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the deleted user's fields")]
 pub enum DeletedColumn {
@@ -29,7 +29,7 @@ impl DeletedQuery {
     pub const FILTERS: [&'static str; 5] =
         ["id_min", "id_max", "deleted_date", "deleted_date_from", "deleted_date_to"];
 
-    /// Reads a query from its parameters; tells every fault.
+    /// Parses a query from its parameters. Collects all errors.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("deleted users", pairs, &Self::FILTERS, DeletedFilters::read)
     }
@@ -58,8 +58,8 @@ impl Column for DeletedColumn {
         }
     }
 
-    /// Names are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, user: &DeletedUser) -> SortValue {
+    /// Names are ordered by their folded form, which has a column of its own.
+    fn value(self, user: &DeletedUser) -> SortValue {
         match self {
             Self::Id => SortValue::Number(user.id.get()),
             Self::Username => SortValue::Text(fold(&user.username)),

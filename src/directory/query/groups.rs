@@ -1,4 +1,4 @@
-//! What may be asked of the list of groups.
+//! Queries of the list of groups.
 
 use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
 use crate::directory::model::{Group, ValidationErrors, fold};
@@ -6,20 +6,20 @@ use crate::directory::model::{Group, ValidationErrors, fold};
 /// A query of groups.
 pub type GroupQuery = Query<GroupFilters, GroupColumn>;
 
-/// Which groups. Whatever is given must hold.
+/// The filters of groups. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct GroupFilters {
-    /// Of their ids.
+    /// With these ids.
     pub id: NumberRange,
-    /// Of the numbers of their members.
+    /// With this number of members.
     pub users_count: NumberRange,
-    /// When they were created.
+    /// Created in this range.
     pub created: TimeRange,
-    /// When they were last changed.
+    /// Last changed in this range.
     pub updated: TimeRange,
 }
 
-/// What groups can be ordered by.
+/// The columns that groups can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the group's fields")]
 pub enum GroupColumn {
@@ -45,7 +45,7 @@ impl GroupQuery {
         "updated_date_to",
     ];
 
-    /// Reads a query from its parameters; tells every fault.
+    /// Parses a query from its parameters. Collects all errors.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("groups", pairs, &Self::FILTERS, GroupFilters::read)
     }
@@ -81,8 +81,8 @@ impl Column for GroupColumn {
         }
     }
 
-    /// Names are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, group: &Group) -> SortValue {
+    /// Names are ordered by their folded form, which has a column of its own.
+    fn value(self, group: &Group) -> SortValue {
         match self {
             Self::Id => SortValue::Number(group.id.get()),
             Self::Name => SortValue::Text(fold(&group.name)),

@@ -1,29 +1,29 @@
-//! The order of a list: by which columns, and where a row stands in it.
+//! The order of a list: its columns, and the position of a row in it.
 //!
-//! Every order ends with the id, so that no two rows stand at the same place and pages do not overlap.
-//! Nulls come first, and last in descending order, on both databases.
+//! Every order ends with the id, so that no two rows have the same position and pages do not overlap. Nulls come first, and last
+//! in descending order, on both databases.
 
 use serde::{Deserialize, Serialize};
 
 use crate::directory::model::Violation;
 
-/// Something a list can be ordered by.
+/// A column that a list can be ordered by.
 pub trait Column: Copy + Eq + Send + Sync + 'static {
-    /// What the list is of.
+    /// The rows of the list.
     type Row: Send;
     /// Every column with its name.
     const ALL: &'static [(&'static str, Self)];
-    /// The column in which no two rows are alike.
+    /// The column in which no two rows are equal.
     const ID: Self;
 
-    /// What the column holds.
+    /// The type of the column.
     fn kind(self) -> ColumnType;
 
-    /// Where a row stands in this column. It must be what the database orders by.
-    fn mark(self, row: &Self::Row) -> SortValue;
+    /// Returns the value of a row in this column. It must be what the database orders by.
+    fn value(self, row: &Self::Row) -> SortValue;
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
     /// A number, never null.
@@ -42,7 +42,7 @@ impl ColumnType {
         matches!(self, Self::NullableNumber | Self::NullableText)
     }
 
-    /// The value below which there is none but null.
+    /// Returns the least value that is not null.
     pub fn least(self) -> SortValue {
         match self {
             Self::Number | Self::NullableNumber => SortValue::Number(i64::MIN),
@@ -50,22 +50,22 @@ impl ColumnType {
         }
     }
 
-    /// Whether a value can stand in the column.
-    pub fn holds(self, mark: &SortValue) -> bool {
-        match mark {
+    /// Whether a value can be in the column.
+    pub fn holds(self, value: &SortValue) -> bool {
+        match value {
             SortValue::Null => self.is_nullable(),
             SortValue::Number(_) => matches!(self, Self::Number | Self::NullableNumber),
-            // No stored text has a NUL, and PostgreSQL takes none.
+            // No stored text has a NUL, and PostgreSQL refuses one.
             SortValue::Text(text) => matches!(self, Self::Text | Self::NullableText) && !text.contains('\0'),
         }
     }
 }
 
-/// A row's place in one column.
+/// The value of a row in one column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SortValue {
-    /// Nothing, which comes before everything.
+    /// Null, which comes before everything.
     Null,
     /// A number, or a time in microseconds.
     Number(i64),
@@ -76,13 +76,13 @@ pub enum SortValue {
 /// A column and a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SortColumn<C> {
-    /// By what.
+    /// The column.
     pub column: C,
-    /// Greatest first.
+    /// Whether the greatest value comes first.
     pub descending: bool,
 }
 
-/// Columns, none twice, the last of them the id.
+/// Columns, each once, the last of them the id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortOrder<C>(Vec<SortColumn<C>>);
 
@@ -93,7 +93,7 @@ impl<C: Column> Default for SortOrder<C> {
 }
 
 impl<C: Column> SortOrder<C> {
-    /// Names with commas between, `-` in front of one for descending; empty text is the default.
+    /// Parses names separated by commas, with `-` before a name for descending. Empty text is the default.
     pub fn parse(raw: &str) -> Result<Self, Violation> {
         if raw.is_empty() {
             return Ok(Self::default());
@@ -110,7 +110,7 @@ impl<C: Column> SortOrder<C> {
         Ok(Self::ending_with_id(sorted))
     }
 
-    /// The id goes the way of the column before it, as the indexes do: then one walk gives both.
+    /// Adds the id in the direction of the column before it, as in the indexes: one scan gives both.
     fn ending_with_id(mut sorted: Vec<SortColumn<C>>) -> Self {
         match sorted.iter().position(|sorted| sorted.column == C::ID) {
             Some(id) => sorted.truncate(id + 1),
@@ -122,20 +122,20 @@ impl<C: Column> SortOrder<C> {
         Self(sorted)
     }
 
-    /// The columns, the weightiest first.
+    /// The columns, the most significant first.
     pub fn columns(&self) -> &[SortColumn<C>] {
         &self.0
     }
 
-    /// Where a row stands.
-    pub fn marks(&self, row: &C::Row) -> Vec<SortValue> {
-        self.0.iter().map(|sorted| sorted.column.mark(row)).collect()
+    /// Returns the values of a row in the columns of the order.
+    pub fn values(&self, row: &C::Row) -> Vec<SortValue> {
+        self.0.iter().map(|sorted| sorted.column.value(row)).collect()
     }
 
-    /// Whether a row could stand there.
-    pub fn holds(&self, marks: &[SortValue]) -> bool {
-        self.0.len() == marks.len()
-            && self.0.iter().zip(marks).all(|(sorted, mark)| sorted.column.kind().holds(mark))
+    /// Whether these can be the values of a row.
+    pub fn holds(&self, values: &[SortValue]) -> bool {
+        self.0.len() == values.len()
+            && self.0.iter().zip(values).all(|(sorted, value)| sorted.column.kind().holds(value))
     }
 }
 

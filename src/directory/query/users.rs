@@ -1,4 +1,4 @@
-//! What may be asked of the list of users.
+//! Queries of the list of users.
 
 use super::parameters::{integer, other};
 use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
@@ -7,36 +7,36 @@ use crate::directory::model::{Gender, GroupId, User, ValidationErrors, Violation
 /// The most groups that one filter names.
 const GROUPS_MAX: usize = 100;
 
-/// The longest text that is looked up whole, in characters: no name or address is longer.
+/// The longest text of an exact filter, in characters: no name or address is longer.
 const EXACT_MAX: usize = 254;
 
 /// A query of users.
 pub type UserQuery = Query<UserFilters, UserColumn>;
 
-/// Which users. Whatever is given must hold.
+/// The filters of users. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilters {
-    /// Of their ids.
+    /// With these ids.
     pub id: NumberRange,
-    /// When they were created.
+    /// Created in this range.
     pub created: TimeRange,
-    /// When they were last changed.
+    /// Last changed in this range.
     pub updated: TimeRange,
-    /// When they last signed in; who never did is in no such span.
+    /// Last signed in in this range. A user who never did is in no range.
     pub last_login: TimeRange,
-    /// Having an email address, or not.
+    /// With an email address, or without.
     pub has_email: Option<bool>,
-    /// Having an image, or not.
+    /// With an image, or without.
     pub has_avatar: Option<bool>,
-    /// Having a mobile number, or not.
+    /// With a mobile number, or without.
     pub has_phone: Option<bool>,
-    /// Having a token that works now, or not.
+    /// With a valid token, or without.
     pub has_token: Option<bool>,
-    /// Having a first name, or not.
+    /// With a first name, or without.
     pub has_first_name: Option<bool>,
-    /// Having a last name, or not.
+    /// With a last name, or without.
     pub has_last_name: Option<bool>,
-    /// Belonging to some group, or to none.
+    /// In some group, or in none.
     pub has_groups: Option<bool>,
     /// Able to authenticate, or not.
     pub is_active: Option<bool>,
@@ -44,23 +44,23 @@ pub struct UserFilters {
     pub is_staff: Option<bool>,
     /// Admins, or not.
     pub is_admin: Option<bool>,
-    /// Seen in the last minutes, or not; see [`User::is_online`].
+    /// Online, or not; see [`User::is_online`].
     pub is_online: Option<bool>,
-    /// With exactly this name.
+    /// With exactly this username.
     pub username: Option<String>,
-    /// With this email address, without regard to case.
+    /// With this email address, in any case.
     pub email: Option<String>,
     /// With exactly this mobile number.
     pub mobile_number: Option<String>,
-    /// Of this gender.
+    /// With this gender.
     pub gender: Option<Gender>,
-    /// Belonging to this group.
+    /// In this group.
     pub group: Option<GroupId>,
-    /// Belonging to one of these groups.
+    /// In one of these groups.
     pub groups_in: Option<Vec<GroupId>>,
 }
 
-/// What users can be ordered by.
+/// The columns that users can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the user's fields")]
 pub enum UserColumn {
@@ -106,7 +106,7 @@ impl UserQuery {
         "groups_in",
     ];
 
-    /// Reads a query from its parameters; tells every fault.
+    /// Parses a query from its parameters. Collects all errors.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("users", pairs, &Self::FILTERS, UserFilters::read)
     }
@@ -143,7 +143,7 @@ impl UserFilters {
     }
 }
 
-/// What is looked up whole. Anything may stand in an imported row, but nothing finds nobody in particular.
+/// Parses the value of an exact filter. Imported rows may hold any text, but an empty filter would select no user in particular.
 fn exact(raw: &str) -> Result<String, Violation> {
     match raw {
         "" => Err(Violation::Blank),
@@ -157,7 +157,7 @@ fn group(raw: &str) -> Result<GroupId, Violation> {
     integer(raw).and_then(GroupId::try_from)
 }
 
-/// Ids with commas between, each taken once.
+/// Parses ids separated by commas, each once.
 fn groups(raw: &str) -> Result<Vec<GroupId>, Violation> {
     let mut ids = raw.split(',').map(group).collect::<Result<Vec<_>, _>>()?;
     ids.sort_unstable();
@@ -191,8 +191,8 @@ impl Column for UserColumn {
         }
     }
 
-    /// Names and addresses are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, user: &User) -> SortValue {
+    /// Names and addresses are ordered by their folded form, which has a column of its own.
+    fn value(self, user: &User) -> SortValue {
         match self {
             Self::Id => SortValue::Number(user.id.get()),
             Self::Username => SortValue::Text(fold(&user.username)),

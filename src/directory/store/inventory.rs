@@ -7,7 +7,7 @@ use super::Tx;
 use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use super::users::{moment, numbers};
+use super::users::{numbers, optional_time};
 use super::{tokens, users};
 use crate::directory::error::Error;
 use crate::directory::import::record::{WholeGroup, WholeToken, WholeUser};
@@ -80,7 +80,7 @@ impl FromRow for WholeDeleted {
             id: row.next()?,
             username: row.next()?,
             email: row.next()?,
-            deleted_at: moment(row.next()?)?.ok_or_else(|| DatabaseError::corrupt("time"))?,
+            deleted_at: optional_time(row.next()?)?.ok_or_else(|| DatabaseError::corrupt("time"))?,
             deleted_by: row.next()?,
             remains: row.next()?,
         })

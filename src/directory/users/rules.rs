@@ -84,7 +84,7 @@ fn check_taken(
     fields: &UniqueFields<'_>,
     mut errors: ValidationErrors,
 ) -> Result<(), Error> {
-    if !fields.is_nothing() {
+    if !fields.is_empty() {
         change.check_taken_limit()?;
     }
     for field in change.tx.taken(fields)? {

@@ -131,7 +131,7 @@ fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), V
         to: given.parsed("to", moment),
     };
     let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
-    given.end().map(|()| (filter, limit))
+    given.finish().map(|()| (filter, limit))
 }
 
 fn text(raw: &str) -> Result<String, Violation> {
