@@ -15,7 +15,8 @@ use super::long_reads::LONG;
 use super::open::OpenError;
 use super::postgres::Server;
 use super::row::{FromRow, Row};
-use super::sql::{Name, Sql};
+pub(crate) use super::sql::Name;
+use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
 
 /// Why a foreign database cannot be read.

@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// Something that is brought in from elsewhere cannot be read or taken.
     #[error(transparent)]
-    Import(#[from] super::import::ImportError),
+    Import(#[from] super::transfer::import::ImportError),
     /// A bug or a fault of the machine. The text is for the log, never for a client.
     #[error("{what}: {source}")]
     Broken {

@@ -19,7 +19,6 @@ pub mod error;
 mod files;
 pub mod groups;
 pub mod identity;
-pub mod import;
 pub mod limiter;
 mod lists;
 pub mod model;
@@ -58,7 +57,6 @@ use self::settings::ChangePolicy;
 pub use self::settings::Settings;
 use self::store::Store;
 pub use self::store::health::IntegrityReport;
-
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::Unsafe;
 

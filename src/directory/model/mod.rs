@@ -14,6 +14,7 @@ mod key;
 mod permission;
 mod rate;
 mod revocation;
+pub(super) mod stored;
 mod text;
 mod timestamp;
 mod token;

@@ -10,14 +10,14 @@ use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
 use super::fault::DatabaseError;
-use super::inventory::{Numbered, WholeDeleted};
+use super::inventory::Numbered;
 use super::search_index::REBUILD;
 use super::sql::{Sql, Value};
 use super::tx::{Driver, Link, Tx};
 use super::users::search_key;
 use super::{Backend, MIGRATION_TIMEOUT, Store, sqlite};
 use crate::directory::error::Error;
-use crate::directory::import::record::{WholeToken, WholeUser};
+use crate::directory::model::stored::{WholeDeleted, WholeToken, WholeUser};
 use crate::directory::model::{GroupId, User, UserId, fold};
 
 /// Rows in one statement.

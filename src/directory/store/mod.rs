@@ -41,7 +41,7 @@ use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
 use crate::database::{self, Database, Options};
-pub(super) use crate::database::{DatabaseError, Dialect, FromRow, Name, OpenError, Sql, Tx};
+pub(super) use crate::database::{DatabaseError, Dialect, FromRow, OpenError, Sql, Tx};
 
 mod fault {
     pub(super) use crate::database::DatabaseError;

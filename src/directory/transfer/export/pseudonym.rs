@@ -5,7 +5,7 @@
 //! anonymised user can sign in), the recycle bin, images and the notes of groups. Ids stay: whoever knows somebody's
 //! id knows which pseudonym is theirs.
 
-use crate::directory::import::record::{GroupRecord, Record, UserRecord};
+use crate::directory::transfer::record::{GroupRecord, Record, UserRecord};
 
 const FIRST_NAMES: [&str; 16] = [
     "Ada", "Ben", "Cleo", "Dara", "Emil", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lena", "Milo", "Nora",
