@@ -16,6 +16,7 @@ mod database;
 pub mod directory;
 pub mod http;
 pub mod jobs;
+mod network;
 mod paths;
 pub mod server;
 pub mod switchover;

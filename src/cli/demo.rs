@@ -13,7 +13,7 @@ use super::report::{CliError, Report};
 use super::serve::{Server, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
-use crate::directory::tokens::End;
+use crate::directory::tokens::Expiry;
 use crate::directory::transfer::import::{ImportedToken, ImportedUser, Records};
 use crate::directory::{Actor, Clock, Directory};
 
@@ -108,7 +108,7 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
         ("Ines, staff, but not active", named("Ines", "Inactive", inactive), "401"),
     ] {
         let user = directory.create_user(&actor, &draft, None).await?;
-        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", End::Never).await?;
+        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", Expiry::Never).await?;
         personas.push(Persona { about, key: issued.key, answer });
     }
     Ok(personas)
@@ -116,7 +116,7 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
 
 fn example() -> Result<Records, CliError> {
     let wrong =
-        |rule: crate::directory::model::Rule| CliError::inside(format!("the example is wrong: {rule}"));
+        |rule: crate::directory::model::Violation| CliError::inside(format!("the example is wrong: {rule}"));
     let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(wrong)?;
     let id = UserId::try_from(EXAMPLE_ID).map_err(wrong)?;
     let mut groups = Vec::new();

@@ -91,8 +91,8 @@ impl From<Unsafe> for TransferError {
     }
 }
 
-impl From<super::store::StoreError> for TransferError {
-    fn from(error: super::store::StoreError) -> Self {
+impl From<super::store::DatabaseError> for TransferError {
+    fn from(error: super::store::DatabaseError) -> Self {
         Self::Directory(error.into())
     }
 }

@@ -17,7 +17,7 @@ use zxcvbn::matching::patterns::MatchPattern;
 use zxcvbn::{Entropy, zxcvbn};
 
 use super::leaked;
-use crate::directory::model::{Rule, User};
+use crate::directory::model::{User, Violation};
 
 /// Orders of magnitude: a password found within a million guesses falls to a slow trickle of them.
 const LEAST_GUESSES_LOG10: f64 = 6.0;
@@ -93,31 +93,31 @@ fn words_in(found: &[Match]) -> Vec<String> {
 }
 
 /// Refuses what is found too early. It takes up to half a second for the worst of passwords.
-pub(super) fn check(password: &str, owner: &Owner, forbidden: &ForbiddenWords) -> Result<(), Rule> {
+pub(super) fn check(password: &str, owner: &Owner, forbidden: &ForbiddenWords) -> Result<(), Violation> {
     let own = owner.0.iter().map(|(_, word)| word.as_str());
     let words: Vec<&str> = own.chain(forbidden.0.iter().map(String::as_str)).collect();
     let estimate = zxcvbn(password, &words);
     if is_early(&estimate) {
         let words = words_in(estimate.sequence());
         return Err(match owner.field_in(&words) {
-            Some(field) => Rule::TooSimilar(field),
+            Some(field) => Violation::TooSimilar(field),
             None if forbidden.is_in(&words) => on_forbidden_word(),
-            None => Rule::TooCommon,
+            None => Violation::TooCommon,
         });
     }
     // An estimate multiplies what it finds, so a word with itself would do.
     if forbidden.beside(password).is_some_and(|rest| is_early(&zxcvbn(&rest, &words))) {
         return Err(on_forbidden_word());
     }
-    if leaked::contains(password) { Err(Rule::TooCommon) } else { Ok(()) }
+    if leaked::contains(password) { Err(Violation::TooCommon) } else { Ok(()) }
 }
 
 fn is_early(estimate: &Entropy) -> bool {
     estimate.guesses_log10() < LEAST_GUESSES_LOG10
 }
 
-fn on_forbidden_word() -> Rule {
-    Rule::Other("The password is built on a word that is not allowed here.".to_owned())
+fn on_forbidden_word() -> Violation {
+    Violation::Other("The password is built on a word that is not allowed here.".to_owned())
 }
 
 #[cfg(test)]

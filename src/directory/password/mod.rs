@@ -34,7 +34,7 @@ use self::queue::Queue;
 pub(super) use self::queue::{Place, Share};
 use super::clock::Clock;
 use super::error::Error;
-use super::model::Rule;
+use super::model::Violation;
 
 /// Stored instead of a hash when there is no password: no encoding begins so (Django's convention).
 pub(super) const UNUSABLE: &str = "!";
@@ -144,12 +144,12 @@ impl Hasher {
     }
 
     /// The part of the rule that costs nothing: the length, in code points.
-    fn check_length(&self, password: &Password) -> Result<(), Rule> {
+    fn check_length(&self, password: &Password) -> Result<(), Violation> {
         match password.0.chars().count() {
-            0 => Err(Rule::Blank),
-            length if length < self.min_length => Err(Rule::TooShort(self.min_length)),
-            length if length > MAX_CODE_POINTS => Err(Rule::TooLong(MAX_CODE_POINTS)),
-            _ if password.0.contains('\0') => Err(Rule::NullCharacter),
+            0 => Err(Violation::Blank),
+            length if length < self.min_length => Err(Violation::TooShort(self.min_length)),
+            length if length > MAX_CODE_POINTS => Err(Violation::TooLong(MAX_CODE_POINTS)),
+            _ if password.0.contains('\0') => Err(Violation::NullCharacter),
             _ => Ok(()),
         }
     }
@@ -163,7 +163,7 @@ impl Hasher {
         password: Password,
         owner: Owner,
     ) -> Result<String, Error> {
-        let refused = |rule: Rule| Error::invalid("password", &rule);
+        let refused = |rule: Violation| Error::invalid("password", &rule);
         self.check_length(&password).map_err(refused)?;
         let (salt, count, forbidden) = (clock.salt()?, self.count.clone(), Arc::clone(&self.forbidden));
         let work = move |memory: &mut Memory| {

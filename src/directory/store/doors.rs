@@ -2,7 +2,7 @@
 //! replace, and closed again in what is restored.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::transfer::rows::Cells;
@@ -25,7 +25,7 @@ pub(in crate::directory) struct TokenRow {
 prints_only!(TokenRow: id, user_id, name, revoked_at, expires_at);
 
 impl FromRow for TokenRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next()?,
             digest: row.next()?,
@@ -49,7 +49,7 @@ pub(in crate::directory) struct UserRow {
 }
 
 impl FromRow for UserRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next()?,
             username: row.next()?,
@@ -66,7 +66,7 @@ impl FromRow for UserRow {
 pub(in crate::directory) struct NameRow(pub(in crate::directory) i64, pub(in crate::directory) String);
 
 impl FromRow for NameRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(row.next()?, row.next()?))
     }
 }
@@ -76,7 +76,7 @@ impl FromRow for NameRow {
 pub(in crate::directory) struct PairRow(pub(in crate::directory) i64, pub(in crate::directory) i64);
 
 impl FromRow for PairRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(row.next()?, row.next()?))
     }
 }
@@ -89,7 +89,7 @@ pub(in crate::directory) struct PermissionRow {
 }
 
 impl FromRow for PermissionRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, code: row.next()?, name: row.next()? })
     }
 }
@@ -98,7 +98,7 @@ impl FromRow for PermissionRow {
 struct BinRow(NameRow, i64);
 
 impl FromRow for BinRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(NameRow::from_row(row)?, row.next()?))
     }
 }
@@ -111,7 +111,7 @@ pub(in crate::directory) struct GoodToken {
 }
 
 impl FromRow for GoodToken {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { token: NameRow::from_row(row)?, user: NameRow::from_row(row)?, expires_at: row.next()? })
     }
 }
@@ -123,7 +123,7 @@ pub(in crate::directory) struct Mark {
 }
 
 impl FromRow for Mark {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, hash: row.next()? })
     }
 }

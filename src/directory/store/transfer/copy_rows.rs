@@ -140,7 +140,7 @@ pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), DatabaseEr
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct State {
     audit_head: Vec<u8>,
-    last_change: Option<changes::Noted>,
+    last_change: Option<changes::FeedRow>,
 }
 
 impl Tx<'_> {

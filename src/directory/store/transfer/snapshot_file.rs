@@ -72,7 +72,7 @@ impl Staged {
     }
 
     /// What is wrong with the file or with what its rows refer to.
-    pub(in crate::directory) fn faults(&self) -> Result<health::Faults, Error> {
+    pub(in crate::directory) fn faults(&self) -> Result<health::IntegrityReport, Error> {
         Ok(health::faults(&self.tx())?)
     }
 

@@ -29,7 +29,7 @@ use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place, put};
 use crate::directory::model::Timestamp;
 use crate::directory::progress::Progress;
-use crate::directory::store::health::Faults;
+use crate::directory::store::health::IntegrityReport;
 use crate::directory::store::transfer::snapshot_file::Staged;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory};
@@ -207,9 +207,9 @@ fn open_copy(file: &Path, unpacked: &Unpacked, now: Timestamp) -> Result<Staged,
 
 /// Looks for faults in a database that was unpacked.
 fn inspect(staged: &Staged, manifest: Manifest, now: Timestamp) -> Result<Checked, TransferError> {
-    let Faults { damage, miscounted, .. } = staged.faults()?;
+    let IntegrityReport { damage, miscounted, .. } = staged.faults()?;
     let mut checked = Checked { manifest, faults: damage, miscounted, broken_trail: None };
-    let read = audit::walk(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));
+    let read = audit::verify_chain(&staged.tx(), None).and_then(|walk| Ok((walk, staged.tx().counts(now)?)));
     let (walk, counts) = match read {
         Ok(read) => read,
         // What is damaged need not be readable.

@@ -13,7 +13,7 @@ use super::since::{Since, brings};
 use super::unpacking::unpack;
 use super::{Checked, inspect, media, open_copy, somewhere};
 use crate::directory::access::{Action, Actor, authorize};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent, private_place};
@@ -218,7 +218,7 @@ impl Work {
             tx.note_all_changed()?;
             let told = self.told(&since, created_at);
             let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
-            Ok(audit::record(&change, "directory.restore", &Object::Directory, told)?)
+            Ok(audit::record(&change, "directory.restore", &AuditObject::Directory, told)?)
         })?;
         let known = since.comparison == Comparison::Complete;
         let brings = if known { None } else { Some(brings(&backup, created_at, self.now)?) };
