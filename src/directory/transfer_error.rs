@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{Denial, Error};
-use super::model::Reopened;
+use super::model::ReopenedAccess;
 use super::paths::Unsafe;
 use super::progress::Stopped;
 use super::store::OpenError;
@@ -36,7 +36,7 @@ pub enum TransferError {
     Refused(String),
     /// Something that was closed would be open again, or may be.
     #[error("{0}")]
-    Reopens(Box<Reopened>),
+    Reopens(Box<ReopenedAccess>),
     /// An archive is not what was written.
     #[error("{} {what}", .path.display())]
     Damaged {

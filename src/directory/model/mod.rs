@@ -3,26 +3,28 @@
 //!
 //! Never in here: a look-up, a right, a status code. A type knows its own form and nothing else.
 
+mod closed_access;
 mod draft;
 mod faults;
 mod group;
 mod id;
 mod key;
 mod permission;
-mod revocation;
 mod text;
 mod timestamp;
 mod token;
 mod user;
 mod version;
 
+pub use closed_access::{
+    ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId, ReopenedAccess,
+};
 pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
 pub use faults::Faults;
 pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use key::{GroupKey, UserKey};
 pub use permission::Permission;
-pub use revocation::{Brings, Brought, Closed, Closing, Comparison, Named, Reopened};
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, Rule, TokenName, Username, fold,
     is_ambiguous_username,

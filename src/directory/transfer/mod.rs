@@ -1,4 +1,4 @@
-//! Work on the whole account database: backups, restores, exports, imports, and the move to another database.
+//! RestoreRun on the whole account database: backups, restores, exports, imports, and the move to another database.
 
 pub mod backup;
 pub mod export;

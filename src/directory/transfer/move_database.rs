@@ -7,7 +7,7 @@ use crate::directory::{Directory, Location};
 
 /// What was moved.
 #[derive(Clone, Debug)]
-pub struct Moved {
+pub struct MoveReport {
     /// How many rows of each table were written, read again on both sides, and found the same.
     pub tables: Vec<(&'static str, u64)>,
     /// Whether somebody changed the directory here while it was moved: that is not over there.
@@ -24,10 +24,10 @@ impl Directory {
         actor: &Actor,
         to: Location,
         progress: Progress,
-    ) -> Result<Moved, TransferError> {
+    ) -> Result<MoveReport, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
-        let arrived = self.store.carry_to(to, self.clock.now(), progress).await?;
+        let arrived = self.store.copy_to_database(to, self.clock.now(), progress).await?;
         let left_behind = self.store.state().await? != arrived.state;
-        Ok(Moved { tables: arrived.tables, left_behind })
+        Ok(MoveReport { tables: arrived.tables, left_behind })
     }
 }

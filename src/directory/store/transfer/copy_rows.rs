@@ -1,6 +1,6 @@
 //! Carrying every row of a directory into another database, and proving that each arrived.
 
-use super::tables::{TABLES, Table};
+use super::tables::{TABLES, TableSpec};
 use crate::directory::error::Error;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::changes;
@@ -11,11 +11,7 @@ use crate::directory::transfer_error::TransferError;
 
 /// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
 /// off. Ids that were ever handed out on either side are not handed out again.
-pub(in crate::directory::store) fn carry(
-    from: &Tx<'_>,
-    to: &Link,
-    progress: &Progress,
-) -> Result<(), TransferError> {
+pub(super) fn copy_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
         let mut sql = Sql::new("DELETE FROM ");
@@ -35,19 +31,19 @@ pub(in crate::directory::store) fn carry(
             progress.report(Stage::Copying, table.name, count)?;
         }
     }
-    Ok(keep_counting(&there, from)?)
+    Ok(advance_ids(&there, from)?)
 }
 
 /// Makes the next ids of `tx` higher than any that either side ever handed out.
-pub(in crate::directory::store) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
+pub(super) fn advance_ids(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
-        count_on_from(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
+        set_next_id(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
     }
     Ok(())
 }
 
 /// Reads every row on both sides and tells how many there are of each table; the first difference is an error.
-pub(in crate::directory::store) fn compare(
+pub(super) fn compare_rows(
     from: &Tx<'_>,
     to: &Tx<'_>,
     progress: &Progress,
@@ -56,7 +52,7 @@ pub(in crate::directory::store) fn compare(
 }
 
 fn compare_table(
-    table: &'static Table,
+    table: &'static TableSpec,
     from: &Tx<'_>,
     to: &Tx<'_>,
     progress: &Progress,
@@ -85,7 +81,7 @@ fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Opt
 }
 
 /// The highest id that the database ever handed out, or was given, for a table.
-fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, StoreError> {
+fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, StoreError> {
     let mut sql = Sql::new(tx.either(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
         "SELECT greatest(coalesce(pg_sequence_last_value(pg_get_serial_sequence(",
@@ -100,7 +96,7 @@ fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, StoreError> {
 }
 
 /// Makes the next id of a table the one after `id`.
-fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), StoreError> {
+fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), StoreError> {
     if let Link::Sqlite(_) = tx.link() {
         tx.execute(&Sql::new("DELETE FROM sqlite_sequence WHERE name = $1").bind(table.name))?;
         tx.execute(
@@ -114,7 +110,7 @@ fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), StoreError> 
 
 /// Turns the triggers off that write the feed of changes and SQLite's search index, or on again. Rows by the
 /// million would write millions of notes; one that everything has changed says as much.
-pub(in crate::directory::store) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
+pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
     if let Link::Sqlite(connection) = link {
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
         return Ok(());
@@ -128,7 +124,7 @@ pub(in crate::directory::store) fn set_triggers(link: &Link, on: bool) -> Result
 }
 
 /// Gathers PostgreSQL's statistics, without which it would read whole tables for a while.
-pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), StoreError> {
+pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
     for table in TABLES {
         let mut sql = Sql::new("ANALYZE ");
         link.batch(sql.push(table.name).text())?;
@@ -138,16 +134,16 @@ pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), StoreError
 
 /// What tells whether a directory has changed: the end of its audit trail and of its feed of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct State {
+pub(in crate::directory) struct DatabaseState {
     audit_head: Vec<u8>,
     last_change: Option<changes::Noted>,
 }
 
 impl Tx<'_> {
     /// The state of the directory as this transaction sees it.
-    pub(in crate::directory) fn state(&self) -> Result<State, Error> {
+    pub(in crate::directory) fn state(&self) -> Result<DatabaseState, Error> {
         let last_change = self.first(&changes::last())?;
-        Ok(State { audit_head: self.audit_head()?, last_change })
+        Ok(DatabaseState { audit_head: self.audit_head()?, last_change })
     }
 }
 
@@ -168,7 +164,10 @@ mod tests {
             let other = crate::directory::Location::Sqlite(place.path().join("other"));
             store.write(move |tx| Ok(tx.execute(&Sql::new(names))?)).await.unwrap();
             let progress = Progress::default();
-            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, progress).await.unwrap();
+            store
+                .copy_to_database(other.clone(), crate::directory::model::Timestamp::EPOCH, progress)
+                .await
+                .unwrap();
             for (change, back, told) in [
                 (
                     "UPDATE groups SET notes = 'X' WHERE id = 2",
@@ -192,7 +191,7 @@ mod tests {
                 other.batch(change).unwrap();
                 let found = store
                     .snapshot(move |tx| {
-                        let found = compare(tx, &Tx::new(&other), &Progress::default());
+                        let found = compare_rows(tx, &Tx::new(&other), &Progress::default());
                         other.batch(back)?;
                         Ok(found.err().map(|trouble| trouble.to_string()))
                     })

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::copy_rows::{analyze, set_triggers};
 use crate::directory::Location;
-use crate::directory::files::{private_place, put};
+use crate::directory::files::{move_into_place, private_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::store::open::OpenError;
 use crate::directory::store::search_index::REBUILD;
@@ -20,8 +20,8 @@ use crate::directory::transfer_error::TransferError;
 /// Enough for the inner pages of the indexes that are written in no order.
 const FILLING_CACHE: i64 = -64 * 1024;
 
-/// A database in the making. Dropped before it is [finished](Fresh::finish), it leaves nothing.
-pub(in crate::directory::store) struct Fresh {
+/// A database in the making. Dropped before it is [finished](NewDatabase::finish), it leaves nothing.
+pub(super) struct NewDatabase {
     link: Option<Link>,
     /// Where SQLite's file is made, and the directory it belongs in.
     file: Option<(TempDir, PathBuf)>,
@@ -29,14 +29,10 @@ pub(in crate::directory::store) struct Fresh {
     patience: Duration,
 }
 
-impl Fresh {
+impl NewDatabase {
     /// Makes the schema where none is, and begins the transaction that fills it. Waits, so it belongs on a thread
     /// that may.
-    pub(in crate::directory::store) fn begin(
-        place: &Location,
-        patience: Duration,
-        now: Timestamp,
-    ) -> Result<Self, TransferError> {
+    pub(super) fn begin(place: &Location, patience: Duration, now: Timestamp) -> Result<Self, TransferError> {
         let mut fresh = Self { link: None, file: None, patience };
         let link = match place {
             Location::Sqlite(directory) => fresh.begin_file(directory, now)?,
@@ -48,10 +44,10 @@ impl Fresh {
 
     fn begin_file(&mut self, directory: &Path, now: Timestamp) -> Result<&Link, TransferError> {
         sqlite::make_room(directory)?;
-        let place = private_place(directory)?;
+        let place = private_directory(directory)?;
         let making = place.path().join("new");
         sqlite::create(&making, self.patience)?;
-        let connection = filling(&making, self.patience)?;
+        let connection = open_for_filling(&making, self.patience)?;
         self.file = Some((place, directory.to_owned()));
         let link = self.link.insert(Link::Sqlite(connection));
         migrate::migrate(link, now)?;
@@ -70,12 +66,12 @@ impl Fresh {
     }
 
     /// The connection whose transaction fills it.
-    pub(in crate::directory::store) fn link(&self) -> Result<&Link, OpenError> {
+    pub(super) fn link(&self) -> Result<&Link, OpenError> {
         self.link.as_ref().ok_or_else(|| OpenError::Broken("the new database is closed already".into()))
     }
 
     /// Ends the filling. What is read from now on is what was written: of a SQLite file, from a new connection.
-    pub(in crate::directory::store) fn fill_up(&mut self) -> Result<(), TransferError> {
+    pub(super) fn finish_filling(&mut self) -> Result<(), TransferError> {
         let link = self.link()?;
         let Link::Sqlite(_) = link else {
             set_triggers(link, true)?;
@@ -93,7 +89,7 @@ impl Fresh {
     }
 
     /// Makes it the database of its place, for good.
-    pub(in crate::directory::store) fn finish(mut self) -> Result<(), TransferError> {
+    pub(super) fn finish(mut self) -> Result<(), TransferError> {
         let link = self.link.take();
         match (link, &self.file) {
             (Some(link @ Link::Postgres { .. }), _) => {
@@ -102,7 +98,7 @@ impl Fresh {
             }
             (link, Some((place, directory))) => {
                 drop(link);
-                put(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
+                move_into_place(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
             }
             (_, None) => {}
         }
@@ -112,10 +108,7 @@ impl Fresh {
 
 /// A connection for filling a file that nobody reads if the machine stops now: what makes a commit safe would only
 /// make it slow.
-pub(in crate::directory::store) fn filling(
-    directory: &Path,
-    patience: Duration,
-) -> Result<Connection, OpenError> {
+pub(super) fn open_for_filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
     let connection = sqlite::connect(directory, patience)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
@@ -123,7 +116,7 @@ pub(in crate::directory::store) fn filling(
     Ok(connection)
 }
 
-impl Drop for Fresh {
+impl Drop for NewDatabase {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
             link.discard();

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 
-use super::copy_database::arrive;
-use super::copy_rows::{carry, compare, keep_counting, set_triggers};
-use super::snapshot_file::Staged;
+use super::copy_database::copy_database;
+use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
+use super::snapshot_file::SnapshotFile;
 use crate::directory::error::Error;
-use crate::directory::files::{put, sync_directory};
+use crate::directory::files::{move_into_place, sync_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::paths::Unsafe;
 use crate::directory::progress::Progress;
@@ -30,14 +30,14 @@ const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 const NOTHING: &str = "there was no directory here to compare it with";
 
 /// Where a backup goes.
-pub(in crate::directory) struct Place {
+pub(in crate::directory) struct RestoreTarget {
     location: Location,
     patience: Duration,
 }
 
 /// What is at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory) enum Present {
+pub(in crate::directory) enum Occupancy {
     /// Nothing that a restore could destroy.
     Nothing,
     /// A directory, or what is left of one.
@@ -45,7 +45,7 @@ pub(in crate::directory) enum Present {
 }
 
 /// How a backup comes to its place.
-pub(in crate::directory) struct Copying<'a> {
+pub(in crate::directory) struct CopyOptions<'a> {
     pub(in crate::directory) now: Timestamp,
     pub(in crate::directory) progress: &'a Progress,
     /// Where a copy of the rows that are replaced is kept, which only PostgreSQL needs; nowhere if none is wanted.
@@ -53,15 +53,15 @@ pub(in crate::directory) struct Copying<'a> {
 }
 
 /// The present directory, or why it cannot be read.
-type Readable<'a, 'b> = Result<&'a Tx<'b>, String>;
+type ReadableDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
 
-impl Place {
+impl RestoreTarget {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
         Self { location: settings.location.clone(), patience: settings.patience }
     }
 
     /// What is there now. Refuses a SQLite file that somebody works with.
-    pub(in crate::directory) fn look(&self) -> Result<Present, TransferError> {
+    pub(in crate::directory) fn look(&self) -> Result<Occupancy, TransferError> {
         let there = match &self.location {
             Location::Sqlite(directory) => {
                 refuse_in_use(directory)?;
@@ -73,7 +73,7 @@ impl Place {
                     .map_err(OpenError::from)?
             }
         };
-        Ok(if there { Present::Something } else { Present::Nothing })
+        Ok(if there { Occupancy::Something } else { Occupancy::Nothing })
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
@@ -88,29 +88,29 @@ impl Place {
     /// nobody else changes that directory from then on. Tells in which directory is kept what was replaced.
     pub(in crate::directory) fn put<T>(
         &self,
-        staged: Staged,
-        present: Present,
-        copying: &Copying<'_>,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
+        staged: SnapshotFile,
+        present: Occupancy,
+        copying: &CopyOptions<'_>,
+        prepare: impl FnOnce(&SnapshotFile, ReadableDatabase<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<(Option<PathBuf>, T), TransferError> {
         match (&self.location, present) {
-            (Location::Sqlite(directory), Present::Something) => {
+            (Location::Sqlite(directory), Occupancy::Something) => {
                 let prepared = self.show_file(&staged, prepare)?;
                 let seen = signs(directory);
                 let kept = replace_file(directory, &staged.close(), &seen, copying.now)?;
                 Ok((Some(kept), prepared))
             }
-            (Location::Sqlite(directory), Present::Nothing) => {
+            (Location::Sqlite(directory), Occupancy::Nothing) => {
                 let prepared = prepare(&staged, Err(NOTHING.to_owned()))?;
-                put(&staged.close(), &sqlite::file(directory))?;
+                move_into_place(&staged.close(), &sqlite::file(directory))?;
                 Ok((None, prepared))
             }
-            (Location::Postgres(_), Present::Nothing) => {
+            (Location::Postgres(_), Occupancy::Nothing) => {
                 let prepared = prepare(&staged, Err(NOTHING.to_owned()))?;
-                arrive(&staged.tx(), &self.location, self.patience, copying.now, copying.progress)?;
+                copy_database(&staged.tx(), &self.location, self.patience, copying.now, copying.progress)?;
                 Ok((None, prepared))
             }
-            (Location::Postgres(_), Present::Something) => {
+            (Location::Postgres(_), Occupancy::Something) => {
                 let link = self.backend()?.link()?;
                 let replaced = self.replace_rows(&link, &staged, copying, prepare);
                 link.discard();
@@ -122,8 +122,8 @@ impl Place {
     /// Shows `prepare` a SQLite file that is still in its place; one that cannot be read is a reason to restore.
     fn show_file<T>(
         &self,
-        staged: &Staged,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
+        staged: &SnapshotFile,
+        prepare: impl FnOnce(&SnapshotFile, ReadableDatabase<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
             let link = initialised(&backend)?;
@@ -134,7 +134,7 @@ impl Place {
             Ok(link) => {
                 let present = Tx::new(&link);
                 // What was handed out since is not handed out again.
-                let readable = staged.write(|tx| keep_counting(tx, &present).map_err(TransferError::from));
+                let readable = staged.write(|tx| advance_ids(tx, &present).map_err(TransferError::from));
                 prepare(staged, readable.map(|()| &present).map_err(|error| error.to_string()))
             }
             Err(error) => prepare(staged, Err(error.to_string())),
@@ -146,9 +146,9 @@ impl Place {
     fn replace_rows<T>(
         &self,
         link: &Link,
-        staged: &Staged,
-        copying: &Copying<'_>,
-        prepare: impl FnOnce(&Staged, Readable<'_, '_>) -> Result<T, TransferError>,
+        staged: &SnapshotFile,
+        copying: &CopyOptions<'_>,
+        prepare: impl FnOnce(&SnapshotFile, ReadableDatabase<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<(Option<PathBuf>, T), TransferError> {
         migrate::check(link)?;
         link.begin()?;
@@ -157,7 +157,7 @@ impl Place {
         let kept = copying.copies.map(|copies| aside(copies, copying.now));
         let replaced = kept.as_ref().map_or(Ok(()), |kept| {
             let place = Location::Sqlite(kept.clone());
-            arrive(&there, &place, self.patience, copying.now, copying.progress).map(|_| ())
+            copy_database(&there, &place, self.patience, copying.now, copying.progress).map(|_| ())
         });
         let replaced = replaced.and_then(|()| exchange(&staged.tx(), link, copying.progress));
         if let (Err(_), Some(kept)) = (&replaced, &kept) {
@@ -168,7 +168,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RestoreTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
             Location::Sqlite(directory) => write!(f, "{}", directory.display()),
@@ -248,7 +248,7 @@ fn replace_file(
     let outcome = outcome
         .and_then(|()| sync_directory(&aside))
         .and_then(|()| sync_directory(directory))
-        .and_then(|()| put(new, &file));
+        .and_then(|()| move_into_place(new, &file));
     if let Err(trouble) = outcome {
         for (from, to) in moved {
             fs::rename(&to, &from).map_err(TransferError::with(&to))?;
@@ -264,10 +264,10 @@ fn replace_file(
 fn exchange(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
     set_triggers(to, false)?;
-    carry(from, to, progress)?;
+    copy_rows(from, to, progress)?;
     set_triggers(to, true)?;
     there.note_all_changed()?;
-    compare(from, &there, progress)?;
+    compare_rows(from, &there, progress)?;
     Ok(to.batch("COMMIT")?)
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::copy_database::arrive;
-use super::new_database::filling;
+use super::copy_database::copy_database;
+use super::new_database::open_for_filling;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
@@ -20,14 +20,14 @@ use crate::directory::store::{Backend, Store, health, migrate, schema, sqlite};
 use crate::directory::transfer_error::TransferError;
 
 /// An open copy.
-pub(in crate::directory) struct Staged {
+pub(in crate::directory) struct SnapshotFile {
     link: Link,
     file: PathBuf,
 }
 
 /// How much a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Counts {
+pub(in crate::directory) struct RowCounts {
     pub(in crate::directory) users: u64,
     pub(in crate::directory) tokens: u64,
     /// Tokens that are neither revoked nor past their end.
@@ -35,7 +35,7 @@ pub(in crate::directory) struct Counts {
     pub(in crate::directory) audit_events: u64,
 }
 
-impl Staged {
+impl SnapshotFile {
     /// Opens the copy in a directory of its own; one with an older schema is upgraded first. It may come from
     /// anywhere: nothing in its schema is run before that is known to be ours. Waits, as all of it does.
     pub(in crate::directory) fn open(
@@ -45,7 +45,7 @@ impl Staged {
     ) -> Result<Self, OpenError> {
         sqlite::check_library()?;
         sqlite::check_file(directory)?;
-        let link = Link::Sqlite(filling(directory, patience)?);
+        let link = Link::Sqlite(open_for_filling(directory, patience)?);
         if !migrate::is_initialised(&link)? {
             return Err(OpenError::HalfMade(sqlite::file(directory)));
         }
@@ -84,7 +84,7 @@ impl Staged {
 impl Store {
     /// Makes a SQLite copy of everything as it is at one moment, in a new directory, while others go on writing.
     /// Tells what of the schema is not ours, and is left out of the copy.
-    pub(in crate::directory) async fn copy_to(
+    pub(in crate::directory) async fn write_snapshot_file(
         &self,
         directory: PathBuf,
         now: Timestamp,
@@ -101,7 +101,7 @@ impl Store {
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
             Backend::Postgres { .. } => {
-                self.carry_to(Location::Sqlite(directory), now, progress).await.map(|_| Vec::new())
+                self.copy_to_database(Location::Sqlite(directory), now, progress).await.map(|_| Vec::new())
             }
         }
     }
@@ -116,7 +116,7 @@ fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Tr
     let source = Link::Sqlite(sqlite::connect(from, patience).map_err(OpenError::from)?);
     source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
     fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(TransferError::with(&file))?;
-    let copy = Link::Sqlite(filling(directory, patience)?);
+    let copy = Link::Sqlite(open_for_filling(directory, patience)?);
     // Of the last minutes, and of no use later.
     copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
     Ok(())
@@ -130,14 +130,14 @@ fn leave_strangers(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
-    let strangers = schema::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
+    let strangers = schema::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
     if !strangers.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");
         let as_found = PathBuf::from(as_found);
         fs::rename(&directory, &as_found).map_err(TransferError::with(&directory))?;
-        let link = Link::Sqlite(filling(&as_found, patience)?);
-        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
+        let link = Link::Sqlite(open_for_filling(&as_found, patience)?);
+        copy_database(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
         drop(link);
         fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }
@@ -146,11 +146,11 @@ fn leave_strangers(
 
 impl Tx<'_> {
     /// How much the directory holds.
-    pub(in crate::directory) fn counts(&self, now: Timestamp) -> Result<Counts, Error> {
+    pub(in crate::directory) fn counts(&self, now: Timestamp) -> Result<RowCounts, Error> {
         let count = |sql: Sql| Ok::<_, Error>(self.first::<i64>(&sql)?.unwrap_or_default().unsigned_abs());
         let active =
             "SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1";
-        Ok(Counts {
+        Ok(RowCounts {
             users: count(Sql::new("SELECT count(*) FROM users"))?,
             tokens: count(Sql::new("SELECT count(*) FROM tokens"))?,
             active_tokens: count(Sql::new(active).bind(now))?,

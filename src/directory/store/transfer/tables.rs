@@ -9,7 +9,7 @@
 
 /// What a column holds, on either database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory::store) enum Kind {
+pub(super) enum ColumnKind {
     Int,
     /// A number on SQLite, 0 or 1.
     Bool,
@@ -19,21 +19,21 @@ pub(in crate::directory::store) enum Kind {
 
 /// A table that is carried over.
 #[derive(Debug)]
-pub(in crate::directory) struct Table {
-    pub(in crate::directory::store) name: &'static str,
+pub(in crate::directory) struct TableSpec {
+    pub(super) name: &'static str,
     /// The key's columns come first; rows are read in their order.
-    pub(in crate::directory::store) columns: &'static [(&'static str, Kind)],
+    pub(super) columns: &'static [(&'static str, ColumnKind)],
     /// So many columns are the key.
-    pub(in crate::directory::store) key: usize,
+    pub(super) key: usize,
     /// Whether the database hands out its ids, and never one twice.
-    pub(in crate::directory::store) numbered: bool,
+    pub(super) numbered: bool,
 }
 
-use Kind::{Bool, Bytes, Int, Text};
+use ColumnKind::{Bool, Bytes, Int, Text};
 
 /// Every table that is carried over, each after those that it refers to.
-pub(in crate::directory::store) const TABLES: &[Table] = &[
-    Table {
+pub(super) const TABLES: &[TableSpec] = &[
+    TableSpec {
         name: "users",
         columns: &[
             ("id", Int),
@@ -59,7 +59,7 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "groups",
         columns: &[
             ("id", Int),
@@ -74,26 +74,31 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table { name: "memberships", columns: &[("user_id", Int), ("group_id", Int)], key: 2, numbered: false },
-    Table {
+    TableSpec {
+        name: "memberships",
+        columns: &[("user_id", Int), ("group_id", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
         name: "permissions",
         columns: &[("id", Int), ("code", Int), ("name", Text)],
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "user_permissions",
         columns: &[("user_id", Int), ("permission_id", Int)],
         key: 2,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "group_permissions",
         columns: &[("group_id", Int), ("permission_id", Int)],
         key: 2,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "tokens",
         columns: &[
             ("id", Int),
@@ -114,7 +119,7 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "audit_events",
         columns: &[
             ("id", Int),
@@ -135,7 +140,7 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "deleted_users",
         columns: &[
             ("id", Int),
@@ -150,13 +155,13 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "attempts",
         columns: &[("key", Bytes), ("failures", Int), ("blocked_until", Int), ("expires_at", Int)],
         key: 1,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "known_addresses",
         columns: &[("user_id", Int), ("network", Text), ("used_at", Int)],
         key: 2,
@@ -205,7 +210,7 @@ mod tests {
            JOIN information_schema.table_constraints t ON t.constraint_name = k.constraint_name AND t.constraint_type = 'PRIMARY KEY') \
            ON k.table_name = c.table_name AND k.column_name = c.column_name WHERE c.table_schema = 'public'";
 
-    fn described(kind: Kind, dialect: Dialect) -> &'static str {
+    fn described(kind: ColumnKind, dialect: Dialect) -> &'static str {
         match (dialect, kind) {
             (Dialect::Sqlite, Int | Bool) => "INTEGER",
             (Dialect::Sqlite, Bytes) => "BLOB",

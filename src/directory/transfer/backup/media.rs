@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::archive::{Member, digest};
+use super::archive::{ArchiveMember, digest};
 use crate::directory::paths::{Folder, Kind, is_no_folder};
 use crate::directory::transfer_error::TransferError;
 
@@ -16,7 +16,7 @@ const FOLDER_MODE: u32 = 0o755;
 
 /// What lies below a media directory.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct MediaFiles {
     /// The directory, if there is one.
     pub(super) folder: Option<Folder>,
     /// Regular files by their path below it, in order.
@@ -26,8 +26,8 @@ pub(super) struct Found {
 }
 
 /// Looks through a media directory, if there is one.
-pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
-    let mut found = Found::default();
+pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
+    let mut found = MediaFiles::default();
     let top = match Folder::open(root) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
         Err(error) if is_no_folder(&error) && root.is_symlink() => {
@@ -66,14 +66,14 @@ pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
 }
 
 /// Which media files of a backup have to be put where, and which are there already.
-pub(super) struct Plan {
+pub(super) struct MediaPlan {
     root: PathBuf,
     /// Paths below the root.
     to_put: Vec<PathBuf>,
 }
 
 /// What is at a media file's place.
-enum There {
+enum ExistingFile {
     Nothing,
     /// The same file.
     Same,
@@ -83,21 +83,25 @@ enum There {
 }
 
 /// Plans to put media files in their place. A file of the same name with other content is only replaced on request.
-pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Plan, TransferError> {
-    let mut plan = Plan { root: root.to_owned(), to_put: Vec::new() };
+pub(super) fn plan(
+    root: &Path,
+    members: &[ArchiveMember],
+    replace: bool,
+) -> Result<MediaPlan, TransferError> {
+    let mut plan = MediaPlan { root: root.to_owned(), to_put: Vec::new() };
     let mut others = Vec::new();
     for (member, path) in members.iter().filter_map(|member| Some((member, member.media()?))) {
         let there = root.join(path);
         match plan.look(path, member)? {
-            There::Same => {}
-            There::Nothing => plan.to_put.push(path.to_owned()),
-            There::Folder => {
+            ExistingFile::Same => {}
+            ExistingFile::Nothing => plan.to_put.push(path.to_owned()),
+            ExistingFile::Folder => {
                 let there = there.display();
                 return Err(TransferError::Refused(format!(
                     "{there} is a directory here, and a file in the backup"
                 )));
             }
-            There::Other => {
+            ExistingFile::Other => {
                 plan.to_put.push(path.to_owned());
                 others.push(there);
             }
@@ -113,21 +117,21 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
     }
 }
 
-impl Plan {
-    fn look(&self, path: &Path, member: &Member) -> Result<There, TransferError> {
+impl MediaPlan {
+    fn look(&self, path: &Path, member: &ArchiveMember) -> Result<ExistingFile, TransferError> {
         let name = path.file_name().unwrap_or_default();
         let folder = Folder::open(&self.root).and_then(|top| top.below(above(path)));
         let folder = match folder {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExistingFile::Nothing),
             Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
             outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
         };
         let unreadable = TransferError::with(&self.root.join(path));
         Ok(match folder.kind(name).map_err(&unreadable)? {
-            None => There::Nothing,
-            Some(Kind::Folder) => There::Folder,
-            Some(Kind::File) if is(&folder, name, member, &unreadable)? => There::Same,
-            Some(_) => There::Other,
+            None => ExistingFile::Nothing,
+            Some(Kind::Folder) => ExistingFile::Folder,
+            Some(Kind::File) if is(&folder, name, member, &unreadable)? => ExistingFile::Same,
+            Some(_) => ExistingFile::Other,
         })
     }
 
@@ -186,7 +190,7 @@ fn above(path: &Path) -> &Path {
 fn is(
     folder: &Folder,
     name: &OsStr,
-    member: &Member,
+    member: &ArchiveMember,
     unreadable: &dyn Fn(io::Error) -> TransferError,
 ) -> Result<bool, TransferError> {
     let Some(mut file) = folder.file(Path::new(name)).map_err(unreadable)? else { return Ok(false) };

@@ -9,20 +9,23 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::archive::Manifest;
-use super::since::{Since, brings};
-use super::unpacking::unpack;
-use super::{Checked, inspect, media, open_copy, somewhere};
+use super::compare::{BackupComparison, brings};
+use super::media;
+use super::unpack::unpack;
+use super::verify::{VerifiedBackup, inspect, open_database, work_directory};
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::audit::{self, Object};
 use crate::directory::change::{Change, Rules};
 use crate::directory::error::Error;
-use crate::directory::files::{parent, private_place};
-use crate::directory::model::{Brings, Closed, Closing, Comparison, Reopened, Timestamp};
+use crate::directory::files::{parent_directory, private_directory};
+use crate::directory::model::{
+    ClosedAccess, ClosureKind, Comparison, GrantedAccess, ReopenedAccess, Timestamp,
+};
 use crate::directory::paths::closed_directory;
 use crate::directory::progress::Progress;
 use crate::directory::store::Tx;
-use crate::directory::store::transfer::replace_database::{Copying, Place, Present};
-use crate::directory::store::transfer::snapshot_file::Staged;
+use crate::directory::store::transfer::replace_database::{CopyOptions, Occupancy, RestoreTarget};
+use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
 
@@ -31,7 +34,7 @@ const MOST_NOTED: usize = 100;
 
 /// What is to be restored, and what may be lost by it.
 #[derive(Clone, Debug)]
-pub struct Restore {
+pub struct RestoreRequest {
     /// The archive.
     pub file: PathBuf,
     /// The directory of media files.
@@ -39,7 +42,7 @@ pub struct Restore {
     /// Whether a directory and media files that are there may be replaced.
     pub replace: bool,
     /// What becomes of what was closed since the backup was made.
-    pub closed: Reopening,
+    pub closed: ReopenPolicy,
     /// Whether to go on where that cannot be told.
     pub accept_revived: bool,
     /// Whether a copy is kept of the rows that are replaced on PostgreSQL. A SQLite file is always kept.
@@ -48,7 +51,7 @@ pub struct Restore {
 
 /// What becomes of tokens, users and rights that the backup holds open and that were closed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reopening {
+pub enum ReopenPolicy {
     /// If there are any, nothing is restored.
     Refuse,
     /// They are closed in what is restored.
@@ -59,15 +62,15 @@ pub enum Reopening {
 
 /// What was restored.
 #[derive(Clone, Debug)]
-pub struct Restored {
+pub struct RestoreReport {
     /// What the archive says of itself.
     pub manifest: Manifest,
     /// How much of what was closed since is known.
     pub comparison: Comparison,
     /// What was closed since.
-    pub closed: Vec<Closed>,
+    pub closed: Vec<ClosedAccess>,
     /// Where not all of that is known: who and what can come in now.
-    pub brings: Option<Brings>,
+    pub brings: Option<GrantedAccess>,
     /// Whether somebody is an active admin.
     pub has_admin: bool,
     /// The directory in which the database is kept that was replaced.
@@ -79,47 +82,47 @@ pub struct Restored {
 }
 
 impl Directory {
-    /// Checks a backup as [`check_backup`](super::check_backup) does and makes it the directory of these settings,
+    /// Checks a backup as [`verify_backup`](super::verify_backup) does and makes it the directory of these settings,
     /// wholly or not at all. No server may be running on a SQLite database; on PostgreSQL they see the
     /// change at once.
     pub async fn restore(
         actor: &Actor,
         settings: &Settings,
         clock: &Clock,
-        order: Restore,
+        order: RestoreRequest,
         progress: Progress,
-    ) -> Result<Restored, TransferError> {
+    ) -> Result<RestoreReport, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
         let kept_since = now.saturating_sub(settings.keep_deleted_for);
         let work = move || {
-            let place = Place::new(&settings);
-            Work { actor, place, now, kept_since, order, progress }.finish(&settings.location)
+            let place = RestoreTarget::new(&settings);
+            RestoreRun { actor, place, now, kept_since, order, progress }.finish(&settings.location)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a restore failed", error))?
     }
 }
 
-struct Work {
+struct RestoreRun {
     actor: Actor,
-    place: Place,
+    place: RestoreTarget,
     now: Timestamp,
     /// Who was deleted before is gone.
     kept_since: Timestamp,
-    order: Restore,
+    order: RestoreRequest,
     progress: Progress,
 }
 
 /// What a restore found out, and has done.
-struct Outcome {
-    since: Since,
-    brings: Option<Brings>,
+struct PreparedRestore {
+    since: BackupComparison,
+    brings: Option<GrantedAccess>,
     has_admin: bool,
 }
 
-impl Work {
+impl RestoreRun {
     /// Leaves no directory behind where there was none, unless it is one.
-    fn finish(self, location: &Location) -> Result<Restored, TransferError> {
+    fn finish(self, location: &Location) -> Result<RestoreReport, TransferError> {
         let new = match location {
             Location::Sqlite(directory) if !directory.exists() => Some(directory),
             _ => None,
@@ -132,10 +135,10 @@ impl Work {
         outcome
     }
 
-    fn run(self, location: &Location) -> Result<Restored, TransferError> {
+    fn run(self, location: &Location) -> Result<RestoreReport, TransferError> {
         let progress = &self.progress;
         let present = self.place.look()?;
-        if present != Present::Nothing && !self.order.replace {
+        if present != Occupancy::Nothing && !self.order.replace {
             return Err(TransferError::Refused(format!(
                 "{} holds a directory already: nothing was changed; give --replace to put the backup in its place",
                 self.place
@@ -144,8 +147,9 @@ impl Work {
         let room = self.room(location)?;
         let unpacked = unpack(&self.order.file, room.path(), true, progress)?;
         let (file, media_unpacked) = (&self.order.file, unpacked.media.clone());
-        let staged = open_copy(file, &unpacked, self.now)?;
-        let Checked { manifest, faults, broken_trail, .. } = inspect(&staged, unpacked.manifest, self.now)?;
+        let staged = open_database(file, &unpacked, self.now)?;
+        let VerifiedBackup { manifest, faults, broken_trail, .. } =
+            inspect(&staged, unpacked.manifest, self.now)?;
         // A trail that was tampered with is better than none; a database that is not sound is not.
         if let Some(fault) = faults.first() {
             return Err(TransferError::Damaged {
@@ -154,23 +158,24 @@ impl Work {
             });
         }
         let media = media::plan(&self.order.media, &manifest.members, self.order.replace)?;
-        let beside = parent(&self.order.media);
+        let beside = parent_directory(&self.order.media);
         if !media.is_empty() && !beside.is_dir() {
             let beside = beside.display();
             return Err(TransferError::Refused(format!(
                 "the backup holds media files: make {beside}, where they belong"
             )));
         }
-        let copies = if beside.is_dir() { beside } else { parent(&self.order.file) };
+        let copies = if beside.is_dir() { beside } else { parent_directory(&self.order.file) };
         let copying =
-            Copying { now: self.now, progress, copies: self.order.keep_copy.then_some(copies.as_path()) };
+            CopyOptions { now: self.now, progress, copies: self.order.keep_copy.then_some(copies.as_path()) };
         let (kept, outcome) = self.place.put(staged, present, &copying, |staged, present| {
             self.prepare(staged, present, &manifest.created_at)
         })?;
         let media =
             media.carry_out(&media_unpacked).map_err(|trouble| TransferError::Media(Box::new(trouble)))?;
-        let Outcome { since: Since { comparison, closed, .. }, brings, has_admin } = outcome;
-        Ok(Restored { manifest, comparison, closed, brings, has_admin, kept, media, broken_trail })
+        let PreparedRestore { since: BackupComparison { comparison, closed, .. }, brings, has_admin } =
+            outcome;
+        Ok(RestoreReport { manifest, comparison, closed, brings, has_admin, kept, media, broken_trail })
     }
 
     /// A private place in the file system that files are moved to in the end.
@@ -180,15 +185,15 @@ impl Work {
                 let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
                 made.map_err(TransferError::with(directory))?;
                 closed_directory(directory)?;
-                private_place(directory)
+                private_directory(directory)
             }
             Location::Postgres(_) => {
-                let beside = parent(&self.order.media);
+                let beside = parent_directory(&self.order.media);
                 if !beside.is_dir() {
-                    return somewhere(&self.order.file);
+                    return work_directory(&self.order.file);
                 }
                 closed_directory(&beside)?;
-                private_place(&beside)
+                private_directory(&beside)
             }
         }
     }
@@ -197,20 +202,20 @@ impl Work {
     /// closed.
     fn prepare(
         &self,
-        staged: &Staged,
+        staged: &SnapshotFile,
         present: Result<&Tx<'_>, String>,
         created_at: &str,
-    ) -> Result<Outcome, TransferError> {
+    ) -> Result<PreparedRestore, TransferError> {
         let backup = staged.tx();
         let since = match &present {
             // What cannot be read any more is a reason to restore, and not to refuse.
-            Ok(present) => Since::between(&backup, present, self.now, self.kept_since)
-                .unwrap_or_else(|error| Since::unknown(error.to_string())),
-            Err(why) => Since::unknown(why.clone()),
+            Ok(present) => BackupComparison::between(&backup, present, self.now, self.kept_since)
+                .unwrap_or_else(|error| BackupComparison::unknown(error.to_string())),
+            Err(why) => BackupComparison::unknown(why.clone()),
         };
         self.decide(&since, &backup, created_at)?;
         staged.write(|tx| {
-            if let (Reopening::Keep, Ok(present)) = (self.order.closed, &present) {
+            if let (ReopenPolicy::Keep, Ok(present)) = (self.order.closed, &present) {
                 since.keep(tx, present, self.now)?;
             }
             tx.count_members()?;
@@ -222,13 +227,18 @@ impl Work {
         let known = since.comparison == Comparison::Complete;
         let brings = if known { None } else { Some(brings(&backup, created_at, self.now)?) };
         let has_admin = !backup.admin_names()?.is_empty();
-        Ok(Outcome { since, brings, has_admin })
+        Ok(PreparedRestore { since, brings, has_admin })
     }
 
     /// Refuses when something would open again and nobody said what is to become of it, or when nobody can tell what
     /// would, and that was not accepted. An archive without an active user opens nothing.
-    fn decide(&self, since: &Since, backup: &Tx<'_>, created_at: &str) -> Result<(), TransferError> {
-        let asked = self.order.closed == Reopening::Refuse;
+    fn decide(
+        &self,
+        since: &BackupComparison,
+        backup: &Tx<'_>,
+        created_at: &str,
+    ) -> Result<(), TransferError> {
+        let asked = self.order.closed == ReopenPolicy::Refuse;
         let closed = if asked { since.closed.clone() } else { Vec::new() };
         let unknown = since.comparison != Comparison::Complete && !self.order.accept_revived;
         let brings = unknown.then(|| brings(backup, created_at, self.now)).transpose()?;
@@ -237,18 +247,18 @@ impl Work {
             return Ok(());
         }
         let (created_at, comparison) = (created_at.to_owned(), since.comparison.clone());
-        Err(TransferError::Reopens(Box::new(Reopened { created_at, comparison, closed, brings })))
+        Err(TransferError::Reopens(Box::new(ReopenedAccess { created_at, comparison, closed, brings })))
     }
 
     /// What the audit trail says of the restore.
-    fn told(&self, since: &Since, created_at: &str) -> Value {
+    fn told(&self, since: &BackupComparison, created_at: &str) -> Value {
         let mut counts = serde_json::Map::new();
         let mut listed = Vec::new();
-        for what in Closing::ALL {
-            let of_kind: Vec<_> = since.closed.iter().filter(|closed| closed.what == what).collect();
+        for what in ClosureKind::ALL {
+            let of_kind: Vec<_> = since.closed.iter().filter(|closed| closed.kind == what).collect();
             if !of_kind.is_empty() {
                 counts.insert(what.as_str().to_owned(), of_kind.len().into());
-                listed.extend(of_kind.into_iter().take(MOST_NOTED).map(Closed::json));
+                listed.extend(of_kind.into_iter().take(MOST_NOTED).map(ClosedAccess::json));
             }
         }
         json!({
@@ -258,8 +268,8 @@ impl Work {
             "not_compared": since.comparison.why(),
             "closed_since": counts,
             "closed": listed,
-            "kept_closed": self.order.closed == Reopening::Keep,
-            "reopened": self.order.closed == Reopening::Allow && !since.closed.is_empty(),
+            "kept_closed": self.order.closed == ReopenPolicy::Keep,
+            "reopened": self.order.closed == ReopenPolicy::Allow && !since.closed.is_empty(),
             "accepted_revived": self.order.accept_revived,
         })
     }

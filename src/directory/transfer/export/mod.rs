@@ -24,7 +24,7 @@ const PAGE: i64 = 2000;
 
 /// What an export holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum ExportScope {
     /// Everything.
     Whole,
     /// Everything but what tells who somebody is: see [`pseudonym`].
@@ -34,24 +34,29 @@ pub enum Scope {
 }
 
 /// Where records go. What it says went wrong ends the export.
-pub trait Sink: Send + 'static {
+pub trait RecordSink: Send + 'static {
     /// Takes the next record.
     fn put(&mut self, record: Record) -> io::Result<()>;
-    /// There are no more: what is still held back goes out.
+    /// ExistingFile are no more: what is still held back goes out.
     fn finish(&mut self) -> io::Result<()>;
 }
 
 impl Directory {
     /// Hands every record to `sink`; tells how many there were.
-    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, TransferError> {
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        scope: ExportScope,
+        sink: impl RecordSink,
+    ) -> Result<u64, TransferError> {
         authorize(actor, Action::Export)?;
         let now = self.clock.now();
-        let is_anonymised = scope == Scope::Anonymised;
+        let is_anonymised = scope == ExportScope::Anonymised;
         let count = self
             .store
             .snapshot(move |tx| {
-                let mut export = Outlet { sink: Box::new(sink), is_anonymised, count: 0 };
-                if scope == Scope::Users {
+                let mut export = RecordWriter { sink: Box::new(sink), is_anonymised, count: 0 };
+                if scope == ExportScope::Users {
                     export.users(tx)?;
                     return export.finish();
                 }
@@ -76,13 +81,13 @@ impl Directory {
 }
 
 /// Records on their way out.
-struct Outlet {
-    sink: Box<dyn Sink>,
+struct RecordWriter {
+    sink: Box<dyn RecordSink>,
     is_anonymised: bool,
     count: u64,
 }
 
-impl Outlet {
+impl RecordWriter {
     fn put(&mut self, record: Record) -> Result<(), Error> {
         self.count += 1;
         let record = if self.is_anonymised { pseudonym::of(record) } else { record };

@@ -5,24 +5,26 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
-use crate::directory::model::{Brings, Brought, Closed, Closing, Comparison, Named};
+use crate::directory::model::{ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId};
 use crate::directory::password::{UNUSABLE, encoding};
-use crate::directory::store::doors::{self, GoodToken, Mark, NameRow, PairRow, TokenRow, UserRow};
+use crate::directory::store::transfer::access_rows::{
+    self, AuditPosition, GoodToken, NameRow, PairRow, TokenRow, UserRow,
+};
 use crate::directory::store::{FromRow, Sql, Tx};
 
 /// What was done to a user that leaves the way in as it was.
 const HARMLESS: [&str; 4] = ["sign_in", "sign_in.refused", "sign_out", "user.set_password.refused"];
 
 /// What was closed since.
-pub(super) struct Since {
+pub(super) struct BackupComparison {
     pub(super) comparison: Comparison,
-    pub(super) closed: Vec<Closed>,
-    unlisted: Unlisted,
+    pub(super) closed: Vec<ClosedAccess>,
+    unlisted: SilentClosures,
 }
 
 /// What opens nothing by itself, and is kept as it is now without a word.
 #[derive(Default)]
-struct Unlisted {
+struct SilentClosures {
     /// Tokens past their end anyway that were revoked, with the time.
     revoked: Vec<(i64, i64)>,
     /// Users who were brought back from the recycle bin, and deleted again.
@@ -30,12 +32,12 @@ struct Unlisted {
 }
 
 /// The two sides, and what is known of them.
-struct Sides<'a, 'b, 'p> {
+struct Comparer<'a, 'b, 'p> {
     backup: &'a Tx<'b>,
     present: &'a Tx<'p>,
     now: Timestamp,
-    closed: Vec<Closed>,
-    unlisted: Unlisted,
+    closed: Vec<ClosedAccess>,
+    unlisted: SilentClosures,
     /// Users and groups that are not there any more.
     users_gone: HashSet<i64>,
     groups_gone: HashSet<i64>,
@@ -43,10 +45,14 @@ struct Sides<'a, 'b, 'p> {
     good: HashMap<i64, u64>,
 }
 
-impl Since {
+impl BackupComparison {
     /// When there is nothing to compare with.
     pub(super) fn unknown(why: String) -> Self {
-        Self { comparison: Comparison::Impossible(why), closed: Vec::new(), unlisted: Unlisted::default() }
+        Self {
+            comparison: Comparison::Impossible(why),
+            closed: Vec::new(),
+            unlisted: SilentClosures::default(),
+        }
     }
 
     /// Compares a backup with the directory that is there now. Whoever was in the recycle bin before `kept_since` is
@@ -57,62 +63,65 @@ impl Since {
         now: Timestamp,
         kept_since: Timestamp,
     ) -> Result<Self, Error> {
-        let mark = continues(backup, present)?;
-        let mut sides = Sides {
+        let fork = continues(backup, present)?;
+        let mut sides = Comparer {
             backup,
             present,
             now,
             closed: Vec::new(),
-            unlisted: Unlisted::default(),
+            unlisted: SilentClosures::default(),
             users_gone: HashSet::new(),
             groups_gone: HashSet::new(),
             good: HashMap::new(),
         };
-        if let Some(mark) = mark {
-            sides.users(mark, kept_since)?;
+        if let Some(fork) = fork {
+            sides.users(fork, kept_since)?;
             sides.groups()?;
         }
-        sides.tokens(mark.is_some())?;
-        if mark.is_some() {
+        sides.tokens(fork.is_some())?;
+        if fork.is_some() {
             sides.pairs()?;
         }
-        let Sides { mut closed, unlisted, good, .. } = sides;
+        let Comparer { mut closed, unlisted, good, .. } = sides;
         for closed in &mut closed {
-            if let (Closing::UserDeleted | Closing::UserDeactivated, Some(user)) = (closed.what, &closed.user)
+            if let (ClosureKind::UserDeleted | ClosureKind::UserDeactivated, Some(user)) =
+                (closed.kind, &closed.user)
             {
                 closed.tokens = good.get(&user.id).copied().unwrap_or_default();
             }
         }
-        closed.sort_by_key(Closed::order);
-        let comparison = if mark.is_some() { Comparison::Complete } else { Comparison::Partial };
+        closed.sort_by_key(ClosedAccess::order);
+        let comparison = if fork.is_some() { Comparison::Complete } else { Comparison::Partial };
         Ok(Self { comparison, closed, unlisted })
     }
 
     /// Closes in the backup what was closed since.
     pub(super) fn keep(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
-        let Unlisted { revoked, deleted_again } = &self.unlisted;
+        let SilentClosures { revoked, deleted_again } = &self.unlisted;
         revoked.iter().try_for_each(|(id, at)| backup.revoke_at(*id, *at))?;
         deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present))?;
         let permissions = permission_ids(backup)?;
         for closed in &self.closed {
-            let id = |named: &Option<Named>| named.as_ref().map_or(0, |named| named.id);
+            let id = |named: &Option<NamedId>| named.as_ref().map_or(0, |named| named.id);
             let (user, group, token) = (id(&closed.user), id(&closed.group), id(&closed.token));
             let permission = permissions.get(&id(&closed.permission)).copied().unwrap_or_default();
             let at = closed.at.unwrap_or(now).as_micros();
-            match closed.what {
-                Closing::TokenRevoked | Closing::TokenDeleted | Closing::TokenMoved => {
+            match closed.kind {
+                ClosureKind::TokenRevoked | ClosureKind::TokenDeleted | ClosureKind::TokenMoved => {
                     backup.revoke_at(token, at)?;
                 }
-                Closing::TokenEnded => backup.end_at(token, at)?,
-                Closing::PermissionRemoved => backup.drop_user_permission(user, permission)?,
-                Closing::MembershipRemoved => backup.drop_membership(user, group)?,
-                Closing::GroupPermissionRemoved => backup.drop_group_permission(group, permission)?,
-                Closing::GroupDeleted => backup.drop_group(group)?,
-                Closing::UserDeleted | Closing::DeletedUserPurged => backup.drop_user(user, present)?,
-                Closing::UserDeactivated
-                | Closing::AdminRemoved
-                | Closing::StaffRemoved
-                | Closing::PasswordChanged => keep_user(backup, present, closed.what, user, now)?,
+                ClosureKind::TokenEnded => backup.end_at(token, at)?,
+                ClosureKind::PermissionRemoved => backup.drop_user_permission(user, permission)?,
+                ClosureKind::MembershipRemoved => backup.drop_membership(user, group)?,
+                ClosureKind::GroupPermissionRemoved => backup.drop_group_permission(group, permission)?,
+                ClosureKind::GroupDeleted => backup.drop_group(group)?,
+                ClosureKind::UserDeleted | ClosureKind::DeletedUserPurged => {
+                    backup.drop_user(user, present)?
+                }
+                ClosureKind::UserDeactivated
+                | ClosureKind::AdminRemoved
+                | ClosureKind::StaffRemoved
+                | ClosureKind::PasswordChanged => keep_user(backup, present, closed.kind, user, now)?,
             }
         }
         if self.comparison == Comparison::Complete {
@@ -123,54 +132,53 @@ impl Since {
 }
 
 /// Who and what can come in by what a backup holds.
-pub(super) fn brings(backup: &Tx<'_>, created_at: &str, now: Timestamp) -> Result<Brings, Error> {
+pub(super) fn brings(backup: &Tx<'_>, created_at: &str, now: Timestamp) -> Result<GrantedAccess, Error> {
     let made: Option<Timestamp> = created_at.parse().ok();
     let age = made.and_then(|made| u64::try_from(now.as_micros() - made.as_micros()).ok());
-    let tokens = backup.good_tokens(now)?.into_iter().map(|GoodToken { token, user, expires_at }| Brought {
-        token: token.into(),
-        user: user.into(),
-        expires_at: moment(expires_at),
+    let tokens = backup.good_tokens(now)?.into_iter().map(|GoodToken { token, user, expires_at }| {
+        GrantedToken { token: token.into(), user: user.into(), expires_at: moment(expires_at) }
     });
-    Ok(Brings {
+    Ok(GrantedAccess {
         age: age.map(std::time::Duration::from_micros),
         users: backup.active_users()?,
-        admins: backup.admin_names()?.into_iter().map(Named::from).collect(),
+        admins: backup.admin_names()?.into_iter().map(NamedId::from).collect(),
         tokens: tokens.collect(),
     })
 }
 
 /// The newest event of the backup, if the audit trail of the present directory has it, too, and so goes on from there.
 fn continues(backup: &Tx<'_>, present: &Tx<'_>) -> Result<Option<i64>, Error> {
-    let Some(Mark { id, hash }) = backup.last_event()? else { return Ok(None) };
+    let Some(AuditPosition { id, hash }) = backup.last_event()? else { return Ok(None) };
     Ok(present.event_at(id)?.filter(|there| there.hash == hash).map(|there| there.id))
 }
 
-impl Sides<'_, '_, '_> {
-    fn users(&mut self, mark: i64, kept_since: Timestamp) -> Result<(), Error> {
-        let brought_in = self.present.brought_in_after(mark)?;
+impl Comparer<'_, '_, '_> {
+    fn users(&mut self, fork: i64, kept_since: Timestamp) -> Result<(), Error> {
+        let brought_in = self.present.brought_in_after(fork)?;
         let (before, after) = (users(self.backup), users(self.present));
         let present = self.present;
         side_by_side(before, after, |before, after| {
-            let user = Named { id: before.id, name: before.username.clone() };
-            let mut close = |what| self.closed.push(Closed { user: Some(user.clone()), ..Closed::new(what) });
+            let user = NamedId { id: before.id, name: before.username.clone() };
+            let mut close =
+                |what| self.closed.push(ClosedAccess { user: Some(user.clone()), ..ClosedAccess::new(what) });
             let Some(after) = after else {
-                close(Closing::UserDeleted);
+                close(ClosureKind::UserDeleted);
                 self.users_gone.insert(before.id);
                 self.good.insert(before.id, 0);
                 return Ok(());
             };
             if before.is_active && !after.is_active {
-                close(Closing::UserDeactivated);
+                close(ClosureKind::UserDeactivated);
                 self.good.insert(before.id, 0);
             }
             if before.is_admin && !after.is_admin {
-                close(Closing::AdminRemoved);
+                close(ClosureKind::AdminRemoved);
             }
             if before.is_staff && !after.is_staff {
-                close(Closing::StaffRemoved);
+                close(ClosureKind::StaffRemoved);
             }
-            if password_changed(present, before, after, mark, brought_in)? {
-                close(Closing::PasswordChanged);
+            if password_changed(present, before, after, fork, brought_in)? {
+                close(ClosureKind::PasswordChanged);
             }
             Ok(())
         })?;
@@ -184,11 +192,11 @@ impl Sides<'_, '_, '_> {
             match there.get(&user.0) {
                 Some(same) if *same == at => {}
                 Some(_) => self.unlisted.deleted_again.push(user.0),
-                // Brought back since: open now.
+                // GrantedToken back since: open now.
                 None if self.present.user_row(user.0)?.is_some() => {}
                 None => {
-                    let what = Closing::DeletedUserPurged;
-                    self.closed.push(Closed { user: Some(user.into()), ..Closed::new(what) });
+                    let what = ClosureKind::DeletedUserPurged;
+                    self.closed.push(ClosedAccess { user: Some(user.into()), ..ClosedAccess::new(what) });
                 }
             }
         }
@@ -200,7 +208,7 @@ impl Sides<'_, '_, '_> {
             if after.is_none() {
                 self.groups_gone.insert(before.0);
                 let group = Some(before.clone().into());
-                self.closed.push(Closed { group, ..Closed::new(Closing::GroupDeleted) });
+                self.closed.push(ClosedAccess { group, ..ClosedAccess::new(ClosureKind::GroupDeleted) });
             }
             Ok(())
         })
@@ -225,12 +233,12 @@ impl Sides<'_, '_, '_> {
                 None if !complete => None,
                 // Told with its owner.
                 None if self.users_gone.contains(&before.user_id) => None,
-                None => Some((Closing::TokenDeleted, None)),
+                None => Some((ClosureKind::TokenDeleted, None)),
                 Some(after) if complete && after.user_id != before.user_id => {
-                    Some((Closing::TokenMoved, None))
+                    Some((ClosureKind::TokenMoved, None))
                 }
-                Some(TokenRow { revoked_at: Some(at), .. }) => Some((Closing::TokenRevoked, Some(*at))),
-                Some(after) => earlier(after).map(|end| (Closing::TokenEnded, Some(end))),
+                Some(TokenRow { revoked_at: Some(at), .. }) => Some((ClosureKind::TokenRevoked, Some(*at))),
+                Some(after) => earlier(after).map(|end| (ClosureKind::TokenEnded, Some(end))),
             };
             let Some((what, at)) = closed else {
                 if let Some(good) = self.good.get_mut(&before.user_id) {
@@ -238,41 +246,45 @@ impl Sides<'_, '_, '_> {
                 }
                 return Ok(());
             };
-            let user = Some(Named { id: before.user_id, name: backup.username(before.user_id)? });
-            let token = Some(Named { id: before.id, name: before.name.clone() });
-            self.closed.push(Closed { user, token, at: moment(at), ..Closed::new(what) });
+            let user = Some(NamedId { id: before.user_id, name: backup.username(before.user_id)? });
+            let token = Some(NamedId { id: before.id, name: before.name.clone() });
+            self.closed.push(ClosedAccess { user, token, at: moment(at), ..ClosedAccess::new(what) });
             Ok(())
         })
     }
 
     fn pairs(&mut self) -> Result<(), Error> {
-        let permissions: HashMap<i64, Named> = (self.backup.permission_rows()?.into_iter())
-            .map(|row| (row.id, Named { id: row.code, name: row.name }))
+        let permissions: HashMap<i64, NamedId> = (self.backup.permission_rows()?.into_iter())
+            .map(|row| (row.id, NamedId { id: row.code, name: row.name }))
             .collect();
         let (backup, present) = (self.backup, self.present);
-        let user = |id| Ok::<_, Error>(Some(Named { id, name: backup.username(id)? }));
-        let group = |id| Ok::<_, Error>(Some(Named { id, name: backup.group_name(id)? }));
+        let user = |id| Ok::<_, Error>(Some(NamedId { id, name: backup.username(id)? }));
+        let group = |id| Ok::<_, Error>(Some(NamedId { id, name: backup.group_name(id)? }));
         let mut closed = Vec::new();
-        for PairRow(of, to) in missing(pairs(backup, doors::memberships), pairs(present, doors::memberships))?
+        for PairRow(of, to) in
+            missing(pairs(backup, access_rows::memberships), pairs(present, access_rows::memberships))?
         {
             if !self.users_gone.contains(&of) && !self.groups_gone.contains(&to) {
-                let what = Closing::MembershipRemoved;
-                closed.push(Closed { user: user(of)?, group: group(to)?, ..Closed::new(what) });
+                let what = ClosureKind::MembershipRemoved;
+                closed.push(ClosedAccess { user: user(of)?, group: group(to)?, ..ClosedAccess::new(what) });
             }
         }
-        let sides = (pairs(backup, doors::user_permissions), pairs(present, doors::user_permissions));
+        let sides =
+            (pairs(backup, access_rows::user_permissions), pairs(present, access_rows::user_permissions));
         for PairRow(of, permission) in missing(sides.0, sides.1)? {
             if !self.users_gone.contains(&of) {
-                let (what, permission) = (Closing::PermissionRemoved, permissions.get(&permission).cloned());
-                closed.push(Closed { user: user(of)?, permission, ..Closed::new(what) });
+                let (what, permission) =
+                    (ClosureKind::PermissionRemoved, permissions.get(&permission).cloned());
+                closed.push(ClosedAccess { user: user(of)?, permission, ..ClosedAccess::new(what) });
             }
         }
-        let sides = (pairs(backup, doors::group_permissions), pairs(present, doors::group_permissions));
+        let sides =
+            (pairs(backup, access_rows::group_permissions), pairs(present, access_rows::group_permissions));
         for PairRow(of, permission) in missing(sides.0, sides.1)? {
             if !self.groups_gone.contains(&of) {
                 let (what, permission) =
-                    (Closing::GroupPermissionRemoved, permissions.get(&permission).cloned());
-                closed.push(Closed { group: group(of)?, permission, ..Closed::new(what) });
+                    (ClosureKind::GroupPermissionRemoved, permissions.get(&permission).cloned());
+                closed.push(ClosedAccess { group: group(of)?, permission, ..ClosedAccess::new(what) });
             }
         }
         self.closed.extend(closed);
@@ -286,7 +298,7 @@ fn password_changed(
     present: &Tx<'_>,
     before: &UserRow,
     after: &UserRow,
-    mark: i64,
+    fork: i64,
     brought_in: bool,
 ) -> Result<bool, Error> {
     if before.password == after.password || before.password.starts_with(UNUSABLE) {
@@ -295,19 +307,25 @@ fn password_changed(
     if brought_in || encoding(&after.password).0 != "argon2" {
         return Ok(true);
     }
-    let done = present.done_to_user(before.id, mark)?;
+    let done = present.done_to_user(before.id, fork)?;
     let renewed = done.iter().any(|action| action == "sign_in");
     Ok(!renewed || done.iter().any(|action| !HARMLESS.contains(&action.as_str())))
 }
 
-fn keep_user(backup: &Tx<'_>, present: &Tx<'_>, what: Closing, id: i64, now: Timestamp) -> Result<(), Error> {
+fn keep_user(
+    backup: &Tx<'_>,
+    present: &Tx<'_>,
+    what: ClosureKind,
+    id: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
     let (Some(mut user), Some(there)) = (backup.user_row(id)?, present.user_row(id)?) else { return Ok(()) };
     match what {
-        Closing::UserDeactivated => user.is_active = false,
-        Closing::AdminRemoved => user.is_admin = false,
-        Closing::StaffRemoved => user.is_staff = false,
+        ClosureKind::UserDeactivated => user.is_active = false,
+        ClosureKind::AdminRemoved => user.is_admin = false,
+        ClosureKind::StaffRemoved => user.is_staff = false,
         // The one that lets its user in now goes on doing so.
-        Closing::PasswordChanged => user.password = there.password,
+        ClosureKind::PasswordChanged => user.password = there.password,
         _ => {}
     }
     backup.write_user_row(&user, now)
@@ -321,14 +339,14 @@ fn moment(micros: Option<i64>) -> Option<Timestamp> {
     micros.and_then(|micros| Timestamp::from_micros(micros).ok())
 }
 
-impl From<NameRow> for Named {
+impl From<NameRow> for NamedId {
     fn from(NameRow(id, name): NameRow) -> Self {
         Self { id, name }
     }
 }
 
 /// Rows in the order of their keys, a page at a time.
-struct Rows<'a, 'b, T, K> {
+struct KeyedPages<'a, 'b, T, K> {
     tx: &'a Tx<'b>,
     page: fn(&K) -> Sql,
     key: fn(&T) -> K,
@@ -336,7 +354,7 @@ struct Rows<'a, 'b, T, K> {
     rows: VecDeque<T>,
 }
 
-impl<T: FromRow, K> Rows<'_, '_, T, K> {
+impl<T: FromRow, K> KeyedPages<'_, '_, T, K> {
     fn next(&mut self) -> Result<Option<T>, Error> {
         if self.rows.is_empty() {
             self.rows = self.tx.all(&(self.page)(&self.after))?.into();
@@ -349,41 +367,41 @@ impl<T: FromRow, K> Rows<'_, '_, T, K> {
     }
 }
 
-fn tokens<'a, 'b>(tx: &'a Tx<'b>) -> Rows<'a, 'b, TokenRow, Vec<u8>> {
-    let page = |after: &Vec<u8>| doors::tokens(after);
-    Rows { tx, page, key: |token| token.digest.clone(), after: Vec::new(), rows: VecDeque::new() }
+fn tokens<'a, 'b>(tx: &'a Tx<'b>) -> KeyedPages<'a, 'b, TokenRow, Vec<u8>> {
+    let page = |after: &Vec<u8>| access_rows::tokens(after);
+    KeyedPages { tx, page, key: |token| token.digest.clone(), after: Vec::new(), rows: VecDeque::new() }
 }
 
-fn users<'a, 'b>(tx: &'a Tx<'b>) -> Rows<'a, 'b, UserRow, i64> {
-    Rows {
+fn users<'a, 'b>(tx: &'a Tx<'b>) -> KeyedPages<'a, 'b, UserRow, i64> {
+    KeyedPages {
         tx,
-        page: |after| doors::users(*after),
+        page: |after| access_rows::users(*after),
         key: |user| user.id,
         after: i64::MIN,
         rows: VecDeque::new(),
     }
 }
 
-fn groups<'a, 'b>(tx: &'a Tx<'b>) -> Rows<'a, 'b, NameRow, i64> {
-    Rows {
+fn groups<'a, 'b>(tx: &'a Tx<'b>) -> KeyedPages<'a, 'b, NameRow, i64> {
+    KeyedPages {
         tx,
-        page: |after| doors::groups(*after),
+        page: |after| access_rows::groups(*after),
         key: |group| group.0,
         after: i64::MIN,
         rows: VecDeque::new(),
     }
 }
 
-type Pairs<'a, 'b> = Rows<'a, 'b, PairRow, (i64, i64)>;
+type Pairs<'a, 'b> = KeyedPages<'a, 'b, PairRow, (i64, i64)>;
 
 fn pairs<'a, 'b>(tx: &'a Tx<'b>, page: fn(&(i64, i64)) -> Sql) -> Pairs<'a, 'b> {
-    Rows { tx, page, key: |pair| (pair.0, pair.1), after: (i64::MIN, i64::MIN), rows: VecDeque::new() }
+    KeyedPages { tx, page, key: |pair| (pair.0, pair.1), after: (i64::MIN, i64::MIN), rows: VecDeque::new() }
 }
 
 /// Each row of one side with the row of the same key on the other.
 fn side_by_side<T: FromRow, K: Ord>(
-    mut before: Rows<'_, '_, T, K>,
-    mut after: Rows<'_, '_, T, K>,
+    mut before: KeyedPages<'_, '_, T, K>,
+    mut after: KeyedPages<'_, '_, T, K>,
     mut each: impl FnMut(&T, Option<&T>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut other = after.next()?;

@@ -1,15 +1,15 @@
 //! Statements about what lets people in and what they may do: compared between a backup and the directory that it is to
 //! replace, and closed again in what is restored.
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
-use super::transfer::rows::Cells;
-use super::transfer::tables::TABLES;
+use super::rows::RowValues;
+use super::tables::TABLES;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 use crate::directory::secret::prints_only;
+use crate::directory::store::Tx;
+use crate::directory::store::fault::StoreError;
+use crate::directory::store::row::{FromRow, Row};
+use crate::directory::store::sql::Sql;
 
 /// A token.
 #[derive(Clone)]
@@ -117,12 +117,12 @@ impl FromRow for GoodToken {
 }
 
 /// A place in an audit trail.
-pub(in crate::directory) struct Mark {
+pub(in crate::directory) struct AuditPosition {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) hash: Vec<u8>,
 }
 
-impl FromRow for Mark {
+impl FromRow for AuditPosition {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         Ok(Self { id: row.next()?, hash: row.next()? })
     }
@@ -178,12 +178,12 @@ fn good_tokens(after: i64, now: Timestamp) -> Sql {
 
 impl Tx<'_> {
     /// The newest event of the audit trail.
-    pub(in crate::directory) fn last_event(&self) -> Result<Option<Mark>, Error> {
+    pub(in crate::directory) fn last_event(&self) -> Result<Option<AuditPosition>, Error> {
         Ok(self.first(&Sql::new("SELECT id, hash FROM audit_events ORDER BY id DESC LIMIT 1"))?)
     }
 
     /// The event of this number.
-    pub(in crate::directory) fn event_at(&self, id: i64) -> Result<Option<Mark>, Error> {
+    pub(in crate::directory) fn event_at(&self, id: i64) -> Result<Option<AuditPosition>, Error> {
         Ok(self.first(&Sql::new("SELECT id, hash FROM audit_events WHERE id = $1").bind(id))?)
     }
 
@@ -305,8 +305,8 @@ impl Tx<'_> {
         self.execute(&Sql::new("DELETE FROM users WHERE id = $1").bind(id))?;
         self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
         let Some(bin) = TABLES.iter().find(|table| table.name == "deleted_users") else { return Ok(()) };
-        let found: Vec<Cells> = other.all(&bin.row(id))?;
-        Ok(bin.insert(self.link(), found.into_iter().map(Cells::into_values).collect())?)
+        let found: Vec<RowValues> = other.all(&bin.row(id))?;
+        Ok(bin.insert(self.link(), found.into_iter().map(RowValues::into_values).collect())?)
     }
 
     /// Takes over what `other` counts of failed sign-ins: that is of now, whatever else is restored.

@@ -9,17 +9,17 @@ use super::Timestamp;
 
 /// Something that the backup holds open and that was closed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
+pub struct ClosedAccess {
     /// What happened to it.
-    pub what: Closing,
+    pub kind: ClosureKind,
     /// Whose it is.
-    pub user: Option<Named>,
+    pub user: Option<NamedId>,
     /// The group.
-    pub group: Option<Named>,
+    pub group: Option<NamedId>,
     /// The token.
-    pub token: Option<Named>,
+    pub token: Option<NamedId>,
     /// The permission, by its code.
-    pub permission: Option<Named>,
+    pub permission: Option<NamedId>,
     /// When: of a token, the moment that it was revoked, or that it ends.
     pub at: Option<Timestamp>,
     /// How many other tokens of this user the backup holds as good.
@@ -28,7 +28,7 @@ pub struct Closed {
 
 /// The id and the name of something, as the backup has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedId {
     /// The id; of a permission, the code.
     pub id: i64,
     /// The name.
@@ -37,7 +37,7 @@ pub struct Named {
 
 /// How something was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Closing {
+pub enum ClosureKind {
     /// A user was deleted, and may be in the recycle bin.
     UserDeleted,
     /// Somebody in the recycle bin was removed for good.
@@ -68,7 +68,7 @@ pub enum Closing {
     GroupDeleted,
 }
 
-impl Closing {
+impl ClosureKind {
     /// Every one.
     pub const ALL: [Self; 14] = [
         Self::UserDeleted,
@@ -108,34 +108,34 @@ impl Closing {
     }
 }
 
-impl Closed {
-    pub(in crate::directory) fn new(what: Closing) -> Self {
-        Self { what, user: None, group: None, token: None, permission: None, at: None, tokens: 0 }
+impl ClosedAccess {
+    pub(in crate::directory) fn new(kind: ClosureKind) -> Self {
+        Self { kind, user: None, group: None, token: None, permission: None, at: None, tokens: 0 }
     }
 
     /// In the order in which it is listed.
-    pub(in crate::directory) fn order(&self) -> (Closing, i64, i64, i64) {
-        let id = |named: &Option<Named>| named.as_ref().map_or(0, |named| named.id);
+    pub(in crate::directory) fn order(&self) -> (ClosureKind, i64, i64, i64) {
+        let id = |named: &Option<NamedId>| named.as_ref().map_or(0, |named| named.id);
         let of = id(&self.token).max(id(&self.permission));
-        (self.what, id(&self.user), id(&self.group), of)
+        (self.kind, id(&self.user), id(&self.group), of)
     }
 
     /// The same as JSON; what does not belong to it is left out.
     pub fn json(&self) -> Value {
         let mut told = serde_json::Map::new();
-        told.insert("what".to_owned(), self.what.as_str().into());
+        told.insert("what".to_owned(), self.kind.as_str().into());
         for (name, named) in [("user", &self.user), ("group", &self.group), ("token", &self.token)] {
-            if let Some(Named { id, name: of }) = named {
+            if let Some(NamedId { id, name: of }) = named {
                 told.insert(name.to_owned(), json!({ "id": id, "name": of }));
             }
         }
-        if let Some(Named { id, name }) = &self.permission {
+        if let Some(NamedId { id, name }) = &self.permission {
             told.insert("permission".to_owned(), json!({ "code": id, "name": name }));
         }
         if let Some(at) = self.at {
             told.insert("at".to_owned(), at.to_string().into());
         }
-        if matches!(self.what, Closing::UserDeleted | Closing::UserDeactivated) {
+        if matches!(self.kind, ClosureKind::UserDeleted | ClosureKind::UserDeactivated) {
             told.insert("active_tokens".to_owned(), self.tokens.into());
         }
         told.into()
@@ -175,32 +175,32 @@ impl Comparison {
 
 /// Who and what can come in by what a backup brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brings {
+pub struct GrantedAccess {
     /// How old the backup is; nothing when it says that it was made later than now.
     pub age: Option<Duration>,
     /// How many users are active.
     pub users: u64,
     /// Every active admin.
-    pub admins: Vec<Named>,
+    pub admins: Vec<NamedId>,
     /// Every token that is neither revoked nor past its end, of an active user.
-    pub tokens: Vec<Brought>,
+    pub tokens: Vec<GrantedToken>,
 }
 
 /// A token that a backup brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Brought {
+pub struct GrantedToken {
     /// The token.
-    pub token: Named,
+    pub token: NamedId,
     /// Whose it is.
-    pub user: Named,
+    pub user: NamedId,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
 
-impl Brings {
+impl GrantedAccess {
     /// The same as JSON.
     pub fn json(&self) -> Value {
-        let named = |named: &Named| json!({ "id": named.id, "name": named.name });
+        let named = |named: &NamedId| json!({ "id": named.id, "name": named.name });
         let tokens = self.tokens.iter().map(|brought| {
             json!({
                 "id": brought.token.id,
@@ -220,18 +220,18 @@ impl Brings {
 
 /// Why nothing was restored: something would open again, or nobody can tell what would.
 #[derive(Clone, Debug)]
-pub struct Reopened {
+pub struct ReopenedAccess {
     /// When the backup was made.
     pub created_at: String,
     /// How much of what was closed since is known.
     pub comparison: Comparison,
     /// What was closed since and would be open again; nothing where that was decided.
-    pub closed: Vec<Closed>,
+    pub closed: Vec<ClosedAccess>,
     /// Who and what the backup brings, where that was not accepted.
-    pub brings: Option<Brings>,
+    pub brings: Option<GrantedAccess>,
 }
 
-impl fmt::Display for Reopened {
+impl fmt::Display for ReopenedAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.closed.is_empty() {
             let count = self.closed.len();
