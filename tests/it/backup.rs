@@ -244,7 +244,7 @@ both! {
         fs::write(media.join("b.png"), "other").unwrap();
         let now = database.content().await;
         let ran = beside(&database, &["restore", text(&file)]);
-        assert!(ran.code == 4 && ran.err.contains("holds a directory already: nothing was changed"), "{}", ran.err);
+        assert!(ran.code == 4 && ran.err.contains("already holds an account database: nothing was changed"), "{}", ran.err);
         assert_eq!(database.content().await, now);
         assert_eq!(fs::read_to_string(media.join("a.png")).unwrap(), "now");
         let told = done(&database, &["restore", text(&file), "--replace", "--json"]).json();
@@ -277,7 +277,7 @@ async fn a_damaged_directory_is_replaced() {
         fs::write(data(&database).join("wardroom.db"), damage).unwrap();
         // A log of the old file, which must not be taken for one of the new.
         fs::write(data(&database).join("wardroom.db-wal"), "log").unwrap();
-        refused(&database, &["restore", text(&file)], 4, "holds a directory already");
+        refused(&database, &["restore", text(&file)], 4, "already holds an account database");
         fs::set_permissions(data(&database).join("wardroom.db-wal"), fs::Permissions::from_mode(0o600))
             .unwrap();
         refused(
@@ -693,13 +693,13 @@ async fn media_files_stay_in_their_place() {
     fs::create_dir_all(&there).unwrap();
     fs::create_dir(&away).unwrap();
     symlink(&away, there.join("avatars")).unwrap();
-    refused(&place, &["restore", text(&file)], 4, "no media file is put through it");
-    refused(&place, &["restore", text(&file), "--replace"], 4, "no media file is put through it");
+    refused(&place, &["restore", text(&file)], 4, "no media file is written through it");
+    refused(&place, &["restore", text(&file), "--replace"], 4, "no media file is written through it");
     assert_eq!(fs::read_dir(&away).unwrap().count(), 0);
     fs::remove_file(there.join("avatars")).unwrap();
     fs::create_dir(there.join("avatars")).unwrap();
     fs::write(there.join("avatars/a.png"), "other").unwrap();
-    refused(&place, &["restore", text(&file)], 4, "1 media files are there already with other content");
+    refused(&place, &["restore", text(&file)], 4, "1 media files exist with other content");
     assert!(!data(&place).join("wardroom.db").exists());
     // A link in the place of a file is replaced, not followed.
     let target = away.join("target");

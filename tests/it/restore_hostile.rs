@@ -302,7 +302,7 @@ async fn finding_low_links_below_the_data_directory_are_not_followed() {
         &database,
         &["restore", text(&full), "--replace"],
         4,
-        "media is not a directory: no media file is put through it",
+        "media is not a directory: no media file is written through it",
     );
     assert_eq!(fs::read_dir(away.join("media")).unwrap().count(), 0);
 }

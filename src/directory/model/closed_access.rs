@@ -1,4 +1,7 @@
-//! What lets people in, as a restore tells of it: what was closed since a backup, and what a backup brings.
+//! What a restore reports about access: what was closed since the backup, and what the backup grants.
+//!
+//! Access is a token, an active user, a password, a permission or a membership. It is closed when it is revoked,
+//! deactivated, changed or removed.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::Timestamp;
 
-/// Something that the backup holds open and that was closed since.
+/// Access that the backup grants and that was closed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedAccess {
-    /// What happened to it.
+    /// How it was closed.
     pub kind: ClosureKind,
-    /// Whose it is.
+    /// The user, or the owner of the token.
     pub user: Option<NamedId>,
     /// The group.
     pub group: Option<NamedId>,
@@ -20,56 +23,56 @@ pub struct ClosedAccess {
     pub token: Option<NamedId>,
     /// The permission, by its code.
     pub permission: Option<NamedId>,
-    /// When: of a token, the moment that it was revoked, or that it ends.
+    /// For a token: when it was revoked, or when it ends.
     pub at: Option<Timestamp>,
-    /// How many other tokens of this user the backup holds as good.
+    /// For a user: the number of other tokens of theirs that are valid in the backup.
     pub tokens: u64,
 }
 
-/// The id and the name of something, as the backup has them.
+/// The id and the name of an object, as they are in the backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedId {
-    /// The id; of a permission, the code.
+    /// The id, or the code of a permission.
     pub id: i64,
     /// The name.
     pub name: String,
 }
 
-/// How something was closed.
+/// How access was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClosureKind {
-    /// A user was deleted, and may be in the recycle bin.
+    /// A user was deleted. They may be in the recycle bin.
     UserDeleted,
-    /// Somebody in the recycle bin was removed for good.
+    /// A deleted user was permanently removed from the recycle bin.
     DeletedUserPurged,
     /// A user was deactivated.
     UserDeactivated,
-    /// A user is no admin any more.
+    /// A user is no longer an admin.
     AdminRemoved,
-    /// A user is no staff any more.
+    /// A user is no longer staff.
     StaffRemoved,
     /// A user has another password, or none.
     PasswordChanged,
     /// A token was revoked.
     TokenRevoked,
-    /// A token's end was moved to an earlier time, as a rotation with an overlap does.
+    /// A token's expiry was moved to an earlier time, as a rotation with an overlap does.
     TokenEnded,
-    /// A token is not there any more.
+    /// A token was deleted.
     TokenDeleted,
-    /// A token acts as somebody else.
+    /// A token now belongs to another user.
     TokenMoved,
-    /// A permission was taken from a user.
+    /// A permission was removed from a user.
     PermissionRemoved,
-    /// A user was taken out of a group.
+    /// A user was removed from a group.
     MembershipRemoved,
-    /// A permission was taken from a group.
+    /// A permission was removed from a group.
     GroupPermissionRemoved,
     /// A group was deleted.
     GroupDeleted,
 }
 
 impl ClosureKind {
-    /// Every one.
+    /// All kinds, in the order in which they are listed.
     pub const ALL: [Self; 14] = [
         Self::UserDeleted,
         Self::DeletedUserPurged,
@@ -87,7 +90,7 @@ impl ClosureKind {
         Self::GroupDeleted,
     ];
 
-    /// Its name in JSON and in the audit trail.
+    /// Returns the name in JSON and in the audit trail.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UserDeleted => "user_deleted",
@@ -113,48 +116,48 @@ impl ClosedAccess {
         Self { kind, user: None, group: None, token: None, permission: None, at: None, tokens: 0 }
     }
 
-    /// In the order in which it is listed.
+    /// Returns the sort key of the lists.
     pub(in crate::directory) fn order(&self) -> (ClosureKind, i64, i64, i64) {
         let id = |named: &Option<NamedId>| named.as_ref().map_or(0, |named| named.id);
         let of = id(&self.token).max(id(&self.permission));
         (self.kind, id(&self.user), id(&self.group), of)
     }
 
-    /// The same as JSON; what does not belong to it is left out.
+    /// Renders it as JSON, without the fields that do not apply.
     pub fn json(&self) -> Value {
-        let mut told = serde_json::Map::new();
-        told.insert("what".to_owned(), self.kind.as_str().into());
+        let mut fields = serde_json::Map::new();
+        fields.insert("what".to_owned(), self.kind.as_str().into());
         for (name, named) in [("user", &self.user), ("group", &self.group), ("token", &self.token)] {
             if let Some(NamedId { id, name: of }) = named {
-                told.insert(name.to_owned(), json!({ "id": id, "name": of }));
+                fields.insert(name.to_owned(), json!({ "id": id, "name": of }));
             }
         }
         if let Some(NamedId { id, name }) = &self.permission {
-            told.insert("permission".to_owned(), json!({ "code": id, "name": name }));
+            fields.insert("permission".to_owned(), json!({ "code": id, "name": name }));
         }
         if let Some(at) = self.at {
-            told.insert("at".to_owned(), at.to_string().into());
+            fields.insert("at".to_owned(), at.to_string().into());
         }
         if matches!(self.kind, ClosureKind::UserDeleted | ClosureKind::UserDeactivated) {
-            told.insert("active_tokens".to_owned(), self.tokens.into());
+            fields.insert("active_tokens".to_owned(), self.tokens.into());
         }
-        told.into()
+        fields.into()
     }
 }
 
-/// How much of what was closed since a backup is known.
+/// How much is known of what was closed since a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// All of it: the directory that was there has grown out of the backup.
+    /// Everything: the audit trail of the present database continues the backup's.
     Complete,
-    /// Only what became of tokens that are still there: its audit trail does not go on where the backup's ends.
+    /// Only changes to tokens that are in both databases: the present audit trail does not continue the backup's.
     Partial,
     /// Nothing, for this reason.
     Impossible(String),
 }
 
 impl Comparison {
-    /// Its name in JSON and in the audit trail.
+    /// Returns the name in JSON and in the audit trail.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -163,50 +166,50 @@ impl Comparison {
         }
     }
 
-    /// Why it is not complete.
+    /// Returns why it is not complete.
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Complete => None,
-            Self::Partial => Some("the audit trail that was there does not go on where the backup's ends"),
+            Self::Partial => Some("the present audit trail does not continue the backup's"),
             Self::Impossible(why) => Some(why),
         }
     }
 }
 
-/// Who and what can come in by what a backup brings.
+/// The access that a backup grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantedAccess {
-    /// How old the backup is; nothing when it says that it was made later than now.
+    /// The age of the backup; `None` if its time is in the future.
     pub age: Option<Duration>,
-    /// How many users are active.
+    /// The number of active users.
     pub users: u64,
-    /// Every active admin.
+    /// All active admins.
     pub admins: Vec<NamedId>,
-    /// Every token that is neither revoked nor past its end, of an active user.
+    /// All tokens of active users that are neither revoked nor expired.
     pub tokens: Vec<GrantedToken>,
 }
 
-/// A token that a backup brings.
+/// A token that is valid in a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantedToken {
     /// The token.
     pub token: NamedId,
-    /// Whose it is.
+    /// Its owner.
     pub user: NamedId,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl GrantedAccess {
-    /// The same as JSON.
+    /// Renders it as JSON.
     pub fn json(&self) -> Value {
         let named = |named: &NamedId| json!({ "id": named.id, "name": named.name });
-        let tokens = self.tokens.iter().map(|brought| {
+        let tokens = self.tokens.iter().map(|granted| {
             json!({
-                "id": brought.token.id,
-                "name": brought.token.name,
-                "user": named(&brought.user),
-                "expires_at": brought.expires_at.map(|end| end.to_string()),
+                "id": granted.token.id,
+                "name": granted.token.name,
+                "user": named(&granted.user),
+                "expires_at": granted.expires_at.map(|end| end.to_string()),
             })
         });
         json!({
@@ -218,16 +221,16 @@ impl GrantedAccess {
     }
 }
 
-/// Why nothing was restored: something would open again, or nobody can tell what would.
+/// Why a restore was refused: access would be reopened, or it is not known whether any would.
 #[derive(Clone, Debug)]
 pub struct ReopenedAccess {
     /// When the backup was made.
     pub created_at: String,
-    /// How much of what was closed since is known.
+    /// How much is known of what was closed since.
     pub comparison: Comparison,
-    /// What was closed since and would be open again; nothing where that was decided.
+    /// What would be reopened; empty if the request says what to do with it.
     pub closed: Vec<ClosedAccess>,
-    /// Who and what the backup brings, where that was not accepted.
+    /// What the backup grants, where the comparison is not complete and the request does not accept that.
     pub brings: Option<GrantedAccess>,
 }
 
@@ -237,14 +240,14 @@ impl fmt::Display for ReopenedAccess {
             let count = self.closed.len();
             write!(
                 f,
-                "what was closed since the backup of {} would open again ({count} in all): ",
+                "access that was closed since the backup of {} would be open again ({count} in all): ",
                 self.created_at
             )?;
         }
         if self.brings.is_some() {
             let why = self.comparison.why().unwrap_or_default();
             let created_at = &self.created_at;
-            write!(f, "what was closed since the backup of {created_at} cannot be told ({why}): ")?;
+            write!(f, "it is not known what was closed since the backup of {created_at} ({why}): ")?;
         }
         f.write_str("nothing was changed")
     }

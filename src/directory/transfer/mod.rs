@@ -1,4 +1,4 @@
-//! RestoreRun on the whole account database: backups, restores, exports, imports, and the move to another database.
+//! Work on the whole account database: backups, restores, exports, imports, and the move to another database.
 
 pub mod backup;
 pub mod export;

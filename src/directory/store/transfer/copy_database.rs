@@ -1,4 +1,4 @@
-//! A directory's way into another database.
+//! Copying a whole database into a new one.
 
 use std::time::Duration;
 
@@ -12,50 +12,50 @@ use crate::directory::store::Store;
 use crate::directory::store::tx::Tx;
 use crate::directory::transfer_error::TransferError;
 
-/// What arrived.
+/// What was copied.
 pub(in crate::directory) struct DatabaseCopy {
-    /// Rows of each table.
+    /// The number of rows of each table.
     pub(in crate::directory) tables: Vec<(&'static str, u64)>,
-    /// The state that was carried over.
+    /// The state that was copied.
     pub(in crate::directory) state: DatabaseState,
 }
 
 impl Store {
-    /// Makes a new database of all rows as they are at one moment, and compares each row before it counts.
+    /// Copies all rows as of one moment into a new database, and compares each row before the copy is kept.
     pub(in crate::directory) async fn copy_to_database(
         &self,
-        place: Location,
+        destination: Location,
         now: Timestamp,
         progress: Progress,
     ) -> Result<DatabaseCopy, TransferError> {
         let patience = self.backend.patience();
-        self.snapshot(move |tx| Ok(copy_database(tx, &place, patience, now, &progress))).await?
+        self.snapshot(move |tx| Ok(copy_database(tx, &destination, patience, now, &progress))).await?
     }
 
-    /// The state of the directory now.
+    /// Returns the present state of the database.
     pub(in crate::directory) async fn state(&self) -> Result<DatabaseState, Error> {
         self.snapshot(|tx| tx.state()).await
     }
 }
 
-/// Makes a new database of all rows that `from` sees.
+/// Copies all rows that `from` sees into a new database.
 pub(super) fn copy_database(
     from: &Tx<'_>,
-    place: &Location,
+    destination: &Location,
     patience: Duration,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<DatabaseCopy, TransferError> {
-    let mut fresh = NewDatabase::begin(place, patience, now).map_err(at_the_destination)?;
-    copy_rows(from, fresh.link()?, progress)?;
-    fresh.finish_filling()?;
-    let tables = compare_rows(from, &Tx::new(fresh.link()?), progress)?;
-    fresh.finish()?;
+    let mut new = NewDatabase::begin(destination, patience, now).map_err(at_the_destination)?;
+    copy_rows(from, new.link()?, progress)?;
+    new.finish_filling()?;
+    let tables = compare_rows(from, &Tx::new(new.link()?), progress)?;
+    new.finish()?;
     Ok(DatabaseCopy { tables, state: from.state()? })
 }
 
-fn at_the_destination(trouble: TransferError) -> TransferError {
-    match trouble {
+fn at_the_destination(error: TransferError) -> TransferError {
+    match error {
         TransferError::Open(error) => TransferError::Destination(error),
         other => other,
     }

@@ -1,4 +1,4 @@
-//! Carrying every row of a directory into another database, and proving that each arrived.
+//! Copying all rows of a database into another one, and comparing them afterwards.
 
 use super::tables::{TABLES, TableSpec};
 use crate::directory::error::Error;
@@ -9,8 +9,8 @@ use crate::directory::store::sql::{Sql, Value};
 use crate::directory::store::tx::{Link, Tx};
 use crate::directory::transfer_error::TransferError;
 
-/// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
-/// off. Ids that were ever handed out on either side are not handed out again.
+/// Replaces all rows of `to` with the rows of `from`. A transaction on `to` has begun, and its triggers are off. An id
+/// that either database ever assigned is not assigned again.
 pub(super) fn copy_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
@@ -34,7 +34,7 @@ pub(super) fn copy_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result
     Ok(advance_ids(&there, from)?)
 }
 
-/// Makes the next ids of `tx` higher than any that either side ever handed out.
+/// Makes the next ids of `tx` higher than any that either database ever assigned.
 pub(super) fn advance_ids(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
         set_next_id(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
@@ -42,7 +42,7 @@ pub(super) fn advance_ids(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Reads every row on both sides and tells how many there are of each table; the first difference is an error.
+/// Compares all rows of both databases and returns the number of rows of each table. The first difference is an error.
 pub(super) fn compare_rows(
     from: &Tx<'_>,
     to: &Tx<'_>,
@@ -73,14 +73,14 @@ fn compare_table(
     }
 }
 
-/// The first row that is not the same in both pages: ours, or theirs where we have none.
+/// Returns the first row that differs between two pages: ours, or theirs where ours has none.
 fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Option<&'a [Value]> {
     let longest = ours.len().max(theirs.len());
-    let place = (0..longest).find(|place| ours.get(*place) != theirs.get(*place))?;
-    ours.get(place).or_else(|| theirs.get(place)).map(Vec::as_slice)
+    let index = (0..longest).find(|index| ours.get(*index) != theirs.get(*index))?;
+    ours.get(index).or_else(|| theirs.get(index)).map(Vec::as_slice)
 }
 
-/// The highest id that the database ever handed out, or was given, for a table.
+/// Returns the highest id that a table ever had.
 fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, StoreError> {
     let mut sql = Sql::new(tx.either(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
@@ -95,7 +95,7 @@ fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, StoreError> {
     Ok(tx.first(&sql)?.unwrap_or_default())
 }
 
-/// Makes the next id of a table the one after `id`.
+/// Makes `id + 1` the next id of a table.
 fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), StoreError> {
     if let Link::Sqlite(_) = tx.link() {
         tx.execute(&Sql::new("DELETE FROM sqlite_sequence WHERE name = $1").bind(table.name))?;
@@ -108,8 +108,8 @@ fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), StoreError
     tx.first::<i64>(&Sql::new(sql).bind(table.name).bind(id)).map(|_| ())
 }
 
-/// Turns the triggers off that write the feed of changes and SQLite's search index, or on again. Rows by the
-/// million would write millions of notes; one that everything has changed says as much.
+/// Turns the triggers for the change feed and SQLite's search index off or on. Copying millions of rows would add
+/// millions of rows to the feed; one that says that everything changed is enough.
 pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
     if let Link::Sqlite(connection) = link {
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
@@ -123,7 +123,7 @@ pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gathers PostgreSQL's statistics, without which it would read whole tables for a while.
+/// Updates PostgreSQL's statistics. Without them it would scan whole tables for a while.
 pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
     for table in TABLES {
         let mut sql = Sql::new("ANALYZE ");
@@ -132,7 +132,7 @@ pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What tells whether a directory has changed: the end of its audit trail and of its feed of changes.
+/// Identifies the state of a database: the ends of its audit trail and of its change feed. Any change moves one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct DatabaseState {
     audit_head: Vec<u8>,
@@ -140,7 +140,7 @@ pub(in crate::directory) struct DatabaseState {
 }
 
 impl Tx<'_> {
-    /// The state of the directory as this transaction sees it.
+    /// Returns the state that this transaction sees.
     pub(in crate::directory) fn state(&self) -> Result<DatabaseState, Error> {
         let last_change = self.first(&changes::last())?;
         Ok(DatabaseState { audit_head: self.audit_head()?, last_change })
@@ -153,7 +153,7 @@ mod tests {
     use crate::directory::store::trial::on_both;
     use crate::directory::store::{Backend, Store};
 
-    /// Whatever differs, wherever it is, is found and named.
+    /// Every difference is found and named, in any table.
     #[tokio::test(flavor = "multi_thread")]
     async fn each_difference_is_found() {
         let names = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) VALUES ('a', 'a', 'x', 0, 0, ''), \
@@ -168,7 +168,7 @@ mod tests {
                 .copy_to_database(other.clone(), crate::directory::model::Timestamp::EPOCH, progress)
                 .await
                 .unwrap();
-            for (change, back, told) in [
+            for (change, back, expected) in [
                 (
                     "UPDATE groups SET notes = 'X' WHERE id = 2",
                     "UPDATE groups SET notes = 'x'",
@@ -193,11 +193,11 @@ mod tests {
                     .snapshot(move |tx| {
                         let found = compare_rows(tx, &Tx::new(&other), &Progress::default());
                         other.batch(back)?;
-                        Ok(found.err().map(|trouble| trouble.to_string()))
+                        Ok(found.err().map(|error| error.to_string()))
                     })
                     .await;
                 let found = found.unwrap().unwrap_or_else(|| panic!("{change} was not found"));
-                assert!(found.starts_with(told), "{change}: {found}");
+                assert!(found.starts_with(expected), "{change}: {found}");
             }
         })
         .await;

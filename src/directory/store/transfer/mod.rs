@@ -1,4 +1,4 @@
-//! Reading, writing and comparing all rows of all tables, for backups, restores and moves between databases.
+//! Statements that read, write and compare all rows of all tables: for backups, restores and moves between databases.
 
 pub(in crate::directory) mod access_rows;
 mod copy_database;

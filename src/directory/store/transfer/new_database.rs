@@ -1,5 +1,5 @@
-//! A new database that is filled from another one, and is nobody's before it is complete: a SQLite file comes to
-//! its place by a rename, PostgreSQL's tables by a commit.
+//! A new database that is filled from another one. It appears only when it is complete: a SQLite file is renamed into
+//! place, PostgreSQL's tables are committed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,21 +17,21 @@ use crate::directory::store::tx::Link;
 use crate::directory::store::{Backend, MIGRATION_PATIENCE, migrate, sqlite};
 use crate::directory::transfer_error::TransferError;
 
-/// Enough for the inner pages of the indexes that are written in no order.
+/// SQLite's page cache in KiB (negative by its convention): enough for the inner pages of the indexes, whose rows are
+/// written in no order.
 const FILLING_CACHE: i64 = -64 * 1024;
 
-/// A database in the making. Dropped before it is [finished](NewDatabase::finish), it leaves nothing.
+/// A database that is being filled. If it is dropped before [`NewDatabase::finish`], nothing is left of it.
 pub(super) struct NewDatabase {
     link: Option<Link>,
-    /// Where SQLite's file is made, and the directory it belongs in.
+    /// The private directory that holds SQLite's file, and the data directory that it will be moved to.
     file: Option<(TempDir, PathBuf)>,
     /// How long a statement may wait for a lock.
     patience: Duration,
 }
 
 impl NewDatabase {
-    /// Makes the schema where none is, and begins the transaction that fills it. Waits, so it belongs on a thread
-    /// that may.
+    /// Creates the schema where there is none, and begins the transaction that fills it. It blocks the thread.
     pub(super) fn begin(place: &Location, patience: Duration, now: Timestamp) -> Result<Self, TransferError> {
         let mut fresh = Self { link: None, file: None, patience };
         let link = match place {
@@ -65,12 +65,12 @@ impl NewDatabase {
         Ok(link)
     }
 
-    /// The connection whose transaction fills it.
+    /// Returns the connection whose transaction fills it.
     pub(super) fn link(&self) -> Result<&Link, OpenError> {
         self.link.as_ref().ok_or_else(|| OpenError::Broken("the new database is closed already".into()))
     }
 
-    /// Ends the filling. What is read from now on is what was written: of a SQLite file, from a new connection.
+    /// Ends the filling, so that the rows can be read back. A SQLite file is read through a new connection.
     pub(super) fn finish_filling(&mut self) -> Result<(), TransferError> {
         let link = self.link()?;
         let Link::Sqlite(_) = link else {
@@ -88,7 +88,7 @@ impl NewDatabase {
         Ok(())
     }
 
-    /// Makes it the database of its place, for good.
+    /// Puts the database in its place.
     pub(super) fn finish(mut self) -> Result<(), TransferError> {
         let link = self.link.take();
         match (link, &self.file) {
@@ -106,8 +106,8 @@ impl NewDatabase {
     }
 }
 
-/// A connection for filling a file that nobody reads if the machine stops now: what makes a commit safe would only
-/// make it slow.
+/// Opens a connection for filling a file. Its commits are fast and do not survive a power cut, which is fine: a file that
+/// is not finished is never used.
 pub(super) fn open_for_filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
     let connection = sqlite::connect(directory, patience)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;

@@ -1,4 +1,4 @@
-//! Rows of any table as they are: read a page at a time in the order of their keys, written many at once.
+//! Generic access to the rows of any table: read in the order of their keys, a page at a time, and written in bulk.
 
 use tokio_postgres::types::Type;
 
@@ -8,10 +8,10 @@ use crate::directory::store::row::{FromRow, Row};
 use crate::directory::store::sql::{Sql, Value};
 use crate::directory::store::tx::{Link, Tx};
 
-/// Rows read or written at once: what bounds the memory.
+/// The number of rows read or written at once. It bounds the memory.
 const PAGE: i64 = 1000;
 
-/// A row of some table, in the order of its description.
+/// The values of a row, in the order of the table's columns.
 pub(super) struct RowValues(Vec<Value>);
 
 impl RowValues {
@@ -27,7 +27,7 @@ impl FromRow for RowValues {
 }
 
 impl TableSpec {
-    /// The rows after that key, or the first ones.
+    /// Reads the page of rows after a key, or the first page.
     fn page(&self, after: Option<&[Value]>) -> Sql {
         let mut sql = Sql::new("SELECT ");
         self.push_columns(&mut sql, self.columns.len());
@@ -47,7 +47,7 @@ impl TableSpec {
         sql
     }
 
-    /// The row of this id, in a table whose key it is.
+    /// Reads the row with this id, in a table whose key is the id.
     pub(super) fn row(&self, id: i64) -> Sql {
         let mut sql = Sql::new("SELECT ");
         self.push_columns(&mut sql, self.columns.len());
@@ -65,18 +65,18 @@ impl TableSpec {
         row.get(..self.key).unwrap_or(row)
     }
 
-    /// A row's key in words.
+    /// Describes a row's key for an error message.
     pub(super) fn name_of(&self, row: &[Value]) -> String {
         let cells = self.columns.iter().zip(self.key_of(row));
         cells.map(|((name, _), value)| format!("{name} {}", shown(value))).collect::<Vec<_>>().join(", ")
     }
 
-    /// All rows in order, a page at a time.
+    /// Iterates over all rows in the order of their keys, a page at a time.
     pub(super) fn pages<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> RowPages<'a, 'b> {
         RowPages { table: self, tx, after: None, ended: false }
     }
 
-    /// Writes rows that are in no page of this table yet.
+    /// Inserts rows.
     pub(super) fn insert(&self, link: &Link, mut rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         let mut sql = Sql::new(if let Link::Sqlite(_) = link { "INSERT INTO " } else { "COPY " });
         sql.push(self.name).push(" (");
@@ -123,7 +123,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The rows of a table in order; see [`TableSpec::pages`].
+/// The iterator of [`TableSpec::pages`].
 pub(super) struct RowPages<'a, 'b> {
     table: &'a TableSpec,
     tx: &'a Tx<'b>,

@@ -1,4 +1,4 @@
-//! A SQLite file that nobody else has open: a copy of a directory on its way into an archive, or out of one.
+//! A SQLite file that no other process uses: a copy of a database, made for an archive or unpacked from one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -19,25 +19,25 @@ use crate::directory::store::tx::{Link, Tx};
 use crate::directory::store::{Backend, Store, health, migrate, schema, sqlite};
 use crate::directory::transfer_error::TransferError;
 
-/// An open copy.
+/// An open copy of a database.
 pub(in crate::directory) struct SnapshotFile {
     link: Link,
     file: PathBuf,
 }
 
-/// How much a directory holds.
+/// The numbers of rows that a backup lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct RowCounts {
     pub(in crate::directory) users: u64,
     pub(in crate::directory) tokens: u64,
-    /// Tokens that are neither revoked nor past their end.
+    /// Tokens that are neither revoked nor expired.
     pub(in crate::directory) active_tokens: u64,
     pub(in crate::directory) audit_events: u64,
 }
 
 impl SnapshotFile {
-    /// Opens the copy in a directory of its own; one with an older schema is upgraded first. It may come from
-    /// anywhere: nothing in its schema is run before that is known to be ours. Waits, as all of it does.
+    /// Opens the copy in this directory, and upgrades an older schema. The file is untrusted: its schema is checked
+    /// before anything in it (a trigger, a view) can run. It blocks the thread, as all its methods do.
     pub(in crate::directory) fn open(
         directory: &Path,
         patience: Duration,
@@ -54,12 +54,12 @@ impl SnapshotFile {
         Ok(Self { link, file: sqlite::file(directory) })
     }
 
-    /// Does something with the rows, outside a transaction: nobody else is there.
+    /// Reads or writes rows outside a transaction, since nothing else uses the file.
     pub(in crate::directory) fn tx(&self) -> Tx<'_> {
         Tx::new(&self.link)
     }
 
-    /// Changes the copy, wholly or not at all.
+    /// Changes the copy in a transaction.
     pub(in crate::directory) fn write<T>(
         &self,
         work: impl FnOnce(&Tx<'_>) -> Result<T, TransferError>,
@@ -70,20 +70,20 @@ impl SnapshotFile {
         outcome
     }
 
-    /// What is wrong with the file or with what its rows refer to.
+    /// Looks for damage in the file and for rows that refer to nothing.
     pub(in crate::directory) fn faults(&self) -> Result<health::Faults, Error> {
         Ok(health::faults(&self.tx())?)
     }
 
-    /// Closes the copy, which is one file then.
+    /// Closes the copy and returns its file.
     pub(in crate::directory) fn close(self) -> PathBuf {
         self.file
     }
 }
 
 impl Store {
-    /// Makes a SQLite copy of everything as it is at one moment, in a new directory, while others go on writing.
-    /// Tells what of the schema is not ours, and is left out of the copy.
+    /// Copies the database as of one moment to a SQLite file in a new directory, while others go on writing. Returns the
+    /// foreign schema objects, which the copy leaves out.
     pub(in crate::directory) async fn write_snapshot_file(
         &self,
         directory: PathBuf,
@@ -96,7 +96,7 @@ impl Store {
                 let (from, patience) = (from.clone(), *patience);
                 let copied = spawn_blocking(move || {
                     copy_file(&from, &directory, patience)?;
-                    leave_strangers(directory, patience, now, &progress)
+                    remove_foreign_schema(directory, patience, now, &progress)
                 });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
@@ -107,7 +107,7 @@ impl Store {
     }
 }
 
-/// SQLite's own copy: of one moment, and without what deleted rows have left in free pages.
+/// Copies a SQLite file as of one moment, without the deleted data in its free pages.
 fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), TransferError> {
     fs::DirBuilder::new().mode(0o700).create(directory).map_err(TransferError::with(directory))?;
     let file = sqlite::file(directory);
@@ -117,21 +117,21 @@ fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Tr
     source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
     fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(TransferError::with(&file))?;
     let copy = Link::Sqlite(open_for_filling(directory, patience)?);
-    // Of the last minutes, and of no use later.
+    // They cover the last minutes and are of no use later.
     copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
     Ok(())
 }
 
-/// Where a copy has more in its schema than is ours, its rows alone are kept, in a schema that is ours: no backup with
-/// more could be restored.
-fn leave_strangers(
+/// Removes foreign schema objects from a copy, since a backup with them could not be restored: the rows are copied into a
+/// new file. Returns the objects.
+fn remove_foreign_schema(
     directory: PathBuf,
     patience: Duration,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
-    let strangers = schema::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
-    if !strangers.is_empty() {
+    let foreign = schema::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
+    if !foreign.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");
         let as_found = PathBuf::from(as_found);
@@ -141,11 +141,11 @@ fn leave_strangers(
         drop(link);
         fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }
-    Ok(strangers)
+    Ok(foreign)
 }
 
 impl Tx<'_> {
-    /// How much the directory holds.
+    /// Counts the rows that a backup lists.
     pub(in crate::directory) fn counts(&self, now: Timestamp) -> Result<RowCounts, Error> {
         let count = |sql: Sql| Ok::<_, Error>(self.first::<i64>(&sql)?.unwrap_or_default().unsigned_abs());
         let active =

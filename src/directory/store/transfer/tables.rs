@@ -1,37 +1,36 @@
-//! Every table of the schema, described once: what of a directory is carried into another database, and how its
-//! rows are read in order.
+//! The description of every table that is copied between databases.
 //!
-//! Three tables stay where they are: a new database has a feed of its own history (`identity_changes`), rates are of
-//! the last minutes (`rate_counts`), and the schema is made by migrations, which must be the same ones
-//! (`schema_migrations`).
+//! Three tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
+//! because it covers the last minutes only; and `schema_migrations`, because both databases must have run the same
+//! migrations.
 //!
-//! A test holds this against the real schema of both databases: a migration cannot forget it.
+//! A test checks this list against the schema of both databases, so a migration cannot forget it.
 
-/// What a column holds, on either database.
+/// The type of a column, for both databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnKind {
     Int,
-    /// A number on SQLite, 0 or 1.
+    /// 0 or 1 on SQLite.
     Bool,
     Text,
     Bytes,
 }
 
-/// A table that is carried over.
+/// A table that is copied.
 #[derive(Debug)]
 pub(in crate::directory) struct TableSpec {
     pub(super) name: &'static str,
-    /// The key's columns come first; rows are read in their order.
+    /// The columns of the key come first. Rows are read in their order.
     pub(super) columns: &'static [(&'static str, ColumnKind)],
-    /// So many columns are the key.
+    /// The number of columns of the key.
     pub(super) key: usize,
-    /// Whether the database hands out its ids, and never one twice.
+    /// Whether the database assigns the ids, each only once.
     pub(super) numbered: bool,
 }
 
 use ColumnKind::{Bool, Bytes, Int, Text};
 
-/// Every table that is carried over, each after those that it refers to.
+/// All tables that are copied, each after those that it refers to.
 pub(super) const TABLES: &[TableSpec] = &[
     TableSpec {
         name: "users",
@@ -176,12 +175,12 @@ mod tests {
     use crate::directory::store::trial::on_both;
     use crate::directory::store::{Dialect, Sql, Store, StoreError};
 
-    const LEFT: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
+    const NOT_COPIED: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
 
-    /// A column of the real schema: its table, its name, its type, its place in the key (0: none), and whether
-    /// the table's ids are handed out.
+    /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
+    /// database assigns the table's ids.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-    struct Real {
+    struct ActualColumn {
         table: String,
         column: String,
         kind: String,
@@ -189,7 +188,7 @@ mod tests {
         numbered: i64,
     }
 
-    impl FromRow for Real {
+    impl FromRow for ActualColumn {
         fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
             Ok(Self {
                 table: row.next()?,
@@ -222,23 +221,23 @@ mod tests {
         }
     }
 
-    /// Whoever adds a table or a column says here whether it is carried over.
+    /// A new table or column must be added here, or to the list of those that are not copied.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_description_is_the_schema() {
         on_both(async |settings| {
             let store = Store::open(&settings).await.unwrap();
             let dialect = store.dialect();
             let sql = if dialect == Dialect::Sqlite { SQLITE } else { POSTGRES };
-            let mut real: Vec<Real> = store.all(Sql::new(sql)).await.unwrap();
-            let left = real.iter().filter(|column| LEFT.contains(&column.table.as_str()));
+            let mut real: Vec<ActualColumn> = store.all(Sql::new(sql)).await.unwrap();
+            let left = real.iter().filter(|column| NOT_COPIED.contains(&column.table.as_str()));
             assert_eq!(
                 left.map(|column| &column.table).collect::<std::collections::BTreeSet<_>>().len(),
-                LEFT.len()
+                NOT_COPIED.len()
             );
-            real.retain(|column| !LEFT.contains(&column.table.as_str()));
-            let mut told: Vec<Real> = Vec::new();
+            real.retain(|column| !NOT_COPIED.contains(&column.table.as_str()));
+            let mut expected: Vec<ActualColumn> = Vec::new();
             for table in TABLES {
-                told.extend(table.columns.iter().enumerate().map(|(place, (name, kind))| Real {
+                expected.extend(table.columns.iter().enumerate().map(|(place, (name, kind))| ActualColumn {
                     table: table.name.into(),
                     column: (*name).into(),
                     kind: described(*kind, dialect).into(),
@@ -247,13 +246,13 @@ mod tests {
                 }));
             }
             real.sort();
-            told.sort();
-            assert_eq!(told, real);
+            expected.sort();
+            assert_eq!(expected, real);
         })
         .await;
     }
 
-    /// A row can only be written when those that it refers to are there.
+    /// A row can only be inserted when the rows that it refers to exist.
     #[tokio::test(flavor = "multi_thread")]
     async fn each_table_comes_after_those_it_refers_to() {
         on_both(async |settings| {

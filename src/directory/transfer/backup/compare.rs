@@ -1,88 +1,87 @@
-//! What was closed in a directory since a backup of it was made: compared row by row, and closed again in what is
-//! restored. One promise holds for all of it: with that, nothing opens that is closed now.
+//! Comparing a backup with the present database, row by row: what access was closed since, and closing it again in the
+//! restored copy. With that, nothing is valid after the restore that is closed now.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use super::side_by_side::{groups, missing, pairs, side_by_side, tokens, users};
 use crate::directory::error::Error;
-use crate::directory::model::Timestamp;
-use crate::directory::model::{ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId};
+use crate::directory::model::{
+    ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId, Timestamp,
+};
 use crate::directory::password::{UNUSABLE, encoding};
 use crate::directory::store::transfer::access_rows::{
     self, AuditPosition, GoodToken, NameRow, PairRow, TokenRow, UserRow,
 };
-use crate::directory::store::{FromRow, Sql, Tx};
+use crate::directory::store::{Sql, Tx};
 
-/// What was done to a user that leaves the way in as it was.
+/// Audit actions on a user that do not change their access.
 const HARMLESS: [&str; 4] = ["sign_in", "sign_in.refused", "sign_out", "user.set_password.refused"];
 
-/// What was closed since.
+/// What was closed since a backup.
 pub(super) struct BackupComparison {
-    pub(super) comparison: Comparison,
+    /// How much of it is known.
+    pub(super) extent: Comparison,
     pub(super) closed: Vec<ClosedAccess>,
-    unlisted: SilentClosures,
+    unreported: UnreportedClosures,
 }
 
-/// What opens nothing by itself, and is kept as it is now without a word.
+/// Differences that grant no access by themselves. The restored copy gets the present state without a report.
 #[derive(Default)]
-struct SilentClosures {
-    /// Tokens past their end anyway that were revoked, with the time.
+struct UnreportedClosures {
+    /// Expired tokens that were revoked, each with the time.
     revoked: Vec<(i64, i64)>,
-    /// Users who were brought back from the recycle bin, and deleted again.
+    /// Users who were restored from the recycle bin and deleted again.
     deleted_again: Vec<i64>,
 }
 
-/// The two sides, and what is known of them.
+/// The two databases, and the differences found so far.
 struct Comparer<'a, 'b, 'p> {
     backup: &'a Tx<'b>,
     present: &'a Tx<'p>,
     now: Timestamp,
     closed: Vec<ClosedAccess>,
-    unlisted: SilentClosures,
-    /// Users and groups that are not there any more.
+    unreported: UnreportedClosures,
     users_gone: HashSet<i64>,
     groups_gone: HashSet<i64>,
-    /// Good tokens of users that are not active any more, or not there.
+    /// The number of good tokens of users who are now inactive or gone.
     good: HashMap<i64, u64>,
 }
 
 impl BackupComparison {
-    /// When there is nothing to compare with.
-    pub(super) fn unknown(why: String) -> Self {
-        Self {
-            comparison: Comparison::Impossible(why),
-            closed: Vec::new(),
-            unlisted: SilentClosures::default(),
-        }
+    /// Returns the comparison for when the present database cannot be read.
+    pub(super) fn impossible(why: String) -> Self {
+        let unreported = UnreportedClosures::default();
+        Self { extent: Comparison::Impossible(why), closed: Vec::new(), unreported }
     }
 
-    /// Compares a backup with the directory that is there now. Whoever was in the recycle bin before `kept_since` is
-    /// in neither.
+    /// Compares a backup with the present database. Users who were deleted before `kept_since` are in neither.
     pub(super) fn between(
         backup: &Tx<'_>,
         present: &Tx<'_>,
         now: Timestamp,
         kept_since: Timestamp,
     ) -> Result<Self, Error> {
-        let fork = continues(backup, present)?;
-        let mut sides = Comparer {
+        let end = common_end(backup, present)?;
+        let mut comparer = Comparer {
             backup,
             present,
             now,
             closed: Vec::new(),
-            unlisted: SilentClosures::default(),
+            unreported: UnreportedClosures::default(),
             users_gone: HashSet::new(),
             groups_gone: HashSet::new(),
             good: HashMap::new(),
         };
-        if let Some(fork) = fork {
-            sides.users(fork, kept_since)?;
-            sides.groups()?;
+        if let Some(end) = end {
+            comparer.users(end, kept_since)?;
+            comparer.groups()?;
         }
-        sides.tokens(fork.is_some())?;
-        if fork.is_some() {
-            sides.pairs()?;
+        comparer.tokens(end.is_some())?;
+        if end.is_some() {
+            comparer.pairs()?;
         }
-        let Comparer { mut closed, unlisted, good, .. } = sides;
+        let Comparer { mut closed, unreported, good, .. } = comparer;
         for closed in &mut closed {
             if let (ClosureKind::UserDeleted | ClosureKind::UserDeactivated, Some(user)) =
                 (closed.kind, &closed.user)
@@ -91,13 +90,13 @@ impl BackupComparison {
             }
         }
         closed.sort_by_key(ClosedAccess::order);
-        let comparison = if fork.is_some() { Comparison::Complete } else { Comparison::Partial };
-        Ok(Self { comparison, closed, unlisted })
+        let extent = if end.is_some() { Comparison::Complete } else { Comparison::Partial };
+        Ok(Self { extent, closed, unreported })
     }
 
     /// Closes in the backup what was closed since.
-    pub(super) fn keep(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
-        let SilentClosures { revoked, deleted_again } = &self.unlisted;
+    pub(super) fn close_again(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
+        let UnreportedClosures { revoked, deleted_again } = &self.unreported;
         revoked.iter().try_for_each(|(id, at)| backup.revoke_at(*id, *at))?;
         deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present))?;
         let permissions = permission_ids(backup)?;
@@ -116,51 +115,54 @@ impl BackupComparison {
                 ClosureKind::GroupPermissionRemoved => backup.drop_group_permission(group, permission)?,
                 ClosureKind::GroupDeleted => backup.drop_group(group)?,
                 ClosureKind::UserDeleted | ClosureKind::DeletedUserPurged => {
-                    backup.drop_user(user, present)?
+                    backup.drop_user(user, present)?;
                 }
                 ClosureKind::UserDeactivated
                 | ClosureKind::AdminRemoved
                 | ClosureKind::StaffRemoved
-                | ClosureKind::PasswordChanged => keep_user(backup, present, closed.kind, user, now)?,
+                | ClosureKind::PasswordChanged => update_user(backup, present, closed.kind, user, now)?,
             }
         }
-        if self.comparison == Comparison::Complete {
+        if self.extent == Comparison::Complete {
             backup.take_attempts(present)?;
         }
         Ok(())
     }
 }
 
-/// Who and what can come in by what a backup holds.
-pub(super) fn brings(backup: &Tx<'_>, created_at: &str, now: Timestamp) -> Result<GrantedAccess, Error> {
+/// Returns the access that a backup grants.
+pub(super) fn granted_access(
+    backup: &Tx<'_>,
+    created_at: &str,
+    now: Timestamp,
+) -> Result<GrantedAccess, Error> {
     let made: Option<Timestamp> = created_at.parse().ok();
     let age = made.and_then(|made| u64::try_from(now.as_micros() - made.as_micros()).ok());
     let tokens = backup.good_tokens(now)?.into_iter().map(|GoodToken { token, user, expires_at }| {
-        GrantedToken { token: token.into(), user: user.into(), expires_at: moment(expires_at) }
+        GrantedToken { token: token.into(), user: user.into(), expires_at: timestamp(expires_at) }
     });
     Ok(GrantedAccess {
-        age: age.map(std::time::Duration::from_micros),
+        age: age.map(Duration::from_micros),
         users: backup.active_users()?,
         admins: backup.admin_names()?.into_iter().map(NamedId::from).collect(),
         tokens: tokens.collect(),
     })
 }
 
-/// The newest event of the backup, if the audit trail of the present directory has it, too, and so goes on from there.
-fn continues(backup: &Tx<'_>, present: &Tx<'_>) -> Result<Option<i64>, Error> {
+/// Returns the id of the backup's newest audit event if the present audit trail has it too, and so continues it.
+fn common_end(backup: &Tx<'_>, present: &Tx<'_>) -> Result<Option<i64>, Error> {
     let Some(AuditPosition { id, hash }) = backup.last_event()? else { return Ok(None) };
-    Ok(present.event_at(id)?.filter(|there| there.hash == hash).map(|there| there.id))
+    Ok(present.event_at(id)?.filter(|event| event.hash == hash).map(|event| event.id))
 }
 
 impl Comparer<'_, '_, '_> {
-    fn users(&mut self, fork: i64, kept_since: Timestamp) -> Result<(), Error> {
-        let brought_in = self.present.brought_in_after(fork)?;
-        let (before, after) = (users(self.backup), users(self.present));
+    fn users(&mut self, end: i64, kept_since: Timestamp) -> Result<(), Error> {
+        let imported = self.present.imported_after(end)?;
         let present = self.present;
-        side_by_side(before, after, |before, after| {
+        side_by_side(users(self.backup), users(self.present), |before, after| {
             let user = NamedId { id: before.id, name: before.username.clone() };
             let mut close =
-                |what| self.closed.push(ClosedAccess { user: Some(user.clone()), ..ClosedAccess::new(what) });
+                |kind| self.closed.push(ClosedAccess { user: Some(user.clone()), ..ClosedAccess::new(kind) });
             let Some(after) = after else {
                 close(ClosureKind::UserDeleted);
                 self.users_gone.insert(before.id);
@@ -177,26 +179,26 @@ impl Comparer<'_, '_, '_> {
             if before.is_staff && !after.is_staff {
                 close(ClosureKind::StaffRemoved);
             }
-            if password_changed(present, before, after, fork, brought_in)? {
+            if password_changed(present, before, after, end, imported)? {
                 close(ClosureKind::PasswordChanged);
             }
             Ok(())
         })?;
-        self.bin(kept_since)
+        self.recycle_bin(kept_since)
     }
 
-    fn bin(&mut self, kept_since: Timestamp) -> Result<(), Error> {
-        let there = self.present.binned(kept_since)?;
-        let there: HashMap<i64, i64> = there.into_iter().map(|(user, at)| (user.0, at)).collect();
-        for (user, at) in self.backup.binned(kept_since)? {
-            match there.get(&user.0) {
+    fn recycle_bin(&mut self, kept_since: Timestamp) -> Result<(), Error> {
+        let present = self.present.deleted_since(kept_since)?;
+        let present: HashMap<i64, i64> = present.into_iter().map(|(user, at)| (user.0, at)).collect();
+        for (user, at) in self.backup.deleted_since(kept_since)? {
+            match present.get(&user.0) {
                 Some(same) if *same == at => {}
-                Some(_) => self.unlisted.deleted_again.push(user.0),
-                // GrantedToken back since: open now.
+                Some(_) => self.unreported.deleted_again.push(user.0),
+                // The user was restored since, and is valid now.
                 None if self.present.user_row(user.0)?.is_some() => {}
                 None => {
-                    let what = ClosureKind::DeletedUserPurged;
-                    self.closed.push(ClosedAccess { user: Some(user.into()), ..ClosedAccess::new(what) });
+                    let kind = ClosureKind::DeletedUserPurged;
+                    self.closed.push(ClosedAccess { user: Some(user.into()), ..ClosedAccess::new(kind) });
                 }
             }
         }
@@ -214,8 +216,8 @@ impl Comparer<'_, '_, '_> {
         })
     }
 
-    /// Both sides in the order of their digests: a token is the same whatever its id.
-    fn tokens(&mut self, complete: bool) -> Result<(), Error> {
+    /// Compares tokens by their digests: a token is the same whatever its id.
+    fn tokens(&mut self, is_complete: bool) -> Result<(), Error> {
         let now = self.now.as_micros();
         let backup = self.backup;
         side_by_side(tokens(self.backup), tokens(self.present), |before, after| {
@@ -223,24 +225,12 @@ impl Comparer<'_, '_, '_> {
                 return Ok(());
             }
             if before.expires_at.is_some_and(|end| end <= now) {
-                self.unlisted.revoked.extend(after.and_then(|after| Some((before.id, after.revoked_at?))));
+                let revoked = after.and_then(|after| Some((before.id, after.revoked_at?)));
+                self.unreported.revoked.extend(revoked);
                 return Ok(());
             }
-            let earlier = |after: &TokenRow| {
-                after.expires_at.filter(|end| before.expires_at.is_none_or(|before| *end < before))
-            };
-            let closed = match after {
-                None if !complete => None,
-                // Told with its owner.
-                None if self.users_gone.contains(&before.user_id) => None,
-                None => Some((ClosureKind::TokenDeleted, None)),
-                Some(after) if complete && after.user_id != before.user_id => {
-                    Some((ClosureKind::TokenMoved, None))
-                }
-                Some(TokenRow { revoked_at: Some(at), .. }) => Some((ClosureKind::TokenRevoked, Some(*at))),
-                Some(after) => earlier(after).map(|end| (ClosureKind::TokenEnded, Some(end))),
-            };
-            let Some((what, at)) = closed else {
+            let owner_is_gone = self.users_gone.contains(&before.user_id);
+            let Some((kind, at)) = token_closure(before, after, is_complete, owner_is_gone) else {
                 if let Some(good) = self.good.get_mut(&before.user_id) {
                     *good += 1;
                 }
@@ -248,7 +238,7 @@ impl Comparer<'_, '_, '_> {
             };
             let user = Some(NamedId { id: before.user_id, name: backup.username(before.user_id)? });
             let token = Some(NamedId { id: before.id, name: before.name.clone() });
-            self.closed.push(ClosedAccess { user, token, at: moment(at), ..ClosedAccess::new(what) });
+            self.closed.push(ClosedAccess { user, token, at: timestamp(at), ..ClosedAccess::new(kind) });
             Ok(())
         })
     }
@@ -257,75 +247,97 @@ impl Comparer<'_, '_, '_> {
         let permissions: HashMap<i64, NamedId> = (self.backup.permission_rows()?.into_iter())
             .map(|row| (row.id, NamedId { id: row.code, name: row.name }))
             .collect();
-        let (backup, present) = (self.backup, self.present);
+        let backup = self.backup;
         let user = |id| Ok::<_, Error>(Some(NamedId { id, name: backup.username(id)? }));
         let group = |id| Ok::<_, Error>(Some(NamedId { id, name: backup.group_name(id)? }));
         let mut closed = Vec::new();
-        for PairRow(of, to) in
-            missing(pairs(backup, access_rows::memberships), pairs(present, access_rows::memberships))?
-        {
+        for PairRow(of, to) in self.missing_pairs(access_rows::memberships)? {
             if !self.users_gone.contains(&of) && !self.groups_gone.contains(&to) {
-                let what = ClosureKind::MembershipRemoved;
-                closed.push(ClosedAccess { user: user(of)?, group: group(to)?, ..ClosedAccess::new(what) });
+                let kind = ClosureKind::MembershipRemoved;
+                closed.push(ClosedAccess { user: user(of)?, group: group(to)?, ..ClosedAccess::new(kind) });
             }
         }
-        let sides =
-            (pairs(backup, access_rows::user_permissions), pairs(present, access_rows::user_permissions));
-        for PairRow(of, permission) in missing(sides.0, sides.1)? {
+        for PairRow(of, permission) in self.missing_pairs(access_rows::user_permissions)? {
             if !self.users_gone.contains(&of) {
-                let (what, permission) =
-                    (ClosureKind::PermissionRemoved, permissions.get(&permission).cloned());
-                closed.push(ClosedAccess { user: user(of)?, permission, ..ClosedAccess::new(what) });
+                let permission = permissions.get(&permission).cloned();
+                let kind = ClosureKind::PermissionRemoved;
+                closed.push(ClosedAccess { user: user(of)?, permission, ..ClosedAccess::new(kind) });
             }
         }
-        let sides =
-            (pairs(backup, access_rows::group_permissions), pairs(present, access_rows::group_permissions));
-        for PairRow(of, permission) in missing(sides.0, sides.1)? {
+        for PairRow(of, permission) in self.missing_pairs(access_rows::group_permissions)? {
             if !self.groups_gone.contains(&of) {
-                let (what, permission) =
-                    (ClosureKind::GroupPermissionRemoved, permissions.get(&permission).cloned());
-                closed.push(ClosedAccess { group: group(of)?, permission, ..ClosedAccess::new(what) });
+                let permission = permissions.get(&permission).cloned();
+                let kind = ClosureKind::GroupPermissionRemoved;
+                closed.push(ClosedAccess { group: group(of)?, permission, ..ClosedAccess::new(kind) });
             }
         }
         self.closed.extend(closed);
         Ok(())
     }
+
+    fn missing_pairs(&self, page: fn(&(i64, i64)) -> Sql) -> Result<Vec<PairRow>, Error> {
+        missing(pairs(self.backup, page), pairs(self.present, page))
+    }
 }
 
-/// Whether a password of the backup does not let its user in any more. What a sign-in renewed in a newer encoding
-/// is the same password; where something else could have been at work, it is taken for another.
+/// Returns how a token that is good in the backup was closed since, and when; `None` if it is still good, or is reported
+/// with its owner.
+fn token_closure(
+    before: &TokenRow,
+    after: Option<&TokenRow>,
+    is_complete: bool,
+    owner_is_gone: bool,
+) -> Option<(ClosureKind, Option<i64>)> {
+    let Some(after) = after else {
+        return (is_complete && !owner_is_gone).then_some((ClosureKind::TokenDeleted, None));
+    };
+    if is_complete && after.user_id != before.user_id {
+        return Some((ClosureKind::TokenMoved, None));
+    }
+    if after.revoked_at.is_some() {
+        return Some((ClosureKind::TokenRevoked, after.revoked_at));
+    }
+    let earlier = after.expires_at.filter(|end| before.expires_at.is_none_or(|before| *end < before));
+    earlier.map(|end| (ClosureKind::TokenEnded, Some(end)))
+}
+
+/// Reports whether the backup's password of a user no longer signs them in. A sign-in that re-encodes a password does
+/// not change it. Where another action may have changed it, it counts as changed.
 fn password_changed(
     present: &Tx<'_>,
     before: &UserRow,
     after: &UserRow,
-    fork: i64,
-    brought_in: bool,
+    end: i64,
+    imported: bool,
 ) -> Result<bool, Error> {
     if before.password == after.password || before.password.starts_with(UNUSABLE) {
         return Ok(false);
     }
-    if brought_in || encoding(&after.password).0 != "argon2" {
+    if imported || encoding(&after.password).0 != "argon2" {
         return Ok(true);
     }
-    let done = present.done_to_user(before.id, fork)?;
-    let renewed = done.iter().any(|action| action == "sign_in");
-    Ok(!renewed || done.iter().any(|action| !HARMLESS.contains(&action.as_str())))
+    let actions = present.actions_on_user(before.id, end)?;
+    let signed_in = actions.iter().any(|action| action == "sign_in");
+    Ok(!signed_in || actions.iter().any(|action| !HARMLESS.contains(&action.as_str())))
 }
 
-fn keep_user(
+/// Gives a user of the backup the present value of what was closed.
+fn update_user(
     backup: &Tx<'_>,
     present: &Tx<'_>,
-    what: ClosureKind,
+    kind: ClosureKind,
     id: i64,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let (Some(mut user), Some(there)) = (backup.user_row(id)?, present.user_row(id)?) else { return Ok(()) };
-    match what {
+    let (Some(mut user), Some(current)) = (backup.user_row(id)?, present.user_row(id)?) else {
+        return Ok(());
+    };
+    match kind {
         ClosureKind::UserDeactivated => user.is_active = false,
         ClosureKind::AdminRemoved => user.is_admin = false,
         ClosureKind::StaffRemoved => user.is_staff = false,
-        // The one that lets its user in now goes on doing so.
-        ClosureKind::PasswordChanged => user.password = there.password,
+        // The password that works now continues to work.
+        ClosureKind::PasswordChanged => user.password = current.password,
         _ => {}
     }
     backup.write_user_row(&user, now)
@@ -335,7 +347,7 @@ fn permission_ids(backup: &Tx<'_>) -> Result<HashMap<i64, i64>, Error> {
     Ok(backup.permission_rows()?.into_iter().map(|row| (row.code, row.id)).collect())
 }
 
-fn moment(micros: Option<i64>) -> Option<Timestamp> {
+fn timestamp(micros: Option<i64>) -> Option<Timestamp> {
     micros.and_then(|micros| Timestamp::from_micros(micros).ok())
 }
 
@@ -343,84 +355,4 @@ impl From<NameRow> for NamedId {
     fn from(NameRow(id, name): NameRow) -> Self {
         Self { id, name }
     }
-}
-
-/// Rows in the order of their keys, a page at a time.
-struct KeyedPages<'a, 'b, T, K> {
-    tx: &'a Tx<'b>,
-    page: fn(&K) -> Sql,
-    key: fn(&T) -> K,
-    after: K,
-    rows: VecDeque<T>,
-}
-
-impl<T: FromRow, K> KeyedPages<'_, '_, T, K> {
-    fn next(&mut self) -> Result<Option<T>, Error> {
-        if self.rows.is_empty() {
-            self.rows = self.tx.all(&(self.page)(&self.after))?.into();
-        }
-        let row = self.rows.pop_front();
-        if let Some(row) = &row {
-            self.after = (self.key)(row);
-        }
-        Ok(row)
-    }
-}
-
-fn tokens<'a, 'b>(tx: &'a Tx<'b>) -> KeyedPages<'a, 'b, TokenRow, Vec<u8>> {
-    let page = |after: &Vec<u8>| access_rows::tokens(after);
-    KeyedPages { tx, page, key: |token| token.digest.clone(), after: Vec::new(), rows: VecDeque::new() }
-}
-
-fn users<'a, 'b>(tx: &'a Tx<'b>) -> KeyedPages<'a, 'b, UserRow, i64> {
-    KeyedPages {
-        tx,
-        page: |after| access_rows::users(*after),
-        key: |user| user.id,
-        after: i64::MIN,
-        rows: VecDeque::new(),
-    }
-}
-
-fn groups<'a, 'b>(tx: &'a Tx<'b>) -> KeyedPages<'a, 'b, NameRow, i64> {
-    KeyedPages {
-        tx,
-        page: |after| access_rows::groups(*after),
-        key: |group| group.0,
-        after: i64::MIN,
-        rows: VecDeque::new(),
-    }
-}
-
-type Pairs<'a, 'b> = KeyedPages<'a, 'b, PairRow, (i64, i64)>;
-
-fn pairs<'a, 'b>(tx: &'a Tx<'b>, page: fn(&(i64, i64)) -> Sql) -> Pairs<'a, 'b> {
-    KeyedPages { tx, page, key: |pair| (pair.0, pair.1), after: (i64::MIN, i64::MIN), rows: VecDeque::new() }
-}
-
-/// Each row of one side with the row of the same key on the other.
-fn side_by_side<T: FromRow, K: Ord>(
-    mut before: KeyedPages<'_, '_, T, K>,
-    mut after: KeyedPages<'_, '_, T, K>,
-    mut each: impl FnMut(&T, Option<&T>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut other = after.next()?;
-    while let Some(row) = before.next()? {
-        let key = (before.key)(&row);
-        while other.as_ref().is_some_and(|other| (after.key)(other) < key) {
-            other = after.next()?;
-        }
-        each(&row, other.as_ref().filter(|other| (after.key)(other) == key))?;
-    }
-    Ok(())
-}
-
-/// The pairs of one side that are not on the other.
-fn missing(before: Pairs<'_, '_>, after: Pairs<'_, '_>) -> Result<Vec<PairRow>, Error> {
-    let mut missing = Vec::new();
-    side_by_side(before, after, |before, after| {
-        missing.extend(after.is_none().then_some(*before));
-        Ok(())
-    })?;
-    Ok(missing)
 }

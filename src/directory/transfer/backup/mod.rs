@@ -8,6 +8,7 @@ mod compare;
 mod create;
 mod media;
 mod restore;
+mod side_by_side;
 mod unpack;
 mod verify;
 
