@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::restore;
 use crate::config::ConfigError;
-use crate::directory::import::ImportError;
+use crate::directory::transfer::import::ImportError;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Denial, Error};
 use super::model::ReopenedAccess;
-use super::paths::Unsafe;
 use super::progress::Stopped;
-use super::store::OpenError;
+use crate::database::{DatabaseError, OpenError};
+use crate::paths::Unsafe;
 
 /// Why a backup, restore, export or move failed. What was there before is unchanged, except after
 /// [`TransferError::Media`].
@@ -91,8 +91,8 @@ impl From<Unsafe> for TransferError {
     }
 }
 
-impl From<super::store::StoreError> for TransferError {
-    fn from(error: super::store::StoreError) -> Self {
+impl From<DatabaseError> for TransferError {
+    fn from(error: DatabaseError) -> Self {
         Self::Directory(error.into())
     }
 }

@@ -2,8 +2,8 @@
 //! `api_users_list`.
 
 use serde_json::json;
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::Group;
+use wardroom::directory::transfer::import::{ImportedUser, Records};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Answer, Backend, Site, both};

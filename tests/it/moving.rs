@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wardroom::directory::listing::UserQuery;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
 use wardroom::directory::progress::Progress;
+use wardroom::directory::query::UserQuery;
 use wardroom::directory::tokens::End;
 use wardroom::directory::{Clock, Directory, Location};
 

@@ -2,4 +2,6 @@
 
 pub mod backup;
 pub mod export;
+pub mod import;
 pub mod move_database;
+pub mod record;

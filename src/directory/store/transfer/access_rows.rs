@@ -3,13 +3,10 @@
 
 use super::rows::RowValues;
 use super::tables::TABLES;
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 use crate::directory::secret::prints_only;
-use crate::directory::store::Tx;
-use crate::directory::store::fault::StoreError;
-use crate::directory::store::row::{FromRow, Row};
-use crate::directory::store::sql::Sql;
 
 /// A token.
 #[derive(Clone)]
@@ -25,7 +22,7 @@ pub(in crate::directory) struct TokenRow {
 prints_only!(TokenRow: id, user_id, name, revoked_at, expires_at);
 
 impl FromRow for TokenRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next()?,
             digest: row.next()?,
@@ -49,7 +46,7 @@ pub(in crate::directory) struct UserRow {
 }
 
 impl FromRow for UserRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next()?,
             username: row.next()?,
@@ -66,7 +63,7 @@ impl FromRow for UserRow {
 pub(in crate::directory) struct NameRow(pub(in crate::directory) i64, pub(in crate::directory) String);
 
 impl FromRow for NameRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(row.next()?, row.next()?))
     }
 }
@@ -76,7 +73,7 @@ impl FromRow for NameRow {
 pub(in crate::directory) struct PairRow(pub(in crate::directory) i64, pub(in crate::directory) i64);
 
 impl FromRow for PairRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(row.next()?, row.next()?))
     }
 }
@@ -89,7 +86,7 @@ pub(in crate::directory) struct PermissionRow {
 }
 
 impl FromRow for PermissionRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, code: row.next()?, name: row.next()? })
     }
 }
@@ -98,7 +95,7 @@ impl FromRow for PermissionRow {
 struct DeletedRow(NameRow, i64);
 
 impl FromRow for DeletedRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(NameRow::from_row(row)?, row.next()?))
     }
 }
@@ -111,7 +108,7 @@ pub(in crate::directory) struct GoodToken {
 }
 
 impl FromRow for GoodToken {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { token: NameRow::from_row(row)?, user: NameRow::from_row(row)?, expires_at: row.next()? })
     }
 }
@@ -123,7 +120,7 @@ pub(in crate::directory) struct AuditPosition {
 }
 
 impl FromRow for AuditPosition {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, hash: row.next()? })
     }
 }

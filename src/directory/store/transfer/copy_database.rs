@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::copy_rows::{DatabaseState, compare_rows, copy_rows};
 use super::new_database::NewDatabase;
+use crate::database::Tx;
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 use crate::directory::progress::Progress;
 use crate::directory::store::Store;
-use crate::directory::store::tx::Tx;
 use crate::directory::transfer_error::TransferError;
 
 /// What was copied.
@@ -28,7 +28,7 @@ impl Store {
         now: Timestamp,
         progress: Progress,
     ) -> Result<DatabaseCopy, TransferError> {
-        let patience = self.backend.patience();
+        let patience = self.backend.timeout();
         self.snapshot(move |tx| Ok(copy_database(tx, &destination, patience, now, &progress))).await?
     }
 

@@ -1,12 +1,10 @@
 //! Copying all rows of a database into another one, and comparing them afterwards.
 
 use super::tables::{TABLES, TableSpec};
+use crate::database::{DatabaseError, Link, Sql, Tx, Value};
 use crate::directory::error::Error;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::changes;
-use crate::directory::store::fault::StoreError;
-use crate::directory::store::sql::{Sql, Value};
-use crate::directory::store::tx::{Link, Tx};
 use crate::directory::transfer_error::TransferError;
 
 /// Replaces all rows of `to` with the rows of `from`. A transaction on `to` has begun, and its triggers are off. An id
@@ -35,7 +33,7 @@ pub(super) fn copy_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result
 }
 
 /// Makes the next ids of `tx` higher than any that either database ever assigned.
-pub(super) fn advance_ids(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), StoreError> {
+pub(super) fn advance_ids(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), DatabaseError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
         set_next_id(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
     }
@@ -81,7 +79,7 @@ fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Opt
 }
 
 /// Returns the highest id that a table ever had.
-fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, StoreError> {
+fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, DatabaseError> {
     let mut sql = Sql::new(tx.either(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
         "SELECT greatest(coalesce(pg_sequence_last_value(pg_get_serial_sequence(",
@@ -96,7 +94,7 @@ fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, StoreError> {
 }
 
 /// Makes `id + 1` the next id of a table.
-fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), StoreError> {
+fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), DatabaseError> {
     if let Link::Sqlite(_) = tx.link() {
         tx.execute(&Sql::new("DELETE FROM sqlite_sequence WHERE name = $1").bind(table.name))?;
         tx.execute(
@@ -110,7 +108,7 @@ fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), StoreError
 
 /// Turns the triggers for the change feed and SQLite's search index off or on. Copying millions of rows would add
 /// millions of rows to the feed; one that says that everything changed is enough.
-pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
+pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), DatabaseError> {
     if let Link::Sqlite(connection) = link {
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
         return Ok(());
@@ -124,7 +122,7 @@ pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), StoreError> {
 }
 
 /// Updates PostgreSQL's statistics. Without them it would scan whole tables for a while.
-pub(super) fn analyze(link: &Link) -> Result<(), StoreError> {
+pub(super) fn analyze(link: &Link) -> Result<(), DatabaseError> {
     for table in TABLES {
         let mut sql = Sql::new("ANALYZE ");
         link.batch(sql.push(table.name).text())?;
@@ -150,8 +148,9 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::trial::on_both;
-    use crate::directory::store::{Backend, Store};
+    use crate::database::Backend;
+    use crate::directory::store::Store;
+    use crate::directory::store::testing::on_both;
 
     /// Every difference is found and named, in any table.
     #[tokio::test(flavor = "multi_thread")]

@@ -8,13 +8,12 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::copy_rows::{analyze, set_triggers};
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, sqlite};
 use crate::directory::Location;
 use crate::directory::files::{move_into_place, private_directory};
 use crate::directory::model::Timestamp;
-use crate::directory::store::open::OpenError;
+use crate::directory::store::migrations;
 use crate::directory::store::search_index::REBUILD;
-use crate::directory::store::tx::Link;
-use crate::directory::store::{Backend, MIGRATION_PATIENCE, migrate, sqlite};
 use crate::directory::transfer_error::TransferError;
 
 /// SQLite's page cache in KiB (negative by its convention): enough for the inner pages of the indexes, whose rows are
@@ -50,18 +49,18 @@ impl NewDatabase {
         let connection = open_for_filling(&making, self.patience)?;
         self.file = Some((place, directory.to_owned()));
         let link = self.link.insert(Link::Sqlite(connection));
-        migrate::migrate(link, now)?;
+        migrations::upgrade(link, now)?;
         link.begin()?;
         Ok(link)
     }
 
     fn begin_tables(&mut self, place: &Location, now: Timestamp) -> Result<&Link, OpenError> {
-        let link = self.link.insert(Backend::at(place, 1, MIGRATION_PATIENCE)?.link()?);
-        if migrate::is_initialised(link)? {
+        let link = self.link.insert(Backend::at(place, 1, MIGRATION_TIMEOUT)?.link()?);
+        if migrations::is_initialised(link)? {
             return Err(OpenError::AlreadyThere("the PostgreSQL database".to_owned()));
         }
         link.begin()?;
-        migrate::migrate_within(link, now)?;
+        migrations::upgrade_within(link, now)?;
         Ok(link)
     }
 

@@ -12,17 +12,15 @@ use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 use super::copy_database::copy_database;
 use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
 use super::snapshot_file::SnapshotFile;
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, initialised, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{move_into_place, sync_directory};
 use crate::directory::model::Timestamp;
-use crate::directory::paths::Unsafe;
 use crate::directory::progress::Progress;
-use crate::directory::store::open::OpenError;
-use crate::directory::store::sql::Sql;
-use crate::directory::store::tx::{Link, Tx};
-use crate::directory::store::{Backend, MIGRATION_PATIENCE, initialised, migrate, sqlite};
+use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
+use crate::paths::Unsafe;
 
 /// The suffixes of SQLite's database file and of the files beside it.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -69,7 +67,7 @@ impl RestoreTarget {
                 SUFFIXES.iter().any(|suffix| fs::symlink_metadata(with_suffix(&file, suffix)).is_ok())
             }
             Location::Postgres(_) => {
-                migrate::is_initialised(&self.backend()?.link().map_err(OpenError::from)?)
+                migrations::is_initialised(&self.backend()?.link().map_err(OpenError::from)?)
                     .map_err(OpenError::from)?
             }
         };
@@ -77,7 +75,7 @@ impl RestoreTarget {
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
-        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_PATIENCE })
+        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_TIMEOUT })
     }
 
     fn is_file(&self) -> bool {
@@ -127,7 +125,7 @@ impl RestoreTarget {
     ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
             let link = initialised(&backend)?;
-            migrate::check(&link)?;
+            migrations::check_version(&link)?;
             Ok(link)
         });
         match opened {
@@ -150,7 +148,7 @@ impl RestoreTarget {
         options: &CopyOptions<'_>,
         prepare: impl FnOnce(&SnapshotFile, PresentDatabase<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<(Option<PathBuf>, T), TransferError> {
-        migrate::check(link)?;
+        migrations::check_version(link)?;
         link.begin()?;
         let there = Tx::new(link);
         let prepared = prepare(copy, Ok(&there))?;

@@ -3,10 +3,7 @@
 use tokio_postgres::types::Type;
 
 use super::tables::{ColumnKind, TableSpec};
-use crate::directory::store::fault::StoreError;
-use crate::directory::store::row::{FromRow, Row};
-use crate::directory::store::sql::{Sql, Value};
-use crate::directory::store::tx::{Link, Tx};
+use crate::database::{DatabaseError, FromRow, Link, Row, Sql, Tx, Value};
 
 /// The number of rows read or written at once. It bounds the memory.
 const PAGE: i64 = 1000;
@@ -21,7 +18,7 @@ impl RowValues {
 }
 
 impl FromRow for RowValues {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.rest().map(Self)
     }
 }
@@ -77,7 +74,7 @@ impl TableSpec {
     }
 
     /// Inserts rows.
-    pub(super) fn insert(&self, link: &Link, mut rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+    pub(super) fn insert(&self, link: &Link, mut rows: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
         let mut sql = Sql::new(if let Link::Sqlite(_) = link { "INSERT INTO " } else { "COPY " });
         sql.push(self.name).push(" (");
         self.push_columns(&mut sql, self.columns.len());
@@ -132,7 +129,7 @@ pub(super) struct RowPages<'a, 'b> {
 }
 
 impl Iterator for RowPages<'_, '_> {
-    type Item = Result<Vec<Vec<Value>>, StoreError>;
+    type Item = Result<Vec<Vec<Value>>, DatabaseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {

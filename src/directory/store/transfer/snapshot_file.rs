@@ -9,14 +9,12 @@ use tokio::task::spawn_blocking;
 
 use super::copy_database::copy_database;
 use super::new_database::open_for_filling;
+use crate::database::{Backend, Link, OpenError, Sql, Tx, sqlite};
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 use crate::directory::progress::Progress;
-use crate::directory::store::open::OpenError;
-use crate::directory::store::sql::Sql;
-use crate::directory::store::tx::{Link, Tx};
-use crate::directory::store::{Backend, Store, health, migrate, schema, sqlite};
+use crate::directory::store::{Store, health, migrations};
 use crate::directory::transfer_error::TransferError;
 
 /// An open copy of a database.
@@ -46,11 +44,11 @@ impl SnapshotFile {
         sqlite::check_library()?;
         sqlite::check_file(directory)?;
         let link = Link::Sqlite(open_for_filling(directory, patience)?);
-        if !migrate::is_initialised(&link)? {
+        if !migrations::is_initialised(&link)? {
             return Err(OpenError::HalfMade(sqlite::file(directory)));
         }
-        schema::check(&link)?;
-        migrate::migrate(&link, now)?;
+        migrations::check_schema(&link)?;
+        migrations::upgrade(&link, now)?;
         Ok(Self { link, file: sqlite::file(directory) })
     }
 
@@ -92,7 +90,7 @@ impl Store {
     ) -> Result<Vec<String>, TransferError> {
         self.check_in_place()?;
         match &self.backend {
-            Backend::Sqlite { directory: from, patience, .. } => {
+            Backend::Sqlite { directory: from, timeout: patience, .. } => {
                 let (from, patience) = (from.clone(), *patience);
                 let copied = spawn_blocking(move || {
                     copy_file(&from, &directory, patience)?;
@@ -130,7 +128,7 @@ fn remove_foreign_schema(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
-    let foreign = schema::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
+    let foreign = migrations::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
     if !foreign.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");

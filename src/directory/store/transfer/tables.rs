@@ -171,9 +171,9 @@ pub(super) const TABLES: &[TableSpec] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::row::{FromRow, Row};
-    use crate::directory::store::trial::on_both;
-    use crate::directory::store::{Dialect, Sql, Store, StoreError};
+    use crate::database::{DatabaseError, FromRow, Row};
+    use crate::directory::store::testing::on_both;
+    use crate::directory::store::{Dialect, Sql, Store};
 
     const NOT_COPIED: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     impl FromRow for ActualColumn {
-        fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+        fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
             Ok(Self {
                 table: row.next()?,
                 column: row.next()?,

@@ -13,11 +13,11 @@ use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::files::{move_into_place, parent_directory, private_directory};
 use crate::directory::model::Timestamp;
-use crate::directory::paths::{closed_directory, closed_parent};
 use crate::directory::progress::Progress;
 use crate::directory::store::schema_version;
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
+use crate::paths::{closed_directory, closed_parent};
 
 /// What to back up, and where to.
 #[derive(Clone, Debug)]

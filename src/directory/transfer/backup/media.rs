@@ -8,8 +8,8 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::archive::{ArchiveMember, digest};
-use crate::directory::paths::{Folder, Kind, is_no_folder};
 use crate::directory::transfer_error::TransferError;
+use crate::paths::{Folder, Kind, is_no_folder};
 
 /// The mode of media directories: the web server that serves the files runs as another user.
 const DIRECTORY_MODE: u32 = 0o755;

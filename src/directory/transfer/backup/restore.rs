@@ -15,19 +15,20 @@ use super::unpack::{UnpackedArchive, unpack};
 use super::verify::{VerifiedBackup, inspect, open_database, work_directory};
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::audit::{self, Object};
-use crate::directory::change::{Change, Rules};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent_directory, private_directory};
 use crate::directory::model::{
     ClosedAccess, ClosureKind, Comparison, GrantedAccess, ReopenedAccess, Timestamp,
 };
-use crate::directory::paths::closed_directory;
 use crate::directory::progress::Progress;
+use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
 use crate::directory::store::transfer::replace_database::{CopyOptions, Occupancy, RestoreTarget};
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
+use crate::paths::closed_directory;
 
 /// The most closed accesses of each kind that the audit event lists.
 const MAX_LISTED: usize = 100;
@@ -246,7 +247,7 @@ impl RestoreRun {
             tx.count_members()?;
             tx.note_all_changed()?;
             let details = self.audit_details(&comparison, created_at);
-            let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+            let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
             Ok(audit::record(&change, "directory.restore", &Object::Directory, details)?)
         })?;
         let is_complete = comparison.extent == Comparison::Complete;

@@ -13,12 +13,12 @@ use crate::directory::audit;
 use crate::directory::error::Error;
 use crate::directory::files::{parent_directory, private_directory};
 use crate::directory::model::Timestamp;
-use crate::directory::paths::closed_parent;
 use crate::directory::progress::Progress;
 use crate::directory::store::health::Faults;
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, OpenError};
+use crate::paths::closed_parent;
 
 /// How long a statement waits for a file that no other process uses: practically not at all.
 pub(super) const FILE_TIMEOUT: Duration = Duration::from_secs(5);

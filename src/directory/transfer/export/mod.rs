@@ -11,13 +11,13 @@ use std::io;
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
-use crate::directory::import::record::{
-    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord,
-    VERSION, WholeGroup, WholeToken, WholeUser,
-};
 use crate::directory::model::Permission;
-use crate::directory::store::inventory::{self, WholeDeleted};
+use crate::directory::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
+use crate::directory::store::inventory;
 use crate::directory::store::{self, Sql, Tx};
+use crate::directory::transfer::record::{
+    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord, VERSION,
+};
 use crate::directory::transfer_error::TransferError;
 
 /// The number of rows read at once.

@@ -5,7 +5,7 @@
 //! in), deleted users, avatars and the notes of groups are left out. Ids are kept: anyone who knows a user's id knows the
 //! pseudonym.
 
-use crate::directory::import::record::{GroupRecord, Record, UserRecord};
+use crate::directory::transfer::record::{GroupRecord, Record, UserRecord};
 
 const FIRST_NAMES: [&str; 16] = [
     "Ada", "Ben", "Cleo", "Dara", "Emil", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lena", "Milo", "Nora",
