@@ -14,7 +14,7 @@ use super::error::{Denial, Error};
 use super::guard::attempts::Claimed;
 use super::guard::network;
 use super::model::{KeptDigest, Maker, Rule, Token, TokenKey, TokenKind, User, UserId, UserKey};
-use super::password::{Owner, Password, Share, Verdict};
+use super::password::{Password, PasswordCheck, PasswordOwner, QueueClient};
 use super::store;
 use super::store::tokens::NewToken;
 use super::store::users::Credentials;
@@ -42,11 +42,11 @@ impl Directory {
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(place, username, stored, password.clone()).await?;
         let known = match (known, verdict) {
-            (Some(known), Verdict::Right | Verdict::RightButOutdated) if known.is_active => known,
+            (Some(known), PasswordCheck::Right | PasswordCheck::RightButOutdated) if known.is_active => known,
             (known, _) => return Err(self.refused(origin, known).await),
         };
         let hash = match verdict {
-            Verdict::RightButOutdated => self.renewed(attempt.share(), password).await?,
+            PasswordCheck::RightButOutdated => self.renewed(attempt.share(), password).await?,
             _ => None,
         };
         let key = self.clock.token_key()?;
@@ -65,8 +65,8 @@ impl Directory {
 
     /// What is kept from now on of a password in an older encoding; nothing when there is no place for one more hash
     /// now: the next sign-in will see to it.
-    async fn renewed(&self, share: Share, password: Password) -> Result<Option<String>, Error> {
-        match self.hasher.place(share) {
+    async fn renewed(&self, share: QueueClient, password: Password) -> Result<Option<String>, Error> {
+        match self.hasher.reserve(share) {
             Ok(place) => self.hasher.renew(place, &self.clock, password).await.map(Some),
             Err(Error::Busy { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -107,7 +107,8 @@ impl Directory {
         if is_same {
             return Err(Error::invalid("new_password", &Rule::Other("This is the old password.".to_owned())));
         }
-        let encoded = self.hasher.encode(self.place(actor)?, &self.clock, new, Owner::new(&user)).await;
+        let encoded =
+            self.hasher.encode(self.place(actor)?, &self.clock, new, PasswordOwner::new(&user)).await;
         let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
         self.change(actor, move |change| {
             change.check(Action::ManageSelf)?;
@@ -152,7 +153,7 @@ impl Directory {
         let (attempt, place) = self.attempt(&actor.origin, Claimed::User(id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(place, &user.username, stored, present).await?;
-        let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
+        let (Some(known), PasswordCheck::Right | PasswordCheck::RightButOutdated) = (known, verdict) else {
             return Err(self.wrong_password(actor, user.clone()).await);
         };
         self.change(actor, move |change| attempt.succeeded(change.tx, id, change.now)).await?;

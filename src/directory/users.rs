@@ -15,7 +15,7 @@ use super::model::{
     Version,
 };
 
-use super::password::{Owner, Password, UNUSABLE};
+use super::password::{Password, PasswordOwner, UNUSABLE};
 use super::recycle_bin::take_away;
 use super::store::{self, Tx};
 use super::tokens;
@@ -37,7 +37,9 @@ impl Directory {
         let new = new(&fields, self.clock.now())?;
         let hash = match password {
             Some(password) => {
-                self.hasher.encode(self.place(actor)?, &self.clock, password, Owner::new(&new)).await?
+                self.hasher
+                    .encode(self.place(actor)?, &self.clock, password, PasswordOwner::new(&new))
+                    .await?
             }
             None => UNUSABLE.to_owned(),
         };
@@ -114,7 +116,7 @@ impl Directory {
         let proof = self.prove_own(actor, &target, new.is_some(), present).await?;
         let hash = match new {
             Some(new) => {
-                let owner = Owner::new(&with(&target, &fields, self.clock.now()));
+                let owner = PasswordOwner::new(&with(&target, &fields, self.clock.now()));
                 Some(self.hasher.encode(self.place(actor)?, &self.clock, new, owner).await?)
             }
             None => None,

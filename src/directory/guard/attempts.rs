@@ -19,7 +19,7 @@ use crate::directory::Directory;
 use crate::directory::access::Origin;
 use crate::directory::error::Error;
 use crate::directory::model::{Timestamp, UserId, fold};
-use crate::directory::password::{Place, Share};
+use crate::directory::password::{QueueClient, QueueSlot};
 use crate::directory::store::Tx;
 use crate::directory::store::attempts as stored;
 
@@ -47,7 +47,7 @@ pub(in crate::directory) struct Attempt {
     /// The key of each count, the pair's first, and until when the attempt has blocked it.
     counted: Vec<(Vec<u8>, Timestamp)>,
     network: Option<IpAddr>,
-    share: Share,
+    share: QueueClient,
 }
 
 impl Directory {
@@ -57,18 +57,18 @@ impl Directory {
         &self,
         origin: &Origin,
         claimed: Claimed<'_>,
-    ) -> Result<(Attempt, Place), Error> {
+    ) -> Result<(Attempt, QueueSlot), Error> {
         let network = origin.ip().map(network);
         let now = self.clock.now();
         let counts = self.counts(claimed, network).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
         // The last one says who shares places: a known pair those of its own, strangers those of the account.
-        let share = Share { client: network, account: keys.last().cloned() };
+        let share = QueueClient { client: network, account: keys.last().cloned() };
         // Who has to wait costs a read and no more.
         let blocked: Vec<i64> = self.store.point_read(stored::blocked(&keys, now)).await?;
         wait(now, blocked)?;
         // What no hash will be computed for need not be remembered: so rows grow no faster than hashes.
-        let place = self.hasher.place(share.clone())?;
+        let place = self.hasher.reserve(share.clone())?;
         let counted = self.store.write(move |tx| {
             wait(now, tx.blocked(&keys, now)?)?;
             let mut counted = Vec::with_capacity(counts.len());
@@ -111,7 +111,7 @@ impl Directory {
 
 impl Attempt {
     /// Whose places in the line of hashes it takes.
-    pub(in crate::directory) fn share(&self) -> Share {
+    pub(in crate::directory) fn share(&self) -> QueueClient {
         self.share.clone()
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::Directory;
 use super::access::{Actor, Who};
 use super::error::Error;
-use super::password::{Place, Share};
+use super::password::{QueueClient, QueueSlot};
 use super::store::attempts as stored;
 
 /// What counts as one client: an IPv4 address, or the 64 bits of IPv6 that one client commonly has to itself.
@@ -55,12 +55,12 @@ impl Directory {
 
     /// A place in the line of hashes for a password that somebody sets. [`Error::Busy`] when the line is full, or the
     /// client or the person has its share of it. Operators are not limited.
-    pub(in crate::directory) fn place(&self, actor: &Actor) -> Result<Place, Error> {
+    pub(in crate::directory) fn place(&self, actor: &Actor) -> Result<QueueSlot, Error> {
         let account = match &actor.who {
             Who::Person(identity) => Some(format!("person {}", identity.user.id.get()).into_bytes()),
             Who::Operator(_) | Who::Anonymous => None,
         };
-        self.hasher.place(Share { client: actor.origin.ip().map(network), account })
+        self.hasher.reserve(QueueClient { client: actor.origin.ip().map(network), account })
     }
 }
 
