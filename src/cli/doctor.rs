@@ -8,7 +8,7 @@ use crate::config::{AccessLog, Config, TrustedProxies};
 use crate::directory::guard::ClientsSeen;
 use crate::directory::query::{UserFilters, UserQuery};
 use crate::directory::{Clock, Directory, Faults};
-use crate::http::server::tls_config;
+use crate::server::tls_config;
 
 /// How a check came out.
 struct Finding {

@@ -21,8 +21,10 @@ use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::guard::rates::SHARED_EVERY;
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
-use crate::http::app::{App, HttpSettings};
-use crate::http::server::{self, Limits, Workers};
+use crate::http::api;
+use crate::http::app::App;
+use crate::http::settings::HttpSettings;
+use crate::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// The arguments of `wardroom serve`.
@@ -101,7 +103,7 @@ impl Server {
         };
         warn_if_reachable_in_clear(&listeners, tls.is_some());
         raise_file_limit(config.max_connections);
-        let app = App::new(directory, HttpSettings::from(config), Metrics::default());
+        let app = App::new(directory, HttpSettings::from(config), Metrics::default(), api::resources());
         // It was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {

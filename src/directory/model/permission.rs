@@ -7,7 +7,7 @@ use super::PermissionId;
 pub struct Permission {
     /// What `permissions: [ids]` on the wire refers to.
     pub id: PermissionId,
-    /// The public number, such as 1222.
+    /// The public number.
     pub code: i64,
     /// The public name, such as `user_read`.
     pub name: String,

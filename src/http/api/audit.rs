@@ -11,15 +11,16 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use utoipa::IntoParams;
 
 use super::answers::{ListRefusals, Refusals};
-use super::list::Asked;
+use super::list_request::ListRequest;
 use super::view::{AuditItem, AuditListing};
 use crate::directory::Actor;
+use crate::directory::access::ReadAudit;
 use crate::directory::audit::EXPORT_PAGE;
 use crate::directory::model::{AuditFilter, OBJECT_KINDS};
 use crate::directory::model::{Faults, Rule, Timestamp};
 use crate::directory::query::Parameters;
 use crate::http::app::App;
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
@@ -31,7 +32,7 @@ const TEXT_MAX: usize = 254;
 
 /// List Audit Events
 ///
-/// What was done, newest first, a page at a time; it is not counted. For admins, and staff with permission 1242.
+/// What was done, newest first, a page at a time; it is not counted. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit",
@@ -43,18 +44,18 @@ const TEXT_MAX: usize = 254;
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1242>,
+    Require { actor, .. }: Require<ReadAudit>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, limit) = read(&asked.parameters, true).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let (filter, limit) = read(&request.parameters, true).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
     let results: Vec<_> = found.iter().take(shown).map(AuditItem::new).collect();
     let next = results.last().filter(|_| more).map(|last| {
-        let kept = asked.parameters.iter().filter(|(name, _)| name != "before").cloned();
+        let kept = request.parameters.iter().filter(|(name, _)| name != "before").cloned();
         site.link(PATH, &kept.chain([("before".to_owned(), last.id.to_string())]).collect::<Vec<_>>())
     });
     Ok(answer(StatusCode::OK, &AuditListing { next, results }))
@@ -63,7 +64,7 @@ pub(super) async fn list(
 /// Export Audit Events
 ///
 /// All events that the filters keep, oldest first, as JSON Lines, each with its place in the chain of hashes. An
-/// export that breaks off does not end as a whole one does. For admins, and staff with permission 1242.
+/// export that breaks off does not end as a whole one does. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit/export",
@@ -80,11 +81,11 @@ pub(super) async fn list(
 )]
 pub(super) async fn export(
     State(app): State<App>,
-    Holding(actor): Holding<1242>,
+    Require { actor, .. }: Require<ReadAudit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, _) = read(&asked.parameters, false).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let (filter, _) = read(&request.parameters, false).map_err(ApiError::Invalid)?;
     // The first page is read before the answer begins, so that what fails at once is told by a status.
     let first = app.directory().export_audit(&actor, &filter, 0).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);

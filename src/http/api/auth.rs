@@ -15,7 +15,9 @@ use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
+use crate::http::headers::set_token_expiry;
+use crate::http::pipeline::with_bearer;
 
 /// The key that a sign-in made.
 #[derive(Serialize, ToSchema)]
@@ -66,11 +68,8 @@ pub(super) async fn sign_in(
     let issued = app.directory().sign_in(&origin, &username.unwrap_or_default(), password).await?;
     let mut response = answer(StatusCode::OK, &SignedIn { token: issued.key.reveal().to_owned() });
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let end = issued.token.expires_at.and_then(|end| HeaderValue::try_from(end.to_string()).ok());
-    if let Some(end) = end {
-        response.headers_mut().insert("x-token-expires-at", end);
-    }
-    Ok(super::with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
+    set_token_expiry(response.headers_mut(), issued.token.expires_at);
+    Ok(with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
 }
 
 /// How far to sign out.
@@ -83,7 +82,7 @@ struct SignOutBody {
 
 /// Sign Out
 ///
-/// Revoke the calling token, with all that came of it if it is a sign-in. For everybody.
+/// Revoke the calling token, with all that came of it if it is a sign-in. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/auth/signout",
@@ -102,7 +101,7 @@ pub(super) async fn sign_out(
     let everywhere = fields.boolean("everywhere").unwrap_or(false);
     fields.end()?;
     app.directory().sign_out(&actor, everywhere).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// Signing in by a code that is sent to a telephone is for a later release.

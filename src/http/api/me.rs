@@ -7,9 +7,9 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::user_draft;
 use super::view::{FieldErrors, Me};
-use super::wanted::Wanted;
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -17,6 +17,9 @@ use crate::http::caller::{Authenticated, Staff};
 use crate::http::error::{ApiError, answer};
 use crate::http::negotiate::parameter;
 use crate::http::site::Site;
+
+/// The route that the express lane also answers.
+pub(in crate::http) const ME: &str = "/api/users/me";
 
 /// Retrieve Me
 ///
@@ -44,9 +47,12 @@ pub(super) async fn retrieve(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let me = Me::new(&identity.user, &site);
-    match Wanted::of(parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(), &Me::FIELDS)? {
+    match FieldSelection::parse(
+        parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(),
+        &Me::FIELDS,
+    )? {
         None => Ok(answer(StatusCode::OK, &me)),
-        Some(wanted) => Ok(answer(StatusCode::OK, &wanted.of_object(&me)?)),
+        Some(selection) => Ok(answer(StatusCode::OK, &selection.apply(&me)?)),
     }
 }
 

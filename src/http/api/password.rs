@@ -9,11 +9,11 @@ use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{ApiError, nothing};
+use crate::http::error::{ApiError, no_content};
 
 /// Change My Password
 ///
-/// Replace my password; the present one is needed. For everybody.
+/// Replace my password; the present one is needed. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/password",
@@ -36,7 +36,7 @@ pub(super) async fn change(
     fields.end()?;
     let (old, new) = (Password::new(old.unwrap_or_default()), Password::new(new.unwrap_or_default()));
     app.directory().change_own_password(&actor, old, new, others).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// An old password and a new one.

@@ -6,17 +6,18 @@ use http::StatusCode;
 
 use super::answers::Refusals;
 use super::view::{FieldErrors, PermissionItem};
+use crate::directory::access::ReadPermissions;
 use crate::directory::model::{Faults, Permission, Rule};
 use crate::directory::query::Terms;
 use crate::http::app::App;
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 
 const KNOWN: [&str; 3] = ["search", "ordering", "format"];
 
 /// List Permissions
 ///
-/// Every permission, as a bare array. For admins, and staff with permission 1252.
+/// Every permission, as a bare array. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/permissions",
@@ -35,7 +36,7 @@ const KNOWN: [&str; 3] = ["search", "ordering", "format"];
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1252>,
+    Require { actor, .. }: Require<ReadPermissions>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let permissions = app.directory().permissions(&actor).await?;

@@ -12,24 +12,25 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::field_selection::FieldSelection;
 use super::users::user_key;
 use super::view::{IssuedToken, TokenItem};
-use super::wanted::Wanted;
 use crate::directory::Actor;
+use crate::directory::access::{IssueToken, ReadTokens, RevokeToken, UpdateToken};
 use crate::directory::model::{TokenId, UserKey};
 use crate::directory::tokens::{End, Issued};
 use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::{Authenticated, Holding, Staff};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::caller::{Authenticated, Require, Staff};
+use crate::http::error::{ApiError, answer, no_content};
 
 /// The longest time for which an old key may go on beside the new one: 30 days.
 const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 
 /// List Tokens of Mine
 ///
-/// My tokens, oldest first; expired and revoked ones too. For everybody.
+/// My tokens, oldest first; expired and revoked ones too. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/me/tokens",
@@ -47,7 +48,7 @@ pub(super) async fn list_own(
 
 /// List Tokens
 ///
-/// A user's tokens, oldest first; expired and revoked ones too. For admins, and staff with permission 1232.
+/// A user's tokens, oldest first; expired and revoked ones too. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/{id}/tokens",
@@ -59,7 +60,7 @@ pub(super) async fn list_own(
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1232>,
+    Require { actor, .. }: Require<ReadTokens>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     listed(&app, &actor, &user_key(&id)?).await
@@ -67,7 +68,7 @@ pub(super) async fn list(
 
 /// Create Token of Mine
 ///
-/// Issue a token that acts as me. It cannot live longer than the calling one. For staff and admins.
+/// Issue a token that acts as me. It cannot live longer than the calling one. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens",
@@ -88,7 +89,7 @@ pub(super) async fn issue_own(
 
 /// Create Token
 ///
-/// Issue a token that acts as the user. For admins, and staff with permission 1231 who hold every right the user holds.
+/// Issue a token that acts as the user. For {callers} who hold every right the user holds.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens",
@@ -101,7 +102,7 @@ pub(super) async fn issue_own(
 )]
 pub(super) async fn issue(
     State(app): State<App>,
-    Holding(actor): Holding<1231>,
+    Require { actor, .. }: Require<IssueToken>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -111,7 +112,7 @@ pub(super) async fn issue(
 /// Change Token of Mine
 ///
 /// Rename one of my tokens or move its end; an expired one lives again. The token of a sign-in, and what came of it,
-/// keeps an end. For staff and admins.
+/// keeps an end. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/me/tokens/{token}",
@@ -135,7 +136,7 @@ pub(super) async fn update_own(
 /// Change Token
 ///
 /// Rename a user's token or move its end; an expired one lives again. The token of a sign-in, and what came of it,
-/// keeps an end. For admins, and staff with permission 1233 who hold every right the user holds.
+/// keeps an end. For {callers} who hold every right the user holds.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}/tokens/{token}",
@@ -148,7 +149,7 @@ pub(super) async fn update_own(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1233>,
+    Require { actor, .. }: Require<UpdateToken>,
     Path((id, token)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -158,7 +159,7 @@ pub(super) async fn update(
 /// Revoke Token of Mine
 ///
 /// Revoke one of my tokens: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
-/// everybody.
+/// {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/me/tokens/{token}",
@@ -179,7 +180,7 @@ pub(super) async fn revoke_own(
 /// Revoke Token
 ///
 /// Revoke a user's token: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
-/// admins, and staff with permission 1234 who hold every right the user holds.
+/// {callers} who hold every right the user holds.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}/tokens/{token}",
@@ -191,7 +192,7 @@ pub(super) async fn revoke_own(
 )]
 pub(super) async fn revoke(
     State(app): State<App>,
-    Holding(actor): Holding<1234>,
+    Require { actor, .. }: Require<RevokeToken>,
     Path((id, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     revoked(&app, &actor, &user_key(&id)?, token_id(&token)?).await
@@ -199,7 +200,7 @@ pub(super) async fn revoke(
 
 /// Rotate Token of Mine
 ///
-/// Replace the key of one of my tokens by a new token of the same name, kind and end. For staff and admins.
+/// Replace the key of one of my tokens by a new token of the same name, kind and end. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens/{token}/rotate",
@@ -222,7 +223,7 @@ pub(super) async fn rotate_own(
 
 /// Rotate Token
 ///
-/// Replace the key of a user's token by a new token of the same name, kind and end. For admins, and staff with permission 1233 who hold every right the user holds.
+/// Replace the key of a user's token by a new token of the same name, kind and end. For {callers} who hold every right the user holds.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens/{token}/rotate",
@@ -235,7 +236,7 @@ pub(super) async fn rotate_own(
 )]
 pub(super) async fn rotate(
     State(app): State<App>,
-    Holding(actor): Holding<1233>,
+    Require { actor, .. }: Require<UpdateToken>,
     Path((id, token)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -245,7 +246,7 @@ pub(super) async fn rotate(
 /// Sign Me Out
 ///
 /// End everything of mine: every token of whatever kind, the calling one as well, and all that came of my sign-ins. For
-/// everybody.
+/// {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/sign-out",
@@ -263,8 +264,7 @@ pub(super) async fn sign_out_own(
 
 /// Sign User Out
 ///
-/// End everything of a user: every token of whatever kind, and all that came of the user's sign-ins. For admins, and staff
-/// with permission 1234 who hold every right the user holds.
+/// End everything of a user: every token of whatever kind, and all that came of the user's sign-ins. For {callers} who hold every right the user holds.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/sign-out",
@@ -276,7 +276,7 @@ pub(super) async fn sign_out_own(
 )]
 pub(super) async fn sign_out(
     State(app): State<App>,
-    Holding(actor): Holding<1234>,
+    Require { actor, .. }: Require<RevokeToken>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     signed_out(&app, &actor, &user_key(&id)?).await
@@ -303,7 +303,7 @@ async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, A
 async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let name = fields.text("name");
-    let end = fields.moment("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
+    let end = fields.timestamp("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
     fields.require("name", name.is_some());
     fields.end()?;
     let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
@@ -318,21 +318,21 @@ async fn updated(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let name = fields.text("name");
-    let end = fields.moment("expires_at").map(|end| end.map_or(End::Never, End::At));
+    let end = fields.timestamp("expires_at").map(|end| end.map_or(End::Never, End::At));
     fields.end()?;
     let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());
     match token.is_readable {
         true => Ok(answer(StatusCode::OK, &item)),
-        false => Ok(answer(StatusCode::OK, &named.of_object(&item)?)),
+        false => Ok(answer(StatusCode::OK, &named.apply(&item)?)),
     }
 }
 
 async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, ApiError> {
     app.directory().revoke_token(actor, Some(owner), id).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 async fn rotated(

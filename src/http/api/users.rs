@@ -7,11 +7,12 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
-use super::list::Asked;
 use super::list_parameters::{ListParameters, UserListParameters};
+use super::list_request::ListRequest;
 use super::view::{Listing, UserItem, UserRecord};
-use super::wanted::Wanted;
+use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
 use crate::directory::query::UserQuery;
@@ -19,9 +20,9 @@ use crate::directory::users::{Passwords, UserDetails};
 use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
 /// The id that a path names; what is none is nobody's.
@@ -36,7 +37,7 @@ pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
 
 /// List Users
 ///
-/// The users that every given filter keeps, a page at a time. For admins, and staff with permission 1222.
+/// The users that every given filter keeps, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users",
@@ -48,20 +49,20 @@ pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1222>,
+    Require { actor, .. }: Require<ReadUsers>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users")?;
-    let query = UserQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users")?;
+    let query = UserQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_users(&actor, &query).await?;
     let now = app.directory().clock().now();
-    asked.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
+    request.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
 }
 
 /// Create User
 ///
-/// Make a user. For admins, and staff with permission 1221, who can give no right that they do not hold.
+/// Make a user. For {callers}, who can give no right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -78,12 +79,12 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1221>,
+    Require { actor, .. }: Require<CreateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let password = fields.text("password").map(Password::new);
     fields.require("username", draft.username.is_some());
@@ -94,7 +95,7 @@ pub(super) async fn create(
 
 /// Retrieve User
 ///
-/// A user with its groups and permissions. For admins, and staff with permission 1222.
+/// A user with its groups and permissions. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
@@ -110,7 +111,7 @@ pub(super) async fn create(
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
-    Holding(actor): Holding<1222>,
+    Require { actor, .. }: Require<ReadUsers>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +121,7 @@ pub(super) async fn retrieve(
 
 /// Change User
 ///
-/// Change fields of a user; those not named stay as they are. For admins, and staff with permission 1223.
+/// Change fields of a user; those not named stay as they are. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
@@ -142,7 +143,7 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
@@ -153,7 +154,7 @@ pub(super) async fn update(
 
 /// Replace User
 ///
-/// As `PATCH`, but the fields that a new user needs must be there. For admins, and staff with permission 1223.
+/// As `PATCH`, but the fields that a new user needs must be there. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/{id}",
@@ -175,14 +176,14 @@ pub(super) async fn update(
 )]
 pub(super) async fn replace(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    fields.require("username", fields.names("username"));
+    fields.require("username", fields.contains("username"));
     changed(&app, &actor, &id, &site, expected, fields).await
 }
 
@@ -195,7 +196,7 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = user_key(id)?;
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let passwords = Passwords {
         new: fields.text("password").map(Password::new),
@@ -211,7 +212,7 @@ pub(super) async fn written(
     app: &App,
     status: StatusCode,
     user: Written<User>,
-    named: &Wanted,
+    named: &FieldSelection,
     site: &Site,
 ) -> Result<Response, ApiError> {
     let details = app.directory().user_details_of_written(user.value).await?;
@@ -219,7 +220,7 @@ pub(super) async fn written(
         return Ok(shown(app, status, &details, site));
     }
     let record = UserRecord::new(&details, site, app.directory().clock().now());
-    Ok(answer(status, &named.of_object(&record)?))
+    Ok(answer(status, &named.apply(&record)?))
 }
 
 fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> Response {
@@ -229,7 +230,7 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 
 /// Delete User
 ///
-/// Move a user into the recycle bin; its tokens are gone for good. For admins, and staff with permission 1224.
+/// Move a user into the recycle bin; its tokens are gone for good. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}",
@@ -249,12 +250,12 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// What is written about a user. Only `username` is required, and only for a new one.

@@ -8,6 +8,7 @@ mod errors;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::directory::access::{NeedsPermission, ReadUsers};
 use crate::directory::groups::GroupDetails;
 use crate::directory::model::{Group, Permission, Timestamp, Token, User};
 use crate::directory::tokens::Issued;
@@ -330,7 +331,7 @@ impl PermissionItem {
 
     /// The example of the documentation.
     pub fn sample() -> Self {
-        Self { id: 6, code: 1222, name: "user_read".into() }
+        Self { id: 6, code: ReadUsers::CODE, name: "user_read".into() }
     }
 }
 

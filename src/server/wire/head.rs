@@ -1,42 +1,42 @@
-//! Where a request head ends, and whether it may be let in: one pass over its bytes, resumable at any byte.
+//! Finds the end of a request head and decides whether the head is accepted, in one pass that can stop at any byte.
 //!
-//! It looks only at what decides framing (line ends, Host, Content-Length, Transfer-Encoding) and at
-//! sizes. Tokens, targets and values are the parser's business. No input or output in here, ever.
+//! The scan looks only at what decides framing (line ends, Host, Content-Length, Transfer-Encoding) and at sizes. The
+//! parser checks names, targets and values. This file does no input or output.
 
 use super::refusal::Refusal;
 
 /// Longest request line, without its line end (gunicorn's default).
 const MAX_REQUEST_LINE: usize = 4094;
 /// Longest header line, without its line end (gunicorn's default).
-pub(in crate::http) const MAX_HEADER_LINE: usize = 8190;
+pub(crate) const MAX_HEADER_LINE: usize = 8190;
 /// Most header lines in one head; hyper's own bound is the same, on its stack.
-pub(in crate::http) const MAX_HEADERS: usize = 100;
+pub(crate) const MAX_HEADERS: usize = 100;
 /// Longest method name (gunicorn's bound).
 const MAX_METHOD: usize = 20;
 
-/// What follows a head that was let in.
+/// What follows an accepted head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
-    /// So many bytes, then the next head.
+pub(super) enum BodyLength {
+    /// This many bytes, then the next head.
     Sized(u64),
-    /// Chunks, which nobody counts here: the connection ends with this request.
+    /// Chunks, which the wire does not count: the connection ends with this request.
     Chunked,
 }
 
-/// A complete and acceptable head.
+/// A complete and good head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) struct Frame {
+pub(in crate::server) struct Frame {
     /// Its length in bytes, the empty line included.
     pub(super) head: usize,
-    pub(super) body: Body,
+    pub(super) body: BodyLength,
 }
 
-/// Progress through one head. It keeps offsets, no bytes: each call gets all bytes of the head so far.
+/// The progress through one head. It keeps offsets and no bytes: each call gets all bytes of the head so far.
 #[derive(Debug, Default)]
 pub(super) struct HeadScan {
     /// Where the current line begins.
     line_start: usize,
-    /// Up to here no line end and no control byte was found.
+    /// The offset up to which there is no line end and no control byte.
     searched: usize,
     leading_line_skipped: bool,
     request_line_seen: bool,
@@ -53,7 +53,7 @@ impl HeadScan {
         self.searched == 0
     }
 
-    /// Reads on in `bytes`, which hold the head from its first byte. `None`: more bytes are needed.
+    /// Reads on in `bytes`, which hold the head from its first byte. Returns `None` when more bytes are needed.
     pub(super) fn scan(&mut self, bytes: &[u8], max_head: usize) -> Result<Option<Frame>, Refusal> {
         loop {
             let rest = bytes.get(self.searched..).unwrap_or_default();
@@ -74,7 +74,7 @@ impl HeadScan {
         }
     }
 
-    /// Refuses as soon as a line or the head is too long, complete or not: a client need not finish it.
+    /// Refuses a line or a head as soon as it is too long, whether it is complete or not.
     fn check_size(&self, max_head: usize) -> Result<(), Refusal> {
         let line = self.searched - self.line_start;
         match self.request_line_seen {
@@ -85,11 +85,11 @@ impl HeadScan {
         }
     }
 
-    /// Takes one line without its end; true when it was the empty line that ends the head.
+    /// Reads one line without its end. Returns true for the empty line that ends the head.
     fn take_line(&mut self, line: &[u8]) -> Result<bool, Refusal> {
         match (self.request_line_seen, line.first()) {
             (false, None) if !self.leading_line_skipped => {
-                // RFC 9112, 2.2: one empty line before a request line is forgiven.
+                // RFC 9112, section 2.2: one empty line before a request line is ignored.
                 self.leading_line_skipped = true;
                 Ok(false)
             }
@@ -122,7 +122,7 @@ impl HeadScan {
         Ok(())
     }
 
-    /// `first` is the line's first byte in lower case: most lines are done with after looking at it.
+    /// Reads a header line. `first` is its first byte in lower case, which is enough to skip most lines.
     fn take_header(&mut self, line: &[u8], first: u8) -> Result<(), Refusal> {
         self.headers += 1;
         if self.headers > MAX_HEADERS {
@@ -164,7 +164,8 @@ impl HeadScan {
         }
     }
 
-    /// hyper would drop Content-Length in silence, and a proxy before us might not: request smuggling.
+    /// Refuses a head with both framings. hyper would ignore Content-Length, and a proxy in front might not: that is
+    /// request smuggling.
     fn one_framing_only(&self) -> Result<(), Refusal> {
         if self.chunked && self.length.is_some() { Err(Refusal::TwoFramings) } else { Ok(()) }
     }
@@ -176,25 +177,26 @@ impl HeadScan {
         if !self.host {
             return Err(Refusal::MissingHost);
         }
-        let body = if self.chunked { Body::Chunked } else { Body::Sized(self.length.unwrap_or(0)) };
+        let body =
+            if self.chunked { BodyLength::Chunked } else { BodyLength::Sized(self.length.unwrap_or(0)) };
         Ok(Frame { head: self.line_start, body })
     }
 }
 
-/// The length of the head that `bytes` begin with, if it is let in and no body follows.
+/// The length of the head that `bytes` begin with, if it is accepted and no body follows.
 #[cfg(test)]
-pub(in crate::http) fn admitted(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn admitted(bytes: &[u8]) -> Option<usize> {
     let frame = HeadScan::default().scan(bytes, usize::MAX).ok()??;
-    (frame.body == Body::Sized(0)).then_some(frame.head)
+    (frame.body == BodyLength::Sized(0)).then_some(frame.head)
 }
 
-/// The trimmed value, when the line's name is `name` (in lower case, with its colon).
+/// The trimmed value if the line's name is `name` (in lower case, with its colon).
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
-/// Plain digits only (no sign, list or blank), and small enough that sums with it cannot wrap.
+/// Parses plain digits (no sign, list or blank) of a number that is small enough that sums with it cannot overflow.
 fn parse_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
@@ -202,14 +204,14 @@ fn parse_length(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok().filter(|length| *length <= u64::MAX / 2)
 }
 
-/// The offset of the first control byte other than a tab, which in a good head is a line's CR.
-/// Eight bytes at a step: this runs over every byte of every head.
-pub(in crate::http) fn first_control(bytes: &[u8]) -> Option<usize> {
+/// Finds the first control byte other than a tab, which in a good head is a line's CR. It takes eight bytes at a step,
+/// because it runs over every byte of every head.
+pub(crate) fn first_control(bytes: &[u8]) -> Option<usize> {
     let (words, tail) = bytes.as_chunks::<8>();
     let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     for (index, word) in words.iter().enumerate() {
         let marks = control_marks(u64::from_le_bytes(*word));
-        // The lowest mark is exact, those above it may be echoes; and it may mark a tab.
+        // The lowest mark is exact, but it may be of a tab. Those above it may be echoes.
         if marks != 0 {
             let first = (marks.trailing_zeros() / 8) as usize;
             if word.get(first).is_some_and(is_control) {
@@ -223,7 +225,7 @@ pub(in crate::http) fn first_control(bytes: &[u8]) -> Option<usize> {
     tail.iter().position(is_control).map(|offset| words.len() * 8 + offset)
 }
 
-/// A mark in the highest bit of each byte below 0x20 or equal to 0x7f, and perhaps of bytes above one.
+/// Sets the highest bit of each byte below 0x20 or equal to 0x7f, and perhaps of bytes above such a byte.
 fn control_marks(word: u64) -> u64 {
     const fn each(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_good_head_is_framed_wherever_it_is_split() {
-        let frame = Frame { head: GOOD.len(), body: Body::Sized(7) };
+        let frame = Frame { head: GOOD.len(), body: BodyLength::Sized(7) };
         assert_eq!(scan(GOOD), Ok(Some(frame)));
         assert_eq!(scan([GOOD, b"GET / HTTP"].concat()), Ok(Some(frame)));
         let mut bytewise = HeadScan::default();
@@ -267,10 +269,10 @@ mod tests {
     #[test]
     fn a_body_is_counted_or_chunked_or_absent() {
         let body = |lines: &str| with(lines).unwrap().unwrap().body;
-        assert_eq!(body(""), Body::Sized(0));
-        assert_eq!(body("Content-Length: 0012\r\n"), Body::Sized(12));
-        assert_eq!(body("transfer-encoding:CHUNKED\r\n"), Body::Chunked);
-        assert_eq!(body("X-Content-Length: 5\r\nTransfer: chunked\r\nHosts: y\r\n"), Body::Sized(0));
+        assert_eq!(body(""), BodyLength::Sized(0));
+        assert_eq!(body("Content-Length: 0012\r\n"), BodyLength::Sized(12));
+        assert_eq!(body("transfer-encoding:CHUNKED\r\n"), BodyLength::Chunked);
+        assert_eq!(body("X-Content-Length: 5\r\nTransfer: chunked\r\nHosts: y\r\n"), BodyLength::Sized(0));
     }
 
     #[test]
@@ -321,7 +323,7 @@ mod tests {
         }
         assert!(
             matches!(scan("\r\nGET / HTTP/1.1\r\nHost:\r\n\r\n"), Ok(Some(_))),
-            "one empty line is forgiven"
+            "one empty line is ignored"
         );
     }
 

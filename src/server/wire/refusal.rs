@@ -1,10 +1,10 @@
-//! The answers that are given before a request exists: their statuses, their sentences, their bytes.
+//! The answers that are sent before a request exists: their statuses, their sentences, their bytes.
 //!
-//! Only faults of the message itself belong here. What a request asks for, and who asks, is never known.
+//! Only faults of the message itself belong here. What a request means is not known yet.
 
-/// Why a message was not let in.
+/// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Refusal {
+pub(in crate::server) enum Refusal {
     RequestLine,
     Method,
     Version,
@@ -22,10 +22,10 @@ pub(in crate::http) enum Refusal {
     SecondTransferEncoding,
     EncodingInHttp10,
     UnknownEncoding,
-    /// hyper could not parse what had passed here.
+    /// hyper could not parse what the wire had accepted.
     Unparsable,
     TimedOut,
-    /// There is no room for it now.
+    /// There is no memory or no connection left for it.
     Overloaded,
 }
 
@@ -41,7 +41,7 @@ impl Refusal {
         }
     }
 
-    /// One sentence, free of quotes and backslashes: it goes into JSON as it stands.
+    /// One sentence without quotes and backslashes, because it goes into JSON unescaped.
     fn detail(self) -> &'static str {
         match self {
             Self::RequestLine => "Bad request: the request line is malformed.",
@@ -69,9 +69,9 @@ impl Refusal {
         }
     }
 
-    /// The whole answer; `headers` are the lines that every answer has. It carries no Date: there is no clock here, and
-    /// RFC 9110 allows for that.
-    pub(in crate::http) fn answer(self, headers: &str) -> String {
+    /// Writes the whole answer. `headers` are the lines that every answer has. There is no Date, because there is no clock
+    /// here; RFC 9110 allows that.
+    pub(in crate::server) fn answer(self, headers: &str) -> String {
         let (status, detail) = (self.status(), self.detail());
         let length = detail.len() + r#"{"detail":""}"#.len();
         let retry = if self == Self::Overloaded { "Retry-After: 1\r\n" } else { "" };
@@ -88,8 +88,8 @@ impl Refusal {
     }
 }
 
-/// What to say instead of the bare answer that hyper gives to what it cannot parse.
-pub(super) fn instead_of(bytes: &[u8]) -> Option<Refusal> {
+/// Finds the refusal to send in place of hyper's bare answer to a message that it cannot parse.
+pub(super) fn in_place_of(bytes: &[u8]) -> Option<Refusal> {
     let head = std::str::from_utf8(bytes).ok().filter(|head| head.starts_with("HTTP/1."))?;
     let empty = head.ends_with("\r\n\r\n") && head.contains("\r\ncontent-length: 0\r\n");
     let refusal = match head.get(9..12)? {
@@ -121,10 +121,10 @@ mod tests {
     fn a_bare_answer_is_told_from_others() {
         let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
                     content-length: 0\r\ndate: Mon, 23 Nov 2026 16:56:00 GMT\r\n\r\n";
-        assert_eq!(instead_of(bare.as_bytes()), Some(Refusal::HeadTooLarge));
-        assert_eq!(instead_of(format!("{bare}x").as_bytes()), None);
-        assert_eq!(instead_of(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}"), None);
-        assert_eq!(instead_of(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), None);
-        assert_eq!(instead_of(b""), None);
+        assert_eq!(in_place_of(bare.as_bytes()), Some(Refusal::HeadTooLarge));
+        assert_eq!(in_place_of(format!("{bare}x").as_bytes()), None);
+        assert_eq!(in_place_of(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}"), None);
+        assert_eq!(in_place_of(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), None);
+        assert_eq!(in_place_of(b""), None);
     }
 }

@@ -1,6 +1,6 @@
-//! One timer for all deadlines of a connection, moved as seldom as can be.
+//! One timer for all deadlines of a connection. It is moved as seldom as possible.
 //!
-//! It must not know what a deadline is for; and it never reads the clock.
+//! It does not know what a deadline is for, and it never reads the clock.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A sleep that is made at its first use. A deadline that moves later costs nothing: the sleep fires at
-/// the old one and is then set anew. Only an earlier deadline moves it at once.
+/// A sleep that is created at its first use. A deadline that moves later costs nothing: the sleep fires at the old one
+/// and is then set again. Only an earlier deadline moves it at once.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When it fires next, and whom it wakes then.
+    /// When it fires next, and the task that it wakes then.
     set: Option<(Instant, Waker)>,
 }
 
 impl Alarm {
-    /// True once `deadline` has passed; otherwise the task is woken no later than then.
+    /// Returns true once `deadline` has passed. Otherwise the task is woken at that time at the latest.
     pub(super) fn passed(&mut self, cx: &mut Context<'_>, deadline: Instant) -> bool {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < sleep.deadline() {
@@ -32,14 +32,14 @@ impl Alarm {
             }
             sleep.as_mut().reset(deadline);
         }
-        // Without budget a poll comes back as if it had to wait, and has set nothing.
+        // Without budget a poll returns `Pending` and registers no waker.
         let counted = has_budget_remaining();
         self.set = counted.then(|| (sleep.deadline(), cx.waker().clone()));
         false
     }
 
-    /// Whether this task will be woken by then anyhow, so that there is nothing to be done now: the sleep lies
-    /// elsewhere in memory, and most waits are over before it fires.
+    /// Whether this task will be woken by then in any case. Then the sleep, which is elsewhere in memory, need not be
+    /// touched: most waits are over before it fires.
     pub(super) fn is_set(&self, cx: &Context<'_>, now: Instant, deadline: Option<Instant>) -> bool {
         match (&self.set, deadline) {
             (_, None) => true,
@@ -51,12 +51,12 @@ impl Alarm {
     }
 }
 
-/// The end of a period that begins now; `None` when it is too long to have one.
+/// The end of a period that begins now; `None` when that is too far away to be a time.
 pub(super) fn from_now(period: Duration) -> Option<Instant> {
     Instant::now().checked_add(period)
 }
 
-/// `Poll::Pending` while the deadline, if there is one, lies ahead.
+/// Waits for the deadline, if there is one.
 pub(super) fn until(alarm: &mut Alarm, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
     match deadline {
         Some(deadline) if alarm.passed(cx, deadline) => Poll::Ready(()),

@@ -1,6 +1,6 @@
-//! Reads certificate and key into a TLS setting, and says what to do when it cannot.
+//! Reads a certificate and a key into a TLS configuration. Each error names the file and the remedy.
 //!
-//! Nothing here talks to a network, and no message ever holds a part of the key.
+//! Nothing here uses the network, and no message contains a part of the key.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use rustls::crypto::ring;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Permission bits of everybody who is neither owner nor group.
+/// Mode bits of everyone who is neither the file's owner nor in its group.
 const WORLD: u32 = 0o007;
 
 /// Why TLS cannot be set up, with the remedy.
@@ -23,7 +23,7 @@ pub enum TlsError {
         "cannot read the certificate {path}: {source}; give the PEM file of the certificate and its chain"
     )]
     Certificate {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
         /// What went wrong.
         source: pem::Error,
@@ -31,23 +31,23 @@ pub enum TlsError {
     /// The certificate file holds no certificate.
     #[error("{path} holds no certificate; give a PEM file with a BEGIN CERTIFICATE block")]
     NoCertificate {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
     },
-    /// The key file is missing or its permissions cannot be read.
+    /// The key file is missing or its mode cannot be read.
     #[error("cannot read the key {path}: {source}; check the path and that this user may read the file")]
     KeyFile {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
         /// What went wrong.
         source: io::Error,
     },
-    /// Everybody on the machine can use the key file.
+    /// Everyone on the machine can read or write the key file.
     #[error("the key {path} is open to every user (mode {mode:04o}); run chmod o-rwx on it")]
     KeyExposed {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Its mode bits.
         mode: u32,
     },
     /// The key file is not a PEM key.
@@ -55,7 +55,7 @@ pub enum TlsError {
         "cannot read the key {path}: {source}; give an unencrypted PEM private key (PKCS#8, PKCS#1 or SEC1)"
     )]
     Key {
-        /// The file asked for.
+        /// The file.
         path: PathBuf,
         /// What went wrong.
         source: pem::Error,
@@ -68,7 +68,7 @@ pub enum TlsError {
     },
 }
 
-/// A TLS 1.2 and 1.3 setting for HTTP/1.1 with this certificate chain and key.
+/// Builds a TLS 1.2 and 1.3 configuration for HTTP/1.1 with this certificate chain and key.
 pub fn tls_config(cert_pem: &Path, key_pem: &Path) -> Result<ServerConfig, TlsError> {
     let chain = read_chain(cert_pem)?;
     let key = read_key(key_pem)?;

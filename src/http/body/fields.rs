@@ -1,100 +1,42 @@
-//! The body of a request, read into named values: JSON, a form, or a multipart form without files.
-//!
-//! [`Body`] is the raw object, within the bounds that [`bounds`] names; [`Fields`] takes it apart field by field and
-//! collects faults, an unknown name among them. The messages are Django REST Framework's. Never in here: what a value
-//! may be beyond its JSON type; the directory's own types know that.
+//! Reads the fields of a body one by one, and collects what is wrong with them.
 
-pub(super) mod bounds;
-mod form;
-mod json;
-mod read;
+use serde_json::Value;
 
-use axum::extract::{FromRequest, Request};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use serde_json::{Map, Value};
-
-use super::app::App;
-use super::error::ApiError;
-use super::memory::{SMALL, Share};
+use super::object::{Object, python_type};
 use crate::directory::model::{Faults, Rule, Timestamp};
+use crate::http::error::ApiError;
+use crate::server::memory::MemoryShare;
 
 const TRUE: [&str; 14] =
     ["t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"];
 const FALSE: [&str; 14] =
     ["f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"];
 
-/// The largest body of an operation that anybody may ask for, without a token; in bytes.
-pub const OPEN_BODY_BYTES: usize = SMALL;
-
-/// How many bytes the body of a request may have. Without one in the request it is [`OPEN_BODY_BYTES`], so a route
-/// that nobody thought of has the small limit.
-#[derive(Clone, Copy)]
-pub(super) struct BodyLimit(pub(super) usize);
-
-/// The fields of an object.
-type Object = Map<String, Value>;
-
-/// The object that a request sent, with what it uses of the budget of memory.
-#[derive(Debug)]
-pub struct Body(Object, Share);
-
-impl FromRequest<App> for Body {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        let text = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let limit = parts.extensions.get::<BodyLimit>().map_or(OPEN_BODY_BYTES, |limit| limit.0);
-        let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(ApiError::BodyTooLarge);
-        }
-        let mut share = app.memory().share();
-        let bytes = read::whole(body, limit, &mut share).await?;
-        let media_type = text(CONTENT_TYPE).unwrap_or_default().to_owned();
-        let object = read::parsed(app, media_type, bytes, &mut share).await?;
-        Ok(Self(object, share))
-    }
-}
-
-fn python_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) => "int",
-        Value::String(_) => "str",
-        Value::Array(_) => "list",
-        Value::Object(_) => "dict",
-    }
-}
-
-/// A body that is being taken apart.
+/// The fields of a body that have not been read yet.
 pub struct Fields {
     rest: Object,
     faults: Faults,
     #[expect(dead_code, reason = "held for its drop")]
-    share: Option<Share>,
-}
-
-impl From<Body> for Fields {
-    fn from(body: Body) -> Self {
-        Self { share: Some(body.1), ..Self::of(body.0) }
-    }
+    share: Option<MemoryShare>,
 }
 
 impl Fields {
-    fn of(rest: Object) -> Self {
+    pub(super) fn of(rest: Object) -> Self {
         Self { rest, faults: Faults::default(), share: None }
     }
 
-    /// A text that may not be null.
+    /// Keeps the memory share of the body until its fields are dropped.
+    pub(super) fn holding(self, share: MemoryShare) -> Self {
+        Self { share: Some(share), ..self }
+    }
+
+    /// Reads a text that may not be null.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let value = self.rest.shift_remove(name)?;
         self.faults.take(name, text(value))
     }
 
-    /// A text that null or nothing empties.
+    /// Reads a text that null or an empty text removes.
     pub fn nullable(&mut self, name: &str) -> Option<Option<String>> {
         match self.rest.shift_remove(name)? {
             Value::Null => Some(None),
@@ -102,70 +44,70 @@ impl Fields {
         }
     }
 
-    /// A time, or null.
-    pub fn moment(&mut self, name: &str) -> Option<Option<Timestamp>> {
+    /// Reads a time, or null.
+    pub fn timestamp(&mut self, name: &str) -> Option<Option<Timestamp>> {
         match self.rest.shift_remove(name)? {
             Value::Null => Some(None),
             value => self.faults.take(name, text(value).and_then(|text| text.parse())).map(Some),
         }
     }
 
-    /// A whole number from 0 to `max`.
+    /// Reads a whole number from 0 to `max`.
     pub fn at_most(&mut self, name: &str, max: u64) -> Option<u64> {
         let value = self.rest.shift_remove(name)?;
         let number = id(&value).and_then(|number| u64::try_from(number).map_err(|_| Rule::AtLeast(0)));
-        let told = || Rule::Other(format!("Ensure this value is less than or equal to {max}."));
-        let number = number.and_then(|number| if number <= max { Ok(number) } else { Err(told()) });
+        let too_large = || Rule::Other(format!("Ensure this value is less than or equal to {max}."));
+        let number = number.and_then(|number| if number <= max { Ok(number) } else { Err(too_large()) });
         self.faults.take(name, number)
     }
 
-    /// True or false, in any of the framework's spellings.
+    /// Reads true or false in any of the framework's spellings.
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.rest.shift_remove(name)?;
         self.faults.take(name, boolean(&value))
     }
 
-    /// A list of ids; a single one in a form counts as a list.
+    /// Reads a list of ids. A single one in a form counts as a list.
     pub fn ids(&mut self, name: &str) -> Option<Vec<i64>> {
         let value = self.rest.shift_remove(name)?;
         self.faults.take(name, ids(value))
     }
 
-    /// An integer of 64 bits.
+    /// Reads an integer of 64 bits.
     pub fn integer(&mut self, name: &str) -> Option<i64> {
         let value = self.rest.shift_remove(name)?;
         self.faults.take(name, id(&value))
     }
 
-    /// A list of objects, each to be taken apart by itself.
+    /// Reads a list of objects, each with fields of its own.
     pub fn items(&mut self, name: &str) -> Option<Vec<Self>> {
         let value = self.rest.shift_remove(name)?;
         self.faults.take(name, items(value))
     }
 
-    /// Notes a fault that the caller has found.
+    /// Adds a fault that the caller has found.
     pub fn refuse(&mut self, name: &str, rule: &Rule) {
         self.faults.add(name, rule);
     }
 
-    /// Whether a field was sent, whatever it holds.
-    pub fn names(&self, name: &str) -> bool {
+    /// Whether a field was sent, whatever its value.
+    pub fn contains(&self, name: &str) -> bool {
         self.rest.contains_key(name)
     }
 
-    /// The names of all fields that were sent and are not read yet.
-    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+    /// The names of all fields that were sent and have not been read.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.rest.keys().map(String::as_str)
     }
 
-    /// Notes a field that has to be there and neither was nor has a fault of its own.
+    /// Adds a fault for a required field that was not sent, unless it has a fault already.
     pub fn require(&mut self, name: &str, is_there: bool) {
         if !is_there && !self.faults.has(name) {
             self.faults.add(name, &Rule::Required);
         }
     }
 
-    /// Notes a text that has to be there with something in it.
+    /// Adds a fault for a required text that was not sent or is blank.
     pub fn require_filled(&mut self, name: &str, value: Option<&str>) {
         self.require(name, value.is_some());
         if value.is_some_and(|value| value.trim().is_empty()) {
@@ -173,12 +115,12 @@ impl Fields {
         }
     }
 
-    /// Refuses what is left: names that this route does not know.
+    /// Refuses the body if any field has a fault; a name that this route does not know is one.
     pub fn end(self) -> Result<(), ApiError> {
         self.faults().none().map_err(ApiError::Invalid)
     }
 
-    /// All that is wrong, names that this route does not know among it.
+    /// Returns all faults, those of unknown names included.
     pub fn faults(mut self) -> Faults {
         for name in self.rest.keys() {
             self.faults.add(name, &Rule::Other("Unknown field.".to_owned()));
@@ -245,6 +187,7 @@ fn id(value: &Value) -> Result<i64, Rule> {
 mod tests {
     use serde_json::json;
 
+    use super::super::{form, json};
     use super::*;
 
     fn fields(value: Value) -> Fields {
@@ -255,7 +198,7 @@ mod tests {
         match fields.end() {
             Err(ApiError::Invalid(faults)) => faults
                 .iter()
-                .map(|(name, told)| format!("{name}: {}", told.join(" ")))
+                .map(|(name, messages)| format!("{name}: {}", messages.join(" ")))
                 .collect::<Vec<_>>()
                 .join("; "),
             other => format!("{other:?}"),

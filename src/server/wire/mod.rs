@@ -1,14 +1,14 @@
-//! The socket of one connection: what comes in is framed and checked before anybody reads it, and a peer that
-//! stalls is let go.
+//! The socket of one connection. It frames and checks what arrives before any parser reads it, and it drops a peer that
+//! stalls.
 //!
-//! Bytes are given out one message at a time, a head only when all of it has been read and found good. A
-//! message is answered with ready bytes ([`Wire::say`]), or lent to hyper ([`Lent`]), for which the input ends
-//! behind it. So hyper never holds part of a bad head, nor anything of the next message; a refusal is the last
-//! thing said, by [`Wire::finish`]. Nothing in here may know paths, users or handlers, or look into a body.
+//! Bytes are passed on one message at a time, a head only when all of it has been read and found good. A message is
+//! answered with ready bytes ([`Wire::write_all`]), or given to hyper as a [`MessageStream`], where the input ends behind
+//! the message. So hyper never holds part of a bad head, nor anything of the next message. A refusal is the last answer
+//! of a connection; [`Wire::finish`] sends it. The wire reads no path and looks into no body.
 
 mod alarm;
 mod head;
-mod lent;
+mod message_stream;
 mod presence;
 mod refusal;
 
@@ -25,44 +25,45 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout};
 
 use alarm::Alarm;
+pub(super) use head::Frame;
 use head::HeadScan;
 #[cfg(test)]
-pub(super) use head::admitted;
-pub(super) use head::{Frame, MAX_HEADER_LINE, MAX_HEADERS, first_control};
-pub(super) use lent::{Lent, Marks};
+pub(crate) use head::admitted;
+pub(crate) use head::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
+pub(super) use message_stream::{Marks, MessageStream};
 pub(super) use presence::Presence;
 pub(super) use refusal::Refusal;
 
-use super::memory::{Memory, Share};
+use super::memory::{Memory, MemoryShare};
 
 /// How much is read at once, on the stack. A head rarely has a tenth of it.
 const READ_BYTES: usize = 8192;
-/// How long, and for how many bytes, a closing connection listens on, so that what the client is still
-/// sending does not turn our last answer into a reset.
+/// How long, and for how many bytes, a closing connection goes on reading. Without that, bytes that the client is still
+/// sending would turn the last answer into a reset.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1 << 20;
 
-/// The bounds that one connection is held to.
+/// The bounds of one connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WireLimits {
     /// Longest request head in bytes, its empty line included.
     pub max_head_bytes: usize,
-    /// How long a connection may stand open between two requests.
+    /// How long a connection may stay open between two requests.
     pub idle_timeout: Duration,
     /// How long a head may take from its first byte to its last; the first one from the connection's beginning.
     pub head_timeout: Duration,
-    /// How long a body may take in all, while somebody wants to read it.
+    /// How long a body may take in all, while the service wants to read it.
     pub body_timeout: Duration,
-    /// How long a peer may take nothing of an answer.
+    /// How long a peer may go without taking any byte of an answer.
     pub write_timeout: Duration,
 }
 
-/// How a connection ended, for the counters.
+/// How a connection ended, for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum WireOutcome {
     /// Closed by the client, after its last request, or for having been idle.
     Quiet,
-    /// A message was refused here.
+    /// The wire refused a message.
     Refused,
     /// A head, a body or an answer took too long.
     TimedOut,
@@ -81,9 +82,9 @@ enum Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
     Open,
-    /// The peer has said its last.
+    /// The peer has closed its sending side.
     Over,
-    /// We read no further.
+    /// The wire reads no further.
     Closed,
 }
 
@@ -92,16 +93,16 @@ enum Input {
 pub(super) struct Wire<T> {
     io: T,
     limits: WireLimits,
-    /// Read, but not given out: the start of a head, or messages after the current one. Mostly empty.
+    /// Bytes that were read and not passed on: the start of a head, or messages after the current one. Mostly empty.
     held: BytesMut,
     head: HeadScan,
     /// Whether the first head is still to come.
     is_new: bool,
-    /// What others may know of the connection.
+    /// What the gate sees of the connection.
     presence: Arc<Presence>,
     memory: Memory,
-    /// What a large head uses of the memory.
-    share: Option<Share>,
+    /// The memory that a large head uses.
+    share: Option<MemoryShare>,
     /// What the current read waits for, and until when.
     waiting: Option<(Wait, Option<Instant>)>,
     /// Since a write found no room: when to give up.
@@ -110,7 +111,7 @@ pub(super) struct Wire<T> {
     refusal: Option<Refusal>,
     timed_out: bool,
     input: Input,
-    /// Nothing can be sent any more.
+    /// Nothing can be sent any longer.
     broken: bool,
 }
 
@@ -136,7 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         }
     }
 
-    /// Reads on; false when nothing more will come, or be waited for. To be asked between messages.
+    /// Reads on between messages. Returns false when nothing more will come, or when the wait is over.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let wait = match self.held.is_empty() {
             _ if self.is_new => Wait::First,
@@ -147,26 +148,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         Poll::Ready(Ok(self.input == Input::Open))
     }
 
-    /// What others may know of the connection.
+    /// What the gate sees of the connection.
     pub(super) fn presence(&self) -> &Presence {
         &self.presence
     }
 
-    /// The message that was lent is answered: nothing of its head is in memory any more.
+    /// Gives back the memory of the head of the message that hyper has answered.
     pub(super) fn release(&mut self) {
         self.share = None;
     }
 
-    /// What may be a whole head, and more behind it, that nobody has checked yet; nothing when it cannot be
-    /// whole. Never more than a head may have.
+    /// The unchecked bytes that may begin with a whole head; `None` when the head cannot be whole. At most as many as a
+    /// head may have.
     pub(super) fn unchecked(&self) -> Option<&[u8]> {
         let bytes = self.held.get(..self.limits.max_head_bytes).unwrap_or(&self.held);
-        // What comes in pieces is not looked at again with each of them.
+        // A head that arrives in pieces is not shown again with each piece.
         let worth_it = !bytes.is_empty() && (self.head.is_new() || bytes.ends_with(b"\r\n\r\n"));
         worth_it.then_some(bytes)
     }
 
-    /// The next message, once its head is whole and good. A bad one is refused, which ends the input.
+    /// Returns the next message once its head is whole and good. A bad head is refused, which ends the input.
     pub(super) fn frame(&mut self) -> Option<Frame> {
         let framed = self.head.scan(&self.held, self.limits.max_head_bytes);
         framed.unwrap_or_else(|refusal| {
@@ -175,14 +176,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         })
     }
 
-    /// Takes a message without a body, of so many bytes, away: it is being answered.
+    /// Removes a message without a body, of `length` bytes, that is being answered.
     pub(super) fn take(&mut self, length: usize) {
-        self.give_out(length);
+        self.consume(length);
         self.between_messages();
     }
 
-    /// Sends the whole of an answer.
-    pub(super) async fn say(&mut self, answer: &[u8]) -> io::Result<()> {
+    /// Sends a whole answer.
+    pub(super) async fn write_all(&mut self, answer: &[u8]) -> io::Result<()> {
         let mut rest = answer;
         poll_fn(|cx| {
             while !rest.is_empty() {
@@ -198,39 +199,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         .await
     }
 
-    /// Says the last word and closes; `headers` are lines for the answer, if there is one.
-    pub(super) async fn finish(mut self, headers: impl FnOnce() -> String) -> Ending {
+    /// Sends the refusal, if there is one, and closes. `headers` are lines for that answer.
+    pub(super) async fn finish(mut self, headers: impl FnOnce() -> String) -> WireOutcome {
         if !self.broken {
             let answer = self.refusal.map(|refusal| refusal.answer(&headers()));
-            let closed = timeout(self.limits.write_timeout, self.say_goodbye(answer)).await;
+            let closed = timeout(self.limits.write_timeout, self.close(answer)).await;
             if matches!(closed, Ok(Ok(()))) && self.should_linger() {
-                // Nobody is waiting for what this reads: however it ends, the connection does.
+                // What this reads is thrown away, and the connection ends however the read ends.
                 let _ =
                     timeout(LINGER, tokio::io::copy(&mut self.io.take(LINGER_BYTES), &mut tokio::io::sink()))
                         .await;
             }
         }
         match self.refusal {
-            _ if self.timed_out => Ending::TimedOut,
-            Some(_) => Ending::Refused,
-            None => Ending::Quiet,
+            _ if self.timed_out => WireOutcome::TimedOut,
+            Some(_) => WireOutcome::Refused,
+            None => WireOutcome::Quiet,
         }
     }
 
-    async fn say_goodbye(&mut self, answer: Option<String>) -> io::Result<()> {
+    async fn close(&mut self, answer: Option<String>) -> io::Result<()> {
         if let Some(answer) = answer {
             self.io.write_all(answer.as_bytes()).await?;
         }
         self.io.shutdown().await
     }
 
-    /// An idle peer has nothing under way, in neither direction; one that has closed sends nothing more.
+    /// Whether bytes may still arrive. An idle peer has none under way, and one that has closed sends none.
     fn should_linger(&self) -> bool {
         let is_idle = matches!(self.waiting, Some((Wait::First | Wait::Idle, _))) && self.held.is_empty();
         self.input != Input::Over && !is_idle
     }
 
-    /// Adds to what is held. Ready without anything: the input is not open any more.
+    /// Reads into `held`. Ready without new bytes means that the input is no longer open.
     fn poll_read(&mut self, cx: &mut Context<'_>, wait: Wait) -> Poll<io::Result<()>> {
         if self.input != Input::Open {
             return Poll::Ready(Ok(()));
@@ -245,7 +246,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         read
     }
 
-    /// The same for as long as it takes.
+    /// Reads into `held` without a time limit.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut space = [MaybeUninit::uninit(); READ_BYTES];
         let mut fresh = ReadBuf::uninit(&mut space);
@@ -258,7 +259,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// A head that is larger than usual counts as a body does, twice: the parser has a copy of it.
+    /// Counts a head that is larger than usual against the budget, twice: the parser has a copy of it.
     fn book_head(&mut self) {
         let share = self.share.get_or_insert_with(|| self.memory.share_for_head());
         if !share.grow_to(self.held.len().saturating_mul(2)) {
@@ -266,11 +267,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         }
     }
 
-    /// So many of the bytes held are dealt with.
-    fn give_out(&mut self, length: usize) {
+    /// Drops the first `length` of the held bytes.
+    fn consume(&mut self, length: usize) {
         self.held.advance(length.min(self.held.len()));
         if self.held.is_empty() {
-            // The memory goes back: most connections are idle most of the time.
+            // Frees the memory: most connections are idle most of the time.
             self.held = BytesMut::new();
         }
     }
@@ -281,7 +282,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         self.waiting = None;
     }
 
-    /// Nothing more is read, and [`Wire::finish`] tells the client why.
+    /// Stops reading. [`Wire::finish`] sends the reason.
     fn refuse(&mut self, refusal: Refusal) {
         self.refusal = Some(refusal);
         self.timed_out |= refusal == Refusal::TimedOut;
@@ -293,7 +294,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         error
     }
 
-    /// Nothing came in: waits, for as long as what is being waited for may take.
+    /// Waits for bytes until the time limit of what is being read.
     fn poll_waiting(&mut self, cx: &mut Context<'_>, wait: Wait) -> Poll<io::Result<()>> {
         let period = match wait {
             Wait::Idle => self.limits.idle_timeout,
@@ -307,7 +308,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
                 let deadline = now.checked_add(period);
                 self.waiting = Some((wait, deadline));
                 if wait != Wait::Body {
-                    self.presence.waits_since(now);
+                    self.presence.set_idle_since(now);
                 }
                 if self.alarm.is_set(cx, now, deadline) {
                     return Poll::Pending;
@@ -328,7 +329,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Books how a write or a flush went; one that waits too long is an error.
+    /// Notes the outcome of a write or a flush. One that waits too long is an error.
     fn poll_output<R>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         match outcome {
             Poll::Ready(Ok(done)) => {

@@ -1,17 +1,17 @@
-//! Multipart forms (RFC 7578), read into names and texts. Files are not taken yet.
+//! Parses multipart forms (RFC 7578) into names and texts. Files are not supported yet.
 
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 
-use super::body::bounds::{PAIRS_MAX, too_many_pairs};
-use super::error::ApiError;
+use super::bounds::{PAIRS_MAX, too_many_pairs};
+use crate::http::error::ApiError;
 
 /// The longest boundary (RFC 2046, section 5.1.1), in characters.
 const BOUNDARY_MAX: usize = 70;
 
-/// The fields of a form, in their order. The body is whole and already bounded.
+/// Parses the fields of a form, in their order. The body is whole and already bounded.
 pub(super) fn read(content_type: &str, body: Bytes) -> Result<Vec<(String, String)>, ApiError> {
-    // All of it is there, so nothing is waited for.
+    // The whole body is in memory, so nothing is waited for.
     let stalled = || Err(malformed("the form is not complete"));
     fields(content_type, body).now_or_never().unwrap_or_else(stalled)
 }

@@ -39,18 +39,18 @@ async fn next(wire: &mut Wire<DuplexStream>) -> Option<Frame> {
 }
 
 /// One read as hyper makes it, with this much room.
-async fn read(lent: &mut Lent<'_, DuplexStream>, room: usize) -> io::Result<Vec<u8>> {
+async fn read(stream: &mut MessageStream<'_, DuplexStream>, room: usize) -> io::Result<Vec<u8>> {
     let mut space = vec![0; room];
     let mut buf = hyper::rt::ReadBuf::new(&mut space);
-    poll_fn(|cx| Pin::new(&mut *lent).poll_read(cx, buf.unfilled())).await?;
+    poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, buf.unfilled())).await?;
     Ok(buf.filled().to_vec())
 }
 
-async fn write(lent: &mut Lent<'_, DuplexStream>, bytes: &[u8]) -> io::Result<usize> {
-    poll_fn(|cx| Pin::new(&mut *lent).poll_write(cx, bytes)).await
+async fn write(stream: &mut MessageStream<'_, DuplexStream>, bytes: &[u8]) -> io::Result<usize> {
+    poll_fn(|cx| Pin::new(&mut *stream).poll_write(cx, bytes)).await
 }
 
-async fn finish(wire: Wire<DuplexStream>, mut client: DuplexStream) -> (Ending, String) {
+async fn finish(wire: Wire<DuplexStream>, mut client: DuplexStream) -> (WireOutcome, String) {
     client.shutdown().await.unwrap();
     let ending = wire.finish(String::new).await;
     let mut said = String::new();
@@ -66,18 +66,18 @@ async fn messages_come_one_at_a_time_and_a_bad_head_not_at_all() {
     client.write_all(&[GET, post, GET, bad].concat()).await.unwrap();
     for message in [GET, post] {
         let frame = next(&mut wire).await.unwrap();
-        let mut lent = Lent::new(&mut wire, frame);
-        assert_eq!(read(&mut lent, 8192).await.unwrap(), message);
-        assert!(!lent.goes_on());
-        assert_eq!(read(&mut lent, 8192).await.unwrap(), b"", "the end, as far as hyper knows");
-        assert!(lent.goes_on());
+        let mut stream = MessageStream::new(&mut wire, frame);
+        assert_eq!(read(&mut stream, 8192).await.unwrap(), message);
+        assert!(!stream.goes_on());
+        assert_eq!(read(&mut stream, 8192).await.unwrap(), b"", "the end, as far as hyper knows");
+        assert!(stream.goes_on());
     }
     assert!(wire.unchecked().unwrap().starts_with(GET));
     wire.take(GET.len());
-    wire.say(b"answer").await.unwrap();
+    wire.write_all(b"answer").await.unwrap();
     assert_eq!(next(&mut wire).await, None);
     let (ending, said) = finish(wire, client).await;
-    assert_eq!(ending, Ending::Refused);
+    assert_eq!(ending, WireOutcome::Refused);
     assert!(
         said.starts_with("answerHTTP/1.1 400 ") && said.ends_with(r#"more than one Host header."}"#),
         "{said}"
@@ -98,10 +98,10 @@ async fn a_message_passes_whole_through_little_room_and_in_little_pieces() {
         let receiver = async {
             for message in [&post[..], GET] {
                 let frame = next(&mut wire).await.unwrap();
-                let mut lent = Lent::new(&mut wire, frame);
+                let mut stream = MessageStream::new(&mut wire, frame);
                 let mut got = Vec::new();
-                while !lent.goes_on() {
-                    got.extend(read(&mut lent, room).await.unwrap());
+                while !stream.goes_on() {
+                    got.extend(read(&mut stream, room).await.unwrap());
                 }
                 assert_eq!(got, message, "room for {room}");
             }
@@ -135,13 +135,13 @@ async fn an_answer_of_hypers_own_is_replaced() {
     let (mut client, mut wire) = pair(limits());
     client.write_all(GET).await.unwrap();
     let frame = next(&mut wire).await.unwrap();
-    let mut lent = Lent::new(&mut wire, frame);
-    read(&mut lent, 8192).await.unwrap();
+    let mut stream = MessageStream::new(&mut wire, frame);
+    read(&mut stream, 8192).await.unwrap();
     let bytes = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(write(&mut lent, bytes).await.unwrap(), bytes.len());
-    assert!(!lent.goes_on());
+    assert_eq!(write(&mut stream, bytes).await.unwrap(), bytes.len());
+    assert!(!stream.goes_on());
     let (ending, said) = finish(wire, client).await;
-    assert_eq!(ending, Ending::Refused);
+    assert_eq!(ending, WireOutcome::Refused);
     assert!(said.starts_with("HTTP/1.1 400 ") && said.ends_with("could not be parsed.\"}"), "{said}");
 }
 
@@ -150,13 +150,13 @@ async fn an_answer_of_the_service_is_never_touched() {
     let (mut client, mut wire) = pair(limits());
     client.write_all(GET).await.unwrap();
     let frame = next(&mut wire).await.unwrap();
-    let mut lent = Lent::new(&mut wire, frame);
-    read(&mut lent, 8192).await.unwrap();
-    lent.marks().seen();
+    let mut stream = MessageStream::new(&mut wire, frame);
+    read(&mut stream, 8192).await.unwrap();
+    stream.marks().set_seen();
     let bytes = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(write(&mut lent, bytes).await.unwrap(), bytes.len());
+    assert_eq!(write(&mut stream, bytes).await.unwrap(), bytes.len());
     let (ending, said) = finish(wire, client).await;
-    assert_eq!((ending, said.as_bytes()), (Ending::Quiet, &bytes[..]));
+    assert_eq!((ending, said.as_bytes()), (WireOutcome::Quiet, &bytes[..]));
 }
 
 #[tokio::test]
@@ -166,17 +166,17 @@ async fn a_slow_body_is_a_408_unless_an_answer_has_begun() {
         let (mut client, mut wire) = pair(slow);
         client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc").await.unwrap();
         let frame = next(&mut wire).await.unwrap();
-        let mut lent = Lent::new(&mut wire, frame);
-        read(&mut lent, 8192).await.unwrap();
-        lent.marks().seen();
-        write(&mut lent, b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+        let mut stream = MessageStream::new(&mut wire, frame);
+        read(&mut stream, 8192).await.unwrap();
+        stream.marks().set_seen();
+        write(&mut stream, b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
         if begun {
-            write(&mut lent, b"HTTP/1.1 200 OK\r\n").await.unwrap();
+            write(&mut stream, b"HTTP/1.1 200 OK\r\n").await.unwrap();
         }
-        assert_eq!(read(&mut lent, 8192).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        write(&mut lent, b"MORE").await.unwrap();
+        assert_eq!(read(&mut stream, 8192).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        write(&mut stream, b"MORE").await.unwrap();
         let (ending, said) = finish(wire, client).await;
-        assert_eq!(ending, Ending::TimedOut);
+        assert_eq!(ending, WireOutcome::TimedOut);
         assert_eq!(said.ends_with("200 OK\r\nMORE"), begun, "{said}");
         assert_eq!(said.contains("\r\n\r\nHTTP/1.1 408 "), !begun, "{said}");
     }
@@ -207,8 +207,7 @@ async fn an_alarm_fires_for_the_deadline_asked_last_not_for_the_one_it_was_set_t
     assert!(start.elapsed() >= Duration::from_millis(60));
 }
 
-/// A task that does much at once runs out of tokio's budget; what it polls then comes back as if it had to wait, without
-/// having set a timer.
+/// A task that does much at once runs out of tokio's budget. A poll then returns `Pending` and sets no timer.
 #[tokio::test]
 async fn an_alarm_that_was_asked_without_budget_is_not_taken_to_be_set() {
     let far = Instant::now() + Duration::from_secs(60);

@@ -1,34 +1,33 @@
-//! What all lists have in common on the wire: their parameters as they were sent, and the envelope with
-//! its links.
+//! The common parts of all lists on the wire: their parameters as they were sent, and the envelope with its links.
 
 use axum::response::Response;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use super::field_selection::FieldSelection;
 use super::view::Listing;
-use super::wanted::Wanted;
 use crate::directory::model::{Faults, Rule};
 use crate::directory::query::{Page, Turn};
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
-/// A list that is asked for.
-pub(super) struct Asked {
+/// A request for a list.
+pub(super) struct ListRequest {
     path: &'static str,
     /// Its parameters, decoded, in the order they were sent.
     pub(super) parameters: Vec<(String, String)>,
 }
 
-impl Asked {
-    /// Takes a query apart. An empty one, and an empty piece of one, is nothing.
-    pub(super) fn of(query: Option<&str>, path: &'static str) -> Result<Self, ApiError> {
+impl ListRequest {
+    /// Parses a query. Empty pieces are ignored.
+    pub(super) fn parse(query: Option<&str>, path: &'static str) -> Result<Self, ApiError> {
         let pieces = query.unwrap_or_default().split('&').filter(|piece| !piece.is_empty());
         let parameters = pieces.map(pair).collect::<Result<_, Faults>>().map_err(ApiError::Invalid)?;
         Ok(Self { path, parameters })
     }
 
-    /// The page in its envelope, each row as `show` has it, narrowed by `fields`.
+    /// Answers with a page in its envelope. `show` makes the item of a row; the parameter `fields` selects its fields.
     pub(super) fn answer<R, T: Serialize>(
         &self,
         site: &Site,
@@ -36,12 +35,12 @@ impl Asked {
         fields: &[&str],
         show: impl Fn(&R) -> T,
     ) -> Result<Response, ApiError> {
-        let wanted = self.parameters.iter().find(|(name, _)| name == "fields");
+        let selected = self.parameters.iter().find(|(name, _)| name == "fields");
         let items = page.rows.iter().map(show);
-        match Wanted::of(wanted.map(|(_, list)| list.as_str()), fields)? {
+        match FieldSelection::parse(selected.map(|(_, list)| list.as_str()), fields)? {
             None => Ok(answer(StatusCode::OK, &self.envelope(site, page, items.collect()))),
-            Some(wanted) => {
-                let items = items.map(|item| wanted.of_object(&item)).collect::<Result<Vec<_>, _>>()?;
+            Some(selection) => {
+                let items = items.map(|item| selection.apply(&item)).collect::<Result<Vec<_>, _>>()?;
                 Ok(answer(StatusCode::OK, &self.envelope(site, page, items)))
             }
         }
@@ -52,7 +51,7 @@ impl Asked {
         Listing { count: page.count, next: link(&page.next), previous: link(&page.previous), results }
     }
 
-    /// The same list at another page. The first page's link has no offset, as the framework's has none.
+    /// Links to another page of the same list. As in the framework, the first page's link has no offset.
     fn link(&self, site: &Site, turn: &Turn) -> String {
         let position = match turn {
             Turn::Offset(0) => None,
@@ -65,7 +64,7 @@ impl Asked {
     }
 }
 
-/// A parameter as forms encode it; what is no UTF-8 is refused, not guessed at.
+/// Decodes a parameter as forms encode it. Text that is not UTF-8 is refused.
 fn pair(piece: &str) -> Result<(String, String), Faults> {
     let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
     let decoded = |text: &str| {

@@ -1,8 +1,10 @@
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -10,6 +12,16 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::acceptor::AcceptedStream;
+use super::gate::Admission;
+use super::memory::Memory;
+use super::wire::Presence;
 use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -17,7 +29,7 @@ const SHORT: Duration = Duration::from_millis(50);
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const LAST: &str = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-/// Answers with what it was asked; some paths are slow, large, or fail.
+/// Answers with the request; some paths are slow, large, or fail.
 #[derive(Clone)]
 struct Echo {
     /// Set when a request for /slow has arrived.
@@ -70,7 +82,7 @@ impl Service for Echo {
         if !bytes.starts_with(b"GET /fast ") {
             return Express::NotMine;
         }
-        // Not at once: whoever waits for a database must not be overtaken.
+        // Not at once, as one that waits for a database.
         tokio::task::yield_now().await;
         let last = last || bytes[..length].windows(5).any(|part| part == b"close");
         let close = if last { "connection: close\r\n" } else { "" };
@@ -127,8 +139,8 @@ impl Service for Echo {
     }
 
     /// All but one address of this machine are proxies.
-    fn is_proxy(&self, address: IpAddr) -> bool {
-        address.to_string() != NO_PROXY
+    fn network(&self, address: IpAddr) -> Option<IpAddr> {
+        Some(address).filter(|address| address.to_string() == NO_PROXY)
     }
 
     fn memory(&self) -> &Memory {
@@ -136,9 +148,17 @@ impl Service for Echo {
     }
 
     fn refusal_headers(&self, _: bool) -> String {
-        super::super::secure_lines(None)
+        SECURE.map(|(name, value)| format!("{name}: {value}\r\n")).concat()
     }
 }
+
+/// Headers that every answer of the service has.
+const SECURE: [(&str, &str); 4] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+];
 
 const NO_PROXY: &str = "127.0.0.9";
 
@@ -338,7 +358,7 @@ async fn the_express_lane_closes_when_it_is_asked_to_or_stopped() {
     assert!(!read_until(&mut client, "]").await.contains("connection"));
     let stopping = tokio::spawn(server.stop());
     while !stopping.is_finished() {
-        // Within the grace a request is answered, and told that it is the last.
+        // Within the grace a request is answered, with the note that it is the last.
         if client.write_all(FAST.as_bytes()).await.is_err() {
             break;
         }
@@ -391,10 +411,9 @@ impl AsyncWrite for Counted {
     }
 }
 
-/// What the connections of a listener share, without a listener.
-fn house() -> Arc<House<Echo>> {
-    let metrics = ConnectionMetrics::default();
-    Arc::new(House { http: http(&limits()), tls: None, limits: limits(), metrics, service: Echo::default() })
+/// What the connections of a listener share, without a socket.
+fn shared() -> Arc<Listener<Echo>> {
+    Arc::new(Listener::new(None, limits(), ConnectionMetrics::default(), Echo::default()))
 }
 
 fn presence() -> Arc<Presence> {
@@ -410,7 +429,7 @@ async fn a_request_is_one_read_and_one_write() {
     let (reads, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Counted { socket, reads: Arc::clone(&reads), writes: Arc::clone(&writes) };
     let (_stop, stopped) = watch::channel(false);
-    let held = tokio::spawn(house().converse(counted, Peer { address, tls: false }, presence(), stopped));
+    let held = tokio::spawn(shared().converse(counted, Peer { address, tls: false }, presence(), stopped));
     let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
     let asked = [FAST, GET, post, AT_ONCE, FAST];
     for (number, request) in asked.into_iter().enumerate() {
@@ -435,7 +454,7 @@ async fn an_answer_is_flushed_before_the_next_request_is_waited_for() {
     let address = "127.0.0.1:1".parse().unwrap();
     let (_stop, stopped) = watch::channel(false);
     let kept = tokio::io::BufWriter::new(socket);
-    let held = tokio::spawn(house().converse(kept, Peer { address, tls: false }, presence(), stopped));
+    let held = tokio::spawn(shared().converse(kept, Peer { address, tls: false }, presence(), stopped));
     for request in [GET, FAST, GET] {
         client.write_all(request.as_bytes()).await.unwrap();
         timeout(LONG, read_until(&mut client, "]")).await.unwrap();
@@ -523,7 +542,7 @@ async fn a_client_that_only_closed_its_sending_side_gets_its_answer() {
     assert_eq!(statuses(&rest(&mut client).await), ["200"]);
 }
 
-/// What is read for a client that is gone is not read on: its future is dropped. What writes goes on.
+/// A read for a client that is gone ends: its future is dropped. A write goes on.
 #[tokio::test]
 async fn finding_13_a_read_ends_with_its_client_and_a_write_does_not() {
     let server = start(limits()).await;
@@ -662,7 +681,7 @@ async fn clients_above_the_limit_wait_for_room() {
     assert_eq!(statuses(&rest(&mut second).await), ["200"]);
 }
 
-/// Guards issue 13, number 10: connections that say nothing kept everybody out for as long as they liked.
+/// Guards issue 13, number 10: silent connections kept all others out for as long as they liked.
 #[tokio::test]
 async fn finding_10_at_a_full_gate_the_longest_idle_connection_goes_first() {
     let server = start(Limits { max_connections: 3, ..limits() }).await;
@@ -696,7 +715,7 @@ async fn stranger(server: &Running) -> TcpStream {
     socket.connect(server.address).await.unwrap()
 }
 
-/// Guards issue 13, number 10: one address could take all places.
+/// Guards issue 13, number 10: one address could take all connections.
 #[tokio::test]
 async fn finding_10_one_network_has_a_quarter_of_the_places() {
     let server = start(Limits { max_connections: 8, ..limits() }).await;
@@ -707,7 +726,7 @@ async fn finding_10_one_network_has_a_quarter_of_the_places() {
         server.until(|metrics| metrics.accepted.get() == open).await;
         busy.push(client);
     }
-    // Nobody of its own can make room.
+    // No connection of its own is idle.
     server.until(|metrics| metrics.open.get() == 2).await;
     sleep(SHORT).await;
     let refused = rest(&mut stranger(&server).await).await;
@@ -788,7 +807,7 @@ async fn a_stop_lets_a_request_in_flight_finish_and_closes_idle_connections() {
     );
     drop((idle, busy));
     assert_eq!(stopping.await.unwrap(), Drained { finished: 2, cut: 0 });
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "the socket is closed");
 }
 
 #[tokio::test]
@@ -892,8 +911,8 @@ async fn a_connection_without_tls_needs_little_room() {
     let stream = std::net::TcpStream::connect(stream.local_addr().unwrap()).unwrap();
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
     let gate = Gate::new(1, ConnectionMetrics::default());
-    let gate::Entry::Seated(seat) = gate.enter(address.ip(), true) else { panic!("there is no place") };
+    let Admission::Admitted(permit) = gate.enter(None) else { panic!("there is no permit") };
     let (_stop, stopped) = watch::channel(false);
-    let room = size_of_val(&house().host(Guest { stream, address, seat }, stopped));
+    let room = size_of_val(&shared().serve(AcceptedStream { stream, address, permit }, stopped));
     assert!(room < 3072, "{room} bytes");
 }

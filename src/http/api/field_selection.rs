@@ -1,4 +1,4 @@
-//! Some of an object's keys, in the object's own order: those that `?fields=` names, or those that were written.
+//! Selects some of an object's fields, in the object's own order: those that `?fields=` names, or those that were written.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,19 +7,18 @@ use crate::directory::model::{Faults, Rule};
 use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
-/// The keys that are wanted.
-pub(super) struct Wanted(Vec<String>);
+/// The names of the selected fields.
+pub(super) struct FieldSelection(Vec<String>);
 
-impl Wanted {
-    /// The names in a list with commas between; `None` when all are wanted. A name that is not `known` is
-    /// refused.
-    pub(super) fn of(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, ApiError> {
+impl FieldSelection {
+    /// Parses a list of names with commas between. `None` selects all fields. A name that is not `known` is refused.
+    pub(super) fn parse(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, ApiError> {
         let Some(list) = list.filter(|list| !list.is_empty()) else { return Ok(None) };
         let (mut names, mut faults) = (Vec::new(), Faults::default());
         for name in list.split(',').map(str::trim) {
             match known.contains(&name) {
                 false => faults.add("fields", &Rule::Choice(name.to_owned())),
-                // Each once: all of them are compared with each key of each row.
+                // Each name once, because all of them are compared with each field of each row.
                 true if names.iter().any(|earlier| earlier == name) => {}
                 true => names.push(name.to_owned()),
             }
@@ -27,18 +26,18 @@ impl Wanted {
         faults.none().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
     }
 
-    /// The names in a body, and the id: what whoever wrote it gets back without the right to read.
+    /// Selects the names in a body, and the id: what a writer gets back without the permission to read.
     pub(super) fn written(fields: &Fields) -> Self {
-        Self(fields.all_names().chain(["id"]).map(str::to_owned).collect())
+        Self(fields.names().chain(["id"]).map(str::to_owned).collect())
     }
 
-    /// The id alone.
+    /// Selects only the id.
     pub(super) fn id() -> Self {
         Self(vec!["id".to_owned()])
     }
 
-    /// The object with these keys alone.
-    pub(super) fn of_object<T: Serialize>(&self, object: &T) -> Result<Value, ApiError> {
+    /// Reduces an object to the selected fields.
+    pub(super) fn apply<T: Serialize>(&self, object: &T) -> Result<Value, ApiError> {
         let mut value =
             serde_json::to_value(object).map_err(|error| ApiError::Internal(error.to_string()))?;
         if let Value::Object(object) = &mut value {

@@ -1,5 +1,5 @@
-//! Answers leave in slices: a further one is handed to hyper when the one before has gone out. hyper copies what it is
-//! handed, so a client that reads slowly would otherwise make it keep the whole answer.
+//! Sends large answers in slices: hyper gets the next slice when the one before has gone out. hyper copies what it gets,
+//! so without slices a client that reads slowly would make it keep the whole answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,22 +7,22 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::http::memory::SMALL;
-use crate::http::wire::Marks;
+use super::memory::SMALL;
+use super::wire::Marks;
 
-/// What is handed over at once, in bytes.
+/// The size of a slice in bytes.
 const SLICE: usize = SMALL;
 
-/// A body that is handed over in slices, unless it is small.
+/// A body that is sent in slices, unless it is small.
 pub(super) struct Paced<B> {
     body: B,
     marks: Option<Marks>,
-    /// Of a piece of the body: what has not been handed over.
+    /// The part of the current frame that has not been sent.
     rest: Bytes,
 }
 
 impl<B: Body> Paced<B> {
-    /// `marks` are those of the message that is being answered.
+    /// Wraps the answer to the message that `marks` belong to.
     pub(super) fn new(body: B, marks: Marks) -> Self {
         let is_small = body.size_hint().exact().is_some_and(|size| size <= SLICE as u64);
         Self { body, marks: (!is_small).then_some(marks), rest: Bytes::new() }

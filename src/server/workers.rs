@@ -1,6 +1,6 @@
-//! The threads that connections live on. Each has a runtime of its own, and a connection stays where it is
-//! put, so that answering a request wakes no other thread: with one runtime for all threads, which hands work
-//! from one to another, the same machine answers two thirds as many requests.
+//! The threads that serve connections. Each has a runtime of its own, and a connection stays on its thread, so
+//! answering a request wakes no other thread. With one runtime that moves work between threads, the same machine
+//! answers two thirds as many requests.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts so many threads.
+    /// Starts `count` threads.
     pub fn start(count: usize) -> io::Result<Self> {
         let (mut handles, mut ends) = (Vec::new(), Vec::new());
         for number in 0..count {
@@ -34,12 +34,12 @@ impl Workers {
         Ok(Self { handles, next: AtomicUsize::new(0), ends })
     }
 
-    /// No threads: connections live on the runtime that accepts them.
+    /// Starts no threads: connections stay on the runtime that accepts them.
     pub fn none() -> Self {
         Self { handles: Vec::new(), next: AtomicUsize::new(0), ends: Vec::new() }
     }
 
-    /// The one whose turn it is.
+    /// Picks the next thread in turn.
     pub(super) fn next(&self) -> Handle {
         let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.handles.len());
         turn.and_then(|turn| self.handles.get(turn)).cloned().unwrap_or_else(Handle::current)
