@@ -12,7 +12,7 @@ use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
 use crate::directory::model::Comparison;
-use crate::directory::transfer::backup::{self, Reopening, Restored};
+use crate::directory::transfer::backup::{self, ReopenPolicy, RestoreReport};
 use crate::directory::{Clock, Directory};
 
 /// The arguments of `wardroom restore`.
@@ -42,12 +42,12 @@ pub(super) struct Restore {
 /// Restores, and tells what it brought back.
 pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, CliError> {
     let closed = match (order.keep_closed, order.reopen_closed) {
-        (true, _) => Reopening::Keep,
-        (false, true) => Reopening::Allow,
-        (false, false) => Reopening::Refuse,
+        (true, _) => ReopenPolicy::Keep,
+        (false, true) => ReopenPolicy::Allow,
+        (false, false) => ReopenPolicy::Refuse,
     };
     let (file, media) = (order.file, config.data_dir.join("media"));
-    let order = backup::Restore {
+    let order = backup::RestoreRequest {
         file,
         media,
         replace: order.replace,
@@ -60,12 +60,13 @@ pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, CliEr
     Ok(report(&restored, closed))
 }
 
-fn report(restored: &Restored, reopening: Reopening) -> Report {
+fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
     let mut text = format!("Restored {}.\n", content(&restored.manifest));
-    let keeps = reopening == Reopening::Keep;
+    let keeps = reopening == ReopenPolicy::Keep;
     if !restored.closed.is_empty() {
         let fate = if keeps { "It was closed again" } else { "It is open again" };
-        text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
+        text +=
+            &format!("ClosedAccess since the backup was made ({} in all). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
     } else if restored.comparison == Comparison::Complete {
         text += "Nothing in it was closed since the backup was made.\n";

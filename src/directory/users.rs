@@ -16,7 +16,7 @@ use super::error::Error;
 use super::model::{
     Expected, Group, Permission, User, UserDraft, UserFields, UserId, UserKey, UserState, Version, Violation,
 };
-use super::password::{Owner, Password, UNUSABLE};
+use super::password::{Password, PasswordOwner, UNUSABLE};
 use super::store::{self, Tx};
 use super::tokens;
 use super::unique_values::UniqueValues;
@@ -35,7 +35,9 @@ impl Directory {
         let new = new_user(&fields, self.clock.now())?;
         let hash = match password {
             Some(password) => {
-                self.hasher.encode(self.hash_place(actor)?, &self.clock, password, Owner::new(&new)).await?
+                self.hasher
+                    .encode(self.hash_place(actor)?, &self.clock, password, PasswordOwner::new(&new))
+                    .await?
             }
             None => UNUSABLE.to_owned(),
         };
@@ -112,7 +114,7 @@ impl Directory {
         let proof = self.prove_own(actor, &target, new.is_some(), present).await?;
         let hash = match new {
             Some(new) => {
-                let owner = Owner::new(&apply(&target, &fields, self.clock.now()));
+                let owner = PasswordOwner::new(&apply(&target, &fields, self.clock.now()));
                 Some(self.hasher.encode(self.hash_place(actor)?, &self.clock, new, owner).await?)
             }
             None => None,

@@ -205,7 +205,7 @@ both! {
         assert!(ran.out.contains("every row was read again on both sides"), "{}", ran.out);
         let before = second.content().await;
         // There is a directory now.
-        told(&on(&first, &["move", "--to", &to], ""), 5, &["at the place to go to", "holds a directory already: nothing was changed"]);
+        told(&on(&first, &["move", "--to", &to], ""), 5, &["at the destination", "holds a directory already: nothing was changed"]);
         assert_eq!(second.content().await, before);
         let place = first.place().join("letters");
         std::fs::create_dir(&place).unwrap();

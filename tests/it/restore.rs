@@ -363,7 +363,7 @@ async fn destroy(scene: &Scene, how: &str) -> (&'static str, &'static str) {
             let _ = Box::pin(destroy(scene, "lost")).await;
             works(&scene.database, &["init"]);
             works(&scene.database, &["user", "add", "somebody"]);
-            ("partial", "does not go on where the backup's ends")
+            ("partial", "does not continue the backup's")
         }
         // No such thing there: a damaged table is an error of PostgreSQL's own.
         (_, other) => panic!("{other}"),

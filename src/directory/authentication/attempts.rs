@@ -18,7 +18,7 @@ use crate::directory::access::{Actor, Origin, Who};
 use crate::directory::error::Error;
 use crate::directory::limiter::{Backoff, check_wait};
 use crate::directory::model::{Timestamp, UserId, fold};
-use crate::directory::password::{Place, Share};
+use crate::directory::password::{QueueClient, QueueSlot};
 use crate::directory::store::Tx;
 use crate::directory::store::attempts::{Account, blocked, of_name, of_user};
 use crate::network::client_network;
@@ -47,7 +47,7 @@ pub(super) struct Attempt {
     /// The key of each count, the pair's first, and until when the attempt has blocked it.
     counted: Vec<(Vec<u8>, Timestamp)>,
     network: Option<IpAddr>,
-    share: Share,
+    share: QueueClient,
 }
 
 impl Directory {
@@ -57,18 +57,18 @@ impl Directory {
         &self,
         origin: &Origin,
         claimed: ClaimedAccount<'_>,
-    ) -> Result<(Attempt, Place), Error> {
+    ) -> Result<(Attempt, QueueSlot), Error> {
         let network = origin.ip().map(client_network);
         let now = self.clock.now();
         let counts = self.attempt_counts(claimed, network).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
         // The last key decides who shares places: a known pair has its own, strangers share those of the account.
-        let share = Share { client: network, account: keys.last().cloned() };
+        let share = QueueClient { client: network, account: keys.last().cloned() };
         // An attempt that has to wait costs one read.
         let waits: Vec<i64> = self.store.point_read(blocked(&keys, now)).await?;
         check_wait(now, waits)?;
         // An attempt that gets no hash is not counted, so rows grow no faster than hashes.
-        let place = self.hasher.place(share.clone())?;
+        let place = self.hasher.reserve(share.clone())?;
         let counted = self.store.write(move |tx| {
             check_wait(now, tx.blocked(&keys, now)?)?;
             let mut counted = Vec::with_capacity(counts.len());
@@ -111,18 +111,18 @@ impl Directory {
 
     /// Takes a place in the queue of hashes for a password that a caller sets. Returns [`Error::Busy`] when the queue is
     /// full, or the client or person has its share of it. Operators are not limited.
-    pub(in crate::directory) fn hash_place(&self, actor: &Actor) -> Result<Place, Error> {
+    pub(in crate::directory) fn hash_place(&self, actor: &Actor) -> Result<QueueSlot, Error> {
         let account = match &actor.who {
             Who::Person(identity) => Some(format!("person {}", identity.user.id.get()).into_bytes()),
             Who::Operator(_) | Who::Anonymous => None,
         };
-        self.hasher.place(Share { client: actor.origin.ip().map(client_network), account })
+        self.hasher.reserve(QueueClient { client: actor.origin.ip().map(client_network), account })
     }
 }
 
 impl Attempt {
     /// The share of the queue of hashes that the attempt uses.
-    pub(super) fn share(&self) -> Share {
+    pub(super) fn share(&self) -> QueueClient {
         self.share.clone()
     }
 

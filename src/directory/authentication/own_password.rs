@@ -9,7 +9,7 @@ use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{User, UserKey, Violation};
-use crate::directory::password::{Owner, Password, Verdict};
+use crate::directory::password::{Password, PasswordCheck, PasswordOwner};
 use crate::directory::store::users::{Credentials, credentials};
 
 impl Directory {
@@ -31,7 +31,8 @@ impl Directory {
             let message = "This is the old password.".to_owned();
             return Err(Error::invalid("new_password", &Violation::Other(message)));
         }
-        let encoded = self.hasher.encode(self.hash_place(actor)?, &self.clock, new, Owner::new(&user)).await;
+        let encoded =
+            self.hasher.encode(self.hash_place(actor)?, &self.clock, new, PasswordOwner::new(&user)).await;
         let hash = encoded.map_err(|error| error.of_field("password", "new_password"))?;
         self.change(actor, move |change| {
             change.check(Action::ManageSelf)?;
@@ -76,7 +77,7 @@ impl Directory {
         let (attempt, place) = self.attempt(&actor.origin, ClaimedAccount::User(id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(place, &user.username, stored, present).await?;
-        let (Some(known), Verdict::Right | Verdict::RightButOutdated) = (known, verdict) else {
+        let (Some(known), PasswordCheck::Right | PasswordCheck::RightButOutdated) = (known, verdict) else {
             return Err(self.refuse_present_password(actor, user.clone()).await);
         };
         self.change(actor, move |change| attempt.succeeded(change.tx, id, change.now)).await?;

@@ -14,7 +14,7 @@ use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{KeptDigest, Maker, Token, TokenKey, TokenKind, UserId, UserKey, Violation};
-use crate::directory::password::{Password, Share, Verdict};
+use crate::directory::password::{Password, PasswordCheck, QueueClient};
 use crate::directory::store::tokens::NewToken;
 use crate::directory::store::users::{Credentials, credentials};
 use crate::directory::tokens::{self, TokenWithKey, end_oldest_sign_ins, new_token};
@@ -41,11 +41,11 @@ impl Directory {
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(place, username, stored, password.clone()).await?;
         let known = match (known, verdict) {
-            (Some(known), Verdict::Right | Verdict::RightButOutdated) if known.is_active => known,
+            (Some(known), PasswordCheck::Right | PasswordCheck::RightButOutdated) if known.is_active => known,
             (known, _) => return Err(self.refuse_sign_in(origin, known).await),
         };
         let hash = match verdict {
-            Verdict::RightButOutdated => self.rehash(attempt.share(), password).await?,
+            PasswordCheck::RightButOutdated => self.rehash(attempt.share(), password).await?,
             _ => None,
         };
         let key = self.clock.token_key()?;
@@ -64,8 +64,8 @@ impl Directory {
 
     /// Hashes a password of an older encoding anew. Returns `None` when the queue has no place now: the next sign-in tries
     /// again.
-    async fn rehash(&self, share: Share, password: Password) -> Result<Option<String>, Error> {
-        match self.hasher.place(share) {
+    async fn rehash(&self, share: QueueClient, password: Password) -> Result<Option<String>, Error> {
+        match self.hasher.reserve(share) {
             Ok(place) => self.hasher.renew(place, &self.clock, password).await.map(Some),
             Err(Error::Busy { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -3,6 +3,7 @@
 //!
 //! Never in here: a look-up, a right, a status code. A type knows its own form and nothing else.
 
+mod closed_access;
 mod deleted;
 mod draft;
 mod event;
@@ -13,7 +14,6 @@ mod identity_change;
 mod key;
 mod permission;
 mod rate;
-mod revocation;
 pub(super) mod stored;
 mod text;
 mod timestamp;
@@ -24,6 +24,9 @@ mod user_state;
 mod validation;
 mod version;
 
+pub use closed_access::{
+    ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId, ReopenedAccess,
+};
 pub use deleted::DeletedUser;
 pub(super) use deleted::RestorableUser;
 pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
@@ -35,7 +38,6 @@ pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, UserKey};
 pub use permission::Permission;
 pub use rate::{Rate, Rates};
-pub use revocation::{Brings, Brought, Closed, Closing, Comparison, Named, Reopened};
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, TokenName, Username, Violation, fold,
     is_ambiguous_username,

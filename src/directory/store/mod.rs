@@ -17,7 +17,6 @@ pub(super) mod attempts;
 pub(super) mod audit;
 pub(super) mod changes;
 pub(super) mod deleted;
-pub(super) mod doors;
 pub(super) mod encodings;
 pub(super) mod group_list;
 pub(super) mod groups;
