@@ -61,7 +61,7 @@ pub(super) async fn list(
     Ok(answer(StatusCode::OK, &AuditListing { next, results }))
 }
 
-/// AuditExport Audit Events
+/// Export Audit Events
 ///
 /// All events that match the filters, oldest first, as JSON Lines, each with its link in the chain of hashes. An export
 /// that ends early does not end like a complete one. For {callers}.
