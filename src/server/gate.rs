@@ -69,7 +69,7 @@ struct NetworkShare {
     idle: LongestIdle,
 }
 
-/// AdmittedConnections that were asked to close and are still open.
+/// Connections that were asked to close and are still open.
 #[derive(Default)]
 struct ClosingConnections {
     ids: HashSet<u64>,

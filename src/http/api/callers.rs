@@ -104,8 +104,9 @@ where
     for item in paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            let description = operation.description.as_mut();
-            description.map(|description| *description = description.replace(PLACEHOLDER, &callers));
+            if let Some(description) = &mut operation.description {
+                *description = description.replace(PLACEHOLDER, &callers);
+            }
         }
     }
     (schemas, paths, router)
