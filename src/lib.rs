@@ -15,6 +15,7 @@ pub mod config;
 mod database;
 pub mod directory;
 pub mod http;
+pub mod jobs;
 mod paths;
 pub mod server;
 pub mod switchover;

@@ -37,14 +37,14 @@ struct Persona {
 }
 
 /// Serves the demo until told to stop; whatever else the settings say, it never touches a real directory.
-pub(super) fn run(flags: &Flags) -> Result<Report, CliError> {
+pub(super) async fn run(flags: Flags) -> Result<Report, CliError> {
     let place = tempfile::Builder::new().prefix("wardroom-demo-").tempdir();
     let place =
         place.map_err(|error| CliError::inside(format!("no throw-away directory can be made: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
-    let flags = flags.clone().with("data_dir", data_dir).with("database_url", "");
+    let flags = flags.with("data_dir", data_dir).with("database_url", "");
     let config = Config::load(&flags)?.config;
-    super::on_runtime(serve(config))
+    serve(config).await
 }
 
 async fn serve(config: Config) -> Result<Report, CliError> {
