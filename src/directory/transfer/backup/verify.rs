@@ -93,7 +93,8 @@ pub(super) fn inspect(
 ) -> Result<VerifiedBackup, TransferError> {
     let IntegrityReport { damage, miscounted, .. } = snapshot.faults()?;
     let mut verified = VerifiedBackup { manifest, faults: damage, miscounted, broken_trail: None };
-    let read = audit::verify_chain(&snapshot.tx(), None).and_then(|chain| Ok((chain, snapshot.tx().counts(now)?)));
+    let read =
+        audit::verify_chain(&snapshot.tx(), None).and_then(|chain| Ok((chain, snapshot.tx().counts(now)?)));
     let (walk, counts) = match read {
         Ok(read) => read,
         // A damaged database need not be readable.
