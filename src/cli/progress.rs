@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::directory::transfer::import::{Progress, Stage, Step};
+use crate::directory::transfer::import::progress::{Progress, Stage, Step};
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::restore;
 use crate::config::ConfigError;
-use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer::import::error::ImportError;
 use crate::directory::trouble::TransferError;
 use crate::directory::{Error, OpenError};
 
@@ -132,9 +132,6 @@ impl From<Error> for CliError {
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
-            Error::Import(ImportError::Unreadable(_)) => (5, "source"),
-            Error::Import(ImportError::Wrong(_) | ImportError::Conflicts(_)) => (4, "invalid"),
-            Error::Import(ImportError::Unclear(_)) => (2, "usage"),
             Error::Broken { .. } => (1, "failed"),
         };
         let fields = match &error {
@@ -144,6 +141,18 @@ impl From<Error> for CliError {
             _ => json!({}),
         };
         Self { fields, ..Self::new(code, kind, error.to_string()) }
+    }
+}
+
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> Self {
+        let (code, kind) = match error {
+            ImportError::Directory(error) => return error.into(),
+            ImportError::Unreadable(_) => (5, "source"),
+            ImportError::Invalid(_) | ImportError::Conflicts(_) => (4, "invalid"),
+            ImportError::Ambiguous(_) => (2, "usage"),
+        };
+        Self::new(code, kind, error.to_string())
     }
 }
 

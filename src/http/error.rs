@@ -188,7 +188,7 @@ impl From<Error> for ApiError {
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
             // No route brings anything in.
-            Error::Import(_) | Error::Broken { .. } => Self::Internal(error.to_string()),
+            Error::Broken { .. } => Self::Internal(error.to_string()),
         }
     }
 }

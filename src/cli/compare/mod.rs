@@ -33,8 +33,6 @@ use self::keys::Keys;
 use self::run::Run;
 use self::tally::Tally;
 use super::report::{CliError, Report};
-use crate::directory::Error;
-use crate::directory::transfer::import::ImportError;
 use crate::switchover::django::{Django, Place, Wishes};
 
 const EXAMPLES: &str = "\
@@ -126,11 +124,10 @@ pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
 
 /// Keys of the Django database that an import reads.
 async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
-    let told = |fault: ImportError| CliError::from(Error::from(fault));
-    let (place, runtime) = (Place::parse(from).map_err(told)?, Handle::current());
+    let (place, runtime) = (Place::parse(from)?, Handle::current());
     let read =
         spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
-    read.await.map_err(|error| CliError::inside(error.to_string()))?.map_err(told)
+    Ok(read.await.map_err(|error| CliError::inside(error.to_string()))??)
 }
 
 impl Compare {

@@ -11,8 +11,8 @@ use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
 use super::model::Permission;
-use super::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
-use super::store::inventory;
+use super::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
+use super::store::export_rows;
 use super::store::{self, Sql, Tx};
 use super::transfer::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord, VERSION,
@@ -59,7 +59,7 @@ impl Directory {
                 permissions
                     .into_iter()
                     .try_for_each(|permission| export.put(Record::Permission(permission.into())))?;
-                let groups: Vec<WholeGroup> = tx.all(&inventory::groups())?;
+                let groups: Vec<StoredGroup> = tx.all(&export_rows::groups())?;
                 groups.into_iter().try_for_each(|group| export.put(Record::Group(group.into())))?;
                 export.users(tx)?;
                 if !is_anonymised {
@@ -92,26 +92,26 @@ impl Outlet {
     }
 
     fn users(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::users_after(after, PAGE);
-        self.pages(tx, page, |whole: &WholeUser| whole.user.id.get(), |whole| Ok(Record::User(whole.into())))
+        let page = |after| export_rows::users_after(after, PAGE);
+        self.pages(tx, page, |whole: &StoredUser| whole.user.id.get(), |whole| Ok(Record::User(whole.into())))
     }
 
     fn tokens(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::tokens_after(after, PAGE);
+        let page = |after| export_rows::tokens_after(after, PAGE);
         self.pages(
             tx,
             page,
-            |whole: &WholeToken| whole.token.id.get(),
+            |whole: &StoredToken| whole.token.id.get(),
             |whole| Ok(Record::Token(whole.into())),
         )
     }
 
     fn deleted(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::deleted_after(after, PAGE);
+        let page = |after| export_rows::deleted_after(after, PAGE);
         self.pages(
             tx,
             page,
-            |whole: &WholeDeleted| whole.id,
+            |whole: &StoredDeletedUser| whole.id,
             |whole| Ok(Record::DeletedUser(whole.try_into()?)),
         )
     }
@@ -145,8 +145,8 @@ impl From<Permission> for PermissionRecord {
     }
 }
 
-impl From<WholeGroup> for GroupRecord {
-    fn from(WholeGroup { group, permissions }: WholeGroup) -> Self {
+impl From<StoredGroup> for GroupRecord {
+    fn from(StoredGroup { group, permissions }: StoredGroup) -> Self {
         Self {
             id: Some(group.id.get()),
             name: group.name,
@@ -158,8 +158,8 @@ impl From<WholeGroup> for GroupRecord {
     }
 }
 
-impl From<WholeUser> for UserRecord {
-    fn from(WholeUser { user, password, permissions }: WholeUser) -> Self {
+impl From<StoredUser> for UserRecord {
+    fn from(StoredUser { user, password, permissions }: StoredUser) -> Self {
         Self {
             id: Some(user.id.get()),
             username: user.username,
@@ -183,8 +183,8 @@ impl From<WholeUser> for UserRecord {
     }
 }
 
-impl From<WholeToken> for TokenRecord {
-    fn from(WholeToken { token, digest, last_used_from }: WholeToken) -> Self {
+impl From<StoredToken> for TokenRecord {
+    fn from(StoredToken { token, digest, last_used_from }: StoredToken) -> Self {
         Self {
             id: Some(token.id.get()),
             user: Some(Reference::Id(token.user_id.get())),
@@ -205,9 +205,9 @@ impl From<WholeToken> for TokenRecord {
     }
 }
 
-impl TryFrom<WholeDeleted> for DeletedRecord {
+impl TryFrom<StoredDeletedUser> for DeletedRecord {
     type Error = Error;
-    fn try_from(whole: WholeDeleted) -> Result<Self, Error> {
+    fn try_from(whole: StoredDeletedUser) -> Result<Self, Error> {
         Ok(Self {
             id: whole.id,
             username: whole.username,

@@ -18,7 +18,7 @@ use super::row::{FromRow, Row};
 pub(crate) use super::sql::Name;
 use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
-use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer::import::error::ImportError;
 
 /// A foreign database in one snapshot.
 pub(crate) struct Foreign {
@@ -95,8 +95,8 @@ impl Foreign {
     pub(crate) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ImportError> {
         let server = Server::new(url).map(Arc::new);
         let pool = server.and_then(|server| server.pool(1, LONG)).map_err(|error| match error {
-            error @ OpenError::Unprotected(_) => ImportError::Unclear(error.to_string()),
-            OpenError::BadUrl => ImportError::Unclear(
+            error @ OpenError::Unprotected(_) => ImportError::Ambiguous(error.to_string()),
+            OpenError::BadUrl => ImportError::Ambiguous(
                 "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
             ),
             other => ImportError::Unreadable(other.to_string()),

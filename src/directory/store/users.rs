@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::fault::StoreError;
+use super::numbered::Numbered;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::{Dialect, Tx};
@@ -21,6 +22,30 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
+
+/// The codes of the permissions attached to a user, for [`numbers`]; `u` is the users table.
+macro_rules! own_codes {
+    () => {
+        "(SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
+          JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id)"
+    };
+}
+pub(super) use own_codes;
+
+/// Selects the unique fields whose values other users have, and the ids of those users. The username, `$1`, is compared
+/// with this column. `$2` is the mobile number, `$3` the address, `$4` the user that asks.
+macro_rules! holders {
+    ($username:literal) => {
+        concat!(
+            "SELECT 'username', id FROM users WHERE ",
+            $username,
+            " = $1 AND id <> $4 \
+             UNION ALL SELECT 'mobile_number', id FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
+             UNION ALL SELECT 'email', id FROM users WHERE email = $3 AND email <> '' AND id <> $4"
+        )
+    };
+}
+pub(super) use holders;
 
 impl FromRow for User {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
@@ -77,15 +102,7 @@ pub(in crate::directory) fn find(key: &UserKey) -> Sql {
 }
 
 fn find_whole(key: &UserKey) -> Sql {
-    of_key(
-        key,
-        concat!(
-            "SELECT ",
-            columns!(),
-            ", (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
-                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id) FROM users u WHERE u.",
-        ),
-    )
+    of_key(key, concat!("SELECT ", columns!(), ", ", own_codes!(), " FROM users u WHERE u."))
 }
 
 fn of_key(key: &UserKey, select: &'static str) -> Sql {
@@ -155,16 +172,12 @@ impl Tx<'_> {
             return Ok(Vec::new());
         }
         let Wanted { id, username, mobile_number, email, bin_since } = *wanted;
-        let mut sql = Sql::new(
-            "SELECT 'username' FROM users WHERE username_key = $1 AND id <> $4 \
-             UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
-             UNION ALL SELECT 'email' FROM users WHERE email = $3 AND email <> '' AND id <> $4",
-        );
+        let mut sql = Sql::new(holders!("username_key"));
         if bin_since.is_some() {
             sql.push(
-                " UNION ALL SELECT 'username' FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
-                 UNION ALL SELECT 'email' FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
-                 UNION ALL SELECT 'mobile_number' FROM deleted_users WHERE ",
+                " UNION ALL SELECT 'username', id FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
+                 UNION ALL SELECT 'email', id FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
+                 UNION ALL SELECT 'mobile_number', id FROM deleted_users WHERE ",
             );
             sql.push(
                 self.either("remains ->> 'mobile_number'", "CAST(remains AS jsonb) ->> 'mobile_number'"),
@@ -173,7 +186,8 @@ impl Tx<'_> {
         }
         let sql = sql.bind(username.map(fold)).bind(mobile_number).bind(email).bind(id);
         let sql = if let Some(since) = bin_since { sql.bind(since) } else { sql };
-        let mut taken: Vec<String> = self.all(&sql)?;
+        let holders: Vec<Numbered> = self.all(&sql)?;
+        let mut taken: Vec<String> = holders.into_iter().map(|Numbered(field, _)| field).collect();
         // Somebody may have it, and somebody in the bin have had it.
         let mut seen = BTreeSet::new();
         taken.retain(|field| seen.insert(field.clone()));
@@ -286,7 +300,7 @@ impl Tx<'_> {
 
 /// The columns that are written of a user beside the time of it: all of them, or those in which it differs from
 /// `before`.
-fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
+pub(super) fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
     let mut columns = Vec::from(taken_over(user));
     if let Some(before) = before.map(taken_over) {
         let mut before = before.iter();

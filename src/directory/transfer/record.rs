@@ -8,8 +8,9 @@ mod token;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::directory::model::stored::{WholeGroup, WholeUser};
-use crate::directory::model::{Group, GroupId, Timestamp, User, UserId};
+use crate::directory::error::Error;
+use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredUser};
+use crate::directory::model::{Group, GroupId, Rule, Timestamp, User, UserId};
 use crate::directory::secret::prints_only;
 
 /// The version of the form, told in an export's first line.
@@ -241,8 +242,13 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
+/// Converts an id that the validation has accepted, or that comes from the account database.
+pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Rule>>(id: i64) -> Result<T, Error> {
+    T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
+}
+
 impl UserRecord {
-    /// Every text of it.
+    /// Iterates over every text of the record.
     pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
         let nullable = [&self.mobile_number, &self.email, &self.avatar, &self.gender];
         let plain =
@@ -250,14 +256,14 @@ impl UserRecord {
         nullable.into_iter().map(|text| text.as_ref().and_then(Option::as_ref)).chain(plain).flatten()
     }
 
-    /// The row this record asks for, where `old` is.
-    pub(in crate::directory::transfer) fn onto(
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
         &self,
         id: UserId,
-        old: Option<&WholeUser>,
+        old: Option<&StoredUser>,
         groups: Option<Vec<GroupId>>,
         now: Timestamp,
-    ) -> WholeUser {
+    ) -> StoredUser {
         let kept = old.map(|old| &old.user);
         let text = |given: &Option<String>, kept: Option<&String>| {
             given.clone().or(kept.cloned()).unwrap_or_default()
@@ -283,18 +289,23 @@ impl UserRecord {
         };
         let permissions = sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone())));
         let password = self.password.clone().or(old.map(|old| old.password.clone()));
-        WholeUser { user, password: password.unwrap_or_else(|| "!".to_owned()), permissions }
+        StoredUser { user, password: password.unwrap_or_else(|| "!".to_owned()), permissions }
     }
 }
 
 impl GroupRecord {
-    /// The row this record asks for, where `old` is.
-    pub(in crate::directory::transfer) fn onto(
+    /// Iterates over every text of the record.
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.notes)
+    }
+
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
         &self,
         id: GroupId,
-        old: Option<&WholeGroup>,
+        old: Option<&StoredGroup>,
         now: Timestamp,
-    ) -> WholeGroup {
+    ) -> StoredGroup {
         let kept = old.map(|old| &old.group);
         let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
         let group = Group {
@@ -305,9 +316,22 @@ impl GroupRecord {
             created_at,
             updated_at: self.updated_at.or(kept.map(|kept| kept.updated_at)).unwrap_or(created_at),
         };
-        WholeGroup {
+        StoredGroup {
             group,
             permissions: sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone()))),
+        }
+    }
+}
+
+impl From<DeletedRecord> for StoredDeletedUser {
+    fn from(record: DeletedRecord) -> Self {
+        Self {
+            id: record.id,
+            username: record.username,
+            email: record.email,
+            deleted_at: record.deleted_at,
+            deleted_by: record.deleted_by,
+            remains: record.remains.to_string(),
         }
     }
 }

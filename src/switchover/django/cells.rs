@@ -6,8 +6,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::directory::model::Timestamp;
-use crate::directory::transfer::import::ImportError;
-use crate::directory::transfer::import::report::Notices;
+use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer::import::notices::Notices;
 
 /// What was met while reading.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Met {
     /// What was read of a row; none of one that cannot be taken, which is noted.
     pub(super) fn taken<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
         match read {
-            Err(ImportError::Wrong(why)) => {
+            Err(ImportError::Invalid(why)) => {
                 self.conflicts.borrow_mut().add("rows that cannot be taken", why);
                 Ok(None)
             }
@@ -46,7 +46,7 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     fn wrong(&self, column: &str, why: impl std::fmt::Display) -> ImportError {
-        ImportError::Wrong(format!("{}.{column} of the row {}: {why}", self.table, self.key))
+        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table, self.key))
     }
 
     /// A text, or null.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::directory::foreign::{Column, ForeignKey};
-use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer::import::error::ImportError;
 
 /// The fields of a user that can be read from a column, and the names by which they are looked for.
 pub(super) const FIELDS: [(&str, &[&str]); 14] = [
@@ -103,14 +103,16 @@ impl Catalogue {
         if self.has(table) {
             return Ok(());
         }
-        Err(ImportError::Unclear(format!("the source has no table {table:?} ({told})")))
+        Err(ImportError::Ambiguous(format!("the source has no table {table:?} ({told})")))
     }
 
     /// A table with columns that all must be there.
     fn table(&self, name: &str, key: &str, columns: &[&str]) -> Result<Table, ImportError> {
         let found = |column: &str| {
             self.column(name, column).cloned().ok_or_else(|| {
-                ImportError::Unclear(format!("the table {name:?} of the source lacks the column {column:?}"))
+                ImportError::Ambiguous(format!(
+                    "the table {name:?} of the source lacks the column {column:?}"
+                ))
             })
         };
         found(key)?;
@@ -128,7 +130,7 @@ impl Mapping {
         for field in wishes.columns.keys() {
             if !FIELDS.iter().any(|(known, _)| known == field) {
                 let known: Vec<_> = FIELDS.iter().map(|(field, _)| *field).collect();
-                return Err(ImportError::Unclear(format!(
+                return Err(ImportError::Ambiguous(format!(
                     "there is no field {field:?}; there are {}",
                     known.join(", ")
                 )));
@@ -146,7 +148,7 @@ impl Mapping {
         };
         for (field, column) in wishes.columns.iter().filter(|(_, column)| !column.is_empty()) {
             if !users.columns.iter().any(|(known, _)| known == field) && !in_profile(field) {
-                return Err(ImportError::Unclear(format!(
+                return Err(ImportError::Ambiguous(format!(
                     "no table of users has the column {column:?} for {field}"
                 )));
             }
@@ -156,7 +158,7 @@ impl Mapping {
             let email =
                 users.columns.iter().find(|(field, _)| field == "email").map(|(_, column)| column.clone());
             let email = email.ok_or_else(|| {
-                ImportError::Unclear(format!(
+                ImportError::Ambiguous(format!(
                     "the table {name:?} has no column for username: say which with --map username=COLUMN"
                 ))
             })?;
@@ -238,10 +240,10 @@ fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, ImportEr
     found.dedup();
     match found.as_slice() {
         [table] => Ok((*table).to_owned()),
-        [] => Err(ImportError::Unclear(
+        [] => Err(ImportError::Ambiguous(
             "the source has no table of users that Django would make: say which with --user-table".to_owned(),
         )),
-        several => Err(ImportError::Unclear(format!(
+        several => Err(ImportError::Ambiguous(format!(
             "several tables could be the users': {}; say which with --user-table",
             several.join(", ")
         ))),
@@ -251,17 +253,17 @@ fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, ImportEr
 fn users(catalogue: &Catalogue, wishes: &Wishes, name: &str) -> Result<Table, ImportError> {
     let key = catalogue
         .column(name, "id")
-        .ok_or_else(|| ImportError::Unclear(format!("the table {name:?} has no column id")))?;
+        .ok_or_else(|| ImportError::Ambiguous(format!("the table {name:?} has no column id")))?;
     let is_number = ["int", "serial"].iter().any(|kind| key.kind.contains(kind));
     if !is_number {
-        return Err(ImportError::Unclear(format!(
+        return Err(ImportError::Ambiguous(format!(
             "the ids of {name:?} are of the type {:?}; only whole numbers can be taken, since clients know users by them",
             key.kind
         )));
     }
     let columns = fields(catalogue, wishes, name, |_| false);
     if !columns.iter().any(|(field, _)| field == "password") && !wishes.columns.contains_key("password") {
-        return Err(ImportError::Unclear(format!(
+        return Err(ImportError::Ambiguous(format!(
             "the table {name:?} has no column for password: say which with --map password=COLUMN, or none with --map password="
         )));
     }
@@ -292,7 +294,7 @@ fn profile(catalogue: &Catalogue, wishes: &Wishes, table: &str, users: &Table) -
         .reference(table, &users.name)
         .or_else(|| catalogue.column(table, "user_id").map(|_| "user_id"));
     let key = key.ok_or_else(|| {
-        ImportError::Unclear(format!("the table {table:?} does not refer to {:?}", users.name))
+        ImportError::Ambiguous(format!("the table {table:?} does not refer to {:?}", users.name))
     })?;
     let is_known = |field: &str| {
         users.columns.iter().any(|(known, _)| known == field) || matches!(field, "username" | "password")
@@ -364,7 +366,7 @@ fn group_details(catalogue: &Catalogue, wishes: &Wishes) -> Result<Option<Table>
     if let Some(table) = &wishes.group_table {
         catalogue.needed(table, "--group-table")?;
         let found = details(table).ok_or_else(|| {
-            ImportError::Unclear(format!(
+            ImportError::Ambiguous(format!(
                 "the table {table:?} does not refer to auth_group, or has neither notes nor times"
             ))
         })?;

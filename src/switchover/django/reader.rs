@@ -12,8 +12,9 @@ use super::mapping::{Catalogue, Mapping, Table, Wishes};
 use crate::directory::foreign::Name;
 use crate::directory::foreign::{Cells, Foreign};
 use crate::directory::model::TokenKey;
-use crate::directory::transfer::import::report::Notices;
-use crate::directory::transfer::import::{ImportError, Source};
+use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer::import::notices::Notices;
+use crate::directory::transfer::import::source::Source;
 use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 
 /// Users in a page.
@@ -41,7 +42,7 @@ impl Place {
         // A connection string of another form may hold a password, and must not be shown as a path.
         let is_other = path.contains("://") || path.starts_with("postgres") || path.contains("password=");
         if path.is_empty() || is_other {
-            return Err(ImportError::Unclear(
+            return Err(ImportError::Ambiguous(
                 "this is neither a postgres:// URL nor the path of a SQLite file".to_owned(),
             ));
         }
@@ -97,7 +98,7 @@ impl Django {
         let zone = match &wishes.time_zone {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name).map_err(|_| {
-                ImportError::Unclear(format!(
+                ImportError::Ambiguous(format!(
                     "there is no time zone {name:?}; use a name such as Asia/Tehran"
                 ))
             })?,
@@ -387,7 +388,7 @@ impl Source for Django {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
+    fn next_batch(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         match self.at {
             At::Groups => {
                 self.at = At::UsersAfter(i64::MIN);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{TokenRecord, nullable};
-use crate::directory::model::stored::WholeToken;
+use crate::directory::model::stored::StoredToken;
 use crate::directory::model::{
     KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId,
 };
@@ -25,14 +25,20 @@ impl TokenRecord {
         }
     }
 
-    /// The row this record asks for, where `old` is.
-    pub(in crate::directory::transfer) fn onto(
+    /// Iterates over every text of the record that is stored as it is.
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
+        let plain = [&self.name, &self.prefix, &self.last_four];
+        plain.into_iter().flatten().chain(self.last_used_from.iter().flatten())
+    }
+
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
         &self,
         owner: UserId,
         digest: KeptDigest,
-        old: Option<&WholeToken>,
+        old: Option<&StoredToken>,
         now: Timestamp,
-    ) -> Result<WholeToken, Rule> {
+    ) -> Result<StoredToken, Rule> {
         let kept = old.map(|old| &old.token);
         let kind = match &self.kind {
             Some(kind) => Some(TokenKind::from_stored(kind).ok_or_else(|| Rule::Choice(kind.clone()))?),
@@ -67,7 +73,7 @@ impl TokenRecord {
             root,
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
-        Ok(WholeToken { token, digest, last_used_from })
+        Ok(StoredToken { token, digest, last_used_from })
     }
 
     /// What made it, and the sign-in that it came of.
