@@ -16,7 +16,7 @@ use crate::directory::transfer::import::options::ImportOptions;
 use crate::directory::transfer::import::report::ImportReport;
 use crate::directory::transfer::import::source::Source;
 use crate::directory::transfer::import::table::CsvTable;
-use crate::switchover::django::{Django, Place, Wishes};
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 
 /// The commands that bring people in.
 #[derive(Subcommand)]
@@ -103,9 +103,9 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
     match verb {
         ImportVerb::Django(django) => {
             let options = options(&django.how, &django.media, config)?;
-            let (place, wishes) = (Place::parse(&django.from)?, django.wishes()?);
+            let (place, options) = (DjangoLocation::parse(&django.from)?, django.options()?);
             let runtime = tokio::runtime::Handle::current();
-            let source = tokio::task::spawn_blocking(move || Django::open(&place, &wishes, &runtime)).await;
+            let source = tokio::task::spawn_blocking(move || Django::open(&place, &options, &runtime)).await;
             let source = source.map_err(|error| CliError::inside(error.to_string()))??;
             import(source, &django.how, &options, config).await
         }
@@ -135,16 +135,16 @@ fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<ImportOptio
 }
 
 impl FromDjango {
-    fn wishes(&self) -> Result<Wishes, CliError> {
-        let mut wishes = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
-        for (flag, wish) in [
-            (&self.user_table, &mut wishes.user_table),
-            (&self.profile_table, &mut wishes.profile_table),
-            (&self.group_table, &mut wishes.group_table),
-            (&self.time_zone, &mut wishes.time_zone),
+    fn options(&self) -> Result<MappingOptions, CliError> {
+        let mut options = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
+        for (flag, option) in [
+            (&self.user_table, &mut options.user_table),
+            (&self.profile_table, &mut options.profile_table),
+            (&self.group_table, &mut options.group_table),
+            (&self.time_zone, &mut options.time_zone),
         ] {
             if flag.is_some() {
-                wish.clone_from(flag);
+                option.clone_from(flag);
             }
         }
         let columns: Result<BTreeMap<_, _>, _> = self
@@ -157,12 +157,12 @@ impl FromDjango {
                 Ok::<_, CliError>((field.trim().to_owned(), column.trim().to_owned()))
             })
             .collect();
-        wishes.columns.extend(columns?);
-        Ok(wishes)
+        options.columns.extend(columns?);
+        Ok(options)
     }
 }
 
-fn mapping_file(path: &Path) -> Result<Wishes, CliError> {
+fn mapping_file(path: &Path) -> Result<MappingOptions, CliError> {
     let wrong = |why: String| CliError::usage(format!("the mapping file {}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     toml::from_str(&text).map_err(|error| wrong(error.to_string()))

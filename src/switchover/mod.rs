@@ -1,5 +1,5 @@
 //! What a team needs while it moves from another account service to this one, and not afterwards.
 //!
-//! It stands above [`crate::directory`], which does not know it: a reader yields records to the importer.
+//! It is above [`crate::directory`], which does not know it: a reader yields records, and the importer takes them.
 
 pub mod django;

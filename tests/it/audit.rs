@@ -1,6 +1,6 @@
 //! The audit trail: what it shows, and that tampering shows.
 
-use wardroom::directory::audit::AuditFilter;
+use wardroom::directory::model::AuditFilter;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
 use wardroom::directory::{Clock, Directory, Error};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wardroom::directory::groups::MemberChange;
-use wardroom::directory::listing::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::query::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::{Clock, Denial, Directory, Error};
 
 use crate::support::site::{import, imported, operator, person};

@@ -2,7 +2,7 @@
 //! by a query that says nothing; which way a request goes shows in what it reads from the database.
 
 use wardroom::config::Flags;
-use wardroom::directory::guard::rates::{Rate, Rates};
+use wardroom::directory::model::{Rate, Rates};
 use wardroom::directory::model::{UserDraft, UserKey};
 
 use crate::support::site::operator;

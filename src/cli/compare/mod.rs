@@ -33,7 +33,7 @@ use self::keys::Keys;
 use self::run::Run;
 use self::tally::Tally;
 use super::report::{CliError, Report};
-use crate::switchover::django::{Django, Place, Wishes};
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 
 const EXAMPLES: &str = "\
 Only GET, HEAD and OPTIONS are sent. Keys are read from a file, one a line, and never printed whole.
@@ -124,9 +124,10 @@ pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
 
 /// Keys of the Django database that an import reads.
 async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
-    let (place, runtime) = (Place::parse(from)?, Handle::current());
-    let read =
-        spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
+    let (place, runtime) = (DjangoLocation::parse(from)?, Handle::current());
+    let read = spawn_blocking(move || {
+        Django::open(&place, &MappingOptions::default(), &runtime)?.sample_keys(sample)
+    });
     Ok(read.await.map_err(|error| CliError::inside(error.to_string()))??)
 }
 

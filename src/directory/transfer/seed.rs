@@ -55,10 +55,10 @@ impl Directory {
     /// Inserts rows with the ids they have; all of them or none.
     pub async fn seed(&self, actor: &Actor, rows: SeedRows) -> Result<(), Error> {
         authorize(actor, Action::Import)?;
-        let (actor, now, rules) = (actor.clone(), self.clock.now(), self.rules);
+        let (actor, now, policy) = (actor.clone(), self.clock.now(), self.policy);
         self.store
             .write_alone(move |tx| {
-                let change = Change::begin(tx, now, &actor, rules)?;
+                let change = Change::begin(tx, now, &actor, policy)?;
                 change.check(Action::Import)?;
                 rows.groups
                     .iter()

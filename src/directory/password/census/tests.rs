@@ -7,7 +7,7 @@ use super::*;
 use crate::directory::access::{Actor, Origin};
 use crate::directory::model::{Timestamp, User};
 use crate::directory::password::{Password, Share, Verdict};
-use crate::directory::store::trial::on_both;
+use crate::directory::store::testing::on_both;
 use crate::directory::transfer::seed::{SeedRows, SeedUser};
 use crate::directory::{Clock, Settings};
 

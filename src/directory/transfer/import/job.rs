@@ -14,14 +14,15 @@ use super::media::AvatarCopy;
 use super::missing::Missing;
 use super::notices::Notices;
 use super::options::ImportOptions;
-use super::progress::{Progress, Stage};
 use super::report::ImportReport;
 use super::valid_source::{ValidSource, count_users};
 use crate::directory::access::Actor;
 use crate::directory::audit::{self, Object};
-use crate::directory::change::{Change, Rules};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
+use crate::directory::progress::{Progress, Stage};
+use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
 use crate::directory::transfer::record::Record;
 
@@ -126,7 +127,7 @@ impl ImportJob {
         self.progress.begin(Stage::Indexing, None);
         let details = json!({ "source": self.source.describe(), "groups": counts.groups.added,
             "users": counts.users.added, "tokens": counts.tokens.added });
-        let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+        let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
         audit::record(&change, "directory.import", &Object::Directory, details)?;
         Ok(counts)
     }

@@ -26,7 +26,6 @@ mod missing;
 pub mod notices;
 pub mod options;
 mod part;
-pub mod progress;
 pub mod report;
 pub mod source;
 mod stable_file;
@@ -44,7 +43,6 @@ use self::missing::Missing;
 use self::notices::Notices;
 use self::options::ImportOptions;
 use self::part::PartWriter;
-use self::progress::{Progress, Stage};
 use self::report::ImportReport;
 use self::source::Source;
 use self::valid_source::{ValidSource, count_users};
@@ -53,6 +51,7 @@ use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::model::{GroupKey, UserKey};
+use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::Tx;
 
 /// Records written in one transaction where there are too many for one, and rows deleted together.

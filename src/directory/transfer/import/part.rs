@@ -9,9 +9,10 @@ use super::error::ImportError;
 use super::job::ImportJob;
 use crate::directory::access::Actor;
 use crate::directory::audit::{self, Object};
-use crate::directory::change::{Change, Rules};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
+use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
 use crate::directory::transfer::record::Record;
 
@@ -47,7 +48,7 @@ impl PartWriter {
         tx.count_ids_on()?;
         let written = after.iter().zip(before).map(|((name, after), (_, before))| (name, after - before));
         let details: Value = written.map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
-        let change = Change::begin(tx, self.now, &self.actor, Rules::default())?;
+        let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
         Ok(audit::record(&change, "directory.import", &Object::Directory, details)?)
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::error::ImportError;
-use super::progress::{Progress, Stage};
 use super::source::Source;
 use super::validation::validator::validate;
 use super::validation::{Validation, has_null};
+use crate::directory::progress::{Progress, Stage};
 use crate::directory::transfer::record::Record;
 
 /// A source that was validated.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::unique_values::{UniqueValues, neighbours};
 use super::{Validation, digest_prefix, has_null, placeholder_id};
 use crate::directory::password;
+use crate::directory::progress::{Progress, Stage};
 use crate::directory::transfer::import::error::ImportError;
-use crate::directory::transfer::import::progress::{Progress, Stage};
 use crate::directory::transfer::import::source::Source;
 use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 
