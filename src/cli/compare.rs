@@ -15,9 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
-use crate::directory::Error;
-use crate::directory::transfer::import::ImportError;
-use crate::switchover::django::{Django, Place, Wishes};
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 use crate::switchover::parity::address::{self, Base};
 use crate::switchover::parity::client::{self, Server};
 use crate::switchover::parity::keys::{self, Keys};
@@ -112,11 +110,11 @@ pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
 
 /// Keys of the Django database that an import reads.
 async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
-    let told = |fault: ImportError| CliError::from(Error::from(fault));
-    let (place, runtime) = (Place::parse(from).map_err(told)?, Handle::current());
-    let read =
-        spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
-    read.await.map_err(|error| CliError::inside(error.to_string()))?.map_err(told)
+    let (place, runtime) = (DjangoLocation::parse(from)?, Handle::current());
+    let read = spawn_blocking(move || {
+        Django::open(&place, &MappingOptions::default(), &runtime)?.sample_keys(sample)
+    });
+    Ok(read.await.map_err(|error| CliError::inside(error.to_string()))??)
 }
 
 impl Compare {

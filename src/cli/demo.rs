@@ -14,7 +14,7 @@ use super::serve::{Server, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
 use crate::directory::tokens::Expiry;
-use crate::directory::transfer::import::{ImportedToken, ImportedUser, Records};
+use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
 
 /// The token of the documentation's example.
@@ -83,7 +83,7 @@ fn invitation(personas: &[Persona], scheme: &str, mut address: SocketAddr) -> St
 /// staff user with everything empty.
 async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
     let actor = Actor::operator("demo");
-    directory.import(&actor, example()?).await?;
+    directory.seed(&actor, example()?).await?;
     let mut personas = vec![Persona {
         about: "Alex, staff, the example of the documentation",
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
@@ -114,7 +114,7 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
     Ok(personas)
 }
 
-fn example() -> Result<Records, CliError> {
+fn example() -> Result<SeedRows, CliError> {
     let wrong =
         |rule: crate::directory::model::Violation| CliError::inside(format!("the example is wrong: {rule}"));
     let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(wrong)?;
@@ -148,12 +148,12 @@ fn example() -> Result<Records, CliError> {
         updated_at: created_at,
         groups: groups.iter().map(|group| group.id).collect(),
     };
-    let token = ImportedToken {
+    let token = SeedToken {
         user_id: id,
         name: "documentation".to_owned(),
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
         created_at,
         expires_at: None,
     };
-    Ok(Records { groups, users: vec![ImportedUser { user, password: "!".to_owned() }], tokens: vec![token] })
+    Ok(SeedRows { groups, users: vec![SeedUser { user, password: "!".to_owned() }], tokens: vec![token] })
 }

@@ -187,8 +187,8 @@ impl ApiError {
             Error::OwnerInactive => Self::Unauthenticated("User inactive or deleted."),
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
-            // No route imports anything.
-            Error::Import(_) | Error::Broken { .. } => Self::Internal(error.to_string()),
+            // No route brings anything in.
+            Error::Broken { .. } => Self::Internal(error.to_string()),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use wardroom::directory::model::Group;
-use wardroom::directory::transfer::import::{ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Answer, Backend, Site, both};
@@ -31,10 +31,10 @@ async fn grouped(backend: Backend) -> Site {
     let users = members.map(|(id, groups)| {
         let mut user = imported(id, &format!("member{id}"));
         user.groups = groups.iter().map(|id| (*id).try_into().unwrap()).collect();
-        ImportedUser { user, password: "!".into() }
+        SeedUser { user, password: "!".into() }
     });
-    let records = Records { groups, users: users.into(), ..Records::default() };
-    site.directory().import(&operator(), records).await.unwrap();
+    let records = SeedRows { groups, users: users.into(), ..SeedRows::default() };
+    site.directory().seed(&operator(), records).await.unwrap();
     site
 }
 

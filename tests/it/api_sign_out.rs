@@ -403,12 +403,12 @@ both! {
     async fn finding_low_a_short_imported_key_is_not_listed(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
-        let records = wardroom::directory::transfer::import::Records {
+        let records = wardroom::directory::transfer::seed::SeedRows {
             groups: vec![],
-            users: vec![wardroom::directory::transfer::import::ImportedUser { user: imported(7, "ann"), password: "!".into() }],
+            users: vec![wardroom::directory::transfer::seed::SeedUser { user: imported(7, "ann"), password: "!".into() }],
             tokens: vec![imported_token(7, "secret12")],
         };
-        directory.import(&operator(), records).await.unwrap();
+        directory.seed(&operator(), records).await.unwrap();
         let source = database.place().join("records.json");
         let lines = [
             json!({"type": "user", "id": 7, "username": "ann"}),

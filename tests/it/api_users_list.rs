@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use wardroom::directory::model::{GroupId, User};
-use wardroom::directory::transfer::import::{ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
 use crate::support::site::{imported, moment, operator};
 use crate::support::{Answer, Backend, Site, both};
@@ -79,8 +79,8 @@ fn people() -> Vec<User> {
 
 async fn peopled(backend: Backend) -> Site {
     let site = Site::start(backend).await;
-    let users = people().into_iter().map(|user| ImportedUser { user, password: "!".into() }).collect();
-    site.directory().import(&operator(), Records { users, ..Records::default() }).await.unwrap();
+    let users = people().into_iter().map(|user| SeedUser { user, password: "!".into() }).collect();
+    site.directory().seed(&operator(), SeedRows { users, ..SeedRows::default() }).await.unwrap();
     let now = site.clock.now().as_micros();
     let seen = |id: i64, ago: i64| format!("UPDATE users SET last_seen_at = {} WHERE id = {id};", now - ago);
     site.database.sql(&(seen(101, 300_000_000) + &seen(102, 300_000_001) + &seen(103, 0))).await;
@@ -275,9 +275,9 @@ async fn crowd(backend: Backend) -> Site {
         let mut user = imported(id, &format!("user{id}"));
         user.gender = [None, Some(""), Some("male")][usize::try_from(id % 3).unwrap()].map(str::to_owned);
         user.last_login = (id % 4 == 0).then(|| moment(&format!("2021-01-0{}T00:00:00Z", id % 5 + 1)));
-        users.push(ImportedUser { user, password: "!".into() });
+        users.push(SeedUser { user, password: "!".into() });
     }
-    site.directory().import(&operator(), Records { users, ..Records::default() }).await.unwrap();
+    site.directory().seed(&operator(), SeedRows { users, ..SeedRows::default() }).await.unwrap();
     site
 }
 

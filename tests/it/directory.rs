@@ -61,11 +61,11 @@ both! {
         let directory = directory(&database).await;
         let mut member = imported(2, "two");
         member.groups = vec![99.try_into().unwrap()];
-        let records = wardroom::directory::transfer::import::Records {
-            users: [imported(1, "one"), member].map(|user| wardroom::directory::transfer::import::ImportedUser { user, password: "!".into() }).into(),
+        let records = wardroom::directory::transfer::seed::SeedRows {
+            users: [imported(1, "one"), member].map(|user| wardroom::directory::transfer::seed::SeedUser { user, password: "!".into() }).into(),
             ..Default::default()
         };
-        let error = directory.import(&operator(), records).await.unwrap_err();
+        let error = directory.seed(&operator(), records).await.unwrap_err();
         assert_eq!(error.to_string(), "groups: Invalid pk \"99\" - object does not exist.");
         assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
         assert_eq!(database.number("SELECT count(*) FROM audit_events").await, 0);

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use wardroom::directory::model::{UserDraft, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::transfer::import::{ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 use wardroom::directory::{Directory, Error};
 
 use crate::cli::on;
@@ -157,9 +157,9 @@ both! {
     /// the first.
     async fn finding_12_an_account_is_counted_by_its_id(backend: Backend) {
         let site = Site::start(backend).await;
-        let named = |id, name| ImportedUser { user: imported(id, name), password: "!".into() };
+        let named = |id, name| SeedUser { user: imported(id, name), password: "!".into() };
         let users = vec![named(100, "boss"), named(101, "BOSS")];
-        site.directory().import(&operator(), Records { groups: vec![], users, tokens: vec![] }).await.unwrap();
+        site.directory().seed(&operator(), SeedRows { groups: vec![], users, tokens: vec![] }).await.unwrap();
         give_password(&site, &Persona { id: 101, key: String::new() }).await;
         for _ in 0..6 {
             assert_eq!(status(&site, "192.0.2.1", "boss", "wrong").await, 400);

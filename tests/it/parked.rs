@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use wardroom::directory::model::{TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::transfer::import::{ImportedToken, ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use wardroom::http::api;
 use wardroom::telemetry::OutcomeLabels;
 
@@ -146,7 +146,7 @@ struct Lot {
 
 /// Makes each operation's people, groups and tokens; the calling tokens end after an hour.
 async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
-    let (mut records, mut binned, mut gifts) = (Records::default(), Vec::new(), Vec::new());
+    let (mut records, mut binned, mut gifts) = (SeedRows::default(), Vec::new(), Vec::new());
     let now = site.clock.now();
     for number in (first..).take(PARKED.len()) {
         let [owner, target, deleted] = people(number);
@@ -156,13 +156,13 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
             groups: vec![group(number).try_into().unwrap()],
             ..imported(target, &format!("target{number}"))
         };
-        let user = |user| ImportedUser { user, password: "!".into() };
+        let user = |user| SeedUser { user, password: "!".into() };
         records.users.extend([user(who), user(other), user(imported(deleted, &format!("deleted{number}")))]);
         records.groups.push(imported_group(group(number), &format!("Group {number}")));
         for (place, (user, name)) in
             [(owner, "calling"), (owner, "second"), (target, "second")].into_iter().enumerate()
         {
-            records.tokens.push(ImportedToken {
+            records.tokens.push(SeedToken {
                 user_id: user.try_into().unwrap(),
                 name: name.into(),
                 key: TokenKey::imported(key(number, place)),
@@ -179,7 +179,7 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
             site.staff.id
         ));
     }
-    site.directory().import(&operator(), records).await.unwrap();
+    site.directory().seed(&operator(), records).await.unwrap();
     site.directory().delete_users(&operator(), binned).await.unwrap();
     rows.run(&gifts.join("; ")).await;
     let mut lots = Vec::new();

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wardroom::directory::transfer::import::{ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
 use crate::support::site::{imported, operator};
 use crate::support::{Answer, Backend, Database, Request, both};
@@ -340,12 +340,12 @@ both! {
     async fn finding_15_unknown_names_cost_what_imported_users_cost(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&wardroom::directory::Clock::system().unwrap()).await;
-        let users = (1..=20).map(|id| ImportedUser {
+        let users = (1..=20).map(|id| SeedUser {
             user: imported(id, &format!("user{id}")),
             password: "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=".into(),
         });
-        let records = Records { groups: vec![], users: users.collect(), tokens: vec![] };
-        directory.import(&operator(), records).await.unwrap();
+        let records = SeedRows { groups: vec![], users: users.collect(), tokens: vec![] };
+        directory.seed(&operator(), records).await.unwrap();
         let mut kept = Vec::new();
         for _ in 0..2 {
             let (mut one, mut other) = (serve(&database, &[]), serve(&database, &[]));

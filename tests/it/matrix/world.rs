@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wardroom::directory::model::{TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::transfer::import::{ImportedToken, ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Rows, Site};
@@ -230,17 +230,17 @@ impl World {
         let known = rows.texts("SELECT CAST(code AS TEXT) FROM permissions ORDER BY id").await;
         assert_eq!(known, CODES.map(|code| code.to_string()), "a permission that no role here has");
         let users =
-            self.people.values().map(|person| ImportedUser { user: user(person), password: CHEAP.into() });
+            self.people.values().map(|person| SeedUser { user: user(person), password: CHEAP.into() });
         let groups = self.groups.values().map(|group| imported_group(group.id, &group.name));
-        let tokens = self.tokens.iter().map(|token| ImportedToken {
+        let tokens = self.tokens.iter().map(|token| SeedToken {
             user_id: token.owner.try_into().unwrap(),
             name: token.name.clone(),
             key: TokenKey::imported(token.key.clone()),
             created_at: moment(MADE),
             expires_at: token.ends.then(|| moment(END)),
         });
-        let records = Records { groups: groups.collect(), users: users.collect(), tokens: tokens.collect() };
-        site.directory().import(&operator(), records).await.unwrap();
+        let records = SeedRows { groups: groups.collect(), users: users.collect(), tokens: tokens.collect() };
+        site.directory().seed(&operator(), records).await.unwrap();
         let key = |id: i64| UserKey::Id(id.try_into().unwrap());
         for name in SIGN_IN {
             let password = Password::new(PASSWORD.into());

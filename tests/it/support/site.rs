@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
 use wardroom::directory::model::{Group, Timestamp, TokenKey, User, UserDraft, UserKey};
-use wardroom::directory::transfer::import::{ImportedToken, ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
 use wardroom::http::Front;
 use wardroom::http::api;
@@ -194,8 +194,8 @@ pub fn imported_group(id: i64, name: &str) -> Group {
     }
 }
 
-pub fn imported_token(user_id: i64, key: &str) -> ImportedToken {
-    ImportedToken {
+pub fn imported_token(user_id: i64, key: &str) -> SeedToken {
+    SeedToken {
         user_id: user_id.try_into().unwrap(),
         name: "imported".into(),
         key: TokenKey::imported(key.to_owned()),
@@ -207,8 +207,8 @@ pub fn imported_token(user_id: i64, key: &str) -> ImportedToken {
 /// Imports users with one token each.
 pub async fn import(directory: &Directory, users: Vec<(User, &str)>) {
     let tokens = users.iter().map(|(user, key)| imported_token(user.id.get(), key)).collect();
-    let users = users.into_iter().map(|(user, _)| ImportedUser { user, password: "!".into() }).collect();
-    directory.import(&operator(), Records { groups: vec![], users, tokens }).await.unwrap();
+    let users = users.into_iter().map(|(user, _)| SeedUser { user, password: "!".into() }).collect();
+    directory.seed(&operator(), SeedRows { groups: vec![], users, tokens }).await.unwrap();
 }
 
 async fn import_example(directory: &Directory) -> Persona {
@@ -223,14 +223,14 @@ async fn import_example(directory: &Directory) -> Persona {
         groups: [7, 1, 3].into_iter().map(|id| id.try_into().unwrap()).collect(),
         ..imported(42, "alex_thompson")
     };
-    let records = Records {
+    let records = SeedRows {
         groups: [(1, "Staff room"), (3, "Billing"), (7, "On call")]
             .map(|(id, name)| imported_group(id, name))
             .into(),
-        users: vec![ImportedUser { user, password: "!".into() }],
+        users: vec![SeedUser { user, password: "!".into() }],
         tokens: vec![imported_token(42, EXAMPLE_KEY)],
     };
-    directory.import(&operator(), records).await.unwrap();
+    directory.seed(&operator(), records).await.unwrap();
     Persona { id: 42, key: EXAMPLE_KEY.to_owned() }
 }
 
