@@ -103,9 +103,10 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
     match verb {
         ImportVerb::Django(django) => {
             let options = options(&django.how, &django.media, config)?;
-            let (place, options) = (DjangoLocation::parse(&django.from)?, django.options()?);
+            let (location, mapping) = (DjangoLocation::parse(&django.from)?, django.mapping()?);
             let runtime = tokio::runtime::Handle::current();
-            let source = tokio::task::spawn_blocking(move || Django::open(&place, &options, &runtime)).await;
+            let source =
+                tokio::task::spawn_blocking(move || Django::open(&location, &mapping, &runtime)).await;
             let source = source.map_err(|error| CliError::inside(error.to_string()))??;
             import(source, &django.how, &options, config).await
         }
@@ -135,7 +136,7 @@ fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<ImportOptio
 }
 
 impl FromDjango {
-    fn options(&self) -> Result<MappingOptions, CliError> {
+    fn mapping(&self) -> Result<MappingOptions, CliError> {
         let mut options = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
         for (flag, option) in [
             (&self.user_table, &mut options.user_table),
