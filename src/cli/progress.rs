@@ -1,4 +1,4 @@
-//! How far a long command is: a bar with rate and time left on a terminal, a line every few seconds elsewhere.
+//! Progress of imports and comparisons: a bar or a line on a terminal; for imports, a line every few seconds elsewhere.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::directory::import::{Progress, Stage, Step};
 use crate::switchover::parity::run::RunProgress;
 
-/// Between two lines where there is no terminal.
+/// The time between two lines without a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Shows an import's progress on standard error.
+/// Shows the progress of an import on standard error.
 pub(super) fn of_import() -> Progress {
     if io::stderr().is_terminal() {
         let bar = ProgressBar::no_length();
@@ -21,8 +21,13 @@ pub(super) fn of_import() -> Progress {
             Step::Done(users) => bar.inc(users),
         });
     }
-    let mut lines =
-        Lines { stage: Stage::Reading, total: None, done: 0, begun: Instant::now(), told: Instant::now() };
+    let mut lines = ProgressLines {
+        stage: Stage::Reading,
+        total: None,
+        done: 0,
+        begun: Instant::now(),
+        written: Instant::now(),
+    };
     Progress::new(move |step| lines.step(step))
 }
 
@@ -48,20 +53,20 @@ fn name(stage: Stage) -> &'static str {
         Stage::Reading => "reading",
         Stage::Comparing => "comparing",
         Stage::Writing => "writing",
-        Stage::Indexing => "making indexes",
-        Stage::Missing => "looking for what is missing",
-        Stage::Files => "bringing files along",
+        Stage::Indexing => "building indexes",
+        Stage::Missing => "finding deleted records",
+        Stage::Files => "copying files",
     }
 }
 
-/// The line that shows a comparison's progress on a terminal, and nothing elsewhere. It is cleared when it is dropped.
+/// A line with the progress of a comparison, on a terminal only. It is cleared when this is dropped.
 #[derive(Default)]
 pub(super) struct ComparisonLine {
     is_shown: Cell<bool>,
 }
 
 impl ComparisonLine {
-    /// Writes the line anew.
+    /// Updates the line.
     pub(super) fn show(&self, progress: RunProgress) {
         if !io::stderr().is_terminal() {
             return;
@@ -70,7 +75,7 @@ impl ComparisonLine {
         let RunProgress { requests, total, different, elapsed } = progress;
         let rate = u128::from(requests) * 1000 / elapsed.as_millis().max(1);
         let done = total.map_or_else(|| requests.to_string(), |total| format!("{requests} of {total}"));
-        // A terminal that is gone does not end the comparison.
+        // The comparison continues without a terminal.
         let _ = write!(io::stderr(), "\r\x1b[K{done} requests, {different} different, {rate} a second");
     }
 }
@@ -83,31 +88,31 @@ impl Drop for ComparisonLine {
     }
 }
 
-/// Lines where there is no terminal.
-struct Lines {
+/// Progress as lines, without a terminal.
+struct ProgressLines {
     stage: Stage,
     total: Option<u64>,
     done: u64,
     begun: Instant,
-    told: Instant,
+    written: Instant,
 }
 
-impl Lines {
+impl ProgressLines {
     fn step(&mut self, step: Step) {
         match step {
             Step::Begin(stage, total) => {
-                *self = Self { stage, total, done: 0, begun: Instant::now(), told: self.told };
+                *self = Self { stage, total, done: 0, begun: Instant::now(), written: self.written };
             }
             Step::Done(users) => self.done += users,
         }
-        if self.told.elapsed() >= EVERY {
-            self.told = Instant::now();
-            // Whoever does not want to know how far it is, need not.
-            let _ = writeln!(io::stderr().lock(), "wardroom: {}", self.told());
+        if self.written.elapsed() >= EVERY {
+            self.written = Instant::now();
+            // The import continues even if this cannot be written.
+            let _ = writeln!(io::stderr().lock(), "wardroom: {}", self.line());
         }
     }
 
-    fn told(&self) -> String {
+    fn line(&self) -> String {
         let seconds = self.begun.elapsed().as_secs().max(1);
         let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
         format!("{}: {}{of} users, {} a second", name(self.stage), self.done, self.done / seconds)
@@ -121,7 +126,7 @@ mod tests {
     #[test]
     fn a_line_tells_stage_count_and_rate() {
         let (now, stage) = (Instant::now(), Stage::Writing);
-        let lines = Lines { stage, total: Some(9), done: 5, begun: now, told: now };
-        assert_eq!(lines.told(), "writing: 5 of 9 users, 5 a second");
+        let lines = ProgressLines { stage, total: Some(9), done: 5, begun: now, written: now };
+        assert_eq!(lines.line(), "writing: 5 of 9 users, 5 a second");
     }
 }

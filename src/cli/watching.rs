@@ -1,4 +1,4 @@
-//! How far a long command has come, on a terminal; and how Ctrl-C ends one without leaving half of it.
+//! Progress of backup, restore and move on a terminal, and how Ctrl-C stops them cleanly.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,22 +10,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::report::CliError;
 use crate::directory::trouble::{Progress, Watch};
 
-/// How often the line is written anew.
-const OFTEN: Duration = Duration::from_millis(200);
+/// How often the line is updated.
+const UPDATE_EVERY: Duration = Duration::from_millis(200);
 
-/// A watcher that shows one line on a terminal, and stops the work at Ctrl-C or SIGTERM.
+/// Returns a watcher that shows one line on a terminal and stops the work on Ctrl-C or SIGTERM.
 pub(super) fn watch() -> Result<Watch, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let unheard = |error| CliError::inside(format!("no signal can be waited for: {error}"));
-        let (mut signals, stop) = (signal(kind).map_err(unheard)?, Arc::clone(&stop));
+        let failed = |error| CliError::internal(format!("cannot listen for signals: {error}"));
+        let (mut signals, stop) = (signal(kind).map_err(failed)?, Arc::clone(&stop));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 stop.store(true, Ordering::SeqCst);
             }
         });
     }
-    let line = io::stderr().is_terminal().then(|| Mutex::new(Line::default()));
+    let line = io::stderr().is_terminal().then(|| Mutex::new(ProgressLine::default()));
     Ok(Arc::new(move |progress| {
         if let Some(line) = &line {
             line.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
@@ -34,25 +34,25 @@ pub(super) fn watch() -> Result<Watch, CliError> {
     }))
 }
 
-/// The line on the terminal; it is wiped out when the work is done.
+/// The line on the terminal. It is cleared when the work is done.
 #[derive(Default)]
-struct Line {
+struct ProgressLine {
     shown: Option<Instant>,
 }
 
-impl Line {
+impl ProgressLine {
     fn show(&mut self, progress: Progress) {
-        if self.shown.is_some_and(|shown| shown.elapsed() < OFTEN) {
+        if self.shown.is_some_and(|shown| shown.elapsed() < UPDATE_EVERY) {
             return;
         }
         self.shown = Some(Instant::now());
         let Progress { done, of, count } = progress;
-        // A terminal that is gone does not keep the work from being done.
+        // The work continues without a terminal.
         let _ = write!(io::stderr(), "\r\x1b[K{of}: {count} {done}");
     }
 }
 
-impl Drop for Line {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.shown.is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");

@@ -1,3 +1,3 @@
-//! What a team needs once, on the day it moves from Django to Wardroom.
+//! Tools for a team that switches from Django to Wardroom. They are needed once.
 
 pub mod parity;
