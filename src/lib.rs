@@ -11,6 +11,9 @@
 
 pub mod cli;
 pub mod config;
+mod database;
 pub mod directory;
 pub mod http;
+mod paths;
+pub mod switchover;
 pub mod telemetry;

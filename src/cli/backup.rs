@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
 use crate::directory::Clock;
-use crate::directory::backup::{Checked, Manifest, Order, check_backup};
+use crate::directory::transfer::backup::{Checked, Manifest, Order, check_backup};
 
 /// The arguments of `wardroom backup`.
 #[derive(Args)]

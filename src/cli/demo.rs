@@ -12,9 +12,9 @@ use super::context::settings;
 use super::report::{CliError, Report};
 use super::serve::{Server, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
-use crate::directory::import::{ImportedToken, ImportedUser, Records};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
 use crate::directory::tokens::End;
+use crate::directory::transfer::import::{ImportedToken, ImportedUser, Records};
 use crate::directory::{Actor, Clock, Directory};
 
 /// The token of the documentation's example.

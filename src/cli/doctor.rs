@@ -6,7 +6,7 @@ use super::context::{operator, settings};
 use super::report::{CliError, Report};
 use crate::config::{AccessLog, Config, TrustedProxies};
 use crate::directory::guard::ClientsSeen;
-use crate::directory::listing::{UserFilters, UserQuery};
+use crate::directory::query::{UserFilters, UserQuery};
 use crate::directory::{Clock, Directory, Faults};
 use crate::http::server::tls_config;
 

@@ -9,10 +9,10 @@ use serde_json::json;
 use super::context::{open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
-use crate::directory::export::{Scope, Sink};
-use crate::directory::import::record::{Record, Reference, UserRecord};
-use crate::directory::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::model::Timestamp;
+use crate::directory::transfer::export::{Scope, Sink};
+use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
+use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]

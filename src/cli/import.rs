@@ -9,12 +9,12 @@ use super::context::{confirm, open, operator};
 use super::progress;
 use super::report::{CliError, Report, table};
 use crate::config::Config;
-use crate::directory::import::django::{Django, Place, Wishes};
-use crate::directory::import::lines::Lines;
-use crate::directory::import::media::Media;
-use crate::directory::import::report::{Notices, Report as Imported};
-use crate::directory::import::table::Table;
-use crate::directory::import::{Options, Source};
+use crate::directory::transfer::import::lines::Lines;
+use crate::directory::transfer::import::media::Media;
+use crate::directory::transfer::import::report::{Notices, Report as Imported};
+use crate::directory::transfer::import::table::Table;
+use crate::directory::transfer::import::{Options, Source};
+use crate::switchover::django::{Django, Place, Wishes};
 
 /// The commands that bring people in.
 #[derive(Subcommand)]
@@ -116,7 +116,7 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
     }
 }
 
-fn told(fault: crate::directory::import::ImportError) -> CliError {
+fn told(fault: crate::directory::transfer::import::ImportError) -> CliError {
     crate::directory::Error::from(fault).into()
 }
 

@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::{Config, DatabaseUrl, Value as _};
 use crate::directory::Location;
-use crate::directory::moving::Moved;
+use crate::directory::transfer::move_database::Moved;
 
 /// The arguments of `wardroom move`.
 #[derive(Args)]

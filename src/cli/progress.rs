@@ -1,11 +1,12 @@
 //! How far a long command is: a bar with rate and time left on a terminal, a line every few seconds elsewhere.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::directory::import::{Progress, Stage, Step};
+use crate::directory::progress::{Progress, Stage, Step};
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -13,18 +14,24 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Shows an import's progress on standard error.
 pub(super) fn of_import() -> Progress {
     if io::stderr().is_terminal() {
-        let bar = ProgressBar::no_length();
-        return Progress::new(move |step| match step {
-            Step::Begin(stage, total) => begin(&bar, stage, total),
-            Step::Done(users) => bar.inc(users),
+        let (bar, shown) = (ProgressBar::no_length(), Mutex::new(None));
+        return Progress::new(move |step| {
+            let before = shown.lock().unwrap_or_else(PoisonError::into_inner).replace(step.stage);
+            if before != Some(step.stage) {
+                begin(&bar, step);
+            }
+            bar.set_position(step.done);
+            true
         });
     }
-    let mut lines =
-        Lines { stage: Stage::Reading, total: None, done: 0, begun: Instant::now(), told: Instant::now() };
-    Progress::new(move |step| lines.step(step))
+    let lines = Mutex::new(Lines { stage: None, begun: Instant::now(), told: Instant::now() });
+    Progress::new(move |step| {
+        lines.lock().unwrap_or_else(PoisonError::into_inner).step(step);
+        true
+    })
 }
 
-fn begin(bar: &ProgressBar, stage: Stage, total: Option<u64>) {
+fn begin(bar: &ProgressBar, Step { stage, total, .. }: Step) {
     let template = match total {
         Some(_) => "{msg} {wide_bar} {human_pos} of {human_len} users, {per_sec}, {eta} left",
         None => "{msg} {spinner} {human_pos} users, {per_sec}",
@@ -41,7 +48,8 @@ fn begin(bar: &ProgressBar, stage: Stage, total: Option<u64>) {
     bar.enable_steady_tick(Duration::from_millis(200));
 }
 
-fn name(stage: Stage) -> &'static str {
+/// What a stage is called in a line of progress.
+pub(super) fn name(stage: Stage) -> &'static str {
     match stage {
         Stage::Reading => "reading",
         Stage::Comparing => "comparing",
@@ -49,37 +57,35 @@ fn name(stage: Stage) -> &'static str {
         Stage::Indexing => "making indexes",
         Stage::Missing => "looking for what is missing",
         Stage::Files => "bringing files along",
+        Stage::Copying => "copying",
+        Stage::Packing => "packing",
+        Stage::Verifying => "verifying",
     }
 }
 
 /// Lines where there is no terminal.
 struct Lines {
-    stage: Stage,
-    total: Option<u64>,
-    done: u64,
+    stage: Option<Stage>,
     begun: Instant,
     told: Instant,
 }
 
 impl Lines {
     fn step(&mut self, step: Step) {
-        match step {
-            Step::Begin(stage, total) => {
-                *self = Self { stage, total, done: 0, begun: Instant::now(), told: self.told };
-            }
-            Step::Done(users) => self.done += users,
+        if self.stage.replace(step.stage) != Some(step.stage) {
+            self.begun = Instant::now();
         }
         if self.told.elapsed() >= EVERY {
             self.told = Instant::now();
             // Whoever does not want to know how far it is, need not.
-            let _ = writeln!(io::stderr().lock(), "wardroom: {}", self.told());
+            let _ = writeln!(io::stderr().lock(), "wardroom: {}", self.told(step));
         }
     }
 
-    fn told(&self) -> String {
+    fn told(&self, Step { stage, unit, done, total }: Step) -> String {
         let seconds = self.begun.elapsed().as_secs().max(1);
-        let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
-        format!("{}: {}{of} users, {} a second", name(self.stage), self.done, self.done / seconds)
+        let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
+        format!("{}: {done}{of} {unit}, {} a second", name(stage), done / seconds)
     }
 }
 
@@ -90,7 +96,8 @@ mod tests {
     #[test]
     fn a_line_tells_stage_count_and_rate() {
         let (now, stage) = (Instant::now(), Stage::Writing);
-        let lines = Lines { stage, total: Some(9), done: 5, begun: now, told: now };
-        assert_eq!(lines.told(), "writing: 5 of 9 users, 5 a second");
+        let lines = Lines { stage: Some(stage), begun: now, told: now };
+        let step = Step { stage, unit: "users", total: Some(9), done: 5 };
+        assert_eq!(lines.told(step), "writing: 5 of 9 users, 5 a second");
     }
 }

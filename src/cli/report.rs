@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::restore;
 use crate::config::ConfigError;
-use crate::directory::import::ImportError;
-use crate::directory::trouble::TransferError;
+use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
 
 /// A command's result.

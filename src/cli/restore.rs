@@ -11,9 +11,8 @@ use super::context::{operator, settings};
 use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
-use crate::directory::backup::{
-    self, Brings, Closed, Closing, Comparison, Named, Reopened, Reopening, Restored,
-};
+use crate::directory::model::{Brings, Closed, Closing, Comparison, Named, Reopened};
+use crate::directory::transfer::backup::{self, Reopening, Restored};
 use crate::directory::{Clock, Directory};
 
 /// The arguments of `wardroom restore`.

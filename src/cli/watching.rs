@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::progress;
 use super::report::CliError;
-use crate::directory::trouble::{Progress, Watch};
+use crate::directory::progress::{Progress, Step};
 
 /// How often the line is written anew.
 const OFTEN: Duration = Duration::from_millis(200);
 
 /// A watcher that shows one line on a terminal, and stops the work at Ctrl-C or SIGTERM.
-pub(super) fn watch() -> Result<Watch, CliError> {
+pub(super) fn watch() -> Result<Progress, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let unheard = |error| CliError::inside(format!("no signal can be waited for: {error}"));
@@ -26,9 +27,9 @@ pub(super) fn watch() -> Result<Watch, CliError> {
         });
     }
     let line = io::stderr().is_terminal().then(|| Mutex::new(Line::default()));
-    Ok(Arc::new(move |progress| {
+    Ok(Progress::new(move |step| {
         if let Some(line) = &line {
-            line.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
+            line.lock().unwrap_or_else(PoisonError::into_inner).show(step);
         }
         !stop.load(Ordering::SeqCst)
     }))
@@ -41,14 +42,14 @@ struct Line {
 }
 
 impl Line {
-    fn show(&mut self, progress: Progress) {
+    fn show(&mut self, step: Step) {
         if self.shown.is_some_and(|shown| shown.elapsed() < OFTEN) {
             return;
         }
         self.shown = Some(Instant::now());
-        let Progress { done, of, count } = progress;
+        let Step { stage, unit, done, .. } = step;
         // A terminal that is gone does not keep the work from being done.
-        let _ = write!(io::stderr(), "\r\x1b[K{of}: {count} {done}");
+        let _ = write!(io::stderr(), "\r\x1b[K{}: {done} {unit}", progress::name(stage));
     }
 }
 

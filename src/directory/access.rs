@@ -8,8 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::error::Denial;
-use super::identity::Identity;
-use super::model::{Group, GroupFields, User, UserFields};
+use super::model::{Group, GroupFields, Identity, User, UserFields};
 
 /// Who asks for something to be done, and from where.
 #[derive(Clone, Debug)]

@@ -4,62 +4,15 @@
 //! Each event carries the SHA-256 of itself and of the event before it. A row that is changed or taken
 //! out later breaks the chain. No secret ever comes in here: neither keys nor passwords nor hashes.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::change::Change;
 use super::error::Error;
-use super::model::{Group, Timestamp, Token, User, UserId};
+use super::model::{AuditFilter, ChainLink, Event, Group, RecordedEvent, Timestamp, Token, User, UserId};
 use super::store::{self, Tx};
-
-/// What was done, by whom, to what, from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// `operator`, `person` or `anonymous`.
-    pub actor_kind: String,
-    /// The person's id.
-    pub actor_id: Option<i64>,
-    /// The operator's or person's name at the time.
-    pub actor_name: String,
-    /// Such as `user.update`.
-    pub action: String,
-    /// `user`, `group`, `token` or `directory`.
-    pub object_kind: String,
-    /// The object's id.
-    pub object_id: Option<i64>,
-    /// The object's name at the time.
-    pub object_name: String,
-    /// What changed, as JSON text: `{"field": [before, after]}`, or what an action tells of itself.
-    pub changes: String,
-    /// The client's address.
-    pub address: Option<String>,
-    /// The request's id.
-    pub request_id: Option<String>,
-}
-
-/// An event's place in the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The hash of the event before it; empty for the first.
-    pub previous_hash: Vec<u8>,
-    /// SHA-256 of the above and of the event.
-    pub hash: Vec<u8>,
-}
-
-/// An event as it stands in the trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Its number; numbers may be left out, but never come twice.
-    pub id: i64,
-    /// When it happened.
-    pub at: Timestamp,
-    /// The event.
-    pub event: Event,
-    /// Its place in the chain.
-    pub link: Link,
-}
 
 /// How a walk along the whole chain came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,27 +34,6 @@ pub const EXPORT_PAGE: usize = 500;
 /// Rows read at once; the walk's memory.
 const PAGE: i64 = 1000;
 
-/// What narrows a list of events.
-#[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
-    /// Only events before this number: where the last page ended.
-    pub before: Option<i64>,
-    /// Only this action.
-    pub action: Option<String>,
-    /// Only what this person did.
-    pub actor_id: Option<i64>,
-    /// Only what was done to objects of this kind.
-    pub object_kind: Option<String>,
-    /// Only what was done to the object with this id.
-    pub object_id: Option<i64>,
-    /// Only from this client's address.
-    pub address: Option<String>,
-    /// Only from this time on.
-    pub from: Option<Timestamp>,
-    /// Only before this time.
-    pub to: Option<Timestamp>,
-}
-
 impl Directory {
     /// Events, newest first, at most 1000.
     pub async fn audit_events(
@@ -109,7 +41,7 @@ impl Directory {
         actor: &Actor,
         filter: &AuditFilter,
         limit: u32,
-    ) -> Result<Vec<Recorded>, Error> {
+    ) -> Result<Vec<RecordedEvent>, Error> {
         authorize(actor, Action::ReadAudit)?;
         self.store.all(store::audit::list(filter, limit.min(1000).into())).await
     }
@@ -127,7 +59,8 @@ impl Directory {
         // Each page is a request of its own: an export goes on for no longer than its caller's token and rights.
         authorize(&self.confirm(actor).await?, Action::ReadAudit)?;
         let limit = i64::try_from(EXPORT_PAGE).unwrap_or(PAGE);
-        let page: Vec<Recorded> = self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
+        let page: Vec<RecordedEvent> =
+            self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
         Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
     }
 
@@ -145,7 +78,7 @@ pub(super) fn walk(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, 
     let mut walk = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
     let (mut after, mut head) = (0, Vec::new());
     loop {
-        let page: Vec<Recorded> = tx.all(&store::audit::page(after, PAGE))?;
+        let page: Vec<RecordedEvent> = tx.all(&store::audit::page(after, PAGE))?;
         let Some(last) = page.last() else { return Ok(walk) };
         after = last.id;
         for recorded in page {
@@ -161,29 +94,8 @@ pub(super) fn walk(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, 
     }
 }
 
-impl Recorded {
-    /// The event as JSON, without its place in the chain.
-    pub fn to_json(&self) -> Value {
-        let event = &self.event;
-        json!({
-            "id": self.id,
-            "at": self.at.to_string(),
-            "actor_kind": event.actor_kind,
-            "actor_id": event.actor_id,
-            "actor_name": event.actor_name,
-            "action": event.action,
-            "object_kind": event.object_kind,
-            "object_id": event.object_id,
-            "object_name": event.object_name,
-            "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
-            "address": event.address,
-            "request_id": event.request_id,
-        })
-    }
-}
-
 /// An event as a line that can be verified by itself.
-fn line(recorded: &Recorded) -> String {
+fn line(recorded: &RecordedEvent) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut line = recorded.to_json();
     if let Value::Object(line) = &mut line {
@@ -195,7 +107,7 @@ fn line(recorded: &Recorded) -> String {
 }
 
 /// Why an event does not continue the chain whose head this is.
-fn misfit(head: &[u8], recorded: &Recorded) -> Option<&'static str> {
+fn misfit(head: &[u8], recorded: &RecordedEvent) -> Option<&'static str> {
     if recorded.link.previous_hash != head {
         Some("it does not continue the event before it: one was taken out, put in or moved")
     } else if recorded.link.hash != hash(head, recorded.at, &recorded.event) {
@@ -204,9 +116,6 @@ fn misfit(head: &[u8], recorded: &Recorded) -> Option<&'static str> {
         None
     }
 }
-
-/// The words for what something was done to.
-pub const OBJECT_KINDS: [&str; 4] = ["user", "group", "token", "directory"];
 
 /// What something was done to.
 pub(super) enum Object<'a> {
@@ -228,7 +137,7 @@ pub(super) fn record(
     let event = event(&change.actor, action, object, &changes);
     let previous_hash = change.tx.audit_head()?;
     let hash = hash(&previous_hash, change.now, &event);
-    change.tx.insert_event(change.now, &event, Link { previous_hash, hash })
+    change.tx.insert_event(change.now, &event, ChainLink { previous_hash, hash })
 }
 
 fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> Event {

@@ -9,25 +9,15 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::error::Error;
 use super::guard::taken::Taken;
-use super::identity::Identity;
-use super::model::{Timestamp, TokenState};
+use super::model::{Identity, Timestamp, TokenState};
+use super::settings::ChangePolicy;
 use super::store::Tx;
 use super::store::identities::{self, Present};
-
-/// The settings that decide what a change may do. Work that goes by none, such as an import, takes the default.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Rules {
-    /// How long deleted users can be brought back; none at all removes them for good.
-    pub(super) keep_deleted_for: Duration,
-    /// Whether a person's own e-mail address and mobile number change only with their password.
-    pub(super) contact_needs_password: bool,
-}
 
 /// A transaction that somebody writes in.
 pub(super) struct Change<'t, 'l> {
@@ -38,7 +28,7 @@ pub(super) struct Change<'t, 'l> {
     /// Who writes, with the rights that they have in this transaction.
     pub(super) actor: Actor,
     /// The settings that a change goes by.
-    pub(super) rules: Rules,
+    pub(super) policy: ChangePolicy,
     /// The values that were found taken.
     pub(super) taken: Taken,
     /// Nobody else can make one.
@@ -47,7 +37,12 @@ pub(super) struct Change<'t, 'l> {
 
 impl<'t, 'l> Change<'t, 'l> {
     /// Begins a change by `actor`. A person whose token has ended, or who is no longer active, is refused.
-    pub(super) fn begin(tx: &'t Tx<'l>, now: Timestamp, actor: &Actor, rules: Rules) -> Result<Self, Error> {
+    pub(super) fn begin(
+        tx: &'t Tx<'l>,
+        now: Timestamp,
+        actor: &Actor,
+        policy: ChangePolicy,
+    ) -> Result<Self, Error> {
         let who = match &actor.who {
             Who::Person(seen) => {
                 let found = tx.first::<Present>(&identities::present(seen))?;
@@ -56,7 +51,7 @@ impl<'t, 'l> Change<'t, 'l> {
             Who::Operator(_) | Who::Anonymous => actor.who.clone(),
         };
         let actor = Actor { who, origin: actor.origin.clone() };
-        Ok(Self { tx, now, actor, rules, taken: Taken::default(), _confirmed: () })
+        Ok(Self { tx, now, actor, policy, taken: Taken::default(), _confirmed: () })
     }
 
     /// Refuses what the actor may not do.
@@ -71,7 +66,7 @@ impl<'t, 'l> Change<'t, 'l> {
 
     /// Who was deleted after this moment is still in the recycle bin.
     pub(super) fn bin_since(&self) -> Timestamp {
-        self.now.saturating_sub(self.rules.keep_deleted_for)
+        self.now.saturating_sub(self.policy.keep_deleted_for)
     }
 }
 
@@ -100,8 +95,8 @@ impl Directory {
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
-        let (actor, clock, rules) = (actor.clone(), self.clock.clone(), self.rules);
-        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, rules)?)).await
+        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy);
+        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, policy)?)).await
     }
 
     /// Reads anew who a person is, for work that goes on after its first answer: the next page of an export.

@@ -55,7 +55,7 @@ pub enum Error {
     },
     /// Something that is brought in from elsewhere cannot be read or taken.
     #[error(transparent)]
-    Import(#[from] super::import::ImportError),
+    Import(#[from] super::transfer::import::ImportError),
     /// A fault of ours or of the machine. The text is for the log, never for a client.
     #[error("{what}: {source}")]
     Broken {

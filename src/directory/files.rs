@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::trouble::TransferError;
+use super::transfer_error::TransferError;
 
 /// A directory inside `parent` for its owner alone, which is removed with all that is in it when it is dropped. What
 /// is left of one after a power cut begins with `.wardroom-` and can be deleted.

@@ -67,7 +67,7 @@ impl Directory {
 
     /// The same about a group that the asker has just written, for which no right to read is needed.
     pub async fn group_details_of_written(&self, group: Group) -> Result<GroupDetails, Error> {
-        let permissions = self.store.few(store::permissions::of_group(group.id)).await?;
+        let permissions = self.store.point_read(store::permissions::of_group(group.id)).await?;
         Ok(GroupDetails { group, permissions })
     }
 

@@ -8,108 +8,56 @@
 
 pub mod access;
 pub mod audit;
-pub mod backup;
 pub mod bulk;
 mod change;
 pub mod clock;
 pub mod error;
-pub mod export;
 mod files;
 pub mod groups;
 pub mod guard;
 pub mod identity;
-pub mod import;
-pub mod listing;
+mod lists;
 pub mod model;
-pub mod moving;
 pub mod password;
-mod paths;
 pub mod permissions;
+pub mod progress;
+pub mod query;
 mod rate_limiter;
 pub mod recycle_bin;
 mod refusals;
 mod secret;
+mod settings;
 pub mod sign_in;
 mod store;
 pub mod tokens;
-pub mod trouble;
+pub mod transfer;
+pub mod transfer_error;
 pub mod users;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
 pub use self::access::{Actor, Origin};
-use self::change::Rules;
 pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
-use self::guard::rates::Rates;
 use self::identity::Authenticator;
 use self::identity::uses::Uses;
-pub use self::identity::{Bearer, CachedIdentity, Identity, Unauthenticated};
+pub use self::identity::{CachedIdentity, Unauthenticated};
+use self::model::Rates;
+pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
-pub use self::paths::Unsafe;
 use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
-pub use self::store::OpenError;
+use self::settings::ChangePolicy;
+pub use self::settings::Settings;
 use self::store::Store;
+/// The reader of databases that are not ours, for [`crate::switchover`].
 pub use self::store::health::Faults;
-
-/// Where the directory is kept.
-#[derive(Clone)]
-pub enum Location {
-    /// A SQLite file in this data directory.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database, by its URL; the URL may hold a password.
-    Postgres(String),
-}
-
-impl Location {
-    /// The host to which passwords and tokens' digests travel unprotected, as its URL says is meant.
-    pub fn clear_text_host(&self) -> Option<String> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(url) => match store::Protection::of(url) {
-                Ok(store::Protection::Disabled(host)) => Some(host),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// What opening a directory needs to know.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where it is kept.
-    pub location: Location,
-    /// Connections of this process to PostgreSQL, at the most.
-    pub connections: usize,
-    /// How long one statement may wait for the database.
-    pub patience: Duration,
-    /// The shortest password that is accepted, in Unicode code points.
-    pub password_min_length: usize,
-    /// Words on which a new password may not be built.
-    pub password_words: Vec<String>,
-    /// How long a token lives that a sign-in makes.
-    pub sign_in_lifetime: Duration,
-    /// How long such a token may go unused; none at all is for ever.
-    pub sign_in_idle_timeout: Duration,
-    /// How long tokens that were revoked or have expired stay listed.
-    pub keep_ended_tokens_for: Duration,
-    /// How long deleted users can be brought back; none at all removes them for good.
-    pub keep_deleted_for: Duration,
-    /// Whether a person's own e-mail address and mobile number change only with their password.
-    pub contact_needs_password: bool,
-    /// How often anybody may ask.
-    pub rates: Rates,
-    /// How many bytes of identities are kept in memory; none keeps nothing.
-    pub identity_cache_bytes: u64,
-    /// How long identities in memory are answered when the database cannot be asked.
-    pub serve_stale_for: Duration,
-}
+pub use crate::database::{Location, OpenError};
+pub use crate::paths::Unsafe;
 
 /// The directory, open and ready.
 pub struct Directory {
@@ -120,7 +68,7 @@ pub struct Directory {
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
-    rules: Rules,
+    policy: ChangePolicy,
     rates: Rates,
     rate_counts: guard::rates::Counts,
     /// How many refused requests, and refused sign-ins, are noted in the audit trail.
@@ -148,7 +96,7 @@ impl Directory {
         let store = Arc::new(Store::open(settings).await?);
         let authenticator = Authenticator::open(&store, settings)?;
         let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
-        let rules = Rules {
+        let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
         };
@@ -161,7 +109,7 @@ impl Directory {
             hasher,
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
-            rules,
+            policy,
             rates: settings.rates,
             rate_counts: guard::rates::Counts::default(),
             refusals: RateLimiter::default(),

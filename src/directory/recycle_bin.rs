@@ -13,44 +13,22 @@ use super::audit::{self, Object};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::guard::taken::Names;
-use super::listing::{DeletedQuery, Page};
-use super::model::{GroupKey, Timestamp, User, UserId, UserKey};
-use super::store::deleted::{Remains, count, page};
+use super::model::{DeletedUser, GroupKey, RestorableUser, Timestamp, User, UserId, UserKey};
+use super::query::{DeletedQuery, Page};
+use super::store::deleted::{count, page};
 use super::{Directory, users};
 
 /// Users purged in one transaction, so that other writers need not wait long.
 const BATCH: i64 = 200;
 
-/// Somebody in the recycle bin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeletedUser {
-    /// Its id, which it will have again.
-    pub id: UserId,
-    /// Its username, which somebody else may have meanwhile.
-    pub username: String,
-    /// Its email address.
-    pub email: Option<String>,
-    /// When it was deleted.
-    pub deleted_at: Timestamp,
-    /// By whom: a username, or the operator's name.
-    pub deleted_by: String,
-}
-
-impl DeletedUser {
-    /// When it will be purged.
-    pub fn purge_at(&self, kept_for: Duration) -> Timestamp {
-        self.deleted_at.plus(kept_for).unwrap_or(Timestamp::LAST)
-    }
-}
-
 impl Directory {
     /// How long deleted users are kept.
     pub fn deleted_kept_for(&self) -> Duration {
-        self.rules.keep_deleted_for
+        self.policy.keep_deleted_for
     }
 
     fn kept_since(&self) -> Timestamp {
-        self.clock.now().saturating_sub(self.rules.keep_deleted_for)
+        self.clock.now().saturating_sub(self.policy.keep_deleted_for)
     }
 
     /// A page of the bin.
@@ -69,7 +47,7 @@ impl Directory {
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
         self.change_names(actor, Names::OthersLate, move |change| {
             let tx = change.tx;
-            let (_, Remains { user, password, permissions }) = binned(change, id)?;
+            let (_, RestorableUser { user, password, permissions }) = binned(change, id)?;
             tx.unbin_user(id)?;
             users::check_returning(change, &user)?;
             let user = User { updated_at: change.now, ..user };
@@ -82,7 +60,8 @@ impl Directory {
             tx.set_user_permissions(id, &permissions)?;
             change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
             let back = users::whole(tx, &UserKey::Id(id))?;
-            audit::record(change, "user.restore", &Object::User(&back.user), audit::whole(back.picture()))?;
+            let restored = audit::whole(users::picture(&back.user, &back.codes));
+            audit::record(change, "user.restore", &Object::User(&back.user), restored)?;
             Ok(change.written(back.user, Action::ReadUsers))
         })
         .await
@@ -91,7 +70,7 @@ impl Directory {
     /// Removes somebody from the bin for good.
     pub async fn purge_user(&self, actor: &Actor, id: UserId) -> Result<DeletedUser, Error> {
         self.change(actor, move |change| {
-            let (deleted, Remains { user, permissions, .. }) = binned(change, id)?;
+            let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
             let rights = change.tx.rights_from(&user.groups, &permissions)?;
             change.check(Action::DeleteUser(&user, &rights.into()))?;
             change.tx.unbin_user(id)?;
@@ -128,7 +107,7 @@ impl Directory {
 pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     // What came of the user's sign-ins may be somebody else's.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
-    if change.rules.keep_deleted_for.is_zero() {
+    if change.policy.keep_deleted_for.is_zero() {
         return change.tx.delete_user(user.id);
     }
     let by = match &change.actor.who {
@@ -139,7 +118,7 @@ pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Erro
     change.tx.bin_user(user, change.now, by)
 }
 
-fn binned(change: &Change<'_, '_>, id: UserId) -> Result<(DeletedUser, Remains), Error> {
+fn binned(change: &Change<'_, '_>, id: UserId) -> Result<(DeletedUser, RestorableUser), Error> {
     let found = change.tx.deleted(id, change.bin_since())?;
     found.ok_or_else(|| Error::not_found("deleted user", UserKey::Id(id)))
 }

@@ -11,8 +11,7 @@ use super::audit::{Object, record};
 use super::change::Change;
 use super::error::Error;
 use super::guard::network;
-use super::identity::{Bearer, Identity};
-use super::model::{Timestamp, TokenState};
+use super::model::{Bearer, Identity, Timestamp, TokenState};
 use super::rate_limiter::LeftOut;
 use super::store::identities;
 
@@ -45,7 +44,7 @@ impl Directory {
     pub async fn note_refusal(&self, refusal: &Refusal) {
         let Refusal { bearer, origin, asked, why, left_out } = refusal;
         let (token, origin, left_out) = (bearer.token, origin.clone(), *left_out);
-        let (asked, why, clock, rules) = (asked.clone(), why.clone(), self.clock.clone(), self.rules);
+        let (asked, why, clock, policy) = (asked.clone(), why.clone(), self.clock.clone(), self.policy);
         let noted = self.store.write(move |tx| {
             let now = clock.now();
             let found = tx.first::<Identity>(&identities::of_token(token))?;
@@ -57,7 +56,7 @@ impl Directory {
             let is_known = why.is_some() && state.is_none();
             let who = if is_known { Who::Person(Arc::new(identity)) } else { Who::Anonymous };
             let actor = Actor { who, origin: origin.clone() };
-            let change = Change::begin(tx, now, &actor, rules)?;
+            let change = Change::begin(tx, now, &actor, policy)?;
             let mut changes =
                 json!({ "asked": asked, "why": why.as_deref().or(state).unwrap_or("it was not good") });
             if is_known {

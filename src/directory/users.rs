@@ -11,16 +11,14 @@ use super::change::{Change, Written};
 use super::error::Error;
 use super::guard::taken::Names;
 use super::model::{
-    Expected, Group, Permission, Rule, Timestamp, User, UserDraft, UserFields, UserId, UserKey, Version,
+    Expected, Group, Permission, Rule, Timestamp, User, UserDraft, UserFields, UserId, UserKey, UserState,
+    Version,
 };
 
 use super::password::{Owner, Password, UNUSABLE};
 use super::recycle_bin::take_away;
 use super::store::{self, Tx};
 use super::tokens;
-
-/// The most rows one page of a list holds.
-pub const PAGE_MAX: u32 = 1000;
 
 pub(super) use self::rules::{Proven, check_returning};
 use self::rules::{check_new_values, check_proof, keep_an_admin};
@@ -66,9 +64,9 @@ impl Directory {
     pub async fn user_details_of_written(&self, user: User) -> Result<UserDetails, Error> {
         let groups = match user.groups.is_empty() {
             true => Vec::new(),
-            false => self.store.few(store::groups::of_user(user.id)).await?,
+            false => self.store.point_read(store::groups::of_user(user.id)).await?,
         };
-        let held = self.store.few(store::permissions::held(user.id)).await?;
+        let held = self.store.point_read(store::permissions::held(user.id)).await?;
         let held = store::permissions::each_once(held);
         let own = held.iter().filter(|held| held.is_own).map(|held| held.permission.clone()).collect();
         let all = held.into_iter().map(|held| held.permission).collect();
@@ -144,7 +142,7 @@ impl Directory {
         self.change_names(actor, Names::Own, move |change| {
             change.check(Action::UpdateSelf(&fields))?;
             let old = whole(change.tx, &key)?;
-            let new = Whole { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };
+            let new = UserState { user: with(&old.user, &fields, change.now), codes: old.codes.clone() };
             check_proof(change, &old.user, &new.user, Proven { hash: None, proof: proof.as_ref() })?;
             save(change, old, new)
         })
@@ -163,7 +161,8 @@ impl Directory {
 
     /// The rights that a user holds now.
     async fn rights(&self, user: UserId) -> Result<Rights, Error> {
-        let held = store::permissions::each_once(self.store.few(store::permissions::held(user)).await?);
+        let held =
+            store::permissions::each_once(self.store.point_read(store::permissions::held(user)).await?);
         Ok(held.into_iter().map(|held| held.permission.code).collect::<Vec<_>>().into())
     }
 
@@ -218,19 +217,6 @@ pub struct UserDetails {
     pub effective_permissions: Vec<Permission>,
 }
 
-/// A user with the codes of the permissions attached to it: all that a change can write.
-pub(super) struct Whole {
-    pub(super) user: User,
-    pub(super) codes: Vec<i64>,
-}
-
-impl Whole {
-    /// All of it, as the audit trail shows it.
-    pub(super) fn picture(&self) -> Picture {
-        picture(&self.user, &self.codes)
-    }
-}
-
 /// Makes a user of fields that the actor may write.
 pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -> Result<User, Error> {
     let tx = change.tx;
@@ -240,7 +226,12 @@ pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
     let made = whole(tx, &UserKey::Id(id))?;
-    audit::record(change, "user.create", &Object::User(&made.user), audit::whole(made.picture()))?;
+    audit::record(
+        change,
+        "user.create",
+        &Object::User(&made.user),
+        audit::whole(picture(&made.user, &made.codes)),
+    )?;
     Ok(made.user)
 }
 
@@ -254,7 +245,12 @@ pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected
         keep_an_admin(tx, last.user.id)?;
     }
     take_away(change, &last.user)?;
-    audit::record(change, "user.delete", &Object::User(&last.user), audit::whole(last.picture()))?;
+    audit::record(
+        change,
+        "user.delete",
+        &Object::User(&last.user),
+        audit::whole(picture(&last.user, &last.codes)),
+    )?;
     Ok(last.user)
 }
 
@@ -275,7 +271,7 @@ pub(super) fn update(
     };
     change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
     keep_current(&before, expected)?;
-    let mut new = Whole { user: with(old, fields, change.now), codes: before.codes.clone() };
+    let mut new = UserState { user: with(old, fields, change.now), codes: before.codes.clone() };
     check_proof(change, old, &new.user, proven)?;
     if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {
         keep_an_admin(tx, old.id)?;
@@ -284,7 +280,7 @@ pub(super) fn update(
         attach(tx, old.id, fields)?;
         change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &tx.rights(old.id)?)))?;
         let attached = whole(tx, key)?;
-        new = Whole { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
+        new = UserState { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
     let mut new = save(change, before, new)?;
     if let Some(hash) = hash {
@@ -299,8 +295,8 @@ pub(super) fn update(
 
 /// Writes a changed user, whose groups and permissions are written already, with its event; the user as it is then.
 /// A change of nothing is none: it writes nothing, and leaves no event.
-fn save(change: &Change<'_, '_>, before: Whole, new: Whole) -> Result<User, Error> {
-    let (old, now) = (before.picture(), new.picture());
+fn save(change: &Change<'_, '_>, before: UserState, new: UserState) -> Result<User, Error> {
+    let (old, now) = (picture(&before.user, &before.codes), picture(&new.user, &new.codes));
     if old == now {
         return Ok(before.user);
     }
@@ -323,12 +319,12 @@ fn version(user: &User, codes: &[i64]) -> Version {
 }
 
 /// Refuses a change that was made from an older state.
-fn keep_current(Whole { user, codes }: &Whole, expected: &Expected) -> Result<(), Error> {
+fn keep_current(UserState { user, codes }: &UserState, expected: &Expected) -> Result<(), Error> {
     if expected.holds(|| Ok::<_, Error>(version(user, codes)))? { Ok(()) } else { Err(Error::Stale("user")) }
 }
 
 /// A user as the audit trail shows it, the codes of its own permissions among the rest.
-fn picture(user: &User, codes: &[i64]) -> Picture {
+pub(super) fn picture(user: &User, codes: &[i64]) -> Picture {
     vec![
         ("username", user.username.as_str().into()),
         ("mobile_number", user.mobile_number.as_deref().into()),
@@ -384,7 +380,7 @@ pub(super) fn existing(tx: &Tx<'_>, key: &UserKey) -> Result<User, Error> {
 }
 
 /// The same with the codes of its own permissions.
-pub(super) fn whole(tx: &Tx<'_>, key: &UserKey) -> Result<Whole, Error> {
+pub(super) fn whole(tx: &Tx<'_>, key: &UserKey) -> Result<UserState, Error> {
     tx.whole_user(key)?.ok_or_else(|| Error::not_found("user", key))
 }
 

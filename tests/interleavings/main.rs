@@ -8,6 +8,8 @@
 
 #[path = "../../src/directory/identity/follower.rs"]
 mod follower;
+#[path = "../../src/directory/model/identity_change.rs"]
+mod identity_change;
 #[path = "../../src/directory/identity/invalidations.rs"]
 mod invalidations;
 
@@ -23,7 +25,8 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use follower::Follower;
-use invalidations::{Change, Invalidations, Position};
+use identity_change::IdentityChange;
+use invalidations::{Invalidations, Position};
 
 const USER: i64 = 7;
 
@@ -40,7 +43,7 @@ struct World {
 struct Database {
     user: u64,
     history: u64,
-    feed: Vec<(i64, Change)>,
+    feed: Vec<(i64, IdentityChange)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -145,7 +148,7 @@ fn no_answer_is_older_than_its_request() {
     check(|world| {
         world.commit(|database| {
             database.user = 1;
-            database.feed.push((11, Change::User(USER)));
+            database.feed.push((11, IdentityChange::User(USER)));
         });
     });
 }
@@ -155,7 +158,7 @@ fn a_change_of_everybody_is_one_too() {
     check(|world| {
         world.commit(|database| {
             database.user = 1;
-            database.feed.push((11, Change::All));
+            database.feed.push((11, IdentityChange::All));
         });
     });
 }
@@ -165,7 +168,7 @@ fn a_change_of_everybody_is_one_too() {
 fn a_new_history_leaves_nothing_of_the_old() {
     check(|world| {
         world.commit(|database| {
-            *database = Database { user: 1, history: 2, feed: vec![(10, Change::Token(2))] };
+            *database = Database { user: 1, history: 2, feed: vec![(10, IdentityChange::Token(2))] };
         });
     });
 }

@@ -1,8 +1,8 @@
 //! `GET /api/users/groups`: filters, search, order and pages. `api_users_list` tests what all lists have in common.
 
 use serde_json::json;
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::Group;
+use wardroom::directory::transfer::import::{ImportedUser, Records};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Answer, Backend, Site, both};

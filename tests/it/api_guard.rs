@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use wardroom::directory::guard::rates::{Rate, Rates};
 use wardroom::directory::model::UserKey;
+use wardroom::directory::model::{Rate, Rates};
 use wardroom::directory::password::Password;
 
 use crate::support::site::{EXAMPLE_KEY, Persona, operator};

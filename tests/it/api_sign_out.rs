@@ -406,9 +406,9 @@ both! {
     async fn finding_low_a_short_imported_key_is_not_listed(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
-        let records = wardroom::directory::import::Records {
+        let records = wardroom::directory::transfer::import::Records {
             groups: vec![],
-            users: vec![wardroom::directory::import::ImportedUser { user: imported(7, "ann"), password: "!".into() }],
+            users: vec![wardroom::directory::transfer::import::ImportedUser { user: imported(7, "ann"), password: "!".into() }],
             tokens: vec![imported_token(7, "secret12")],
         };
         directory.import(&operator(), records).await.unwrap();

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::{GroupId, User};
+use wardroom::directory::transfer::import::{ImportedUser, Records};
 
 use crate::support::site::{imported, moment, operator};
 use crate::support::{Answer, Backend, Site, both};

@@ -1,6 +1,6 @@
 //! The audit trail: its content, and how tampering is detected.
 
-use wardroom::directory::audit::AuditFilter;
+use wardroom::directory::model::AuditFilter;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
 use wardroom::directory::{Clock, Directory, Error};
 

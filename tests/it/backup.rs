@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
-use wardroom::directory::backup::check_backup;
 use wardroom::directory::model::UserDraft;
+use wardroom::directory::progress::Progress;
+use wardroom::directory::transfer::backup::check_backup;
 use wardroom::directory::{Clock, Location};
 
 use crate::cli::{Ran, on};
@@ -78,7 +79,7 @@ async fn content(database: &Database) -> Vec<String> {
 
 async fn check(file: &Path) -> Result<(), String> {
     let checked =
-        check_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Arc::new(|_| true)).await;
+        check_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Progress::default()).await;
     let checked = checked.map_err(|trouble| trouble.to_string())?;
     let faults = checked.faults.into_iter().chain(checked.miscounted).chain(checked.broken_trail);
     let faults: Vec<_> = faults.collect();

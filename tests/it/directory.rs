@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use wardroom::directory::groups::MemberChange;
-use wardroom::directory::listing::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::query::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::{Clock, Denial, Directory, Error};
 
 use crate::support::site::{import, imported, operator, person};
@@ -61,8 +61,8 @@ both! {
         let directory = directory(&database).await;
         let mut member = imported(2, "two");
         member.groups = vec![99.try_into().unwrap()];
-        let records = wardroom::directory::import::Records {
-            users: [imported(1, "one"), member].map(|user| wardroom::directory::import::ImportedUser { user, password: "!".into() }).into(),
+        let records = wardroom::directory::transfer::import::Records {
+            users: [imported(1, "one"), member].map(|user| wardroom::directory::transfer::import::ImportedUser { user, password: "!".into() }).into(),
             ..Default::default()
         };
         let error = directory.import(&operator(), records).await.unwrap_err();

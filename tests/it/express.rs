@@ -2,7 +2,7 @@
 //! ordinary path. The number of database reads shows which path a request took.
 
 use wardroom::config::Flags;
-use wardroom::directory::guard::rates::{Rate, Rates};
+use wardroom::directory::model::{Rate, Rates};
 use wardroom::directory::model::{UserDraft, UserKey};
 
 use crate::support::site::operator;

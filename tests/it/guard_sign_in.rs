@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::{UserDraft, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::transfer::import::{ImportedUser, Records};
 use wardroom::directory::{Directory, Error};
 
 use crate::cli::on;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wardroom::directory::listing::UserQuery;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
+use wardroom::directory::progress::Progress;
+use wardroom::directory::query::UserQuery;
 use wardroom::directory::tokens::End;
-use wardroom::directory::trouble::Watch;
 use wardroom::directory::{Clock, Directory, Location};
 
 use crate::cli::{Ran, on};
@@ -15,10 +15,6 @@ use crate::support::{Backend, Database, both};
 
 fn other(backend: Backend) -> Backend {
     if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite }
-}
-
-fn unwatched() -> Watch {
-    Arc::new(|_| true)
 }
 
 /// Fills every table, with values that are easily lost on the way.
@@ -71,7 +67,7 @@ pub async fn fill_every_table(database: &Database) -> String {
 
 async fn moved(from: &Database, to: &Database) -> Vec<(&'static str, u64)> {
     let directory = from.open(&Clock::system().unwrap()).await;
-    let moved = directory.move_to(&operator(), to.location.clone(), unwatched()).await.unwrap();
+    let moved = directory.move_to(&operator(), to.location.clone(), Progress::default()).await.unwrap();
     assert!(!moved.left_behind);
     moved.tables
 }
@@ -153,7 +149,7 @@ both! {
             }
             true
         };
-        let moved = directory.move_to(&operator(), second.location.clone(), Arc::new(watch)).await.unwrap();
+        let moved = directory.move_to(&operator(), second.location.clone(), Progress::new(watch)).await.unwrap();
         assert!(moved.left_behind);
         assert_eq!(second.number("SELECT count(*) FROM users WHERE username = 'late'").await, 0);
         assert_eq!(first.number("SELECT count(*) FROM users WHERE username = 'late'").await, 1);
@@ -170,7 +166,7 @@ both! {
         for steps in [0, 3, 11, 15, 21] {
             let taken = AtomicU64::new(0);
             let watch = move |_| taken.fetch_add(1, Ordering::Relaxed) < steps;
-            let stopped = directory.move_to(&operator(), second.location.clone(), Arc::new(watch)).await;
+            let stopped = directory.move_to(&operator(), second.location.clone(), Progress::new(watch)).await;
             assert_eq!(stopped.unwrap_err().to_string(), "stopped: nothing was changed");
             let left = match &second.location {
                 Location::Sqlite(directory) => std::fs::read_dir(directory).unwrap().count(),
@@ -237,8 +233,11 @@ async fn a_row_that_cannot_be_written_is_named() {
     fill_every_table(&first).await;
     first.sql("UPDATE users SET first_name = 'a' || char(0) || 'b' WHERE id = 7").await;
     let directory: Directory = first.open(&Clock::system().unwrap()).await;
-    let error =
-        directory.move_to(&operator(), second.location.clone(), unwatched()).await.unwrap_err().to_string();
+    let error = directory
+        .move_to(&operator(), second.location.clone(), Progress::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("table users, the rows from id 7 on: "), "{error}");
     assert_eq!(
         second.number("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").await,

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::transfer::import::{ImportedToken, ImportedUser, Records};
 use wardroom::http::api;
 use wardroom::telemetry::OutcomeLabels;
 

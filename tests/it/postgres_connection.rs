@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use wardroom::directory::listing::{UserFilters, UserQuery};
+use wardroom::directory::query::{UserFilters, UserQuery};
 use wardroom::directory::{Clock, Directory, Location, Settings};
 
 use crate::process::{Process, wardroom};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wardroom::directory::import::{ImportedUser, Records};
+use wardroom::directory::transfer::import::{ImportedUser, Records};
 
 use crate::support::site::{imported, operator};
 use crate::support::{Answer, Backend, Database, Request, both};

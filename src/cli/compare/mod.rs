@@ -34,8 +34,8 @@ use self::run::Run;
 use self::tally::Tally;
 use super::report::{CliError, Report};
 use crate::directory::Error;
-use crate::directory::import::ImportError;
-use crate::directory::import::django::{Django, Place, Wishes};
+use crate::directory::transfer::import::ImportError;
+use crate::switchover::django::{Django, Place, Wishes};
 
 const EXAMPLES: &str = "\
 Only GET, HEAD and OPTIONS are sent. Keys are read from a file, one a line, and never printed whole.

@@ -65,7 +65,7 @@ impl Directory {
         // The last one says who shares places: a known pair those of its own, strangers those of the account.
         let share = Share { client: network, account: keys.last().cloned() };
         // Who has to wait costs a read and no more.
-        let blocked: Vec<i64> = self.store.few(stored::blocked(&keys, now)).await?;
+        let blocked: Vec<i64> = self.store.point_read(stored::blocked(&keys, now)).await?;
         wait(now, blocked)?;
         // What no hash will be computed for need not be remembered: so rows grow no faster than hashes.
         let place = self.hasher.place(share.clone())?;

@@ -19,7 +19,7 @@ use super::network;
 use super::slots::Slots;
 use crate::directory::Directory;
 use crate::directory::error::Error;
-use crate::directory::model::{Timestamp, TokenId};
+use crate::directory::model::{Rate, Rates, Timestamp, TokenId};
 
 /// How often counts are to be shared by way of the database.
 pub const SHARED_EVERY: Duration = Duration::from_secs(1);
@@ -29,24 +29,6 @@ pub const COUNTED_MOST: usize = 200_000;
 const SHARED_MOST: usize = 2_000;
 /// Counts written in one transaction.
 const BATCH: usize = 500;
-
-/// A number of requests in a stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many, at least one.
-    pub requests: u32,
-    /// In which time: at least a second.
-    pub window: Duration,
-}
-
-/// The limits that an operator sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// Of one token.
-    pub per_token: Option<Rate>,
-    /// Of one client that sends no good token.
-    pub per_address: Option<Rate>,
-}
 
 /// How a request stands to its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -113,9 +113,9 @@ impl Directory {
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
-        let (actor, clock, rules) = (actor.clone(), self.clock.clone(), self.rules);
+        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy);
         let done = self.store.write(move |tx| {
-            let mut change = Change::begin(tx, clock.now(), &actor, rules)?;
+            let mut change = Change::begin(tx, clock.now(), &actor, policy)?;
             change.taken = Taken::of(names);
             counted(&change, names, || work(&change))
         });

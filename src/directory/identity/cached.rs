@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, PlaceholderGuard};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::Identity;
 use super::invalidations::{Invalidations, Position};
-use crate::directory::model::{Timestamp, TokenDigest, TokenId, UserId};
+use crate::directory::model::{Identity, Timestamp, TokenDigest, TokenId, UserId};
 
 /// Microseconds for which a use of a token is not noted again.
 const NOTED_FOR: i64 = 60_000_000;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
-use super::Identity;
 use super::cached::Digested;
 use super::invalidations::{Invalidations, Position};
-use crate::directory::model::TokenDigest;
+use crate::directory::model::{Identity, TokenDigest};
 
 /// Identities that are kept: about 2 kB each, and less than 10.
 const MOST: usize = 1000;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::follower::Follower;
 use super::invalidations::Invalidations;
 use super::read_index::ReadIndex;
+use crate::database::wal_index::{WORDS, WalIndex};
 use crate::directory::error::Error;
 use crate::directory::store::changes::{Noted, last, since};
-use crate::directory::store::wal_index::{WORDS, WalIndex};
 use crate::directory::store::{OpenError, Store};
 
 /// Half a megabyte; a change makes one cached identity in so many be read anew without need.
@@ -99,9 +99,9 @@ impl Freshness {
                 follower.catch_up(
                     || index.sign(),
                     |place, invalidations| {
-                        let rows = store.prompt_now(&since(place.number, MANY))?;
+                        let rows = store.priority_read_blocking(&since(place.number, MANY))?;
                         if !place.read_on(&rows, invalidations) {
-                            place.start(store.prompt_now(&last())?.first(), invalidations);
+                            place.start(store.priority_read_blocking(&last())?.first(), invalidations);
                         }
                         Ok(())
                     },
@@ -122,9 +122,9 @@ impl Freshness {
 impl FeedState {
     async fn look(&self, store: &Store) -> Result<(), Error> {
         let place = *self.place();
-        let rows = store.prompt(since(place.number, MANY)).await?;
+        let rows = store.priority_read(since(place.number, MANY)).await?;
         if !self.place().read_on(&rows, &self.invalidations) {
-            let end = store.prompt(last()).await?;
+            let end = store.priority_read(last()).await?;
             self.place().start(end.first(), &self.invalidations);
         }
         Ok(())

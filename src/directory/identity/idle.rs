@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::cached::Entry;
-use super::{CachedIdentity, Identity, PATIENCE, Unauthenticated};
+use super::{CachedIdentity, PATIENCE, Unauthenticated};
 use crate::directory::Directory;
-use crate::directory::model::{Timestamp, Token, TokenDigest, TokenKind};
+use crate::directory::model::{Identity, Timestamp, Token, TokenDigest, TokenKind};
 
 /// How much later than the setting says a sign-in may end that nobody uses. A use is noted once a minute and written once
 /// a minute, and whoever writes it may be another replica: a token that is used is never taken for one that is not.

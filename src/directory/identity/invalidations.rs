@@ -5,18 +5,8 @@
 //! store, however many entries it concerns, and a load that runs while a change is applied cannot leave a
 //! stale entry behind: entries are never removed, they cease to hold.
 
+use super::IdentityChange;
 use super::sync::{AtomicI64, AtomicU64, Ordering};
-
-/// A change, as far as it concerns identities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Of this user: its row, groups, rights or tokens.
-    User(i64),
-    /// A token of this user was added, maybe in place of another: keys that were unknown may be known now.
-    Token(i64),
-    /// Of many users at once.
-    All,
-}
 
 /// How far the changes had been applied when something was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,17 +55,17 @@ impl Invalidations {
     }
 
     /// Applies changes with their numbers, in rising order. One thread at a time.
-    pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (i64, Change)>) {
+    pub(crate) fn apply(&self, changes: impl IntoIterator<Item = (i64, IdentityChange)>) {
         let mut last = self.applied.load(Ordering::Relaxed);
         for (number, change) in changes {
             last = last.max(number);
             match change {
-                Change::User(user) => self.slot(user).store(number, Ordering::Release),
-                Change::Token(user) => {
+                IdentityChange::User(user) => self.slot(user).store(number, Ordering::Release),
+                IdentityChange::Token(user) => {
                     self.slot(user).store(number, Ordering::Release);
                     self.tokens.store(number, Ordering::Release);
                 }
-                Change::All => _ = self.era.fetch_add(2, Ordering::AcqRel),
+                IdentityChange::All => _ = self.era.fetch_add(2, Ordering::AcqRel),
             }
         }
         // Last: who reads this number sees all the changes up to it.

@@ -16,13 +16,8 @@ mod freshness;
 mod idle;
 pub(in crate::directory) mod invalidations;
 mod read_index;
+mod sync;
 pub(in crate::directory) mod uses;
-
-/// What `invalidations` and `follower` are made of; `tests/interleavings.rs` gives them a model checker's.
-mod sync {
-    pub(super) use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-    pub(super) use std::sync::{Mutex, PoisonError};
-}
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,39 +34,12 @@ use self::callers::{Caller, Callers};
 use self::freshness::Freshness;
 pub use self::idle::IDLE_GRACE;
 use super::error::Error;
-use super::model::{KeptDigest, Timestamp, Token, TokenDigest, TokenId, TokenState, User, UserId};
+use super::model::{Bearer, Identity, IdentityChange, KeptDigest, Timestamp, TokenDigest, TokenState};
 use super::store::{Dialect, OpenError, Sql, Store, identities};
 use super::{Directory, Settings};
 
 /// How long a reader waits for a database that does not answer.
 const PATIENCE: Duration = Duration::from_millis(900);
-
-/// Who is calling: a token, its owner and what the owner may do.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The token that was presented.
-    pub token: Token,
-    /// Its owner.
-    pub user: User,
-    /// The codes of the owner's permissions, own and inherited from groups, ascending.
-    pub rights: Vec<i64>,
-}
-
-/// Whose token was presented, good or not: for logs and the audit trail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bearer {
-    /// The token.
-    pub token: TokenId,
-    /// Its owner.
-    pub user: UserId,
-}
-
-impl Identity {
-    /// Whose token was presented.
-    pub fn bearer(&self) -> Bearer {
-        Bearer { token: self.token.id, user: self.user.id }
-    }
-}
 
 impl CachedIdentity {
     /// Whose token was presented.
@@ -178,12 +146,12 @@ impl Directory {
     /// token was last used, when its owner was last seen and changed.
     pub async fn authenticate(&self, key: &str) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
-        let caller = self.in_time(self.store.patience(), self.caller(key, digest));
+        let caller = self.in_time(self.store.timeout(), self.caller(key, digest));
         let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
         if self.is_idle(&identity.token, now) {
             // What is kept does not tell of later uses.
-            let caller = self.in_time(self.store.patience(), self.load_caller(key, digest));
+            let caller = self.in_time(self.store.timeout(), self.load_caller(key, digest));
             identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
         }
         if identity.token.state(now) != TokenState::Active || self.is_idle(&identity.token, now) {
@@ -215,7 +183,7 @@ impl Directory {
         let Authenticator { freshness, callers, .. } = &self.authenticator;
         // The position first: what changes while we read is not in what we keep.
         let seen = freshness.invalidations().position();
-        let found = look_up(key, digest, |sql| self.store.few(sql)).await?;
+        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
         let found = found.map(|identity| Arc::new(self.with_uses(identity)));
         if let Some(identity) = &found {
             callers.keep(digest, Caller { identity: Arc::clone(identity), seen });
@@ -318,7 +286,7 @@ impl Directory {
         // The position first: what changes while we read is not in what we keep.
         let seen = freshness.invalidations().position();
         loads.inc();
-        let found = look_up(key, digest, |sql| self.store.prompt(sql)).await?;
+        let found = look_up(key, digest, |sql| self.store.priority_read(sql)).await?;
         stale.passed(now);
         let entry = match found {
             Some(identity) => {
@@ -362,9 +330,9 @@ where
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::invalidations::{Change, Invalidations};
+    use super::invalidations::Invalidations;
     use super::*;
-    use crate::directory::model::{Maker, Timestamp, TokenKind};
+    use crate::directory::model::{IdentityChange as Change, Maker, Timestamp, Token, TokenKind, User};
 
     /// An active user without any right, and its token.
     pub(crate) fn identity() -> Identity {

@@ -10,31 +10,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::directory::Directory;
 use crate::directory::error::Error;
-use crate::directory::identity::{CachedIdentity, Identity};
-use crate::directory::model::{Timestamp, TokenId, UserId};
+use crate::directory::identity::CachedIdentity;
+use crate::directory::model::{Identity, Timestamp, TokenId, TokenUse};
 
 /// Tokens whose uses are remembered between two writes; about 64 bytes each.
 const MOST: usize = 100_000;
 /// Uses written in one transaction, so that other writers need not wait long.
 const BATCH: usize = 500;
 
-/// The last use of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Use {
-    pub(in crate::directory) token: TokenId,
-    pub(in crate::directory) user: UserId,
-    pub(in crate::directory) at: Timestamp,
-    pub(in crate::directory) from: IpAddr,
-}
-
 /// Uses that are not written yet.
 #[derive(Default)]
-pub(in crate::directory) struct Uses(Mutex<HashMap<i64, Use>>);
+pub(in crate::directory) struct Uses(Mutex<HashMap<i64, TokenUse>>);
 
 impl Uses {
     /// False when there is no room for it.
     #[must_use]
-    pub(super) fn note(&self, used: Use) -> bool {
+    pub(super) fn note(&self, used: TokenUse) -> bool {
         let mut uses = self.lock();
         let has_room = uses.len() < MOST || uses.contains_key(&used.token.get());
         if has_room {
@@ -49,7 +40,7 @@ impl Uses {
     }
 
     /// Takes back what could not be written, but for tokens that were used again since.
-    fn take_back(&self, unwritten: &[Use]) {
+    fn take_back(&self, unwritten: &[TokenUse]) {
         let mut uses = self.lock();
         for used in unwritten {
             if uses.len() < MOST {
@@ -59,13 +50,13 @@ impl Uses {
     }
 
     /// In the order of the tokens: rows that lie together are written together.
-    fn take(&self) -> Vec<Use> {
+    fn take(&self) -> Vec<TokenUse> {
         let mut uses: Vec<_> = std::mem::take(&mut *self.lock()).into_values().collect();
         uses.sort_unstable_by_key(|used| used.token.get());
         uses
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Use>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, TokenUse>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,7 +65,7 @@ impl Directory {
     /// Notes that a token was used, to be written later; once a minute for each that is kept in memory.
     pub fn note_use(&self, known: &CachedIdentity, at: Timestamp, from: impl FnOnce() -> IpAddr) {
         if known.is_news(at)
-            && !self.uses.note(Use { token: known.token, user: known.user, at, from: from() })
+            && !self.uses.note(TokenUse { token: known.token, user: known.user, at, from: from() })
         {
             known.is_news_again();
         }
@@ -83,7 +74,7 @@ impl Directory {
     /// The same of an identity that was just confirmed.
     pub fn note_use_of(&self, identity: &Identity, from: IpAddr) {
         let at = self.clock.now();
-        let _ = self.uses.note(Use { token: identity.token.id, user: identity.user.id, at, from });
+        let _ = self.uses.note(TokenUse { token: identity.token.id, user: identity.user.id, at, from });
     }
 
     /// Writes down the uses gathered since the last time. What cannot be written is kept for the next time.

@@ -4,11 +4,10 @@ use super::Tx;
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use crate::directory::audit::{AuditFilter, Event, Link, Recorded};
 use crate::directory::error::Error;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
 
-/// The columns of a [`Recorded`], in the order [`FromRow`] reads them.
+/// The columns of a [`RecordedEvent`], in the order [`FromRow`] reads them.
 macro_rules! columns {
     () => {
         "id, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, \
@@ -16,7 +15,7 @@ macro_rules! columns {
     };
 }
 
-impl FromRow for Recorded {
+impl FromRow for RecordedEvent {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         let (id, at) = (row.next()?, row.next_as::<i64, _>("time")?);
         let event = Event {
@@ -31,7 +30,7 @@ impl FromRow for Recorded {
             address: row.next()?,
             request_id: row.next()?,
         };
-        Ok(Self { id, at, event, link: Link { previous_hash: row.next()?, hash: row.next()? } })
+        Ok(Self { id, at, event, link: ChainLink { previous_hash: row.next()?, hash: row.next()? } })
     }
 }
 
@@ -84,13 +83,13 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
 impl Tx<'_> {
     /// The hash of the newest event, which the next one continues; empty before the first.
     pub(in crate::directory) fn audit_head(&self) -> Result<Vec<u8>, Error> {
-        if let Some(head) = &*self.audit_head.borrow() {
+        if let Some(head) = &*self.scratch.borrow() {
             return Ok(head.clone());
         }
         let head: Option<Bytes> =
             self.first(&Sql::new("SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1"))?;
         let head = head.map(|Bytes(hash)| hash).unwrap_or_default();
-        *self.audit_head.borrow_mut() = Some(head.clone());
+        *self.scratch.borrow_mut() = Some(head.clone());
         Ok(head)
     }
 
@@ -99,7 +98,7 @@ impl Tx<'_> {
         &self,
         at: Timestamp,
         event: &Event,
-        link: Link,
+        link: ChainLink,
     ) -> Result<(), Error> {
         let sql = Sql::new(
             "INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, \
@@ -112,7 +111,7 @@ impl Tx<'_> {
         let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
         self.send(sql.bind(link.previous_hash).bind(link.hash.clone()))?;
-        *self.audit_head.borrow_mut() = Some(link.hash);
+        *self.scratch.borrow_mut() = Some(link.hash);
         Ok(())
     }
 }

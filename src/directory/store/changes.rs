@@ -5,7 +5,7 @@ use super::fault::StoreError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
-use crate::directory::identity::invalidations::Change;
+use crate::directory::model::IdentityChange;
 
 /// So many rows are kept for processes that read the feed seldom; one that missed more starts afresh.
 const KEPT: i64 = 100_000;
@@ -16,7 +16,7 @@ pub(in crate::directory) struct Noted {
     pub(in crate::directory) number: i64,
     /// Tells rows with one number in two histories apart.
     pub(in crate::directory) stamp: i64,
-    pub(in crate::directory) change: Change,
+    pub(in crate::directory) change: IdentityChange,
 }
 
 impl FromRow for Noted {
@@ -24,9 +24,9 @@ impl FromRow for Noted {
         let (number, stamp) = (row.next()?, row.next()?);
         let (scope, user): (String, Option<i64>) = (row.next()?, row.next()?);
         let change = match (scope.as_str(), user) {
-            ("user", Some(user)) => Change::User(user),
-            ("tokens", Some(user)) => Change::Token(user),
-            _ => Change::All,
+            ("user", Some(user)) => IdentityChange::User(user),
+            ("tokens", Some(user)) => IdentityChange::Token(user),
+            _ => IdentityChange::All,
         };
         Ok(Self { number, stamp, change })
     }

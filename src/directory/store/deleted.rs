@@ -10,9 +10,10 @@ use super::user_list::like;
 use super::users::{moment, search_key};
 use super::{Tx, permissions};
 use crate::directory::error::Error;
-use crate::directory::listing::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
-use crate::directory::model::{GroupId, Permission, PermissionId, Timestamp, User, UserId, fold};
-use crate::directory::recycle_bin::DeletedUser;
+use crate::directory::model::{
+    DeletedUser, GroupId, Permission, PermissionId, RestorableUser, Timestamp, User, UserId, fold,
+};
+use crate::directory::query::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
 
 const SHAPE: Shape<DeletedColumn> = Shape {
     row: "d.id, d.username, d.email, d.deleted_at, d.deleted_by",
@@ -61,7 +62,7 @@ fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timesta
 
 /// A deleted user as it is kept: times in microseconds.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct DeletedUserJson {
     username: String,
     mobile_number: Option<String>,
     email: Option<String>,
@@ -80,14 +81,7 @@ struct Kept {
     permissions: Vec<i64>,
 }
 
-/// All that is needed to bring a deleted user back.
-pub(in crate::directory) struct Remains {
-    pub(in crate::directory) user: User,
-    pub(in crate::directory) password: String,
-    pub(in crate::directory) permissions: Vec<PermissionId>,
-}
-
-impl Kept {
+impl DeletedUserJson {
     fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
         let user = user.clone();
         Self {
@@ -110,7 +104,7 @@ impl Kept {
         }
     }
 
-    fn remains(self, id: UserId) -> Result<Remains, StoreError> {
+    fn remains(self, id: UserId) -> Result<RestorableUser, StoreError> {
         let corrupt = || StoreError::corrupt("deleted user");
         let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
         let permissions =
@@ -134,7 +128,11 @@ impl Kept {
             updated_at: at(self.updated_at)?,
             groups: ids(self.groups).collect::<Result<_, _>>()?,
         };
-        Ok(Remains { user, password: self.password, permissions: permissions.collect::<Result<_, _>>()? })
+        Ok(RestorableUser {
+            user,
+            password: self.password,
+            permissions: permissions.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -142,7 +140,7 @@ impl Kept {
 pub(in crate::directory) fn user_of(id: i64, remains: &str) -> Result<User, Error> {
     let wrong = |why: String| Error::broken("a deleted user cannot be read", why);
     let id = UserId::try_from(id).map_err(|rule| wrong(rule.to_string()))?;
-    let kept: Kept = serde_json::from_str(remains).map_err(|error| wrong(error.to_string()))?;
+    let kept: DeletedUserJson = serde_json::from_str(remains).map_err(|error| wrong(error.to_string()))?;
     Ok(kept.remains(id)?.user)
 }
 
@@ -151,7 +149,7 @@ impl Tx<'_> {
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
         let password = self.credentials(user.id)?.map(|known| known.password).unwrap_or_default();
         let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
-        let remains = serde_json::to_string(&Kept::of(user, password, &held))
+        let remains = serde_json::to_string(&DeletedUserJson::of(user, password, &held))
             .map_err(|error| Error::broken("a user cannot be kept", error))?;
         let sql = Sql::new(
             "INSERT INTO deleted_users (id, username, username_key, email, deleted_at, deleted_by, search_key, \
@@ -168,7 +166,7 @@ impl Tx<'_> {
         &self,
         id: UserId,
         since: Timestamp,
-    ) -> Result<Option<(DeletedUser, Remains)>, Error> {
+    ) -> Result<Option<(DeletedUser, RestorableUser)>, Error> {
         let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \
                    WHERE id = $1 AND deleted_at > $2";
         let Some(deleted) = self.first::<DeletedUser>(&Sql::new(sql).bind(id).bind(since))? else {
@@ -176,7 +174,7 @@ impl Tx<'_> {
         };
         let remains: Option<String> =
             self.first(&Sql::new("SELECT remains FROM deleted_users WHERE id = $1").bind(id))?;
-        let kept: Kept = serde_json::from_str(&remains.unwrap_or_default())
+        let kept: DeletedUserJson = serde_json::from_str(&remains.unwrap_or_default())
             .map_err(|error| Error::broken("a deleted user cannot be read", error))?;
         Ok(Some((deleted, kept.remains(id)?)))
     }

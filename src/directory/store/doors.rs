@@ -4,9 +4,9 @@
 use super::Tx;
 use super::fault::StoreError;
 use super::row::{FromRow, Row};
-use super::rows::Cells;
 use super::sql::Sql;
-use super::tables::TABLES;
+use super::transfer::rows::Cells;
+use super::transfer::tables::TABLES;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 use crate::directory::secret::prints_only;

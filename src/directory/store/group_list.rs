@@ -4,7 +4,7 @@ use super::Sql;
 use super::groups::columns;
 use super::paging::{self, Shape, during, within};
 use super::user_list::like;
-use crate::directory::listing::{GroupColumn, GroupFilters, GroupQuery, Terms};
+use crate::directory::query::{GroupColumn, GroupFilters, GroupQuery, Terms};
 
 const SHAPE: Shape<GroupColumn> =
     Shape { row: columns!(), from: "groups g", id: "g.id", on_page: "g.id = page.id", column };

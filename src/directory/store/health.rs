@@ -3,7 +3,7 @@
 use super::row::FromRow;
 use super::sql::Sql;
 use super::tx::writers_lock;
-use super::{Backend, Dialect, StoreError, row::Row, schema};
+use super::{Backend, Dialect, StoreError, migrations, row::Row};
 use super::{Store, Tx};
 use crate::directory::error::Error;
 
@@ -98,7 +98,7 @@ fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
     let strangers = match tx.dialect() {
         // What is damaged need not be readable.
         Dialect::Sqlite if damage.is_empty() => {
-            schema::strangers(tx.link()).map_err(|error| StoreError::Broken(error.into()))?
+            migrations::strangers(tx.link()).map_err(|error| StoreError::Broken(error.into()))?
         }
         _ => Vec::new(),
     };
@@ -140,7 +140,7 @@ impl FromRow for Miscounted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::trial::on_both;
+    use crate::directory::store::testing::on_both;
 
     /// Whatever becomes of memberships, and whoever writes, the number that a group keeps is right; where it is
     /// not, it is told.

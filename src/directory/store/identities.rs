@@ -5,8 +5,7 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::users::{moment, numbers};
 use super::{tokens, users};
-use crate::directory::identity::Identity;
-use crate::directory::model::{GroupId, KeptDigest, Timestamp, Token, TokenDigest, TokenId, User};
+use crate::directory::model::{GroupId, Identity, KeptDigest, Timestamp, Token, TokenDigest, TokenId, User};
 
 /// The codes of all that the user `u` holds, with commas between.
 macro_rules! rights {

@@ -10,14 +10,14 @@ use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
 use super::fault::StoreError;
-use super::inventory::{Numbered, WholeDeleted};
+use super::inventory::Numbered;
 use super::search_index::REBUILD;
 use super::sql::{Sql, Value};
 use super::tx::{Driver, Link, Tx};
 use super::users::search_key;
-use super::{Backend, MIGRATION_PATIENCE, Store, sqlite};
+use super::{Backend, MIGRATION_TIMEOUT, Store, sqlite};
 use crate::directory::error::Error;
-use crate::directory::import::record::{WholeToken, WholeUser};
+use crate::directory::model::stored::{WholeDeleted, WholeToken, WholeUser};
 use crate::directory::model::{GroupId, User, UserId, fold};
 
 /// Rows in one statement.
@@ -58,8 +58,8 @@ impl Store {
 impl Backend {
     fn loader(&self) -> Result<Link, StoreError> {
         match self {
-            Self::Sqlite { directory, patience, .. } => {
-                let connection = sqlite::connect(directory, *patience)?;
+            Self::Sqlite { directory, timeout, .. } => {
+                let connection = sqlite::connect(directory, *timeout)?;
                 connection.pragma_update(None, "cache_size", -CACHE)?;
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
                 Ok(Link::Sqlite(connection))
@@ -67,7 +67,7 @@ impl Backend {
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                Ok(Link::Postgres { client, driver, patience: MIGRATION_PATIENCE })
+                Ok(Link::Postgres { client, driver, timeout: MIGRATION_TIMEOUT })
             }
         }
     }

@@ -10,22 +10,8 @@ use super::sql::Sql;
 use super::users::{moment, numbers};
 use super::{tokens, users};
 use crate::directory::error::Error;
-use crate::directory::import::record::{WholeGroup, WholeToken, WholeUser};
-use crate::directory::model::{Group, KeptDigest, Timestamp, Token, User};
-use crate::directory::secret::prints_only;
-
-/// Somebody in the recycle bin, with the text of what a restore needs.
-#[derive(Clone, PartialEq, Eq)]
-pub(in crate::directory) struct WholeDeleted {
-    pub(in crate::directory) id: i64,
-    pub(in crate::directory) username: String,
-    pub(in crate::directory) email: Option<String>,
-    pub(in crate::directory) deleted_at: Timestamp,
-    pub(in crate::directory) deleted_by: String,
-    pub(in crate::directory) remains: String,
-}
-
-prints_only!(WholeDeleted: id, username, deleted_at, deleted_by);
+use crate::directory::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
+use crate::directory::model::{Group, KeptDigest, Token, User};
 
 /// A row's number beside a text of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,7 @@
 
 use super::Sql;
 use super::sql::Value;
-use crate::directory::listing::{
-    Bounds, Column, Direction, Mark, Order, Position, Query, Sorted, Span, Start,
-};
+use crate::directory::query::{Bounds, Column, Direction, Mark, Order, Position, Query, Sorted, Span, Start};
 
 /// How a list is written in SQL.
 pub(super) struct Shape<C> {

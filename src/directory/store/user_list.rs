@@ -4,8 +4,8 @@ use super::paging::{self, Shape, during, within};
 use super::search_index::CANDIDATES;
 use super::users::columns;
 use super::{Dialect, Sql};
-use crate::directory::listing::{Terms, UserColumn, UserFilters, UserQuery};
 use crate::directory::model::{ONLINE_FOR, Timestamp, fold};
+use crate::directory::query::{Terms, UserColumn, UserFilters, UserQuery};
 
 const SHAPE: Shape<UserColumn> =
     Shape { row: columns!(), from: "users u", id: "u.id", on_page: "u.id = page.id", column };

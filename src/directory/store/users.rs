@@ -8,9 +8,8 @@ use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::{Dialect, Tx};
 use crate::directory::error::Error;
-use crate::directory::model::{Timestamp, User, UserId, UserKey, fold};
+use crate::directory::model::{Timestamp, User, UserId, UserKey, UserState, fold};
 use crate::directory::secret::prints_only;
-use crate::directory::users::Whole;
 
 /// The columns of a [`User`], in the order [`FromRow`] reads them; `u` is the users table.
 macro_rules! columns {
@@ -65,7 +64,7 @@ pub(super) fn numbers<T: FromStr + Ord>(
     Ok(numbers)
 }
 
-impl FromRow for Whole {
+impl FromRow for UserState {
     fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
         Ok(Self { user: User::from_row(row)?, codes: numbers(row.next()?, "permission code")? })
     }
@@ -144,7 +143,7 @@ impl Tx<'_> {
     }
 
     /// The same with the codes of the permissions attached to it.
-    pub(in crate::directory) fn whole_user(&self, key: &UserKey) -> Result<Option<Whole>, Error> {
+    pub(in crate::directory) fn whole_user(&self, key: &UserKey) -> Result<Option<UserState>, Error> {
         Ok(self.first(&find_whole(key))?)
     }
 

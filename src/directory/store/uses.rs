@@ -3,14 +3,14 @@
 use super::Tx;
 use super::sql::Sql;
 use crate::directory::error::Error;
-use crate::directory::identity::uses::Use;
+use crate::directory::model::{Timestamp, TokenUse};
 
 /// Rows of one statement: SQLite takes 32,766 parameters, and a statement has four a row.
 const ROWS: usize = 100;
 
 impl Tx<'_> {
     /// Notes uses. One that is older than what stands there already changes nothing.
-    pub(in crate::directory) fn write_uses(&self, uses: &[Use]) -> Result<(), Error> {
+    pub(in crate::directory) fn write_uses(&self, uses: &[TokenUse]) -> Result<(), Error> {
         for rows in uses.chunks(ROWS) {
             let tokens = rows.iter().map(|used| (used.token.get(), used.at, Some(used.from.to_string())));
             let mut sql = Sql::new("UPDATE tokens SET last_used_at = v.column2, last_used_from = v.column3 ");
@@ -35,10 +35,7 @@ impl Tx<'_> {
 }
 
 /// `FROM (VALUES ...) AS v`, whose columns both databases call `column1` and so on.
-fn push_values(
-    sql: &mut Sql,
-    rows: impl Iterator<Item = (i64, crate::directory::model::Timestamp, Option<String>)>,
-) {
+fn push_values(sql: &mut Sql, rows: impl Iterator<Item = (i64, Timestamp, Option<String>)>) {
     sql.push("FROM (VALUES ");
     for (index, (id, at, from)) in rows.enumerate() {
         sql.push(if index == 0 { "(CAST(" } else { ", (CAST(" }).push_arg(id);

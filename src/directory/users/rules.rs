@@ -36,7 +36,7 @@ pub(super) fn check_proof(
     match proof {
         Some(proof) => proof.check(change),
         None if is_own && hash.is_some() => Err(password_required()),
-        None if is_own && change.rules.contact_needs_password && contact(old) != contact(new) => {
+        None if is_own && change.policy.contact_needs_password && contact(old) != contact(new) => {
             Err(password_required())
         }
         None => Ok(()),

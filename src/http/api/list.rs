@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::view::Listing;
 use super::wanted::Wanted;
-use crate::directory::listing::{Page, Turn};
 use crate::directory::model::{Faults, Rule};
+use crate::directory::query::{Page, Turn};
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 

@@ -1,4 +1,4 @@
-//! The parameters of the lists, for the OpenAPI document. What they mean, `directory::listing` says.
+//! The parameters of the lists, for the OpenAPI document. What they mean, `directory::query` says.
 
 use utoipa::IntoParams;
 
@@ -130,7 +130,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::directory::listing::{COMMON, GroupQuery, UserQuery};
+    use crate::directory::query::{COMMON, GroupQuery, UserQuery};
 
     fn documented<T: IntoParams>() -> Vec<String> {
         T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()

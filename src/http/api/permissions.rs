@@ -6,8 +6,8 @@ use http::StatusCode;
 
 use super::answers::Refusals;
 use super::view::{FieldErrors, PermissionItem};
-use crate::directory::listing::Terms;
 use crate::directory::model::{Faults, Permission, Rule};
+use crate::directory::query::Terms;
 use crate::http::app::App;
 use crate::http::caller::Holding;
 use crate::http::error::{ApiError, answer};

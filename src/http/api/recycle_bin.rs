@@ -11,7 +11,7 @@ use super::list_parameters::DeletedListParameters;
 use super::users::{user_id, written};
 use super::view::{DeletedItem, Listing, UserRecord};
 use super::wanted::Wanted;
-use crate::directory::listing::DeletedQuery;
+use crate::directory::query::DeletedQuery;
 use crate::http::app::App;
 use crate::http::caller::Holding;
 use crate::http::error::{ApiError, nothing};

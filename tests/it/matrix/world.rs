@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::transfer::import::{ImportedToken, ImportedUser, Records};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Rows, Site};

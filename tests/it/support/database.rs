@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
-use wardroom::directory::guard::rates::Rates;
+use wardroom::directory::model::Rates;
 use wardroom::directory::{Clock, Directory, Location, Settings};
 
 /// Which database a test runs on.

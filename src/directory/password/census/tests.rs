@@ -5,10 +5,10 @@ use futures_util::FutureExt as _;
 
 use super::*;
 use crate::directory::access::{Actor, Origin};
-use crate::directory::import::{ImportedUser, Records};
 use crate::directory::model::{Timestamp, User};
 use crate::directory::password::{Password, Share, Verdict};
-use crate::directory::store::trial::on_both;
+use crate::directory::store::testing::on_both;
+use crate::directory::transfer::import::{ImportedUser, Records};
 use crate::directory::{Clock, Settings};
 
 /// Cheap encodings, and how many users have each: 60, 25 and 15 per cent.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::directory::audit::Recorded;
+use crate::directory::model::RecordedEvent;
 
 /// Something that was done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,7 +46,7 @@ pub struct AuditItem {
 
 impl AuditItem {
     /// An event of the trail.
-    pub fn new(recorded: &Recorded) -> Self {
+    pub fn new(recorded: &RecordedEvent) -> Self {
         let event = &recorded.event;
         Self {
             id: recorded.id,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::directory::recycle_bin::DeletedUser;
+use crate::directory::model::DeletedUser;
 
 /// Somebody in the recycle bin.
 #[derive(Debug, Serialize, ToSchema)]

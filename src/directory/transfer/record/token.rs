@@ -1,0 +1,116 @@
+//! From a record to the row of a token.
+
+use std::time::Duration;
+
+use super::{TokenRecord, nullable};
+use crate::directory::model::stored::WholeToken;
+use crate::directory::model::{
+    KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId,
+};
+
+/// How long the token of a sign-in lives that comes without an end.
+const SIGN_IN_LIFETIME: Duration = Duration::from_hours(12);
+
+impl TokenRecord {
+    /// What says which token it is.
+    pub(in crate::directory::transfer) fn kept_digest(&self) -> Result<KeptDigest, Rule> {
+        let wrong = |told: &str| Err(Rule::Other(told.to_owned()));
+        match (&self.key, &self.digest) {
+            (Some(key), None) if key.is_empty() || key.len() > 256 => wrong("A key has 1 to 256 bytes."),
+            (Some(key), None) => Ok(KeptDigest::Sha256(TokenKey::imported(key.clone()).digest())),
+            (None, Some(hex)) => KeptDigest::from_hex(hex).ok_or_else(|| {
+                Rule::Other("A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned())
+            }),
+            _ => wrong("Say either the key or the digest."),
+        }
+    }
+
+    /// The row this record asks for, where `old` is.
+    pub(in crate::directory::transfer) fn onto(
+        &self,
+        owner: UserId,
+        digest: KeptDigest,
+        old: Option<&WholeToken>,
+        now: Timestamp,
+    ) -> Result<WholeToken, Rule> {
+        let kept = old.map(|old| &old.token);
+        let kind = match &self.kind {
+            Some(kind) => Some(TokenKind::from_stored(kind).ok_or_else(|| Rule::Choice(kind.clone()))?),
+            None => kept.map(|kept| kept.kind),
+        };
+        let kind = kind.unwrap_or(TokenKind::Imported);
+        let (made_by, root) = self.descent(kind, &digest, kept)?;
+        let (prefix, last_four) = self.ends(&digest, kept);
+        let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
+        let expires_at = nullable(&self.expires_at, kept.map(|kept| &kept.expires_at));
+        let revoked_at = nullable(&self.revoked_at, kept.map(|kept| &kept.revoked_at));
+        let token = Token {
+            id: kept
+                .map(|kept| kept.id)
+                .or(self.id.and_then(|id| id.try_into().ok()))
+                .unwrap_or(TokenId::UNSAVED),
+            user_id: owner,
+            name: self.name.clone().or(kept.map(|kept| kept.name.clone())).unwrap_or_default(),
+            kind,
+            prefix,
+            last_four,
+            created_at,
+            // The token of a sign-in has an end, whatever the source says.
+            expires_at: match (kind, expires_at) {
+                (TokenKind::SignIn, None) => Some(created_at.plus(SIGN_IN_LIFETIME)?),
+                (_, end) => end,
+            },
+            // What was revoked here does not come back to life.
+            revoked_at: kept.and_then(|kept| kept.revoked_at).or(revoked_at),
+            last_used_at: nullable(&self.last_used_at, kept.map(|kept| &kept.last_used_at)),
+            made_by,
+            root,
+        };
+        let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
+        Ok(WholeToken { token, digest, last_used_from })
+    }
+
+    /// What made it, and the sign-in that it came of.
+    fn descent(
+        &self,
+        kind: TokenKind,
+        digest: &KeptDigest,
+        kept: Option<&Token>,
+    ) -> Result<(Maker, Option<KeptDigest>), Rule> {
+        let made_by = match &self.made_by {
+            Some(maker) => Maker::from_stored(maker).ok_or_else(|| Rule::Choice(maker.clone()))?,
+            None => match (kept, kind) {
+                (Some(kept), _) => kept.made_by,
+                (None, TokenKind::SignIn) => Maker::SignIn,
+                // An export from before this was told does not say.
+                (None, TokenKind::Api) => Maker::Unknown,
+                (None, TokenKind::Imported) => Maker::Import,
+            },
+        };
+        let unreadable = || Rule::Other("A root is the digest of a token.".to_owned());
+        let read = |hex: &String| KeptDigest::from_hex(hex).ok_or_else(unreadable);
+        let given = self.root.as_ref().map(|root| root.as_ref().map(read).transpose()).transpose()?;
+        let root = given.unwrap_or_else(|| kept.and_then(|kept| kept.root.clone()));
+        Ok((made_by, root.or_else(|| (kind == TokenKind::SignIn).then(|| digest.clone()))))
+    }
+
+    /// What a list shows of the key. Of a key of unknown length little is shown, but what Wardroom itself has
+    /// exported; and never more than a list of ours shows.
+    fn ends(&self, digest: &KeptDigest, kept: Option<&Token>) -> (String, String) {
+        if let Some(key) = self.key.clone().map(TokenKey::imported) {
+            return (key.prefix(), key.last_four());
+        }
+        let text = |given: &Option<String>, kept: Option<&String>, most: usize| {
+            let text = given.as_ref().or(kept).map(String::as_str).unwrap_or_default();
+            text.chars().take(most).collect::<String>()
+        };
+        let (prefix, last) = (kept.map(|kept| &kept.prefix), kept.map(|kept| &kept.last_four));
+        let is_known = self.made_by.is_some()
+            || matches!(digest, KeptDigest::Sha512(_))
+            || self.prefix.as_ref().or(self.last_four.as_ref()).is_none_or(|shown| shown.starts_with("wrd_"));
+        match is_known {
+            true => (text(&self.prefix, prefix, 8), text(&self.last_four, last, 4)),
+            false => (text(&self.prefix, prefix, 2), String::new()),
+        }
+    }
+}
