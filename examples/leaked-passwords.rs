@@ -64,7 +64,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} passwords in {} bytes, {}", filter.entries, file.len(), hex(&Sha256::digest(&file)));
     let others = 1_000_000;
     let seeming = (0..others).filter(|n| filter.contains(&format!("on no list: {n}"))).count();
-    println!("{seeming} of {others} passwords on no list match by chance; one in {} is expected", 1 << filter.bits);
+    println!(
+        "{seeming} of {others} passwords on no list match by chance; one in {} is expected",
+        1 << filter.bits
+    );
     fs::write(output, file)?;
     Ok(())
 }

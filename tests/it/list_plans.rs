@@ -158,7 +158,7 @@ both! {
                 // SQLite calls reading a whole index a scan. Only the first page starts at its end.
                 assert!(number == 0 || !plan.contains("SCAN u"), "{ordering}:\n{plan}");
                 let page = directory.list_users(&operator(), &query).await.unwrap();
-                let Some(wardroom::directory::query::Turn::Cursor(next)) = page.next else { panic!("no cursor") };
+                let Some(wardroom::directory::query::PageLink::Cursor(next)) = page.next else { panic!("no cursor") };
                 pairs[1].1 = next;
             }
         }
