@@ -95,18 +95,18 @@ fn open_at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<File> {
 
 /// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
+pub(crate) enum EntryKind {
     File,
-    Folder,
+    Directory,
     Link,
     Other,
 }
 
-impl From<FileType> for FileKind {
+impl From<FileType> for EntryKind {
     fn from(found: FileType) -> Self {
         match found {
             FileType::RegularFile => Self::File,
-            FileType::Directory => Self::Folder,
+            FileType::Directory => Self::Directory,
             FileType::Symlink => Self::Link,
             _ => Self::Other,
         }
@@ -114,16 +114,16 @@ impl From<FileType> for FileKind {
 }
 
 /// Returns whether a step of a path could not be entered because it is a file, a symbolic link or something else.
-pub(crate) fn is_not_a_directory(error: &io::Error) -> bool {
+pub(crate) fn is_not_directory(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotADirectory || is_link(error)
 }
 
 /// An open directory, below which no symbolic link is followed.
-pub(crate) struct Folder {
+pub(crate) struct OpenDirectory {
     opened: OwnedFd,
 }
 
-impl Folder {
+impl OpenDirectory {
     /// Opens a directory. It does not follow a symbolic link of this name.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::at(CWD, path.as_os_str())
@@ -169,14 +169,14 @@ impl Folder {
             .open_below(path.parent().unwrap_or(Path::new("")))
             .and_then(|folder| open_at(folder.opened.as_fd(), name));
         match opened {
-            Err(error) if is_not_a_directory(&error) => Ok(None),
+            Err(error) if is_not_directory(&error) => Ok(None),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
             outcome => outcome.map(Some),
         }
     }
 
     /// Returns the kind of an entry of this directory; `None` if it is missing.
-    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<FileKind>> {
+    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode).into())),
             Err(Errno::NOENT) => Ok(None),
@@ -185,7 +185,7 @@ impl Folder {
     }
 
     /// Returns the name and kind of every entry of this directory.
-    pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, FileKind)>> {
+    pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.opened)? {
             let entry = entry?;
@@ -284,8 +284,8 @@ mod tests {
         symlink(away.join("file"), root.join("room/link")).unwrap();
         symlink(&root, temp.path().join("root link")).unwrap();
         rustix::fs::mknodat(CWD, root.join("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        assert!(is_not_a_directory(&Folder::open(&temp.path().join("root link")).err().unwrap()));
-        let folder = Folder::open(&root).unwrap();
+        assert!(is_not_directory(&OpenDirectory::open(&temp.path().join("root link")).err().unwrap()));
+        let folder = OpenDirectory::open(&root).unwrap();
         assert!(folder.file(Path::new("room/file")).unwrap().is_some());
         for nothing in [
             "door/file",
@@ -300,10 +300,7 @@ mod tests {
             assert!(folder.file(Path::new(nothing)).unwrap().is_none(), "{nothing}");
         }
         for no_folder in ["door", "room/file", "pipe", "room/link"] {
-            assert!(
-                is_not_a_directory(&folder.open_below(Path::new(no_folder)).err().unwrap()),
-                "{no_folder}"
-            );
+            assert!(is_not_directory(&folder.open_below(Path::new(no_folder)).err().unwrap()), "{no_folder}");
             assert!(folder.create_below(&Path::new(no_folder).join("x"), 0o755).is_err(), "{no_folder}");
         }
         assert!(matches!(open_file(&root.join("room/link")), Err(UnsafePath::SymbolicLink(_))));
@@ -311,7 +308,10 @@ mod tests {
         let mut kinds = folder.entries().unwrap();
         kinds.sort_by(|one, other| one.0.cmp(&other.0));
         let kinds: Vec<_> = kinds.iter().map(|(name, kind)| (name.to_str().unwrap(), *kind)).collect();
-        assert_eq!(kinds, [("door", FileKind::Link), ("pipe", FileKind::Other), ("room", FileKind::Folder)]);
+        assert_eq!(
+            kinds,
+            [("door", EntryKind::Link), ("pipe", EntryKind::Other), ("room", EntryKind::Directory)]
+        );
         let created = folder.create_below(Path::new("room/new/deep"), 0o755).unwrap();
         let coming = temp.path().join("coming");
         fs::write(&coming, "new").unwrap();

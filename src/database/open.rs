@@ -47,7 +47,7 @@ pub enum OpenError {
     NotWardroom(PathBuf),
     /// Others could prepare or replace a part of the path.
     #[error(transparent)]
-    Unsafe(#[from] UnsafePath),
+    UnsafePath(#[from] UnsafePath),
     /// The schema differs from the one that the migrations create.
     #[error("its schema differs from this program's: {}", .0.join("; "))]
     SchemaDiffers(Vec<String>),

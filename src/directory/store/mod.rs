@@ -15,16 +15,18 @@ mod values;
 
 pub(super) mod attempts;
 pub(super) mod audit;
+pub(super) mod bulk_load;
 pub(super) mod changes;
+mod column_list;
 pub(super) mod deleted;
-pub(super) mod doors;
 pub(super) mod encodings;
+pub(super) mod export_rows;
 pub(super) mod group_list;
 pub(super) mod groups;
 pub(super) mod health;
 pub(super) mod identities;
-pub(super) mod intake;
-pub(super) mod inventory;
+mod import_rows;
+pub(super) mod numbered;
 mod paging;
 pub(super) mod permissions;
 mod search_index;
@@ -41,10 +43,10 @@ use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
 use crate::database::{self, ConnectOptions, Database};
-pub(super) use crate::database::{DatabaseError as StoreError, Dialect, FromRow, OpenError, Sql, Tx};
+pub(super) use crate::database::{DatabaseError, Dialect, FromRow, OpenError, Sql, Tx};
 
 mod fault {
-    pub(super) use crate::database::DatabaseError as StoreError;
+    pub(super) use crate::database::DatabaseError;
 }
 mod row {
     pub(super) use crate::database::{FromRow, Row};

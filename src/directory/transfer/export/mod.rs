@@ -1,7 +1,8 @@
-//! The whole directory as records, in an order in which they can be brought in again: permissions, groups, users,
-//! tokens, and whoever is in the recycle bin. All are of one moment.
+//! Exporting the account database as records, as of one moment and in an order that can be imported again: permissions,
+//! groups, users, tokens, deleted users.
 //!
-//! The audit trail has an export of its own ([`super::audit`]); the guard's counts are forgotten soon anyway.
+//! The audit trail has an export of its own, in `crate::directory::audit`. The counters of the rate limits are left out,
+//! because they soon expire.
 
 pub mod pseudonym;
 
@@ -11,81 +12,86 @@ use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::model::Permission;
-use crate::directory::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
-use crate::directory::store::inventory;
+use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
+use crate::directory::store::export_rows;
 use crate::directory::store::{self, Sql, Tx};
 use crate::directory::transfer::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord, VERSION,
 };
 use crate::directory::transfer_error::TransferError;
 
-/// Rows read at once.
+/// The number of rows read at once.
 const PAGE: i64 = 2000;
 
-/// What an export holds.
+/// What to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum ExportScope {
     /// Everything.
     Whole,
-    /// Everything but what tells who somebody is: see [`pseudonym`].
+    /// Everything without personal data: see [`pseudonym`].
     Anonymised,
-    /// Users alone.
+    /// Only users.
     Users,
 }
 
-/// Where records go. What it says went wrong ends the export.
-pub trait Sink: Send + 'static {
-    /// Takes the next record.
+/// Receives exported records. An error ends the export.
+pub trait RecordSink: Send + 'static {
+    /// Writes the next record.
     fn put(&mut self, record: Record) -> io::Result<()>;
-    /// There are no more: what is still held back goes out.
+    /// Writes what is still buffered, after the last record.
     fn finish(&mut self) -> io::Result<()>;
 }
 
 impl Directory {
-    /// Hands every record to `sink`; tells how many there were.
-    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, TransferError> {
+    /// Writes all records to `sink` and returns their number.
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        scope: ExportScope,
+        sink: impl RecordSink,
+    ) -> Result<u64, TransferError> {
         authorize(actor, Action::Export)?;
         let now = self.clock.now();
-        let is_anonymised = scope == Scope::Anonymised;
+        let is_anonymised = scope == ExportScope::Anonymised;
         let count = self
             .store
             .snapshot(move |tx| {
-                let mut export = Outlet { sink: Box::new(sink), is_anonymised, count: 0 };
-                if scope == Scope::Users {
-                    export.users(tx)?;
-                    return export.finish();
+                let mut writer = RecordWriter { sink: Box::new(sink), is_anonymised, count: 0 };
+                if scope == ExportScope::Users {
+                    writer.users(tx)?;
+                    return writer.finish();
                 }
                 let header = Header { version: VERSION, exported_at: Some(now), anonymised: is_anonymised };
-                export.put(Record::Wardroom(header))?;
+                writer.put(Record::Wardroom(header))?;
                 let permissions: Vec<Permission> = tx.all(&store::permissions::list())?;
                 permissions
                     .into_iter()
-                    .try_for_each(|permission| export.put(Record::Permission(permission.into())))?;
-                let groups: Vec<WholeGroup> = tx.all(&inventory::groups())?;
-                groups.into_iter().try_for_each(|group| export.put(Record::Group(group.into())))?;
-                export.users(tx)?;
+                    .try_for_each(|permission| writer.put(Record::Permission(permission.into())))?;
+                let groups: Vec<StoredGroup> = tx.all(&export_rows::groups())?;
+                groups.into_iter().try_for_each(|group| writer.put(Record::Group(group.into())))?;
+                writer.users(tx)?;
                 if !is_anonymised {
-                    export.tokens(tx)?;
-                    export.deleted(tx)?;
+                    writer.tokens(tx)?;
+                    writer.deleted(tx)?;
                 }
-                export.finish()
+                writer.finish()
             })
             .await?;
         Ok(count)
     }
 }
 
-/// Records on their way out.
-struct Outlet {
-    sink: Box<dyn Sink>,
+/// Writes records to a sink and counts them.
+struct RecordWriter {
+    sink: Box<dyn RecordSink>,
     is_anonymised: bool,
     count: u64,
 }
 
-impl Outlet {
+impl RecordWriter {
     fn put(&mut self, record: Record) -> Result<(), Error> {
         self.count += 1;
-        let record = if self.is_anonymised { pseudonym::of(record) } else { record };
+        let record = if self.is_anonymised { pseudonym::anonymise(record) } else { record };
         self.sink.put(record).map_err(unwritable)
     }
 
@@ -95,26 +101,26 @@ impl Outlet {
     }
 
     fn users(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::users_after(after, PAGE);
-        self.pages(tx, page, |whole: &WholeUser| whole.user.id.get(), |whole| Ok(Record::User(whole.into())))
+        let page = |after| export_rows::users_after(after, PAGE);
+        self.pages(tx, page, |whole: &StoredUser| whole.user.id.get(), |whole| Ok(Record::User(whole.into())))
     }
 
     fn tokens(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::tokens_after(after, PAGE);
+        let page = |after| export_rows::tokens_after(after, PAGE);
         self.pages(
             tx,
             page,
-            |whole: &WholeToken| whole.token.id.get(),
+            |whole: &StoredToken| whole.token.id.get(),
             |whole| Ok(Record::Token(whole.into())),
         )
     }
 
     fn deleted(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::deleted_after(after, PAGE);
+        let page = |after| export_rows::deleted_after(after, PAGE);
         self.pages(
             tx,
             page,
-            |whole: &WholeDeleted| whole.id,
+            |whole: &StoredDeletedUser| whole.id,
             |whole| Ok(Record::DeletedUser(whole.try_into()?)),
         )
     }
@@ -148,8 +154,8 @@ impl From<Permission> for PermissionRecord {
     }
 }
 
-impl From<WholeGroup> for GroupRecord {
-    fn from(WholeGroup { group, permissions }: WholeGroup) -> Self {
+impl From<StoredGroup> for GroupRecord {
+    fn from(StoredGroup { group, permissions }: StoredGroup) -> Self {
         Self {
             id: Some(group.id.get()),
             name: group.name,
@@ -161,8 +167,8 @@ impl From<WholeGroup> for GroupRecord {
     }
 }
 
-impl From<WholeUser> for UserRecord {
-    fn from(WholeUser { user, password, permissions }: WholeUser) -> Self {
+impl From<StoredUser> for UserRecord {
+    fn from(StoredUser { user, password, permissions }: StoredUser) -> Self {
         Self {
             id: Some(user.id.get()),
             username: user.username,
@@ -186,8 +192,8 @@ impl From<WholeUser> for UserRecord {
     }
 }
 
-impl From<WholeToken> for TokenRecord {
-    fn from(WholeToken { token, digest, last_used_from }: WholeToken) -> Self {
+impl From<StoredToken> for TokenRecord {
+    fn from(StoredToken { token, digest, last_used_from }: StoredToken) -> Self {
         Self {
             id: Some(token.id.get()),
             user: Some(Reference::Id(token.user_id.get())),
@@ -208,9 +214,9 @@ impl From<WholeToken> for TokenRecord {
     }
 }
 
-impl TryFrom<WholeDeleted> for DeletedRecord {
+impl TryFrom<StoredDeletedUser> for DeletedRecord {
     type Error = Error;
-    fn try_from(whole: WholeDeleted) -> Result<Self, Error> {
+    fn try_from(whole: StoredDeletedUser) -> Result<Self, Error> {
         Ok(Self {
             id: whole.id,
             username: whole.username,

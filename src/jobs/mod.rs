@@ -1,0 +1,124 @@
+//! The background jobs of a server, in one list.
+//!
+//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database. Never in here:
+//! a command, a request, or the decision when the server stops.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::directory::Directory;
+use crate::directory::limiter::SHARE_INTERVAL;
+
+/// A job. It runs until it is aborted.
+pub type Job = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
+
+/// All jobs of a server.
+pub const JOBS: [Job; 4] = [
+    |directory| write_uses(directory).boxed(),
+    |directory| purge(directory).boxed(),
+    |directory| share_rates(directory).boxed(),
+    |directory| count_encodings(directory).boxed(),
+];
+
+/// Writes what is still in memory. Call it after the jobs were aborted and the last request has finished.
+pub async fn finish(directory: &Directory) {
+    if let Err(error) = directory.write_uses().await {
+        tracing::warn!(%error, "could not write the last token uses");
+    }
+    note_left_out(directory, true).await;
+    if let Err(error) = directory.share_rates().await {
+        tracing::warn!(%error, "could not share the last request counts");
+    }
+}
+
+/// Ticks immediately, and then once per period. Missed ticks are skipped.
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// How often token uses are written.
+const USES_WRITTEN_EVERY: Duration = Duration::from_mins(1);
+
+/// Writes when tokens were last used, and then ends sign-ins that have been idle too long.
+async fn write_uses(directory: &Directory) {
+    let mut ticks = every(USES_WRITTEN_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = directory.write_uses().await {
+            tracing::warn!(%error, "could not write the token uses of the last minute");
+            // Without these uses, active users would look idle.
+            continue;
+        }
+        match directory.end_idle_sign_ins().await {
+            Ok(0) => {}
+            Ok(ended) => tracing::info!(ended, "revoked the tokens of idle sign-ins"),
+            Err(error) => tracing::warn!(%error, "could not end idle sign-ins"),
+        }
+        note_left_out(directory, false).await;
+    }
+}
+
+/// Records in the audit trail how many refusals were left out of it.
+async fn note_left_out(directory: &Directory, end: bool) {
+    if let Err(error) = directory.note_left_out(end).await {
+        tracing::warn!(%error, "could not record in the audit trail how many refusals were left out");
+    }
+}
+
+/// Shares request counts with other replicas, if rate limits are set.
+async fn share_rates(directory: &Directory) {
+    if !directory.has_rates() {
+        return;
+    }
+    let mut ticks = every(SHARE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = directory.share_rates().await {
+            tracing::warn!(%error, "could not share request counts: rate limits apply to this process only");
+        }
+    }
+}
+
+/// How often expired deleted users and ended tokens are deleted permanently.
+const PURGED_EVERY: Duration = Duration::from_hours(1);
+
+/// Purges deleted users after `keep_deleted_for`, and ended tokens after `keep_ended_tokens_for`.
+async fn purge(directory: &Directory) {
+    let mut ticks = every(PURGED_EVERY);
+    loop {
+        ticks.tick().await;
+        match directory.purge_expired().await {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "purged deleted users after keep_deleted_for"),
+            Err(error) => tracing::warn!(%error, "could not purge deleted users"),
+        }
+        match directory.prune_tokens().await {
+            Ok(0) => {}
+            Ok(pruned) => tracing::info!(pruned, "deleted ended tokens after keep_ended_tokens_for"),
+            Err(error) => tracing::warn!(%error, "could not delete ended tokens"),
+        }
+    }
+}
+
+/// The shortest pause between two counts of password encodings.
+const ENCODINGS_COUNTED_EVERY: Duration = Duration::from_mins(1);
+/// The pause is also this many times as long as the count took.
+const PAUSE_FACTOR: u32 = 200;
+
+/// Counts the password encodings in use: with a million users, every few minutes. A sign-in with an unknown name takes as long
+/// as one with these encodings.
+async fn count_encodings(directory: &Directory) {
+    loop {
+        let begun = Instant::now();
+        if let Err(error) = directory.count_encodings().await {
+            tracing::warn!(%error, "could not count password encodings: sign-ins with unknown names may take another time than those of users");
+        }
+        let pause = begun.elapsed().saturating_mul(PAUSE_FACTOR);
+        tokio::time::sleep(pause.max(ENCODINGS_COUNTED_EVERY)).await;
+    }
+}
