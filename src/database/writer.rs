@@ -280,17 +280,27 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex, mpsc};
 
+    use tokio::sync::Notify;
+
     use crate::database::testing::{Items, TestError, count, insert, names, on_both, open};
     use crate::database::{Dialect, Sql};
 
-    /// Blocks the writer's thread until the sender is dropped, so that the jobs of a test share a transaction.
-    async fn block(items: &Items, dropped: mpsc::Receiver<()>) {
-        let dropped = Mutex::new(dropped);
+    /// Blocks the writer's thread until the returned sender is dropped. Jobs that are submitted meanwhile share a
+    /// transaction.
+    async fn block(items: &Items) -> mpsc::Sender<()> {
+        let (blocker, dropped) = mpsc::channel();
+        let (dropped, begun) = (Mutex::new(dropped), Arc::new(Notify::new()));
+        let has_begun = Arc::clone(&begun);
         let blocking = items.write(move |_| {
+            begun.notify_one();
             let _ = dropped.lock().unwrap().recv();
             Ok(())
         });
-        blocking.await.unwrap();
+        tokio::select! {
+            _ = blocking => panic!("the writer is not blocked"),
+            () = has_begun.notified() => {}
+        }
+        blocker
     }
 
     /// Of the jobs that share a transaction, exactly those that fail are rolled back, however they fail. A job that
@@ -316,9 +326,8 @@ mod tests {
                 })
             };
             let refused = || Err(TestError::Refused);
-            let (blocker, dropped) = mpsc::channel();
-            let (_, a, b, c, d, e, f, g, ()) = tokio::join!(
-                block(&items, dropped),
+            let blocker = block(&items).await;
+            let (a, b, c, d, e, f, g, ()) = tokio::join!(
                 job("a", || Ok(())),
                 read(refused),
                 job("c", refused),
@@ -344,9 +353,8 @@ mod tests {
             let items = open(&options).await.unwrap();
             let runs = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&runs);
-            let (blocker, dropped) = mpsc::channel();
-            let (_, written, refused, ()) = tokio::join!(
-                block(&items, dropped),
+            let blocker = block(&items).await;
+            let (written, refused, ()) = tokio::join!(
                 items.write(move |tx| {
                     counted.fetch_add(1, Ordering::Relaxed);
                     Ok(tx.execute(&insert("a"))?)
@@ -369,9 +377,8 @@ mod tests {
         on_both(async |options| {
             let items = open(&options).await.unwrap();
             let sent = |name: &'static str| items.write(move |tx| Ok(tx.send(insert(name))?));
-            let (blocker, dropped) = mpsc::channel();
-            let (_, a, again, b, seen, ()) = tokio::join!(
-                block(&items, dropped),
+            let blocker = block(&items).await;
+            let (a, again, b, seen, ()) = tokio::join!(
                 sent("a"),
                 sent("a"),
                 sent("b"),
