@@ -21,7 +21,7 @@ impl TokenRecord {
             (None, Some(hex)) => KeptDigest::from_hex(hex).ok_or_else(|| {
                 Rule::Other("A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned())
             }),
-            _ => wrong("Say either the key or the digest."),
+            _ => wrong("Give either the key or the digest."),
         }
     }
 
