@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] — what an operator types; it starts the server or enters the directory itself.
 //! - [`http`] — what clients send; it turns requests into use cases and errors into status codes.
+//! - [`server`] — the HTTP engine below `http`: connections, TLS, framing; it knows no request's meaning.
 //! - [`directory`] — who exists, who may do what, whose token is this; the only one that opens a database.
 //!
 //! Beside the stairs: [`config`] (every setting) and [`telemetry`] (logs and metrics).
@@ -14,6 +15,9 @@ pub mod config;
 mod database;
 pub mod directory;
 pub mod http;
+pub mod jobs;
+mod network;
 mod paths;
+pub mod server;
 pub mod switchover;
 pub mod telemetry;

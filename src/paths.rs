@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 /// Why a path is not used.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsafe {
+pub enum UnsafePath {
     /// Everybody may write the directory, and so exchange what is in it.
     #[error(
         "{} can be written by every user of this machine, who could put other files there: run `chmod o-w {}`",
@@ -44,38 +44,38 @@ pub enum Unsafe {
 /// Refuses a directory that every user may write, and one below a directory in which every user may rename what
 /// belongs to others. Links on the way to it are followed: to put one there is its owner's business. Gives the
 /// directory's real path.
-pub(crate) fn closed_directory(directory: &Path) -> Result<PathBuf, Unsafe> {
+pub(crate) fn check_directory(directory: &Path) -> Result<PathBuf, UnsafePath> {
     check(directory, false)
 }
 
 /// The same for a directory in which only a directory or file of our own is used: one in which only owners may rename,
 /// as in /tmp, will do.
-pub(crate) fn closed_parent(directory: &Path) -> Result<PathBuf, Unsafe> {
+pub(crate) fn check_parent(directory: &Path) -> Result<PathBuf, UnsafePath> {
     check(directory, true)
 }
 
-fn check(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, Unsafe> {
+fn check(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, UnsafePath> {
     let unusable = |path: &Path| {
         let path = path.to_owned();
-        move |source| Unsafe::Unusable { path, source }
+        move |source| UnsafePath::Unusable { path, source }
     };
     let real = directory.canonicalize().map_err(unusable(directory))?;
     for path in real.ancestors() {
         let mode = fs::symlink_metadata(path).map_err(unusable(path))?.permissions().mode();
         let is_sticky = mode & 0o1000 != 0 && (may_be_sticky || path != real);
         if mode & 0o002 != 0 && !is_sticky {
-            return Err(Unsafe::Writable(path.to_owned()));
+            return Err(UnsafePath::Writable(path.to_owned()));
         }
     }
     Ok(real)
 }
 
 /// Opens a regular file for reading; a symbolic link of this name is not followed, and a pipe is not waited for.
-pub(crate) fn open_file(path: &Path) -> Result<File, Unsafe> {
+pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
     open_at(CWD, path.as_os_str()).map_err(|source| match source.kind() {
-        _ if is_link(&source) => Unsafe::Link(path.to_owned()),
-        ErrorKind::InvalidInput => Unsafe::NoFile(path.to_owned()),
-        _ => Unsafe::Unusable { path: path.to_owned(), source },
+        _ if is_link(&source) => UnsafePath::Link(path.to_owned()),
+        ErrorKind::InvalidInput => UnsafePath::NoFile(path.to_owned()),
+        _ => UnsafePath::Unusable { path: path.to_owned(), source },
     })
 }
 
@@ -93,18 +93,18 @@ fn open_at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<File> {
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     File,
-    Folder,
+    Directory,
     Link,
     Other,
 }
 
-impl From<FileType> for Kind {
+impl From<FileType> for EntryKind {
     fn from(found: FileType) -> Self {
         match found {
             FileType::RegularFile => Self::File,
-            FileType::Directory => Self::Folder,
+            FileType::Directory => Self::Directory,
             FileType::Symlink => Self::Link,
             _ => Self::Other,
         }
@@ -112,16 +112,16 @@ impl From<FileType> for Kind {
 }
 
 /// Whether something is not there, or another thing than was expected, so that it cannot be entered.
-pub(crate) fn is_no_folder(error: &io::Error) -> bool {
+pub(crate) fn is_not_directory(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotADirectory || is_link(error)
 }
 
 /// An open directory, below which no link is followed.
-pub(crate) struct Folder {
+pub(crate) struct OpenDirectory {
     opened: OwnedFd,
 }
 
-impl Folder {
+impl OpenDirectory {
     /// Opens a directory; a symbolic link of this name is not followed.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::at(CWD, path.as_os_str())
@@ -166,14 +166,14 @@ impl Folder {
             .below(path.parent().unwrap_or(Path::new("")))
             .and_then(|folder| open_at(folder.opened.as_fd(), name));
         match opened {
-            Err(error) if is_no_folder(&error) => Ok(None),
+            Err(error) if is_not_directory(&error) => Ok(None),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Ok(None),
             outcome => outcome.map(Some),
         }
     }
 
     /// What a name in this directory stands for; none if it is not there.
-    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<Kind>> {
+    pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode).into())),
             Err(Errno::NOENT) => Ok(None),
@@ -182,7 +182,7 @@ impl Folder {
     }
 
     /// Every name in this directory, and what it stands for.
-    pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, Kind)>> {
+    pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.opened)? {
             let entry = entry?;
@@ -237,9 +237,9 @@ mod tests {
         let link = place.path().join("link");
         symlink(&inner, &link).unwrap();
         mode(&inner, 0o1777);
-        assert!(closed_parent(&inner).is_ok());
+        assert!(check_parent(&inner).is_ok());
         mode(&inner, 0o777);
-        assert!(closed_parent(&inner).is_err());
+        assert!(check_parent(&inner).is_err());
         for (modes, refused) in [
             ((0o755, 0o700), None),
             ((0o755, 0o770), None),
@@ -252,7 +252,7 @@ mod tests {
             mode(&above, modes.0);
             mode(&inner, modes.1);
             for path in [&inner, &link] {
-                let told = closed_directory(path);
+                let told = check_directory(path);
                 match refused {
                     None => assert_eq!(told.unwrap(), inner.canonicalize().unwrap()),
                     Some(named) => {
@@ -281,8 +281,8 @@ mod tests {
         symlink(away.join("file"), root.join("room/link")).unwrap();
         symlink(&root, place.path().join("root link")).unwrap();
         rustix::fs::mknodat(CWD, root.join("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        assert!(is_no_folder(&Folder::open(&place.path().join("root link")).err().unwrap()));
-        let folder = Folder::open(&root).unwrap();
+        assert!(is_not_directory(&OpenDirectory::open(&place.path().join("root link")).err().unwrap()));
+        let folder = OpenDirectory::open(&root).unwrap();
         assert!(folder.file(Path::new("room/file")).unwrap().is_some());
         for nothing in [
             "door/file",
@@ -297,15 +297,18 @@ mod tests {
             assert!(folder.file(Path::new(nothing)).unwrap().is_none(), "{nothing}");
         }
         for no_folder in ["door", "room/file", "pipe", "room/link"] {
-            assert!(is_no_folder(&folder.below(Path::new(no_folder)).err().unwrap()), "{no_folder}");
+            assert!(is_not_directory(&folder.below(Path::new(no_folder)).err().unwrap()), "{no_folder}");
             assert!(folder.make_below(&Path::new(no_folder).join("x"), 0o755).is_err(), "{no_folder}");
         }
-        assert!(matches!(open_file(&root.join("room/link")), Err(Unsafe::Link(_))));
-        assert!(matches!(open_file(&root.join("pipe")), Err(Unsafe::NoFile(_))));
+        assert!(matches!(open_file(&root.join("room/link")), Err(UnsafePath::Link(_))));
+        assert!(matches!(open_file(&root.join("pipe")), Err(UnsafePath::NoFile(_))));
         let mut kinds = folder.entries().unwrap();
         kinds.sort_by(|one, other| one.0.cmp(&other.0));
         let kinds: Vec<_> = kinds.iter().map(|(name, kind)| (name.to_str().unwrap(), *kind)).collect();
-        assert_eq!(kinds, [("door", Kind::Link), ("pipe", Kind::Other), ("room", Kind::Folder)]);
+        assert_eq!(
+            kinds,
+            [("door", EntryKind::Link), ("pipe", EntryKind::Other), ("room", EntryKind::Directory)]
+        );
         let made = folder.make_below(Path::new("room/new/deep"), 0o755).unwrap();
         let coming = place.path().join("coming");
         fs::write(&coming, "new").unwrap();

@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
 use crate::directory::Clock;
-use crate::directory::transfer::backup::{Checked, Manifest, Order, check_backup};
+use crate::directory::transfer::backup::{BackupRequest, Manifest, VerifiedBackup, verify_backup};
 
 /// The arguments of `wardroom backup`.
 #[derive(Args)]
@@ -43,12 +43,12 @@ pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, CliErr
     match order {
         Backup { verb: Some(BackupVerb::Verify(Verify { file })), .. } => {
             let told = format!("{} is whole", file.display());
-            let checked = check_backup(&operator(), file, &Clock::system()?, watch()?).await?;
+            let checked = verify_backup(&operator(), file, &Clock::system()?, watch()?).await?;
             Ok(report(&checked, &told))
         }
         Backup { file: Some(file), replace, .. } => {
             let told = format!("Wrote {} and read it again", file.display());
-            let order = Order { file, replace, media: config.data_dir.join("media") };
+            let order = BackupRequest { file, replace, media: config.data_dir.join("media") };
             let checked = open(config).await?.backup(&operator(), order, watch()?).await?;
             Ok(report(&checked, &told))
         }
@@ -56,8 +56,8 @@ pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, CliErr
     }
 }
 
-fn report(checked: &Checked, told: &str) -> Report {
-    let Checked { manifest, faults, miscounted, broken_trail } = checked;
+fn report(checked: &VerifiedBackup, told: &str) -> Report {
+    let VerifiedBackup { manifest, faults, miscounted, broken_trail } = checked;
     let mut text = format!("{told}: {}.\n", content(manifest));
     for left in &manifest.left_out {
         text += &format!("Warning: left out {left}.\n");

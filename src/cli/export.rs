@@ -10,7 +10,7 @@ use super::context::{open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::model::Timestamp;
-use crate::directory::transfer::export::{Scope, Sink};
+use crate::directory::transfer::export::{ExportScope, RecordSink};
 use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
@@ -64,7 +64,7 @@ pub(super) async fn run(export: Export, config: &Config) -> Result<Report, CliEr
 /// Lines of JSON.
 struct Lines<W: Write>(BufWriter<W>);
 
-impl<W: Write + Send + 'static> Sink for Lines<W> {
+impl<W: Write + Send + 'static> RecordSink for Lines<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         serde_json::to_writer(&mut self.0, &record)?;
         self.0.write_all(b"\n")
@@ -78,7 +78,7 @@ impl<W: Write + Send + 'static> Sink for Lines<W> {
 /// A table of users; its head is written already.
 struct Table<W: Write>(csv::Writer<W>);
 
-impl<W: Write + Send + 'static> Sink for Table<W> {
+impl<W: Write + Send + 'static> RecordSink for Table<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         match record {
             Record::User(user) => Ok(self.0.write_record(cells(user).map(|cell| neutralised(&cell)))?),
@@ -94,9 +94,9 @@ impl<W: Write + Send + 'static> Sink for Table<W> {
 async fn write(export: &Export, config: &Config, out: impl Write + Send + 'static) -> Result<u64, CliError> {
     let directory = open(config).await?;
     let scope = match (export.format, export.anonymise) {
-        (_, true) => Scope::Anonymised,
-        (Format::Json, false) => Scope::Whole,
-        (Format::Csv, false) => Scope::Users,
+        (_, true) => ExportScope::Anonymised,
+        (Format::Json, false) => ExportScope::Whole,
+        (Format::Csv, false) => ExportScope::Users,
     };
     let written = match export.format {
         Format::Json => {

@@ -1,18 +1,18 @@
 //! `wardroom restore`: a backup in the place of the directory.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::backup::{about, content};
 use super::context::{operator, settings};
+use super::reopened::{add, brought, line, list};
 use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
-use crate::directory::model::{Brings, Closed, Closing, Comparison, Named, Reopened};
-use crate::directory::transfer::backup::{self, Reopening, Restored};
+use crate::directory::model::Comparison;
+use crate::directory::transfer::backup::{self, ReopenPolicy, RestoreReport};
 use crate::directory::{Clock, Directory};
 
 /// The arguments of `wardroom restore`.
@@ -39,18 +39,15 @@ pub(super) struct Restore {
     no_copy: bool,
 }
 
-/// So many lines of a list are shown; --json has all.
-const SHOWN: usize = 100;
-
 /// Restores, and tells what it brought back.
 pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, CliError> {
     let closed = match (order.keep_closed, order.reopen_closed) {
-        (true, _) => Reopening::Keep,
-        (false, true) => Reopening::Allow,
-        (false, false) => Reopening::Refuse,
+        (true, _) => ReopenPolicy::Keep,
+        (false, true) => ReopenPolicy::Allow,
+        (false, false) => ReopenPolicy::Refuse,
     };
     let (file, media) = (order.file, config.data_dir.join("media"));
-    let order = backup::Restore {
+    let order = backup::RestoreRequest {
         file,
         media,
         replace: order.replace,
@@ -63,9 +60,9 @@ pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, CliEr
     Ok(report(&restored, closed))
 }
 
-fn report(restored: &Restored, reopening: Reopening) -> Report {
+fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
     let mut text = format!("Restored {}.\n", content(&restored.manifest));
-    let keeps = reopening == Reopening::Keep;
+    let keeps = reopening == ReopenPolicy::Keep;
     if !restored.closed.is_empty() {
         let fate = if keeps { "It was closed again" } else { "It is open again" };
         text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
@@ -101,111 +98,4 @@ fn report(restored: &Restored, reopening: Reopening) -> Report {
     });
     add(&mut json, &restored.comparison, &restored.closed, restored.brings.as_ref());
     Report::new(text, json)
-}
-
-/// What was found out about what was closed, as the report and a refusal tell it.
-fn add(json: &mut Value, comparison: &Comparison, closed: &[Closed], brings: Option<&Brings>) {
-    if let Value::Object(told) = json {
-        told.insert("comparison".to_owned(), comparison.as_str().into());
-        told.insert("not_compared".to_owned(), comparison.why().into());
-        told.insert("closed_since".to_owned(), closed.iter().map(Closed::json).collect());
-        told.insert("brings".to_owned(), brings.map(Brings::json).into());
-    }
-}
-
-/// Why nothing was restored, what would open, and how to go on: as text and as JSON.
-pub(super) fn refusal(reopened: &Reopened) -> (String, Value) {
-    let Reopened { created_at, comparison, closed, brings } = reopened;
-    let mut text = "nothing was changed.\n".to_owned();
-    if !closed.is_empty() {
-        text += &format!(
-            "What was closed since the backup of {created_at} would be open again ({} in all):\n",
-            closed.len()
-        );
-        text += &list(closed.iter().map(line));
-        text += "Give --keep-closed to keep it closed in what is restored (recommended), or --reopen-closed to let it open.\n";
-    }
-    if let Some(brings) = brings {
-        let told = brought(brings, comparison);
-        text += &format!("Before you go on: {told}Give --accept-revived to restore all the same");
-        text += if *comparison == Comparison::Partial {
-            ", with --keep-closed to keep closed what can be told.\n"
-        } else {
-            ".\n"
-        };
-    }
-    let mut json = json!({ "created_at": created_at });
-    add(&mut json, comparison, closed, brings.as_ref());
-    (text.trim_end().to_owned(), json)
-}
-
-fn list(lines: impl ExactSizeIterator<Item = String>) -> String {
-    let more = lines.len().saturating_sub(SHOWN);
-    let mut text: String = lines.take(SHOWN).map(|line| format!("  {line}\n")).collect();
-    if more > 0 {
-        text += &format!("  and {more} more: --json lists all\n");
-    }
-    text
-}
-
-/// A name that somebody chose, harmless on a terminal.
-fn shown(Named { id, name }: &Named) -> String {
-    format!("{:?} ({id})", name)
-}
-
-fn line(closed: &Closed) -> String {
-    let name = |named: &Option<Named>| named.as_ref().map(shown).unwrap_or_default();
-    let (user, group, token) = (name(&closed.user), name(&closed.group), name(&closed.token));
-    let permission = closed.permission.as_ref();
-    let permission = permission.map(|Named { id, name }| format!("{id} ({name})")).unwrap_or_default();
-    let at = closed.at.map(|at| at.to_string()).unwrap_or_default();
-    let tokens = match closed.tokens {
-        0 => String::new(),
-        1 => ", with 1 active token".to_owned(),
-        more => format!(", with {more} active tokens"),
-    };
-    match closed.what {
-        Closing::UserDeleted => format!("user deleted: {user}{tokens}"),
-        Closing::DeletedUserPurged => format!("deleted user purged: {user}"),
-        Closing::UserDeactivated => format!("user deactivated: {user}{tokens}"),
-        Closing::AdminRemoved => format!("no admin any more: {user}"),
-        Closing::StaffRemoved => format!("no staff any more: {user}"),
-        Closing::PasswordChanged => format!("password changed: {user}"),
-        Closing::TokenRevoked => format!("token revoked: {token} of {user}, at {at}"),
-        Closing::TokenEnded => format!("token's end moved: {token} of {user}, to {at}"),
-        Closing::TokenDeleted => format!("token deleted: {token} of {user}"),
-        Closing::TokenMoved => format!("token of another user now: {token} of {user}"),
-        Closing::PermissionRemoved => format!("permission removed: {permission} of {user}"),
-        Closing::MembershipRemoved => format!("membership removed: {user} in {group}"),
-        Closing::GroupPermissionRemoved => format!("permission of a group removed: {permission} of {group}"),
-        Closing::GroupDeleted => format!("group deleted: {group}"),
-    }
-}
-
-fn brought(brings: &Brings, comparison: &Comparison) -> String {
-    let what = match comparison {
-        Comparison::Partial => "it cannot be told wholly what was closed since the backup was made",
-        _ => "it cannot be told what was closed since the backup was made",
-    };
-    let why = comparison.why().unwrap_or_default();
-    let age = match brings.age {
-        Some(age) => format!("is {} old", humantime::format_duration(whole_minutes(age))),
-        None => "says that it was made later than now".to_owned(),
-    };
-    let Brings { users, admins, tokens, .. } = brings;
-    let mut text = format!(
-        "{what} ({why}). The backup {age}. It brings {users} active users, {} active admins and {} active tokens.\n",
-        admins.len(),
-        tokens.len()
-    );
-    text += &list(admins.iter().map(|admin| format!("admin: {}", shown(admin))));
-    text += &list(tokens.iter().map(|brought| {
-        let end = brought.expires_at.map_or_else(String::new, |end| format!(", until {end}"));
-        format!("token: {} of {}{end}", shown(&brought.token), shown(&brought.user))
-    }));
-    text
-}
-
-fn whole_minutes(age: Duration) -> Duration {
-    Duration::from_secs(age.as_secs() / 60 * 60)
 }

@@ -1,78 +1,78 @@
-//! What can go wrong when a whole directory is moved, packed or put back: files and other databases have a part in
-//! it, so there is more to tell than [`Error`] can.
+//! The error of whole-database work (backup, restore, export, move). It involves files and other databases, so it has
+//! more cases than [`Error`].
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{Denial, Error};
-use super::model::Reopened;
+use super::model::ReopenedAccess;
 use super::progress::Stopped;
-use super::store::OpenError;
-use crate::paths::Unsafe;
+use crate::database::{DatabaseError, OpenError};
+use crate::paths::UnsafePath;
 
-/// Why a directory was not moved, packed or put back. Whatever the reason, what was there before is
-/// there still, but for [`TransferError::Media`].
+/// Why a backup, restore, export or move failed. What was there before is unchanged, except after
+/// [`TransferError::Media`].
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// The directory said no, or could not be asked.
+    /// A use case refused, or the database could not be reached.
     #[error(transparent)]
     Directory(#[from] Error),
-    /// A database could not be opened or made.
+    /// A database could not be opened or created.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The database that was to be made could not be.
-    #[error("at the place to go to: {0}")]
+    /// The new database could not be created.
+    #[error("at the destination: {0}")]
     Destination(OpenError),
     /// A file could not be read or written.
     #[error("{}: {source}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Something would be lost that nobody said could be.
+    /// Something would be lost that the request does not allow to be replaced.
     #[error("{0}")]
     Refused(String),
-    /// Something that was closed would be open again, or may be.
+    /// Access that was closed would be open again, or may be.
     #[error("{0}")]
-    Reopens(Box<Reopened>),
-    /// An archive is not what was written.
+    Reopens(Box<ReopenedAccess>),
+    /// An archive is damaged, or was not written by this program.
     #[error("{} {what}", .path.display())]
     Damaged {
         /// The archive.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, as the rest of a sentence.
         what: String,
     },
-    /// The database is in its place, but not every media file is.
-    #[error("the directory was restored, but not all of its media files: {0}")]
+    /// The database was restored, but not every media file.
+    #[error("the database was restored, but not all media files: {0}")]
     Media(Box<TransferError>),
-    /// Rows could not be written on the other side.
+    /// Rows could not be written to the other database.
     #[error("table {table}, the rows from {from} on: {source}")]
     Rows {
         /// The table.
         table: &'static str,
-        /// The key of the first of them.
+        /// The key of the first row.
         from: String,
         /// Why.
         source: Error,
     },
-    /// What was written is not what was read.
-    #[error("table {table}: the row of {key} is not the same on both sides: nothing was kept of the copy")]
+    /// A row that was written differs from the one that was read.
+    #[error("table {table}: the row of {key} differs between the two databases: the copy was discarded")]
     Differs {
         /// The table.
         table: &'static str,
         /// The key of the row.
         key: String,
     },
-    /// Somebody asked to stop.
+    /// The operation was interrupted.
     #[error("stopped: nothing was changed")]
     Stopped,
 }
 
 impl TransferError {
-    /// For `map_err`: a fault of this file.
+    /// Returns a function for `map_err` that names the file.
     pub(super) fn with(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File { path: path.clone(), source }
@@ -85,14 +85,14 @@ impl From<Denial> for TransferError {
     }
 }
 
-impl From<Unsafe> for TransferError {
-    fn from(error: Unsafe) -> Self {
+impl From<UnsafePath> for TransferError {
+    fn from(error: UnsafePath) -> Self {
         Self::Open(error.into())
     }
 }
 
-impl From<super::store::StoreError> for TransferError {
-    fn from(error: super::store::StoreError) -> Self {
+impl From<DatabaseError> for TransferError {
+    fn from(error: DatabaseError) -> Self {
         Self::Directory(error.into())
     }
 }

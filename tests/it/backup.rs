@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 use wardroom::directory::model::UserDraft;
 use wardroom::directory::progress::Progress;
-use wardroom::directory::transfer::backup::check_backup;
+use wardroom::directory::transfer::backup::verify_backup;
 use wardroom::directory::{Clock, Location};
 
 use crate::cli::{Ran, on};
@@ -78,7 +78,7 @@ async fn content(database: &Database) -> Vec<String> {
 
 async fn check(file: &Path) -> Result<(), String> {
     let checked =
-        check_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Progress::default()).await;
+        verify_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Progress::default()).await;
     let checked = checked.map_err(|trouble| trouble.to_string())?;
     let faults = checked.faults.into_iter().chain(checked.miscounted).chain(checked.broken_trail);
     let faults: Vec<_> = faults.collect();
@@ -244,7 +244,7 @@ both! {
         fs::write(media.join("b.png"), "other").unwrap();
         let now = database.content().await;
         let ran = beside(&database, &["restore", text(&file)]);
-        assert!(ran.code == 4 && ran.err.contains("holds a directory already: nothing was changed"), "{}", ran.err);
+        assert!(ran.code == 4 && ran.err.contains("already holds an account database: nothing was changed"), "{}", ran.err);
         assert_eq!(database.content().await, now);
         assert_eq!(fs::read_to_string(media.join("a.png")).unwrap(), "now");
         let told = done(&database, &["restore", text(&file), "--replace", "--json"]).json();
@@ -277,7 +277,7 @@ async fn a_damaged_directory_is_replaced() {
         fs::write(data(&database).join("wardroom.db"), damage).unwrap();
         // A log of the old file, which must not be taken for one of the new.
         fs::write(data(&database).join("wardroom.db-wal"), "log").unwrap();
-        refused(&database, &["restore", text(&file)], 4, "holds a directory already");
+        refused(&database, &["restore", text(&file)], 4, "already holds an account database");
         fs::set_permissions(data(&database).join("wardroom.db-wal"), fs::Permissions::from_mode(0o600))
             .unwrap();
         refused(
@@ -432,25 +432,25 @@ async fn a_forged_archive_is_refused() {
         })
     };
     for (about, parts, told) in [
-        ("up and away", with("media/../../escaped", b'0'), "has no place"),
-        ("absolute", with("/tmp/escaped", b'0'), "has no place"),
-        ("absolute below media", with("media//escaped", b'0'), "has no place"),
-        ("a dot", with("media/./escaped", b'0'), "has no place"),
-        ("beside the database", with("wardroom.db-wal", b'0'), "has no place"),
-        ("media itself", with("media/", b'0'), "has no place"),
-        ("a link", with("media/link", b'2'), "is no regular file"),
-        ("a hard link", with("media/link", b'1'), "is no regular file"),
-        ("a device", with("media/device", b'3'), "is no regular file"),
-        ("a directory", with("media/room/", b'5'), "is no regular file"),
-        ("twice", [good.clone(), vec![(b"wardroom.db".to_vec(), b'0', vec![])]].concat(), "is in it twice"),
-        ("no manifest", good[..1].to_vec(), "there is no manifest"),
-        ("another form", manifest("\"format\": 1", "\"format\": 2"), "made by another release"),
+        ("up and away", with("media/../../escaped", b'0'), "has a name that is not allowed"),
+        ("absolute", with("/tmp/escaped", b'0'), "has a name that is not allowed"),
+        ("absolute below media", with("media//escaped", b'0'), "has a name that is not allowed"),
+        ("a dot", with("media/./escaped", b'0'), "has a name that is not allowed"),
+        ("beside the database", with("wardroom.db-wal", b'0'), "has a name that is not allowed"),
+        ("media itself", with("media/", b'0'), "has a name that is not allowed"),
+        ("a link", with("media/link", b'2'), "is not a regular file"),
+        ("a hard link", with("media/link", b'1'), "is not a regular file"),
+        ("a device", with("media/device", b'3'), "is not a regular file"),
+        ("a directory", with("media/room/", b'5'), "is not a regular file"),
+        ("twice", [good.clone(), vec![(b"wardroom.db".to_vec(), b'0', vec![])]].concat(), "occurs twice"),
+        ("no manifest", good[..1].to_vec(), "it contains no manifest"),
+        ("another form", manifest("\"format\": 1", "\"format\": 2"), "the format of another release"),
         ("no numbers", manifest("\"users\": 4", "\"users\": \"4\""), "invalid type"),
-        ("other numbers", manifest("\"users\": 4", "\"users\": 5"), "not as many rows"),
+        ("other numbers", manifest("\"users\": 4", "\"users\": 5"), "number of rows differs"),
         (
             "another head",
             manifest("\"audit_head\": \"", "\"audit_head\": \"0"),
-            "does not end where the manifest says",
+            "end of the audit trail differs",
         ),
         (
             "no database",
@@ -605,7 +605,7 @@ both! {
             (vec!["backup", &name(""), "--replace"], 4, "is a directory: name a file"),
             (vec!["backup", "verify", &name("missing")], 1, "No such file or directory"),
             (vec!["backup", "verify", &name("")], 1, "is not a backup that this program can use"),
-            (vec!["backup", "verify", &name("text")], 1, "is not a backup that this program can use: it does not begin as one"),
+            (vec!["backup", "verify", &name("text")], 1, "is not a backup that this program can use: it does not begin like one"),
             (vec!["backup", "verify", &name("empty")], 1, "is not a backup that this program can use"),
             (vec!["backup", "verify", &name("other.tar")], 1, "is not a backup that this program can use"),
             (vec!["restore", &name("missing"), "--replace"], 1, "No such file or directory"),
@@ -693,13 +693,13 @@ async fn media_files_stay_in_their_place() {
     fs::create_dir_all(&there).unwrap();
     fs::create_dir(&away).unwrap();
     symlink(&away, there.join("avatars")).unwrap();
-    refused(&place, &["restore", text(&file)], 4, "no media file is put through it");
-    refused(&place, &["restore", text(&file), "--replace"], 4, "no media file is put through it");
+    refused(&place, &["restore", text(&file)], 4, "no media file is written through it");
+    refused(&place, &["restore", text(&file), "--replace"], 4, "no media file is written through it");
     assert_eq!(fs::read_dir(&away).unwrap().count(), 0);
     fs::remove_file(there.join("avatars")).unwrap();
     fs::create_dir(there.join("avatars")).unwrap();
     fs::write(there.join("avatars/a.png"), "other").unwrap();
-    refused(&place, &["restore", text(&file)], 4, "1 media files are there already with other content");
+    refused(&place, &["restore", text(&file)], 4, "1 media files exist with other content");
     assert!(!data(&place).join("wardroom.db").exists());
     // A link in the place of a file is replaced, not followed.
     let target = away.join("target");

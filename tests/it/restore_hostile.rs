@@ -302,7 +302,7 @@ async fn finding_low_links_below_the_data_directory_are_not_followed() {
         &database,
         &["restore", text(&full), "--replace"],
         4,
-        "media is not a directory: no media file is put through it",
+        "media is not a directory: no media file is written through it",
     );
     assert_eq!(fs::read_dir(away.join("media")).unwrap().count(), 0);
 }
@@ -409,7 +409,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(format!("media/{}", "a".repeat(256)).as_bytes(), b"x");
                 f.manifest();
             },
-            "has no place",
+            "has a name that is not allowed",
         ),
         (
             "a name too long",
@@ -425,7 +425,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(b"wardroom.db", b"x");
                 f.manifest();
             },
-            "is in it twice",
+            "occurs twice",
         ),
         (
             "a long name that leads up",
@@ -433,7 +433,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(format!("media/../{}", "a".repeat(100)).as_bytes(), b"x");
                 f.manifest();
             },
-            "has no place",
+            "has a name that is not allowed",
         ),
         (
             "two long names",
@@ -442,7 +442,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(b"media/b", b"x");
                 f.manifest();
             },
-            "is no regular file",
+            "is not a regular file",
         ),
         (
             "a long name of nothing",
@@ -451,7 +451,7 @@ async fn finding_low_odd_members_are_refused() {
                 append(&mut f.bytes, b"././@LongLink", b'L', b"SHA256\0");
                 f.bytes.extend_from_slice(&[0; 1024]);
             },
-            "a name has no member",
+            "a name is not followed by its member",
         ),
         (
             "not UTF-8",
@@ -467,7 +467,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(b"media/a\0b", b"x");
                 f.manifest();
             },
-            "has no place",
+            "has a name that is not allowed",
         ),
         (
             "twice",
@@ -476,7 +476,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a", b"y");
                 f.manifest();
             },
-            "\"media/a\" is in it twice",
+            "\"media/a\" occurs twice",
         ),
         (
             "a file and a directory",
@@ -494,7 +494,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a", b"x");
                 f.manifest();
             },
-            "\"pax\" is no regular file",
+            "\"pax\" is not a regular file",
         ),
         (
             "a global header",
@@ -503,7 +503,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a", b"x");
                 f.manifest();
             },
-            "\"pax\" is no regular file",
+            "\"pax\" is not a regular file",
         ),
         (
             "a sparse file",
@@ -512,7 +512,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.list("media/hole", b"");
                 f.manifest();
             },
-            "is no regular file",
+            "is not a regular file",
         ),
         (
             "behind the manifest",
@@ -521,7 +521,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.manifest();
                 append(&mut f.bytes, b"media/a", b'0', b"x");
             },
-            "stands behind the manifest",
+            "comes after the manifest",
         ),
         (
             "an end before the end",
@@ -529,7 +529,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.manifest();
                 f.bytes.extend_from_slice(&[0; 1024]);
             },
-            "it ends before its seal",
+            "it has no seal",
         ),
         (
             "a manifest for an index",
@@ -615,5 +615,5 @@ async fn odd_files_are_refused() {
     let database: PathBuf = directory.join("wardroom.db");
     fs::remove_file(&database).unwrap();
     rustix::fs::mknodat(CWD, &database, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    refused(&source, &["user", "list"], 5, "wardroom.db is no regular file");
+    refused(&source, &["user", "list"], 5, "wardroom.db is not a regular file");
 }

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
 use super::column_list::{self, Columns};
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::import_rows::token_columns;
 use super::search_index::REBUILD;
 use super::sql::Sql;
@@ -58,7 +58,7 @@ impl Store {
 }
 
 impl Backend {
-    fn loader(&self) -> Result<Link, StoreError> {
+    fn loader(&self) -> Result<Link, DatabaseError> {
         match self {
             Self::Sqlite { directory, timeout, .. } => {
                 let connection = sqlite::connect(directory, *timeout)?;
@@ -108,7 +108,7 @@ struct Index {
 }
 
 impl super::FromRow for Index {
-    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { name: row.next()?, definition: row.next()? })
     }
 }

@@ -1,9 +1,9 @@
 //! Statements that read rows with every column, page by page, for exports and comparisons.
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use super::users::{moment, numbers};
+use super::users::{numbers, optional_time};
 use super::{tokens, users};
 use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
 use crate::directory::model::{Group, KeptDigest, Token, User};
@@ -25,7 +25,7 @@ macro_rules! token {
 pub(super) use token;
 
 impl FromRow for StoredUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             user: User::from_row(row)?,
             password: row.next()?,
@@ -35,29 +35,29 @@ impl FromRow for StoredUser {
 }
 
 impl FromRow for StoredGroup {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { group: Group::from_row(row)?, permissions: numbers(row.next()?, "permission code")? })
     }
 }
 
 impl FromRow for StoredToken {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             token: Token::from_row(row)?,
             digest: KeptDigest::try_from(row.next::<Vec<u8>>()?)
-                .map_err(|_| StoreError::corrupt("digest"))?,
+                .map_err(|_| DatabaseError::corrupt("digest"))?,
             last_used_from: row.next()?,
         })
     }
 }
 
 impl FromRow for StoredDeletedUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next()?,
             username: row.next()?,
             email: row.next()?,
-            deleted_at: moment(row.next()?)?.ok_or_else(|| StoreError::corrupt("time"))?,
+            deleted_at: optional_time(row.next()?)?.ok_or_else(|| DatabaseError::corrupt("time"))?,
             deleted_by: row.next()?,
             remains: row.next()?,
         })

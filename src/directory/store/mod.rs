@@ -19,7 +19,6 @@ pub(super) mod bulk_load;
 pub(super) mod changes;
 mod column_list;
 pub(super) mod deleted;
-pub(super) mod doors;
 pub(super) mod encodings;
 pub(super) mod export_rows;
 pub(super) mod group_list;
@@ -44,10 +43,10 @@ use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
 use crate::database::{self, Database, Options};
-pub(super) use crate::database::{DatabaseError as StoreError, Dialect, FromRow, OpenError, Sql, Tx};
+pub(super) use crate::database::{DatabaseError, Dialect, FromRow, OpenError, Sql, Tx};
 
 mod fault {
-    pub(super) use crate::database::DatabaseError as StoreError;
+    pub(super) use crate::database::DatabaseError;
 }
 mod row {
     pub(super) use crate::database::{FromRow, Row};

@@ -1,6 +1,6 @@
 //! A row of an id and a text.
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 
 /// A text of a row with the row's id.
@@ -8,7 +8,7 @@ use super::row::{FromRow, Row};
 pub(in crate::directory) struct Numbered(pub(in crate::directory) String, pub(in crate::directory) i64);
 
 impl FromRow for Numbered {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(row.next()?, row.next()?))
     }
 }

@@ -1,4 +1,4 @@
-//! Moving a whole directory into another database: from SQLite to PostgreSQL, and back.
+//! Moving the account database to another one: from SQLite to PostgreSQL, or back.
 
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::progress::Progress;
@@ -7,27 +7,26 @@ use crate::directory::{Directory, Location};
 
 /// What was moved.
 #[derive(Clone, Debug)]
-pub struct Moved {
-    /// How many rows of each table were written, read again on both sides, and found the same.
+pub struct MoveReport {
+    /// The number of rows of each table. Each row was read again in both databases and compared.
     pub tables: Vec<(&'static str, u64)>,
-    /// Whether somebody changed the directory here while it was moved: that is not over there.
+    /// Whether the database was changed during the move. Those changes are not in the new one.
     pub left_behind: bool,
 }
 
 impl Directory {
-    /// Makes a new directory at `to` with everything that is in this one, as it is at one moment, and compares
-    /// every row. Here nothing is changed.
+    /// Copies everything as of one moment to a new database at `to`, and compares every row. This database is not changed.
     ///
-    /// What is left here: the feed of changes and the counts of rates, which are of no use elsewhere.
+    /// The change feed and the rate limit counters are not copied. They have no meaning elsewhere.
     pub async fn move_to(
         &self,
         actor: &Actor,
         to: Location,
         progress: Progress,
-    ) -> Result<Moved, TransferError> {
+    ) -> Result<MoveReport, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
-        let arrived = self.store.carry_to(to, self.clock.now(), progress).await?;
-        let left_behind = self.store.state().await? != arrived.state;
-        Ok(Moved { tables: arrived.tables, left_behind })
+        let copy = self.store.copy_to_database(to, self.clock.now(), progress).await?;
+        let left_behind = self.store.state().await? != copy.state;
+        Ok(MoveReport { tables: copy.tables, left_behind })
     }
 }

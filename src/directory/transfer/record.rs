@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::directory::error::Error;
 use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredUser};
-use crate::directory::model::{Group, GroupId, Rule, Timestamp, User, UserId};
+use crate::directory::model::{Group, GroupId, Timestamp, User, UserId, Violation};
 use crate::directory::secret::prints_only;
 
 /// The version of the form. The first line of an export states it.
@@ -243,7 +243,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 /// Converts an id that the validation has accepted, or that comes from the account database.
-pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Rule>>(id: i64) -> Result<T, Error> {
+pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
     T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
 }
 

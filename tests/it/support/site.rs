@@ -11,8 +11,10 @@ use wardroom::directory::model::{Group, Timestamp, TokenKey, User, UserDraft, Us
 use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
 use wardroom::http::Front;
-use wardroom::http::app::{App, HttpSettings};
-use wardroom::http::server::{self, Limits, Workers};
+use wardroom::http::api;
+use wardroom::http::app::App;
+use wardroom::http::settings::HttpSettings;
+use wardroom::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
 use super::{Backend, Database, Request};
@@ -148,7 +150,7 @@ pub async fn person(directory: &Directory, name: &str, change: impl FnOnce(&mut 
     change(&mut draft);
     let user = directory.create_user(&operator(), &draft, None).await.unwrap();
     let issued = directory
-        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::End::Never)
+        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::Expiry::Never)
         .await
         .unwrap();
     Persona { id: user.id.get(), key: issued.key.reveal().to_owned() }
@@ -235,7 +237,7 @@ async fn import_example(directory: &Directory) -> Persona {
 async fn serve(directory: Directory, flags: Flags) -> (App, SocketAddr, oneshot::Sender<()>) {
     let no_file = std::path::Path::new("/nonexistent");
     let config = Config::load_from(&flags, &|_| None, no_file).unwrap().config;
-    let app = App::new(directory, HttpSettings::from(&config), Metrics::default());
+    let app = App::new(directory, HttpSettings::from(&config), Metrics::default(), api::resources());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

@@ -1,9 +1,9 @@
-//! A directory's way into another database.
+//! Copying a whole database into a new one.
 
 use std::time::Duration;
 
-use super::copy_rows::{State, carry, compare};
-use super::new_database::Fresh;
+use super::copy_rows::{DatabaseState, compare_rows, copy_rows};
+use super::new_database::NewDatabase;
 use crate::database::Tx;
 use crate::directory::Location;
 use crate::directory::error::Error;
@@ -12,50 +12,50 @@ use crate::directory::progress::Progress;
 use crate::directory::store::Store;
 use crate::directory::transfer_error::TransferError;
 
-/// What arrived.
-pub(in crate::directory) struct Arrived {
-    /// Rows of each table.
+/// What was copied.
+pub(in crate::directory) struct DatabaseCopy {
+    /// The number of rows of each table.
     pub(in crate::directory) tables: Vec<(&'static str, u64)>,
-    /// The state that was carried over.
-    pub(in crate::directory) state: State,
+    /// The state that was copied.
+    pub(in crate::directory) state: DatabaseState,
 }
 
 impl Store {
-    /// Makes a new database of all rows as they are at one moment, and compares each row before it counts.
-    pub(in crate::directory) async fn carry_to(
+    /// Copies all rows as of one moment into a new database, and compares each row before the copy is kept.
+    pub(in crate::directory) async fn copy_to_database(
         &self,
-        place: Location,
+        destination: Location,
         now: Timestamp,
         progress: Progress,
-    ) -> Result<Arrived, TransferError> {
+    ) -> Result<DatabaseCopy, TransferError> {
         let patience = self.backend.timeout();
-        self.snapshot(move |tx| Ok(arrive(tx, &place, patience, now, &progress))).await?
+        self.snapshot(move |tx| Ok(copy_database(tx, &destination, patience, now, &progress))).await?
     }
 
-    /// The state of the directory now.
-    pub(in crate::directory) async fn state(&self) -> Result<State, Error> {
+    /// Returns the present state of the database.
+    pub(in crate::directory) async fn state(&self) -> Result<DatabaseState, Error> {
         self.snapshot(|tx| tx.state()).await
     }
 }
 
-/// Makes a new database of all rows that `from` sees.
-pub(in crate::directory::store) fn arrive(
+/// Copies all rows that `from` sees into a new database.
+pub(super) fn copy_database(
     from: &Tx<'_>,
-    place: &Location,
+    destination: &Location,
     patience: Duration,
     now: Timestamp,
     progress: &Progress,
-) -> Result<Arrived, TransferError> {
-    let mut fresh = Fresh::begin(place, patience, now).map_err(at_the_destination)?;
-    carry(from, fresh.link()?, progress)?;
-    fresh.fill_up()?;
-    let tables = compare(from, &Tx::new(fresh.link()?), progress)?;
-    fresh.finish()?;
-    Ok(Arrived { tables, state: from.state()? })
+) -> Result<DatabaseCopy, TransferError> {
+    let mut new = NewDatabase::begin(destination, patience, now).map_err(at_the_destination)?;
+    copy_rows(from, new.link()?, progress)?;
+    new.finish_filling()?;
+    let tables = compare_rows(from, &Tx::new(new.link()?), progress)?;
+    new.finish()?;
+    Ok(DatabaseCopy { tables, state: from.state()? })
 }
 
-fn at_the_destination(trouble: TransferError) -> TransferError {
-    match trouble {
+fn at_the_destination(error: TransferError) -> TransferError {
+    match error {
         TransferError::Open(error) => TransferError::Destination(error),
         other => other,
     }

@@ -1,21 +1,15 @@
-//! Carrying every row of a directory into another database, and proving that each arrived.
+//! Copying all rows of a database into another one, and comparing them afterwards.
 
-use super::tables::{TABLES, Table};
-use crate::database::DatabaseError;
-use crate::database::{Link, Tx};
-use crate::database::{Sql, Value};
+use super::tables::{TABLES, TableSpec};
+use crate::database::{DatabaseError, Link, Sql, Tx, Value};
 use crate::directory::error::Error;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::changes;
 use crate::directory::transfer_error::TransferError;
 
-/// Puts all rows of `from` in the place of all rows of `to`, whose transaction has begun and whose triggers are
-/// off. Ids that were ever handed out on either side are not handed out again.
-pub(in crate::directory::store) fn carry(
-    from: &Tx<'_>,
-    to: &Link,
-    progress: &Progress,
-) -> Result<(), TransferError> {
+/// Replaces all rows of `to` with the rows of `from`. A transaction on `to` has begun, and its triggers are off. An id
+/// that either database ever assigned is not assigned again.
+pub(super) fn copy_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
     for table in TABLES.iter().rev() {
         let mut sql = Sql::new("DELETE FROM ");
@@ -35,19 +29,19 @@ pub(in crate::directory::store) fn carry(
             progress.report(Stage::Copying, table.name, count)?;
         }
     }
-    Ok(keep_counting(&there, from)?)
+    Ok(advance_ids(&there, from)?)
 }
 
-/// Makes the next ids of `tx` higher than any that either side ever handed out.
-pub(in crate::directory::store) fn keep_counting(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), DatabaseError> {
+/// Makes the next ids of `tx` higher than any that either database ever assigned.
+pub(super) fn advance_ids(tx: &Tx<'_>, other: &Tx<'_>) -> Result<(), DatabaseError> {
     for table in TABLES.iter().filter(|table| table.numbered) {
-        count_on_from(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
+        set_next_id(tx, table, highest_id(tx, table)?.max(highest_id(other, table)?))?;
     }
     Ok(())
 }
 
-/// Reads every row on both sides and tells how many there are of each table; the first difference is an error.
-pub(in crate::directory::store) fn compare(
+/// Compares all rows of both databases and returns the number of rows of each table. The first difference is an error.
+pub(super) fn compare_rows(
     from: &Tx<'_>,
     to: &Tx<'_>,
     progress: &Progress,
@@ -56,7 +50,7 @@ pub(in crate::directory::store) fn compare(
 }
 
 fn compare_table(
-    table: &'static Table,
+    table: &'static TableSpec,
     from: &Tx<'_>,
     to: &Tx<'_>,
     progress: &Progress,
@@ -77,15 +71,15 @@ fn compare_table(
     }
 }
 
-/// The first row that is not the same in both pages: ours, or theirs where we have none.
+/// Returns the first row that differs between two pages: ours, or theirs where ours has none.
 fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Option<&'a [Value]> {
     let longest = ours.len().max(theirs.len());
-    let place = (0..longest).find(|place| ours.get(*place) != theirs.get(*place))?;
-    ours.get(place).or_else(|| theirs.get(place)).map(Vec::as_slice)
+    let index = (0..longest).find(|index| ours.get(*index) != theirs.get(*index))?;
+    ours.get(index).or_else(|| theirs.get(index)).map(Vec::as_slice)
 }
 
-/// The highest id that the database ever handed out, or was given, for a table.
-fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, DatabaseError> {
+/// Returns the highest id that a table ever had.
+fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, DatabaseError> {
     let mut sql = Sql::new(tx.either(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
         "SELECT greatest(coalesce(pg_sequence_last_value(pg_get_serial_sequence(",
@@ -99,8 +93,8 @@ fn highest_id(tx: &Tx<'_>, table: &Table) -> Result<i64, DatabaseError> {
     Ok(tx.first(&sql)?.unwrap_or_default())
 }
 
-/// Makes the next id of a table the one after `id`.
-fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), DatabaseError> {
+/// Makes `id + 1` the next id of a table.
+fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), DatabaseError> {
     if let Link::Sqlite(_) = tx.link() {
         tx.execute(&Sql::new("DELETE FROM sqlite_sequence WHERE name = $1").bind(table.name))?;
         tx.execute(
@@ -112,9 +106,9 @@ fn count_on_from(tx: &Tx<'_>, table: &Table, id: i64) -> Result<(), DatabaseErro
     tx.first::<i64>(&Sql::new(sql).bind(table.name).bind(id)).map(|_| ())
 }
 
-/// Turns the triggers off that write the feed of changes and SQLite's search index, or on again. Rows by the
-/// million would write millions of notes; one that everything has changed says as much.
-pub(in crate::directory::store) fn set_triggers(link: &Link, on: bool) -> Result<(), DatabaseError> {
+/// Turns the triggers for the change feed and SQLite's search index off or on. Copying millions of rows would add
+/// millions of rows to the feed; one that says that everything changed is enough.
+pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), DatabaseError> {
     if let Link::Sqlite(connection) = link {
         connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
         return Ok(());
@@ -127,8 +121,8 @@ pub(in crate::directory::store) fn set_triggers(link: &Link, on: bool) -> Result
     Ok(())
 }
 
-/// Gathers PostgreSQL's statistics, without which it would read whole tables for a while.
-pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), DatabaseError> {
+/// Updates PostgreSQL's statistics. Without them it would scan whole tables for a while.
+pub(super) fn analyze(link: &Link) -> Result<(), DatabaseError> {
     for table in TABLES {
         let mut sql = Sql::new("ANALYZE ");
         link.batch(sql.push(table.name).text())?;
@@ -136,18 +130,18 @@ pub(in crate::directory::store) fn analyze(link: &Link) -> Result<(), DatabaseEr
     Ok(())
 }
 
-/// What tells whether a directory has changed: the end of its audit trail and of its feed of changes.
+/// Identifies the state of a database: the ends of its audit trail and of its change feed. Any change moves one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct State {
+pub(in crate::directory) struct DatabaseState {
     audit_head: Vec<u8>,
-    last_change: Option<changes::Noted>,
+    last_change: Option<changes::FeedRow>,
 }
 
 impl Tx<'_> {
-    /// The state of the directory as this transaction sees it.
-    pub(in crate::directory) fn state(&self) -> Result<State, Error> {
+    /// Returns the state that this transaction sees.
+    pub(in crate::directory) fn state(&self) -> Result<DatabaseState, Error> {
         let last_change = self.first(&changes::last())?;
-        Ok(State { audit_head: self.audit_head()?, last_change })
+        Ok(DatabaseState { audit_head: self.audit_head()?, last_change })
     }
 }
 
@@ -158,7 +152,7 @@ mod tests {
     use crate::directory::store::Store;
     use crate::directory::store::testing::on_both;
 
-    /// Whatever differs, wherever it is, is found and named.
+    /// Every difference is found and named, in any table.
     #[tokio::test(flavor = "multi_thread")]
     async fn each_difference_is_found() {
         let names = "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key) VALUES ('a', 'a', 'x', 0, 0, ''), \
@@ -169,8 +163,11 @@ mod tests {
             let other = crate::directory::Location::Sqlite(place.path().join("other"));
             store.write(move |tx| Ok(tx.execute(&Sql::new(names))?)).await.unwrap();
             let progress = Progress::default();
-            store.carry_to(other.clone(), crate::directory::model::Timestamp::EPOCH, progress).await.unwrap();
-            for (change, back, told) in [
+            store
+                .copy_to_database(other.clone(), crate::directory::model::Timestamp::EPOCH, progress)
+                .await
+                .unwrap();
+            for (change, back, expected) in [
                 (
                     "UPDATE groups SET notes = 'X' WHERE id = 2",
                     "UPDATE groups SET notes = 'x'",
@@ -193,13 +190,13 @@ mod tests {
                 other.batch(change).unwrap();
                 let found = store
                     .snapshot(move |tx| {
-                        let found = compare(tx, &Tx::new(&other), &Progress::default());
+                        let found = compare_rows(tx, &Tx::new(&other), &Progress::default());
                         other.batch(back)?;
-                        Ok(found.err().map(|trouble| trouble.to_string()))
+                        Ok(found.err().map(|error| error.to_string()))
                     })
                     .await;
                 let found = found.unwrap().unwrap_or_else(|| panic!("{change} was not found"));
-                assert!(found.starts_with(told), "{change}: {found}");
+                assert!(found.starts_with(expected), "{change}: {found}");
             }
         })
         .await;

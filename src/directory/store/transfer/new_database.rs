@@ -1,5 +1,5 @@
-//! A new database that is filled from another one, and is nobody's before it is complete: a SQLite file comes to
-//! its place by a rename, PostgreSQL's tables by a commit.
+//! A new database that is filled from another one. It appears only when it is complete: a SQLite file is renamed into
+//! place, PostgreSQL's tables are committed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,36 +8,30 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::copy_rows::{analyze, set_triggers};
-use crate::database::Link;
-use crate::database::OpenError;
-use crate::database::{Backend, MIGRATION_TIMEOUT, sqlite};
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, sqlite};
 use crate::directory::Location;
-use crate::directory::files::{private_place, put};
+use crate::directory::files::{move_into_place, private_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::store::migrations;
 use crate::directory::store::search_index::REBUILD;
 use crate::directory::transfer_error::TransferError;
 
-/// Enough for the inner pages of the indexes that are written in no order.
+/// SQLite's page cache in KiB (negative by its convention): enough for the inner pages of the indexes, whose rows are
+/// written in no order.
 const FILLING_CACHE: i64 = -64 * 1024;
 
-/// A database in the making. Dropped before it is [finished](Fresh::finish), it leaves nothing.
-pub(in crate::directory::store) struct Fresh {
+/// A database that is being filled. If it is dropped before [`NewDatabase::finish`], nothing is left of it.
+pub(super) struct NewDatabase {
     link: Option<Link>,
-    /// Where SQLite's file is made, and the directory it belongs in.
+    /// The private directory that holds SQLite's file, and the data directory that it will be moved to.
     file: Option<(TempDir, PathBuf)>,
     /// How long a statement may wait for a lock.
     patience: Duration,
 }
 
-impl Fresh {
-    /// Makes the schema where none is, and begins the transaction that fills it. Waits, so it belongs on a thread
-    /// that may.
-    pub(in crate::directory::store) fn begin(
-        place: &Location,
-        patience: Duration,
-        now: Timestamp,
-    ) -> Result<Self, TransferError> {
+impl NewDatabase {
+    /// Creates the schema where there is none, and begins the transaction that fills it. It blocks the thread.
+    pub(super) fn begin(place: &Location, patience: Duration, now: Timestamp) -> Result<Self, TransferError> {
         let mut fresh = Self { link: None, file: None, patience };
         let link = match place {
             Location::Sqlite(directory) => fresh.begin_file(directory, now)?,
@@ -49,10 +43,10 @@ impl Fresh {
 
     fn begin_file(&mut self, directory: &Path, now: Timestamp) -> Result<&Link, TransferError> {
         sqlite::make_room(directory)?;
-        let place = private_place(directory)?;
+        let place = private_directory(directory)?;
         let making = place.path().join("new");
         sqlite::create(&making, self.patience)?;
-        let connection = filling(&making, self.patience)?;
+        let connection = open_for_filling(&making, self.patience)?;
         self.file = Some((place, directory.to_owned()));
         let link = self.link.insert(Link::Sqlite(connection));
         migrations::upgrade(link, now)?;
@@ -70,13 +64,13 @@ impl Fresh {
         Ok(link)
     }
 
-    /// The connection whose transaction fills it.
-    pub(in crate::directory::store) fn link(&self) -> Result<&Link, OpenError> {
+    /// Returns the connection whose transaction fills it.
+    pub(super) fn link(&self) -> Result<&Link, OpenError> {
         self.link.as_ref().ok_or_else(|| OpenError::Broken("the new database is closed already".into()))
     }
 
-    /// Ends the filling. What is read from now on is what was written: of a SQLite file, from a new connection.
-    pub(in crate::directory::store) fn fill_up(&mut self) -> Result<(), TransferError> {
+    /// Ends the filling, so that the rows can be read back. A SQLite file is read through a new connection.
+    pub(super) fn finish_filling(&mut self) -> Result<(), TransferError> {
         let link = self.link()?;
         let Link::Sqlite(_) = link else {
             set_triggers(link, true)?;
@@ -93,8 +87,8 @@ impl Fresh {
         Ok(())
     }
 
-    /// Makes it the database of its place, for good.
-    pub(in crate::directory::store) fn finish(mut self) -> Result<(), TransferError> {
+    /// Puts the database in its place.
+    pub(super) fn finish(mut self) -> Result<(), TransferError> {
         let link = self.link.take();
         match (link, &self.file) {
             (Some(link @ Link::Postgres { .. }), _) => {
@@ -103,7 +97,7 @@ impl Fresh {
             }
             (link, Some((place, directory))) => {
                 drop(link);
-                put(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
+                move_into_place(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
             }
             (_, None) => {}
         }
@@ -111,12 +105,9 @@ impl Fresh {
     }
 }
 
-/// A connection for filling a file that nobody reads if the machine stops now: what makes a commit safe would only
-/// make it slow.
-pub(in crate::directory::store) fn filling(
-    directory: &Path,
-    patience: Duration,
-) -> Result<Connection, OpenError> {
+/// Opens a connection for filling a file. Its commits are fast and do not survive a power cut, which is fine: a file that
+/// is not finished is never used.
+pub(super) fn open_for_filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
     let connection = sqlite::connect(directory, patience)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
@@ -124,7 +115,7 @@ pub(in crate::directory::store) fn filling(
     Ok(connection)
 }
 
-impl Drop for Fresh {
+impl Drop for NewDatabase {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
             link.discard();

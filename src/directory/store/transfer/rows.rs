@@ -1,33 +1,30 @@
-//! Rows of any table as they are: read a page at a time in the order of their keys, written many at once.
+//! Generic access to the rows of any table: read in the order of their keys, a page at a time, and written in bulk.
 
 use tokio_postgres::types::Type;
 
-use super::tables::{Kind, Table};
-use crate::database::DatabaseError;
-use crate::database::{FromRow, Row};
-use crate::database::{Link, Tx};
-use crate::database::{Sql, Value};
+use super::tables::{ColumnKind, TableSpec};
+use crate::database::{DatabaseError, FromRow, Link, Row, Sql, Tx, Value};
 
-/// Rows read or written at once: what bounds the memory.
+/// The number of rows read or written at once. It bounds the memory.
 const PAGE: i64 = 1000;
 
-/// A row of some table, in the order of its description.
-pub(in crate::directory::store) struct Cells(Vec<Value>);
+/// The values of a row, in the order of the table's columns.
+pub(super) struct RowValues(Vec<Value>);
 
-impl Cells {
-    pub(in crate::directory::store) fn into_values(self) -> Vec<Value> {
+impl RowValues {
+    pub(super) fn into_values(self) -> Vec<Value> {
         self.0
     }
 }
 
-impl FromRow for Cells {
+impl FromRow for RowValues {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.rest().map(Self)
     }
 }
 
-impl Table {
-    /// The rows after that key, or the first ones.
+impl TableSpec {
+    /// Reads the page of rows after a key, or the first page.
     fn page(&self, after: Option<&[Value]>) -> Sql {
         let mut sql = Sql::new("SELECT ");
         self.push_columns(&mut sql, self.columns.len());
@@ -47,8 +44,8 @@ impl Table {
         sql
     }
 
-    /// The row of this id, in a table whose key it is.
-    pub(in crate::directory::store) fn row(&self, id: i64) -> Sql {
+    /// Reads the row with this id, in a table whose key is the id.
+    pub(super) fn row(&self, id: i64) -> Sql {
         let mut sql = Sql::new("SELECT ");
         self.push_columns(&mut sql, self.columns.len());
         sql.push(" FROM ").push(self.name).push(" WHERE id = ").push_arg(id);
@@ -65,23 +62,19 @@ impl Table {
         row.get(..self.key).unwrap_or(row)
     }
 
-    /// A row's key in words.
-    pub(in crate::directory::store) fn name_of(&self, row: &[Value]) -> String {
+    /// Describes a row's key for an error message.
+    pub(super) fn name_of(&self, row: &[Value]) -> String {
         let cells = self.columns.iter().zip(self.key_of(row));
         cells.map(|((name, _), value)| format!("{name} {}", shown(value))).collect::<Vec<_>>().join(", ")
     }
 
-    /// All rows in order, a page at a time.
-    pub(in crate::directory::store) fn pages<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> Pages<'a, 'b> {
-        Pages { table: self, tx, after: None, ended: false }
+    /// Iterates over all rows in the order of their keys, a page at a time.
+    pub(super) fn pages<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> RowPages<'a, 'b> {
+        RowPages { table: self, tx, after: None, ended: false }
     }
 
-    /// Writes rows that are in no page of this table yet.
-    pub(in crate::directory::store) fn insert(
-        &self,
-        link: &Link,
-        mut rows: Vec<Vec<Value>>,
-    ) -> Result<(), DatabaseError> {
+    /// Inserts rows.
+    pub(super) fn insert(&self, link: &Link, mut rows: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
         let mut sql = Sql::new(if let Link::Sqlite(_) = link { "INSERT INTO " } else { "COPY " });
         sql.push(self.name).push(" (");
         self.push_columns(&mut sql, self.columns.len());
@@ -93,7 +86,7 @@ impl Table {
             sql.push(")");
             return link.insert(&sql, &[], &rows);
         }
-        for (place, _) in self.columns.iter().enumerate().filter(|(_, (_, kind))| *kind == Kind::Bool) {
+        for (place, _) in self.columns.iter().enumerate().filter(|(_, (_, kind))| *kind == ColumnKind::Bool) {
             for cell in rows.iter_mut().filter_map(|row| row.get_mut(place)) {
                 if let Value::Int(number) = cell {
                     *cell = Value::Bool(*number != 0);
@@ -106,7 +99,7 @@ impl Table {
     }
 }
 
-impl Kind {
+impl ColumnKind {
     fn on_postgres(self) -> Type {
         match self {
             Self::Int => Type::INT8,
@@ -127,23 +120,23 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The rows of a table in order; see [`Table::pages`].
-pub(in crate::directory::store) struct Pages<'a, 'b> {
-    table: &'a Table,
+/// The iterator of [`TableSpec::pages`].
+pub(super) struct RowPages<'a, 'b> {
+    table: &'a TableSpec,
     tx: &'a Tx<'b>,
     after: Option<Vec<Value>>,
     ended: bool,
 }
 
-impl Iterator for Pages<'_, '_> {
+impl Iterator for RowPages<'_, '_> {
     type Item = Result<Vec<Vec<Value>>, DatabaseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
-        let page: Result<Vec<Cells>, _> = self.tx.all(&self.table.page(self.after.as_deref()));
-        let page = page.map(|rows| rows.into_iter().map(|Cells(row)| row).collect::<Vec<_>>());
+        let page: Result<Vec<RowValues>, _> = self.tx.all(&self.table.page(self.after.as_deref()));
+        let page = page.map(|rows| rows.into_iter().map(|RowValues(row)| row).collect::<Vec<_>>());
         self.after =
             page.as_ref().ok().and_then(|rows| rows.last()).map(|row| self.table.key_of(row).to_vec());
         self.ended = self.after.is_none();

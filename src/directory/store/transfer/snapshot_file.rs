@@ -1,4 +1,4 @@
-//! A SQLite file that nobody else has open: a copy of a directory on its way into an archive, or out of one.
+//! A SQLite file that no other process uses: a copy of a database, made for an archive or unpacked from one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -7,12 +7,9 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::copy_database::arrive;
-use super::new_database::filling;
-use crate::database::OpenError;
-use crate::database::Sql;
-use crate::database::{Backend, sqlite};
-use crate::database::{Link, Tx};
+use super::copy_database::copy_database;
+use super::new_database::open_for_filling;
+use crate::database::{Backend, Link, OpenError, Sql, Tx, sqlite};
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
@@ -20,25 +17,25 @@ use crate::directory::progress::Progress;
 use crate::directory::store::{Store, health, migrations};
 use crate::directory::transfer_error::TransferError;
 
-/// An open copy.
-pub(in crate::directory) struct Staged {
+/// An open copy of a database.
+pub(in crate::directory) struct SnapshotFile {
     link: Link,
     file: PathBuf,
 }
 
-/// How much a directory holds.
+/// The numbers of rows that a backup lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct Counts {
+pub(in crate::directory) struct RowCounts {
     pub(in crate::directory) users: u64,
     pub(in crate::directory) tokens: u64,
-    /// Tokens that are neither revoked nor past their end.
+    /// Tokens that are neither revoked nor expired.
     pub(in crate::directory) active_tokens: u64,
     pub(in crate::directory) audit_events: u64,
 }
 
-impl Staged {
-    /// Opens the copy in a directory of its own; one with an older schema is upgraded first. It may come from
-    /// anywhere: nothing in its schema is run before that is known to be ours. Waits, as all of it does.
+impl SnapshotFile {
+    /// Opens the copy in this directory, and upgrades an older schema. The file is untrusted: its schema is checked
+    /// before anything in it (a trigger, a view) can run. It blocks the thread, as all its methods do.
     pub(in crate::directory) fn open(
         directory: &Path,
         patience: Duration,
@@ -46,7 +43,7 @@ impl Staged {
     ) -> Result<Self, OpenError> {
         sqlite::check_library()?;
         sqlite::check_file(directory)?;
-        let link = Link::Sqlite(filling(directory, patience)?);
+        let link = Link::Sqlite(open_for_filling(directory, patience)?);
         if !migrations::is_initialised(&link)? {
             return Err(OpenError::HalfMade(sqlite::file(directory)));
         }
@@ -55,12 +52,12 @@ impl Staged {
         Ok(Self { link, file: sqlite::file(directory) })
     }
 
-    /// Does something with the rows, outside a transaction: nobody else is there.
+    /// Reads or writes rows outside a transaction, since nothing else uses the file.
     pub(in crate::directory) fn tx(&self) -> Tx<'_> {
         Tx::new(&self.link)
     }
 
-    /// Changes the copy, wholly or not at all.
+    /// Changes the copy in a transaction.
     pub(in crate::directory) fn write<T>(
         &self,
         work: impl FnOnce(&Tx<'_>) -> Result<T, TransferError>,
@@ -71,21 +68,21 @@ impl Staged {
         outcome
     }
 
-    /// What is wrong with the file or with what its rows refer to.
-    pub(in crate::directory) fn faults(&self) -> Result<health::Faults, Error> {
+    /// Looks for damage in the file and for rows that refer to nothing.
+    pub(in crate::directory) fn faults(&self) -> Result<health::IntegrityReport, Error> {
         Ok(health::faults(&self.tx())?)
     }
 
-    /// Closes the copy, which is one file then.
+    /// Closes the copy and returns its file.
     pub(in crate::directory) fn close(self) -> PathBuf {
         self.file
     }
 }
 
 impl Store {
-    /// Makes a SQLite copy of everything as it is at one moment, in a new directory, while others go on writing.
-    /// Tells what of the schema is not ours, and is left out of the copy.
-    pub(in crate::directory) async fn copy_to(
+    /// Copies the database as of one moment to a SQLite file in a new directory, while others go on writing. Returns the
+    /// foreign schema objects, which the copy leaves out.
+    pub(in crate::directory) async fn write_snapshot_file(
         &self,
         directory: PathBuf,
         now: Timestamp,
@@ -97,18 +94,18 @@ impl Store {
                 let (from, patience) = (from.clone(), *patience);
                 let copied = spawn_blocking(move || {
                     copy_file(&from, &directory, patience)?;
-                    leave_strangers(directory, patience, now, &progress)
+                    remove_foreign_schema(directory, patience, now, &progress)
                 });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
             Backend::Postgres { .. } => {
-                self.carry_to(Location::Sqlite(directory), now, progress).await.map(|_| Vec::new())
+                self.copy_to_database(Location::Sqlite(directory), now, progress).await.map(|_| Vec::new())
             }
         }
     }
 }
 
-/// SQLite's own copy: of one moment, and without what deleted rows have left in free pages.
+/// Copies a SQLite file as of one moment, without the deleted data in its free pages.
 fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), TransferError> {
     fs::DirBuilder::new().mode(0o700).create(directory).map_err(TransferError::with(directory))?;
     let file = sqlite::file(directory);
@@ -117,41 +114,41 @@ fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Tr
     let source = Link::Sqlite(sqlite::connect(from, patience).map_err(OpenError::from)?);
     source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
     fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(TransferError::with(&file))?;
-    let copy = Link::Sqlite(filling(directory, patience)?);
-    // Of the last minutes, and of no use later.
+    let copy = Link::Sqlite(open_for_filling(directory, patience)?);
+    // They cover the last minutes and are of no use later.
     copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
     Ok(())
 }
 
-/// Where a copy has more in its schema than is ours, its rows alone are kept, in a schema that is ours: no backup with
-/// more could be restored.
-fn leave_strangers(
+/// Removes foreign schema objects from a copy, since a backup with them could not be restored: the rows are copied into a
+/// new file. Returns the objects.
+fn remove_foreign_schema(
     directory: PathBuf,
     patience: Duration,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
-    let strangers = migrations::strangers(&Link::Sqlite(filling(&directory, patience)?))?;
-    if !strangers.is_empty() {
+    let foreign = migrations::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
+    if !foreign.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");
         let as_found = PathBuf::from(as_found);
         fs::rename(&directory, &as_found).map_err(TransferError::with(&directory))?;
-        let link = Link::Sqlite(filling(&as_found, patience)?);
-        arrive(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
+        let link = Link::Sqlite(open_for_filling(&as_found, patience)?);
+        copy_database(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
         drop(link);
         fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }
-    Ok(strangers)
+    Ok(foreign)
 }
 
 impl Tx<'_> {
-    /// How much the directory holds.
-    pub(in crate::directory) fn counts(&self, now: Timestamp) -> Result<Counts, Error> {
+    /// Counts the rows that a backup lists.
+    pub(in crate::directory) fn counts(&self, now: Timestamp) -> Result<RowCounts, Error> {
         let count = |sql: Sql| Ok::<_, Error>(self.first::<i64>(&sql)?.unwrap_or_default().unsigned_abs());
         let active =
             "SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1";
-        Ok(Counts {
+        Ok(RowCounts {
             users: count(Sql::new("SELECT count(*) FROM users"))?,
             tokens: count(Sql::new("SELECT count(*) FROM tokens"))?,
             active_tokens: count(Sql::new(active).bind(now))?,

@@ -1,39 +1,38 @@
-//! Every table of the schema, described once: what of a directory is carried into another database, and how its
-//! rows are read in order.
+//! The description of every table that is copied between databases.
 //!
-//! Three tables stay where they are: a new database has a feed of its own history (`identity_changes`), rates are of
-//! the last minutes (`rate_counts`), and the schema is made by migrations, which must be the same ones
-//! (`schema_migrations`).
+//! Three tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
+//! because it covers the last minutes only; and `schema_migrations`, because both databases must have run the same
+//! migrations.
 //!
-//! A test holds this against the real schema of both databases: a migration cannot forget it.
+//! A test checks this list against the schema of both databases, so a migration cannot forget it.
 
-/// What a column holds, on either database.
+/// The type of a column, for both databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory::store) enum Kind {
+pub(super) enum ColumnKind {
     Int,
-    /// A number on SQLite, 0 or 1.
+    /// 0 or 1 on SQLite.
     Bool,
     Text,
     Bytes,
 }
 
-/// A table that is carried over.
+/// A table that is copied.
 #[derive(Debug)]
-pub(in crate::directory) struct Table {
-    pub(in crate::directory::store) name: &'static str,
-    /// The key's columns come first; rows are read in their order.
-    pub(in crate::directory::store) columns: &'static [(&'static str, Kind)],
-    /// So many columns are the key.
-    pub(in crate::directory::store) key: usize,
-    /// Whether the database hands out its ids, and never one twice.
-    pub(in crate::directory::store) numbered: bool,
+pub(in crate::directory) struct TableSpec {
+    pub(super) name: &'static str,
+    /// The columns of the key come first. Rows are read in their order.
+    pub(super) columns: &'static [(&'static str, ColumnKind)],
+    /// The number of columns of the key.
+    pub(super) key: usize,
+    /// Whether the database assigns the ids, each only once.
+    pub(super) numbered: bool,
 }
 
-use Kind::{Bool, Bytes, Int, Text};
+use ColumnKind::{Bool, Bytes, Int, Text};
 
-/// Every table that is carried over, each after those that it refers to.
-pub(in crate::directory::store) const TABLES: &[Table] = &[
-    Table {
+/// All tables that are copied, each after those that it refers to.
+pub(super) const TABLES: &[TableSpec] = &[
+    TableSpec {
         name: "users",
         columns: &[
             ("id", Int),
@@ -59,7 +58,7 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "groups",
         columns: &[
             ("id", Int),
@@ -74,26 +73,31 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table { name: "memberships", columns: &[("user_id", Int), ("group_id", Int)], key: 2, numbered: false },
-    Table {
+    TableSpec {
+        name: "memberships",
+        columns: &[("user_id", Int), ("group_id", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
         name: "permissions",
         columns: &[("id", Int), ("code", Int), ("name", Text)],
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "user_permissions",
         columns: &[("user_id", Int), ("permission_id", Int)],
         key: 2,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "group_permissions",
         columns: &[("group_id", Int), ("permission_id", Int)],
         key: 2,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "tokens",
         columns: &[
             ("id", Int),
@@ -114,7 +118,7 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "audit_events",
         columns: &[
             ("id", Int),
@@ -135,7 +139,7 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: true,
     },
-    Table {
+    TableSpec {
         name: "deleted_users",
         columns: &[
             ("id", Int),
@@ -150,13 +154,13 @@ pub(in crate::directory::store) const TABLES: &[Table] = &[
         key: 1,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "attempts",
         columns: &[("key", Bytes), ("failures", Int), ("blocked_until", Int), ("expires_at", Int)],
         key: 1,
         numbered: false,
     },
-    Table {
+    TableSpec {
         name: "known_addresses",
         columns: &[("user_id", Int), ("network", Text), ("used_at", Int)],
         key: 2,
@@ -171,12 +175,12 @@ mod tests {
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
-    const LEFT: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
+    const NOT_COPIED: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
 
-    /// A column of the real schema: its table, its name, its type, its place in the key (0: none), and whether
-    /// the table's ids are handed out.
+    /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
+    /// database assigns the table's ids.
     #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-    struct Real {
+    struct ActualColumn {
         table: String,
         column: String,
         kind: String,
@@ -184,7 +188,7 @@ mod tests {
         numbered: i64,
     }
 
-    impl FromRow for Real {
+    impl FromRow for ActualColumn {
         fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
             Ok(Self {
                 table: row.next()?,
@@ -205,7 +209,7 @@ mod tests {
            JOIN information_schema.table_constraints t ON t.constraint_name = k.constraint_name AND t.constraint_type = 'PRIMARY KEY') \
            ON k.table_name = c.table_name AND k.column_name = c.column_name WHERE c.table_schema = 'public'";
 
-    fn described(kind: Kind, dialect: Dialect) -> &'static str {
+    fn described(kind: ColumnKind, dialect: Dialect) -> &'static str {
         match (dialect, kind) {
             (Dialect::Sqlite, Int | Bool) => "INTEGER",
             (Dialect::Sqlite, Bytes) => "BLOB",
@@ -217,23 +221,23 @@ mod tests {
         }
     }
 
-    /// Whoever adds a table or a column says here whether it is carried over.
+    /// A new table or column must be added here, or to the list of those that are not copied.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_description_is_the_schema() {
         on_both(async |settings| {
             let store = Store::open(&settings).await.unwrap();
             let dialect = store.dialect();
             let sql = if dialect == Dialect::Sqlite { SQLITE } else { POSTGRES };
-            let mut real: Vec<Real> = store.all(Sql::new(sql)).await.unwrap();
-            let left = real.iter().filter(|column| LEFT.contains(&column.table.as_str()));
+            let mut real: Vec<ActualColumn> = store.all(Sql::new(sql)).await.unwrap();
+            let left = real.iter().filter(|column| NOT_COPIED.contains(&column.table.as_str()));
             assert_eq!(
                 left.map(|column| &column.table).collect::<std::collections::BTreeSet<_>>().len(),
-                LEFT.len()
+                NOT_COPIED.len()
             );
-            real.retain(|column| !LEFT.contains(&column.table.as_str()));
-            let mut told: Vec<Real> = Vec::new();
+            real.retain(|column| !NOT_COPIED.contains(&column.table.as_str()));
+            let mut expected: Vec<ActualColumn> = Vec::new();
             for table in TABLES {
-                told.extend(table.columns.iter().enumerate().map(|(place, (name, kind))| Real {
+                expected.extend(table.columns.iter().enumerate().map(|(place, (name, kind))| ActualColumn {
                     table: table.name.into(),
                     column: (*name).into(),
                     kind: described(*kind, dialect).into(),
@@ -242,13 +246,13 @@ mod tests {
                 }));
             }
             real.sort();
-            told.sort();
-            assert_eq!(told, real);
+            expected.sort();
+            assert_eq!(expected, real);
         })
         .await;
     }
 
-    /// A row can only be written when those that it refers to are there.
+    /// A row can only be inserted when the rows that it refers to exist.
     #[tokio::test(flavor = "multi_thread")]
     async fn each_table_comes_after_those_it_refers_to() {
         on_both(async |settings| {

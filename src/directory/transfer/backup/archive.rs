@@ -1,8 +1,8 @@
-//! The archive: a plain tar that an operator can open by hand, of which every byte is covered by a checksum.
+//! Writing an archive: a plain tar file that an operator can open by hand, with every byte covered by a checksum.
 //!
-//! Its members are the database, the media files, a manifest with the checksum of each, and last a seal: the
-//! SHA-256 of every byte before it. All that follows from the seal (its header, padding, the end of the archive) can
-//! be computed, and is compared byte by byte. So there is no byte that could change unseen.
+//! Its members are the database, the media files, a manifest with the checksum of each, and last the seal: the SHA-256
+//! of every byte before it. The bytes after that digest (padding, end of the archive) and the seal's header follow from
+//! it: they are computed and compared byte by byte. So no byte can change unnoticed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -18,7 +18,7 @@ use crate::directory::error::Error;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::transfer_error::TransferError;
 
-/// The form of archive that this program writes and reads.
+/// The archive format that this program writes and reads.
 pub(super) const FORMAT: u32 = 1;
 pub(super) const DATABASE: &str = "wardroom.db";
 pub(super) const MEDIA: &str = "media/";
@@ -27,74 +27,75 @@ pub(super) const SEAL: &str = "SHA256";
 /// The seal's header, its content and the end of the archive, in blocks of 512 bytes.
 pub(super) const TAIL: u64 = 4 * 512;
 pub(super) const CHUNK: usize = 1 << 16;
-/// The mode of a database: it is its owner's alone.
+/// The mode of a database file: only its owner can read it.
 pub(super) const DATABASE_MODE: u32 = 0o600;
-/// The mode of a media file: whoever serves them is another user. What keeps others out is the data directory.
+/// The mode of a media file: the web server that serves it runs as another user. The mode of the data directory keeps
+/// others out.
 pub(super) const MEDIA_MODE: u32 = 0o644;
 
-/// What was left out is listed so far.
-pub(super) const MOST_LEFT_OUT: usize = 1000;
+/// The number of lines after which the list of what was left out is cut.
+pub(super) const MAX_LEFT_OUT: usize = 1000;
 
-/// What an archive says of itself.
+/// What an archive contains, as its last member but one lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The archive's form.
+    /// The format of the archive.
     pub format: u32,
     /// The program that wrote it.
     pub program: String,
     /// The version of the database's schema.
     pub schema_version: i64,
-    /// The moment that the database was copied; nothing in it is newer.
+    /// When the database was copied. Nothing in it is newer.
     pub created_at: String,
-    /// The hash of the newest event of the audit trail.
+    /// The hash of the newest audit event.
     pub audit_head: String,
-    /// How many users there are.
+    /// The number of users.
     pub users: u64,
-    /// How many tokens.
+    /// The number of tokens.
     pub tokens: u64,
-    /// How many tokens were neither revoked nor past their end.
+    /// The number of tokens that were neither revoked nor expired.
     pub active_tokens: u64,
-    /// How many events the audit trail has.
+    /// The number of audit events.
     pub audit_events: u64,
-    /// Media files that were not packed, each with the reason.
+    /// Media files and other things that were left out, each with the reason.
     pub left_out: Vec<String>,
     /// Every member but the manifest and the seal.
-    pub members: Vec<Member>,
+    pub members: Vec<ArchiveMember>,
 }
 
 /// A file in an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
+pub struct ArchiveMember {
     /// Its name: `wardroom.db`, or `media/` and a path.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// The SHA-256 of its content, in hexadecimal digits.
+    /// The SHA-256 of its content, in hexadecimal.
     pub sha256: String,
 }
 
-impl Member {
-    /// The path of a media file below the media directory.
+impl ArchiveMember {
+    /// Returns the path below the media directory, for a media file.
     pub(super) fn media(&self) -> Option<&Path> {
         self.name.strip_prefix(MEDIA).map(Path::new)
     }
 }
 
 /// An archive that is being written.
-pub(super) struct Packer {
-    tar: Builder<Sum>,
+pub(super) struct ArchiveWriter {
+    tar: Builder<HashingWriter>,
     path: PathBuf,
-    members: Vec<Member>,
+    members: Vec<ArchiveMember>,
     packed: u64,
 }
 
-/// A file with the checksum of all that was written to it.
-struct Sum {
+/// A file, and the checksum of everything written to it.
+struct HashingWriter {
     file: BufWriter<File>,
     digest: Sha256,
 }
 
-impl Write for Sum {
+impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.digest.update(bytes.get(..written).unwrap_or_default());
@@ -106,12 +107,12 @@ impl Write for Sum {
     }
 }
 
-impl Packer {
-    /// A new archive for its owner alone.
+impl ArchiveWriter {
+    /// Creates an archive that only its owner can read.
     pub(super) fn new(path: &Path) -> Result<Self, TransferError> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = BufWriter::new(file.map_err(TransferError::with(path))?);
-        let tar = Builder::new(Sum { file, digest: Sha256::new() });
+        let tar = Builder::new(HashingWriter { file, digest: Sha256::new() });
         Ok(Self { tar, path: path.to_owned(), members: Vec::new(), packed: 0 })
     }
 
@@ -120,7 +121,7 @@ impl Packer {
         self.add(DATABASE.to_owned(), DATABASE_MODE, file, opened, progress)
     }
 
-    /// Adds a media file that was found to be a regular one, by its path below the media directory.
+    /// Adds a regular file under its path below the media directory.
     pub(super) fn add_media(
         &mut self,
         name: &str,
@@ -144,21 +145,22 @@ impl Packer {
         let age = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let mut header = header(size, mode);
         header.set_mtime(age.unwrap_or_default().as_secs());
-        let mut source = Source { from: opened.take(size), digest: Sha256::new(), read: 0, failed: false };
+        let mut source =
+            HashingReader { from: opened.take(size), digest: Sha256::new(), read: 0, failed: false };
         let packed = self.tar.append_data(&mut header, &name, &mut source);
         packed.map_err(TransferError::with(if source.failed { path } else { &self.path }))?;
         if source.read != size {
             return Err(TransferError::File {
                 path: path.to_owned(),
-                source: io::Error::other("it was cut while it was read"),
+                source: io::Error::other("it was truncated while it was read"),
             });
         }
-        self.members.push(Member { name, size, sha256: hex(source.digest) });
+        self.members.push(ArchiveMember { name, size, sha256: hex(source.digest) });
         self.packed += size;
         Ok(progress.report(Stage::Packing, "MiB", self.packed >> 20)?)
     }
 
-    /// Adds the manifest and the seal. The archive is on the disk when this returns.
+    /// Adds the manifest and the seal. The archive is on disk when this returns.
     pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, TransferError> {
         let manifest = Manifest { members: self.members, ..about };
         let text = serde_json::to_vec_pretty(&manifest)
@@ -175,15 +177,15 @@ impl Packer {
     }
 }
 
-/// A file that is read into an archive, and whose fault it is when that fails.
-struct Source {
+/// A file that is read into an archive. It remembers whether reading failed, as opposed to writing the archive.
+struct HashingReader {
     from: io::Take<File>,
     digest: Sha256,
     read: u64,
     failed: bool,
 }
 
-impl Read for Source {
+impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(buffer).inspect_err(|_| self.failed = true)?;
         self.digest.update(buffer.get(..read).unwrap_or_default());
@@ -208,7 +210,7 @@ fn append_seal<W: Write>(tar: &mut Builder<W>, digest: &str) -> io::Result<()> {
     tar.append_data(&mut header(content.len() as u64, 0o600), SEAL, content.as_bytes())
 }
 
-/// All bytes from the seal's header to the end of the archive.
+/// Computes all bytes from the seal's header to the end of the archive.
 pub(super) fn tail(digest: &str) -> io::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
     append_seal(&mut tar, digest)?;
@@ -219,7 +221,7 @@ fn hex(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads to the end; the size and the checksum of all that was read, each piece of which is handed on.
+/// Reads to the end and returns the size and the SHA-256. Each chunk is passed to `each`.
 pub(super) fn digest(
     from: &mut impl Read,
     unreadable: &dyn Fn(io::Error) -> TransferError,

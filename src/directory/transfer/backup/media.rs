@@ -1,5 +1,5 @@
-//! The media files beside a directory: found for a backup, put back from one. Only regular files ever count, and no
-//! symbolic link is followed, not even one that comes while files are read or put: a link could lead anywhere.
+//! The media files of a backup: finding them, and restoring them. Only regular files count. No symbolic link is followed,
+//! not even one that appears while files are read or written, because it could lead anywhere.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,55 +7,59 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::archive::{Member, digest};
+use super::archive::{ArchiveMember, digest};
 use crate::directory::transfer_error::TransferError;
-use crate::paths::{Folder, Kind, is_no_folder};
+use crate::paths::{EntryKind, OpenDirectory, is_not_directory};
 
-/// The mode of directories of media files: whoever serves them is another user.
-const FOLDER_MODE: u32 = 0o755;
+/// The mode of media directories: the web server that serves the files runs as another user.
+const DIRECTORY_MODE: u32 = 0o755;
 
-/// What lies below a media directory.
+/// What is below a media directory.
 #[derive(Default)]
-pub(super) struct Found {
-    /// The directory, if there is one.
-    pub(super) folder: Option<Folder>,
-    /// Regular files by their path below it, in order.
+pub(super) struct MediaFiles {
+    /// The media directory, if there is one.
+    pub(super) folder: Option<OpenDirectory>,
+    /// The paths of regular files below it, sorted.
     pub(super) files: Vec<String>,
-    /// Everything else, with the reason why it does not count.
+    /// Everything else, with the reason why it is left out.
     pub(super) left_out: Vec<String>,
 }
 
-/// Looks through a media directory, if there is one.
-pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
-    let mut found = Found::default();
-    let top = match Folder::open(root) {
+/// Lists a media directory, if there is one.
+pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
+    let mut found = MediaFiles::default();
+    let top = match OpenDirectory::open(root) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-        Err(error) if is_no_folder(&error) && root.is_symlink() => {
+        Err(error) if is_not_directory(&error) && root.is_symlink() => {
             found.left_out.push(format!("{}: a symbolic link", root.display()));
             return Ok(found);
         }
         outcome => outcome.map_err(TransferError::with(root))?,
     };
-    let mut rooms = vec![PathBuf::new()];
-    while let Some(room) = rooms.pop() {
-        let entries = match top.below(&room).and_then(|folder| folder.entries()) {
-            Err(error) if is_no_folder(&error) || error.kind() == ErrorKind::NotFound => {
-                found.left_out.push(format!("{}: it went away meanwhile", root.join(room).display()));
+    let mut directories = vec![PathBuf::new()];
+    while let Some(directory) = directories.pop() {
+        let entries = match top.below(&directory).and_then(|folder| folder.entries()) {
+            Err(error) if is_not_directory(&error) || error.kind() == ErrorKind::NotFound => {
+                found
+                    .left_out
+                    .push(format!("{}: it disappeared while it was read", root.join(directory).display()));
                 continue;
             }
-            outcome => outcome.map_err(TransferError::with(&root.join(&room)))?,
+            outcome => outcome.map_err(TransferError::with(&root.join(&directory)))?,
         };
         for (name, kind) in entries {
-            let name = room.join(name);
+            let name = directory.join(name);
             let path = root.join(&name);
             match (kind, name.to_str()) {
-                (Kind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
-                (Kind::Folder, _) => rooms.push(name),
-                (Kind::File, Some(name)) => found.files.push(name.to_owned()),
-                (Kind::File, None) => {
+                (EntryKind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
+                (EntryKind::Directory, _) => directories.push(name),
+                (EntryKind::File, Some(name)) => found.files.push(name.to_owned()),
+                (EntryKind::File, None) => {
                     found.left_out.push(format!("{}: its name is not UTF-8", path.display()));
                 }
-                (Kind::Other, _) => found.left_out.push(format!("{}: no regular file", path.display())),
+                (EntryKind::Other, _) => {
+                    found.left_out.push(format!("{}: not a regular file", path.display()))
+                }
             }
         }
     }
@@ -65,47 +69,51 @@ pub(super) fn find(root: &Path) -> Result<Found, TransferError> {
     Ok(found)
 }
 
-/// Which media files of a backup have to be put where, and which are there already.
-pub(super) struct Plan {
+/// The media files of a backup that have to be written; those that are there already are not among them.
+pub(super) struct MediaPlan {
     root: PathBuf,
     /// Paths below the root.
-    to_put: Vec<PathBuf>,
+    to_write: Vec<PathBuf>,
 }
 
-/// What is at a media file's place.
-enum There {
+/// What is at the path of a media file.
+enum ExistingFile {
     Nothing,
-    /// The same file.
+    /// A file with the same content.
     Same,
-    /// Something that a file can be put in the place of.
+    /// Something else that a file can replace.
     Other,
     Folder,
 }
 
-/// Plans to put media files in their place. A file of the same name with other content is only replaced on request.
-pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Plan, TransferError> {
-    let mut plan = Plan { root: root.to_owned(), to_put: Vec::new() };
+/// Decides which media files to write. A file with other content is replaced only if `replace` is set.
+pub(super) fn plan(
+    root: &Path,
+    members: &[ArchiveMember],
+    replace: bool,
+) -> Result<MediaPlan, TransferError> {
+    let mut plan = MediaPlan { root: root.to_owned(), to_write: Vec::new() };
     let mut others = Vec::new();
     for (member, path) in members.iter().filter_map(|member| Some((member, member.media()?))) {
         let there = root.join(path);
         match plan.look(path, member)? {
-            There::Same => {}
-            There::Nothing => plan.to_put.push(path.to_owned()),
-            There::Folder => {
+            ExistingFile::Same => {}
+            ExistingFile::Nothing => plan.to_write.push(path.to_owned()),
+            ExistingFile::Folder => {
                 let there = there.display();
                 return Err(TransferError::Refused(format!(
                     "{there} is a directory here, and a file in the backup"
                 )));
             }
-            There::Other => {
-                plan.to_put.push(path.to_owned());
+            ExistingFile::Other => {
+                plan.to_write.push(path.to_owned());
                 others.push(there);
             }
         }
     }
     match others.first() {
         Some(first) if !replace => Err(TransferError::Refused(format!(
-            "{} media files are there already with other content, the first is {}: give --replace to replace them",
+            "{} media files exist with other content, the first is {}: give --replace to replace them",
             others.len(),
             first.display()
         ))),
@@ -113,80 +121,80 @@ pub(super) fn plan(root: &Path, members: &[Member], replace: bool) -> Result<Pla
     }
 }
 
-impl Plan {
-    fn look(&self, path: &Path, member: &Member) -> Result<There, TransferError> {
+impl MediaPlan {
+    fn look(&self, path: &Path, member: &ArchiveMember) -> Result<ExistingFile, TransferError> {
         let name = path.file_name().unwrap_or_default();
-        let folder = Folder::open(&self.root).and_then(|top| top.below(above(path)));
+        let folder = OpenDirectory::open(&self.root).and_then(|top| top.below(parent_path(path)));
         let folder = match folder {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
-            Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExistingFile::Nothing),
+            Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
             outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
         };
         let unreadable = TransferError::with(&self.root.join(path));
         Ok(match folder.kind(name).map_err(&unreadable)? {
-            None => There::Nothing,
-            Some(Kind::Folder) => There::Folder,
-            Some(Kind::File) if is(&folder, name, member, &unreadable)? => There::Same,
-            Some(_) => There::Other,
+            None => ExistingFile::Nothing,
+            Some(EntryKind::Directory) => ExistingFile::Folder,
+            Some(EntryKind::File) if is_same(&folder, name, member, &unreadable)? => ExistingFile::Same,
+            Some(_) => ExistingFile::Other,
         })
     }
 
-    /// Names what is in the way of a path: a link, or a file.
-    fn no_way(&self, path: &Path) -> TransferError {
-        let mut ways: Vec<_> = path.ancestors().skip(1).map(|above| self.root.join(above)).collect();
-        ways.reverse();
-        // Without the separator at its end, which would have a link followed.
-        let in_the_way = ways.iter().map(|way| way.components().collect::<PathBuf>());
+    /// Returns the error that names what is in the way of a path: a link or a file.
+    fn blocked(&self, path: &Path) -> TransferError {
+        let mut parents: Vec<_> = path.ancestors().skip(1).map(|above| self.root.join(above)).collect();
+        parents.reverse();
+        // Without a trailing separator, which would make the system follow a link.
+        let in_the_way = parents.iter().map(|path| path.components().collect::<PathBuf>());
         let mut in_the_way =
             in_the_way.filter(|way| fs::symlink_metadata(way).is_ok_and(|there| !there.is_dir()));
         let named = in_the_way.next().unwrap_or_else(|| self.root.join(path));
         TransferError::Refused(format!(
-            "{} is not a directory: no media file is put through it",
+            "{} is not a directory: no media file is written through it",
             named.display()
         ))
     }
 
-    /// Whether there is nothing to do.
+    /// Reports whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.to_put.is_empty()
+        self.to_write.is_empty()
     }
 
-    /// Moves the files from where they were unpacked to their place; tells how many.
+    /// Moves the unpacked files to their places, and returns their number.
     pub(super) fn carry_out(&self, unpacked: &Path) -> Result<usize, TransferError> {
         if self.is_empty() {
             return Ok(0);
         }
         let top = self.top().map_err(TransferError::with(&self.root))?;
-        for path in &self.to_put {
-            let folder = match top.make_below(above(path), FOLDER_MODE) {
-                Err(error) if is_no_folder(&error) => return Err(self.no_way(path)),
+        for path in &self.to_write {
+            let folder = match top.make_below(parent_path(path), DIRECTORY_MODE) {
+                Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
                 outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
             let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
             put.map_err(TransferError::with(&self.root.join(path)))?;
         }
-        Ok(self.to_put.len())
+        Ok(self.to_write.len())
     }
 
-    /// The media directory, which is made if it is not there.
-    fn top(&self) -> io::Result<Folder> {
-        match fs::DirBuilder::new().mode(FOLDER_MODE).create(&self.root) {
-            Ok(()) => fs::set_permissions(&self.root, fs::Permissions::from_mode(FOLDER_MODE))?,
+    /// Opens the media directory, and creates it if it does not exist.
+    fn top(&self) -> io::Result<OpenDirectory> {
+        match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(&self.root) {
+            Ok(()) => fs::set_permissions(&self.root, fs::Permissions::from_mode(DIRECTORY_MODE))?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        Folder::open(&self.root)
+        OpenDirectory::open(&self.root)
     }
 }
 
-fn above(path: &Path) -> &Path {
+fn parent_path(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-fn is(
-    folder: &Folder,
+fn is_same(
+    folder: &OpenDirectory,
     name: &OsStr,
-    member: &Member,
+    member: &ArchiveMember,
     unreadable: &dyn Fn(io::Error) -> TransferError,
 ) -> Result<bool, TransferError> {
     let Some(mut file) = folder.file(Path::new(name)).map_err(unreadable)? else { return Ok(false) };

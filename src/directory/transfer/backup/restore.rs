@@ -1,4 +1,4 @@
-//! Putting a backup in the place of a directory, or where none is.
+//! Restoring a backup: into a new database, or in place of the one that is there.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -9,259 +9,296 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::archive::Manifest;
-use super::since::{Since, brings};
-use super::unpacking::unpack;
-use super::{Checked, inspect, media, open_copy, somewhere};
+use super::compare::{BackupComparison, granted_access};
+use super::media;
+use super::unpack::{UnpackedArchive, unpack};
+use super::verify::{VerifiedBackup, inspect, open_database, work_directory};
 use crate::directory::access::{Action, Actor, authorize};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::files::{parent, private_place};
-use crate::directory::model::{Brings, Closed, Closing, Comparison, Reopened, Timestamp};
+use crate::directory::files::{parent_directory, private_directory};
+use crate::directory::model::{
+    ClosedAccess, ClosureKind, Comparison, GrantedAccess, ReopenedAccess, Timestamp,
+};
 use crate::directory::progress::Progress;
 use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
-use crate::directory::store::transfer::replace_database::{Copying, Place, Present};
-use crate::directory::store::transfer::snapshot_file::Staged;
+use crate::directory::store::transfer::replace_database::{CopyOptions, Occupancy, RestoreTarget};
+use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
-use crate::paths::closed_directory;
+use crate::paths::check_directory;
 
-/// How much of what was closed the audit trail lists, of each kind.
-const MOST_NOTED: usize = 100;
+/// The most closed accesses of each kind that the audit event lists.
+const MAX_LISTED: usize = 100;
 
-/// What is to be restored, and what may be lost by it.
+/// What to restore, and what may be lost by it.
 #[derive(Clone, Debug)]
-pub struct Restore {
+pub struct RestoreRequest {
     /// The archive.
     pub file: PathBuf,
     /// The directory of media files.
     pub media: PathBuf,
-    /// Whether a directory and media files that are there may be replaced.
+    /// Whether an existing database and existing media files may be replaced.
     pub replace: bool,
-    /// What becomes of what was closed since the backup was made.
-    pub closed: Reopening,
-    /// Whether to go on where that cannot be told.
+    /// What happens to access that was closed since the backup was made.
+    pub closed: ReopenPolicy,
+    /// Whether to go on where it is not known what was closed.
     pub accept_revived: bool,
-    /// Whether a copy is kept of the rows that are replaced on PostgreSQL. A SQLite file is always kept.
+    /// Whether a copy of the replaced rows is kept on PostgreSQL. A replaced SQLite file is always kept.
     pub keep_copy: bool,
 }
 
-/// What becomes of tokens, users and rights that the backup holds open and that were closed since.
+/// What happens to tokens, users and permissions that are valid in the backup and were closed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reopening {
-    /// If there are any, nothing is restored.
+pub enum ReopenPolicy {
+    /// The restore is refused if there are any.
     Refuse,
-    /// They are closed in what is restored.
+    /// They are closed in the restored database too.
     Keep,
-    /// They are open again.
+    /// They are valid again.
     Allow,
 }
 
 /// What was restored.
 #[derive(Clone, Debug)]
-pub struct Restored {
-    /// What the archive says of itself.
+pub struct RestoreReport {
+    /// The archive's manifest.
     pub manifest: Manifest,
-    /// How much of what was closed since is known.
+    /// How much is known of what was closed since the backup.
     pub comparison: Comparison,
-    /// What was closed since.
-    pub closed: Vec<Closed>,
-    /// Where not all of that is known: who and what can come in now.
-    pub brings: Option<Brings>,
-    /// Whether somebody is an active admin.
+    /// What was closed since the backup.
+    pub closed: Vec<ClosedAccess>,
+    /// The access that the restored database grants, where the comparison is not complete.
+    pub brings: Option<GrantedAccess>,
+    /// Whether there is an active admin.
     pub has_admin: bool,
-    /// The directory in which the database is kept that was replaced.
+    /// The directory that keeps the replaced database.
     pub kept: Option<PathBuf>,
-    /// How many media files were written.
+    /// The number of media files written.
     pub media: usize,
-    /// Where the audit trail that was restored is broken.
+    /// Where the restored audit trail is broken.
     pub broken_trail: Option<String>,
 }
 
 impl Directory {
-    /// Checks a backup as [`check_backup`](super::check_backup) does and makes it the directory of these settings,
-    /// wholly or not at all. No server may be running on a SQLite database; on PostgreSQL they see the
-    /// change at once.
+    /// Verifies a backup as [`verify_backup`](super::verify_backup) does and makes it the database of these settings,
+    /// completely or not at all. No server may be running on a SQLite database. Servers on PostgreSQL see the change at
+    /// once.
     pub async fn restore(
         actor: &Actor,
         settings: &Settings,
         clock: &Clock,
-        order: Restore,
+        request: RestoreRequest,
         progress: Progress,
-    ) -> Result<Restored, TransferError> {
+    ) -> Result<RestoreReport, TransferError> {
         authorize(actor, Action::CarryDirectory)?;
         let (actor, settings, now) = (actor.clone(), settings.clone(), clock.now());
         let kept_since = now.saturating_sub(settings.keep_deleted_for);
         let work = move || {
-            let place = Place::new(&settings);
-            Work { actor, place, now, kept_since, order, progress }.finish(&settings.location)
+            let target = RestoreTarget::new(&settings);
+            RestoreRun { actor, target, now, kept_since, request, progress }.run(&settings.location)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a restore failed", error))?
     }
 }
 
-struct Work {
+/// A restore that is running.
+struct RestoreRun {
     actor: Actor,
-    place: Place,
+    target: RestoreTarget,
     now: Timestamp,
-    /// Who was deleted before is gone.
+    /// Users deleted before this time are no longer in the recycle bin.
     kept_since: Timestamp,
-    order: Restore,
+    request: RestoreRequest,
     progress: Progress,
 }
 
-/// What a restore found out, and has done.
-struct Outcome {
-    since: Since,
-    brings: Option<Brings>,
+/// What was found while the copy was prepared.
+struct PreparedRestore {
+    comparison: BackupComparison,
+    brings: Option<GrantedAccess>,
     has_admin: bool,
 }
 
-impl Work {
-    /// Leaves no directory behind where there was none, unless it is one.
-    fn finish(self, location: &Location) -> Result<Restored, TransferError> {
+impl RestoreRun {
+    /// Restores. If that fails, a data directory that did not exist before is removed.
+    fn run(self, location: &Location) -> Result<RestoreReport, TransferError> {
         let new = match location {
             Location::Sqlite(directory) if !directory.exists() => Some(directory),
             _ => None,
         };
-        let outcome = self.run(location);
+        let outcome = self.replace(location);
         if let (Err(_), Some(directory)) = (&outcome, new) {
-            // What is not empty stays.
+            // This fails, as it should, when the directory is not empty.
             let _ = fs::remove_dir(directory);
         }
         outcome
     }
 
-    fn run(self, location: &Location) -> Result<Restored, TransferError> {
-        let progress = &self.progress;
-        let present = self.place.look()?;
-        if present != Present::Nothing && !self.order.replace {
+    fn replace(self, location: &Location) -> Result<RestoreReport, TransferError> {
+        let occupancy = self.refuse_to_replace()?;
+        let work_dir = self.work_directory(location)?;
+        let unpacked = unpack(&self.request.file, work_dir.path(), true, &self.progress)?;
+        let unpacked_media = unpacked.media.clone();
+        let (snapshot, verified) = self.open_sound(unpacked)?;
+        let VerifiedBackup { manifest, broken_trail, .. } = verified;
+        let media = media::plan(&self.request.media, &manifest.members, self.request.replace)?;
+        let parent = parent_directory(&self.request.media);
+        if !media.is_empty() && !parent.is_dir() {
             return Err(TransferError::Refused(format!(
-                "{} holds a directory already: nothing was changed; give --replace to put the backup in its place",
-                self.place
+                "the backup contains media files: create the directory {} for them",
+                parent.display()
             )));
         }
-        let room = self.room(location)?;
-        let unpacked = unpack(&self.order.file, room.path(), true, progress)?;
-        let (file, media_unpacked) = (&self.order.file, unpacked.media.clone());
-        let staged = open_copy(file, &unpacked, self.now)?;
-        let Checked { manifest, faults, broken_trail, .. } = inspect(&staged, unpacked.manifest, self.now)?;
-        // A trail that was tampered with is better than none; a database that is not sound is not.
-        if let Some(fault) = faults.first() {
-            return Err(TransferError::Damaged {
-                path: file.clone(),
-                what: format!("holds a database that is not sound: {fault}"),
-            });
-        }
-        let media = media::plan(&self.order.media, &manifest.members, self.order.replace)?;
-        let beside = parent(&self.order.media);
-        if !media.is_empty() && !beside.is_dir() {
-            let beside = beside.display();
-            return Err(TransferError::Refused(format!(
-                "the backup holds media files: make {beside}, where they belong"
-            )));
-        }
-        let copies = if beside.is_dir() { beside } else { parent(&self.order.file) };
-        let copying =
-            Copying { now: self.now, progress, copies: self.order.keep_copy.then_some(copies.as_path()) };
-        let (kept, outcome) = self.place.put(staged, present, &copying, |staged, present| {
-            self.prepare(staged, present, &manifest.created_at)
+        let copies = if parent.is_dir() { parent } else { parent_directory(&self.request.file) };
+        let options = CopyOptions {
+            now: self.now,
+            progress: &self.progress,
+            copies: self.request.keep_copy.then_some(copies.as_path()),
+        };
+        let (kept, prepared) = self.target.replace(snapshot, occupancy, &options, |snapshot, present| {
+            self.prepare(snapshot, present, &manifest.created_at)
         })?;
         let media =
-            media.carry_out(&media_unpacked).map_err(|trouble| TransferError::Media(Box::new(trouble)))?;
-        let Outcome { since: Since { comparison, closed, .. }, brings, has_admin } = outcome;
-        Ok(Restored { manifest, comparison, closed, brings, has_admin, kept, media, broken_trail })
+            media.carry_out(&unpacked_media).map_err(|error| TransferError::Media(Box::new(error)))?;
+        let PreparedRestore { comparison: BackupComparison { extent, closed, .. }, brings, has_admin } =
+            prepared;
+        Ok(RestoreReport {
+            manifest,
+            comparison: extent,
+            closed,
+            brings,
+            has_admin,
+            kept,
+            media,
+            broken_trail,
+        })
     }
 
-    /// A private place in the file system that files are moved to in the end.
-    fn room(&self, location: &Location) -> Result<TempDir, TransferError> {
+    /// Returns what is at the target, unless it is a database that must not be replaced.
+    fn refuse_to_replace(&self) -> Result<Occupancy, TransferError> {
+        let occupancy = self.target.occupancy()?;
+        if occupancy == Occupancy::Occupied && !self.request.replace {
+            return Err(TransferError::Refused(format!(
+                "{} already holds an account database: nothing was changed; give --replace to replace it with the backup",
+                self.target
+            )));
+        }
+        Ok(occupancy)
+    }
+
+    /// Opens the unpacked database and refuses one with faults. A broken audit trail is accepted, because it is better
+    /// than none.
+    fn open_sound(&self, unpacked: UnpackedArchive) -> Result<(SnapshotFile, VerifiedBackup), TransferError> {
+        let file = &self.request.file;
+        let snapshot = open_database(file, &unpacked, self.now)?;
+        let verified = inspect(&snapshot, unpacked.manifest, self.now)?;
+        match verified.faults.first() {
+            None => Ok((snapshot, verified)),
+            Some(fault) => Err(TransferError::Damaged {
+                path: file.clone(),
+                what: format!("holds a damaged database: {fault}"),
+            }),
+        }
+    }
+
+    /// Creates a private directory in the file system that the files are moved to in the end.
+    fn work_directory(&self, location: &Location) -> Result<TempDir, TransferError> {
         match location {
             Location::Sqlite(directory) => {
                 let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
                 made.map_err(TransferError::with(directory))?;
-                closed_directory(directory)?;
-                private_place(directory)
+                check_directory(directory)?;
+                private_directory(directory)
             }
             Location::Postgres(_) => {
-                let beside = parent(&self.order.media);
-                if !beside.is_dir() {
-                    return somewhere(&self.order.file);
+                let parent = parent_directory(&self.request.media);
+                if !parent.is_dir() {
+                    return work_directory(&self.request.file);
                 }
-                closed_directory(&beside)?;
-                private_place(&beside)
+                check_directory(&parent)?;
+                private_directory(&parent)
             }
         }
     }
 
-    /// Readies the copy to be the directory: notes the restore in its audit trail, and closes what is to stay
-    /// closed.
+    /// Prepares the copy for use: closes what has to stay closed, and records the restore in its audit trail. `present`
+    /// is the database that is to be replaced, or why it cannot be read.
     fn prepare(
         &self,
-        staged: &Staged,
+        snapshot: &SnapshotFile,
         present: Result<&Tx<'_>, String>,
         created_at: &str,
-    ) -> Result<Outcome, TransferError> {
-        let backup = staged.tx();
-        let since = match &present {
-            // What cannot be read any more is a reason to restore, and not to refuse.
-            Ok(present) => Since::between(&backup, present, self.now, self.kept_since)
-                .unwrap_or_else(|error| Since::unknown(error.to_string())),
-            Err(why) => Since::unknown(why.clone()),
+    ) -> Result<PreparedRestore, TransferError> {
+        let backup = snapshot.tx();
+        let comparison = match &present {
+            // An unreadable database is a reason to restore, not to refuse.
+            Ok(present) => BackupComparison::between(&backup, present, self.now, self.kept_since)
+                .unwrap_or_else(|error| BackupComparison::impossible(error.to_string())),
+            Err(why) => BackupComparison::impossible(why.clone()),
         };
-        self.decide(&since, &backup, created_at)?;
-        staged.write(|tx| {
-            if let (Reopening::Keep, Ok(present)) = (self.order.closed, &present) {
-                since.keep(tx, present, self.now)?;
+        self.refuse_to_reopen(&comparison, &backup, created_at)?;
+        snapshot.write(|tx| {
+            if let (ReopenPolicy::Keep, Ok(present)) = (self.request.closed, &present) {
+                comparison.close_again(tx, present, self.now)?;
             }
             tx.count_members()?;
             tx.note_all_changed()?;
-            let told = self.told(&since, created_at);
+            let details = self.audit_details(&comparison, created_at);
             let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
-            Ok(audit::record(&change, "directory.restore", &Object::Directory, told)?)
+            Ok(audit::record(&change, "directory.restore", &AuditObject::Directory, details)?)
         })?;
-        let known = since.comparison == Comparison::Complete;
-        let brings = if known { None } else { Some(brings(&backup, created_at, self.now)?) };
+        let is_complete = comparison.extent == Comparison::Complete;
+        let brings = if is_complete { None } else { Some(granted_access(&backup, created_at, self.now)?) };
         let has_admin = !backup.admin_names()?.is_empty();
-        Ok(Outcome { since, brings, has_admin })
+        Ok(PreparedRestore { comparison, brings, has_admin })
     }
 
-    /// Refuses when something would open again and nobody said what is to become of it, or when nobody can tell what
-    /// would, and that was not accepted. An archive without an active user opens nothing.
-    fn decide(&self, since: &Since, backup: &Tx<'_>, created_at: &str) -> Result<(), TransferError> {
-        let asked = self.order.closed == Reopening::Refuse;
-        let closed = if asked { since.closed.clone() } else { Vec::new() };
-        let unknown = since.comparison != Comparison::Complete && !self.order.accept_revived;
-        let brings = unknown.then(|| brings(backup, created_at, self.now)).transpose()?;
+    /// Refuses a restore that would reopen access where the request does not say what to do with it, and one for which
+    /// that is not known where the request does not accept it. A backup without an active user grants no access.
+    fn refuse_to_reopen(
+        &self,
+        comparison: &BackupComparison,
+        backup: &Tx<'_>,
+        created_at: &str,
+    ) -> Result<(), TransferError> {
+        let BackupComparison { extent, closed, .. } = comparison;
+        let refuses = self.request.closed == ReopenPolicy::Refuse;
+        let closed = if refuses { closed.clone() } else { Vec::new() };
+        let is_unknown = *extent != Comparison::Complete && !self.request.accept_revived;
+        let brings = is_unknown.then(|| granted_access(backup, created_at, self.now)).transpose()?;
         let brings = brings.filter(|brings| brings.users > 0);
         if closed.is_empty() && brings.is_none() {
             return Ok(());
         }
-        let (created_at, comparison) = (created_at.to_owned(), since.comparison.clone());
-        Err(TransferError::Reopens(Box::new(Reopened { created_at, comparison, closed, brings })))
+        let (created_at, comparison) = (created_at.to_owned(), extent.clone());
+        Err(TransferError::Reopens(Box::new(ReopenedAccess { created_at, comparison, closed, brings })))
     }
 
-    /// What the audit trail says of the restore.
-    fn told(&self, since: &Since, created_at: &str) -> Value {
+    /// Returns the details of the restore's audit event.
+    fn audit_details(&self, comparison: &BackupComparison, created_at: &str) -> Value {
+        let BackupComparison { extent, closed, .. } = comparison;
         let mut counts = serde_json::Map::new();
         let mut listed = Vec::new();
-        for what in Closing::ALL {
-            let of_kind: Vec<_> = since.closed.iter().filter(|closed| closed.what == what).collect();
+        for kind in ClosureKind::ALL {
+            let of_kind: Vec<_> = closed.iter().filter(|closed| closed.kind == kind).collect();
             if !of_kind.is_empty() {
-                counts.insert(what.as_str().to_owned(), of_kind.len().into());
-                listed.extend(of_kind.into_iter().take(MOST_NOTED).map(Closed::json));
+                counts.insert(kind.as_str().to_owned(), of_kind.len().into());
+                listed.extend(of_kind.into_iter().take(MAX_LISTED).map(ClosedAccess::json));
             }
         }
         json!({
-            "file": self.order.file.file_name().map(Path::new).map(|name| name.display().to_string()),
+            "file": self.request.file.file_name().map(Path::new).map(|name| name.display().to_string()),
             "created_at": created_at,
-            "comparison": since.comparison.as_str(),
-            "not_compared": since.comparison.why(),
+            "comparison": extent.as_str(),
+            "not_compared": extent.why(),
             "closed_since": counts,
             "closed": listed,
-            "kept_closed": self.order.closed == Reopening::Keep,
-            "reopened": self.order.closed == Reopening::Allow && !since.closed.is_empty(),
-            "accepted_revived": self.order.accept_revived,
+            "kept_closed": self.request.closed == ReopenPolicy::Keep,
+            "reopened": self.request.closed == ReopenPolicy::Allow && !closed.is_empty(),
+            "accepted_revived": self.request.accept_revived,
         })
     }
 }

@@ -1,7 +1,8 @@
-//! The whole directory as records, in an order in which they can be brought in again: permissions, groups, users,
-//! tokens, and whoever is in the recycle bin. All are of one moment.
+//! Exporting the account database as records, as of one moment and in an order that can be imported again: permissions,
+//! groups, users, tokens, deleted users.
 //!
-//! The audit trail has an export of its own ([`super::audit`]); the guard's counts are forgotten soon anyway.
+//! The audit trail has an export of its own, in `crate::directory::audit`. The counters of the rate limits are left out,
+//! because they soon expire.
 
 pub mod pseudonym;
 
@@ -19,73 +20,78 @@ use crate::directory::transfer::record::{
 };
 use crate::directory::transfer_error::TransferError;
 
-/// Rows read at once.
+/// The number of rows read at once.
 const PAGE: i64 = 2000;
 
-/// What an export holds.
+/// What to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum ExportScope {
     /// Everything.
     Whole,
-    /// Everything but what tells who somebody is: see [`pseudonym`].
+    /// Everything without personal data: see [`pseudonym`].
     Anonymised,
-    /// Users alone.
+    /// Only users.
     Users,
 }
 
-/// Where records go. What it says went wrong ends the export.
-pub trait Sink: Send + 'static {
-    /// Takes the next record.
+/// Receives exported records. An error ends the export.
+pub trait RecordSink: Send + 'static {
+    /// Writes the next record.
     fn put(&mut self, record: Record) -> io::Result<()>;
-    /// There are no more: what is still held back goes out.
+    /// Writes what is still buffered, after the last record.
     fn finish(&mut self) -> io::Result<()>;
 }
 
 impl Directory {
-    /// Hands every record to `sink`; tells how many there were.
-    pub async fn export(&self, actor: &Actor, scope: Scope, sink: impl Sink) -> Result<u64, TransferError> {
+    /// Writes all records to `sink` and returns their number.
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        scope: ExportScope,
+        sink: impl RecordSink,
+    ) -> Result<u64, TransferError> {
         authorize(actor, Action::Export)?;
         let now = self.clock.now();
-        let is_anonymised = scope == Scope::Anonymised;
+        let is_anonymised = scope == ExportScope::Anonymised;
         let count = self
             .store
             .snapshot(move |tx| {
-                let mut export = Outlet { sink: Box::new(sink), is_anonymised, count: 0 };
-                if scope == Scope::Users {
-                    export.users(tx)?;
-                    return export.finish();
+                let mut writer = RecordWriter { sink: Box::new(sink), is_anonymised, count: 0 };
+                if scope == ExportScope::Users {
+                    writer.users(tx)?;
+                    return writer.finish();
                 }
                 let header = Header { version: VERSION, exported_at: Some(now), anonymised: is_anonymised };
-                export.put(Record::Wardroom(header))?;
+                writer.put(Record::Wardroom(header))?;
                 let permissions: Vec<Permission> = tx.all(&store::permissions::list())?;
                 permissions
                     .into_iter()
-                    .try_for_each(|permission| export.put(Record::Permission(permission.into())))?;
+                    .try_for_each(|permission| writer.put(Record::Permission(permission.into())))?;
                 let groups: Vec<StoredGroup> = tx.all(&export_rows::groups())?;
-                groups.into_iter().try_for_each(|group| export.put(Record::Group(group.into())))?;
-                export.users(tx)?;
+                groups.into_iter().try_for_each(|group| writer.put(Record::Group(group.into())))?;
+                writer.users(tx)?;
                 if !is_anonymised {
-                    export.tokens(tx)?;
-                    export.deleted(tx)?;
+                    writer.tokens(tx)?;
+                    writer.deleted(tx)?;
                 }
-                export.finish()
+                writer.finish()
             })
             .await?;
         Ok(count)
     }
 }
 
-/// Records on their way out.
-struct Outlet {
-    sink: Box<dyn Sink>,
+/// Writes records to a sink and counts them.
+struct RecordWriter {
+    sink: Box<dyn RecordSink>,
     is_anonymised: bool,
     count: u64,
 }
 
-impl Outlet {
+impl RecordWriter {
     fn put(&mut self, record: Record) -> Result<(), Error> {
         self.count += 1;
-        let record = if self.is_anonymised { pseudonym::of(record) } else { record };
+        let record = if self.is_anonymised { pseudonym::anonymise(record) } else { record };
         self.sink.put(record).map_err(unwritable)
     }
 

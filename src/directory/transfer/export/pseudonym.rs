@@ -1,9 +1,9 @@
-//! Records without personal data, for a developer's machine: who somebody is cannot be told from them, but their
-//! number, ids, groups and rights, and which fields are empty, are as they were.
+//! Records without personal data, for a developer's machine. Names, addresses and numbers become pseudonyms. The number of
+//! users, ids, groups and permissions, and which fields are empty, stay as they are.
 //!
-//! A pseudonym is made of the id, so it is the same in every export. Left out altogether are tokens, passwords (no
-//! anonymised user can sign in), the recycle bin, images and the notes of groups. Ids stay: whoever knows somebody's
-//! id knows which pseudonym is theirs.
+//! A pseudonym is derived from the id, so it is the same in every export. Tokens, passwords (no anonymised user can sign
+//! in), deleted users, avatars and the notes of groups are left out. Ids are kept: anyone who knows a user's id knows the
+//! pseudonym.
 
 use crate::directory::transfer::record::{GroupRecord, Record, UserRecord};
 
@@ -16,18 +16,18 @@ const LAST_NAMES: [&str; 16] = [
     "Maple", "Nutmeg", "Oak", "Pine",
 ];
 
-/// The record under a pseudonym.
-pub(super) fn of(record: Record) -> Record {
+/// Replaces the personal data of a record.
+pub(super) fn anonymise(record: Record) -> Record {
     match record {
-        Record::User(user) => Record::User(of_user(user)),
+        Record::User(user) => Record::User(anonymise_user(user)),
         Record::Group(group) => Record::Group(GroupRecord { notes: Some(String::new()), ..group }),
         other => other,
     }
 }
 
-fn of_user(user: UserRecord) -> UserRecord {
+fn anonymise_user(user: UserRecord) -> UserRecord {
     let id = user.id.unwrap_or_default();
-    // Empty and null stay what they were: programs trip over the difference.
+    // Empty and null stay different, because programs depend on it.
     let filled = |text: Option<Option<String>>, with: String| {
         text.map(|text| text.map(|text| if text.is_empty() { text } else { with }))
     };
@@ -38,7 +38,7 @@ fn of_user(user: UserRecord) -> UserRecord {
     UserRecord {
         username: format!("user{id}"),
         mobile_number: filled(user.mobile_number, format!("+000{id:09}")),
-        // A domain that can never be anybody's (RFC 2606, section 2).
+        // This domain can never be registered (RFC 2606, section 2).
         email: filled(user.email, format!("user{id}@example.invalid")),
         avatar: user.avatar.map(|_| None),
         first_name: name(user.first_name, FIRST_NAMES, number),
@@ -76,7 +76,7 @@ mod tests {
             is_staff: Some(true),
             ..UserRecord::default()
         };
-        let (one, other) = (of_user(user.clone()), of_user(user));
+        let (one, other) = (anonymise_user(user.clone()), anonymise_user(user));
         assert_eq!(one, other);
         let text = serde_json::to_string(&one).unwrap();
         for word in ["alex", "Alex", "555", "pbkdf2", "non-binary", "1970"] {

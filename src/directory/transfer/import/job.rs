@@ -17,7 +17,7 @@ use super::options::ImportOptions;
 use super::report::ImportReport;
 use super::valid_source::{ValidSource, count_users};
 use crate::directory::access::Actor;
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
@@ -128,7 +128,7 @@ impl ImportJob {
         let details = json!({ "source": self.source.describe(), "groups": counts.groups.added,
             "users": counts.users.added, "tokens": counts.tokens.added });
         let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
-        audit::record(&change, "directory.import", &Object::Directory, details)?;
+        audit::record(&change, "directory.import", &AuditObject::Directory, details)?;
         Ok(counts)
     }
 

@@ -8,7 +8,7 @@ use super::diff_counts::DiffCounts;
 use super::error::ImportError;
 use super::job::ImportJob;
 use crate::directory::access::Actor;
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
@@ -49,6 +49,6 @@ impl PartWriter {
         let written = after.iter().zip(before).map(|((name, after), (_, before))| (name, after - before));
         let details: Value = written.map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
         let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
-        Ok(audit::record(&change, "directory.import", &Object::Directory, details)?)
+        Ok(audit::record(&change, "directory.import", &AuditObject::Directory, details)?)
     }
 }

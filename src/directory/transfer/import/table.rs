@@ -12,7 +12,7 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 use super::error::ImportError;
 use super::source::Source;
 use super::stable_file::StableFile;
-use crate::directory::model::{Rule, Timestamp};
+use crate::directory::model::{Timestamp, Violation};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
 /// The columns, in the order of an export.
@@ -246,7 +246,7 @@ fn number(cell: &str) -> Result<Option<i64>, String> {
 
 fn timestamp(cell: &str) -> Result<Option<Timestamp>, String> {
     let given = Some(cell.trim()).filter(|cell| !cell.is_empty());
-    given.map(str::parse).transpose().map_err(|rule: Rule| rule.to_string())
+    given.map(str::parse).transpose().map_err(|rule: Violation| rule.to_string())
 }
 
 fn boolean(cell: &str) -> Result<Option<bool>, String> {
