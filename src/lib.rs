@@ -15,6 +15,8 @@ pub mod config;
 mod database;
 pub mod directory;
 pub mod http;
+pub mod jobs;
+mod network;
 mod paths;
 pub mod server;
 pub mod switchover;

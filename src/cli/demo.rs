@@ -13,7 +13,7 @@ use super::report::{CliError, Report};
 use super::serve::{Server, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
-use crate::directory::tokens::End;
+use crate::directory::tokens::Expiry;
 use crate::directory::transfer::import::{ImportedToken, ImportedUser, Records};
 use crate::directory::{Actor, Clock, Directory};
 
@@ -37,14 +37,14 @@ struct Persona {
 }
 
 /// Serves the demo until told to stop; whatever else the settings say, it never touches a real directory.
-pub(super) fn run(flags: &Flags) -> Result<Report, CliError> {
+pub(super) async fn run(flags: Flags) -> Result<Report, CliError> {
     let place = tempfile::Builder::new().prefix("wardroom-demo-").tempdir();
     let place =
         place.map_err(|error| CliError::inside(format!("no throw-away directory can be made: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
-    let flags = flags.clone().with("data_dir", data_dir).with("database_url", "");
+    let flags = flags.with("data_dir", data_dir).with("database_url", "");
     let config = Config::load(&flags)?.config;
-    super::on_runtime(serve(config))
+    serve(config).await
 }
 
 async fn serve(config: Config) -> Result<Report, CliError> {
@@ -108,7 +108,7 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
         ("Ines, staff, but not active", named("Ines", "Inactive", inactive), "401"),
     ] {
         let user = directory.create_user(&actor, &draft, None).await?;
-        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", End::Never).await?;
+        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", Expiry::Never).await?;
         personas.push(Persona { about, key: issued.key, answer });
     }
     Ok(personas)
@@ -116,7 +116,7 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
 
 fn example() -> Result<Records, CliError> {
     let wrong =
-        |rule: crate::directory::model::Rule| CliError::inside(format!("the example is wrong: {rule}"));
+        |rule: crate::directory::model::Violation| CliError::inside(format!("the example is wrong: {rule}"));
     let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(wrong)?;
     let id = UserId::try_from(EXAMPLE_ID).map_err(wrong)?;
     let mut groups = Vec::new();

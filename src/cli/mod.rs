@@ -19,6 +19,7 @@ mod init;
 mod moving;
 mod permission;
 mod progress;
+mod reopened;
 mod report;
 mod restore;
 mod serve;
@@ -166,7 +167,7 @@ fn run(cli: Cli) -> Result<Report, CliError> {
     let load = |serve| Config::load(&Flags::of(&common, serve)).map_err(CliError::from);
     match verb {
         Verb::Serve(serve) => on_runtime(serve::run(load(Some(&serve.settings))?.config, serve.init)),
-        Verb::Demo(demo) => demo::run(&Flags::of(&common, Some(&demo.settings))),
+        Verb::Demo(demo) => on_runtime(demo::run(Flags::of(&common, Some(&demo.settings)))),
         Verb::Compare(compare) => on_runtime(compare::run(compare)),
         Verb::Config(verb) => config::run(verb, &common),
         Verb::Openapi => Ok(openapi()),

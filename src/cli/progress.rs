@@ -1,5 +1,6 @@
 //! How far a long command is: a bar with rate and time left on a terminal, a line every few seconds elsewhere.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::directory::progress::{Progress, Stage, Step};
+use crate::switchover::parity::run::RunProgress;
 
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -60,6 +62,35 @@ pub(super) fn name(stage: Stage) -> &'static str {
         Stage::Copying => "copying",
         Stage::Packing => "packing",
         Stage::Verifying => "verifying",
+    }
+}
+
+/// The line that shows a comparison's progress on a terminal, and nothing elsewhere. It is cleared when it is dropped.
+#[derive(Default)]
+pub(super) struct ComparisonLine {
+    is_shown: Cell<bool>,
+}
+
+impl ComparisonLine {
+    /// Writes the line anew.
+    pub(super) fn show(&self, progress: RunProgress) {
+        if !io::stderr().is_terminal() {
+            return;
+        }
+        self.is_shown.set(true);
+        let RunProgress { requests, total, different, elapsed } = progress;
+        let rate = u128::from(requests) * 1000 / elapsed.as_millis().max(1);
+        let done = total.map_or_else(|| requests.to_string(), |total| format!("{requests} of {total}"));
+        // A terminal that is gone does not end the comparison.
+        let _ = write!(io::stderr(), "\r\x1b[K{done} requests, {different} different, {rate} a second");
+    }
+}
+
+impl Drop for ComparisonLine {
+    fn drop(&mut self) {
+        if self.is_shown.get() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::restore;
+use super::reopened;
 use crate::config::ConfigError;
 use crate::directory::transfer::import::ImportError;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
+use crate::switchover::parity::ParityError;
 
 /// A command's result.
 pub(super) struct Report {
@@ -93,11 +94,6 @@ impl CliError {
         Self::new(2, "usage", message)
     }
 
-    /// A server that cannot be asked.
-    pub(super) fn unreachable(message: impl Into<String>) -> Self {
-        Self::new(5, "unreachable", message)
-    }
-
     pub(super) fn render(&self, as_json: bool) -> String {
         if as_json {
             let error = json!({ "kind": self.kind, "message": self.message, "fields": self.fields });
@@ -147,13 +143,24 @@ impl From<Error> for CliError {
     }
 }
 
+impl From<ParityError> for CliError {
+    fn from(error: ParityError) -> Self {
+        let message = error.to_string();
+        match error {
+            ParityError::Usage(_) => Self::usage(message),
+            ParityError::Unreachable(_) => Self::new(5, "unreachable", message),
+            ParityError::Internal(_) => Self::inside(message),
+        }
+    }
+}
+
 impl From<TransferError> for CliError {
     fn from(trouble: TransferError) -> Self {
         let (code, kind) = match trouble {
             TransferError::Directory(error) => return error.into(),
             TransferError::Open(error) => return error.into(),
             TransferError::Reopens(reopened) => {
-                let (message, fields) = restore::refusal(&reopened);
+                let (message, fields) = reopened::refusal(&reopened);
                 return Self { fields, ..Self::new(4, "refused", message) };
             }
             TransferError::Destination(_) => (5, "database"),

@@ -14,16 +14,17 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::context::settings;
 use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
-use crate::directory::guard::rates::SHARED_EVERY;
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
 use crate::http::api;
 use crate::http::app::App;
 use crate::http::settings::HttpSettings;
+use crate::jobs::{self, JOBS};
 use crate::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
@@ -158,10 +159,11 @@ impl Server {
                 stopping(stopped),
             )));
         }
-        let notes = tokio::spawn(write_uses(app.clone()));
-        let purge = tokio::spawn(purge(app.clone()));
-        let rates = tokio::spawn(share_rates(app.clone()));
-        let counts = tokio::spawn(count_encodings(app.clone()));
+        let mut running = JoinSet::new();
+        for job in JOBS {
+            let app = app.clone();
+            running.spawn(async move { job(app.directory()).await });
+        }
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -174,17 +176,8 @@ impl Server {
         app.start_draining();
         drop(stop);
         let drained: Vec<_> = servers.collect().await;
-        notes.abort();
-        purge.abort();
-        rates.abort();
-        counts.abort();
-        if let Err(error) = app.directory().write_uses().await {
-            tracing::warn!(%error, "the last uses of tokens could not be written down");
-        }
-        note_left_out(&app, true).await;
-        if let Err(error) = app.directory().share_rates().await {
-            tracing::warn!(%error, "the last counts of requests could not be shared");
-        }
+        running.abort_all();
+        jobs::finish(app.directory()).await;
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())
@@ -196,89 +189,6 @@ fn threads(config: &Config) -> usize {
     match usize::try_from(config.threads) {
         Ok(threads @ 1..) => threads,
         _ => std::thread::available_parallelism().map_or(1, usize::from),
-    }
-}
-
-/// How often the uses of tokens are written down.
-const USES_WRITTEN_EVERY: Duration = Duration::from_mins(1);
-
-/// Writes down when tokens were used, for as long as the server runs. No answer depends on it.
-async fn write_uses(app: App) {
-    let mut ticks = tokio::time::interval(USES_WRITTEN_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = app.directory().write_uses().await {
-            tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
-            // Whoever was there would be taken for idle.
-            continue;
-        }
-        match app.directory().end_idle_sign_ins().await {
-            Ok(0) => {}
-            Ok(ended) => tracing::info!(ended, "tokens of sign-ins that nobody used were revoked"),
-            Err(error) => tracing::warn!(%error, "sign-ins that nobody uses could not be ended"),
-        }
-        note_left_out(&app, false).await;
-    }
-}
-
-/// Notes in the audit trail how many refusals were left out of it.
-async fn note_left_out(app: &App, end: bool) {
-    if let Err(error) = app.directory().note_left_out(end).await {
-        tracing::warn!(%error, "how many refusals were left out could not be noted in the audit trail");
-    }
-}
-
-/// Shares counts of requests with replicas for as long as the server runs.
-async fn share_rates(app: App) {
-    if !app.directory().has_rates() {
-        return;
-    }
-    let mut ticks = tokio::time::interval(SHARED_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = app.directory().share_rates().await {
-            tracing::warn!(%error, "counts of requests could not be shared: limits hold in this process alone");
-        }
-    }
-}
-
-/// How often deleted users and ended tokens whose time is over are removed.
-const PURGED_EVERY: Duration = Duration::from_hours(1);
-
-/// Purges deleted users and prunes ended tokens for as long as the server runs. No answer depends on it.
-async fn purge(app: App) {
-    let mut ticks = tokio::time::interval(PURGED_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        match app.directory().purge_expired().await {
-            Ok(0) => {}
-            Ok(purged) => tracing::info!(purged, "deleted users were purged: their time was over"),
-            Err(error) => tracing::warn!(%error, "deleted users could not be purged"),
-        }
-        match app.directory().prune_tokens().await {
-            Ok(0) => {}
-            Ok(pruned) => tracing::info!(pruned, "ended tokens were deleted: their time was over"),
-            Err(error) => tracing::warn!(%error, "ended tokens could not be deleted"),
-        }
-    }
-}
-
-/// How often the encodings of passwords are counted, and how many times longer than a count takes it rests.
-const ENCODINGS_COUNTED_EVERY: Duration = Duration::from_mins(1);
-const REST_BETWEEN_COUNTS: u32 = 200;
-
-/// Counts the encodings of passwords for as long as the server runs: of a million users every few minutes.
-async fn count_encodings(app: App) {
-    loop {
-        let begun = tokio::time::Instant::now();
-        if let Err(error) = app.directory().count_encodings().await {
-            tracing::warn!(%error, "the encodings of passwords could not be counted: unknown names may take another time than users");
-        }
-        let rest = begun.elapsed().saturating_mul(REST_BETWEEN_COUNTS);
-        tokio::time::sleep(rest.max(ENCODINGS_COUNTED_EVERY)).await;
     }
 }
 

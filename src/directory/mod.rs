@@ -1,37 +1,41 @@
-//! THE DEEP MODULE: who exists, who may do what, whose token is this.
+//! The account service itself: users, groups, permissions and tokens, and who may do what.
 //!
-//! Everyone enters by this front door: [`Directory`] and the types below. Use cases stand in one file
-//! per noun; each takes `&Actor` first, asks [`access`] whether it may, and writes the change together
-//! with its [`audit`] event in one transaction. Only this module opens `store`.
+//! Other rooms use [`Directory`] and the types below. There is one file of use cases for each noun. A use case takes `&Actor`
+//! first, checks its right with [`access`], and writes the change together with its [`audit`] event in one transaction. Only
+//! this room opens `store`.
+//!
+//! Use cases are methods of [`Directory`]. The rooms below this file in the order of imports (`identity`, `limiter`,
+//! `password`, `store`, ...) are components that know no `Directory`.
 //!
 //! Never in here: HTTP, status codes, terminal output, settings files.
 
 pub mod access;
 pub mod audit;
+pub mod authentication;
 pub mod bulk;
 mod change;
 pub mod clock;
 pub mod error;
 mod files;
 pub mod groups;
-pub mod guard;
 pub mod identity;
+pub mod limiter;
 mod lists;
 pub mod model;
 pub mod password;
 pub mod permissions;
 pub mod progress;
 pub mod query;
-mod rate_limiter;
 pub mod recycle_bin;
 mod refusals;
+mod request_limits;
 mod secret;
 mod settings;
-pub mod sign_in;
 mod store;
 pub mod tokens;
 pub mod transfer;
 pub mod transfer_error;
+mod unique_values;
 pub mod users;
 
 use std::sync::Arc;
@@ -44,76 +48,68 @@ pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::identity::Authenticator;
-use self::identity::uses::Uses;
 pub use self::identity::{CachedIdentity, Unauthenticated};
-use self::model::Rates;
+use self::limiter::{RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
-use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
 use self::settings::ChangePolicy;
 pub use self::settings::Settings;
 use self::store::Store;
-/// The reader of databases that are not ours, for [`crate::switchover`].
-pub use self::store::health::Faults;
+pub use self::store::health::IntegrityReport;
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::Unsafe;
 
-/// The directory, open and ready.
+/// An open account database, with everything that the use cases share.
 pub struct Directory {
     store: Arc<Store>,
     authenticator: Authenticator,
-    uses: Uses,
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
     policy: ChangePolicy,
-    rates: Rates,
-    rate_counts: guard::rates::Counts,
-    /// How many refused requests, and refused sign-ins, are noted in the audit trail.
-    refusals: RateLimiter,
-    refused_sign_ins: RateLimiter,
+    requests: RequestLimiter,
+    /// Limits the audit events of refused requests, and of refused sign-ins.
+    refusals: RefusalLimiter,
+    refused_sign_ins: RefusalLimiter,
 }
 
-/// Counters of work that costs, for the metrics.
+/// Counters of expensive work, for the metrics.
 pub struct Counters {
-    /// Transactions that were asked to write.
+    /// Write transactions.
     pub writes: Counter,
     /// Password hashes computed.
     pub password_hashes: Counter,
-    /// Statements that were asked to read.
+    /// Statements that read.
     pub reads: Counter,
-    /// Identities read from the database, because memory had none that held.
+    /// Identities read from the database because the cache had none that held.
     pub identity_loads: Counter,
-    /// Answers that may have been stale, by the operator's leave.
+    /// Answers that may have been stale, which the operator allows.
     pub stale_answers: Counter,
 }
 
 impl Directory {
-    /// Opens an existing directory. It never makes one.
+    /// Opens an existing account database. It never creates one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(settings).await?);
-        let authenticator = Authenticator::open(&store, settings)?;
+        let authenticator = Authenticator::open(&store, settings, &clock)?;
         let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
         let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
         };
-        let uses = Uses::default();
         Ok(Self {
             store,
             authenticator,
-            uses,
             clock,
             hasher,
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
             policy,
-            rates: settings.rates,
-            rate_counts: guard::rates::Counts::default(),
-            refusals: RateLimiter::default(),
-            refused_sign_ins: RateLimiter::default(),
+            requests: RequestLimiter::new(settings.rates),
+            refusals: RefusalLimiter::default(),
+            refused_sign_ins: RefusalLimiter::default(),
         })
     }
 
@@ -127,12 +123,12 @@ impl Directory {
         Store::migrate(settings, clock.now()).await
     }
 
-    /// The clock every part of this directory goes by.
+    /// The clock that all use cases go by.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The counters this directory keeps, shared with whoever shows them.
+    /// The counters, for the metrics.
     pub fn counters(&self) -> Counters {
         Counters {
             writes: self.store.writes(),
@@ -143,23 +139,23 @@ impl Directory {
         }
     }
 
-    /// Whether the database can be asked now.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         self.store.ping().await
     }
 
-    /// What the database is, in words.
+    /// Describes the database: its kind, version and place.
     pub async fn describe(&self) -> Result<String, Error> {
         self.store.describe().await
     }
 
-    /// The schema of a PostgreSQL database in which every role may make objects, if it is so.
+    /// Returns the schema of a PostgreSQL database if every role may create objects in it.
     pub async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
         self.store.schema_open_to_all().await
     }
 
     /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.
-    pub async fn faults(&self) -> Result<Faults, Error> {
+    pub async fn faults(&self) -> Result<IntegrityReport, Error> {
         self.store.faults().await
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::json;
 use crate::directory::Error;
-use crate::directory::model::Faults;
+use crate::directory::model::ValidationErrors;
 
 /// Seconds after which a client may try again when the database is unavailable.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -29,9 +29,9 @@ pub enum ApiError {
     /// A feature that is not available yet.
     NotImplemented(&'static str),
     /// Input that breaks rules, by field.
-    Invalid(Faults),
+    Invalid(ValidationErrors),
     /// Input of many items, some of which break rules: the field of the list, and the faults of each item in its order.
-    InvalidItems(&'static str, Vec<Faults>),
+    InvalidItems(&'static str, Vec<ValidationErrors>),
     /// No credentials, or none that are good; the text says which.
     Unauthenticated(&'static str),
     /// The caller may not do this; the text says why.
@@ -143,15 +143,15 @@ impl ApiError {
     }
 }
 
-fn by_field(faults: &Faults) -> Value {
+fn by_field(faults: &ValidationErrors) -> Value {
     faults.iter().map(|(field, messages)| (field.to_owned(), json!(messages))).collect()
 }
 
 /// Lists the faults of items in their order. An answer about many items has no more faults than one about a single item:
 /// it ends with the last fault that is shown.
-fn by_item(field: &str, items: &[Faults]) -> Value {
-    let more = items.iter().map(Faults::count).sum::<usize>() > Faults::MOST;
-    let mut left = if more { Faults::MOST - 1 } else { Faults::MOST };
+fn by_item(field: &str, items: &[ValidationErrors]) -> Value {
+    let more = items.iter().map(ValidationErrors::count).sum::<usize>() > ValidationErrors::MAX;
+    let mut left = if more { ValidationErrors::MAX - 1 } else { ValidationErrors::MAX };
     let mut listed = Vec::new();
     for faults in items {
         if left == 0 && !faults.is_empty() {
@@ -168,7 +168,7 @@ fn by_item(field: &str, items: &[Faults]) -> Value {
         listed.push(shown);
     }
     match more {
-        true => json!({ field: listed, "non_field_errors": [Faults::MORE] }),
+        true => json!({ field: listed, "non_field_errors": [ValidationErrors::MORE] }),
         false => json!({ field: listed }),
     }
 }
@@ -291,7 +291,7 @@ pub fn answer_json(status: StatusCode, json: Bytes) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::model::Rule;
+    use crate::directory::model::Violation;
 
     fn throttled_after(millis: u64) -> (ApiError, String) {
         let failure = ApiError::from(Error::Busy { retry_after: Duration::from_millis(millis) });
@@ -303,11 +303,11 @@ mod tests {
     #[test]
     fn finding_01_faults_of_many_items_are_as_few_as_of_one() {
         let faulty = |count: usize| {
-            let mut faults = Faults::default();
-            (0..count).for_each(|number| faults.add(&number.to_string(), &Rule::Null));
+            let mut faults = ValidationErrors::default();
+            (0..count).for_each(|number| faults.add(&number.to_string(), &Violation::Null));
             faults
         };
-        let shown = |items: &[Faults]| {
+        let shown = |items: &[ValidationErrors]| {
             let body = ApiError::InvalidItems("users", items.to_vec()).body();
             let users = body["users"].as_array().unwrap();
             let counts: Vec<_> = users.iter().map(|faults| faults.as_object().unwrap().len()).collect();

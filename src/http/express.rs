@@ -32,7 +32,7 @@ use super::request_log::{InFlight, given_id};
 use super::site::{BaseUrl, nearest};
 use super::throttle;
 use crate::config::AccessLog;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, CachedIdentity, Denial, Identity, Unauthenticated};
 use crate::server::{Express, Peer};
@@ -134,7 +134,7 @@ async fn answer(
             return Err(Box::new(Rejection { error, status, end: None, bearer }));
         }
     };
-    let Some(body) = CachedBody::parse(&known.picture) else { return Ok(None) };
+    let Some(body) = CachedBody::parse(&known.body) else { return Ok(None) };
     prepared.accepted.inc();
     directory.note_use(&known, now, client);
     let status = authorize(app, &known)?;

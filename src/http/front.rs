@@ -27,7 +27,7 @@ use super::request_log::{InFlight, RequestInfo};
 use super::resource::RouteName;
 use super::site::Site;
 use super::{api, docs, ops, outgoing, path};
-use crate::directory::guard::network;
+use crate::network::client_network;
 use crate::server::memory::Memory;
 use crate::server::{Express, Peer, Service};
 
@@ -184,7 +184,7 @@ impl Service for Front {
     }
 
     fn network(&self, address: IpAddr) -> Option<IpAddr> {
-        (!self.app.settings().site.trusted_proxies.trusts(address)).then(|| network(address))
+        (!self.app.settings().site.trusted_proxies.trusts(address)).then(|| client_network(address))
     }
 
     fn memory(&self) -> &Memory {

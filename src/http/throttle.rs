@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use super::app::App;
 use super::error::ApiError;
 use crate::directory::Origin;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::telemetry::ThrottledLabels;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");

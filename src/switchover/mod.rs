@@ -1,5 +1,7 @@
-//! What a team needs while it moves from another account service to this one, and not afterwards.
+//! What a team needs once, on the day it moves from Django to Wardroom.
 //!
-//! It stands above [`crate::directory`], which does not know it: a reader yields records to the importer.
+//! It stands above [`crate::directory`], which does not know it: the Django reader yields records to the importer, and the
+//! comparison sends the same requests to two servers.
 
 pub mod django;
+pub mod parity;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wardroom::directory::model::{GroupDraft, UserKey};
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 use wardroom::http::api;
 
 use crate::support::site::{Persona, operator, person};
@@ -104,7 +104,7 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
     let target = person(site.directory(), &format!("target{number}"), |_| {}).await;
     let owner = UserKey::Id(target.id.try_into().unwrap());
     let token =
-        site.directory().issue_token(&operator(), &owner, "target", End::Never).await.unwrap().token.id;
+        site.directory().issue_token(&operator(), &owner, "target", Expiry::Never).await.unwrap().token.id;
     let draft = GroupDraft { name: Some(format!("group{number}")), ..GroupDraft::default() };
     let group = site.directory().create_group(&operator(), &draft).await.unwrap().id;
     let deleted = person(site.directory(), &format!("deleted{number}"), |_| {}).await.id;

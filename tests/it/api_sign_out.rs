@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wardroom::directory::Clock;
 use wardroom::directory::model::UserKey;
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::{End, SIGN_INS_MAX};
+use wardroom::directory::tokens::{Expiry, SIGN_INS_MAX};
 
 use crate::cli::on;
 use crate::support::site::{Persona, imported, imported_token, moment, operator};
@@ -183,7 +183,7 @@ both! {
     /// A token that had expired and is brought back by a sign-in ends with that.
     async fn finding_06_what_a_sign_in_revives_is_its_own(backend: Backend) {
         let site = Site::start(backend).await;
-        let hour = End::After(std::time::Duration::from_secs(3600));
+        let hour = Expiry::After(std::time::Duration::from_secs(3600));
         let old = site.directory().issue_token(&operator(), &key_of(&site.admin), "old", hour).await.unwrap();
         site.clock.set(moment("2025-09-01T14:00:00Z"));
         let sign_in = sign_in(&site, &site.admin, "admin").await;
@@ -213,7 +213,7 @@ both! {
         assert!(!opens(&site, &site.plain.key).await);
         // With what else is done.
         for change in [json!({"password": "another unlikely phrase"}), json!({"is_active": false}), json!({"is_active": true})] {
-            let issued = site.directory().issue_token(&operator(), &key_of(&site.alex), "x", End::Never).await.unwrap();
+            let issued = site.directory().issue_token(&operator(), &key_of(&site.alex), "x", Expiry::Never).await.unwrap();
             let mut change = change;
             let plain = send(&site, &site.admin.key, "PATCH", &alex, change.clone()).await;
             assert_eq!(plain.status, 200, "{plain}");
@@ -295,7 +295,7 @@ both! {
     async fn finding_11_ended_tokens_are_pruned(backend: Backend) {
         let site = Site::start(backend).await;
         let issue = async |end| site.directory().issue_token(&operator(), &key_of(&site.staff), "x", end).await.unwrap().token.id;
-        let (revoked, expired) = (issue(End::Never).await, issue(End::At(moment("2025-09-02T00:00:00Z"))).await);
+        let (revoked, expired) = (issue(Expiry::Never).await, issue(Expiry::At(moment("2025-09-02T00:00:00Z"))).await);
         site.directory().revoke_token(&operator(), None, revoked).await.unwrap();
         let listed = async || send(&site, &site.staff.key, "GET", "/api/users/me/tokens", json!({})).await.json().as_array().unwrap().len();
         site.clock.set(moment("2025-11-30T11:59:59Z"));
@@ -303,7 +303,7 @@ both! {
         site.clock.set(moment("2025-11-30T12:00:00Z"));
         assert_eq!((site.directory().prune_tokens().await.unwrap(), listed().await), (1, 2));
         site.clock.set(moment("2025-12-02T00:00:00Z"));
-        let late = issue(End::Never).await;
+        let late = issue(Expiry::Never).await;
         site.directory().revoke_token(&operator(), None, late).await.unwrap();
         assert_eq!((site.directory().prune_tokens().await.unwrap(), listed().await), (1, 2));
         let gone = format!("SELECT count(*) FROM tokens WHERE id IN ({revoked}, {expired})");

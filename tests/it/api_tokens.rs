@@ -1,7 +1,7 @@
 //! Tokens by the API: one's own and other people's.
 
 use serde_json::{Value, json};
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::support::site::{Persona, moment, operator};
 use crate::support::{Answer, Backend, Site, both};
@@ -85,7 +85,7 @@ both! {
     async fn a_token_makes_none_that_outlives_it(backend: Backend) {
         let site = Site::start(backend).await;
         let owner = wardroom::directory::model::UserKey::Id(site.staff.id.try_into().unwrap());
-        let hour = End::After(std::time::Duration::from_secs(3600));
+        let hour = Expiry::After(std::time::Duration::from_secs(3600));
         let short = site.directory().issue_token(&operator(), &owner, "short", hour).await.unwrap();
         let short = Persona { id: site.staff.id, key: short.key.reveal().to_owned() };
         let told = r#"400 {"expires_at":["A token cannot make one that lives longer than itself."]}"#;

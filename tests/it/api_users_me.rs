@@ -201,7 +201,7 @@ both! {
         let site = Site::start(backend).await;
         let owner = UserKey::Id(site.staff.id.try_into().unwrap());
         let hour = std::time::Duration::from_secs(3600);
-        let issued = site.directory().issue_token(&operator(), &owner, "short", wardroom::directory::tokens::End::After(hour)).await.unwrap();
+        let issued = site.directory().issue_token(&operator(), &owner, "short", wardroom::directory::tokens::Expiry::After(hour)).await.unwrap();
         let key = issued.key.reveal();
         assert_eq!(site.me(key).send().await.header("x-token-expires-at"), Some("2025-09-01T13:00:00.000000Z"));
         site.clock.set(moment("2025-09-01T12:59:59.999999Z"));

@@ -148,7 +148,7 @@ both! {
         directory.create_group(&actor, &GroupDraft { name: Some("Billing".into()), notes: None, permissions: None }).await.unwrap();
         directory.change_members(&actor, &group, std::slice::from_ref(&ann), MemberChange::Add).await.unwrap();
         directory.change_members(&actor, &group, std::slice::from_ref(&ann), MemberChange::Add).await.unwrap();
-        let issued = directory.issue_token(&actor, &ann, "t", wardroom::directory::tokens::End::Never).await.unwrap();
+        let issued = directory.issue_token(&actor, &ann, "t", wardroom::directory::tokens::Expiry::Never).await.unwrap();
         directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
         directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
         directory.create_user(&actor, &named("ann"), None).await.unwrap_err();

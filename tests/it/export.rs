@@ -5,7 +5,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use wardroom::directory::model::{UserDraft, UserKey};
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::cli::on;
 use crate::support::site::operator;
@@ -38,8 +38,8 @@ both! {
     async fn import_of_an_export_is_the_identity(backend: Backend) {
         let site = Site::start(backend).await;
         let directory = site.directory();
-        directory.issue_token(&operator(), &UserKey::Id(site.staff.id.try_into().unwrap()), "laptop", End::Never).await.unwrap();
-        let revoked = directory.issue_token(&operator(), &UserKey::Id(42.try_into().unwrap()), "old", End::Never).await.unwrap();
+        directory.issue_token(&operator(), &UserKey::Id(site.staff.id.try_into().unwrap()), "laptop", Expiry::Never).await.unwrap();
+        let revoked = directory.issue_token(&operator(), &UserKey::Id(42.try_into().unwrap()), "old", Expiry::Never).await.unwrap();
         directory.revoke_token(&operator(), None, revoked.token.id).await.unwrap();
         directory.delete_user(&operator(), &UserKey::Id(site.inactive.id.try_into().unwrap())).await.unwrap();
         let draft = UserDraft { username: Some("with-rights".into()), permissions: Some(vec![1, 5]), ..UserDraft::default() };

@@ -42,7 +42,7 @@ both! {
         let site = Site::start(backend).await;
         let end = site.directory().issue_token(
             &operator(), &UserKey::Id(42.try_into().unwrap()), "ends",
-            wardroom::directory::tokens::End::After(std::time::Duration::from_secs(60)),
+            wardroom::directory::tokens::Expiry::After(std::time::Duration::from_secs(60)),
         ).await.unwrap();
         let mut draft = UserDraft { first_name: Some("\u{2028}\"avatar\":\"x\\".into()), ..UserDraft::default() };
         draft.last_name = Some("Ünal \u{1f642}".into());
@@ -114,7 +114,7 @@ both! {
         let rate = |requests| Some(Rate { requests, window: std::time::Duration::from_secs(60) });
         let rates = Rates { per_token: rate(5), per_address: rate(30 + 9) };
         let site = Site::with_directory(backend, |settings| settings.rates = rates).await;
-        let end = wardroom::directory::tokens::End::After(std::time::Duration::from_secs(60));
+        let end = wardroom::directory::tokens::Expiry::After(std::time::Duration::from_secs(60));
         let owner = UserKey::Id(42.try_into().unwrap());
         let ends = site.directory().issue_token(&operator(), &owner, "ends", end).await.unwrap();
         let look = u64::from(backend == Backend::Postgres);

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use wardroom::directory::model::{GroupDraft, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
@@ -52,7 +52,7 @@ both! {
         let stronger = clerk(&site, "stronger", &[AUDIT_READ]).await;
         let binned = clerk(&site, "binned", &[AUDIT_READ]).await;
         let owner = UserKey::Id(stronger.id.try_into().unwrap());
-        let token = site.directory().issue_token(&operator(), &owner, "t", End::Never).await.unwrap().token.id;
+        let token = site.directory().issue_token(&operator(), &owner, "t", Expiry::Never).await.unwrap().token.id;
         site.directory().delete_user(&operator(), &UserKey::Id(binned.id.try_into().unwrap())).await.unwrap();
         let before = site.database.texts(EVERYTHING).await;
         for (method, path, body) in [
@@ -244,7 +244,7 @@ both! {
         assert_eq!(shown("PATCH", &path, json!({})).await, json!({"id": group["id"]}));
         assert_eq!(shown("POST", &format!("{path}/members"), json!({"users": [id]})).await, json!({"id": group["id"]}));
         let owner = UserKey::Id(id.try_into().unwrap());
-        let token = site.directory().issue_token(&operator(), &owner, "t", End::Never).await.unwrap().token.id.get();
+        let token = site.directory().issue_token(&operator(), &owner, "t", Expiry::Never).await.unwrap().token.id.get();
         let tokens = format!("{plain}/tokens/{token}");
         assert_eq!(shown("PATCH", &tokens, json!({"name": "u"})).await, json!({"id": token, "name": "u"}));
         send(&site, &writer, "DELETE", &plain, json!({})).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wardroom::directory::model::UserKey;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::support::site::{EXAMPLE_KEY, operator, person};
 use crate::support::{Backend, Database, Request, Site, both};
@@ -130,7 +130,7 @@ both! {
         let site = Site::start(backend).await;
         let owner = UserKey::Id(42.try_into().unwrap());
         let issue = async |name: &str| {
-            let end = End::After(Duration::from_secs(10));
+            let end = Expiry::After(Duration::from_secs(10));
             site.directory().issue_token(&operator(), &owner, name, end).await.unwrap()
         };
         let (revoked, expired) = (issue("revoked").await, issue("expired").await);

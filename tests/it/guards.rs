@@ -119,7 +119,7 @@ async fn each_taking(directory: &Directory, site: &Site, address: std::net::Sock
     assert_eq!(me(&site.alex.key).await.body, r#"{"detail":"User inactive or deleted."}"#);
     directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(true)), None).await.unwrap();
     let issued = directory
-        .issue_token(&actor, &alex, "second", wardroom::directory::tokens::End::Never)
+        .issue_token(&actor, &alex, "second", wardroom::directory::tokens::Expiry::Never)
         .await
         .unwrap();
     assert_eq!(me(issued.key.reveal()).await.status, 200);

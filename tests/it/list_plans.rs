@@ -159,7 +159,7 @@ both! {
                 // SQLite calls the walk of a whole index a scan: only the first page begins at its end.
                 assert!(number == 0 || !plan.contains("SCAN u"), "{ordering}:\n{plan}");
                 let page = directory.list_users(&operator(), &query).await.unwrap();
-                let Some(wardroom::directory::query::Turn::Cursor(next)) = page.next else { panic!("no cursor") };
+                let Some(wardroom::directory::query::PageLink::Cursor(next)) = page.next else { panic!("no cursor") };
                 pairs[1].1 = next;
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
 use wardroom::directory::progress::Progress;
 use wardroom::directory::query::UserQuery;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory, Location};
 
 use crate::cli::{Ran, on};
@@ -53,7 +53,7 @@ pub async fn furnish(database: &Database) -> String {
         };
         let user = directory.create_user(&operator(), &draft, None).await.unwrap();
         let issued =
-            directory.issue_token(&operator(), &UserKey::Id(user.id), "laptop", End::Never).await.unwrap();
+            directory.issue_token(&operator(), &UserKey::Id(user.id), "laptop", Expiry::Never).await.unwrap();
         match name {
             "ann" => key = issued.key.reveal().to_owned(),
             "bob" => drop(directory.revoke_token(&operator(), None, issued.token.id).await.unwrap()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wardroom::directory::model::{GroupDraft, TokenId, UserDraft, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory, Location, Origin};
 
 use crate::backup::{archive, beside, data, done, text, works};
@@ -59,7 +59,7 @@ impl Scene {
             };
             let id = directory.create_user(&operator(), &draft, None).await.unwrap().id;
             let issued =
-                directory.issue_token(&operator(), &UserKey::Id(id), "laptop", End::Never).await.unwrap();
+                directory.issue_token(&operator(), &UserKey::Id(id), "laptop", Expiry::Never).await.unwrap();
             keys.push((name, issued.key.reveal().to_owned()));
         }
         drop(directory);
@@ -183,7 +183,7 @@ async fn close(scene: &Scene, what: &str) {
         "token revoked" => run(&["token", "revoke", &scene.token_of("revoked").await.to_string()]),
         "token ended" => {
             let id = TokenId::try_from(scene.token_of("ended").await).unwrap();
-            let end = Some(End::After(Duration::from_secs(3600)));
+            let end = Some(Expiry::After(Duration::from_secs(3600)));
             directory().await.update_token(&operator(), None, id, None, end).await.unwrap();
         }
         "token rotated" | "token rotated with an overlap" => {

@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::address::Base;
-use super::tally::{Example, Found, Group, Tally};
 use crate::cli::report::Report;
+use crate::switchover::parity::address::Base;
+use crate::switchover::parity::tally::{Example, Found, Group, Tally};
 
 /// The report. Its exit code is 1 when a difference counts, and when nothing is proven.
-pub(super) fn report(tally: &Tally, old: &Base, new: &Base) -> Report {
-    let [old, new] = [old, new].map(Base::shown);
+pub(super) fn report(tally: &Tally, servers: &[Base; 2]) -> Report {
+    let [old, new] = servers.each_ref().map(Base::shown);
     let verdict = verdict(tally);
     let mut text = format!(
         "old: {old}\nnew: {new}\n\n{} requests to each: {} identical, {} with expected differences only, {} different\n",

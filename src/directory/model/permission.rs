@@ -2,10 +2,10 @@
 
 use super::PermissionId;
 
-/// A permission row. Rows are part of the schema: nobody makes new ones at run time.
+/// A permission. Permissions are part of the schema: none are added at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// What `permissions: [ids]` on the wire refers to.
+    /// The id that `permissions: [ids]` on the wire refers to.
     pub id: PermissionId,
     /// The public number.
     pub code: i64,

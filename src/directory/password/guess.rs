@@ -16,7 +16,7 @@ use zxcvbn::matching::patterns::MatchPattern;
 use zxcvbn::{Entropy, zxcvbn};
 
 use super::leaked;
-use crate::directory::model::{Rule, User};
+use crate::directory::model::{User, Violation};
 
 /// The smallest order of magnitude of guesses. A password found within a million guesses falls to a slow online attack.
 const MIN_GUESSES_LOG10: f64 = 6.0;
@@ -92,31 +92,35 @@ fn words_in(found: &[Match]) -> Vec<String> {
 }
 
 /// Refuses a password that is easy to guess. It takes up to half a second in the worst case.
-pub(super) fn check(password: &str, owner: &PasswordOwner, forbidden: &ForbiddenWords) -> Result<(), Rule> {
+pub(super) fn check(
+    password: &str,
+    owner: &PasswordOwner,
+    forbidden: &ForbiddenWords,
+) -> Result<(), Violation> {
     let own = owner.0.iter().map(|(_, word)| word.as_str());
     let words: Vec<&str> = own.chain(forbidden.0.iter().map(String::as_str)).collect();
     let estimate = zxcvbn(password, &words);
     if is_easy(&estimate) {
         let words = words_in(estimate.sequence());
         return Err(match owner.field_in(&words) {
-            Some(field) => Rule::TooSimilar(field),
+            Some(field) => Violation::TooSimilar(field),
             None if forbidden.is_in(&words) => on_forbidden_word(),
-            None => Rule::TooCommon,
+            None => Violation::TooCommon,
         });
     }
     // The estimate multiplies the parts that it finds, so a repeated word could pass.
     if forbidden.remainder(password).is_some_and(|rest| is_easy(&zxcvbn(&rest, &words))) {
         return Err(on_forbidden_word());
     }
-    if leaked::contains(password) { Err(Rule::TooCommon) } else { Ok(()) }
+    if leaked::contains(password) { Err(Violation::TooCommon) } else { Ok(()) }
 }
 
 fn is_easy(estimate: &Entropy) -> bool {
     estimate.guesses_log10() < MIN_GUESSES_LOG10
 }
 
-fn on_forbidden_word() -> Rule {
-    Rule::Other("The password is built on a word that is not allowed here.".to_owned())
+fn on_forbidden_word() -> Violation {
+    Violation::Other("The password is built on a word that is not allowed here.".to_owned())
 }
 
 #[cfg(test)]

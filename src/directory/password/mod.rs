@@ -36,7 +36,7 @@ use self::queue::Queue;
 pub(super) use self::queue::{QueueClient, QueueSlot};
 use super::clock::Clock;
 use super::error::Error;
-use super::model::Rule;
+use super::model::Violation;
 
 /// The longest password. NIST SP 800-63B-4 requires at least 64; without a bound, one request could cost a lot.
 const MAX_CODE_POINTS: usize = 1024;
@@ -145,12 +145,12 @@ impl Hasher {
     }
 
     /// Checks the length in code points, which costs nothing.
-    fn check_length(&self, password: &Password) -> Result<(), Rule> {
+    fn check_length(&self, password: &Password) -> Result<(), Violation> {
         match password.0.chars().count() {
-            0 => Err(Rule::Blank),
-            length if length < self.min_length => Err(Rule::TooShort(self.min_length)),
-            length if length > MAX_CODE_POINTS => Err(Rule::TooLong(MAX_CODE_POINTS)),
-            _ if password.0.contains('\0') => Err(Rule::NullCharacter),
+            0 => Err(Violation::Blank),
+            length if length < self.min_length => Err(Violation::TooShort(self.min_length)),
+            length if length > MAX_CODE_POINTS => Err(Violation::TooLong(MAX_CODE_POINTS)),
+            _ if password.0.contains('\0') => Err(Violation::NullCharacter),
             _ => Ok(()),
         }
     }
@@ -164,7 +164,7 @@ impl Hasher {
         password: Password,
         owner: PasswordOwner,
     ) -> Result<String, Error> {
-        let refused = |rule: Rule| Error::invalid("password", &rule);
+        let refused = |rule: Violation| Error::invalid("password", &rule);
         self.check_length(&password).map_err(refused)?;
         let (salt, count, forbidden) = (clock.salt()?, self.count.clone(), Arc::clone(&self.forbidden));
         let work = move |memory: &mut HashMemory| {

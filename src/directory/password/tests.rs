@@ -27,11 +27,11 @@ const PBKDF2: &str = "pbkdf2_sha256$1000$sguB1cesnsQZvkOcImGKnh$JJ7PUMtEdR+uf1sF
 fn length_is_counted_in_code_points() {
     let hasher = hasher();
     let check = |text: &str| hasher.check_length(&password(text));
-    assert_eq!(check("éàéàéàé"), Err(Rule::TooShort(8)));
+    assert_eq!(check("éàéàéàé"), Err(Violation::TooShort(8)));
     assert_eq!(check("éàüßøåçñ"), Ok(()));
-    assert_eq!(check(&"x".repeat(1025)), Err(Rule::TooLong(1024)));
-    assert_eq!(check(""), Err(Rule::Blank));
-    assert_eq!(check("1234567\0"), Err(Rule::NullCharacter));
+    assert_eq!(check(&"x".repeat(1025)), Err(Violation::TooLong(1024)));
+    assert_eq!(check(""), Err(Violation::Blank));
+    assert_eq!(check("1234567\0"), Err(Violation::NullCharacter));
     assert_eq!(check(&"x".repeat(1024)), Ok(()));
 }
 

@@ -1,53 +1,53 @@
-//! Which page of a list: how long it is, and where it begins.
+//! The page of a list: its length, and where it begins.
 //!
-//! A cursor names the row beyond which a page lies by that row's place in the order. It is bound to the
-//! list it was made for, so that it cannot be carried over to other filters by mistake; it is no secret
-//! and no right: what it leads to is decided by the filters and the asker's own rights, as ever.
+//! A cursor holds the position of a row in the order; its page lies beyond that row. It is valid for the list it was made for
+//! only, so that it cannot be used with other filters by mistake. It is no secret and grants no right: the filters and the
+//! caller's rights decide what its page shows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::order::{Column, Mark, Order};
+use super::order::{Column, SortOrder, SortValue};
 use super::parameters::other;
 use super::{COMMON, Parameters};
-use crate::directory::model::Rule;
+use crate::directory::model::Violation;
 
 /// The most rows that one page of a list holds.
 pub const PAGE_MAX: u32 = 1000;
-/// Rows on a page when nobody says how many.
+/// The number of rows on a page if the request does not say.
 const PAGE_DEFAULT: u32 = 10;
 
-/// Which page.
+/// The page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paging {
-    /// The most rows it holds, 1 to 1000.
+    /// The most rows on it, 1 to 1000.
     pub limit: u32,
     /// Where it begins.
-    pub start: Start,
+    pub start: PageStart,
     /// The list that its cursors belong to.
-    pub binding: Binding,
+    pub scope: CursorScope,
 }
 
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// After so many rows.
+pub enum PageStart {
+    /// After this many rows.
     Offset(u64),
-    /// Beyond a place in the order.
-    Cursor(Position),
+    /// Beyond a position in the order.
+    Cursor(CursorPosition),
 }
 
-/// A place in the order, and which way to go from there.
+/// A position in the order, and the direction from there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Towards the end of the list or towards its beginning.
+pub struct CursorPosition {
+    /// Towards the end or the beginning of the list.
     pub direction: Direction,
-    /// The place of the row beyond which the page lies; `None` is the end that one comes from.
-    pub marks: Option<Vec<Mark>>,
+    /// The values of the row that the page lies beyond; `None` is the end that the direction starts from.
+    pub values: Option<Vec<SortValue>>,
 }
 
-/// Which way a page lies.
+/// The direction of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Towards the end.
@@ -56,15 +56,16 @@ pub enum Direction {
     Backward,
 }
 
-/// The list a cursor belongs to: noun, filters, search and order, in 64 bits.
+/// The list that a cursor belongs to: a 64-bit hash of noun, filters, search and order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Binding(u64);
+pub struct CursorScope(u64);
 
 impl Paging {
+    /// Parses the parameters of a page.
     pub(super) fn read<C: Column>(
         parameters: &mut Parameters<'_>,
-        binding: Binding,
-        order: &Order<C>,
+        scope: CursorScope,
+        order: &SortOrder<C>,
     ) -> Self {
         let limit = parameters.parsed("limit", limit).unwrap_or(PAGE_DEFAULT);
         let offset = parameters.parsed("offset", offset);
@@ -72,15 +73,15 @@ impl Paging {
             parameters
                 .refuse("cursor", &other("A page is reached by a cursor or by an offset, not by both."));
         }
-        let cursor = parameters.parsed("cursor", |raw| binding.position(raw, order));
-        let start = cursor.map_or(Start::Offset(offset.unwrap_or(0)), Start::Cursor);
-        Self { limit, start, binding }
+        let cursor = parameters.parsed("cursor", |raw| scope.position(raw, order));
+        let start = cursor.map_or(PageStart::Offset(offset.unwrap_or(0)), PageStart::Cursor);
+        Self { limit, start, scope }
     }
 }
 
-fn limit(raw: &str) -> Result<u32, Rule> {
+fn limit(raw: &str) -> Result<u32, Violation> {
     match super::parameters::integer(raw)? {
-        ..=0 => Err(Rule::AtLeast(1)),
+        ..=0 => Err(Violation::AtLeast(1)),
         limit => u32::try_from(limit)
             .ok()
             .filter(|limit| *limit <= PAGE_MAX)
@@ -88,13 +89,13 @@ fn limit(raw: &str) -> Result<u32, Rule> {
     }
 }
 
-fn offset(raw: &str) -> Result<u64, Rule> {
-    u64::try_from(super::parameters::integer(raw)?).map_err(|_| Rule::AtLeast(0))
+fn offset(raw: &str) -> Result<u64, Violation> {
+    u64::try_from(super::parameters::integer(raw)?).map_err(|_| Violation::AtLeast(0))
 }
 
-impl Binding {
-    /// The binding of a query's parameters, whatever their order. The length of a page and the shape of an
-    /// answer may change from page to page.
+impl CursorScope {
+    /// Computes the scope of a query from its parameters, in any order. The page length and the format of the answer are not part
+    /// of it: they may change from page to page.
     pub(super) fn of(noun: &str, pairs: &[(String, String)]) -> Self {
         let shape = |name: &str| COMMON.contains(&name) && !matches!(name, "search" | "ordering");
         let mut bound: Vec<_> = pairs.iter().filter(|(name, _)| !shape(name)).collect();
@@ -108,34 +109,36 @@ impl Binding {
         Self(digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)))
     }
 
-    /// The cursor that leads to a position: empty for the beginning of the list.
-    pub fn cursor(self, position: &Position) -> String {
+    /// Makes the cursor of a position; empty for the beginning of the list.
+    pub fn cursor(self, position: &CursorPosition) -> String {
         let backward = position.direction == Direction::Backward;
-        if !backward && position.marks.is_none() {
+        if !backward && position.values.is_none() {
             return String::new();
         }
         // Numbers, texts and nulls always have a form in JSON.
-        let json = serde_json::to_vec(&(self.0, backward, &position.marks)).unwrap_or_default();
+        let json = serde_json::to_vec(&(self.0, backward, &position.values)).unwrap_or_default();
         URL_SAFE_NO_PAD.encode(json)
     }
 
-    fn position<C: Column>(self, raw: &str, order: &Order<C>) -> Result<Position, Rule> {
+    /// Parses a cursor.
+    fn position<C: Column>(self, raw: &str, order: &SortOrder<C>) -> Result<CursorPosition, Violation> {
         if raw.is_empty() {
-            return Ok(Position { direction: Direction::Forward, marks: None });
+            return Ok(CursorPosition { direction: Direction::Forward, values: None });
         }
         let invalid = || other("Invalid cursor.");
         let json = URL_SAFE_NO_PAD.decode(raw).map_err(|_| invalid())?;
-        let (binding, backward, marks): (u64, bool, Option<Vec<Mark>>) =
+        let (scope, backward, values): (u64, bool, Option<Vec<SortValue>>) =
             serde_json::from_slice(&json).map_err(|_| invalid())?;
-        if binding != self.0 {
-            let told = "This cursor belongs to a list with other parameters. Begin again with an empty one.";
-            return Err(other(told));
+        if scope != self.0 {
+            let message =
+                "This cursor belongs to a list with other parameters. Begin again with an empty one.";
+            return Err(other(message));
         }
-        if marks.as_deref().is_some_and(|marks| !order.holds(marks)) {
+        if values.as_deref().is_some_and(|values| !order.holds(values)) {
             return Err(invalid());
         }
         let direction = if backward { Direction::Backward } else { Direction::Forward };
-        Ok(Position { direction, marks })
+        Ok(CursorPosition { direction, values })
     }
 }
 
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_binding_is_the_filters_and_the_order_alone() {
-        let of = |list: &[(&str, &str)]| Binding::of("users", &pairs(list));
+        let of = |list: &[(&str, &str)]| CursorScope::of("users", &pairs(list));
         assert_eq!(
             of(&[("a", "1"), ("b", "2"), ("limit", "5")]),
             of(&[("b", "2"), ("cursor", "x"), ("a", "1")])
@@ -160,36 +163,36 @@ mod tests {
         assert_ne!(of(&[("a", "1")]), of(&[("a", "2")]));
         assert_ne!(of(&[("a", "1b")]), of(&[("a1", "b")]));
         assert_ne!(of(&[("ordering", "id")]), of(&[]));
-        assert_ne!(of(&[]), Binding::of("groups", &[]));
+        assert_ne!(of(&[]), CursorScope::of("groups", &[]));
     }
 
     #[test]
     fn a_cursor_whose_marks_do_not_fit_is_invalid() {
-        let order = Order::<UserColumn>::parse("username").unwrap();
-        let forge = |marks: &str| URL_SAFE_NO_PAD.encode(format!("[7,false,{marks}]"));
-        assert!(Binding(7).position(&forge(r#"["ann",1]"#), &order).is_ok());
-        for marks in
+        let order = SortOrder::<UserColumn>::parse("username").unwrap();
+        let forge = |values: &str| URL_SAFE_NO_PAD.encode(format!("[7,false,{values}]"));
+        assert!(CursorScope(7).position(&forge(r#"["ann",1]"#), &order).is_ok());
+        for values in
             ["[]", "[1]", r#"["ann"]"#, r#"[1,"ann"]"#, "[null,1]", r#"["a\u0000",1]"#, r#"["a",1.5]"#, "7"]
         {
-            assert!(Binding(7).position(&forge(marks), &order).is_err(), "{marks}");
+            assert!(CursorScope(7).position(&forge(values), &order).is_err(), "{values}");
         }
-        assert!(Binding(8).position(&forge(r#"["ann",1]"#), &order).is_err());
+        assert!(CursorScope(8).position(&forge(r#"["ann",1]"#), &order).is_err());
     }
 
     proptest! {
         #[test]
         fn a_cursor_leads_back_to_its_position(name in "[^\0]{0,20}", id in any::<i64>(), seed in any::<u64>(), backward in any::<bool>()) {
-            let order = Order::<UserColumn>::parse("-username").unwrap();
+            let order = SortOrder::<UserColumn>::parse("-username").unwrap();
             let direction = if backward { Direction::Backward } else { Direction::Forward };
-            let position = Position { direction, marks: Some(vec![Mark::Text(name), Mark::Number(id)]) };
-            let cursor = Binding(seed).cursor(&position);
+            let position = CursorPosition { direction, values: Some(vec![SortValue::Text(name), SortValue::Number(id)]) };
+            let cursor = CursorScope(seed).cursor(&position);
             prop_assert!(cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
-            prop_assert_eq!(Binding(seed).position(&cursor, &order).unwrap(), position);
+            prop_assert_eq!(CursorScope(seed).position(&cursor, &order).unwrap(), position);
         }
 
         #[test]
         fn no_text_is_a_cursor_by_chance(text in ".{1,60}") {
-            prop_assert!(Binding(1).position(&text, &Order::<UserColumn>::default()).is_err());
+            prop_assert!(CursorScope(1).position(&text, &SortOrder::<UserColumn>::default()).is_err());
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What may be asked of the recycle bin.
+//! Queries of the recycle bin.
 
-use super::{Bounds, Column, Kind, Mark, Parameters, Query, Span};
-use crate::directory::model::{DeletedUser, Faults, fold};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{DeletedUser, ValidationErrors, fold};
 
 /// A query of deleted users.
 pub type DeletedQuery = Query<DeletedFilters, DeletedColumn>;
 
-/// Which of them. Whatever is given must hold.
+/// The filters of deleted users. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct DeletedFilters {
-    /// Of their ids.
-    pub id: Bounds,
-    /// When they were deleted.
-    pub deleted: Span,
+    /// With these ids.
+    pub id: NumberRange,
+    /// Deleted in this range.
+    pub deleted: TimeRange,
 }
 
-/// What they can be ordered by.
+/// The columns that deleted users can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the deleted user's fields")]
 pub enum DeletedColumn {
@@ -29,8 +29,8 @@ impl DeletedQuery {
     pub const FILTERS: [&'static str; 5] =
         ["id_min", "id_max", "deleted_date", "deleted_date_from", "deleted_date_to"];
 
-    /// Reads a query from its parameters; tells every fault.
-    pub fn parse(pairs: &[(String, String)]) -> Result<Self, Faults> {
+    /// Parses a query from its parameters. Collects all errors.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("deleted users", pairs, &Self::FILTERS, DeletedFilters::read)
     }
 }
@@ -38,8 +38,8 @@ impl DeletedQuery {
 impl DeletedFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
-            id: Bounds::read(given, ["id_min", "id_max"]),
-            deleted: Span::read(given, ["deleted_date", "deleted_date_from", "deleted_date_to"]),
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            deleted: TimeRange::read(given, ["deleted_date", "deleted_date_from", "deleted_date_to"]),
         }
     }
 }
@@ -51,19 +51,19 @@ impl Column for DeletedColumn {
         &[("id", Self::Id), ("username", Self::Username), ("deleted_at", Self::DeletedAt)];
     const ID: Self = Self::Id;
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> ColumnType {
         match self {
-            Self::Username => Kind::Text,
-            Self::Id | Self::DeletedAt => Kind::Number,
+            Self::Username => ColumnType::Text,
+            Self::Id | Self::DeletedAt => ColumnType::Number,
         }
     }
 
-    /// Names are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, user: &DeletedUser) -> Mark {
+    /// Names are ordered by their folded form, which has a column of its own.
+    fn value(self, user: &DeletedUser) -> SortValue {
         match self {
-            Self::Id => Mark::Number(user.id.get()),
-            Self::Username => Mark::Text(fold(&user.username)),
-            Self::DeletedAt => Mark::Number(user.deleted_at.as_micros()),
+            Self::Id => SortValue::Number(user.id.get()),
+            Self::Username => SortValue::Text(fold(&user.username)),
+            Self::DeletedAt => SortValue::Number(user.deleted_at.as_micros()),
         }
     }
 }

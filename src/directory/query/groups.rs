@@ -1,25 +1,25 @@
-//! What may be asked of the list of groups.
+//! Queries of the list of groups.
 
-use super::{Bounds, Column, Kind, Mark, Parameters, Query, Span};
-use crate::directory::model::{Faults, Group, fold};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{Group, ValidationErrors, fold};
 
 /// A query of groups.
 pub type GroupQuery = Query<GroupFilters, GroupColumn>;
 
-/// Which groups. Whatever is given must hold.
+/// The filters of groups. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct GroupFilters {
-    /// Of their ids.
-    pub id: Bounds,
-    /// Of the numbers of their members.
-    pub users_count: Bounds,
-    /// When they were created.
-    pub created: Span,
-    /// When they were last changed.
-    pub updated: Span,
+    /// With these ids.
+    pub id: NumberRange,
+    /// With this number of members.
+    pub users_count: NumberRange,
+    /// Created in this range.
+    pub created: TimeRange,
+    /// Last changed in this range.
+    pub updated: TimeRange,
 }
 
-/// What groups can be ordered by.
+/// The columns that groups can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the group's fields")]
 pub enum GroupColumn {
@@ -45,8 +45,8 @@ impl GroupQuery {
         "updated_date_to",
     ];
 
-    /// Reads a query from its parameters; tells every fault.
-    pub fn parse(pairs: &[(String, String)]) -> Result<Self, Faults> {
+    /// Parses a query from its parameters. Collects all errors.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("groups", pairs, &Self::FILTERS, GroupFilters::read)
     }
 }
@@ -54,10 +54,10 @@ impl GroupQuery {
 impl GroupFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
-            id: Bounds::read(given, ["id_min", "id_max"]),
-            users_count: Bounds::read(given, ["users_count_min", "users_count_max"]),
-            created: Span::read(given, ["created_date", "created_date_from", "created_date_to"]),
-            updated: Span::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            users_count: NumberRange::read(given, ["users_count_min", "users_count_max"]),
+            created: TimeRange::read(given, ["created_date", "created_date_from", "created_date_to"]),
+            updated: TimeRange::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
         }
     }
 }
@@ -74,21 +74,21 @@ impl Column for GroupColumn {
     ];
     const ID: Self = Self::Id;
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> ColumnType {
         match self {
-            Self::Name => Kind::Text,
-            Self::Id | Self::UsersCount | Self::CreatedAt | Self::UpdatedAt => Kind::Number,
+            Self::Name => ColumnType::Text,
+            Self::Id | Self::UsersCount | Self::CreatedAt | Self::UpdatedAt => ColumnType::Number,
         }
     }
 
-    /// Names are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, group: &Group) -> Mark {
+    /// Names are ordered by their folded form, which has a column of its own.
+    fn value(self, group: &Group) -> SortValue {
         match self {
-            Self::Id => Mark::Number(group.id.get()),
-            Self::Name => Mark::Text(fold(&group.name)),
-            Self::UsersCount => Mark::Number(group.users_count),
-            Self::CreatedAt => Mark::Number(group.created_at.as_micros()),
-            Self::UpdatedAt => Mark::Number(group.updated_at.as_micros()),
+            Self::Id => SortValue::Number(group.id.get()),
+            Self::Name => SortValue::Text(fold(&group.name)),
+            Self::UsersCount => SortValue::Number(group.users_count),
+            Self::CreatedAt => SortValue::Number(group.created_at.as_micros()),
+            Self::UpdatedAt => SortValue::Number(group.updated_at.as_micros()),
         }
     }
 }

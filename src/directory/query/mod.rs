@@ -1,11 +1,9 @@
-//! Lists of users and groups: what may be asked of one, parsed into types that cannot be wrong, and the
-//! pages that answer.
+//! Queries of lists: their parameters, parsed into valid values, and the pages that answer them.
 //!
-//! A list is asked by named parameters. What is not known is refused by name: a filter that is silently
-//! ignored shows people who should not be in the answer. Pages are reached by an offset, which counts, or
-//! by a cursor, which goes on from a row and costs the same on every page.
+//! Unknown parameters are errors: a filter that is silently ignored would show users who should not be in the answer. A page is
+//! reached by an offset, which counts rows, or by a cursor, which goes on from a row and costs the same on every page.
 //!
-//! Never in here: SQL, links, the shape of an answer.
+//! Never in here: SQL, links, the format of an answer.
 
 mod cursor;
 mod deleted;
@@ -16,48 +14,48 @@ mod range;
 mod search;
 mod users;
 
-pub use self::cursor::{Binding, Direction, PAGE_MAX, Paging, Position, Start};
+pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageStart, Paging};
 pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
-pub use self::order::{Column, Kind, Mark, Order, Sorted};
+pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
 pub use self::parameters::Parameters;
-pub use self::range::{Bounds, Span};
+pub use self::range::{NumberRange, TimeRange};
 pub use self::search::Terms;
 pub use self::users::{UserColumn, UserFilters, UserQuery};
-use super::model::Faults;
+use super::model::ValidationErrors;
 
-/// The parameters that every list knows. `fields` and `format` shape the answer and are its maker's to read.
+/// The parameters of every list. `fields` and `format` shape the answer and are read by the code that makes it.
 pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
 
-/// What is asked of a list.
+/// A query of a list.
 #[derive(Clone, Debug)]
 pub struct Query<F, C> {
-    /// Which rows.
+    /// The filters.
     pub filters: F,
-    /// What must be found in each row.
+    /// The search terms, which must all be found in a row.
     pub terms: Terms,
-    /// In which order.
-    pub order: Order<C>,
-    /// Which page of them.
+    /// The order.
+    pub order: SortOrder<C>,
+    /// The page.
     pub paging: Paging,
 }
 
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// How many rows the list has on all its pages; `None` on the pages of a cursor, which are not counted.
+    /// The number of rows on all pages; `None` for the page of a cursor, which does not count.
     pub count: Option<u64>,
     /// The rows.
     pub rows: Vec<T>,
-    /// Where the list goes on; `None` at its end.
-    pub next: Option<Turn>,
-    /// Where it came from; `None` at its beginning.
-    pub previous: Option<Turn>,
+    /// The next page; `None` at the end of the list.
+    pub next: Option<PageLink>,
+    /// The previous page; `None` at the beginning of the list.
+    pub previous: Option<PageLink>,
 }
 
-/// How another page is asked for.
+/// How another page is requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum PageLink {
     /// By the number of rows before it.
     Offset(u64),
     /// By a cursor; empty at the beginning of the list.
@@ -65,49 +63,53 @@ pub enum Turn {
 }
 
 impl<F, C: Column> Query<F, C> {
-    /// The first rows that the filters keep, in the order of their ids; only those after the id `after`. At
-    /// most [`PAGE_MAX`].
+    /// Makes a query for the first rows of the filters after the id `after`, ordered by id. At most [`PAGE_MAX`] rows.
     pub fn by_id(filters: F, after: Option<i64>, limit: u32) -> Self {
-        let marks = after.map(|id| vec![Mark::Number(id)]);
-        let start = Start::Cursor(Position { direction: Direction::Forward, marks });
-        let paging = Paging { limit: limit.min(PAGE_MAX), start, binding: Binding::default() };
-        Self { filters, terms: Terms::default(), order: Order::default(), paging }
+        let values = after.map(|id| vec![SortValue::Number(id)]);
+        let start = PageStart::Cursor(CursorPosition { direction: Direction::Forward, values });
+        let paging = Paging { limit: limit.min(PAGE_MAX), start, scope: CursorScope::default() };
+        Self { filters, terms: Terms::default(), order: SortOrder::default(), paging }
     }
 
-    /// Reads a query of `noun` from its parameters, which are common ones and `names`; tells every fault.
+    /// Parses a query of `noun` from its parameters: the common ones and `names`. Collects all errors.
     fn read(
         noun: &str,
         pairs: &[(String, String)],
         names: &[&str],
         filters: impl FnOnce(&mut Parameters<'_>) -> F,
-    ) -> Result<Self, Faults> {
+    ) -> Result<Self, ValidationErrors> {
         let mut parameters = Parameters::new(pairs, |name| COMMON.contains(&name) || names.contains(&name));
         let filters = filters(&mut parameters);
         let terms = parameters.parsed("search", Terms::parse).unwrap_or_default();
-        let order = parameters.parsed("ordering", Order::parse).unwrap_or_default();
-        let paging = Paging::read(&mut parameters, Binding::of(noun, pairs), &order);
-        parameters.end()?;
+        let order = parameters.parsed("ordering", SortOrder::parse).unwrap_or_default();
+        let paging = Paging::read(&mut parameters, CursorScope::of(noun, pairs), &order);
+        parameters.finish()?;
         Ok(Self { filters, terms, order, paging })
     }
 }
 
 impl<F, C: Column> Query<F, C> {
-    /// A cursor's page out of the rows that lie beyond its position, nearest first.
-    pub(super) fn turned(&self, position: &Position, mut rows: Vec<C::Row>, more: bool) -> Page<C::Row> {
+    /// Makes the page of a cursor from the rows beyond its position, nearest first.
+    pub(super) fn cursor_page(
+        &self,
+        position: &CursorPosition,
+        mut rows: Vec<C::Row>,
+        more: bool,
+    ) -> Page<C::Row> {
         let backward = position.direction == Direction::Backward;
         if backward {
             rows.reverse();
         }
         let beyond = |row: Option<&C::Row>, direction| {
-            let marks = row.map(|row| self.order.marks(row));
-            Turn::Cursor(self.paging.binding.cursor(&Position { direction, marks }))
+            let values = row.map(|row| self.order.values(row));
+            PageLink::Cursor(self.paging.scope.cursor(&CursorPosition { direction, values }))
         };
-        // From an empty page the way back leads to the list's end, or to its beginning.
+        // From an empty page the way back leads to the end of the list, or to its beginning.
         let next = beyond(rows.last(), Direction::Forward);
         let previous = beyond(rows.first(), Direction::Backward);
         let (has_next, has_previous) = match backward {
-            true => (position.marks.is_some(), more),
-            false => (more, position.marks.is_some()),
+            true => (position.values.is_some(), more),
+            false => (more, position.values.is_some()),
         };
         Page { count: None, rows, next: has_next.then_some(next), previous: has_previous.then_some(previous) }
     }

@@ -1,31 +1,31 @@
-//! The order of a list: by which columns, and where a row stands in it.
+//! The order of a list: its columns, and the position of a row in it.
 //!
-//! Every order ends with the id, so that no two rows stand at the same place and pages do not overlap.
-//! Nulls come first, and last in descending order, on both databases.
+//! Every order ends with the id, so that no two rows have the same position and pages do not overlap. Nulls come first, and last
+//! in descending order, on both databases.
 
 use serde::{Deserialize, Serialize};
 
-use crate::directory::model::Rule;
+use crate::directory::model::Violation;
 
-/// Something a list can be ordered by.
+/// A column that a list can be ordered by.
 pub trait Column: Copy + Eq + Send + Sync + 'static {
-    /// What the list is of.
+    /// The rows of the list.
     type Row: Send;
     /// Every column with its name.
     const ALL: &'static [(&'static str, Self)];
-    /// The column in which no two rows are alike.
+    /// The column in which no two rows are equal.
     const ID: Self;
 
-    /// What the column holds.
-    fn kind(self) -> Kind;
+    /// The type of the column.
+    fn kind(self) -> ColumnType;
 
-    /// Where a row stands in this column. It must be what the database orders by.
-    fn mark(self, row: &Self::Row) -> Mark;
+    /// Returns the value of a row in this column. It must be what the database orders by.
+    fn value(self, row: &Self::Row) -> SortValue;
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnType {
     /// A number, never null.
     Number,
     /// A text, never null.
@@ -36,36 +36,36 @@ pub enum Kind {
     NullableText,
 }
 
-impl Kind {
+impl ColumnType {
     /// Whether there can be nulls.
     pub fn is_nullable(self) -> bool {
         matches!(self, Self::NullableNumber | Self::NullableText)
     }
 
-    /// The value below which there is none but null.
-    pub fn least(self) -> Mark {
+    /// Returns the least value that is not null.
+    pub fn least(self) -> SortValue {
         match self {
-            Self::Number | Self::NullableNumber => Mark::Number(i64::MIN),
-            Self::Text | Self::NullableText => Mark::Text(String::new()),
+            Self::Number | Self::NullableNumber => SortValue::Number(i64::MIN),
+            Self::Text | Self::NullableText => SortValue::Text(String::new()),
         }
     }
 
-    /// Whether a value can stand in the column.
-    pub fn holds(self, mark: &Mark) -> bool {
-        match mark {
-            Mark::Null => self.is_nullable(),
-            Mark::Number(_) => matches!(self, Self::Number | Self::NullableNumber),
-            // No stored text has a NUL, and PostgreSQL takes none.
-            Mark::Text(text) => matches!(self, Self::Text | Self::NullableText) && !text.contains('\0'),
+    /// Whether a value can be in the column.
+    pub fn holds(self, value: &SortValue) -> bool {
+        match value {
+            SortValue::Null => self.is_nullable(),
+            SortValue::Number(_) => matches!(self, Self::Number | Self::NullableNumber),
+            // No stored text has a NUL, and PostgreSQL refuses one.
+            SortValue::Text(text) => matches!(self, Self::Text | Self::NullableText) && !text.contains('\0'),
         }
     }
 }
 
-/// A row's place in one column.
+/// The value of a row in one column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Mark {
-    /// Nothing, which comes before everything.
+pub enum SortValue {
+    /// Null, which comes before everything.
     Null,
     /// A number, or a time in microseconds.
     Number(i64),
@@ -75,67 +75,67 @@ pub enum Mark {
 
 /// A column and a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sorted<C> {
-    /// By what.
+pub struct SortColumn<C> {
+    /// The column.
     pub column: C,
-    /// Greatest first.
+    /// Whether the greatest value comes first.
     pub descending: bool,
 }
 
-/// Columns, none twice, the last of them the id.
+/// Columns, each once, the last of them the id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order<C>(Vec<Sorted<C>>);
+pub struct SortOrder<C>(Vec<SortColumn<C>>);
 
-impl<C: Column> Default for Order<C> {
+impl<C: Column> Default for SortOrder<C> {
     fn default() -> Self {
-        Self(vec![Sorted { column: C::ID, descending: false }])
+        Self(vec![SortColumn { column: C::ID, descending: false }])
     }
 }
 
-impl<C: Column> Order<C> {
-    /// Names with commas between, `-` in front of one for descending; empty text is the default.
-    pub fn parse(raw: &str) -> Result<Self, Rule> {
+impl<C: Column> SortOrder<C> {
+    /// Parses names separated by commas, with `-` before a name for descending. Empty text is the default.
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
         if raw.is_empty() {
             return Ok(Self::default());
         }
-        let mut sorted: Vec<Sorted<C>> = Vec::new();
+        let mut sorted: Vec<SortColumn<C>> = Vec::new();
         for name in raw.split(',') {
             let (plain, descending) = name.strip_prefix('-').map_or((name, false), |plain| (plain, true));
             let known = C::ALL.iter().find(|(known, _)| *known == plain);
-            let (_, column) = known.ok_or_else(|| Rule::Choice(name.to_owned()))?;
+            let (_, column) = known.ok_or_else(|| Violation::Choice(name.to_owned()))?;
             if !sorted.iter().any(|earlier| earlier.column == *column) {
-                sorted.push(Sorted { column: *column, descending });
+                sorted.push(SortColumn { column: *column, descending });
             }
         }
         Ok(Self::ending_with_id(sorted))
     }
 
-    /// The id goes the way of the column before it, as the indexes do: then one walk gives both.
-    fn ending_with_id(mut sorted: Vec<Sorted<C>>) -> Self {
+    /// Adds the id in the direction of the column before it, as in the indexes: one scan gives both.
+    fn ending_with_id(mut sorted: Vec<SortColumn<C>>) -> Self {
         match sorted.iter().position(|sorted| sorted.column == C::ID) {
             Some(id) => sorted.truncate(id + 1),
             None => {
                 let descending = sorted.last().is_some_and(|last| last.descending);
-                sorted.push(Sorted { column: C::ID, descending });
+                sorted.push(SortColumn { column: C::ID, descending });
             }
         }
         Self(sorted)
     }
 
-    /// The columns, the weightiest first.
-    pub fn columns(&self) -> &[Sorted<C>] {
+    /// The columns, the most significant first.
+    pub fn columns(&self) -> &[SortColumn<C>] {
         &self.0
     }
 
-    /// Where a row stands.
-    pub fn marks(&self, row: &C::Row) -> Vec<Mark> {
-        self.0.iter().map(|sorted| sorted.column.mark(row)).collect()
+    /// Returns the values of a row in the columns of the order.
+    pub fn values(&self, row: &C::Row) -> Vec<SortValue> {
+        self.0.iter().map(|sorted| sorted.column.value(row)).collect()
     }
 
-    /// Whether a row could stand there.
-    pub fn holds(&self, marks: &[Mark]) -> bool {
-        self.0.len() == marks.len()
-            && self.0.iter().zip(marks).all(|(sorted, mark)| sorted.column.kind().holds(mark))
+    /// Whether these can be the values of a row.
+    pub fn holds(&self, values: &[SortValue]) -> bool {
+        self.0.len() == values.len()
+            && self.0.iter().zip(values).all(|(sorted, value)| sorted.column.kind().holds(value))
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn parsed(raw: &str) -> Vec<(UserColumn, bool)> {
-        let order = Order::<UserColumn>::parse(raw).unwrap();
+        let order = SortOrder::<UserColumn>::parse(raw).unwrap();
         order.columns().iter().map(|sorted| (sorted.column, sorted.descending)).collect()
     }
 
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_is_no_column_is_refused() {
         for bad in ["password", "Id", "--id", "-", "id,", " id", "id;username"] {
-            assert!(Order::<UserColumn>::parse(bad).is_err(), "{bad}");
+            assert!(SortOrder::<UserColumn>::parse(bad).is_err(), "{bad}");
         }
     }
 }

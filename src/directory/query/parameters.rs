@@ -1,37 +1,37 @@
-//! The parameters of a list, as somebody typed them: each known, each given once, each taken by its form.
+//! The parameters of a query: each must be known, be given once and parse.
 
 use jiff::civil::Date;
 
-use crate::directory::model::{Faults, Rule};
+use crate::directory::model::{ValidationErrors, Violation};
 
-/// Parameters that are being read. Faults are gathered, so that all of them are told at once.
+/// Parameters that are being read. ValidationErrors are gathered, so that all of them are told at once.
 pub struct Parameters<'a> {
     pairs: &'a [(String, String)],
-    faults: Faults,
+    errors: ValidationErrors,
 }
 
 impl<'a> Parameters<'a> {
-    /// Refuses names that are not `known`, and what was given twice.
+    /// Adds errors for names that are not `known` and for those given twice.
     pub fn new(pairs: &'a [(String, String)], known: impl Fn(&str) -> bool) -> Self {
-        let mut faults = Faults::default();
+        let mut errors = ValidationErrors::default();
         for (position, (name, _)) in pairs.iter().enumerate() {
             let before = pairs.iter().take(position).filter(|(earlier, _)| earlier == name).count();
             match before {
-                0 if !known(name) => faults.add(name, &other("Unknown parameter.")),
-                1 => faults.add(name, &other("This parameter may be given only once.")),
+                0 if !known(name) => errors.add(name, &other("Unknown parameter.")),
+                1 => errors.add(name, &other("This parameter may be given only once.")),
                 _ => {}
             }
         }
-        Self { pairs, faults }
+        Self { pairs, errors }
     }
 
-    /// A parameter through its own parser; `None` when it was not given, or is at fault.
-    pub fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rule>) -> Option<T> {
+    /// Parses a parameter. `None` if it was not given or is invalid.
+    pub fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
         let (_, value) = self.pairs.iter().find(|(known, _)| known == name)?;
-        self.faults.take(name, parse(value))
+        self.errors.take(name, parse(value))
     }
 
-    /// `true`, `false`, `1` or `0`, in any case.
+    /// Parses `true`, `false`, `1` or `0`, in any case.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         self.parsed(name, |raw| match raw.to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
@@ -40,19 +40,19 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// An integer of 64 bits.
+    /// Parses an integer of 64 bits.
     pub fn integer(&mut self, name: &str) -> Option<i64> {
         self.parsed(name, integer)
     }
 
-    /// A day, written `YYYY-MM-DD`.
+    /// Parses a day, written `YYYY-MM-DD`.
     pub fn day(&mut self, name: &str) -> Option<Date> {
         self.parsed(name, day)
     }
 
-    /// Notes a fault that only a look at several parameters shows.
-    pub fn refuse(&mut self, name: &str, rule: &Rule) {
-        self.faults.add(name, rule);
+    /// Adds an error that concerns several parameters.
+    pub fn refuse(&mut self, name: &str, violation: &Violation) {
+        self.errors.add(name, violation);
     }
 
     /// Whether a parameter was given.
@@ -60,23 +60,24 @@ impl<'a> Parameters<'a> {
         self.pairs.iter().any(|(known, _)| known == name)
     }
 
-    /// `Ok` when nothing was at fault.
-    pub fn end(self) -> Result<(), Faults> {
-        self.faults.none()
+    /// Returns `Ok` if there is no error.
+    pub fn finish(self) -> Result<(), ValidationErrors> {
+        self.errors.into_result()
     }
 }
 
-pub(super) fn other(told: impl Into<String>) -> Rule {
-    Rule::Other(told.into())
+/// An error with a message of its own.
+pub(super) fn other(message: impl Into<String>) -> Violation {
+    Violation::Other(message.into())
 }
 
-/// Decimal digits with an optional minus; the framework's message for all else, overflow among it.
-pub(super) fn integer(raw: &str) -> Result<i64, Rule> {
+/// Parses decimal digits with an optional minus. Everything else, overflow included, gets the message of Django REST Framework.
+pub(super) fn integer(raw: &str) -> Result<i64, Violation> {
     let parsed = if raw.starts_with('+') { None } else { raw.parse().ok() };
-    parsed.ok_or(Rule::Integer)
+    parsed.ok_or(Violation::Integer)
 }
 
-fn day(raw: &str) -> Result<Date, Rule> {
+fn day(raw: &str) -> Result<Date, Violation> {
     let form = raw.len() == 10
         && raw.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -98,7 +99,7 @@ mod tests {
         }
         assert_eq!(integer("-9223372036854775808"), Ok(i64::MIN));
         for bad in ["", "+1", "1.0", " 1", "0x1", "99999999999999999999999", "١"] {
-            assert_eq!(integer(bad), Err(Rule::Integer), "{bad}");
+            assert_eq!(integer(bad), Err(Violation::Integer), "{bad}");
         }
     }
 
@@ -108,8 +109,8 @@ mod tests {
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut parameters = Parameters::new(&pairs, |name| ["b", "n"].contains(&name));
         assert_eq!((parameters.flag("b"), parameters.integer("n"), parameters.day("d")), (None, None, None));
-        let told: Vec<_> =
-            parameters.end().unwrap_err().iter().map(|(f, m)| (f.to_owned(), m.len())).collect();
-        assert_eq!(told, [("zz", 2), ("B", 1), ("b", 1), ("n", 1)].map(|(f, n)| (f.to_owned(), n)));
+        let found: Vec<_> =
+            parameters.finish().unwrap_err().iter().map(|(f, m)| (f.to_owned(), m.len())).collect();
+        assert_eq!(found, [("zz", 2), ("B", 1), ("b", 1), ("n", 1)].map(|(f, n)| (f.to_owned(), n)));
     }
 }

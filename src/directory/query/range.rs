@@ -1,4 +1,4 @@
-//! Ranges that narrow a list: from one number to another, from one day to another.
+//! Ranges of numbers and of days that filter a list.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -6,37 +6,37 @@ use jiff::tz::TimeZone;
 use super::Parameters;
 use crate::directory::model::Timestamp;
 
-/// A range of numbers; both ends belong to it. A range that is empty matches nothing.
+/// A range of numbers that includes both ends. An empty range matches nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
+pub struct NumberRange {
     /// The least.
     pub min: Option<i64>,
     /// The greatest.
     pub max: Option<i64>,
 }
 
-impl Bounds {
-    /// Reads `<name>_min` and `<name>_max`.
+impl NumberRange {
+    /// Parses `<name>_min` and `<name>_max`.
     pub(super) fn read(parameters: &mut Parameters<'_>, [min, max]: [&str; 2]) -> Self {
         Self { min: parameters.integer(min), max: parameters.integer(max) }
     }
 }
 
-/// A stretch of time: `from` belongs to it, `until` does not.
+/// A range of time that includes `from` and excludes `until`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// Where it begins.
+pub struct TimeRange {
+    /// The first time in it.
     pub from: Option<Timestamp>,
-    /// Where it is over.
+    /// The first time after it.
     pub until: Option<Timestamp>,
 }
 
-impl Span {
-    /// Reads three parameters: a day (of UTC), a first day, a last day. All that are given hold.
+impl TimeRange {
+    /// Parses three parameters: a day (in UTC), a first day and a last day. All that are given must hold.
     pub(super) fn read(parameters: &mut Parameters<'_>, [on, first, last]: [&str; 3]) -> Self {
         let (on, first, last) = (parameters.day(on), parameters.day(first), parameters.day(last));
         let days = |days: [Option<Date>; 2]| days.into_iter().flatten();
-        // A day after the last moment there is holds nothing, and one that ends after it has no end.
+        // A day that begins after the latest time matches nothing, and one that ends after it has no end.
         Self {
             from: days([on, first]).map(|day| midnight(day).unwrap_or(Timestamp::LAST)).max(),
             until: days([on, last]).filter_map(|day| midnight(day.tomorrow().ok()?)).min(),
@@ -56,7 +56,7 @@ mod tests {
     fn span(pairs: &[(&str, &str)]) -> String {
         let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let mut parameters = Parameters::new(&pairs, |_| true);
-        let Span { from, until } = Span::read(&mut parameters, ["on", "first", "last"]);
+        let TimeRange { from, until } = TimeRange::read(&mut parameters, ["on", "first", "last"]);
         let text = |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.to_string());
         format!("{}..{}", text(from), text(until))
     }

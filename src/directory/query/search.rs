@@ -1,31 +1,31 @@
-//! What somebody searches for: terms, each of which must be found in some field of a row.
+//! Search terms, each of which must be found in some field of a row.
 //!
-//! Rows keep all that a search looks at in one folded text; a term is folded alike, so that both
-//! databases find the same rows in every script.
+//! A row has all searched fields in one folded text. Terms are folded in the same way, so that both databases find the same rows
+//! in every script.
 
-use crate::directory::model::{Rule, fold};
+use crate::directory::model::{Violation, fold};
 
 use super::parameters::other;
 
-/// The most code points a search may have, and the most terms: what a page costs is bounded.
+/// The most code points of a search, and the most terms. They bound the cost of a page.
 const LENGTH_MAX: usize = 500;
 const TERMS_MAX: usize = 16;
-/// The index of trigrams is asked for so many of them; the rest is looked up in what it found.
+/// The most trigrams that are looked up in the index. The rest is checked in the rows that it finds.
 const TRIGRAMS_MAX: usize = 32;
 
-/// Folded terms, none empty.
+/// Folded terms. None is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms(Vec<String>);
 
 impl Terms {
-    /// Splits at white space and commas. U+001C to U+001F count as white space, as they do for Python; the
-    /// last of them parts the fields of a row.
-    pub fn parse(raw: &str) -> Result<Self, Rule> {
+    /// Splits text at white space and commas. U+001C to U+001F count as white space, as in Python; U+001F separates the fields of a
+    /// row.
+    pub fn parse(raw: &str) -> Result<Self, Violation> {
         if raw.contains('\0') {
-            return Err(Rule::NullCharacter);
+            return Err(Violation::NullCharacter);
         }
         if raw.chars().count() > LENGTH_MAX {
-            return Err(Rule::TooLong(LENGTH_MAX));
+            return Err(Violation::TooLong(LENGTH_MAX));
         }
         let between = |c: char| c == ',' || c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
         let mut terms = Vec::new();
@@ -40,12 +40,12 @@ impl Terms {
         Ok(Self(terms))
     }
 
-    /// The terms, folded.
+    /// Iterates over the folded terms.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Each term as a pattern of `LIKE ... ESCAPE '\'` that finds it anywhere.
+    /// Returns each term as a pattern of `LIKE ... ESCAPE '\'` that finds it anywhere.
     pub fn patterns(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|term| {
             let escaped: String = term.chars().flat_map(|c| escape(c).into_iter().chain([c])).collect();
@@ -53,8 +53,8 @@ impl Terms {
         })
     }
 
-    /// Trigrams that a row must have, as a query for SQLite's full-text index; `None` when every term is
-    /// shorter than three code points.
+    /// Returns the trigrams that a row must have, as a query for SQLite's full-text index. `None` if every term is shorter than
+    /// three code points.
     pub fn trigrams(&self) -> Option<String> {
         let mut trigrams: Vec<String> = Vec::new();
         'enough: for term in &self.0 {
@@ -87,8 +87,8 @@ mod tests {
         let terms = Terms::parse(" Straße,ÉCOLE\u{1f}straSSE\t,, x ").unwrap();
         assert_eq!(terms.patterns().collect::<Vec<_>>(), ["%strasse%", "%école%", "%x%"]);
         assert_eq!(Terms::parse(" , ").unwrap(), Terms::default());
-        assert_eq!(Terms::parse("a\0b"), Err(Rule::NullCharacter));
-        assert_eq!(Terms::parse(&"é".repeat(501)), Err(Rule::TooLong(500)));
+        assert_eq!(Terms::parse("a\0b"), Err(Violation::NullCharacter));
+        assert_eq!(Terms::parse(&"é".repeat(501)), Err(Violation::TooLong(500)));
         let many: Vec<_> = (0..17).map(|n| n.to_string()).collect();
         assert!(Terms::parse(&many.join(" ")).is_err());
         assert!(Terms::parse(&many[1..].join(",")).is_ok());

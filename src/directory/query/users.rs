@@ -1,42 +1,42 @@
-//! What may be asked of the list of users.
+//! Queries of the list of users.
 
 use super::parameters::{integer, other};
-use super::{Bounds, Column, Kind, Mark, Parameters, Query, Span};
-use crate::directory::model::{Faults, Gender, GroupId, Rule, User, fold};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{Gender, GroupId, User, ValidationErrors, Violation, fold};
 
 /// The most groups that one filter names.
 const GROUPS_MAX: usize = 100;
 
-/// The longest text that is looked up whole, in characters: no name or address is longer.
+/// The longest text of an exact filter, in characters: no name or address is longer.
 const EXACT_MAX: usize = 254;
 
 /// A query of users.
 pub type UserQuery = Query<UserFilters, UserColumn>;
 
-/// Which users. Whatever is given must hold.
+/// The filters of users. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilters {
-    /// Of their ids.
-    pub id: Bounds,
-    /// When they were created.
-    pub created: Span,
-    /// When they were last changed.
-    pub updated: Span,
-    /// When they last signed in; who never did is in no such span.
-    pub last_login: Span,
-    /// Having an email address, or not.
+    /// With these ids.
+    pub id: NumberRange,
+    /// Created in this range.
+    pub created: TimeRange,
+    /// Last changed in this range.
+    pub updated: TimeRange,
+    /// Last signed in in this range. A user who never did is in no range.
+    pub last_login: TimeRange,
+    /// With an email address, or without.
     pub has_email: Option<bool>,
-    /// Having an image, or not.
+    /// With an image, or without.
     pub has_avatar: Option<bool>,
-    /// Having a mobile number, or not.
+    /// With a mobile number, or without.
     pub has_phone: Option<bool>,
-    /// Having a token that works now, or not.
+    /// With a valid token, or without.
     pub has_token: Option<bool>,
-    /// Having a first name, or not.
+    /// With a first name, or without.
     pub has_first_name: Option<bool>,
-    /// Having a last name, or not.
+    /// With a last name, or without.
     pub has_last_name: Option<bool>,
-    /// Belonging to some group, or to none.
+    /// In some group, or in none.
     pub has_groups: Option<bool>,
     /// Able to authenticate, or not.
     pub is_active: Option<bool>,
@@ -44,23 +44,23 @@ pub struct UserFilters {
     pub is_staff: Option<bool>,
     /// Admins, or not.
     pub is_admin: Option<bool>,
-    /// Seen in the last minutes, or not; see [`User::is_online`].
+    /// Online, or not; see [`User::is_online`].
     pub is_online: Option<bool>,
-    /// With exactly this name.
+    /// With exactly this username.
     pub username: Option<String>,
-    /// With this email address, without regard to case.
+    /// With this email address, in any case.
     pub email: Option<String>,
     /// With exactly this mobile number.
     pub mobile_number: Option<String>,
-    /// Of this gender.
+    /// With this gender.
     pub gender: Option<Gender>,
-    /// Belonging to this group.
+    /// In this group.
     pub group: Option<GroupId>,
-    /// Belonging to one of these groups.
+    /// In one of these groups.
     pub groups_in: Option<Vec<GroupId>>,
 }
 
-/// What users can be ordered by.
+/// The columns that users can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are the user's fields")]
 pub enum UserColumn {
@@ -106,8 +106,8 @@ impl UserQuery {
         "groups_in",
     ];
 
-    /// Reads a query from its parameters; tells every fault.
-    pub fn parse(pairs: &[(String, String)]) -> Result<Self, Faults> {
+    /// Parses a query from its parameters. Collects all errors.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("users", pairs, &Self::FILTERS, UserFilters::read)
     }
 }
@@ -115,10 +115,13 @@ impl UserQuery {
 impl UserFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
-            id: Bounds::read(given, ["id_min", "id_max"]),
-            created: Span::read(given, ["created_date", "created_date_from", "created_date_to"]),
-            updated: Span::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
-            last_login: Span::read(given, ["last_login_date", "last_login_date_from", "last_login_date_to"]),
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            created: TimeRange::read(given, ["created_date", "created_date_from", "created_date_to"]),
+            updated: TimeRange::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
+            last_login: TimeRange::read(
+                given,
+                ["last_login_date", "last_login_date_from", "last_login_date_to"],
+            ),
             has_email: given.flag("has_email"),
             has_avatar: given.flag("has_avatar"),
             has_phone: given.flag("has_phone"),
@@ -140,22 +143,22 @@ impl UserFilters {
     }
 }
 
-/// What is looked up whole. Anything may stand in an imported row, but nothing finds nobody in particular.
-fn exact(raw: &str) -> Result<String, Rule> {
+/// Parses the value of an exact filter. Imported rows may hold any text, but an empty filter would select no user in particular.
+fn exact(raw: &str) -> Result<String, Violation> {
     match raw {
-        "" => Err(Rule::Blank),
-        raw if raw.contains('\0') => Err(Rule::NullCharacter),
-        raw if raw.chars().count() > EXACT_MAX => Err(Rule::TooLong(EXACT_MAX)),
+        "" => Err(Violation::Blank),
+        raw if raw.contains('\0') => Err(Violation::NullCharacter),
+        raw if raw.chars().count() > EXACT_MAX => Err(Violation::TooLong(EXACT_MAX)),
         raw => Ok(raw.to_owned()),
     }
 }
 
-fn group(raw: &str) -> Result<GroupId, Rule> {
+fn group(raw: &str) -> Result<GroupId, Violation> {
     integer(raw).and_then(GroupId::try_from)
 }
 
-/// Ids with commas between, each taken once.
-fn groups(raw: &str) -> Result<Vec<GroupId>, Rule> {
+/// Parses ids separated by commas, each once.
+fn groups(raw: &str) -> Result<Vec<GroupId>, Violation> {
     let mut ids = raw.split(',').map(group).collect::<Result<Vec<_>, _>>()?;
     ids.sort_unstable();
     ids.dedup();
@@ -179,25 +182,27 @@ impl Column for UserColumn {
     ];
     const ID: Self = Self::Id;
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> ColumnType {
         match self {
-            Self::Id | Self::CreatedAt | Self::UpdatedAt => Kind::Number,
-            Self::Username | Self::Email => Kind::Text,
-            Self::Gender => Kind::NullableText,
-            Self::LastLogin => Kind::NullableNumber,
+            Self::Id | Self::CreatedAt | Self::UpdatedAt => ColumnType::Number,
+            Self::Username | Self::Email => ColumnType::Text,
+            Self::Gender => ColumnType::NullableText,
+            Self::LastLogin => ColumnType::NullableNumber,
         }
     }
 
-    /// Names and addresses are ordered by their folded form, which the database keeps beside them.
-    fn mark(self, user: &User) -> Mark {
+    /// Names and addresses are ordered by their folded form, which has a column of its own.
+    fn value(self, user: &User) -> SortValue {
         match self {
-            Self::Id => Mark::Number(user.id.get()),
-            Self::Username => Mark::Text(fold(&user.username)),
-            Self::Email => Mark::Text(fold(user.email.as_deref().unwrap_or_default())),
-            Self::Gender => user.gender.clone().map_or(Mark::Null, Mark::Text),
-            Self::LastLogin => user.last_login.map_or(Mark::Null, |at| Mark::Number(at.as_micros())),
-            Self::CreatedAt => Mark::Number(user.created_at.as_micros()),
-            Self::UpdatedAt => Mark::Number(user.updated_at.as_micros()),
+            Self::Id => SortValue::Number(user.id.get()),
+            Self::Username => SortValue::Text(fold(&user.username)),
+            Self::Email => SortValue::Text(fold(user.email.as_deref().unwrap_or_default())),
+            Self::Gender => user.gender.clone().map_or(SortValue::Null, SortValue::Text),
+            Self::LastLogin => {
+                user.last_login.map_or(SortValue::Null, |at| SortValue::Number(at.as_micros()))
+            }
+            Self::CreatedAt => SortValue::Number(user.created_at.as_micros()),
+            Self::UpdatedAt => SortValue::Number(user.updated_at.as_micros()),
         }
     }
 }

@@ -1,13 +1,10 @@
-//! Statements about the audit trail: rows are added, read, and never changed.
+//! Statements about the audit trail. Rows are inserted and read, never changed.
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
 
-/// The columns of a [`RecordedEvent`], in the order [`FromRow`] reads them.
+/// The columns of a [`RecordedEvent`], in the order in which [`FromRow`] reads them.
 macro_rules! columns {
     () => {
         "id, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, \
@@ -16,7 +13,7 @@ macro_rules! columns {
 }
 
 impl FromRow for RecordedEvent {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let (id, at) = (row.next()?, row.next_as::<i64, _>("time")?);
         let event = Event {
             actor_kind: row.next()?,
@@ -34,14 +31,14 @@ impl FromRow for RecordedEvent {
     }
 }
 
-/// Events after a number, oldest first.
+/// Selects events after a number, oldest first.
 pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
     Sql::new(concat!("SELECT ", columns!(), " FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2"))
         .bind(after)
         .bind(limit)
 }
 
-/// Events that a filter keeps, newest first.
+/// Selects the events of a filter, newest first.
 pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
     let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
     narrow(&mut sql, filter);
@@ -49,7 +46,7 @@ pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
     sql
 }
 
-/// Events that a filter keeps after a number, oldest first.
+/// Selects the events of a filter after a number, oldest first.
 pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limit: i64) -> Sql {
     let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
     narrow(&mut sql, filter);
@@ -57,6 +54,7 @@ pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limi
     sql
 }
 
+/// Adds the conditions of a filter.
 fn narrow(sql: &mut Sql, filter: &AuditFilter) {
     for (text, value) in [
         (" AND action = ", &filter.action),
@@ -81,7 +79,7 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
 }
 
 impl Tx<'_> {
-    /// The hash of the newest event, which the next one continues; empty before the first.
+    /// Returns the hash of the newest event, which the next one continues; empty before the first.
     pub(in crate::directory) fn audit_head(&self) -> Result<Vec<u8>, Error> {
         if let Some(head) = &*self.scratch.borrow() {
             return Ok(head.clone());
@@ -93,7 +91,7 @@ impl Tx<'_> {
         Ok(head)
     }
 
-    /// Adds an event to the trail.
+    /// Inserts an event.
     pub(in crate::directory) fn insert_event(
         &self,
         at: Timestamp,
@@ -119,7 +117,7 @@ impl Tx<'_> {
 struct Bytes(Vec<u8>);
 
 impl FromRow for Bytes {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.next().map(Self)
     }
 }

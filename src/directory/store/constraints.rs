@@ -2,7 +2,7 @@
 
 use crate::database::DatabaseError;
 use crate::directory::error::Error;
-use crate::directory::model::Rule;
+use crate::directory::model::Violation;
 
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
@@ -28,7 +28,9 @@ fn constraint(named: &str) -> Error {
     let table_column = named.rsplit(": ").next().unwrap_or(named);
     let known = UNIQUE.iter().find(|(postgres, sqlite, ..)| *postgres == named || *sqlite == table_column);
     match known {
-        Some((_, _, noun, field)) => Error::invalid(field, &Rule::Taken { noun, field: (*field).to_owned() }),
+        Some((_, _, noun, field)) => {
+            Error::invalid(field, &Violation::Taken { noun, field: (*field).to_owned() })
+        }
         None => Error::broken("a constraint refused the row", named.to_owned()),
     }
 }

@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::StoreError;
 use super::paging::{self, Shape, during, within};
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use super::permissions;
 use super::user_list::like;
-use super::users::{moment, search_key};
-use super::{Tx, permissions};
+use super::users::{optional_time, search_key};
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{
     DeletedUser, GroupId, Permission, PermissionId, RestorableUser, Timestamp, User, UserId, fold,
@@ -32,7 +30,7 @@ fn column(column: DeletedColumn) -> &'static str {
 }
 
 impl FromRow for DeletedUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("user id")?,
             username: row.next()?,
@@ -43,16 +41,17 @@ impl FromRow for DeletedUser {
     }
 }
 
-/// What the bin holds since a moment: a page of it, and one more if there is one.
+/// Selects a page of the users deleted after a time, and one more if there is one.
 pub(in crate::directory) fn page(query: &DeletedQuery, since: Timestamp) -> Sql {
     paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
 }
 
-/// How many the filters leave.
+/// Counts the deleted users that pass the filters.
 pub(in crate::directory) fn count(query: &DeletedQuery, since: Timestamp) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
 }
 
+/// Adds all filters.
 fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timestamp) {
     sql.push(" AND d.deleted_at > ").push_arg(since);
     within(sql, "d.id", filters.id);
@@ -60,7 +59,7 @@ fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timesta
     like(sql, "d.search_key", terms);
 }
 
-/// A deleted user as it is kept: times in microseconds.
+/// The JSON form of a deleted user in the database. Times are in microseconds.
 #[derive(Serialize, Deserialize)]
 struct DeletedUserJson {
     username: String,
@@ -82,6 +81,7 @@ struct DeletedUserJson {
 }
 
 impl DeletedUserJson {
+    /// Converts a user.
     fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
         let user = user.clone();
         Self {
@@ -104,8 +104,9 @@ impl DeletedUserJson {
         }
     }
 
-    fn remains(self, id: UserId) -> Result<RestorableUser, StoreError> {
-        let corrupt = || StoreError::corrupt("deleted user");
+    /// Converts back.
+    fn restorable(self, id: UserId) -> Result<RestorableUser, DatabaseError> {
+        let corrupt = || DatabaseError::corrupt("deleted user");
         let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
         let permissions =
             self.permissions.into_iter().map(|id| PermissionId::try_from(id).map_err(|_| corrupt()));
@@ -122,7 +123,7 @@ impl DeletedUserJson {
             is_active: self.is_active,
             is_staff: self.is_staff,
             is_admin: self.is_admin,
-            last_login: moment(self.last_login)?,
+            last_login: optional_time(self.last_login)?,
             last_seen_at: None,
             created_at: at(self.created_at)?,
             updated_at: at(self.updated_at)?,
@@ -136,16 +137,16 @@ impl DeletedUserJson {
     }
 }
 
-/// Who somebody in the bin was, by the text that is kept of them.
+/// Parses the stored JSON of a deleted user.
 pub(in crate::directory) fn user_of(id: i64, remains: &str) -> Result<User, Error> {
     let wrong = |why: String| Error::broken("a deleted user cannot be read", why);
     let id = UserId::try_from(id).map_err(|rule| wrong(rule.to_string()))?;
     let kept: DeletedUserJson = serde_json::from_str(remains).map_err(|error| wrong(error.to_string()))?;
-    Ok(kept.remains(id)?.user)
+    Ok(kept.restorable(id)?.user)
 }
 
 impl Tx<'_> {
-    /// Moves a user into the bin.
+    /// Moves a user to the recycle bin.
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
         let password = self.credentials(user.id)?.map(|known| known.password).unwrap_or_default();
         let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
@@ -161,7 +162,7 @@ impl Tx<'_> {
         self.delete_user(user.id)
     }
 
-    /// Somebody in the bin since a moment.
+    /// Returns a user deleted after a time.
     pub(in crate::directory) fn deleted(
         &self,
         id: UserId,
@@ -176,10 +177,10 @@ impl Tx<'_> {
             self.first(&Sql::new("SELECT remains FROM deleted_users WHERE id = $1").bind(id))?;
         let kept: DeletedUserJson = serde_json::from_str(&remains.unwrap_or_default())
             .map_err(|error| Error::broken("a deleted user cannot be read", error))?;
-        Ok(Some((deleted, kept.remains(id)?)))
+        Ok(Some((deleted, kept.restorable(id)?)))
     }
 
-    /// Those in the bin until a moment, oldest first.
+    /// Returns users deleted by a time, oldest first.
     pub(in crate::directory) fn deleted_until(
         &self,
         until: Timestamp,
@@ -190,7 +191,7 @@ impl Tx<'_> {
         Ok(self.all(&Sql::new(sql).bind(until).bind(limit))?)
     }
 
-    /// Takes somebody out of the bin, to bring them back or for good.
+    /// Removes a user from the recycle bin, to restore or to purge it.
     pub(in crate::directory) fn unbin_user(&self, id: UserId) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
         Ok(())

@@ -4,7 +4,7 @@
 //! SHA-256 digests of attempts. It never expires, and is copied into backups and other databases.
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
 use crate::directory::error::Error;
@@ -21,7 +21,7 @@ pub(in crate::directory) struct StoredPassword {
 }
 
 impl FromRow for StoredPassword {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, password: row.next()? })
     }
 }
@@ -30,10 +30,10 @@ impl FromRow for StoredPassword {
 pub(in crate::directory) struct DecoyKey(pub(in crate::directory) [u8; 32]);
 
 impl FromRow for DecoyKey {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let key: Vec<u8> = row.next()?;
         let secret = key.strip_prefix(PREFIX).and_then(|secret| secret.try_into().ok());
-        secret.map(Self).ok_or_else(|| StoreError::corrupt("key of decoys"))
+        secret.map(Self).ok_or_else(|| DatabaseError::corrupt("key of decoys"))
     }
 }
 

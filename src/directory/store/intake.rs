@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::inventory::Numbered;
 use super::search_index::REBUILD;
 use super::sql::{Sql, Value};
@@ -56,7 +56,7 @@ impl Store {
 }
 
 impl Backend {
-    fn loader(&self) -> Result<Link, StoreError> {
+    fn loader(&self) -> Result<Link, DatabaseError> {
         match self {
             Self::Sqlite { directory, timeout, .. } => {
                 let connection = sqlite::connect(directory, *timeout)?;
@@ -106,7 +106,7 @@ struct Index {
 }
 
 impl super::FromRow for Index {
-    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { name: row.next()?, definition: row.next()? })
     }
 }

@@ -4,10 +4,10 @@
 use serde_json::Value as Json;
 
 use super::Tx;
-use super::fault::StoreError;
+use super::fault::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use super::users::{moment, numbers};
+use super::users::{numbers, optional_time};
 use super::{tokens, users};
 use crate::directory::error::Error;
 use crate::directory::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
@@ -34,7 +34,7 @@ macro_rules! token {
 }
 
 impl FromRow for WholeUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             user: User::from_row(row)?,
             password: row.next()?,
@@ -44,29 +44,29 @@ impl FromRow for WholeUser {
 }
 
 impl FromRow for WholeGroup {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { group: Group::from_row(row)?, permissions: numbers(row.next()?, "permission code")? })
     }
 }
 
 impl FromRow for WholeToken {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             token: Token::from_row(row)?,
             digest: KeptDigest::try_from(row.next::<Vec<u8>>()?)
-                .map_err(|_| StoreError::corrupt("digest"))?,
+                .map_err(|_| DatabaseError::corrupt("digest"))?,
             last_used_from: row.next()?,
         })
     }
 }
 
 impl FromRow for WholeDeleted {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next()?,
             username: row.next()?,
             email: row.next()?,
-            deleted_at: moment(row.next()?)?.ok_or_else(|| StoreError::corrupt("time"))?,
+            deleted_at: optional_time(row.next()?)?.ok_or_else(|| DatabaseError::corrupt("time"))?,
             deleted_by: row.next()?,
             remains: row.next()?,
         })
@@ -74,7 +74,7 @@ impl FromRow for WholeDeleted {
 }
 
 impl FromRow for Numbered {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self(row.next()?, row.next()?))
     }
 }

@@ -40,10 +40,10 @@ use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
 use crate::database::{self, Database, Options};
-pub(super) use crate::database::{DatabaseError as StoreError, Dialect, FromRow, OpenError, Sql, Tx};
+pub(super) use crate::database::{DatabaseError, Dialect, FromRow, OpenError, Sql, Tx};
 
 mod fault {
-    pub(super) use crate::database::DatabaseError as StoreError;
+    pub(super) use crate::database::DatabaseError;
 }
 mod row {
     pub(super) use crate::database::{FromRow, Row};

@@ -17,7 +17,7 @@ use crate::directory::Actor;
 use crate::directory::access::ReadAudit;
 use crate::directory::audit::EXPORT_PAGE;
 use crate::directory::model::{AuditFilter, OBJECT_KINDS};
-use crate::directory::model::{Faults, Rule, Timestamp};
+use crate::directory::model::{Timestamp, ValidationErrors, Violation};
 use crate::directory::query::Parameters;
 use crate::http::app::App;
 use crate::http::caller::Require;
@@ -116,7 +116,7 @@ async fn next_page(export: Option<Export>) -> Option<(Result<Bytes, std::io::Err
 }
 
 /// The filters, and the length of a page where there are pages.
-fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), Faults> {
+fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), ValidationErrors> {
     const FILTERS: [&str; 8] =
         ["action", "actor_id", "object_kind", "object_id", "address", "from", "to", "format"];
     let known = |name: &str| FILTERS.contains(&name) || (pages && ["limit", "before"].contains(&name));
@@ -132,32 +132,32 @@ fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), F
         to: given.parsed("to", moment),
     };
     let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
-    given.end().map(|()| (filter, limit))
+    given.finish().map(|()| (filter, limit))
 }
 
-fn text(raw: &str) -> Result<String, Rule> {
+fn text(raw: &str) -> Result<String, Violation> {
     match raw {
-        "" => Err(Rule::Blank),
-        raw if raw.contains('\0') => Err(Rule::NullCharacter),
-        raw if raw.chars().count() > TEXT_MAX => Err(Rule::TooLong(TEXT_MAX)),
+        "" => Err(Violation::Blank),
+        raw if raw.contains('\0') => Err(Violation::NullCharacter),
+        raw if raw.chars().count() > TEXT_MAX => Err(Violation::TooLong(TEXT_MAX)),
         raw => Ok(raw.to_owned()),
     }
 }
 
-fn kind(raw: &str) -> Result<String, Rule> {
-    if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Rule::Choice(raw.to_owned())) }
+fn kind(raw: &str) -> Result<String, Violation> {
+    if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Violation::Choice(raw.to_owned())) }
 }
 
 /// A moment as RFC 3339 has it, or the beginning of a day of UTC.
-fn moment(raw: &str) -> Result<Timestamp, Rule> {
+fn moment(raw: &str) -> Result<Timestamp, Violation> {
     if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
 }
 
-fn limit(raw: &str) -> Result<u32, Rule> {
-    let other = |told: &str| Rule::Other(told.to_owned());
-    match raw.parse::<i64>().map_err(|_| Rule::Integer)? {
-        limit @ 1..=999 => u32::try_from(limit).map_err(|_| Rule::Integer),
-        limit if limit < 1 => Err(Rule::AtLeast(1)),
+fn limit(raw: &str) -> Result<u32, Violation> {
+    let other = |told: &str| Violation::Other(told.to_owned());
+    match raw.parse::<i64>().map_err(|_| Violation::Integer)? {
+        limit @ 1..=999 => u32::try_from(limit).map_err(|_| Violation::Integer),
+        limit if limit < 1 => Err(Violation::AtLeast(1)),
         _ => Err(other("Ensure this value is less than or equal to 999.")),
     }
 }

@@ -14,7 +14,7 @@ use super::users::UserBody;
 use super::view::{UserItem, UserItems};
 use crate::directory::access::{CreateUser, DeleteUser, UpdateUser};
 use crate::directory::bulk::BULK_MAX;
-use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
+use crate::directory::model::{User, UserDraft, UserId, ValidationErrors, Violation};
 use crate::directory::{Error, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -125,7 +125,7 @@ fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiEr
     fields.require(LIST, items.is_some());
     if items.as_ref().is_some_and(|items| items.len() > BULK_MAX) {
         let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
-        fields.refuse(LIST, &Rule::Other(told));
+        fields.refuse(LIST, &Violation::Other(told));
     }
     fields.end()?;
     let read = items.unwrap_or_default().into_iter().map(|mut item| {
@@ -136,9 +136,13 @@ fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiEr
 }
 
 /// The values, if there is no fault with any of them.
-fn sound<T>(read: Vec<(T, Faults)>) -> Result<Vec<T>, ApiError> {
+fn sound<T>(read: Vec<(T, ValidationErrors)>) -> Result<Vec<T>, ApiError> {
     let (values, faults): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    if faults.iter().all(Faults::is_empty) { Ok(values) } else { Err(ApiError::InvalidItems(LIST, faults)) }
+    if faults.iter().all(ValidationErrors::is_empty) {
+        Ok(values)
+    } else {
+        Err(ApiError::InvalidItems(LIST, faults))
+    }
 }
 
 /// Ids that can be somebody's.
@@ -146,8 +150,8 @@ fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, Use
     let known = changes.into_iter().map(|(id, draft)| {
         let id = id.unwrap_or_default();
         match UserId::try_from(id) {
-            Ok(known) => ((Some(known), draft), Faults::default()),
-            Err(_) => ((None, draft), Faults::of("id", &Rule::NoSuchObject(id))),
+            Ok(known) => ((Some(known), draft), ValidationErrors::default()),
+            Err(_) => ((None, draft), ValidationErrors::of("id", &Violation::NoSuchObject(id))),
         }
     });
     let known = sound(known.collect())?;
@@ -158,7 +162,7 @@ fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, Use
 fn refuse_password(fields: &mut Fields) {
     if fields.text("password").is_some() {
         let told = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
-        fields.refuse("password", &Rule::Other(told.to_owned()));
+        fields.refuse("password", &Violation::Other(told.to_owned()));
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::directory::model::{Faults, Rule};
+use crate::directory::model::{ValidationErrors, Violation};
 use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
@@ -14,16 +14,16 @@ impl FieldSelection {
     /// Parses a list of names with commas between. `None` selects all fields. A name that is not `known` is refused.
     pub(super) fn parse(list: Option<&str>, known: &[&str]) -> Result<Option<Self>, ApiError> {
         let Some(list) = list.filter(|list| !list.is_empty()) else { return Ok(None) };
-        let (mut names, mut faults) = (Vec::new(), Faults::default());
+        let (mut names, mut faults) = (Vec::new(), ValidationErrors::default());
         for name in list.split(',').map(str::trim) {
             match known.contains(&name) {
-                false => faults.add("fields", &Rule::Choice(name.to_owned())),
+                false => faults.add("fields", &Violation::Choice(name.to_owned())),
                 // Each name once, because all of them are compared with each field of each row.
                 true if names.iter().any(|earlier| earlier == name) => {}
                 true => names.push(name.to_owned()),
             }
         }
-        faults.none().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
+        faults.into_result().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
     }
 
     /// Selects the names in a body, and the id: what a writer gets back without the permission to read.

@@ -14,7 +14,7 @@ use super::list_request::ListRequest;
 use super::view::{GroupItem, GroupRecord, Listing};
 use crate::directory::access::{ChangeMembers, CreateGroup, DeleteGroup, ReadGroups, UpdateGroup};
 use crate::directory::groups::MemberChange;
-use crate::directory::model::{Expected, Faults, Group, GroupKey, Rule, UserId, UserKey};
+use crate::directory::model::{Expected, Group, GroupKey, UserId, UserKey, ValidationErrors, Violation};
 use crate::directory::query::GroupQuery;
 use crate::directory::{Actor, Written};
 use crate::http::app::App;
@@ -304,7 +304,7 @@ struct MembersBody {
 
 /// Ids as keys; one that no id can be is nobody's.
 fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, ApiError> {
-    let missing = |id| ApiError::Invalid(Faults::of("users", &Rule::NoSuchObject(id)));
+    let missing = |id| ApiError::Invalid(ValidationErrors::of("users", &Violation::NoSuchObject(id)));
     ids.iter().map(|id| UserId::try_from(*id).map(UserKey::Id).map_err(|_| missing(*id))).collect()
 }
 

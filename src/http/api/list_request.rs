@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::field_selection::FieldSelection;
 use super::view::Listing;
-use crate::directory::model::{Faults, Rule};
-use crate::directory::query::{Page, Turn};
+use crate::directory::model::{ValidationErrors, Violation};
+use crate::directory::query::{Page, PageLink};
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
@@ -23,7 +23,8 @@ impl ListRequest {
     /// Parses a query. Empty pieces are ignored.
     pub(super) fn parse(query: Option<&str>, path: &'static str) -> Result<Self, ApiError> {
         let pieces = query.unwrap_or_default().split('&').filter(|piece| !piece.is_empty());
-        let parameters = pieces.map(pair).collect::<Result<_, Faults>>().map_err(ApiError::Invalid)?;
+        let parameters =
+            pieces.map(pair).collect::<Result<_, ValidationErrors>>().map_err(ApiError::Invalid)?;
         Ok(Self { path, parameters })
     }
 
@@ -47,16 +48,16 @@ impl ListRequest {
     }
 
     fn envelope<R, T>(&self, site: &Site, page: &Page<R>, results: Vec<T>) -> Listing<T> {
-        let link = |turn: &Option<Turn>| turn.as_ref().map(|turn| self.link(site, turn));
+        let link = |turn: &Option<PageLink>| turn.as_ref().map(|turn| self.link(site, turn));
         Listing { count: page.count, next: link(&page.next), previous: link(&page.previous), results }
     }
 
     /// Links to another page of the same list. As in the framework, the first page's link has no offset.
-    fn link(&self, site: &Site, turn: &Turn) -> String {
+    fn link(&self, site: &Site, turn: &PageLink) -> String {
         let position = match turn {
-            Turn::Offset(0) => None,
-            Turn::Offset(offset) => Some(("offset".to_owned(), offset.to_string())),
-            Turn::Cursor(cursor) => Some(("cursor".to_owned(), cursor.clone())),
+            PageLink::Offset(0) => None,
+            PageLink::Offset(offset) => Some(("offset".to_owned(), offset.to_string())),
+            PageLink::Cursor(cursor) => Some(("cursor".to_owned(), cursor.clone())),
         };
         let kept = self.parameters.iter().filter(|(name, _)| name != "offset" && name != "cursor");
         let parameters: Vec<_> = kept.cloned().chain(position).collect();
@@ -65,13 +66,13 @@ impl ListRequest {
 }
 
 /// Decodes a parameter as forms encode it. Text that is not UTF-8 is refused.
-fn pair(piece: &str) -> Result<(String, String), Faults> {
+fn pair(piece: &str) -> Result<(String, String), ValidationErrors> {
     let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
     let decoded = |text: &str| {
         let text = text.replace('+', " ");
         percent_decode_str(&text).decode_utf8().map(std::borrow::Cow::into_owned).ok()
     };
-    let refused = |name: &str| Faults::of(name, &Rule::Other("Not valid UTF-8.".to_owned()));
+    let refused = |name: &str| ValidationErrors::of(name, &Violation::Other("Not valid UTF-8.".to_owned()));
     let name = decoded(name).ok_or_else(|| refused(name))?;
     let value = decoded(value).ok_or_else(|| refused(&name))?;
     Ok((name, value))

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::answers::Refusals;
 use super::view::{FieldErrors, PermissionItem};
 use crate::directory::access::ReadPermissions;
-use crate::directory::model::{Faults, Permission, Rule};
+use crate::directory::model::{Permission, ValidationErrors, Violation};
 use crate::directory::query::Terms;
 use crate::http::app::App;
 use crate::http::caller::Require;
@@ -46,10 +46,13 @@ pub(super) async fn list(
     Ok(answer(StatusCode::OK, &items.iter().map(PermissionItem::new).collect::<Vec<_>>()))
 }
 
-fn narrowed(mut permissions: Vec<Permission>, pairs: &[(String, String)]) -> Result<Vec<Permission>, Faults> {
-    let mut faults = Faults::default();
+fn narrowed(
+    mut permissions: Vec<Permission>,
+    pairs: &[(String, String)],
+) -> Result<Vec<Permission>, ValidationErrors> {
+    let mut faults = ValidationErrors::default();
     for (name, _) in pairs.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        faults.add(name, &Rule::Other("Unknown parameter.".to_owned()));
+        faults.add(name, &Violation::Other("Unknown parameter.".to_owned()));
     }
     let value =
         |wanted: &str| pairs.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
@@ -64,10 +67,10 @@ fn narrowed(mut permissions: Vec<Permission>, pairs: &[(String, String)]) -> Res
         "id" => permissions.sort_by_key(|permission| permission.id),
         "code" => permissions.sort_by_key(|permission| permission.code),
         "name" => permissions.sort_by(|a, b| a.name.cmp(&b.name)),
-        _ => faults.add("ordering", &Rule::Choice(ordering.to_owned())),
+        _ => faults.add("ordering", &Violation::Choice(ordering.to_owned())),
     }
     if ordering.starts_with('-') {
         permissions.reverse();
     }
-    faults.none().map(|()| permissions)
+    faults.into_result().map(|()| permissions)
 }

@@ -18,7 +18,7 @@ use super::view::{IssuedToken, TokenItem};
 use crate::directory::Actor;
 use crate::directory::access::{IssueToken, ReadTokens, RevokeToken, UpdateToken};
 use crate::directory::model::{TokenId, UserKey};
-use crate::directory::tokens::{End, Issued};
+use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -303,7 +303,8 @@ async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, A
 async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let name = fields.text("name");
-    let end = fields.timestamp("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
+    let end =
+        fields.timestamp("expires_at").map_or(Expiry::Default, |end| end.map_or(Expiry::Never, Expiry::At));
     fields.require("name", name.is_some());
     fields.end()?;
     let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
@@ -320,7 +321,7 @@ async fn updated(
     let mut fields = Fields::from(body);
     let named = FieldSelection::written(&fields);
     let name = fields.text("name");
-    let end = fields.timestamp("expires_at").map(|end| end.map_or(End::Never, End::At));
+    let end = fields.timestamp("expires_at").map(|end| end.map_or(Expiry::Never, Expiry::At));
     fields.end()?;
     let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());
@@ -350,7 +351,7 @@ async fn rotated(
 }
 
 /// The one answer that holds a key; nobody on the way may keep it.
-fn shown_once(app: &App, issued: &Issued) -> Response {
+fn shown_once(app: &App, issued: &TokenWithKey) -> Response {
     let mut response = answer(StatusCode::CREATED, &IssuedToken::new(issued, app.directory().clock().now()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::object::{Object, python_type};
-use crate::directory::model::{Faults, Rule, Timestamp};
+use crate::directory::model::{Timestamp, ValidationErrors, Violation};
 use crate::http::error::ApiError;
 use crate::server::memory::MemoryShare;
 
@@ -15,14 +15,14 @@ const FALSE: [&str; 14] =
 /// The fields of a body that have not been read yet.
 pub struct Fields {
     rest: Object,
-    faults: Faults,
+    faults: ValidationErrors,
     #[expect(dead_code, reason = "held for its drop")]
     share: Option<MemoryShare>,
 }
 
 impl Fields {
     pub(super) fn of(rest: Object) -> Self {
-        Self { rest, faults: Faults::default(), share: None }
+        Self { rest, faults: ValidationErrors::default(), share: None }
     }
 
     /// Keeps the memory share of the body until its fields are dropped.
@@ -55,8 +55,8 @@ impl Fields {
     /// Reads a whole number from 0 to `max`.
     pub fn at_most(&mut self, name: &str, max: u64) -> Option<u64> {
         let value = self.rest.shift_remove(name)?;
-        let number = id(&value).and_then(|number| u64::try_from(number).map_err(|_| Rule::AtLeast(0)));
-        let too_large = || Rule::Other(format!("Ensure this value is less than or equal to {max}."));
+        let number = id(&value).and_then(|number| u64::try_from(number).map_err(|_| Violation::AtLeast(0)));
+        let too_large = || Violation::Other(format!("Ensure this value is less than or equal to {max}."));
         let number = number.and_then(|number| if number <= max { Ok(number) } else { Err(too_large()) });
         self.faults.take(name, number)
     }
@@ -86,7 +86,7 @@ impl Fields {
     }
 
     /// Adds a fault that the caller has found.
-    pub fn refuse(&mut self, name: &str, rule: &Rule) {
+    pub fn refuse(&mut self, name: &str, rule: &Violation) {
         self.faults.add(name, rule);
     }
 
@@ -103,7 +103,7 @@ impl Fields {
     /// Adds a fault for a required field that was not sent, unless it has a fault already.
     pub fn require(&mut self, name: &str, is_there: bool) {
         if !is_there && !self.faults.has(name) {
-            self.faults.add(name, &Rule::Required);
+            self.faults.add(name, &Violation::Required);
         }
     }
 
@@ -111,36 +111,36 @@ impl Fields {
     pub fn require_filled(&mut self, name: &str, value: Option<&str>) {
         self.require(name, value.is_some());
         if value.is_some_and(|value| value.trim().is_empty()) {
-            self.faults.add(name, &Rule::Blank);
+            self.faults.add(name, &Violation::Blank);
         }
     }
 
     /// Refuses the body if any field has a fault; a name that this route does not know is one.
     pub fn end(self) -> Result<(), ApiError> {
-        self.faults().none().map_err(ApiError::Invalid)
+        self.faults().into_result().map_err(ApiError::Invalid)
     }
 
     /// Returns all faults, those of unknown names included.
-    pub fn faults(mut self) -> Faults {
+    pub fn faults(mut self) -> ValidationErrors {
         for name in self.rest.keys() {
-            self.faults.add(name, &Rule::Other("Unknown field.".to_owned()));
+            self.faults.add(name, &Violation::Other("Unknown field.".to_owned()));
         }
         self.faults
     }
 }
 
-fn text(value: Value) -> Result<String, Rule> {
+fn text(value: Value) -> Result<String, Violation> {
     match value {
-        Value::Null => Err(Rule::Null),
+        Value::Null => Err(Violation::Null),
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
-        _ => Err(Rule::Other("Not a valid string.".to_owned())),
+        _ => Err(Violation::Other("Not a valid string.".to_owned())),
     }
 }
 
-fn boolean(value: &Value) -> Result<bool, Rule> {
+fn boolean(value: &Value) -> Result<bool, Violation> {
     let known = match value {
-        Value::Null => return Err(Rule::Null),
+        Value::Null => return Err(Violation::Null),
         Value::Bool(value) => Some(*value),
         Value::Number(number) => {
             number.as_i64().and_then(|number| [false, true].into_iter().nth(usize::try_from(number).ok()?))
@@ -149,24 +149,26 @@ fn boolean(value: &Value) -> Result<bool, Rule> {
         Value::String(text) if FALSE.contains(&text.as_str()) => Some(false),
         _ => None,
     };
-    known.ok_or_else(|| Rule::Other("Must be a valid boolean.".to_owned()))
+    known.ok_or_else(|| Violation::Other("Must be a valid boolean.".to_owned()))
 }
 
-fn ids(value: Value) -> Result<Vec<i64>, Rule> {
+fn ids(value: Value) -> Result<Vec<i64>, Violation> {
     match value {
-        Value::Null => Err(Rule::Null),
+        Value::Null => Err(Violation::Null),
         Value::Array(values) => values.iter().map(id).collect(),
         Value::String(text) if text.is_empty() => Ok(Vec::new()),
         single @ Value::String(_) => Ok(vec![id(&single)?]),
-        other => {
-            Err(Rule::Other(format!("Expected a list of items but got type \"{}\".", python_type(&other))))
-        }
+        other => Err(Violation::Other(format!(
+            "Expected a list of items but got type \"{}\".",
+            python_type(&other)
+        ))),
     }
 }
 
-fn items(value: Value) -> Result<Vec<Fields>, Rule> {
-    let not =
-        |what: &str, value: &Value| Rule::Other(format!("{what} but got type \"{}\".", python_type(value)));
+fn items(value: Value) -> Result<Vec<Fields>, Violation> {
+    let not = |what: &str, value: &Value| {
+        Violation::Other(format!("{what} but got type \"{}\".", python_type(value)))
+    };
     let Value::Array(values) = value else { return Err(not("Expected a list of items", &value)) };
     let object = |value: Value| match value {
         Value::Object(object) => Ok(Fields::of(object)),
@@ -175,11 +177,11 @@ fn items(value: Value) -> Result<Vec<Fields>, Rule> {
     values.into_iter().map(object).collect()
 }
 
-fn id(value: &Value) -> Result<i64, Rule> {
+fn id(value: &Value) -> Result<i64, Violation> {
     match value {
-        Value::Number(number) => number.as_i64().ok_or(Rule::Integer),
-        Value::String(text) => text.trim().parse().map_err(|_| Rule::Integer),
-        _ => Err(Rule::Integer),
+        Value::Number(number) => number.as_i64().ok_or(Violation::Integer),
+        Value::String(text) => text.trim().parse().map_err(|_| Violation::Integer),
+        _ => Err(Violation::Integer),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use super::bounds;
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
 use super::object::{Object, python_type};
-use crate::directory::model::Faults;
+use crate::directory::model::ValidationErrors;
 use crate::http::error::ApiError;
 
 /// Parses an object. Returns it and the number of its values.
@@ -20,7 +20,7 @@ pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
     let value = ValueAt { state: &state, depth: 0, field: None }.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(Value::Object(object)) => Ok((object, state.values.get())),
-        Ok(other) => Err(ApiError::Invalid(Faults::whole(format!(
+        Ok(other) => Err(ApiError::Invalid(ValidationErrors::whole(format!(
             "Invalid data. Expected a dictionary, but got {}.",
             python_type(&other)
         )))),
@@ -36,7 +36,7 @@ pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
 struct ParseState {
     values: Cell<usize>,
     /// The bound that was exceeded.
-    excess: RefCell<Option<Faults>>,
+    excess: RefCell<Option<ValidationErrors>>,
 }
 
 /// Parses one value at its place in the document.
@@ -49,7 +49,7 @@ struct ValueAt<'a> {
 }
 
 impl ValueAt<'_> {
-    fn refuse<E: Error>(&self, excess: Faults) -> E {
+    fn refuse<E: Error>(&self, excess: ValidationErrors) -> E {
         *self.state.excess.borrow_mut() = Some(excess);
         E::custom("more than is read")
     }

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 
 use super::body::CachedBody;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::http::api::ME;
 use crate::http::headers::{UNCACHED, VARIES, secure_lines};

@@ -150,7 +150,7 @@ pub async fn person(directory: &Directory, name: &str, change: impl FnOnce(&mut 
     change(&mut draft);
     let user = directory.create_user(&operator(), &draft, None).await.unwrap();
     let issued = directory
-        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::End::Never)
+        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::Expiry::Never)
         .await
         .unwrap();
     Persona { id: user.id.get(), key: issued.key.reveal().to_owned() }

@@ -134,7 +134,7 @@ pub(super) fn analyze(link: &Link) -> Result<(), DatabaseError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) struct DatabaseState {
     audit_head: Vec<u8>,
-    last_change: Option<changes::Noted>,
+    last_change: Option<changes::FeedRow>,
 }
 
 impl Tx<'_> {

@@ -69,7 +69,7 @@ impl SnapshotFile {
     }
 
     /// Looks for damage in the file and for rows that refer to nothing.
-    pub(in crate::directory) fn faults(&self) -> Result<health::Faults, Error> {
+    pub(in crate::directory) fn faults(&self) -> Result<health::IntegrityReport, Error> {
         Ok(health::faults(&self.tx())?)
     }
 

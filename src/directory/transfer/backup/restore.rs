@@ -14,7 +14,7 @@ use super::media;
 use super::unpack::{UnpackedArchive, unpack};
 use super::verify::{VerifiedBackup, inspect, open_database, work_directory};
 use crate::directory::access::{Action, Actor, authorize};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent_directory, private_directory};
@@ -248,7 +248,7 @@ impl RestoreRun {
             tx.note_all_changed()?;
             let details = self.audit_details(&comparison, created_at);
             let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
-            Ok(audit::record(&change, "directory.restore", &Object::Directory, details)?)
+            Ok(audit::record(&change, "directory.restore", &AuditObject::Directory, details)?)
         })?;
         let is_complete = comparison.extent == Comparison::Complete;
         let brings = if is_complete { None } else { Some(granted_access(&backup, created_at, self.now)?) };

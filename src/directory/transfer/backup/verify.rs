@@ -14,7 +14,7 @@ use crate::directory::error::Error;
 use crate::directory::files::{parent_directory, private_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::progress::Progress;
-use crate::directory::store::health::Faults;
+use crate::directory::store::health::IntegrityReport;
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, OpenError};
@@ -28,7 +28,7 @@ pub(super) const FILE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct VerifiedBackup {
     /// The archive's manifest.
     pub manifest: Manifest,
-    /// Faults of the database in it.
+    /// What is wrong of the database in it.
     pub faults: Vec<String>,
     /// Groups whose stored member count is wrong. A restore corrects it.
     pub miscounted: Vec<String>,
@@ -91,9 +91,9 @@ pub(super) fn inspect(
     manifest: Manifest,
     now: Timestamp,
 ) -> Result<VerifiedBackup, TransferError> {
-    let Faults { damage, miscounted, .. } = snapshot.faults()?;
+    let IntegrityReport { damage, miscounted, .. } = snapshot.faults()?;
     let mut verified = VerifiedBackup { manifest, faults: damage, miscounted, broken_trail: None };
-    let read = audit::walk(&snapshot.tx(), None).and_then(|walk| Ok((walk, snapshot.tx().counts(now)?)));
+    let read = audit::verify_chain(&snapshot.tx(), None).and_then(|chain| Ok((chain, snapshot.tx().counts(now)?)));
     let (walk, counts) = match read {
         Ok(read) => read,
         // A damaged database need not be readable.

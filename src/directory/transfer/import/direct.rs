@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::directory::access::{Action, Actor, authorize};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    Group, GroupId, GroupKey, Maker, Rule, Timestamp, TokenKey, TokenKind, User, UserId,
+    Group, GroupId, GroupKey, Maker, Timestamp, TokenKey, TokenKind, User, UserId, Violation,
 };
 use crate::directory::secret::prints_only;
 use crate::directory::store::Tx;
@@ -68,7 +68,7 @@ impl Directory {
                 records.tokens.into_iter().try_for_each(|token| insert_token(tx, token))?;
                 tx.count_ids_on()?;
                 let counts = json!({ "groups": records.groups.len(), "users": records.users.len() });
-                audit::record(&change, "directory.import", &Object::Directory, counts)
+                audit::record(&change, "directory.import", &AuditObject::Directory, counts)
             })
             .await
     }
@@ -82,12 +82,13 @@ fn insert_user(tx: &Tx<'_>, imported: &ImportedUser) -> Result<(), Error> {
 
 fn join(tx: &Tx<'_>, group: GroupId, user: UserId) -> Result<(), Error> {
     tx.group(&GroupKey::Id(group))?
-        .ok_or_else(|| Error::invalid("groups", &Rule::NoSuchObject(group.get())))?;
+        .ok_or_else(|| Error::invalid("groups", &Violation::NoSuchObject(group.get())))?;
     tx.add_member(group, user).map(|_| ())
 }
 
 fn insert_token(tx: &Tx<'_>, token: ImportedToken) -> Result<(), Error> {
     let kind = TokenKind::Imported;
-    let row = tokens::row(token.user_id, token.name, kind, &token.key, token.created_at, token.expires_at);
+    let row =
+        tokens::new_token(token.user_id, token.name, kind, &token.key, token.created_at, token.expires_at);
     tx.insert_token(NewToken { made_by: Maker::Import, ..row }).map(|_| ())
 }

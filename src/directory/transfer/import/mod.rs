@@ -35,10 +35,10 @@ use super::record::Record;
 use crate::database::foreign::ForeignError;
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{GroupKey, Rule, Timestamp, UserKey};
+use crate::directory::model::{GroupKey, Timestamp, UserKey, Violation};
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
@@ -305,7 +305,7 @@ impl Directory {
             let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,
                 "users": tally.users.added, "tokens": tally.tokens.added });
             let change = Change::begin(tx, import.now, &import.actor, ChangePolicy::default())?;
-            audit::record(&change, "directory.import", &Object::Directory, told)?;
+            audit::record(&change, "directory.import", &AuditObject::Directory, told)?;
             Ok((import, tally))
         };
         self.store.load(fill).await
@@ -403,6 +403,6 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// An id that the survey has let pass, or that came from the directory.
-fn id_of<T: TryFrom<i64, Error = Rule>>(id: i64) -> Result<T, Error> {
+fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
     T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
 }

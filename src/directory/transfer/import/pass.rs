@@ -13,7 +13,7 @@ use super::report::{Counts, Notices};
 use super::survey::{Survey, has_null};
 use super::{ImportError, Options, id_of};
 use crate::directory::access::Actor;
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::stored::{WholeDeleted, WholeGroup};
@@ -181,7 +181,7 @@ impl Pass {
             .map(|(noun, (now, before))| ((*noun).to_owned(), json!(now - before)))
             .collect();
         let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
-        audit::record(&change, "directory.import", &Object::Directory, counts)
+        audit::record(&change, "directory.import", &AuditObject::Directory, counts)
     }
 
     fn written(&self) -> [u64; 5] {

@@ -250,7 +250,7 @@ fn number(cell: &str) -> Result<Option<i64>, String> {
 
 fn moment(cell: &str) -> Result<Option<Timestamp>, String> {
     let given = Some(cell.trim()).filter(|cell| !cell.is_empty());
-    given.map(str::parse).transpose().map_err(|rule: crate::directory::model::Rule| rule.to_string())
+    given.map(str::parse).transpose().map_err(|rule: crate::directory::model::Violation| rule.to_string())
 }
 
 fn boolean(cell: &str) -> Result<Option<bool>, String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{TokenRecord, nullable};
 use crate::directory::model::stored::WholeToken;
 use crate::directory::model::{
-    KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId,
+    KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId, Violation,
 };
 
 /// How long the token of a sign-in lives that comes without an end.
@@ -13,13 +13,15 @@ const SIGN_IN_LIFETIME: Duration = Duration::from_hours(12);
 
 impl TokenRecord {
     /// What says which token it is.
-    pub(in crate::directory::transfer) fn kept_digest(&self) -> Result<KeptDigest, Rule> {
-        let wrong = |told: &str| Err(Rule::Other(told.to_owned()));
+    pub(in crate::directory::transfer) fn kept_digest(&self) -> Result<KeptDigest, Violation> {
+        let wrong = |told: &str| Err(Violation::Other(told.to_owned()));
         match (&self.key, &self.digest) {
             (Some(key), None) if key.is_empty() || key.len() > 256 => wrong("A key has 1 to 256 bytes."),
             (Some(key), None) => Ok(KeptDigest::Sha256(TokenKey::imported(key.clone()).digest())),
             (None, Some(hex)) => KeptDigest::from_hex(hex).ok_or_else(|| {
-                Rule::Other("A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned())
+                Violation::Other(
+                    "A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned(),
+                )
             }),
             _ => wrong("Say either the key or the digest."),
         }
@@ -32,10 +34,10 @@ impl TokenRecord {
         digest: KeptDigest,
         old: Option<&WholeToken>,
         now: Timestamp,
-    ) -> Result<WholeToken, Rule> {
+    ) -> Result<WholeToken, Violation> {
         let kept = old.map(|old| &old.token);
         let kind = match &self.kind {
-            Some(kind) => Some(TokenKind::from_stored(kind).ok_or_else(|| Rule::Choice(kind.clone()))?),
+            Some(kind) => Some(TokenKind::from_stored(kind).ok_or_else(|| Violation::Choice(kind.clone()))?),
             None => kept.map(|kept| kept.kind),
         };
         let kind = kind.unwrap_or(TokenKind::Imported);
@@ -76,9 +78,9 @@ impl TokenRecord {
         kind: TokenKind,
         digest: &KeptDigest,
         kept: Option<&Token>,
-    ) -> Result<(Maker, Option<KeptDigest>), Rule> {
+    ) -> Result<(Maker, Option<KeptDigest>), Violation> {
         let made_by = match &self.made_by {
-            Some(maker) => Maker::from_stored(maker).ok_or_else(|| Rule::Choice(maker.clone()))?,
+            Some(maker) => Maker::from_stored(maker).ok_or_else(|| Violation::Choice(maker.clone()))?,
             None => match (kept, kind) {
                 (Some(kept), _) => kept.made_by,
                 (None, TokenKind::SignIn) => Maker::SignIn,
@@ -87,7 +89,7 @@ impl TokenRecord {
                 (None, TokenKind::Imported) => Maker::Import,
             },
         };
-        let unreadable = || Rule::Other("A root is the digest of a token.".to_owned());
+        let unreadable = || Violation::Other("A root is the digest of a token.".to_owned());
         let read = |hex: &String| KeptDigest::from_hex(hex).ok_or_else(unreadable);
         let given = self.root.as_ref().map(|root| root.as_ref().map(read).transpose()).transpose()?;
         let root = given.unwrap_or_else(|| kept.and_then(|kept| kept.root.clone()));

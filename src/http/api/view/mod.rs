@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::directory::access::{NeedsPermission, ReadUsers};
 use crate::directory::groups::GroupDetails;
 use crate::directory::model::{Group, Permission, Timestamp, Token, User};
-use crate::directory::tokens::Issued;
+use crate::directory::tokens::TokenWithKey;
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
@@ -420,7 +420,7 @@ pub struct IssuedToken {
 
 impl IssuedToken {
     /// A token just issued.
-    pub fn new(issued: &Issued, now: Timestamp) -> Self {
+    pub fn new(issued: &TokenWithKey, now: Timestamp) -> Self {
         Self { key: issued.key.reveal().to_owned(), token: TokenItem::new(&issued.token, now) }
     }
 }

@@ -1,8 +1,8 @@
 //! A map of bounded size whose operations cost the same however full it is.
 //!
-//! Each key can be in one set of sixteen entries. A new key for which its set has no room takes the place of the entry
-//! that matters least there. So memory is bounded, nothing is ever searched as a whole, and those who are counted
-//! highest stay: an attacker with very many addresses pushes out entries that have hardly counted anything.
+//! Each key belongs to one set of sixteen entries. In a full set, a new key replaces the entry with the least weight. So memory
+//! is bounded, no operation searches the whole map, and the entries with the highest counts stay: an attacker with very many
+//! addresses pushes out only entries that have counted little.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
@@ -23,19 +23,20 @@ impl<K: Hash + Eq, V> Slots<K, V> {
         Self { count: capacity.div_ceil(WAYS).max(1), sets: Vec::new(), hasher: RandomState::new() }
     }
 
+    /// Returns the set of a key.
     fn set(&mut self, key: &K) -> Option<&mut Vec<(K, V)>> {
         let count = u64::try_from(self.count).unwrap_or(1).max(1);
         let index = usize::try_from(self.hasher.hash_one(key) % count).unwrap_or(0);
         self.sets.get_mut(index)
     }
 
-    /// The value of a key that is kept.
+    /// Returns the value of a key, if it is kept.
     pub(in crate::directory) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.set(key)?.iter_mut().find_map(|(kept, value)| (kept == key).then_some(value))
     }
 
-    /// Runs `work` on the value of a key; a new one begins with the default. In a full set it takes the place of the
-    /// entry with the least weight.
+    /// Runs `work` on the value of a key. A new key begins with the default value; in a full set it replaces the entry with the
+    /// least weight.
     pub(in crate::directory) fn with<T, W: Ord>(
         &mut self,
         key: K,
@@ -62,7 +63,7 @@ impl<K: Hash + Eq, V> Slots<K, V> {
         result
     }
 
-    /// Entries kept.
+    /// The number of entries.
     #[cfg(test)]
     pub(in crate::directory) fn len(&self) -> usize {
         self.sets.iter().map(Vec::len).sum()

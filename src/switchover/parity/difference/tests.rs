@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::super::client::NoAnswer;
 use super::*;
 
 /// Reads `404 text/html | Allow: GET | body`: status and type, headers, and after the last ` | ` the body.

@@ -7,22 +7,22 @@ use http::uri::{Authority, PathAndQuery};
 
 /// A server's scheme, host, port and the path below which it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Base {
+pub struct Base {
     /// Whether TLS is spoken.
-    pub(super) secure: bool,
+    pub secure: bool,
     /// The host's name or IP address, an IPv6 one without brackets.
-    pub(super) host: String,
+    pub host: String,
     /// The port, 80 or 443 when none was typed.
-    pub(super) port: u16,
+    pub port: u16,
     /// Host and port as they were typed: what a `Host` header says.
-    pub(super) authority: String,
+    pub authority: String,
     /// What stands before every path, without a slash at its end.
-    pub(super) prefix: String,
+    pub prefix: String,
 }
 
 impl Base {
     /// Reads `http://host:8000/prefix`; `None` when it is anything else.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let secure = match uri.scheme_str()? {
             "https" => true,
@@ -46,24 +46,24 @@ impl Base {
     }
 
     /// The URL, for people.
-    pub(super) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         format!("{}{}", self.site(), self.prefix)
     }
 
     /// Scheme, `://`, host and port.
-    pub(super) fn site(&self) -> String {
+    pub fn site(&self) -> String {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
     }
 }
 
 /// A host, with a port if wanted, as a `Host` header has it.
-pub(super) fn host(text: &str) -> Result<Authority, String> {
+pub fn host(text: &str) -> Result<Authority, String> {
     let host = text.parse::<Authority>().ok().filter(is_plain);
     host.ok_or_else(|| "use a host, such as www.example.com or www.example.com:8443".to_owned())
 }
 
 /// A path with a query if wanted, as a request line has it.
-pub(super) fn path(text: &str) -> Result<PathAndQuery, String> {
+pub fn path(text: &str) -> Result<PathAndQuery, String> {
     let path = text.parse::<PathAndQuery>().ok();
     let path = path.filter(|_| text.starts_with('/') && !text.contains('#') && text.is_ascii());
     path.ok_or_else(|| {

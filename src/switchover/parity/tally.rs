@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::client::NoAnswer;
-use super::difference::{Difference, Kind, Outcome};
+use super::client::{NoAnswer, Outcome};
+use super::finding::{Difference, Kind};
 use super::question::Question;
 
 /// More groups than people can read are counted, but not kept apart.
@@ -16,56 +16,67 @@ const LONGEST_TEXT: usize = 300;
 const MOST_UNANSWERED: u32 = 20;
 
 /// The sums of a run.
-pub(super) struct Tally {
+pub struct Tally {
     /// Whether expected differences count like others.
     strict: bool,
     /// How many examples are kept of each group.
     examples: usize,
-    pub(super) requests: u64,
-    pub(super) identical: u64,
+    /// How many requests both servers were sent.
+    pub requests: u64,
+    /// Those with no difference.
+    pub identical: u64,
     /// With expected differences and no others.
-    pub(super) as_expected: u64,
-    pub(super) different: u64,
+    pub as_expected: u64,
+    /// Those with a difference that counts.
+    pub different: u64,
     /// Requests with a key that both servers answered with success.
-    pub(super) accepted: u64,
-    pub(super) groups: BTreeMap<Group, Found>,
+    pub accepted: u64,
+    /// The differences, grouped.
+    pub groups: BTreeMap<Group, Found>,
     /// Differences beyond the number of groups that is kept.
-    pub(super) left_out: u64,
+    pub left_out: u64,
     /// Requests in a row that the old and the new server did not answer.
     unanswered: [u32; 2],
     /// Why the run ended early.
-    pub(super) stopped: Option<String>,
+    pub stopped: Option<String>,
 }
 
 /// Differences that are told together.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Group {
+pub struct Group {
     /// What the request is called.
-    pub(super) request: String,
-    pub(super) field: String,
-    pub(super) kind: Kind,
-    pub(super) expected: Option<&'static str>,
-    pub(super) counts: bool,
+    pub request: String,
+    /// The header or the path to the value.
+    pub field: String,
+    /// In what the two differ.
+    pub kind: Kind,
+    /// Why this is as intended; `None`: it is not.
+    pub expected: Option<&'static str>,
+    /// Whether it counts against the new server.
+    pub counts: bool,
 }
 
 /// How often it was found, and some of it.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) count: u64,
-    pub(super) examples: Vec<Example>,
+pub struct Found {
+    /// How often.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<Example>,
 }
 
 /// One difference that was found, without the key.
-pub(super) struct Example {
+pub struct Example {
     /// Where the key stands, such as `line 17`; nothing for a request without one.
-    pub(super) source: Option<String>,
+    pub source: Option<String>,
     /// The key, as far as it is shown.
-    pub(super) key: Option<String>,
+    pub key: Option<String>,
     /// The path with the item's number, where the group has a `*`.
-    pub(super) at: Option<String>,
+    pub at: Option<String>,
     /// JSON text, perhaps cut off; `None` for nothing.
-    pub(super) old: Option<String>,
-    pub(super) new: Option<String>,
+    pub old: Option<String>,
+    /// The same of the new answer.
+    pub new: Option<String>,
 }
 
 impl Tally {
@@ -159,16 +170,17 @@ fn cut(text: &str) -> String {
 mod tests {
     use http::uri::PathAndQuery;
 
+    use super::super::client::Answer;
+    use super::super::error::ParityError;
+    use super::super::keys::Key;
+    use super::super::question::questions;
     use super::*;
-    use crate::cli::compare::client::Answer;
-    use crate::cli::compare::keys::Key;
-    use crate::cli::compare::question::questions;
 
     /// Guards against a server that answers with ever new fields filling the memory.
     #[test]
     fn whatever_is_found_the_sums_stay_small() {
         let key = Key::new(b"0123456789abcdef0123", "line 1".to_owned());
-        let keys = vec![key.map_err(crate::cli::report::CliError::usage)];
+        let keys = vec![key.map_err(|why| ParityError::Usage(why.to_owned()))];
         let paths = vec![PathAndQuery::from_static("/")];
         let question = questions(paths, Box::new(keys.into_iter()), true).next().unwrap().unwrap();
         let mut tally = Tally::new(false, 2);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::cli::report::CliError;
+use super::error::ParityError;
 
 /// The longest line of a key file, in bytes: a file of another kind is noticed before it fills the memory.
 const LONGEST_LINE: usize = 4096;
@@ -16,10 +16,10 @@ const LONGEST_LINE: usize = 4096;
 const SHOWN_FROM: usize = 16;
 
 /// Keys, one after the other, read on a thread of their own, which they may block. An error ends the run.
-pub(super) type Keys = Box<dyn Iterator<Item = Result<Key, CliError>> + Send>;
+pub type Keys = Box<dyn Iterator<Item = Result<Key, ParityError>> + Send>;
 
 /// The key of somebody's token, and where it was found.
-pub(super) struct Key {
+pub struct Key {
     secret: Zeroizing<String>,
     /// Where it was found, such as `line 17`.
     pub(super) source: String,
@@ -59,7 +59,7 @@ impl Key {
 ///
 /// A file is read through once before its first key is used, so that a fault at its end is told before anything is
 /// sent. What can be read only once, such as standard input, is checked on the way.
-pub(super) fn from_file(path: &Path) -> Result<(Keys, Option<u64>), CliError> {
+pub fn from_file(path: &Path) -> Result<(Keys, Option<u64>), ParityError> {
     if path.as_os_str() == "-" {
         return Ok((once(Lines::new(BufReader::new(io::stdin()), "standard input".to_owned()))?, None));
     }
@@ -78,9 +78,11 @@ pub(super) fn from_file(path: &Path) -> Result<(Keys, Option<u64>), CliError> {
 }
 
 /// Keys that were drawn from a database, and how many they are.
-pub(super) fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), CliError> {
+pub fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), ParityError> {
     if secrets.is_empty() {
-        return Err(CliError::usage("the source holds no keys in clear: give some with --tokens"));
+        return Err(ParityError::Usage(
+            "the source holds no keys in clear: give some with --tokens".to_owned(),
+        ));
     }
     let total = secrets.len() as u64;
     let keys: Vec<Key> = secrets
@@ -88,20 +90,20 @@ pub(super) fn drawn(secrets: Vec<String>) -> Result<(Keys, Option<u64>), CliErro
         .zip(1..)
         .map(|(secret, number)| {
             Key::new(secret.as_bytes(), format!("key {number} of the sample"))
-                .map_err(|why| CliError::usage(format!("key {number} of the sample {why}")))
+                .map_err(|why| ParityError::Usage(format!("key {number} of the sample {why}")))
         })
         .collect::<Result<_, _>>()?;
     Ok((Box::new(keys.into_iter().map(Ok)), Some(total)))
 }
 
 /// Keys that can be read only once; the first one is read now, since most faults show there.
-fn once(mut keys: Lines<impl BufRead + Send + 'static>) -> Result<Keys, CliError> {
+fn once(mut keys: Lines<impl BufRead + Send + 'static>) -> Result<Keys, ParityError> {
     let first = keys.next().transpose()?;
     Ok(Box::new(first.map(Ok).into_iter().chain(keys)))
 }
 
-fn unreadable(name: &str, error: &io::Error) -> CliError {
-    CliError::usage(format!("the keys in {name} cannot be read: {error}"))
+fn unreadable(name: &str, error: &io::Error) -> ParityError {
+    ParityError::Usage(format!("the keys in {name} cannot be read: {error}"))
 }
 
 /// The keys of a text, one a line. Blank lines and those that begin with `#` say nothing.
@@ -119,7 +121,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next key; `None` at the end.
-    fn read(&mut self) -> Result<Option<Key>, CliError> {
+    fn read(&mut self) -> Result<Option<Key>, ParityError> {
         loop {
             // A line of full length, its end, and one byte that is too much.
             let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE + 2));
@@ -130,10 +132,10 @@ impl<R: BufRead> Lines<R> {
             }
             if line.is_empty() {
                 let told = format!("{} holds no key: give one a line", self.name);
-                return Err(CliError::usage(told));
+                return Err(ParityError::Usage(told));
             }
             self.number += 1;
-            let wrong = |why: &str| CliError::usage(format!("{}: line {} {why}", self.name, self.number));
+            let wrong = |why: &str| ParityError::Usage(format!("{}: line {} {why}", self.name, self.number));
             let text = line.strip_suffix(b"\n").unwrap_or(&line);
             if text.len() > LONGEST_LINE {
                 return Err(wrong(&format!("is longer than {LONGEST_LINE} bytes")));
@@ -150,7 +152,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 impl<R: BufRead> Iterator for Lines<R> {
-    type Item = Result<Key, CliError>;
+    type Item = Result<Key, ParityError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -172,7 +174,7 @@ mod tests {
         for key in Lines::new(text, "keys".to_owned()) {
             match key {
                 Ok(key) => good.push(format!("{}:{}", key.source, key.reveal())),
-                Err(mistake) => bad = mistake.render(false),
+                Err(error) => bad = error.to_string(),
             }
         }
         (good, bad)
@@ -209,7 +211,7 @@ mod tests {
             (b"\xff", "keys: line 1 holds something else than visible ASCII characters, which no key does"),
             (&long, "keys: line 2 is longer than 4096 bytes"),
         ] {
-            assert_eq!(read(text).1, format!("wardroom: {told}\n"));
+            assert_eq!(read(text).1, told);
         }
         let longest = [vec![b'x'; LONGEST_LINE], b"\nb\n".to_vec()].concat();
         assert_eq!((read(&longest).0.len(), read(&longest).1.as_str()), (2, ""));

@@ -22,8 +22,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Base;
+use super::error::ParityError;
 use super::question::Question;
-use crate::cli::report::CliError;
 
 /// The longest body that is read, in bytes.
 const LONGEST_BODY: usize = 8 << 20;
@@ -82,26 +82,29 @@ impl fmt::Display for NoAnswer {
     }
 }
 
+/// What a server said, or why it said nothing.
+pub(super) type Outcome = Result<Answer, NoAnswer>;
+
 /// One of the two servers, and how it is asked.
-pub(super) struct Server {
+pub struct Server {
     /// Where it is.
-    pub(super) base: Base,
+    pub base: Base,
     /// The `Host` header.
-    pub(super) host: HeaderValue,
+    pub host: HeaderValue,
     /// Needed when `base` is secure.
-    pub(super) tls: Option<TlsConnector>,
+    pub tls: Option<TlsConnector>,
     /// For a whole answer.
-    pub(super) patience: Duration,
+    pub patience: Duration,
     /// Whether a redirect to the same path with a slash at its end is followed, once.
-    pub(super) follows_slash: bool,
+    pub follows_slash: bool,
 }
 
 /// TLS with the machine's trusted roots, and those of a PEM file.
-pub(super) fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, CliError> {
+pub fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, ParityError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
-        let wrong = |why: String| CliError::usage(format!("--ca-file {}: {why}", path.display()));
+        let wrong = |why: String| ParityError::Usage(format!("--ca-file {}: {why}", path.display()));
         let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
         let found = found.map_err(|error| wrong(error.to_string()))?;
         if found.is_empty() {
@@ -116,7 +119,7 @@ pub(super) fn tls(ca_file: Option<&Path>) -> Result<TlsConnector, CliError> {
     let mut config =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| CliError::inside(format!("TLS cannot be set up: {error}")))?
+            .map_err(|error| ParityError::Internal(format!("TLS cannot be set up: {error}")))?
             .with_root_certificates(roots)
             .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -1,23 +1,9 @@
 //! `wardroom compare`: the proof before a switch. Sends the same requests to the old server and to the new one, and
-//! tells every difference.
-//!
-//! `question` has what is asked, `client` asks, `difference` compares two answers (with `fields` for JSON and
-//! `expected` for what is intended), `tally` adds up, `summary` tells. Never in here: a request that could change
-//! anything, a key in clear text on its way out, or a database.
+//! reports every difference.
 
-mod address;
-mod client;
-mod difference;
-mod expected;
-mod fields;
-mod keys;
-mod question;
-mod run;
 mod summary;
-mod tally;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Args;
@@ -27,15 +13,15 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 
-use self::address::Base;
-use self::client::Server;
-use self::keys::Keys;
-use self::run::Run;
-use self::tally::Tally;
+use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
 use crate::directory::Error;
 use crate::directory::transfer::import::ImportError;
 use crate::switchover::django::{Django, Place, Wishes};
+use crate::switchover::parity::address::{self, Base};
+use crate::switchover::parity::client::{self, Server};
+use crate::switchover::parity::keys::{self, Keys};
+use crate::switchover::parity::run::{self, Comparison};
 
 const EXAMPLES: &str = "\
 Only GET, HEAD and OPTIONS are sent. Keys are read from a file, one a line, and never printed whole.
@@ -136,12 +122,21 @@ async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
 impl Compare {
     /// Asks both servers with these keys, of which there are `total` if that is known.
     async fn ask(self, old: Server, new: Server, keys: Keys, total: Option<u64>) -> Result<Report, CliError> {
-        let total = total.map(|keys| question::count(self.paths.len(), keys, self.only_tokens));
-        let questions = question::questions(self.paths, keys, self.only_tokens);
-        let sums = Mutex::new(Tally::new(self.strict, usize::from(self.examples)));
-        let run = Arc::new(Run { old: Arc::new(old), new: Arc::new(new), ignored: self.ignore, sums });
-        run.go(questions, usize::from(self.concurrency), total).await?;
-        Ok(summary::report(&run.tally(), &run.old.base, &run.new.base))
+        let bases = [old.base.clone(), new.base.clone()];
+        let comparison = Comparison {
+            old,
+            new,
+            paths: self.paths,
+            only_tokens: self.only_tokens,
+            ignored: self.ignore,
+            strict: self.strict,
+            examples: usize::from(self.examples),
+            workers: usize::from(self.concurrency),
+        };
+        let line = ComparisonLine::default();
+        let tally = run::compare(comparison, keys, total, &|progress| line.show(progress)).await;
+        drop(line);
+        Ok(summary::report(&tally?, &bases))
     }
 
     fn servers(&self) -> Result<(Server, Server), CliError> {

@@ -6,8 +6,8 @@
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::difference::{Difference, Kind};
 use super::expected;
+use super::finding::{Difference, Kind};
 
 /// All differences of two JSON bodies. A field is `ignored` with everything below it, when its path of names
 /// ends with one of these.

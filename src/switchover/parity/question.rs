@@ -7,8 +7,8 @@ use std::sync::Arc;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
+use super::error::ParityError;
 use super::keys::{Key, Keys};
-use crate::cli::report::CliError;
 
 /// The ways to ask without a good key: what they are called, and the `Authorization` header.
 const KEYLESS: [(&str, Option<&str>); 5] = [
@@ -81,7 +81,7 @@ pub(super) fn questions(
     paths: Vec<PathAndQuery>,
     keys: Keys,
     only_tokens: bool,
-) -> impl Iterator<Item = Result<Question, CliError>> + Send {
+) -> impl Iterator<Item = Result<Question, ParityError>> + Send {
     let mut keyless = Vec::new();
     if !only_tokens {
         for path in &paths {
