@@ -65,8 +65,7 @@ fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
     let keeps = reopening == ReopenPolicy::Keep;
     if !restored.closed.is_empty() {
         let fate = if keeps { "It was closed again" } else { "It is open again" };
-        text +=
-            &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
+        text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
     } else if restored.comparison == Comparison::Complete {
         text += "Nothing in it was closed since the backup was made.\n";

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::error::DatabaseError;
-use crate::paths::Unsafe;
+use crate::paths::UnsafePath;
 
 /// Why the directory could not be opened. Each says in one sentence what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum OpenError {
     NotOurs(PathBuf),
     /// Its path can be prepared or exchanged by others.
     #[error(transparent)]
-    Unsafe(#[from] Unsafe),
+    UnsafePath(#[from] UnsafePath),
     /// Its schema is not the one that the migrations make.
     #[error("its schema is not this program's: {}", .0.join("; "))]
     Strangers(Vec<String>),

@@ -18,7 +18,7 @@ use super::long_reads::Stop;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
-use crate::paths::{Unsafe, closed_directory, open_file};
+use crate::paths::{UnsafePath, check_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log that two connections checkpoint at once.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -37,7 +37,7 @@ pub(crate) fn file(directory: &Path) -> PathBuf {
 pub(crate) fn make_room(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::Directory { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
-    closed_directory(directory)?;
+    check_directory(directory)?;
     let path = file(directory);
     if fs::symlink_metadata(&path).is_ok() {
         return Err(OpenError::AlreadyThere(path.display().to_string()));
@@ -88,13 +88,13 @@ pub(crate) fn remove(directory: &Path) {
 /// It only reads: opening a foreign file with SQLite could already change it.
 pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     let path = file(directory);
-    let missing = |error: Unsafe| match error {
-        Unsafe::Unusable { source, .. } if source.kind() == ErrorKind::NotFound => {
+    let missing = |error: UnsafePath| match error {
+        UnsafePath::Unusable { source, .. } if source.kind() == ErrorKind::NotFound => {
             OpenError::Missing(path.clone())
         }
         other => other.into(),
     };
-    closed_directory(directory).map_err(missing)?;
+    check_directory(directory).map_err(missing)?;
     let mut opened = open_file(&path).map_err(missing)?;
     check_beside(&path)?;
     let unreadable = |source| OpenError::Directory { path: path.clone(), source };
@@ -127,8 +127,8 @@ fn check_beside(path: &Path) -> Result<(), OpenError> {
         match fs::symlink_metadata(&beside) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => return Err(OpenError::Directory { path: beside, source }),
-            Ok(found) if found.is_symlink() => return Err(Unsafe::Link(beside).into()),
-            Ok(found) if !found.is_file() => return Err(Unsafe::NoFile(beside).into()),
+            Ok(found) if found.is_symlink() => return Err(UnsafePath::Link(beside).into()),
+            Ok(found) if !found.is_file() => return Err(UnsafePath::NoFile(beside).into()),
             Ok(found) if found.permissions().mode() & 0o007 != 0 => {
                 return Err(OpenError::WorldReadable(beside));
             }

@@ -58,7 +58,7 @@ pub use self::settings::Settings;
 use self::store::Store;
 pub use self::store::health::IntegrityReport;
 pub use crate::database::{Location, OpenError};
-pub use crate::paths::Unsafe;
+pub use crate::paths::UnsafePath;
 
 /// An open account database, with everything that the use cases share.
 pub struct Directory {

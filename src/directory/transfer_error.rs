@@ -8,7 +8,7 @@ use super::error::{Denial, Error};
 use super::model::ReopenedAccess;
 use super::progress::Stopped;
 use crate::database::{DatabaseError, OpenError};
-use crate::paths::Unsafe;
+use crate::paths::UnsafePath;
 
 /// Why a backup, restore, export or move failed. What was there before is unchanged, except after
 /// [`TransferError::Media`].
@@ -85,8 +85,8 @@ impl From<Denial> for TransferError {
     }
 }
 
-impl From<Unsafe> for TransferError {
-    fn from(error: Unsafe) -> Self {
+impl From<UnsafePath> for TransferError {
+    fn from(error: UnsafePath) -> Self {
         Self::Open(error.into())
     }
 }

@@ -20,7 +20,7 @@ use crate::directory::progress::Progress;
 use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
-use crate::paths::Unsafe;
+use crate::paths::UnsafePath;
 
 /// The suffixes of SQLite's database file and of the files beside it.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -188,7 +188,7 @@ fn refuse_in_use(directory: &Path) -> Result<Option<File>, TransferError> {
     let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) if file.is_symlink() => return Err(Unsafe::Link(file).into()),
+        Err(_) if file.is_symlink() => return Err(UnsafePath::Link(file).into()),
         outcome => outcome.map_err(TransferError::with(&file))?,
     };
     fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {

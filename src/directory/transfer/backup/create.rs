@@ -17,7 +17,7 @@ use crate::directory::progress::Progress;
 use crate::directory::store::schema_version;
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
-use crate::paths::{closed_directory, closed_parent};
+use crate::paths::{check_directory, check_parent};
 
 /// What to back up, and where to.
 #[derive(Clone, Debug)]
@@ -42,11 +42,11 @@ impl Directory {
         authorize(actor, Action::CarryDirectory)?;
         refuse_to_replace(&request)?;
         if request.media.is_dir() {
-            closed_directory(&parent_directory(&request.media))?;
+            check_directory(&parent_directory(&request.media))?;
         }
         let parent = parent_directory(&request.file);
         if parent.is_dir() {
-            closed_parent(&parent)?;
+            check_parent(&parent)?;
         }
         let work_dir = private_directory(&parent)?;
         let now = self.clock.now();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{ArchiveMember, digest};
 use crate::directory::transfer_error::TransferError;
-use crate::paths::{Folder, Kind, is_no_folder};
+use crate::paths::{EntryKind, OpenDirectory, is_not_directory};
 
 /// The mode of media directories: the web server that serves the files runs as another user.
 const DIRECTORY_MODE: u32 = 0o755;
@@ -18,7 +18,7 @@ const DIRECTORY_MODE: u32 = 0o755;
 #[derive(Default)]
 pub(super) struct MediaFiles {
     /// The media directory, if there is one.
-    pub(super) folder: Option<Folder>,
+    pub(super) folder: Option<OpenDirectory>,
     /// The paths of regular files below it, sorted.
     pub(super) files: Vec<String>,
     /// Everything else, with the reason why it is left out.
@@ -28,9 +28,9 @@ pub(super) struct MediaFiles {
 /// Lists a media directory, if there is one.
 pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     let mut found = MediaFiles::default();
-    let top = match Folder::open(root) {
+    let top = match OpenDirectory::open(root) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-        Err(error) if is_no_folder(&error) && root.is_symlink() => {
+        Err(error) if is_not_directory(&error) && root.is_symlink() => {
             found.left_out.push(format!("{}: a symbolic link", root.display()));
             return Ok(found);
         }
@@ -39,7 +39,7 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     let mut directories = vec![PathBuf::new()];
     while let Some(directory) = directories.pop() {
         let entries = match top.below(&directory).and_then(|folder| folder.entries()) {
-            Err(error) if is_no_folder(&error) || error.kind() == ErrorKind::NotFound => {
+            Err(error) if is_not_directory(&error) || error.kind() == ErrorKind::NotFound => {
                 found
                     .left_out
                     .push(format!("{}: it disappeared while it was read", root.join(directory).display()));
@@ -51,13 +51,15 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
             let name = directory.join(name);
             let path = root.join(&name);
             match (kind, name.to_str()) {
-                (Kind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
-                (Kind::Folder, _) => directories.push(name),
-                (Kind::File, Some(name)) => found.files.push(name.to_owned()),
-                (Kind::File, None) => {
+                (EntryKind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
+                (EntryKind::Directory, _) => directories.push(name),
+                (EntryKind::File, Some(name)) => found.files.push(name.to_owned()),
+                (EntryKind::File, None) => {
                     found.left_out.push(format!("{}: its name is not UTF-8", path.display()));
                 }
-                (Kind::Other, _) => found.left_out.push(format!("{}: not a regular file", path.display())),
+                (EntryKind::Other, _) => {
+                    found.left_out.push(format!("{}: not a regular file", path.display()))
+                }
             }
         }
     }
@@ -122,17 +124,17 @@ pub(super) fn plan(
 impl MediaPlan {
     fn look(&self, path: &Path, member: &ArchiveMember) -> Result<ExistingFile, TransferError> {
         let name = path.file_name().unwrap_or_default();
-        let folder = Folder::open(&self.root).and_then(|top| top.below(parent_path(path)));
+        let folder = OpenDirectory::open(&self.root).and_then(|top| top.below(parent_path(path)));
         let folder = match folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExistingFile::Nothing),
-            Err(error) if is_no_folder(&error) => return Err(self.blocked(path)),
+            Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
             outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
         };
         let unreadable = TransferError::with(&self.root.join(path));
         Ok(match folder.kind(name).map_err(&unreadable)? {
             None => ExistingFile::Nothing,
-            Some(Kind::Folder) => ExistingFile::Folder,
-            Some(Kind::File) if is_same(&folder, name, member, &unreadable)? => ExistingFile::Same,
+            Some(EntryKind::Directory) => ExistingFile::Folder,
+            Some(EntryKind::File) if is_same(&folder, name, member, &unreadable)? => ExistingFile::Same,
             Some(_) => ExistingFile::Other,
         })
     }
@@ -165,7 +167,7 @@ impl MediaPlan {
         let top = self.top().map_err(TransferError::with(&self.root))?;
         for path in &self.to_write {
             let folder = match top.make_below(parent_path(path), DIRECTORY_MODE) {
-                Err(error) if is_no_folder(&error) => return Err(self.blocked(path)),
+                Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
                 outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
             let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
@@ -175,13 +177,13 @@ impl MediaPlan {
     }
 
     /// Opens the media directory, and creates it if it does not exist.
-    fn top(&self) -> io::Result<Folder> {
+    fn top(&self) -> io::Result<OpenDirectory> {
         match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(&self.root) {
             Ok(()) => fs::set_permissions(&self.root, fs::Permissions::from_mode(DIRECTORY_MODE))?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        Folder::open(&self.root)
+        OpenDirectory::open(&self.root)
     }
 }
 
@@ -190,7 +192,7 @@ fn parent_path(path: &Path) -> &Path {
 }
 
 fn is_same(
-    folder: &Folder,
+    folder: &OpenDirectory,
     name: &OsStr,
     member: &ArchiveMember,
     unreadable: &dyn Fn(io::Error) -> TransferError,

@@ -28,7 +28,7 @@ use crate::directory::store::transfer::replace_database::{CopyOptions, Occupancy
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
-use crate::paths::closed_directory;
+use crate::paths::check_directory;
 
 /// The most closed accesses of each kind that the audit event lists.
 const MAX_LISTED: usize = 100;
@@ -210,7 +210,7 @@ impl RestoreRun {
             Location::Sqlite(directory) => {
                 let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
                 made.map_err(TransferError::with(directory))?;
-                closed_directory(directory)?;
+                check_directory(directory)?;
                 private_directory(directory)
             }
             Location::Postgres(_) => {
@@ -218,7 +218,7 @@ impl RestoreRun {
                 if !parent.is_dir() {
                     return work_directory(&self.request.file);
                 }
-                closed_directory(&parent)?;
+                check_directory(&parent)?;
                 private_directory(&parent)
             }
         }

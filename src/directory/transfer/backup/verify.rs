@@ -18,7 +18,7 @@ use crate::directory::store::health::IntegrityReport;
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, OpenError};
-use crate::paths::closed_parent;
+use crate::paths::check_parent;
 
 /// How long a statement waits for a file that no other process uses: practically not at all.
 pub(super) const FILE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub async fn verify_backup(
 pub(super) fn work_directory(file: &Path) -> Result<TempDir, TransferError> {
     let parent = parent_directory(file);
     // The archive's directory may be read-only, or writable by every user.
-    match closed_parent(&parent) {
+    match check_parent(&parent) {
         Ok(_) => private_directory(&parent).or_else(|_| private_directory(&std::env::temp_dir())),
         Err(_) => private_directory(&std::env::temp_dir()),
     }
@@ -93,7 +93,8 @@ pub(super) fn inspect(
 ) -> Result<VerifiedBackup, TransferError> {
     let IntegrityReport { damage, miscounted, .. } = snapshot.faults()?;
     let mut verified = VerifiedBackup { manifest, faults: damage, miscounted, broken_trail: None };
-    let read = audit::verify_chain(&snapshot.tx(), None).and_then(|chain| Ok((chain, snapshot.tx().counts(now)?)));
+    let read =
+        audit::verify_chain(&snapshot.tx(), None).and_then(|chain| Ok((chain, snapshot.tx().counts(now)?)));
     let (walk, counts) = match read {
         Ok(read) => read,
         // A damaged database need not be readable.
