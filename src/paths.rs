@@ -26,7 +26,7 @@ pub enum UnsafePath {
     WorldWritable(PathBuf),
     /// A symbolic link below the data directory.
     #[error(
-        "{} is a symbolic link, which is not followed: replace it with the file, or point data_dir to the directory that contains the file",
+        "{} is a symbolic link, which is not followed: put the file itself there, or set data_dir to the directory that contains it",
         .0.display()
     )]
     SymbolicLink(PathBuf),
