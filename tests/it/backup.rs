@@ -118,7 +118,7 @@ both! {
             let directory = place.open(&Clock::system().unwrap()).await;
             assert_eq!(directory.authenticate(&key).await.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             assert_eq!(place.number("SELECT count(*) FROM audit_events WHERE action = 'directory.restore'").await, 1);
             if other == backend {
                 assert_eq!(content(&place).await, before);
