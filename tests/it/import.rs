@@ -124,10 +124,10 @@ both! {
         for expected in [
             "users share one e-mail address (--clear-duplicates leaves it to the lowest id): users 100 and 101",
             "two users have one id: 100", "two users have one username", "the id of a user is not a positive 64-bit number: \"minus\"",
-            "null characters cannot be kept: user \"nul", "usernames differ only by case", "passwords encoded with md5 are kept, but nobody can sign in with them: \"odd\"",
+            "null characters cannot be stored: user \"nul", "usernames differ only by case", "passwords encoded with md5 are kept, but no one can sign in with them: \"odd\"",
             "another user here has the mobile number: user 42 here has that of \"taker\"", "there is no permission with the code: 1 of user \"holder\"",
-            "a user belongs to a group that is neither here nor before it: \"three\": the group with id 99", "users here differ (--sync overwrites them): 42 \"alex_thompson\"",
-            "tokens of users that are not there are left out: of the user with id 9999", "A digest is 64 hexadecimal digits", "Say either the key or the digest.",
+            "a user belongs to a group that is neither in the database nor earlier in the source: \"three\": the group with id 99", "users here differ (--sync overwrites them): 42 \"alex_thompson\"",
+            "tokens of users that do not exist are left out: of the user with id 9999", "A digest is 64 hexadecimal digits", "Give either the key or the digest.",
             "a token needs a user", "a group here has the name, but another id: \"Billing\": 3 here, 8 there", "two tokens have one key", "Nothing was written.",
         ] {
             assert!(ran.out.contains(expected), "{expected}: {}{}", ran.out, ran.err);
@@ -309,7 +309,7 @@ both! {
         refused(&[with(root.clone(), "is_admin", json!(false))], &["--sync"], "no active admin would be left");
         refused(&[user(2, "bob")], &["--delete-missing", "--yes"], "no active admin would be left");
         refused(&[with(user(2, "bob"), "is_admin", json!(true))], &["--sync", "--delete-missing", "--yes"], "are all missing in the source");
-        refused(&[user(5, "bobby"), json!({ "type": "user", "username": "rob", "email": "new@example.com" })], &["--sync"], "has the name of one here whom the source gives by id");
+        refused(&[user(5, "bobby"), json!({ "type": "user", "username": "rob", "email": "new@example.com" })], &["--sync"], "has the name of a user here that the source gives by id");
         refused(&[json!({ "type": "wardroom", "version": 1, "anonymised": true }), user(1, "user1")], &["--sync"], "anonymised records");
         assert_eq!(on(&database, &["user", "delete", "bob", "--yes"], "").code, 0);
         refused(&records, &["--sync"], "users that were deleted here are in the source");

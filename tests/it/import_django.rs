@@ -153,7 +153,7 @@ both! {
         let run = |flags: &[&str]| on(&database, &[&["import", "django", "--from", project.source()], flags].concat(), "");
         let dry = run(&["--dry-run"]);
         assert_eq!(dry.code, 4, "{}{}", dry.out, dry.err);
-        for expected in ["users share one e-mail address", "users share one mobile number", "memberships of users that are not there are left out",
+        for expected in ["users share one e-mail address", "users share one mobile number", "memberships of users that do not exist are left out",
             "people_person.department", "usernames differ only by case", "passwords encoded with md5", "Nothing was written."] {
             assert!(dry.out.contains(expected), "{expected}: {}", dry.out);
         }

@@ -347,7 +347,7 @@ async fn destroy(scene: &Scene, how: &str) -> (&'static str, &'static str) {
         (Location::Sqlite(directory), "lost") => {
             fs::remove_dir_all(directory).unwrap();
             fs::create_dir(directory).unwrap();
-            ("none", "there was no directory here")
+            ("none", "there was no database here")
         }
         (Location::Sqlite(directory), "damaged") => {
             fs::write(directory.join("wardroom.db"), vec![0xff; 9000]).unwrap();
@@ -358,7 +358,7 @@ async fn destroy(scene: &Scene, how: &str) -> (&'static str, &'static str) {
         }
         (Location::Postgres(_), "lost") => {
             scene.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
-            ("none", "there was no directory here")
+            ("none", "there was no database here")
         }
         (_, "new") => {
             let _ = Box::pin(destroy(scene, "lost")).await;

@@ -487,7 +487,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a/b", b"y");
                 f.manifest();
             },
-            "\"media/a/b\" is a file and a directory",
+            "\"media/a/b\" is both a file and a directory",
         ),
         (
             "an extended header",

@@ -26,17 +26,18 @@ const ROWS: usize = 50;
 /// Kibibytes of SQLite's page cache while many rows are written.
 const CACHE: i64 = 64 * 1024;
 
-/// Long statements are what this is for.
+/// Lifts the limits for long statements.
 const UNBOUNDED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
      SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL maintenance_work_mem = '128MB'";
-/// The feed gets one row for everything instead of one a row.
+/// The feed of changes gets one row for the whole import instead of one for each row.
 const WITHOUT_TRIGGERS: &str = "ALTER TABLE users DISABLE TRIGGER USER; ALTER TABLE memberships DISABLE TRIGGER USER; \
      ALTER TABLE user_permissions DISABLE TRIGGER USER; ALTER TABLE tokens DISABLE TRIGGER USER";
 const WITH_TRIGGERS: &str = "ALTER TABLE users ENABLE TRIGGER USER; ALTER TABLE memberships ENABLE TRIGGER USER; \
      ALTER TABLE user_permissions ENABLE TRIGGER USER; ALTER TABLE tokens ENABLE TRIGGER USER";
 
 impl Store {
-    /// Fills a directory without users in one transaction; `work` writes with [`Tx::insert_users`] and its like.
+    /// Fills a database without users in one transaction; `work` inserts with [`Tx::insert_users`] and
+    /// [`Tx::insert_tokens`].
     pub(in crate::directory) async fn load<T, F>(&self, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -46,7 +47,7 @@ impl Store {
         let backend = self.backend.clone();
         let loaded = spawn_blocking(move || {
             let link = backend.loader()?;
-            // Whatever happens, the connection is not used again: its transaction may be open.
+            // The connection is never used again: its transaction may still be open.
             let outcome = catch_unwind(AssertUnwindSafe(|| load(&link, work)))
                 .unwrap_or_else(|_| Err(Error::broken("a write failed", "the work panicked")));
             link.discard();
@@ -78,7 +79,7 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
     link.begin()?;
     let tx = Tx::new(link);
     if tx.has_users()? {
-        return Err(Error::broken("a directory cannot be filled", "it has users"));
+        return Err(Error::broken("the database cannot be filled", "it has users"));
     }
     link.batch(tx.either("SELECT 1", UNBOUNDED))?;
     link.batch(tx.either("SELECT 1", WITHOUT_TRIGGERS))?;
@@ -95,12 +96,12 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
     tx.count_members()?;
     tx.count_ids_on()?;
     link.batch("COMMIT")?;
-    // A young table's statistics would otherwise wait for the server's own round.
+    // Otherwise the statistics of the new rows would wait for the server's next automatic analysis.
     link.batch(tx.either("SELECT 1", "ANALYZE users, memberships, tokens"))?;
     Ok(outcome)
 }
 
-/// An index that can be made anew.
+/// An index and the statement that creates it.
 struct Index {
     name: String,
     definition: String,

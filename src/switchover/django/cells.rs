@@ -23,7 +23,7 @@ impl Findings {
     pub(super) fn accept<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
         match read {
             Err(ImportError::Invalid(why)) => {
-                self.conflicts.borrow_mut().add("rows that cannot be taken", why);
+                self.conflicts.borrow_mut().add("rows that cannot be imported", why);
                 Ok(None)
             }
             other => other.map(Some),
@@ -86,7 +86,7 @@ impl RowReader<'_> {
             Some(Ok(timestamp)) => Ok(Some(timestamp)),
             Some(Err(nearest)) => {
                 let row = format!("{}.{column} of the row {}", self.table, self.key);
-                let notice = format!("times beyond the last that can be kept are taken for {nearest}");
+                let notice = format!("times after the last that can be stored are imported as {nearest}");
                 self.findings.note(&notice, row);
                 Ok(Some(nearest))
             }

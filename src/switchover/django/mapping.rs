@@ -131,7 +131,7 @@ impl Mapping {
             if !FIELDS.iter().any(|(known, _)| known == field) {
                 let known: Vec<_> = FIELDS.iter().map(|(field, _)| *field).collect();
                 return Err(ImportError::Ambiguous(format!(
-                    "there is no field {field:?}; there are {}",
+                    "there is no field {field:?}; the fields are {}",
                     known.join(", ")
                 )));
             }
@@ -159,7 +159,7 @@ impl Mapping {
                 users.columns.iter().find(|(field, _)| field == "email").map(|(_, column)| column.clone());
             let email = email.ok_or_else(|| {
                 ImportError::Ambiguous(format!(
-                    "the table {name:?} has no column for username: say which with --map username=COLUMN"
+                    "the table {name:?} has no column for username: name it with --map username=COLUMN"
                 ))
             })?;
             users.columns.push(("username".to_owned(), email));
@@ -241,10 +241,10 @@ fn user_table(catalogue: &Catalogue, options: &MappingOptions) -> Result<String,
     match found.as_slice() {
         [table] => Ok((*table).to_owned()),
         [] => Err(ImportError::Ambiguous(
-            "the source has no table of users that Django would make: say which with --user-table".to_owned(),
+            "the source has no table of users as Django creates it: name it with --user-table".to_owned(),
         )),
         several => Err(ImportError::Ambiguous(format!(
-            "several tables could be the users': {}; say which with --user-table",
+            "several tables could be the table of users: {}; name one with --user-table",
             several.join(", ")
         ))),
     }
@@ -257,14 +257,14 @@ fn users(catalogue: &Catalogue, options: &MappingOptions, name: &str) -> Result<
     let is_number = ["int", "serial"].iter().any(|kind| key.kind.contains(kind));
     if !is_number {
         return Err(ImportError::Ambiguous(format!(
-            "the ids of {name:?} are of the type {:?}; only whole numbers can be taken, since clients know users by them",
+            "the ids of {name:?} are of the type {:?}; only integers can be imported, because clients know users by their ids",
             key.kind
         )));
     }
     let columns = fields(catalogue, options, name, |_| false);
     if !columns.iter().any(|(field, _)| field == "password") && !options.columns.contains_key("password") {
         return Err(ImportError::Ambiguous(format!(
-            "the table {name:?} has no column for password: say which with --map password=COLUMN, or none with --map password="
+            "the table {name:?} has no column for password: name it with --map password=COLUMN, or leave it out with --map password="
         )));
     }
     Ok(MappedTable { name: name.to_owned(), key: "id".to_owned(), columns })

@@ -255,14 +255,13 @@ impl Django {
             records.extend(self.findings.accept(user)?.map(Record::User));
         }
         for user in related.groups.keys() {
-            self.findings
-                .note("memberships of users that are not there are left out", format!("user {user}"));
+            self.findings.note("memberships of users that do not exist are left out", format!("user {user}"));
         }
         for (user, token) in related.tokens {
             if known.contains(&user) {
                 records.push(Record::Token(token));
             } else {
-                self.findings.note("tokens of users that are not there are left out", format!("user {user}"));
+                self.findings.note("tokens of users that do not exist are left out", format!("user {user}"));
             }
         }
         Ok((records, next))
@@ -279,10 +278,8 @@ impl Django {
                 if self.groups.contains(&group) {
                     related.groups.entry(user).or_default().push(Reference::Id(group));
                 } else {
-                    self.findings.note(
-                        "memberships of groups that are not there are left out",
-                        format!("user {user}"),
-                    );
+                    self.findings
+                        .note("memberships of groups that do not exist are left out", format!("user {user}"));
                 }
             }
         }
@@ -407,8 +404,7 @@ impl Source for Django {
         self.position = Position::Groups;
         self.findings = Findings::default();
         for column in &self.mapping.left_out {
-            self.findings
-                .note("columns that nothing is read from", format!("{}.{column}", self.mapping.users.name));
+            self.findings.note("columns that are not read", format!("{}.{column}", self.mapping.users.name));
         }
         Ok(())
     }

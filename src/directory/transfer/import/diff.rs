@@ -157,12 +157,12 @@ impl Diff {
         let row = StoredDeletedUser::from(record.clone());
         let texts = [&row.username, &row.deleted_by, &row.remains].into_iter().chain(&row.email);
         if row.id <= 0 || has_null(texts) || self.validation.has_user(row.id) || tx.has_user(row.id)? {
-            let conflict = "users in the recycle bin with an id that is none, that a living user has, or with null characters";
+            let conflict = "deleted users with an invalid id, the id of an existing user, or null characters";
             self.counts.conflicts.add(conflict, row.id);
             return Ok(());
         }
         let user = store::deleted::user_of(row.id, &row.remains).map_err(|error| {
-            ImportError::Invalid(format!("the deleted user {} cannot be taken: {error}", row.id))
+            ImportError::Invalid(format!("the deleted user {} cannot be imported: {error}", row.id))
         })?;
         if tx.is_in_bin(row.id)? {
             self.counts.deleted_users.unchanged += 1;

@@ -28,7 +28,7 @@ use crate::directory::transfer::record::Record;
 
 /// The most records that one transaction writes.
 const AT_ONCE: usize = 5_000;
-/// The same in a database without users, where nobody has to wait.
+/// The same in a database without users, where no other writer has to wait.
 const AT_ONCE_IF_EMPTY: usize = 100_000;
 
 /// An import whose source was validated. It moves from thread to thread.
@@ -103,7 +103,7 @@ impl ImportJob {
             [] => return,
             _ if diff.active_admins == 0 && !admins.iter().any(stays) => "no active admin would be left",
             _ if admins.iter().all(is_deleted) => {
-                "the active admins here are all missing in the source (bring it in without --delete-missing first)"
+                "the active admins here are all missing in the source (import it without --delete-missing first)"
             }
             _ => return,
         };

@@ -59,7 +59,7 @@ impl JsonLines {
         let record = serde_json::from_str(text).map_err(|error| match is_whole {
             // The parser's own line number is always 1.
             true => wrong(error.to_string().replace(" at line 1 column", " at column")),
-            false => wrong("it is the last one and is cut off; write the file anew".to_owned()),
+            false => wrong("it is the last one and is cut off; write the file again".to_owned()),
         })?;
         match &record {
             Record::Wardroom(header) if header.version != VERSION => Err(wrong(format!(
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn faults_name_their_line() {
-        for (text, told) in [
+        for (text, expected) in [
             (
                 &b"\n{\"type\":\"user\",\"username\":\"a\"}\n{\"type\":\"usr\"}\n"[..],
                 "line 3: unknown variant `usr`",
@@ -127,8 +127,8 @@ mod tests {
             ),
             (b"[]\n", "line 1: missing field `type`"),
         ] {
-            let fault = read(text).unwrap_err().to_string();
-            assert!(fault.contains(told), "{fault}");
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
         assert!(
             read(

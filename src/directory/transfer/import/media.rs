@@ -69,10 +69,10 @@ impl AvatarCopy {
             let Component::Normal(part) = part else { return Err(OUTSIDE) };
             from.push(part);
             if from.is_symlink() {
-                return Err("avatars that are symbolic links, or lie behind one, are refused");
+                return Err("avatars that are symbolic links, or are behind one, are refused");
             }
         }
-        let Ok(about) = fs::metadata(&from) else { return Err("files of avatars are not there") };
+        let Ok(about) = fs::metadata(&from) else { return Err("avatar files that do not exist") };
         if !about.is_file() {
             return Err("avatars that are not files are refused");
         }
@@ -83,13 +83,13 @@ impl AvatarCopy {
     }
 
     fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let place = to.parent().unwrap_or(&self.to);
-        fs::create_dir_all(place)?;
+        let folder = to.parent().unwrap_or(&self.to);
+        fs::create_dir_all(folder)?;
         if self.link && !to.exists() && fs::hard_link(from, to).is_ok() {
             return Ok(());
         }
         // Under another name first, so that no client is served half an image.
-        let mut half = tempfile::NamedTempFile::new_in(place)?;
+        let mut half = tempfile::NamedTempFile::new_in(folder)?;
         io::copy(&mut fs::File::open(from)?, &mut half)?;
         fs::set_permissions(half.path(), fs::metadata(from)?.permissions())?;
         half.persist(to)?;
@@ -136,8 +136,8 @@ mod tests {
             {
                 assert!(!copy(refused), "{refused}");
             }
-            let told: Vec<_> = notices.iter().map(|(_, notice)| notice.count).collect();
-            assert_eq!(told.iter().sum::<u64>(), 6);
+            let counts: Vec<_> = notices.iter().map(|(_, notice)| notice.count).collect();
+            assert_eq!(counts.iter().sum::<u64>(), 6);
             assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
         }
     }

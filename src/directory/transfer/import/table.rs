@@ -77,19 +77,19 @@ impl Source for CsvTable {
 
     fn rewind(&mut self) -> Result<(), ImportError> {
         let mut reader = ReaderBuilder::new().from_reader(QuoteCheck::new(self.file.open()?));
-        let head = reader.headers().map_err(|error| wrong(&error))?;
+        let head = reader.headers().map_err(|error| invalid(&error))?;
         // Spreadsheets often begin a file with a byte order mark.
         self.columns =
             head.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
-        for (place, name) in self.columns.iter().enumerate() {
+        for (position, name) in self.columns.iter().enumerate() {
             if !COLUMNS.contains(&name.as_str()) {
                 return Err(ImportError::Invalid(format!(
-                    "there is no column {name:?}; there are {}",
+                    "there is no column {name:?}; the columns are {}",
                     COLUMNS.join(", ")
                 )));
             }
-            if self.columns.iter().take(place).any(|other| other == name) {
-                return Err(ImportError::Invalid(format!("the column {name} comes twice")));
+            if self.columns.iter().take(position).any(|other| other == name) {
+                return Err(ImportError::Invalid(format!("the column {name} is there twice")));
             }
         }
         if !self.columns.iter().any(|name| name == "username") {
@@ -104,7 +104,7 @@ impl Source for CsvTable {
     fn next_batch(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         let (mut batch, mut row) = (Vec::new(), StringRecord::new());
-        while batch.len() < BATCH && reader.read_record(&mut row).map_err(|error| wrong(&error))? {
+        while batch.len() < BATCH && reader.read_record(&mut row).map_err(|error| invalid(&error))? {
             let line = row.position().map_or(0, csv::Position::line);
             batch.push(Record::User(
                 user(&self.columns, &row)
@@ -174,7 +174,7 @@ impl<R: Read> Read for QuoteCheck<R> {
     }
 }
 
-fn wrong(error: &csv::Error) -> ImportError {
+fn invalid(error: &csv::Error) -> ImportError {
     match error.kind() {
         csv::ErrorKind::Io(error) if error.kind() == ErrorKind::InvalidData => {
             ImportError::Invalid(error.to_string())
@@ -215,9 +215,9 @@ fn put(user: &mut UserRecord, column: &str, cell: &str) -> Result<(), String> {
             user.groups =
                 Some(list(cell).map(reference).collect()).filter(|groups: &Vec<_>| !groups.is_empty())
         }
-        "last_login" => user.last_login = Some(moment(cell)?),
-        "created_at" => user.created_at = moment(cell)?,
-        "updated_at" => user.updated_at = moment(cell)?,
+        "last_login" => user.last_login = Some(timestamp(cell)?),
+        "created_at" => user.created_at = timestamp(cell)?,
+        "updated_at" => user.updated_at = timestamp(cell)?,
         "is_active" => user.is_active = boolean(cell)?,
         "is_staff" => user.is_staff = boolean(cell)?,
         "is_admin" => user.is_admin = boolean(cell)?,
@@ -244,7 +244,7 @@ fn number(cell: &str) -> Result<Option<i64>, String> {
     given.map(str::parse).transpose().map_err(|_| format!("{cell:?} is not a 64-bit number"))
 }
 
-fn moment(cell: &str) -> Result<Option<Timestamp>, String> {
+fn timestamp(cell: &str) -> Result<Option<Timestamp>, String> {
     let given = Some(cell.trim()).filter(|cell| !cell.is_empty());
     given.map(str::parse).transpose().map_err(|rule: Violation| rule.to_string())
 }
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn faults_name_their_line_and_column() {
-        for (text, told) in [
+        for (text, expected) in [
             (&b"username,age\n"[..], "there is no column \"age\""),
             (b"username,username\n", "the column username comes twice"),
             (b"email\nx\n", "username among them"),
@@ -302,8 +302,8 @@ mod tests {
                 "line 3: there is a quote in a cell that does not begin with one",
             ),
         ] {
-            let fault = read(text).unwrap_err().to_string();
-            assert!(fault.contains(told), "{fault}");
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 

@@ -125,7 +125,7 @@ impl Validation {
         report.deleted_users.read = self.deleted_users;
         if self.is_anonymised && !is_empty {
             report.conflicts.add(
-                "anonymised records would change the identity of the users here",
+                "anonymised records would overwrite the users here",
                 "import them into an empty account database",
             );
         }

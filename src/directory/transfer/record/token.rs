@@ -23,7 +23,7 @@ impl TokenRecord {
                     "A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned(),
                 )
             }),
-            _ => wrong("Say either the key or the digest."),
+            _ => wrong("Give either the key or the digest."),
         }
     }
 

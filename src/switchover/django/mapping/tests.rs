@@ -85,13 +85,13 @@ fn what_is_not_clear_is_asked() {
     };
     let uuid: &[(&str, &[&str])] = &[("auth_user", &["id uuid", "password", "last_login", "username"])];
     let nameless: &[(&str, &[&str])] = &[("auth_user", &["id", "password", "last_login"])];
-    for (tables, keys, options, told) in [
+    for (tables, keys, options, expected) in [
         (&[("books", &["id"][..])][..], &[][..], MappingOptions::default(), "no table of users"),
         (
             CUSTOM,
             &[],
             MappingOptions::default(),
-            "several tables could be the users': auth_user, people_person;",
+            "several tables could be the table of users: auth_user, people_person;",
         ),
         (
             PLAIN,
@@ -122,8 +122,8 @@ fn what_is_not_clear_is_asked() {
             "no column for password",
         ),
     ] {
-        let fault = Mapping::find(&catalogue(tables, keys), &options).unwrap_err().to_string();
-        assert!(fault.contains(told), "{fault}");
+        let error = Mapping::find(&catalogue(tables, keys), &options).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
     let without = Mapping::find(&catalogue(PLAIN, &[]), &column("email", "")).unwrap();
     assert!(without.left_out.contains(&"email".to_owned()));

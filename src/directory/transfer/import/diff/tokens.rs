@@ -32,7 +32,7 @@ impl Diff {
             let Some(owner) = self.owner_of(tx, &record, &owners, target.unwritten_user())? else { continue };
             let old = stored.get(&digest).copied();
             let new = record.to_row(owner, digest, old, self.now).map_err(|rule| {
-                ImportError::Invalid(format!("a token of user {owner} cannot be taken: {rule}"))
+                ImportError::Invalid(format!("a token of user {owner} cannot be imported: {rule}"))
             })?;
             match old {
                 Some(old) if *old == new => {
@@ -74,7 +74,7 @@ impl Diff {
         if owner.is_none() {
             self.counts
                 .notices
-                .add("tokens of users that are not there are left out", format!("of the user {reference}"));
+                .add("tokens of users that do not exist are left out", format!("of the user {reference}"));
         }
         Ok(owner)
     }

@@ -80,7 +80,7 @@ impl Diff {
         }
         for Numbered(name, id) in tx.ids_of_usernames(&names)? {
             if self.validation.has_user(id) {
-                let conflict = "a user without an id has the name of one here whom the source gives by id";
+                let conflict = "a user without an id has the name of a user here that the source gives by id";
                 self.counts.conflicts.add(conflict, format!("{name:?}: user {id}"));
                 continue;
             }
@@ -97,7 +97,7 @@ impl Diff {
             match self.known.referenced_group(reference) {
                 Some(id) => groups.push(id),
                 None => self.counts.conflicts.add(
-                    "a user belongs to a group that is neither here nor before it",
+                    "a user belongs to a group that is neither in the database nor earlier in the source",
                     format!("{:?}: the group {reference}", record.username),
                 ),
             }

@@ -124,7 +124,7 @@ pub(super) fn neighbours<T>(sorted: &[T]) -> impl Iterator<Item = (&T, &T)> {
 fn pair(one: i64, other: i64) -> String {
     let describe = |id: i64| match id {
         1.. => id.to_string(),
-        _ => format!("the one in place {}", id.abs_diff(i64::MIN)),
+        _ => format!("the one at position {}", id.abs_diff(i64::MIN)),
     };
     format!("users {} and {}", describe(one), describe(other))
 }

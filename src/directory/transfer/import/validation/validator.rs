@@ -91,7 +91,7 @@ impl Validator {
         let (encoding, is_known) = password::encoding(user.password.as_deref().unwrap_or(password::UNUSABLE));
         if !is_known {
             let notice =
-                format!("passwords encoded with {encoding} are kept, but nobody can sign in with them");
+                format!("passwords encoded with {encoding} are kept, but no one can sign in with them");
             self.validation.notices.add(&notice, format!("{:?}", user.username));
         }
         *self.validation.passwords.entry(encoding.to_owned()).or_default() += 1;
@@ -106,7 +106,7 @@ impl Validator {
             Err(rule) => self
                 .validation
                 .conflicts
-                .add(&format!("a token cannot be taken: {rule}"), format!("of the user {owner}")),
+                .add(&format!("a token cannot be imported: {rule}"), format!("of the user {owner}")),
         }
         self.token_ids.extend(token.id);
         if let Some(Reference::Id(owner)) = token.user
@@ -131,7 +131,7 @@ impl Validator {
 
     fn check_text<'a>(&mut self, noun: &str, name: &str, texts: impl Iterator<Item = &'a String>) {
         if has_null(texts) {
-            self.validation.conflicts.add("null characters cannot be kept", format!("{noun} {name:?}"));
+            self.validation.conflicts.add("null characters cannot be stored", format!("{noun} {name:?}"));
         }
     }
 
