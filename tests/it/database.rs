@@ -144,7 +144,7 @@ async fn a_checkpoint_that_was_cut_off_is_put_right() {
     let _ = fs::remove_file(path.with_file_name("wardroom.db-shm"));
     let directory = database.open(&Clock::system().unwrap()).await;
     assert_eq!(database.number("SELECT count(*) FROM audit_events WHERE action = 'x'").await, 2000);
-    assert!(directory.faults().await.unwrap().is_none());
+    assert!(directory.check_integrity().await.unwrap().is_clean());
 }
 
 /// An overwritten page of the schema is found when the database is opened.

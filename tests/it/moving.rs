@@ -107,7 +107,7 @@ both! {
             let owner = directory.authenticate(&key).await;
             assert_eq!(owner.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             let draft = UserDraft { username: Some("next".into()), ..UserDraft::default() };
             let next = directory.create_user(&operator(), &draft, None).await.unwrap();
             // `gone` was the last, and its id is not assigned again.

@@ -69,8 +69,8 @@ impl SnapshotFile {
     }
 
     /// Looks for damage in the file and for rows that refer to nothing.
-    pub(in crate::directory) fn faults(&self) -> Result<health::IntegrityReport, Error> {
-        Ok(health::faults(&self.tx())?)
+    pub(in crate::directory) fn check_integrity(&self) -> Result<health::IntegrityReport, Error> {
+        Ok(health::check_integrity(&self.tx())?)
     }
 
     /// Closes the copy and returns its file.
