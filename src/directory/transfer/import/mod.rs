@@ -37,7 +37,7 @@ use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
 use self::error::ImportError;
-use self::job::{Comparison, ImportJob};
+use self::job::{ImportJob, SourceComparison};
 use self::media::AvatarCopy;
 use self::missing::Missing;
 use self::notices::Notices;
@@ -119,7 +119,7 @@ impl Directory {
         &self,
         mut job: ImportJob,
         report: &mut ImportReport,
-    ) -> Result<(ImportJob, Comparison), ImportError> {
+    ) -> Result<(ImportJob, SourceComparison), ImportError> {
         let compare = move |tx: &Tx<'_>| {
             let comparison = job.compare(tx)?;
             Ok((job, comparison))
@@ -162,7 +162,7 @@ impl Directory {
         job: ImportJob,
         report: &mut ImportReport,
     ) -> Result<Option<ImportJob>, ImportError> {
-        let (job, Comparison { missing, records, .. }) = self.compare(job, report).await?;
+        let (job, SourceComparison { missing, records, .. }) = self.compare(job, report).await?;
         if report.is_refused() {
             return Ok(None);
         }
