@@ -1,6 +1,6 @@
-//! Paths that somebody else may have prepared. A directory that every user of the machine may write is refused, and
-//! below a directory no symbolic link is followed: each step is taken from the directory that is open already, so
-//! nothing can be exchanged between a look and the use of what was seen.
+//! Opening paths that another user may have prepared. A directory that every user of the machine can write is refused.
+//! Below an open directory no symbolic link is followed: each component is opened relative to its parent, so nothing can be
+//! exchanged between a check and its use.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-/// Why a path is not used.
+/// Why a path is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsafePath {
-    /// Everybody may write the directory, and so exchange what is in it.
+    /// Every user can write the directory, and so exchange what is in it.
     #[error(
         "{} can be written by every user of this machine, who could put other files there: run `chmod o-w {}`",
         .0.display(), .0.display()
@@ -24,32 +24,31 @@ pub enum UnsafePath {
     Writable(PathBuf),
     /// A symbolic link below the data directory.
     #[error(
-        "{} is a symbolic link, which is not followed: put the file itself there, or let data_dir lead to the directory that it is in",
+        "{} is a symbolic link, which is not followed: put the file itself there, or set data_dir to the directory that contains it",
         .0.display()
     )]
     Link(PathBuf),
     /// Neither a file nor a directory where one is expected.
-    #[error("{} is no regular file", .0.display())]
+    #[error("{} is not a regular file", .0.display())]
     NoFile(PathBuf),
     /// The path cannot be used.
     #[error("{} cannot be used: {source}: check the path and its owner", .path.display())]
     Unusable {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Refuses a directory that every user may write, and one below a directory in which every user may rename what
-/// belongs to others. Links on the way to it are followed: to put one there is its owner's business. Gives the
-/// directory's real path.
+/// Refuses a directory that every user can write, and one below a directory in which every user can rename the files of
+/// others. Links on the path are followed: only the owner of a directory can create one. Returns the real path.
 pub(crate) fn check_directory(directory: &Path) -> Result<PathBuf, UnsafePath> {
     check(directory, false)
 }
 
-/// The same for a directory in which only a directory or file of our own is used: one in which only owners may rename,
-/// as in /tmp, will do.
+/// Checks a directory in which only a directory or file of our own is used. It may be a sticky one like /tmp, in which only
+/// owners can rename their files.
 pub(crate) fn check_parent(directory: &Path) -> Result<PathBuf, UnsafePath> {
     check(directory, true)
 }
@@ -70,7 +69,7 @@ fn check(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, UnsafePath> {
     Ok(real)
 }
 
-/// Opens a regular file for reading; a symbolic link of this name is not followed, and a pipe is not waited for.
+/// Opens a regular file for reading. It does not follow a symbolic link, and does not block on a named pipe.
 pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
     open_at(CWD, path.as_os_str()).map_err(|source| match source.kind() {
         _ if is_link(&source) => UnsafePath::Link(path.to_owned()),
@@ -79,19 +78,19 @@ pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
     })
 }
 
-/// Whether a link was met that was not followed.
+/// Reports whether an error means that a symbolic link was not followed.
 fn is_link(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::LOOP)
 }
 
-/// `InvalidInput` for what is no regular file, `ELOOP` for a symbolic link.
+/// Opens a regular file. Fails with `ELOOP` for a symbolic link, and with `InvalidInput` for anything else.
 fn open_at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
     if file.metadata()?.is_file() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
 }
 
-/// What a name stands for.
+/// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     File,
@@ -111,18 +110,18 @@ impl From<FileType> for EntryKind {
     }
 }
 
-/// Whether something is not there, or another thing than was expected, so that it cannot be entered.
+/// Reports whether an error means that a path is a symbolic link, or not a directory.
 pub(crate) fn is_not_directory(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotADirectory || is_link(error)
 }
 
-/// An open directory, below which no link is followed.
+/// An open directory. Below it, no symbolic link is followed.
 pub(crate) struct OpenDirectory {
     opened: OwnedFd,
 }
 
 impl OpenDirectory {
-    /// Opens a directory; a symbolic link of this name is not followed.
+    /// Opens a directory. It does not follow a symbolic link.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::at(CWD, path.as_os_str())
     }
@@ -137,19 +136,19 @@ impl OpenDirectory {
         Ok(Self { opened: self.opened.try_clone()? })
     }
 
-    /// The directory at a relative path, taken step by step.
+    /// Opens the directory at a relative path, one component after the other.
     pub(crate) fn below(&self, path: &Path) -> io::Result<Self> {
         steps(path)?.try_fold(self.again()?, |folder, step| Self::at(folder.opened.as_fd(), step))
     }
 
-    /// The same; what is not there is made, with exactly this mode.
+    /// Opens the directory at a relative path, and creates missing directories with exactly this mode.
     pub(crate) fn make_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(mode);
         steps(path)?.try_fold(self.again()?, |folder, step| {
             match rustix::fs::mkdirat(folder.opened.as_fd(), step, mode) {
                 Ok(()) => {
                     let made = Self::at(folder.opened.as_fd(), step)?;
-                    // The process's mask took its part of it.
+                    // The umask may have removed bits of the mode.
                     rustix::fs::fchmod(&made.opened, mode)?;
                     Ok(made)
                 }
@@ -159,7 +158,7 @@ impl OpenDirectory {
         })
     }
 
-    /// Opens the regular file at a relative path: none if it is gone, or something else, or behind a link.
+    /// Opens the regular file at a relative path; `None` if it is gone, is something else, or is behind a link.
     pub(crate) fn file(&self, path: &Path) -> io::Result<Option<File>> {
         let Some(name) = path.file_name() else { return Ok(None) };
         let opened = self
@@ -172,7 +171,7 @@ impl OpenDirectory {
         }
     }
 
-    /// What a name in this directory stands for; none if it is not there.
+    /// Returns the kind of an entry; `None` if there is no such entry.
     pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode).into())),
@@ -181,7 +180,7 @@ impl OpenDirectory {
         }
     }
 
-    /// Every name in this directory, and what it stands for.
+    /// Lists the entries with their kinds.
     pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.opened)? {
@@ -199,7 +198,7 @@ impl OpenDirectory {
         Ok(entries)
     }
 
-    /// Renames a finished file into this directory, in the place of what has this name. It is on the disk when this
+    /// Moves a finished file into this directory, and replaces the entry of that name. The new name is on disk when this
     /// returns.
     pub(crate) fn receive(&self, from: &Path, name: &OsStr) -> io::Result<()> {
         rustix::fs::renameat(CWD, from, &self.opened, name)?;
@@ -207,7 +206,7 @@ impl OpenDirectory {
     }
 }
 
-/// The steps of a relative path that leads nowhere but down.
+/// Splits a relative path into its components. A path that leads up is an error.
 fn steps(path: &Path) -> io::Result<std::vec::IntoIter<&OsStr>> {
     let steps: Option<Vec<&OsStr>> = path
         .components()
@@ -252,15 +251,15 @@ mod tests {
             mode(&above, modes.0);
             mode(&inner, modes.1);
             for path in [&inner, &link] {
-                let told = check_directory(path);
+                let outcome = check_directory(path);
                 match refused {
-                    None => assert_eq!(told.unwrap(), inner.canonicalize().unwrap()),
+                    None => assert_eq!(outcome.unwrap(), inner.canonicalize().unwrap()),
                     Some(named) => {
-                        let told = told.unwrap_err().to_string();
+                        let message = outcome.unwrap_err().to_string();
                         let named = named.canonicalize().unwrap();
                         assert!(
-                            told.contains(&format!("chmod o-w {}", named.display())),
-                            "{modes:?}: {told}"
+                            message.contains(&format!("chmod o-w {}", named.display())),
+                            "{modes:?}: {message}"
                         );
                     }
                 }
@@ -268,7 +267,7 @@ mod tests {
         }
     }
 
-    /// Whatever stands where a step or a file is expected, no link is followed and nothing is waited for.
+    /// Whatever is in place of a directory or a file, no link is followed and nothing blocks.
     #[test]
     fn no_link_is_followed_below_a_folder() {
         let place = tempfile::tempdir().unwrap();
@@ -315,7 +314,7 @@ mod tests {
         made.receive(&coming, OsStr::new("file")).unwrap();
         assert_eq!(fs::read_to_string(root.join("room/new/deep/file")).unwrap(), "new");
         assert_eq!(fs::metadata(root.join("room/new")).unwrap().permissions().mode() & 0o7777, 0o755);
-        // A link in a file's place gives way; what it led to stays.
+        // A file replaces a link of its name. The target of the link stays.
         fs::write(&coming, "newer").unwrap();
         folder.below(Path::new("room")).unwrap().receive(&coming, OsStr::new("link")).unwrap();
         assert_eq!(fs::read_to_string(away.join("file")).unwrap(), "secret");

@@ -107,7 +107,7 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
             let runtime = tokio::runtime::Handle::current();
             let source =
                 tokio::task::spawn_blocking(move || Django::open(&location, &mapping, &runtime)).await;
-            let source = source.map_err(|error| CliError::inside(error.to_string()))??;
+            let source = source.map_err(|error| CliError::internal(error.to_string()))??;
             import(source, &django.how, &options, config).await
         }
         ImportVerb::Json(file) => {

@@ -1,4 +1,4 @@
-//! What a command has to say: a text for people and the same as JSON, or a mistake with its exit code.
+//! The result of a command, as text and as JSON, or its error with an exit code.
 
 use serde_json::{Value, json};
 
@@ -14,32 +14,32 @@ pub(super) struct Report {
     text: String,
     json: Value,
     pub(super) code: u8,
-    /// Whether it cannot be had a second time, as a token's key.
+    /// Whether it cannot be shown again, such as the key of a token.
     pub(super) once: bool,
 }
 
 impl Report {
-    /// A result in both forms. The text ends with a line end, or is empty.
+    /// Creates a result in both forms. The text ends with a newline, or is empty.
     pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, code: 0, once: false }
     }
 
-    /// The same as something that cannot be shown again.
+    /// Marks the result as one that cannot be shown again.
     pub(super) fn once(self) -> Self {
         Self { once: true, ..self }
     }
 
-    /// The same with a line more for people.
+    /// Adds a line to the text.
     pub(super) fn adding(self, line: &str) -> Self {
         Self { text: self.text + line, ..self }
     }
 
-    /// Nothing to say.
+    /// Creates a result that prints nothing.
     pub(super) fn silent() -> Self {
         Self::new("", Value::Null)
     }
 
-    /// A list: a table for people, an array as JSON.
+    /// Creates a list: a table as text, an array as JSON.
     pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], json: Vec<Value>) -> Self {
         Self::new(table(heads, rows), Value::Array(json))
     }
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// Cells in columns, each as wide as its widest cell.
+/// Formats a table. Each column is as wide as its widest cell.
 pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
     let heads = heads.map(str::to_uppercase);
     let lines: Vec<&[String; N]> = std::iter::once(&heads).chain(rows).collect();
@@ -70,7 +70,7 @@ pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> S
     text
 }
 
-/// Why a command did nothing.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct CliError {
     pub(super) code: u8,
@@ -84,12 +84,12 @@ impl CliError {
         Self { code, kind, message: message.into(), fields: json!({}) }
     }
 
-    /// A fault of ours or of the machine.
-    pub(super) fn inside(message: impl Into<String>) -> Self {
+    /// An error of this program or of the machine.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(1, "failed", message)
     }
 
-    /// The command line asks for something that cannot be meant.
+    /// The command line is invalid.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(2, "usage", message)
     }
@@ -132,7 +132,7 @@ impl From<Error> for CliError {
         };
         let fields = match &error {
             Error::Invalid(faults) => {
-                faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
+                faults.iter().map(|(field, messages)| (field.to_owned(), json!(messages))).collect()
             }
             _ => json!({}),
         };
@@ -146,7 +146,7 @@ impl From<ParityError> for CliError {
         match error {
             ParityError::Usage(_) => Self::usage(message),
             ParityError::Unreachable(_) => Self::new(5, "unreachable", message),
-            ParityError::Internal(_) => Self::inside(message),
+            ParityError::Internal(_) => Self::internal(message),
         }
     }
 }
@@ -164,10 +164,10 @@ impl From<ImportError> for CliError {
 }
 
 impl From<TransferError> for CliError {
-    fn from(trouble: TransferError) -> Self {
-        let (code, kind) = match trouble {
-            TransferError::Directory(error) => return error.into(),
-            TransferError::Open(error) => return error.into(),
+    fn from(error: TransferError) -> Self {
+        let (code, kind) = match error {
+            TransferError::Directory(inner) => return inner.into(),
+            TransferError::Open(inner) => return inner.into(),
             TransferError::Reopens(reopened) => {
                 let (message, fields) = reopened::refusal(&reopened);
                 return Self { fields, ..Self::new(4, "refused", message) };
@@ -181,7 +181,7 @@ impl From<TransferError> for CliError {
             TransferError::Differs { .. } => (1, "differs"),
             TransferError::Stopped => (1, "stopped"),
         };
-        Self::new(code, kind, trouble.to_string())
+        Self::new(code, kind, error.to_string())
     }
 }
 

@@ -1,5 +1,4 @@
-//! `GET /api/users/groups`: filters, search, order and pages. What all lists have in common is tried in
-//! `api_users_list`.
+//! `GET /api/users/groups`: filters, search, order and pages. `api_users_list` tests what all lists have in common.
 
 use serde_json::json;
 use wardroom::directory::model::Group;
@@ -17,7 +16,7 @@ fn ids(answer: &Answer) -> Vec<i64> {
     answer.json()["results"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
-/// The groups of the example's person, and from 20 on: 0, 2, 1 and 2 members.
+/// The groups of the example user, and groups from id 20 on with 0, 2, 1 and 2 members.
 async fn grouped(backend: Backend) -> Site {
     let site = Site::start(backend).await;
     let group = |id: i64, name: &str, notes: &str| Group { notes: notes.into(), ..imported_group(id, name) };
@@ -122,7 +121,7 @@ both! {
         ] {
             assert_eq!(list(&site, query).await.to_string(), format!("400 {body}"), "{query}");
         }
-        // A cursor of one list is not one of the other.
+        // A cursor of one list is not valid for another.
         let users = site.get("/api/users?limit=1&cursor=").token(&site.holder.key).send().await.json();
         let cursor = users["next"].as_str().unwrap().split("cursor=").nth(1).unwrap().split('&').next().unwrap().to_owned();
         assert_eq!(list(&site, &format!("cursor={cursor}")).await.status, 400);

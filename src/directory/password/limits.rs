@@ -1,5 +1,5 @@
 //! The limits on the cost of verifying a stored hash. An imported row names its own cost, and a hostile one would name a
-//! day's work and all memory. Each limit is above what Django has ever chosen, and is reached within seconds. Django 5.2
+//! day's work and all memory. Each limit is above what Django has ever chosen, and a hash at a limit takes seconds. Django 5.2
 //! uses PBKDF2 with a million iterations, Argon2 with 100 MiB, scrypt with 16 MiB, and bcrypt with 12 rounds. A hash above
 //! a limit matches no password.
 

@@ -36,7 +36,7 @@ pub(super) const MEDIA_MODE: u32 = 0o644;
 /// The number of lines after which the list of what was left out is cut.
 pub(super) const MAX_LEFT_OUT: usize = 1000;
 
-/// What an archive contains, as its last member but one lists it.
+/// What an archive contains. It is written as the last member before the seal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The format of the archive.
