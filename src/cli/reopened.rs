@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, Comparison, GrantedAccess, NamedId, ReopenedAccess,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, NamedId, ReopenedAccess,
 };
 
 /// So many lines of a list are shown; --json has all.
@@ -14,7 +14,7 @@ const SHOWN: usize = 100;
 /// What was found out about what was closed, as the report and a refusal tell it.
 pub(super) fn add(
     json: &mut Value,
-    comparison: &Comparison,
+    comparison: &ComparisonExtent,
     closed: &[ClosedAccess],
     brings: Option<&GrantedAccess>,
 ) {
@@ -41,7 +41,7 @@ pub(super) fn refusal(reopened: &ReopenedAccess) -> (String, Value) {
     if let Some(brings) = brings {
         let told = brought(brings, comparison);
         text += &format!("Before you go on: {told}Give --accept-revived to restore all the same");
-        text += if *comparison == Comparison::Partial {
+        text += if *comparison == ComparisonExtent::Partial {
             ", with --keep-closed to keep closed what can be told.\n"
         } else {
             ".\n"
@@ -97,9 +97,9 @@ pub(super) fn line(closed: &ClosedAccess) -> String {
     }
 }
 
-pub(super) fn brought(brings: &GrantedAccess, comparison: &Comparison) -> String {
+pub(super) fn brought(brings: &GrantedAccess, comparison: &ComparisonExtent) -> String {
     let what = match comparison {
-        Comparison::Partial => "it cannot be told wholly what was closed since the backup was made",
+        ComparisonExtent::Partial => "it cannot be told wholly what was closed since the backup was made",
         _ => "it cannot be told what was closed since the backup was made",
     };
     let why = comparison.why().unwrap_or_default();

@@ -234,16 +234,8 @@ fn replace_file(
     let (file, kept) = (sqlite::file(directory), kept_directory(directory, now));
     fs::DirBuilder::new().mode(0o700).create(&kept).map_err(TransferError::with(&kept))?;
     let mut moved = Vec::new();
-    let outcome = SUFFIXES.iter().try_for_each(|suffix| {
-        let (from, to) = (with_suffix(&file, suffix), with_suffix(&sqlite::file(&kept), suffix));
-        if fs::symlink_metadata(&from).is_ok() {
-            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
-            moved.push((from, to));
-        }
-        Ok(())
-    });
     // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
-    let outcome = outcome
+    let outcome = move_files(&file, &sqlite::file(&kept), &mut moved)
         .and_then(|()| sync_directory(&kept))
         .and_then(|()| sync_directory(directory))
         .and_then(|()| move_into_place(new, &file));
@@ -256,6 +248,18 @@ fn replace_file(
         return Err(error);
     }
     Ok(kept)
+}
+
+/// Moves a database file and the files beside it, and notes in `moved` what was moved before an error.
+fn move_files(file: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), TransferError> {
+    SUFFIXES.iter().try_for_each(|suffix| {
+        let (from, to) = (with_suffix(file, suffix), with_suffix(to, suffix));
+        if fs::symlink_metadata(&from).is_ok() {
+            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
+            moved.push((from, to));
+        }
+        Ok(())
+    })
 }
 
 /// Replaces the rows of a database in which a transaction has begun, and commits.
