@@ -1,7 +1,7 @@
-//! What an operator sees of a running server: logs, and the metrics, each declared once in [`Metrics`].
+//! Logs and metrics. Every metric is declared once, in [`Metrics`].
 //!
-//! Never in here: a token, a password, a query string. Labels are bounded: routes and classes of
-//! answers, never a user's or a client's doing.
+//! Never in here: a token, a password or a query string. The number of labels is bounded: they are routes and classes of
+//! responses, never text that a user or client chose.
 
 use std::io::IsTerminal;
 
@@ -20,10 +20,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// Bounds of the duration histogram, in seconds.
+/// The bucket bounds of the duration histogram, in seconds.
 const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
 
-/// Everything that is counted, each documented in [`Metrics::registry`].
+/// All metrics. [`Metrics::registry`] documents each.
 #[derive(Clone, Default)]
 pub struct Metrics {
     /// `wardroom_http_requests_total{route,method,status}`
@@ -56,32 +56,32 @@ pub struct Metrics {
     pub password_hashes: Counter,
 }
 
-/// What a request is counted under.
+/// The labels of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
-    /// The route's pattern; `none` for paths that are no route.
+    /// The pattern of the route; `none` for paths without a route.
     pub route: String,
-    /// The method; `other` for those no route knows.
+    /// The method; `other` for methods that no route has.
     pub method: &'static str,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
 }
 
-/// What an attempt to authenticate is counted under.
+/// The labels of an authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabels {
     /// `accepted`, `refused` or `failed`.
     pub outcome: &'static str,
 }
 
-/// What a throttled request is counted under.
+/// The labels of a throttled request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ThrottledLabels {
     /// `token` or `address`.
     pub policy: &'static str,
 }
 
-/// Counts of connections.
+/// The metrics of connections.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionMetrics {
     /// `wardroom_http_connections_open`
@@ -98,7 +98,7 @@ pub struct ConnectionMetrics {
     pub over_share: Counter,
 }
 
-/// A histogram with our bounds.
+/// A histogram with our bucket bounds.
 #[derive(Clone)]
 pub struct Durations(pub Histogram);
 
@@ -109,78 +109,78 @@ impl Default for Durations {
 }
 
 impl Metrics {
-    /// The registry that is shown to Prometheus: every metric with its name and meaning.
+    /// Builds the registry for Prometheus: every metric with its name and meaning.
     pub fn registry(&self) -> Registry {
         let mut root = Registry::with_prefix("wardroom");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        root.register("build", "The program that answers", version);
+        root.register("build", "The version of the server", version);
         self.register_http(root.sub_registry_with_prefix("http"));
-        let about = "Keys that were presented, by what came of it: accepted, refused, failed (database away)";
+        let about = "Authentications by outcome: accepted, refused or failed (database unavailable)";
         root.register("authentications", about, self.authentications.clone());
-        let about = "Requests answered with 429 because of a rate limit, by what is limited";
+        let about = "Requests refused with status 429 by a rate limit, by policy: token or address";
         root.register("throttled", about, self.throttled.clone());
         root.register(
             "database_up",
-            "1 when the last readiness check reached the database",
+            "1 if the last readiness check reached the database",
             self.database_up.clone(),
         );
-        root.register("database_writes", "Write transactions asked for", self.database_writes.clone());
-        root.register("database_reads", "Statements asked to read", self.database_reads.clone());
-        let about = "Identities read from the database, because memory had none that held";
+        root.register("database_writes", "Write transactions requested", self.database_writes.clone());
+        root.register("database_reads", "Read statements requested", self.database_reads.clone());
+        let about = "Identities read from the database because the cache had no valid one";
         root.register("identity_loads", about, self.identity_loads.clone());
-        let about = "Answers that may have been stale, as serve_stale_for allows";
+        let about = "Responses that may have been stale, as serve_stale_for allows";
         root.register("stale_answers", about, self.stale_answers.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
         root
     }
 
     fn register_http(&self, http: &mut Registry) {
-        http.register("requests", "Requests answered, by route, method and status", self.requests.clone());
-        let about = "Time from a request's head to its answer's head";
+        http.register("requests", "Requests, by route, method and status", self.requests.clone());
+        let about = "Time from the head of a request to the head of its response";
         http.register_with_unit("request_duration", about, Unit::Seconds, self.durations.0.clone());
-        http.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
-        let about = "Bytes of request bodies and large answers in memory, of at most body_memory";
+        http.register("requests_in_flight", "Requests in progress", self.in_flight.clone());
+        let about = "Bytes of request bodies and large responses in memory; the limit is body_memory";
         http.register("body_bytes", about, self.body_bytes.clone());
-        let about = "Bodies refused with 503 because body_memory was used up";
+        let about = "Bodies refused with status 503 because body_memory was used up";
         http.register("bodies_refused", about, self.bodies_refused.clone());
         let connections = &self.connections;
-        http.register("connections_open", "Connections that are open", connections.open.clone());
+        http.register("connections_open", "Open connections", connections.open.clone());
         http.register("connections_accepted", "Connections accepted", connections.accepted.clone());
-        let about = "Connections closed because of a message that is not acceptable HTTP";
+        let about = "Connections closed because of invalid HTTP";
         http.register("connections_refused", about, connections.refused.clone());
         let about = "Connections closed because the client was too slow or idle";
         http.register("connections_timed_out", about, connections.timed_out.clone());
         let about = "Idle connections closed to make room for new ones";
         http.register("connections_evicted", about, connections.evicted.clone());
-        let about = "Connections refused because their network had its share";
+        let about = "Connections refused because their network had used its share";
         http.register("connections_over_share", about, connections.over_share.clone());
     }
 }
 
-/// The metrics as Prometheus reads them (OpenMetrics text).
+/// Formats the metrics for Prometheus (OpenMetrics text).
 pub fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     encode(&mut text, registry).map(|()| text)
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogStyle {
-    /// For people on a terminal, JSON otherwise.
+    /// Readable text on a terminal, JSON otherwise.
     Auto,
-    /// Lines for people.
+    /// Readable text.
     Human,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Keeps the log going; when it is dropped, what waits is written out.
-pub struct Logging(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
+/// Keeps logging alive. Dropping it writes the lines that are still queued.
+pub struct Logging(#[expect(dead_code, reason = "kept for its drop")] WorkerGuard);
 
-/// Starts logging to standard error; `filter` is a directive such as `info` or `wardroom=debug`.
+/// Starts logging to standard error. `filter` is a directive such as `info` or `wardroom=debug`.
 ///
-/// Lines go through a bounded queue to a thread of their own: a reader that is slow, stuck or gone costs
-/// lines, never an answer.
+/// Lines go through a bounded queue to a thread of their own: a reader that is slow, stuck or gone loses lines, but never
+/// delays a response.
 pub fn start_logging(filter: &str, style: LogStyle) -> Result<Logging, String> {
     let cap = cap_others(filter);
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
@@ -201,13 +201,13 @@ pub fn start_logging(filter: &str, style: LogStyle) -> Result<Logging, String> {
     started.map(|()| Logging(guard)).map_err(|error| error.to_string())
 }
 
-/// The crate whose events are ours: no secret is in them, at whatever level.
+/// Our own crate. Its events contain no secrets at any level.
 const OURS: &str = "wardroom";
 
-/// Keeps the events of other crates at `warn`, whatever the filter says, but for modules that it names one by one.
+/// Limits other crates to `warn`, whatever the filter says, except for modules that it names one by one.
 ///
-/// At `debug`, PostgreSQL's driver logs the parameters of every statement: password hashes and digests of tokens
-/// among them. A second filter, because a directive for a span lets everything through that happens in it.
+/// At `debug`, the PostgreSQL driver logs the parameters of every statement, including password hashes and token digests.
+/// This is a second filter, because a directive for a span lets every event inside it through.
 fn cap_others(filter: &str) -> FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>> {
     let named = named_modules(filter);
     filter_fn(move |event| {
@@ -218,7 +218,7 @@ fn cap_others(filter: &str) -> FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>> 
     })
 }
 
-/// The modules that a filter names, each with its level.
+/// Returns the modules that a filter names, each with its level.
 fn named_modules(filter: &str) -> Vec<(String, LevelFilter)> {
     let directives = filter.split(',').filter_map(|directive| directive.trim().rsplit_once('='));
     let is_module =
@@ -229,7 +229,7 @@ fn named_modules(filter: &str) -> Vec<(String, LevelFilter)> {
         .collect()
 }
 
-/// Whether a target is a module or lies in it. `tokio` is not `tokio_postgres`.
+/// Whether a target is a module or is inside it. `tokio` is not `tokio_postgres`.
 fn is_within(target: &str, module: &str) -> bool {
     target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -245,7 +245,7 @@ mod tests {
             ("trace", vec![]),
             ("debug,tokio_postgres=debug", vec![("tokio_postgres", "debug")]),
             ("info, wardroom::http=trace,hyper=5", vec![("wardroom::http", "trace"), ("hyper", "trace")]),
-            // A span is no module, and neither is nothing.
+            // Spans and empty names are not modules.
             ("[request]=trace", vec![]),
             ("tokio_postgres[request]=trace", vec![]),
             ("[request{id=1,x=2}]=trace", vec![]),

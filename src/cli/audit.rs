@@ -1,4 +1,4 @@
-//! `wardroom audit`: what was done, by whom, and whether the record of it was tampered with.
+//! `wardroom audit`: lists, exports and verifies the audit trail.
 
 use std::io::Write as _;
 
@@ -13,64 +13,64 @@ use crate::directory::audit::{EXPORT_PAGE, Verification};
 use crate::directory::model::Timestamp;
 use crate::directory::model::{AuditFilter, OBJECT_KINDS, RecordedEvent};
 
-/// The commands about the audit trail.
+/// The commands of `wardroom audit`.
 #[derive(Subcommand)]
 pub(super) enum AuditVerb {
     /// List events, newest first.
-    List(List),
-    /// Write events to standard output, oldest first, one JSON object a line; each can be verified by itself.
-    Export(Export),
-    /// Walk the whole chain of events and tell whether one was changed, taken out, put in or moved.
-    Verify(Verify),
+    List(ListEvents),
+    /// Write events to standard output, oldest first, one JSON object per line. Each can be verified by itself.
+    Export(ExportEvents),
+    /// Check the whole chain of events for changed, removed, added or moved events.
+    Verify(VerifyTrail),
 }
 
 #[derive(Args)]
-pub(super) struct List {
-    /// Rows at the most (1 to 1000).
+pub(super) struct ListEvents {
+    /// The maximum number of rows (1 to 1000).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Only events before this number: where the last page ended.
+    /// Only events with a lower id. To page, give the last id of the previous page.
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
-    /// Only this action, such as user.update.
+    /// Only events with this action, such as user.update.
     #[arg(long)]
     action: Option<String>,
-    /// Only what the person with this id did.
+    /// Only actions of the user with this id.
     #[arg(long, value_name = "ID")]
     actor: Option<i64>,
-    /// Only what was done to objects of this kind.
+    /// Only actions on objects of this kind.
     #[arg(long, value_name = "KIND", value_parser = OBJECT_KINDS)]
     object_kind: Option<String>,
-    /// Only what was done to the object with this id.
+    /// Only actions on the object with this id.
     #[arg(long, value_name = "ID")]
     object: Option<i64>,
-    /// Only what was asked for from this address.
+    /// Only requests from this client address.
     #[arg(long)]
     address: Option<String>,
-    /// Only from this time on (RFC 3339).
+    /// Only events at or after this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
-    /// Only before this time (RFC 3339).
+    /// Only events before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
 }
 
 #[derive(Args)]
-pub(super) struct Export {
-    /// Only events after this number: where the last export ended.
+pub(super) struct ExportEvents {
+    /// Only events with a higher id. To continue an export, give its last id.
     #[arg(long, value_name = "ID", default_value_t = 0)]
     after: i64,
-    /// Only from this time on (RFC 3339).
+    /// Only events at or after this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
-    /// Only before this time (RFC 3339).
+    /// Only events before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
 }
 
 #[derive(Args)]
-pub(super) struct Verify {
-    /// The head that an earlier verification printed: it must still be in the chain, or events were cut off.
+pub(super) struct VerifyTrail {
+    /// The head that an earlier verification printed. If it is no longer in the chain, events were cut off.
     #[arg(long, value_name = "HEX", value_parser = head)]
     expect_head: Option<String>,
 }
@@ -90,22 +90,21 @@ pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, CliE
             let heads = ["id", "at", "actor", "action", "object", "changes"];
             Ok(Report::table(heads, &rows, events.iter().map(RecordedEvent::to_json).collect()))
         }
-        AuditVerb::Export(Export { after, from, to }) => {
+        AuditVerb::Export(ExportEvents { after, from, to }) => {
             let filter = AuditFilter { from, to, ..AuditFilter::default() };
             export(&directory, &filter, after).await?;
             Ok(Report::silent())
         }
-        AuditVerb::Verify(Verify { expect_head }) => {
+        AuditVerb::Verify(VerifyTrail { expect_head }) => {
             let found = directory.verify_audit(&operator(), expect_head.as_deref()).await?;
             Ok(verdict(&found))
         }
     }
 }
 
-/// Page by page: the trail may be larger than the memory.
+/// Writes the events page by page, because the trail may not fit in memory.
 async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> Result<(), CliError> {
-    let unwritable =
-        |error: std::io::Error| CliError::inside(format!("the export cannot be written: {error}"));
+    let unwritable = |error: std::io::Error| CliError::internal(format!("cannot write the export: {error}"));
     let mut out = std::io::stdout().lock();
     loop {
         let page = directory.export_audit(&operator(), filter, after).await?;
@@ -119,7 +118,7 @@ async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> 
     }
 }
 
-impl List {
+impl ListEvents {
     fn filter(self) -> AuditFilter {
         AuditFilter {
             before: self.before,
@@ -138,13 +137,15 @@ fn verdict(found: &Verification) -> Report {
     let Verification { good, head, broken, expected_seen } = found;
     let (text, why) = match (broken, expected_seen) {
         (Some((id, why)), _) => {
-            (format!("Broken after {good} good events: event {id}: {why}.\n"), Some(*why))
+            (format!("Broken after {good} valid events: event {id}: {why}.\n"), Some(*why))
         }
         (None, Some(false)) => {
             let why = "the expected head is not in the chain: events were cut off or rewritten";
             (format!("Broken: {why}.\n"), Some(why))
         }
-        (None, _) => (format!("All {good} events fit. Head, to be kept elsewhere:\n{head}\n"), None),
+        (None, _) => {
+            (format!("All {good} events are valid. Store this head outside the database:\n{head}\n"), None)
+        }
     };
     let event = broken.map(|(id, _)| id);
     let mut report =

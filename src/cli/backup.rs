@@ -1,4 +1,4 @@
-//! `wardroom backup`: the directory in one archive, and whether an archive is whole.
+//! `wardroom backup`: writes an archive, or verifies one.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,10 @@ use crate::directory::transfer::backup::{BackupRequest, Manifest, VerifiedBackup
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Backup {
-    /// The archive to write, a tar file. It must not be there yet. (One of the name "verify" is written ./verify.)
+    /// The tar file to write. It must not exist yet. To name a file "verify", write ./verify.
     #[arg(required = true)]
     file: Option<PathBuf>,
-    /// Replace the file if it is there.
+    /// Replace the file if it exists.
     #[arg(long)]
     replace: bool,
     #[command(subcommand)]
@@ -28,45 +28,45 @@ pub(super) struct Backup {
 
 #[derive(Subcommand)]
 enum BackupVerb {
-    /// Check every byte of an archive, the database in it and its audit trail. No directory is needed for it.
-    Verify(Verify),
+    /// Verify an archive: every byte, its database and its audit trail. This needs no database of its own.
+    Verify(VerifyBackup),
 }
 
 #[derive(Args)]
-struct Verify {
+struct VerifyBackup {
     /// The archive.
     file: PathBuf,
 }
 
-/// Makes a backup, or checks one. The exit code is 1 when what is in it has faults.
-pub(super) async fn run(order: Backup, config: &Config) -> Result<Report, CliError> {
-    match order {
-        Backup { verb: Some(BackupVerb::Verify(Verify { file })), .. } => {
-            let told = format!("{} is whole", file.display());
+/// Writes or verifies a backup. The exit code is 1 when the database in it has faults.
+pub(super) async fn run(args: Backup, config: &Config) -> Result<Report, CliError> {
+    match args {
+        Backup { verb: Some(BackupVerb::Verify(VerifyBackup { file })), .. } => {
+            let summary = format!("{} is intact", file.display());
             let checked = verify_backup(&operator(), file, &Clock::system()?, watch()?).await?;
-            Ok(report(&checked, &told))
+            Ok(report(&checked, &summary))
         }
         Backup { file: Some(file), replace, .. } => {
-            let told = format!("Wrote {} and read it again", file.display());
+            let summary = format!("Wrote and verified {}", file.display());
             let order = BackupRequest { file, replace, media: config.data_dir.join("media") };
             let checked = open(config).await?.backup(&operator(), order, watch()?).await?;
-            Ok(report(&checked, &told))
+            Ok(report(&checked, &summary))
         }
-        Backup { file: None, .. } => Err(CliError::usage("name the file to write")),
+        Backup { file: None, .. } => Err(CliError::usage("give the file to write")),
     }
 }
 
-fn report(checked: &VerifiedBackup, told: &str) -> Report {
+fn report(checked: &VerifiedBackup, summary: &str) -> Report {
     let VerifiedBackup { manifest, faults, miscounted, broken_trail } = checked;
-    let mut text = format!("{told}: {}.\n", content(manifest));
+    let mut text = format!("{summary}: {}.\n", content(manifest));
     for left in &manifest.left_out {
         text += &format!("Warning: left out {left}.\n");
     }
     for fault in faults.iter().chain(broken_trail) {
-        text += &format!("ImportError in the database, copied as it was: {fault}.\n");
+        text += &format!("Fault in the database, copied unchanged: {fault}.\n");
     }
     for fault in miscounted {
-        text += &format!("ImportError in the database, which a restore puts right: {fault}.\n");
+        text += &format!("Fault in the database, repaired by a restore: {fault}.\n");
     }
     let mut report = Report::new(
         text,
@@ -76,10 +76,10 @@ fn report(checked: &VerifiedBackup, told: &str) -> Report {
     report
 }
 
-/// What is in a backup, in words.
+/// Describes the content of a backup.
 pub(super) fn content(manifest: &Manifest) -> String {
     format!(
-        "the directory at {} with {} users, {} tokens ({} active), {} audit events and {} media files",
+        "the database of {} with {} users, {} tokens ({} active), {} audit events and {} media files",
         manifest.created_at,
         manifest.users,
         manifest.tokens,
@@ -93,7 +93,7 @@ fn media_files(manifest: &Manifest) -> usize {
     manifest.members.len().saturating_sub(1)
 }
 
-/// A manifest without its long list of members.
+/// Formats a manifest as JSON, without its long list of members.
 pub(super) fn about(manifest: &Manifest) -> Value {
     json!({
         "format": manifest.format,

@@ -1,5 +1,5 @@
-//! `wardroom compare`: the proof before a switch. Sends the same requests to the old server and to the new one, and
-//! reports every difference.
+//! `wardroom compare`: the check before a team switches from Django. It sends the same requests to the old server and to
+//! Wardroom, and reports every difference.
 
 mod summary;
 
@@ -15,71 +15,75 @@ use tokio_rustls::TlsConnector;
 
 use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
-use crate::directory::Error;
-use crate::directory::transfer::import::ImportError;
-use crate::switchover::django::{Django, Place, Wishes};
-use crate::switchover::parity::address::{self, Base};
-use crate::switchover::parity::client::{self, Server};
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
+use crate::switchover::parity::address::{self, BaseUrl};
+use crate::switchover::parity::client::{self, RemoteServer};
 use crate::switchover::parity::keys::{self, Keys};
-use crate::switchover::parity::run::{self, Comparison};
+use crate::switchover::parity::run::{self, ComparisonOrder};
 
 const EXAMPLES: &str = "\
-Only GET, HEAD and OPTIONS are sent. Keys are read from a file, one a line, and never printed whole.
+Only GET, HEAD and OPTIONS requests are sent. Keys are never printed in full.
 
-  wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 --tokens keys.txt
-  wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 --tokens-from db.sqlite3 --sample 500
-  wardroom compare --old http://127.0.0.1:9000 --new http://127.0.0.1:8000 --host www.example.com \\
-      --tokens keys.txt --path /api/users/me --path '/api/users/me?format=json' --ignore last_login
+Examples:
+  wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 \\
+      --tokens keys.txt
+  wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 \\
+      --tokens-from db.sqlite3 --sample 500
+  wardroom compare --old http://127.0.0.1:9000 --new http://127.0.0.1:8000 \\
+      --host www.example.com --tokens keys.txt --ignore last_login \\
+      --path /api/users/me --path '/api/users/me?format=json'
 
-Exit codes: 0 no difference that counts; 1 there is one, or the run ended early, or not one key was
-accepted by both; 2 the command line or the keys are wrong; 5 a server does not answer.";
+Exit codes:
+  0  No difference that counts
+  1  A difference that counts, the run ended early, or no key was accepted by both
+  2  The command line or the keys are invalid
+  5  A server does not respond";
 
 /// The arguments of `wardroom compare`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Compare {
-    /// The server of today: http:// or https://, a host, and a path if it answers below one.
+    /// The old server: http:// or https://, a host, and the path prefix if it has one.
     #[arg(long, value_name = "URL")]
     old: String,
-    /// Wardroom, the same way.
+    /// The new server, Wardroom, in the same form.
     #[arg(long, value_name = "URL")]
     new: String,
-    /// A file with keys, one a line; blank lines and lines that begin with # are skipped; - is standard input.
+    /// A file with one key per line, or - for standard input. Blank lines and lines that begin with # are skipped.
     #[arg(long, value_name = "FILE", required_unless_present = "tokens_from")]
     tokens: Option<PathBuf>,
-    /// Draw keys from the Django database instead: postgres://user:password@host:port/name, or the path of a SQLite
-    /// file. Only Django REST Framework keeps keys; knox does not.
+    /// Take keys from the Django database: postgres://user:password@host:port/name, or the path of a SQLite file. This works
+    /// with tokens of Django REST Framework only; knox stores no keys.
     #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
     tokens_from: Option<String>,
-    /// How many keys to draw, evenly over all there are (1 to 100000).
+    /// How many keys to take, spread evenly over all keys (1 to 100000).
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sample: u32,
-    /// What to ask for, with a query if wanted; can be given several times.
+    /// The path to request, optionally with a query. Can be repeated.
     #[arg(long = "path", value_name = "PATH", value_parser = address::path, default_value = "/api/users/me")]
     paths: Vec<PathAndQuery>,
-    /// Ask only with the keys: leave out the requests that should fail, HEAD and OPTIONS.
+    /// Send only GET requests with valid keys; leave out HEAD, OPTIONS and the requests that should fail.
     #[arg(long)]
     only_tokens: bool,
-    /// Leave this JSON field out of the comparison, wherever it stands; can be given several times. `user.email`
-    /// means the email of a user only.
+    /// Ignore this JSON field at any depth. Can be repeated. user.email ignores the email only inside a user.
     #[arg(long, value_name = "FIELD", value_parser = field)]
     ignore: Vec<String>,
-    /// Let every difference count, also the expected ones.
+    /// Count expected differences as well.
     #[arg(long)]
     strict: bool,
-    /// The Host header for both servers, as clients will send it. Without this each gets its own.
+    /// The Host header for both servers, as clients will send it. By default each server gets its own host.
     #[arg(long, value_name = "HOST", value_parser = address::host)]
     host: Option<Authority>,
-    /// A PEM file with the certificate of an authority to trust beside the machine's own.
+    /// A PEM file with a CA certificate to trust in addition to the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// How many requests are under way at once, to each server (1 to 64).
+    /// How many requests to send to each server at once (1 to 64).
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
-    /// How long to wait for a whole answer, such as 500ms or 10s.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = patience)]
+    /// How long to wait for a complete response, such as 500ms or 10s.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     timeout: Duration,
-    /// How many examples to show of each difference (0 to 100).
+    /// How many examples of each difference to show (0 to 100).
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=100))]
     examples: u8,
 }
@@ -89,41 +93,47 @@ fn field(text: &str) -> Result<String, String> {
     if good {
         Ok(text.to_owned())
     } else {
-        Err("use a field's name, such as last_login or user.email".to_owned())
+        Err("use the name of a field, such as last_login or user.email".to_owned())
     }
 }
 
-fn patience(text: &str) -> Result<Duration, String> {
+fn timeout(text: &str) -> Result<Duration, String> {
     let allowed = Duration::from_millis(1)..=Duration::from_hours(1);
     let span = humantime::parse_duration(text).ok().filter(|span| allowed.contains(span));
     span.ok_or_else(|| "use a duration from 1ms to 1h with its unit, such as 500ms, 10s or 1m".to_owned())
 }
 
-/// Compares, and tells what was found.
+/// Compares the two servers and reports the differences.
 pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
     let (old, new) = compare.servers()?;
     let (keys, total) = match (&compare.tokens, &compare.tokens_from) {
         (Some(file), _) => keys::from_file(file)?,
-        (None, Some(from)) => keys::drawn(drawn(from, compare.sample).await?)?,
-        (None, None) => return Err(CliError::usage("say which keys: --tokens FILE or --tokens-from URL")),
+        (None, Some(from)) => keys::sampled(sample_keys(from, compare.sample).await?)?,
+        (None, None) => return Err(CliError::usage("give the keys with --tokens FILE or --tokens-from URL")),
     };
-    compare.ask(old, new, keys, total).await
+    compare.send(old, new, keys, total).await
 }
 
-/// Keys of the Django database that an import reads.
-async fn drawn(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
-    let told = |fault: ImportError| CliError::from(Error::from(fault));
-    let (place, runtime) = (Place::parse(from).map_err(told)?, Handle::current());
-    let read =
-        spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
-    read.await.map_err(|error| CliError::inside(error.to_string()))?.map_err(told)
+/// Reads a sample of keys from the Django database that an import reads.
+async fn sample_keys(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
+    let (location, runtime) = (DjangoLocation::parse(from)?, Handle::current());
+    let read = spawn_blocking(move || {
+        Django::open(&location, &MappingOptions::default(), &runtime)?.sample_keys(sample)
+    });
+    Ok(read.await.map_err(|error| CliError::internal(error.to_string()))??)
 }
 
 impl Compare {
-    /// Asks both servers with these keys, of which there are `total` if that is known.
-    async fn ask(self, old: Server, new: Server, keys: Keys, total: Option<u64>) -> Result<Report, CliError> {
+    /// Sends the requests to both servers. `total` is the number of keys, if it is known.
+    async fn send(
+        self,
+        old: RemoteServer,
+        new: RemoteServer,
+        keys: Keys,
+        total: Option<u64>,
+    ) -> Result<Report, CliError> {
         let bases = [old.base.clone(), new.base.clone()];
-        let comparison = Comparison {
+        let order = ComparisonOrder {
             old,
             new,
             paths: self.paths,
@@ -134,37 +144,42 @@ impl Compare {
             workers: usize::from(self.concurrency),
         };
         let line = ComparisonLine::default();
-        let tally = run::compare(comparison, keys, total, &|progress| line.show(progress)).await;
+        let tally = run::compare(order, keys, total, &|progress| line.show(progress)).await;
         drop(line);
         Ok(summary::report(&tally?, &bases))
     }
 
-    fn servers(&self) -> Result<(Server, Server), CliError> {
+    fn servers(&self) -> Result<(RemoteServer, RemoteServer), CliError> {
         let (old, new) = (base("--old", &self.old)?, base("--new", &self.new)?);
         let tls = if old.secure || new.secure {
             Some(client::tls(self.ca_file.as_deref())?)
         } else if self.ca_file.is_some() {
-            return Err(CliError::usage("--ca-file is for https, and neither --old nor --new is"));
+            return Err(CliError::usage("--ca-file requires an https:// URL for --old or --new"));
         } else {
             None
         };
         Ok((self.server(old, true, tls.clone())?, self.server(new, false, tls)?))
     }
 
-    fn server(&self, base: Base, follows_slash: bool, tls: Option<TlsConnector>) -> Result<Server, CliError> {
+    fn server(
+        &self,
+        base: BaseUrl,
+        follows_slash: bool,
+        tls: Option<TlsConnector>,
+    ) -> Result<RemoteServer, CliError> {
         let host = self.host.as_ref().map_or(base.authority.as_str(), Authority::as_str);
         let host = HeaderValue::from_str(host)
-            .map_err(|error| CliError::usage(format!("the host {host:?} cannot be sent: {error}")))?;
-        Ok(Server { base, host, tls, patience: self.timeout, follows_slash })
+            .map_err(|error| CliError::usage(format!("cannot send {host:?} as a Host header: {error}")))?;
+        Ok(RemoteServer { base, host, tls, timeout: self.timeout, follows_slash })
     }
 }
 
-/// What was typed is not quoted: it may hold a password.
-fn base(flag: &str, text: &str) -> Result<Base, CliError> {
-    Base::parse(text).ok_or_else(|| {
+/// Parses a base URL. The error does not quote it, because it may hold a password.
+fn base(flag: &str, text: &str) -> Result<BaseUrl, CliError> {
+    BaseUrl::parse(text).ok_or_else(|| {
         CliError::usage(format!(
-            "{flag} is no address of a server: use http:// or https:// and a host, such as http://127.0.0.1:8000, \
-             with a path if it answers below one, and without user, query or fragment"
+            "{flag} is not the base URL of a server: use http:// or https:// and a host, such as http://127.0.0.1:8000, \
+             and the path prefix if it has one, without user, query or fragment"
         ))
     })
 }

@@ -1,4 +1,4 @@
-//! What most commands need: the directory of the settings, opened, and who the operator is.
+//! What most commands need: the opened account database, the operator, passwords and confirmations.
 
 use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
@@ -10,7 +10,7 @@ use crate::directory::model::{Rate, Rates};
 use crate::directory::password::Password;
 use crate::directory::{Actor, Clock, Directory, Location, Settings};
 
-/// The directory's part of the settings.
+/// Picks the settings of the account database.
 pub(super) fn settings(config: &Config) -> Settings {
     let location = match &config.database_url {
         Some(url) => Location::Postgres(url.expose().to_owned()),
@@ -40,17 +40,17 @@ fn rate(limit: RateLimit) -> Rate {
     Rate { requests: limit.requests, window: limit.window }
 }
 
-/// The directory of these settings, opened.
+/// Opens the account database of these settings.
 pub(super) async fn open(config: &Config) -> Result<Directory, CliError> {
     Ok(Directory::open(&settings(config), Clock::system()?).await?)
 }
 
-/// Whoever runs this process, by the name the machine knows them by.
+/// Returns the operator: the system user that runs this process.
 pub(super) fn operator() -> Actor {
-    Actor::operator(account().unwrap_or_else(|| "operator".to_owned()))
+    Actor::operator(system_user().unwrap_or_else(|| "operator".to_owned()))
 }
 
-fn account() -> Option<String> {
+fn system_user() -> Option<String> {
     let uid = fs::metadata("/proc/self").ok()?.uid().to_string();
     let accounts = fs::read_to_string("/etc/passwd").ok()?;
     let mut lines = accounts.lines().map(|line| line.split(':'));
@@ -61,34 +61,32 @@ fn account() -> Option<String> {
     Some(named.unwrap_or(uid))
 }
 
-/// Reads a new password: one line of standard input, or twice from the terminal without showing it.
+/// Reads a new password: one line of standard input, or twice from the terminal without echo.
 pub(super) fn new_password(from_stdin: bool) -> Result<Password, CliError> {
-    let unreadable = |error: io::Error| CliError::inside(format!("the password cannot be read: {error}"));
+    let unreadable = |error: io::Error| CliError::internal(format!("cannot read the password: {error}"));
     if from_stdin {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map_err(unreadable)?;
         return Ok(Password::new(line.trim_end_matches(['\n', '\r']).to_owned()));
     }
     if !io::stdin().is_terminal() {
-        return Err(CliError::usage(
-            "there is no terminal to ask for the password: give it with --password-stdin",
-        ));
+        return Err(CliError::usage("there is no terminal for entering the password: use --password-stdin"));
     }
     let first = rpassword::prompt_password("New password: ").map_err(unreadable)?;
     let second = rpassword::prompt_password("Again: ").map_err(unreadable)?;
     if first == second { Ok(Password::new(first)) } else { Err(CliError::usage("the two passwords differ")) }
 }
 
-/// Asks before something is lost; `yes` was given on the command line.
+/// Asks for confirmation unless `--yes` was given.
 pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CliError> {
     if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(CliError::usage("there is no terminal to ask for confirmation: give --yes"));
+        return Err(CliError::usage("there is no terminal for the confirmation: use --yes"));
     }
-    let unreadable = |error: io::Error| CliError::inside(format!("the answer cannot be read: {error}"));
-    write!(io::stderr(), "{question} Type yes: ").map_err(unreadable)?;
+    let unreadable = |error: io::Error| CliError::internal(format!("cannot read the answer: {error}"));
+    write!(io::stderr(), "{question} Type yes to confirm: ").map_err(unreadable)?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
     if answer.trim() == "yes" { Ok(()) } else { Err(CliError::usage("not confirmed: nothing was changed")) }

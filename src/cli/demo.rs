@@ -1,7 +1,7 @@
-//! `wardroom demo`: a server with example people in a directory that is thrown away.
+//! `wardroom demo`: a server with example users in a temporary data directory.
 //!
-//! Its first person, with id, groups and token, is the one of the documentation of
-//! `GET /api/users/me`, so that the documentation's examples work as they stand but for the host.
+//! The first user has the id, the groups and the token of the documentation of `GET /api/users/me`, so the examples there
+//! work unchanged except for the host.
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,14 +10,14 @@ use clap::Args;
 
 use super::context::settings;
 use super::report::{CliError, Report};
-use super::serve::{Server, start_logging};
+use super::serve::{BoundServer, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
 use crate::directory::tokens::Expiry;
-use crate::directory::transfer::import::{ImportedToken, ImportedUser, Records};
+use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
 
-/// The token of the documentation's example.
+/// The key of the documentation's example.
 const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
 const EXAMPLE_ID: i64 = 42;
 const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (3, "Billing"), (7, "On call")];
@@ -29,18 +29,18 @@ pub(super) struct Demo {
     pub(super) settings: ServeFlags,
 }
 
-/// Somebody to try the server with.
-struct Persona {
+/// An example user.
+struct ExampleUser {
     about: &'static str,
     key: TokenKey,
-    answer: &'static str,
+    status: &'static str,
 }
 
-/// Serves the demo until told to stop; whatever else the settings say, it never touches a real directory.
+/// Serves the demo until it is stopped. Whatever the settings say, it uses its own temporary database.
 pub(super) async fn run(flags: Flags) -> Result<Report, CliError> {
     let place = tempfile::Builder::new().prefix("wardroom-demo-").tempdir();
     let place =
-        place.map_err(|error| CliError::inside(format!("no throw-away directory can be made: {error}")))?;
+        place.map_err(|error| CliError::internal(format!("cannot create a temporary directory: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.with("data_dir", data_dir).with("database_url", "");
     let config = Config::load(&flags)?.config;
@@ -52,42 +52,42 @@ async fn serve(config: Config) -> Result<Report, CliError> {
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
     let directory = Directory::open(&settings, Clock::system()?).await?;
-    let personas = fill(&directory).await?;
-    let server = Server::bind(&config, directory).await?;
+    let users = fill(&directory).await?;
+    let server = BoundServer::bind(&config, directory).await?;
     if let Some(address) = server.address() {
         let scheme = if config.tls_key.is_some() { "https" } else { "http" };
-        // A terminal that is gone does not keep the demo from running.
-        let _ = io::stdout().lock().write_all(invitation(&personas, scheme, address).as_bytes());
+        // The demo runs on without a terminal.
+        let _ = io::stdout().lock().write_all(instructions(&users, scheme, address).as_bytes());
     }
     server.run().await?;
     Ok(Report::silent())
 }
 
-fn invitation(personas: &[Persona], scheme: &str, mut address: SocketAddr) -> String {
+fn instructions(users: &[ExampleUser], scheme: &str, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
     let mut text = String::from(
-        "Wardroom demo: example people in a throw-away directory. Try, in another terminal:\n\n",
+        "Wardroom demo: example users in a temporary data directory. Try in another terminal:\n\n",
     );
-    for Persona { about, key, answer } in personas {
+    for ExampleUser { about, key, status } in users {
         let key = key.reveal();
         text += &format!(
-            "# {about}: {answer}\ncurl {scheme}://{address}/api/users/me -H 'Authorization: Token {key}'\n\n"
+            "# {about}: {status}\ncurl {scheme}://{address}/api/users/me -H 'Authorization: Token {key}'\n\n"
         );
     }
-    text + "Ctrl-C stops the demo and removes its directory.\n"
+    text + "Press Ctrl-C to stop the demo and delete its data.\n"
 }
 
-/// Makes the example people: the documentation's own, an admin, a plain user, an inactive one, and a
-/// staff user with everything empty.
-async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
+/// Creates the example users: the one of the documentation, an admin, a plain user, an inactive one, and a staff user with
+/// all optional fields empty.
+async fn fill(directory: &Directory) -> Result<Vec<ExampleUser>, CliError> {
     let actor = Actor::operator("demo");
-    directory.import(&actor, example()?).await?;
-    let mut personas = vec![Persona {
+    directory.seed(&actor, example()?).await?;
+    let mut users = vec![ExampleUser {
         about: "Alex, staff, the example of the documentation",
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
-        answer: "200",
+        status: "200",
     }];
     let person = |username: &str, is_staff, is_admin| UserDraft {
         username: Some(username.to_owned()),
@@ -101,28 +101,29 @@ async fn fill(directory: &Directory) -> Result<Vec<Persona>, CliError> {
         ..draft
     };
     let inactive = UserDraft { is_active: Some(false), ..person("ines_inactive", true, false) };
-    for (about, draft, answer) in [
+    for (about, draft, status) in [
         ("Ada, an admin", named("Ada", "Admin", person("ada_admin", false, true)), "200"),
-        ("Emil, staff, with every field empty", person("emil_empty", true, false), "200"),
+        ("Emil, staff, with all optional fields empty", person("emil_empty", true, false), "200"),
         ("Paul, a plain user", named("Paul", "Plain", person("paul_plain", false, false)), "403"),
         ("Ines, staff, but not active", named("Ines", "Inactive", inactive), "401"),
     ] {
         let user = directory.create_user(&actor, &draft, None).await?;
         let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", Expiry::Never).await?;
-        personas.push(Persona { about, key: issued.key, answer });
+        users.push(ExampleUser { about, key: issued.key, status });
     }
-    Ok(personas)
+    Ok(users)
 }
 
-fn example() -> Result<Records, CliError> {
-    let wrong =
-        |rule: crate::directory::model::Violation| CliError::inside(format!("the example is wrong: {rule}"));
-    let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(wrong)?;
-    let id = UserId::try_from(EXAMPLE_ID).map_err(wrong)?;
+fn example() -> Result<SeedRows, CliError> {
+    let invalid = |rule: crate::directory::model::Violation| {
+        CliError::internal(format!("the example is invalid: {rule}"))
+    };
+    let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(invalid)?;
+    let id = UserId::try_from(EXAMPLE_ID).map_err(invalid)?;
     let mut groups = Vec::new();
     for (id, name) in EXAMPLE_GROUPS {
         groups.push(Group {
-            id: GroupId::try_from(id).map_err(wrong)?,
+            id: GroupId::try_from(id).map_err(invalid)?,
             name: name.to_owned(),
             notes: String::new(),
             users_count: 0,
@@ -142,18 +143,18 @@ fn example() -> Result<Records, CliError> {
         is_active: true,
         is_staff: true,
         is_admin: false,
-        last_login: Some("2025-08-06T14:23:45.123456Z".parse().map_err(wrong)?),
+        last_login: Some("2025-08-06T14:23:45.123456Z".parse().map_err(invalid)?),
         last_seen_at: None,
         created_at,
         updated_at: created_at,
         groups: groups.iter().map(|group| group.id).collect(),
     };
-    let token = ImportedToken {
+    let token = SeedToken {
         user_id: id,
         name: "documentation".to_owned(),
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
         created_at,
         expires_at: None,
     };
-    Ok(Records { groups, users: vec![ImportedUser { user, password: "!".to_owned() }], tokens: vec![token] })
+    Ok(SeedRows { groups, users: vec![SeedUser { user, password: "!".to_owned() }], tokens: vec![token] })
 }

@@ -1,4 +1,4 @@
-//! `wardroom export`: the whole directory as lines of JSON, or its users as a table.
+//! `wardroom export`: everything as JSON lines, or the users as CSV.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,25 +17,25 @@ use crate::directory::transfer::record::{Record, Reference, UserRecord};
 /// The arguments of `wardroom export`.
 #[derive(Args)]
 pub(super) struct Export {
-    /// json: everything, as lines that `wardroom import json` reads. csv: users alone, for spreadsheets.
+    /// json: everything, as lines for `wardroom import json`. csv: the users, for spreadsheets.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
-    /// Write into this file, for you alone to read, instead of to standard output.
+    /// Write to this file instead of standard output. Only you can read it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Overwrite the file if it is there.
+    /// Overwrite the file if it exists.
     #[arg(long, requires = "output")]
     replace: bool,
-    /// Leave out personal data, passwords and tokens; people get pseudonyms that are the same in every export.
+    /// Leave out personal data, passwords and tokens. Users get pseudonyms that are the same in every export.
     #[arg(long)]
     anonymise: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Lines of JSON.
+    /// JSON lines.
     Json,
-    /// A table with commas.
+    /// CSV.
     Csv,
 }
 
@@ -47,24 +47,24 @@ pub(super) async fn run(export: Export, config: &Config) -> Result<Report, CliEr
     let unwritable = |error: io::Error| CliError::usage(format!("{}: {error}", path.display()));
     if path.exists() && !export.replace {
         return Err(CliError::usage(format!(
-            "{} is there already: give --replace to overwrite it",
+            "{} already exists: use --replace to overwrite it",
             path.display()
         )));
     }
-    // Half an export must not be taken for one, nor be anybody else's to read: such files are made for their owner.
-    let place = path.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let half = tempfile::NamedTempFile::new_in(place).map_err(unwritable)?;
-    let count = write(&export, config, half.reopen().map_err(unwritable)?).await?;
-    half.as_file().sync_all().map_err(unwritable)?;
-    half.persist(path).map_err(|error| unwritable(error.error))?;
+    // An incomplete export must not look like a complete one. Temporary files are readable by their owner only.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+    let count = write(&export, config, temporary.reopen().map_err(unwritable)?).await?;
+    temporary.as_file().sync_all().map_err(unwritable)?;
+    temporary.persist(path).map_err(|error| unwritable(error.error))?;
     let text = format!("Exported {count} records to {}.\n", path.display());
     Ok(Report::new(text, json!({ "records": count, "file": path })))
 }
 
-/// Lines of JSON.
-struct Lines<W: Write>(BufWriter<W>);
+/// Writes JSON lines.
+struct JsonWriter<W: Write>(BufWriter<W>);
 
-impl<W: Write + Send + 'static> RecordSink for Lines<W> {
+impl<W: Write + Send + 'static> RecordSink for JsonWriter<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         serde_json::to_writer(&mut self.0, &record)?;
         self.0.write_all(b"\n")
@@ -75,10 +75,10 @@ impl<W: Write + Send + 'static> RecordSink for Lines<W> {
     }
 }
 
-/// A table of users; its head is written already.
-struct Table<W: Write>(csv::Writer<W>);
+/// Writes users as CSV, below a header that is already written.
+struct CsvWriter<W: Write>(csv::Writer<W>);
 
-impl<W: Write + Send + 'static> RecordSink for Table<W> {
+impl<W: Write + Send + 'static> RecordSink for CsvWriter<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         match record {
             Record::User(user) => Ok(self.0.write_record(cells(user).map(|cell| neutralised(&cell)))?),
@@ -100,12 +100,12 @@ async fn write(export: &Export, config: &Config, out: impl Write + Send + 'stati
     };
     let written = match export.format {
         Format::Json => {
-            directory.export(&operator(), scope, Lines(BufWriter::with_capacity(1 << 16, out))).await
+            directory.export(&operator(), scope, JsonWriter(BufWriter::with_capacity(1 << 16, out))).await
         }
         Format::Csv => {
             let mut table = csv::Writer::from_writer(out);
-            table.write_record(COLUMNS).map_err(|error| CliError::inside(error.to_string()))?;
-            directory.export(&operator(), scope, Table(table)).await
+            table.write_record(COLUMNS).map_err(|error| CliError::internal(error.to_string()))?;
+            directory.export(&operator(), scope, CsvWriter(table)).await
         }
     };
     Ok(written?)

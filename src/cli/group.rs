@@ -1,4 +1,4 @@
-//! `wardroom group`: groups and who belongs to them.
+//! `wardroom group`: groups and their members.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -10,26 +10,26 @@ use crate::directory::groups::{MemberChange, Membership};
 use crate::directory::model::{Group, GroupDraft, GroupId, GroupKey, UserKey};
 use crate::directory::query::{GroupFilters, GroupQuery};
 
-/// The commands about groups.
+/// The commands of `wardroom group`.
 #[derive(Subcommand)]
 pub(super) enum GroupVerb {
-    /// Make a group.
-    Add(Add),
-    /// List groups in the order of their ids.
-    List(List),
+    /// Create a group.
+    Add(AddGroup),
+    /// List groups by id.
+    List(ListGroups),
     /// Rename a group or change its notes.
-    Edit(Edit),
-    /// Remove a group. Its members stay users.
-    Delete(Delete),
+    Edit(EditGroup),
+    /// Delete a group. Its members are not deleted.
+    Delete(DeleteGroup),
     /// Add users to a group.
-    AddMember(Member),
-    /// Take users out of a group.
-    RemoveMember(Member),
+    AddMember(ChangeMembers),
+    /// Remove users from a group.
+    RemoveMember(ChangeMembers),
 }
 
 #[derive(Args)]
-pub(super) struct Add {
-    /// The name: 1 to 150 characters, not yet taken.
+pub(super) struct AddGroup {
+    /// The name: 1 to 150 characters, not used by another group.
     name: String,
     /// Free text, at most 2000 characters.
     #[arg(long, default_value = "")]
@@ -37,18 +37,18 @@ pub(super) struct Add {
 }
 
 #[derive(Args)]
-pub(super) struct List {
-    /// Rows at the most (1 to 1000).
+pub(super) struct ListGroups {
+    /// The maximum number of rows (1 to 1000).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Only groups with a greater id: where the last page ended.
+    /// Only groups with a higher id. To page, give the last id of the previous page.
     #[arg(long, value_name = "ID")]
     after: Option<GroupId>,
 }
 
 #[derive(Args)]
-pub(super) struct Edit {
-    /// The group: its id or its name.
+pub(super) struct EditGroup {
+    /// The group, by id or name.
     group: GroupKey,
     /// The new name.
     #[arg(long)]
@@ -59,8 +59,8 @@ pub(super) struct Edit {
 }
 
 #[derive(Args)]
-pub(super) struct Delete {
-    /// The group: its id or its name.
+pub(super) struct DeleteGroup {
+    /// The group, by id or name.
     group: GroupKey,
     /// Do not ask for confirmation.
     #[arg(long)]
@@ -68,10 +68,10 @@ pub(super) struct Delete {
 }
 
 #[derive(Args)]
-pub(super) struct Member {
-    /// The group: its id or its name.
+pub(super) struct ChangeMembers {
+    /// The group, by id or name.
     group: GroupKey,
-    /// The users: ids or usernames, at most 1000.
+    /// The users, by id or username, at most 1000.
     #[arg(required = true)]
     users: Vec<UserKey>,
 }
@@ -92,8 +92,8 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, CliE
             let rows: Vec<_> = groups.iter().map(row).collect();
             Ok(Report::table(["id", "name", "users", "notes"], &rows, groups.iter().map(json).collect()))
         }
-        GroupVerb::Edit(Edit { group, name: None, notes: None }) => {
-            Err(CliError::usage(format!("say what to change of the group {group}: --name or --notes")))
+        GroupVerb::Edit(EditGroup { group, name: None, notes: None }) => {
+            Err(CliError::usage(format!("nothing to change for the group {group}: give --name or --notes")))
         }
         GroupVerb::Edit(edit) => {
             let draft = GroupDraft { name: edit.name, notes: edit.notes, permissions: None };
@@ -103,11 +103,11 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, CliE
             confirm(delete.yes, &format!("Delete the group {}?", delete.group))?;
             Ok(report("Deleted", &directory.delete_group(&actor, &delete.group).await?))
         }
-        GroupVerb::AddMember(Member { group, users }) => {
+        GroupVerb::AddMember(ChangeMembers { group, users }) => {
             let membership = directory.change_members(&actor, &group, &users, MemberChange::Add).await?;
             Ok(report_members(&membership, users.len(), "joined"))
         }
-        GroupVerb::RemoveMember(Member { group, users }) => {
+        GroupVerb::RemoveMember(ChangeMembers { group, users }) => {
             let membership = directory.change_members(&actor, &group, &users, MemberChange::Remove).await?;
             Ok(report_members(&membership, users.len(), "left"))
         }

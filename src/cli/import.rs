@@ -9,12 +9,14 @@ use super::context::{confirm, open, operator};
 use super::progress;
 use super::report::{CliError, Report, table};
 use crate::config::Config;
-use crate::directory::transfer::import::lines::Lines;
-use crate::directory::transfer::import::media::Media;
-use crate::directory::transfer::import::report::{Notices, Report as Imported};
-use crate::directory::transfer::import::table::Table;
-use crate::directory::transfer::import::{Options, Source};
-use crate::switchover::django::{Django, Place, Wishes};
+use crate::directory::transfer::import::lines::JsonLines;
+use crate::directory::transfer::import::media::AvatarCopy;
+use crate::directory::transfer::import::notices::Notices;
+use crate::directory::transfer::import::options::ImportOptions;
+use crate::directory::transfer::import::report::ImportReport;
+use crate::directory::transfer::import::source::Source;
+use crate::directory::transfer::import::table::CsvTable;
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 
 /// The commands that bring people in.
 #[derive(Subcommand)]
@@ -101,34 +103,31 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
     match verb {
         ImportVerb::Django(django) => {
             let options = options(&django.how, &django.media, config)?;
-            let (place, wishes) = (Place::parse(&django.from).map_err(told)?, django.wishes()?);
+            let (location, mapping) = (DjangoLocation::parse(&django.from)?, django.mapping()?);
             let runtime = tokio::runtime::Handle::current();
-            let source = tokio::task::spawn_blocking(move || Django::open(&place, &wishes, &runtime)).await;
-            let source = source.map_err(|error| CliError::inside(error.to_string()))?.map_err(told)?;
-            import(source, options, config).await
+            let source =
+                tokio::task::spawn_blocking(move || Django::open(&location, &mapping, &runtime)).await;
+            let source = source.map_err(|error| CliError::internal(error.to_string()))??;
+            import(source, &django.how, &options, config).await
         }
         ImportVerb::Json(file) => {
-            import(Lines::new(&file.from), options(&file.how, &file.media, config)?, config).await
+            let options = options(&file.how, &file.media, config)?;
+            import(JsonLines::new(&file.from), &file.how, &options, config).await
         }
         ImportVerb::Csv(file) => {
-            import(Table::new(&file.from), options(&file.how, &file.media, config)?, config).await
+            let options = options(&file.how, &file.media, config)?;
+            import(CsvTable::new(&file.from), &file.how, &options, config).await
         }
     }
 }
 
-fn told(fault: crate::directory::transfer::import::ImportError) -> CliError {
-    crate::directory::Error::from(fault).into()
-}
-
-fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<Options, CliError> {
+fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<ImportOptions, CliError> {
     if how.delete_missing && !how.dry_run {
         confirm(how.yes, "What the source does not hold will be removed.")?;
     }
     let to = config.data_dir.join("media");
-    let media =
-        media.media.as_ref().map(|from| Media::new(from, &to, media.link_media)).transpose().map_err(told)?;
-    Ok(Options {
-        dry_run: how.dry_run,
+    let media = media.media.as_ref().map(|from| AvatarCopy::new(from, &to, media.link_media)).transpose()?;
+    Ok(ImportOptions {
         sync: how.sync,
         delete_missing: how.delete_missing,
         clear_duplicates: how.clear_duplicates,
@@ -137,16 +136,16 @@ fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<Options, Cl
 }
 
 impl FromDjango {
-    fn wishes(&self) -> Result<Wishes, CliError> {
-        let mut wishes = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
-        for (flag, wish) in [
-            (&self.user_table, &mut wishes.user_table),
-            (&self.profile_table, &mut wishes.profile_table),
-            (&self.group_table, &mut wishes.group_table),
-            (&self.time_zone, &mut wishes.time_zone),
+    fn mapping(&self) -> Result<MappingOptions, CliError> {
+        let mut options = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
+        for (flag, option) in [
+            (&self.user_table, &mut options.user_table),
+            (&self.profile_table, &mut options.profile_table),
+            (&self.group_table, &mut options.group_table),
+            (&self.time_zone, &mut options.time_zone),
         ] {
             if flag.is_some() {
-                wish.clone_from(flag);
+                option.clone_from(flag);
             }
         }
         let columns: Result<BTreeMap<_, _>, _> = self
@@ -159,27 +158,36 @@ impl FromDjango {
                 Ok::<_, CliError>((field.trim().to_owned(), column.trim().to_owned()))
             })
             .collect();
-        wishes.columns.extend(columns?);
-        Ok(wishes)
+        options.columns.extend(columns?);
+        Ok(options)
     }
 }
 
-fn mapping_file(path: &Path) -> Result<Wishes, CliError> {
+fn mapping_file(path: &Path) -> Result<MappingOptions, CliError> {
     let wrong = |why: String| CliError::usage(format!("the mapping file {}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     toml::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
-async fn import(source: impl Source, options: Options, config: &Config) -> Result<Report, CliError> {
+async fn import(
+    source: impl Source,
+    how: &How,
+    options: &ImportOptions,
+    config: &Config,
+) -> Result<Report, CliError> {
     let directory = open(config).await?;
-    let imported = directory.bring_in(&operator(), source, &options, progress::of_import()).await?;
+    let (actor, progress) = (operator(), progress::of_import());
+    let imported = match how.dry_run {
+        true => directory.dry_run_import(&actor, source, options, progress).await?,
+        false => directory.import(&actor, source, options, progress).await?,
+    };
     let mut report = Report::new(text(&imported), imported.to_json());
     report.code = if imported.is_refused() { 4 } else { 0 };
     Ok(report)
 }
 
 /// The report for people.
-fn text(imported: &Imported) -> String {
+fn text(imported: &ImportReport) -> String {
     let mut text = format!("Source: {}\n", imported.source);
     if !imported.mapping.is_empty() {
         let rows: Vec<_> = imported.mapping.iter().map(|(to, from)| [to.clone(), from.clone()]).collect();

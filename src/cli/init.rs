@@ -1,4 +1,4 @@
-//! `wardroom init` and `wardroom migrate`: making a directory and bringing it up to date.
+//! `wardroom init` and `wardroom migrate`: creating a database, and upgrading its schema.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::{Clock, Directory};
 
-/// Makes a new, empty directory.
+/// Creates a new, empty database.
 pub(super) async fn init(config: Config) -> Result<Report, CliError> {
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
@@ -15,10 +15,13 @@ pub(super) async fn init(config: Config) -> Result<Report, CliError> {
     let place = directory.describe().await?;
     let next =
         "Next: `wardroom user add NAME --admin`, `wardroom token issue NAME --name first`, `wardroom serve`.";
-    Ok(Report::new(format!("A new, empty directory: {place}.\n{next}\n"), json!({ "database": place })))
+    Ok(Report::new(
+        format!("Created a new, empty database: {place}.\n{next}\n"),
+        json!({ "database": place }),
+    ))
 }
 
-/// Upgrades the database to this program's schema.
+/// Upgrades the database to this version's schema.
 pub(super) async fn migrate(config: Config) -> Result<Report, CliError> {
     let applied = Directory::migrate(&settings(&config), &Clock::system()?).await?;
     let text = match applied.as_slice() {

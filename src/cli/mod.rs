@@ -1,9 +1,9 @@
-//! The command line: what an operator types, in words that teach.
+//! The command line.
 //!
-//! Each file holds one noun's commands: its arguments and what they call in the directory. A command
-//! returns a [`Report`]; only this file writes to the terminal and knows exit codes.
+//! Each file holds the commands of one noun: their arguments, and the calls into `directory`. A command returns a
+//! [`Report`], which this file prints.
 //!
-//! Never in here: a rule about users and rights (the directory keeps them), or SQL.
+//! Never in here: a rule about users and rights, which belongs to `directory`, or SQL.
 
 mod audit;
 mod backup;
@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 mod export;
 mod group;
+mod help;
 mod import;
 mod init;
 mod moving;
@@ -31,31 +32,16 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
+use serde_json::json;
 
 use self::report::{CliError, Report};
-use crate::config::{CommonFlags, Config, Flags, Loaded};
+use crate::config::{CommonFlags, Config, Loaded, settings_help, settings_json};
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  something failed inside, `doctor` or a `verify` found a fault, `compare` a difference, or `move` left
-     something behind
-  2  the command line or a setting is wrong
-  3  there is no such user, group or token
-  4  refused: the input breaks a rule, the action is not allowed, or conflicts keep an import from being done
-  5  the database, the source of an import, or a server to compare cannot be opened or asked
-
-Start here:
-  wardroom demo                     try it with example people, nothing is kept
-  wardroom init                     make a new, empty directory
-  wardroom user add root --admin    make the first admin
-  wardroom serve                    answer requests";
-
-/// The account service of a back office: who is calling, and may they?
+/// Wardroom stores users, groups, permissions and API tokens.
 #[derive(Parser)]
-#[command(name = "wardroom", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "wardroom", version, help_template = help::OVERVIEW, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     common: CommonFlags,
@@ -68,52 +54,57 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Answer requests until told to stop (SIGTERM or Ctrl-C).
+    /// Answer HTTP requests until SIGTERM or Ctrl-C.
     Serve(serve::Serve),
-    /// Start a server with example people in a throw-away directory, and print what to try.
+    /// Start a server with example users in a temporary data directory, and print requests to try.
     Demo(demo::Demo),
-    /// Make a new, empty directory (SQLite file or PostgreSQL tables).
+    /// Create a new, empty database: a SQLite file or PostgreSQL tables.
     Init,
-    /// Upgrade the database to this program's schema. Make a backup first.
+    /// Upgrade the database to this version's schema. Make a backup first.
     Migrate,
-    /// Write the directory and its media files, as they are at one moment, into one archive; servers may run. Or check
-    /// one: verify.
+    /// Write the database and the media files to one archive, or verify an archive. Servers may keep running.
     Backup(backup::Backup),
-    /// Put a backup in the place of the directory, or where none is yet.
-    Restore(restore::Restore),
-    /// Copy the whole directory into another database, PostgreSQL or SQLite, and compare every row.
+    /// Restore a backup archive, in place of the current database or where there is none.
+    Restore(restore::RestoreArgs),
+    /// Copy the whole database to another PostgreSQL or SQLite database, and compare every row.
     Move(moving::Move),
-    /// Users: add, list, show, edit, disable, enable, set-password, delete, deleted, restore, purge.
+    /// Manage users.
     #[command(subcommand)]
     User(user::UserVerb),
-    /// Groups: add, list, edit, delete, add-member, remove-member.
+    /// Manage groups and their members.
     #[command(subcommand)]
     Group(group::GroupVerb),
-    /// Tokens: issue, list, revoke.
+    /// Issue, list and revoke API tokens.
     #[command(subcommand)]
     Token(token::TokenVerb),
-    /// Permissions: list.
+    /// List permissions.
     #[command(subcommand)]
     Permission(permission::PermissionVerb),
-    /// The audit trail: list, export, verify.
+    /// List, export and verify the audit trail.
     #[command(subcommand)]
     Audit(audit::AuditVerb),
-    /// Bring people in: from a Django database, lines of JSON, or a table.
+    /// Import users, groups and tokens from a Django database, JSON lines or a CSV file.
     #[command(subcommand)]
     Import(import::ImportVerb),
-    /// Take everything out, as lines of JSON, or users as a table.
+    /// Export everything as JSON lines, or the users as CSV.
     Export(export::Export),
-    /// Ask the old server and this one the same, and tell every difference: the proof before a switch.
+    /// Send the same requests to the old server and to this one, and report every difference.
     Compare(compare::Compare),
-    /// Check the settings, the database and its content, and tell what is wrong.
+    /// Check the settings and the database, and report every problem.
     Doctor,
-    /// Settings: show, reference.
+    /// Show the settings.
     #[command(subcommand)]
     Config(config::ConfigVerb),
     /// Print the OpenAPI document.
     Openapi,
     /// Print a completion script for a shell.
     Completions(Completions),
+    /// List all settings.
+    #[command(hide = true, help_template = settings_help())]
+    Settings,
+    /// List the exit codes.
+    #[command(hide = true, help_template = help::EXIT_CODES)]
+    ExitCodes,
 }
 
 #[derive(Args)]
@@ -122,12 +113,12 @@ struct Completions {
     shell: Shell,
 }
 
-/// Runs a command line and tells the exit code.
+/// Runs a command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match parse(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to standard output with code 0, mistakes to standard error with 2.
+            // Help and version go to standard output with code 0, errors to standard error with code 2.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -135,15 +126,23 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = cli.json;
     match run(cli) {
         Ok(report) => print(&report, json),
-        Err(mistake) => {
-            let _ = io::stderr().lock().write_all(mistake.render(json).as_bytes());
-            ExitCode::from(mistake.code)
+        Err(error) => {
+            let _ = io::stderr().lock().write_all(error.render(json).as_bytes());
+            ExitCode::from(error.code)
         }
     }
 }
 
-/// Prints a result. A reader that has gone away (`wardroom user list | head -1`) has what it wanted, unless
-/// the result cannot be had again.
+fn command() -> clap::Command {
+    help::with_settings_line(Cli::command())
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches_from(args)?)
+}
+
+/// Prints a result. A reader that has closed the pipe (`wardroom user list | head -1`) has what it wanted. That is an error
+/// only if the result cannot be shown again.
 fn print(report: &Report, json: bool) -> ExitCode {
     let mut out = io::stdout().lock();
     let printed = out.write_all(report.render(json).as_bytes()).and_then(|()| out.flush());
@@ -153,40 +152,43 @@ fn print(report: &Report, json: bool) -> ExitCode {
             ExitCode::from(report.code)
         }
         Err(error) => {
-            let lost = if report.once { "; what it would have shown cannot be shown again" } else { "" };
-            let mistake =
-                CliError::inside(format!("it is done, but the result cannot be printed: {error}{lost}"));
-            let _ = io::stderr().lock().write_all(mistake.render(json).as_bytes());
-            ExitCode::from(mistake.code)
+            let lost = if report.once { "; it cannot be shown again" } else { "" };
+            let error = CliError::internal(format!(
+                "the command succeeded, but its result cannot be printed: {error}{lost}"
+            ));
+            let _ = io::stderr().lock().write_all(error.render(json).as_bytes());
+            ExitCode::from(error.code)
         }
     }
 }
 
 fn run(cli: Cli) -> Result<Report, CliError> {
     let Cli { common, verb, .. } = cli;
-    let load = |serve| Config::load(&Flags::of(&common, serve)).map_err(CliError::from);
+    let load = || Config::load(&common.alone()).map_err(CliError::from);
     match verb {
-        Verb::Serve(serve) => on_runtime(serve::run(load(Some(&serve.settings))?.config, serve.init)),
-        Verb::Demo(demo) => on_runtime(demo::run(Flags::of(&common, Some(&demo.settings)))),
+        Verb::Serve(serve) => {
+            on_runtime(serve::run(Config::load(&common.with(&serve.settings))?.config, serve.init))
+        }
+        Verb::Demo(demo) => on_runtime(demo::run(common.with(&demo.settings))),
         Verb::Compare(compare) => on_runtime(compare::run(compare)),
         Verb::Config(verb) => config::run(verb, &common),
         Verb::Openapi => Ok(openapi()),
         Verb::Completions(Completions { shell }) => Ok(completions(shell)),
-        Verb::Init => with_config(load(None)?, init::init),
-        Verb::Migrate => with_config(load(None)?, init::migrate),
-        Verb::Backup(order) => with_config(load(None)?, async |config| backup::run(order, &config).await),
-        Verb::Restore(order) => with_config(load(None)?, async |config| restore::run(order, &config).await),
-        Verb::Move(order) => with_config(load(None)?, async |config| moving::run(order, &config).await),
-        Verb::User(verb) => with_config(load(None)?, async |config| user::run(verb, &config).await),
-        Verb::Group(verb) => with_config(load(None)?, async |config| group::run(verb, &config).await),
-        Verb::Token(verb) => with_config(load(None)?, async |config| token::run(verb, &config).await),
-        Verb::Permission(verb) => {
-            with_config(load(None)?, async |config| permission::run(verb, &config).await)
-        }
-        Verb::Audit(verb) => with_config(load(None)?, async |config| audit::run(verb, &config).await),
-        Verb::Import(verb) => with_config(load(None)?, async |config| import::run(verb, &config).await),
-        Verb::Export(export) => with_config(load(None)?, async |config| export::run(export, &config).await),
-        Verb::Doctor => with_config(load(None)?, doctor::run),
+        Verb::Settings => Ok(Report::new(settings_help(), settings_json())),
+        Verb::ExitCodes => Ok(Report::new(help::EXIT_CODES, json!({ "text": help::EXIT_CODES }))),
+        Verb::Init => with_config(load()?, init::init),
+        Verb::Migrate => with_config(load()?, init::migrate),
+        Verb::Backup(args) => with_config(load()?, async |config| backup::run(args, &config).await),
+        Verb::Restore(args) => with_config(load()?, async |config| restore::run(args, &config).await),
+        Verb::Move(args) => with_config(load()?, async |config| moving::run(args, &config).await),
+        Verb::User(verb) => with_config(load()?, async |config| user::run(verb, &config).await),
+        Verb::Group(verb) => with_config(load()?, async |config| group::run(verb, &config).await),
+        Verb::Token(verb) => with_config(load()?, async |config| token::run(verb, &config).await),
+        Verb::Permission(verb) => with_config(load()?, async |config| permission::run(verb, &config).await),
+        Verb::Audit(verb) => with_config(load()?, async |config| audit::run(verb, &config).await),
+        Verb::Import(verb) => with_config(load()?, async |config| import::run(verb, &config).await),
+        Verb::Export(export) => with_config(load()?, async |config| export::run(export, &config).await),
+        Verb::Doctor => with_config(load()?, doctor::run),
     }
 }
 
@@ -199,7 +201,9 @@ fn with_config(
 
 fn on_runtime(work: impl Future<Output = Result<Report, CliError>>) -> Result<Report, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| CliError::inside(format!("the runtime does not start: {error}")))?.block_on(work)
+    runtime
+        .map_err(|error| CliError::internal(format!("cannot start the async runtime: {error}")))?
+        .block_on(work)
 }
 
 fn openapi() -> Report {
@@ -209,9 +213,9 @@ fn openapi() -> Report {
 
 fn completions(shell: Shell) -> Report {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "wardroom", &mut script);
+    clap_complete::generate(shell, &mut command(), "wardroom", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
-    Report::new(script.clone(), serde_json::json!({ "script": script }))
+    Report::new(script.clone(), json!({ "script": script }))
 }
 
 #[cfg(test)]
@@ -220,24 +224,24 @@ mod tests {
 
     #[test]
     fn the_command_tree_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_command_and_argument_has_a_help_text() {
         fn check(command: &clap::Command) {
-            assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
+            assert!(command.get_about().is_some(), "{} has no help", command.get_name());
             for argument in command.get_arguments() {
                 assert!(
                     argument.get_help().is_some(),
-                    "{} {} says nothing",
+                    "{} {} has no help",
                     command.get_name(),
                     argument.get_id()
                 );
             }
             command.get_subcommands().for_each(check);
         }
-        let mut root = Cli::command();
+        let mut root = command();
         root.build();
         check(&root);
     }

@@ -1,4 +1,4 @@
-//! `wardroom move`: the whole directory into another database.
+//! `wardroom move`: copies everything to another database.
 
 use std::path::PathBuf;
 
@@ -8,37 +8,37 @@ use serde_json::json;
 use super::context::{open, operator};
 use super::report::{CliError, Report};
 use super::watching::watch;
-use crate::config::{Config, DatabaseUrl, Value as _};
+use crate::config::{Config, DatabaseUrl, SettingType as _};
 use crate::directory::Location;
 use crate::directory::transfer::move_database::MoveReport;
 
 /// The arguments of `wardroom move`.
 #[derive(Args)]
 pub(super) struct Move {
-    /// Where to: postgres://user:password@host:port/name, or a new or empty directory for SQLite.
+    /// The destination: postgres://user:password@host:port/name, or a new or empty folder for SQLite.
     #[arg(long, value_name = "URL_OR_DIR", env = "WARDROOM_MOVE_TO", hide_env_values = true)]
     to: String,
 }
 
-/// Moves, and tells what was written; the exit code is 1 when something was left behind.
-pub(super) async fn run(order: Move, config: &Config) -> Result<Report, CliError> {
-    let (location, shown) = destination(order.to)?;
+/// Copies the database and reports the rows. The exit code is 1 when changes were left behind.
+pub(super) async fn run(args: Move, config: &Config) -> Result<Report, CliError> {
+    let (location, shown) = destination(args.to)?;
     let directory = open(config).await?;
     let from = directory.describe().await?;
     let moved = directory.move_to(&operator(), location, watch()?).await?;
     Ok(report(&moved, &from, &shown, config))
 }
 
-/// The place, and how it is shown: without a password.
+/// Parses the destination. Returns it with its text for people, which has no password.
 fn destination(to: String) -> Result<(Location, String), CliError> {
     if to.is_empty() {
-        return Err(CliError::usage("--to names no place: give a postgres:// URL or a directory"));
+        return Err(CliError::usage("--to is empty: give a postgres:// URL or a folder"));
     }
-    // Not a word of it is repeated: a URL that cannot be read may hold a password all the same.
+    // The message does not quote the URL: even an invalid one may hold a password.
     if to.contains("://") {
-        let form = DatabaseUrl::form();
+        let allowed = DatabaseUrl::allowed();
         let url = DatabaseUrl::parse(&to).map_err(|_| {
-            CliError::usage(format!("--to is neither a directory nor a URL that can be used: give {form}"))
+            CliError::usage(format!("--to is neither a folder nor a valid URL: use {allowed}"))
         })?;
         return Ok((Location::Postgres(url.expose().to_owned()), DatabaseUrl::show(&url)));
     }
@@ -49,21 +49,21 @@ fn report(moved: &MoveReport, from: &str, to: &str, config: &Config) -> Report {
     let rows: Vec<_> = moved
         .tables
         .iter()
-        .map(|(table, rows)| [(*table).to_owned(), rows.to_string(), "the same".to_owned()])
+        .map(|(table, rows)| [(*table).to_owned(), rows.to_string(), "identical".to_owned()])
         .collect();
-    let mut text = Report::table(["table", "rows", "both sides"], &rows, vec![]).render(false);
-    text += &format!("Moved {from} to {to}; every row was read again on both sides.\n");
+    let mut text = Report::table(["table", "rows", "comparison"], &rows, vec![]).render(false);
+    text += &format!("Copied {from} to {to}. Every row was compared.\n");
     if moved.left_behind {
-        text += "Warning: the directory was changed meanwhile, and those changes were left behind. Stop all servers and \
-                 commands that use it, delete what was made, and move again.\n";
+        text += "Warning: the database changed during the move, and those changes were left behind. Stop all servers and commands \
+                 that use it, delete the copy, and move again.\n";
     } else {
-        text += "Next: point the servers at it (database_url or data_dir), run `wardroom doctor`, and keep the old one \
-                 for a while, unused.\n";
+        text += "Next: change database_url or data_dir of the servers, run `wardroom doctor`, and keep the old database unused for a \
+                 while.\n";
     }
     let media = config.data_dir.join("media");
     let media = media.is_dir().then(|| media.display().to_string());
     if let Some(media) = &media {
-        text += &format!("Media files are not in a database and were left in {media}.\n");
+        text += &format!("Media files are not part of a database; they are still in {media}.\n");
     }
     let tables: serde_json::Map<_, _> =
         moved.tables.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();

@@ -1,4 +1,4 @@
-//! `wardroom permission`: what rights there are.
+//! `wardroom permission`: lists the permissions.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::context::{open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
 
-/// The commands about permissions.
+/// The commands of `wardroom permission`.
 #[derive(Subcommand)]
 pub(super) enum PermissionVerb {
     /// List every permission with its code.

@@ -1,4 +1,4 @@
-//! What a restore would open again, or has opened: in words and as JSON, for the report of a restore and for its refusal.
+//! Describes which accesses a restore reopens, as text and as JSON. Used by the report of a restore and by its refusal.
 
 use std::time::Duration;
 
@@ -8,41 +8,41 @@ use crate::directory::model::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, NamedId, ReopenedAccess,
 };
 
-/// So many lines of a list are shown; --json has all.
+/// How many lines of a list are shown; --json shows all.
 const SHOWN: usize = 100;
 
-/// What was found out about what was closed, as the report and a refusal tell it.
+/// Adds what is known about closed accesses to the JSON of a report or a refusal.
 pub(super) fn add(
     json: &mut Value,
     comparison: &ComparisonExtent,
     closed: &[ClosedAccess],
     brings: Option<&GrantedAccess>,
 ) {
-    if let Value::Object(told) = json {
-        told.insert("comparison".to_owned(), comparison.as_str().into());
-        told.insert("not_compared".to_owned(), comparison.why().into());
-        told.insert("closed_since".to_owned(), closed.iter().map(ClosedAccess::json).collect());
-        told.insert("brings".to_owned(), brings.map(GrantedAccess::json).into());
+    if let Value::Object(members) = json {
+        members.insert("comparison".to_owned(), comparison.as_str().into());
+        members.insert("not_compared".to_owned(), comparison.why().into());
+        members.insert("closed_since".to_owned(), closed.iter().map(ClosedAccess::json).collect());
+        members.insert("brings".to_owned(), brings.map(GrantedAccess::json).into());
     }
 }
 
-/// Why nothing was restored, what would open, and how to go on: as text and as JSON.
+/// Describes why nothing was restored, what would reopen, and how to continue.
 pub(super) fn refusal(reopened: &ReopenedAccess) -> (String, Value) {
     let ReopenedAccess { created_at, comparison, closed, brings } = reopened;
     let mut text = "nothing was changed.\n".to_owned();
     if !closed.is_empty() {
         text += &format!(
-            "What was closed since the backup of {created_at} would be open again ({} in all):\n",
+            "These were closed since the backup of {created_at} and would be open again ({} in total):\n",
             closed.len()
         );
         text += &list(closed.iter().map(line));
-        text += "Give --keep-closed to keep it closed in what is restored (recommended), or --reopen-closed to let it open.\n";
+        text += "Use --keep-closed to keep them closed (recommended), or --reopen-closed to reopen them.\n";
     }
     if let Some(brings) = brings {
-        let told = brought(brings, comparison);
-        text += &format!("Before you go on: {told}Give --accept-revived to restore all the same");
+        let described = brought(brings, comparison);
+        text += &format!("Before you continue: {described}Use --accept-revived to restore anyway");
         text += if *comparison == ComparisonExtent::Partial {
-            ", with --keep-closed to keep closed what can be told.\n"
+            ", with --keep-closed to keep closed what is known.\n"
         } else {
             ".\n"
         };
@@ -61,7 +61,7 @@ pub(super) fn list(lines: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// A name that somebody chose, harmless on a terminal.
+/// Formats a name and its id. The name is escaped, because a user chose it.
 fn shown(NamedId { id, name }: &NamedId) -> String {
     format!("{:?} ({id})", name)
 }
@@ -81,35 +81,33 @@ pub(super) fn line(closed: &ClosedAccess) -> String {
         ClosureKind::UserDeleted => format!("user deleted: {user}{tokens}"),
         ClosureKind::DeletedUserPurged => format!("deleted user purged: {user}"),
         ClosureKind::UserDeactivated => format!("user deactivated: {user}{tokens}"),
-        ClosureKind::AdminRemoved => format!("no admin any more: {user}"),
-        ClosureKind::StaffRemoved => format!("no staff any more: {user}"),
+        ClosureKind::AdminRemoved => format!("no longer an admin: {user}"),
+        ClosureKind::StaffRemoved => format!("no longer staff: {user}"),
         ClosureKind::PasswordChanged => format!("password changed: {user}"),
         ClosureKind::TokenRevoked => format!("token revoked: {token} of {user}, at {at}"),
-        ClosureKind::TokenEnded => format!("token's end moved: {token} of {user}, to {at}"),
+        ClosureKind::TokenEnded => format!("token expiry changed: {token} of {user}, to {at}"),
         ClosureKind::TokenDeleted => format!("token deleted: {token} of {user}"),
-        ClosureKind::TokenMoved => format!("token of another user now: {token} of {user}"),
+        ClosureKind::TokenMoved => format!("token moved to another user: {token} of {user}"),
         ClosureKind::PermissionRemoved => format!("permission removed: {permission} of {user}"),
         ClosureKind::MembershipRemoved => format!("membership removed: {user} in {group}"),
-        ClosureKind::GroupPermissionRemoved => {
-            format!("permission of a group removed: {permission} of {group}")
-        }
+        ClosureKind::GroupPermissionRemoved => format!("group permission removed: {permission} of {group}"),
         ClosureKind::GroupDeleted => format!("group deleted: {group}"),
     }
 }
 
 pub(super) fn brought(brings: &GrantedAccess, comparison: &ComparisonExtent) -> String {
     let what = match comparison {
-        ComparisonExtent::Partial => "it cannot be told wholly what was closed since the backup was made",
-        _ => "it cannot be told what was closed since the backup was made",
+        ComparisonExtent::Partial => "it is only partly known what was closed since the backup",
+        _ => "it is not known what was closed since the backup",
     };
     let why = comparison.why().unwrap_or_default();
     let age = match brings.age {
         Some(age) => format!("is {} old", humantime::format_duration(whole_minutes(age))),
-        None => "says that it was made later than now".to_owned(),
+        None => "has a creation time in the future".to_owned(),
     };
     let GrantedAccess { users, admins, tokens, .. } = brings;
     let mut text = format!(
-        "{what} ({why}). The backup {age}. It brings {users} active users, {} active admins and {} active tokens.\n",
+        "{what} ({why}). The backup {age}. It contains {users} active users, {} active admins and {} active tokens.\n",
         admins.len(),
         tokens.len()
     );

@@ -1,10 +1,10 @@
-//! What a command has to say: a text for people and the same as JSON, or a mistake with its exit code.
+//! The result of a command, as text and as JSON, or its error with an exit code.
 
 use serde_json::{Value, json};
 
 use super::reopened;
 use crate::config::ConfigError;
-use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
 use crate::switchover::parity::ParityError;
@@ -14,32 +14,32 @@ pub(super) struct Report {
     text: String,
     json: Value,
     pub(super) code: u8,
-    /// Whether it cannot be had a second time, as a token's key.
+    /// Whether it cannot be shown again, such as the key of a token.
     pub(super) once: bool,
 }
 
 impl Report {
-    /// A result in both forms. The text ends with a line end, or is empty.
+    /// Creates a result in both forms. The text ends with a newline, or is empty.
     pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), json, code: 0, once: false }
     }
 
-    /// The same as something that cannot be shown again.
+    /// Marks the result as one that cannot be shown again.
     pub(super) fn once(self) -> Self {
         Self { once: true, ..self }
     }
 
-    /// The same with a line more for people.
+    /// Adds a line to the text.
     pub(super) fn adding(self, line: &str) -> Self {
         Self { text: self.text + line, ..self }
     }
 
-    /// Nothing to say.
+    /// Creates a result that prints nothing.
     pub(super) fn silent() -> Self {
         Self::new("", Value::Null)
     }
 
-    /// A list: a table for people, an array as JSON.
+    /// Creates a list: a table as text, an array as JSON.
     pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], json: Vec<Value>) -> Self {
         Self::new(table(heads, rows), Value::Array(json))
     }
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// Cells in columns, each as wide as its widest cell.
+/// Formats a table. Each column is as wide as its widest cell.
 pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
     let heads = heads.map(str::to_uppercase);
     let lines: Vec<&[String; N]> = std::iter::once(&heads).chain(rows).collect();
@@ -70,7 +70,7 @@ pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> S
     text
 }
 
-/// Why a command did nothing.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct CliError {
     pub(super) code: u8,
@@ -84,12 +84,12 @@ impl CliError {
         Self { code, kind, message: message.into(), fields: json!({}) }
     }
 
-    /// A fault of ours or of the machine.
-    pub(super) fn inside(message: impl Into<String>) -> Self {
+    /// An error of this program or of the machine.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(1, "failed", message)
     }
 
-    /// The command line asks for something that cannot be meant.
+    /// The command line is invalid.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(2, "usage", message)
     }
@@ -128,14 +128,11 @@ impl From<Error> for CliError {
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
-            Error::Import(ImportError::Unreadable(_)) => (5, "source"),
-            Error::Import(ImportError::Wrong(_) | ImportError::Conflicts(_)) => (4, "invalid"),
-            Error::Import(ImportError::Unclear(_)) => (2, "usage"),
             Error::Broken { .. } => (1, "failed"),
         };
         let fields = match &error {
             Error::Invalid(faults) => {
-                faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
+                faults.iter().map(|(field, messages)| (field.to_owned(), json!(messages))).collect()
             }
             _ => json!({}),
         };
@@ -149,16 +146,28 @@ impl From<ParityError> for CliError {
         match error {
             ParityError::Usage(_) => Self::usage(message),
             ParityError::Unreachable(_) => Self::new(5, "unreachable", message),
-            ParityError::Internal(_) => Self::inside(message),
+            ParityError::Internal(_) => Self::internal(message),
         }
     }
 }
 
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> Self {
+        let (code, kind) = match error {
+            ImportError::Directory(error) => return error.into(),
+            ImportError::Unreadable(_) => (5, "source"),
+            ImportError::Invalid(_) | ImportError::Conflicts(_) => (4, "invalid"),
+            ImportError::Ambiguous(_) => (2, "usage"),
+        };
+        Self::new(code, kind, error.to_string())
+    }
+}
+
 impl From<TransferError> for CliError {
-    fn from(trouble: TransferError) -> Self {
-        let (code, kind) = match trouble {
-            TransferError::Directory(error) => return error.into(),
-            TransferError::Open(error) => return error.into(),
+    fn from(error: TransferError) -> Self {
+        let (code, kind) = match error {
+            TransferError::Directory(inner) => return inner.into(),
+            TransferError::Open(inner) => return inner.into(),
             TransferError::Reopens(reopened) => {
                 let (message, fields) = reopened::refusal(&reopened);
                 return Self { fields, ..Self::new(4, "refused", message) };
@@ -172,7 +181,7 @@ impl From<TransferError> for CliError {
             TransferError::Differs { .. } => (1, "differs"),
             TransferError::Stopped => (1, "stopped"),
         };
-        Self::new(code, kind, trouble.to_string())
+        Self::new(code, kind, error.to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `wardroom restore`: a backup in the place of the directory.
+//! `wardroom restore`: restores a backup archive.
 
 use std::path::PathBuf;
 
@@ -17,43 +17,43 @@ use crate::directory::{Clock, Directory};
 
 /// The arguments of `wardroom restore`.
 #[derive(Args)]
-pub(super) struct Restore {
+pub(super) struct RestoreArgs {
     /// The archive that `wardroom backup` wrote.
     file: PathBuf,
-    /// Put the backup in the place of the directory that is there, and of media files of the same names.
+    /// Replace the existing database, and media files with the same names.
     #[arg(long)]
     replace: bool,
-    /// Keep closed in what is restored whatever was closed since the backup was made: tokens that were revoked or ended, users
-    /// who were deactivated, deleted or demoted, changed passwords, permissions and memberships that were taken away.
+    /// Keep every access closed that was closed since the backup: revoked and ended tokens, deactivated, deleted and demoted
+    /// users, changed passwords, and removed permissions and memberships.
     #[arg(long, visible_alias = "keep-revoked")]
     keep_closed: bool,
-    /// Let open again whatever was closed since the backup was made.
+    /// Reopen every access that was closed since the backup.
     #[arg(long, visible_alias = "revive-revoked", conflicts_with = "keep_closed")]
     reopen_closed: bool,
-    /// Restore although it cannot be told, or not wholly, what was closed since the backup was made: there is no directory to
-    /// compare with, or it cannot be read. Whatever the backup holds open is open again.
+    /// Restore even if the current database is missing or unreadable, so that the accesses closed since the backup are not
+    /// fully known. Every access that is open in the backup is then open again.
     #[arg(long)]
     accept_revived: bool,
-    /// Keep no copy of the rows that are replaced on PostgreSQL.
+    /// Do not keep a copy of the replaced rows on PostgreSQL.
     #[arg(long)]
     no_copy: bool,
 }
 
-/// Restores, and tells what it brought back.
-pub(super) async fn run(order: Restore, config: &Config) -> Result<Report, CliError> {
-    let closed = match (order.keep_closed, order.reopen_closed) {
+/// Restores a backup and reports what it reopened.
+pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<Report, CliError> {
+    let closed = match (args.keep_closed, args.reopen_closed) {
         (true, _) => ReopenPolicy::Keep,
         (false, true) => ReopenPolicy::Allow,
         (false, false) => ReopenPolicy::Refuse,
     };
-    let (file, media) = (order.file, config.data_dir.join("media"));
+    let (file, media) = (args.file, config.data_dir.join("media"));
     let order = backup::RestoreRequest {
         file,
         media,
-        replace: order.replace,
+        replace: args.replace,
         closed,
-        accept_revived: order.accept_revived,
-        keep_copy: !order.no_copy,
+        accept_revived: args.accept_revived,
+        keep_copy: !args.no_copy,
     };
     let restored =
         Directory::restore(&operator(), &settings(config), &Clock::system()?, order, watch()?).await?;
@@ -68,24 +68,25 @@ fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
         text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
     } else if restored.comparison == ComparisonExtent::Complete {
-        text += "Nothing in it was closed since the backup was made.\n";
+        text += "Nothing was closed since the backup.\n";
     }
     if let Some(brings) = &restored.brings {
         text += &format!("Warning: {}", brought(brings, &restored.comparison));
-        text += "Look through them: `wardroom token list USER`, `wardroom user list --admin true`.\n";
+        text += "Review them: `wardroom token list USER`, `wardroom user list --admin true`.\n";
     }
     if !restored.has_admin {
-        text += "Warning: nobody is an active admin: make one with `wardroom user add NAME --admin` or `wardroom user edit USER \
+        text += "Warning: there is no active admin: create one with `wardroom user add NAME --admin` or `wardroom user edit USER \
                  --admin true`.\n";
     }
     if let Some(kept) = &restored.kept {
         let kept = kept.display();
         text += &format!(
-            "What was there is kept in {kept}. Its audit trail: `wardroom audit list --data-dir {kept}`.\n"
+            "The previous database is kept in {kept}. Its audit trail: `wardroom audit list --data-dir {kept}`.\n"
         );
     }
     if let Some(broken) = &restored.broken_trail {
-        text += &format!("Warning: the audit trail was broken when it was backed up: {broken}.\n");
+        text +=
+            &format!("Warning: the audit trail was already broken at the time of the backup: {broken}.\n");
     }
     text += "Next: `wardroom doctor`, then start the servers.\n";
     let mut json = json!({

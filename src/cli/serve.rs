@@ -1,4 +1,4 @@
-//! `wardroom serve`: from settings to a running server, and back to a quiet process.
+//! `wardroom serve`: starts the server from the settings, and stops it gracefully.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,28 +21,26 @@ use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
-use crate::http::api;
-use crate::http::app::App;
-use crate::http::settings::HttpSettings;
-use crate::jobs::{self, JOBS};
+use crate::http::{api, app::App, settings::HttpSettings};
+use crate::jobs::{JOBS, finish};
 use crate::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// The arguments of `wardroom serve`.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Make a new, empty directory first when there is none.
+    /// Create a new, empty database first if there is none.
     #[arg(long)]
     pub(super) init: bool,
     #[command(flatten)]
     pub(super) settings: ServeFlags,
 }
 
-/// Serves until told to stop.
+/// Serves until a signal stops the server.
 pub(super) async fn run(config: Config, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
-    Server::bind(&config, directory).await?.run().await?;
+    BoundServer::bind(&config, directory).await?.run().await?;
     Ok(Report::silent())
 }
 
@@ -64,7 +62,7 @@ async fn open(config: &Config, init: bool) -> Result<Directory, CliError> {
         Err(OpenError::Missing(_) | OpenError::Uninitialised) if init => {
             Directory::create(&settings, &Clock::system()?).await?;
             tracing::info!(
-                "made a new, empty directory; make the first admin with `wardroom user add NAME --admin`"
+                "created a new, empty database; create the first admin with `wardroom user add NAME --admin`"
             );
             Ok(Directory::open(&settings, Clock::system()?).await?)
         }
@@ -72,8 +70,8 @@ async fn open(config: &Config, init: bool) -> Result<Directory, CliError> {
     }
 }
 
-/// A server that holds its sockets and is about to answer.
-pub(super) struct Server {
+/// A server with bound sockets, ready to run.
+pub(super) struct BoundServer {
     app: App,
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
@@ -82,8 +80,8 @@ pub(super) struct Server {
     workers: Arc<Workers>,
 }
 
-impl Server {
-    /// Takes the sockets: those systemd hands over, or those of `listen`.
+impl BoundServer {
+    /// Binds the sockets: those that systemd passes, or those of `listen`.
     pub(super) async fn bind(config: &Config, directory: Directory) -> Result<Self, CliError> {
         let tls = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => Some(Arc::new(tls(certificate, key)?)),
@@ -105,31 +103,33 @@ impl Server {
         warn_if_reachable_in_clear(&listeners, tls.is_some());
         raise_file_limit(config.max_connections);
         let app = App::new(directory, HttpSettings::from(config), Metrics::default(), api::resources());
-        // It was opened a moment ago.
+        // The database was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {
-            CliError::inside(format!("the system gives no more threads ({error}): set fewer threads"))
+            CliError::internal(format!(
+                "the system refuses to start more threads ({error}): lower the setting threads"
+            ))
         })?;
         Ok(Self { app, tls, limits, listeners, metrics, workers: Arc::new(workers) })
     }
 
-    /// Where the first socket listens.
+    /// Returns the address of the first socket.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.listeners.first().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Answers until SIGTERM or SIGINT, then lets what was begun finish.
+    /// Serves until SIGTERM, SIGINT or SIGHUP, then finishes the requests in progress.
     pub(super) async fn run(self) -> Result<(), CliError> {
-        // Before the first request is answered: a stop that comes right then must cut none either.
-        let mut stops = Stops::listen()?;
+        // Installed before the first request, so that an early signal does not cut a request off either.
+        let mut signals = StopSignals::listen()?;
         let (stop, stopped) = watch::channel(());
         let Self { app, tls, limits, listeners, metrics, workers } = self;
         app.directory().expect_count();
         let stopping = |mut stopped: watch::Receiver<()>| async move {
-            // The sender is dropped to say "stop".
+            // Dropping the sender means "stop".
             let _ = stopped.changed().await;
         };
-        let counts = app.metrics().connections.clone();
+        let connections = app.metrics().connections.clone();
         let mut servers = Vec::new();
         for listener in listeners {
             tracing::info!(address = %local(&listener), tls = tls.is_some(), "listening");
@@ -139,7 +139,7 @@ impl Server {
                 listener,
                 tls.clone(),
                 limits,
-                counts.clone(),
+                connections.clone(),
                 front,
                 Arc::clone(&workers),
                 shutdown,
@@ -159,32 +159,32 @@ impl Server {
                 stopping(stopped),
             )));
         }
-        let mut running = JoinSet::new();
+        let mut jobs = JoinSet::new();
         for job in JOBS {
             let app = app.clone();
-            running.spawn(async move { job(app.directory()).await });
+            jobs.spawn(async move { job(app.directory()).await });
         }
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
-            () = stops.told() => {}
-            // A server that ends by itself leaves the process deaf: better gone and started anew.
-            _ = servers.next() => return Err(CliError::inside("a listener ended by itself: see the log")),
+            () = signals.received() => {}
+            // Without a listener the process is useless, so it exits to be restarted.
+            _ = servers.next() => return Err(CliError::internal("a listener ended unexpectedly: see the log")),
         }
-        tracing::info!("stopping: requests in progress are finished");
+        tracing::info!("stopping: finishing the requests in progress");
         notify(NotifyState::Stopping);
         app.start_draining();
         drop(stop);
         let drained: Vec<_> = servers.collect().await;
-        running.abort_all();
-        jobs::finish(app.directory()).await;
+        jobs.abort_all();
+        finish(app.directory()).await;
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())
     }
 }
 
-/// The threads that answer: those of the setting, or one for each core.
+/// Returns the number of worker threads: the setting, or one for each core.
 fn threads(config: &Config) -> usize {
     match usize::try_from(config.threads) {
         Ok(threads @ 1..) => threads,
@@ -196,10 +196,11 @@ fn local(listener: &TcpListener) -> String {
     listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
 }
 
-/// Sockets that systemd (or another parent) hands over, so that a restart refuses nobody.
+/// Takes the sockets that systemd or another parent passes, so that no connection is refused during a restart.
 fn inherited() -> Result<Vec<TcpListener>, CliError> {
-    let unusable =
-        |error: io::Error| CliError::usage(format!("a socket that was handed over cannot be used: {error}"));
+    let unusable = |error: io::Error| {
+        CliError::usage(format!("cannot use a socket that the service manager passed: {error}"))
+    };
     let mut sockets = ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..sockets.len() {
@@ -214,11 +215,11 @@ fn inherited() -> Result<Vec<TcpListener>, CliError> {
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there: stop it or choose another port",
+            io::ErrorKind::AddrInUse => "another program uses this address: stop it or choose another port",
             io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need a right of their own: choose another port"
+                "ports below 1024 need a special privilege: choose another port"
             }
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have this address",
             _ => "choose another address",
         };
         CliError::usage(format!("{setting}: cannot listen on {address} ({error}): {remedy}"))
@@ -234,15 +235,15 @@ fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
         |listener: &TcpListener| listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
     if !tls && listeners.iter().any(reachable) {
         tracing::warn!(
-            "tokens travel in clear text to other machines: set tls_certificate and tls_key, or a proxy"
+            "tokens travel to other machines in clear text: set tls_certificate and tls_key, or use a proxy with TLS"
         );
     }
 }
 
-/// Descriptors that are not connections: databases, sockets, logs.
+/// Open files that are not connections: databases, sockets, logs.
 const OTHER_FILES: u64 = 128;
 
-/// Each connection is an open file; the usual limit of 1024 is below the connections that are allowed.
+/// Raises the limit of open files. Each connection is one, and the usual limit of 1024 is lower than max_connections.
 fn raise_file_limit(connections: u32) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
@@ -257,31 +258,31 @@ fn raise_file_limit(connections: u32) {
         tracing::warn!(
             max_connections = connections,
             most = limit.maximum,
-            "the system allows fewer open files than max_connections needs: raise LimitNOFILE or lower the setting"
+            "the limit of open files is too low for max_connections: raise LimitNOFILE or lower the setting"
         );
     }
 }
 
-/// Tells the service manager, if there is one.
+/// Notifies the service manager, if there is one.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "the service manager cannot be told");
+        tracing::warn!(%error, "cannot notify the service manager");
     }
 }
 
-/// The signals that ask the server to stop.
-struct Stops {
+/// The signals that stop the server.
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    /// The terminal is gone.
+    /// The terminal was closed.
     hangup: Signal,
 }
 
-impl Stops {
-    /// From here on they no longer end the process by themselves.
+impl StopSignals {
+    /// Installs the handlers. From then on the signals no longer end the process directly.
     fn listen() -> Result<Self, CliError> {
         let stop = |kind| {
-            signal(kind).map_err(|error| CliError::inside(format!("signals cannot be received: {error}")))
+            signal(kind).map_err(|error| CliError::internal(format!("cannot listen for signals: {error}")))
         };
         Ok(Self {
             terminate: stop(SignalKind::terminate())?,
@@ -290,7 +291,8 @@ impl Stops {
         })
     }
 
-    async fn told(&mut self) {
+    /// Waits for one of the signals.
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

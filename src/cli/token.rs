@@ -1,4 +1,4 @@
-//! `wardroom token`: the keys that open the door.
+//! `wardroom token`: issues, lists and revokes API tokens.
 
 use std::time::Duration;
 
@@ -12,44 +12,44 @@ use crate::directory::Clock;
 use crate::directory::model::{Timestamp, Token, TokenId, UserKey};
 use crate::directory::tokens::{Expiry, TokenWithKey};
 
-/// The commands about tokens.
+/// The commands of `wardroom token`.
 #[derive(Subcommand)]
 pub(super) enum TokenVerb {
-    /// Issue a token that acts as a user. Its key is shown once, now.
-    Issue(Issue),
-    /// List a user's tokens, expired and revoked ones too. Keys are not kept, so they are not shown.
-    List(List),
-    /// Revoke a token: from now on it opens nothing, and neither does what came of it, if it is a sign-in.
-    Revoke(Revoke),
+    /// Issue a token for a user. Its key is shown only once.
+    Issue(IssueToken),
+    /// List the tokens of a user, including expired and revoked ones. Keys are not stored, so they cannot be shown.
+    List(ListTokens),
+    /// Revoke a token. If it came from a sign-in, all tokens of that sign-in are revoked.
+    Revoke(RevokeToken),
 }
 
 #[derive(Args)]
-pub(super) struct Issue {
-    /// The user: its id or its username.
+pub(super) struct IssueToken {
+    /// The user, by id or username.
     user: UserKey,
-    /// What the token is for: 1 to 100 characters.
+    /// The purpose of the token: 1 to 100 characters.
     #[arg(long)]
     name: String,
-    /// How long it lives, such as 12h, 90d or 1y. Without this it has no end.
+    /// The lifetime of the token, such as 12h, 90d or 1y. By default it does not expire.
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     expires_in: Option<Duration>,
 }
 
 #[derive(Args)]
-pub(super) struct List {
-    /// The user: its id or its username.
+pub(super) struct ListTokens {
+    /// The user, by id or username.
     user: UserKey,
 }
 
 #[derive(Args)]
-pub(super) struct Revoke {
-    /// The token's id, as `token list` shows it.
+pub(super) struct RevokeToken {
+    /// The id of the token, as `wardroom token list` shows it.
     id: TokenId,
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("a token cannot end at once".to_owned()),
+        Ok(Duration::ZERO) => Err("the lifetime of a token cannot be zero".to_owned()),
         Ok(lifetime) => Ok(lifetime),
         Err(error) => Err(format!("{error}; use a number and a unit, such as 12h, 90d or 1y")),
     }
@@ -80,9 +80,10 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, CliE
 
 fn shown(issued: &TokenWithKey, now: Timestamp) -> Report {
     let TokenWithKey { token, key } = issued;
-    let end = token.expires_at.map_or_else(|| "has no end".to_owned(), |end| format!("ends at {end}"));
+    let end =
+        token.expires_at.map_or_else(|| "does not expire".to_owned(), |end| format!("expires at {end}"));
     let text = format!(
-        "Token {} ({}) of user {} {end}. Keep its key now, it cannot be shown again:\n{}\n",
+        "Token {} ({}) of user {} {end}. Save its key now; it cannot be shown again:\n{}\n",
         token.id,
         token.name,
         token.user_id,

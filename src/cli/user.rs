@@ -1,4 +1,4 @@
-//! `wardroom user`: people and service accounts.
+//! `wardroom user`: users and service accounts.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -10,48 +10,48 @@ use crate::directory::model::{Timestamp, TokenState, User, UserDraft, UserId, Us
 use crate::directory::query::{DeletedQuery, UserFilters, UserQuery};
 use crate::directory::{Actor, Directory};
 
-/// The commands about users.
+/// The commands of `wardroom user`.
 #[derive(Subcommand)]
 pub(super) enum UserVerb {
-    /// Make a user. Without a password it can only use tokens.
-    Add(Add),
-    /// List users in the order of their ids.
-    List(List),
+    /// Create a user. Without a password, the user can only use tokens.
+    Add(AddUser),
+    /// List users by id.
+    List(ListUsers),
     /// Show one user.
-    Show(Show),
+    Show(ShowUser),
     /// Change a user.
-    Edit(Edit),
-    /// Keep a user from authenticating, from now on, with any token.
+    Edit(EditUser),
+    /// Disable a user. The user can no longer authenticate with any token.
     Disable(Activation),
-    /// Let a user authenticate again. Its tokens work again, unless they are ended.
+    /// Enable a disabled user. Tokens that were not revoked work again.
     Enable(Activation),
-    /// Replace a user's password. Its tokens go on, unless they are ended.
+    /// Set a new password for a user. Existing tokens remain valid unless --sign-out is given.
     SetPassword(SetPassword),
-    /// End everything of a user: revoke every token, and all that came of its sign-ins.
-    SignOut(Show),
-    /// Remove a user; its tokens are gone for good, the rest can be brought back for a time.
-    Delete(Delete),
-    /// List deleted users that can still be brought back, newest first.
-    Deleted(Deleted),
-    /// Bring a deleted user back, without its tokens.
-    Restore(Restore),
-    /// Remove a deleted user for good, before its time.
-    Purge(Purge),
+    /// Revoke all tokens of a user and end all its sign-ins.
+    SignOut(ShowUser),
+    /// Delete a user. Its tokens are deleted permanently; the user can be restored for a time.
+    Delete(DeleteUser),
+    /// List deleted users that can still be restored, newest first.
+    Deleted(ListDeleted),
+    /// Restore a deleted user, without its tokens.
+    Restore(RestoreUser),
+    /// Delete a deleted user permanently, before its time is over.
+    Purge(PurgeUser),
 }
 
 #[derive(Args)]
-pub(super) struct Add {
-    /// The username: 1 to 150 letters, digits and @ . + - _, not yet taken.
+pub(super) struct AddUser {
+    /// The username: 1 to 150 letters, digits and @ . + - _, not used by another user.
     username: String,
     #[command(flatten)]
     details: Details,
-    /// May enter the back office.
+    /// Make the user staff, who may use the back office.
     #[arg(long)]
     staff: bool,
-    /// May do everything.
+    /// Make the user an admin, who may do everything.
     #[arg(long)]
     admin: bool,
-    /// Cannot authenticate until enabled.
+    /// Create the user disabled: it cannot authenticate until it is enabled.
     #[arg(long)]
     inactive: bool,
     /// Ask for a password on the terminal.
@@ -62,101 +62,101 @@ pub(super) struct Add {
     password_stdin: bool,
 }
 
-/// What is known of a user beyond its name and rights.
+/// Optional fields of a user.
 #[derive(Args, Default, PartialEq)]
 pub(super) struct Details {
-    /// Email address; empty text removes it.
-    #[arg(long)]
+    /// The email address. An empty value removes it.
+    #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// Mobile number, such as +1-555-0123; empty text removes it.
-    #[arg(long)]
+    /// The mobile number, such as +1-555-0123. An empty value removes it.
+    #[arg(long, value_name = "NUMBER")]
     mobile_number: Option<String>,
-    /// First name, at most 150 characters.
-    #[arg(long)]
+    /// The first name, at most 150 characters.
+    #[arg(long, value_name = "NAME")]
     first_name: Option<String>,
-    /// Last name, at most 150 characters.
-    #[arg(long)]
+    /// The last name, at most 150 characters.
+    #[arg(long, value_name = "NAME")]
     last_name: Option<String>,
-    /// male, female, non-binary or other; empty text removes it.
+    /// The gender: male, female, non-binary or other. An empty value removes it.
     #[arg(long)]
     gender: Option<String>,
 }
 
 #[derive(Args)]
-pub(super) struct List {
-    /// Rows at the most (1 to 1000).
+pub(super) struct ListUsers {
+    /// The maximum number of rows (1 to 1000).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Only users with a greater id: where the last page ended.
+    /// Only users with a higher id. To page, give the last id of the previous page.
     #[arg(long, value_name = "ID")]
     after: Option<UserId>,
-    /// Only active users (true), or only others (false).
+    /// Only active users (true) or only inactive users (false).
     #[arg(long, value_name = "BOOL")]
     active: Option<bool>,
-    /// Only staff (true), or only others (false).
+    /// Only staff (true) or only users who are not staff (false).
     #[arg(long, value_name = "BOOL")]
     staff: Option<bool>,
-    /// Only admins (true), or only others (false).
+    /// Only admins (true) or only users who are not admins (false).
     #[arg(long, value_name = "BOOL")]
     admin: Option<bool>,
     /// Only members of the group with this id.
     #[arg(long, value_name = "ID")]
     group: Option<crate::directory::model::GroupId>,
-    /// Only the user with this email address, without regard to case.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    /// Only the user with this email address, ignoring case.
+    #[arg(long, value_name = "ADDRESS", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     email: Option<String>,
     /// Only the user with exactly this mobile number.
-    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     mobile_number: Option<String>,
 }
 
 #[derive(Args)]
-pub(super) struct Show {
-    /// The user: its id or its username.
+pub(super) struct ShowUser {
+    /// The user, by id or username.
     user: UserKey,
 }
 
 #[derive(Args)]
 pub(super) struct Activation {
-    /// The user: its id or its username.
+    /// The user, by id or username.
     user: UserKey,
-    /// Revoke every token of the user as well, and all that came of its sign-ins.
+    /// Also revoke all tokens of the user and end all its sign-ins.
     #[arg(long)]
     sign_out: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Edit {
-    /// The user: its id or its username.
+pub(super) struct EditUser {
+    /// The user, by id or username.
     user: UserKey,
     /// The new username.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     username: Option<String>,
     #[command(flatten)]
     details: Details,
-    /// May enter the back office (true or false).
+    /// Whether the user is staff (true or false).
     #[arg(long, value_name = "BOOL")]
     staff: Option<bool>,
-    /// May do everything (true or false).
+    /// Whether the user is an admin (true or false).
     #[arg(long, value_name = "BOOL")]
     admin: Option<bool>,
 }
 
 #[derive(Args)]
 pub(super) struct SetPassword {
-    /// The user: its id or its username.
+    /// The user, by id or username.
     user: UserKey,
     /// Read the password from the first line of standard input instead of asking on the terminal.
     #[arg(long)]
     password_stdin: bool,
-    /// Revoke every token of the user as well, and all that came of its sign-ins.
+    /// Also revoke all tokens of the user and end all its sign-ins.
     #[arg(long)]
     sign_out: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Delete {
-    /// The user: its id or its username.
+pub(super) struct DeleteUser {
+    /// The user, by id or username.
     user: UserKey,
     /// Do not ask for confirmation.
     #[arg(long)]
@@ -164,23 +164,23 @@ pub(super) struct Delete {
 }
 
 #[derive(Args)]
-pub(super) struct Deleted {
-    /// Rows at the most (1 to 1000).
+pub(super) struct ListDeleted {
+    /// The maximum number of rows (1 to 1000).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Only those in whom this is found: terms with blanks between.
-    #[arg(long)]
+    /// Only users that match all these terms, separated by blanks.
+    #[arg(long, value_name = "TERMS")]
     search: Option<String>,
 }
 
 #[derive(Args)]
-pub(super) struct Restore {
+pub(super) struct RestoreUser {
     /// The id of the deleted user.
     id: UserId,
 }
 
 #[derive(Args)]
-pub(super) struct Purge {
+pub(super) struct PurgeUser {
     /// The id of the deleted user.
     id: UserId,
     /// Do not ask for confirmation.
@@ -193,7 +193,7 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, CliEr
     match verb {
         UserVerb::Add(args) => add(&directory, &actor, args).await,
         UserVerb::List(args) => list(&directory, &actor, args).await,
-        UserVerb::Show(Show { user }) => Ok(shown(&directory.user(&actor, &user).await?)),
+        UserVerb::Show(ShowUser { user }) => Ok(shown(&directory.user(&actor, &user).await?)),
         UserVerb::Edit(args) => edit(&directory, &actor, args).await,
         UserVerb::Disable(args) => activate(&directory, &actor, args, false).await,
         UserVerb::Enable(args) => activate(&directory, &actor, args, true).await,
@@ -202,9 +202,9 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, CliEr
             let password = new_password(args.password_stdin)?;
             let draft = UserDraft { sign_out: args.sign_out, ..UserDraft::default() };
             let user = directory.update_user(&actor, &args.user, &draft, Some(password)).await?.value;
-            told_of_tokens(&directory, &actor, &user, done("Set the password of", &user)).await
+            with_active_tokens(&directory, &actor, &user, done("Set the password of", &user)).await
         }
-        UserVerb::SignOut(Show { user }) => {
+        UserVerb::SignOut(ShowUser { user }) => {
             let found = directory.user(&actor, &user).await?;
             let ended = directory.sign_out_user(&actor, &UserKey::Id(found.id)).await?;
             let text =
@@ -217,11 +217,11 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, CliEr
             Ok(done("Deleted", &directory.delete_user(&actor, &args.user).await?))
         }
         UserVerb::Deleted(args) => deleted(&directory, &actor, args).await,
-        UserVerb::Restore(Restore { id }) => {
+        UserVerb::Restore(RestoreUser { id }) => {
             Ok(done("Restored", &directory.restore_user(&actor, id).await?.value))
         }
-        UserVerb::Purge(Purge { id, yes }) => {
-            confirm(yes, &format!("Purge the deleted user {id} for good?"))?;
+        UserVerb::Purge(PurgeUser { id, yes }) => {
+            confirm(yes, &format!("Delete the user {id} permanently?"))?;
             let gone = directory.purge_user(&actor, id).await?;
             let text = format!("Purged user {} ({}).\n", gone.id, gone.username);
             Ok(Report::new(text, json!({ "id": gone.id.get(), "username": gone.username })))
@@ -229,7 +229,7 @@ pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, CliEr
     }
 }
 
-async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, CliError> {
+async fn add(directory: &Directory, actor: &Actor, args: AddUser) -> Result<Report, CliError> {
     let wants_password = args.password || args.password_stdin;
     let password = wants_password.then(|| new_password(args.password_stdin)).transpose()?;
     let draft = UserDraft {
@@ -242,8 +242,8 @@ async fn add(directory: &Directory, actor: &Actor, args: Add) -> Result<Report, 
     Ok(done("Added", &directory.create_user(actor, &draft, password).await?.value))
 }
 
-async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report, CliError> {
-    let List { limit, after, active, staff, admin, group, email, mobile_number } = args;
+async fn list(directory: &Directory, actor: &Actor, args: ListUsers) -> Result<Report, CliError> {
+    let ListUsers { limit, after, active, staff, admin, group, email, mobile_number } = args;
     let (is_active, is_staff, is_admin) = (active, staff, admin);
     let filters =
         UserFilters { is_active, is_staff, is_admin, group, email, mobile_number, ..UserFilters::default() };
@@ -254,12 +254,12 @@ async fn list(directory: &Directory, actor: &Actor, args: List) -> Result<Report
     Ok(Report::table(heads, &rows, users.iter().map(json).collect()))
 }
 
-async fn deleted(directory: &Directory, actor: &Actor, args: Deleted) -> Result<Report, CliError> {
+async fn deleted(directory: &Directory, actor: &Actor, args: ListDeleted) -> Result<Report, CliError> {
     let limit = Some(("limit".to_owned(), args.limit.to_string()));
     let order = Some(("ordering".to_owned(), "-deleted_at".to_owned()));
     let search = args.search.map(|terms| ("search".to_owned(), terms));
-    let asked: Vec<_> = [limit, order, search].into_iter().flatten().collect();
-    let query = DeletedQuery::parse(&asked).map_err(crate::directory::Error::Invalid)?;
+    let parameters: Vec<_> = [limit, order, search].into_iter().flatten().collect();
+    let query = DeletedQuery::parse(&parameters).map_err(crate::directory::Error::Invalid)?;
     let found = directory.list_deleted(actor, &query).await?.rows;
     let kept_for = directory.deleted_kept_for();
     let rows: Vec<_> = found
@@ -282,11 +282,11 @@ async fn deleted(directory: &Directory, actor: &Actor, args: Deleted) -> Result<
     Ok(Report::table(["id", "username", "deleted at", "by", "purge at"], &rows, json.collect()))
 }
 
-async fn edit(directory: &Directory, actor: &Actor, args: Edit) -> Result<Report, CliError> {
-    let Edit { user, username, details, staff, admin } = args;
+async fn edit(directory: &Directory, actor: &Actor, args: EditUser) -> Result<Report, CliError> {
+    let EditUser { user, username, details, staff, admin } = args;
     if username.is_none() && staff.is_none() && admin.is_none() && details == Details::default() {
         return Err(CliError::usage(format!(
-            "say what to change of the user {user}: see `wardroom user edit --help`"
+            "nothing to change for the user {user}: see `wardroom user edit --help`"
         )));
     }
     let draft = UserDraft { username, is_staff: staff, is_admin: admin, ..details.draft() };
@@ -302,13 +302,13 @@ async fn activate(
     let draft = UserDraft { is_active: Some(active), sign_out, ..UserDraft::default() };
     let user = directory.update_user(actor, &user, &draft, None).await?.value;
     match active {
-        true => told_of_tokens(directory, actor, &user, done("Enabled", &user)).await,
+        true => with_active_tokens(directory, actor, &user, done("Enabled", &user)).await,
         false => Ok(done("Disabled", &user)),
     }
 }
 
-/// Says how many tokens of a user work, and how to end them.
-async fn told_of_tokens(
+/// Adds how many tokens of the user are active, and how to revoke them.
+async fn with_active_tokens(
     directory: &Directory,
     actor: &Actor,
     user: &User,
@@ -318,9 +318,11 @@ async fn told_of_tokens(
     let tokens = directory.tokens(actor, &UserKey::Id(user.id)).await?;
     let active = tokens.iter().filter(|token| token.state(now) == TokenState::Active).count();
     if active > 0 && user.is_active {
-        let told =
-            format!("{active} tokens of this user work: `wardroom user sign-out {}` ends them.\n", user.id);
-        return Ok(report.adding(&told));
+        let line = format!(
+            "{active} tokens of this user are active. To revoke them: `wardroom user sign-out {}`\n",
+            user.id
+        );
+        return Ok(report.adding(&line));
     }
     Ok(report)
 }

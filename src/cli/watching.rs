@@ -18,7 +18,7 @@ const OFTEN: Duration = Duration::from_millis(200);
 pub(super) fn watch() -> Result<Progress, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let unheard = |error| CliError::inside(format!("no signal can be waited for: {error}"));
+        let unheard = |error| CliError::internal(format!("no signal can be waited for: {error}"));
         let (mut signals, stop) = (signal(kind).map_err(unheard)?, Arc::clone(&stop));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {

@@ -1,7 +1,6 @@
-//! The URL of the database where no setting holds it itself: in a file that a setting names, or in a credential of the
-//! service manager.
+//! The URL of the database from a file: one that a setting names, or a credential of the service manager.
 //!
-//! Never in here: a text of such a file in a message.
+//! Never in here: a message that quotes such a file.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,55 +9,55 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::Config;
-use super::sources::{ConfigError, Environment, Origin, Shown};
+use super::sources::{ConfigError, Environment, SettingOrigin, ShownSetting};
 use super::urls::DatabaseUrl;
-use super::values::Value;
+use super::values::SettingType;
 
 const URL: &str = "database_url";
 const FILE: &str = "database_url_file";
 
-/// Where systemd puts the credentials of a service (systemd.exec(5), "Credentials").
+/// The folder where systemd puts the credentials of a service (systemd.exec(5), "Credentials").
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// Fills `database_url` in where another place has it, and says so in its row.
+/// Fills `database_url` in from a file if it is not set, and notes the file in its row.
 pub(super) fn complete(
-    config: &mut Config,
-    rows: &mut [Shown],
+    url: &mut Option<DatabaseUrl>,
+    file: Option<&Path>,
+    rows: &mut [ShownSetting],
     environment: Environment<'_>,
 ) -> Result<(), ConfigError> {
-    let path = match (&config.database_url, &config.database_url_file) {
+    let path = match (&url, file) {
         (Some(_), Some(_)) => return Err(both(rows)),
         (Some(_), None) => return Ok(()),
-        (None, Some(path)) => path.clone(),
+        (None, Some(path)) => path.to_owned(),
         (None, None) => match credential(environment) {
             Some(path) => path,
             None => return Ok(()),
         },
     };
-    let url = read(&path)?;
+    let found = read(&path)?;
     if let Some(row) = rows.iter_mut().find(|row| row.key == URL) {
-        row.value = DatabaseUrl::show(&url);
-        row.origin = Origin::File(path);
+        row.value = DatabaseUrl::show(&found);
+        row.origin = SettingOrigin::File(path);
     }
-    config.database_url = Some(url);
+    *url = Some(found);
     Ok(())
 }
 
-/// The file of the credential, if the service manager has handed one over.
+/// Returns the file of the credential, if the service manager provides one.
 fn credential(environment: Environment<'_>) -> Option<PathBuf> {
     let directory = environment(CREDENTIALS).filter(|directory| !directory.is_empty())?;
     let path = Path::new(&directory).join(URL);
-    // One that cannot be looked at shall be an error, not a SQLite database.
+    // A credential that cannot be checked must be an error later, not a silent fall-back to SQLite.
     path.try_exists().unwrap_or(true).then_some(path)
 }
 
-fn both(rows: &[Shown]) -> ConfigError {
+fn both(rows: &[ShownSetting]) -> ConfigError {
     let origin =
-        |key| rows.iter().find(|row| row.key == key).map_or(Origin::Default, |row| row.origin.clone());
+        |key| rows.iter().find(|row| row.key == key).map_or(SettingOrigin::Default, |row| row.origin.clone());
     ConfigError::Both { keys: [URL, FILE], origins: [origin(URL), origin(FILE)] }
 }
 
@@ -76,9 +75,9 @@ fn read(path: &Path) -> Result<DatabaseUrl, ConfigError> {
     file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
     DatabaseUrl::parse(text.trim()).map_err(|_| ConfigError::NotAllowed {
         key: URL,
-        origin: Origin::File(path.to_owned()),
+        origin: SettingOrigin::File(path.to_owned()),
         given: "the text of the file (not shown)".to_owned(),
-        form: DatabaseUrl::form(),
+        allowed: DatabaseUrl::allowed(),
     })
 }
 
@@ -88,7 +87,7 @@ mod tests {
     use std::fs::{self, Permissions};
 
     use super::*;
-    use crate::config::{Flags, Loaded};
+    use crate::config::{Config, Flags, Loaded};
 
     const SECRET: &str = "postgres://app:hunter2@db/w?sslmode=require";
 

@@ -1,4 +1,4 @@
-//! Settings that say which hosts may be named and which peers are believed.
+//! The types of two settings: the hosts that a request may name, and the proxies that are trusted.
 //!
 //! The rules for hosts are Django's. Never in here: a request.
 
@@ -6,16 +6,16 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::values::{Value, items, joined};
+use super::values::{SettingType, items, joined};
 
 /// The hosts that requests may name, by Django's rules for `ALLOWED_HOSTS`.
 #[derive(Debug, Clone)]
 pub struct AllowedHosts(Vec<String>);
 
 impl AllowedHosts {
-    /// Whether a request with this Host header, as received, is for us.
+    /// Whether a request with this Host header is allowed.
     ///
-    /// Asked for each request, therefore without an allocation.
+    /// Runs for each request and does not allocate.
     pub fn allows(&self, host: &str) -> bool {
         let name = split_host(host).map_or("", |(name, _)| name);
         !name.is_empty() && self.0.iter().any(|pattern| matches(pattern, name))
@@ -27,14 +27,14 @@ impl AllowedHosts {
     }
 }
 
-impl Value for AllowedHosts {
-    type Is = Self;
+impl SettingType for AllowedHosts {
+    type Parsed = Self;
     const NAME: &'static str = "HOSTS";
     const LIST: bool = true;
 
-    fn form() -> String {
-        "hosts without port and with commas between, such as example.com, .example.com (with its subdomains), \
-         [::1], or * for any"
+    fn allowed() -> String {
+        "hosts without port, separated by commas, such as example.com, .example.com (with its subdomains), [::1], or * \
+         for any"
             .into()
     }
 
@@ -68,8 +68,8 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Name and port of a host, if it has Django's form `^([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(:[0-9]+)?$`
-/// in either case; the final dot of the name is dropped.
+/// Splits a host into name and port, if it has Django's form `^([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(:[0-9]+)?$`
+/// ignoring case. The final dot of the name is dropped.
 pub(super) fn split_host(host: &str) -> Option<(&str, Option<&str>)> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
     let literal = host.starts_with('[');
@@ -87,7 +87,7 @@ pub(super) fn split_host(host: &str) -> Option<(&str, Option<&str>)> {
     allowed.then(|| (name.strip_suffix('.').unwrap_or(name), port))
 }
 
-/// `\[[a-f0-9]*:[a-f0-9.:]+\]`: looser than an address, and just as strict as Django.
+/// Matches `\[[a-f0-9]*:[a-f0-9.:]+\]`: looser than an address, and exactly as strict as Django.
 fn is_ipv6(name: &str) -> bool {
     let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     inner.and_then(|inner| inner.split_once(':')).is_some_and(|(head, tail)| {
@@ -96,25 +96,26 @@ fn is_ipv6(name: &str) -> bool {
     })
 }
 
-/// The peers whose word about the client's address and scheme is taken.
+/// The peers whose headers about the client's address and scheme are trusted.
 #[derive(Debug, Clone)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Whether this peer is a proxy of ours. `::ffff:10.0.0.1` counts as `10.0.0.1`.
+    /// Whether this peer is a trusted proxy. `::ffff:10.0.0.1` counts as `10.0.0.1`.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.0.iter().any(|network| network.contains(&peer))
     }
 }
 
-impl Value for TrustedProxies {
-    type Is = Self;
+impl SettingType for TrustedProxies {
+    type Parsed = Self;
     const NAME: &'static str = "NETWORKS";
     const LIST: bool = true;
 
-    fn form() -> String {
-        "IP addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/8,::1, or nothing".into()
+    fn allowed() -> String {
+        "IP addresses or networks, separated by commas, such as 127.0.0.1,10.0.0.0/8,::1, or an empty value"
+            .into()
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -1,7 +1,7 @@
-//! Where the settings' texts come from: flags, the environment, one TOML file, the defaults, in this order.
+//! The sources of settings: flags, the environment, one TOML file and the defaults, in this order.
 //!
-//! The only place in Wardroom that reads the environment. Never in here: the name of a particular setting
-//! (they are declared in `config`), or a text in a message of a setting that may hold a secret.
+//! This is the only file that reads the environment. Never in here: the name of a particular setting (`config` declares
+//! them), or a message that quotes a setting that may hold a secret.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,24 +12,24 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use super::flags::{CONFIG, CONFIG_ENV, CONFIG_FORM, Flags};
-use super::values::Value;
-use super::{SETTINGS, setting};
+use super::flags::{CONFIG, CONFIG_ALLOWED, CONFIG_ENV, Flags};
+use super::setting::Setting;
+use super::values::SettingType;
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// The command line, such as `--listen`.
     Flag(&'static str),
     /// The environment, such as `WARDROOM_LISTEN`.
     Environment(&'static str),
     /// The TOML file at this path.
     File(PathBuf),
-    /// The program itself.
+    /// The default.
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "flag --{name}"),
@@ -40,56 +40,56 @@ impl fmt::Display for Origin {
     }
 }
 
-impl Serialize for Origin {
+impl Serialize for SettingOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// One line of `config show`.
+/// A line of `config show`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shown {
+pub struct ShownSetting {
     /// The setting.
     pub key: &'static str,
     /// Its value, without secrets.
     pub value: String,
-    /// Where it came from.
-    pub origin: Origin,
+    /// Its source.
+    pub origin: SettingOrigin,
 }
 
-/// Why there is no configuration: one sentence for the operator.
+/// Why the settings cannot be used: one sentence for the operator.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A value has not the form of its setting.
-    #[error("{key} ({origin}): {given} is not allowed; use {form}")]
+    /// A value is not allowed.
+    #[error("{key} ({origin}): {given} is not allowed; use {allowed}")]
     NotAllowed {
         /// The setting.
         key: &'static str,
-        /// Where the value came from.
-        origin: Origin,
-        /// What was given, in words and without secrets.
+        /// Its source.
+        origin: SettingOrigin,
+        /// The value, without secrets.
         given: String,
-        /// What would be allowed.
-        form: String,
+        /// The allowed values.
+        allowed: String,
     },
-    /// The file sets something that is no setting.
+    /// The file has a key that is not a setting.
     #[error("file {}: there is no setting {key:?}; {hint}", path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
-        /// The name in it.
+        /// The unknown key.
         key: String,
-        /// What may have been meant.
+        /// A suggestion.
         hint: String,
     },
     /// The file cannot be read.
-    #[error("{CONFIG} ({origin}): {} cannot be read: {reason}; use {CONFIG_FORM}", path.display())]
+    #[error("{CONFIG} ({origin}): {} cannot be read: {reason}; use {CONFIG_ALLOWED}", path.display())]
     Unreadable {
-        /// Who named the file.
-        origin: Origin,
+        /// What named the file.
+        origin: SettingOrigin,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
     /// The file is not TOML.
@@ -97,12 +97,12 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where in the file, from 1.
+        /// The line in the file, from 1.
         line: usize,
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
-    /// The file holds a secret that everybody on the machine can read.
+    /// The file contains a secret that every user of the machine can read.
     #[error(
         "{key} (file {path}): holds a secret, and mode {mode:03o} opens the file to every user; run chmod 600 {path}",
         path = path.display()
@@ -120,7 +120,7 @@ pub enum ConfigError {
     UnreadableUrl {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
     /// Two settings that exclude each other.
@@ -128,100 +128,103 @@ pub enum ConfigError {
     Both {
         /// The settings.
         keys: [&'static str; 2],
-        /// Where each is set.
-        origins: [Origin; 2],
+        /// The source of each.
+        origins: [SettingOrigin; 2],
     },
     /// Of two settings that need each other, one is missing.
     #[error("{missing} (default) is empty although {given} ({origin}) is set; set both, or neither")]
     Unpaired {
-        /// The one that is set.
+        /// The setting that is set.
         given: &'static str,
-        /// Where it is set.
-        origin: Origin,
-        /// The one that is not.
+        /// Its source.
+        origin: SettingOrigin,
+        /// The setting that is not set.
         missing: &'static str,
     },
 }
 
 impl ConfigError {
-    fn not_allowed<V: Value>(key: &'static str, origin: Origin, given: String) -> Self {
-        Self::NotAllowed { key, origin, given, form: V::form() }
+    fn not_allowed<V: SettingType>(key: &'static str, origin: SettingOrigin, given: String) -> Self {
+        Self::NotAllowed { key, origin, given, allowed: V::allowed() }
     }
 }
-/// What `std::env::var_os` gives, or a test's idea of it.
+
+/// Looks up a variable: `std::env::var_os`, or a substitute in tests.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// The environment of this process.
+/// Looks up a variable in the environment of this process.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub(super) fn process_environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// All texts, and the shown values of those settings that were already taken.
+/// All sources, and the settings that were taken from them so far.
 pub(super) struct Sources<'a> {
+    settings: &'static [Setting],
     flags: &'a Flags,
     environment: Environment<'a>,
     file: Option<SettingsFile>,
-    pub(super) shown: Vec<Shown>,
+    pub(super) shown: Vec<ShownSetting>,
 }
 
 impl<'a> Sources<'a> {
-    /// Reads the file that was named, or else the one at `default_file` if there is one.
+    /// Reads the file that a flag or the environment names, or else the one at `default_file` if it exists.
     pub(super) fn open(
+        settings: &'static [Setting],
         flags: &'a Flags,
         environment: Environment<'a>,
         default_file: &Path,
     ) -> Result<Self, ConfigError> {
-        let from_flag = flags.get(CONFIG).map(|path| (path.into(), Origin::Flag(CONFIG)));
+        let from_flag = flags.get(CONFIG).map(|path| (path.into(), SettingOrigin::Flag(CONFIG)));
         let from_env = || {
             let path = environment(CONFIG_ENV).filter(|path| !path.is_empty())?;
-            Some((PathBuf::from(path), Origin::Environment(CONFIG_ENV)))
+            Some((PathBuf::from(path), SettingOrigin::Environment(CONFIG_ENV)))
         };
         let file = match from_flag.or_else(from_env) {
-            Some((path, origin)) => SettingsFile::read(path, origin)?,
-            None => SettingsFile::read(default_file.into(), Origin::Default)?,
+            Some((path, origin)) => SettingsFile::read(settings, path, origin)?,
+            None => SettingsFile::read(settings, default_file.into(), SettingOrigin::Default)?,
         };
-        Ok(Self { flags, environment, file, shown: Vec::new() })
+        Ok(Self { settings, flags, environment, file, shown: Vec::new() })
     }
 
-    /// The file that was read.
+    /// The path of the file that was read.
     pub(super) fn path(&self) -> Option<&Path> {
         self.file.as_ref().map(|file| file.path.as_path())
     }
 
-    /// The value of one setting, from the first source that has it.
-    pub(super) fn take<V: Value>(&mut self, key: &'static str) -> Result<V::Is, ConfigError> {
+    /// Takes a setting from the first source that has it.
+    pub(super) fn take<V: SettingType>(&mut self, key: &'static str) -> Result<V::Parsed, ConfigError> {
         let in_file = self.file.as_ref().map(|file| file.text::<V>(key)).transpose()?.flatten();
         let (text, origin) = self.first::<V>(key, in_file)?;
         let value = V::parse(&text).map_err(|part| {
             let given = if V::SECRET { "the value (not shown)".into() } else { format!("{part:?}") };
             ConfigError::not_allowed::<V>(key, origin.clone(), given)
         })?;
-        self.shown.push(Shown { key, value: V::show(&value), origin });
+        self.shown.push(ShownSetting { key, value: V::show(&value), origin });
         Ok(value)
     }
 
-    fn first<V: Value>(
+    fn first<V: SettingType>(
         &self,
         key: &'static str,
         in_file: Option<String>,
-    ) -> Result<(String, Origin), ConfigError> {
-        let setting = setting(key);
+    ) -> Result<(String, SettingOrigin), ConfigError> {
+        let setting = self.settings.iter().find(|setting| setting.key == key);
         if let Some(text) = self.flags.get(key) {
             let flag = setting.map_or(key, |setting| setting.flag.as_str());
-            return Ok((text.to_owned(), Origin::Flag(flag)));
+            return Ok((text.to_owned(), SettingOrigin::Flag(flag)));
         }
         let env = setting.map_or("", |setting| setting.env.as_str());
         if let Some(text) = (self.environment)(env).filter(|text| !text.is_empty()) {
-            let origin = Origin::Environment(env);
+            let origin = SettingOrigin::Environment(env);
             return match text.into_string() {
                 Ok(text) => Ok((text, origin)),
                 Err(_) => Err(ConfigError::not_allowed::<V>(key, origin, "a text that is not UTF-8".into())),
             };
         }
         Ok(match (in_file, &self.file) {
-            (Some(text), Some(file)) => (text, Origin::File(file.path.clone())),
-            _ => (setting.map_or("", |setting| setting.default).into(), Origin::Default),
+            (Some(text), Some(file)) => (text, SettingOrigin::File(file.path.clone())),
+            _ => (setting.map_or("", |setting| setting.default).into(), SettingOrigin::Default),
         })
     }
 }
@@ -233,10 +236,10 @@ struct SettingsFile {
 }
 
 impl SettingsFile {
-    fn read(path: PathBuf, origin: Origin) -> Result<Option<Self>, ConfigError> {
+    fn read(settings: &[Setting], path: PathBuf, origin: SettingOrigin) -> Result<Option<Self>, ConfigError> {
         let (text, mode) = match slurp(&path) {
             Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::NotFound && origin == Origin::Default => {
+            Err(error) if error.kind() == ErrorKind::NotFound && origin == SettingOrigin::Default => {
                 return Ok(None);
             }
             Err(error) => return Err(ConfigError::Unreadable { origin, path, reason: error.to_string() }),
@@ -245,19 +248,20 @@ impl SettingsFile {
             Ok(table) => table,
             Err(error) => return Err(syntax(path, &text, &error)),
         };
-        match table.keys().find(|key| setting(key).is_none()) {
-            Some(key) => Err(ConfigError::Unknown { path, key: key.clone(), hint: hint(key) }),
+        let is_known = |key: &str| settings.iter().any(|setting| setting.key == key);
+        match table.keys().find(|key| !is_known(key)) {
+            Some(key) => Err(ConfigError::Unknown { path, key: key.clone(), hint: hint(settings, key) }),
             None => Ok(Some(Self { path, mode, table })),
         }
     }
 
-    /// The text of one setting. A secret in an open file is refused even if a flag wins over it: it is as
-    /// readable as any; and so is one with a flaw.
-    fn text<V: Value>(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
+    /// Returns the text of a setting. A secret in an open file is refused even if a flag overrides it or its value is
+    /// not allowed: other users can read it all the same.
+    fn text<V: SettingType>(&self, key: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let text = as_text::<V>(value).ok_or_else(|| {
             let given = format!("a value of type {}", value.type_str());
-            ConfigError::not_allowed::<V>(key, Origin::File(self.path.clone()), given)
+            ConfigError::not_allowed::<V>(key, SettingOrigin::File(self.path.clone()), given)
         })?;
         let secret = V::SECRET && V::parse(&text).map_or(true, |value| V::holds_secret(&value));
         if secret && self.mode & 0o007 != 0 {
@@ -267,7 +271,7 @@ impl SettingsFile {
     }
 }
 
-fn as_text<V: Value>(value: &toml::Value) -> Option<String> {
+fn as_text<V: SettingType>(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
@@ -279,7 +283,7 @@ fn as_text<V: Value>(value: &toml::Value) -> Option<String> {
     }
 }
 
-/// Text and permissions of one and the same opened file.
+/// Reads the text and the permissions of a file, through one open descriptor.
 fn slurp(path: &Path) -> io::Result<(String, u32)> {
     let mut file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
@@ -288,23 +292,23 @@ fn slurp(path: &Path) -> io::Result<(String, u32)> {
     Ok((text, mode))
 }
 
-/// The parser's message and line, without the line itself, which may hold a secret.
+/// Reports the parser's message and the line's number, but not the line itself, which may hold a secret.
 fn syntax(path: PathBuf, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let reason = error.message().lines().collect::<Vec<_>>().join(", ");
     ConfigError::Syntax { path, line: before.matches('\n').count() + 1, reason }
 }
 
-fn hint(key: &str) -> String {
+fn hint(settings: &[Setting], key: &str) -> String {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    let nearest = SETTINGS.iter().map(|setting| (distance(&key, setting.key), setting.key)).min();
+    let nearest = settings.iter().map(|setting| (distance(&key, setting.key), setting.key)).min();
     match nearest {
         Some((edits, near)) if edits <= 1 + near.len() / 6 => format!("did you mean {near:?}?"),
-        _ => "see the list that \"wardroom config show\" prints".into(),
+        _ => "see `wardroom help settings`".into(),
     }
 }
 
-/// How many letters to insert, drop or change to get from one word to the other (Levenshtein, row by row).
+/// Computes the edit distance of two words (Levenshtein, row by row).
 fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (index, wanted) in from.chars().enumerate() {

@@ -17,7 +17,10 @@ fn every_default_is_allowed_and_shown_as_declared() {
             "idle_timeout" => "1m 15s",
             _ => setting.default,
         };
-        assert_eq!((row.key, row.value.as_str(), &row.origin), (setting.key, expected, &Origin::Default));
+        assert_eq!(
+            (row.key, row.value.as_str(), &row.origin),
+            (setting.key, expected, &SettingOrigin::Default)
+        );
     }
     assert_eq!((loaded.origins.len(), loaded.file), (SETTINGS.len(), None));
 }
@@ -77,11 +80,11 @@ fn show_tells_values_and_origins_without_secrets() {
 #[test]
 fn the_documentation_names_every_setting() {
     let page = settings_markdown();
-    for Setting { key, flag, env, form, .. } in SETTINGS.iter() {
+    for Setting { key, flag, env, allowed, .. } in SETTINGS.iter() {
         let head = format!("\n### {key}\n\n");
         assert_eq!(page.matches(&head).count(), 1, "{key}");
         assert!(page.contains(&format!("`--{flag} <")) && page.contains(&format!("`{env}`")), "{key}");
-        assert!(page.contains(&form.replace('*', "\\*")), "{key}");
+        assert!(page.contains(&allowed.replace('*', "\\*")), "{key}");
     }
     assert!(page.contains("- File: `allowed_hosts`, also as an array of strings\n"));
     assert!(page.contains("- Default: `8`\n- Allowed: a whole number from 1 to 1000\n"));

@@ -1,15 +1,15 @@
-//! Settings that are URLs, or parts of one.
+//! The types of settings that are URLs or parts of one.
 //!
-//! A secret in one is never printed. Never in here: what a URL is used for.
+//! A password in a URL is never printed. Never in here: the use of a URL.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 use super::hosts::split_host;
-use super::values::Value;
+use super::values::SettingType;
 
-/// Where a PostgreSQL database is, and the password to it, which is neither printed nor left in memory.
+/// The URL of a PostgreSQL database. Its password is not printed, and is wiped from memory when the value is dropped.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: Zeroizing<String>,
@@ -17,13 +17,13 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The whole URL, password included: only for the one who connects.
+    /// Returns the whole URL with its password, for connecting.
     pub fn expose(&self) -> &str {
         &self.url
     }
 
-    /// The URL with `***` for a password. A raw `@` in a password would let the parser and this function
-    /// disagree where the secret ends, so there may be one only, and what is left must hold no password.
+    /// Returns the URL with `***` instead of the password. Only one `@` is allowed: with a raw `@` in the password, the
+    /// parser and this function could disagree where the password ends. The rest must not contain a password either.
     fn redacted(url: &str) -> Option<String> {
         if url.contains(char::is_control) {
             return None;
@@ -54,13 +54,13 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-impl Value for DatabaseUrl {
-    type Is = Self;
+impl SettingType for DatabaseUrl {
+    type Parsed = Self;
     const NAME: &'static str = "URL";
     const SECRET: bool = true;
 
-    fn form() -> String {
-        "postgres://user:password@host:port/name with %-escapes for special characters in the password".into()
+    fn allowed() -> String {
+        "postgres://user:password@host:port/name, with special characters in the password as %XX".into()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -83,22 +83,22 @@ impl Value for DatabaseUrl {
 pub struct PublicUrl(String);
 
 impl PublicUrl {
-    /// Such as `https://accounts.example.com`, ready to be followed by a path.
+    /// Returns the URL without a final slash, such as `https://accounts.example.com`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host, with the port if there is one, as a Host header has it.
+    /// Returns the host, with the port if there is one, as in a Host header.
     pub fn host(&self) -> &str {
         self.0.split_once("://").map_or("", |(_, host)| host)
     }
 }
 
-impl Value for PublicUrl {
-    type Is = Self;
+impl SettingType for PublicUrl {
+    type Parsed = Self;
     const NAME: &'static str = "URL";
 
-    fn form() -> String {
+    fn allowed() -> String {
         "http:// or https:// and a host, such as https://accounts.example.com, without path or query".into()
     }
 
@@ -117,15 +117,15 @@ impl Value for PublicUrl {
     }
 }
 
-/// The path under which the media files are served.
+/// The URL path of media files.
 #[derive(Debug)]
 pub enum MediaUrl {}
 
-impl Value for MediaUrl {
-    type Is = String;
+impl SettingType for MediaUrl {
+    type Parsed = String;
     const NAME: &'static str = "PREFIX";
 
-    fn form() -> String {
+    fn allowed() -> String {
         "a path that begins and ends with '/', such as /media/, of letters, digits, '-', '.', '_' and '~'"
             .into()
     }

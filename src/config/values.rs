@@ -1,7 +1,7 @@
-//! The types of the settings: what text each allows, what it becomes, and how it is shown.
+//! The types of settings: which texts each allows, what a text is parsed into, and how a value is shown.
 //!
-//! Each rule stands here once; the declaration in `config` names it with its limits. Never in here: the
-//! name or the default of a setting, where a text came from, or a `show` that gives away a secret.
+//! Each rule is here once; the declaration in `config` names it with its limits. Never in here: the name or the default of a
+//! setting, the source of a text, or a `show` that reveals a secret.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,57 +10,57 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-/// How a setting's text becomes a value, and back.
-pub trait Value {
-    /// What the rest of the program gets.
-    type Is;
-    /// What stands for the value in the help: `--listen <ADDRESSES>`.
+/// A type of setting: converts between text and value.
+pub trait SettingType {
+    /// The parsed value.
+    type Parsed;
+    /// The placeholder in the help: `--listen <ADDRESSES>`.
     const NAME: &'static str;
-    /// Whether the file may hold an array of strings instead of one text with commas.
+    /// Whether the file may give an array of strings instead of one text with commas.
     const LIST: bool = false;
-    /// Whether the text may hold a secret, so that no message may quote it.
+    /// Whether the text may hold a secret. No message quotes it then.
     const SECRET: bool = false;
-    /// The allowed texts, in words that complete "use ...".
-    fn form() -> String;
-    /// Reads a text. The error is the part of it that is not allowed.
-    fn parse(text: &str) -> Result<Self::Is, String>;
-    /// The value for `config show`, without its secret.
-    fn show(value: &Self::Is) -> String;
-    /// Whether this very value holds a secret.
-    fn holds_secret(_value: &Self::Is) -> bool {
+    /// Describes the allowed texts in words that complete "use ...".
+    fn allowed() -> String;
+    /// Parses a text. The error is the part of it that is not allowed.
+    fn parse(text: &str) -> Result<Self::Parsed, String>;
+    /// Formats a value for `config show`, without its secret.
+    fn show(value: &Self::Parsed) -> String;
+    /// Whether this value holds a secret.
+    fn holds_secret(_value: &Self::Parsed) -> bool {
         false
     }
 }
 
-/// A setting that may be empty, which turns it off.
-impl<V: Value> Value for Option<V> {
-    type Is = Option<V::Is>;
+/// A setting that may be empty, which means "not set".
+impl<V: SettingType> SettingType for Option<V> {
+    type Parsed = Option<V::Parsed>;
     const NAME: &'static str = V::NAME;
     const LIST: bool = V::LIST;
     const SECRET: bool = V::SECRET;
 
-    fn form() -> String {
-        format!("{}, or nothing", V::form())
+    fn allowed() -> String {
+        format!("{}, or an empty value", V::allowed())
     }
 
-    fn parse(text: &str) -> Result<Self::Is, String> {
+    fn parse(text: &str) -> Result<Self::Parsed, String> {
         if text.is_empty() { Ok(None) } else { V::parse(text).map(Some) }
     }
 
-    fn show(value: &Self::Is) -> String {
+    fn show(value: &Self::Parsed) -> String {
         value.as_ref().map(V::show).unwrap_or_default()
     }
 
-    fn holds_secret(value: &Self::Is) -> bool {
+    fn holds_secret(value: &Self::Parsed) -> bool {
         value.as_ref().is_some_and(V::holds_secret)
     }
 }
 
-impl Value for PathBuf {
-    type Is = Self;
+impl SettingType for PathBuf {
+    type Parsed = Self;
     const NAME: &'static str = "PATH";
 
-    fn form() -> String {
+    fn allowed() -> String {
         "a path, such as /var/lib/wardroom".into()
     }
 
@@ -75,13 +75,13 @@ impl Value for PathBuf {
 
 /// A whole number within limits.
 #[derive(Debug)]
-pub enum Count<const MIN: u32, const MAX: u32> {}
+pub enum Number<const MIN: u32, const MAX: u32> {}
 
-impl<const MIN: u32, const MAX: u32> Value for Count<MIN, MAX> {
-    type Is = u32;
+impl<const MIN: u32, const MAX: u32> SettingType for Number<MIN, MAX> {
+    type Parsed = u32;
     const NAME: &'static str = "NUMBER";
 
-    fn form() -> String {
+    fn allowed() -> String {
         format!("a whole number from {MIN} to {MAX}")
     }
 
@@ -97,15 +97,15 @@ impl<const MIN: u32, const MAX: u32> Value for Count<MIN, MAX> {
     }
 }
 
-/// A time span within limits, which are milliseconds.
+/// A time span within limits in milliseconds.
 #[derive(Debug)]
-pub enum Span<const MIN: u64, const MAX: u64> {}
+pub enum TimeSpan<const MIN: u64, const MAX: u64> {}
 
-impl<const MIN: u64, const MAX: u64> Value for Span<MIN, MAX> {
-    type Is = Duration;
+impl<const MIN: u64, const MAX: u64> SettingType for TimeSpan<MIN, MAX> {
+    type Parsed = Duration;
     const NAME: &'static str = "DURATION";
 
-    fn form() -> String {
+    fn allowed() -> String {
         let [min, max] = [MIN, MAX].map(|limit| Self::show(&Duration::from_millis(limit)));
         format!("a duration from {min} to {max} with its unit, such as 500ms, 10s or 1m")
     }
@@ -118,7 +118,7 @@ impl<const MIN: u64, const MAX: u64> Value for Span<MIN, MAX> {
     fn show(value: &Duration) -> String {
         const DAY: u64 = 24 * 60 * 60;
         match value.as_secs() {
-            // The library's months and years are no round numbers of days.
+            // The library's months and years are not whole numbers of days.
             days if days >= 30 * DAY && *value == Duration::from_secs(days / DAY * DAY) => {
                 format!("{}days", days / DAY)
             }
@@ -127,23 +127,23 @@ impl<const MIN: u64, const MAX: u64> Value for Span<MIN, MAX> {
     }
 }
 
-/// A number of requests in a stretch of time.
+/// A maximum number of requests per time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many.
+    /// The number of requests.
     pub requests: u32,
-    /// In which time.
+    /// The time window.
     pub window: Duration,
 }
 
 const WINDOWS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
 
-impl Value for RateLimit {
-    type Is = Self;
+impl SettingType for RateLimit {
+    type Parsed = Self;
     const NAME: &'static str = "RATE";
 
-    fn form() -> String {
-        "a number from 1 to 1000000000 and second, minute, hour or day, such as 600/minute".into()
+    fn allowed() -> String {
+        "a number from 1 to 1000000000 per second, minute, hour or day, such as 600/minute".into()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -168,11 +168,11 @@ pub enum ByteSize<const MIN: usize, const MAX: usize> {}
 
 const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-impl<const MIN: usize, const MAX: usize> Value for ByteSize<MIN, MAX> {
-    type Is = usize;
+impl<const MIN: usize, const MAX: usize> SettingType for ByteSize<MIN, MAX> {
+    type Parsed = usize;
     const NAME: &'static str = "BYTES";
 
-    fn form() -> String {
+    fn allowed() -> String {
         let [min, max] = [MIN, MAX].map(|limit| Self::show(&limit));
         format!("a number of bytes from {min} to {max}, such as 65536, 64KiB or 1MiB")
     }
@@ -192,7 +192,7 @@ impl<const MIN: usize, const MAX: usize> Value for ByteSize<MIN, MAX> {
     }
 }
 
-/// Digits alone: `u64::from_str` would take `+5` as well.
+/// Parses digits only: `u64::from_str` would also accept `+5`.
 fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
@@ -201,13 +201,13 @@ fn digits(text: &str) -> Option<u64> {
 #[derive(Debug)]
 pub enum ListenAddrs {}
 
-impl Value for ListenAddrs {
-    type Is = Vec<SocketAddr>;
+impl SettingType for ListenAddrs {
+    type Parsed = Vec<SocketAddr>;
     const NAME: &'static str = "ADDRESSES";
     const LIST: bool = true;
 
-    fn form() -> String {
-        format!("{} (several with commas between)", SocketAddr::form())
+    fn allowed() -> String {
+        format!("{}; separate several with commas", SocketAddr::allowed())
     }
 
     fn parse(text: &str) -> Result<Vec<SocketAddr>, String> {
@@ -219,11 +219,11 @@ impl Value for ListenAddrs {
     }
 }
 
-impl Value for SocketAddr {
-    type Is = Self;
+impl SettingType for SocketAddr {
+    type Parsed = Self;
     const NAME: &'static str = "ADDRESS";
 
-    fn form() -> String {
+    fn allowed() -> String {
         "host:port, such as 127.0.0.1:8000 or [::]:8000; the host is an IP address".into()
     }
 
@@ -236,18 +236,18 @@ impl Value for SocketAddr {
     }
 }
 
-/// Words on which passwords may not be built, in lower case. More than a hundred would weaken each: the estimate of how
-/// guessable a password is goes by a word's place in the list.
+/// Words that passwords must not be based on, in lower case. More than a hundred would weaken the check: the estimate of
+/// how guessable a password is depends on a word's position in the list.
 #[derive(Debug)]
-pub enum Words {}
+pub enum WordList {}
 
-impl Value for Words {
-    type Is = Vec<String>;
+impl SettingType for WordList {
+    type Parsed = Vec<String>;
     const NAME: &'static str = "WORDS";
     const LIST: bool = true;
 
-    fn form() -> String {
-        "up to 100 words of 3 to 64 characters with commas between, such as acme,roadrunner, or nothing"
+    fn allowed() -> String {
+        "up to 100 words of 3 to 64 characters, separated by commas, such as acme,roadrunner, or an empty value"
             .into()
     }
 
@@ -263,27 +263,26 @@ impl Value for Words {
     }
 }
 
-/// Which log lines are written, in the words of `EnvFilter`.
+/// Which log lines are written, in the syntax of `EnvFilter`.
 #[derive(Debug)]
 pub enum LogLevel {}
 
-impl Value for LogLevel {
-    type Is = String;
+impl SettingType for LogLevel {
+    type Parsed = String;
     const NAME: &'static str = "FILTER";
     const LIST: bool = true;
 
-    fn form() -> String {
-        "error, warn, info, debug or trace, also by module with commas between, such as info,wardroom::http=debug"
-            .into()
+    fn allowed() -> String {
+        "error, warn, info, debug or trace, optionally per module, such as info,wardroom::http=debug".into()
     }
 
     fn parse(text: &str) -> Result<String, String> {
-        // A lone word that is no level would be taken for a module, and silence everything else.
-        let told = |part: &str| {
+        // `EnvFilter` takes a single word that is not a level for a module, which would silence everything else.
+        let is_directive = |part: &str| {
             let part = part.trim();
             part.contains('=') || (!part.is_empty() && part.parse::<LevelFilter>().is_ok())
         };
-        let allowed = text.split(',').all(told) && EnvFilter::builder().parse(text).is_ok();
+        let allowed = text.split(',').all(is_directive) && EnvFilter::builder().parse(text).is_ok();
         if allowed { Ok(text.into()) } else { Err(text.into()) }
     }
 
@@ -292,11 +291,11 @@ impl Value for LogLevel {
     }
 }
 
-impl Value for bool {
-    type Is = Self;
+impl SettingType for bool {
+    type Parsed = Self;
     const NAME: &'static str = "BOOLEAN";
 
-    fn form() -> String {
+    fn allowed() -> String {
         "true or false".into()
     }
 
@@ -309,16 +308,17 @@ impl Value for bool {
     }
 }
 
-/// What `Strict-Transport-Security` says (RFC 6797, section 6.1).
+/// The value of `Strict-Transport-Security` (RFC 6797, section 6.1).
 #[derive(Debug)]
 pub enum Hsts {}
 
-impl Value for Hsts {
-    type Is = String;
+impl SettingType for Hsts {
+    type Parsed = String;
     const NAME: &'static str = "POLICY";
 
-    fn form() -> String {
-        "max-age=SECONDS, and after it includeSubDomains and preload, with semicolons between".into()
+    fn allowed() -> String {
+        "max-age=SECONDS, optionally followed by includeSubDomains and preload, separated by semicolons"
+            .into()
     }
 
     fn parse(text: &str) -> Result<String, String> {
@@ -339,11 +339,11 @@ macro_rules! choice {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[$variant_doc])+ $variant,)+ }
 
-        impl Value for $name {
-            type Is = Self;
+        impl SettingType for $name {
+            type Parsed = Self;
             const NAME: &'static str = "CHOICE";
 
-            fn form() -> String {
+            fn allowed() -> String {
                 format!("one of {}", [$($text),+].join(", "))
             }
 
@@ -362,35 +362,36 @@ macro_rules! choice {
 }
 
 choice! {
-    /// What a log line looks like.
+    /// The format of log lines.
     LogFormat {
-        /// For people on a terminal, JSON otherwise.
+        /// Readable text on a terminal, JSON otherwise.
         Auto = "auto",
-        /// For people.
+        /// Readable text.
         Human = "human",
-        /// One JSON object a line.
+        /// One JSON object per line.
         Json = "json",
     }
 }
 
 choice! {
-    /// Which requests get a log line.
+    /// Which requests are logged.
     AccessLog {
         /// None.
         None = "none",
-        /// Those answered with status 400 and above.
+        /// Those with a response of status 400 and above.
         Failures = "failures",
         /// All.
         All = "all",
     }
 }
 
-/// The items of a list; an empty text is an empty list.
+/// Splits a list into its items; an empty text is an empty list.
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     let empty = text.trim().is_empty();
     text.split(',').map(str::trim).skip(usize::from(empty))
 }
 
+/// Joins items with commas.
 pub(super) fn joined(items: &[impl ToString]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -1,8 +1,8 @@
-//! Authorization: may this actor perform this action? One pure function, [`authorize`], decides for the API, the CLI and
-//! imports alike.
+//! Authorization: may this actor perform this action? One pure function, [`authorize`], decides for the API, the CLI
+//! and imports alike.
 //!
-//! It reads nothing from the database. An [`Action`] carries everything that the decision depends on. Rules that need the
-//! database (the last admin) are checked by the use cases, inside their transactions.
+//! It reads nothing from the database. An [`Action`] carries everything that the decision depends on. Rules that need
+//! the database (the last admin) are checked by the use cases, inside their transactions.
 
 mod codes;
 
@@ -59,8 +59,8 @@ impl Actor {
 
 /// The codes of the rights that an action concerns: those that its target holds before and after it.
 ///
-/// The actor must hold all of them, so that no one gains rights by way of another user. An action that concerns a user, a
-/// group or a token cannot be constructed without them.
+/// The actor must hold all of them, so that no one gains rights by way of another user. An action that concerns a user,
+/// a group or a token cannot be constructed without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights(Vec<i64>);
 

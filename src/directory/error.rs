@@ -52,9 +52,6 @@ pub enum Error {
         /// When trying again makes sense.
         retry_after: Duration,
     },
-    /// Something that is brought in from elsewhere cannot be read or taken.
-    #[error(transparent)]
-    Import(#[from] super::transfer::import::ImportError),
     /// A bug or a fault of the machine. The text is for the log, never for a client.
     #[error("{what}: {source}")]
     Broken {

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::resource::{Resource, Resources};
 use super::settings::HttpSettings;
 use crate::directory::Directory;
-use crate::server::memory::Memory;
+use crate::server::memory::MemoryBudget;
 use crate::telemetry::Metrics;
 
 /// The shared state. A clone is a pointer.
@@ -20,7 +20,7 @@ struct AppState {
     settings: HttpSettings,
     metrics: Metrics,
     resources: Resources,
-    memory: Memory,
+    memory: MemoryBudget,
     parsing: Semaphore,
     draining: AtomicBool,
 }
@@ -39,7 +39,7 @@ impl App {
         };
         let draining = AtomicBool::new(false);
         let (bytes, refused) = (metrics.body_bytes.clone(), metrics.bodies_refused.clone());
-        let memory = Memory::new(settings.body_memory, bytes, refused);
+        let memory = MemoryBudget::new(settings.body_memory, bytes, refused);
         let parsing = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
         Self(Arc::new(AppState { directory, settings, metrics, resources, memory, parsing, draining }))
     }
@@ -65,7 +65,7 @@ impl App {
     }
 
     /// The budget of memory for large messages.
-    pub(super) fn memory(&self) -> &Memory {
+    pub(super) fn memory(&self) -> &MemoryBudget {
         &self.0.memory
     }
 

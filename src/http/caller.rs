@@ -32,7 +32,7 @@ pub(super) enum Presented<'a> {
 
 /// The caller whose key was good. It is put into the request's extensions.
 #[derive(Clone)]
-pub struct Caller(pub Arc<Identity>);
+pub struct CallerIdentity(pub Arc<Identity>);
 
 /// Credentials that are not good.
 pub struct BadCredentials {
@@ -43,7 +43,7 @@ pub struct BadCredentials {
 }
 
 /// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, BadCredentials> {
+pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
     let key = match parse(&joined) {
         Presented::Nothing => return Ok(None),
@@ -55,7 +55,7 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, 
     match app.directory().authenticate(key).await {
         Ok(identity) => {
             count(app, "accepted");
-            Ok(Some(Caller(identity)))
+            Ok(Some(CallerIdentity(identity)))
         }
         Err(refused) => Err(BadCredentials { bearer: refused.bearer(), error: refusal(app, refused) }),
     }
@@ -77,8 +77,8 @@ pub(super) fn count(app: &App, outcome: &'static str) {
     app.metrics().authentications.get_or_create(&OutcomeLabels { outcome }).inc();
 }
 
-/// Joins all `Authorization` lines with commas, as the gateway interface below the framework does. Two lines never make a
-/// good header.
+/// Joins all `Authorization` lines with commas, as the gateway interface below the framework does. Two lines never make
+/// a good header.
 fn authorization(headers: &HeaderMap) -> Vec<u8> {
     let lines: Vec<_> =
         headers.get_all(header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes).collect();
@@ -121,7 +121,8 @@ impl FromRequestParts<App> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         throttle::count(app, parts, caller.0.token.id)?;
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
@@ -140,7 +141,8 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         if !holds_permission::<A>(&caller.0) {
             return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
         }
@@ -156,7 +158,8 @@ impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         let user = &caller.0.user;
         if user.is_staff || user.is_admin {
             throttle::count(app, parts, caller.0.token.id)?;

@@ -1,5 +1,5 @@
-//! `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1): a change that was made from an older state than the present
-//! one is refused with 412.
+//! `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1): a change that was made from an older state than the
+//! present one is refused with 412.
 //!
 //! The tag covers the fields that can be written. Fields that change by themselves (`is_online`, `last_login`,
 //! `users_count`, names of groups) do not change the tag, because no edit is stale for that.

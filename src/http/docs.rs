@@ -1,5 +1,5 @@
-//! `/api/docs`: the documentation page of the API. Swagger UI renders it from `/api/openapi.json`. All its files are in the
-//! program, so it works without access to the internet.
+//! `/api/docs`: the documentation page of the API. Swagger UI renders it from `/api/openapi.json`. All its files are in
+//! the program, so it works without access to the internet.
 //!
 //! A file's bytes exist once for all readers, so many slow readers cost no memory.
 
@@ -22,8 +22,8 @@ use super::outgoing::SharedBytes;
 const PAGE: &str = "index.html";
 /// The page names its files relative to itself. Paths here have no slash at their end, so the page needs its base.
 const BASE: &str = "<head>\n    <base href=\"/api/docs/\">";
-/// The least that the page needs: its own scripts and styles, images in its styles, and requests to this server. Tested in
-/// Chromium: with less, the page's images are missing.
+/// The least that the page needs: its own scripts and styles, images in its styles, and requests to this server. Tested
+/// in Chromium: with less, the page's images are missing.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'self'; form-action 'none'; frame-ancestors 'none'",

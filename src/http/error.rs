@@ -147,8 +147,8 @@ fn by_field(faults: &ValidationErrors) -> Value {
     faults.iter().map(|(field, messages)| (field.to_owned(), json!(messages))).collect()
 }
 
-/// Lists the faults of items in their order. An answer about many items has no more faults than one about a single item:
-/// it ends with the last fault that is shown.
+/// Lists the faults of items in their order. An answer about many items has no more faults than one about a single
+/// item: it ends with the last fault that is shown.
 fn by_item(field: &str, items: &[ValidationErrors]) -> Value {
     let more = items.iter().map(ValidationErrors::count).sum::<usize>() > ValidationErrors::MAX;
     let mut left = if more { ValidationErrors::MAX - 1 } else { ValidationErrors::MAX };
@@ -187,8 +187,8 @@ impl ApiError {
             Error::OwnerInactive => Self::Unauthenticated("User inactive or deleted."),
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
-            // No route imports anything.
-            Error::Import(_) | Error::Broken { .. } => Self::Internal(error.to_string()),
+            // No route brings anything in.
+            Error::Broken { .. } => Self::Internal(error.to_string()),
         }
     }
 }

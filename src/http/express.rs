@@ -17,7 +17,7 @@ use std::time::Instant;
 use axum::response::Response;
 use futures_util::FutureExt;
 
-use self::answer::Answer;
+use self::answer::MeAnswer;
 pub(super) use self::answer::Prepared;
 use self::body::{CachedBody, render};
 use self::head::Head;
@@ -140,7 +140,7 @@ async fn answer(
     let status = authorize(app, &known)?;
     prepared.answered.inc();
     let last = last || head.close;
-    let answer = Answer { now, end: known.expires_at, status, body, base, last, tls: peer.tls };
+    let answer = MeAnswer { now, end: known.expires_at, status, body, base, last, tls: peer.tls };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => directory.clock().write_request_id(out),

@@ -1,8 +1,8 @@
 //! The way of a request from the server to the routes and back.
 //!
-//! [`Front`] first tries the express lane. Every other request gets its id, is checked (host, path, limits), is answered
-//! by a route within the time limit, and is noted in the log, the metrics and the audit trail. An error or a panic
-//! becomes an answer; it never breaks the connection.
+//! [`Front`] first tries the express lane. Every other request gets its id, is checked (host, path, limits), is
+//! answered by a route within the time limit, and is noted in the log, the metrics and the audit trail. An error or a
+//! panic becomes an answer; it never breaks the connection.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -28,7 +28,7 @@ use super::resource::RouteName;
 use super::site::Site;
 use super::{api, docs, ops, outgoing, path};
 use crate::network::client_network;
-use crate::server::memory::Memory;
+use crate::server::memory::MemoryBudget;
 use crate::server::{Express, Peer, Service};
 
 /// Everything in front of the routes, and the routes.
@@ -187,7 +187,7 @@ impl Service for Front {
         (!self.app.settings().site.trusted_proxies.trusts(address)).then(|| client_network(address))
     }
 
-    fn memory(&self) -> &Memory {
+    fn memory(&self) -> &MemoryBudget {
         self.app.memory()
     }
 
@@ -196,8 +196,8 @@ impl Service for Front {
     }
 }
 
-/// Limits the size of the body. Where no handler reads a body it is read and thrown away, as the framework does, so that
-/// the connection can go on.
+/// Limits the size of the body. Where no handler reads a body it is read and thrown away, as the framework does, so
+/// that the connection can go on.
 async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Body>, ApiError> {
     let (parts, body) = request.into_parts();
     let announced =

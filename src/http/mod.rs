@@ -2,7 +2,7 @@
 //!
 //! A request passes, in this order: `server` frames it; `express` answers the most frequent request; [`front`] gives
 //! it an id, checks host, path and limits, and turns whatever goes wrong into an answer; then the router calls [`ops`],
-//! `docs` or [`api`], whose handlers stand behind `pipeline` (bounds, negotiation, credentials).
+//! `docs` or [`api`]. Around the API's handlers is `pipeline` (bounds, negotiation, credentials).
 //!
 //! There is no SQL here and no rule about users and rights. Handlers call the directory.
 

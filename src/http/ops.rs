@@ -76,8 +76,8 @@ async fn openapi() -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// The OpenAPI document as JSON. It is large and takes a while to make, and few servers need it, so it is made once, for
-/// the first request, however many requests come at the same time.
+/// The OpenAPI document as JSON. It is large and takes a while to make, and few servers need it, so it is made once,
+/// for the first request, however many requests come at the same time.
 async fn document() -> Result<Bytes, ApiError> {
     static DOCUMENT: OnceCell<Bytes> = OnceCell::const_new();
     let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());

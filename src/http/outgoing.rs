@@ -8,14 +8,14 @@ use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, SizeHint};
 
-use crate::server::memory::{Memory, MemoryShare, SMALL};
+use crate::server::memory::{MemoryBudget, MemoryShare, SMALL};
 
 /// Marks an answer whose bytes exist once for all its readers, and so cost nothing.
 #[derive(Clone, Copy)]
 pub(super) struct SharedBytes;
 
 /// Gives the answer its share of the budget; `None` when there is no room for it.
-pub(super) fn count(response: Response, memory: &Memory) -> Option<Response> {
+pub(super) fn count(response: Response, memory: &MemoryBudget) -> Option<Response> {
     let size = response.body().size_hint().exact();
     let costs_little = size.is_some_and(|size| size <= SMALL as u64);
     if costs_little || response.extensions().get::<SharedBytes>().is_some() {
@@ -36,7 +36,7 @@ struct CountedBody {
     body: Body,
     share: Option<MemoryShare>,
     /// For a stream: the budget that the share of each piece comes from.
-    piecewise: Option<Memory>,
+    piecewise: Option<MemoryBudget>,
 }
 
 impl hyper::body::Body for CountedBody {
@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    fn memory(limit: usize) -> Memory {
-        Memory::new(limit, Default::default(), Default::default())
+    fn memory(limit: usize) -> MemoryBudget {
+        MemoryBudget::new(limit, Default::default(), Default::default())
     }
 
     #[test]

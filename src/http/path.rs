@@ -1,5 +1,5 @@
-//! The request's path in the form of routes: percent-decoded once, and without one slash at its end, which clients in the
-//! field send or leave out.
+//! The request's path in the form of routes: percent-decoded once, and without one slash at its end, which clients in
+//! the field send or leave out.
 //!
 //! Nothing else is normalised: case, doubled slashes and dot segments stay.
 
@@ -11,8 +11,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 const ROUTE: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
-/// Normalises the path of a URI. `None` for an escape that is broken, that hides a NUL, a slash or a backslash, or that is
-/// not UTF-8. Such a path is unknown, because a proxy in front may take it for a different one.
+/// Normalises the path of a URI. `None` for an escape that is broken, that hides a NUL, a slash or a backslash, or that
+/// is not UTF-8. Such a path is unknown, because a proxy in front may take it for a different one.
 pub(super) fn normalised(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let plain = !path.contains('%');

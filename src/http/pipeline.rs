@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::app::App;
 use super::body::{BodyLimit, OPEN_BODY_BYTES};
-use super::caller::{self, BadCredentials, Caller, Staff};
+use super::caller::{self, BadCredentials, CallerIdentity, Staff};
 use super::error::{ApiError, answer};
 use super::headers::{UNCACHED, VARIES, set_token_expiry};
 use super::json;
@@ -87,7 +87,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     response
 }
 
-async fn answer_caller(app: &App, caller: Caller, mut request: Request, next: Next) -> Response {
+async fn answer_caller(app: &App, caller: CallerIdentity, mut request: Request, next: Next) -> Response {
     if let Some(address) = request.extensions().get::<Origin>().and_then(Origin::ip) {
         app.directory().note_use_of(&caller.0, address);
     }

@@ -1,7 +1,7 @@
 //! Errors in the shape of RFC 9457, for clients that send `Accept: application/problem+json`.
 //!
-//! The answer is made in the framework's shape first and converted here, so the two shapes cannot disagree. The codes are
-//! the framework's (`code` of its exceptions).
+//! The answer is made in the framework's shape first and converted here, so the two shapes cannot disagree. The codes
+//! are the framework's (`code` of its exceptions).
 
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;

@@ -1,5 +1,5 @@
-//! What is recorded of a request: its id, its line in the access log, its count in the metrics, and an event in the audit
-//! trail when it was refused.
+//! What is recorded of a request: its id, its line in the access log, its count in the metrics, and an event in the
+//! audit trail when it was refused.
 
 use std::net::IpAddr;
 use std::time::Instant;

@@ -1,8 +1,8 @@
 //! Rate limits of requests: when a request is counted, against what, and the headers that report it (`RateLimit-Policy`
 //! and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10, `Retry-After` of RFC 9110).
 //!
-//! A request with a good token is counted when it is known to be allowed: after 401 and 403, before method and body. One
-//! without is counted against its client.
+//! A request with a good token is counted when it is known to be allowed: after 401 and 403, before method and body.
+//! One without is counted against its client.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,7 +1,7 @@
-//! The jobs that run beside the server, in one list.
+//! The background jobs of a server, in one list.
 //!
-//! No answer depends on one: each may be late, or fail and be tried again. They know the directory alone. Never in here:
-//! a command, a request, or when the server stops.
+//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database. Never in here:
+//! a command, a request, or the decision when the server stops.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::directory::Directory;
 use crate::directory::limiter::SHARE_INTERVAL;
 
-/// One job: it runs until it is aborted.
+/// A job. It runs until it is aborted.
 pub type Job = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
 
-/// Every job of a server.
+/// All jobs of a server.
 pub const JOBS: [Job; 4] = [
     |directory| write_uses(directory).boxed(),
     |directory| purge(directory).boxed(),
@@ -23,54 +23,54 @@ pub const JOBS: [Job; 4] = [
     |directory| count_encodings(directory).boxed(),
 ];
 
-/// Writes what the jobs still hold in memory, once they were aborted and the last request was answered.
+/// Writes what is still in memory. Call it after the jobs were aborted and the last request has finished.
 pub async fn finish(directory: &Directory) {
     if let Err(error) = directory.write_uses().await {
-        tracing::warn!(%error, "the last uses of tokens could not be written down");
+        tracing::warn!(%error, "could not write the last token uses");
     }
     note_left_out(directory, true).await;
     if let Err(error) = directory.share_rates().await {
-        tracing::warn!(%error, "the last counts of requests could not be shared");
+        tracing::warn!(%error, "could not share the last request counts");
     }
 }
 
-/// Ticks at once, and then once a period; a tick that was missed is not made up for.
+/// Ticks immediately, and then once per period. Missed ticks are skipped.
 fn every(period: Duration) -> Interval {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
-/// How often the uses of tokens are written down.
+/// How often token uses are written.
 const USES_WRITTEN_EVERY: Duration = Duration::from_mins(1);
 
-/// Writes down when tokens were used, for as long as the server runs. No answer depends on it.
+/// Writes when tokens were last used, and then ends sign-ins that have been idle too long.
 async fn write_uses(directory: &Directory) {
     let mut ticks = every(USES_WRITTEN_EVERY);
     loop {
         ticks.tick().await;
         if let Err(error) = directory.write_uses().await {
-            tracing::warn!(%error, "the uses of tokens in the last minute could not be written down");
-            // Whoever was there would be taken for idle.
+            tracing::warn!(%error, "could not write the token uses of the last minute");
+            // Without these uses, active users would look idle.
             continue;
         }
         match directory.end_idle_sign_ins().await {
             Ok(0) => {}
-            Ok(ended) => tracing::info!(ended, "tokens of sign-ins that nobody used were revoked"),
-            Err(error) => tracing::warn!(%error, "sign-ins that nobody uses could not be ended"),
+            Ok(ended) => tracing::info!(ended, "revoked the tokens of idle sign-ins"),
+            Err(error) => tracing::warn!(%error, "could not end idle sign-ins"),
         }
         note_left_out(directory, false).await;
     }
 }
 
-/// Notes in the audit trail how many refusals were left out of it.
+/// Records in the audit trail how many refusals were left out of it.
 async fn note_left_out(directory: &Directory, end: bool) {
     if let Err(error) = directory.note_left_out(end).await {
-        tracing::warn!(%error, "how many refusals were left out could not be noted in the audit trail");
+        tracing::warn!(%error, "could not record in the audit trail how many refusals were left out");
     }
 }
 
-/// Shares counts of requests with replicas for as long as the server runs.
+/// Shares request counts with other replicas, if rate limits are set.
 async fn share_rates(directory: &Directory) {
     if !directory.has_rates() {
         return;
@@ -79,44 +79,46 @@ async fn share_rates(directory: &Directory) {
     loop {
         ticks.tick().await;
         if let Err(error) = directory.share_rates().await {
-            tracing::warn!(%error, "counts of requests could not be shared: limits hold in this process alone");
+            tracing::warn!(%error, "could not share request counts: rate limits apply to this process only");
         }
     }
 }
 
-/// How often deleted users and ended tokens whose time is over are removed.
+/// How often expired deleted users and ended tokens are deleted permanently.
 const PURGED_EVERY: Duration = Duration::from_hours(1);
 
-/// Purges deleted users and prunes ended tokens for as long as the server runs. No answer depends on it.
+/// Purges deleted users after `keep_deleted_for`, and ended tokens after `keep_ended_tokens_for`.
 async fn purge(directory: &Directory) {
     let mut ticks = every(PURGED_EVERY);
     loop {
         ticks.tick().await;
         match directory.purge_expired().await {
             Ok(0) => {}
-            Ok(purged) => tracing::info!(purged, "deleted users were purged: their time was over"),
-            Err(error) => tracing::warn!(%error, "deleted users could not be purged"),
+            Ok(purged) => tracing::info!(purged, "purged deleted users after keep_deleted_for"),
+            Err(error) => tracing::warn!(%error, "could not purge deleted users"),
         }
         match directory.prune_tokens().await {
             Ok(0) => {}
-            Ok(pruned) => tracing::info!(pruned, "ended tokens were deleted: their time was over"),
-            Err(error) => tracing::warn!(%error, "ended tokens could not be deleted"),
+            Ok(pruned) => tracing::info!(pruned, "deleted ended tokens after keep_ended_tokens_for"),
+            Err(error) => tracing::warn!(%error, "could not delete ended tokens"),
         }
     }
 }
 
-/// How often the encodings of passwords are counted, and how many times longer than a count takes it rests.
+/// The shortest pause between two counts of password encodings.
 const ENCODINGS_COUNTED_EVERY: Duration = Duration::from_mins(1);
-const REST_BETWEEN_COUNTS: u32 = 200;
+/// The pause is also this many times as long as the count took.
+const PAUSE_FACTOR: u32 = 200;
 
-/// Counts the encodings of passwords for as long as the server runs: of a million users every few minutes.
+/// Counts the password encodings in use: with a million users, every few minutes. A sign-in with an unknown name takes as long
+/// as one with these encodings.
 async fn count_encodings(directory: &Directory) {
     loop {
         let begun = Instant::now();
         if let Err(error) = directory.count_encodings().await {
-            tracing::warn!(%error, "the encodings of passwords could not be counted: unknown names may take another time than users");
+            tracing::warn!(%error, "could not count password encodings: sign-ins with unknown names may take another time than those of users");
         }
-        let rest = begun.elapsed().saturating_mul(REST_BETWEEN_COUNTS);
-        tokio::time::sleep(rest.max(ENCODINGS_COUNTED_EVERY)).await;
+        let pause = begun.elapsed().saturating_mul(PAUSE_FACTOR);
+        tokio::time::sleep(pause.max(ENCODINGS_COUNTED_EVERY)).await;
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::gate::{Admission, Gate, Permit};
 use super::listener::Listener;
 use super::service::Service;
-use super::wire::Refusal;
+use super::wire::MessageRefusal;
 
 /// How long to wait when the system has no room for another connection (most often: no file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -47,7 +47,8 @@ impl Acceptor {
                 Admission::Refused => {
                     if listener.tls.is_none() {
                         // If the send buffer has no room for the answer, the client gets none.
-                        let answer = Refusal::Overloaded.answer(&listener.service.refusal_headers(false));
+                        let answer =
+                            MessageRefusal::Overloaded.answer(&listener.service.refusal_headers(false));
                         let _ = stream.try_write(answer.as_bytes());
                     }
                 }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::acceptor::AcceptedStream;
-use super::conversation::{Conversation, Ended, grace_after_stop};
+use super::conversation::{ConnectionEnd, Conversation, grace_after_stop};
 use super::listener::Listener;
 use super::service::{Peer, Service};
 use super::wire::{Presence, Wire};
@@ -36,13 +36,13 @@ impl<S: Service> Listener<S> {
         self: Arc<Self>,
         accepted: AcceptedStream<std::net::TcpStream>,
         stop: watch::Receiver<bool>,
-    ) -> Ended {
+    ) -> ConnectionEnd {
         let AcceptedStream { stream, address, permit } = accepted;
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, %address, "a worker cannot take a connection");
-                return Ended::Cut;
+                return ConnectionEnd::Cut;
             }
         };
         let _open = Open::new(self.metrics.open.clone());
@@ -57,8 +57,8 @@ impl<S: Service> Listener<S> {
         let accepting = Box::pin(acceptor.accept(stream));
         let handshake = tokio::time::timeout(self.limits.tls_handshake_timeout, accepting);
         let shaken = tokio::select! {
-            () = grace_after_stop(stop.clone(), self.grace()) => return Ended::Cut,
-            () = poll_fn(|cx| presence.poll_asked_to_close(cx)) => return Ended::InOrder,
+            () = grace_after_stop(stop.clone(), self.grace()) => return ConnectionEnd::Cut,
+            () = poll_fn(|cx| presence.poll_asked_to_close(cx)) => return ConnectionEnd::InOrder,
             shaken = handshake => shaken,
         };
         match shaken {
@@ -66,7 +66,7 @@ impl<S: Service> Listener<S> {
             Ok(Err(error)) => tracing::debug!(%error, %address, "TLS handshake failed"),
             Err(_) => _ = self.metrics.timed_out.inc(),
         }
-        Ended::InOrder
+        ConnectionEnd::InOrder
     }
 
     pub(super) async fn converse<T>(
@@ -75,7 +75,7 @@ impl<S: Service> Listener<S> {
         peer: Peer,
         presence: Arc<Presence>,
         stop: watch::Receiver<bool>,
-    ) -> Ended
+    ) -> ConnectionEnd
     where
         T: AsyncRead + AsyncWrite + Unpin + Send,
     {

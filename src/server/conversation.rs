@@ -26,11 +26,11 @@ use tokio::task::coop::has_budget_remaining;
 use super::listener::Listener;
 use super::paced::Paced;
 use super::service::{Express, Peer, Service};
-use super::wire::{Frame, Marks, MessageStream, Wire, WireOutcome};
+use super::wire::{Frame, MessageMarks, MessageStream, Wire, WireOutcome};
 
 /// How a connection's task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum ConnectionEnd {
     InOrder,
     Cut,
 }
@@ -64,13 +64,16 @@ const CLOSED_TIMEOUT: Duration = Duration::from_millis(500);
 struct ClientGone;
 
 /// Waits for an answer; gives up when its client has gone away before it was ready.
-async fn unless_gone<R>(client: Option<Marks>, answer: impl Future<Output = R>) -> Result<R, ClientGone> {
+async fn unless_gone<R>(
+    client: Option<MessageMarks>,
+    answer: impl Future<Output = R>,
+) -> Result<R, ClientGone> {
     let (mut answer, mut end) = (pin!(answer), None);
     poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
             return Poll::Ready(Ok(answer));
         }
-        if !client.as_ref().is_some_and(Marks::is_closed) {
+        if !client.as_ref().is_some_and(MessageMarks::is_closed) {
             return Poll::Pending;
         }
         let end = end.get_or_insert_with(|| Box::pin(tokio::time::sleep(CLOSED_TIMEOUT)));
@@ -81,14 +84,14 @@ async fn unless_gone<R>(client: Option<Marks>, answer: impl Future<Output = R>) 
 
 impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
     /// Answers the requests of the connection until either side ends it.
-    pub(super) async fn run(mut self) -> Ended {
+    pub(super) async fn run(mut self) -> ConnectionEnd {
         let stopping = pin!(grace_after_stop(self.stop.clone(), self.listener.grace()).fuse());
         if let Err(error) = self.converse(stopping).await {
             tracing::debug!(%error, address = %self.peer.address, "connection ended early");
         }
         if self.wire.presence().is_asked_to_close() {
             // A new connection waits for this one's permit: it is closed without an answer.
-            return Ended::InOrder;
+            return ConnectionEnd::InOrder;
         }
         let Self { listener, peer, wire, .. } = self;
         let metrics = &listener.metrics;
@@ -97,7 +100,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
             WireOutcome::Refused => metrics.refused.inc(),
             WireOutcome::TimedOut => metrics.timed_out.inc(),
         };
-        Ended::InOrder
+        ConnectionEnd::InOrder
     }
 
     async fn converse(

@@ -33,7 +33,7 @@ pub(super) struct Gate {
     close_timeout: Duration,
     epoch: Instant,
     metrics: ConnectionMetrics,
-    connections: Mutex<Connections>,
+    connections: Mutex<AdmittedConnections>,
     /// Signals that a permit has become free.
     pub(super) freed: Notify,
 }
@@ -49,11 +49,11 @@ pub(super) enum Admission {
 }
 
 #[derive(Default)]
-struct Connections {
+struct AdmittedConnections {
     next: u64,
     admitted: HashMap<u64, Admitted>,
     networks: HashMap<IpAddr, NetworkShare>,
-    closing: Closing,
+    closing: ClosingConnections,
     idle: LongestIdle,
 }
 
@@ -71,7 +71,7 @@ struct NetworkShare {
 
 /// Connections that were asked to close and are still open.
 #[derive(Default)]
-struct Closing {
+struct ClosingConnections {
     ids: HashSet<u64>,
     asked: Option<Instant>,
 }
@@ -120,12 +120,12 @@ impl Gate {
         (self.permits / SHARE).max(1)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connections> {
+    fn lock(&self) -> MutexGuard<'_, AdmittedConnections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Connections {
+impl AdmittedConnections {
     fn admit(&mut self, presence: Arc<Presence>, network: Option<IpAddr>) -> u64 {
         let id = self.next;
         self.next += 1;
@@ -192,7 +192,7 @@ impl LongestIdle {
     fn next(
         &mut self,
         admitted: &HashMap<u64, Admitted>,
-        closing: &Closing,
+        closing: &ClosingConnections,
         ids: impl Iterator<Item = u64>,
     ) -> Option<u64> {
         let idle_since = |id: u64| {

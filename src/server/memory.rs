@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-/// The size up to which a message is small, in bytes. A small body may use the whole budget, other bodies three quarters
-/// of it, and heads half. A small answer is not counted: its connection holds little more than without it.
+/// The size up to which a message is small, in bytes. A small body may use the whole budget, other bodies three
+/// quarters of it, and heads half. A small answer is not counted: its connection holds little more than without it.
 pub const SMALL: usize = 16 * 1024;
 
 /// The budget. A clone is the same budget.
 #[derive(Clone, Debug)]
-pub struct Memory(Arc<Budget>);
+pub struct MemoryBudget(Arc<BudgetState>);
 
 #[derive(Debug)]
-struct Budget {
+struct BudgetState {
     limit: usize,
     used: AtomicUsize,
     /// Bytes in use, for the metrics.
@@ -28,10 +28,10 @@ struct Budget {
     refused: Counter,
 }
 
-impl Memory {
+impl MemoryBudget {
     /// Makes a budget of `limit` bytes.
     pub fn new(limit: usize, gauge: Gauge, refused: Counter) -> Self {
-        Self(Arc::new(Budget { limit, used: AtomicUsize::new(0), gauge, refused }))
+        Self(Arc::new(BudgetState { limit, used: AtomicUsize::new(0), gauge, refused }))
     }
 
     /// Makes an empty share for a body.
@@ -72,7 +72,7 @@ fn signed(bytes: usize) -> i64 {
 /// The bytes that one message uses. They return to the budget when the share is dropped.
 #[derive(Debug)]
 pub struct MemoryShare {
-    memory: Memory,
+    memory: MemoryBudget,
     bytes: usize,
     is_head: bool,
 }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_used_returns() {
-        let memory = Memory::new(100_000, Gauge::default(), Counter::default());
+        let memory = MemoryBudget::new(100_000, Gauge::default(), Counter::default());
         let (mut first, mut second) = (memory.share(), memory.share());
         assert!(first.grow_to(70_000) && first.grow_to(10) && first.grow_to(75_000));
         assert_eq!(memory.used(), 75_000);

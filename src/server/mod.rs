@@ -33,7 +33,7 @@ pub use tls::{TlsError, tls_config};
 pub use workers::Workers;
 
 use self::acceptor::Acceptor;
-use self::conversation::Ended;
+use self::conversation::ConnectionEnd;
 use self::gate::Gate;
 use self::listener::Listener;
 use crate::telemetry::ConnectionMetrics;
@@ -83,13 +83,13 @@ pub async fn serve<S: Service>(
     drain(connections, limits.drain_timeout).await
 }
 
-async fn drain(mut connections: JoinSet<Ended>, limit: Duration) -> Drained {
+async fn drain(mut connections: JoinSet<ConnectionEnd>, limit: Duration) -> Drained {
     let mut drained = Drained::default();
     let all_ended = async {
         while let Some(ended) = connections.join_next().await {
             match report(ended) {
-                Ended::InOrder => drained.finished += 1,
-                Ended::Cut => drained.cut += 1,
+                ConnectionEnd::InOrder => drained.finished += 1,
+                ConnectionEnd::Cut => drained.cut += 1,
             }
         }
     };
@@ -100,10 +100,10 @@ async fn drain(mut connections: JoinSet<Ended>, limit: Duration) -> Drained {
     drained
 }
 
-fn report(ended: Result<Ended, JoinError>) -> Ended {
+fn report(ended: Result<ConnectionEnd, JoinError>) -> ConnectionEnd {
     ended.unwrap_or_else(|error| {
         tracing::error!(%error, "the task of a connection panicked");
-        Ended::Cut
+        ConnectionEnd::Cut
     })
 }
 

@@ -1,5 +1,5 @@
-//! Sends large answers in slices: hyper gets the next slice when the one before has gone out. hyper copies what it gets,
-//! so without slices a client that reads slowly would make it keep the whole answer.
+//! Sends large answers in slices: hyper gets the next slice when the one before has gone out. hyper copies what it
+//! gets, so without slices a client that reads slowly would make it keep the whole answer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::memory::SMALL;
-use super::wire::Marks;
+use super::wire::MessageMarks;
 
 /// The size of a slice in bytes.
 const SLICE: usize = SMALL;
@@ -16,14 +16,14 @@ const SLICE: usize = SMALL;
 /// A body that is sent in slices, unless it is small.
 pub(super) struct Paced<B> {
     body: B,
-    marks: Option<Marks>,
+    marks: Option<MessageMarks>,
     /// The part of the current frame that has not been sent.
     rest: Bytes,
 }
 
 impl<B: Body> Paced<B> {
     /// Wraps the answer to the message that `marks` belong to.
-    pub(super) fn new(body: B, marks: Marks) -> Self {
+    pub(super) fn new(body: B, marks: MessageMarks) -> Self {
         let is_small = body.size_hint().exact().is_some_and(|size| size <= SLICE as u64);
         Self { body, marks: (!is_small).then_some(marks), rest: Bytes::new() }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 
-use super::memory::Memory;
+use super::memory::MemoryBudget;
 
 /// What one connection is known by.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     fn network(&self, address: IpAddr) -> Option<IpAddr>;
 
     /// The budget of memory that large messages count against.
-    fn memory(&self) -> &Memory;
+    fn memory(&self) -> &MemoryBudget;
 
     /// The header lines that every answer has, for answers that are sent before there is a request.
     fn refusal_headers(&self, tls: bool) -> String;

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use super::acceptor::AcceptedStream;
 use super::gate::Admission;
-use super::memory::Memory;
+use super::memory::MemoryBudget;
 use super::wire::Presence;
 use super::*;
 
@@ -36,12 +36,12 @@ struct Echo {
     slow_began: Arc<AtomicBool>,
     /// Requests for /endless that are being answered.
     endless: Arc<AtomicUsize>,
-    memory: Memory,
+    memory: MemoryBudget,
 }
 
 impl Default for Echo {
     fn default() -> Self {
-        let memory = Memory::new(1 << 20, Gauge::default(), Counter::default());
+        let memory = MemoryBudget::new(1 << 20, Gauge::default(), Counter::default());
         Self { slow_began: Arc::default(), endless: Arc::default(), memory }
     }
 }
@@ -143,7 +143,7 @@ impl Service for Echo {
         Some(address).filter(|address| address.to_string() == NO_PROXY)
     }
 
-    fn memory(&self) -> &Memory {
+    fn memory(&self) -> &MemoryBudget {
         &self.memory
     }
 
@@ -214,7 +214,7 @@ impl Running {
         TcpStream::from_std(client).unwrap()
     }
 
-    /// Sends these bytes, and gives everything that comes back until the server closes.
+    /// Sends these bytes and returns everything that comes back until the server closes.
     async fn say(&self, bytes: impl AsRef<[u8]>) -> String {
         rest(&mut self.client(bytes)).await
     }
@@ -265,7 +265,7 @@ async fn read_until(client: &mut (impl AsyncRead + Unpin), end: &str) -> String 
     said
 }
 
-/// Each answer with all that follows it.
+/// Each answer with everything that follows it.
 fn answers(said: &str) -> Vec<&str> {
     said.match_indices("HTTP/1.1 ")
         .map(|(at, _)| &said[at..])
@@ -277,7 +277,7 @@ fn statuses(said: &str) -> Vec<&str> {
     answers(said).iter().map(|answer| &answer[9..12]).collect()
 }
 
-/// Checks an answer of the wire's own: its status, its headers, and that it is the last thing said.
+/// Checks an answer of the wire's own: its status, its headers, and that it is the last answer.
 fn assert_refused(said: &str, status: &str, detail: &str) {
     let last = answers(said).pop().expect("no answer");
     let mut headers = [httparse::EMPTY_HEADER; 16];
@@ -372,9 +372,8 @@ async fn the_express_lane_closes_when_it_is_asked_to_or_stopped() {
     assert_eq!(stopping.await.unwrap().cut, 0);
 }
 
-/// A socket that counts how often it was read from and written to. tokio asks the kernel only while it believes
-/// that there is something, and a read that leaves room ends that belief: so a read that gave bytes is one
-/// `recv`, and one that waits is none.
+/// A socket that counts its reads and writes. tokio calls the kernel only while it expects bytes, and a read that
+/// leaves room ends that expectation. So a read that returns bytes is one `recv`, and a read that waits is none.
 struct Counted {
     socket: TcpStream,
     reads: Arc<AtomicUsize>,
@@ -420,7 +419,7 @@ fn presence() -> Arc<Presence> {
     Arc::new(Presence::new(tokio::time::Instant::now()))
 }
 
-/// Guards what a request costs the kernel: one `recv` and one `send`, whichever way it goes.
+/// Guards the system calls of a request: one `recv` and one `send`, whichever way it takes.
 #[tokio::test]
 async fn a_request_is_one_read_and_one_write() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -442,12 +441,12 @@ async fn a_request_is_one_read_and_one_write() {
         );
     }
     drop(client);
-    assert_eq!(held.await.unwrap(), Ended::InOrder);
+    assert_eq!(held.await.unwrap(), ConnectionEnd::InOrder);
     assert_eq!(reads.load(Ordering::SeqCst), asked.len() + 1, "and one that finds the end");
 }
 
-/// A stream may keep what is written until it is flushed, as one of TLS may: whichever way an answer goes, it has
-/// gone out before the next request is waited for.
+/// A stream may buffer what is written until it is flushed, as TLS does. Whichever way an answer takes, it has gone out
+/// before the next request is waited for.
 #[tokio::test]
 async fn an_answer_is_flushed_before_the_next_request_is_waited_for() {
     let (mut client, socket) = tokio::io::duplex(1 << 16);
@@ -460,7 +459,7 @@ async fn an_answer_is_flushed_before_the_next_request_is_waited_for() {
         timeout(LONG, read_until(&mut client, "]")).await.unwrap();
     }
     drop(client);
-    assert_eq!(held.await.unwrap(), Ended::InOrder);
+    assert_eq!(held.await.unwrap(), ConnectionEnd::InOrder);
 }
 
 #[tokio::test]
@@ -471,7 +470,7 @@ async fn a_request_may_arrive_in_two_pieces_split_anywhere() {
         let mut client = server.connect().await;
         client.set_nodelay(true).unwrap();
         client.write_all(&request.as_bytes()[..at]).await.unwrap();
-        // Long enough to be a read of its own nearly always; if not, the test is only weaker.
+        // Nearly always long enough for a read of its own; if not, the test is only weaker.
         sleep(Duration::from_millis(2)).await;
         client.write_all(&request.as_bytes()[at..]).await.unwrap();
         let said = rest(&mut client).await;
@@ -698,7 +697,7 @@ async fn finding_10_at_a_full_gate_the_longest_idle_connection_goes_first() {
         let mut said = Vec::new();
         let _ = timeout(LONG, gone.read_to_end(&mut said)).await.expect("it was not closed");
         assert_eq!(said, b"");
-        // The newcomer has gone, too: make the gate full again.
+        // The new connection has gone, too: fill the gate again.
         server.until(|metrics| metrics.open.get() == 2).await;
         more.push(server.connect().await);
         server.until(|metrics| metrics.open.get() == 3).await;
@@ -733,7 +732,7 @@ async fn finding_10_one_network_has_a_quarter_of_the_places() {
     assert_refused(&refused, "503", "try again later");
     assert!(refused.contains("Retry-After: 1\r\n"));
     assert_eq!((server.metrics.over_share.get(), server.metrics.accepted.get()), (1, 2));
-    // Others come in, and so does this one again when it has finished something.
+    // Other networks are admitted, and so is this one again when one of its connections is idle.
     assert_eq!(statuses(&server.say(LAST).await), ["200"]);
     busy[0].write_all(b"b").await.unwrap();
     read_until(&mut busy[0], "]").await;
@@ -752,7 +751,7 @@ async fn finding_03_a_large_answer_leaves_in_slices() {
     let mut client = server.client("GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let (mut length, mut piece) = (0, vec![0; 1 << 20]);
     loop {
-        let read = timeout(LONG, client.read(&mut piece)).await.expect("the answer stands still").unwrap();
+        let read = timeout(LONG, client.read(&mut piece)).await.expect("the answer stopped").unwrap();
         length += read;
         if read == 0 {
             break;
@@ -769,7 +768,7 @@ async fn finding_03_large_heads_count_as_bodies_do() {
         let line = format!("A: {}\r\n", "b".repeat(5000));
         format!("GET / HTTP/1.1\r\nHost: x\r\n{}", line.repeat(size / line.len()))
     };
-    // More than the half of the budget is used up.
+    // More than half of the budget is used.
     let mut share = server.service.memory.share();
     assert!(share.grow_to(700_000));
     assert_refused(&server.say(head(60_000)).await, "503", "try again later");
@@ -823,7 +822,7 @@ async fn a_stop_cuts_what_is_not_done_in_time() {
 
 #[tokio::test]
 async fn a_client_still_in_the_backlog_at_a_stop_is_answered() {
-    // The last call is short: on a machine that stalls just then, try again.
+    // The last call is short, so try again if the machine was slow.
     for _ in 0..20 {
         let server = start(limits()).await;
         let mut client = server.client(GET);
@@ -840,7 +839,7 @@ async fn a_client_still_in_the_backlog_at_a_stop_is_answered() {
     panic!("a stop resets the clients in the backlog");
 }
 
-/// A server setting, and a client that trusts it.
+/// A server configuration, and a client that trusts it.
 fn tls_pair() -> (rustls::ServerConfig, tokio_rustls::TlsConnector) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -904,7 +903,7 @@ async fn plain_http_to_a_tls_port_only_ends_that_connection() {
     assert!(!server.task.is_finished());
 }
 
-/// An idle connection costs what its future is large: of plain ones there may be thousands.
+/// An idle connection costs the size of its future, and there may be thousands of plain ones.
 #[tokio::test]
 async fn a_connection_without_tls_needs_little_room() {
     let stream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

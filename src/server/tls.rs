@@ -12,7 +12,7 @@ use rustls::crypto::ring;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Mode bits of everyone who is neither the file's owner nor in its group.
+/// The mode bits of others.
 const WORLD: u32 = 0o007;
 
 /// Why TLS cannot be set up, with the remedy.
@@ -35,7 +35,7 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// The key file is missing or its mode cannot be read.
-    #[error("cannot read the key {path}: {source}; check the path and that this user may read the file")]
+    #[error("cannot read the key {path}: {source}; check the path and that this process may read the file")]
     KeyFile {
         /// The file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum TlsError {
         source: io::Error,
     },
     /// Everyone on the machine can read or write the key file.
-    #[error("the key {path} is open to every user (mode {mode:04o}); run chmod o-rwx on it")]
+    #[error("the key {path} is open to everyone on this machine (mode {mode:04o}); run chmod o-rwx on it")]
     KeyExposed {
         /// The file.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum TlsError {
     /// rustls refuses the two together.
     #[error("certificate and key cannot be used: {source}; check that they belong together")]
     Unusable {
-        /// What rustls says.
+        /// The error of rustls.
         source: rustls::Error,
     },
 }
@@ -101,7 +101,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 mod tests {
     use super::*;
 
-    /// A directory with `cert.pem` and `key.pem`, the key with the given mode.
+    /// A folder with `cert.pem` and `key.pem`, the key with the given mode.
     fn files(mode: u32) -> tempfile::TempDir {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let dir = tempfile::tempdir().unwrap();

@@ -1,25 +1,24 @@
-//! The sums of a run as a text for people and as JSON.
+//! Formats the result of a comparison, as text and as JSON.
 //!
-//! Values come from servers: nothing of them reaches a terminal that could steer it. Never in here: what was found
-//! or what it is worth.
+//! The values come from servers, so control characters are escaped before they reach a terminal.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use crate::cli::report::Report;
-use crate::switchover::parity::address::Base;
-use crate::switchover::parity::tally::{Example, Found, Group, Tally};
+use crate::switchover::parity::address::BaseUrl;
+use crate::switchover::parity::tally::{DifferenceExample, DifferenceGroup, GroupTally, ParityTally};
 
-/// The report. Its exit code is 1 when a difference counts, and when nothing is proven.
-pub(super) fn report(tally: &Tally, servers: &[Base; 2]) -> Report {
-    let [old, new] = servers.each_ref().map(Base::shown);
+/// Formats the report. Its exit code is 1 when a difference counts or nothing is proven.
+pub(super) fn report(tally: &ParityTally, servers: &[BaseUrl; 2]) -> Report {
+    let [old, new] = servers.each_ref().map(BaseUrl::shown);
     let verdict = verdict(tally);
     let mut text = format!(
         "old: {old}\nnew: {new}\n\n{} requests to each: {} identical, {} with expected differences only, {} different\n",
         tally.requests, tally.identical, tally.as_expected, tally.different
     );
-    // Writing to a text does not fail.
+    // Writing to a string does not fail.
     let _ = write_groups(&mut text, tally);
     let _ = writeln!(text, "\n{}", printable(&verdict));
     let mut report = Report::new(text, json(tally, &old, &new, &verdict));
@@ -27,15 +26,15 @@ pub(super) fn report(tally: &Tally, servers: &[Base; 2]) -> Report {
     report
 }
 
-fn is_proven(tally: &Tally) -> bool {
+fn is_proven(tally: &ParityTally) -> bool {
     tally.different == 0 && tally.stopped.is_none() && tally.accepted > 0
 }
 
-fn verdict(tally: &Tally) -> String {
-    let Tally { requests, different, stopped, accepted, .. } = tally;
+fn verdict(tally: &ParityTally) -> String {
+    let ParityTally { requests, different, stopped, accepted, .. } = tally;
     let stopped = stopped.as_ref().map(|why| format!("Stopped early: {why}."));
     let verdict = match (different, accepted) {
-        (0, 0) => "Nothing is proven: not one key was accepted by both servers.".to_owned(),
+        (0, 0) => "Nothing is proven: no key was accepted by both servers.".to_owned(),
         (0, _) if stopped.is_some() => "No difference so far.".to_owned(),
         (0, _) => "No difference that counts.".to_owned(),
         _ => format!("Different: {different} of {requests} requests."),
@@ -43,14 +42,14 @@ fn verdict(tally: &Tally) -> String {
     stopped.into_iter().chain([verdict]).collect::<Vec<_>>().join(" ")
 }
 
-fn write_groups(text: &mut String, tally: &Tally) -> std::fmt::Result {
+fn write_groups(text: &mut String, tally: &ParityTally) -> std::fmt::Result {
     let mut real: Vec<_> = tally.groups.iter().filter(|(group, _)| group.counts).collect();
     real.sort_by_key(|(_, found)| std::cmp::Reverse(found.count));
     if !real.is_empty() {
         text.push_str("\nDifferences:\n");
     }
     for (group, found) in real {
-        writeln!(text, "{:>8}  {}: {}", found.count, printable(&group.request), printable(&called(group)))?;
+        writeln!(text, "{:>8}  {}: {}", found.count, printable(&group.request), printable(&title(group)))?;
         if let Some(why) = group.expected {
             writeln!(text, "          (expected: {why})")?;
         }
@@ -58,29 +57,33 @@ fn write_groups(text: &mut String, tally: &Tally) -> std::fmt::Result {
             write_example(text, example)?;
         }
     }
-    // Of what is intended, people want to see that nothing else hides in it: what and why, once for all requests.
+    // Expected differences are listed once for all requests, with the reason, so that readers can see nothing else hides there.
     let mut expected: Vec<(String, &str, u64)> = Vec::new();
     for (group, found) in tally.groups.iter().filter(|(group, _)| !group.counts) {
-        let (called, why) = (called(group), group.expected.unwrap_or_default());
-        match expected.iter_mut().find(|(known, reason, _)| *known == called && *reason == why) {
+        let (title, why) = (title(group), group.expected.unwrap_or_default());
+        match expected.iter_mut().find(|(known, reason, _)| *known == title && *reason == why) {
             Some((.., count)) => *count += found.count,
-            None => expected.push((called, why, found.count)),
+            None => expected.push((title, why, found.count)),
         }
     }
     expected.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
     if !expected.is_empty() {
         text.push_str("\nExpected:\n");
     }
-    for (called, why, count) in expected {
-        writeln!(text, "{count:>8}  {}: {why}", printable(&called))?;
+    for (title, why, count) in expected {
+        writeln!(text, "{count:>8}  {}: {why}", printable(&title))?;
     }
     if tally.left_out > 0 {
-        writeln!(text, "\n{} more differences are of too many kinds to be told apart.", tally.left_out)?;
+        writeln!(
+            text,
+            "\n{} more differences are not listed: there are too many different kinds.",
+            tally.left_out
+        )?;
     }
     Ok(())
 }
 
-fn write_example(text: &mut String, example: &Example) -> std::fmt::Result {
+fn write_example(text: &mut String, example: &DifferenceExample) -> std::fmt::Result {
     let shown = |value: &Option<String>| printable(value.as_deref().unwrap_or("nothing"));
     text.push_str("            ");
     if let (Some(source), Some(key)) = (&example.source, &example.key) {
@@ -92,15 +95,15 @@ fn write_example(text: &mut String, example: &Example) -> std::fmt::Result {
     writeln!(text, "{} -> {}", shown(&example.old), shown(&example.new))
 }
 
-/// Kind and field, as one says them.
-fn called(group: &Group) -> String {
+/// Names the field and the kind of a group of differences.
+fn title(group: &DifferenceGroup) -> String {
     match (group.field.as_str(), group.kind.as_str()) {
         ("", kind) => kind.to_owned(),
         (field, kind) => format!("{field} ({kind})"),
     }
 }
 
-/// A text without control characters and the like.
+/// Escapes control and invisible characters.
 fn printable(text: &str) -> String {
     let escaped = |c: char| {
         let plain = !c.is_control() && (c.is_ascii() || c.escape_debug().count() == 1);
@@ -109,7 +112,7 @@ fn printable(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-fn json(tally: &Tally, old: &str, new: &str, verdict: &str) -> Value {
+fn json(tally: &ParityTally, old: &str, new: &str, verdict: &str) -> Value {
     let groups: Vec<_> = tally.groups.iter().map(|(group, found)| group_json(group, found)).collect();
     json!({
         "old": old,
@@ -127,7 +130,7 @@ fn json(tally: &Tally, old: &str, new: &str, verdict: &str) -> Value {
     })
 }
 
-fn group_json(group: &Group, found: &Found) -> Value {
+fn group_json(group: &DifferenceGroup, found: &GroupTally) -> Value {
     let examples: Vec<_> = found.examples.iter().map(example_json).collect();
     json!({
         "request": group.request,
@@ -140,8 +143,8 @@ fn group_json(group: &Group, found: &Found) -> Value {
     })
 }
 
-/// A side that has nothing is left out. A value that is too long is the beginning of its text.
-fn example_json(example: &Example) -> Value {
+/// Formats an example. A missing side is left out. A value that was cut off is given as a string.
+fn example_json(example: &DifferenceExample) -> Value {
     let value = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()));
     let members = [
         ("source", example.source.as_deref().map(Value::from)),

@@ -4,9 +4,8 @@ use std::os::unix::ffi::OsStringExt;
 use clap::{CommandFactory, Parser, Subcommand};
 use tempfile::TempDir;
 
-use super::super::{Config, Loaded};
 use super::*;
-use crate::config::flags::*;
+use crate::config::{CommonFlags, Config, Loaded, ServeFlags, settings_help};
 
 #[derive(Parser)]
 struct Cli {
@@ -75,8 +74,8 @@ impl Place {
 fn typed(words: &[&str]) -> Flags {
     let cli = Cli::try_parse_from(["wardroom"].iter().chain(words)).unwrap();
     match &cli.command {
-        Verb::Serve { serve } => Flags::of(&cli.common, Some(serve)),
-        Verb::Doctor => Flags::of(&cli.common, None),
+        Verb::Serve { serve } => cli.common.with(serve),
+        Verb::Doctor => cli.common.alone(),
     }
 }
 
@@ -119,16 +118,21 @@ fn common_flags_stand_before_or_after_the_command() {
 
 #[test]
 fn the_help_tells_meaning_form_environment_and_default() {
-    let mut command = Cli::command();
-    let serve = command.find_subcommand_mut("serve").unwrap();
-    let help = serve.render_long_help().to_string();
-    for text in ["--max-body-bytes <BYTES>", "from 1KiB to 1GiB", "WARDROOM_MAX_BODY_BYTES", "Default: 1MiB"]
-    {
+    let help = settings_help();
+    for text in [
+        "--max-body-bytes <BYTES>",
+        "from 1KiB to 1GiB",
+        "Environment: WARDROOM_MAX_BODY_BYTES",
+        "Default:     1MiB",
+    ] {
         assert!(help.contains(text), "{text} in {help}");
     }
     assert!(!help.contains('`'));
-    let short = serve.render_help().to_string();
-    assert!(short.contains("[env: WARDROOM_MAX_BODY_BYTES] [default: 1MiB]"), "{short}");
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    let mut command = Cli::command();
+    let serve = command.find_subcommand_mut("serve").unwrap();
+    let own = serve.render_long_help().to_string();
+    assert!(!own.contains("--max-body-bytes") && !own.contains("--data-dir"), "{own}");
 }
 
 #[test]
@@ -191,7 +195,7 @@ fn an_unknown_key_is_named_with_its_nearest_neighbour() {
         ("listn", "did you mean \"listen\"?"),
         ("data-dir", "did you mean \"data_dir\"?"),
         ("DATABASE_URI", "did you mean \"database_url\"?"),
-        ("colour", "see the list that \"wardroom config show\" prints"),
+        ("colour", "see `wardroom help settings`"),
     ] {
         let error = Place::new(&format!("{key} = 1")).error(&["doctor"]);
         assert_eq!(error, format!("file FILE: there is no setting {key:?}; {hint}"));

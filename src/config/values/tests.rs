@@ -2,17 +2,17 @@ use super::*;
 use crate::config::hosts::*;
 use crate::config::urls::*;
 
-fn shown<V: Value>(text: &str) -> Result<String, String> {
+fn shown<V: SettingType>(text: &str) -> Result<String, String> {
     V::parse(text).map(|value| V::show(&value))
 }
 
-fn takes<V: Value>(texts: &[&str]) {
+fn takes<V: SettingType>(texts: &[&str]) {
     for text in texts {
         assert_eq!(shown::<V>(text).as_deref(), Ok(*text));
     }
 }
 
-fn refuses<V: Value>(texts: &[&str]) {
+fn refuses<V: SettingType>(texts: &[&str]) {
     for text in texts {
         assert!(V::parse(text).is_err(), "{text:?} was taken");
     }
@@ -20,8 +20,8 @@ fn refuses<V: Value>(texts: &[&str]) {
 
 #[test]
 fn numbers_keep_their_limits() {
-    takes::<Count<1, 1000>>(&["1", "1000"]);
-    refuses::<Count<1, 1000>>(&[
+    takes::<Number<1, 1000>>(&["1", "1000"]);
+    refuses::<Number<1, 1000>>(&[
         "",
         "0",
         "1001",
@@ -36,11 +36,11 @@ fn numbers_keep_their_limits() {
 
 #[test]
 fn durations_need_a_unit_and_keep_their_limits() {
-    type Wait = Span<1, 60_000>;
+    type Wait = TimeSpan<1, 60_000>;
     takes::<Wait>(&["1ms", "500ms", "2s", "1m"]);
     assert_eq!(Wait::parse("60s"), Ok(Duration::from_secs(60)));
     refuses::<Wait>(&["", "2", "0s", "999us", "61s", "-1s", "soon"]);
-    assert!(Span::<1, 3_600_000>::form().contains("from 1ms to 1h"));
+    assert!(TimeSpan::<1, 3_600_000>::allowed().contains("from 1ms to 1h"));
 }
 
 #[test]
@@ -202,16 +202,16 @@ fn words_are_taken_as_they_are_written() {
     refuses::<AccessLog>(&["", "All", "some"]);
     refuses::<LogLevel>(&["", " ", "info,a=b=c", "loud", "info,", "warn,hyper"]);
     refuses::<PathBuf>(&["", "a\0b"]);
-    assert_eq!(AccessLog::form(), "one of none, failures, all");
+    assert_eq!(AccessLog::allowed(), "one of none, failures, all");
 }
 
 #[test]
 fn words_are_three_characters_and_more_and_at_most_a_hundred() {
-    takes::<Words>(&["", "acme", "acme,road runner", "日本語"]);
-    assert_eq!(Words::parse(" Acme, RoadRunner"), Ok(vec!["acme".into(), "roadrunner".into()]));
-    assert_eq!(Words::parse("acme,ab"), Err("ab".into()));
-    refuses::<Words>(&["ab", "acme,,road", "acme,", &"x".repeat(65), "a\0bc"]);
+    takes::<WordList>(&["", "acme", "acme,road runner", "日本語"]);
+    assert_eq!(WordList::parse(" Acme, RoadRunner"), Ok(vec!["acme".into(), "roadrunner".into()]));
+    assert_eq!(WordList::parse("acme,ab"), Err("ab".into()));
+    refuses::<WordList>(&["ab", "acme,,road", "acme,", &"x".repeat(65), "a\0bc"]);
     let words = |count: u32| (0..count).map(|n| format!("word{n}")).collect::<Vec<_>>().join(",");
-    takes::<Words>(&[&words(100)]);
-    refuses::<Words>(&[&words(101)]);
+    takes::<WordList>(&[&words(100)]);
+    refuses::<WordList>(&[&words(101)]);
 }

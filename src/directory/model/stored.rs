@@ -1,39 +1,39 @@
-//! Rows with every column, as an import writes them and an export reads them.
+//! Rows with every column, as imports write them and exports read them.
 
 use super::{Group, KeptDigest, Timestamp, Token, User};
 use crate::directory::secret::prints_only;
 
-prints_only!(WholeUser: user, permissions);
+prints_only!(StoredUser: user, permissions);
 
-/// A user with all that is kept of it.
+/// A user with everything that is stored about it.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::directory) struct WholeUser {
+pub(in crate::directory) struct StoredUser {
     pub(in crate::directory) user: User,
     /// The encoded hash.
     pub(in crate::directory) password: String,
-    /// The codes of its own permissions, ascending.
+    /// The codes of the permissions attached to it, ascending.
     pub(in crate::directory) permissions: Vec<i64>,
 }
 
 /// A group with its permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct WholeGroup {
+pub(in crate::directory) struct StoredGroup {
     pub(in crate::directory) group: Group,
     /// Codes, ascending.
     pub(in crate::directory) permissions: Vec<i64>,
 }
 
-/// A token with all that is kept of it.
+/// A token with everything that is stored about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct WholeToken {
+pub(in crate::directory) struct StoredToken {
     pub(in crate::directory) token: Token,
     pub(in crate::directory) digest: KeptDigest,
     pub(in crate::directory) last_used_from: Option<String>,
 }
 
-/// Somebody in the recycle bin, with the text of what a restore needs.
+/// A user in the recycle bin, with what a restore needs as text.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::directory) struct WholeDeleted {
+pub(in crate::directory) struct StoredDeletedUser {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) username: String,
     pub(in crate::directory) email: Option<String>,
@@ -42,4 +42,4 @@ pub(in crate::directory) struct WholeDeleted {
     pub(in crate::directory) remains: String,
 }
 
-prints_only!(WholeDeleted: id, username, deleted_at, deleted_by);
+prints_only!(StoredDeletedUser: id, username, deleted_at, deleted_by);

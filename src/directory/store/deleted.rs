@@ -8,6 +8,7 @@ use super::user_list::like;
 use super::users::{optional_time, search_key};
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
+use crate::directory::model::stored::StoredDeletedUser;
 use crate::directory::model::{
     DeletedUser, GroupId, Permission, PermissionId, RestorableUser, Timestamp, User, UserId, fold,
 };
@@ -152,14 +153,37 @@ impl Tx<'_> {
         let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
         let remains = serde_json::to_string(&DeletedUserJson::of(user, password, &held))
             .map_err(|error| Error::broken("a user cannot be kept", error))?;
+        let row = StoredDeletedUser {
+            id: user.id.get(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+            deleted_at: now,
+            deleted_by: by.to_owned(),
+            remains,
+        };
+        self.insert_deleted_user(&row, user)?;
+        self.delete_user(user.id)
+    }
+
+    /// Inserts a row for a user in the recycle bin, whom it describes.
+    pub(in crate::directory) fn insert_deleted_user(
+        &self,
+        row: &StoredDeletedUser,
+        user: &User,
+    ) -> Result<(), Error> {
         let sql = Sql::new(
             "INSERT INTO deleted_users (id, username, username_key, email, deleted_at, deleted_by, search_key, \
              remains) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         );
-        let sql = sql.bind(user.id).bind(user.username.as_str()).bind(fold(&user.username));
-        let sql = sql.bind(user.email.as_deref()).bind(now).bind(by);
-        self.execute(&sql.bind(search_key(user.id, user)).bind(remains))?;
-        self.delete_user(user.id)
+        let sql = sql.bind(row.id).bind(row.username.as_str()).bind(fold(&row.username));
+        let sql = sql.bind(row.email.as_deref()).bind(row.deleted_at).bind(row.deleted_by.as_str());
+        self.execute(&sql.bind(search_key(user.id, user)).bind(row.remains.as_str()))?;
+        Ok(())
+    }
+
+    /// Returns whether a user with this id is in the recycle bin, for however long.
+    pub(in crate::directory) fn is_in_bin(&self, id: i64) -> Result<bool, Error> {
+        Ok(self.first::<i64>(&Sql::new("SELECT id FROM deleted_users WHERE id = $1").bind(id))?.is_some())
     }
 
     /// Returns a user deleted after a time.

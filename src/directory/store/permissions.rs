@@ -103,6 +103,15 @@ impl Tx<'_> {
         permissions: &[PermissionId],
     ) -> Result<Option<PermissionId>, Error> {
         self.execute(&Sql::new("DELETE FROM user_permissions WHERE user_id = $1").bind(user))?;
+        self.attach_user_permissions(user, permissions)
+    }
+
+    /// Attaches permissions to a user; returns the first that does not exist.
+    pub(in crate::directory) fn attach_user_permissions(
+        &self,
+        user: UserId,
+        permissions: &[PermissionId],
+    ) -> Result<Option<PermissionId>, Error> {
         let attach = "INSERT INTO user_permissions (user_id, permission_id) \
                       SELECT CAST($1 AS BIGINT), id FROM permissions WHERE id = $2 ON CONFLICT DO NOTHING";
         self.attach(permissions, |permission| Sql::new(attach).bind(user).bind(permission))
@@ -118,6 +127,35 @@ impl Tx<'_> {
         let attach = "INSERT INTO group_permissions (group_id, permission_id) \
                       SELECT CAST($1 AS BIGINT), id FROM permissions WHERE id = $2 ON CONFLICT DO NOTHING";
         self.attach(permissions, |permission| Sql::new(attach).bind(group).bind(permission))
+    }
+
+    /// Returns the ids of the permissions with these codes, as far as they exist.
+    pub(in crate::directory) fn permissions_of_codes(
+        &self,
+        codes: &[i64],
+    ) -> Result<Vec<PermissionId>, Error> {
+        let found: Vec<Permission> = match codes.is_empty() {
+            true => Vec::new(),
+            false => self.all(&list())?,
+        };
+        let wanted = found.into_iter().filter(|permission| codes.contains(&permission.code));
+        Ok(wanted.map(|permission| permission.id).collect())
+    }
+
+    /// Adds a permission, or gives the one with this code another name.
+    pub(in crate::directory) fn put_permission(
+        &self,
+        id: Option<i64>,
+        code: i64,
+        name: &str,
+    ) -> Result<(), Error> {
+        let (column, parameter) = if id.is_some() { (", id", ", $3") } else { ("", "") };
+        let mut sql = Sql::new("INSERT INTO permissions (code, name");
+        sql.push(column).push(") VALUES ($1, $2").push(parameter);
+        sql.push(") ON CONFLICT (code) DO UPDATE SET name = excluded.name");
+        let sql = sql.bind(code).bind(name);
+        self.execute(&if let Some(id) = id { sql.bind(id) } else { sql })?;
+        Ok(())
     }
 
     /// Runs one statement for each permission; there are few. Each id occurs once, so a statement that changes no row means that the

@@ -1,5 +1,6 @@
 //! Statements about tokens. They never contain a key, only its digest.
 
+use super::column_list::{self, Columns};
 use super::users::optional_time;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
@@ -71,6 +72,24 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) root: Option<KeptDigest>,
 }
 
+impl NewToken {
+    /// Returns the columns of its row.
+    pub(super) fn columns(self) -> Columns {
+        vec![
+            ("user_id", self.user_id.into()),
+            ("name", self.name.into()),
+            ("kind", self.kind.as_str().into()),
+            ("digest", self.digest.into()),
+            ("prefix", self.prefix.into()),
+            ("last_four", self.last_four.into()),
+            ("created_at", self.created_at.into()),
+            ("expires_at", self.expires_at.into()),
+            ("made_by", self.made_by.as_str().into()),
+            ("root", self.root.into()),
+        ]
+    }
+}
+
 impl Tx<'_> {
     /// Returns the token of an id.
     pub(in crate::directory) fn token(&self, id: TokenId) -> Result<Option<Token>, Error> {
@@ -79,14 +98,11 @@ impl Tx<'_> {
 
     /// Inserts a token.
     pub(in crate::directory) fn insert_token(&self, token: NewToken) -> Result<Token, Error> {
-        let sql = Sql::new(concat!(
-            "INSERT INTO tokens AS t (user_id, name, kind, digest, prefix, last_four, created_at, expires_at, \
-             made_by, root) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING ",
-            "id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, made_by, root"
-        ));
-        let sql = sql.bind(token.user_id).bind(token.name).bind(token.kind.as_str()).bind(token.digest);
-        let sql = sql.bind(token.prefix).bind(token.last_four).bind(token.created_at).bind(token.expires_at);
-        let sql = sql.bind(token.made_by.as_str()).bind(token.root);
+        let mut sql = column_list::insert("tokens", [token.columns()]);
+        sql.push(
+            " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \
+             made_by, root",
+        );
         let new: Option<Token> = self.first(&sql)?;
         Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
     }

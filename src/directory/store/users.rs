@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use super::numbered::Numbered;
 use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx, Value};
 use crate::directory::error::Error;
 use crate::directory::model::{Timestamp, User, UserId, UserKey, UserState, fold};
@@ -17,6 +18,30 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
+
+/// The codes of the permissions attached to a user, for [`numbers`]; `u` is the users table.
+macro_rules! own_codes {
+    () => {
+        "(SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
+          JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id)"
+    };
+}
+pub(super) use own_codes;
+
+/// Selects the unique fields whose values other users have, and the ids of those users. The username, `$1`, is compared
+/// with this column. `$2` is the mobile number, `$3` the address, `$4` the user that asks.
+macro_rules! holders {
+    ($username:literal) => {
+        concat!(
+            "SELECT 'username', id FROM users WHERE ",
+            $username,
+            " = $1 AND id <> $4 \
+             UNION ALL SELECT 'mobile_number', id FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
+             UNION ALL SELECT 'email', id FROM users WHERE email = $3 AND email <> '' AND id <> $4"
+        )
+    };
+}
+pub(super) use holders;
 
 impl FromRow for User {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
@@ -74,15 +99,7 @@ pub(in crate::directory) fn find(key: &UserKey) -> Sql {
 
 /// Selects the same with the codes of its own permissions.
 fn find_state(key: &UserKey) -> Sql {
-    of_key(
-        key,
-        concat!(
-            "SELECT ",
-            columns!(),
-            ", (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
-                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id) FROM users u WHERE u.",
-        ),
-    )
+    of_key(key, concat!("SELECT ", columns!(), ", ", own_codes!(), " FROM users u WHERE u."))
 }
 
 fn of_key(key: &UserKey, select: &'static str) -> Sql {
@@ -161,16 +178,12 @@ impl Tx<'_> {
             return Ok(Vec::new());
         }
         let UniqueFields { id, username, mobile_number, email, bin_since } = *fields;
-        let mut sql = Sql::new(
-            "SELECT 'username' FROM users WHERE username_key = $1 AND id <> $4 \
-             UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
-             UNION ALL SELECT 'email' FROM users WHERE email = $3 AND email <> '' AND id <> $4",
-        );
+        let mut sql = Sql::new(holders!("username_key"));
         if bin_since.is_some() {
             sql.push(
-                " UNION ALL SELECT 'username' FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
-                 UNION ALL SELECT 'email' FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
-                 UNION ALL SELECT 'mobile_number' FROM deleted_users WHERE ",
+                " UNION ALL SELECT 'username', id FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
+                 UNION ALL SELECT 'email', id FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
+                 UNION ALL SELECT 'mobile_number', id FROM deleted_users WHERE ",
             );
             sql.push(
                 self.either("remains ->> 'mobile_number'", "CAST(remains AS jsonb) ->> 'mobile_number'"),
@@ -179,7 +192,8 @@ impl Tx<'_> {
         }
         let sql = sql.bind(username.map(fold)).bind(mobile_number).bind(email).bind(id);
         let sql = if let Some(since) = bin_since { sql.bind(since) } else { sql };
-        let mut taken: Vec<String> = self.all(&sql)?;
+        let holders: Vec<Numbered> = self.all(&sql)?;
+        let mut taken: Vec<String> = holders.into_iter().map(|Numbered(field, _)| field).collect();
         // A user may have the value, and a deleted one may have had it.
         let mut seen = BTreeSet::new();
         taken.retain(|field| seen.insert(field.clone()));
@@ -291,7 +305,7 @@ impl Tx<'_> {
 }
 
 /// Returns the columns of a user to write besides `updated_at`: all, or those that differ from `before`.
-fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
+pub(super) fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
     let mut columns = Vec::from(plain_columns(user));
     if let Some(before) = before.map(plain_columns) {
         let mut before = before.iter();

@@ -5,3 +5,4 @@ pub mod export;
 pub mod import;
 pub mod move_database;
 pub mod record;
+pub mod seed;

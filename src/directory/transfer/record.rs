@@ -1,25 +1,26 @@
-//! The records that come in and go out: one thing of the directory each, as a line of JSON has it.
+//! The records of imports and exports. Each describes one permission, group, user or token, and is one line of JSON.
 //!
-//! A field that a record leaves out stays as it is in the directory, and takes its default in a new row; null and
-//! empty text are values of their own. docs/records.md is the same for readers.
+//! A field that a record leaves out keeps its value in an existing row, and gets its default in a new one. Null and empty
+//! text are values of their own. docs/records.md documents the form for users.
 
 mod token;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::directory::model::stored::{WholeGroup, WholeUser};
-use crate::directory::model::{Group, GroupId, Timestamp, User, UserId};
+use crate::directory::error::Error;
+use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredUser};
+use crate::directory::model::{Group, GroupId, Timestamp, User, UserId, Violation};
 use crate::directory::secret::prints_only;
 
-/// The version of the form, told in an export's first line.
+/// The version of the form. The first line of an export states it.
 pub const VERSION: u32 = 1;
 
-/// One thing of the directory.
+/// A record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
-    /// What the lines after it are; only ever the first of all.
+    /// Describes the other records. It is always the first one.
     Wardroom(Header),
     /// A permission.
     Permission(PermissionRecord),
@@ -29,7 +30,7 @@ pub enum Record {
     User(UserRecord),
     /// A token, after its user.
     Token(TokenRecord),
-    /// Somebody in the recycle bin.
+    /// A user in the recycle bin.
     DeletedUser(DeletedRecord),
 }
 
@@ -39,7 +40,7 @@ pub enum Record {
 pub struct Header {
     /// [`VERSION`].
     pub version: u32,
-    /// Of when the records are.
+    /// When the records were exported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exported_at: Option<Timestamp>,
     /// Whether personal data was left out.
@@ -47,11 +48,11 @@ pub struct Header {
     pub anonymised: bool,
 }
 
-/// A permission. The code says which one it is.
+/// A permission. Its code identifies it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PermissionRecord {
-    /// Its id; the next one if left out.
+    /// Its id; the next free one if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
     /// Its number for clients; unique.
@@ -60,7 +61,7 @@ pub struct PermissionRecord {
     pub name: String,
 }
 
-/// A group: an id says which one it is, or else the name.
+/// A group. Its id identifies it, or else its name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupRecord {
@@ -72,7 +73,7 @@ pub struct GroupRecord {
     /// Free text; empty in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// When it was made; now in a new row.
+    /// When it was created; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// When it was last changed.
@@ -83,7 +84,7 @@ pub struct GroupRecord {
     pub permissions: Option<Vec<i64>>,
 }
 
-/// A reference to something by its id or its name.
+/// A reference to a user or group by id or name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Reference {
@@ -102,14 +103,14 @@ impl std::fmt::Display for Reference {
     }
 }
 
-/// A value that can be null: left out is one thing, null another.
+/// A value that can be left out (the outer `None`) or null (the inner one).
 type Nullable<T> = Option<Option<T>>;
 
-/// A user: an id says who it is, or else the username.
+/// A user. Its id identifies it, or else its username.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserRecord {
-    /// Its id; the next one if left out.
+    /// Its id; the next free one if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
     /// Its username; unique.
@@ -120,7 +121,7 @@ pub struct UserRecord {
     /// Unique when not empty.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub email: Nullable<String>,
-    /// The name of its image below the media directory.
+    /// The name of its image below the media folder.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub avatar: Nullable<String>,
     /// Empty in a new row.
@@ -138,7 +139,7 @@ pub struct UserRecord {
     /// Its last sign-in.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub last_login: Nullable<Timestamp>,
-    /// When it was made; now in a new row.
+    /// When it was created; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// When it was last changed.
@@ -164,16 +165,16 @@ pub struct UserRecord {
     pub password: Option<String>,
 }
 
-/// A token: its digest says which one it is.
+/// A token. Its digest identifies it.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRecord {
-    /// Its id; the next one if left out or taken.
+    /// Its id; the next free one if left out or taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
     /// Its owner, by id or username.
     pub user: Option<Reference>,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Its key in clear text, in place of the digest; never exported.
@@ -182,7 +183,7 @@ pub struct TokenRecord {
     /// The SHA-256 or SHA-512 of its key, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// `api`, `sign_in` or `imported`, which is taken if left out.
+    /// `api`, `sign_in` or `imported`; `imported` in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The first characters of its key.
@@ -191,25 +192,25 @@ pub struct TokenRecord {
     /// The last four characters of its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_four: Option<String>,
-    /// When it was made; now in a new row.
+    /// When it was created; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// When it ends; never, in a new row.
+    /// When it expires; never in a new row.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub expires_at: Nullable<Timestamp>,
-    /// When it was revoked. One that is revoked here stays so, whatever a record says.
+    /// When it was revoked. A token that was revoked here stays revoked.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub revoked_at: Nullable<Timestamp>,
     /// When it was last used.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub last_used_at: Nullable<Timestamp>,
-    /// From which address.
+    /// The address from which it was last used.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub last_used_from: Nullable<String>,
-    /// What made it: `sign_in`, `token`, `operator`, `import` or `unknown`.
+    /// What issued it: `sign_in`, `token`, `operator`, `import` or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<String>,
-    /// The digest of the first token of the sign-in that it came of.
+    /// The digest of the first token of the sign-in that it descends from.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub root: Nullable<String>,
 }
@@ -218,7 +219,7 @@ prints_only!(UserRecord: id, username, permissions);
 prints_only!(TokenRecord: user, name);
 prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
 
-/// Somebody in the recycle bin.
+/// A user in the recycle bin.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeletedRecord {
@@ -230,19 +231,24 @@ pub struct DeletedRecord {
     pub email: Option<String>,
     /// When it was deleted.
     pub deleted_at: Timestamp,
-    /// By whom.
+    /// Who deleted it: a username, or the operator's name.
     pub deleted_by: String,
-    /// What a restore needs; a form of the program's own.
+    /// What a restore needs, in a form of this program's own.
     pub remains: Value,
 }
 
-/// Tells a field that was given as null from one that was left out.
+/// Reads a field that was given, so that null differs from a field that was left out.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
+/// Converts an id that the validation has accepted, or that comes from the account database.
+pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
+    T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
+}
+
 impl UserRecord {
-    /// Every text of it.
+    /// Iterates over every text of the record.
     pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
         let nullable = [&self.mobile_number, &self.email, &self.avatar, &self.gender];
         let plain =
@@ -250,14 +256,14 @@ impl UserRecord {
         nullable.into_iter().map(|text| text.as_ref().and_then(Option::as_ref)).chain(plain).flatten()
     }
 
-    /// The row this record asks for, where `old` is.
-    pub(in crate::directory::transfer) fn onto(
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
         &self,
         id: UserId,
-        old: Option<&WholeUser>,
+        old: Option<&StoredUser>,
         groups: Option<Vec<GroupId>>,
         now: Timestamp,
-    ) -> WholeUser {
+    ) -> StoredUser {
         let kept = old.map(|old| &old.user);
         let text = |given: &Option<String>, kept: Option<&String>| {
             given.clone().or(kept.cloned()).unwrap_or_default()
@@ -283,18 +289,23 @@ impl UserRecord {
         };
         let permissions = sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone())));
         let password = self.password.clone().or(old.map(|old| old.password.clone()));
-        WholeUser { user, password: password.unwrap_or_else(|| "!".to_owned()), permissions }
+        StoredUser { user, password: password.unwrap_or_else(|| "!".to_owned()), permissions }
     }
 }
 
 impl GroupRecord {
-    /// The row this record asks for, where `old` is.
-    pub(in crate::directory::transfer) fn onto(
+    /// Iterates over every text of the record.
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.notes)
+    }
+
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
         &self,
         id: GroupId,
-        old: Option<&WholeGroup>,
+        old: Option<&StoredGroup>,
         now: Timestamp,
-    ) -> WholeGroup {
+    ) -> StoredGroup {
         let kept = old.map(|old| &old.group);
         let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
         let group = Group {
@@ -305,9 +316,22 @@ impl GroupRecord {
             created_at,
             updated_at: self.updated_at.or(kept.map(|kept| kept.updated_at)).unwrap_or(created_at),
         };
-        WholeGroup {
+        StoredGroup {
             group,
             permissions: sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone()))),
+        }
+    }
+}
+
+impl From<DeletedRecord> for StoredDeletedUser {
+    fn from(record: DeletedRecord) -> Self {
+        Self {
+            id: record.id,
+            username: record.username,
+            email: record.email,
+            deleted_at: record.deleted_at,
+            deleted_by: record.deleted_by,
+            remains: record.remains.to_string(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/users/audit`: what was done, by whom.
+//! `/api/users/audit`: the audit trail.
 
 use axum::Extension;
 use axum::body::Body;
@@ -25,14 +25,14 @@ use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
 const PATH: &str = "/api/users/audit";
-/// Events a page when not said.
+/// Events per page by default.
 const LIMIT: u32 = 10;
 /// The longest text that an event can be filtered by, in characters.
 const TEXT_MAX: usize = 254;
 
 /// List Audit Events
 ///
-/// What was done, newest first, a page at a time; it is not counted. For {callers}.
+/// The events of the audit trail, newest first, a page at a time; they are not counted. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit",
@@ -63,8 +63,8 @@ pub(super) async fn list(
 
 /// Export Audit Events
 ///
-/// All events that the filters keep, oldest first, as JSON Lines, each with its place in the chain of hashes. An
-/// export that breaks off does not end as a whole one does. For {callers}.
+/// All events that match the filters, oldest first, as JSON Lines, each with its link in the chain of hashes. An export
+/// that ends early does not end like a complete one. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit/export",
@@ -73,7 +73,7 @@ pub(super) async fn list(
     security(("token" = [])),
     params(AuditParameters),
     responses(
-        (status = 200, description = "Events, one a line", body = String, content_type = "application/x-ndjson",
+        (status = 200, description = "Events, one per line", body = String, content_type = "application/x-ndjson",
             example = "{\"id\":1,\"at\":\"2025-09-01T12:00:00.000000Z\",\"action\":\"user.create\"}\n"),
         ListRefusals,
         Refusals,
@@ -86,7 +86,7 @@ pub(super) async fn export(
 ) -> Result<Response, ApiError> {
     let request = ListRequest::parse(query.as_deref(), PATH)?;
     let (filter, _) = read(&request.parameters, false).map_err(ApiError::Invalid)?;
-    // The first page is read before the answer begins, so that what fails at once is told by a status.
+    // The first page is read before the answer begins, so that an early failure still gets a status.
     let first = app.directory().export_audit(&actor, &filter, 0).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);
     let mut response = Response::new(Body::from_stream(pages));
@@ -94,11 +94,13 @@ pub(super) async fn export(
     Ok(response)
 }
 
-/// An export under way: the page to be sent next, of lines with their numbers.
-type Export = (App, Actor, AuditFilter, Vec<(i64, String)>);
+/// The state of an export: the page that is sent next, as lines with their numbers.
+type AuditExport = (App, Actor, AuditFilter, Vec<(i64, String)>);
 
-/// The lines of a page; an error breaks the answer off, so that it cannot be taken for a whole one.
-async fn next_page(export: Option<Export>) -> Option<(Result<Bytes, std::io::Error>, Option<Export>)> {
+/// Makes the next piece of an export. An error ends the answer early, so that it cannot be taken for a complete one.
+async fn next_page(
+    export: Option<AuditExport>,
+) -> Option<(Result<Bytes, std::io::Error>, Option<AuditExport>)> {
     let (app, actor, filter, page) = export?;
     let last = page.last().map(|(id, _)| *id)?;
     let full = page.len() >= EXPORT_PAGE;
@@ -109,13 +111,13 @@ async fn next_page(export: Option<Export>) -> Option<(Result<Bytes, std::io::Err
     match app.directory().export_audit(&actor, &filter, last).await {
         Ok(page) => Some((Ok(lines.into()), Some((app, actor, filter, page)))),
         Err(error) => {
-            tracing::warn!(%error, "an export of the audit trail broke off");
-            Some((Err(std::io::Error::other("the export broke off")), None))
+            tracing::warn!(%error, "an export of the audit trail ended early");
+            Some((Err(std::io::Error::other("the export ended early")), None))
         }
     }
 }
 
-/// The filters, and the length of a page where there are pages.
+/// Parses the filters, and the length of a page if there are pages.
 fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), ValidationErrors> {
     const FILTERS: [&str; 8] =
         ["action", "actor_id", "object_kind", "object_id", "address", "from", "to", "format"];
@@ -128,8 +130,8 @@ fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), V
         object_kind: given.parsed("object_kind", kind),
         object_id: given.integer("object_id"),
         address: given.parsed("address", text),
-        from: given.parsed("from", moment),
-        to: given.parsed("to", moment),
+        from: given.parsed("from", timestamp),
+        to: given.parsed("to", timestamp),
     };
     let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
     given.finish().map(|()| (filter, limit))
@@ -148,57 +150,56 @@ fn kind(raw: &str) -> Result<String, Violation> {
     if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Violation::Choice(raw.to_owned())) }
 }
 
-/// A moment as RFC 3339 has it, or the beginning of a day of UTC.
-fn moment(raw: &str) -> Result<Timestamp, Violation> {
+/// Parses a time of RFC 3339, or the beginning of a day (UTC).
+fn timestamp(raw: &str) -> Result<Timestamp, Violation> {
     if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
 }
 
 fn limit(raw: &str) -> Result<u32, Violation> {
-    let other = |told: &str| Violation::Other(told.to_owned());
     match raw.parse::<i64>().map_err(|_| Violation::Integer)? {
         limit @ 1..=999 => u32::try_from(limit).map_err(|_| Violation::Integer),
         limit if limit < 1 => Err(Violation::AtLeast(1)),
-        _ => Err(other("Ensure this value is less than or equal to 999.")),
+        _ => Err(Violation::Other("Ensure this value is less than or equal to 999.".to_owned())),
     }
 }
 
-/// Which events.
+/// The filters of events.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct AuditParameters {
-    /// This action, such as `user.update`, `sign_in` or `sign_in.refused`.
+    /// With this action, such as `user.update`, `sign_in` or `sign_in.refused`.
     #[param(example = "user.update")]
     action: Option<String>,
-    /// Done by the user with this ID.
+    /// By the user with this ID.
     actor_id: Option<i64>,
-    /// Done to a `user`, a `group`, a `token` or the `directory`.
+    /// About a `user`, a `group`, a `token` or the `directory`.
     #[param(example = "user")]
     object_kind: Option<String>,
-    /// Done to the object with this ID.
+    /// About the object with this ID.
     object_id: Option<i64>,
-    /// Asked for from this address.
+    /// Requested from this address.
     #[param(example = "127.0.0.1")]
     address: Option<String>,
-    /// From this time on: RFC 3339, or a day (UTC).
+    /// At this time or later: RFC 3339, or a day (UTC).
     #[param(example = "2025-09-01")]
     from: Option<String>,
     /// Before this time.
     #[param(example = "2099-09-02T12:00:00Z")]
     to: Option<String>,
-    /// `json`, the only format there is.
+    /// `json`, the only format.
     #[param(example = "json")]
     format: Option<String>,
 }
 
-/// Which page of them.
+/// The page of events.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct PageParameters {
-    /// Events a page, 1 to 999; 10 when not said.
+    /// Events per page, 1 to 999; 10 by default.
     #[param(minimum = 1, maximum = 999, default = 10)]
     limit: Option<i64>,
-    /// Only events with a lower number: as `next` has it.
+    /// Only events with a lower number, as in `next`.
     before: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! `/api/users/auth`: signing in and out.
+//! `/api/users/auth`: sign-in and sign-out.
 
 use axum::Extension;
 use axum::extract::State;
@@ -19,26 +19,27 @@ use crate::http::error::{ApiError, answer, no_content};
 use crate::http::headers::set_token_expiry;
 use crate::http::pipeline::with_bearer;
 
-/// The key that a sign-in made.
+/// The key of a sign-in.
 #[derive(Serialize, ToSchema)]
 struct SignedIn {
-    /// The key, to be sent as `Authorization: Token <key>`.
+    /// The key, for `Authorization: Token <key>`.
     token: String,
 }
 
-/// Who signs in.
+/// Username and password.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct SignInBody {
-    /// The username; blanks around it do not count.
+    /// The username; blanks around it are ignored.
     username: String,
-    /// The password, as it is.
+    /// The password, unchanged.
     password: String,
 }
 
 /// Sign In
 ///
-/// A token with an end for a username and a password. Unknown, inactive and wrong are one answer.
+/// Get a token that expires for a username and a password. An unknown user, an inactive user and a wrong password get
+/// the same answer.
 #[utoipa::path(
     post,
     path = "/api/users/auth/pwd/signin",
@@ -47,8 +48,8 @@ struct SignInBody {
     request_body = SignInBody,
     responses(
         (status = 200, description = "The key of a new token", body = SignedIn,
-            headers(("X-Token-Expires-At" = String, description = "When the token ends (RFC 3339)"))),
-        (status = 401, description = "An `Authorization` header was sent and is not good", body = Detail),
+            headers(("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339)"))),
+        (status = 401, description = "An `Authorization` header was sent and is not valid", body = Detail),
         BodyRefusals,
         Throttled,
     ),
@@ -72,17 +73,17 @@ pub(super) async fn sign_in(
     Ok(with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
 }
 
-/// How far to sign out.
+/// The extent of a sign-out.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct SignOutBody {
-    /// Whether every sign-in of mine ends, with all that came of it. False when not said.
+    /// Whether all my sign-ins end, with the tokens that came of them. False by default.
     everywhere: Option<bool>,
 }
 
 /// Sign Out
 ///
-/// Revoke the calling token, with all that came of it if it is a sign-in. For {callers}.
+/// Revoke the calling token, with the tokens that came of it if it is a sign-in. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/auth/signout",
@@ -90,7 +91,7 @@ struct SignOutBody {
     tag = "auth",
     security(("token" = [])),
     request_body = SignOutBody,
-    responses((status = 204, description = "The token opens nothing any more"), BodyRefusals, Refusals),
+    responses((status = 204, description = "The token is revoked"), BodyRefusals, Refusals),
 )]
 pub(super) async fn sign_out(
     State(app): State<App>,
@@ -104,7 +105,7 @@ pub(super) async fn sign_out(
     Ok(no_content())
 }
 
-/// Signing in by a code that is sent to a telephone is for a later release.
+/// Answers for sign-in with a one-time code, which a later release will add.
 pub(super) async fn not_yet() -> ApiError {
     ApiError::NotImplemented("Signing in by a one-time code is not available yet.")
 }

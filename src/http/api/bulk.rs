@@ -1,4 +1,4 @@
-//! `/api/users/bulk`: many users in one call, all of them or none.
+//! `/api/users/bulk`: many users in one request, all of them or none.
 
 use axum::Extension;
 use axum::extract::State;
@@ -32,7 +32,7 @@ fn in_list(error: Error) -> ApiError {
 
 /// Create Users
 ///
-/// Make up to 1000 users, all or none. For {callers}.
+/// Create up to 1000 users, all or none. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/bulk",
@@ -62,7 +62,7 @@ pub(super) async fn create(
 
 /// Change Users
 ///
-/// Change up to 1000 users, all or none; fields not named stay as they are. For {callers}.
+/// Change up to 1000 users, all or none; fields that are not sent do not change. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/bulk",
@@ -101,7 +101,7 @@ pub(super) async fn update(
     tag = "users",
     security(("token" = [])),
     request_body = DeletedUsers,
-    responses((status = 204, description = "The users are gone"), BulkRefusals, Refusals),
+    responses((status = 204, description = "The users are in the recycle bin"), BulkRefusals, Refusals),
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
@@ -118,25 +118,25 @@ pub(super) async fn destroy(
     Ok(no_content())
 }
 
-/// The items of a body, each read by `read`; what is wrong with them is told together.
+/// Reads the items of a body with `read`. The faults of all items are reported together.
 fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiError> {
     let mut fields = Fields::from(body);
     let items = fields.items(LIST);
     fields.require(LIST, items.is_some());
     if items.as_ref().is_some_and(|items| items.len() > BULK_MAX) {
-        let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
-        fields.refuse(LIST, &Violation::Other(told));
+        let message = format!("Ensure this field has no more than {BULK_MAX} elements.");
+        fields.refuse(LIST, &Violation::Other(message));
     }
     fields.end()?;
     let read = items.unwrap_or_default().into_iter().map(|mut item| {
         let value = read(&mut item);
         (value, item.faults())
     });
-    sound(read.collect())
+    valid(read.collect())
 }
 
-/// The values, if there is no fault with any of them.
-fn sound<T>(read: Vec<(T, ValidationErrors)>) -> Result<Vec<T>, ApiError> {
+/// Returns the values if none of them has a fault.
+fn valid<T>(read: Vec<(T, ValidationErrors)>) -> Result<Vec<T>, ApiError> {
     let (values, faults): (Vec<_>, Vec<_>) = read.into_iter().unzip();
     if faults.iter().all(ValidationErrors::is_empty) {
         Ok(values)
@@ -145,7 +145,7 @@ fn sound<T>(read: Vec<(T, ValidationErrors)>) -> Result<Vec<T>, ApiError> {
     }
 }
 
-/// Ids that can be somebody's.
+/// Checks that each item has an id that a user can have.
 fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, UserDraft)>, ApiError> {
     let known = changes.into_iter().map(|(id, draft)| {
         let id = id.unwrap_or_default();
@@ -154,20 +154,20 @@ fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, Use
             Err(_) => ((None, draft), ValidationErrors::of("id", &Violation::NoSuchObject(id))),
         }
     });
-    let known = sound(known.collect())?;
+    let known = valid(known.collect())?;
     Ok(known.into_iter().filter_map(|(id, draft)| Some((id?, draft))).collect())
 }
 
-/// A thousand hashes would keep the machine busy for a minute, and every other sign-in waiting.
+/// Refuses passwords: a thousand hashes would keep the machine busy for a minute while every sign-in waits.
 fn refuse_password(fields: &mut Fields) {
     if fields.text("password").is_some() {
-        let told = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
-        fields.refuse("password", &Violation::Other(told.to_owned()));
+        let message = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
+        fields.refuse("password", &Violation::Other(message.to_owned()));
     }
 }
 
-/// The users that were written, in the order of the body; each narrowed to what was written where its writer may not
-/// read it.
+/// Answers with the written users in the order of the body. Each is reduced to the written fields if the writer may not
+/// read users.
 fn shown(
     app: &App,
     status: StatusCode,
@@ -184,7 +184,7 @@ fn shown(
     Ok(answer(status, &json!({ LIST: items })))
 }
 
-/// Users to be made.
+/// Users to create.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct NewUsers {
@@ -192,7 +192,7 @@ struct NewUsers {
     users: Vec<UserBody>,
 }
 
-/// A user with what shall change.
+/// A user with the fields to change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct ChangedUser {
@@ -203,7 +203,7 @@ struct ChangedUser {
     fields: UserBody,
 }
 
-/// Users to be changed.
+/// Users to change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct ChangedUsers {
@@ -211,7 +211,7 @@ struct ChangedUsers {
     users: Vec<ChangedUser>,
 }
 
-/// Users to be deleted.
+/// Users to delete.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct DeletedUsers {

@@ -14,12 +14,12 @@ use crate::http::body::Body;
 use crate::http::caller::{Authenticated, Require, Staff};
 use crate::http::conditions::IfMatch;
 
-/// Stands in the description of an operation for its callers.
+/// The placeholder for the callers in the description of an operation.
 const PLACEHOLDER: &str = "{callers}";
 
 /// The callers that an operation is for; later ones are fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Callers {
+pub(super) enum AllowedCallers {
     Anyone,
     Authenticated,
     Staff,
@@ -27,7 +27,7 @@ pub(super) enum Callers {
     Holders(i64),
 }
 
-impl fmt::Display for Callers {
+impl fmt::Display for AllowedCallers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anyone | Self::Authenticated => f.write_str("everybody"),
@@ -39,8 +39,8 @@ impl fmt::Display for Callers {
 
 /// An argument of a handler, and the callers that it lets pass.
 pub(super) trait Argument {
-    fn callers() -> Callers {
-        Callers::Anyone
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Anyone
     }
 }
 
@@ -52,33 +52,33 @@ impl Argument for IfMatch {}
 impl Argument for Body {}
 
 impl Argument for Authenticated {
-    fn callers() -> Callers {
-        Callers::Authenticated
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Authenticated
     }
 }
 
 impl Argument for Staff {
-    fn callers() -> Callers {
-        Callers::Staff
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Staff
     }
 }
 
 impl<A: NeedsPermission> Argument for Require<A> {
-    fn callers() -> Callers {
-        Callers::Holders(A::CODE)
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Holders(A::CODE)
     }
 }
 
 /// All arguments of a handler. The first type of the tuple is axum's own.
 pub(super) trait Arguments {
-    fn callers() -> Callers;
+    fn callers() -> AllowedCallers;
 }
 
 macro_rules! arguments {
     ($($argument:ident)+) => {
         impl<M, $($argument: Argument),+> Arguments for (M, $($argument,)+) {
-            fn callers() -> Callers {
-                [$($argument::callers()),+].into_iter().max().unwrap_or(Callers::Anyone)
+            fn callers() -> AllowedCallers {
+                [$($argument::callers()),+].into_iter().max().unwrap_or(AllowedCallers::Anyone)
             }
         }
     };
@@ -104,8 +104,9 @@ where
     for item in paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            let description = operation.description.as_mut();
-            description.map(|description| *description = description.replace(PLACEHOLDER, &callers));
+            if let Some(description) = &mut operation.description {
+                *description = description.replace(PLACEHOLDER, &callers);
+            }
         }
     }
     (schemas, paths, router)
@@ -126,9 +127,9 @@ mod tests {
         assert!(of("/api/users/me/tokens", "post").ends_with("For staff and admins."));
         assert!(of("/api/users/me/tokens", "get").ends_with("For everybody."));
         assert!(!document().to_string().contains(PLACEHOLDER));
-        fn callers<T: Arguments, H: Handler<T, App>>(_: H) -> Callers {
+        fn callers<T: Arguments, H: Handler<T, App>>(_: H) -> AllowedCallers {
             T::callers()
         }
-        assert_eq!(callers(users::create), Callers::Holders(1221));
+        assert_eq!(callers(users::create), AllowedCallers::Holders(1221));
     }
 }

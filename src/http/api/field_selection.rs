@@ -1,4 +1,5 @@
-//! Selects some of an object's fields, in the object's own order: those that `?fields=` names, or those that were written.
+//! Selects some of an object's fields, in the object's own order: those that `?fields=` names, or those that were
+//! written.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `/api/users/groups`: groups, and who belongs to them.
+//! `/api/users/groups`: groups and their members.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -30,7 +30,7 @@ fn group_key(id: &str) -> Result<GroupKey, ApiError> {
 
 /// List Groups
 ///
-/// The groups that every given filter keeps, a page at a time. For {callers}.
+/// The groups that match all filters, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/groups",
@@ -54,7 +54,7 @@ pub(super) async fn list(
 
 /// Create Group
 ///
-/// Make a group. For {callers}, who can attach no right that they do not hold.
+/// Create a group. For {callers}, who cannot attach a right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users/groups",
@@ -64,7 +64,7 @@ pub(super) async fn list(
     request_body = GroupBody,
     responses(
         (status = 201, description = "The new group", body = GroupItem,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Refusals,
     ),
@@ -95,7 +95,7 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "ID of the group")),
     responses(
         (status = 200, description = "The group", body = GroupRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Refusals,
     ),
 )]
@@ -110,7 +110,7 @@ pub(super) async fn retrieve(
 
 /// Change Group
 ///
-/// Change fields of a group; those not named stay as they are. For {callers}.
+/// Change fields of a group; fields that are not sent do not change. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/groups/{id}",
@@ -119,12 +119,12 @@ pub(super) async fn retrieve(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = GroupBody,
     responses(
         (status = 200, description = "The group as it is now", body = GroupItem,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -142,7 +142,7 @@ pub(super) async fn update(
 
 /// Replace Group
 ///
-/// As `PATCH`, but the fields that a new group needs must be there. For {callers}.
+/// As `PATCH`, but the fields that a new group needs are required. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/groups/{id}",
@@ -151,12 +151,12 @@ pub(super) async fn update(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = GroupBody,
     responses(
         (status = 200, description = "The group as it is now", body = GroupItem,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -189,7 +189,7 @@ async fn changed(
     written(app, StatusCode::OK, group, &named).await
 }
 
-/// The answer to whoever has written a group: the whole record, or what they wrote if they may not read it.
+/// Answers with the written group: the whole record, or the written fields if the caller may not read groups.
 async fn written(
     app: &App,
     status: StatusCode,
@@ -206,7 +206,7 @@ async fn written(
 
 /// Delete Group
 ///
-/// Remove a group; its members stay users. For {callers}.
+/// Delete a group; its members remain users. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}",
@@ -215,9 +215,9 @@ async fn written(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
-    responses((status = 204, description = "The group is gone"), HeaderRefusals, Preconditions, Refusals),
+    responses((status = 204, description = "The group is deleted"), HeaderRefusals, Preconditions, Refusals),
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
@@ -231,7 +231,8 @@ pub(super) async fn destroy(
 
 /// Add Members
 ///
-/// Make users belong to a group, all or none of them; that some do already is no error. For {callers} who hold every right of the group.
+/// Add users to a group, all or none of them; users who are members already are no error. For {callers} who hold every
+/// right of the group.
 #[utoipa::path(
     post,
     path = "/api/users/groups/{id}/members",
@@ -253,7 +254,8 @@ pub(super) async fn add_members(
 
 /// Remove Members
 ///
-/// Take users out of a group, all or none of them; that some do not belong to it is no error. For {callers} who hold every right of the group.
+/// Remove users from a group, all or none of them; users who are not members are no error. For {callers} who hold every
+/// right of the group.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}/members",
@@ -294,7 +296,7 @@ async fn changed_members(
     }
 }
 
-/// The users that a body names.
+/// The users to add or remove.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct MembersBody {
@@ -302,13 +304,13 @@ struct MembersBody {
     users: Vec<i64>,
 }
 
-/// Ids as keys; one that no id can be is nobody's.
+/// Turns ids into keys. A number that is not a valid id is refused as an unknown user.
 fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, ApiError> {
     let missing = |id| ApiError::Invalid(ValidationErrors::of("users", &Violation::NoSuchObject(id)));
     ids.iter().map(|id| UserId::try_from(*id).map(UserKey::Id).map_err(|_| missing(*id))).collect()
 }
 
-/// What is written about a group. Only `name` is required, and only for a new one.
+/// The fields of a group. Only `name` is required, and only for a new group.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct GroupBody {
@@ -316,6 +318,6 @@ struct GroupBody {
     name: Option<String>,
     /// At most 2000 characters.
     notes: Option<String>,
-    /// IDs of all permissions that shall be attached to it; its members inherit them.
+    /// IDs of all permissions of the group; its members inherit them.
     permissions: Option<Vec<i64>>,
 }

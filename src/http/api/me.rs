@@ -31,12 +31,12 @@ pub(in crate::http) const ME: &str = "/api/users/me";
     tag = "users",
     security(("token" = [])),
     params(
-        ("fields" = Option<String>, Query, description = "Only these fields, by name, with commas between", example = "id,groups"),
-        ("format" = Option<String>, Query, description = "`json`, the only format there is", example = "json"),
+        ("fields" = Option<String>, Query, description = "Only these fields: names, separated by commas", example = "id,groups"),
+        ("format" = Option<String>, Query, description = "`json`, the only format", example = "json"),
     ),
     responses(
         (status = 200, description = "User information retrieved successfully", body = Me,
-            headers(("X-Token-Expires-At" = String, description = "When the token ends (RFC 3339); absent when it does not"))),
+            headers(("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339); absent if it does not"))),
         (status = 400, description = "Bad request: invalid parameters", body = FieldErrors),
         Refusals,
     ),
@@ -58,7 +58,7 @@ pub(super) async fn retrieve(
 
 /// Change Me
 ///
-/// Change the currently authenticated user. Fields that are not named stay as they are; null or empty text
+/// Change the currently authenticated user. Fields that are not sent do not change; null or an empty text
 /// removes a mobile number, an email or a gender.
 #[utoipa::path(
     patch,
@@ -84,7 +84,7 @@ pub(super) async fn update(
     Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
 }
 
-/// What a person may change of their own record.
+/// The fields of their own record that users may change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct MeChange {
@@ -100,7 +100,7 @@ struct MeChange {
     last_name: Option<String>,
     /// `male`, `female`, `non-binary` or `other`.
     gender: Option<String>,
-    /// The present password; needed to change the email or the mobile number where the server's setting
-    /// `contact_needs_password` says so.
+    /// The present password; required to change the email or the mobile number if the server's setting
+    /// `contact_needs_password` is on.
     old_password: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `/api/users/permissions`: what rights there are.
+//! `/api/users/permissions`: the catalogue of permissions.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -25,12 +25,12 @@ const KNOWN: [&str; 3] = ["search", "ordering", "format"];
     tag = "permissions",
     security(("token" = [])),
     params(
-        ("search" = Option<String>, Query, description = "Terms, each of which must be found in id, code or name", example = "user"),
-        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending", example = "-code"),
+        ("search" = Option<String>, Query, description = "Terms; each must be found in id, code or name", example = "user"),
+        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending order", example = "-code"),
     ),
     responses(
         (status = 200, description = "The permissions", body = Vec<PermissionItem>),
-        (status = 400, description = "An unknown parameter or a value that is not allowed", body = FieldErrors),
+        (status = 400, description = "An unknown parameter or a value that is not valid", body = FieldErrors),
         Refusals,
     ),
 )]
@@ -55,7 +55,7 @@ fn narrowed(
         faults.add(name, &Violation::Other("Unknown parameter.".to_owned()));
     }
     let value =
-        |wanted: &str| pairs.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        |known: &str| pairs.iter().rev().find(|(name, _)| name == known).map(|(_, value)| value.as_str());
     let terms = faults.take("search", Terms::parse(value("search").unwrap_or_default())).unwrap_or_default();
     for term in terms.iter() {
         permissions.retain(|p| {

@@ -1,4 +1,4 @@
-//! `/api/users/deleted`: users who were deleted and can still be brought back.
+//! `/api/users/deleted`: deleted users, who can still be restored.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -49,7 +49,8 @@ pub(super) async fn list(
 
 /// Restore User
 ///
-/// Bring a deleted user back, with its id, password, groups and permissions, but without its tokens. For {callers} who hold every right that comes back.
+/// Restore a deleted user with its id, password, groups and permissions, but without its tokens. For {callers} who hold
+/// every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/deleted/{id}/restore",
@@ -58,8 +59,8 @@ pub(super) async fn list(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the deleted user")),
     responses(
-        (status = 200, description = "The user is back", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        (status = 200, description = "The user is restored", body = UserRecord,
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Conflicts,
         Refusals,
     ),
@@ -76,7 +77,7 @@ pub(super) async fn restore(
 
 /// Purge User
 ///
-/// Remove a deleted user for good, before its time. For {callers}.
+/// Permanently remove a deleted user before its time. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/deleted/{id}",
@@ -84,7 +85,7 @@ pub(super) async fn restore(
     tag = "users",
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the deleted user")),
-    responses((status = 204, description = "Nothing is left but the audit trail"), Refusals),
+    responses((status = 204, description = "Only the audit trail is left of the user"), Refusals),
 )]
 pub(super) async fn purge(
     State(app): State<App>,

@@ -1,6 +1,6 @@
-//! `/api/users/me/tokens` and `/api/users/{id}/tokens`: one's own keys, and other people's.
+//! `/api/users/me/tokens` and `/api/users/{id}/tokens`: the caller's own tokens, and other users'.
 //!
-//! Each operation stands twice, once a path; what it does stands once, below.
+//! Each operation has a handler for either path; both call the same function below.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Require, Staff};
 use crate::http::error::{ApiError, answer, no_content};
 
-/// The longest time for which an old key may go on beside the new one: 30 days.
+/// The longest time for which an old key may stay valid beside the new one: 30 days.
 const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 
 /// List Tokens of Mine
 ///
-/// My tokens, oldest first; expired and revoked ones too. For {callers}.
+/// My tokens, oldest first, including expired and revoked ones. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/me/tokens",
@@ -48,7 +48,7 @@ pub(super) async fn list_own(
 
 /// List Tokens
 ///
-/// A user's tokens, oldest first; expired and revoked ones too. For {callers}.
+/// A user's tokens, oldest first, including expired and revoked ones. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/{id}/tokens",
@@ -68,7 +68,7 @@ pub(super) async fn list(
 
 /// Create Token of Mine
 ///
-/// Issue a token that acts as me. It cannot live longer than the calling one. For {callers}.
+/// Issue a token that acts as me. It cannot expire later than the calling token. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens",
@@ -76,7 +76,7 @@ pub(super) async fn list(
     tag = "tokens",
     security(("token" = [])),
     request_body = TokenBody,
-    responses((status = 201, description = "The token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn issue_own(
     State(app): State<App>,
@@ -89,7 +89,7 @@ pub(super) async fn issue_own(
 
 /// Create Token
 ///
-/// Issue a token that acts as the user. For {callers} who hold every right the user holds.
+/// Issue a token that acts as the user. For {callers} who hold every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens",
@@ -98,7 +98,7 @@ pub(super) async fn issue_own(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the user")),
     request_body = TokenBody,
-    responses((status = 201, description = "The token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn issue(
     State(app): State<App>,
@@ -111,8 +111,8 @@ pub(super) async fn issue(
 
 /// Change Token of Mine
 ///
-/// Rename one of my tokens or move its end; an expired one lives again. The token of a sign-in, and what came of it,
-/// keeps an end. For {callers}.
+/// Rename one of my tokens or change when it expires; an expired one can become valid again. The token of a sign-in,
+/// and those that came of it, must expire. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/me/tokens/{token}",
@@ -135,8 +135,8 @@ pub(super) async fn update_own(
 
 /// Change Token
 ///
-/// Rename a user's token or move its end; an expired one lives again. The token of a sign-in, and what came of it,
-/// keeps an end. For {callers} who hold every right the user holds.
+/// Rename a user's token or change when it expires; an expired one can become valid again. The token of a sign-in, and
+/// those that came of it, must expire. For {callers} who hold every right of the user.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}/tokens/{token}",
@@ -158,8 +158,7 @@ pub(super) async fn update(
 
 /// Revoke Token of Mine
 ///
-/// Revoke one of my tokens: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
-/// {callers}.
+/// Revoke one of my tokens, with the tokens that came of it if it is a sign-in. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/me/tokens/{token}",
@@ -179,8 +178,8 @@ pub(super) async fn revoke_own(
 
 /// Revoke Token
 ///
-/// Revoke a user's token: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
-/// {callers} who hold every right the user holds.
+/// Revoke a user's token, with the tokens that came of it if it is a sign-in. For {callers} who hold every right of the
+/// user.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}/tokens/{token}",
@@ -200,7 +199,7 @@ pub(super) async fn revoke(
 
 /// Rotate Token of Mine
 ///
-/// Replace the key of one of my tokens by a new token of the same name, kind and end. For {callers}.
+/// Replace one of my tokens by a new one with the same name, kind and expiry. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens/{token}/rotate",
@@ -209,7 +208,7 @@ pub(super) async fn revoke(
     security(("token" = [])),
     params(("token" = i64, Path, description = "ID of the token")),
     request_body = RotateBody,
-    responses((status = 201, description = "The new token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The new token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn rotate_own(
     State(app): State<App>,
@@ -223,7 +222,8 @@ pub(super) async fn rotate_own(
 
 /// Rotate Token
 ///
-/// Replace the key of a user's token by a new token of the same name, kind and end. For {callers} who hold every right the user holds.
+/// Replace a user's token by a new one with the same name, kind and expiry. For {callers} who hold every right of the
+/// user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens/{token}/rotate",
@@ -232,7 +232,7 @@ pub(super) async fn rotate_own(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
     request_body = RotateBody,
-    responses((status = 201, description = "The new token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The new token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn rotate(
     State(app): State<App>,
@@ -245,8 +245,7 @@ pub(super) async fn rotate(
 
 /// Sign Me Out
 ///
-/// End everything of mine: every token of whatever kind, the calling one as well, and all that came of my sign-ins. For
-/// {callers}.
+/// Revoke all my tokens of every kind, the calling one included. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/sign-out",
@@ -264,7 +263,7 @@ pub(super) async fn sign_out_own(
 
 /// Sign User Out
 ///
-/// End everything of a user: every token of whatever kind, and all that came of the user's sign-ins. For {callers} who hold every right the user holds.
+/// Revoke all tokens of a user, of every kind. For {callers} who hold every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/sign-out",
@@ -287,7 +286,7 @@ async fn signed_out(app: &App, actor: &Actor, owner: &UserKey) -> Result<Respons
     Ok(answer(StatusCode::OK, &SignedOut { ended }))
 }
 
-/// What a sign-out came to.
+/// The result of a sign-out.
 #[derive(Serialize, ToSchema)]
 struct SignedOut {
     /// How many tokens were revoked.
@@ -350,7 +349,7 @@ async fn rotated(
     Ok(shown_once(app, &issued))
 }
 
-/// The one answer that holds a key; nobody on the way may keep it.
+/// Makes the only kind of answer that contains a key. No cache may keep it.
 fn shown_once(app: &App, issued: &TokenWithKey) -> Response {
     let mut response = answer(StatusCode::CREATED, &IssuedToken::new(issued, app.directory().clock().now()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -361,22 +360,22 @@ fn token_id(id: &str) -> Result<TokenId, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound)
 }
 
-/// What is written about a token. `name` is required for a new one.
+/// The fields of a token. `name` is required for a new one.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct TokenBody {
-    /// What the token is for: 1 to 100 characters.
+    /// The purpose of the token: 1 to 100 characters.
     name: Option<String>,
-    /// When it ends (RFC 3339); null is never, which is refused for the token of a sign-in and what came of it. When not
-    /// said, a new one ends when the calling one does.
+    /// When it expires (RFC 3339). Null is never, which is refused for the token of a sign-in and those that came of
+    /// it. By default a new token expires when the calling one does.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
-/// How a key is replaced.
+/// The parameters of a rotation.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct RotateBody {
-    /// For how many seconds the old key goes on beside the new one: 0 (when not said) to 2592000.
+    /// For how many seconds the old key stays valid beside the new one: 0 (the default) to 2592000.
     overlap_seconds: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! `/api/users` and `/api/users/{id}`: other people's records, for those who hold the right.
+//! `/api/users` and `/api/users/{id}`: the records of all users, for callers with the permission.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -25,19 +25,19 @@ use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
-/// The id that a path names; what is none is nobody's.
+/// Parses the user id from the path; anything that is not an id is a 404.
 pub(super) fn user_id(id: &str) -> Result<UserId, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound)
 }
 
-/// The same as a key.
+/// Parses the user id from the path into a key.
 pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
     user_id(id).map(UserKey::Id)
 }
 
 /// List Users
 ///
-/// The users that every given filter keeps, a page at a time. For {callers}.
+/// The users that match all filters, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users",
@@ -62,7 +62,7 @@ pub(super) async fn list(
 
 /// Create User
 ///
-/// Make a user. For {callers}, who can give no right that they do not hold.
+/// Create a user. For {callers}, who cannot give a right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -72,7 +72,7 @@ pub(super) async fn list(
     request_body = UserBody,
     responses(
         (status = 201, description = "The new user", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Refusals,
     ),
@@ -105,7 +105,7 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "ID of the user")),
     responses(
         (status = 200, description = "The user", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Refusals,
     ),
 )]
@@ -121,7 +121,7 @@ pub(super) async fn retrieve(
 
 /// Change User
 ///
-/// Change fields of a user; those not named stay as they are. For {callers}.
+/// Change fields of a user; fields that are not sent do not change. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
@@ -130,12 +130,12 @@ pub(super) async fn retrieve(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = UserChange,
     responses(
         (status = 200, description = "The user as it is now", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -154,7 +154,7 @@ pub(super) async fn update(
 
 /// Replace User
 ///
-/// As `PATCH`, but the fields that a new user needs must be there. For {callers}.
+/// As `PATCH`, but the fields that a new user needs are required. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/{id}",
@@ -163,12 +163,12 @@ pub(super) async fn update(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = UserChange,
     responses(
         (status = 200, description = "The user as it is now", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -207,7 +207,7 @@ async fn changed(
     written(app, StatusCode::OK, user, &named, site).await
 }
 
-/// The answer to whoever has written a user: the whole record, or what they wrote if they may not read it.
+/// Answers with the written user: the whole record, or the written fields if the caller may not read users.
 pub(super) async fn written(
     app: &App,
     status: StatusCode,
@@ -230,7 +230,7 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 
 /// Delete User
 ///
-/// Move a user into the recycle bin; its tokens are gone for good. For {callers}.
+/// Move a user into the recycle bin; its tokens are permanently removed. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}",
@@ -239,10 +239,10 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     responses(
-        (status = 204, description = "The user is gone"),
+        (status = 204, description = "The user is in the recycle bin"),
         HeaderRefusals,
         Preconditions,
         Refusals,
@@ -258,15 +258,16 @@ pub(super) async fn destroy(
     Ok(no_content())
 }
 
-/// What is written about a user. Only `username` is required, and only for a new one.
+/// The fields of a user. Only `username` is required, and only for a new user.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct UserBody {
     /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
     username: Option<String>,
-    /// Without one, the user can only use tokens.
+    /// A user without a password can only use tokens.
     password: Option<String>,
-    /// Whether all tokens of the user end with this change, as with `POST /api/users/{id}/sign-out`. False when not said.
+    /// Whether this change also revokes all tokens of the user, as `POST /api/users/{id}/sign-out` does. False by
+    /// default.
     sign_out: Option<bool>,
     /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
     mobile_number: Option<String>,
@@ -278,25 +279,25 @@ pub(super) struct UserBody {
     last_name: Option<String>,
     /// `male`, `female`, `non-binary` or `other`; null removes it.
     gender: Option<String>,
-    /// May it authenticate? True when not said.
+    /// Can the user authenticate? True by default.
     is_active: Option<bool>,
-    /// May it enter the back office? False when not said.
+    /// Can the user enter the back office? False by default.
     is_staff: Option<bool>,
-    /// May it do everything? False when not said; only an admin may say true.
+    /// Does the user have all rights? False by default; only an admin may set it to true.
     is_admin: Option<bool>,
-    /// IDs of all groups it shall belong to.
+    /// IDs of all groups of the user.
     groups: Option<Vec<i64>>,
-    /// IDs of all permissions that shall be attached to it.
+    /// IDs of all permissions that are attached to the user.
     permissions: Option<Vec<i64>>,
 }
 
-/// What is changed of a user.
+/// The fields of a user to change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct UserChange {
     #[schema(inline)]
     #[serde(flatten)]
     fields: UserBody,
-    /// The present password: needed with a new `password` for one's own record, and for nobody else's.
+    /// The present password: required with a new `password` for the caller's own record, and for no other.
     old_password: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::object::{Object, python_type};
+use super::object::{JsonObject, python_type};
 use crate::directory::model::{Timestamp, ValidationErrors, Violation};
 use crate::http::error::ApiError;
 use crate::server::memory::MemoryShare;
@@ -14,14 +14,14 @@ const FALSE: [&str; 14] =
 
 /// The fields of a body that have not been read yet.
 pub struct Fields {
-    rest: Object,
+    rest: JsonObject,
     faults: ValidationErrors,
     #[expect(dead_code, reason = "held for its drop")]
     share: Option<MemoryShare>,
 }
 
 impl Fields {
-    pub(super) fn of(rest: Object) -> Self {
+    pub(super) fn of(rest: JsonObject) -> Self {
         Self { rest, faults: ValidationErrors::default(), share: None }
     }
 

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::bounds;
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, PAIRS_MAX};
-use super::object::Object;
+use super::object::JsonObject;
 use crate::http::error::ApiError;
 
 /// Parses a form. Returns its fields and the number of their values.
-pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
+pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
     // Pairs are counted before anything is decoded.
     if text.iter().filter(|byte| **byte == b'&').count() >= PAIRS_MAX {
         return Err(ApiError::Invalid(bounds::too_many_pairs()));
@@ -18,7 +18,7 @@ pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
 }
 
 /// Gathers pairs into an object. A name that comes several times is a list.
-pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(Object, usize), ApiError> {
+pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(JsonObject, usize), ApiError> {
     let count = pairs.len();
     let mut object = Map::new();
     for (name, value) in pairs {

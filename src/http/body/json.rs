@@ -9,12 +9,12 @@ use serde_json::{Map, Number, Value};
 
 use super::bounds;
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
-use super::object::{Object, python_type};
+use super::object::{JsonObject, python_type};
 use crate::directory::model::ValidationErrors;
 use crate::http::error::ApiError;
 
 /// Parses an object. Returns it and the number of its values.
-pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
+pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
     let state = ParseState::default();
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = ValueAt { state: &state, depth: 0, field: None }.deserialize(&mut json);

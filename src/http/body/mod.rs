@@ -1,8 +1,8 @@
 //! The body of a request, read into named values: JSON, a form, or a multipart form without files.
 //!
 //! [`Body`] is the raw object, within the bounds that [`bounds`] names. [`Fields`] reads it field by field and collects
-//! faults; an unknown name is one of them. The messages are Django REST Framework's. What a value may be beyond its JSON
-//! type is decided by the directory's own types.
+//! faults; an unknown name is one of them. The messages are Django REST Framework's. What a value may be beyond its
+//! JSON type is decided by the directory's own types.
 
 mod bounds;
 mod fields;
@@ -16,7 +16,7 @@ use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 pub use self::fields::Fields;
-use self::object::Object;
+use self::object::JsonObject;
 use super::app::App;
 use super::error::ApiError;
 use crate::server::memory::{MemoryShare, SMALL};
@@ -31,7 +31,7 @@ pub(super) struct BodyLimit(pub(super) usize);
 
 /// The object that a request sent, with the memory that it uses.
 #[derive(Debug)]
-pub struct Body(Object, MemoryShare);
+pub struct Body(JsonObject, MemoryShare);
 
 impl FromRequest<App> for Body {
     type Rejection = ApiError;

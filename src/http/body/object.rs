@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// The fields of an object.
-pub(super) type Object = Map<String, Value>;
+pub(super) type JsonObject = Map<String, Value>;
 
 /// The name of a value's type as the framework's messages have it.
 pub(super) fn python_type(value: &Value) -> &'static str {

@@ -1,14 +1,14 @@
 //! Collects the pieces of a body as they arrive, and parses the whole.
 //!
-//! The limit of the route and the memory budget of the process are checked while the body arrives. A large body is parsed
-//! on a thread that serves no requests.
+//! The limit of the route and the memory budget of the process are checked while the body arrives. A large body is
+//! parsed on a thread that serves no requests.
 
 use axum::body::Body as RawBody;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::task::spawn_blocking;
 
-use super::object::Object;
+use super::object::JsonObject;
 use super::{form, json, multipart};
 use crate::http::app::App;
 use crate::http::error::{ApiError, unreadable_body};
@@ -19,8 +19,8 @@ const FIRST_ROOM: usize = 1024;
 /// The memory of one parsed value beside its text, in bytes.
 const VALUE_BYTES: usize = 96;
 
-/// Reads the whole body into one buffer. Kept as they arrive, its pieces, which may be of one byte each, would take many
-/// times its length.
+/// Reads the whole body into one buffer. Kept as they arrive, its pieces, which may be of one byte each, would take
+/// many times its length.
 pub(super) async fn whole(
     mut body: RawBody,
     limit: usize,
@@ -51,7 +51,7 @@ pub(super) async fn parsed(
     media_type: String,
     bytes: Vec<u8>,
     share: &mut MemoryShare,
-) -> Result<Object, ApiError> {
+) -> Result<JsonObject, ApiError> {
     if bytes.len() <= SMALL {
         return parse(media_type, bytes).map(|(object, _)| object);
     }
@@ -64,9 +64,9 @@ pub(super) async fn parsed(
 }
 
 /// Parses a body by its media type. Returns its fields and the number of their values.
-fn parse(media_type: String, bytes: Vec<u8>) -> Result<(Object, usize), ApiError> {
+fn parse(media_type: String, bytes: Vec<u8>) -> Result<(JsonObject, usize), ApiError> {
     if bytes.is_empty() {
-        return Ok((Object::new(), 0));
+        return Ok((JsonObject::new(), 0));
     }
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {

@@ -35,7 +35,7 @@ pub(in crate::http) struct Prepared {
 }
 
 /// What belongs to one answer.
-pub(super) struct Answer<'a> {
+pub(super) struct MeAnswer<'a> {
     pub(super) now: Timestamp,
     /// When the token ends.
     pub(super) end: Option<Timestamp>,
@@ -76,7 +76,7 @@ impl Prepared {
     }
 
     /// Appends the answer; `id` appends the request's id.
-    pub(super) fn write(&self, answer: &Answer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+    pub(super) fn write(&self, answer: &MeAnswer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
         let length = answer.body.length(&answer.base);
         out.reserve(HEAD_BYTES + length);
         out.extend_from_slice(if answer.tls { &self.tls_head } else { &self.head });
@@ -139,16 +139,16 @@ mod tests {
     #[test]
     fn a_date_is_told_anew_each_second() {
         let date = Date::default();
-        let said = |text: &str| {
+        let written = |text: &str| {
             let mut out = Vec::new();
             date.push(text.parse().unwrap(), &mut out);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(said("1970-01-01T00:00:00.5Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(said("2026-11-25T22:46:03.999999Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
-        assert_eq!(said("2026-11-25T22:46:03Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
-        assert_eq!(said("2026-11-25T22:46:04Z"), "Wed, 25 Nov 2026 22:46:04 GMT");
-        assert_eq!(said("-000001-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(written("1970-01-01T00:00:00.5Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(written("2026-11-25T22:46:03.999999Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
+        assert_eq!(written("2026-11-25T22:46:03Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
+        assert_eq!(written("2026-11-25T22:46:04Z"), "Wed, 25 Nov 2026 22:46:04 GMT");
+        assert_eq!(written("-000001-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The body that the identity cache keeps for a user: its JSON without the base URL in front of the avatar's path, which
-//! depends on where the request arrived.
+//! The body that the identity cache keeps for a user: its JSON without the base URL in front of the avatar's path,
+//! which depends on where the request arrived.
 
 use bytes::{Bytes, BytesMut};
 

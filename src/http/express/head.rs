@@ -1,7 +1,8 @@
 //! Reads the head of `GET /api/users/me` in its usual form, in one pass over its bytes.
 //!
-//! A head that is accepted here would also be accepted by the wire and parsed by hyper to the same values; a test checks
-//! all three. Anything odd, with a body, or not understood is `None`. It goes to those two, which then find its faults.
+//! A head that is accepted here would also be accepted by the wire and parsed by hyper to the same values; a test
+//! checks all three. Anything odd, with a body, or not understood is `None`. It goes to those two, which then find its
+//! faults.
 
 use crate::server::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
 
@@ -27,7 +28,7 @@ impl<'a> Head<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(b"GET /api/users/me")?;
         let mut rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
-        let mut found = Found::default();
+        let mut found = HeadParts::default();
         for _ in 0..=MAX_HEADERS {
             let (line, after) = rest.split_at_checked(first_control(rest)?)?;
             rest = after.strip_prefix(b"\r\n")?;
@@ -67,14 +68,14 @@ const NAME: [bool; 256] = {
 };
 
 #[derive(Default)]
-struct Found<'a> {
+struct HeadParts<'a> {
     head: Head<'a>,
     host: bool,
     authorization: bool,
     connection: bool,
 }
 
-impl<'a> Found<'a> {
+impl<'a> HeadParts<'a> {
     /// Reads a header; `None` for one that changes the request's meaning in a way that is not handled here.
     fn take(&mut self, name: &[u8], value: &'a [u8]) -> Option<()> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());

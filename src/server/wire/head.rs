@@ -3,7 +3,7 @@
 //! The scan looks only at what decides framing (line ends, Host, Content-Length, Transfer-Encoding) and at sizes. The
 //! parser checks names, targets and values. This file does no input or output.
 
-use super::refusal::Refusal;
+use super::refusal::MessageRefusal;
 
 /// Longest request line, without its line end (gunicorn's default).
 const MAX_REQUEST_LINE: usize = 4094;
@@ -54,7 +54,7 @@ impl HeadScan {
     }
 
     /// Reads on in `bytes`, which hold the head from its first byte. Returns `None` when more bytes are needed.
-    pub(super) fn scan(&mut self, bytes: &[u8], max_head: usize) -> Result<Option<Frame>, Refusal> {
+    pub(super) fn scan(&mut self, bytes: &[u8], max_head: usize) -> Result<Option<Frame>, MessageRefusal> {
         loop {
             let rest = bytes.get(self.searched..).unwrap_or_default();
             self.searched += first_control(rest).unwrap_or(rest.len());
@@ -62,8 +62,8 @@ impl HeadScan {
             match (bytes.get(self.searched), bytes.get(self.searched + 1)) {
                 (None, _) | (Some(b'\r'), None) => return Ok(None),
                 (Some(b'\r'), Some(b'\n')) => {}
-                (Some(b'\n'), _) => return Err(Refusal::BareLineFeed),
-                _ => return Err(Refusal::ControlByte),
+                (Some(b'\n'), _) => return Err(MessageRefusal::BareLineFeed),
+                _ => return Err(MessageRefusal::ControlByte),
             }
             let line = bytes.get(self.line_start..self.searched).unwrap_or_default();
             self.searched += 2;
@@ -75,18 +75,18 @@ impl HeadScan {
     }
 
     /// Refuses a line or a head as soon as it is too long, whether it is complete or not.
-    fn check_size(&self, max_head: usize) -> Result<(), Refusal> {
+    fn check_size(&self, max_head: usize) -> Result<(), MessageRefusal> {
         let line = self.searched - self.line_start;
         match self.request_line_seen {
-            false if line > MAX_REQUEST_LINE => Err(Refusal::RequestLineTooLong),
-            true if line > MAX_HEADER_LINE => Err(Refusal::HeadTooLarge),
-            _ if self.searched > max_head => Err(Refusal::HeadTooLarge),
+            false if line > MAX_REQUEST_LINE => Err(MessageRefusal::RequestLineTooLong),
+            true if line > MAX_HEADER_LINE => Err(MessageRefusal::HeadTooLarge),
+            _ if self.searched > max_head => Err(MessageRefusal::HeadTooLarge),
             _ => Ok(()),
         }
     }
 
     /// Reads one line without its end. Returns true for the empty line that ends the head.
-    fn take_line(&mut self, line: &[u8]) -> Result<bool, Refusal> {
+    fn take_line(&mut self, line: &[u8]) -> Result<bool, MessageRefusal> {
         match (self.request_line_seen, line.first()) {
             (false, None) if !self.leading_line_skipped => {
                 // RFC 9112, section 2.2: one empty line before a request line is ignored.
@@ -95,38 +95,38 @@ impl HeadScan {
             }
             (false, _) => self.take_request_line(line).map(|()| false),
             (true, None) => Ok(true),
-            (true, Some(b' ' | b'\t')) => Err(Refusal::FoldedLine),
+            (true, Some(b' ' | b'\t')) => Err(MessageRefusal::FoldedLine),
             (true, Some(first)) => self.take_header(line, first.to_ascii_lowercase()).map(|()| false),
         }
     }
 
-    fn take_request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn take_request_line(&mut self, line: &[u8]) -> Result<(), MessageRefusal> {
         let mut words = line.split(|byte| *byte == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(Refusal::RequestLine);
+            return Err(MessageRefusal::RequestLine);
         };
         if method.is_empty() || target.is_empty() {
-            return Err(Refusal::RequestLine);
+            return Err(MessageRefusal::RequestLine);
         }
         if method.len() > MAX_METHOD || method.iter().any(u8::is_ascii_lowercase) {
-            return Err(Refusal::Method);
+            return Err(MessageRefusal::Method);
         }
         self.http_10 = match version {
             b"HTTP/1.1" => false,
             b"HTTP/1.0" => true,
-            _ => return Err(Refusal::Version),
+            _ => return Err(MessageRefusal::Version),
         };
         self.request_line_seen = true;
         Ok(())
     }
 
     /// Reads a header line. `first` is its first byte in lower case, which is enough to skip most lines.
-    fn take_header(&mut self, line: &[u8], first: u8) -> Result<(), Refusal> {
+    fn take_header(&mut self, line: &[u8], first: u8) -> Result<(), MessageRefusal> {
         self.headers += 1;
         if self.headers > MAX_HEADERS {
-            return Err(Refusal::TooManyHeaders);
+            return Err(MessageRefusal::TooManyHeaders);
         }
         match first {
             b'h' if value_of(line, b"host:").is_some() => self.take_host(),
@@ -136,46 +136,46 @@ impl HeadScan {
         }
     }
 
-    fn take_host(&mut self) -> Result<(), Refusal> {
+    fn take_host(&mut self) -> Result<(), MessageRefusal> {
         match std::mem::replace(&mut self.host, true) {
-            true => Err(Refusal::SecondHost),
+            true => Err(MessageRefusal::SecondHost),
             false => Ok(()),
         }
     }
 
-    fn take_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn take_length(&mut self, value: &[u8]) -> Result<(), MessageRefusal> {
         if self.length.is_some() {
-            return Err(Refusal::SecondContentLength);
+            return Err(MessageRefusal::SecondContentLength);
         }
-        self.length = Some(parse_length(value).ok_or(Refusal::ContentLength)?);
+        self.length = Some(parse_length(value).ok_or(MessageRefusal::ContentLength)?);
         self.one_framing_only()
     }
 
-    fn take_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn take_encoding(&mut self, value: &[u8]) -> Result<(), MessageRefusal> {
         if self.chunked {
-            return Err(Refusal::SecondTransferEncoding);
+            return Err(MessageRefusal::SecondTransferEncoding);
         }
         self.chunked = true;
         self.one_framing_only()?;
         match value {
-            _ if self.http_10 => Err(Refusal::EncodingInHttp10),
+            _ if self.http_10 => Err(MessageRefusal::EncodingInHttp10),
             value if value.eq_ignore_ascii_case(b"chunked") => Ok(()),
-            _ => Err(Refusal::UnknownEncoding),
+            _ => Err(MessageRefusal::UnknownEncoding),
         }
     }
 
     /// Refuses a head with both framings. hyper would ignore Content-Length, and a proxy in front might not: that is
     /// request smuggling.
-    fn one_framing_only(&self) -> Result<(), Refusal> {
-        if self.chunked && self.length.is_some() { Err(Refusal::TwoFramings) } else { Ok(()) }
+    fn one_framing_only(&self) -> Result<(), MessageRefusal> {
+        if self.chunked && self.length.is_some() { Err(MessageRefusal::TwoFramings) } else { Ok(()) }
     }
 
-    fn complete(&self, max_head: usize) -> Result<Frame, Refusal> {
+    fn complete(&self, max_head: usize) -> Result<Frame, MessageRefusal> {
         if self.line_start > max_head {
-            return Err(Refusal::HeadTooLarge);
+            return Err(MessageRefusal::HeadTooLarge);
         }
         if !self.host {
-            return Err(Refusal::MissingHost);
+            return Err(MessageRefusal::MissingHost);
         }
         let body =
             if self.chunked { BodyLength::Chunked } else { BodyLength::Sized(self.length.unwrap_or(0)) };
@@ -243,11 +243,11 @@ mod tests {
     const GOOD: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nA: b\tc\xe9\r\ncOnTent-leNgth: \t7 \r\n\r\n";
     const MAX: usize = 65536;
 
-    fn scan(head: impl AsRef<[u8]>) -> Result<Option<Frame>, Refusal> {
+    fn scan(head: impl AsRef<[u8]>) -> Result<Option<Frame>, MessageRefusal> {
         HeadScan::default().scan(head.as_ref(), MAX)
     }
 
-    fn with(lines: &str) -> Result<Option<Frame>, Refusal> {
+    fn with(lines: &str) -> Result<Option<Frame>, MessageRefusal> {
         scan(format!("GET / HTTP/1.1\r\nHost: x\r\n{lines}\r\n"))
     }
 
@@ -278,25 +278,28 @@ mod tests {
     #[test]
     fn each_bad_header_has_its_refusal() {
         for (lines, refusal) in [
-            ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", Refusal::TwoFramings),
-            ("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", Refusal::TwoFramings),
-            ("Content-Length: 3\r\nContent-Length: 3\r\n", Refusal::SecondContentLength),
-            ("Content-Length: +3\r\n", Refusal::ContentLength),
-            ("Content-Length: 3, 3\r\n", Refusal::ContentLength),
-            ("Content-Length: 0x3\r\n", Refusal::ContentLength),
-            ("Content-Length:\r\n", Refusal::ContentLength),
-            ("Content-Length: 99999999999999999999\r\n", Refusal::ContentLength),
-            ("Content-Length: 18446744073709551615\r\n", Refusal::ContentLength),
-            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Refusal::SecondTransferEncoding),
-            ("Transfer-Encoding: gzip, chunked\r\n", Refusal::UnknownEncoding),
-            ("hOST: y\r\n", Refusal::SecondHost),
-            ("A: b\n", Refusal::BareLineFeed),
-            ("A: b\r\n c\r\n", Refusal::FoldedLine),
-            ("A: b\r\n\tc\r\n", Refusal::FoldedLine),
-            ("A: b\0c\r\n", Refusal::ControlByte),
-            ("A: b\rc\r\n", Refusal::ControlByte),
-            ("A: b\x7fc\r\n", Refusal::ControlByte),
-            ("A: b\x1bc, and some more bytes behind it\r\n", Refusal::ControlByte),
+            ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", MessageRefusal::TwoFramings),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", MessageRefusal::TwoFramings),
+            ("Content-Length: 3\r\nContent-Length: 3\r\n", MessageRefusal::SecondContentLength),
+            ("Content-Length: +3\r\n", MessageRefusal::ContentLength),
+            ("Content-Length: 3, 3\r\n", MessageRefusal::ContentLength),
+            ("Content-Length: 0x3\r\n", MessageRefusal::ContentLength),
+            ("Content-Length:\r\n", MessageRefusal::ContentLength),
+            ("Content-Length: 99999999999999999999\r\n", MessageRefusal::ContentLength),
+            ("Content-Length: 18446744073709551615\r\n", MessageRefusal::ContentLength),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                MessageRefusal::SecondTransferEncoding,
+            ),
+            ("Transfer-Encoding: gzip, chunked\r\n", MessageRefusal::UnknownEncoding),
+            ("hOST: y\r\n", MessageRefusal::SecondHost),
+            ("A: b\n", MessageRefusal::BareLineFeed),
+            ("A: b\r\n c\r\n", MessageRefusal::FoldedLine),
+            ("A: b\r\n\tc\r\n", MessageRefusal::FoldedLine),
+            ("A: b\0c\r\n", MessageRefusal::ControlByte),
+            ("A: b\rc\r\n", MessageRefusal::ControlByte),
+            ("A: b\x7fc\r\n", MessageRefusal::ControlByte),
+            ("A: b\x1bc, and some more bytes behind it\r\n", MessageRefusal::ControlByte),
         ] {
             assert_eq!(with(lines), Err(refusal), "{lines:?}");
         }
@@ -305,19 +308,19 @@ mod tests {
     #[test]
     fn each_bad_request_line_has_its_refusal() {
         for (line, refusal) in [
-            ("GET /", Refusal::RequestLine),
-            ("GET  / HTTP/1.1", Refusal::RequestLine),
-            ("GET / HTTP/1.1 ", Refusal::RequestLine),
-            (" GET / HTTP/1.1", Refusal::RequestLine),
-            ("get / HTTP/1.1", Refusal::Method),
-            ("ABCDEFGHIJKLMNOPQRSTU / HTTP/1.1", Refusal::Method),
-            ("GET / HTTP/2.0", Refusal::Version),
-            ("GET / HTTP/1.2", Refusal::Version),
-            ("GET / http/1.1", Refusal::Version),
-            ("PRI * HTTP/2.0", Refusal::Version),
-            ("GET /\0 HTTP/1.1", Refusal::ControlByte),
-            ("GET / HTTP/1.1\nHost: x", Refusal::BareLineFeed),
-            ("\r\n\r\nGET / HTTP/1.1", Refusal::RequestLine),
+            ("GET /", MessageRefusal::RequestLine),
+            ("GET  / HTTP/1.1", MessageRefusal::RequestLine),
+            ("GET / HTTP/1.1 ", MessageRefusal::RequestLine),
+            (" GET / HTTP/1.1", MessageRefusal::RequestLine),
+            ("get / HTTP/1.1", MessageRefusal::Method),
+            ("ABCDEFGHIJKLMNOPQRSTU / HTTP/1.1", MessageRefusal::Method),
+            ("GET / HTTP/2.0", MessageRefusal::Version),
+            ("GET / HTTP/1.2", MessageRefusal::Version),
+            ("GET / http/1.1", MessageRefusal::Version),
+            ("PRI * HTTP/2.0", MessageRefusal::Version),
+            ("GET /\0 HTTP/1.1", MessageRefusal::ControlByte),
+            ("GET / HTTP/1.1\nHost: x", MessageRefusal::BareLineFeed),
+            ("\r\n\r\nGET / HTTP/1.1", MessageRefusal::RequestLine),
         ] {
             assert_eq!(scan(format!("{line}\r\nHost: x\r\n\r\n")), Err(refusal), "{line:?}");
         }
@@ -329,25 +332,25 @@ mod tests {
 
     #[test]
     fn http_10_needs_a_host_too_and_has_no_chunks() {
-        assert_eq!(scan("GET / HTTP/1.0\r\n\r\n"), Err(Refusal::MissingHost));
-        assert_eq!(scan("GET / HTTP/1.1\r\n\r\n"), Err(Refusal::MissingHost));
+        assert_eq!(scan("GET / HTTP/1.0\r\n\r\n"), Err(MessageRefusal::MissingHost));
+        assert_eq!(scan("GET / HTTP/1.1\r\n\r\n"), Err(MessageRefusal::MissingHost));
         let chunked = "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert_eq!(scan(chunked), Err(Refusal::EncodingInHttp10));
+        assert_eq!(scan(chunked), Err(MessageRefusal::EncodingInHttp10));
     }
 
     #[test]
     fn sizes_are_bounded_to_the_byte_and_before_the_line_ends() {
         let line = |length: usize| format!("GET /{} HTTP/1.1", "a".repeat(length - 14));
         assert!(scan(format!("{}\r\nHost: x\r\n\r\n", line(MAX_REQUEST_LINE))).unwrap().is_some());
-        assert_eq!(scan(line(MAX_REQUEST_LINE + 1)), Err(Refusal::RequestLineTooLong));
+        assert_eq!(scan(line(MAX_REQUEST_LINE + 1)), Err(MessageRefusal::RequestLineTooLong));
         let header = |length: usize| format!("A: {}\r\n", "b".repeat(length - 3));
         assert!(with(&header(MAX_HEADER_LINE)).unwrap().is_some());
-        assert_eq!(with(&header(MAX_HEADER_LINE + 1)), Err(Refusal::HeadTooLarge));
+        assert_eq!(with(&header(MAX_HEADER_LINE + 1)), Err(MessageRefusal::HeadTooLarge));
         assert!(with(&"A: b\r\n".repeat(MAX_HEADERS - 1)).unwrap().is_some());
-        assert_eq!(with(&"A: b\r\n".repeat(MAX_HEADERS)), Err(Refusal::TooManyHeaders));
+        assert_eq!(with(&"A: b\r\n".repeat(MAX_HEADERS)), Err(MessageRefusal::TooManyHeaders));
         assert!(HeadScan::default().scan(GOOD, GOOD.len()).unwrap().is_some());
-        assert_eq!(HeadScan::default().scan(GOOD, GOOD.len() - 1), Err(Refusal::HeadTooLarge));
-        assert_eq!(HeadScan::default().scan(&GOOD[..40], 39), Err(Refusal::HeadTooLarge));
+        assert_eq!(HeadScan::default().scan(GOOD, GOOD.len() - 1), Err(MessageRefusal::HeadTooLarge));
+        assert_eq!(HeadScan::default().scan(&GOOD[..40], 39), Err(MessageRefusal::HeadTooLarge));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! hyper sends the whole answer and ends when it finds that end, or ends by itself when the connection is to close. An
 //! answer of hyper's own, about a head that it cannot parse, is replaced by a refusal of ours.
 //!
-//! hyper must be built with `half_close(true)`: then it reads only when it wants a head or a body, never while a handler
-//! runs. So the state of the message says for certain what a pending read waits for, and a read behind the message says
-//! that hyper has finished with it. Whether the client is still there meanwhile is checked when hyper flushes, which it
-//! does whenever it is polled.
+//! hyper must be built with `half_close(true)`: then it reads only when it wants a head or a body, never while a
+//! handler runs. So the state of the message says for certain what a pending read waits for, and a read behind the
+//! message says that hyper has finished with it. Whether the client is still there meanwhile is checked when hyper
+//! flushes, which it does whenever it is polled.
 
 use std::io;
 use std::pin::Pin;
@@ -19,12 +19,12 @@ use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::head::{BodyLength, Frame};
-use super::refusal::{self, Refusal};
+use super::refusal::{self, MessageRefusal};
 use super::{Input, READ_BYTES, Wait, Wire};
 
 /// The state that a message's service, its answer and the wire share.
 #[derive(Clone, Debug, Default)]
-pub(in crate::server) struct Marks(Arc<MessageState>);
+pub(in crate::server) struct MessageMarks(Arc<MessageState>);
 
 #[derive(Debug, Default)]
 struct MessageState {
@@ -37,7 +37,7 @@ struct MessageState {
     waiting: AtomicWaker,
 }
 
-impl Marks {
+impl MessageMarks {
     /// Notes that the service has the message. Called before anything else is done with the request.
     pub(in crate::server) fn set_seen(&self) {
         self.0.seen.store(true, Ordering::Relaxed);
@@ -95,7 +95,7 @@ enum Unread {
 pub(in crate::server) struct MessageStream<'a, T> {
     wire: &'a mut Wire<T>,
     unread: Unread,
-    marks: Marks,
+    marks: MessageMarks,
     answer_begun: bool,
     /// What hyper still writes is dropped, because a refusal takes its place.
     muted: bool,
@@ -111,11 +111,18 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
             BodyLength::Sized(length) => Unread::Bytes(length.saturating_add(frame.head as u64)),
             BodyLength::Chunked => Unread::Chunks,
         };
-        Self { wire, unread, marks: Marks::default(), answer_begun: false, muted: false, wants_next: false }
+        Self {
+            wire,
+            unread,
+            marks: MessageMarks::default(),
+            answer_begun: false,
+            muted: false,
+            wants_next: false,
+        }
     }
 
     /// The marks of the message.
-    pub(in crate::server) fn marks(&self) -> Marks {
+    pub(in crate::server) fn marks(&self) -> MessageMarks {
         self.marks.clone()
     }
 
@@ -173,7 +180,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
     fn too_slow(&mut self) -> io::Error {
         if !self.answer_begun {
             // The handler will answer that its body ended early; the client gets the real reason.
-            self.wire.refuse(Refusal::TimedOut);
+            self.wire.refuse(MessageRefusal::TimedOut);
             self.muted = true;
         }
         io::ErrorKind::TimedOut.into()

@@ -2,9 +2,9 @@
 //! stalls.
 //!
 //! Bytes are passed on one message at a time, a head only when all of it has been read and found good. A message is
-//! answered with ready bytes ([`Wire::write_all`]), or given to hyper as a [`MessageStream`], where the input ends behind
-//! the message. So hyper never holds part of a bad head, nor anything of the next message. A refusal is the last answer
-//! of a connection; [`Wire::finish`] sends it. The wire reads no path and looks into no body.
+//! answered with ready bytes ([`Wire::write_all`]), or given to hyper as a [`MessageStream`], where the input ends
+//! behind the message. So hyper never holds part of a bad head, nor anything of the next message. A refusal is the last
+//! answer of a connection; [`Wire::finish`] sends it. The wire reads no path and looks into no body.
 
 mod alarm;
 mod head;
@@ -30,11 +30,11 @@ use head::HeadScan;
 #[cfg(test)]
 pub(crate) use head::admitted;
 pub(crate) use head::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
-pub(super) use message_stream::{Marks, MessageStream};
+pub(super) use message_stream::{MessageMarks, MessageStream};
 pub(super) use presence::Presence;
-pub(super) use refusal::Refusal;
+pub(super) use refusal::MessageRefusal;
 
-use super::memory::{Memory, MemoryShare};
+use super::memory::{MemoryBudget, MemoryShare};
 
 /// How much is read at once, on the stack. A head rarely has a tenth of it.
 const READ_BYTES: usize = 8192;
@@ -100,7 +100,7 @@ pub(super) struct Wire<T> {
     is_new: bool,
     /// What the gate sees of the connection.
     presence: Arc<Presence>,
-    memory: Memory,
+    memory: MemoryBudget,
     /// The memory that a large head uses.
     share: Option<MemoryShare>,
     /// What the current read waits for, and until when.
@@ -108,7 +108,7 @@ pub(super) struct Wire<T> {
     /// Since a write found no room: when to give up.
     stalled: Option<Option<Instant>>,
     alarm: Alarm,
-    refusal: Option<Refusal>,
+    refusal: Option<MessageRefusal>,
     timed_out: bool,
     input: Input,
     /// Nothing can be sent any longer.
@@ -117,7 +117,7 @@ pub(super) struct Wire<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     /// Wraps a fresh connection.
-    pub(super) fn new(io: T, limits: WireLimits, presence: Arc<Presence>, memory: Memory) -> Self {
+    pub(super) fn new(io: T, limits: WireLimits, presence: Arc<Presence>, memory: MemoryBudget) -> Self {
         Self {
             io,
             limits,
@@ -263,7 +263,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     fn book_head(&mut self) {
         let share = self.share.get_or_insert_with(|| self.memory.share_for_head());
         if !share.grow_to(self.held.len().saturating_mul(2)) {
-            self.refuse(Refusal::Overloaded);
+            self.refuse(MessageRefusal::Overloaded);
         }
     }
 
@@ -283,9 +283,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 
     /// Stops reading. [`Wire::finish`] sends the reason.
-    fn refuse(&mut self, refusal: Refusal) {
+    fn refuse(&mut self, refusal: MessageRefusal) {
         self.refusal = Some(refusal);
-        self.timed_out |= refusal == Refusal::TimedOut;
+        self.timed_out |= refusal == MessageRefusal::TimedOut;
         self.input = Input::Closed;
     }
 
@@ -320,7 +320,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         match wait {
             Wait::Idle => self.input = Input::Closed,
             Wait::First if self.held.is_empty() => self.input = Input::Closed,
-            Wait::First | Wait::Head => self.refuse(Refusal::TimedOut),
+            Wait::First | Wait::Head => self.refuse(MessageRefusal::TimedOut),
             Wait::Body => {
                 self.timed_out = true;
                 self.input = Input::Closed;

@@ -1,4 +1,5 @@
-//! What a connection shows to the gate: since when it has been waiting for its client, and whether it was asked to close.
+//! What a connection shows to the gate: since when it has been waiting for its client, and whether it was asked to
+//! close.
 //!
 //! It is written with each request of the busiest route, so a write is one plain store without a lock.
 

@@ -4,7 +4,7 @@
 
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Refusal {
+pub(in crate::server) enum MessageRefusal {
     RequestLine,
     Method,
     Version,
@@ -29,7 +29,7 @@ pub(in crate::server) enum Refusal {
     Overloaded,
 }
 
-impl Refusal {
+impl MessageRefusal {
     fn status(self) -> &'static str {
         match self {
             Self::TimedOut => "408 Request Timeout",
@@ -69,8 +69,8 @@ impl Refusal {
         }
     }
 
-    /// Writes the whole answer. `headers` are the lines that every answer has. There is no Date, because there is no clock
-    /// here; RFC 9110 allows that.
+    /// Writes the whole answer. `headers` are the lines that every answer has. There is no Date, because there is no
+    /// clock here; RFC 9110 allows that.
     pub(in crate::server) fn answer(self, headers: &str) -> String {
         let (status, detail) = (self.status(), self.detail());
         let length = detail.len() + r#"{"detail":""}"#.len();
@@ -89,13 +89,13 @@ impl Refusal {
 }
 
 /// Finds the refusal to send in place of hyper's bare answer to a message that it cannot parse.
-pub(super) fn in_place_of(bytes: &[u8]) -> Option<Refusal> {
+pub(super) fn in_place_of(bytes: &[u8]) -> Option<MessageRefusal> {
     let head = std::str::from_utf8(bytes).ok().filter(|head| head.starts_with("HTTP/1."))?;
     let empty = head.ends_with("\r\n\r\n") && head.contains("\r\ncontent-length: 0\r\n");
     let refusal = match head.get(9..12)? {
-        "400" => Refusal::Unparsable,
-        "414" => Refusal::RequestLineTooLong,
-        "431" => Refusal::HeadTooLarge,
+        "400" => MessageRefusal::Unparsable,
+        "414" => MessageRefusal::RequestLineTooLong,
+        "431" => MessageRefusal::HeadTooLarge,
         _ => return None,
     };
     empty.then_some(refusal)
@@ -107,12 +107,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_complete_json_with_its_length() {
-        let answer = Refusal::MissingHost.answer("X-Frame-Options: DENY\r\n");
+        let answer = MessageRefusal::MissingHost.answer("X-Frame-Options: DENY\r\n");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"));
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())));
         assert!(head.ends_with("\r\nX-Frame-Options: DENY"));
-        assert!(Refusal::Overloaded.answer("").contains("\r\nRetry-After: 1\r\n\r\n"));
+        assert!(MessageRefusal::Overloaded.answer("").contains("\r\nRetry-After: 1\r\n\r\n"));
         let parsed: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(parsed, serde_json::json!({"detail": "Bad request: the Host header is missing."}));
     }
@@ -121,7 +121,7 @@ mod tests {
     fn a_bare_answer_is_told_from_others() {
         let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
                     content-length: 0\r\ndate: Mon, 23 Nov 2026 16:56:00 GMT\r\n\r\n";
-        assert_eq!(in_place_of(bare.as_bytes()), Some(Refusal::HeadTooLarge));
+        assert_eq!(in_place_of(bare.as_bytes()), Some(MessageRefusal::HeadTooLarge));
         assert_eq!(in_place_of(format!("{bare}x").as_bytes()), None);
         assert_eq!(in_place_of(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}"), None);
         assert_eq!(in_place_of(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), None);

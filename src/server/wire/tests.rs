@@ -22,7 +22,7 @@ fn limits() -> WireLimits {
 fn pair(limits: WireLimits) -> (DuplexStream, Wire<DuplexStream>) {
     let (client, server) = duplex(1 << 20);
     let presence = Arc::new(Presence::new(Instant::now()));
-    let memory = Memory::new(1 << 20, Default::default(), Default::default());
+    let memory = MemoryBudget::new(1 << 20, Default::default(), Default::default());
     (client, Wire::new(server, limits, presence, memory))
 }
 

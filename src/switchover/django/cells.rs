@@ -1,4 +1,4 @@
-//! A row of a foreign database, cell by cell: from bytes of text to values, with a sentence about each that is none.
+//! Converts the cells of a foreign row from bytes of text to values, with an error message for each that is invalid.
 
 use std::cell::RefCell;
 
@@ -6,67 +6,67 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::directory::model::Timestamp;
-use crate::directory::transfer::import::ImportError;
-use crate::directory::transfer::import::report::Notices;
+use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer::import::notices::Notices;
 
-/// What was met while reading.
+/// What a reader has found so far.
 #[derive(Default)]
-pub(super) struct Met {
+pub(super) struct Findings {
     /// What is left out or deserves a look.
     pub(super) notices: RefCell<Notices>,
-    /// Rows that cannot be taken.
+    /// Rows that cannot be imported.
     pub(super) conflicts: RefCell<Notices>,
 }
 
-impl Met {
-    /// What was read of a row; none of one that cannot be taken, which is noted.
-    pub(super) fn taken<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
+impl Findings {
+    /// Returns what was read of a row. A row that cannot be imported is noted, and `None`.
+    pub(super) fn accept<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
         match read {
-            Err(ImportError::Wrong(why)) => {
-                self.conflicts.borrow_mut().add("rows that cannot be taken", why);
+            Err(ImportError::Invalid(why)) => {
+                self.conflicts.borrow_mut().add("rows that cannot be imported", why);
                 Ok(None)
             }
             other => other.map(Some),
         }
     }
 
-    pub(super) fn note(&self, told: &str, example: impl std::fmt::Display) {
-        self.notices.borrow_mut().add(told, example);
+    pub(super) fn note(&self, notice: &str, example: impl std::fmt::Display) {
+        self.notices.borrow_mut().add(notice, example);
     }
 }
 
-/// A row on its way, with enough about it to say which one is wrong.
-pub(super) struct Reading<'a> {
+/// Reads the cells of a row, and knows enough about it to name it in an error.
+pub(super) struct RowReader<'a> {
     pub(super) table: &'a str,
-    /// What its key is; known once the key was read.
+    /// The key, once it was read.
     pub(super) key: i64,
     pub(super) zone: &'a TimeZone,
-    pub(super) met: &'a Met,
+    pub(super) findings: &'a Findings,
 }
 
-impl Reading<'_> {
+impl RowReader<'_> {
     fn wrong(&self, column: &str, why: impl std::fmt::Display) -> ImportError {
-        ImportError::Wrong(format!("{}.{column} of the row {}: {why}", self.table, self.key))
+        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table, self.key))
     }
 
-    /// A text, or null.
+    /// Reads a text, or null.
     pub(super) fn text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<Option<String>, ImportError> {
         let text = cell.map(String::from_utf8).transpose();
         text.map_err(|_| self.wrong(column, "it is not UTF-8"))
     }
 
-    /// A text that cannot be null.
-    pub(super) fn filled(&self, column: &str, cell: Option<Vec<u8>>) -> Result<String, ImportError> {
+    /// Reads a text that cannot be null.
+    pub(super) fn required_text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<String, ImportError> {
         self.text(column, cell)?.ok_or_else(|| self.wrong(column, "it is null"))
     }
 
-    /// A number.
+    /// Reads a number.
     pub(super) fn number(&self, column: &str, cell: Option<Vec<u8>>) -> Result<i64, ImportError> {
-        let text = self.filled(column, cell)?;
+        let text = self.required_text(column, cell)?;
         text.parse().map_err(|_| self.wrong(column, format!("{text:?} is not a 64-bit number")))
     }
 
-    /// Yes or no; null is no.
+    /// Reads a truth value; null is false.
     pub(super) fn boolean(&self, column: &str, cell: Option<Vec<u8>>) -> Result<bool, ImportError> {
         match self.text(column, cell)?.as_deref() {
             Some("1" | "true" | "t") => Ok(true),
@@ -75,21 +75,19 @@ impl Reading<'_> {
         }
     }
 
-    /// A point in time; one without a zone is taken to be of the operator's.
-    pub(super) fn moment(
+    /// Reads a time. One without a zone is in the zone that the operator chose.
+    pub(super) fn timestamp(
         &self,
         column: &str,
         cell: Option<Vec<u8>>,
     ) -> Result<Option<Timestamp>, ImportError> {
         let Some(text) = self.text(column, cell)? else { return Ok(None) };
-        match moment(&text, self.zone) {
-            Some(Ok(moment)) => Ok(Some(moment)),
+        match timestamp(&text, self.zone) {
+            Some(Ok(timestamp)) => Ok(Some(timestamp)),
             Some(Err(nearest)) => {
                 let row = format!("{}.{column} of the row {}", self.table, self.key);
-                self.met
-                    .notices
-                    .borrow_mut()
-                    .add(&format!("times beyond the last that can be kept are taken for {nearest}"), row);
+                let notice = format!("times after the last that can be stored are imported as {nearest}");
+                self.findings.note(&notice, row);
                 Ok(Some(nearest))
             }
             None => Err(self.wrong(column, format!("{text:?} is not a time"))),
@@ -97,17 +95,17 @@ impl Reading<'_> {
     }
 }
 
-/// What Django keeps a time as: `2025-08-06 14:23:45.123456`, the fraction left out at zero, with or without a zone.
-/// The nearest there is, for one in the last day of the year 9999, a favourite "never".
-fn moment(text: &str, zone: &TimeZone) -> Option<Result<Timestamp, Timestamp>> {
-    if let Ok(moment) = text.parse::<Timestamp>() {
-        return Some(Ok(moment));
+/// Parses a time as Django stores it: `2025-08-06 14:23:45.123456`, without the fraction if that is zero, with or without
+/// a zone. The last day of the year 9999 often means "never"; what is too late to store is returned as an error with the
+/// last timestamp.
+fn timestamp(text: &str, zone: &TimeZone) -> Option<Result<Timestamp, Timestamp>> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(Ok(timestamp));
     }
     let civil: DateTime = text.trim_end_matches('Z').parse().ok()?;
-    let timestamp = zone.to_timestamp(civil).ok();
-    let kept = timestamp.and_then(|at| Timestamp::from_micros(at.as_microsecond()).ok());
-    match kept {
-        Some(moment) => Some(Ok(moment)),
+    let instant = zone.to_timestamp(civil).ok();
+    match instant.and_then(|at| Timestamp::from_micros(at.as_microsecond()).ok()) {
+        Some(timestamp) => Some(Ok(timestamp)),
         None if civil.year() >= 9999 => Some(Err(Timestamp::LAST)),
         None => None,
     }
@@ -130,12 +128,12 @@ mod tests {
             ("0800-01-02 03:04:05.000006", &TimeZone::UTC, "0800-01-02T03:04:05.000006Z"),
             ("2025-08-06", &TimeZone::UTC, "2025-08-06T00:00:00.000000Z"),
         ] {
-            assert_eq!(moment(text, zone).unwrap().unwrap().to_string(), expected, "{text}");
+            assert_eq!(timestamp(text, zone).unwrap().unwrap().to_string(), expected, "{text}");
         }
-        assert_eq!(moment("9999-12-31 23:59:59.999999", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
-        assert_eq!(moment("9999-12-31 23:59:59.999999Z", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
+        assert_eq!(timestamp("9999-12-31 23:59:59.999999", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
+        assert_eq!(timestamp("9999-12-31 23:59:59.999999Z", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
         for wrong in ["infinity", "", "yesterday", "2025-13-01 00:00:00"] {
-            assert_eq!(moment(wrong, &TimeZone::UTC), None, "{wrong}");
+            assert_eq!(timestamp(wrong, &TimeZone::UTC), None, "{wrong}");
         }
     }
 }

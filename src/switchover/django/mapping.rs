@@ -1,16 +1,16 @@
-//! Which table and column of a Django database holds what: told by the operator, or found by what Django calls
-//! things and by the references between tables.
+//! Finds which table and column of a Django database holds what: the operator says so, or the names that Django uses and
+//! the references between tables show it.
 //!
-//! Pure: from a catalogue and wishes to a mapping, or to a sentence about what is not clear.
+//! Pure: from a catalogue and options to a mapping, or to an error about what is ambiguous.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::database::foreign::{Column, ForeignKey};
-use crate::directory::transfer::import::ImportError;
+use crate::directory::transfer::import::error::ImportError;
 
-/// The fields of a user that can be read from a column, and the names by which they are looked for.
+/// The fields of a user that can be read from a column, and the names of such columns.
 pub(super) const FIELDS: [(&str, &[&str]); 14] = [
     ("username", &["username"]),
     ("mobile_number", &["mobile_number", "phone_number", "mobile", "phone", "cell_phone", "telephone"]),
@@ -28,10 +28,10 @@ pub(super) const FIELDS: [(&str, &[&str]); 14] = [
     ("updated_at", &["updated_at", "modified_at", "updated", "modified", "updated_on", "modified_on"]),
 ];
 
-/// What the operator says about the source; whatever is left out is found. The keys of a mapping file.
+/// What the operator says about the source; the rest is found. The fields are the keys of a mapping file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Wishes {
+pub struct MappingOptions {
     /// The table of the users, such as `auth_user`.
     pub user_table: Option<String>,
     /// Columns by fields: `mobile_number = "phone"`. An empty column leaves the field out.
@@ -46,38 +46,38 @@ pub struct Wishes {
 
 /// A table, its key and some of its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct MappedTable {
     pub(super) name: String,
-    /// The column that says whom or what a row is about.
+    /// The column with the id of the user or group that a row is about.
     pub(super) key: String,
-    /// By field.
+    /// The columns by field.
     pub(super) columns: Vec<(String, Column)>,
 }
 
-/// What is read from where.
+/// Which field is read from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mapping {
-    pub(super) users: Table,
-    pub(super) profile: Option<Table>,
-    pub(super) groups: Option<Table>,
-    pub(super) group_details: Option<Table>,
-    pub(super) memberships: Option<Table>,
+    pub(super) users: MappedTable,
+    pub(super) profile: Option<MappedTable>,
+    pub(super) groups: Option<MappedTable>,
+    pub(super) group_details: Option<MappedTable>,
+    pub(super) memberships: Option<MappedTable>,
     /// `authtoken` of Django REST Framework.
-    pub(super) tokens: Option<Table>,
-    pub(super) knox: Option<Table>,
-    /// Columns of users that nothing is read from.
+    pub(super) tokens: Option<MappedTable>,
+    pub(super) knox: Option<MappedTable>,
+    /// Columns of the users' table that are not read.
     pub(super) left_out: Vec<String>,
 }
 
-/// The tables of a database and how they refer to each other.
+/// The columns of a database and how its tables refer to each other.
 pub(super) struct Catalogue {
     pub(super) columns: Vec<Column>,
     pub(super) references: Vec<ForeignKey>,
 }
 
-/// Tables that refer to whatever the project's user model is.
+/// Tables that refer to the project's user model.
 const REFERRERS: [&str; 3] = ["authtoken_token", "knox_authtoken", "django_admin_log"];
-/// What every user model of Django has.
+/// Columns that every user model of Django has.
 const MARKS: [&str; 3] = ["id", "password", "last_login"];
 
 impl Catalogue {
@@ -93,24 +93,26 @@ impl Catalogue {
         self.columns.iter().find(|column| column.table == table && column.name == name)
     }
 
-    /// The column of `table` that refers to `to`.
+    /// Returns the column of `table` that refers to `to`.
     fn reference(&self, table: &str, to: &str) -> Option<&str> {
         let found = self.references.iter().find(|key| key.table == table && key.to == to);
         found.map(|key| key.column.as_str())
     }
 
-    fn needed(&self, table: &str, told: &str) -> Result<(), ImportError> {
+    fn check_exists(&self, table: &str, flag: &str) -> Result<(), ImportError> {
         if self.has(table) {
             return Ok(());
         }
-        Err(ImportError::Unclear(format!("the source has no table {table:?} ({told})")))
+        Err(ImportError::Ambiguous(format!("the source has no table {table:?} ({flag})")))
     }
 
-    /// A table with columns that all must be there.
-    fn table(&self, name: &str, key: &str, columns: &[&str]) -> Result<Table, ImportError> {
+    /// Returns a table with columns that must all exist.
+    fn table(&self, name: &str, key: &str, columns: &[&str]) -> Result<MappedTable, ImportError> {
         let found = |column: &str| {
             self.column(name, column).cloned().ok_or_else(|| {
-                ImportError::Unclear(format!("the table {name:?} of the source lacks the column {column:?}"))
+                ImportError::Ambiguous(format!(
+                    "the table {name:?} of the source lacks the column {column:?}"
+                ))
             })
         };
         found(key)?;
@@ -118,46 +120,46 @@ impl Catalogue {
             .iter()
             .map(|column| Ok(((*column).to_owned(), found(column)?)))
             .collect::<Result<_, ImportError>>()?;
-        Ok(Table { name: name.to_owned(), key: key.to_owned(), columns })
+        Ok(MappedTable { name: name.to_owned(), key: key.to_owned(), columns })
     }
 }
 
 impl Mapping {
-    /// Finds what holds what.
-    pub(super) fn find(catalogue: &Catalogue, wishes: &Wishes) -> Result<Self, ImportError> {
-        for field in wishes.columns.keys() {
+    /// Finds the tables and columns.
+    pub(super) fn find(catalogue: &Catalogue, options: &MappingOptions) -> Result<Self, ImportError> {
+        for field in options.columns.keys() {
             if !FIELDS.iter().any(|(known, _)| known == field) {
                 let known: Vec<_> = FIELDS.iter().map(|(field, _)| *field).collect();
-                return Err(ImportError::Unclear(format!(
-                    "there is no field {field:?}; there are {}",
+                return Err(ImportError::Ambiguous(format!(
+                    "there is no field {field:?}; the fields are {}",
                     known.join(", ")
                 )));
             }
         }
-        let name = user_table(catalogue, wishes)?;
-        let mut users = users(catalogue, wishes, &name)?;
-        let profile = wishes
+        let name = user_table(catalogue, options)?;
+        let mut users = users(catalogue, options, &name)?;
+        let profile = options
             .profile_table
             .as_ref()
-            .map(|table| profile(catalogue, wishes, table, &users))
+            .map(|table| profile(catalogue, options, table, &users))
             .transpose()?;
         let in_profile = |field: &str| {
             profile.as_ref().is_some_and(|table| table.columns.iter().any(|(known, _)| known == field))
         };
-        for (field, column) in wishes.columns.iter().filter(|(_, column)| !column.is_empty()) {
+        for (field, column) in options.columns.iter().filter(|(_, column)| !column.is_empty()) {
             if !users.columns.iter().any(|(known, _)| known == field) && !in_profile(field) {
-                return Err(ImportError::Unclear(format!(
+                return Err(ImportError::Ambiguous(format!(
                     "no table of users has the column {column:?} for {field}"
                 )));
             }
         }
         if !users.columns.iter().any(|(field, _)| field == "username") {
-            // A model without usernames signs in with addresses.
+            // Users of a model without usernames sign in with their e-mail addresses.
             let email =
                 users.columns.iter().find(|(field, _)| field == "email").map(|(_, column)| column.clone());
             let email = email.ok_or_else(|| {
-                ImportError::Unclear(format!(
-                    "the table {name:?} has no column for username: say which with --map username=COLUMN"
+                ImportError::Ambiguous(format!(
+                    "the table {name:?} has no column for username: name it with --map username=COLUMN"
                 ))
             })?;
             users.columns.push(("username".to_owned(), email));
@@ -170,7 +172,7 @@ impl Mapping {
         let (groups, memberships) = groups(catalogue, &name)?;
         Ok(Self {
             profile,
-            group_details: groups.as_ref().map_or(Ok(None), |_| group_details(catalogue, wishes))?,
+            group_details: groups.as_ref().map_or(Ok(None), |_| group_details(catalogue, options))?,
             groups,
             memberships,
             tokens: referrer(catalogue, "authtoken_token", &name, &["key", "created"])?,
@@ -185,9 +187,9 @@ impl Mapping {
         })
     }
 
-    /// The same in words: what comes from where.
-    pub(super) fn told(&self) -> Vec<(String, String)> {
-        let mut told = Vec::new();
+    /// Describes the mapping: the fields, and the columns they are read from.
+    pub(super) fn describe(&self) -> Vec<(String, String)> {
+        let mut description = Vec::new();
         for (noun, table) in [
             ("user", Some(&self.users)),
             ("user", self.profile.as_ref()),
@@ -197,7 +199,7 @@ impl Mapping {
             let columns = table
                 .iter()
                 .flat_map(|table| table.columns.iter().map(move |(field, column)| (table, field, column)));
-            told.extend(columns.map(|(table, field, column)| {
+            description.extend(columns.map(|(table, field, column)| {
                 (format!("{noun} {field}"), format!("{}.{}", table.name, column.name))
             }));
         }
@@ -206,18 +208,18 @@ impl Mapping {
             ("tokens of Django REST Framework", &self.tokens),
             ("tokens of knox", &self.knox),
         ] {
-            told.push((
+            description.push((
                 noun.to_owned(),
                 table.as_ref().map_or_else(|| "nowhere".to_owned(), |table| table.name.clone()),
             ));
         }
-        told
+        description
     }
 }
 
-fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, ImportError> {
-    if let Some(table) = &wishes.user_table {
-        catalogue.needed(table, "--user-table")?;
+fn user_table(catalogue: &Catalogue, options: &MappingOptions) -> Result<String, ImportError> {
+    if let Some(table) = &options.user_table {
+        catalogue.check_exists(table, "--user-table")?;
         return Ok(table.clone());
     }
     let is_candidate = |table: &str| MARKS.iter().all(|mark| catalogue.column(table, mark).is_some());
@@ -238,47 +240,47 @@ fn user_table(catalogue: &Catalogue, wishes: &Wishes) -> Result<String, ImportEr
     found.dedup();
     match found.as_slice() {
         [table] => Ok((*table).to_owned()),
-        [] => Err(ImportError::Unclear(
-            "the source has no table of users that Django would make: say which with --user-table".to_owned(),
+        [] => Err(ImportError::Ambiguous(
+            "the source has no table of users as Django creates it: name it with --user-table".to_owned(),
         )),
-        several => Err(ImportError::Unclear(format!(
-            "several tables could be the users': {}; say which with --user-table",
+        several => Err(ImportError::Ambiguous(format!(
+            "several tables could be the table of users: {}; name one with --user-table",
             several.join(", ")
         ))),
     }
 }
 
-fn users(catalogue: &Catalogue, wishes: &Wishes, name: &str) -> Result<Table, ImportError> {
+fn users(catalogue: &Catalogue, options: &MappingOptions, name: &str) -> Result<MappedTable, ImportError> {
     let key = catalogue
         .column(name, "id")
-        .ok_or_else(|| ImportError::Unclear(format!("the table {name:?} has no column id")))?;
+        .ok_or_else(|| ImportError::Ambiguous(format!("the table {name:?} has no column id")))?;
     let is_number = ["int", "serial"].iter().any(|kind| key.kind.contains(kind));
     if !is_number {
-        return Err(ImportError::Unclear(format!(
-            "the ids of {name:?} are of the type {:?}; only whole numbers can be taken, since clients know users by them",
+        return Err(ImportError::Ambiguous(format!(
+            "the ids of {name:?} are of the type {:?}; only integers can be imported, because clients know users by their ids",
             key.kind
         )));
     }
-    let columns = fields(catalogue, wishes, name, |_| false);
-    if !columns.iter().any(|(field, _)| field == "password") && !wishes.columns.contains_key("password") {
-        return Err(ImportError::Unclear(format!(
-            "the table {name:?} has no column for password: say which with --map password=COLUMN, or none with --map password="
+    let columns = fields(catalogue, options, name, |_| false);
+    if !columns.iter().any(|(field, _)| field == "password") && !options.columns.contains_key("password") {
+        return Err(ImportError::Ambiguous(format!(
+            "the table {name:?} has no column for password: name it with --map password=COLUMN, or leave it out with --map password="
         )));
     }
-    Ok(Table { name: name.to_owned(), key: "id".to_owned(), columns })
+    Ok(MappedTable { name: name.to_owned(), key: "id".to_owned(), columns })
 }
 
-/// The fields that a table has a column for.
+/// Returns the fields that a table has a column for.
 fn fields(
     catalogue: &Catalogue,
-    wishes: &Wishes,
+    options: &MappingOptions,
     table: &str,
     is_known: impl Fn(&str) -> bool,
 ) -> Vec<(String, Column)> {
     let mut found = Vec::new();
     for (field, names) in FIELDS.iter().filter(|(field, _)| !is_known(field)) {
-        let column = match wishes.columns.get(*field) {
-            Some(wished) => catalogue.column(table, wished),
+        let column = match options.columns.get(*field) {
+            Some(named) => catalogue.column(table, named),
             None => names.iter().find_map(|name| catalogue.column(table, name)),
         };
         found.extend(column.map(|column| ((*field).to_owned(), column.clone())));
@@ -286,30 +288,38 @@ fn fields(
     found
 }
 
-fn profile(catalogue: &Catalogue, wishes: &Wishes, table: &str, users: &Table) -> Result<Table, ImportError> {
-    catalogue.needed(table, "--profile-table")?;
+fn profile(
+    catalogue: &Catalogue,
+    options: &MappingOptions,
+    table: &str,
+    users: &MappedTable,
+) -> Result<MappedTable, ImportError> {
+    catalogue.check_exists(table, "--profile-table")?;
     let key = catalogue
         .reference(table, &users.name)
         .or_else(|| catalogue.column(table, "user_id").map(|_| "user_id"));
     let key = key.ok_or_else(|| {
-        ImportError::Unclear(format!("the table {table:?} does not refer to {:?}", users.name))
+        ImportError::Ambiguous(format!("the table {table:?} does not refer to {:?}", users.name))
     })?;
     let is_known = |field: &str| {
         users.columns.iter().any(|(known, _)| known == field) || matches!(field, "username" | "password")
     };
-    Ok(Table {
+    Ok(MappedTable {
         name: table.to_owned(),
         key: key.to_owned(),
-        columns: fields(catalogue, wishes, table, is_known),
+        columns: fields(catalogue, options, table, is_known),
     })
 }
 
-fn groups(catalogue: &Catalogue, users: &str) -> Result<(Option<Table>, Option<Table>), ImportError> {
+fn groups(
+    catalogue: &Catalogue,
+    users: &str,
+) -> Result<(Option<MappedTable>, Option<MappedTable>), ImportError> {
     if !catalogue.has("auth_group") {
         return Ok((None, None));
     }
     let groups = catalogue.table("auth_group", "id", &["name"])?;
-    // A table that refers to both, and has nothing else: named so by Django, whatever the model is called.
+    // A table that refers to both and has no other columns. Django names it after the model.
     let joins = |table: &str| {
         let (user, group) = (catalogue.reference(table, users)?, catalogue.reference(table, "auth_group")?);
         (catalogue.of(table).count() == 3).then(|| (user.to_owned(), group.to_owned()))
@@ -340,8 +350,12 @@ fn groups(catalogue: &Catalogue, users: &str) -> Result<(Option<Table>, Option<T
     Ok((Some(groups), memberships))
 }
 
-/// A side table with one row a group; without being told, the only one that has notes or times and refers to groups.
-fn group_details(catalogue: &Catalogue, wishes: &Wishes) -> Result<Option<Table>, ImportError> {
+/// Returns the table with one row a group: the one that the operator names, or the only one that refers to groups and has
+/// notes or times.
+fn group_details(
+    catalogue: &Catalogue,
+    options: &MappingOptions,
+) -> Result<Option<MappedTable>, ImportError> {
     const DETAILS: [(&str, &[&str]); 3] = [
         ("notes", &["notes", "note", "description"]),
         ("created_at", &["created_at", "created", "created_on"]),
@@ -358,13 +372,13 @@ fn group_details(catalogue: &Catalogue, wishes: &Wishes) -> Result<Option<Table>
                 Some(((*field).to_owned(), column.clone()))
             })
             .collect();
-        Some(Table { name: table.to_owned(), key: key.to_owned(), columns })
+        Some(MappedTable { name: table.to_owned(), key: key.to_owned(), columns })
             .filter(|table| !table.columns.is_empty())
     };
-    if let Some(table) = &wishes.group_table {
-        catalogue.needed(table, "--group-table")?;
+    if let Some(table) = &options.group_table {
+        catalogue.check_exists(table, "--group-table")?;
         let found = details(table).ok_or_else(|| {
-            ImportError::Unclear(format!(
+            ImportError::Ambiguous(format!(
                 "the table {table:?} does not refer to auth_group, or has neither notes nor times"
             ))
         })?;
@@ -387,7 +401,7 @@ fn referrer(
     table: &str,
     users: &str,
     columns: &[&str],
-) -> Result<Option<Table>, ImportError> {
+) -> Result<Option<MappedTable>, ImportError> {
     if !catalogue.has(table) {
         return Ok(None);
     }

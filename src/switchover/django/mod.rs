@@ -1,10 +1,11 @@
-//! People from a live Django database: which table holds what ([`mapping`]), and its rows as records ([`reader`]).
+//! Reads users, groups and tokens from a live Django database: [`mapping`] finds the tables and columns, [`reader`] turns
+//! their rows into records.
 //!
-//! What is known of Django, of Django REST Framework's `authtoken` and of knox stands here and nowhere else.
+//! Only this folder knows Django, the `authtoken` of Django REST Framework, and knox.
 
 mod cells;
 pub mod mapping;
 pub mod reader;
 
-pub use self::mapping::Wishes;
-pub use self::reader::{Django, Place};
+pub use self::mapping::MappingOptions;
+pub use self::reader::{Django, DjangoLocation};

@@ -1,4 +1,4 @@
-//! A Django database as a [`Source`]: users by pages of their ids, each with its groups and tokens, all in one
+//! A Django database as a [`Source`]: it reads users by pages of their ids, each with its groups and tokens, in one
 //! snapshot and in constant memory.
 
 use std::collections::{HashMap, HashSet};
@@ -7,31 +7,32 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 
-use super::cells::{Met, Reading};
-use super::mapping::{Catalogue, Mapping, Table, Wishes};
+use super::cells::{Findings, RowReader};
+use super::mapping::{Catalogue, MappedTable, Mapping, MappingOptions};
 use crate::database::Name;
-use crate::database::foreign::{Cells, Foreign};
+use crate::database::foreign::{Cells, Foreign, ForeignError};
 use crate::directory::model::TokenKey;
-use crate::directory::transfer::import::report::Notices;
-use crate::directory::transfer::import::{ImportError, Source};
+use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer::import::notices::Notices;
+use crate::directory::transfer::import::source::Source;
 use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRecord, UserRecord};
 
 /// Users in a page.
 const PAGE: i64 = 2000;
-/// Characters of a token that version 4 of knox keeps in clear; version 5 keeps more.
-const KNOX_4_BEGIN: usize = 8;
+/// Characters of a token that version 4 of knox stores in clear text; version 5 stores more.
+const KNOX_4_PREFIX: usize = 8;
 
 /// Where a Django database is.
 #[derive(Clone)]
-pub enum Place {
+pub enum DjangoLocation {
     /// A SQLite file.
     Sqlite(PathBuf),
     /// PostgreSQL, by its URL, which may hold a password.
     Postgres(String),
 }
 
-impl Place {
-    /// Reads what an operator typed: a PostgreSQL URL, or the path of a SQLite file, with or without `sqlite://`.
+impl DjangoLocation {
+    /// Parses what an operator typed: a PostgreSQL URL, or the path of a SQLite file, with or without `sqlite://`.
     pub fn parse(typed: &str) -> Result<Self, ImportError> {
         if typed.starts_with("postgres://") || typed.starts_with("postgresql://") {
             return Ok(Self::Postgres(typed.to_owned()));
@@ -41,7 +42,7 @@ impl Place {
         // A connection string of another form may hold a password, and must not be shown as a path.
         let is_other = path.contains("://") || path.starts_with("postgres") || path.contains("password=");
         if path.is_empty() || is_other {
-            return Err(ImportError::Unclear(
+            return Err(ImportError::Ambiguous(
                 "this is neither a postgres:// URL nor the path of a SQLite file".to_owned(),
             ));
         }
@@ -58,56 +59,69 @@ impl Place {
 
 /// A Django database that is open for reading.
 pub struct Django {
-    described: String,
+    description: String,
     foreign: Foreign,
     mapping: Mapping,
     zone: TimeZone,
     total: i64,
-    /// Since its version 5 knox no longer finds tokens that its version 4 made.
+    /// Version 5 of knox does not find tokens that version 4 issued.
     is_knox_5: bool,
-    at: At,
-    /// The groups there are; known once they were read.
+    position: Position,
+    /// The ids of the groups, once they were read.
     groups: HashSet<i64>,
-    /// What is met on the way; noted by whoever reads a row, wherever that is.
-    met: Met,
+    /// Filled while rows are read.
+    findings: Findings,
 }
 
-/// The cells of a row behind its key.
-type Row = Vec<Option<Vec<u8>>>;
+/// The cells of a row after its key.
+type RowCells = Vec<Option<Vec<u8>>>;
 
-/// How far it was read.
+/// How far the source was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum Position {
     Groups,
     UsersAfter(i64),
     End,
 }
 
-/// The rows of one page that are about its users.
+/// Rows of other tables about the users of a page.
 #[derive(Default)]
-struct Beside {
+struct RelatedRows {
     groups: HashMap<i64, Vec<Reference>>,
-    profiles: HashMap<i64, Row>,
+    profiles: HashMap<i64, RowCells>,
     tokens: Vec<(i64, TokenRecord)>,
 }
 
+impl From<ForeignError> for ImportError {
+    fn from(error: ForeignError) -> Self {
+        match error {
+            ForeignError::Unreadable(why) => Self::Unreadable(why),
+            ForeignError::Unclear(why) => Self::Ambiguous(why),
+        }
+    }
+}
+
 impl Django {
-    /// Opens the database and finds out what holds what. It waits, so it belongs on a thread that may.
-    pub fn open(place: &Place, wishes: &Wishes, runtime: &Handle) -> Result<Self, ImportError> {
-        let zone = match &wishes.time_zone {
+    /// Opens the database and finds the mapping. It blocks, so it belongs on a blocking thread.
+    pub fn open(
+        location: &DjangoLocation,
+        options: &MappingOptions,
+        runtime: &Handle,
+    ) -> Result<Self, ImportError> {
+        let zone = match &options.time_zone {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name).map_err(|_| {
-                ImportError::Unclear(format!(
+                ImportError::Ambiguous(format!(
                     "there is no time zone {name:?}; use a name such as Asia/Tehran"
                 ))
             })?,
         };
-        let foreign = match place {
-            Place::Sqlite(path) => Foreign::sqlite(path)?,
-            Place::Postgres(url) => Foreign::postgres(url, runtime)?,
+        let foreign = match location {
+            DjangoLocation::Sqlite(path) => Foreign::sqlite(path)?,
+            DjangoLocation::Postgres(url) => Foreign::postgres(url, runtime)?,
         };
         let catalogue = Catalogue { columns: foreign.columns()?, references: foreign.references()? };
-        let mapping = Mapping::find(&catalogue, wishes)?;
+        let mapping = Mapping::find(&catalogue, options)?;
         let migrations = catalogue
             .columns
             .iter()
@@ -119,21 +133,21 @@ impl Django {
                 "0009_extend_authtoken_field",
             )?;
         let total = foreign.count(&Name::new(&mapping.users.name))?;
-        let (described, met) = (place.describe(), Met::default());
+        let (description, findings) = (location.describe(), Findings::default());
         Ok(Self {
-            described,
+            description,
             foreign,
             mapping,
             zone,
             total,
             is_knox_5,
-            at: At::Groups,
+            position: Position::Groups,
             groups: HashSet::new(),
-            met,
+            findings,
         })
     }
 
-    /// The keys of some users' tokens in clear, spread over all of them; only Django REST Framework keeps those.
+    /// Returns the keys of some users' tokens, spread evenly over all of them. Only Django REST Framework stores keys.
     pub fn sample_keys(&self, count: u32) -> Result<Vec<String>, ImportError> {
         let Some(table) = &self.mapping.tokens else { return Ok(Vec::new()) };
         let (name, wanted) = (Name::new(&table.name), i64::from(count).max(1));
@@ -143,7 +157,7 @@ impl Django {
             let rows = self.rows(table, after, None, Some(step))?;
             let Some(last) = rows.last().map(|(key, _)| *key) else { break };
             if let Some((user, cells)) = rows.into_iter().next() {
-                let reading = self.reading(table, user);
+                let reading = self.row_reader(table, user);
                 keys.extend(reading.text("key", cells.into_iter().next().flatten())?);
             }
             after = last;
@@ -151,18 +165,18 @@ impl Django {
         Ok(keys)
     }
 
-    fn reading<'a>(&'a self, table: &'a Table, key: i64) -> Reading<'a> {
-        Reading { table: &table.name, key, zone: &self.zone, met: &self.met }
+    fn row_reader<'a>(&'a self, table: &'a MappedTable, key: i64) -> RowReader<'a> {
+        RowReader { table: &table.name, key, zone: &self.zone, findings: &self.findings }
     }
 
-    /// Rows of a table by its key, with the cells of the mapped columns.
+    /// Reads rows of a table in the order of its key: the key and the cells of the mapped columns.
     fn rows(
         &self,
-        table: &Table,
+        table: &MappedTable,
         after: i64,
         until: Option<i64>,
         limit: Option<i64>,
-    ) -> Result<Vec<(i64, Row)>, ImportError> {
+    ) -> Result<Vec<(i64, RowCells)>, ImportError> {
         let names: Vec<_> =
             table.columns.iter().map(|(_, column)| (Name::new(&column.name), column.kind.as_str())).collect();
         let columns: Vec<_> = names.iter().map(|(name, kind)| (name, *kind)).collect();
@@ -174,7 +188,7 @@ impl Django {
             until,
             limit,
         )?;
-        let reading = self.reading(table, 0);
+        let reading = self.row_reader(table, 0);
         rows.into_iter()
             .map(|Cells(cells)| {
                 let mut cells = cells.into_iter();
@@ -189,106 +203,110 @@ impl Django {
         let mut details: HashMap<i64, GroupRecord> = HashMap::new();
         if let Some(table) = &self.mapping.group_details {
             for (id, cells) in self.rows(table, i64::MIN, None, None)? {
-                details
-                    .extend(self.met.taken(self.group_details(table, id, cells))?.map(|record| (id, record)));
+                details.extend(
+                    self.findings.accept(self.group_details(table, id, cells))?.map(|record| (id, record)),
+                );
             }
         }
         let mut records = Vec::new();
         for (id, cells) in self.rows(table, i64::MIN, None, None)? {
-            let name = self.reading(table, id).filled("name", cells.into_iter().next().flatten());
-            let Some(name) = self.met.taken(name)? else { continue };
+            let name = self.row_reader(table, id).required_text("name", cells.into_iter().next().flatten());
+            let Some(name) = self.findings.accept(name)? else { continue };
             let details = details.remove(&id).unwrap_or_default();
             records.push(Record::Group(GroupRecord { id: Some(id), name, ..details }));
         }
         Ok(records)
     }
 
-    fn group_details(&self, table: &Table, id: i64, cells: Row) -> Result<GroupRecord, ImportError> {
-        let (mut record, reading) = (GroupRecord::default(), self.reading(table, id));
+    fn group_details(
+        &self,
+        table: &MappedTable,
+        id: i64,
+        cells: RowCells,
+    ) -> Result<GroupRecord, ImportError> {
+        let (mut record, reading) = (GroupRecord::default(), self.row_reader(table, id));
         for ((field, column), cell) in table.columns.iter().zip(cells) {
             match field.as_str() {
                 "notes" => record.notes = Some(reading.text(&column.name, cell)?.unwrap_or_default()),
-                "created_at" => record.created_at = reading.moment(&column.name, cell)?,
-                _ => record.updated_at = reading.moment(&column.name, cell)?,
+                "created_at" => record.created_at = reading.timestamp(&column.name, cell)?,
+                _ => record.updated_at = reading.timestamp(&column.name, cell)?,
             }
         }
         Ok(record)
     }
 
-    /// Users after an id with what belongs to them, and where to go on.
-    fn page(&self, after: i64) -> Result<(Vec<Record>, At), ImportError> {
+    /// Reads a page of users after an id with their groups and tokens. Returns where to continue.
+    fn page(&self, after: i64) -> Result<(Vec<Record>, Position), ImportError> {
         let rows = self.rows(&self.mapping.users, after, None, Some(PAGE))?;
-        // After the last user only rows of users that are not there can follow.
+        // After the last user there can only be rows of users that do not exist.
         let (until, next) = match rows.last() {
             Some((id, _)) if rows.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => {
-                (*id, At::UsersAfter(*id))
+                (*id, Position::UsersAfter(*id))
             }
-            _ => (i64::MAX, At::End),
+            _ => (i64::MAX, Position::End),
         };
-        let mut beside = self.beside(after, until)?;
+        let mut related = self.related_rows(after, until)?;
         let (mut records, mut known) =
             (Vec::with_capacity(rows.len() * 2), HashSet::with_capacity(rows.len()));
         for (id, cells) in rows {
             known.insert(id);
-            let groups = beside.groups.remove(&id).unwrap_or_default();
-            let user = self.user(id, cells, groups, beside.profiles.remove(&id));
-            records.extend(self.met.taken(user)?.map(Record::User));
+            let groups = related.groups.remove(&id).unwrap_or_default();
+            let user = self.user(id, cells, groups, related.profiles.remove(&id));
+            records.extend(self.findings.accept(user)?.map(Record::User));
         }
-        for user in beside.groups.keys() {
-            self.met.note("memberships of users that are not there are left out", format!("user {user}"));
+        for user in related.groups.keys() {
+            self.findings.note("memberships of users that do not exist are left out", format!("user {user}"));
         }
-        for (user, token) in beside.tokens {
+        for (user, token) in related.tokens {
             if known.contains(&user) {
                 records.push(Record::Token(token));
             } else {
-                self.met.note("tokens of users that are not there are left out", format!("user {user}"));
+                self.findings.note("tokens of users that do not exist are left out", format!("user {user}"));
             }
         }
         Ok((records, next))
     }
 
-    /// What stands in other tables about the users of a page.
-    fn beside(&self, after: i64, until: i64) -> Result<Beside, ImportError> {
-        let mut beside = Beside::default();
+    /// Reads the rows of other tables about the users of a page.
+    fn related_rows(&self, after: i64, until: i64) -> Result<RelatedRows, ImportError> {
+        let mut related = RelatedRows::default();
         if let Some(table) = &self.mapping.memberships {
             let column = table.columns.first().map_or("group_id", |(_, column)| column.name.as_str());
             for (user, cells) in self.rows(table, after, Some(until), None)? {
-                let group = self.reading(table, user).number(column, cells.into_iter().next().flatten());
-                let Some(group) = self.met.taken(group)? else { continue };
+                let group = self.row_reader(table, user).number(column, cells.into_iter().next().flatten());
+                let Some(group) = self.findings.accept(group)? else { continue };
                 if self.groups.contains(&group) {
-                    beside.groups.entry(user).or_default().push(Reference::Id(group));
+                    related.groups.entry(user).or_default().push(Reference::Id(group));
                 } else {
-                    self.met.note(
-                        "memberships of groups that are not there are left out",
-                        format!("user {user}"),
-                    );
+                    self.findings
+                        .note("memberships of groups that do not exist are left out", format!("user {user}"));
                 }
             }
         }
         if let Some(table) = &self.mapping.profile {
-            beside.profiles = self.rows(table, after, Some(until), None)?.into_iter().collect();
+            related.profiles = self.rows(table, after, Some(until), None)?.into_iter().collect();
         }
         if let Some(table) = &self.mapping.tokens {
             for (user, cells) in self.rows(table, after, Some(until), None)? {
-                let token = self.met.taken(self.drf_token(table, user, cells))?;
-                beside.tokens.extend(token.map(|token| (user, token)));
+                let token = self.findings.accept(self.drf_token(table, user, cells))?;
+                related.tokens.extend(token.map(|token| (user, token)));
             }
         }
         if let Some(table) = &self.mapping.knox {
             for (user, cells) in self.rows(table, after, Some(until), None)? {
-                let token = self.met.taken(self.knox_token(table, user, cells))?.flatten();
-                beside.tokens.extend(token.map(|token| (user, token)));
+                let token = self.findings.accept(self.knox_token(table, user, cells))?.flatten();
+                related.tokens.extend(token.map(|token| (user, token)));
             }
         }
-        Ok(beside)
+        Ok(related)
     }
 
     fn user(
         &self,
         id: i64,
-        cells: Row,
+        cells: RowCells,
         groups: Vec<Reference>,
-        profile: Option<Row>,
+        profile: Option<RowCells>,
     ) -> Result<UserRecord, ImportError> {
         let mut user = UserRecord { id: Some(id), ..UserRecord::default() };
         user.groups = self.mapping.memberships.as_ref().map(|_| groups);
@@ -302,15 +320,15 @@ impl Django {
     fn read_user(
         &self,
         user: &mut UserRecord,
-        table: &Table,
+        table: &MappedTable,
         id: i64,
-        cells: Row,
+        cells: RowCells,
     ) -> Result<(), ImportError> {
-        let reading = self.reading(table, id);
+        let reading = self.row_reader(table, id);
         for ((field, column), cell) in table.columns.iter().zip(cells) {
             let name = &column.name;
             match field.as_str() {
-                "username" => user.username = reading.filled(name, cell)?,
+                "username" => user.username = reading.required_text(name, cell)?,
                 "mobile_number" => user.mobile_number = Some(reading.text(name, cell)?),
                 "email" => user.email = Some(reading.text(name, cell)?),
                 "avatar" => user.avatar = Some(reading.text(name, cell)?),
@@ -321,18 +339,18 @@ impl Django {
                 "is_active" => user.is_active = Some(reading.boolean(name, cell)?),
                 "is_staff" => user.is_staff = Some(reading.boolean(name, cell)?),
                 "is_admin" => user.is_admin = Some(reading.boolean(name, cell)?),
-                "last_login" => user.last_login = Some(reading.moment(name, cell)?),
-                "created_at" => user.created_at = reading.moment(name, cell)?,
-                _ => user.updated_at = reading.moment(name, cell)?,
+                "last_login" => user.last_login = Some(reading.timestamp(name, cell)?),
+                "created_at" => user.created_at = reading.timestamp(name, cell)?,
+                _ => user.updated_at = reading.timestamp(name, cell)?,
             }
         }
         Ok(())
     }
 
-    fn drf_token(&self, table: &Table, user: i64, cells: Row) -> Result<TokenRecord, ImportError> {
-        let (reading, mut cells) = (self.reading(table, user), cells.into_iter());
-        let key = reading.filled("key", cells.next().flatten())?;
-        let created_at = reading.moment("created", cells.next().flatten())?;
+    fn drf_token(&self, table: &MappedTable, user: i64, cells: RowCells) -> Result<TokenRecord, ImportError> {
+        let (reading, mut cells) = (self.row_reader(table, user), cells.into_iter());
+        let key = reading.required_text("key", cells.next().flatten())?;
+        let created_at = reading.timestamp("created", cells.next().flatten())?;
         let shown = TokenKey::imported(key.clone());
         Ok(TokenRecord {
             user: Some(Reference::Id(user)),
@@ -346,14 +364,19 @@ impl Django {
         })
     }
 
-    fn knox_token(&self, table: &Table, user: i64, cells: Row) -> Result<Option<TokenRecord>, ImportError> {
-        let (reading, mut cells) = (self.reading(table, user), cells.into_iter());
-        let digest = reading.filled("digest", cells.next().flatten())?;
-        let begin = reading.filled("token_key", cells.next().flatten())?;
-        let created_at = reading.moment("created", cells.next().flatten())?;
-        let expires_at = reading.moment("expiry", cells.next().flatten())?;
-        if self.is_knox_5 && begin.len() == KNOX_4_BEGIN {
-            self.met.note(
+    fn knox_token(
+        &self,
+        table: &MappedTable,
+        user: i64,
+        cells: RowCells,
+    ) -> Result<Option<TokenRecord>, ImportError> {
+        let (reading, mut cells) = (self.row_reader(table, user), cells.into_iter());
+        let digest = reading.required_text("digest", cells.next().flatten())?;
+        let prefix = reading.required_text("token_key", cells.next().flatten())?;
+        let created_at = reading.timestamp("created", cells.next().flatten())?;
+        let expires_at = reading.timestamp("expiry", cells.next().flatten())?;
+        if self.is_knox_5 && prefix.len() == KNOX_4_PREFIX {
+            self.findings.note(
                 "tokens that knox 4 made and knox 5 no longer accepts are left out",
                 format!("user {user}"),
             );
@@ -363,7 +386,7 @@ impl Django {
             user: Some(Reference::Id(user)),
             name: Some("knox".to_owned()),
             digest: Some(digest),
-            prefix: Some(begin.chars().take(4).collect()),
+            prefix: Some(prefix.chars().take(4).collect()),
             last_four: Some(String::new()),
             created_at,
             expires_at: Some(expires_at),
@@ -374,23 +397,22 @@ impl Django {
 
 impl Source for Django {
     fn describe(&self) -> String {
-        self.described.clone()
+        self.description.clone()
     }
 
     fn rewind(&mut self) -> Result<(), ImportError> {
-        self.at = At::Groups;
-        self.met = Met::default();
+        self.position = Position::Groups;
+        self.findings = Findings::default();
         for column in &self.mapping.left_out {
-            self.met
-                .note("columns that nothing is read from", format!("{}.{column}", self.mapping.users.name));
+            self.findings.note("columns that are not read", format!("{}.{column}", self.mapping.users.name));
         }
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
-        match self.at {
-            At::Groups => {
-                self.at = At::UsersAfter(i64::MIN);
+    fn next_batch(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
+        match self.position {
+            Position::Groups => {
+                self.position = Position::UsersAfter(i64::MIN);
                 let records = self.groups()?;
                 self.groups = records
                     .iter()
@@ -401,21 +423,21 @@ impl Source for Django {
                     .collect();
                 Ok(Some(records))
             }
-            At::UsersAfter(after) => {
+            Position::UsersAfter(after) => {
                 let (records, next) = self.page(after)?;
-                self.at = next;
+                self.position = next;
                 Ok(Some(records))
             }
-            At::End => Ok(None),
+            Position::End => Ok(None),
         }
     }
 
     fn notices(&mut self) -> Notices {
-        self.met.notices.take()
+        self.findings.notices.take()
     }
 
     fn conflicts(&mut self) -> Notices {
-        self.met.conflicts.take()
+        self.findings.conflicts.take()
     }
 
     fn total(&self) -> Option<u64> {
@@ -423,6 +445,6 @@ impl Source for Django {
     }
 
     fn mapping(&self) -> Vec<(String, String)> {
-        self.mapping.told()
+        self.mapping.describe()
     }
 }

@@ -1,27 +1,27 @@
-//! Where a server is: a base URL as it was typed, taken apart once.
+//! Parses the base URL of a server, and the hosts and paths of requests.
 //!
-//! Never in here: a connection. No message quotes what was typed, which may hold a password.
+//! Never in here: a connection, or a message that quotes a URL, which may hold a password.
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 
-/// A server's scheme, host, port and the path below which it answers.
+/// The parts of a base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    /// Whether TLS is spoken.
+pub struct BaseUrl {
+    /// Whether the scheme is https.
     pub secure: bool,
-    /// The host's name or IP address, an IPv6 one without brackets.
+    /// The host name or IP address; an IPv6 address has no brackets.
     pub host: String,
-    /// The port, 80 or 443 when none was typed.
+    /// The port; 80 or 443 by default.
     pub port: u16,
-    /// Host and port as they were typed: what a `Host` header says.
+    /// Host and port as in the URL, for the `Host` header.
     pub authority: String,
-    /// What stands before every path, without a slash at its end.
+    /// The prefix of every path, without a final slash.
     pub prefix: String,
 }
 
-impl Base {
-    /// Reads `http://host:8000/prefix`; `None` when it is anything else.
+impl BaseUrl {
+    /// Parses a URL such as `http://host:8000/prefix`.
     pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let secure = match uri.scheme_str()? {
@@ -30,7 +30,7 @@ impl Base {
             _ => return None,
         };
         let authority = uri.authority()?;
-        // The parser of URLs drops a fragment without a word.
+        // The URL parser drops a fragment silently.
         if uri.query().is_some() || text.contains('#') || !is_plain(authority) {
             return None;
         }
@@ -45,33 +45,33 @@ impl Base {
         })
     }
 
-    /// The URL, for people.
+    /// Formats the URL.
     pub fn shown(&self) -> String {
         format!("{}{}", self.site(), self.prefix)
     }
 
-    /// Scheme, `://`, host and port.
+    /// Formats scheme, host and port, such as `http://host:8000`.
     pub fn site(&self) -> String {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
     }
 }
 
-/// A host, with a port if wanted, as a `Host` header has it.
+/// Parses a host with an optional port, as in a `Host` header.
 pub fn host(text: &str) -> Result<Authority, String> {
     let host = text.parse::<Authority>().ok().filter(is_plain);
     host.ok_or_else(|| "use a host, such as www.example.com or www.example.com:8443".to_owned())
 }
 
-/// A path with a query if wanted, as a request line has it.
+/// Parses a path with an optional query, as in a request line.
 pub fn path(text: &str) -> Result<PathAndQuery, String> {
     let path = text.parse::<PathAndQuery>().ok();
     let path = path.filter(|_| text.starts_with('/') && !text.contains('#') && text.is_ascii());
     path.ok_or_else(|| {
-        "use a path that begins with '/', such as /api/users/me, other characters as %XX".to_owned()
+        "use a path that begins with '/', such as /api/users/me, with special characters as %XX".to_owned()
     })
 }
 
-/// Whether there is a host, no user or password, and a port that is none or a good one.
+/// Whether an authority is a host, optionally with a valid port, and without user and password.
 fn is_plain(authority: &Authority) -> bool {
     let text = authority.as_str();
     let rest = text.strip_prefix(authority.host());
@@ -99,7 +99,11 @@ mod tests {
             ("https://[::1]:8443/x", true, "::1", 8443, "[::1]:8443", "/x"),
         ] {
             let (host, authority, prefix) = (host.to_owned(), authority.to_owned(), prefix.to_owned());
-            assert_eq!(Base::parse(text), Some(Base { secure, host, port, authority, prefix }), "{text}");
+            assert_eq!(
+                BaseUrl::parse(text),
+                Some(BaseUrl { secure, host, port, authority, prefix }),
+                "{text}"
+            );
         }
     }
 
@@ -126,7 +130,7 @@ mod tests {
             "http://h h",
             "http://[::1",
         ] {
-            assert_eq!(Base::parse(text), None, "{text}");
+            assert_eq!(BaseUrl::parse(text), None, "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
-//! From two answers to the list of their differences: a pure function.
+//! Compares two responses: a pure function from two responses to the list of their differences.
 //!
-//! Status first: answers of different status have nothing else to compare. Then the headers that a client could
-//! depend on, then the body, field by field where it is JSON. Never in here: a request, or text for people.
+//! The status comes first: responses with different status are not compared further. Then come the headers that a client could
+//! depend on, and then the body, field by field if it is JSON. Never in here: a request, or the text of a report.
 
 use http::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE,
@@ -9,12 +9,12 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 
-use super::client::{Answer, Outcome};
+use super::client::{Outcome, Response};
 use super::expected;
 use super::fields;
-use super::finding::{Difference, Kind};
+use super::finding::{Difference, DifferenceKind};
 
-/// Everything in which the two differ, but for the JSON fields that are `ignored`.
+/// Returns all differences of two outcomes, without those in `ignored` JSON fields.
 pub(super) fn differences(
     method: &Method,
     old: &Outcome,
@@ -23,22 +23,32 @@ pub(super) fn differences(
 ) -> Vec<Difference> {
     let (old, new) = match (old, new) {
         (Ok(old), Ok(new)) => (old, new),
-        _ => return vec![Difference::new(Kind::NoAnswer, "", Some(said(old)), Some(said(new)))],
+        _ => {
+            return vec![Difference::new(
+                DifferenceKind::NoResponse,
+                "",
+                Some(describe(old)),
+                Some(describe(new)),
+            )];
+        }
     };
     let mut found = Vec::new();
     if old.slashed {
         let why = Some(expected::SLASH);
-        let redirect = Difference::new(Kind::Redirect, "", Some("to the path with a slash".into()), None);
+        let redirect =
+            Difference::new(DifferenceKind::Redirect, "", Some("to the path with a slash".into()), None);
         found.push(redirect.expected(why));
     }
     if old.status != new.status {
-        found.push(Difference::new(Kind::Status, "", Some(summary(old)), Some(summary(new))));
+        found.push(Difference::new(DifferenceKind::Status, "", Some(summary(old)), Some(summary(new))));
         found.extend(location(old, new));
         return found;
     }
     let page = expected::page(old, new);
     if let Some(why) = page {
-        found.push(Difference::new(Kind::Body, "", Some(body(old)), Some(body(new))).expected(Some(why)));
+        found.push(
+            Difference::new(DifferenceKind::Body, "", Some(body(old)), Some(body(new))).expected(Some(why)),
+        );
     }
     found.extend(headers(old, new, page.is_some()));
     if page.is_none() {
@@ -47,45 +57,47 @@ pub(super) fn differences(
     found
 }
 
-fn said(outcome: &Outcome) -> Value {
+fn describe(outcome: &Outcome) -> Value {
     match outcome {
-        Ok(answer) => summary(answer),
+        Ok(response) => summary(response),
         Err(why) => why.to_string().into(),
     }
 }
 
-/// Status and body in one line.
-fn summary(answer: &Answer) -> Value {
-    match body(answer) {
-        Value::String(text) if text.is_empty() => answer.status.to_string().into(),
-        Value::String(text) => format!("{} {text}", answer.status).into(),
-        json => format!("{} {json}", answer.status).into(),
+/// Formats status and body in one line.
+fn summary(response: &Response) -> Value {
+    match body(response) {
+        Value::String(text) if text.is_empty() => response.status.to_string().into(),
+        Value::String(text) => format!("{} {text}", response.status).into(),
+        json => format!("{} {json}", response.status).into(),
     }
 }
 
-/// The body as JSON, or else as text.
-fn body(answer: &Answer) -> Value {
-    answer.json().unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned().into())
+/// Returns the body as JSON, or else as text.
+fn body(response: &Response) -> Value {
+    response.json().unwrap_or_else(|| String::from_utf8_lossy(&response.body).into_owned().into())
 }
 
-fn bodies(method: &Method, old: &Answer, new: &Answer, ignored: &[String]) -> Vec<Difference> {
+fn bodies(method: &Method, old: &Response, new: &Response, ignored: &[String]) -> Vec<Difference> {
     if old.body == new.body {
         return vec![];
     }
     let (Some(was), Some(is)) = (old.json(), new.json()) else {
-        return vec![Difference::new(Kind::Body, "", Some(body(old)), Some(body(new)))];
+        return vec![Difference::new(DifferenceKind::Body, "", Some(body(old)), Some(body(new)))];
     };
     let found = fields::differences(method, &was, &is, ignored);
     if found.is_empty() && was == is {
-        let lossy = |answer: &Answer| Some(String::from_utf8_lossy(&answer.body).into_owned().into());
-        return vec![Difference::new(Kind::Form, "", lossy(old), lossy(new)).expected(Some(expected::FORM))];
+        let lossy = |response: &Response| Some(String::from_utf8_lossy(&response.body).into_owned().into());
+        return vec![
+            Difference::new(DifferenceKind::Form, "", lossy(old), lossy(new)).expected(Some(expected::FORM)),
+        ];
     }
     found
 }
 
-fn headers(old: &Answer, new: &Answer, page: bool) -> Vec<Difference> {
+fn headers(old: &Response, new: &Response, page: bool) -> Vec<Difference> {
     let mut found = Vec::new();
-    // A page of Django's has none of the headers that the framework adds, and says so by its type.
+    // Django's own pages lack the headers that the framework adds, and have another content type.
     if !page {
         found.extend(differing(old, new, &CONTENT_TYPE, expected::content_type));
         found.extend(differing(old, new, &ALLOW, expected::allow));
@@ -103,24 +115,29 @@ fn headers(old: &Answer, new: &Answer, page: bool) -> Vec<Difference> {
     if let [Some(was), Some(is)] = lengths
         && was != is
     {
-        found.push(Difference::new(Kind::Header, &title(&CONTENT_LENGTH), Some(was.into()), Some(is.into())));
+        found.push(Difference::new(
+            DifferenceKind::Header,
+            &title(&CONTENT_LENGTH),
+            Some(was.into()),
+            Some(is.into()),
+        ));
     }
     found
 }
 
-fn location(old: &Answer, new: &Answer) -> Option<Difference> {
+fn location(old: &Response, new: &Response) -> Option<Difference> {
     differing(old, new, &LOCATION, |old, new| expected::address(old?, new?))
 }
 
-/// A header whose values differ, with the reason that a rule gives for it. Several lines are one list.
+/// Compares a header by value. `rule` gives the reason if the difference is expected. Several lines are joined to one list.
 fn differing(
-    old: &Answer,
-    new: &Answer,
+    old: &Response,
+    new: &Response,
     name: &HeaderName,
     rule: impl Fn(Option<&str>, Option<&str>) -> Option<&'static str>,
 ) -> Option<Difference> {
     let (was, is) = (header(&old.headers, name), header(&new.headers, name));
-    // A set may come in any order, and its items in any case.
+    // These headers are sets: order and case do not matter.
     let differ = if [ALLOW, VARY].contains(name) {
         was.as_deref().map(expected::set) != is.as_deref().map(expected::set)
     } else {
@@ -128,28 +145,34 @@ fn differing(
     };
     let why = rule(was.as_deref(), is.as_deref());
     differ.then(|| {
-        Difference::new(Kind::Header, &title(name), was.map(Value::from), is.map(Value::from)).expected(why)
+        Difference::new(DifferenceKind::Header, &title(name), was.map(Value::from), is.map(Value::from))
+            .expected(why)
     })
 }
 
-/// A header that one side alone has. Values that move, or are secret, are not compared.
-fn present(old: &Answer, new: &Answer, name: &HeaderName, why: Option<&'static str>) -> Option<Difference> {
-    let shown = |answer: &Answer| match header(&answer.headers, name) {
+/// Compares whether a header is present. Its value may vary or be secret, so it is not compared.
+fn present(
+    old: &Response,
+    new: &Response,
+    name: &HeaderName,
+    why: Option<&'static str>,
+) -> Option<Difference> {
+    let shown = |response: &Response| match header(&response.headers, name) {
         Some(_) if *name == SET_COOKIE => Some(Value::from("(set)")),
         value => value.map(Value::from),
     };
     let (was, is) = (shown(old), shown(new));
     let differ = was.is_some() != is.is_some();
-    differ.then(|| Difference::new(Kind::Header, &title(name), was, is).expected(why))
+    differ.then(|| Difference::new(DifferenceKind::Header, &title(name), was, is).expected(why))
 }
 
-/// What an answer to `HEAD` says of the length, compared with the body that the same server's `GET` got.
-fn length_of_head(answer: &Answer) -> Option<String> {
-    let length = answer.get_length?;
-    Some(match header(&answer.headers, &CONTENT_LENGTH) {
+/// Describes how the length of a `HEAD` response relates to the body of the same `GET`.
+fn length_of_head(response: &Response) -> Option<String> {
+    let length = response.get_length?;
+    Some(match header(&response.headers, &CONTENT_LENGTH) {
         None => "none with HEAD".to_owned(),
-        Some(said) if said == length.to_string() => "the length of GET".to_owned(),
-        Some(said) => format!("{said} with HEAD, {length} with GET"),
+        Some(given) if given == length.to_string() => "the length of GET".to_owned(),
+        Some(given) => format!("{given} with HEAD, {length} with GET"),
     })
 }
 
@@ -159,7 +182,7 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(", "))
 }
 
-/// `content-type` as it is usually written.
+/// Formats a header name as usual: `Content-Type`.
 fn title(name: &HeaderName) -> String {
     let words = name.as_str().split('-').map(|word| match word {
         "www" => "WWW".to_owned(),

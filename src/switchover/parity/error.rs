@@ -7,7 +7,7 @@ use std::fmt;
 pub enum ParityError {
     /// The keys or the options cannot be used.
     Usage(String),
-    /// A server does not answer.
+    /// A server does not respond.
     Unreachable(String),
     /// This program or the machine failed.
     Internal(String),

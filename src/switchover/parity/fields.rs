@@ -1,31 +1,31 @@
-//! Two JSON values, walked side by side: which fields are missing, extra, of another type or value.
+//! Compares two JSON values: which fields are missing, extra, or of another type or value.
 //!
-//! Numbers beyond 64 bits are compared as doubles. Never in here: headers, or what a difference is worth
-//! (`expected` says that).
+//! Numbers beyond 64 bits are compared as doubles. Never in here: headers, or whether a difference is expected (see
+//! `expected`).
 
 use http::Method;
 use serde_json::{Map, Value};
 
 use super::expected;
-use super::finding::{Difference, Kind};
+use super::finding::{Difference, DifferenceKind};
 
-/// All differences of two JSON bodies. A field is `ignored` with everything below it, when its path of names
-/// ends with one of these.
+/// Returns all differences of two JSON bodies. A field and everything below it is ignored if its path ends with one of
+/// `ignored`.
 pub(super) fn differences(method: &Method, old: &Value, new: &Value, ignored: &[String]) -> Vec<Difference> {
     let mut walk = Walk { describes: *method == Method::OPTIONS, path: vec![], ignored, found: vec![] };
     walk.values(old, new);
     walk.found
 }
 
-enum Step<'a> {
+enum PathStep<'a> {
     Name(&'a str),
     Item(usize),
 }
 
 struct Walk<'a> {
-    /// Whether the bodies describe the server and not a person.
+    /// Whether the bodies describe the server and not a user.
     describes: bool,
-    path: Vec<Step<'a>>,
+    path: Vec<PathStep<'a>>,
     ignored: &'a [String],
     found: Vec<Difference>,
 }
@@ -38,44 +38,44 @@ impl<'a> Walk<'a> {
             (Value::Array(was), Value::Array(is)) if holds_objects(old) || holds_objects(new) => {
                 self.items(was, is)
             }
-            _ if kind(old) == kind(new) => self.note(Kind::Value, Some(old), Some(new)),
-            _ => self.note(Kind::Type, Some(old), Some(new)),
+            _ if kind(old) == kind(new) => self.note(DifferenceKind::Value, Some(old), Some(new)),
+            _ => self.note(DifferenceKind::Type, Some(old), Some(new)),
         }
     }
 
     fn objects(&mut self, old: &'a Map<String, Value>, new: &'a Map<String, Value>) {
         for (name, was) in old {
-            self.below(Step::Name(name), |walk| match new.get(name) {
+            self.below(PathStep::Name(name), |walk| match new.get(name) {
                 Some(is) => walk.values(was, is),
-                None => walk.note(Kind::Missing, Some(was), None),
+                None => walk.note(DifferenceKind::Missing, Some(was), None),
             });
         }
         for (name, is) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-            self.below(Step::Name(name), |walk| walk.note(Kind::Extra, None, Some(is)));
+            self.below(PathStep::Name(name), |walk| walk.note(DifferenceKind::Extra, None, Some(is)));
         }
         let order = |own: &'a Map<String, Value>, other: &Map<String, Value>| -> Vec<&'a str> {
             own.keys().filter(|name| other.contains_key(*name)).map(String::as_str).collect()
         };
         let (was, is) = (order(old, new), order(new, old));
         if was != is {
-            self.note(Kind::KeyOrder, Some(&was.into()), Some(&is.into()));
+            self.note(DifferenceKind::KeyOrder, Some(&was.into()), Some(&is.into()));
         }
     }
 
     fn items(&mut self, old: &'a [Value], new: &'a [Value]) {
         for number in 0..old.len().max(new.len()) {
-            self.below(Step::Item(number), |walk| match (old.get(number), new.get(number)) {
+            self.below(PathStep::Item(number), |walk| match (old.get(number), new.get(number)) {
                 (Some(was), Some(is)) => walk.values(was, is),
-                (was, None) => walk.note(Kind::Missing, was, None),
-                (None, is) => walk.note(Kind::Extra, None, is),
+                (was, None) => walk.note(DifferenceKind::Missing, was, None),
+                (None, is) => walk.note(DifferenceKind::Extra, None, is),
             });
         }
     }
 
-    fn below(&mut self, step: Step<'a>, look: impl FnOnce(&mut Self)) {
+    fn below(&mut self, step: PathStep<'a>, compare: impl FnOnce(&mut Self)) {
         self.path.push(step);
         if !self.is_ignored() {
-            look(self);
+            compare(self);
         }
         self.path.pop();
     }
@@ -93,27 +93,27 @@ impl<'a> Walk<'a> {
 
     fn names(&self) -> impl Iterator<Item = &'a str> {
         self.path.iter().filter_map(|step| match step {
-            Step::Name(name) => Some(*name),
-            Step::Item(_) => None,
+            PathStep::Name(name) => Some(*name),
+            PathStep::Item(_) => None,
         })
     }
 
-    fn note(&mut self, kind: Kind, old: Option<&Value>, new: Option<&Value>) {
-        let written = |item: &dyn Fn(usize) -> String| {
+    fn note(&mut self, kind: DifferenceKind, old: Option<&Value>, new: Option<&Value>) {
+        let path = |item: &dyn Fn(usize) -> String| {
             let steps = self.path.iter().map(|step| match step {
-                Step::Name(name) => (*name).to_owned(),
-                Step::Item(number) => item(*number),
+                PathStep::Name(name) => (*name).to_owned(),
+                PathStep::Item(number) => item(*number),
             });
             steps.collect::<Vec<_>>().join(".")
         };
-        let field = written(&|_| "*".to_owned());
-        let at = written(&|number| number.to_string());
+        let field = path(&|_| "*".to_owned());
+        let at = path(&|number| number.to_string());
         let why = match (kind, old, new) {
             _ if self.describes && self.names().next().is_some_and(expected::describes) => {
                 Some(expected::DESCRIPTION)
             }
-            (Kind::KeyOrder, ..) => Some(expected::KEY_ORDER),
-            (Kind::Value, Some(old), Some(new)) => {
+            (DifferenceKind::KeyOrder, ..) => Some(expected::KEY_ORDER),
+            (DifferenceKind::Value, Some(old), Some(new)) => {
                 expected::value(self.names().last().unwrap_or_default(), old, new)
             }
             _ => None,
@@ -123,7 +123,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Arrays of plain values are compared as a whole, others item by item.
+/// Whether a value contains objects. Arrays of plain values are compared as a whole, other arrays item by item.
 fn holds_objects(value: &Value) -> bool {
     match value {
         Value::Object(_) => true,

@@ -1,39 +1,39 @@
-//! One difference between two answers: its kind, where it is, and both values.
+//! A difference between two responses: its kind, its place and both values.
 
 use serde_json::Value;
 
-/// In what two answers differ.
+/// The kind of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// One side, or both, did not answer.
-    NoAnswer,
+pub enum DifferenceKind {
+    /// One side or both did not respond.
+    NoResponse,
     /// The status differs.
     Status,
-    /// The old server answered only at the path with a slash at its end.
+    /// The old server redirected to the path with a final slash.
     Redirect,
     /// A header differs.
     Header,
-    /// A key, or an item of an array, that only the old answer has.
+    /// A key or array item that only the old response has.
     Missing,
-    /// One that only the new answer has.
+    /// A key or array item that only the new response has.
     Extra,
-    /// A value of another type: 1 and "1", null and "".
+    /// Values of different types: 1 and "1", null and "".
     Type,
     /// Two values of the same type.
     Value,
     /// The same keys in another order.
     KeyOrder,
-    /// The same JSON, written with other white space or escapes.
+    /// The same JSON with different white space or escapes.
     Form,
-    /// A body that is not JSON on both sides.
+    /// Bodies that are not JSON on both sides.
     Body,
 }
 
-impl Kind {
+impl DifferenceKind {
     /// Its name in the report.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::NoAnswer => "no answer",
+            Self::NoResponse => "no answer",
             Self::Status => "status",
             Self::Redirect => "redirect",
             Self::Header => "header",
@@ -51,21 +51,21 @@ impl Kind {
 /// One difference.
 #[derive(Debug)]
 pub(super) struct Difference {
-    pub(super) kind: Kind,
-    /// The header, or the path to the value, with `*` for any item of an array; empty for the answer as a whole.
+    pub(super) kind: DifferenceKind,
+    /// The header or the path to the value, with `*` for array items. Empty for the whole response.
     pub(super) field: String,
-    /// The path with the item's number, where `field` has a `*`.
+    /// The path with item numbers, if `field` has a `*`.
     pub(super) at: Option<String>,
-    /// What the old answer has; `None` for nothing.
+    /// The old value; `None` if there is none.
     pub(super) old: Option<Value>,
-    /// What the new answer has.
+    /// The new value; `None` if there is none.
     pub(super) new: Option<Value>,
-    /// Why this is as intended; `None`: it is not.
+    /// Why this is expected; `None` if it is not.
     pub(super) expected: Option<&'static str>,
 }
 
 impl Difference {
-    pub(super) fn new(kind: Kind, field: &str, old: Option<Value>, new: Option<Value>) -> Self {
+    pub(super) fn new(kind: DifferenceKind, field: &str, old: Option<Value>, new: Option<Value>) -> Self {
         Self { kind, field: field.to_owned(), at: None, old, new, expected: None }
     }
 

@@ -1,8 +1,8 @@
-//! Sends the same requests to an old server and to a new one, and finds every difference: the proof before a switch.
+//! Compares an old server with Wardroom: sends both the same requests and finds every difference.
 //!
-//! `question` lists the requests, `client` sends them, `difference` compares two answers (with `fields` for JSON and
-//! `expected` for the differences that are intended), `tally` adds them up, and `run` drives it all. Never in here: a
-//! request that could change anything, a key in clear text on its way out, or a database.
+//! `probe` lists the requests, `client` sends them, `difference` compares two responses (with `fields` for JSON and
+//! `expected` for intended differences), `tally` counts the differences, and `run` drives the whole. Never in here: a request
+//! that could change data, a key in any output, or a database.
 
 pub mod address;
 pub mod client;
@@ -12,7 +12,7 @@ mod expected;
 mod fields;
 mod finding;
 pub mod keys;
-mod question;
+mod probe;
 pub mod run;
 pub mod tally;
 

@@ -1,6 +1,6 @@
-//! The run: questions go to a few workers, each with a line to both servers; the sums come back.
+//! Runs a comparison: a few workers take requests from a queue and send each to both servers.
 //!
-//! Never in here: what is asked, or what a difference is worth.
+//! Never in here: which requests are sent, or whether a difference is expected.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,92 +11,91 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
-use super::client::{Line, Server};
+use super::client::{HttpClient, RemoteServer};
 use super::difference::differences;
 use super::error::ParityError;
 use super::keys::Keys;
-use super::question::{self, Question};
-use super::tally::Tally;
+use super::probe::{self, Probe};
+use super::tally::ParityTally;
 
 /// How often progress is reported.
 const TICK: Duration = Duration::from_millis(500);
 
 /// What to compare, and how.
-pub struct Comparison {
-    /// The server of today.
-    pub old: Server,
+pub struct ComparisonOrder {
+    /// The old server.
+    pub old: RemoteServer,
     /// Wardroom.
-    pub new: Server,
-    /// What is requested of both.
+    pub new: RemoteServer,
+    /// The paths to request.
     pub paths: Vec<PathAndQuery>,
-    /// Whether requests without a good key, `HEAD` and `OPTIONS` are left out.
+    /// Whether to leave out `HEAD`, `OPTIONS` and the requests without a valid key.
     pub only_tokens: bool,
-    /// JSON fields that are not compared.
+    /// JSON fields to ignore.
     pub ignored: Vec<String>,
     /// Whether expected differences count like others.
     pub strict: bool,
     /// How many examples are kept of each difference.
     pub examples: usize,
-    /// How many requests are under way at once, to each server.
+    /// How many requests to send to each server at once.
     pub workers: usize,
 }
 
-/// How far a run is.
+/// The progress of a comparison.
 pub struct RunProgress {
-    /// Requests answered by both.
+    /// The requests that both servers received.
     pub requests: u64,
-    /// All there will be, if that is known.
+    /// The number of all requests, if it is known.
     pub total: Option<u64>,
     /// Requests with a difference that counts.
     pub different: u64,
-    /// Since the first of them.
+    /// The time since the start.
     pub elapsed: Duration,
 }
 
-/// Compares the two servers with these keys, of which there are `total` if that is known. Progress is reported to
-/// `watch` twice a second.
+/// Compares two servers. `total` is the number of keys, if it is known. `watch` receives the progress twice a second.
 pub async fn compare(
-    comparison: Comparison,
+    order: ComparisonOrder,
     keys: Keys,
     total: Option<u64>,
     watch: &dyn Fn(RunProgress),
-) -> Result<Tally, ParityError> {
-    let Comparison { old, new, paths, only_tokens, ignored, strict, examples, workers } = comparison;
-    let total = total.map(|keys| question::count(paths.len(), keys, only_tokens));
-    let questions = question::questions(paths, keys, only_tokens);
-    let sums = Mutex::new(Tally::new(strict, examples));
+) -> Result<ParityTally, ParityError> {
+    let ComparisonOrder { old, new, paths, only_tokens, ignored, strict, examples, workers } = order;
+    let total = total.map(|keys| probe::count(paths.len(), keys, only_tokens));
+    let probes = probe::probes(paths, keys, only_tokens);
+    let sums = Mutex::new(ParityTally::new(strict, examples));
     let run = Arc::new(Run { old: Arc::new(old), new: Arc::new(new), ignored, sums });
-    run.go(questions, workers, total, watch).await?;
-    // A worker that was interrupted may still hold the run.
-    let sums = std::mem::replace(&mut *run.tally(), Tally::new(strict, examples));
+    run.go(probes, workers, total, watch).await?;
+    // After an interruption a worker may still hold the run.
+    let sums = std::mem::replace(&mut *run.tally(), ParityTally::new(strict, examples));
     Ok(sums)
 }
 
 /// What all workers share.
 struct Run {
-    old: Arc<Server>,
-    new: Arc<Server>,
+    old: Arc<RemoteServer>,
+    new: Arc<RemoteServer>,
     ignored: Vec<String>,
-    sums: Mutex<Tally>,
+    sums: Mutex<ParityTally>,
 }
 
-type Questions = Receiver<Result<Question, ParityError>>;
+type Queue = Receiver<Result<Probe, ParityError>>;
 
 impl Run {
-    /// Asks all questions, `workers` at a time; `total` is for the progress alone. When a server does not answer the
-    /// very first one, that is told and nothing else is asked.
+    /// Sends all requests, `workers` at a time. `total` is only for the progress. If a server does not respond to the very
+    /// first request, that is the error and nothing else is sent.
     async fn go(
         self: &Arc<Self>,
-        questions: impl Iterator<Item = Result<Question, ParityError>> + Send + 'static,
+        probes: impl Iterator<Item = Result<Probe, ParityError>> + Send + 'static,
         workers: usize,
         total: Option<u64>,
         watch: &dyn Fn(RunProgress),
     ) -> Result<(), ParityError> {
         let (feed, mut queue) = mpsc::channel(2 * workers);
-        // A thread of its own: it may wait for ever for a line of standard input, and then ends with the process.
+        // A thread of its own, because it may wait forever for a line of standard input. It then ends with the process.
         let feeder = std::thread::spawn(move || {
-            for question in questions {
-                if feed.blocking_send(question).is_err() {
+            for probe in probes {
+                if feed.blocking_send(probe).is_err() {
                     break;
                 }
             }
@@ -104,9 +103,9 @@ impl Run {
         if let Some(first) = queue.recv().await {
             self.begin(&first?).await?;
         }
-        // Heard from before the first of many requests on: what was found so far is told.
+        // From here on, an interrupt still reports what was found so far.
         let mut interrupt = signal(SignalKind::interrupt())
-            .map_err(|error| ParityError::Internal(format!("signals cannot be heard: {error}")))?;
+            .map_err(|error| ParityError::Internal(format!("cannot listen for signals: {error}")))?;
         let queue = Arc::new(tokio::sync::Mutex::new(queue));
         let mut working = JoinSet::new();
         for _ in 0..workers {
@@ -121,52 +120,52 @@ impl Run {
             }
         };
         ended?;
-        // Questions that ended because their reader broke are not all there are.
+        // If the reader panicked, not all requests were sent.
         if self.tally().stopped.is_none() && feeder.join().is_err() {
-            return Err(ParityError::Internal("the keys cannot be read to their end".to_owned()));
+            return Err(ParityError::Internal("cannot read the keys to their end".to_owned()));
         }
         Ok(())
     }
 
-    async fn begin(&self, question: &Question) -> Result<(), ParityError> {
-        let (mut old, mut new) = (Line::to(&self.old), Line::to(&self.new));
-        let (was, is) = tokio::join!(old.ask(question), new.ask(question));
+    async fn begin(&self, probe: &Probe) -> Result<(), ParityError> {
+        let (mut old, mut new) = (HttpClient::new(&self.old), HttpClient::new(&self.new));
+        let (was, is) = tokio::join!(old.send(probe), new.send(probe));
         for (side, server, outcome) in [("old", &self.old, &was), ("new", &self.new, &is)] {
             if let Err(why) = outcome {
                 let at = server.base.shown();
-                let told = format!("the {side} server, {at}, did not answer {}: {why}", question.label());
-                return Err(ParityError::Unreachable(told));
+                let message = format!("the {side} server, {at}, did not respond to {}: {why}", probe.label());
+                return Err(ParityError::Unreachable(message));
             }
         }
-        let found = differences(&question.method, &was, &is, &self.ignored);
-        self.tally().add(question, &was, &is, found);
+        let found = differences(&probe.method, &was, &is, &self.ignored);
+        self.tally().add(probe, &was, &is, found);
         Ok(())
     }
 
-    async fn work(self: Arc<Self>, queue: Arc<tokio::sync::Mutex<Questions>>) -> Result<(), ParityError> {
-        let (mut old, mut new) = (Line::to(&self.old), Line::to(&self.new));
+    async fn work(self: Arc<Self>, queue: Arc<tokio::sync::Mutex<Queue>>) -> Result<(), ParityError> {
+        let (mut old, mut new) = (HttpClient::new(&self.old), HttpClient::new(&self.new));
         while self.tally().stopped.is_none() {
-            // In a statement of its own: the queue is free again while the question is asked.
+            // A statement of its own, so that the queue is unlocked while the request is sent.
             let next = queue.lock().await.recv().await;
-            let Some(question) = next.transpose()? else { break };
-            let (was, is) = tokio::join!(old.ask(&question), new.ask(&question));
-            let found = differences(&question.method, &was, &is, &self.ignored);
-            self.tally().add(&question, &was, &is, found);
+            let Some(probe) = next.transpose()? else { break };
+            let (was, is) = tokio::join!(old.send(&probe), new.send(&probe));
+            let found = differences(&probe.method, &was, &is, &self.ignored);
+            self.tally().add(&probe, &was, &is, found);
         }
         Ok(())
     }
 
-    /// What was found so far.
-    fn tally(&self) -> MutexGuard<'_, Tally> {
+    /// Locks the counts so far.
+    fn tally(&self) -> MutexGuard<'_, ParityTally> {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports how far it is, again and again.
+    /// Reports the progress until it is dropped.
     async fn report_progress(&self, total: Option<u64>, watch: &dyn Fn(RunProgress)) -> Infallible {
         let started = Instant::now();
         loop {
             tokio::time::sleep(TICK).await;
-            // The sums are let go before anything is written: a terminal may be slow, and every worker needs them.
+            // Unlock the counts before writing: a terminal may be slow, and every worker needs them.
             let (requests, different) = {
                 let sums = self.tally();
                 (sums.requests, sums.different)
@@ -176,10 +175,10 @@ impl Run {
     }
 }
 
-/// Waits for all workers; the first mistake ends them all.
+/// Waits for all workers. The first error ends them all.
 async fn finish(mut working: JoinSet<Result<(), ParityError>>) -> Result<(), ParityError> {
     while let Some(ended) = working.join_next().await {
-        ended.map_err(|error| ParityError::Internal(format!("a worker broke: {error}")))??;
+        ended.map_err(|error| ParityError::Internal(format!("a worker failed: {error}")))??;
     }
     Ok(())
 }

@@ -1,22 +1,22 @@
-//! What was found, added up: however many requests there are, it keeps counts and a few examples.
+//! Counts the differences and keeps a few examples of each, however many requests there are.
 //!
-//! A key is hidden in whatever is kept. Never in here: a request, or what counts as a difference.
+//! Keys are masked in everything that is kept. Never in here: a request, or what counts as a difference.
 
 use std::collections::BTreeMap;
 
-use super::client::{NoAnswer, Outcome};
-use super::finding::{Difference, Kind};
-use super::question::Question;
+use super::client::{NoResponse, Outcome};
+use super::finding::{Difference, DifferenceKind};
+use super::probe::Probe;
 
-/// More groups than people can read are counted, but not kept apart.
-const MOST_GROUPS: usize = 200;
+/// Further groups are more than people can read. They are counted, but not kept.
+const MAX_GROUPS: usize = 200;
 /// The longest text of a value that is kept, in characters.
-const LONGEST_TEXT: usize = 300;
-/// So many requests in a row without an answer from one side end the run.
-const MOST_UNANSWERED: u32 = 20;
+const MAX_TEXT: usize = 300;
+/// The run ends after this many requests in a row without a response from one server.
+const MAX_UNANSWERED: u32 = 20;
 
-/// The sums of a run.
-pub struct Tally {
+/// The result of a comparison.
+pub struct ParityTally {
     /// Whether expected differences count like others.
     strict: bool,
     /// How many examples are kept of each group.
@@ -25,61 +25,61 @@ pub struct Tally {
     pub requests: u64,
     /// Those with no difference.
     pub identical: u64,
-    /// With expected differences and no others.
+    /// Those with expected differences only.
     pub as_expected: u64,
     /// Those with a difference that counts.
     pub different: u64,
-    /// Requests with a key that both servers answered with success.
+    /// Requests with a key that both servers accepted.
     pub accepted: u64,
     /// The differences, grouped.
-    pub groups: BTreeMap<Group, Found>,
-    /// Differences beyond the number of groups that is kept.
+    pub groups: BTreeMap<DifferenceGroup, GroupTally>,
+    /// Differences that are not in `groups`, which has a maximum size.
     pub left_out: u64,
-    /// Requests in a row that the old and the new server did not answer.
+    /// The number of last requests without a response from the old and the new server.
     unanswered: [u32; 2],
     /// Why the run ended early.
     pub stopped: Option<String>,
 }
 
-/// Differences that are told together.
+/// What the differences of one group have in common.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub struct Group {
-    /// What the request is called.
+pub struct DifferenceGroup {
+    /// The name of the request.
     pub request: String,
     /// The header or the path to the value.
     pub field: String,
-    /// In what the two differ.
-    pub kind: Kind,
-    /// Why this is as intended; `None`: it is not.
+    /// The kind of difference.
+    pub kind: DifferenceKind,
+    /// Why this is expected; `None` if it is not.
     pub expected: Option<&'static str>,
     /// Whether it counts against the new server.
     pub counts: bool,
 }
 
-/// How often it was found, and some of it.
+/// How often differences of one group were found, and examples.
 #[derive(Default)]
-pub struct Found {
+pub struct GroupTally {
     /// How often.
     pub count: u64,
     /// The first few.
-    pub examples: Vec<Example>,
+    pub examples: Vec<DifferenceExample>,
 }
 
-/// One difference that was found, without the key.
-pub struct Example {
-    /// Where the key stands, such as `line 17`; nothing for a request without one.
+/// One difference, without the key.
+pub struct DifferenceExample {
+    /// Where the key was found, such as `line 17`; `None` for a request without a key.
     pub source: Option<String>,
-    /// The key, as far as it is shown.
+    /// The masked key.
     pub key: Option<String>,
-    /// The path with the item's number, where the group has a `*`.
+    /// The path with item numbers, if that of the group has a `*`.
     pub at: Option<String>,
-    /// JSON text, perhaps cut off; `None` for nothing.
+    /// The old value as JSON text, possibly cut off; `None` if there is none.
     pub old: Option<String>,
-    /// The same of the new answer.
+    /// The new value, likewise.
     pub new: Option<String>,
 }
 
-impl Tally {
+impl ParityTally {
     pub(super) fn new(strict: bool, examples: usize) -> Self {
         Self {
             strict,
@@ -97,7 +97,7 @@ impl Tally {
     }
 
     /// Adds the differences of one request.
-    pub(super) fn add(&mut self, question: &Question, old: &Outcome, new: &Outcome, found: Vec<Difference>) {
+    pub(super) fn add(&mut self, probe: &Probe, old: &Outcome, new: &Outcome, found: Vec<Difference>) {
         self.requests += 1;
         let counts = |difference: &Difference| self.strict || difference.expected.is_none();
         match found.iter().find(|difference| counts(difference)) {
@@ -106,33 +106,32 @@ impl Tally {
             None => self.as_expected += 1,
         }
         let success =
-            |outcome: &Outcome| outcome.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status));
-        self.accepted += u64::from(question.key().is_some() && success(old) && success(new));
+            |outcome: &Outcome| outcome.as_ref().is_ok_and(|response| (200..300).contains(&response.status));
+        self.accepted += u64::from(probe.key().is_some() && success(old) && success(new));
         self.watch("old", 0, old.as_ref().err());
         self.watch("new", 1, new.as_ref().err());
         for difference in found {
-            self.file(question, difference);
+            self.record(probe, difference);
         }
     }
 
-    fn file(&mut self, question: &Question, difference: Difference) {
+    fn record(&mut self, probe: &Probe, difference: Difference) {
         let Difference { kind, field, at, old, new, expected } = difference;
         let counts = self.strict || expected.is_none();
-        let group = Group { request: question.label(), field, kind, expected, counts };
-        if self.groups.len() >= MOST_GROUPS && !self.groups.contains_key(&group) {
+        let group = DifferenceGroup { request: probe.label(), field, kind, expected, counts };
+        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&group) {
             self.left_out += 1;
             return;
         }
         let found = self.groups.entry(group).or_default();
         found.count += 1;
         if found.examples.len() < self.examples {
-            let key = question.key();
-            let kept = |value: Option<serde_json::Value>| {
-                value.map(|value| cut(&hide(question, &value.to_string())))
-            };
-            found.examples.push(Example {
+            let key = probe.key();
+            let kept =
+                |value: Option<serde_json::Value>| value.map(|value| cut(&mask(probe, &value.to_string())));
+            found.examples.push(DifferenceExample {
                 source: key.map(|key| key.source.clone()),
-                key: key.map(super::keys::Key::shown),
+                key: key.map(super::keys::ProbeKey::shown),
                 at,
                 old: kept(old),
                 new: kept(new),
@@ -140,27 +139,28 @@ impl Tally {
         }
     }
 
-    /// Ends the run when a server has gone away: each of a million requests would wait for it in vain.
-    fn watch(&mut self, side: &str, index: usize, failed: Option<&NoAnswer>) {
+    /// Ends the run when a server is gone: otherwise each of a million requests would wait for it.
+    fn watch(&mut self, side: &str, index: usize, failed: Option<&NoResponse>) {
         let Some(unanswered) = self.unanswered.get_mut(index) else { return };
         *unanswered = if failed.is_some() { *unanswered + 1 } else { 0 };
-        if let Some(why) = failed.filter(|_| *unanswered >= MOST_UNANSWERED) {
-            let told = format!("the {side} server did not answer {unanswered} requests in a row: {why}");
-            self.stopped.get_or_insert(told);
+        if let Some(why) = failed.filter(|_| *unanswered >= MAX_UNANSWERED) {
+            let message =
+                format!("the {side} server did not respond to {unanswered} requests in a row: {why}");
+            self.stopped.get_or_insert(message);
         }
     }
 }
 
-/// A text without the key of its request, which a server may send back.
-fn hide(question: &Question, json: &str) -> String {
-    let Some(key) = question.key() else { return json.to_owned() };
+/// Masks the key of the request in a text, because a server may echo it.
+fn mask(probe: &Probe, json: &str) -> String {
+    let Some(key) = probe.key() else { return json.to_owned() };
     let written = serde_json::Value::from(key.reveal()).to_string();
     let written = written.trim_matches('"');
     if written.is_empty() { json.to_owned() } else { json.replace(written, &key.shown()) }
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
+    match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
@@ -170,33 +170,33 @@ fn cut(text: &str) -> String {
 mod tests {
     use http::uri::PathAndQuery;
 
-    use super::super::client::Answer;
+    use super::super::client::Response;
     use super::super::error::ParityError;
-    use super::super::keys::Key;
-    use super::super::question::questions;
+    use super::super::keys::ProbeKey;
+    use super::super::probe::probes;
     use super::*;
 
-    /// Guards against a server that answers with ever new fields filling the memory.
+    /// Guards against memory growth when a server responds with ever new fields.
     #[test]
     fn whatever_is_found_the_sums_stay_small() {
-        let key = Key::new(b"0123456789abcdef0123", "line 1".to_owned());
+        let key = ProbeKey::new(b"0123456789abcdef0123", "line 1".to_owned());
         let keys = vec![key.map_err(|why| ParityError::Usage(why.to_owned()))];
         let paths = vec![PathAndQuery::from_static("/")];
-        let question = questions(paths, Box::new(keys.into_iter()), true).next().unwrap().unwrap();
-        let mut tally = Tally::new(false, 2);
-        let good = Ok(Answer { status: 200, ..Answer::default() });
+        let probe = probes(paths, Box::new(keys.into_iter()), true).next().unwrap().unwrap();
+        let mut tally = ParityTally::new(false, 2);
+        let good = Ok(Response { status: 200, ..Response::default() });
         for number in 0..1000 {
             let field = format!("field{}", number % 500);
-            let long = format!("0123456789abcdef0123{}", "é".repeat(LONGEST_TEXT));
-            let found = vec![Difference::new(Kind::Extra, &field, None, Some(long.into()))];
-            tally.add(&question, &good, &good, found);
+            let long = format!("0123456789abcdef0123{}", "é".repeat(MAX_TEXT));
+            let found = vec![Difference::new(DifferenceKind::Extra, &field, None, Some(long.into()))];
+            tally.add(&probe, &good, &good, found);
         }
         assert_eq!((tally.requests, tally.different, tally.accepted), (1000, 1000, 1000));
-        assert_eq!((tally.groups.len(), tally.left_out), (MOST_GROUPS, 600));
+        assert_eq!((tally.groups.len(), tally.left_out), (MAX_GROUPS, 600));
         let found = tally.groups.values().next().unwrap();
         assert_eq!((found.count, found.examples.len()), (2, 2));
         let text = found.examples[0].new.as_deref().unwrap();
         assert!(text.starts_with("\"0123...0123é") && text.ends_with("é..."), "{text}");
-        assert_eq!(text.chars().count(), LONGEST_TEXT + 3);
+        assert_eq!(text.chars().count(), MAX_TEXT + 3);
     }
 }

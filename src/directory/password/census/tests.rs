@@ -8,7 +8,7 @@ use crate::directory::access::{Actor, Origin};
 use crate::directory::model::{Timestamp, User};
 use crate::directory::password::{Argon2Hash, EncodedPassword, Hasher, Password, PasswordCheck, QueueClient};
 use crate::directory::store::testing::on_both;
-use crate::directory::transfer::import::{ImportedUser, Records};
+use crate::directory::transfer::seed::{SeedRows, SeedUser};
 use crate::directory::{Clock, Settings};
 
 /// Cheap encodings, each with its number of users: 60, 25 and 15 per cent.
@@ -50,17 +50,17 @@ fn user(id: i64, name: &str, is_active: bool) -> User {
 async fn filled(settings: &Settings) -> Directory {
     let directory = Directory::open(settings, Clock::system().unwrap()).await.unwrap();
     let stored = ENCODINGS.iter().flat_map(|(_, stored, users)| std::iter::repeat_n(*stored, *users));
-    let with = (1..).zip(stored).map(|(id, stored)| ImportedUser {
+    let with = (1..).zip(stored).map(|(id, stored)| SeedUser {
         user: user(id, &format!("user{id}"), id % 5 != 0),
         password: stored.to_owned(),
     });
-    let without = (1..=60).map(|n| ImportedUser {
+    let without = (1..=60).map(|n| SeedUser {
         user: user(1000 + n, &format!("without{n}"), true),
         password: WITHOUT[usize::try_from(n).unwrap() % 3].to_owned(),
     });
     let users = with.chain(without).collect();
-    let records = Records { groups: vec![], users, tokens: vec![] };
-    directory.import(&Actor::operator("test"), records).await.unwrap();
+    let records = SeedRows { groups: vec![], users, tokens: vec![] };
+    directory.seed(&Actor::operator("test"), records).await.unwrap();
     directory
 }
 
@@ -182,12 +182,10 @@ async fn finding_15_a_later_count_takes_the_place_of_an_earlier_one() {
             drawn
         };
         assert_eq!(drawn().await, 0);
-        let users = (1..=100).map(|n| ImportedUser {
-            user: user(2000 + n, &format!("later{n}"), true),
-            password: other.clone(),
-        });
-        let records = Records { groups: vec![], users: users.collect(), tokens: vec![] };
-        directory.import(&Actor::operator("test"), records).await.unwrap();
+        let users = (1..=100)
+            .map(|n| SeedUser { user: user(2000 + n, &format!("later{n}"), true), password: other.clone() });
+        let records = SeedRows { groups: vec![], users: users.collect(), tokens: vec![] };
+        directory.seed(&Actor::operator("test"), records).await.unwrap();
         assert_eq!(drawn().await, 0);
         directory.count_encodings().await.unwrap();
         assert!((50..150).contains(&drawn().await));

@@ -12,8 +12,8 @@ use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::model::Permission;
-use crate::directory::model::stored::{WholeDeleted, WholeGroup, WholeToken, WholeUser};
-use crate::directory::store::inventory;
+use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
+use crate::directory::store::export_rows;
 use crate::directory::store::{self, Sql, Tx};
 use crate::directory::transfer::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord, VERSION,
@@ -67,7 +67,7 @@ impl Directory {
                 permissions
                     .into_iter()
                     .try_for_each(|permission| writer.put(Record::Permission(permission.into())))?;
-                let groups: Vec<WholeGroup> = tx.all(&inventory::groups())?;
+                let groups: Vec<StoredGroup> = tx.all(&export_rows::groups())?;
                 groups.into_iter().try_for_each(|group| writer.put(Record::Group(group.into())))?;
                 writer.users(tx)?;
                 if !is_anonymised {
@@ -101,26 +101,26 @@ impl RecordWriter {
     }
 
     fn users(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::users_after(after, PAGE);
-        self.pages(tx, page, |whole: &WholeUser| whole.user.id.get(), |whole| Ok(Record::User(whole.into())))
+        let page = |after| export_rows::users_after(after, PAGE);
+        self.pages(tx, page, |whole: &StoredUser| whole.user.id.get(), |whole| Ok(Record::User(whole.into())))
     }
 
     fn tokens(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::tokens_after(after, PAGE);
+        let page = |after| export_rows::tokens_after(after, PAGE);
         self.pages(
             tx,
             page,
-            |whole: &WholeToken| whole.token.id.get(),
+            |whole: &StoredToken| whole.token.id.get(),
             |whole| Ok(Record::Token(whole.into())),
         )
     }
 
     fn deleted(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
-        let page = |after| inventory::deleted_after(after, PAGE);
+        let page = |after| export_rows::deleted_after(after, PAGE);
         self.pages(
             tx,
             page,
-            |whole: &WholeDeleted| whole.id,
+            |whole: &StoredDeletedUser| whole.id,
             |whole| Ok(Record::DeletedUser(whole.try_into()?)),
         )
     }
@@ -154,8 +154,8 @@ impl From<Permission> for PermissionRecord {
     }
 }
 
-impl From<WholeGroup> for GroupRecord {
-    fn from(WholeGroup { group, permissions }: WholeGroup) -> Self {
+impl From<StoredGroup> for GroupRecord {
+    fn from(StoredGroup { group, permissions }: StoredGroup) -> Self {
         Self {
             id: Some(group.id.get()),
             name: group.name,
@@ -167,8 +167,8 @@ impl From<WholeGroup> for GroupRecord {
     }
 }
 
-impl From<WholeUser> for UserRecord {
-    fn from(WholeUser { user, password, permissions }: WholeUser) -> Self {
+impl From<StoredUser> for UserRecord {
+    fn from(StoredUser { user, password, permissions }: StoredUser) -> Self {
         Self {
             id: Some(user.id.get()),
             username: user.username,
@@ -192,8 +192,8 @@ impl From<WholeUser> for UserRecord {
     }
 }
 
-impl From<WholeToken> for TokenRecord {
-    fn from(WholeToken { token, digest, last_used_from }: WholeToken) -> Self {
+impl From<StoredToken> for TokenRecord {
+    fn from(StoredToken { token, digest, last_used_from }: StoredToken) -> Self {
         Self {
             id: Some(token.id.get()),
             user: Some(Reference::Id(token.user_id.get())),
@@ -214,9 +214,9 @@ impl From<WholeToken> for TokenRecord {
     }
 }
 
-impl TryFrom<WholeDeleted> for DeletedRecord {
+impl TryFrom<StoredDeletedUser> for DeletedRecord {
     type Error = Error;
-    fn try_from(whole: WholeDeleted) -> Result<Self, Error> {
+    fn try_from(whole: StoredDeletedUser) -> Result<Self, Error> {
         Ok(Self {
             id: whole.id,
             username: whole.username,

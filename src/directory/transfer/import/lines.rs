@@ -1,69 +1,34 @@
-//! Records as lines of JSON, one object a line (<https://jsonlines.org>), UTF-8: what `wardroom export` writes.
-//! docs/records.md tells the form.
+//! Reads records from lines of JSON, one object a line (<https://jsonlines.org>), UTF-8: what `wardroom export` writes.
+//! docs/records.md describes the form.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
-use super::report::Notices;
-use super::{ImportError, Source};
+use super::error::ImportError;
+use super::source::Source;
+use super::stable_file::StableFile;
 use crate::directory::transfer::record::{Record, VERSION};
 
-/// Records handed over at once.
+/// Records in a batch.
 const BATCH: usize = 2000;
-/// Bytes of the longest line: the largest record there is has some kilobytes.
+/// The most bytes in a line. The largest records have some kilobytes.
 const LONGEST: u64 = 1 << 20;
 
-/// A file that is read more than once, and must be the same each time.
-pub(super) struct Stable {
-    path: PathBuf,
-    first: Option<(u64, Option<SystemTime>)>,
-}
-
-impl Stable {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), first: None }
-    }
-
-    pub(super) fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    /// The file from its start.
-    pub(super) fn open(&mut self) -> Result<File, ImportError> {
-        let unreadable =
-            |error: std::io::Error| ImportError::Unreadable(format!("{}: {error}", self.path.display()));
-        let file = File::open(&self.path).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
-        if !about.is_file() {
-            return Err(ImportError::Unreadable(format!("{} is not a file", self.path.display())));
-        }
-        let now = (about.len(), about.modified().ok());
-        if *self.first.get_or_insert(now) != now {
-            return Err(ImportError::Unreadable(format!(
-                "{} was changed while it was being read",
-                self.path.display()
-            )));
-        }
-        Ok(file)
-    }
-}
-
-/// Lines of JSON in a file.
-pub struct Lines {
-    file: Stable,
+/// A file with lines of JSON.
+pub struct JsonLines {
+    file: StableFile,
     reader: Option<BufReader<File>>,
     number: u64,
 }
 
-impl Lines {
-    /// Of the file at this path. It is opened when it is read.
+impl JsonLines {
+    /// Names a file. It is opened when it is read.
     pub fn new(path: &Path) -> Self {
-        Self { file: Stable::new(path), reader: None, number: 0 }
+        Self { file: StableFile::new(path), reader: None, number: 0 }
     }
 
-    /// The next line that is not empty, without its end.
+    /// Reads the next line that is not empty, and whether it has a line end.
     fn line(&mut self) -> Result<Option<(Vec<u8>, bool)>, ImportError> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         loop {
@@ -77,7 +42,7 @@ impl Lines {
             self.number += 1;
             let is_whole = line.last() == Some(&b'\n');
             if !is_whole && line.len() as u64 >= LONGEST {
-                return Err(ImportError::Wrong(format!(
+                return Err(ImportError::Invalid(format!(
                     "line {} is longer than {LONGEST} bytes",
                     self.number
                 )));
@@ -89,12 +54,12 @@ impl Lines {
     }
 
     fn record(&self, line: &[u8], is_whole: bool) -> Result<Record, ImportError> {
-        let wrong = |why: String| ImportError::Wrong(format!("line {}: {why}", self.number));
+        let wrong = |why: String| ImportError::Invalid(format!("line {}: {why}", self.number));
         let text = str::from_utf8(line).map_err(|error| wrong(format!("it is not UTF-8: {error}")))?;
         let record = serde_json::from_str(text).map_err(|error| match is_whole {
             // The parser's own line number is always 1.
             true => wrong(error.to_string().replace(" at line 1 column", " at column")),
-            false => wrong("it is the last one and is cut off; write the file anew".to_owned()),
+            false => wrong("it is the last one and is cut off; write the file again".to_owned()),
         })?;
         match &record {
             Record::Wardroom(header) if header.version != VERSION => Err(wrong(format!(
@@ -109,7 +74,7 @@ impl Lines {
     }
 }
 
-impl Source for Lines {
+impl Source for JsonLines {
     fn describe(&self) -> String {
         self.file.name()
     }
@@ -120,21 +85,13 @@ impl Source for Lines {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
+    fn next_batch(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         let mut batch = Vec::new();
         while batch.len() < BATCH {
             let Some((line, is_whole)) = self.line()? else { break };
             batch.push(self.record(&line, is_whole)?);
         }
         Ok(if batch.is_empty() { None } else { Some(batch) })
-    }
-
-    fn notices(&mut self) -> Notices {
-        Notices::default()
-    }
-
-    fn total(&self) -> Option<u64> {
-        None
     }
 }
 
@@ -147,14 +104,14 @@ mod tests {
     fn read(text: &[u8]) -> Result<Vec<Record>, ImportError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text).unwrap();
-        let mut lines = Lines::new(file.path());
+        let mut lines = JsonLines::new(file.path());
         lines.rewind()?;
-        Ok(lines.next()?.unwrap_or_default())
+        Ok(lines.next_batch()?.unwrap_or_default())
     }
 
     #[test]
     fn faults_name_their_line() {
-        for (text, told) in [
+        for (text, expected) in [
             (
                 &b"\n{\"type\":\"user\",\"username\":\"a\"}\n{\"type\":\"usr\"}\n"[..],
                 "line 3: unknown variant `usr`",
@@ -170,8 +127,8 @@ mod tests {
             ),
             (b"[]\n", "line 1: missing field `type`"),
         ] {
-            let fault = read(text).unwrap_err().to_string();
-            assert!(fault.contains(told), "{fault}");
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
         assert!(
             read(

@@ -1,32 +1,32 @@
-//! The files of avatars, from one media directory into another. Only regular files below the directory are taken: a
-//! name that leads out of it, directly or by a symbolic link, is refused.
+//! Copies the files of avatars from one media folder to another. Only regular files below the folder are copied: a name
+//! that leads out of it, directly or by a symbolic link, is refused.
 
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::ImportError;
-use super::report::Notices;
+use super::error::ImportError;
+use super::notices::Notices;
 
-/// From where to where.
+/// Where avatars are copied from and to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Media {
+pub struct AvatarCopy {
     from: PathBuf,
     to: PathBuf,
     link: bool,
 }
 
-/// What becomes of a file.
+/// What to do with a file.
 #[derive(Debug, PartialEq, Eq)]
-enum File {
-    /// It is there already.
-    There,
-    /// It can be brought.
-    New { from: PathBuf, to: PathBuf },
+enum FileCopy {
+    /// The same file is there already.
+    Present,
+    /// It has to be copied.
+    Needed { from: PathBuf, to: PathBuf },
 }
 
-impl Media {
-    /// Takes files from `from` into `to`, by a hard link where `link` says so and the file system can.
+impl AvatarCopy {
+    /// Copies files from `from` to `to`. With `link`, hard links are made if the file system can.
     pub fn new(from: &Path, to: &Path, link: bool) -> Result<Self, ImportError> {
         let unreadable = |error: io::Error| ImportError::Unreadable(format!("{}: {error}", from.display()));
         let from = from.canonicalize().map_err(unreadable)?;
@@ -36,25 +36,32 @@ impl Media {
         Ok(Self { from, to: to.to_owned(), link })
     }
 
-    /// Brings the file of this name, or only looks whether it could be; tells whether it was new.
-    pub(super) fn bring(&self, name: &str, write: bool, notices: &mut Notices) -> Result<bool, ImportError> {
+    /// Returns whether the file of this name would be copied.
+    pub(super) fn check(&self, name: &str, notices: &mut Notices) -> Result<bool, ImportError> {
+        Ok(self.needed(name, notices).is_some())
+    }
+
+    /// Copies the file of this name. Returns false if it was there already, or is refused.
+    pub(super) fn copy(&self, name: &str, notices: &mut Notices) -> Result<bool, ImportError> {
+        let Some((from, to)) = self.needed(name, notices) else { return Ok(false) };
+        match self.put(&from, &to) {
+            Ok(()) => Ok(true),
+            Err(error) => Err(ImportError::Invalid(format!("{}: {error}", to.display()))),
+        }
+    }
+
+    fn needed(&self, name: &str, notices: &mut Notices) -> Option<(PathBuf, PathBuf)> {
         match self.look(name) {
-            Ok(File::There) => Ok(false),
-            Ok(File::New { from, to }) => {
-                if write {
-                    self.put(&from, &to)
-                        .map_err(|error| ImportError::Wrong(format!("{}: {error}", to.display())))?;
-                }
-                Ok(true)
-            }
+            Ok(FileCopy::Present) => None,
+            Ok(FileCopy::Needed { from, to }) => Some((from, to)),
             Err(why) => {
                 notices.add(why, format!("{name:?}"));
-                Ok(false)
+                None
             }
         }
     }
 
-    fn look(&self, name: &str) -> Result<File, &'static str> {
+    fn look(&self, name: &str) -> Result<FileCopy, &'static str> {
         const OUTSIDE: &str = "avatars whose names lead out of the media directory are refused";
         let relative = Path::new(name.trim_start_matches('/'));
         let mut from = self.from.clone();
@@ -62,27 +69,27 @@ impl Media {
             let Component::Normal(part) = part else { return Err(OUTSIDE) };
             from.push(part);
             if from.is_symlink() {
-                return Err("avatars that are symbolic links, or lie behind one, are refused");
+                return Err("avatars that are symbolic links, or are behind one, are refused");
             }
         }
-        let Ok(about) = fs::metadata(&from) else { return Err("files of avatars are not there") };
+        let Ok(about) = fs::metadata(&from) else { return Err("avatar files that do not exist") };
         if !about.is_file() {
             return Err("avatars that are not files are refused");
         }
         let to = self.to.join(relative);
         let is_there = fs::metadata(&to).is_ok_and(|there| there.is_file() && there.len() == about.len())
             && is_same(&from, &to).unwrap_or(false);
-        Ok(if is_there { File::There } else { File::New { from, to } })
+        Ok(if is_there { FileCopy::Present } else { FileCopy::Needed { from, to } })
     }
 
     fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let place = to.parent().unwrap_or(&self.to);
-        fs::create_dir_all(place)?;
+        let folder = to.parent().unwrap_or(&self.to);
+        fs::create_dir_all(folder)?;
         if self.link && !to.exists() && fs::hard_link(from, to).is_ok() {
             return Ok(());
         }
-        // Under another name first: nobody shall be shown half an image.
-        let mut half = tempfile::NamedTempFile::new_in(place)?;
+        // Under another name first, so that no client is served half an image.
+        let mut half = tempfile::NamedTempFile::new_in(folder)?;
         io::copy(&mut fs::File::open(from)?, &mut half)?;
         fs::set_permissions(half.path(), fs::metadata(from)?.permissions())?;
         half.persist(to)?;
@@ -90,7 +97,7 @@ impl Media {
     }
 }
 
-/// Whether two files hold the same bytes.
+/// Returns whether two files hold the same bytes.
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     let bytes = |path: &Path| Ok::<_, io::Error>(io::BufReader::new(fs::File::open(path)?).bytes());
     for (one, other) in bytes(one)?.zip(bytes(other)?) {
@@ -118,19 +125,19 @@ mod tests {
         symlink(from.path(), root.join("up")).unwrap();
         for link in [false, true] {
             let to = to.path().join(link.to_string());
-            let media = Media::new(&root, &to, link).unwrap();
+            let media = AvatarCopy::new(&root, &to, link).unwrap();
             let mut notices = Notices::default();
-            let mut bring = |name: &str, write| media.bring(name, write, &mut notices).unwrap();
-            assert!(bring("avatars/a b.png", false) && !to.exists());
-            assert!(bring("/avatars/a b.png", true) && !bring("avatars/a b.png", true));
+            assert!(media.check("avatars/a b.png", &mut notices).unwrap() && !to.exists());
+            let mut copy = |name: &str| media.copy(name, &mut notices).unwrap();
+            assert!(copy("/avatars/a b.png") && !copy("avatars/a b.png"));
             assert_eq!(fs::read_to_string(to.join("avatars/a b.png")).unwrap(), "image");
             for refused in
                 ["../secret", "avatars/../../secret", "avatars/link.png", "up/secret", "gone.png", "avatars"]
             {
-                assert!(!bring(refused, true), "{refused}");
+                assert!(!copy(refused), "{refused}");
             }
-            let told: Vec<_> = notices.iter().map(|(_, notice)| notice.count).collect();
-            assert_eq!(told.iter().sum::<u64>(), 6);
+            let counts: Vec<_> = notices.iter().map(|(_, notice)| notice.count).collect();
+            assert_eq!(counts.iter().sum::<u64>(), 6);
             assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
         }
     }

@@ -1,66 +1,80 @@
-//! What the directory holds and the source no longer does.
+//! Finds what the account database holds and the source does not.
 
 use std::collections::HashSet;
 
-use super::survey::Survey;
+use super::report::ImportReport;
+use super::validation::Validation;
 use crate::directory::error::Error;
-use crate::directory::model::stored::WholeGroup;
+use crate::directory::model::stored::StoredGroup;
 use crate::directory::store::Tx;
-use crate::directory::store::inventory::{self, Numbered};
+use crate::directory::store::export_rows;
+use crate::directory::store::numbered::Numbered;
 
 /// Rows read at once.
 const PAGE: i64 = 10_000;
 
-/// The ids of what is missing. A kind of which the source holds nothing at all is left alone.
+/// The ids of missing rows, ascending. A kind that the source does not hold at all is left alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Missing {
     pub(super) users: Vec<i64>,
     pub(super) groups: Vec<i64>,
-    /// Imported ones that still open the door; those that were made here are none of the source's business.
+    /// Imported tokens that are not revoked. Tokens that were issued here do not come from the source.
     pub(super) tokens: Vec<i64>,
 }
 
 impl Missing {
-    /// Looks for it; `seen` are users that the source names without an id.
-    pub(super) fn find(tx: &Tx<'_>, survey: &Survey, seen: &HashSet<i64>) -> Result<Self, Error> {
+    /// Finds what is missing; `found_by_name` are users that the source names without an id.
+    pub(super) fn find(
+        tx: &Tx<'_>,
+        validation: &Validation,
+        found_by_name: &HashSet<i64>,
+    ) -> Result<Self, Error> {
         let mut missing = Self::default();
-        if survey.users > 0 {
+        if validation.has_users() {
             missing.users = absent(
                 |after| tx.names_after(after, PAGE),
-                |Numbered(_, id)| survey.has_user(*id) || seen.contains(id),
+                |Numbered(_, id)| validation.has_user(*id) || found_by_name.contains(id),
             )?;
         }
-        if survey.groups > 0 {
-            let groups: Vec<WholeGroup> = tx.all(&inventory::groups())?;
-            let held = |whole: &WholeGroup| {
-                survey.group_ids.contains(&whole.group.id.get())
-                    || survey.group_names.contains(&whole.group.name)
-            };
-            missing.groups =
-                groups.iter().filter(|whole| !held(whole)).map(|whole| whole.group.id.get()).collect();
+        if validation.has_groups() {
+            let groups: Vec<StoredGroup> = tx.all(&export_rows::groups())?;
+            let ids = groups.iter().map(|row| (row.group.id.get(), &row.group.name));
+            missing.groups = ids
+                .filter(|(id, name)| !validation.has_group_id(*id) && !validation.has_group_name(name))
+                .map(|(id, _)| id)
+                .collect();
         }
-        if survey.tokens > 0 {
+        if validation.has_tokens() {
             missing.tokens = absent(
                 |after| tx.imported_tokens_after(after, PAGE),
-                |Numbered(digest, _)| {
-                    let mark = digest.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
-                    mark.is_some_and(|mark| survey.token_marks.binary_search(&mark).is_ok())
-                },
+                |Numbered(digest, _)| validation.has_token(digest),
             )?;
         }
         Ok(missing)
+    }
+
+    /// Returns whether this user is missing.
+    pub(super) fn has_user(&self, id: i64) -> bool {
+        self.users.binary_search(&id).is_ok()
+    }
+
+    /// Writes the counts to the report.
+    pub(super) fn report(&self, report: &mut ImportReport) {
+        report.users.missing = self.users.len() as u64;
+        report.groups.missing = self.groups.len() as u64;
+        report.tokens.missing = self.tokens.len() as u64;
     }
 }
 
 fn absent(
     page: impl Fn(i64) -> Result<Vec<Numbered>, Error>,
-    is_held: impl Fn(&Numbered) -> bool,
+    is_present: impl Fn(&Numbered) -> bool,
 ) -> Result<Vec<i64>, Error> {
     let (mut after, mut absent) = (0, Vec::new());
     loop {
         let rows = page(after)?;
         let Some(Numbered(_, last)) = rows.last() else { return Ok(absent) };
         after = *last;
-        absent.extend(rows.iter().filter(|row| !is_held(row)).map(|Numbered(_, id)| *id));
+        absent.extend(rows.iter().filter(|row| !is_present(row)).map(|Numbered(_, id)| *id));
     }
 }

@@ -1,391 +1,269 @@
-//! Bringing people in from elsewhere: from lines of JSON ([`lines`]) or from
-//! a table ([`table`]). Ids, times and text are kept exactly, empty and null stay different, and no rule for new
-//! input is applied.
+//! Imports users, groups and tokens from elsewhere. Ids, times and text are kept exactly, empty and null stay different,
+//! and no rule for new input applies.
 //!
-//! A [`Source`] gives records in batches and can be read again. First it is surveyed by itself (`survey`), then held
-//! against the directory (`pass`); what contradicts is told, and nothing is written unless nothing does. A directory
-//! without users is filled in one transaction; otherwise a transaction takes some hundred records, and a run that was
-//! cut short is taken up by running it again, since what is there already is left alone.
+//! A [`Source`](source::Source) yields records in batches and can be read again: lines of JSON ([`lines`]), a table
+//! ([`table`]), or a foreign system that the caller reads. The steps, in order:
 //!
-//! `direct` is for a few records that are at hand, as the demo's.
+//! 1. [`validation`] reads the source alone and finds where it contradicts itself; [`valid_source`] yields what is left.
+//! 2. [`diff`] compares records with the account database and finds what is new or differs.
+//! 3. [`apply`] takes the differences: a dry run checks them, the writers write them.
+//!
+//! Nothing is written if anything contradicts. A database without users is filled in one transaction. Otherwise one
+//! transaction writes up to some thousand records; where there are more, each transaction writes [`PART`] of them, so that
+//! other writers need not wait long. An import that was interrupted is continued by running it again, because rows that
+//! are the same are left alone.
 
-pub mod direct;
+mod apply;
+mod diff;
+mod diff_counts;
+mod difference;
+pub mod error;
+mod job;
+mod known;
 pub mod lines;
 pub mod media;
 mod missing;
-mod pass;
+pub mod notices;
+pub mod options;
+mod part;
 pub mod report;
-mod survey;
+pub mod source;
+mod stable_file;
 pub mod table;
-
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+mod valid_source;
+mod validation;
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tokio::task::spawn_blocking;
 
-pub use self::direct::{ImportedToken, ImportedUser, Records};
-use self::media::Media;
+use self::error::ImportError;
+use self::job::{Comparison, ImportJob};
+use self::media::AvatarCopy;
 use self::missing::Missing;
-use self::pass::{Known, Mode, Pass, Tally};
-use self::report::{Notices, Report};
-use self::survey::Survey;
-use super::record::Record;
-use crate::database::foreign::ForeignError;
+use self::notices::Notices;
+use self::options::ImportOptions;
+use self::part::PartWriter;
+use self::report::ImportReport;
+use self::source::Source;
+use self::valid_source::{ValidSource, count_users};
+use super::record::{Record, id_of};
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
-use crate::directory::audit::{self, AuditObject};
-use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{GroupKey, Timestamp, UserKey, Violation};
+use crate::directory::model::{GroupKey, UserKey};
 use crate::directory::progress::{Progress, Stage};
-use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
 
-/// Records written in one transaction, so that other writers need not wait long.
+/// Records written in one transaction where there are too many for one, and rows deleted together.
 const PART: usize = 500;
 
-/// Why something cannot be brought in. Nothing of the batch it stands in was written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ImportError {
-    /// The source cannot be opened or asked.
-    #[error("the source cannot be read: {0}")]
-    Unreadable(String),
-    /// It holds something that cannot be taken.
-    #[error("{0}")]
-    Wrong(String),
-    /// It is not clear what of it is meant.
-    #[error("{0}")]
-    Unclear(String),
-    /// It contradicts itself or the directory; nothing was written.
-    #[error("there are conflicts")]
-    Conflicts(Notices),
-}
-
-impl From<ForeignError> for ImportError {
-    fn from(error: ForeignError) -> Self {
-        match error {
-            ForeignError::Unreadable(why) => Self::Unreadable(why),
-            ForeignError::Unclear(why) => Self::Unclear(why),
-        }
-    }
-}
-
-/// Where records come from. Both readings must give the same ones.
-pub trait Source: Send + 'static {
-    /// What it is, without secrets.
-    fn describe(&self) -> String;
-    /// Begins from the start.
-    fn rewind(&mut self) -> Result<(), ImportError>;
-    /// The next records: groups before their members, users before their tokens. None when there are no more.
-    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError>;
-    /// What was met since the start and is left out.
-    fn notices(&mut self) -> Notices;
-    /// What was met since the start and cannot be taken, where a source can go on behind it.
-    fn conflicts(&mut self) -> Notices {
-        Notices::default()
-    }
-    /// How many users it holds, where that is cheap to know.
-    fn total(&self) -> Option<u64>;
-    /// What is read from where, where that is not a matter of course.
-    fn mapping(&self) -> Vec<(String, String)> {
-        Vec::new()
-    }
-}
-
-/// How to bring in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Only tell what would be done.
-    pub dry_run: bool,
-    /// Overwrite rows of the directory that differ from the source's.
-    pub sync: bool,
-    /// Remove what the source no longer holds: users into the recycle bin; imported tokens are revoked. Kinds of
-    /// which the source holds nothing are left alone.
-    pub delete_missing: bool,
-    /// Let the user with the lowest id keep an address or number that several share; the others lose it.
-    pub clear_duplicates: bool,
-    /// Where the files of avatars come from, if they are to be brought along.
-    pub media: Option<Media>,
-}
-
-/// An import on its way; it is handed from thread to thread.
-struct Import {
-    actor: Actor,
-    options: Options,
-    source: Box<dyn Source>,
-    survey: Arc<Survey>,
-    progress: Progress,
-    now: Timestamp,
-    /// So many records are written in one transaction, if that is all of them.
-    most_at_once: usize,
-}
-
-impl Import {
-    fn pass(&self, tx: &Tx<'_>, mode: Mode) -> Result<Pass, Error> {
-        Ok(Pass {
-            mode,
-            survey: Arc::clone(&self.survey),
-            options: self.options.clone(),
-            now: self.now,
-            actor: self.actor.clone(),
-            known: Known::of(tx)?,
-            tally: Tally::default(),
-            named: HashMap::new(),
-            seen: HashSet::new(),
-            held: Vec::new(),
-            admins: 0,
-            collected: Some(Vec::new()),
-            most_collected: self.most_at_once,
-            is_second: false,
-        })
-    }
-
-    fn begin(&mut self, stage: Stage) -> Result<(), ImportError> {
-        self.source.rewind()?;
-        self.progress.begin(stage, self.source.total());
-        Ok(())
-    }
-
-    /// Goes through all of the source within one transaction.
-    fn go_through(&mut self, tx: &Tx<'_>, mode: Mode, stage: Stage) -> Result<Pass, Error> {
-        let mut pass = self.pass(tx, mode)?;
-        self.begin(stage)?;
-        while let Some(batch) = self.source.next()? {
-            let users = pass.tally.users.read;
-            pass.take(tx, batch)?;
-            self.progress.add(pass.tally.users.read - users);
-        }
-        Ok(pass)
-    }
-
-    /// Brings the files of avatars along, or counts those that would be.
-    fn bring_media(&mut self, notices: &mut Notices) -> Result<u64, Error> {
-        let Some(media) = self.options.media.clone() else { return Ok(0) };
-        self.begin(Stage::Files)?;
-        let mut brought = 0;
-        while let Some(batch) = self.source.next()? {
-            for record in batch {
-                let Record::User(user) = record else { continue };
-                if let Some(name) = user.avatar.flatten().filter(|name| !name.is_empty()) {
-                    brought += u64::from(media.bring(&name, !self.options.dry_run, notices)?);
-                }
-                self.progress.add(1);
-            }
-        }
-        Ok(brought)
-    }
-}
-
-/// What a comparison found is to be done.
-#[derive(Default)]
-struct Plan {
-    missing: Missing,
-    /// What is new or other, unless it is too much to be kept.
-    collected: Option<Vec<Record>>,
-}
-
 impl Directory {
-    /// Brings in what the source holds, or tells what keeps it from being brought in: a report that
-    /// [`Report::is_refused`] means that nothing was written.
-    pub async fn bring_in(
+    /// Reports what [`Directory::import`] would do. Nothing is written.
+    pub async fn dry_run_import(
         &self,
         actor: &Actor,
         source: impl Source,
-        options: &Options,
+        options: &ImportOptions,
         progress: Progress,
-    ) -> Result<Report, Error> {
-        authorize(actor, Action::Import)?;
-        let source: Box<dyn Source> = Box::new(source);
-        let (survey, now) = (Arc::default(), self.clock.now());
-        let is_empty = !self.store.snapshot(|tx| tx.has_users()).await?;
-        // Where nobody is, nobody has to wait.
-        let most_at_once = if is_empty { 100_000 } else { 5_000 };
-        let mut import = Import {
-            actor: actor.clone(),
-            options: options.clone(),
-            source,
-            survey,
-            progress,
-            now,
-            most_at_once,
-        };
-        import = blocking(move || {
-            import.survey = Arc::new(Survey::of(import.source.as_mut(), &mut import.progress)?);
-            Ok(import)
-        })
-        .await?;
-        let mut report = Report::of(&import, is_empty);
-        let can_be_filled = is_empty && !import.survey.refers_by_name;
-        let mut plan = Plan::default();
-        if !can_be_filled || options.dry_run {
-            (import, plan) = self.compare(import, &mut report).await?;
-        }
+    ) -> Result<ImportReport, ImportError> {
+        let (job, report) = self.validate(actor, source, options, progress).await?;
+        let mut report = ImportReport { dry_run: true, ..report };
+        let (job, _) = self.compare(job, &mut report).await?;
         if report.is_refused() {
             return Ok(report);
         }
-        if !options.dry_run {
-            let Some(back) = self.carry_out(actor, import, plan, can_be_filled, &mut report).await? else {
-                return Ok(report);
-            };
-            import = back;
-        }
-        if options.media.is_some() {
-            report = blocking(move || {
-                report.media = import.bring_media(&mut report.notices)?;
-                Ok(report)
-            })
-            .await?;
-        }
-        Ok(report)
+        avatars(job, report, AvatarCopy::check).await
     }
 
-    /// Writes what is to be written; tells whether it could be.
-    async fn carry_out(
+    /// Imports what the source holds. If the report [is refused](ImportReport::is_refused), it says why, and nothing was
+    /// written. With [`ImportOptions::sync`] rows that differ are overwritten.
+    pub async fn import(
         &self,
         actor: &Actor,
-        import: Import,
-        plan: Plan,
-        can_be_filled: bool,
-        report: &mut Report,
-    ) -> Result<Option<Import>, Error> {
-        if import.options.delete_missing {
-            // First, so that what they held alone is free.
-            self.remove(actor, &plan.missing, report).await?;
-        }
-        if can_be_filled {
-            return match self.fill(import).await {
-                Ok((import, tally)) => {
-                    report.take(tally);
-                    Ok(Some(import))
-                }
-                Err(Error::Import(ImportError::Conflicts(conflicts))) => {
-                    report.conflicts.extend(conflicts);
-                    Ok(None)
-                }
-                Err(error) => Err(error),
-            };
-        }
-        match plan.collected {
-            Some(records) if records.is_empty() => Ok(Some(import)),
-            Some(records) => Ok(Some(self.write_at_once(import, records).await?)),
-            None => {
-                let (import, tally) = self.write_in_parts(import).await?;
-                report.take(tally);
-                Ok(Some(import))
-            }
+        source: impl Source,
+        options: &ImportOptions,
+        progress: Progress,
+    ) -> Result<ImportReport, ImportError> {
+        let (job, mut report) = self.validate(actor, source, options, progress).await?;
+        let written = match job.can_fill() {
+            true => self.fill(job, &mut report).await?,
+            false => self.write(job, &mut report).await?,
+        };
+        match written {
+            Some(job) => avatars(job, report, AvatarCopy::copy).await,
+            None => Ok(report),
         }
     }
 
-    /// Holds the source against the directory as it is at one moment.
-    async fn compare(&self, mut import: Import, report: &mut Report) -> Result<(Import, Plan), Error> {
+    async fn validate(
+        &self,
+        actor: &Actor,
+        source: impl Source,
+        options: &ImportOptions,
+        mut progress: Progress,
+    ) -> Result<(ImportJob, ImportReport), ImportError> {
+        authorize(actor, Action::Import).map_err(Error::from)?;
+        let is_empty = !self.store.snapshot(|tx| tx.has_users()).await?;
+        let (actor, options, now) = (actor.clone(), options.clone(), self.clock.now());
+        blocking(move || {
+            let source = ValidSource::new(Box::new(source), &mut progress)?;
+            let job = ImportJob { actor, options, source, progress, now, is_empty };
+            let report = job.report();
+            Ok((job, report))
+        })
+        .await
+    }
+
+    /// Compares the source with the account database as it is at one moment.
+    async fn compare(
+        &self,
+        mut job: ImportJob,
+        report: &mut ImportReport,
+    ) -> Result<(ImportJob, Comparison), ImportError> {
         let compare = move |tx: &Tx<'_>| {
-            let mut pass = import.go_through(tx, Mode::Count, Stage::Comparing)?;
-            import.progress.begin(Stage::Missing, None);
-            let missing = Missing::find(tx, &import.survey, &pass.seen)?;
-            pass.check_holders(&missing.users);
-            pass.check_admins(&tx.active_admins()?, &missing.users);
-            Ok((import, pass.tally, Plan { missing, collected: pass.collected }))
+            let comparison = job.compare(tx)?;
+            Ok((job, comparison))
         };
-        let (import, tally, plan) = self.store.snapshot(compare).await?;
-        report.take(tally);
-        report.take_missing(&plan.missing);
-        Ok((import, plan))
+        let (job, mut comparison) = self.store.snapshot(compare).await?;
+        std::mem::take(&mut comparison.counts).report(report);
+        comparison.missing.report(report);
+        Ok((job, comparison))
     }
 
-    /// Fills a directory without users.
-    async fn fill(&self, mut import: Import) -> Result<(Import, Tally), Error> {
+    /// Fills a database without users. Returns `None` if the import is refused.
+    async fn fill(
+        &self,
+        mut job: ImportJob,
+        report: &mut ImportReport,
+    ) -> Result<Option<ImportJob>, ImportError> {
+        if report.is_refused() {
+            return Ok(None);
+        }
         let fill = move |tx: &Tx<'_>| {
-            let Pass { tally, .. } = import.go_through(tx, Mode::Fill, Stage::Writing)?;
-            if !tally.conflicts.is_empty() {
-                return Err(ImportError::Conflicts(tally.conflicts).into());
+            let counts = job.fill(tx)?;
+            Ok((job, counts))
+        };
+        match self.store.load(fill).await.map_err(ImportError::from) {
+            Ok((job, counts)) => {
+                counts.report(report);
+                Ok(Some(job))
             }
-            import.progress.begin(Stage::Indexing, None);
-            let told = json!({ "source": import.source.describe(), "groups": tally.groups.added,
-                "users": tally.users.added, "tokens": tally.tokens.added });
-            let change = Change::begin(tx, import.now, &import.actor, ChangePolicy::default())?;
-            audit::record(&change, "directory.import", &AuditObject::Directory, told)?;
-            Ok((import, tally))
-        };
-        self.store.load(fill).await
+            Err(ImportError::Conflicts(conflicts)) => {
+                report.conflicts.extend(conflicts);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Writes what the comparison has collected, all of it or nothing.
-    async fn write_at_once(&self, mut import: Import, records: Vec<Record>) -> Result<Import, Error> {
-        import.progress.begin(Stage::Writing, None);
+    /// Compares, and writes what differs. Returns `None` if the import is refused.
+    async fn write(
+        &self,
+        job: ImportJob,
+        report: &mut ImportReport,
+    ) -> Result<Option<ImportJob>, ImportError> {
+        let (job, Comparison { missing, records, .. }) = self.compare(job, report).await?;
+        if report.is_refused() {
+            return Ok(None);
+        }
+        if job.options.delete_missing {
+            // First, so that their unique values are free.
+            self.delete_missing(&job.actor, &missing, report).await?;
+        }
+        let job = match records {
+            Some(records) if records.is_empty() => job,
+            Some(records) => self.write_at_once(job, records).await?,
+            None => self.write_in_parts(job, report).await?,
+        };
+        Ok(Some(job))
+    }
+
+    /// Writes what the comparison has kept, all of it or nothing.
+    async fn write_at_once(
+        &self,
+        mut job: ImportJob,
+        records: Vec<Record>,
+    ) -> Result<ImportJob, ImportError> {
+        job.progress.begin(Stage::Writing, None);
         let write = move |tx: &mut Tx<'_>| {
-            let mut pass = import.pass(tx, Mode::Write)?;
-            pass.is_second = true;
-            pass.take(tx, records)?;
-            pass.tally.check()?;
-            import.progress.add(pass.tally.users.read);
-            Ok(import)
+            let users = count_users(&records);
+            PartWriter::begin(&job, tx)?.write(tx, records)?;
+            job.progress.add(users);
+            Ok(job)
         };
-        self.store.write_alone(write).await
+        Ok(self.store.write_alone(write).await?)
     }
 
-    /// Writes what is new or other, some hundred records a transaction: too much to keep others waiting for all of it.
-    async fn write_in_parts(&self, import: Import) -> Result<(Import, Tally), Error> {
-        let (mut import, mut pass) = self
-            .store
-            .snapshot(move |tx| {
-                let pass = import.pass(tx, Mode::Write)?;
-                Ok((import, pass))
-            })
-            .await?;
-        import.begin(Stage::Writing)?;
+    /// Reads the source again and writes what differs, [`PART`] records a transaction: other writers cannot wait for all
+    /// of it.
+    async fn write_in_parts(
+        &self,
+        job: ImportJob,
+        report: &mut ImportReport,
+    ) -> Result<ImportJob, ImportError> {
+        let begin = move |tx: &Tx<'_>| {
+            let writer = PartWriter::begin(&job, tx)?;
+            Ok((job, writer))
+        };
+        let (mut job, mut writer) = self.store.snapshot(begin).await?;
+        job.source.begin(Stage::Writing, &mut job.progress)?;
         loop {
-            let (back, batch) = blocking(move || {
-                let batch = import.source.next()?;
-                Ok((import, batch))
-            })
-            .await?;
-            import = back;
-            let Some(batch) = batch else { return Ok((import, pass.tally)) };
+            let next = move || {
+                let batch = job.source.next_batch()?;
+                Ok((job, batch))
+            };
+            let batch;
+            (job, batch) = blocking(next).await?;
+            let Some(batch) = batch else { break };
             let mut rest = batch.into_iter();
             while rest.len() > 0 {
-                let (part, before) = (rest.by_ref().take(PART).collect(), pass.tally.users.read);
-                let work = move |tx: &mut Tx<'_>| {
-                    pass.take(tx, part)?;
-                    pass.tally.check()?;
-                    Ok(pass)
+                let part: Vec<_> = rest.by_ref().take(PART).collect();
+                let users = count_users(&part);
+                let write = move |tx: &mut Tx<'_>| {
+                    writer.write(tx, part)?;
+                    Ok(writer)
                 };
-                pass = self.store.write_alone(work).await?;
-                import.progress.add(pass.tally.users.read - before);
+                writer = self.store.write_alone(write).await?;
+                job.progress.add(users);
             }
         }
+        writer.into_counts().report(report);
+        Ok(job)
     }
 
-    /// Removes what the source no longer holds, as an operator would one by one.
-    async fn remove(&self, actor: &Actor, missing: &Missing, report: &mut Report) -> Result<(), Error> {
-        for some in missing.users.chunks(PART) {
-            let gone = some
-                .iter()
-                .map(async |id| self.delete_user(actor, &UserKey::Id(id_of(*id)?)).await.map(|_| ()));
-            report.users.removed += settled(gone).await?;
+    /// Deletes what the source no longer holds, as an operator would one by one.
+    async fn delete_missing(
+        &self,
+        actor: &Actor,
+        missing: &Missing,
+        report: &mut ImportReport,
+    ) -> Result<(), ImportError> {
+        for ids in missing.users.chunks(PART) {
+            let deletions =
+                ids.iter().map(async |id| self.delete_user(actor, &UserKey::Id(id_of(*id)?)).await.map(drop));
+            report.users.removed += count_done(deletions).await?;
         }
-        for some in missing.groups.chunks(PART) {
-            let gone = some
+        for ids in missing.groups.chunks(PART) {
+            let deletions = ids
                 .iter()
-                .map(async |id| self.delete_group(actor, &GroupKey::Id(id_of(*id)?)).await.map(|_| ()));
-            report.groups.removed += settled(gone).await?;
+                .map(async |id| self.delete_group(actor, &GroupKey::Id(id_of(*id)?)).await.map(drop));
+            report.groups.removed += count_done(deletions).await?;
         }
-        for some in missing.tokens.chunks(PART) {
-            let gone =
-                some.iter().map(async |id| self.revoke_token(actor, None, id_of(*id)?).await.map(|_| ()));
-            report.tokens.removed += settled(gone).await?;
+        for ids in missing.tokens.chunks(PART) {
+            let revocations =
+                ids.iter().map(async |id| self.revoke_token(actor, None, id_of(*id)?).await.map(drop));
+            report.tokens.removed += count_done(revocations).await?;
         }
         Ok(())
     }
 }
 
-/// Waits for removals that are under way together; what somebody else has removed meanwhile is no fault.
-async fn settled(
-    removals: impl Iterator<Item = impl Future<Output = Result<(), Error>>>,
+/// Waits for deletions that run together. A row that was deleted meanwhile is no error.
+async fn count_done(
+    deletions: impl Iterator<Item = impl Future<Output = Result<(), Error>>>,
 ) -> Result<u64, Error> {
     let mut count = 0;
-    for outcome in join_all(removals).await {
+    for outcome in join_all(deletions).await {
         match outcome {
             Ok(()) => count += 1,
             Err(Error::NotFound { .. }) => {}
@@ -395,14 +273,25 @@ async fn settled(
     Ok(count)
 }
 
-/// Runs on a thread that may wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    spawn_blocking(work).await.map_err(|error| Error::broken("an import failed", error))?
+/// Copies the avatars of the source's users, or checks whether they can be copied.
+async fn avatars(
+    mut job: ImportJob,
+    mut report: ImportReport,
+    copy: impl Fn(&AvatarCopy, &str, &mut Notices) -> Result<bool, ImportError> + Send + 'static,
+) -> Result<ImportReport, ImportError> {
+    if job.options.media.is_none() {
+        return Ok(report);
+    }
+    blocking(move || {
+        report.media = job.avatars(copy, &mut report.notices)?;
+        Ok(report)
+    })
+    .await
 }
 
-/// An id that the survey has let pass, or that came from the directory.
-fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
-    T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
+/// Runs work on a blocking thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ImportError> + Send + 'static,
+) -> Result<T, ImportError> {
+    spawn_blocking(work).await.map_err(|error| Error::broken("an import failed", error))?
 }

@@ -1,7 +1,7 @@
-//! Users as a table with commas (RFC 4180), UTF-8, whose first line names the columns: what spreadsheets and other
-//! systems write. docs/records.md tells the columns.
+//! Reads users from comma-separated values (RFC 4180), UTF-8, whose first line names the columns: what spreadsheets and
+//! other systems write. docs/records.md lists the columns.
 //!
-//! An empty cell is null where a field can be null, and left out elsewhere; who needs empty text uses lines of JSON.
+//! An empty cell is null where a field can be null, and left out elsewhere. Lines of JSON can express empty text.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -9,13 +9,13 @@ use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
-use super::lines::Stable;
-use super::report::Notices;
-use super::{ImportError, Source};
-use crate::directory::model::Timestamp;
+use super::error::ImportError;
+use super::source::Source;
+use super::stable_file::StableFile;
+use crate::directory::model::{Timestamp, Violation};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
-/// The columns there are, in the order an export has them.
+/// The columns, in the order of an export.
 pub const COLUMNS: [&str; 17] = [
     "id",
     "username",
@@ -36,64 +36,64 @@ pub const COLUMNS: [&str; 17] = [
     "password",
 ];
 
-/// Between the members of a list in one cell.
+/// Separates the members of a list in one cell.
 pub const LIST: char = ';';
-/// Records handed over at once.
+/// Records in a batch.
 const BATCH: usize = 2000;
-/// What makes a spreadsheet take a cell for a formula
-/// (<https://owasp.org/www-community/attacks/CSV_Injection>), and the mark that keeps it from doing so.
+/// First characters that make a spreadsheet read a cell as a formula
+/// (<https://owasp.org/www-community/attacks/CSV_Injection>), and the mark that prevents it.
 const DANGEROUS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', MARK];
 const MARK: char = '\'';
 
-/// A table in a file.
-pub struct Table {
-    file: Stable,
-    reader: Option<Reader<Quotes<File>>>,
+/// A file with comma-separated values.
+pub struct CsvTable {
+    file: StableFile,
+    reader: Option<Reader<QuoteCheck<File>>>,
     columns: Vec<String>,
 }
 
-impl Table {
-    /// Of the file at this path. It is opened when it is read.
+impl CsvTable {
+    /// Names a file. It is opened when it is read.
     pub fn new(path: &Path) -> Self {
-        Self { file: Stable::new(path), reader: None, columns: Vec::new() }
+        Self { file: StableFile::new(path), reader: None, columns: Vec::new() }
     }
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// Returns a cell that no spreadsheet reads as a formula.
 pub fn neutralised(text: &str) -> String {
     let mark = if text.starts_with(DANGEROUS) { "'" } else { "" };
     format!("{mark}{text}")
 }
 
-/// The text that [`neutralised`] was given.
+/// Returns the text that [`neutralised`] was given.
 fn restored(cell: &str) -> &str {
     cell.strip_prefix(MARK).filter(|text| text.starts_with(DANGEROUS)).unwrap_or(cell)
 }
 
-impl Source for Table {
+impl Source for CsvTable {
     fn describe(&self) -> String {
         self.file.name()
     }
 
     fn rewind(&mut self) -> Result<(), ImportError> {
-        let mut reader = ReaderBuilder::new().from_reader(Quotes::new(self.file.open()?));
-        let head = reader.headers().map_err(|error| wrong(&error))?;
-        // Spreadsheets like to begin a file with a byte order mark.
+        let mut reader = ReaderBuilder::new().from_reader(QuoteCheck::new(self.file.open()?));
+        let head = reader.headers().map_err(|error| invalid(&error))?;
+        // Spreadsheets often begin a file with a byte order mark.
         self.columns =
             head.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned()).collect();
-        for (place, name) in self.columns.iter().enumerate() {
+        for (position, name) in self.columns.iter().enumerate() {
             if !COLUMNS.contains(&name.as_str()) {
-                return Err(ImportError::Wrong(format!(
-                    "there is no column {name:?}; there are {}",
+                return Err(ImportError::Invalid(format!(
+                    "there is no column {name:?}; the columns are {}",
                     COLUMNS.join(", ")
                 )));
             }
-            if self.columns.iter().take(place).any(|other| other == name) {
-                return Err(ImportError::Wrong(format!("the column {name} comes twice")));
+            if self.columns.iter().take(position).any(|other| other == name) {
+                return Err(ImportError::Invalid(format!("the column {name} is there twice")));
             }
         }
         if !self.columns.iter().any(|name| name == "username") {
-            return Err(ImportError::Wrong(
+            return Err(ImportError::Invalid(
                 "the first line must name the columns, username among them".to_owned(),
             ));
         }
@@ -101,74 +101,70 @@ impl Source for Table {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
+    fn next_batch(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         let (mut batch, mut row) = (Vec::new(), StringRecord::new());
-        while batch.len() < BATCH && reader.read_record(&mut row).map_err(|error| wrong(&error))? {
+        while batch.len() < BATCH && reader.read_record(&mut row).map_err(|error| invalid(&error))? {
             let line = row.position().map_or(0, csv::Position::line);
             batch.push(Record::User(
-                user(&self.columns, &row).map_err(|why| ImportError::Wrong(format!("line {line}: {why}")))?,
+                user(&self.columns, &row)
+                    .map_err(|why| ImportError::Invalid(format!("line {line}: {why}")))?,
             ));
         }
         Ok(if batch.is_empty() { None } else { Some(batch) })
     }
-
-    fn notices(&mut self) -> Notices {
-        Notices::default()
-    }
-
-    fn total(&self) -> Option<u64> {
-        None
-    }
 }
 
-/// Bytes whose quotes are those of RFC 4180, section 2: where one is missing, the reader of tables would take the rest of
-/// the file for one cell.
-struct Quotes<R> {
+/// Checks that quotes are those of RFC 4180, section 2. If one were missing, the CSV reader would take the rest of the
+/// file for one cell.
+struct QuoteCheck<R> {
     from: R,
-    place: Place,
+    state: QuoteState,
     line: u64,
 }
 
-/// Where in a table a byte stands.
+/// Where a byte is.
 #[derive(Clone, Copy)]
-enum Place {
-    Beginning,
-    Bare,
+enum QuoteState {
+    /// At the start of a cell.
+    Start,
+    Unquoted,
     /// In a cell whose quote was opened in this line.
     Quoted(u64),
-    /// After a quote in such a cell.
+    /// After a quote in a quoted cell.
     Closed(u64),
 }
 
-impl<R> Quotes<R> {
+impl<R> QuoteCheck<R> {
     fn new(from: R) -> Self {
-        Self { from, place: Place::Beginning, line: 1 }
+        Self { from, state: QuoteState::Start, line: 1 }
     }
 
     fn step(&mut self, byte: u8) -> Result<(), &'static str> {
-        self.place = match (self.place, byte) {
-            (Place::Quoted(opened), b'"') => Place::Closed(opened),
-            (Place::Quoted(opened), _) => Place::Quoted(opened),
-            (Place::Closed(opened), b'"') => Place::Quoted(opened),
-            (_, b',' | b'\r' | b'\n') => Place::Beginning,
-            (Place::Beginning, b'"') => Place::Quoted(self.line),
-            (Place::Closed(_), _) => return Err("there is text after a closing quote"),
-            (Place::Bare, b'"') => return Err("there is a quote in a cell that does not begin with one"),
+        self.state = match (self.state, byte) {
+            (QuoteState::Quoted(opened), b'"') => QuoteState::Closed(opened),
+            (QuoteState::Quoted(opened), _) => QuoteState::Quoted(opened),
+            (QuoteState::Closed(opened), b'"') => QuoteState::Quoted(opened),
+            (_, b',' | b'\r' | b'\n') => QuoteState::Start,
+            (QuoteState::Start, b'"') => QuoteState::Quoted(self.line),
+            (QuoteState::Closed(_), _) => return Err("there is text after a closing quote"),
+            (QuoteState::Unquoted, b'"') => {
+                return Err("there is a quote in a cell that does not begin with one");
+            }
             // A byte order mark.
-            (Place::Beginning, 0xef | 0xbb | 0xbf) if self.line == 1 => Place::Beginning,
-            (Place::Beginning | Place::Bare, _) => Place::Bare,
+            (QuoteState::Start, 0xef | 0xbb | 0xbf) if self.line == 1 => QuoteState::Start,
+            (QuoteState::Start | QuoteState::Unquoted, _) => QuoteState::Unquoted,
         };
         self.line += u64::from(byte == b'\n');
         Ok(())
     }
 }
 
-impl<R: Read> Read for Quotes<R> {
+impl<R: Read> Read for QuoteCheck<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wrong = |line: u64, why| io::Error::new(ErrorKind::InvalidData, format!("line {line}: {why}"));
         let length = self.from.read(buffer)?;
-        if let (0, false, Place::Quoted(opened)) = (length, buffer.is_empty(), self.place) {
+        if let (0, false, QuoteState::Quoted(opened)) = (length, buffer.is_empty(), self.state) {
             return Err(wrong(opened, "a quote is opened and not closed"));
         }
         for byte in buffer.iter().take(length) {
@@ -178,21 +174,21 @@ impl<R: Read> Read for Quotes<R> {
     }
 }
 
-fn wrong(error: &csv::Error) -> ImportError {
+fn invalid(error: &csv::Error) -> ImportError {
     match error.kind() {
         csv::ErrorKind::Io(error) if error.kind() == ErrorKind::InvalidData => {
-            ImportError::Wrong(error.to_string())
+            ImportError::Invalid(error.to_string())
         }
         csv::ErrorKind::Io(error) => ImportError::Unreadable(error.to_string()),
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => ImportError::Wrong(format!(
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => ImportError::Invalid(format!(
             "line {}: {len} cells, where the first line names {expected_len} columns",
             pos.as_ref().map_or(0, csv::Position::line)
         )),
-        csv::ErrorKind::Utf8 { pos, .. } => ImportError::Wrong(format!(
+        csv::ErrorKind::Utf8 { pos, .. } => ImportError::Invalid(format!(
             "line {}: it is not UTF-8",
             pos.as_ref().map_or(0, csv::Position::line)
         )),
-        _ => ImportError::Wrong(error.to_string()),
+        _ => ImportError::Invalid(error.to_string()),
     }
 }
 
@@ -219,9 +215,9 @@ fn put(user: &mut UserRecord, column: &str, cell: &str) -> Result<(), String> {
             user.groups =
                 Some(list(cell).map(reference).collect()).filter(|groups: &Vec<_>| !groups.is_empty())
         }
-        "last_login" => user.last_login = Some(moment(cell)?),
-        "created_at" => user.created_at = moment(cell)?,
-        "updated_at" => user.updated_at = moment(cell)?,
+        "last_login" => user.last_login = Some(timestamp(cell)?),
+        "created_at" => user.created_at = timestamp(cell)?,
+        "updated_at" => user.updated_at = timestamp(cell)?,
         "is_active" => user.is_active = boolean(cell)?,
         "is_staff" => user.is_staff = boolean(cell)?,
         "is_admin" => user.is_admin = boolean(cell)?,
@@ -248,9 +244,9 @@ fn number(cell: &str) -> Result<Option<i64>, String> {
     given.map(str::parse).transpose().map_err(|_| format!("{cell:?} is not a 64-bit number"))
 }
 
-fn moment(cell: &str) -> Result<Option<Timestamp>, String> {
+fn timestamp(cell: &str) -> Result<Option<Timestamp>, String> {
     let given = Some(cell.trim()).filter(|cell| !cell.is_empty());
-    given.map(str::parse).transpose().map_err(|rule: crate::directory::model::Violation| rule.to_string())
+    given.map(str::parse).transpose().map_err(|rule: Violation| rule.to_string())
 }
 
 fn boolean(cell: &str) -> Result<Option<bool>, String> {
@@ -273,9 +269,9 @@ mod tests {
     fn read(text: &[u8]) -> Result<Vec<Record>, ImportError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text).unwrap();
-        let mut table = Table::new(file.path());
+        let mut table = CsvTable::new(file.path());
         table.rewind()?;
-        Ok(table.next()?.unwrap_or_default())
+        Ok(table.next_batch()?.unwrap_or_default())
     }
 
     proptest! {
@@ -289,7 +285,7 @@ mod tests {
 
     #[test]
     fn faults_name_their_line_and_column() {
-        for (text, told) in [
+        for (text, expected) in [
             (&b"username,age\n"[..], "there is no column \"age\""),
             (b"username,username\n", "the column username comes twice"),
             (b"email\nx\n", "username among them"),
@@ -306,8 +302,8 @@ mod tests {
                 "line 3: there is a quote in a cell that does not begin with one",
             ),
         ] {
-            let fault = read(text).unwrap_err().to_string();
-            assert!(fault.contains(told), "{fault}");
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 

@@ -1,20 +1,20 @@
-//! From a record to the row of a token.
+//! The row that a token's record describes.
 
 use std::time::Duration;
 
 use super::{TokenRecord, nullable};
-use crate::directory::model::stored::WholeToken;
+use crate::directory::model::stored::StoredToken;
 use crate::directory::model::{
     KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId, Violation,
 };
 
-/// How long the token of a sign-in lives that comes without an end.
+/// The lifetime of a sign-in's token that is imported without an expiry.
 const SIGN_IN_LIFETIME: Duration = Duration::from_hours(12);
 
 impl TokenRecord {
-    /// What says which token it is.
+    /// Returns the digest that identifies the token.
     pub(in crate::directory::transfer) fn kept_digest(&self) -> Result<KeptDigest, Violation> {
-        let wrong = |told: &str| Err(Violation::Other(told.to_owned()));
+        let wrong = |message: &str| Err(Violation::Other(message.to_owned()));
         match (&self.key, &self.digest) {
             (Some(key), None) if key.is_empty() || key.len() > 256 => wrong("A key has 1 to 256 bytes."),
             (Some(key), None) => Ok(KeptDigest::Sha256(TokenKey::imported(key.clone()).digest())),
@@ -23,18 +23,24 @@ impl TokenRecord {
                     "A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned(),
                 )
             }),
-            _ => wrong("Say either the key or the digest."),
+            _ => wrong("Give either the key or the digest."),
         }
     }
 
-    /// The row this record asks for, where `old` is.
-    pub(in crate::directory::transfer) fn onto(
+    /// Iterates over every text of the record that is stored as it is.
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
+        let plain = [&self.name, &self.prefix, &self.last_four];
+        plain.into_iter().flatten().chain(self.last_used_from.iter().flatten())
+    }
+
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
         &self,
         owner: UserId,
         digest: KeptDigest,
-        old: Option<&WholeToken>,
+        old: Option<&StoredToken>,
         now: Timestamp,
-    ) -> Result<WholeToken, Violation> {
+    ) -> Result<StoredToken, Violation> {
         let kept = old.map(|old| &old.token);
         let kind = match &self.kind {
             Some(kind) => Some(TokenKind::from_stored(kind).ok_or_else(|| Violation::Choice(kind.clone()))?),
@@ -57,22 +63,22 @@ impl TokenRecord {
             prefix,
             last_four,
             created_at,
-            // The token of a sign-in has an end, whatever the source says.
+            // The token of a sign-in expires, whatever the source says.
             expires_at: match (kind, expires_at) {
                 (TokenKind::SignIn, None) => Some(created_at.plus(SIGN_IN_LIFETIME)?),
                 (_, end) => end,
             },
-            // What was revoked here does not come back to life.
+            // A token that was revoked here stays revoked.
             revoked_at: kept.and_then(|kept| kept.revoked_at).or(revoked_at),
             last_used_at: nullable(&self.last_used_at, kept.map(|kept| &kept.last_used_at)),
             made_by,
             root,
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
-        Ok(WholeToken { token, digest, last_used_from })
+        Ok(StoredToken { token, digest, last_used_from })
     }
 
-    /// What made it, and the sign-in that it came of.
+    /// Returns what issued the token, and the sign-in that it descends from.
     fn descent(
         &self,
         kind: TokenKind,
@@ -84,7 +90,7 @@ impl TokenRecord {
             None => match (kept, kind) {
                 (Some(kept), _) => kept.made_by,
                 (None, TokenKind::SignIn) => Maker::SignIn,
-                // An export from before this was told does not say.
+                // Old exports do not state it.
                 (None, TokenKind::Api) => Maker::Unknown,
                 (None, TokenKind::Imported) => Maker::Import,
             },
@@ -96,8 +102,8 @@ impl TokenRecord {
         Ok((made_by, root.or_else(|| (kind == TokenKind::SignIn).then(|| digest.clone()))))
     }
 
-    /// What a list shows of the key. Of a key of unknown length little is shown, but what Wardroom itself has
-    /// exported; and never more than a list of ours shows.
+    /// Returns the parts of the key that lists show: of a key that Wardroom has exported, what its own lists show; of
+    /// other keys less, because their length is not known.
     fn ends(&self, digest: &KeptDigest, kept: Option<&Token>) -> (String, String) {
         if let Some(key) = self.key.clone().map(TokenKey::imported) {
             return (key.prefix(), key.last_four());

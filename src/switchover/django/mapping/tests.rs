@@ -43,31 +43,31 @@ const CUSTOM_KEYS: &[(&str, &str, &str)] = &[
 ];
 
 fn sources(mapping: &Mapping) -> BTreeMap<String, String> {
-    mapping.told().into_iter().collect()
+    mapping.describe().into_iter().collect()
 }
 
 #[test]
 fn django_s_own_tables_are_found_without_a_word() {
-    let told = sources(&Mapping::find(&catalogue(PLAIN, &[]), &Wishes::default()).unwrap());
-    assert_eq!(told["user created_at"], "auth_user.date_joined");
-    assert_eq!(told["user is_admin"], "auth_user.is_superuser");
-    assert_eq!(told["memberships"], "auth_user_groups");
+    let found = sources(&Mapping::find(&catalogue(PLAIN, &[]), &MappingOptions::default()).unwrap());
+    assert_eq!(found["user created_at"], "auth_user.date_joined");
+    assert_eq!(found["user is_admin"], "auth_user.is_superuser");
+    assert_eq!(found["memberships"], "auth_user_groups");
     assert_eq!(
-        (told["tokens of Django REST Framework"].as_str(), told["tokens of knox"].as_str()),
+        (found["tokens of Django REST Framework"].as_str(), found["tokens of knox"].as_str()),
         ("authtoken_token", "nowhere")
     );
 }
 
 #[test]
 fn a_custom_model_is_found_by_what_refers_to_it() {
-    let mapping = Mapping::find(&catalogue(CUSTOM, CUSTOM_KEYS), &Wishes::default()).unwrap();
-    let told = sources(&mapping);
+    let mapping = Mapping::find(&catalogue(CUSTOM, CUSTOM_KEYS), &MappingOptions::default()).unwrap();
+    let found = sources(&mapping);
     assert_eq!(
-        (told["user mobile_number"].as_str(), told["user created_at"].as_str()),
+        (found["user mobile_number"].as_str(), found["user created_at"].as_str()),
         ("people_person.phone", "people_person.created_at")
     );
     assert_eq!(
-        (told["memberships"].as_str(), told["group notes"].as_str()),
+        (found["memberships"].as_str(), found["group notes"].as_str()),
         ("people_person_groups", "people_groupprofile.notes")
     );
     assert_eq!(mapping.left_out, ["date_joined", "department"]);
@@ -75,49 +75,55 @@ fn a_custom_model_is_found_by_what_refers_to_it() {
 
 #[test]
 fn what_is_not_clear_is_asked() {
-    let wish = |change: &dyn Fn(&mut Wishes)| {
-        let mut wishes = Wishes::default();
-        change(&mut wishes);
-        wishes
+    let with = |change: &dyn Fn(&mut MappingOptions)| {
+        let mut options = MappingOptions::default();
+        change(&mut options);
+        options
     };
-    let column =
-        |field: &str, column: &str| wish(&|wishes| drop(wishes.columns.insert(field.into(), column.into())));
+    let column = |field: &str, column: &str| {
+        with(&|options| drop(options.columns.insert(field.into(), column.into())))
+    };
     let uuid: &[(&str, &[&str])] = &[("auth_user", &["id uuid", "password", "last_login", "username"])];
     let nameless: &[(&str, &[&str])] = &[("auth_user", &["id", "password", "last_login"])];
-    for (tables, keys, wishes, told) in [
-        (&[("books", &["id"][..])][..], &[][..], Wishes::default(), "no table of users"),
-        (CUSTOM, &[], Wishes::default(), "several tables could be the users': auth_user, people_person;"),
+    for (tables, keys, options, expected) in [
+        (&[("books", &["id"][..])][..], &[][..], MappingOptions::default(), "no table of users"),
+        (
+            CUSTOM,
+            &[],
+            MappingOptions::default(),
+            "several tables could be the table of users: auth_user, people_person;",
+        ),
         (
             PLAIN,
             &[],
-            wish(&|wishes| wishes.user_table = Some("people".into())),
+            with(&|options| options.user_table = Some("people".into())),
             "no table \"people\" (--user-table)",
         ),
         (
             PLAIN,
             &[],
-            wish(&|wishes| wishes.profile_table = Some("auth_group".into())),
+            with(&|options| options.profile_table = Some("auth_group".into())),
             "\"auth_group\" does not refer to \"auth_user\"",
         ),
         (
             PLAIN,
             &[],
-            wish(&|wishes| wishes.group_table = Some("auth_group".into())),
+            with(&|options| options.group_table = Some("auth_group".into())),
             "neither notes nor times",
         ),
         (PLAIN, &[], column("age", "x"), "there is no field \"age\""),
         (PLAIN, &[], column("gender", "x"), "no table of users has the column \"x\" for gender"),
-        (uuid, &[], Wishes::default(), "of the type \"uuid\""),
-        (nameless, &[], Wishes::default(), "no column for username"),
+        (uuid, &[], MappingOptions::default(), "of the type \"uuid\""),
+        (nameless, &[], MappingOptions::default(), "no column for username"),
         (
             &[("auth_user", &["id", "username"][..])][..],
             &[],
-            wish(&|wishes| wishes.user_table = Some("auth_user".into())),
+            with(&|options| options.user_table = Some("auth_user".into())),
             "no column for password",
         ),
     ] {
-        let fault = Mapping::find(&catalogue(tables, keys), &wishes).unwrap_err().to_string();
-        assert!(fault.contains(told), "{fault}");
+        let error = Mapping::find(&catalogue(tables, keys), &options).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
     let without = Mapping::find(&catalogue(PLAIN, &[]), &column("email", "")).unwrap();
     assert!(without.left_out.contains(&"email".to_owned()));

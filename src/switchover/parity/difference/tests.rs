@@ -2,16 +2,16 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::super::client::NoAnswer;
+use super::super::client::NoResponse;
 use super::*;
 
 /// Reads `404 text/html | Allow: GET | body`: status and type, headers, and after the last ` | ` the body.
-fn answer(text: &str) -> Answer {
+fn answer(text: &str) -> Response {
     let (head, body) = text.rsplit_once(" | ").unwrap();
     let mut lines = head.split(" | ");
     let (status, media_type) = lines.next().unwrap().split_once(' ').unwrap();
     let mut answer =
-        Answer { status: status.parse().unwrap(), body: body.to_owned().into(), ..Answer::default() };
+        Response { status: status.parse().unwrap(), body: body.to_owned().into(), ..Response::default() };
     if !media_type.trim().is_empty() {
         answer.headers.append(CONTENT_TYPE, media_type.parse().unwrap());
     }
@@ -260,7 +260,7 @@ fn an_answer_to_options_describes_the_server() {
 #[test]
 fn head_says_the_length_of_get_on_both_sides_or_on_neither() {
     let told = |old: &str, new: &str| {
-        let head = |text: &str| Ok(Answer { get_length: Some(10), ..answer(&format!("200 {text} | ")) });
+        let head = |text: &str| Ok(Response { get_length: Some(10), ..answer(&format!("200 {text} | ")) });
         lines(&differences(&Method::HEAD, &head(old), &head(new), &[]))
     };
     assert_eq!(told(" | Content-Length: 10", " | Content-Length: 10"), [""; 0]);
@@ -276,21 +276,21 @@ fn head_says_the_length_of_get_on_both_sides_or_on_neither() {
 
 #[test]
 fn a_missing_answer_is_a_difference_even_if_both_are_missing() {
-    let silent = || Err(NoAnswer::TimedOut(Duration::from_secs(10)));
+    let silent = || Err(NoResponse::TimedOut(Duration::from_secs(10)));
     let good = || Ok(answer("200 application/json | {}"));
     let told = |old: &Outcome, new: &Outcome| lines(&differences(&Method::GET, old, new, &[]));
-    assert_eq!(told(&silent(), &good()), [r#"no answer  "no whole answer within 10s" -> "200 {}""#]);
+    assert_eq!(told(&silent(), &good()), [r#"no answer  "no complete response within 10s" -> "200 {}""#]);
     assert_eq!(
-        told(&Err(NoAnswer::Closed), &Err(NoAnswer::TooLarge)),
+        told(&Err(NoResponse::Closed), &Err(NoResponse::TooLarge)),
         [
-            r#"no answer  "it closed the connection before its answer was whole" -> "its body is longer than 8 MiB""#
+            r#"no answer  "it closed the connection before the response was complete" -> "the body is larger than 8 MiB""#
         ]
     );
 }
 
 #[test]
 fn a_redirect_that_was_followed_is_noted() {
-    let old = Answer { slashed: true, ..answer("200 application/json | {}") };
+    let old = Response { slashed: true, ..answer("200 application/json | {}") };
     let told = lines(&differences(&Method::GET, &Ok(old), &Ok(answer("200 application/json | {}")), &[]));
     assert_eq!(told, [r#"~redirect  "to the path with a slash" -> nothing"#]);
 }

@@ -1,0 +1,79 @@
+//! The help that no single command owns: the overview, the exit codes, and the line about settings.
+
+use clap::Command;
+
+/// What `wardroom --help` prints. Related commands share a line, so that it fits a terminal of 24 lines and 80 columns; a test
+/// checks that, and that no command is missing.
+pub(super) const OVERVIEW: &str = "\
+Wardroom stores users, groups, permissions and API tokens.
+
+{usage-heading} {usage}
+
+Commands:
+  demo                  Try Wardroom with example users; nothing is kept
+  init, migrate         Create an empty database; upgrade an existing one
+  serve                 Answer HTTP requests
+  doctor, config        Check the settings and the database; show the settings
+  user, group, token    Manage users, groups and API tokens
+  permission, audit     List permissions; list, export or verify the audit trail
+  import, export        Import from Django, JSON or CSV; export as JSON or CSV
+  compare               Compare the responses of an old server with Wardroom's
+  backup, restore       Write or verify a backup archive; restore one
+  move                  Copy everything to another PostgreSQL or SQLite database
+  openapi, completions  Print the OpenAPI document; print a completion script
+
+Options:
+{options}
+
+More: wardroom help COMMAND, wardroom help settings, wardroom help exit-codes";
+
+/// What `wardroom help exit-codes` prints.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0  Success
+  1  An internal error; or `doctor` or `verify` found a fault, `compare` found a
+     difference, or `move` left changes behind
+  2  The command line or a setting is invalid
+  3  The user, group or token does not exist
+  4  Refused: the input is invalid, the action is not allowed, or an import has
+     conflicts
+  5  The database, the source of an import or a server to compare is unavailable
+     or busy
+";
+
+/// Adds one line about settings to the help of every command.
+pub(super) fn with_settings_line(command: Command) -> Command {
+    command.mut_subcommands(|command| {
+        if command.is_hide_set() {
+            return command;
+        }
+        let serves = command.get_arguments().any(|argument| argument.get_id() == "listen");
+        let flags = if serves { "--listen and --data-dir" } else { "--data-dir" };
+        let own = command.get_after_help().map(|own| format!("{own}\n\n")).unwrap_or_default();
+        let line = format!("{own}Settings such as {flags}: see `wardroom help settings`");
+        with_settings_line(command.after_help(line))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::super::Cli;
+
+    #[test]
+    fn the_overview_fits_a_terminal_and_names_every_command() {
+        let mut root = Cli::command();
+        let help = root.render_help().to_string();
+        assert!(help.lines().count() <= 24, "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = command.get_name();
+            let is_named = |line: &str| {
+                let names = line.trim_start().split("  ").next().unwrap_or_default();
+                line.starts_with("  ") && names.split(", ").any(|named| named == name)
+            };
+            assert!(help.lines().any(is_named), "{name} is missing in {help}");
+        }
+    }
+}
