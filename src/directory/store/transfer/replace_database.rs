@@ -30,7 +30,7 @@ const NO_DATABASE: &str = "there was no database here to compare it with";
 /// The database that a restore creates or replaces.
 pub(in crate::directory) struct RestoreTarget {
     location: Location,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// What is at the target of a restore.
@@ -55,7 +55,7 @@ type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
 
 impl RestoreTarget {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
-        Self { location: settings.location.clone(), patience: settings.patience }
+        Self { location: settings.location.clone(), timeout: settings.patience }
     }
 
     /// Returns what is there now. A SQLite file that is in use is an error.
@@ -75,7 +75,7 @@ impl RestoreTarget {
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
-        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_TIMEOUT })
+        Backend::at(&self.location, 1, if self.is_file() { self.timeout } else { MIGRATION_TIMEOUT })
     }
 
     fn is_file(&self) -> bool {
@@ -105,7 +105,7 @@ impl RestoreTarget {
             }
             (Location::Postgres(_), Occupancy::Empty) => {
                 let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
-                copy_database(&copy.tx(), &self.location, self.patience, options.now, options.progress)?;
+                copy_database(&copy.tx(), &self.location, self.timeout, options.now, options.progress)?;
                 Ok((None, prepared))
             }
             (Location::Postgres(_), Occupancy::Occupied) => {
@@ -155,7 +155,7 @@ impl RestoreTarget {
         let kept = options.copies.map(|copies| kept_directory(copies, options.now));
         let replaced = kept.as_ref().map_or(Ok(()), |kept| {
             let place = Location::Sqlite(kept.clone());
-            copy_database(&there, &place, self.patience, options.now, options.progress).map(|_| ())
+            copy_database(&there, &place, self.timeout, options.now, options.progress).map(|_| ())
         });
         let replaced = replaced.and_then(|()| replace_all_rows(&copy.tx(), link, options.progress));
         if let (Err(_), Some(kept)) = (&replaced, &kept) {
