@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::directory::progress::{Progress, Stage, Step};
+use crate::directory::progress::{Progress, ProgressStep, Stage};
 use crate::switchover::parity::run::RunProgress;
 
 /// Between two lines where there is no terminal.
@@ -33,7 +33,7 @@ pub(super) fn of_import() -> Progress {
     })
 }
 
-fn begin(bar: &ProgressBar, Step { stage, total, .. }: Step) {
+fn begin(bar: &ProgressBar, ProgressStep { stage, total, .. }: ProgressStep) {
     let template = match total {
         Some(_) => "{msg} {wide_bar} {human_pos} of {human_len} users, {per_sec}, {eta} left",
         None => "{msg} {spinner} {human_pos} users, {per_sec}",
@@ -102,7 +102,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: ProgressStep) {
         if self.stage.replace(step.stage) != Some(step.stage) {
             self.begun = Instant::now();
         }
@@ -113,7 +113,7 @@ impl Lines {
         }
     }
 
-    fn told(&self, Step { stage, unit, done, total }: Step) -> String {
+    fn told(&self, ProgressStep { stage, unit, done, total }: ProgressStep) -> String {
         let seconds = self.begun.elapsed().as_secs().max(1);
         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
         format!("{}: {done}{of} {unit}, {} a second", name(stage), done / seconds)
@@ -128,7 +128,7 @@ mod tests {
     fn a_line_tells_stage_count_and_rate() {
         let (now, stage) = (Instant::now(), Stage::Writing);
         let lines = Lines { stage: Some(stage), begun: now, told: now };
-        let step = Step { stage, unit: "users", total: Some(9), done: 5 };
+        let step = ProgressStep { stage, unit: "users", total: Some(9), done: 5 };
         assert_eq!(lines.told(step), "writing: 5 of 9 users, 5 a second");
     }
 }

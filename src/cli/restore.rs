@@ -11,7 +11,7 @@ use super::reopened::{add, brought, line, list};
 use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
-use crate::directory::model::Comparison;
+use crate::directory::model::ComparisonExtent;
 use crate::directory::transfer::backup::{self, ReopenPolicy, RestoreReport};
 use crate::directory::{Clock, Directory};
 
@@ -67,7 +67,7 @@ fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
         let fate = if keeps { "It was closed again" } else { "It is open again" };
         text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
-    } else if restored.comparison == Comparison::Complete {
+    } else if restored.comparison == ComparisonExtent::Complete {
         text += "Nothing was closed since the backup.\n";
     }
     if let Some(brings) = &restored.brings {

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::progress;
 use super::report::CliError;
-use crate::directory::progress::{Progress, Step};
+use crate::directory::progress::{Progress, ProgressStep};
 
 /// How often the line is written anew.
 const OFTEN: Duration = Duration::from_millis(200);
@@ -42,12 +42,12 @@ struct Line {
 }
 
 impl Line {
-    fn show(&mut self, step: Step) {
+    fn show(&mut self, step: ProgressStep) {
         if self.shown.is_some_and(|shown| shown.elapsed() < OFTEN) {
             return;
         }
         self.shown = Some(Instant::now());
-        let Step { stage, unit, done, .. } = step;
+        let ProgressStep { stage, unit, done, .. } = step;
         // A terminal that is gone does not keep the work from being done.
         let _ = write!(io::stderr(), "\r\x1b[K{}: {done} {unit}", progress::name(stage));
     }

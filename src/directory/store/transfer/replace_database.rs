@@ -30,7 +30,7 @@ const NO_DATABASE: &str = "there was no database here to compare it with";
 /// The database that a restore creates or replaces.
 pub(in crate::directory) struct RestoreTarget {
     location: Location,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// What is at the target of a restore.
@@ -55,7 +55,7 @@ type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
 
 impl RestoreTarget {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
-        Self { location: settings.location.clone(), patience: settings.patience }
+        Self { location: settings.location.clone(), timeout: settings.patience }
     }
 
     /// Returns what is there now. A SQLite file that is in use is an error.
@@ -75,7 +75,7 @@ impl RestoreTarget {
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
-        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_TIMEOUT })
+        Backend::at(&self.location, 1, if self.is_file() { self.timeout } else { MIGRATION_TIMEOUT })
     }
 
     fn is_file(&self) -> bool {
@@ -105,7 +105,7 @@ impl RestoreTarget {
             }
             (Location::Postgres(_), Occupancy::Empty) => {
                 let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
-                copy_database(&copy.tx(), &self.location, self.patience, options.now, options.progress)?;
+                copy_database(&copy.tx(), &self.location, self.timeout, options.now, options.progress)?;
                 Ok((None, prepared))
             }
             (Location::Postgres(_), Occupancy::Occupied) => {
@@ -155,7 +155,7 @@ impl RestoreTarget {
         let kept = options.copies.map(|copies| kept_directory(copies, options.now));
         let replaced = kept.as_ref().map_or(Ok(()), |kept| {
             let place = Location::Sqlite(kept.clone());
-            copy_database(&there, &place, self.patience, options.now, options.progress).map(|_| ())
+            copy_database(&there, &place, self.timeout, options.now, options.progress).map(|_| ())
         });
         let replaced = replaced.and_then(|()| replace_all_rows(&copy.tx(), link, options.progress));
         if let (Err(_), Some(kept)) = (&replaced, &kept) {
@@ -234,16 +234,8 @@ fn replace_file(
     let (file, kept) = (sqlite::file(directory), kept_directory(directory, now));
     fs::DirBuilder::new().mode(0o700).create(&kept).map_err(TransferError::with(&kept))?;
     let mut moved = Vec::new();
-    let outcome = SUFFIXES.iter().try_for_each(|suffix| {
-        let (from, to) = (with_suffix(&file, suffix), with_suffix(&sqlite::file(&kept), suffix));
-        if fs::symlink_metadata(&from).is_ok() {
-            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
-            moved.push((from, to));
-        }
-        Ok(())
-    });
     // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
-    let outcome = outcome
+    let outcome = move_files(&file, &sqlite::file(&kept), &mut moved)
         .and_then(|()| sync_directory(&kept))
         .and_then(|()| sync_directory(directory))
         .and_then(|()| move_into_place(new, &file));
@@ -256,6 +248,18 @@ fn replace_file(
         return Err(error);
     }
     Ok(kept)
+}
+
+/// Moves a database file and the files beside it, and notes in `moved` what was moved before an error.
+fn move_files(file: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), TransferError> {
+    SUFFIXES.iter().try_for_each(|suffix| {
+        let (from, to) = (with_suffix(file, suffix), with_suffix(to, suffix));
+        if fs::symlink_metadata(&from).is_ok() {
+            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
+            moved.push((from, to));
+        }
+        Ok(())
+    })
 }
 
 /// Replaces the rows of a database in which a transaction has begun, and commits.

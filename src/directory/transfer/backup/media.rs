@@ -40,26 +40,18 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     while let Some(directory) = directories.pop() {
         let entries = match top.open_below(&directory).and_then(|folder| folder.entries()) {
             Err(error) if is_not_directory(&error) || error.kind() == ErrorKind::NotFound => {
-                found
-                    .left_out
-                    .push(format!("{}: it disappeared while it was read", root.join(directory).display()));
+                let path = root.join(directory);
+                found.left_out.push(format!("{}: it disappeared while it was read", path.display()));
                 continue;
             }
             outcome => outcome.map_err(TransferError::with(&root.join(&directory)))?,
         };
         for (name, kind) in entries {
             let name = directory.join(name);
-            let path = root.join(&name);
             match (kind, name.to_str()) {
-                (EntryKind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
                 (EntryKind::Directory, _) => directories.push(name),
                 (EntryKind::File, Some(name)) => found.files.push(name.to_owned()),
-                (EntryKind::File, None) => {
-                    found.left_out.push(format!("{}: its name is not UTF-8", path.display()));
-                }
-                (EntryKind::Other, _) => {
-                    found.left_out.push(format!("{}: not a regular file", path.display()))
-                }
+                _ => found.left_out.push(format!("{}: {}", root.join(&name).display(), why_left_out(kind))),
             }
         }
     }
@@ -67,6 +59,15 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     found.left_out.sort();
     found.folder = Some(top);
     Ok(found)
+}
+
+/// Returns why an entry is left out of a backup.
+fn why_left_out(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Link => "a symbolic link",
+        EntryKind::File => "its name is not UTF-8",
+        EntryKind::Directory | EntryKind::Other => "not a regular file",
+    }
 }
 
 /// The media files of a backup that have to be written; those that are there already are not among them.
