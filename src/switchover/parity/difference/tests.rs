@@ -83,7 +83,7 @@ fn values_are_compared_field_by_field() {
     }
 }
 
-/// What is intended is told apart from what looks like it.
+/// Expected differences are distinguished from similar ones.
 #[test]
 fn expected_values_are_narrow() {
     for (field, old, new, expected) in [
@@ -278,7 +278,7 @@ fn head_says_the_length_of_get_on_both_sides_or_on_neither() {
 fn a_missing_answer_is_a_difference_even_if_both_are_missing() {
     let silent = || Err(NoResponse::TimedOut(Duration::from_secs(10)));
     let good = || Ok(answer("200 application/json | {}"));
-    let told = |old: &Outcome, new: &Outcome| lines(&differences(&Method::GET, old, new, &[]));
+    let told = |old: &ProbeOutcome, new: &ProbeOutcome| lines(&differences(&Method::GET, old, new, &[]));
     assert_eq!(told(&silent(), &good()), [r#"no answer  "no complete response within 10s" -> "200 {}""#]);
     assert_eq!(
         told(&Err(NoResponse::Closed), &Err(NoResponse::TooLarge)),
