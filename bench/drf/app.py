@@ -1,4 +1,4 @@
-"""The service that Wardroom replaces, as small as it gets: one view of Django REST Framework behind TokenAuthentication."""
+"""A minimal version of the service that Wardroom replaces: one view of Django REST Framework behind TokenAuthentication."""
 
 import os
 

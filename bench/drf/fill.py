@@ -1,4 +1,4 @@
-"""Makes the database of the small service: so many staff users, each with the token that the bench gives it."""
+"""Creates the database of the small service: this many staff users, each with the benchmark's token."""
 
 import datetime
 import sys

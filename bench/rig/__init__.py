@@ -1,1 +1,1 @@
-"""What the bench's programs share: processes and what they cost, the people in the databases, the contestants."""
+"""Shared by the benchmarks: processes and their cost, the users in the databases, the contestants."""

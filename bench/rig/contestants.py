@@ -1,4 +1,4 @@
-"""The servers that are measured: each is started on the same core, holds the same people and answers GET /api/users/me."""
+"""The servers that are measured. Each runs on the same core, has the same users and answers GET /api/users/me."""
 
 import atexit
 import os
@@ -12,12 +12,12 @@ import time
 from rig.machine import PLACE, ROOT, WARDROOM, Process, found, free_port, postgres_programs, say
 from rig.people import body, fill_postgres, fill_sqlite, key_of
 
-# What each needs beside Rust and Python: programs and Debian's packages of them.
+# What each needs in addition to Rust and Python: programs and their Debian packages.
 PROGRAMS = {"nginx": {"nginx": "nginx-light"}, "wardroom-postgres": {"postgres": "postgresql"}, "wardroom-replicas": {"postgres": "postgresql"}}
 
 
 class Contestant:
-    """Running servers: those that are asked, and those whose work counts, too."""
+    """Running servers: those that get the requests, and those whose work also counts."""
 
     def __init__(self, asked, beside=()):
         self.asked, self.all = asked, [*asked, *beside]
@@ -27,7 +27,7 @@ class Contestant:
         return [sum(part) for part in zip(*(process.cpu() for process in self.all))]
 
     def memory(self):
-        """Of one of those that are asked."""
+        """Resident bytes of one of the servers that get the requests."""
         return self.asked[0].memory()
 
     def stop(self):
@@ -46,7 +46,7 @@ def wardroom_sqlite(users, *options):
 
 
 class Postgres(Process):
-    """A private server with a filled database; its work for a request counts as the server's, so they share a core."""
+    """A private server with a filled database. Its work for a request counts as the server's, so they share a core."""
 
     def __init__(self, users, groups=(1, 2, 3), pinned=True):
         programs, port = postgres_programs(), free_port()
@@ -61,7 +61,7 @@ class Postgres(Process):
         subprocess.run(list(map(str, initdb)), check=True, stdout=subprocess.DEVNULL, cwd="/")
         super().__init__([*as_postgres, programs / "postgres", "-D", place / "data", "-p", port, "-h", "127.0.0.1", "-k", place, "-c", "shared_buffers=512MB"],
                          port, stop=signal.SIGINT, cwd="/", pinned=pinned)
-        # It listens before it is ready.
+        # It accepts connections before it is ready.
         while subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode:
             time.sleep(0.05)
         self.url = f"postgres://wardroom@127.0.0.1:{port}/postgres"

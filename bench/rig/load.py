@@ -1,4 +1,4 @@
-"""The load: wrk on a core of its own, and what an answer cost the servers meanwhile."""
+"""The load: wrk on a core of its own, and what an answer costs the servers."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import urllib.request
 from rig.machine import LOAD, PLACE, fail
 from rig.people import key_of
 
-# Requests are written beforehand, so that the load generator is not what is measured. Each thread asks one
-# server; `next` starts elsewhere in each run, so that all tokens come up however short the runs are.
+# Requests are prepared in advance, so that the load generator is not what is measured. Each thread uses one
+# server. `next` starts at another token in each run, so that all tokens are used, however short the runs are.
 SCRIPT = """
 local threads = {}
 setup = function(thread)
@@ -53,7 +53,7 @@ def get(port, path, key):
 
 
 def touch(port, numbers, connections=32, pipelined=8):
-    """Asks for each of these users once, over some connections at a time, and sees that all are answered."""
+    """Sends one request for each of these users, over some connections at a time, and checks that all are answered."""
     numbers = list(numbers)
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
     for start in range(0, len(numbers), connections * pipelined):
@@ -76,7 +76,7 @@ def touch(port, numbers, connections=32, pipelined=8):
 
 
 def run(contestant, script, connections, seconds, tokens, start=0):
-    """One run of wrk; what a request cost, in microseconds of user and system time."""
+    """Runs wrk once; returns the cost of a request, in microseconds of user and system time."""
     threads = len(contestant.ports)
     before = contestant.cpu()
     command = ["taskset", "-c", LOAD, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,

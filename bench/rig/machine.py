@@ -1,4 +1,4 @@
-"""Processes, what they cost, and what must be installed for them."""
+"""Processes, their cost, and the packages that they need."""
 
 import atexit
 import os
@@ -17,7 +17,7 @@ PLACE = ROOT / "target" / "bench"
 WARDROOM = ROOT / "target" / "release" / "wardroom"
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-# The servers' core and the load's.
+# The core of the servers and that of the load.
 SERVERS, LOAD = "0", "1"
 running = []
 
@@ -35,13 +35,13 @@ def found(name):
 
 
 def postgres_programs():
-    """The directory of the newest PostgreSQL's programs; none when there is none."""
+    """The directory with the programs of the newest PostgreSQL, or None."""
     programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]))
     return programs[-1].parent if programs else None
 
 
 def install(programs):
-    """Installs the Debian packages of what is missing. `programs`: name of a program to its package."""
+    """Installs missing Debian packages. `programs` maps the name of a program to its package."""
     missing = lambda: sorted({package for program, package in programs.items() if not (postgres_programs() if program == "postgres" else found(program))})
     wanted = missing()
     if not wanted:
@@ -51,7 +51,7 @@ def install(programs):
         fail(f"missing: {' '.join(wanted)}; install these packages, or run this as root on Debian")
     say(f"installing {' '.join(wanted)}")
     if "postgresql" in wanted:
-        # Without this the package makes and starts a server of its own.
+        # Without this the package creates and starts a server of its own.
         settings = "/etc/postgresql-common/createcluster.conf"
         subprocess.run([*as_root, "sh", "-c", f"[ -e {settings} ] || {{ mkdir -p $(dirname {settings}) && echo 'create_main_cluster = false' > {settings}; }}"], check=True)
     quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "stdout": subprocess.DEVNULL}
@@ -78,7 +78,7 @@ def free_port():
 
 
 class Process:
-    """A server on the servers' core, once it listens."""
+    """A server on the servers' core, which accepts connections."""
 
     def __init__(self, command, port, stop=signal.SIGTERM, pinned=True, patience=60, **options):
         self.port, self.stop_signal = port, stop
@@ -114,7 +114,7 @@ class Process:
         return known
 
     def cpu(self):
-        """User and system seconds so far."""
+        """User and system time so far, in seconds."""
         user = system = 0
         for pid in self.family():
             fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
@@ -147,7 +147,7 @@ def describe():
 
 
 def write(page, marker, text):
-    """Replaces what stands between the markers of a page."""
+    """Replaces the text between the markers of a page."""
     page = pathlib.Path(page)
     start, end = f"<!-- {marker} -->\n", f"<!-- end of {marker} -->"
     before, found_start, rest = page.read_text().partition(start)

@@ -1,4 +1,4 @@
-"""The users of the bench, each with a token, and how they get into the databases."""
+"""The users of the benchmarks, each with a token, and how they are written to the databases."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ def user(number):
     # A rare name for lists to search for, and a rare gender to filter by.
     last, gender = ("Xyzzy", "other") if number % 1000 == 0 else ("Lee", None)
     search = "\x1f".join([str(number), name, "", mail, "ann", last.lower()])
-    # The first is an administrator, everybody is staff.
+    # The first user is an administrator; all are staff.
     return (number, name, name, mail, mail, "Ann", last, gender, "!", True, True, number == 1, CREATED + number, CREATED + number, search)
 
 
@@ -34,7 +34,7 @@ def token(number):
 
 
 def expected(number, kind="wardroom"):
-    """The answer for a user; the small service knows fewer fields."""
+    """The answer for a user. The small Django service has fewer fields."""
     _, name, _, mail, _, first, last, gender, *_ = user(number)
     created = f"2024-03-15T09:30:{number // 1_000_000:02}.{number % 1_000_000:06}Z"
     me = {"id": number, "username": name, "mobile_number": None, "email": mail, "avatar": None, "first_name": first, "last_name": last,
@@ -53,7 +53,7 @@ def memberships(users, groups):
 
 
 def fill_sqlite(users, groups=(1, 2, 3)):
-    """A data directory with so many users, each in these groups; made once and kept."""
+    """A data directory with this many users, each in these groups. It is created once and kept."""
     data = PLACE / f"sqlite-{users}-{len(groups)}"
     if (data / "filled").exists():
         return data
@@ -61,7 +61,7 @@ def fill_sqlite(users, groups=(1, 2, 3)):
     subprocess.run([WARDROOM, "init", "--data-dir", data], check=True, stdout=subprocess.DEVNULL)
     database = sqlite3.connect(data / "wardroom.db")
     database.executescript("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;" + GROUPS)
-    # Made from all rows at the end: that is a matter of minutes, and of hours row by row.
+    # Built from all rows at the end, which takes minutes. Row by row it would take hours.
     aside = database.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND "
                              "(type = 'trigger' OR type = 'index' AND tbl_name IN ('users', 'tokens', 'memberships'))").fetchall()
     for kind, name, _ in aside:
@@ -82,7 +82,7 @@ def fill_sqlite(users, groups=(1, 2, 3)):
 
 
 def fill_postgres(psql, users, groups=(1, 2, 3)):
-    """Fills an initialised database; `psql` is the command that reaches it."""
+    """Fills an initialised database. `psql` is the command that connects to it."""
     shown = lambda value: "\\N" if value is None else f"\\\\x{value.hex()}" if isinstance(value, bytes) else str(value).lower() if isinstance(value, bool) else str(value)
     child = subprocess.Popen([*psql, "-X", "-q", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, text=True)
     say = child.stdin.write

@@ -9,8 +9,9 @@ use super::context::{open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS, Recorded, Verification};
+use crate::directory::audit::{EXPORT_PAGE, Verification};
 use crate::directory::model::Timestamp;
+use crate::directory::model::{AuditFilter, OBJECT_KINDS, RecordedEvent};
 
 /// The commands of `wardroom audit`.
 #[derive(Subcommand)]
@@ -87,7 +88,7 @@ pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, CliE
             let events = directory.audit_events(&operator(), &list.filter(), limit).await?;
             let rows: Vec<_> = events.iter().map(row).collect();
             let heads = ["id", "at", "actor", "action", "object", "changes"];
-            Ok(Report::table(heads, &rows, events.iter().map(Recorded::to_json).collect()))
+            Ok(Report::table(heads, &rows, events.iter().map(RecordedEvent::to_json).collect()))
         }
         AuditVerb::Export(ExportEvents { after, from, to }) => {
             let filter = AuditFilter { from, to, ..AuditFilter::default() };
@@ -153,7 +154,7 @@ fn verdict(found: &Verification) -> Report {
     report
 }
 
-fn row(recorded: &Recorded) -> [String; 6] {
+fn row(recorded: &RecordedEvent) -> [String; 6] {
     let event = &recorded.event;
     let object = match event.object_id {
         Some(id) => format!("{} {id} {}", event.object_kind, event.object_name),

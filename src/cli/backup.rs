@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
 use crate::directory::Clock;
-use crate::directory::backup::{Checked, Manifest, Order, check_backup};
+use crate::directory::transfer::backup::{BackupRequest, Manifest, VerifiedBackup, verify_backup};
 
 /// The arguments of `wardroom backup`.
 #[derive(Args)]
@@ -43,12 +43,12 @@ pub(super) async fn run(args: Backup, config: &Config) -> Result<Report, CliErro
     match args {
         Backup { verb: Some(BackupVerb::Verify(VerifyBackup { file })), .. } => {
             let summary = format!("{} is intact", file.display());
-            let checked = check_backup(&operator(), file, &Clock::system()?, watch()?).await?;
+            let checked = verify_backup(&operator(), file, &Clock::system()?, watch()?).await?;
             Ok(report(&checked, &summary))
         }
         Backup { file: Some(file), replace, .. } => {
             let summary = format!("Wrote and verified {}", file.display());
-            let order = Order { file, replace, media: config.data_dir.join("media") };
+            let order = BackupRequest { file, replace, media: config.data_dir.join("media") };
             let checked = open(config).await?.backup(&operator(), order, watch()?).await?;
             Ok(report(&checked, &summary))
         }
@@ -56,8 +56,8 @@ pub(super) async fn run(args: Backup, config: &Config) -> Result<Report, CliErro
     }
 }
 
-fn report(checked: &Checked, summary: &str) -> Report {
-    let Checked { manifest, faults, miscounted, broken_trail } = checked;
+fn report(checked: &VerifiedBackup, summary: &str) -> Report {
+    let VerifiedBackup { manifest, faults, miscounted, broken_trail } = checked;
     let mut text = format!("{summary}: {}.\n", content(manifest));
     for left in &manifest.left_out {
         text += &format!("Warning: left out {left}.\n");

@@ -15,9 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
-use crate::directory::Error;
-use crate::directory::import::ImportError;
-use crate::directory::import::django::{Django, Place, Wishes};
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 use crate::switchover::parity::address::{self, BaseUrl};
 use crate::switchover::parity::client::{self, RemoteServer};
 use crate::switchover::parity::keys::{self, Keys};
@@ -118,11 +116,11 @@ pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
 
 /// Reads a sample of keys from the Django database that an import reads.
 async fn sample_keys(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
-    let cli_error = |error: ImportError| CliError::from(Error::from(error));
-    let (place, runtime) = (Place::parse(from).map_err(cli_error)?, Handle::current());
-    let read =
-        spawn_blocking(move || Django::open(&place, &Wishes::default(), &runtime)?.sample_keys(sample));
-    read.await.map_err(|error| CliError::internal(error.to_string()))?.map_err(cli_error)
+    let (location, runtime) = (DjangoLocation::parse(from)?, Handle::current());
+    let read = spawn_blocking(move || {
+        Django::open(&location, &MappingOptions::default(), &runtime)?.sample_keys(sample)
+    });
+    Ok(read.await.map_err(|error| CliError::internal(error.to_string()))??)
 }
 
 impl Compare {

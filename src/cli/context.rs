@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::report::CliError;
 use crate::config::{Config, RateLimit};
-use crate::directory::guard::rates::{Rate, Rates};
+use crate::directory::model::{Rate, Rates};
 use crate::directory::password::Password;
 use crate::directory::{Actor, Clock, Directory, Location, Settings};
 

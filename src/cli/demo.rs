@@ -12,9 +12,9 @@ use super::context::settings;
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
-use crate::directory::import::{ImportedToken, ImportedUser, Records};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
-use crate::directory::tokens::End;
+use crate::directory::tokens::Expiry;
+use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
 
 /// The key of the documentation's example.
@@ -83,7 +83,7 @@ fn instructions(users: &[ExampleUser], scheme: &str, mut address: SocketAddr) ->
 /// all optional fields empty.
 async fn fill(directory: &Directory) -> Result<Vec<ExampleUser>, CliError> {
     let actor = Actor::operator("demo");
-    directory.import(&actor, example()?).await?;
+    directory.seed(&actor, example()?).await?;
     let mut users = vec![ExampleUser {
         about: "Alex, staff, the example of the documentation",
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
@@ -108,15 +108,16 @@ async fn fill(directory: &Directory) -> Result<Vec<ExampleUser>, CliError> {
         ("Ines, staff, but not active", named("Ines", "Inactive", inactive), "401"),
     ] {
         let user = directory.create_user(&actor, &draft, None).await?;
-        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", End::Never).await?;
+        let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", Expiry::Never).await?;
         users.push(ExampleUser { about, key: issued.key, status });
     }
     Ok(users)
 }
 
-fn example() -> Result<Records, CliError> {
-    let invalid =
-        |rule: crate::directory::model::Rule| CliError::internal(format!("the example is invalid: {rule}"));
+fn example() -> Result<SeedRows, CliError> {
+    let invalid = |rule: crate::directory::model::Violation| {
+        CliError::internal(format!("the example is invalid: {rule}"))
+    };
     let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(invalid)?;
     let id = UserId::try_from(EXAMPLE_ID).map_err(invalid)?;
     let mut groups = Vec::new();
@@ -148,12 +149,12 @@ fn example() -> Result<Records, CliError> {
         updated_at: created_at,
         groups: groups.iter().map(|group| group.id).collect(),
     };
-    let token = ImportedToken {
+    let token = SeedToken {
         user_id: id,
         name: "documentation".to_owned(),
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
         created_at,
         expires_at: None,
     };
-    Ok(Records { groups, users: vec![ImportedUser { user, password: "!".to_owned() }], tokens: vec![token] })
+    Ok(SeedRows { groups, users: vec![SeedUser { user, password: "!".to_owned() }], tokens: vec![token] })
 }

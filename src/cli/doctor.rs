@@ -5,10 +5,10 @@ use serde_json::json;
 use super::context::{operator, settings};
 use super::report::{CliError, Report};
 use crate::config::{AccessLog, Config, TrustedProxies};
-use crate::directory::guard::ClientsSeen;
-use crate::directory::listing::{UserFilters, UserQuery};
-use crate::directory::{Clock, Directory, Faults};
-use crate::http::server::tls_config;
+use crate::directory::authentication::ClientsSeen;
+use crate::directory::query::{UserFilters, UserQuery};
+use crate::directory::{Clock, Directory, IntegrityReport};
+use crate::server::tls_config;
 
 /// The result of one check.
 struct Finding {
@@ -69,7 +69,7 @@ fn public_address(config: &Config) -> Finding {
 }
 
 async fn integrity(directory: &Directory) -> Result<Finding, CliError> {
-    let Faults { damage, miscounted, strangers, recount } = directory.faults().await?;
+    let IntegrityReport { damage, miscounted, strangers, recount } = directory.faults().await?;
     let (faults, remedy) = if !damage.is_empty() {
         (damage, "stop the server, keep a copy of the database, and restore a backup".to_owned())
     } else if !strangers.is_empty() {

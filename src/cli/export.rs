@@ -9,10 +9,10 @@ use serde_json::json;
 use super::context::{open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
-use crate::directory::export::{Scope, Sink};
-use crate::directory::import::record::{Record, Reference, UserRecord};
-use crate::directory::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::model::Timestamp;
+use crate::directory::transfer::export::{ExportScope, RecordSink};
+use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
+use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
@@ -64,7 +64,7 @@ pub(super) async fn run(export: ExportArgs, config: &Config) -> Result<Report, C
 /// Writes JSON lines.
 struct JsonWriter<W: Write>(BufWriter<W>);
 
-impl<W: Write + Send + 'static> Sink for JsonWriter<W> {
+impl<W: Write + Send + 'static> RecordSink for JsonWriter<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         serde_json::to_writer(&mut self.0, &record)?;
         self.0.write_all(b"\n")
@@ -78,7 +78,7 @@ impl<W: Write + Send + 'static> Sink for JsonWriter<W> {
 /// Writes users as CSV, below a header that is already written.
 struct CsvWriter<W: Write>(csv::Writer<W>);
 
-impl<W: Write + Send + 'static> Sink for CsvWriter<W> {
+impl<W: Write + Send + 'static> RecordSink for CsvWriter<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         match record {
             Record::User(user) => Ok(self.0.write_record(cells(user).map(|cell| neutralised(&cell)))?),
@@ -98,9 +98,9 @@ async fn write(
 ) -> Result<u64, CliError> {
     let directory = open(config).await?;
     let scope = match (export.format, export.anonymise) {
-        (_, true) => Scope::Anonymised,
-        (Format::Json, false) => Scope::Whole,
-        (Format::Csv, false) => Scope::Users,
+        (_, true) => ExportScope::Anonymised,
+        (Format::Json, false) => ExportScope::Whole,
+        (Format::Csv, false) => ExportScope::Users,
     };
     let written = match export.format {
         Format::Json => {

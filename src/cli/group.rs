@@ -7,8 +7,8 @@ use super::context::{confirm, open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::groups::{MemberChange, Membership};
-use crate::directory::listing::{GroupFilters, GroupQuery};
 use crate::directory::model::{Group, GroupDraft, GroupId, GroupKey, UserKey};
+use crate::directory::query::{GroupFilters, GroupQuery};
 
 /// The commands of `wardroom group`.
 #[derive(Subcommand)]

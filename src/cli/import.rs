@@ -1,4 +1,4 @@
-//! `wardroom import`: users, groups and tokens from a Django database, JSON lines or CSV.
+//! `wardroom import`: people from a Django database, from lines of JSON, or from a table.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,24 @@ use super::context::{confirm, open, operator};
 use super::progress;
 use super::report::{CliError, Report, table};
 use crate::config::Config;
-use crate::directory::import::django::{Django, Place, Wishes};
-use crate::directory::import::lines::Lines;
-use crate::directory::import::media::Media;
-use crate::directory::import::report::{Notices, Report as Imported};
-use crate::directory::import::table::Table;
-use crate::directory::import::{Options, Source};
+use crate::directory::transfer::import::lines::JsonLines;
+use crate::directory::transfer::import::media::AvatarCopy;
+use crate::directory::transfer::import::notices::Notices;
+use crate::directory::transfer::import::options::ImportOptions;
+use crate::directory::transfer::import::report::ImportReport;
+use crate::directory::transfer::import::source::Source;
+use crate::directory::transfer::import::table::CsvTable;
+use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 
-/// The commands of `wardroom import`.
+/// The commands that bring people in.
 #[derive(Subcommand)]
 pub(super) enum ImportVerb {
-    /// Import from a Django database, which may be live and is only read: users with their ids, passwords and groups, and the
+    /// From a live Django database, which is only read: users with their ids, passwords and groups, groups, and the
     /// tokens of Django REST Framework and knox.
     Django(FromDjango),
-    /// Import JSON lines as `wardroom export` writes them (see docs/records.md).
+    /// From lines of JSON, as `wardroom export` writes them (docs/records.md).
     Json(FromFile),
-    /// Import users from a CSV file whose first line names the columns (see docs/records.md).
+    /// Users from a table with commas, whose first line names the columns (docs/records.md).
     Csv(FromFile),
 }
 
@@ -33,26 +35,26 @@ pub(super) struct FromDjango {
     /// The database: postgres://user:password@host:port/name, or the path of a SQLite file.
     #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
     from: String,
-    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]. Flags override it.
+    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]; flags win over it.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// The table with the users, if it is not found automatically.
+    /// The table of the users, if it cannot be found.
     #[arg(long, value_name = "TABLE")]
     user_table: Option<String>,
-    /// A table with one row per user, for fields that the user table lacks.
+    /// A table with one row a user, for fields that the table of the users lacks.
     #[arg(long, value_name = "TABLE")]
     profile_table: Option<String>,
-    /// The table with the notes and times of groups, if it is not found automatically.
+    /// A table with groups' notes and times, if it cannot be found.
     #[arg(long, value_name = "TABLE")]
     group_table: Option<String>,
-    /// Read a field from this column. FIELD= reads it from no column.
+    /// Read a field from this column; with nothing after the sign, from none.
     #[arg(long = "map", value_name = "FIELD=COLUMN")]
     columns: Vec<String>,
-    /// The time zone of times without one, if Django ran with USE_TZ = False [default: UTC].
+    /// The time zone of times without one, where Django ran with USE_TZ = False [default: UTC].
     #[arg(long, value_name = "NAME")]
     time_zone: Option<String>,
     #[command(flatten)]
-    how: ImportFlags,
+    how: How,
     #[command(flatten)]
     media: MediaFlags,
 }
@@ -63,36 +65,36 @@ pub(super) struct FromFile {
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
     #[command(flatten)]
-    how: ImportFlags,
+    how: How,
     #[command(flatten)]
     media: MediaFlags,
 }
 
 #[derive(Args)]
-struct ImportFlags {
-    /// Report what would be done, without writing anything.
+struct How {
+    /// Only tell what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// Overwrite existing rows that differ from the source. Use it to repeat an import until you switch over.
+    /// Overwrite rows here that differ from the source's, so that the import can be repeated until the switch.
     #[arg(long)]
     sync: bool,
-    /// Delete what the source no longer has: users (to the recycle bin), groups and imported tokens.
+    /// Remove what the source no longer holds: users into the recycle bin, groups, and imported tokens.
     #[arg(long)]
     delete_missing: bool,
-    /// If users share an email address or mobile number, keep it only for the one with the lowest id.
+    /// Where users share an e-mail address or mobile number, leave it to the one with the lowest id.
     #[arg(long)]
     clear_duplicates: bool,
-    /// Do not ask for confirmation before deleting.
+    /// Do not ask before something is removed.
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Args)]
 struct MediaFlags {
-    /// Copy avatar files from this folder (Django's MEDIA_ROOT) to the data directory.
+    /// Copy the files of avatars from this directory (MEDIA_ROOT) into the data directory's media.
     #[arg(long, value_name = "DIR")]
     media: Option<PathBuf>,
-    /// Create hard links instead of copies where the file system supports it.
+    /// Make hard links instead of copies where the file system can.
     #[arg(long, requires = "media")]
     link_media: bool,
 }
@@ -101,38 +103,31 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
     match verb {
         ImportVerb::Django(django) => {
             let options = options(&django.how, &django.media, config)?;
-            let (place, wishes) = (Place::parse(&django.from).map_err(cli_error)?, django.wishes()?);
+            let (location, mapping) = (DjangoLocation::parse(&django.from)?, django.mapping()?);
             let runtime = tokio::runtime::Handle::current();
-            let source = tokio::task::spawn_blocking(move || Django::open(&place, &wishes, &runtime)).await;
-            let source = source.map_err(|error| CliError::internal(error.to_string()))?.map_err(cli_error)?;
-            import(source, options, config).await
+            let source =
+                tokio::task::spawn_blocking(move || Django::open(&location, &mapping, &runtime)).await;
+            let source = source.map_err(|error| CliError::internal(error.to_string()))??;
+            import(source, &django.how, &options, config).await
         }
         ImportVerb::Json(file) => {
-            import(Lines::new(&file.from), options(&file.how, &file.media, config)?, config).await
+            let options = options(&file.how, &file.media, config)?;
+            import(JsonLines::new(&file.from), &file.how, &options, config).await
         }
         ImportVerb::Csv(file) => {
-            import(Table::new(&file.from), options(&file.how, &file.media, config)?, config).await
+            let options = options(&file.how, &file.media, config)?;
+            import(CsvTable::new(&file.from), &file.how, &options, config).await
         }
     }
 }
 
-fn cli_error(error: crate::directory::import::ImportError) -> CliError {
-    crate::directory::Error::from(error).into()
-}
-
-fn options(how: &ImportFlags, media: &MediaFlags, config: &Config) -> Result<Options, CliError> {
+fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<ImportOptions, CliError> {
     if how.delete_missing && !how.dry_run {
-        confirm(how.yes, "Everything that the source does not have will be deleted.")?;
+        confirm(how.yes, "What the source does not hold will be removed.")?;
     }
     let to = config.data_dir.join("media");
-    let media = media
-        .media
-        .as_ref()
-        .map(|from| Media::new(from, &to, media.link_media))
-        .transpose()
-        .map_err(cli_error)?;
-    Ok(Options {
-        dry_run: how.dry_run,
+    let media = media.media.as_ref().map(|from| AvatarCopy::new(from, &to, media.link_media)).transpose()?;
+    Ok(ImportOptions {
         sync: how.sync,
         delete_missing: how.delete_missing,
         clear_duplicates: how.clear_duplicates,
@@ -141,16 +136,16 @@ fn options(how: &ImportFlags, media: &MediaFlags, config: &Config) -> Result<Opt
 }
 
 impl FromDjango {
-    fn wishes(&self) -> Result<Wishes, CliError> {
-        let mut wishes = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
-        for (flag, wish) in [
-            (&self.user_table, &mut wishes.user_table),
-            (&self.profile_table, &mut wishes.profile_table),
-            (&self.group_table, &mut wishes.group_table),
-            (&self.time_zone, &mut wishes.time_zone),
+    fn mapping(&self) -> Result<MappingOptions, CliError> {
+        let mut options = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
+        for (flag, option) in [
+            (&self.user_table, &mut options.user_table),
+            (&self.profile_table, &mut options.profile_table),
+            (&self.group_table, &mut options.group_table),
+            (&self.time_zone, &mut options.time_zone),
         ] {
             if flag.is_some() {
-                wish.clone_from(flag);
+                option.clone_from(flag);
             }
         }
         let columns: Result<BTreeMap<_, _>, _> = self
@@ -163,31 +158,40 @@ impl FromDjango {
                 Ok::<_, CliError>((field.trim().to_owned(), column.trim().to_owned()))
             })
             .collect();
-        wishes.columns.extend(columns?);
-        Ok(wishes)
+        options.columns.extend(columns?);
+        Ok(options)
     }
 }
 
-fn mapping_file(path: &Path) -> Result<Wishes, CliError> {
+fn mapping_file(path: &Path) -> Result<MappingOptions, CliError> {
     let wrong = |why: String| CliError::usage(format!("the mapping file {}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     toml::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
-async fn import(source: impl Source, options: Options, config: &Config) -> Result<Report, CliError> {
+async fn import(
+    source: impl Source,
+    how: &How,
+    options: &ImportOptions,
+    config: &Config,
+) -> Result<Report, CliError> {
     let directory = open(config).await?;
-    let imported = directory.bring_in(&operator(), source, &options, progress::of_import()).await?;
+    let (actor, progress) = (operator(), progress::of_import());
+    let imported = match how.dry_run {
+        true => directory.dry_run_import(&actor, source, options, progress).await?,
+        false => directory.import(&actor, source, options, progress).await?,
+    };
     let mut report = Report::new(text(&imported), imported.to_json());
     report.code = if imported.is_refused() { 4 } else { 0 };
     Ok(report)
 }
 
-/// Formats the report as text.
-fn text(imported: &Imported) -> String {
+/// The report for people.
+fn text(imported: &ImportReport) -> String {
     let mut text = format!("Source: {}\n", imported.source);
     if !imported.mapping.is_empty() {
         let rows: Vec<_> = imported.mapping.iter().map(|(to, from)| [to.clone(), from.clone()]).collect();
-        text += &format!("\n{}", table(["field", "from"], &rows));
+        text += &format!("\n{}", table(["what", "from"], &rows));
     }
     let counts = imported.counts().into_iter().filter(|(_, counts)| counts.read + counts.missing > 0);
     let rows: Vec<_> = counts
@@ -210,29 +214,29 @@ fn text(imported: &Imported) -> String {
         text += &format!("Changed fields: {}\n", listed(fields));
     }
     if imported.media > 0 {
-        text += &format!("Avatar files: {}\n", imported.media);
+        text += &format!("Files of avatars: {}\n", imported.media);
     }
-    text += &notices("Notes", &imported.notices);
-    text += &notices("Conflicts", &imported.conflicts);
+    text += &notices("To know", &imported.notices);
+    text += &notices("In the way", &imported.conflicts);
     text + match (
         imported.is_refused(),
         imported.dry_run,
         imported.counts().iter().any(|(_, counts)| counts.writes()),
     ) {
         (true, _, _) => "\nNothing was written.\n",
-        (false, true, _) => "\nDry run: nothing was written. There are no conflicts.\n",
+        (false, true, _) => "\nA dry run: nothing was written, and nothing is in the way.\n",
         (false, false, true) => "\nDone.\n",
         (false, false, false) if imported.counts().iter().all(|(_, counts)| counts.read == 0) => {
-            "\nDone: the source is empty.\n"
+            "\nDone: there was nothing in it.\n"
         }
-        (false, false, false) => "\nDone: everything was up to date already.\n",
+        (false, false, false) => "\nDone: all of it was there already.\n",
     }
 }
 
 fn notices(title: &str, notices: &Notices) -> String {
-    let lines = notices.iter().map(|(message, notice)| {
+    let lines = notices.iter().map(|(told, notice)| {
         let more = if notice.count > notice.examples.len() as u64 { "; ..." } else { "" };
-        format!("  {} x {message}: {}{more}\n", notice.count, notice.examples.join("; "))
+        format!("  {} x {told}: {}{more}\n", notice.count, notice.examples.join("; "))
     });
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("\n{title}:\n{lines}") }

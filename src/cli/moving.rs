@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::{Config, DatabaseUrl, SettingType as _};
 use crate::directory::Location;
-use crate::directory::moving::Moved;
+use crate::directory::transfer::move_database::MoveReport;
 
 /// The arguments of `wardroom move`.
 #[derive(Args)]
@@ -45,7 +45,7 @@ fn destination(to: String) -> Result<(Location, String), CliError> {
     Ok((Location::Sqlite(PathBuf::from(&to)), to))
 }
 
-fn report(moved: &Moved, from: &str, to: &str, config: &Config) -> Report {
+fn report(moved: &MoveReport, from: &str, to: &str, config: &Config) -> Report {
     let rows: Vec<_> = moved
         .tables
         .iter()

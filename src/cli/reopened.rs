@@ -4,24 +4,31 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::directory::backup::{Brings, Closed, Closing, Comparison, Named, Reopened};
+use crate::directory::model::{
+    ClosedAccess, ClosureKind, Comparison, GrantedAccess, NamedId, ReopenedAccess,
+};
 
 /// How many lines of a list are shown; --json shows all.
 const SHOWN: usize = 100;
 
 /// Adds what is known about closed accesses to the JSON of a report or a refusal.
-pub(super) fn add(json: &mut Value, comparison: &Comparison, closed: &[Closed], brings: Option<&Brings>) {
+pub(super) fn add(
+    json: &mut Value,
+    comparison: &Comparison,
+    closed: &[ClosedAccess],
+    brings: Option<&GrantedAccess>,
+) {
     if let Value::Object(members) = json {
         members.insert("comparison".to_owned(), comparison.as_str().into());
         members.insert("not_compared".to_owned(), comparison.why().into());
-        members.insert("closed_since".to_owned(), closed.iter().map(Closed::json).collect());
-        members.insert("brings".to_owned(), brings.map(Brings::json).into());
+        members.insert("closed_since".to_owned(), closed.iter().map(ClosedAccess::json).collect());
+        members.insert("brings".to_owned(), brings.map(GrantedAccess::json).into());
     }
 }
 
 /// Describes why nothing was restored, what would reopen, and how to continue.
-pub(super) fn refusal(reopened: &Reopened) -> (String, Value) {
-    let Reopened { created_at, comparison, closed, brings } = reopened;
+pub(super) fn refusal(reopened: &ReopenedAccess) -> (String, Value) {
+    let ReopenedAccess { created_at, comparison, closed, brings } = reopened;
     let mut text = "nothing was changed.\n".to_owned();
     if !closed.is_empty() {
         text += &format!(
@@ -55,40 +62,40 @@ pub(super) fn list(lines: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// Formats a name and its id. The name is escaped, because a user chose it.
-fn shown(Named { id, name }: &Named) -> String {
+fn shown(NamedId { id, name }: &NamedId) -> String {
     format!("{:?} ({id})", name)
 }
 
-pub(super) fn line(closed: &Closed) -> String {
-    let name = |named: &Option<Named>| named.as_ref().map(shown).unwrap_or_default();
+pub(super) fn line(closed: &ClosedAccess) -> String {
+    let name = |named: &Option<NamedId>| named.as_ref().map(shown).unwrap_or_default();
     let (user, group, token) = (name(&closed.user), name(&closed.group), name(&closed.token));
     let permission = closed.permission.as_ref();
-    let permission = permission.map(|Named { id, name }| format!("{id} ({name})")).unwrap_or_default();
+    let permission = permission.map(|NamedId { id, name }| format!("{id} ({name})")).unwrap_or_default();
     let at = closed.at.map(|at| at.to_string()).unwrap_or_default();
     let tokens = match closed.tokens {
         0 => String::new(),
         1 => ", with 1 active token".to_owned(),
         more => format!(", with {more} active tokens"),
     };
-    match closed.what {
-        Closing::UserDeleted => format!("user deleted: {user}{tokens}"),
-        Closing::DeletedUserPurged => format!("deleted user purged: {user}"),
-        Closing::UserDeactivated => format!("user deactivated: {user}{tokens}"),
-        Closing::AdminRemoved => format!("no longer an admin: {user}"),
-        Closing::StaffRemoved => format!("no longer staff: {user}"),
-        Closing::PasswordChanged => format!("password changed: {user}"),
-        Closing::TokenRevoked => format!("token revoked: {token} of {user}, at {at}"),
-        Closing::TokenEnded => format!("token expiry changed: {token} of {user}, to {at}"),
-        Closing::TokenDeleted => format!("token deleted: {token} of {user}"),
-        Closing::TokenMoved => format!("token moved to another user: {token} of {user}"),
-        Closing::PermissionRemoved => format!("permission removed: {permission} of {user}"),
-        Closing::MembershipRemoved => format!("membership removed: {user} in {group}"),
-        Closing::GroupPermissionRemoved => format!("group permission removed: {permission} of {group}"),
-        Closing::GroupDeleted => format!("group deleted: {group}"),
+    match closed.kind {
+        ClosureKind::UserDeleted => format!("user deleted: {user}{tokens}"),
+        ClosureKind::DeletedUserPurged => format!("deleted user purged: {user}"),
+        ClosureKind::UserDeactivated => format!("user deactivated: {user}{tokens}"),
+        ClosureKind::AdminRemoved => format!("no longer an admin: {user}"),
+        ClosureKind::StaffRemoved => format!("no longer staff: {user}"),
+        ClosureKind::PasswordChanged => format!("password changed: {user}"),
+        ClosureKind::TokenRevoked => format!("token revoked: {token} of {user}, at {at}"),
+        ClosureKind::TokenEnded => format!("token expiry changed: {token} of {user}, to {at}"),
+        ClosureKind::TokenDeleted => format!("token deleted: {token} of {user}"),
+        ClosureKind::TokenMoved => format!("token moved to another user: {token} of {user}"),
+        ClosureKind::PermissionRemoved => format!("permission removed: {permission} of {user}"),
+        ClosureKind::MembershipRemoved => format!("membership removed: {user} in {group}"),
+        ClosureKind::GroupPermissionRemoved => format!("group permission removed: {permission} of {group}"),
+        ClosureKind::GroupDeleted => format!("group deleted: {group}"),
     }
 }
 
-pub(super) fn brought(brings: &Brings, comparison: &Comparison) -> String {
+pub(super) fn brought(brings: &GrantedAccess, comparison: &Comparison) -> String {
     let what = match comparison {
         Comparison::Partial => "it is only partly known what was closed since the backup",
         _ => "it is not known what was closed since the backup",
@@ -98,7 +105,7 @@ pub(super) fn brought(brings: &Brings, comparison: &Comparison) -> String {
         Some(age) => format!("is {} old", humantime::format_duration(whole_minutes(age))),
         None => "has a creation time in the future".to_owned(),
     };
-    let Brings { users, admins, tokens, .. } = brings;
+    let GrantedAccess { users, admins, tokens, .. } = brings;
     let mut text = format!(
         "{what} ({why}). The backup {age}. It contains {users} active users, {} active admins and {} active tokens.\n",
         admins.len(),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::reopened;
 use crate::config::ConfigError;
-use crate::directory::import::ImportError;
-use crate::directory::trouble::TransferError;
+use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
 use crate::switchover::parity::ParityError;
 
@@ -128,9 +128,6 @@ impl From<Error> for CliError {
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
-            Error::Import(ImportError::Unreadable(_)) => (5, "source"),
-            Error::Import(ImportError::Wrong(_) | ImportError::Conflicts(_)) => (4, "invalid"),
-            Error::Import(ImportError::Unclear(_)) => (2, "usage"),
             Error::Broken { .. } => (1, "failed"),
         };
         let fields = match &error {
@@ -151,6 +148,18 @@ impl From<ParityError> for CliError {
             ParityError::Unreachable(_) => Self::new(5, "unreachable", message),
             ParityError::Internal(_) => Self::internal(message),
         }
+    }
+}
+
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> Self {
+        let (code, kind) = match error {
+            ImportError::Directory(error) => return error.into(),
+            ImportError::Unreadable(_) => (5, "source"),
+            ImportError::Invalid(_) | ImportError::Conflicts(_) => (4, "invalid"),
+            ImportError::Ambiguous(_) => (2, "usage"),
+        };
+        Self::new(code, kind, error.to_string())
     }
 }
 

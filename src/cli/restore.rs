@@ -11,7 +11,8 @@ use super::reopened::{add, brought, line, list};
 use super::report::{CliError, Report};
 use super::watching::watch;
 use crate::config::Config;
-use crate::directory::backup::{self, Comparison, Reopening, Restored};
+use crate::directory::model::Comparison;
+use crate::directory::transfer::backup::{self, ReopenPolicy, RestoreReport};
 use crate::directory::{Clock, Directory};
 
 /// The arguments of `wardroom restore`.
@@ -41,12 +42,12 @@ pub(super) struct RestoreArgs {
 /// Restores a backup and reports what it reopened.
 pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<Report, CliError> {
     let closed = match (args.keep_closed, args.reopen_closed) {
-        (true, _) => Reopening::Keep,
-        (false, true) => Reopening::Allow,
-        (false, false) => Reopening::Refuse,
+        (true, _) => ReopenPolicy::Keep,
+        (false, true) => ReopenPolicy::Allow,
+        (false, false) => ReopenPolicy::Refuse,
     };
     let (file, media) = (args.file, config.data_dir.join("media"));
-    let order = backup::Restore {
+    let order = backup::RestoreRequest {
         file,
         media,
         replace: args.replace,
@@ -59,12 +60,12 @@ pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<Report, Cl
     Ok(report(&restored, closed))
 }
 
-fn report(restored: &Restored, reopening: Reopening) -> Report {
+fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
     let mut text = format!("Restored {}.\n", content(&restored.manifest));
-    let keeps = reopening == Reopening::Keep;
+    let keeps = reopening == ReopenPolicy::Keep;
     if !restored.closed.is_empty() {
-        let fate = if keeps { "Closed again" } else { "Open again" };
-        text += &format!("Closed since the backup ({} in total). {fate}:\n", restored.closed.len());
+        let fate = if keeps { "It was closed again" } else { "It is open again" };
+        text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
     } else if restored.comparison == Comparison::Complete {
         text += "Nothing was closed since the backup.\n";

@@ -21,9 +21,9 @@ use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
-use crate::http::app::{App, HttpSettings};
-use crate::http::server::{self, Limits, Workers};
+use crate::http::{api, app::App, settings::HttpSettings};
 use crate::jobs::{JOBS, finish};
+use crate::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// The arguments of `wardroom serve`.
@@ -102,7 +102,7 @@ impl BoundServer {
         };
         warn_if_reachable_in_clear(&listeners, tls.is_some());
         raise_file_limit(config.max_connections);
-        let app = App::new(directory, HttpSettings::from(config), Metrics::default());
+        let app = App::new(directory, HttpSettings::from(config), Metrics::default(), api::resources());
         // The database was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {

@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::Clock;
 use crate::directory::model::{Timestamp, Token, TokenId, UserKey};
-use crate::directory::tokens::{End, Issued};
+use crate::directory::tokens::{Expiry, TokenWithKey};
 
 /// The commands of `wardroom token`.
 #[derive(Subcommand)]
@@ -60,7 +60,7 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, CliE
     let now = Clock::system()?.now();
     match verb {
         TokenVerb::Issue(issue) => {
-            let end = issue.expires_in.map_or(End::Never, End::After);
+            let end = issue.expires_in.map_or(Expiry::Never, Expiry::After);
             let issued = directory.issue_token(&actor, &issue.user, &issue.name, end).await?;
             Ok(shown(&issued, now))
         }
@@ -78,8 +78,8 @@ pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, CliE
     }
 }
 
-fn shown(issued: &Issued, now: Timestamp) -> Report {
-    let Issued { token, key } = issued;
+fn shown(issued: &TokenWithKey, now: Timestamp) -> Report {
+    let TokenWithKey { token, key } = issued;
     let end =
         token.expires_at.map_or_else(|| "does not expire".to_owned(), |end| format!("expires at {end}"));
     let text = format!(

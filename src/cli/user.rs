@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::context::{confirm, new_password, open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
-use crate::directory::listing::{DeletedQuery, UserFilters, UserQuery};
 use crate::directory::model::{Timestamp, TokenState, User, UserDraft, UserId, UserKey};
+use crate::directory::query::{DeletedQuery, UserFilters, UserQuery};
 use crate::directory::{Actor, Directory};
 
 /// The commands of `wardroom user`.

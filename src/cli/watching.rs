@@ -1,4 +1,4 @@
-//! Progress of backup, restore and move on a terminal, and how Ctrl-C stops them cleanly.
+//! How far a long command has come, on a terminal; and how Ctrl-C ends one without leaving half of it.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,52 +7,53 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::progress;
 use super::report::CliError;
-use crate::directory::trouble::{Progress, Watch};
+use crate::directory::progress::{Progress, Step};
 
-/// How often the line is updated.
-const UPDATE_EVERY: Duration = Duration::from_millis(200);
+/// How often the line is written anew.
+const OFTEN: Duration = Duration::from_millis(200);
 
-/// Returns a watcher that shows one line on a terminal and stops the work on Ctrl-C or SIGTERM.
-pub(super) fn watch() -> Result<Watch, CliError> {
+/// A watcher that shows one line on a terminal, and stops the work at Ctrl-C or SIGTERM.
+pub(super) fn watch() -> Result<Progress, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let failed = |error| CliError::internal(format!("cannot listen for signals: {error}"));
-        let (mut signals, stop) = (signal(kind).map_err(failed)?, Arc::clone(&stop));
+        let unheard = |error| CliError::internal(format!("no signal can be waited for: {error}"));
+        let (mut signals, stop) = (signal(kind).map_err(unheard)?, Arc::clone(&stop));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
                 stop.store(true, Ordering::SeqCst);
             }
         });
     }
-    let line = io::stderr().is_terminal().then(|| Mutex::new(ProgressLine::default()));
-    Ok(Arc::new(move |progress| {
+    let line = io::stderr().is_terminal().then(|| Mutex::new(Line::default()));
+    Ok(Progress::new(move |step| {
         if let Some(line) = &line {
-            line.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
+            line.lock().unwrap_or_else(PoisonError::into_inner).show(step);
         }
         !stop.load(Ordering::SeqCst)
     }))
 }
 
-/// The line on the terminal. It is cleared when the work is done.
+/// The line on the terminal; it is wiped out when the work is done.
 #[derive(Default)]
-struct ProgressLine {
+struct Line {
     shown: Option<Instant>,
 }
 
-impl ProgressLine {
-    fn show(&mut self, progress: Progress) {
-        if self.shown.is_some_and(|shown| shown.elapsed() < UPDATE_EVERY) {
+impl Line {
+    fn show(&mut self, step: Step) {
+        if self.shown.is_some_and(|shown| shown.elapsed() < OFTEN) {
             return;
         }
         self.shown = Some(Instant::now());
-        let Progress { done, of, count } = progress;
-        // The work continues without a terminal.
-        let _ = write!(io::stderr(), "\r\x1b[K{of}: {count} {done}");
+        let Step { stage, unit, done, .. } = step;
+        // A terminal that is gone does not keep the work from being done.
+        let _ = write!(io::stderr(), "\r\x1b[K{}: {done} {unit}", progress::name(stage));
     }
 }
 
-impl Drop for ProgressLine {
+impl Drop for Line {
     fn drop(&mut self) {
         if self.shown.is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");

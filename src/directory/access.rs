@@ -1,33 +1,36 @@
-//! Who is acting, and may they do this to that? One pure function, [`authorize`], answers for the API, the
-//! admin site, the CLI and imports alike.
+//! Authorization: may this actor perform this action? One pure function, [`authorize`], decides for the API, the CLI
+//! and imports alike.
 //!
-//! Never in here: a look-up. What the answer depends on is handed in; rules that need the database
-//! (the last admin) are kept by the use cases, inside their transactions.
+//! It reads nothing from the database. An [`Action`] carries everything that the decision depends on. Rules that need
+//! the database (the last admin) are checked by the use cases, inside their transactions.
+
+mod codes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::error::Denial;
-use super::identity::Identity;
-use super::model::{Group, GroupFields, User, UserFields};
+use super::model::{Group, GroupFields, Identity, User, UserFields};
 
-/// Who asks for something to be done, and from where.
+pub use self::codes::*;
+
+/// The one who acts, and where the request came from.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// Who.
+    /// The one who acts.
     pub who: Who,
-    /// From where, for the audit trail.
+    /// Where the request came from, for the audit trail.
     pub origin: Origin,
 }
 
-/// Who an actor is.
+/// The kinds of actors.
 #[derive(Clone, Debug)]
 pub enum Who {
-    /// Somebody with access to the machine, at the command line, by their name there.
+    /// A person with access to the machine, at the command line, by their name there.
     Operator(String),
-    /// A person whose token was sent.
+    /// A user whose token was sent.
     Person(Arc<Identity>),
-    /// Nobody known: somebody who signs in.
+    /// An unknown person, who signs in.
     Anonymous,
 }
 
@@ -41,14 +44,14 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The client's address as one.
+    /// Parses the client's address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.as_ref()?.parse().ok()
     }
 }
 
 impl Actor {
-    /// An operator at the command line.
+    /// Makes the actor for an operator at the command line.
     pub fn operator(name: impl Into<String>) -> Self {
         Self { who: Who::Operator(name.into()), origin: Origin::default() }
     }
@@ -56,18 +59,18 @@ impl Actor {
 
 /// The codes of the rights that an action concerns: those that its target holds before and after it.
 ///
-/// Whoever acts must hold all of them, so that nobody gains by way of somebody else. An action that concerns a user,
-/// a group or a token cannot be stated without them.
+/// The actor must hold all of them, so that no one gains rights by way of another user. An action that concerns a user,
+/// a group or a token cannot be constructed without them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights(Vec<i64>);
 
 impl Rights {
-    /// The rights that are held before, and those that are held after.
+    /// Combines the rights that are held before with those that are held after.
     pub fn concerned(before: &[i64], after: &[i64]) -> Self {
         Self([before, after].concat())
     }
 
-    /// None: what is done gives, takes or uses no right.
+    /// No rights: the action gives, takes and uses none.
     pub fn none() -> Self {
         Self::default()
     }
@@ -79,96 +82,100 @@ impl From<Vec<i64>> for Rights {
     }
 }
 
-/// Something an actor wants to do, with all that the answer depends on.
+/// An action with everything that the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub enum Action<'a> {
-    /// See users.
+    /// Read users.
     ReadUsers,
-    /// Make a user with these fields, who will hold these rights.
+    /// Create a user with these fields, who will hold these rights.
     CreateUser(&'a UserFields, &'a Rights),
-    /// Change these fields of this user, or its password; see [`UserFields::concern_rights`] for when its rights are concerned.
+    /// Change these fields of this user, or its password. [`UserFields::concern_rights`] says when its rights are
+    /// concerned.
     UpdateUser(&'a User, &'a UserFields, &'a Rights),
-    /// Change these fields of one's own record.
+    /// Change these fields of the actor's own record.
     UpdateSelf(&'a UserFields),
-    /// Change one's own password, which the present one proves.
+    /// Change the actor's own password, for which the present one is needed.
     ManageSelf,
-    /// Remove this user, from the recycle bin too.
+    /// Delete this user, from the recycle bin too.
     DeleteUser(&'a User, &'a Rights),
-    /// Bring this deleted user back, with these rights.
+    /// Restore this deleted user, with these rights.
     RestoreUser(&'a User, &'a Rights),
-    /// See who was deleted.
+    /// Read deleted users.
     ReadDeleted,
-    /// See groups.
+    /// Read groups.
     ReadGroups,
-    /// Make a group that has these rights.
+    /// Create a group that has these rights.
     CreateGroup(&'a Rights),
-    /// Change these fields of a group; see [`GroupFields::concern_rights`] for when its rights are concerned.
+    /// Change these fields of a group. [`GroupFields::concern_rights`] says when its rights are concerned.
     UpdateGroup(&'a Group, &'a GroupFields, &'a Rights),
-    /// Remove a group with these members and rights.
+    /// Delete a group with these members and rights.
     DeleteGroup(&'a Group, Members, &'a Rights),
-    /// Add this user to a group with these rights, or take it out.
+    /// Add this user to a group with these rights, or remove it.
     ChangeMembers(&'a User, &'a Rights),
-    /// See the list of permissions.
+    /// Read the list of permissions.
     ReadPermissions,
-    /// See what was done, by whom.
+    /// Read the audit trail.
     ReadAudit,
-    /// See this user's tokens.
+    /// Read this user's tokens.
     ReadTokens(&'a User),
     /// Issue a token that acts as this user.
     IssueToken(&'a User, &'a Rights),
-    /// Rename a token of this user or move its end.
+    /// Rename a token of this user or change when it ends.
     UpdateToken(&'a User, &'a Rights),
     /// Revoke a token of this user.
     RevokeToken(&'a User, &'a Rights),
-    /// Bring rows in from elsewhere, as they are.
+    /// Import rows from elsewhere, unchanged.
     Import,
-    /// Take all rows out, hashes and digests with them.
+    /// Export all rows, with hashes and digests.
     Export,
-    /// Copy the directory as a whole, or put another in its place.
+    /// Copy the whole account database, or replace it.
     CarryDirectory,
 }
 
-/// What matters of a group's members when the group is removed.
+/// What matters about a group's members when the group is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Members {
     /// Whether an admin is among them.
     pub have_admin: bool,
 }
 
-/// What a person needs to hold for an action.
+/// What an action needs of a user.
 enum Need {
     /// A permission code.
     Code(i64),
-    /// To be active, as everybody is who acts.
+    /// To be active, as every user is who acts.
     Nothing,
     /// Being staff.
     Staff,
     /// Being an admin.
     Admin,
-    /// Access to the machine: it is no person's.
+    /// Access to the machine: no user may.
     Operator,
 }
 
 impl<'a> Action<'a> {
     fn need(&self, person: &User) -> Need {
         match self {
-            // What is one's own needs no permission.
+            // The user's own tokens need no permission.
             Self::IssueToken(owner, _) | Self::UpdateToken(owner, _) if owner.id == person.id => Need::Staff,
             Self::ReadTokens(owner) | Self::RevokeToken(owner, _) if owner.id == person.id => Need::Nothing,
-            Self::CreateGroup(_) => Need::Code(1201),
-            Self::ReadGroups => Need::Code(1202),
-            Self::UpdateGroup(..) | Self::ChangeMembers(..) => Need::Code(1203),
-            Self::DeleteGroup(..) => Need::Code(1204),
-            Self::CreateUser(..) => Need::Code(1221),
-            Self::ReadUsers => Need::Code(1222),
-            Self::UpdateUser(..) => Need::Code(1223),
-            Self::DeleteUser(..) | Self::RestoreUser(..) | Self::ReadDeleted => Need::Code(1224),
-            Self::IssueToken(..) => Need::Code(1231),
-            Self::ReadTokens(_) => Need::Code(1232),
-            Self::UpdateToken(..) => Need::Code(1233),
-            Self::RevokeToken(..) => Need::Code(1234),
-            Self::ReadAudit => Need::Code(1242),
-            Self::ReadPermissions => Need::Code(1252),
+            Self::CreateGroup(_) => permission::<CreateGroup>(),
+            Self::ReadGroups => permission::<ReadGroups>(),
+            Self::UpdateGroup(..) => permission::<UpdateGroup>(),
+            Self::ChangeMembers(..) => permission::<ChangeMembers>(),
+            Self::DeleteGroup(..) => permission::<DeleteGroup>(),
+            Self::CreateUser(..) => permission::<CreateUser>(),
+            Self::ReadUsers => permission::<ReadUsers>(),
+            Self::UpdateUser(..) => permission::<UpdateUser>(),
+            Self::DeleteUser(..) => permission::<DeleteUser>(),
+            Self::RestoreUser(..) => permission::<RestoreUser>(),
+            Self::ReadDeleted => permission::<ReadDeleted>(),
+            Self::IssueToken(..) => permission::<IssueToken>(),
+            Self::ReadTokens(_) => permission::<ReadTokens>(),
+            Self::UpdateToken(..) => permission::<UpdateToken>(),
+            Self::RevokeToken(..) => permission::<RevokeToken>(),
+            Self::ReadAudit => permission::<ReadAudit>(),
+            Self::ReadPermissions => permission::<ReadPermissions>(),
             Self::UpdateSelf(_) => Need::Staff,
             Self::ManageSelf => Need::Nothing,
             Self::Import | Self::Export => Need::Admin,
@@ -176,7 +183,7 @@ impl<'a> Action<'a> {
         }
     }
 
-    /// Whether it puts users into groups or takes them out, which needs the right to change groups as well.
+    /// Whether it adds users to groups or removes them, which needs the right to change groups as well.
     fn changes_membership(&self) -> bool {
         match self {
             Self::CreateUser(fields, _) => fields.groups.as_ref().is_some_and(|groups| !groups.is_empty()),
@@ -187,7 +194,7 @@ impl<'a> Action<'a> {
         }
     }
 
-    /// Whether it makes, changes, or acts as an admin.
+    /// Whether it creates, changes, or acts as an admin.
     fn concerns_admin(&self) -> bool {
         match self {
             Self::CreateUser(fields, _) => fields.is_admin == Some(true),
@@ -203,7 +210,7 @@ impl<'a> Action<'a> {
         }
     }
 
-    /// Whether somebody changes what they themselves may do.
+    /// Whether users change their own rights.
     fn changes_own_rights(&self, person: &User) -> bool {
         match self {
             Self::UpdateUser(target, fields, _) => target.id == person.id && fields.change_rights(),
@@ -246,11 +253,13 @@ impl<'a> Action<'a> {
     }
 }
 
-/// The permission to change groups, who belongs to them included.
-const CHANGE_GROUPS: i64 = 1203;
+fn permission<A: NeedsPermission>() -> Need {
+    Need::Code(A::CODE)
+}
 
-/// May this actor do this? The operator always may. An admin may do what is not the operator's alone. Staff may with
-/// the permission's code, but nothing that concerns an admin, their own rights, or a right that they do not hold.
+/// Decides whether an actor may perform an action. An operator always may. An admin may unless the action is only for
+/// operators. Staff may with the permission that the action needs, but never if the action concerns an admin, their own
+/// rights, or a right that they do not hold.
 pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     let identity = match &actor.who {
         Who::Operator(_) => return Ok(()),
@@ -277,7 +286,7 @@ pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     if action.changes_own_rights(person) {
         return Err(Denial::OwnRights);
     }
-    if action.changes_membership() && !holds(identity, CHANGE_GROUPS) {
+    if action.changes_membership() && !holds_permission::<ChangeMembers>(identity) {
         return Err(Denial::NoRight);
     }
     match action.rights() {
@@ -288,7 +297,7 @@ pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     }
 }
 
-/// Whether names in the recycle bin are free for this actor: for admins and operators.
+/// Whether this actor may take names of users in the recycle bin: admins and operators may.
 pub fn may_take_binned_names(actor: &Actor) -> bool {
     match &actor.who {
         Who::Operator(_) => true,
@@ -297,8 +306,13 @@ pub fn may_take_binned_names(actor: &Actor) -> bool {
     }
 }
 
-/// Whether a person holds the right of this code: an admin holds all, staff what their permissions give.
-pub fn holds(identity: &Identity, code: i64) -> bool {
+/// Whether a user holds the permission that an action needs.
+pub fn holds_permission<A: NeedsPermission>(identity: &Identity) -> bool {
+    holds(identity, A::CODE)
+}
+
+/// Whether a user holds the right of this code: an admin holds all, staff those of their permissions.
+fn holds(identity: &Identity, code: i64) -> bool {
     let person = &identity.user;
     person.is_admin || (person.is_staff && identity.rights.contains(&code))
 }

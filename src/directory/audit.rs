@@ -1,189 +1,100 @@
-//! What was done, by whom, to what: written in the same transaction as the change, so that a change
-//! that cannot be audited does not happen.
+//! The audit trail: who did what to what. An event is written in the same transaction as its change, so a change that cannot
+//! be audited does not happen.
 //!
-//! Each event carries the SHA-256 of itself and of the event before it. A row that is changed or taken
-//! out later breaks the chain. No secret ever comes in here: neither keys nor passwords nor hashes.
+//! Each event carries the SHA-256 of itself and of the event before it. A row that is changed or removed later breaks the
+//! chain. No secret is ever recorded: no keys, no passwords, no hashes.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::change::Change;
 use super::error::Error;
-use super::model::{Group, Timestamp, Token, User, UserId};
+use super::model::{AuditFilter, ChainLink, Event, Group, RecordedEvent, Timestamp, Token, User, UserId};
 use super::store::{self, Tx};
 
-/// What was done, by whom, to what, from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// `operator`, `person` or `anonymous`.
-    pub actor_kind: String,
-    /// The person's id.
-    pub actor_id: Option<i64>,
-    /// The operator's or person's name at the time.
-    pub actor_name: String,
-    /// Such as `user.update`.
-    pub action: String,
-    /// `user`, `group`, `token` or `directory`.
-    pub object_kind: String,
-    /// The object's id.
-    pub object_id: Option<i64>,
-    /// The object's name at the time.
-    pub object_name: String,
-    /// What changed, as JSON text: `{"field": [before, after]}`, or what an action tells of itself.
-    pub changes: String,
-    /// The client's address.
-    pub address: Option<String>,
-    /// The request's id.
-    pub request_id: Option<String>,
-}
-
-/// An event's place in the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The hash of the event before it; empty for the first.
-    pub previous_hash: Vec<u8>,
-    /// SHA-256 of the above and of the event.
-    pub hash: Vec<u8>,
-}
-
-/// An event as it stands in the trail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Its number; numbers may be left out, but never come twice.
-    pub id: i64,
-    /// When it happened.
-    pub at: Timestamp,
-    /// The event.
-    pub event: Event,
-    /// Its place in the chain.
-    pub link: Link,
-}
-
-/// How a walk along the whole chain came out.
+/// The result of verifying the whole chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verification {
-    /// Events that fit.
+    /// Events that are intact.
     pub good: u64,
-    /// The hash of the last event that fits. Kept elsewhere, it shows whether events were cut off at the end,
-    /// which a chain cannot show by itself.
+    /// The hash of the last intact event. Kept elsewhere, it shows whether events were cut off at the end, which the chain alone
+    /// cannot show.
     pub head: String,
-    /// Whether the head that was expected is in the chain; `None` when none was.
+    /// Whether the expected head is in the chain; `None` if none was given.
     pub expected_seen: Option<bool>,
-    /// The first event that does not fit, and why.
+    /// The number of the first event that breaks the chain, and why.
     pub broken: Option<(i64, &'static str)>,
 }
 
 /// Events of one page of an export.
 pub const EXPORT_PAGE: usize = 500;
 
-/// Rows read at once; the walk's memory.
+/// Rows read at once when the chain is verified.
 const PAGE: i64 = 1000;
 
-/// What narrows a list of events.
-#[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
-    /// Only events before this number: where the last page ended.
-    pub before: Option<i64>,
-    /// Only this action.
-    pub action: Option<String>,
-    /// Only what this person did.
-    pub actor_id: Option<i64>,
-    /// Only what was done to objects of this kind.
-    pub object_kind: Option<String>,
-    /// Only what was done to the object with this id.
-    pub object_id: Option<i64>,
-    /// Only from this client's address.
-    pub address: Option<String>,
-    /// Only from this time on.
-    pub from: Option<Timestamp>,
-    /// Only before this time.
-    pub to: Option<Timestamp>,
-}
-
 impl Directory {
-    /// Events, newest first, at most 1000.
+    /// Returns events, newest first, at most 1000.
     pub async fn audit_events(
         &self,
         actor: &Actor,
         filter: &AuditFilter,
         limit: u32,
-    ) -> Result<Vec<Recorded>, Error> {
+    ) -> Result<Vec<RecordedEvent>, Error> {
         authorize(actor, Action::ReadAudit)?;
         self.store.all(store::audit::list(filter, limit.min(1000).into())).await
     }
 
-    /// Events that the filter keeps, oldest first, from after a number on: at most [`EXPORT_PAGE`], each with its
-    /// number and as a line of JSON that can be verified by itself.
-    ///
-    /// `hash` is the SHA-256 of `previous_hash`, as bytes, and of the text `hashed`.
+    /// Returns the events of a filter after a number, oldest first, at most [`EXPORT_PAGE`]. Each has its number and a line of
+    /// JSON that can be verified by itself: `hash` is the SHA-256 of the bytes of `previous_hash` and of the text `hashed`.
     pub async fn export_audit(
         &self,
         actor: &Actor,
         filter: &AuditFilter,
         after: i64,
     ) -> Result<Vec<(i64, String)>, Error> {
-        // Each page is a request of its own: an export goes on for no longer than its caller's token and rights.
+        // Checked for each page: an export ends with its caller's token and rights.
         authorize(&self.confirm(actor).await?, Action::ReadAudit)?;
         let limit = i64::try_from(EXPORT_PAGE).unwrap_or(PAGE);
-        let page: Vec<Recorded> = self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
+        let page: Vec<RecordedEvent> =
+            self.store.all(store::audit::filtered_page(filter, after, limit)).await?;
         Ok(page.iter().map(|recorded| (recorded.id, line(recorded))).collect())
     }
 
-    /// Walks the whole chain, as it is at one moment, from its first event, in constant memory.
+    /// Verifies the whole chain from its first event, in one snapshot and in constant memory.
     pub async fn verify_audit(&self, actor: &Actor, expected: Option<&str>) -> Result<Verification, Error> {
         authorize(actor, Action::ReadAudit)?;
         let expected = expected.map(str::to_owned);
-        self.store.snapshot(move |tx| walk(tx, expected.as_deref())).await
+        self.store.snapshot(move |tx| verify_chain(tx, expected.as_deref())).await
     }
 }
 
-/// Walks the whole chain from its first event.
-pub(super) fn walk(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, Error> {
+/// Verifies the whole chain from its first event.
+pub(super) fn verify_chain(tx: &Tx<'_>, expected: Option<&str>) -> Result<Verification, Error> {
     let seen = expected.map(|_| false);
-    let mut walk = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
+    let mut result = Verification { good: 0, head: String::new(), expected_seen: seen, broken: None };
     let (mut after, mut head) = (0, Vec::new());
     loop {
-        let page: Vec<Recorded> = tx.all(&store::audit::page(after, PAGE))?;
-        let Some(last) = page.last() else { return Ok(walk) };
+        let page: Vec<RecordedEvent> = tx.all(&store::audit::page(after, PAGE))?;
+        let Some(last) = page.last() else { return Ok(result) };
         after = last.id;
         for recorded in page {
-            if let Some(why) = misfit(&head, &recorded) {
-                walk.broken = Some((recorded.id, why));
-                return Ok(walk);
+            if let Some(why) = broken_link(&head, &recorded) {
+                result.broken = Some((recorded.id, why));
+                return Ok(result);
             }
-            walk.good += 1;
+            result.good += 1;
             head = recorded.link.hash;
-            walk.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
-            walk.expected_seen = walk.expected_seen.map(|seen| seen || Some(walk.head.as_str()) == expected);
+            result.head = head.iter().map(|byte| format!("{byte:02x}")).collect();
+            result.expected_seen =
+                result.expected_seen.map(|seen| seen || Some(result.head.as_str()) == expected);
         }
     }
 }
 
-impl Recorded {
-    /// The event as JSON, without its place in the chain.
-    pub fn to_json(&self) -> Value {
-        let event = &self.event;
-        json!({
-            "id": self.id,
-            "at": self.at.to_string(),
-            "actor_kind": event.actor_kind,
-            "actor_id": event.actor_id,
-            "actor_name": event.actor_name,
-            "action": event.action,
-            "object_kind": event.object_kind,
-            "object_id": event.object_id,
-            "object_name": event.object_name,
-            "changes": serde_json::from_str::<Value>(&event.changes).unwrap_or_default(),
-            "address": event.address,
-            "request_id": event.request_id,
-        })
-    }
-}
-
-/// An event as a line that can be verified by itself.
-fn line(recorded: &Recorded) -> String {
+/// Formats an event as a line that can be verified by itself.
+fn line(recorded: &RecordedEvent) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut line = recorded.to_json();
     if let Value::Object(line) = &mut line {
@@ -194,8 +105,8 @@ fn line(recorded: &Recorded) -> String {
     format!("{line}\n")
 }
 
-/// Why an event does not continue the chain whose head this is.
-fn misfit(head: &[u8], recorded: &Recorded) -> Option<&'static str> {
+/// Returns why an event does not continue the chain with this head.
+fn broken_link(head: &[u8], recorded: &RecordedEvent) -> Option<&'static str> {
     if recorded.link.previous_hash != head {
         Some("it does not continue the event before it: one was taken out, put in or moved")
     } else if recorded.link.hash != hash(head, recorded.at, &recorded.event) {
@@ -205,44 +116,41 @@ fn misfit(head: &[u8], recorded: &Recorded) -> Option<&'static str> {
     }
 }
 
-/// The words for what something was done to.
-pub const OBJECT_KINDS: [&str; 4] = ["user", "group", "token", "directory"];
-
-/// What something was done to.
-pub(super) enum Object<'a> {
+/// The object of an action.
+pub(super) enum AuditObject<'a> {
     User(&'a User),
     Group(&'a Group),
     Token(&'a Token),
-    /// A user of whom only id and name are known any more.
+    /// A user of whom only id and name are still known.
     Gone(UserId, &'a str),
     Directory,
 }
 
-/// Adds to the trail: the actor of `change` did `action` to `object`, which changed `changes`.
+/// Adds an event to the trail: the actor of `change` did `action` to `object`, with the details in `changes`.
 pub(super) fn record(
     change: &Change<'_, '_>,
     action: &'static str,
-    object: &Object<'_>,
+    object: &AuditObject<'_>,
     changes: Value,
 ) -> Result<(), Error> {
     let event = event(&change.actor, action, object, &changes);
     let previous_hash = change.tx.audit_head()?;
     let hash = hash(&previous_hash, change.now, &event);
-    change.tx.insert_event(change.now, &event, Link { previous_hash, hash })
+    change.tx.insert_event(change.now, &event, ChainLink { previous_hash, hash })
 }
 
-fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> Event {
+fn event(actor: &Actor, action: &str, object: &AuditObject<'_>, changes: &Value) -> Event {
     let (actor_kind, actor_id, actor_name) = match &actor.who {
         Who::Operator(name) => ("operator", None, name.clone()),
         Who::Anonymous => ("anonymous", None, String::new()),
         Who::Person(identity) => ("person", Some(identity.user.id.get()), identity.user.username.clone()),
     };
     let (object_kind, object_id, object_name) = match object {
-        Object::User(user) => ("user", Some(user.id.get()), user.username.clone()),
-        Object::Group(group) => ("group", Some(group.id.get()), group.name.clone()),
-        Object::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
-        Object::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
-        Object::Directory => ("directory", None, String::new()),
+        AuditObject::User(user) => ("user", Some(user.id.get()), user.username.clone()),
+        AuditObject::Group(group) => ("group", Some(group.id.get()), group.name.clone()),
+        AuditObject::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
+        AuditObject::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
+        AuditObject::Directory => ("directory", None, String::new()),
     };
     Event {
         actor_kind: actor_kind.to_owned(),
@@ -258,13 +166,13 @@ fn event(actor: &Actor, action: &str, object: &Object<'_>, changes: &Value) -> E
     }
 }
 
-/// SHA-256 over the hash before and a JSON array of all columns, in the table's order.
+/// Computes the SHA-256 of the previous hash and of a JSON array of all columns, in the order of the table.
 fn hash(previous: &[u8], at: Timestamp, event: &Event) -> Vec<u8> {
     let text = hashed(at, event);
     Sha256::new().chain_update(previous).chain_update(text).finalize().to_vec()
 }
 
-/// The text that an event's hash is of.
+/// Returns the text that an event's hash is computed from.
 fn hashed(at: Timestamp, event: &Event) -> String {
     let columns = (
         at.as_micros(),
@@ -283,24 +191,24 @@ fn hashed(at: Timestamp, event: &Event) -> String {
     serde_json::to_string(&columns).unwrap_or_default()
 }
 
-/// What the trail shows of an object.
-pub(super) type Picture = Vec<(&'static str, Value)>;
+/// The fields of an object that the trail shows.
+pub(super) type AuditSnapshot = Vec<(&'static str, Value)>;
 
-/// The whole picture, as JSON.
-pub(super) fn whole(picture: Picture) -> Value {
-    Value::Object(picture.into_iter().map(|(field, value)| (field.to_owned(), value)).collect())
+/// Returns all fields as JSON.
+pub(super) fn all_fields(snapshot: AuditSnapshot) -> Value {
+    Value::Object(snapshot.into_iter().map(|(field, value)| (field.to_owned(), value)).collect())
 }
 
-/// The fields in which two pictures of the same object differ, each as `[before, after]`.
-pub(super) fn difference(before: Picture, after: Picture) -> Value {
+/// Returns the fields in which two snapshots of an object differ, each as `[before, after]`.
+pub(super) fn difference(before: AuditSnapshot, after: AuditSnapshot) -> Value {
     let fields = before.into_iter().zip(after).filter(|(old, new)| old != new);
     Value::Object(
         fields.map(|((field, old), (_, new))| (field.to_owned(), Value::Array(vec![old, new]))).collect(),
     )
 }
 
-/// A token as the trail shows it: by its ends, never by its key.
-pub(super) fn of_token(token: &Token) -> Picture {
+/// Returns the fields of a token that the trail shows: both ends of its key, never the key.
+pub(super) fn token_snapshot(token: &Token) -> AuditSnapshot {
     vec![
         ("user_id", token.user_id.get().into()),
         ("name", token.name.as_str().into()),

@@ -1,5 +1,5 @@
-//! Many users in one call, all of them or none: each goes the way that a single one goes, and what is wrong
-//! is told for each by its place.
+//! Many users in one call, all of them or none. Each follows the rules of a call for one user, and errors are reported by the
+//! index of the item.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,24 @@ use super::Directory;
 use super::access::{Action, Actor};
 use super::change::Written;
 use super::error::Error;
-use super::guard::taken::Names;
-use super::model::{Expected, Faults, Rule, User, UserDraft, UserId, UserKey};
+use super::model::{Expected, User, UserDraft, UserId, UserKey, ValidationErrors, Violation};
 use super::password::UNUSABLE;
+use super::recycle_bin;
+use super::unique_values::UniqueValues;
 use super::users::{self, Proven};
 
 /// The most users in one call.
 pub const BULK_MAX: usize = 1000;
 
 impl Directory {
-    /// Makes users without passwords; in the order of the drafts.
+    /// Creates users without passwords, in the order of the drafts.
     pub async fn create_users(
         &self,
         actor: &Actor,
         drafts: Vec<UserDraft>,
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(drafts.len())?;
-        self.change_names(actor, Names::OthersLate, move |change| {
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let users = each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE))?;
             Ok(change.written(users, Action::ReadUsers))
         })
@@ -37,7 +38,7 @@ impl Directory {
         changes: Vec<(UserId, UserDraft)>,
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(changes.len())?;
-        self.change_names(actor, Names::OthersLate, move |change| {
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let mut seen = BTreeSet::new();
             let users = each(&changes, |(id, draft)| {
                 once(&mut seen, *id)?;
@@ -48,14 +49,14 @@ impl Directory {
         .await
     }
 
-    /// Removes users, as [`Directory::delete_user`] does.
+    /// Removes users as [`Directory::delete_user`] does.
     pub async fn delete_users(&self, actor: &Actor, ids: Vec<UserId>) -> Result<(), Error> {
         at_most(ids.len())?;
         self.change(actor, move |change| {
             let mut seen = BTreeSet::new();
             each(&ids, |id| {
                 once(&mut seen, *id)?;
-                users::remove(change, &UserKey::Id(*id), &Expected::Any)
+                recycle_bin::remove(change, &UserKey::Id(*id), &Expected::Any)
             })
             .map(|_| ())
         })
@@ -65,32 +66,34 @@ impl Directory {
 
 fn at_most(count: usize) -> Result<(), Error> {
     if count > BULK_MAX {
-        let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
-        return Err(Error::invalid("users", &Rule::Other(told)));
+        let message = format!("Ensure this field has no more than {BULK_MAX} elements.");
+        return Err(Error::invalid("users", &Violation::Other(message)));
     }
     Ok(())
 }
 
 fn once(seen: &mut BTreeSet<UserId>, id: UserId) -> Result<(), Error> {
-    let again = || Error::invalid("id", &Rule::Other("This id comes more than once.".to_owned()));
+    let again = || Error::invalid("id", &Violation::Other("This id comes more than once.".to_owned()));
     if seen.insert(id) { Ok(()) } else { Err(again()) }
 }
 
-/// Does the work for each item, and goes on after a faulty one: every fault is told, by its place.
+/// Does the work for each item and goes on after an invalid one, so that the errors of all items are reported by index.
 fn each<T, R>(items: &[T], mut work: impl FnMut(&T) -> Result<R, Error>) -> Result<Vec<R>, Error> {
-    let (mut done, mut faults) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    let (mut done, mut errors) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
     for (index, item) in items.iter().enumerate() {
-        let fault = match work(item) {
+        let error = match work(item) {
             Ok(result) => {
                 done.push(result);
-                Faults::default()
+                ValidationErrors::default()
             }
-            Err(Error::Invalid(fault)) => fault,
-            Err(error @ Error::NotFound { .. }) => Faults::of("id", &Rule::Other(format!("{error}."))),
+            Err(Error::Invalid(invalid)) => invalid,
+            Err(error @ Error::NotFound { .. }) => {
+                ValidationErrors::of("id", &Violation::Other(format!("{error}.")))
+            }
             Err(Error::Denied(denial)) => return Err(Error::DeniedItem { index, denial }),
             Err(error) => return Err(error),
         };
-        faults.push(fault);
+        errors.push(error);
     }
-    if done.len() == faults.len() { Ok(done) } else { Err(Error::InvalidItems(faults)) }
+    if done.len() == errors.len() { Ok(done) } else { Err(Error::InvalidItems(errors)) }
 }

@@ -1,85 +1,90 @@
 //! A change in progress: its transaction, its time and its actor.
 //!
-//! A request may take long to arrive: its sender can hold back the last byte of the body while their rights are
-//! taken away. So a change never trusts who its actor was when the request began. [`Change::begin`] reads token,
-//! owner and rights again inside the transaction, and it is the only way to get an actor that can write: the audit
-//! trail, which every change is noted in, takes nothing else.
+//! A request may take long to arrive: its sender can hold back the last byte of the body while their rights are taken away.
+//! So a change never relies on what was true of its actor when the request began. [`Change::begin`] reads token, owner and
+//! rights again inside the transaction, and it is the only way to get an actor that can write: `audit::record`, which every
+//! change calls, takes nothing else.
 //!
-//! Never in here: a rule about who may do what, which is `access`'s.
+//! Never in here: a rule about who may do what. Those are in `access`.
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::error::Error;
-use super::guard::taken::Taken;
-use super::identity::Identity;
-use super::model::{Timestamp, TokenState};
+use super::limiter::{TakenValues, check_wait};
+use super::model::{Identity, Timestamp, TokenState};
+use super::settings::ChangePolicy;
 use super::store::Tx;
-use super::store::identities::{self, Present};
+use super::store::identities::{self, CurrentIdentity};
 
-/// The settings that decide what a change may do. Work that goes by none, such as an import, takes the default.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Rules {
-    /// How long deleted users can be brought back; none at all removes them for good.
-    pub(super) keep_deleted_for: Duration,
-    /// Whether a person's own e-mail address and mobile number change only with their password.
-    pub(super) contact_needs_password: bool,
-}
-
-/// A transaction that somebody writes in.
+/// A transaction that an actor writes in.
 pub(super) struct Change<'t, 'l> {
     /// The transaction.
     pub(super) tx: &'t Tx<'l>,
     /// When it began: the time of everything that is written in it.
     pub(super) now: Timestamp,
-    /// Who writes, with the rights that they have in this transaction.
+    /// The actor, with the rights that they have in this transaction.
     pub(super) actor: Actor,
-    /// The settings that a change goes by.
-    pub(super) rules: Rules,
+    /// The settings that the change follows.
+    pub(super) policy: ChangePolicy,
     /// The values that were found taken.
-    pub(super) taken: Taken,
-    /// Nobody else can make one.
+    pub(super) taken: TakenValues,
+    /// Keeps other files from making one.
     _confirmed: (),
 }
 
 impl<'t, 'l> Change<'t, 'l> {
     /// Begins a change by `actor`. A person whose token has ended, or who is no longer active, is refused.
-    pub(super) fn begin(tx: &'t Tx<'l>, now: Timestamp, actor: &Actor, rules: Rules) -> Result<Self, Error> {
+    pub(super) fn begin(
+        tx: &'t Tx<'l>,
+        now: Timestamp,
+        actor: &Actor,
+        policy: ChangePolicy,
+    ) -> Result<Self, Error> {
         let who = match &actor.who {
             Who::Person(seen) => {
-                let found = tx.first::<Present>(&identities::present(seen))?;
+                let found = tx.first::<CurrentIdentity>(&identities::current(seen))?;
                 Who::Person(active(found, seen, now)?)
             }
             Who::Operator(_) | Who::Anonymous => actor.who.clone(),
         };
         let actor = Actor { who, origin: actor.origin.clone() };
-        Ok(Self { tx, now, actor, rules, taken: Taken::default(), _confirmed: () })
+        Ok(Self { tx, now, actor, policy, taken: TakenValues::default(), _confirmed: () })
     }
 
-    /// Refuses what the actor may not do.
+    /// Returns an error unless the actor may do this.
     pub(super) fn check(&self, action: Action<'_>) -> Result<(), Error> {
         Ok(authorize(&self.actor, action)?)
     }
 
-    /// What was written, with whether its writer may read it.
+    /// Returns what was written, and whether its writer may read it.
     pub(super) fn written<T>(&self, value: T, reading: Action<'_>) -> Written<T> {
         Written { is_readable: authorize(&self.actor, reading).is_ok(), value }
     }
 
-    /// Who was deleted after this moment is still in the recycle bin.
+    /// Users deleted after this time are still in the recycle bin.
     pub(super) fn bin_since(&self) -> Timestamp {
-        self.now.saturating_sub(self.rules.keep_deleted_for)
+        self.now.saturating_sub(self.policy.keep_deleted_for)
+    }
+
+    /// Returns [`Error::Busy`] when the actor has learned of too many taken values. Call it before looking for one.
+    pub(super) fn check_taken_limit(&self) -> Result<(), Error> {
+        if !self.taken.needs_check() {
+            return Ok(());
+        }
+        match self.taken.key(&self.actor) {
+            Some(key) => check_wait(self.now, self.tx.blocked(&[key], self.now)?),
+            None => Ok(()),
+        }
     }
 }
 
-/// What was written. The right to write is not the right to read: without that one, its writer is shown no more than
-/// they wrote.
+/// What was written. The right to write is not the right to read: without it, a writer is shown only what they wrote.
 #[derive(Clone, Debug)]
 pub struct Written<T> {
-    /// It, as it is now.
+    /// The object as it is now.
     pub value: T,
     /// Whether its writer may read it.
     pub is_readable: bool,
@@ -94,32 +99,36 @@ impl<T> Deref for Written<T> {
 }
 
 impl Directory {
-    /// Runs `work` as a change by `actor`, in a transaction that it may share with other work, and be run again in.
+    /// Runs `work` as a change by `actor`. The transaction may be shared with other work, and `work` may run again.
     pub(super) async fn change<T, F>(&self, actor: &Actor, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
-        let (actor, clock, rules) = (actor.clone(), self.clock.clone(), self.rules);
-        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, rules)?)).await
+        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy);
+        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, policy)?)).await
     }
 
-    /// Reads anew who a person is, for work that goes on after its first answer: the next page of an export.
-    /// Operators and strangers stay what they are.
+    /// Reads the rights of a person again, for work that goes on after its first answer, such as the next page of an
+    /// export. Operators and strangers stay the same.
     pub(super) async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
         let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
-        let found: Option<Present> = self.store.first(identities::present(seen)).await?;
+        let found: Option<CurrentIdentity> = self.store.first(identities::current(seen)).await?;
         let identity = active(found, seen, self.clock.now())?;
         Ok(Actor { who: Who::Person(identity), origin: actor.origin.clone() })
     }
 }
 
-/// The identity as it is now, if its token is active and its owner is.
-fn active(found: Option<Present>, seen: &Arc<Identity>, now: Timestamp) -> Result<Arc<Identity>, Error> {
-    let present = found.ok_or(Error::TokenEnded)?;
-    let identity = match present.is_still(seen) {
+/// Returns the identity as it is now, if its token is valid and its owner active.
+fn active(
+    found: Option<CurrentIdentity>,
+    seen: &Arc<Identity>,
+    now: Timestamp,
+) -> Result<Arc<Identity>, Error> {
+    let current = found.ok_or(Error::TokenEnded)?;
+    let identity = match current.is_still(seen) {
         true => Arc::clone(seen),
-        false => Arc::new(present.of(seen)),
+        false => Arc::new(current.of(seen)),
     };
     match identity.token.state(now) {
         TokenState::Active if identity.user.is_active => Ok(identity),

@@ -1,5 +1,5 @@
-//! The only source of time, randomness and fresh ids. Everything else is given a [`Clock`], so that a
-//! test can stand at any moment; clippy forbids the short cuts elsewhere.
+//! The only source of time, randomness and new ids. Everything else gets a [`Clock`], so that a test can set any time.
+//! Clippy forbids other sources.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use super::error::Error;
 use super::model::{Timestamp, TokenKey};
 
-/// Tells the time and makes what must be unpredictable.
+/// Returns the time, and generates what must be unpredictable.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// `None`: the machine's time. A fixed time is moved by hand.
+    /// A fixed time, in microseconds, for tests; `None` is the system's time.
     fixed: Option<Arc<AtomicI64>>,
     requests: Arc<RequestIds>,
 }
 
-/// Request ids need to be unique and cheap, not secret: a random start per process and a counter.
+/// The generator of request ids. They are unique and cheap, not secret: a random number per process, and a counter.
 #[derive(Debug)]
 struct RequestIds {
     process: u32,
@@ -23,7 +23,7 @@ struct RequestIds {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns a clock with the system's time.
     pub fn system() -> Result<Self, Error> {
         let mut seed = [0; 4];
         fill(&mut seed)?;
@@ -31,58 +31,58 @@ impl Clock {
         Ok(Self { fixed: None, requests: Arc::new(requests) })
     }
 
-    /// A clock that stands at `at` until [`Clock::set`] moves it.
+    /// Returns a clock that stays at `at` until [`Clock::set`] changes it.
     pub fn fixed(at: Timestamp) -> Result<Self, Error> {
         Ok(Self { fixed: Some(Arc::new(AtomicI64::new(at.as_micros()))), ..Self::system()? })
     }
 
-    /// Moves a fixed clock; the machine's clock takes no notice.
+    /// Sets a fixed clock. It does nothing to a system clock.
     pub fn set(&self, at: Timestamp) {
         if let Some(fixed) = &self.fixed {
             fixed.store(at.as_micros(), Ordering::SeqCst);
         }
     }
 
-    /// Now, in whole microseconds.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+    /// Returns the present time in whole microseconds.
+    #[expect(clippy::disallowed_methods, reason = "this is the only place that reads the system's clock")]
     pub fn now(&self) -> Timestamp {
         let micros = match &self.fixed {
             Some(fixed) => fixed.load(Ordering::SeqCst),
             None => jiff::Timestamp::now().as_microsecond(),
         };
-        // A machine whose clock stands outside the years -9999..9999 is told to be in 1970.
+        // A system clock outside the years -9999 to 9999 counts as 1970.
         Timestamp::from_micros(micros).unwrap_or(Timestamp::EPOCH)
     }
 
-    /// An id for a request: 8 hexadecimal digits of the process, a hyphen, and a running number.
+    /// Generates a request id: 8 hexadecimal digits for the process, a hyphen, and a serial number.
     pub fn request_id(&self) -> String {
         let mut id = Vec::with_capacity(25);
         self.write_request_id(&mut id);
         id.into_iter().map(char::from).collect()
     }
 
-    /// Appends the same to an answer.
+    /// Generates a request id and appends it to a response.
     pub fn write_request_id(&self, text: &mut Vec<u8>) {
         let number = self.requests.next.fetch_add(1, Ordering::Relaxed);
-        // Each request has one, so it is written by hand: `format!` takes ten times as long.
+        // Every request has one. Written by hand, because `format!` takes ten times as long.
         push_hex(text, self.requests.process.into(), 8);
         text.push(b'-');
         push_hex(text, number, 1);
     }
 
-    /// A fresh token key.
+    /// Generates a token key.
     pub fn token_key(&self) -> Result<TokenKey, Error> {
         TokenKey::generate(fill)
     }
 
-    /// Sixteen random bytes for a password's salt.
+    /// Generates a salt for a password: 16 random bytes.
     pub fn salt(&self) -> Result<[u8; 16], Error> {
         let mut salt = [0; 16];
         fill(&mut salt)?;
         Ok(salt)
     }
 
-    /// Thirty-two random bytes for a key that never leaves the server.
+    /// Generates a key that never leaves the server: 32 random bytes.
     pub fn secret(&self) -> Result<[u8; 32], Error> {
         let mut secret = [0; 32];
         fill(&mut secret)?;
@@ -90,7 +90,7 @@ impl Clock {
     }
 }
 
-/// A number in hexadecimal digits, at least so many.
+/// Appends a number in hexadecimal, with at least this many digits.
 fn push_hex(text: &mut Vec<u8>, number: u64, digits: u32) {
     let needed = (u64::BITS - number.leading_zeros()).div_ceil(4).max(digits);
     for place in (0..needed).rev() {
@@ -99,9 +99,9 @@ fn push_hex(text: &mut Vec<u8>, number: u64, digits: u32) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for randomness")]
+#[expect(clippy::disallowed_methods, reason = "this is the only place that reads the system's randomness")]
 fn fill(buffer: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(buffer).map_err(|error| Error::broken("the machine gave no random bytes", error))
+    getrandom::fill(buffer).map_err(|error| Error::broken("the system returned no random bytes", error))
 }
 
 #[cfg(test)]

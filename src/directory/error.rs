@@ -1,62 +1,58 @@
-//! What can go wrong in the directory, in the directory's own words.
+//! The errors of use cases.
 //!
-//! No status codes here: `http::error` turns these into answers, the CLI into sentences and exit codes.
+//! No status codes here: `http::error` turns errors into answers, the CLI into messages and exit codes.
 
 use std::time::Duration;
 
-use super::model::{Faults, Rule};
+use super::model::{ValidationErrors, Violation};
 
-/// Why a use case did not do what it was asked. Whatever the reason, nothing was changed.
+/// Why a use case failed. Nothing was changed, whatever the reason.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The input breaks a rule; every broken one is told.
+    /// The input is invalid. All its errors are listed.
     #[error("{}", sentence(.0))]
-    Invalid(Faults),
-    /// Some of many items break rules: the faults of each, by its place, and none for the good ones.
-    #[error("{}", by_place(.0))]
-    InvalidItems(Vec<Faults>),
+    Invalid(ValidationErrors),
+    /// Some of many items are invalid: the errors of each item by its index, empty for the valid ones.
+    #[error("{}", by_index(.0))]
+    InvalidItems(Vec<ValidationErrors>),
     /// The actor may not do this to one of many items.
     #[error("item {index}: {denial}")]
     DeniedItem {
-        /// Its place, from 0.
+        /// Its index, from 0.
         index: usize,
         /// Why.
         denial: Denial,
     },
-    /// There is no such thing, or none that the actor may see.
+    /// The object does not exist, or the actor may not see it.
     #[error("there is no {noun} {wanted}")]
     NotFound {
-        /// What was looked for, such as `user`.
+        /// The kind of object, such as `user`.
         noun: &'static str,
-        /// By what it was looked for.
+        /// What it was looked up by.
         wanted: String,
     },
-    /// The object is no longer in the state that the actor has seen.
+    /// The object has changed since the actor read it.
     #[error("the {0} has changed since it was read: read it again")]
     Stale(&'static str),
     /// The actor may not do this.
     #[error("{0}")]
     Denied(Denial),
-    /// The token that the actor came with has ended since the request began: it was revoked, it expired, or its
-    /// owner was deleted.
+    /// The actor's token has ended since the request began: it was revoked, it expired, or its owner was deleted.
     #[error("Invalid token.")]
     TokenEnded,
     /// The actor was deactivated since the request began.
     #[error("User inactive or deleted.")]
     OwnerInactive,
-    /// The database cannot be asked now; the same request may succeed later.
+    /// The database is not available now. The same request may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// Too many are waiting for the same work already.
+    /// Too many requests are waiting for the same work.
     #[error("too many requests are waiting; try again in {} s", .retry_after.as_secs())]
     Busy {
         /// When trying again makes sense.
         retry_after: Duration,
     },
-    /// Something that is brought in from elsewhere cannot be read or taken.
-    #[error(transparent)]
-    Import(#[from] super::import::ImportError),
-    /// A fault of ours or of the machine. The text is for the log, never for a client.
+    /// A bug or a fault of the machine. The text is for the log, never for a client.
     #[error("{what}: {source}")]
     Broken {
         /// What was being done.
@@ -66,55 +62,55 @@ pub enum Error {
     },
 }
 
-/// Why an actor may not.
+/// Why an actor may not do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// It lacks the right.
+    /// The actor lacks the right.
     #[error("You do not have permission to perform this action.")]
     NoRight,
     /// Only an admin may make or change an admin.
     #[error("Only an admin may make or change an admin.")]
     AdminsOnly,
-    /// Nobody may raise their own rights.
+    /// Nobody may change their own rights.
     #[error("You cannot change your own rights.")]
     OwnRights,
-    /// A right can only be handed on, or acted with, by somebody who holds it.
+    /// Only an actor who holds a right may grant it, revoke it or act with it.
     #[error("You cannot hand on, take away or act with a right that you do not hold.")]
     NotYours,
-    /// Somebody has to be left who can do everything.
+    /// One active admin must remain.
     #[error("The last active admin cannot be removed, demoted or deactivated.")]
     LastAdmin,
 }
 
 impl Error {
-    /// A fault that is nobody's input.
+    /// An error that no input caused.
     pub fn broken(what: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Broken { what, source: source.into() }
     }
 
-    /// One broken rule of one field.
-    pub fn invalid(field: &str, rule: &Rule) -> Self {
-        Self::Invalid(Faults::of(field, rule))
+    /// One error of one field.
+    pub fn invalid(field: &str, violation: &Violation) -> Self {
+        Self::Invalid(ValidationErrors::of(field, violation))
     }
 
-    /// The same about a field that has another name where it was asked for.
+    /// Renames the field, for a caller that knows it by another name.
     #[must_use]
-    pub fn of_field(self, field: &str, there: &str) -> Self {
+    pub fn of_field(self, field: &str, name: &str) -> Self {
         match self {
-            Self::Invalid(faults) => Self::Invalid(faults.renamed(field, there)),
+            Self::Invalid(errors) => Self::Invalid(errors.renamed(field, name)),
             other => other,
         }
     }
 
-    /// Nothing there by that name or id.
+    /// No object has this name or id.
     pub fn not_found(noun: &'static str, wanted: impl ToString) -> Self {
         Self::NotFound { noun, wanted: wanted.to_string() }
     }
 }
 
-impl From<Faults> for Error {
-    fn from(faults: Faults) -> Self {
-        Self::Invalid(faults)
+impl From<ValidationErrors> for Error {
+    fn from(errors: ValidationErrors) -> Self {
+        Self::Invalid(errors)
     }
 }
 
@@ -124,14 +120,15 @@ impl From<Denial> for Error {
     }
 }
 
-fn by_place(items: &[Faults]) -> String {
-    let faulty = items.iter().enumerate().filter(|(_, faults)| !faults.is_empty());
-    let told: Vec<_> = faulty.map(|(place, faults)| format!("item {place}: {}", sentence(faults))).collect();
-    told.join("; ")
+fn by_index(items: &[ValidationErrors]) -> String {
+    let invalid = items.iter().enumerate().filter(|(_, errors)| !errors.is_empty());
+    let texts: Vec<_> =
+        invalid.map(|(index, errors)| format!("item {index}: {}", sentence(errors))).collect();
+    texts.join("; ")
 }
 
-fn sentence(faults: &Faults) -> String {
+fn sentence(errors: &ValidationErrors) -> String {
     let parts: Vec<_> =
-        faults.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
+        errors.iter().map(|(field, messages)| format!("{field}: {}", messages.join(" "))).collect();
     parts.join("; ")
 }

@@ -1,171 +1,115 @@
-//! THE DEEP MODULE: who exists, who may do what, whose token is this.
+//! The account service itself: users, groups, permissions and tokens, and who may do what.
 //!
-//! Everyone enters by this front door: [`Directory`] and the types below. Use cases stand in one file
-//! per noun; each takes `&Actor` first, asks [`access`] whether it may, and writes the change together
-//! with its [`audit`] event in one transaction. Only this module opens `store`.
+//! Other rooms use [`Directory`] and the types below. There is one file of use cases for each noun. A use case takes `&Actor`
+//! first, checks its right with [`access`], and writes the change together with its [`audit`] event in one transaction. Only
+//! this room opens `store`.
+//!
+//! Use cases are methods of [`Directory`]. The rooms below this file in the order of imports (`identity`, `limiter`,
+//! `password`, `store`, ...) are components that know no `Directory`.
 //!
 //! Never in here: HTTP, status codes, terminal output, settings files.
 
 pub mod access;
 pub mod audit;
-pub mod backup;
+pub mod authentication;
 pub mod bulk;
 mod change;
 pub mod clock;
 pub mod error;
-pub mod export;
 mod files;
 pub mod groups;
-pub mod guard;
 pub mod identity;
-pub mod import;
-pub mod listing;
+pub mod limiter;
+mod lists;
 pub mod model;
-pub mod moving;
 pub mod password;
-mod paths;
 pub mod permissions;
-mod rate_limiter;
+pub mod progress;
+pub mod query;
 pub mod recycle_bin;
 mod refusals;
+mod request_limits;
 mod secret;
-pub mod sign_in;
+mod settings;
 mod store;
 pub mod tokens;
-pub mod trouble;
+pub mod transfer;
+pub mod transfer_error;
+mod unique_values;
 pub mod users;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
 pub use self::access::{Actor, Origin};
-use self::change::Rules;
 pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
-use self::guard::rates::Rates;
 use self::identity::Authenticator;
-use self::identity::uses::Uses;
-pub use self::identity::{Bearer, CachedIdentity, Identity, Unauthenticated};
+pub use self::identity::{CachedIdentity, Unauthenticated};
+use self::limiter::{RefusalLimiter, RequestLimiter};
+pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
-pub use self::paths::Unsafe;
-use self::rate_limiter::RateLimiter;
 pub use self::refusals::Refusal;
-pub use self::store::OpenError;
+use self::settings::ChangePolicy;
+pub use self::settings::Settings;
 use self::store::Store;
-pub use self::store::health::Faults;
+pub use self::store::health::IntegrityReport;
+pub use crate::database::{Location, OpenError};
+pub use crate::paths::UnsafePath;
 
-/// Where the directory is kept.
-#[derive(Clone)]
-pub enum Location {
-    /// A SQLite file in this data directory.
-    Sqlite(PathBuf),
-    /// A PostgreSQL database, by its URL; the URL may hold a password.
-    Postgres(String),
-}
-
-impl Location {
-    /// The host to which passwords and tokens' digests travel unprotected, as its URL says is meant.
-    pub fn clear_text_host(&self) -> Option<String> {
-        match self {
-            Self::Sqlite(_) => None,
-            Self::Postgres(url) => match store::Protection::of(url) {
-                Ok(store::Protection::Disabled(host)) => Some(host),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// What opening a directory needs to know.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where it is kept.
-    pub location: Location,
-    /// Connections of this process to PostgreSQL, at the most.
-    pub connections: usize,
-    /// How long one statement may wait for the database.
-    pub patience: Duration,
-    /// The shortest password that is accepted, in Unicode code points.
-    pub password_min_length: usize,
-    /// Words on which a new password may not be built.
-    pub password_words: Vec<String>,
-    /// How long a token lives that a sign-in makes.
-    pub sign_in_lifetime: Duration,
-    /// How long such a token may go unused; none at all is for ever.
-    pub sign_in_idle_timeout: Duration,
-    /// How long tokens that were revoked or have expired stay listed.
-    pub keep_ended_tokens_for: Duration,
-    /// How long deleted users can be brought back; none at all removes them for good.
-    pub keep_deleted_for: Duration,
-    /// Whether a person's own e-mail address and mobile number change only with their password.
-    pub contact_needs_password: bool,
-    /// How often anybody may ask.
-    pub rates: Rates,
-    /// How many bytes of identities are kept in memory; none keeps nothing.
-    pub identity_cache_bytes: u64,
-    /// How long identities in memory are answered when the database cannot be asked.
-    pub serve_stale_for: Duration,
-}
-
-/// The directory, open and ready.
+/// An open account database, with everything that the use cases share.
 pub struct Directory {
     store: Arc<Store>,
     authenticator: Authenticator,
-    uses: Uses,
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
-    rules: Rules,
-    rates: Rates,
-    rate_counts: guard::rates::Counts,
-    /// How many refused requests, and refused sign-ins, are noted in the audit trail.
-    refusals: RateLimiter,
-    refused_sign_ins: RateLimiter,
+    policy: ChangePolicy,
+    requests: RequestLimiter,
+    /// Limits the audit events of refused requests, and of refused sign-ins.
+    refusals: RefusalLimiter,
+    refused_sign_ins: RefusalLimiter,
 }
 
-/// Counters of work that costs, for the metrics.
+/// Counters of expensive work, for the metrics.
 pub struct Counters {
-    /// Transactions that were asked to write.
+    /// Write transactions.
     pub writes: Counter,
     /// Password hashes computed.
     pub password_hashes: Counter,
-    /// Statements that were asked to read.
+    /// Statements that read.
     pub reads: Counter,
-    /// Identities read from the database, because memory had none that held.
+    /// Identities read from the database because the cache had none that held.
     pub identity_loads: Counter,
-    /// Answers that may have been stale, by the operator's leave.
+    /// Answers that may have been stale, which the operator allows.
     pub stale_answers: Counter,
 }
 
 impl Directory {
-    /// Opens an existing directory. It never makes one.
+    /// Opens an existing account database. It never creates one.
     pub async fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(settings).await?);
-        let authenticator = Authenticator::open(&store, settings)?;
+        let authenticator = Authenticator::open(&store, settings, &clock)?;
         let hasher = Hasher::new(settings.password_min_length, &settings.password_words);
-        let rules = Rules {
+        let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
         };
-        let uses = Uses::default();
         Ok(Self {
             store,
             authenticator,
-            uses,
             clock,
             hasher,
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
-            rules,
-            rates: settings.rates,
-            rate_counts: guard::rates::Counts::default(),
-            refusals: RateLimiter::default(),
-            refused_sign_ins: RateLimiter::default(),
+            policy,
+            requests: RequestLimiter::new(settings.rates),
+            refusals: RefusalLimiter::default(),
+            refused_sign_ins: RefusalLimiter::default(),
         })
     }
 
@@ -179,12 +123,12 @@ impl Directory {
         Store::migrate(settings, clock.now()).await
     }
 
-    /// The clock every part of this directory goes by.
+    /// The clock that all use cases go by.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The counters this directory keeps, shared with whoever shows them.
+    /// The counters, for the metrics.
     pub fn counters(&self) -> Counters {
         Counters {
             writes: self.store.writes(),
@@ -195,23 +139,23 @@ impl Directory {
         }
     }
 
-    /// Whether the database can be asked now.
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         self.store.ping().await
     }
 
-    /// What the database is, in words.
+    /// Describes the database: its kind, version and place.
     pub async fn describe(&self) -> Result<String, Error> {
         self.store.describe().await
     }
 
-    /// The schema of a PostgreSQL database in which every role may make objects, if it is so.
+    /// Returns the schema of a PostgreSQL database if every role may create objects in it.
     pub async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
         self.store.schema_open_to_all().await
     }
 
     /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.
-    pub async fn faults(&self) -> Result<Faults, Error> {
+    pub async fn faults(&self) -> Result<IntegrityReport, Error> {
         self.store.faults().await
     }
 }

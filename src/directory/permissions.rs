@@ -6,7 +6,7 @@ use super::model::Permission;
 use super::{Directory, store};
 
 impl Directory {
-    /// Every permission there is, in the order of their codes.
+    /// Returns every permission, ordered by code.
     pub async fn permissions(&self, actor: &Actor) -> Result<Vec<Permission>, Error> {
         authorize(actor, Action::ReadPermissions)?;
         self.store.all(store::permissions::list()).await

@@ -1,59 +1,37 @@
-//! The recycle bin: deleted users can be brought back for a time, then they are purged.
+//! The recycle bin: deleted users can be restored for a time, then they are purged.
 //!
-//! From the moment of its deletion a user is nowhere but here: its tokens are gone for good, its username,
-//! email and mobile number are free for others. Who has lain here for longer than the setting allows reads as
-//! gone, whether or not it has been purged yet.
+//! A deleted user exists only here: its tokens are removed permanently, and its username, email and mobile number are free for
+//! admins to give to others. A user that has been here for longer than the setting allows reads as purged, whether or not it
+//! has been purged yet.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::access::{Action, Actor, Who, authorize};
-use super::audit::{self, Object};
+use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
-use super::guard::taken::Names;
-use super::listing::{DeletedQuery, Page};
-use super::model::{GroupKey, Timestamp, User, UserId, UserKey};
-use super::store::deleted::{Remains, count, page};
+use super::model::{DeletedUser, Expected, GroupKey, RestorableUser, Timestamp, User, UserId, UserKey};
+use super::query::{DeletedQuery, Page};
+use super::store::deleted::{count, page};
+use super::unique_values::UniqueValues;
 use super::{Directory, users};
 
-/// Users purged in one transaction, so that other writers need not wait long.
+/// Users purged in one transaction, so that other writers do not wait long.
 const BATCH: i64 = 200;
 
-/// Somebody in the recycle bin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeletedUser {
-    /// Its id, which it will have again.
-    pub id: UserId,
-    /// Its username, which somebody else may have meanwhile.
-    pub username: String,
-    /// Its email address.
-    pub email: Option<String>,
-    /// When it was deleted.
-    pub deleted_at: Timestamp,
-    /// By whom: a username, or the operator's name.
-    pub deleted_by: String,
-}
-
-impl DeletedUser {
-    /// When it will be purged.
-    pub fn purge_at(&self, kept_for: Duration) -> Timestamp {
-        self.deleted_at.plus(kept_for).unwrap_or(Timestamp::LAST)
-    }
-}
-
 impl Directory {
-    /// How long deleted users are kept.
+    /// Returns how long deleted users are kept.
     pub fn deleted_kept_for(&self) -> Duration {
-        self.rules.keep_deleted_for
+        self.policy.keep_deleted_for
     }
 
     fn kept_since(&self) -> Timestamp {
-        self.clock.now().saturating_sub(self.rules.keep_deleted_for)
+        self.clock.now().saturating_sub(self.policy.keep_deleted_for)
     }
 
-    /// A page of the bin.
+    /// Returns a page of the recycle bin.
     pub async fn list_deleted(
         &self,
         actor: &Actor,
@@ -64,12 +42,27 @@ impl Directory {
         self.page(query, page(query, since), count(query, since)).await
     }
 
-    /// Brings a user back with its groups, permissions and password, as far as those still exist. Its tokens
-    /// do not come back.
+    /// Removes a user with its tokens, keeps the rest in the recycle bin for a time, and returns the user.
+    pub async fn delete_user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
+        self.delete_user_if(actor, key, Expected::Any).await
+    }
+
+    /// Does the same, unless the user's state is not the expected one.
+    pub async fn delete_user_if(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        expected: Expected,
+    ) -> Result<User, Error> {
+        let key = key.clone();
+        self.change(actor, move |change| remove(change, &key, &expected)).await
+    }
+
+    /// Restores a user with its password and with the groups and permissions that still exist. Its tokens are not restored.
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
-        self.change_names(actor, Names::OthersLate, move |change| {
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let tx = change.tx;
-            let (_, Remains { user, password, permissions }) = binned(change, id)?;
+            let (_, RestorableUser { user, password, permissions }) = binned(change, id)?;
             tx.unbin_user(id)?;
             users::check_returning(change, &user)?;
             let user = User { updated_at: change.now, ..user };
@@ -81,27 +74,29 @@ impl Directory {
             }
             tx.set_user_permissions(id, &permissions)?;
             change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
-            let back = users::whole(tx, &UserKey::Id(id))?;
-            audit::record(change, "user.restore", &Object::User(&back.user), audit::whole(back.picture()))?;
+            let back = tx.existing_user_state(&UserKey::Id(id))?;
+            let restored = audit::all_fields(users::snapshot(&back.user, &back.codes));
+            audit::record(change, "user.restore", &AuditObject::User(&back.user), restored)?;
             Ok(change.written(back.user, Action::ReadUsers))
         })
         .await
     }
 
-    /// Removes somebody from the bin for good.
+    /// Removes a user from the recycle bin permanently.
     pub async fn purge_user(&self, actor: &Actor, id: UserId) -> Result<DeletedUser, Error> {
         self.change(actor, move |change| {
-            let (deleted, Remains { user, permissions, .. }) = binned(change, id)?;
+            let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
             let rights = change.tx.rights_from(&user.groups, &permissions)?;
             change.check(Action::DeleteUser(&user, &rights.into()))?;
             change.tx.unbin_user(id)?;
-            audit::record(change, "user.purge", &Object::User(&user), json!({}))?;
+            audit::record(change, "user.purge", &AuditObject::User(&user), json!({}))?;
             Ok(deleted)
         })
         .await
     }
 
-    /// Removes everybody for good who has lain here for too long; tells how many. No answer depends on it.
+    /// Purges the users that have been here for longer than the setting allows, and returns their number. No answer depends
+    /// on it.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let until = self.kept_since();
         let actor = Actor::operator("retention");
@@ -111,7 +106,7 @@ impl Directory {
                 let expired = change.tx.deleted_until(until, BATCH)?;
                 for deleted in &expired {
                     change.tx.unbin_user(deleted.id)?;
-                    let object = Object::Gone(deleted.id, &deleted.username);
+                    let object = AuditObject::Gone(deleted.id, &deleted.username);
                     audit::record(change, "user.purge", &object, json!({}))?;
                 }
                 Ok(expired.len())
@@ -124,11 +119,26 @@ impl Directory {
     }
 }
 
-/// Takes a user away: into the bin, or for good when nothing is kept.
-pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
-    // What came of the user's sign-ins may be somebody else's.
+/// Removes a user, if the actor may.
+pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected) -> Result<User, Error> {
+    let tx = change.tx;
+    let last = tx.existing_user_state(key)?;
+    change.check(Action::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;
+    users::check_version(&last, expected)?;
+    if last.user.is_admin && last.user.is_active {
+        users::check_last_admin(tx, last.user.id)?;
+    }
+    bin_or_delete(change, &last.user)?;
+    let removed = audit::all_fields(users::snapshot(&last.user, &last.codes));
+    audit::record(change, "user.delete", &AuditObject::User(&last.user), removed)?;
+    Ok(last.user)
+}
+
+/// Moves a user to the recycle bin, or deletes it permanently if nothing is kept.
+fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
+    // Tokens that came from the user's sign-ins may belong to other users.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
-    if change.rules.keep_deleted_for.is_zero() {
+    if change.policy.keep_deleted_for.is_zero() {
         return change.tx.delete_user(user.id);
     }
     let by = match &change.actor.who {
@@ -139,7 +149,8 @@ pub(super) fn take_away(change: &Change<'_, '_>, user: &User) -> Result<(), Erro
     change.tx.bin_user(user, change.now, by)
 }
 
-fn binned(change: &Change<'_, '_>, id: UserId) -> Result<(DeletedUser, Remains), Error> {
+/// Returns a user in the recycle bin, or [`Error::NotFound`].
+fn binned(change: &Change<'_, '_>, id: UserId) -> Result<(DeletedUser, RestorableUser), Error> {
     let found = change.tx.deleted(id, change.bin_since())?;
     found.ok_or_else(|| Error::not_found("deleted user", UserKey::Id(id)))
 }

@@ -1,5 +1,5 @@
-//! Notes in the audit trail that somebody was refused what they asked for, or that a token no longer opened anything.
-//! They are rationed; see [`rate_limiter`](super::rate_limiter).
+//! Audit events for refused requests and for tokens that are no longer valid. Their number is limited; see
+//! `limiter::refusals`.
 
 use std::sync::Arc;
 
@@ -7,89 +7,89 @@ use serde_json::{Value, json};
 
 use super::Directory;
 use super::access::{Actor, Origin, Who};
-use super::audit::{Object, record};
+use super::audit::{AuditObject, record};
 use super::change::Change;
 use super::error::Error;
-use super::guard::network;
-use super::identity::{Bearer, Identity};
-use super::model::{Timestamp, TokenState};
-use super::rate_limiter::LeftOut;
+use super::limiter::LeftOut;
+use super::model::{Bearer, Identity, Timestamp, TokenState};
 use super::store::identities;
+use crate::network::client_network;
 
-/// A refusal for whose note there is room.
+/// A refusal that may be recorded.
 pub struct Refusal {
     bearer: Bearer,
     origin: Origin,
-    asked: String,
-    /// `None` when the token itself was not good.
-    why: Option<String>,
+    request: String,
+    /// `None` when the token itself was not valid.
+    reason: Option<String>,
     left_out: LeftOut,
 }
 
 impl Directory {
-    /// What is to be noted when the bearer of a token was refused what they asked for, if there is room for it. The
-    /// reason is `None` when the token itself is not good.
+    /// Returns what is to be recorded when a request of the bearer of a token was refused; `None` if the limit is reached.
+    /// The reason is `None` when the token itself is not valid.
     pub fn refusal(
         &self,
         bearer: Bearer,
         origin: Origin,
-        asked: String,
-        why: Option<String>,
+        request: String,
+        reason: Option<String>,
     ) -> Option<Refusal> {
-        let client = origin.ip().map(network);
+        let client = origin.ip().map(client_network);
         let left_out = self.refusals.take(self.clock.now(), client, Some(bearer.user))?;
-        Some(Refusal { bearer, origin, asked, why, left_out })
+        Some(Refusal { bearer, origin, request, reason, left_out })
     }
 
-    /// Notes a refusal, which stands whether or not that succeeds.
+    /// Records a refusal. The refusal is final whether or not that succeeds.
     pub async fn note_refusal(&self, refusal: &Refusal) {
-        let Refusal { bearer, origin, asked, why, left_out } = refusal;
+        let Refusal { bearer, origin, request, reason, left_out } = refusal;
         let (token, origin, left_out) = (bearer.token, origin.clone(), *left_out);
-        let (asked, why, clock, rules) = (asked.clone(), why.clone(), self.clock.clone(), self.rules);
-        let noted = self.store.write(move |tx| {
+        let (request, reason, clock, policy) =
+            (request.clone(), reason.clone(), self.clock.clone(), self.policy);
+        let recorded = self.store.write(move |tx| {
             let now = clock.now();
             let found = tx.first::<Identity>(&identities::of_token(token))?;
-            // Who was deleted meanwhile left an event of their own.
+            // A user who was deleted meanwhile left an event of its own.
             let Some(identity) = found else { return Ok(()) };
             let state = state(&identity, now);
-            let action = if why.is_some() { "request.refused" } else { "token.refused" };
+            let action = if reason.is_some() { "request.refused" } else { "token.refused" };
             let (user, token) = (identity.user.id, identity.token.clone());
-            let is_known = why.is_some() && state.is_none();
+            let is_known = reason.is_some() && state.is_none();
             let who = if is_known { Who::Person(Arc::new(identity)) } else { Who::Anonymous };
             let actor = Actor { who, origin: origin.clone() };
-            let change = Change::begin(tx, now, &actor, rules)?;
-            let mut changes =
-                json!({ "asked": asked, "why": why.as_deref().or(state).unwrap_or("it was not good") });
+            let change = Change::begin(tx, now, &actor, policy)?;
+            let why = reason.as_deref().or(state).unwrap_or("it was not good");
+            let mut changes = json!({ "asked": request, "why": why });
             if is_known {
-                return record(&change, action, &Object::Directory, left_out.add_to(changes));
+                return record(&change, action, &AuditObject::Directory, left_out.add_to(changes));
             }
             if let Value::Object(changes) = &mut changes {
                 changes.insert("user_id".to_owned(), user.get().into());
             }
-            record(&change, action, &Object::Token(&token), left_out.add_to(changes))
+            record(&change, action, &AuditObject::Token(&token), left_out.add_to(changes))
         });
-        if let Err(error) = noted.await {
-            tracing::warn!(%error, "a refusal could not be noted in the audit trail");
+        if let Err(error) = recorded.await {
+            tracing::warn!(%error, "a refusal could not be recorded in the audit trail");
         }
     }
 
-    /// Notes how many refusals were left out, when no later note has said so for a minute, or at the `end`.
+    /// Records how many refusals were left out, if no event of the last minute could report it, or at the `end`.
     pub async fn note_left_out(&self, end: bool) -> Result<(), Error> {
         let now = self.clock.now();
         let [requests, sign_ins] =
-            [&self.refusals, &self.refused_sign_ins].map(|limiter| limiter.left_out(now, end));
+            [&self.refusals, &self.refused_sign_ins].map(|limiter| limiter.take_left_out(now, end));
         if requests + sign_ins == 0 {
             return Ok(());
         }
         let changes = json!({ "requests": requests, "sign_ins": sign_ins });
         self.change(&Actor::operator("guard"), move |change| {
-            record(change, "refusals.left_out", &Object::Directory, changes.clone())
+            record(change, "refusals.left_out", &AuditObject::Directory, changes.clone())
         })
         .await
     }
 }
 
-/// Why a token opens nothing; `None` if it does.
+/// Returns why a token is not valid; `None` if it is.
 fn state(identity: &Identity, now: Timestamp) -> Option<&'static str> {
     match identity.token.state(now) {
         TokenState::Revoked => Some("the token is revoked"),

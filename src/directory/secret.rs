@@ -1,9 +1,9 @@
-//! Types that hold a secret beside other things, and print all but the secret.
+//! `Debug` for types that contain a secret: it prints the other fields only.
 //!
-//! A hash or digest that is printed ends up in a log, a panic message or the report of a bug. `tests/it/house.rs` finds a
-//! type that derives `Debug` and should not.
+//! A hash or digest that is printed ends up in a log, a panic message or a bug report. `tests/it/house.rs` finds types that
+//! derive `Debug` and should not.
 
-/// Makes a type print only these of its fields.
+/// Implements `Debug` for a type, with only the given fields.
 macro_rules! prints_only {
     ($name:ident: $($field:ident),+) => {
         impl std::fmt::Debug for $name {

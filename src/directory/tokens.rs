@@ -1,7 +1,7 @@
 //! Use cases about tokens.
 //!
-//! A token remembers what made it, and the sign-in that it came of: `root`, which is copied to whatever it issues or
-//! rotates. So ending a sign-in ends all of that at once (`ending`), however many generations there were.
+//! A token keeps what made it, and the sign-in that it came from: its `root`, which is copied to every token that it issues or
+//! rotates. So ending a sign-in ends all of them at once (`ending`), however many generations there were.
 
 mod ending;
 mod upkeep;
@@ -10,45 +10,45 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
-use super::audit::{self, Object};
+use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Maker, Rule, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User,
-    UserId, UserKey,
+    KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User, UserId,
+    UserKey, Violation,
 };
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
-use super::{Directory, users};
 
 pub use self::ending::SIGN_INS_MAX;
-pub(super) use self::ending::{end, end_all, make_room, tell};
+pub(super) use self::ending::{add_ended, end, end_all, end_oldest_sign_ins};
 
-/// A token just issued, with its key: the only time the key is there to be seen.
+/// A token that was just issued, with its key, which is shown only now.
 #[derive(Debug)]
-pub struct Issued {
-    /// The token as it will be listed.
+pub struct TokenWithKey {
+    /// The token as listed.
     pub token: Token,
     /// The key, to be shown once.
     pub key: TokenKey,
 }
 
-/// When a token shall end.
+/// When a token expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Not at all; for a token whose maker has an end, when the maker ends.
+pub enum Expiry {
+    /// When the token that makes it expires; never, if that one does not.
     Default,
-    /// Not at all.
+    /// Never.
     Never,
     /// Some time from now.
     After(Duration),
-    /// At this moment, which must lie ahead.
+    /// At this time, which must lie ahead.
     At(Timestamp),
 }
 
-impl End {
-    /// The moment, held to the rules: it lies ahead, and no token makes one that lives longer than itself.
+impl Expiry {
+    /// Returns the time of expiry. It must lie ahead, and no token makes one that lives longer than itself.
     fn resolve(self, actor: &Actor, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let maker = match &actor.who {
             Who::Person(identity) => identity.token.expires_at,
@@ -57,10 +57,12 @@ impl End {
         let end = match self {
             Self::Default => maker,
             Self::Never => None,
-            Self::After(span) => Some(now.plus(span).map_err(|rule| Error::invalid("expires_at", &rule))?),
+            Self::After(span) => {
+                Some(now.plus(span).map_err(|violation| Error::invalid("expires_at", &violation))?)
+            }
             Self::At(end) => Some(end),
         };
-        let wrong = |told: &str| Err(Error::invalid("expires_at", &Rule::Other(told.to_owned())));
+        let wrong = |message: &str| Err(Error::invalid("expires_at", &Violation::Other(message.to_owned())));
         if end.is_some_and(|end| end <= now) {
             return wrong("Ensure this time lies in the future.");
         }
@@ -81,40 +83,40 @@ impl Directory {
         actor: &Actor,
         owner: &UserKey,
         name: &str,
-        end: End,
-    ) -> Result<Issued, Error> {
+        end: Expiry,
+    ) -> Result<TokenWithKey, Error> {
         let name = parse_name(name)?;
         let key = self.clock.token_key()?;
         let (owner, shown) = (owner.clone(), key.clone());
         let issue = move |change: &Change<'_, '_>| {
             let Change { tx, now, .. } = *change;
-            let owner = users::existing(tx, &owner)?;
+            let owner = tx.existing_user(&owner)?;
             change.check(Action::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
             let end = end.resolve(&change.actor, now)?;
-            let new = row(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
-            let token = tx.insert_token(descending(new, &change.actor))?;
+            let new = new_token(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
+            let token = tx.insert_token(made_by_actor(new, &change.actor))?;
             record(change, "token.issue", &token)?;
             Ok(token)
         };
-        Ok(Issued { token: self.change(actor, issue).await?, key: shown })
+        Ok(TokenWithKey { token: self.change(actor, issue).await?, key: shown })
     }
 
-    /// A user's tokens, oldest first; expired and revoked ones too.
+    /// Returns a user's tokens, oldest first, with the expired and revoked ones.
     pub async fn tokens(&self, actor: &Actor, owner: &UserKey) -> Result<Vec<Token>, Error> {
         let owner = self.existing(owner).await?;
         authorize(actor, Action::ReadTokens(&owner))?;
         self.store.all(store::tokens::of_user(owner.id)).await
     }
 
-    /// Renames a token or moves its end; one that has expired lives again. A revoked one stays as it is. The token of a
-    /// sign-in, and what came of it, keeps an end: see [`latest_end`].
+    /// Renames a token or moves its expiry. An expired token becomes valid again, a revoked one cannot be changed. The token of a
+    /// sign-in, and those that came from it, keep an expiry: see [`latest_end`].
     pub async fn update_token(
         &self,
         actor: &Actor,
         owner: Option<&UserKey>,
         id: TokenId,
         name: Option<&str>,
-        end: Option<End>,
+        end: Option<Expiry>,
     ) -> Result<Written<Token>, Error> {
         let name = name.map(parse_name).transpose()?;
         let (owner, lifetime) = (owner.cloned(), self.sign_in_lifetime);
@@ -122,10 +124,10 @@ impl Directory {
             let tx = change.tx;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
-            not_revoked(&old)?;
+            check_not_revoked(&old)?;
             let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
             if let Some(end) = end {
-                keep_an_end(end, latest_end(change, &old, lifetime)?)?;
+                check_latest_end(end, latest_end(change, &old, lifetime)?)?;
                 revive(change, &old)?;
             }
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
@@ -136,59 +138,60 @@ impl Directory {
                 tx.cap_sign_in(root, last)?;
             }
             let (_, token) = owned(tx, None, id)?;
-            let (before, after) = (audit::of_token(&old), audit::of_token(&token));
+            let (before, after) = (audit::token_snapshot(&old), audit::token_snapshot(&token));
             if before != after {
                 let changes = audit::difference(before, after);
-                audit::record(change, "token.update", &Object::Token(&token), changes)?;
+                audit::record(change, "token.update", &AuditObject::Token(&token), changes)?;
             }
             Ok(change.written(token, Action::ReadTokens(&owner)))
         };
         self.change(actor, update).await
     }
 
-    /// Replaces a token's key: a new token with the old one's name, kind and end; the old one is revoked, or goes
-    /// on for `overlap` so that its users can change over. A sign-in itself can only be rotated by its owner, and what
-    /// came of it by no other sign-in.
+    /// Replaces a token's key by a new token with the same name, kind and expiry. The old token is revoked, or stays valid for
+    /// `overlap` so that its users can switch over. The token of a sign-in can only be rotated by its owner, and a token that
+    /// came from it by no other sign-in.
     pub async fn rotate_token(
         &self,
         actor: &Actor,
         owner: Option<&UserKey>,
         id: TokenId,
         overlap: Duration,
-    ) -> Result<Issued, Error> {
+    ) -> Result<TokenWithKey, Error> {
         let key = self.clock.token_key()?;
         let (owner, shown) = (owner.cloned(), key.clone());
         let rotate = move |change: &Change<'_, '_>| {
             let Change { tx, now, .. } = *change;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
-            not_revoked(&old)?;
-            not_of_another_sign_in(&change.actor, &old)?;
-            let end = old.expires_at.map_or(End::Never, End::At).resolve(&change.actor, now)?;
-            let new = descending(row(owner.id, old.name.clone(), old.kind, &key, now, end), &change.actor);
+            check_not_revoked(&old)?;
+            check_same_sign_in(&change.actor, &old)?;
+            let end = old.expires_at.map_or(Expiry::Never, Expiry::At).resolve(&change.actor, now)?;
+            let new =
+                made_by_actor(new_token(owner.id, old.name.clone(), old.kind, &key, now, end), &change.actor);
             if overlap.is_zero() {
                 tx.revoke_token(id, now)?;
             } else {
-                let last = now.plus(overlap).map_err(|rule| Error::invalid("overlap_seconds", &rule))?;
+                let last =
+                    now.plus(overlap).map_err(|violation| Error::invalid("overlap_seconds", &violation))?;
                 tx.update_token(id, &old.name, Some(old.expires_at.map_or(last, |end| end.min(last))))?;
             }
             let ended = match old.kind {
-                TokenKind::SignIn => make_room(change, owner.id, Some(&old))?,
+                TokenKind::SignIn => end_oldest_sign_ins(change, owner.id, Some(&old))?,
                 TokenKind::Api | TokenKind::Imported => Vec::new(),
             };
             let root = old.root.clone().or(new.root);
             let token = tx.insert_token(NewToken { root, ..new })?;
             let mut replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
-            tell(&mut replaced, &ended);
-            audit::record(change, "token.rotate", &Object::Token(&token), replaced)?;
+            add_ended(&mut replaced, &ended);
+            audit::record(change, "token.rotate", &AuditObject::Token(&token), replaced)?;
             Ok(token)
         };
-        Ok(Issued { token: self.change(actor, rotate).await?, key: shown })
+        Ok(TokenWithKey { token: self.change(actor, rotate).await?, key: shown })
     }
 
-    /// Revokes a token: from the moment this returns it opens nothing, and neither does what came of it, if it is a
-    /// sign-in. A token that was revoked before keeps the time of the first revocation. With an owner it must be that
-    /// user's.
+    /// Revokes a token and, if it is a sign-in, all tokens that came from it. When this returns, they are no longer valid. A
+    /// token that was revoked before keeps the time of the first revocation. If an owner is given, the token must belong to it.
     pub async fn revoke_token(
         &self,
         actor: &Actor,
@@ -211,32 +214,33 @@ impl Directory {
 }
 
 fn parse_name(name: &str) -> Result<TokenName, Error> {
-    name.parse().map_err(|rule| Error::invalid("name", &rule))
+    name.parse().map_err(|violation| Error::invalid("name", &violation))
 }
 
-/// A token with its owner; of another owner than the one named there is none.
+/// Returns a token with its owner. If an owner is given and the token is another user's, it is not found.
 fn owned(tx: &Tx<'_>, owner: Option<&UserKey>, id: TokenId) -> Result<(User, Token), Error> {
     let gone = || Error::not_found("token", format!("with id {id}"));
     let token = tx.token(id)?.ok_or_else(gone)?;
-    let user = users::existing(tx, &UserKey::Id(token.user_id))?;
+    let user = tx.existing_user(&UserKey::Id(token.user_id))?;
     match owner {
-        Some(owner) if users::existing(tx, owner)?.id != user.id => Err(gone()),
+        Some(owner) if tx.existing_user(owner)?.id != user.id => Err(gone()),
         _ => Ok((user, token)),
     }
 }
 
-fn not_revoked(token: &Token) -> Result<(), Error> {
+/// Checks that a token is not revoked.
+fn check_not_revoked(token: &Token) -> Result<(), Error> {
     match token.revoked_at {
         None => Ok(()),
         Some(_) => Err(Error::invalid(
             "non_field_errors",
-            &Rule::Other("This token is revoked for good.".to_owned()),
+            &Violation::Other("This token is revoked for good.".to_owned()),
         )),
     }
 }
 
-/// The latest end that a token may be given: its sign-in's for what came of one, `lifetime` from its making for a
-/// sign-in; `None` where none at all is allowed as well. So a stolen sign-in cannot be made to last.
+/// Returns the latest expiry that a token may be given: for a sign-in `lifetime` after its creation, for a token that came from
+/// one the expiry of that sign-in. `None` if the token may also have no expiry. So a stolen sign-in cannot be made to last.
 fn latest_end(
     change: &Change<'_, '_>,
     token: &Token,
@@ -251,8 +255,9 @@ fn latest_end(
     }
 }
 
-fn keep_an_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result<(), Error> {
-    let wrong = |told: String| Err(Error::invalid("expires_at", &Rule::Other(told)));
+/// Checks an expiry against the latest one allowed.
+fn check_latest_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result<(), Error> {
+    let wrong = |message: String| Err(Error::invalid("expires_at", &Violation::Other(message)));
     match (end, latest) {
         (None, Some(_)) => wrong("The token of a sign-in needs an end.".to_owned()),
         (Some(end), Some(latest)) if end > latest => {
@@ -262,7 +267,7 @@ fn keep_an_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result<(), 
     }
 }
 
-/// A token that had expired lives by the leave of whoever moves its end: it ends with their sign-in.
+/// Binds an expired token to the sign-in of the person who moves its expiry, so that it ends with that sign-in.
 fn revive(change: &Change<'_, '_>, token: &Token) -> Result<(), Error> {
     match &change.actor.who {
         Who::Person(identity) if token.state(change.now) == TokenState::Expired => match &identity.token.root
@@ -274,8 +279,9 @@ fn revive(change: &Change<'_, '_>, token: &Token) -> Result<(), Error> {
     }
 }
 
-/// A sign-in belongs to whoever signed in: nobody else takes over its keys, and no other sign-in.
-fn not_of_another_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
+/// Checks that a token came from no other sign-in than the actor's. A sign-in belongs to the person who signed in: nobody else
+/// takes over its keys.
+fn check_same_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
     let (Who::Person(identity), Some(root)) = (&actor.who, &token.root) else { return Ok(()) };
     let is_other = identity.token.root.as_ref().is_some_and(|own| own != root);
     let is_foreign = token.kind == TokenKind::SignIn && identity.user.id != token.user_id;
@@ -283,13 +289,13 @@ fn not_of_another_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
         false => Ok(()),
         true => Err(Error::invalid(
             "non_field_errors",
-            &Rule::Other("This token came of another sign-in: revoke it and make a new one.".to_owned()),
+            &Violation::Other("This token came of another sign-in: revoke it and make a new one.".to_owned()),
         )),
     }
 }
 
-/// A new token as its maker leaves it: made by a token, it belongs to that one's sign-in.
-fn descending(new: NewToken, actor: &Actor) -> NewToken {
+/// Sets what made a new token. A token that a token makes belongs to the sign-in of that one.
+fn made_by_actor(new: NewToken, actor: &Actor) -> NewToken {
     match &actor.who {
         Who::Person(identity) => NewToken { made_by: Maker::Token, root: identity.token.root.clone(), ..new },
         Who::Operator(_) | Who::Anonymous => NewToken { made_by: Maker::Operator, ..new },
@@ -297,11 +303,11 @@ fn descending(new: NewToken, actor: &Actor) -> NewToken {
 }
 
 fn record(change: &Change<'_, '_>, action: &'static str, token: &Token) -> Result<(), Error> {
-    audit::record(change, action, &Object::Token(token), audit::whole(audit::of_token(token)))
+    audit::record(change, action, &AuditObject::Token(token), audit::all_fields(audit::token_snapshot(token)))
 }
 
-/// The row that is kept of a key. Nobody is said to have made it yet.
-pub(super) fn row(
+/// Returns the row for a key, without its maker.
+pub(super) fn new_token(
     user_id: UserId,
     name: String,
     kind: TokenKind,

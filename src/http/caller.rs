@@ -1,8 +1,9 @@
-//! Who is asking: from the `Authorization` header to an argument of the handler.
+//! The caller of a request: from the `Authorization` header to an argument of the handler.
 //!
-//! The header is read as Django REST Framework reads it, byte for byte; no other place is looked at
-//! for a key. Handlers take [`Staff`]; they never see the header.
+//! The header is read byte for byte as Django REST Framework reads it, and no other place may hold a key. Handlers take
+//! extractors such as [`Staff`]; they never see the header.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -12,88 +13,89 @@ use http::{HeaderMap, header};
 use super::app::App;
 use super::error::ApiError;
 use super::throttle;
-use crate::directory::access::{Who, holds};
+use crate::directory::access::{NeedsPermission, Who, holds_permission};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
 const NOT_PROVIDED: &str = "Authentication credentials were not provided.";
 
-/// What an `Authorization` header presents.
+/// The content of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Presented<'a> {
     /// No header, an empty one, or another scheme.
     Nothing,
-    /// A key of unknown worth.
+    /// A key that has not been checked.
     Key(&'a str),
-    /// Our scheme, wrongly used; the text says how.
+    /// The right scheme, wrongly used; the text says how.
     Malformed(&'static str),
 }
 
-/// Whoever sent a good key; put into the request once its credentials are checked.
+/// The caller whose key was good. It is put into the request's extensions.
 #[derive(Clone)]
-pub struct Caller(pub Arc<Identity>);
+pub struct CallerIdentity(pub Arc<Identity>);
 
 /// Credentials that are not good.
-pub struct Rejected {
-    /// How it is answered.
-    pub failure: ApiError,
-    /// Whose token was presented, if that is known.
+pub struct BadCredentials {
+    /// The answer.
+    pub error: ApiError,
+    /// The token that was presented, if it is known.
     pub bearer: Option<Bearer>,
 }
 
-/// Reads the header and confirms the key. `None` is nobody, which some routes allow.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Rejected> {
+/// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
+pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
     let key = match parse(&joined) {
         Presented::Nothing => return Ok(None),
         Presented::Malformed(detail) => {
-            return Err(Rejected { failure: ApiError::Unauthenticated(detail), bearer: None });
+            return Err(BadCredentials { error: ApiError::Unauthenticated(detail), bearer: None });
         }
         Presented::Key(key) => key,
     };
     match app.directory().authenticate(key).await {
         Ok(identity) => {
             count(app, "accepted");
-            Ok(Some(Caller(identity)))
+            Ok(Some(CallerIdentity(identity)))
         }
-        Err(refused) => Err(Rejected { bearer: refused.bearer(), failure: refusal(app, refused) }),
+        Err(refused) => Err(BadCredentials { bearer: refused.bearer(), error: refusal(app, refused) }),
     }
 }
 
-/// Why a key opened nothing, as it is answered; counted.
+/// Turns a failed authentication into an answer, and counts it.
 pub(super) fn refusal(app: &App, refused: Unauthenticated) -> ApiError {
-    let (outcome, failure) = match refused {
+    let (outcome, answer) = match refused {
         Unauthenticated::InvalidToken(_) => ("refused", ApiError::Unauthenticated("Invalid token.")),
         Unauthenticated::Inactive(_) => ("refused", ApiError::Unauthenticated("User inactive or deleted.")),
         Unauthenticated::Failed(error) => ("failed", error.into()),
     };
     count(app, outcome);
-    failure
+    answer
 }
 
-/// Counts what came of a key that was presented.
+/// Counts the outcome of an authentication.
 pub(super) fn count(app: &App, outcome: &'static str) {
     app.metrics().authentications.get_or_create(&OutcomeLabels { outcome }).inc();
 }
 
-/// All `Authorization` lines joined with commas, as the gateway interface below the framework does; two
-/// lines never make a good header.
+/// Joins all `Authorization` lines with commas, as the gateway interface below the framework does. Two lines never make
+/// a good header.
 fn authorization(headers: &HeaderMap) -> Vec<u8> {
     let lines: Vec<_> =
         headers.get_all(header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes).collect();
     lines.join(&b","[..])
 }
 
+/// Parses the header.
 pub(super) fn parse(header: &[u8]) -> Presented<'_> {
-    // As nearly everybody writes it, the rest of the header is the key.
+    // In the usual form the rest of the header is the key.
     if let Some(key) = header.strip_prefix(b"Token ")
         && !key.is_empty()
-        // Without stopping at the first: several bytes at a step.
+        // Not stopping at the first bad byte lets the compiler check several bytes at a step.
         && key.iter().fold(true, |good, byte| good & byte.is_ascii_graphic())
     {
         return std::str::from_utf8(key).map_or(Presented::Nothing, Presented::Key);
     }
-    // Python's bytes.split(): ASCII blanks alone; no Unicode blank separates or is trimmed.
+    // As Python's bytes.split(): only ASCII blanks separate or are trimmed.
     let mut parts = header.split(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|part| !part.is_empty());
     if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"token")) {
         return Presented::Nothing;
@@ -112,45 +114,52 @@ pub(super) fn parse(header: &[u8]) -> Presented<'_> {
     }
 }
 
-/// Anybody who sent a good key: who asks, and from where. What they may do, the directory decides.
+/// Extracts any caller with a good key. The directory decides what the caller may do.
 pub struct Authenticated(pub Actor);
 
 impl FromRequestParts<App> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         throttle::count(app, parts, caller.0.token.id)?;
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
     }
 }
 
-/// Somebody who holds the permission of this code, asked before the body is read. Whether it suffices for
-/// the object in question, the directory decides.
-pub struct Holding<const CODE: i64>(pub Actor);
+/// Extracts a caller who holds the permission that the action `A` needs, before the body is read. The directory decides
+/// whether that is enough for the object.
+pub struct Require<A> {
+    /// The caller.
+    pub actor: Actor,
+    action: PhantomData<A>,
+}
 
-impl<const CODE: i64> FromRequestParts<App> for Holding<CODE> {
+impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        if !holds(&caller.0, CODE) {
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        if !holds_permission::<A>(&caller.0) {
             return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
         }
         let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        Ok(Self(actor))
+        Ok(Self { actor, action: PhantomData })
     }
 }
 
-/// A caller who may enter the back office: staff or admin.
+/// Extracts a caller who may enter the back office: staff or an admin.
 pub struct Staff(pub Arc<Identity>);
 
 impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Caller>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
         let user = &caller.0.user;
         if user.is_staff || user.is_admin {
             throttle::count(app, parts, caller.0.token.id)?;
@@ -200,15 +209,15 @@ mod tests {
 
     #[test]
     fn wrong_use_of_the_scheme_is_told_in_the_framework_s_order() {
-        let told = |header: &[u8]| match parse(header) {
+        let detail = |header: &[u8]| match parse(header) {
             Presented::Malformed(text) => text.trim_start_matches("Invalid token header. ").to_owned(),
             other => format!("{other:?}"),
         };
-        assert_eq!(told(b"Token"), "No credentials provided.");
-        assert_eq!(told(b"Token \t "), "No credentials provided.");
-        assert_eq!(told(b"Token \xff \xff"), "Token string should not contain spaces.");
-        assert_eq!(told(b"Token a\xffb"), "Token string should not contain invalid characters.");
-        assert_eq!(told(b"Token \xed\xa0\x80"), "Token string should not contain invalid characters.");
+        assert_eq!(detail(b"Token"), "No credentials provided.");
+        assert_eq!(detail(b"Token \t "), "No credentials provided.");
+        assert_eq!(detail(b"Token \xff \xff"), "Token string should not contain spaces.");
+        assert_eq!(detail(b"Token a\xffb"), "Token string should not contain invalid characters.");
+        assert_eq!(detail(b"Token \xed\xa0\x80"), "Token string should not contain invalid characters.");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1): a change made from an older state than the
+//! `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1): a change that was made from an older state than the
 //! present one is refused with 412.
 //!
-//! The tag stands for what can be written about an object. What moves by itself beside it (`is_online`,
-//! `last_login`, `users_count`, names of groups) does not change the tag: nobody's edit is stale for that.
+//! The tag covers the fields that can be written. Fields that change by themselves (`is_online`, `last_login`,
+//! `users_count`, names of groups) do not change the tag, because no edit is stale for that.
 
 use axum::extract::FromRequestParts;
 use axum::response::Response;
@@ -16,11 +16,11 @@ use crate::directory::model::{Expected, Version};
 const MALFORMED: ApiError =
     ApiError::BadRequest("The If-Match header is malformed: give * or entity tags in double quotes.");
 
-/// The most entity tags of an If-Match; one object has one.
+/// The most entity tags of an If-Match; an object has only one.
 const TAGS_MAX: usize = 100;
 const TOO_MANY: ApiError = ApiError::BadRequest("The If-Match header may have at most 100 entity tags.");
 
-/// The versions that a request is ready to change; any, without the header.
+/// Extracts the versions that a request expects; without the header it expects any.
 pub(super) struct IfMatch(pub(super) Expected);
 
 impl FromRequestParts<App> for IfMatch {
@@ -48,7 +48,7 @@ fn parse(list: &str) -> Result<Expected, ApiError> {
             return Err(TOO_MANY);
         }
         count += 1;
-        // A weak tag is allowed here, and by the strong comparison matches nothing.
+        // A weak tag is allowed, and matches nothing by the strong comparison.
         if !weak {
             versions.push(tag.to_owned());
         }
@@ -61,7 +61,7 @@ fn parse(list: &str) -> Result<Expected, ApiError> {
     Ok(Expected::OneOf(versions))
 }
 
-/// The answer with its object's tag.
+/// Adds the object's tag to an answer.
 pub(super) fn tagged(mut response: Response, version: &Version) -> Response {
     if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", version.as_str())) {
         response.headers_mut().insert(ETAG, tag);

@@ -1,7 +1,7 @@
-//! `/api/docs`: the API's documentation as a page, made by Swagger UI out of `/api/openapi.json`. Everything
-//! it needs is in the program; it works without a way to the internet.
+//! `/api/docs`: the documentation page of the API. Swagger UI renders it from `/api/openapi.json`. All its files are in
+//! the program, so it works without access to the internet.
 //!
-//! A file's bytes exist once, for all who read it: however many slow readers there are, they cost no memory.
+//! A file's bytes exist once for all readers, so many slow readers cost no memory.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,14 +17,13 @@ use utoipa_swagger_ui::{Config, serve};
 
 use super::app::App;
 use super::error::ApiError;
-use super::memory::Shared;
+use super::outgoing::SharedBytes;
 
 const PAGE: &str = "index.html";
-/// The page names its files relative to itself. Paths here have no slash at their end, so it is told where
-/// it stands.
+/// The page names its files relative to itself. Paths here have no slash at their end, so the page needs its base.
 const BASE: &str = "<head>\n    <base href=\"/api/docs/\">";
-/// What the page needs and no more: its own scripts and styles, pictures that its styles hold, and requests to this
-/// server. Tried in Chromium: with less, the page's pictures are missing.
+/// The least that the page needs: its own scripts and styles, images in its styles, and requests to this server. Tested
+/// in Chromium: with less, the page's images are missing.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'self'; form-action 'none'; frame-ancestors 'none'",
@@ -44,7 +43,7 @@ pub(super) fn router() -> Router<App> {
 fn answer(name: &str, config: Arc<Config<'static>>) -> Response {
     match file(name, config) {
         Ok(response) => response,
-        Err(failure) => failure.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -67,6 +66,6 @@ fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> 
     headers.insert(CONTENT_TYPE, media_type.unwrap_or(HeaderValue::from_static("application/octet-stream")));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
-    response.extensions_mut().insert(Shared);
+    response.extensions_mut().insert(SharedBytes);
     Ok(response)
 }

@@ -1,6 +1,6 @@
-//! The only file that knows status codes for what went wrong, and the shape errors have on the wire.
+//! Errors as answers: the only file with the status codes of errors, and their shape on the wire.
 //!
-//! A client reads a short text that gives nothing away; the log gets the cause, under the request's id.
+//! A client gets a short text that gives nothing away. The log gets the cause, under the request's id.
 
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::json;
-use super::problem::Code;
 use crate::directory::Error;
-use crate::directory::model::Faults;
+use crate::directory::model::ValidationErrors;
 
-/// Seconds after which a client may try again when the database is away.
+/// Seconds after which a client may try again when the database is unavailable.
 const RETRY_AFTER_SECONDS: &str = "1";
 
 /// An answer that is not a success.
@@ -23,41 +22,41 @@ const RETRY_AFTER_SECONDS: &str = "1";
 pub enum ApiError {
     /// The HTTP message itself is wrong.
     BadRequest(&'static str),
-    /// A body that cannot be read; the text says where.
+    /// A body that cannot be parsed; the text says where.
     Malformed(String),
-    /// A body of a type that is not read.
+    /// A body of a media type that is not supported.
     UnsupportedMediaType(String),
-    /// Something that a later release will do.
+    /// A feature that is not available yet.
     NotImplemented(&'static str),
     /// Input that breaks rules, by field.
-    Invalid(Faults),
-    /// Input of many items, some of which break rules: the faults of each, by its place.
-    InvalidItems(Vec<Faults>),
-    /// Nobody, or nobody known; the text says which.
+    Invalid(ValidationErrors),
+    /// Input of many items, some of which break rules: the field of the list, and the faults of each item in its order.
+    InvalidItems(&'static str, Vec<ValidationErrors>),
+    /// No credentials, or none that are good; the text says which.
     Unauthenticated(&'static str),
-    /// Somebody, but not allowed.
+    /// The caller may not do this; the text says why.
     Forbidden(String),
     /// The object has changed since the client read it.
     Stale,
     /// No such path or object.
     NotFound,
-    /// A path that does not know this method.
+    /// A path that does not have this method.
     MethodNotAllowed(Method),
-    /// The client takes nothing we make.
+    /// The client accepts no format that is available.
     NotAcceptable,
     /// A body larger than the setting allows.
     BodyTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
-    /// Too many ask for the same; seconds after which to try again, at least one.
+    /// Too many requests; seconds after which to try again, at least one.
     Throttled(u64),
-    /// The database cannot be asked.
+    /// The database is unavailable; the text is for the log.
     Unavailable(String),
     /// The budget of memory for bodies is used up.
     Overloaded,
     /// The request took longer than the setting allows.
     TookTooLong,
-    /// A fault of ours; the text is for the log.
+    /// A fault of the server; the text is for the log.
     Internal(String),
 }
 
@@ -65,7 +64,7 @@ impl ApiError {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::Malformed(_) | Self::Invalid(_) | Self::InvalidItems(_) => {
+            Self::BadRequest(_) | Self::Malformed(_) | Self::Invalid(_) | Self::InvalidItems(..) => {
                 StatusCode::BAD_REQUEST
             }
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -84,14 +83,14 @@ impl ApiError {
         }
     }
 
-    /// What machines call it: the framework's codes, and one of ours where it has none.
-    fn code(&self) -> Code {
-        Code(match self {
+    /// The code for programs: the framework's, or one of ours where the framework has none.
+    fn code(&self) -> ErrorCode {
+        ErrorCode(match self {
             Self::BadRequest(_) => "bad_request",
             Self::Malformed(_) => "parse_error",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::NotImplemented(_) => "not_implemented",
-            Self::Invalid(_) | Self::InvalidItems(_) => "invalid",
+            Self::Invalid(_) | Self::InvalidItems(..) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
             Self::Forbidden(_) => "permission_denied",
             Self::Stale => "precondition_failed",
@@ -109,7 +108,7 @@ impl ApiError {
     fn body(&self) -> Value {
         let detail: &str = match self {
             Self::Invalid(faults) => return by_field(faults),
-            Self::InvalidItems(items) => return by_place(items),
+            Self::InvalidItems(field, items) => return by_item(field, items),
             Self::MethodNotAllowed(method) => {
                 return json!({ "detail": format!("Method \"{method}\" not allowed.") });
             }
@@ -132,11 +131,11 @@ impl ApiError {
         json!({ "detail": detail })
     }
 
-    /// What the log is told beyond the status.
+    /// Logs what the status does not say.
     fn log(&self) {
         match self {
             Self::Internal(cause) => tracing::error!(cause, "the request failed"),
-            Self::Unavailable(cause) => tracing::warn!(cause, "the database cannot be asked"),
+            Self::Unavailable(cause) => tracing::warn!(cause, "the database is unavailable"),
             Self::Overloaded => tracing::debug!("no room in body_memory"),
             Self::TookTooLong => tracing::warn!("the request took longer than request_timeout"),
             _ => {}
@@ -144,42 +143,43 @@ impl ApiError {
     }
 }
 
-fn by_field(faults: &Faults) -> Value {
-    faults.iter().map(|(field, told)| (field.to_owned(), json!(told))).collect()
+fn by_field(faults: &ValidationErrors) -> Value {
+    faults.iter().map(|(field, messages)| (field.to_owned(), json!(messages))).collect()
 }
 
-/// The faults of items, each in its place. For many items an answer has no more of them than for one: it ends with the
-/// last that is shown.
-fn by_place(items: &[Faults]) -> Value {
-    let more = items.iter().map(Faults::count).sum::<usize>() > Faults::MOST;
-    let mut left = if more { Faults::MOST - 1 } else { Faults::MOST };
-    let mut users = Vec::new();
+/// Lists the faults of items in their order. An answer about many items has no more faults than one about a single
+/// item: it ends with the last fault that is shown.
+fn by_item(field: &str, items: &[ValidationErrors]) -> Value {
+    let more = items.iter().map(ValidationErrors::count).sum::<usize>() > ValidationErrors::MAX;
+    let mut left = if more { ValidationErrors::MAX - 1 } else { ValidationErrors::MAX };
+    let mut listed = Vec::new();
     for faults in items {
         if left == 0 && !faults.is_empty() {
             break;
         }
         let mut shown = serde_json::Map::new();
-        for (field, told) in faults.iter() {
-            let told: Vec<_> = told.iter().take(left).collect();
-            left -= told.len();
-            if !told.is_empty() {
-                shown.insert(field.to_owned(), json!(told));
+        for (name, messages) in faults.iter() {
+            let messages: Vec<_> = messages.iter().take(left).collect();
+            left -= messages.len();
+            if !messages.is_empty() {
+                shown.insert(name.to_owned(), json!(messages));
             }
         }
-        users.push(shown);
+        listed.push(shown);
     }
     match more {
-        true => json!({ "users": users, "non_field_errors": [Faults::MORE] }),
-        false => json!({ "users": users }),
+        true => json!({ field: listed, "non_field_errors": [ValidationErrors::MORE] }),
+        false => json!({ field: listed }),
     }
 }
 
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
+impl ApiError {
+    /// Turns an error into an answer. `field` is the field of the body that held the list, for errors about its items.
+    pub fn of_items(field: &'static str, error: Error) -> Self {
         match error {
             Error::Invalid(faults) => Self::Invalid(faults),
-            Error::InvalidItems(items) => Self::InvalidItems(items),
-            Error::DeniedItem { .. } => Self::Forbidden(format!("users: {error}")),
+            Error::InvalidItems(items) => Self::InvalidItems(field, items),
+            Error::DeniedItem { .. } => Self::Forbidden(format!("{field}: {error}")),
             Error::NotFound { .. } => Self::NotFound,
             Error::Stale(_) => Self::Stale,
             Error::Denied(denial) => Self::Forbidden(denial.to_string()),
@@ -188,8 +188,14 @@ impl From<Error> for ApiError {
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
             // No route brings anything in.
-            Error::Import(_) | Error::Broken { .. } => Self::Internal(error.to_string()),
+            Error::Broken { .. } => Self::Internal(error.to_string()),
         }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::of_items("items", error)
     }
 }
 
@@ -199,7 +205,7 @@ impl IntoResponse for ApiError {
         let mut response = answer(self.status(), &self.body());
         response.extensions_mut().insert(self.code());
         if let Self::Forbidden(why) = &self {
-            response.extensions_mut().insert(Refused(why.clone()));
+            response.extensions_mut().insert(DeniedReason(why.clone()));
         }
         let headers = response.headers_mut();
         match self {
@@ -211,7 +217,7 @@ impl IntoResponse for ApiError {
             }
             Self::Overloaded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
-                // There may be a body that was not read.
+                // The request may have a body that was not read.
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Self::Throttled(seconds) => {
@@ -227,29 +233,42 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Why somebody may not; travels with the answer to whoever notes it.
-#[derive(Clone)]
-pub(super) struct Refused(pub(super) String);
+/// The code of an error. It is kept with the answer until the answer is sent.
+#[derive(Clone, Copy)]
+pub(super) struct ErrorCode(pub(super) &'static str);
 
-/// An answer that says nothing but "done".
-pub fn nothing() -> Response {
+/// Why the caller may not do this. It is kept with the answer for the audit trail.
+#[derive(Clone)]
+pub(super) struct DeniedReason(pub(super) String);
+
+/// The error of a body that was not read to its end.
+pub(super) fn unreadable_body(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiError {
+    if error.is::<http_body_util::LengthLimitError>() {
+        ApiError::BodyTooLarge
+    } else {
+        ApiError::BadRequest("The request's body ended early or is not framed as announced.")
+    }
+}
+
+/// Makes an answer without a body.
+pub fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// Rounded up, because a client that comes early is refused again.
+/// Rounds up, because a client that comes early is refused again.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
 }
 
-/// The framework's words.
+/// The framework's message.
 fn throttled(seconds: u64) -> String {
     let unit = if seconds == 1 { "second" } else { "seconds" };
     format!("Request was throttled. Expected available in {seconds} {unit}.")
 }
 
-/// An answer with a JSON body.
+/// Makes an answer with a JSON body.
 pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Response {
     let bytes = match json::compact(body) {
         Ok(bytes) => bytes,
@@ -261,7 +280,7 @@ pub fn answer<T: serde::Serialize + ?Sized>(status: StatusCode, body: &T) -> Res
     answer_json(status, bytes)
 }
 
-/// An answer with a body that is JSON already.
+/// Makes an answer from a body that is JSON already.
 pub fn answer_json(status: StatusCode, json: Bytes) -> Response {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
@@ -272,27 +291,27 @@ pub fn answer_json(status: StatusCode, json: Bytes) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::model::Rule;
+    use crate::directory::model::Violation;
 
     fn throttled_after(millis: u64) -> (ApiError, String) {
         let failure = ApiError::from(Error::Busy { retry_after: Duration::from_millis(millis) });
-        let told = failure.body()["detail"].as_str().unwrap().to_owned();
-        (failure, told)
+        let detail = failure.body()["detail"].as_str().unwrap().to_owned();
+        (failure, detail)
     }
 
     /// Guards issue 13, number 1: an answer has at most 20 faults, also about many items.
     #[test]
     fn finding_01_faults_of_many_items_are_as_few_as_of_one() {
         let faulty = |count: usize| {
-            let mut faults = Faults::default();
-            (0..count).for_each(|number| faults.add(&number.to_string(), &Rule::Null));
+            let mut faults = ValidationErrors::default();
+            (0..count).for_each(|number| faults.add(&number.to_string(), &Violation::Null));
             faults
         };
-        let shown = |items: &[Faults]| {
-            let told = ApiError::InvalidItems(items.to_vec()).body();
-            let users = told["users"].as_array().unwrap();
+        let shown = |items: &[ValidationErrors]| {
+            let body = ApiError::InvalidItems("users", items.to_vec()).body();
+            let users = body["users"].as_array().unwrap();
             let counts: Vec<_> = users.iter().map(|faults| faults.as_object().unwrap().len()).collect();
-            (counts, told.get("non_field_errors").is_some())
+            (counts, body.get("non_field_errors").is_some())
         };
         assert_eq!(shown(&[faulty(0), faulty(2), faulty(0)]), (vec![0, 2, 0], false));
         assert_eq!(shown(&[faulty(20), faulty(0)]), (vec![20, 0], false));
@@ -303,8 +322,8 @@ mod tests {
 
     #[test]
     fn busy_is_the_framework_s_throttling() {
-        let (failure, told) = throttled_after(4_001);
-        assert_eq!(told, "Request was throttled. Expected available in 5 seconds.");
+        let (failure, detail) = throttled_after(4_001);
+        assert_eq!(detail, "Request was throttled. Expected available in 5 seconds.");
         let response = failure.into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::RETRY_AFTER], "5");

@@ -1,13 +1,14 @@
-//! `GET /api/users/me` without detours: every page and every service asks it, so what is asked in the usual
-//! way is answered here, from memory, before anybody parses it. Whatever is unusual (a query, a body, wishes
-//! beyond plain JSON) goes the common way, through hyper and the routes, and gets the same answer; one that is refused
-//! goes that way, too, with the refusal. `tests/it/express.rs` holds the two together.
+//! The express lane: answers `GET /api/users/me` from memory, before a parser reads the request.
 //!
-//! Never in here: a rule. Each step calls the one that the common way calls, in the contract's order.
+//! Every page and every service sends this request. One in the usual form is answered here. An unusual one (a query, a
+//! body, an Accept beyond plain JSON) goes the common way, through hyper and the routes, and gets the same answer. One
+//! that is rejected here goes the common way with its rejection. `tests/it/express.rs` compares the two ways.
+//!
+//! There is no rule here: each step calls the function that the common way calls, in the contract's order.
 
 mod answer;
+mod body;
 mod head;
-mod picture;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -16,171 +17,176 @@ use std::time::Instant;
 use axum::response::Response;
 use futures_util::FutureExt;
 
-use self::answer::Answer;
+use self::answer::MeAnswer;
 pub(super) use self::answer::Prepared;
+use self::body::{CachedBody, render};
 use self::head::Head;
-use self::picture::{Picture, draw};
-use super::api::{self, ME};
+use super::api::ME;
 use super::app::App;
 use super::caller::{self, Presented};
 use super::error::ApiError;
-use super::negotiate::{Negotiated, is_plain, wished};
-use super::server::{Express, Peer};
-use super::site::{Place, nearest};
-use super::{InFlight, given_id, throttle};
+use super::headers::set_token_expiry;
+use super::negotiate::{Negotiated, is_plain, negotiate_accept};
+use super::pipeline::{error_response, with_bearer};
+use super::request_log::{InFlight, given_id};
+use super::site::{BaseUrl, nearest};
+use super::throttle;
 use crate::config::AccessLog;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, CachedIdentity, Denial, Identity, Unauthenticated};
+use crate::server::{Express, Peer};
 
-/// What is known of a request that goes the common way.
-pub struct Earlier {
+/// What the express lane knows of a request that goes the common way.
+pub struct FastPathMiss {
     /// When it began.
     pub(super) started: Instant,
-    /// What it is to be told, if that is known.
-    pub(super) decided: Option<Box<Decided>>,
+    /// Why it is rejected, if it is.
+    pub(super) rejection: Option<Box<Rejection>>,
 }
 
-/// An answer that is not a success.
-pub(super) struct Decided {
-    failure: ApiError,
-    /// How the request stands to its limit.
+/// The rejection of a request, which the common way turns into an answer.
+pub(super) struct Rejection {
+    error: ApiError,
+    /// The request's rate limit, if it was counted.
     status: Option<RateLimitStatus>,
-    /// The end of the good token that it came with.
+    /// When the good token ends that it came with.
     end: Option<Timestamp>,
-    /// Whose token it came with, if that is known.
+    /// The token that it came with, if it is known.
     bearer: Option<Bearer>,
 }
 
-impl Earlier {
-    /// Of a request that begins now.
-    pub(super) fn nothing() -> Self {
-        Self { started: Instant::now(), decided: None }
+impl FastPathMiss {
+    /// For a request that begins now and of which nothing is known.
+    pub(super) fn now() -> Self {
+        Self { started: Instant::now(), rejection: None }
     }
 }
 
-impl Decided {
-    /// The answer as the common way gives it.
-    pub(super) fn told(self, app: &App) -> Response {
-        let mut response = api::refused(self.failure, app, ME);
-        api::tell_end(response.headers_mut(), self.end);
+impl Rejection {
+    /// Makes the answer that the common way would make.
+    pub(super) fn into_response(self, app: &App) -> Response {
+        let mut response = error_response(self.error, app, ME);
+        set_token_expiry(response.headers_mut(), self.end);
         if let Some(status) = self.status {
-            throttle::tell(&status, response.headers_mut());
+            throttle::write_headers(&status, response.headers_mut());
         }
-        api::with_bearer(response, self.bearer)
+        with_bearer(response, self.bearer)
     }
 }
 
-/// Answers the message that `bytes` begin with, if it is one of the usual, into `out`. It takes no longer than
+/// Answers the message that `bytes` begin with, if it has the usual form, into `out`. It takes no longer than
 /// [`Directory::recognise`](crate::directory::Directory::recognise), which is less than a second.
 pub(super) async fn serve(
     app: &App,
+    prepared: &Prepared,
     peer: Peer,
     bytes: &[u8],
     last: bool,
     out: &mut Vec<u8>,
-) -> Express<Earlier> {
+) -> Express<FastPathMiss> {
     let Some(head) = Head::read(bytes) else { return Express::NotMine };
     if app.settings().access_log == AccessLog::All {
         return Express::NotMine;
     }
     let started = Instant::now();
     let _in_flight = InFlight::new(&app.metrics().in_flight);
-    match unbroken(answer(app, peer, &head, last, out)).await {
+    match catch_panic(answer(app, prepared, peer, &head, last, out)).await {
         Ok(Some(last)) => {
             app.metrics().durations.0.observe(started.elapsed().as_secs_f64());
             Express::Answered { length: head.length, last }
         }
-        Ok(None) => Express::HandedOn(Earlier { started, decided: None }),
-        Err(decided) => Express::HandedOn(Earlier { started, decided: Some(decided) }),
+        Ok(None) => Express::HandedOn(FastPathMiss { started, rejection: None }),
+        Err(rejection) => Express::HandedOn(FastPathMiss { started, rejection: Some(rejection) }),
     }
 }
 
-/// The outcome of `work`; a panic in it is an error inside, not a broken connection.
-async fn unbroken<T>(work: impl Future<Output = Result<T, Box<Decided>>>) -> Result<T, Box<Decided>> {
-    let broken = |_| Err(ApiError::Internal("the express lane panicked".into()).into());
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(broken)
+/// Runs `work`. A panic in it becomes an internal error, not a broken connection.
+async fn catch_panic<T>(work: impl Future<Output = Result<T, Box<Rejection>>>) -> Result<T, Box<Rejection>> {
+    let panicked = |_| Err(ApiError::Internal("the express lane panicked".into()).into());
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(panicked)
 }
 
-/// Writes the answer and tells whether the connection closes with it; nothing when it is for the common way to
-/// find it.
+/// Writes the answer and returns whether the connection closes with it; `None` leaves the answer to the common way.
 async fn answer(
     app: &App,
+    prepared: &Prepared,
     peer: Peer,
     head: &Head<'_>,
     last: bool,
     out: &mut Vec<u8>,
-) -> Result<Option<bool>, Box<Decided>> {
-    let Some((place, key)) = usual(app, peer, head) else { return Ok(None) };
+) -> Result<Option<bool>, Box<Rejection>> {
+    let Some((base, key)) = usual(app, peer, head) else { return Ok(None) };
     let settings = &app.settings().site;
     let directory = app.directory();
     let client = || nearest(text(head.forwarded_for).unwrap_or_default(), settings, peer.address);
-    let (known, now) = match directory.recognise(key, |identity: &Identity| draw(identity, settings)).await {
+    let (known, now) = match directory.recognise(key, |identity: &Identity| render(identity, settings)).await
+    {
         Ok(known) => known,
         Err(refused) => {
-            // Whoever sends no good token is counted before they are told so.
+            // A request without a good token is counted before it is answered.
             let counted = !matches!(refused, Unauthenticated::Failed(_));
             let status = counted.then(|| directory.count_address(client())).flatten();
             let bearer = refused.bearer();
             let refusal = caller::refusal(app, refused);
-            let failure = status.and_then(|status| throttle::allowed(app, &status).err());
-            let failure = failure.unwrap_or(refusal);
-            return Err(Box::new(Decided { failure, status, end: None, bearer }));
+            let throttled = status.and_then(|status| throttle::check(app, &status).err());
+            let error = throttled.unwrap_or(refusal);
+            return Err(Box::new(Rejection { error, status, end: None, bearer }));
         }
     };
-    let Some(picture) = Picture::of(&known.picture) else { return Ok(None) };
-    app.express().accepted.inc();
+    let Some(body) = CachedBody::parse(&known.body) else { return Ok(None) };
+    prepared.accepted.inc();
     directory.note_use(&known, now, client);
     let status = authorize(app, &known)?;
-    app.express().answered.inc();
+    prepared.answered.inc();
     let last = last || head.close;
-    let answer = Answer { now, end: known.expires_at, status, picture, place, last, tls: peer.tls };
+    let answer = MeAnswer { now, end: known.expires_at, status, body, base, last, tls: peer.tls };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => directory.clock().write_request_id(out),
     };
-    app.express().write(&answer, id, out);
+    prepared.write(&answer, id, out);
     Ok(Some(last))
 }
 
-/// Whether somebody may have the answer, and how that counts against the limit.
-fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus>, Box<Decided>> {
-    let refused = |failure, status| {
+/// Checks that the user may have the answer, and counts the request against the token's limit.
+fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus>, Box<Rejection>> {
+    let rejection = |error, status| {
         let (end, bearer) = (known.expires_at, Some(known.bearer()));
-        Box::new(Decided { failure, status, end, bearer })
+        Box::new(Rejection { error, status, end, bearer })
     };
     if !known.may_enter {
-        return Err(refused(ApiError::Forbidden(Denial::NoRight.to_string()), None));
+        return Err(rejection(ApiError::Forbidden(Denial::NoRight.to_string()), None));
     }
     let status = app.directory().count_token(known.token);
-    match status.map_or(Ok(()), |status| throttle::allowed(app, &status)) {
+    match status.map_or(Ok(()), |status| throttle::check(app, &status)) {
         Ok(()) => Ok(status),
-        Err(failure) => Err(refused(failure, status)),
+        Err(error) => Err(rejection(error, status)),
     }
 }
 
-impl From<ApiError> for Box<Decided> {
-    fn from(failure: ApiError) -> Self {
-        Self::new(Decided { failure, status: None, end: None, bearer: None })
+impl From<ApiError> for Box<Rejection> {
+    fn from(error: ApiError) -> Self {
+        Self::new(Rejection { error, status: None, end: None, bearer: None })
     }
 }
 
-/// Where a request that asks in the usual way arrived, and the key that it presents.
-fn usual<'a>(app: &'a App, peer: Peer, head: &Head<'a>) -> Option<(Place<'a>, &'a str)> {
+/// The base URL and the key of a request in the usual form.
+fn usual<'a>(app: &'a App, peer: Peer, head: &Head<'a>) -> Option<(BaseUrl<'a>, &'a str)> {
     let host = text(Some(head.host))?;
     let Peer { address, tls } = peer;
-    let place = Place::of(Some(host), head.forwarded_proto, &app.settings().site, address, tls).ok()?;
+    let base = BaseUrl::of(Some(host), head.forwarded_proto, &app.settings().site, address, tls).ok()?;
     let plain = head.accept.is_none_or(|accept| {
         is_plain(accept)
-            || text(Some(accept)).is_some_and(|text| wished(text).ok() == Some(Negotiated::PLAIN))
+            || text(Some(accept)).is_some_and(|text| negotiate_accept(text).ok() == Some(Negotiated::PLAIN))
     });
     match caller::parse(head.authorization) {
-        Presented::Key(key) if plain => Some((place, key)),
+        Presented::Key(key) if plain => Some((base, key)),
         _ => None,
     }
 }
 
-/// A header's value as text, if it is one by the common way's measure.
+/// A header's value as text, if the common way would take it for text.
 fn text(value: Option<&[u8]>) -> Option<&str> {
     value.filter(|value| value.is_ascii()).and_then(|value| std::str::from_utf8(value).ok())
 }
@@ -191,8 +197,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_inside() {
-        assert_eq!(unbroken(async { Ok(1) }).await.ok(), Some(1));
-        let broken = unbroken::<()>(async { panic!("asked for") }).await;
-        assert!(broken.is_err_and(|decided| matches!(decided.failure, ApiError::Internal(_))));
+        assert_eq!(catch_panic(async { Ok(1) }).await.ok(), Some(1));
+        let panicked = catch_panic::<()>(async { panic!("asked for") }).await;
+        assert!(panicked.is_err_and(|rejection| matches!(rejection.error, ApiError::Internal(_))));
     }
 }

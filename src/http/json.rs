@@ -1,5 +1,5 @@
-//! JSON as Django REST Framework writes it: compact, UTF-8 unescaped, but U+2028 and U+2029 always
-//! escaped; indented by the blanks a client asks for.
+//! JSON as Django REST Framework writes it: compact, UTF-8 unescaped, but U+2028 and U+2029 always escaped; indented if
+//! the client wants that.
 
 use std::io;
 
@@ -7,14 +7,14 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-/// Serializes `value` on one line.
+/// Writes `value` on one line.
 pub fn compact<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_json::Error> {
     let mut out = Vec::with_capacity(512);
     value.serialize(&mut Serializer::with_formatter(&mut out, Separators(CompactFormatter)))?;
     Ok(out.into())
 }
 
-/// Writes JSON text anew, indented by `blanks` a level.
+/// Writes JSON text again, indented by `blanks` per level.
 pub fn indented(json: &[u8], blanks: usize) -> Result<Bytes, serde_json::Error> {
     let value: serde_json::Value = serde_json::from_slice(json)?;
     let indent = " ".repeat(blanks);
@@ -24,7 +24,7 @@ pub fn indented(json: &[u8], blanks: usize) -> Result<Bytes, serde_json::Error> 
     Ok(out.into())
 }
 
-/// A formatter that also escapes the two separators that older JavaScript took for line ends.
+/// A formatter that also escapes the two separators that older JavaScript reads as line ends.
 struct Separators<F>(F);
 
 impl<F: Formatter> Formatter for Separators<F> {
@@ -72,7 +72,7 @@ impl<F: Formatter> Formatter for Separators<F> {
 }
 
 fn split_at_separator(text: &str) -> Option<(&str, &'static [u8], &str)> {
-    // Both begin with this byte in UTF-8; most texts have none of it, which is quickly seen.
+    // Both begin with this byte in UTF-8, and most texts have none of it.
     if !text.as_bytes().contains(&0xe2) {
         return None;
     }

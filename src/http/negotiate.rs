@@ -1,5 +1,5 @@
-//! Content negotiation as Django REST Framework does it when JSON is all there is: `?format=`, then
-//! `Accept`. Quality values are ignored there, so they are here.
+//! Content negotiation as Django REST Framework does it with JSON as the only format: `?format=`, then `Accept`. The
+//! framework ignores quality values, and so does this.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,17 @@ use http::{HeaderMap, header};
 
 use super::error::ApiError;
 
-/// The framework reads no more than this of an Accept header.
+/// The framework's bounds of an Accept header.
 const MEDIA_TYPES_MAX: usize = 64;
 const MEDIA_TYPE_LENGTH_MAX: usize = 256;
 const INDENT_MAX: i64 = 8;
 
-/// What the client will be given.
+/// The format of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Negotiated {
-    /// Blanks a level for indented JSON; `None` is compact.
+    /// Blanks per level of indented JSON; `None` is compact.
     pub indent: Option<usize>,
-    /// Errors as RFC 9457 has them, and not in the framework's shape.
+    /// Whether errors have the shape of RFC 9457, and not the framework's.
     pub problems: bool,
 }
 
@@ -26,52 +26,53 @@ impl Negotiated {
     pub const PLAIN: Self = Self { indent: None, problems: false };
 }
 
-/// Holds the request's wishes against what can be served.
+/// Negotiates the response format.
 pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated, ApiError> {
     match parameter(query.unwrap_or_default(), "format").as_deref() {
         None | Some("" | "json") => {}
         Some(_) => return Err(ApiError::NotFound),
     }
-    wished(&accept(headers))
+    negotiate_accept(&accept(headers))
 }
 
-/// The same, of what Accept says.
-pub fn wished(accept: &str) -> Result<Negotiated, ApiError> {
+/// Negotiates the format from the text of Accept alone.
+pub fn negotiate_accept(accept: &str) -> Result<Negotiated, ApiError> {
     let (mut best, mut problems): (Option<MediaType<'_>>, bool) = (None, false);
-    for wish in accept.split(',').take(MEDIA_TYPES_MAX).filter(|wish| wish.len() <= MEDIA_TYPE_LENGTH_MAX) {
-        let Some(wish) = MediaType::parse(wish) else { continue };
-        problems |= wish.takes_problems();
-        // The most specific wish counts, and among equals the first.
-        let wins = wish.takes_json() && best.is_none_or(|best| wish.precedence() > best.precedence());
-        best = if wins { Some(wish) } else { best };
+    for range in accept.split(',').take(MEDIA_TYPES_MAX).filter(|range| range.len() <= MEDIA_TYPE_LENGTH_MAX)
+    {
+        let Some(range) = MediaType::parse(range) else { continue };
+        problems |= range.takes_problems();
+        // The most specific media range wins, and among equals the first.
+        let wins = range.takes_json() && best.is_none_or(|best| range.precedence() > best.precedence());
+        best = if wins { Some(range) } else { best };
     }
     match best {
         Some(best) => Ok(Negotiated { indent: best.indent(), problems }),
-        // Who names errors alone has said how they shall look, and takes JSON for the rest.
+        // A client that names only the format of errors accepts JSON for the rest.
         None if problems => Ok(Negotiated { indent: None, problems }),
         None => Err(ApiError::NotAcceptable),
     }
 }
 
-/// Whether [`wished`] would find [`Negotiated::PLAIN`] in this one Accept header, as far as a glance tells:
-/// the commonest wishes, among them those of browsers, are not taken apart.
+/// Whether this one Accept header certainly negotiates [`Negotiated::PLAIN`]. It recognises the most frequent headers,
+/// those of browsers included, without parsing them; [`negotiate_accept`] decides the others.
 pub fn is_plain(accept: &[u8]) -> bool {
-    // The last is what the usual libraries of browsers send.
+    // The last is what the usual browser libraries send.
     if matches!(accept, b"*/*" | b"application/json" | b"application/json, text/plain, */*") {
         return true;
     }
-    // Nothing that could be JSON by name, and one wild card for all, with no parameter but its quality.
-    let (mut stars, mut place, mut wishes) = (0, 0, 1);
+    // No name that could be JSON, and one wild card for all with no parameter but its quality.
+    let (mut stars, mut position, mut ranges) = (0, 0, 1);
     for (index, byte) in accept.iter().enumerate() {
         match byte {
             b'j' | b'J' => return false,
-            b'*' => (stars, place) = (stars + 1, index),
-            b',' => wishes += 1,
+            b'*' => (stars, position) = (stars + 1, index),
+            b',' => ranges += 1,
             _ => {}
         }
     }
-    let (before, after) = accept.split_at_checked(place + 1).unwrap_or_default();
-    // Only a comma, or the beginning, begins a wish.
+    let (before, after) = accept.split_at_checked(position + 1).unwrap_or_default();
+    // A media range starts after a comma or at the beginning.
     let starts =
         before.strip_suffix(b"*/*").is_some_and(|ahead| matches!(ahead.trim_ascii_end(), [] | [.., b',']));
     let end = match after.strip_prefix(b";q=") {
@@ -79,22 +80,22 @@ pub fn is_plain(accept: &[u8]) -> bool {
         None => after.first(),
     };
     let ends = end.is_none_or(|byte| *byte == b',');
-    // What is not ASCII is for the common way to judge.
+    // The common way decides about bytes that are not ASCII.
     accept.is_ascii()
         && accept.len() <= MEDIA_TYPE_LENGTH_MAX
-        && wishes <= MEDIA_TYPES_MAX
+        && ranges <= MEDIA_TYPES_MAX
         && stars == 2
         && starts
         && ends
 }
 
-/// The last value of a query parameter.
+/// Finds the last value of a query parameter.
 pub fn parameter(query: &str, name: &str) -> Option<String> {
     let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query).unwrap_or_default();
     pairs.into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
-/// All Accept lines as one; without any, everything is accepted.
+/// Joins all Accept lines; without any, everything is accepted.
 fn accept(headers: &HeaderMap) -> Cow<'_, str> {
     let mut lines = headers.get_all(header::ACCEPT).iter().map(|line| line.to_str().unwrap_or_default());
     match (lines.next(), lines.next()) {
@@ -110,7 +111,7 @@ fn accept(headers: &HeaderMap) -> Cow<'_, str> {
 struct MediaType<'a> {
     main: &'a str,
     sub: &'a str,
-    /// What follows the first semicolon: read only of the wish that is looked at closer.
+    /// The text after the first semicolon, parsed only when it is needed.
     parameters: &'a str,
 }
 
@@ -131,7 +132,7 @@ impl<'a> MediaType<'a> {
             && (self.sub == "*" || self.sub.eq_ignore_ascii_case("json"))
     }
 
-    /// By its own name only: a wild card is the framework's clients', who know its shape.
+    /// Only by its own name: clients of the framework send wild cards and know the framework's shape.
     fn takes_problems(&self) -> bool {
         self.main.eq_ignore_ascii_case("application") && self.sub.eq_ignore_ascii_case("problem+json")
     }

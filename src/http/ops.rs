@@ -1,6 +1,6 @@
-//! For operators and their machines: liveness, readiness, metrics, and the OpenAPI document.
+//! The operators' routes: liveness, readiness, metrics, and the OpenAPI document.
 //!
-//! `/livez` and `/readyz` are asked by address and not by name, so no Host is checked for them.
+//! `/livez` and `/readyz` are called by address and not by name, so no Host is checked for them.
 
 use std::sync::Arc;
 
@@ -8,16 +8,20 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use prometheus_client::registry::Registry;
 use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
 use super::app::App;
 use super::error::{ApiError, answer, answer_json};
-use super::memory::Shared;
+use super::outgoing::SharedBytes;
+use super::{api, json};
 use crate::telemetry;
 
-/// Paths that are answered under any Host.
+/// The paths that are answered under any Host.
 pub const HOSTLESS: [&str; 2] = ["/livez", "/readyz"];
 
 /// The operators' routes of the main listener.
@@ -35,12 +39,12 @@ fn health() -> Router<App> {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz))
 }
 
-/// The process runs and answers.
+/// Reports that the process runs.
 async fn livez() -> Response {
     answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// Requests can be served: the database answers, and the server is not about to stop.
+/// Reports whether requests can be served: the database answers, and the server is not about to stop.
 async fn readyz(State(app): State<App>) -> Response {
     if app.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" }));
@@ -65,9 +69,21 @@ async fn metrics(registry: Arc<Registry>) -> Response {
     }
 }
 
-/// What this server answers, for machines (OpenAPI 3.1).
-async fn openapi(State(app): State<App>) -> Result<Response, ApiError> {
-    let mut response = answer_json(StatusCode::OK, app.document().await?);
-    response.extensions_mut().insert(Shared);
+/// Sends the OpenAPI document (OpenAPI 3.1).
+async fn openapi() -> Result<Response, ApiError> {
+    let mut response = answer_json(StatusCode::OK, document().await?);
+    response.extensions_mut().insert(SharedBytes);
     Ok(response)
+}
+
+/// The OpenAPI document as JSON. It is large and takes a while to make, and few servers need it, so it is made once,
+/// for the first request, however many requests come at the same time.
+async fn document() -> Result<Bytes, ApiError> {
+    static DOCUMENT: OnceCell<Bytes> = OnceCell::const_new();
+    let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
+    let make = async || {
+        let made = spawn_blocking(|| json::compact(&api::document())).await;
+        made.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
+    };
+    DOCUMENT.get_or_try_init(make).await.cloned()
 }

@@ -1,18 +1,18 @@
-//! The request's path as routes know it: percent-decoded once, and without the one slash that clients
-//! in the field put at its end or leave out.
+//! The request's path in the form of routes: percent-decoded once, and without one slash at its end, which clients in
+//! the field send or leave out.
 //!
-//! Nothing else is repaired: case, doubled slashes and dot segments are what they are.
+//! Nothing else is normalised: case, doubled slashes and dot segments stay.
 
 use http::Uri;
 use http::uri::{Parts, PathAndQuery};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// What a route's pattern cannot hold in clear text.
+/// The characters that stay encoded in a route's path.
 const ROUTE: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
-/// The URI with its path in the form of routes; `None` for an escape that is broken, that hides a NUL, a slash or a
-/// backslash, or that is no UTF-8. Such a path is nobody's: a proxy in front of us may take it for another one.
+/// Normalises the path of a URI. `None` for an escape that is broken, that hides a NUL, a slash or a backslash, or that
+/// is not UTF-8. Such a path is unknown, because a proxy in front may take it for a different one.
 pub(super) fn normalised(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let plain = !path.contains('%');

@@ -1,8 +1,7 @@
-//! Where a request arrived: under which host and scheme, from which client, and so what an absolute
-//! URL in its answer looks like.
+//! Where a request arrived: under which host and scheme, and from which client. Absolute URLs in its answer follow from
+//! that.
 //!
-//! A host is believed when the settings allow it; a forwarded scheme or address only from a trusted
-//! proxy, as the first hop in front of us.
+//! A host is trusted when the settings allow it. A forwarded scheme or address is trusted only from a trusted proxy.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,9 +14,9 @@ use crate::config::{AllowedHosts, TrustedProxies};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// So many proxies can stand in front of us; what is named beyond them is not looked at.
+/// The most proxies in front of the server; further addresses in the header are ignored.
 const HOPS_MAX: usize = 32;
-/// What stays as it is in the path of a file: RFC 3986's unreserved characters and `/!*()'`.
+/// What is not escaped in the path of a file: RFC 3986's unreserved characters and `/!*()'`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
@@ -35,15 +34,15 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 pub struct SiteSettings {
     /// Hosts under which the server may be called.
     pub allowed_hosts: AllowedHosts,
-    /// Proxies whose word about scheme and client is taken.
+    /// Proxies that are trusted about scheme and client.
     pub trusted_proxies: TrustedProxies,
     /// The base of absolute URLs, without a slash at its end; `None`: the request's own scheme and host.
     pub public_url: Option<String>,
-    /// The path under which media files are served; it begins and ends with a slash.
+    /// The path of media files; it begins and ends with a slash.
     pub media_url: String,
 }
 
-/// Where a request arrived.
+/// The site where a request arrived.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Scheme, `://` and host; no slash at the end.
@@ -51,16 +50,16 @@ pub struct Site {
     media_url: String,
 }
 
-/// The same, borrowed from the request: nothing is made for it.
+/// The base of absolute URLs, borrowed from the request without allocation.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct BaseUrl<'a> {
     scheme: &'static str,
     host: &'a str,
     public_url: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
-    /// Finds it out, or refuses the host. `host` and `protos` are the request's Host and X-Forwarded-Proto.
+impl<'a> BaseUrl<'a> {
+    /// Determines the base, or refuses the host. `host` and `protos` are the request's Host and X-Forwarded-Proto.
     pub fn of<'b>(
         host: Option<&'a str>,
         protos: impl IntoIterator<Item = &'b [u8]>,
@@ -85,7 +84,7 @@ impl<'a> Place<'a> {
         self.parts().iter().map(|part| part.len()).sum()
     }
 
-    /// Appends it.
+    /// Appends the URL.
     pub fn push_to(&self, text: &mut Vec<u8>) {
         for part in self.parts() {
             text.extend_from_slice(part.as_bytes());
@@ -94,7 +93,7 @@ impl<'a> Place<'a> {
 }
 
 impl Site {
-    /// Finds it out, or refuses the request's host.
+    /// Determines the site, or refuses the request's host.
     pub fn of<B>(
         request: &Request<B>,
         settings: &SiteSettings,
@@ -102,33 +101,33 @@ impl Site {
         tls: bool,
     ) -> Result<Self, ApiError> {
         let protos = request.headers().get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
-        let place = Place::of(host(request), protos, settings, peer, tls)?;
-        Ok(Self { base: place.parts().concat(), media_url: settings.media_url.clone() })
+        let base = BaseUrl::of(host(request), protos, settings, peer, tls)?;
+        Ok(Self { base: base.parts().concat(), media_url: settings.media_url.clone() })
     }
 
-    /// No site at all: URLs are paths.
+    /// No site: URLs are paths.
     pub fn nowhere(settings: &SiteSettings) -> Self {
         Self { base: String::new(), media_url: settings.media_url.clone() }
     }
 
-    /// The absolute URL of a path with a query; the parameters come sorted by name.
+    /// Makes the absolute URL of a path with a query, its parameters sorted by name.
     pub fn link(&self, path: &str, parameters: &[(String, String)]) -> String {
         let mut sorted: Vec<_> = parameters.iter().collect();
         sorted.sort();
-        // Pairs of texts always have a form as a query.
+        // Pairs of texts can always be written as a query.
         let query = serde_urlencoded::to_string(sorted).unwrap_or_default();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{path}{mark}{query}", self.base)
     }
 
-    /// The absolute URL of a stored file, or `None` when nothing is stored.
+    /// Makes the absolute URL of a stored file; `None` when nothing is stored.
     pub fn media(&self, stored: Option<&str>) -> Option<String> {
         let name = stored.filter(|name| !name.is_empty())?;
         Some(format!("{}{}", self.base, media_path(&self.media_url, name)))
     }
 }
 
-/// The host as the client wrote it. A target in absolute form overrides the header (RFC 9112, section 3.2.2).
+/// Reads the host as the client wrote it. A target in absolute form overrides the header (RFC 9112, section 3.2.2).
 fn host<B>(request: &Request<B>) -> Option<&str> {
     if let Some(authority) = request.uri().authority() {
         return Some(authority.as_str());
@@ -140,32 +139,32 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
     }
 }
 
-/// Whether the client spoke HTTPS: to us, or to a trusted proxy that says so in exactly one word.
+/// Whether the client used HTTPS: to this server, or to a trusted proxy that sends exactly `https`.
 fn is_https<'a>(
     protos: impl IntoIterator<Item = &'a [u8]>,
     settings: &SiteSettings,
     peer: SocketAddr,
     tls: bool,
 ) -> Result<bool, ApiError> {
-    let mut said = protos.into_iter().map(|line| line == b"https");
+    let mut forwarded = protos.into_iter().map(|line| line == b"https");
     if tls || !settings.trusted_proxies.trusts(peer.ip()) {
         return Ok(tls);
     }
-    let Some(first) = said.next() else { return Ok(false) };
-    if said.any(|other| other != first) {
+    let Some(first) = forwarded.next() else { return Ok(false) };
+    if forwarded.any(|other| other != first) {
         return Err(ApiError::BadRequest("The X-Forwarded-Proto headers contradict each other."));
     }
     Ok(first)
 }
 
-/// The address of the client: the nearest one that is not a trusted proxy's.
+/// Finds the address of the client: the nearest one that is not a trusted proxy's.
 pub fn client(headers: &HeaderMap, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
     let lines: Vec<_> =
         headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
     nearest(&lines.join(","), settings, peer)
 }
 
-/// The same, of what X-Forwarded-For says.
+/// Finds the same in the text of X-Forwarded-For.
 pub fn nearest(forwarded_for: &str, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
     let mut nearest = peer.ip();
     for hop in forwarded_for.rsplit(',').take(HOPS_MAX) {
@@ -179,8 +178,8 @@ pub fn nearest(forwarded_for: &str, settings: &SiteSettings, peer: SocketAddr) -
     nearest
 }
 
-/// The path of a stored file below the media path, as Django's FileSystemStorage writes it: leading
-/// slashes dropped, `\` turned into `/`, percent-encoded, then `.`, `..` and doubled slashes resolved.
+/// Makes the path of a stored file below the media path, as Django's FileSystemStorage writes it: leading slashes are
+/// dropped, `\` becomes `/`, the name is percent-encoded, then `.`, `..` and doubled slashes are resolved.
 fn media_path(media_url: &str, name: &str) -> String {
     let quoted = percent_encode(name.replace('\\', "/").as_bytes(), PATH).to_string();
     let quoted = quoted.trim_start_matches('/');

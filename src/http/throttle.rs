@@ -1,8 +1,8 @@
-//! Rates on the wire: who is counted, when, and the headers that tell (`RateLimit-Policy` and `RateLimit` as
-//! draft-ietf-httpapi-ratelimit-headers-10 has them, `Retry-After` of RFC 9110).
+//! Rate limits of requests: when a request is counted, against what, and the headers that report it (`RateLimit-Policy`
+//! and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-10, `Retry-After` of RFC 9110).
 //!
-//! A request with a good token is counted when it is known to be allowed: after 401 and 403, before method and
-//! body. One without is counted against its client.
+//! A request with a good token is counted when it is known to be allowed: after 401 and 403, before method and body.
+//! One without is counted against its client.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,26 +13,26 @@ use http::{HeaderMap, HeaderValue};
 use super::app::App;
 use super::error::ApiError;
 use crate::directory::Origin;
-use crate::directory::guard::rates::RateLimitStatus;
+use crate::directory::limiter::RateLimitStatus;
 use crate::telemetry::ThrottledLabels;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// How a request stands to its limit, once it was counted; shared with whoever dresses the answer.
+/// The rate limit of a request once it is counted. The extractor sets it and the pipeline reads it.
 #[derive(Clone, Default)]
-pub(super) struct Counted(Arc<OnceLock<RateLimitStatus>>);
+pub(super) struct CountedRequest(Arc<OnceLock<RateLimitStatus>>);
 
-impl Counted {
-    /// Tells the client, if there is a limit.
-    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+impl CountedRequest {
+    /// Writes the headers, if there is a limit.
+    pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
         if let Some(status) = self.0.get() {
-            tell(status, headers);
+            write_headers(status, headers);
         }
     }
 }
 
-/// Counts a request, once, against the token that it came with.
+/// Counts a request, once, against its token.
 pub(super) fn count(
     app: &App,
     parts: &Parts,
@@ -52,16 +52,17 @@ fn count_once(
     parts: &Parts,
     count: impl FnOnce() -> Option<RateLimitStatus>,
 ) -> Result<(), ApiError> {
-    let Some(counted) = parts.extensions.get::<Counted>().filter(|counted| counted.0.get().is_none()) else {
+    let Some(counted) = parts.extensions.get::<CountedRequest>().filter(|counted| counted.0.get().is_none())
+    else {
         return Ok(());
     };
     let Some(status) = count() else { return Ok(()) };
     let _ = counted.0.set(status);
-    allowed(app, &status)
+    check(app, &status)
 }
 
-/// Whether the request is within its limit.
-pub(super) fn allowed(app: &App, status: &RateLimitStatus) -> Result<(), ApiError> {
+/// Checks that the request is within its limit.
+pub(super) fn check(app: &App, status: &RateLimitStatus) -> Result<(), ApiError> {
     if !status.exceeded {
         return Ok(());
     }
@@ -74,16 +75,16 @@ fn seconds(status: &RateLimitStatus) -> u64 {
 }
 
 /// Writes the headers.
-pub(super) fn tell(status: &RateLimitStatus, headers: &mut HeaderMap) {
-    for (name, text) in told(status) {
+pub(super) fn write_headers(status: &RateLimitStatus, map: &mut HeaderMap) {
+    for (name, text) in headers(status) {
         if let Ok(value) = HeaderValue::try_from(text) {
-            headers.insert(name, value);
+            map.insert(name, value);
         }
     }
 }
 
-/// The headers.
-pub(super) fn told(status: &RateLimitStatus) -> [(HeaderName, String); 2] {
+/// The names and values of the headers.
+pub(super) fn headers(status: &RateLimitStatus) -> [(HeaderName, String); 2] {
     let RateLimitStatus { policy, rate, remaining, .. } = status;
     let policy_text = format!("\"{policy}\";q={};w={}", rate.requests, rate.window.as_secs());
     let state = format!("\"{policy}\";r={remaining};t={}", seconds(status));

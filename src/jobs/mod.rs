@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::directory::Directory;
-use crate::directory::guard::rates::SHARED_EVERY;
+use crate::directory::limiter::SHARE_INTERVAL;
 
 /// A job. It runs until it is aborted.
 pub type BackgroundJob = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
@@ -75,7 +75,7 @@ async fn share_rates(directory: &Directory) {
     if !directory.has_rates() {
         return;
     }
-    let mut ticks = every(SHARED_EVERY);
+    let mut ticks = every(SHARE_INTERVAL);
     loop {
         ticks.tick().await;
         if let Err(error) = directory.share_rates().await {

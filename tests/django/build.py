@@ -1,7 +1,7 @@
-"""Builds the project that the environment tells of (see office/settings.py): migrates, fills, asks.
+"""Builds the project that the environment describes (see office/settings.py): migrates it, fills it, collects answers.
 
     build.py DIRECTORY                writes people.json and answers.json there
-    build.py --fault NAME [NAME ...]  spoils a project that is built, as real ones are spoiled
+    build.py --fault NAME [NAME ...]  damages a built project, as real ones are damaged
 """
 
 import os
@@ -13,7 +13,7 @@ from django.db.backends.signals import connection_created
 
 
 def hurry(connection, **_):
-    """What is built for a test need not survive a power cut."""
+    """The databases of tests need not survive a power cut."""
     if connection.vendor == "sqlite":
         connection.cursor().execute("PRAGMA synchronous = OFF")
 

@@ -1,4 +1,4 @@
-"""Django's own command line, for a look at a project that a test has built:
+"""Django's own command line, to inspect a project that a test has built:
 
     OFFICE_USER_MODEL=custom OFFICE_DATABASE=/tmp/office.sqlite3 OFFICE_MEDIA=/tmp/media \
         target/django/5.2/bin/python tests/django/manage.py shell

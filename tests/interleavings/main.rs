@@ -1,6 +1,6 @@
-//! The identity cache's promise under every interleaving that a model checker can think of: no answer shows
-//! the state before a write that was acknowledged before the request was sent, and no later answer an earlier
-//! state. The invalidations and the follower are the program's own files, compiled here over loom's primitives.
+//! The identity cache's promise under every interleaving that a model checker tries: no answer shows the state before
+//! a write that was acknowledged before the request was sent, and no later answer shows an earlier state. The
+//! invalidations and the follower are the program's own files, compiled here with loom's primitives.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::indexing_slicing, reason = "a test that indexes too far fails, as it should")]
@@ -8,6 +8,8 @@
 
 #[path = "../../src/directory/identity/follower.rs"]
 mod follower;
+#[path = "../../src/directory/model/identity_change.rs"]
+mod identity_change;
 #[path = "../../src/directory/identity/invalidations.rs"]
 mod invalidations;
 
@@ -23,11 +25,12 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use follower::Follower;
-use invalidations::{Change, Invalidations, Position};
+use identity_change::IdentityChange;
+use invalidations::{Invalidations, Position};
 
 const USER: i64 = 7;
 
-/// A database of one user, whose commits can be seen from outside by its sign, as SQLite's can.
+/// A database of one user. Its commits change a sign that can be seen from outside, as with SQLite.
 struct World {
     /// The user, the feed, and the number of its history.
     database: Mutex<Database>,
@@ -40,7 +43,7 @@ struct World {
 struct Database {
     user: u64,
     history: u64,
-    feed: Vec<(i64, Change)>,
+    feed: Vec<(i64, IdentityChange)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,7 +53,7 @@ struct Place {
 }
 
 impl World {
-    /// Somebody has asked before: the old state is cached.
+    /// After an earlier request: the old state is cached.
     fn new() -> Arc<Self> {
         let invalidations = Invalidations::new(1);
         invalidations.restart(10);
@@ -62,11 +65,11 @@ impl World {
             follower: Follower::new(invalidations, place),
             cache: Mutex::new(None),
         };
-        assert_eq!(world.ask(), 0);
+        assert_eq!(world.request(), 0);
         Arc::new(world)
     }
 
-    /// A commit by anybody: the change becomes visible, then the sign changes, then it is acknowledged.
+    /// A commit by any writer: the change becomes visible, then the sign changes, then it is acknowledged.
     fn commit(&self, change: impl FnOnce(&mut Database)) {
         let mut database = self.database.lock().unwrap();
         change(&mut database);
@@ -93,8 +96,8 @@ impl World {
         *place = Place { history: database.history, number: last };
     }
 
-    /// One request, as the directory answers it.
-    fn ask(&self) -> u64 {
+    /// One request, as `Directory` answers it.
+    fn request(&self) -> u64 {
         let caught_up: Result<(), ()> = self.follower.catch_up(
             || self.sign(),
             |place, invalidations| {
@@ -117,7 +120,7 @@ impl World {
 
 fn check(commit: impl Fn(&World) + Send + Sync + Copy + 'static) {
     let mut builder = loom::model::Builder::new();
-    // Every schedule with so many forced switches; more of them find nothing new and take hours.
+    // Every schedule with this many forced switches. More of them find nothing new and take hours.
     builder.preemption_bound = Some(2);
     builder.check(move || {
         let world = World::new();
@@ -127,16 +130,16 @@ fn check(commit: impl Fn(&World) + Send + Sync + Copy + 'static) {
         };
         let other = {
             let world = Arc::clone(&world);
-            thread::spawn(move || world.ask())
+            thread::spawn(move || world.request())
         };
         let acknowledged = world.acknowledged.load(Ordering::Acquire);
-        let first = world.ask();
+        let first = world.request();
         assert!(!acknowledged || first == 1, "an answer from before an acknowledged write");
-        let second = world.ask();
+        let second = world.request();
         assert!(second >= first, "a later answer with an earlier state");
         let _ = other.join().unwrap();
         writer.join().unwrap();
-        assert_eq!(world.ask(), 1, "a stale entry was left behind");
+        assert_eq!(world.request(), 1, "a stale entry was left behind");
     });
 }
 
@@ -145,7 +148,7 @@ fn no_answer_is_older_than_its_request() {
     check(|world| {
         world.commit(|database| {
             database.user = 1;
-            database.feed.push((11, Change::User(USER)));
+            database.feed.push((11, IdentityChange::User(USER)));
         });
     });
 }
@@ -155,22 +158,22 @@ fn a_change_of_everybody_is_one_too() {
     check(|world| {
         world.commit(|database| {
             database.user = 1;
-            database.feed.push((11, Change::All));
+            database.feed.push((11, IdentityChange::All));
         });
     });
 }
 
-/// A restore: the numbers begin anew, and the one that was read last stands for something else.
+/// A restore: the numbers start again, and the one that was read last means something else.
 #[test]
 fn a_new_history_leaves_nothing_of_the_old() {
     check(|world| {
         world.commit(|database| {
-            *database = Database { user: 1, history: 2, feed: vec![(10, Change::Token(2))] };
+            *database = Database { user: 1, history: 2, feed: vec![(10, IdentityChange::Token(2))] };
         });
     });
 }
 
-/// The checker itself: without the change in the feed, the stale entry is found.
+/// Tests the checker itself: without the change in the feed, the stale entry is found.
 #[test]
 #[should_panic(expected = "a stale entry was left behind")]
 fn a_commit_that_notes_no_change_would_be_found() {

@@ -1,4 +1,4 @@
-//! `/api/users/audit`: reading the trail, taking it along, and what is noted of refusals.
+//! `/api/users/audit`: reading the trail, exporting it, and recording refusals.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ async fn ids(site: &Site, query: &str) -> Vec<i64> {
         .collect()
 }
 
-/// The body of a chunked answer.
+/// Decodes the body of a chunked answer.
 fn dechunked(body: &str) -> String {
     let mut rest = body;
     let mut whole = String::new();
@@ -61,7 +61,7 @@ both! {
         ] {
             assert_eq!(ids(&site, query).await.len(), count, "{query}");
         }
-        for (query, told) in [
+        for (query, expected) in [
             ("x=1", r#"{"x":["Unknown parameter."]}"#),
             ("offset=1", r#"{"offset":["Unknown parameter."]}"#),
             ("limit=0", r#"{"limit":["Ensure this value is greater than or equal to 1."]}"#),
@@ -71,14 +71,14 @@ both! {
             ("object_kind=cat", r#"{"object_kind":["\"cat\" is not a valid choice."]}"#),
             ("action=", r#"{"action":["This field may not be blank."]}"#),
         ] {
-            assert_eq!(get(&site, &format!("/api/users/audit?{query}")).await.to_string(), format!("400 {told}"));
+            assert_eq!(get(&site, &format!("/api/users/audit?{query}")).await.to_string(), format!("400 {expected}"));
         }
         assert_eq!(get(&site, "/api/users/audit?from=yesterday").await.status, 400);
     }
 }
 
 both! {
-    /// Every line of an export can be verified with nothing but SHA-256, and the lines with each other.
+    /// Every line of an export can be verified with SHA-256 alone, and the lines against each other.
     async fn an_export_is_whole_and_proves_itself(backend: Backend) {
         let site = Site::start(backend).await;
         let ann = UserKey::Name("plain".into());
@@ -108,7 +108,7 @@ both! {
 }
 
 both! {
-    /// What somebody was refused is in the trail, and an outsider cannot fill the disk with it.
+    /// Refusals are in the trail, and unauthenticated clients cannot fill the disk with them.
     async fn refusals_are_noted_in_rations(backend: Backend) {
         let site = Site::start(backend).await;
         let refused = || site.database.number("SELECT count(*) FROM audit_events WHERE action = 'request.refused'");
@@ -124,7 +124,7 @@ both! {
         site.clock.set(site.clock.now().plus(std::time::Duration::from_secs(60)).unwrap());
         assert_eq!(send().await, 403);
         assert_eq!(get(&site, "/api/users/audit?limit=1").await.json()["results"][0]["changes"]["left_out_of_account"], 51);
-        // The last admin's own attempt, too.
+        // The last admin's own attempt is recorded, too.
         let last = site.request("DELETE", &format!("/api/users/{}", site.admin.id)).token(&site.admin.key).send().await;
         assert_eq!(last.status, 403);
         assert_eq!(refused().await, 22);
@@ -132,7 +132,7 @@ both! {
 }
 
 both! {
-    /// A refusal that cannot be noted is a refusal all the same.
+    /// A refusal that cannot be recorded is still a refusal.
     async fn a_refusal_stands_without_its_note(backend: Backend) {
         let site = Site::start(backend).await;
         site.database.sql("ALTER TABLE audit_events RENAME TO aside").await;

@@ -23,7 +23,8 @@ async fn give_password(site: &Site, who: &Persona) {
 }
 
 both! {
-    /// A token with an end, for staff and for plain users; `last_login` moves, `updated_at` does not.
+    /// A sign-in creates a token with an end, for staff and for plain users. It changes `last_login`, but not
+    /// `updated_at`.
     async fn a_good_sign_in_makes_a_token_with_an_end(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.alex).await;
@@ -41,15 +42,16 @@ both! {
         assert_eq!(before["updated_at"], after["updated_at"]);
         let listed = site.get("/api/users/me/tokens").token(&key).send().await.json();
         assert_eq!(listed[1]["kind"], "sign_in");
-        // A token's use moves nothing.
+        // Using a token changes neither.
         site.clock.set(moment("2025-09-03T11:00:00Z"));
         assert_eq!(site.me(&key).send().await.json()["last_login"], "2025-09-03T10:00:00.000007Z");
     }
 }
 
 both! {
-    /// Unknown, inactive, without a password and wrong: one answer, and the same work.
-    async fn a_bad_sign_in_tells_nothing(backend: Backend) {
+    /// An unknown name, an inactive user, a user without a password and a wrong password get the same answer, after
+    /// the same work.
+    async fn a_failed_sign_in_reveals_nothing(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.staff).await;
         give_password(&site, &site.inactive).await;
@@ -71,7 +73,7 @@ both! {
 }
 
 both! {
-    /// Every try is in the trail; what was typed for a name that nobody has is not.
+    /// Every attempt is in the trail. A typed name that no user has is not.
     async fn sign_ins_are_audited(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.staff).await;
@@ -87,14 +89,14 @@ both! {
 }
 
 both! {
-    /// Hashes of Django's, as an import brings them, open the door once and are renewed.
+    /// Imported Django hashes work for one sign-in and are then replaced.
     async fn an_imported_hash_is_renewed_at_the_first_sign_in(backend: Backend) {
         let site = Site::start(backend).await;
         let imported = "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=";
         site.database.sql(&format!("UPDATE users SET password = '{imported}' WHERE username = 'staff'")).await;
         let known = site.database.number("SELECT count(*) FROM users WHERE password LIKE 'pbkdf2%'").await;
         assert_eq!(known, 1);
-        // The hash above was made for this very text; see the vectors of the unit tests for the others.
+        // The hash above was made for exactly this text. For the others, see the vectors in the unit tests.
         let answer = sign_in(&site, "staff", "lètmein").await;
         let renewed = site.database.number("SELECT count(*) FROM users WHERE username = 'staff' AND password LIKE 'argon2$%'").await;
         assert_eq!((answer.status, renewed), (200, 1), "{answer}");
@@ -119,7 +121,7 @@ both! {
         assert!(!opens(&keys[0]).await && opens(&keys[1]).await && opens(&keys[2]).await);
         assert_eq!(out(&keys[1], json!({"everywhere": true})).await, "204 ");
         assert!(!opens(&keys[1]).await && !opens(&keys[2]).await);
-        assert!(opens(&site.plain.key).await, "a token that no sign-in made goes on");
+        assert!(opens(&site.plain.key).await, "a token that no sign-in made keeps working");
         assert_eq!(out(&keys[1], json!({})).await, r#"401 [www-authenticate: Token] {"detail":"Invalid token."}"#);
     }
 }
@@ -149,7 +151,7 @@ async fn change_password(site: &Site, key: &str, body: Value) -> Answer {
 }
 
 both! {
-    async fn a_password_is_changed_by_who_knows_the_old_one(backend: Backend) {
+    async fn a_password_is_changed_with_the_old_one(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.staff).await;
         let (new, key) = ("another unlikely phrase", site.staff.key.clone());
@@ -164,7 +166,7 @@ both! {
             assert_eq!(change_password(&site, &key, body).await.to_string(), expected);
             assert_eq!(sign_in(&site, "staff", PASSWORD).await.status, 200, "a refused change changes nothing");
         }
-        // Who has no password cannot know the old one.
+        // A user without a password cannot know the old one.
         let none = change_password(&site, &site.alex.key, json!({"old_password": "!", "new_password": new})).await;
         assert_eq!(none.to_string(), r#"400 {"old_password":["Invalid password."]}"#);
         let done = change_password(&site, &key, json!({"old_password": PASSWORD, "new_password": new})).await;
@@ -178,7 +180,7 @@ both! {
 }
 
 both! {
-    /// Other sessions end on request; the calling one and tokens issued by name go on.
+    /// Other sessions end on request. The calling session and tokens issued by name keep working.
     async fn a_new_password_ends_other_sessions_on_request(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.staff).await;
@@ -201,8 +203,8 @@ both! {
 }
 
 both! {
-    /// Issue 13, low: two million leaked passwords, many of which the estimate takes for good ones. They are
-    /// refused for new passwords wherever one is set, and never at a sign-in: who was imported with one gets in.
+    /// Issue 13, low: two million leaked passwords, many of which the strength estimate accepts. They are refused
+    /// wherever a new password is set, and never at a sign-in: a user who was imported with one can sign in.
     async fn finding_low_a_leaked_password_is_refused_for_a_new_one_alone(backend: Backend) {
         let site = Site::start(backend).await;
         let (leaked, common) = ("thequickbrownfox", "This password is too common.");
@@ -224,22 +226,23 @@ both! {
 }
 
 both! {
-    /// Issue 13, low: what is built on `password_words` is refused as the user's own data is, by the API and by the command line.
+    /// Issue 13, low: passwords built on `password_words` are refused like the user's own data, by the API and by the
+    /// command line.
     async fn finding_low_forbidden_words_are_refused_in_new_passwords(backend: Backend) {
         let words = |settings: &mut Settings| settings.password_words = vec!["acme".into(), "roadrunner".into()];
         let site = Site::with_directory(backend, words).await;
         give_password(&site, &site.staff).await;
-        let told = "The password is built on a word that is not allowed here.";
+        let message = "The password is built on a word that is not allowed here.";
         for built in ["acme-acme-acme", "RennurDaor77"] {
             let body = json!({"old_password": PASSWORD, "new_password": built});
             let refused = change_password(&site, &site.staff.key, body).await;
-            assert_eq!(refused.to_string(), format!("400 {{\"new_password\":[\"{told}\"]}}"));
+            assert_eq!(refused.to_string(), format!("400 {{\"new_password\":[\"{message}\"]}}"));
         }
         let set = ["user", "set-password", "plain", "--password-stdin", "--password-min-length", "8"];
         assert_eq!(on(&site.database, &set, "acme-acme-acme\n").code, 0, "without the setting");
         let with = [set.as_slice(), &["--password-words", "Acme,RoadRunner"]].concat();
         let ran = on(&site.database, &with, "acme-acme-acme\n");
-        assert_eq!((ran.code, ran.err.contains(told)), (4, true), "{}", ran.err);
+        assert_eq!((ran.code, ran.err.contains(message)), (4, true), "{}", ran.err);
         assert_eq!(on(&site.database, &with, "acme on a rainy tuesday\n").code, 0);
         let short = [set.as_slice(), &["--password-words", "Acme,ab"]].concat();
         let ran = on(&site.database, &short, "acme on a rainy tuesday\n");

@@ -1,4 +1,4 @@
-//! `/api/users/bulk`: all or none, with what is wrong told by place.
+//! `/api/users/bulk`: all or nothing, and errors name the place in the list.
 
 use serde_json::{Value, json};
 
@@ -37,9 +37,9 @@ both! {
 }
 
 both! {
-    async fn what_is_wrong_is_told_by_place_and_nothing_is_done(backend: Backend) {
+    async fn errors_name_their_place_and_nothing_is_done(backend: Backend) {
         let site = Site::start(backend).await;
-        // That a value is taken is noted for the person who asked.
+        // That a value is taken is recorded for the caller.
         let before = (count(&site).await, site.database.number("SELECT count(*) FROM audit_events WHERE action <> 'value.taken'").await);
         let taken = "user with this username already exists.";
         let required = "This field is required.";
@@ -71,8 +71,8 @@ both! {
 }
 
 both! {
-    /// What one may not do to one of them is not done to any.
-    async fn one_that_is_forbidden_forbids_all(backend: Backend) {
+    /// A change that is forbidden for one of the users is made for none of them.
+    async fn one_forbidden_change_forbids_all(backend: Backend) {
         let site = Site::start(backend).await;
         let before = count(&site).await;
         let holder = |method: &'static str, body: Value| {

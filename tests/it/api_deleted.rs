@@ -1,4 +1,4 @@
-//! The recycle bin: `/api/users/deleted`, and what is left of a deleted user elsewhere.
+//! The recycle bin: `/api/users/deleted`, and what remains of a deleted user elsewhere.
 
 use std::time::Duration;
 
@@ -74,8 +74,8 @@ both! {
 }
 
 both! {
-    /// A name is free once its user is deleted; a restore that collides says with what, and changes nothing.
-    async fn names_are_free_and_collisions_are_told(backend: Backend) {
+    /// A name is free once its user is deleted. A restore that collides names the conflict and changes nothing.
+    async fn names_are_free_and_collisions_are_reported(backend: Backend) {
         let site = Site::start(backend).await;
         let admin = &site.admin.key;
         send(&site, admin, "DELETE", "/api/users/42", "").await;
@@ -87,7 +87,7 @@ both! {
         assert_eq!(ids(&site, "/api/users/deleted").await, [42]);
         send(&site, admin, "PATCH", &format!("/api/users/{}", made["id"]), r#"{"username": "other", "email": null}"#).await;
         assert_eq!(send(&site, admin, "POST", "/api/users/deleted/42/restore", "").await.status, 200);
-        // A group that is gone meanwhile is left out.
+        // A group that was deleted meanwhile is left out.
         send(&site, admin, "DELETE", "/api/users/42", "").await;
         send(&site, admin, "DELETE", "/api/users/groups/3", "").await;
         let back = send(&site, admin, "POST", "/api/users/deleted/42/restore", "").await.json();
@@ -96,7 +96,8 @@ both! {
 }
 
 both! {
-    /// Nobody gains by a restore: an admin comes back by an admin alone, rights by those who hold them.
+    /// A restore gives no user more rights: only an admin restores an admin, and only callers who hold the rights
+    /// restore them.
     async fn a_restore_keeps_to_the_rules(backend: Backend) {
         let site = Site::start(backend).await;
         let boss = person(site.directory(), "boss", |draft| draft.is_admin = Some(true)).await;
@@ -115,7 +116,7 @@ both! {
 }
 
 both! {
-    /// Whose time is over reads as gone, purged or not; purging leaves the trail alone.
+    /// A user whose time in the bin is over reads as gone, purged or not. Purging leaves the trail unchanged.
     async fn time_ends_what_is_kept(backend: Backend) {
         let site = Site::start(backend).await;
         let admin = &site.admin.key;
@@ -137,7 +138,7 @@ both! {
 }
 
 both! {
-    async fn nothing_kept_is_gone_at_once(backend: Backend) {
+    async fn without_a_retention_time_deletion_is_final(backend: Backend) {
         let site = Site::with_directory(backend, |settings| settings.keep_deleted_for = Duration::ZERO).await;
         send(&site, &site.admin.key, "DELETE", "/api/users/42", "").await;
         assert_eq!(site.database.number("SELECT count(*) FROM deleted_users").await, 0);
@@ -146,14 +147,14 @@ both! {
 }
 
 both! {
-    async fn misuse_is_told(backend: Backend) {
+    async fn misuse_is_reported(backend: Backend) {
         let site = Site::start(backend).await;
-        for (path, told) in [
+        for (path, expected) in [
             ("/api/users/deleted?x=1", r#"400 {"x":["Unknown parameter."]}"#),
             ("/api/users/deleted?ordering=email", r#"400 {"ordering":["\"email\" is not a valid choice."]}"#),
             ("/api/users/deleted?deleted_date=today", r#"400 {"deleted_date":["Date has wrong format. Use one of these formats instead: YYYY-MM-DD."]}"#),
         ] {
-            assert_eq!(send(&site, &site.admin.key, "GET", path, "").await.to_string(), told);
+            assert_eq!(send(&site, &site.admin.key, "GET", path, "").await.to_string(), expected);
         }
         for id in ["x", "0", "99999999999999999999", "7"] {
             for (method, end) in [("POST", "/restore"), ("DELETE", "")] {

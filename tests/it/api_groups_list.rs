@@ -1,9 +1,8 @@
-//! `GET /api/users/groups`: filters, search, order and pages. What all lists have in common is tried in
-//! `api_users_list`.
+//! `GET /api/users/groups`: filters, search, order and pages. `api_users_list` tests what all lists have in common.
 
 use serde_json::json;
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::Group;
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Answer, Backend, Site, both};
@@ -17,7 +16,7 @@ fn ids(answer: &Answer) -> Vec<i64> {
     answer.json()["results"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
-/// The groups of the example's person, and from 20 on: 0, 2, 1 and 2 members.
+/// The groups of the example user, and groups from id 20 on with 0, 2, 1 and 2 members.
 async fn grouped(backend: Backend) -> Site {
     let site = Site::start(backend).await;
     let group = |id: i64, name: &str, notes: &str| Group { notes: notes.into(), ..imported_group(id, name) };
@@ -31,10 +30,10 @@ async fn grouped(backend: Backend) -> Site {
     let users = members.map(|(id, groups)| {
         let mut user = imported(id, &format!("member{id}"));
         user.groups = groups.iter().map(|id| (*id).try_into().unwrap()).collect();
-        ImportedUser { user, password: "!".into() }
+        SeedUser { user, password: "!".into() }
     });
-    let records = Records { groups, users: users.into(), ..Records::default() };
-    site.directory().import(&operator(), records).await.unwrap();
+    let records = SeedRows { groups, users: users.into(), ..SeedRows::default() };
+    site.directory().seed(&operator(), records).await.unwrap();
     site
 }
 
@@ -122,7 +121,7 @@ both! {
         ] {
             assert_eq!(list(&site, query).await.to_string(), format!("400 {body}"), "{query}");
         }
-        // A cursor of one list is not one of the other.
+        // A cursor of one list is not valid for another.
         let users = site.get("/api/users?limit=1&cursor=").token(&site.holder.key).send().await.json();
         let cursor = users["next"].as_str().unwrap().split("cursor=").nth(1).unwrap().split('&').next().unwrap().to_owned();
         assert_eq!(list(&site, &format!("cursor={cursor}")).await.status, 400);

@@ -1,25 +1,25 @@
-//! The ratchet: every operation of the OpenAPI document is tried by each kind of caller. An operation
-//! that is not in the table fails the test, so nothing is ever served untried.
+//! The ratchet: each kind of caller tries every operation of the OpenAPI document. An operation that is missing in
+//! the table fails the test, so no operation is served untested.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wardroom::directory::model::{GroupDraft, UserKey};
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 use wardroom::http::api;
 
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
 
-/// Method, path, body, and the statuses for: nobody, a plain user, staff without the right, staff with
-/// it, an admin. `{id}`, `{token}`, `{group}` and `{deleted}` become those of an object made for this one try, `{n}` a
-/// number that no other try has.
+/// Method, path, body, and the statuses for: an anonymous caller, a plain user, staff without the right, staff with
+/// it, an admin. `{id}`, `{token}`, `{group}` and `{deleted}` become ids of objects made for this attempt, `{n}` a
+/// number that no other attempt has.
 type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 
 const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/me", "", [401, 403, 200, 200, 200]),
     ("PATCH", "/api/users/me", r#"{"gender": "other"}"#, [401, 403, 200, 200, 200]),
-    // Nobody here has a password: what is wrong with the old one is told to whoever may change it.
+    // No user here has a password. Callers who may change it see what is wrong with the old one.
     (
         "POST",
         "/api/users/me/password",
@@ -28,7 +28,7 @@ const OPERATIONS: &[Row] = &[
     ),
     ("GET", "/api/users/me/tokens", "", [401, 200, 200, 200, 200]),
     ("POST", "/api/users/me/tokens", r#"{"name": "n"}"#, [401, 403, 201, 201, 201]),
-    // The token in the path is somebody else's: one's own are tried in api_tokens.
+    // The token in the path belongs to another user. `api_tokens` tests the caller's own.
     ("PATCH", "/api/users/me/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 404, 404, 404]),
     ("DELETE", "/api/users/me/tokens/{token}", "", [401, 404, 404, 404, 404]),
     ("POST", "/api/users/me/tokens/{token}/rotate", "", [401, 403, 404, 404, 404]),
@@ -66,15 +66,15 @@ const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/audit", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/audit/export", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/permissions", "", [401, 403, 403, 200, 200]),
-    // Open to all: what is wrong with this body is told to anybody.
+    // Open to all: every caller sees what is wrong with this body.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
 ];
 
-/// What each caller can do once only: tried in api_auth and api_sign_out.
+/// Operations that each caller can do only once: tested in `api_auth` and `api_sign_out`.
 const ENDS_THE_TOKEN: &[(&str, &str)] =
     &[("POST", "/api/users/auth/signout"), ("POST", "/api/users/me/sign-out")];
 
-/// Every operation of the document. Its paths call a group's id `{id}` as well.
+/// Returns every operation of the document. Its paths call a group's id `{id}` as well.
 fn documented() -> BTreeSet<(String, String)> {
     let document = serde_json::to_value(api::document()).unwrap();
     let mut found = BTreeSet::new();
@@ -97,14 +97,14 @@ fn every_operation_is_in_the_table() {
     assert_eq!(documented(), OPERATIONS.iter().map(tried).chain(once).collect());
 }
 
-/// Sends a row's request as somebody, at objects made for it.
+/// Sends a row's request as a caller, for objects made for it.
 async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) -> Answer {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let target = person(site.directory(), &format!("target{number}"), |_| {}).await;
     let owner = UserKey::Id(target.id.try_into().unwrap());
     let token =
-        site.directory().issue_token(&operator(), &owner, "target", End::Never).await.unwrap().token.id;
+        site.directory().issue_token(&operator(), &owner, "target", Expiry::Never).await.unwrap().token.id;
     let draft = GroupDraft { name: Some(format!("group{number}")), ..GroupDraft::default() };
     let group = site.directory().create_group(&operator(), &draft).await.unwrap().id;
     let deleted = person(site.directory(), &format!("deleted{number}"), |_| {}).await.id;
@@ -130,10 +130,10 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
 both! {
     async fn each_caller_gets_their_status(backend: Backend) {
         let site = Site::start(backend).await;
-        for row @ (method, path, _, [nobody, plain, staff, holder, admin]) in OPERATIONS {
+        for row @ (method, path, _, [anonymous, plain, staff, holder, admin]) in OPERATIONS {
             let answer = attempt(&site, row, None).await;
-            assert_eq!(answer.status, *nobody, "nobody: {method} {path}: {answer}");
-            assert_eq!(answer.header("www-authenticate").is_some(), *nobody == 401);
+            assert_eq!(answer.status, *anonymous, "anonymous: {method} {path}: {answer}");
+            assert_eq!(answer.header("www-authenticate").is_some(), *anonymous == 401);
             let callers: [(&str, &Persona, u16); 5] = [
                 ("plain", &site.plain, *plain),
                 ("staff", &site.staff, *staff),
@@ -150,7 +150,7 @@ both! {
 }
 
 both! {
-    /// A body that cannot be read is told last: who may not ask is told so first.
+    /// An unreadable body is reported last: a caller without permission gets that answer first.
     async fn permission_comes_before_the_body(backend: Backend) {
         let site = Site::start(backend).await;
         for (method, path, body, [_, _, staff, _, _]) in OPERATIONS.iter().filter(|(_, _, body, _)| !body.is_empty()) {

@@ -1,10 +1,10 @@
-//! How far a sign-out reaches: what a token remembers of its maker, and what ends with a sign-in.
+//! What a sign-out ends: a token remembers what created it, and ends with its sign-in.
 
 use serde_json::{Value, json};
 use wardroom::directory::Clock;
 use wardroom::directory::model::UserKey;
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::{End, SIGN_INS_MAX};
+use wardroom::directory::tokens::{Expiry, SIGN_INS_MAX};
 
 use crate::cli::on;
 use crate::support::site::{Persona, imported, imported_token, moment, operator};
@@ -33,7 +33,7 @@ async fn sign_in_again(site: &Site, name: &str) -> String {
     answer.json()["token"].as_str().unwrap().to_owned()
 }
 
-/// The key of a token that this one makes.
+/// Issues a token with this key and returns the new key.
 async fn made(site: &Site, key: &str, path: &str, body: Value) -> (String, Value) {
     let answer = send(site, key, "POST", path, body).await;
     assert_eq!(answer.status, 201, "{answer}");
@@ -45,9 +45,9 @@ async fn opens(site: &Site, key: &str) -> bool {
     site.me(key).send().await.status != 401
 }
 
-/// All that came of one sign-in, over several generations.
+/// All tokens derived from one sign-in, over several generations.
 struct Family {
-    /// The key that the sign-in goes on with.
+    /// The current key of the sign-in.
     sign_in: String,
     others: Vec<String>,
     /// The id of the token with that key.
@@ -55,7 +55,8 @@ struct Family {
 }
 
 impl Family {
-    /// A sign-in of the admin's that issued, rotated and was rotated; one of its tokens is somebody else's.
+    /// A sign-in of the admin that issued tokens, rotated one and was itself rotated. One of its tokens belongs to
+    /// another user.
     async fn found(site: &Site) -> Self {
         let first = sign_in(site, &site.admin, "admin").await;
         let mine = "/api/users/me/tokens";
@@ -94,11 +95,11 @@ impl Family {
 }
 
 both! {
-    /// Whatever ends a sign-in ends all that came of it; what an operator issued goes on.
-    async fn finding_06_ending_a_sign_in_ends_what_came_of_it(backend: Backend) {
+    /// Every way to end a sign-in ends all tokens derived from it. Tokens issued by an operator keep working.
+    async fn finding_06_ending_a_sign_in_ends_tokens_derived_from_it(backend: Backend) {
         let site = Site::start(backend).await;
         let (admin, out) = (site.admin.key.clone(), "/api/users/auth/signout");
-        // Sign-out of the token itself, and a revocation of it.
+        // By signing out with the token itself, and by revoking it.
         let family = Family::found(&site).await;
         let beside = Family::found(&site).await;
         assert_eq!(send(&site, &family.sign_in, "POST", out, json!({})).await.status, 204);
@@ -106,7 +107,7 @@ both! {
         let path = format!("/api/users/me/tokens/{}", beside.id);
         assert_eq!(send(&site, &admin, "DELETE", &path, json!({})).await.status, 204);
         assert_eq!(beside.open(&site).await, 0);
-        // From another sign-in: everywhere, and with a new password.
+        // From another sign-in: "everywhere", and with a new password.
         let (family, other) = (Family::found(&site).await, sign_in(&site, &site.admin, "admin").await);
         assert_eq!(send(&site, &other, "POST", out, json!({"everywhere": true})).await.status, 204);
         assert_eq!((family.open(&site).await, opens(&site, &other).await), (0, false));
@@ -114,13 +115,13 @@ both! {
         let body = json!({"old_password": PASSWORD, "new_password": "another unlikely phrase", "sign_out_others": true});
         assert_eq!(send(&site, &other, "POST", "/api/users/me/password", body).await.status, 204);
         assert_eq!((family.open(&site).await, opens(&site, &other).await), (0, true));
-        // A token that came of it reaches the sign-in, too, but only if it is to be everywhere.
+        // A token derived from the sign-in can end it, too, but only with "everywhere".
         let family = Family::found(&site).await;
         assert_eq!(send(&site, &family.others[0], "POST", out, json!({})).await.status, 204);
         assert_eq!(family.open(&site).await, 5);
         assert_eq!(send(&site, &family.others[4], "POST", out, json!({"everywhere": true})).await.status, 204);
         assert_eq!(family.open(&site).await, 0);
-        // It ends by itself, and nothing lives longer.
+        // It expires, and no token derived from it lives longer.
         let family = Family::found(&site).await;
         site.clock.set(moment("2025-09-02T00:00:00Z"));
         assert_eq!(family.open(&site).await, 0);
@@ -129,8 +130,8 @@ both! {
 }
 
 both! {
-    /// What a deleted person's sign-ins made for others goes with them.
-    async fn finding_06_deleting_somebody_ends_what_came_of_their_sign_ins(backend: Backend) {
+    /// Tokens that a deleted user's sign-ins made for other users end, too.
+    async fn finding_06_deleting_a_user_ends_tokens_derived_from_their_sign_ins(backend: Backend) {
         let site = Site::start(backend).await;
         let family = Family::found(&site).await;
         site.directory().update_user(&operator(), &key_of(&site.staff), &wardroom::directory::model::UserDraft { is_admin: Some(true), ..Default::default() }, None).await.unwrap();
@@ -141,7 +142,7 @@ both! {
 }
 
 both! {
-    /// The token of a sign-in, and what came of it, cannot be made to last.
+    /// The token of a sign-in, and the tokens derived from it, cannot be extended.
     async fn finding_06_the_end_of_a_sign_in_stays(backend: Backend) {
         let site = Site::start(backend).await;
         let (family, admin) = (Family::found(&site).await, site.admin.key.clone());
@@ -158,7 +159,7 @@ both! {
             let late = send(&site, &admin, "PATCH", &path, json!({"expires_at": "2025-09-02T00:00:00.000001Z"})).await;
             assert_eq!(late.to_string(), format!(r#"400 {{"expires_at":["The token of a sign-in ends at {end} at the latest."]}}"#));
         }
-        // An earlier end of the sign-in is one of all that came of it, and can be taken back for itself.
+        // An earlier end of the sign-in applies to all tokens derived from it, and can be undone for itself.
         let sooner = json!({"expires_at": "2025-09-01T13:00:00Z"});
         assert_eq!(send(&site, &admin, "PATCH", &format!("{mine}/{id}"), sooner).await.status, 200);
         let capped = send(&site, &admin, "GET", mine, json!({})).await.json();
@@ -169,21 +170,21 @@ both! {
         assert_eq!(send(&site, &admin, "PATCH", &format!("{mine}/{id}"), json!({"expires_at": end})).await.status, 200);
         assert!(opens(&site, &sign_in).await);
         assert_eq!(send(&site, &admin, "PATCH", &child, json!({"expires_at": end})).await.status, 200);
-        // Nobody else takes over a sign-in.
+        // No other user takes over a sign-in.
         let foreign = format!("/api/users/{}/tokens/{id}/rotate", site.admin.id);
         let other = Persona { id: site.staff.id, key: site.staff.key.clone() };
         site.directory().update_user(&operator(), &key_of(&other), &wardroom::directory::model::UserDraft { is_admin: Some(true), ..Default::default() }, None).await.unwrap();
-        let told = r#"400 {"non_field_errors":["This token came of another sign-in: revoke it and make a new one."]}"#;
-        assert_eq!(send(&site, &other.key, "POST", &foreign, json!({})).await.to_string(), told);
-        assert_eq!(send(&site, &family.sign_in, "POST", &format!("{mine}/{id}/rotate"), json!({})).await.to_string(), told);
+        let expected = r#"400 {"non_field_errors":["This token came of another sign-in: revoke it and make a new one."]}"#;
+        assert_eq!(send(&site, &other.key, "POST", &foreign, json!({})).await.to_string(), expected);
+        assert_eq!(send(&site, &family.sign_in, "POST", &format!("{mine}/{id}/rotate"), json!({})).await.to_string(), expected);
     }
 }
 
 both! {
-    /// A token that had expired and is brought back by a sign-in ends with that.
+    /// An expired token that a sign-in makes valid again ends with that sign-in.
     async fn finding_06_what_a_sign_in_revives_is_its_own(backend: Backend) {
         let site = Site::start(backend).await;
-        let hour = End::After(std::time::Duration::from_secs(3600));
+        let hour = Expiry::After(std::time::Duration::from_secs(3600));
         let old = site.directory().issue_token(&operator(), &key_of(&site.admin), "old", hour).await.unwrap();
         site.clock.set(moment("2025-09-01T14:00:00Z"));
         let sign_in = sign_in(&site, &site.admin, "admin").await;
@@ -196,11 +197,12 @@ both! {
 }
 
 both! {
-    /// One call ends everything, with a password reset, a deactivation or an activation, too.
+    /// One call ends everything, also together with a password reset, a deactivation or an activation.
     async fn finding_06_one_call_ends_everything_of_a_user(backend: Backend) {
         let site = Site::start(backend).await;
         let user = format!("/api/users/{}", site.admin.id);
-        // By the right to revoke tokens, and for an admin's tokens an admin; staff without it may change nothing.
+        // It takes the right to revoke tokens, and an admin for an admin's tokens. Staff without the right may change
+        // nothing.
         let everything = async |key: &str, path: &str| send(&site, key, "POST", path, json!({})).await;
         assert_eq!(everything(&site.holder.key, &format!("{user}/sign-out")).await.status, 403);
         let alex = format!("/api/users/{}", site.alex.id);
@@ -208,12 +210,12 @@ both! {
         assert_eq!(everything(&site.holder.key, &format!("{alex}/sign-out")).await.to_string(), r#"200 {"ended":1}"#);
         assert!(!opens(&site, &site.alex.key).await, "an imported token");
         assert_eq!(everything(&site.holder.key, "/api/users/999/sign-out").await.status, 404);
-        // One's own, whoever one is.
+        // Every user may do it to their own tokens.
         assert_eq!(everything(&site.plain.key, "/api/users/me/sign-out").await.to_string(), r#"200 {"ended":1}"#);
         assert!(!opens(&site, &site.plain.key).await);
-        // With what else is done.
+        // Together with another change.
         for change in [json!({"password": "another unlikely phrase"}), json!({"is_active": false}), json!({"is_active": true})] {
-            let issued = site.directory().issue_token(&operator(), &key_of(&site.alex), "x", End::Never).await.unwrap();
+            let issued = site.directory().issue_token(&operator(), &key_of(&site.alex), "x", Expiry::Never).await.unwrap();
             let mut change = change;
             let plain = send(&site, &site.admin.key, "PATCH", &alex, change.clone()).await;
             assert_eq!(plain.status, 200, "{plain}");
@@ -223,7 +225,7 @@ both! {
             assert_eq!(site.database.number(&live).await, 0);
             assert!(!opens(&site, issued.key.reveal()).await);
         }
-        // The right to change somebody is not the right to revoke their tokens.
+        // The right to change a user is not the right to revoke their tokens.
         let clerk = crate::support::site::person(site.directory(), "clerk", |draft| {
             draft.is_staff = Some(true);
             draft.permissions = Some(vec![7]);
@@ -246,22 +248,23 @@ both! {
             assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
             ran.out
         };
-        let told = run(&["user", "sign-out", "admin"], "");
-        assert!(told.contains("tokens revoked"), "{told}");
+        let output = run(&["user", "sign-out", "admin"], "");
+        assert!(output.contains("tokens revoked"), "{output}");
         assert!(family.open(&site).await == 0 && !opens(&site, &site.admin.key).await);
         run(&["user", "disable", "plain"], "");
         assert!(run(&["user", "enable", "plain"], "").contains("1 tokens of this user work"));
         run(&["user", "disable", "plain", "--sign-out"], "");
         assert!(!run(&["user", "enable", "plain"], "").contains("work"));
-        let told = run(&["user", "set-password", "staff", "--password-stdin", "--sign-out"], "a long enough pass phrase\n");
-        assert!(!told.contains("work") && !opens(&site, &site.staff.key).await, "{told}");
+        let output = run(&["user", "set-password", "staff", "--password-stdin", "--sign-out"], "a long enough pass phrase\n");
+        assert!(!output.contains("work") && !opens(&site, &site.staff.key).await, "{output}");
         let listed = run(&["token", "list", "admin"], "");
         assert!(listed.contains("operator") && listed.contains("sign_in"), "{listed}");
     }
 }
 
 both! {
-    /// A hundred sign-ins of one user work; the oldest goes, with what came of it, and the event says so.
+    /// A user has a hundred live sign-ins. One more ends the oldest, with the tokens derived from it, and the event says
+    /// so.
     async fn finding_11_the_oldest_of_too_many_sign_ins_goes(backend: Backend) {
         let site = Site::start(backend).await;
         let first = sign_in(&site, &site.staff, "staff").await;
@@ -281,7 +284,7 @@ both! {
         let live = format!("SELECT count(*) FROM tokens WHERE user_id = {} AND kind = 'sign_in' AND revoked_at IS NULL", site.staff.id);
         assert_eq!(site.database.number(&live).await, i64::try_from(SIGN_INS_MAX).unwrap());
         assert_eq!(site.database.number("SELECT count(*) FROM audit_events WHERE action = 'sign_in' AND changes LIKE '%\"ended\":[%'").await, 1);
-        // Nor do keys of one sign-in that go on beside each other add up.
+        // Rotated keys of one sign-in that are valid side by side do not add up, either.
         let id = site.database.number("SELECT max(id) FROM tokens").await;
         let rotate = format!("/api/users/me/tokens/{id}/rotate");
         let (rotated, _) = made(&site, &last, &rotate, json!({"overlap_seconds": 3600})).await;
@@ -295,7 +298,7 @@ both! {
     async fn finding_11_ended_tokens_are_pruned(backend: Backend) {
         let site = Site::start(backend).await;
         let issue = async |end| site.directory().issue_token(&operator(), &key_of(&site.staff), "x", end).await.unwrap().token.id;
-        let (revoked, expired) = (issue(End::Never).await, issue(End::At(moment("2025-09-02T00:00:00Z"))).await);
+        let (revoked, expired) = (issue(Expiry::Never).await, issue(Expiry::At(moment("2025-09-02T00:00:00Z"))).await);
         site.directory().revoke_token(&operator(), None, revoked).await.unwrap();
         let listed = async || send(&site, &site.staff.key, "GET", "/api/users/me/tokens", json!({})).await.json().as_array().unwrap().len();
         site.clock.set(moment("2025-11-30T11:59:59Z"));
@@ -303,7 +306,7 @@ both! {
         site.clock.set(moment("2025-11-30T12:00:00Z"));
         assert_eq!((site.directory().prune_tokens().await.unwrap(), listed().await), (1, 2));
         site.clock.set(moment("2025-12-02T00:00:00Z"));
-        let late = issue(End::Never).await;
+        let late = issue(Expiry::Never).await;
         site.directory().revoke_token(&operator(), None, late).await.unwrap();
         assert_eq!((site.directory().prune_tokens().await.unwrap(), listed().await), (1, 2));
         let gone = format!("SELECT count(*) FROM tokens WHERE id IN ({revoked}, {expired})");
@@ -314,7 +317,7 @@ both! {
 }
 
 both! {
-    /// More than one batch, and nothing that is not over.
+    /// It deletes more than one batch, and only what has ended.
     async fn finding_11_pruning_goes_on_until_all_is_done(backend: Backend) {
         let site = Site::start(backend).await;
         let many = (1..=1203).map(|n| {
@@ -334,8 +337,8 @@ both! {
 }
 
 both! {
-    /// People who are not staff see and end what is theirs, and change their password; they make nothing.
-    async fn finding_low_everybody_sees_and_ends_their_own_sign_ins(backend: Backend) {
+    /// Users who are not staff see and end their own tokens, and change their password. They create nothing.
+    async fn finding_low_all_users_see_and_end_their_own_sign_ins(backend: Backend) {
         let site = Site::start(backend).await;
         let (one, two) = (sign_in(&site, &site.plain, "plain").await, sign_in(&site, &site.plain, "plain").await);
         assert_eq!(site.me(&one).send().await.status, 403, "the page says so");
@@ -357,15 +360,15 @@ both! {
 }
 
 both! {
-    /// It ends when nobody has used it for so long, give or take three minutes, whichever replica it was used at.
-    async fn finding_low_a_sign_in_that_nobody_uses_ends(backend: Backend) {
+    /// It ends after that time without use, give or take three minutes, at whichever replica it was used.
+    async fn finding_low_an_unused_sign_in_ends(backend: Backend) {
         let half_an_hour = std::time::Duration::from_secs(1800);
         let site = Site::with_directory(backend, |settings| settings.sign_in_idle_timeout = half_an_hour).await;
         let key = sign_in(&site, &site.staff, "staff").await;
         let (child, _) = made(&site, &key, "/api/users/me/tokens", json!({"name": "child"})).await;
         let at = |text: &str| site.clock.set(moment(&format!("2025-09-01T{text}Z")));
         let tokens = async |key: &str| site.get("/api/users/me/tokens").token(key).send().await.status;
-        // Both ways to know somebody, each with what it keeps.
+        // Both ways to identify a caller, each with its own cache.
         at("12:29:00");
         assert_eq!((site.me(&key).send().await.status, tokens(&key).await), (200, 200));
         at("13:01:59");
@@ -387,7 +390,7 @@ both! {
         assert_eq!((site.me(&key).send().await.status, tokens(&key).await), (401, 401));
         assert!(replica.authenticate(&key).await.is_err());
         assert_eq!(site.me(&key).send().await.status, 401, "being refused is no use");
-        // For good, and with what came of it, though the setting be another.
+        // Permanently, with the tokens derived from it, even if the setting changes.
         assert!(opens(&site, &child).await);
         assert_eq!(site.directory().end_idle_sign_ins().await.unwrap(), 2);
         assert!(!opens(&site, &child).await);
@@ -399,16 +402,16 @@ both! {
 }
 
 both! {
-    /// A short key is not listed whole, however it comes in.
+    /// A short key is never listed in full, however it is imported.
     async fn finding_low_a_short_imported_key_is_not_listed(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
-        let records = wardroom::directory::import::Records {
+        let records = wardroom::directory::transfer::seed::SeedRows {
             groups: vec![],
-            users: vec![wardroom::directory::import::ImportedUser { user: imported(7, "ann"), password: "!".into() }],
+            users: vec![wardroom::directory::transfer::seed::SeedUser { user: imported(7, "ann"), password: "!".into() }],
             tokens: vec![imported_token(7, "secret12")],
         };
-        directory.import(&operator(), records).await.unwrap();
+        directory.seed(&operator(), records).await.unwrap();
         let source = database.place().join("records.json");
         let lines = [
             json!({"type": "user", "id": 7, "username": "ann"}),
@@ -423,7 +426,7 @@ both! {
     }
 }
 
-/// A database as version 0.1.0 left it (schema 7), or as any schema since did.
+/// A database as version 0.1.0 left it (schema 7), or with any schema since.
 async fn of_schema(backend: Backend, version: usize) -> Database {
     let database = Database::new(backend).await;
     let folder = match backend {
@@ -439,7 +442,7 @@ async fn of_schema(backend: Backend, version: usize) -> Database {
             for beside in ["wardroom.db-wal", "wardroom.db-shm"] {
                 let _ = std::fs::remove_file(place.join(beside));
             }
-            // The file stays, with its mode and its header; its content is made anew.
+            // The file stays, with its mode and its header; its content is replaced.
             let connection = rusqlite::Connection::open(&file).unwrap();
             let id: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
             connection
@@ -467,7 +470,7 @@ async fn of_schema(backend: Backend, version: usize) -> Database {
 }
 
 both! {
-    /// What was there before is signed out as far as anybody knew what made it.
+    /// Older tokens are signed out as far as the database knows what created them.
     async fn finding_06_tokens_of_an_older_schema_are_reached(backend: Backend) {
         let database = of_schema(backend, 8).await;
         let digest = |key: &str| {
@@ -501,7 +504,7 @@ both! {
             CAST(root IS NOT NULL AND root = digest AS TEXT) FROM tokens ORDER BY id";
         let (yes, no) = if backend == Backend::Sqlite { ("1", "0") } else { ("true", "false") };
         assert_eq!(database.texts(rows).await, [
-            // An end that somebody had taken away is back.
+            // An end that had been removed is back.
             format!("sign_in wrd_abcd...wxyz {} {yes}", at + 43_200_000_000),
             format!("sign_in wrd_abcd...wxyz {later} {yes}"),
             format!("unknown wrd_abcd...wxyz 0 {no}"),

@@ -1,7 +1,7 @@
-//! Tokens by the API: one's own and other people's.
+//! Tokens by the API: the caller's own and those of other users.
 
 use serde_json::{Value, json};
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::support::site::{Persona, moment, operator};
 use crate::support::{Answer, Backend, Site, both};
@@ -52,7 +52,7 @@ both! {
 }
 
 both! {
-    /// The old key goes on for the overlap and not a moment longer.
+    /// The old key keeps working for exactly the overlap.
     async fn a_key_is_rotated_with_and_without_overlap(backend: Backend) {
         let site = Site::start(backend).await;
         let made = issue(&site, &site.staff, json!({"name": "x"})).await.json();
@@ -85,41 +85,41 @@ both! {
     async fn a_token_makes_none_that_outlives_it(backend: Backend) {
         let site = Site::start(backend).await;
         let owner = wardroom::directory::model::UserKey::Id(site.staff.id.try_into().unwrap());
-        let hour = End::After(std::time::Duration::from_secs(3600));
+        let hour = Expiry::After(std::time::Duration::from_secs(3600));
         let short = site.directory().issue_token(&operator(), &owner, "short", hour).await.unwrap();
         let short = Persona { id: site.staff.id, key: short.key.reveal().to_owned() };
-        let told = r#"400 {"expires_at":["A token cannot make one that lives longer than itself."]}"#;
+        let expected = r#"400 {"expires_at":["A token cannot make one that lives longer than itself."]}"#;
         for end in [json!(null), json!("2025-09-01T13:00:00.000001Z")] {
-            assert_eq!(issue(&site, &short, json!({"name": "x", "expires_at": end})).await.to_string(), told);
+            assert_eq!(issue(&site, &short, json!({"name": "x", "expires_at": end})).await.to_string(), expected);
         }
         let same = issue(&site, &short, json!({"name": "x"})).await.json();
         assert_eq!(same["expires_at"], "2025-09-01T13:00:00.000000Z");
-        // Neither by moving an end nor by rotating one that has none.
+        // Neither by moving an end nor by rotating a token that has none.
         let endless = send(&site, &site.staff.key, "GET", "/api/users/me/tokens", Value::Null).await.json()[0]["id"].clone();
         let moved = send(&site, &short.key, "PATCH", &format!("/api/users/me/tokens/{}", same["id"]), json!({"expires_at": null})).await;
-        assert_eq!(moved.to_string(), told);
+        assert_eq!(moved.to_string(), expected);
         let rotated = send(&site, &short.key, "POST", &format!("/api/users/me/tokens/{endless}/rotate"), Value::Null).await;
-        assert_eq!(rotated.to_string(), told);
+        assert_eq!(rotated.to_string(), expected);
     }
 }
 
 both! {
     async fn misuse_is_named(backend: Backend) {
         let site = Site::start(backend).await;
-        for (body, told) in [
+        for (body, expected) in [
             (json!({}), r#"400 {"name":["This field is required."]}"#),
             (json!({"name": ""}), r#"400 {"name":["This field may not be blank."]}"#),
             (json!({"name": "x", "expires_at": "soon"}), r#"400 {"expires_at":["Datetime has wrong format. Use RFC 3339, such as 2025-08-06T14:23:45.123456Z."]}"#),
             (json!({"name": "x", "expires_at": "2025-09-01T12:00:00Z"}), r#"400 {"expires_at":["Ensure this time lies in the future."]}"#),
             (json!({"name": "x", "key": "mine"}), r#"400 {"key":["Unknown field."]}"#),
         ] {
-            assert_eq!(issue(&site, &site.staff, body).await.to_string(), told);
+            assert_eq!(issue(&site, &site.staff, body).await.to_string(), expected);
         }
         let made = issue(&site, &site.staff, json!({"name": "x"})).await.json();
         let path = format!("/api/users/me/tokens/{}/rotate", made["id"]);
         let long = send(&site, &site.staff.key, "POST", &path, json!({"overlap_seconds": 2_592_001})).await;
         assert_eq!(long.to_string(), r#"400 {"overlap_seconds":["Ensure this value is less than or equal to 2592000."]}"#);
-        // Somebody else's token is not there, whatever path leads to it.
+        // Another user's token is not found, whatever the path.
         let theirs = format!("/api/users/{}/tokens/{}", site.plain.id, made["id"]);
         assert_eq!(send(&site, &site.admin.key, "DELETE", &theirs, Value::Null).await.status, 404);
     }

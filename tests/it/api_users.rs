@@ -1,4 +1,4 @@
-//! `PATCH /api/users/me`, `/api/users` and `/api/users/{id}`: writing, and who may.
+//! `PATCH /api/users/me`, `/api/users` and `/api/users/{id}`: writing, and the rights it takes.
 
 use serde_json::{Value, json};
 
@@ -34,8 +34,8 @@ both! {
 }
 
 both! {
-    /// What is not a person's own to change is refused by name, and nothing changes.
-    async fn nobody_raises_themselves(backend: Backend) {
+    /// Fields that a user may not change on their own record are refused by name, and nothing changes.
+    async fn no_user_raises_their_own_rights(backend: Backend) {
         let site = Site::start(backend).await;
         let before = site.me(&site.holder.key).send().await.body;
         for field in ["is_staff", "is_admin", "is_active", "groups", "permissions", "password", "id", "created_at"] {
@@ -52,7 +52,7 @@ both! {
 }
 
 both! {
-    /// Every field with every wrong value is a 400 that names it, on both ways to write.
+    /// Every field with every wrong value is a 400 that names it, for both ways to write.
     async fn every_misuse_of_a_field_is_named(backend: Backend) {
         let site = Site::start(backend).await;
         let long = "x".repeat(151);
@@ -74,14 +74,14 @@ both! {
             ("gender", json!("zz"), "\"zz\" is not a valid choice."),
             ("nickname", json!("x"), "Unknown field."),
         ];
-        for (field, value, told) in &table {
+        for (field, value, expected) in &table {
             for path in ["/api/users/me".to_owned(), format!("/api/users/{}", site.plain.id)] {
                 let method = "PATCH";
                 let answer = send(&site, &site.admin, method, &path, json!({*field: value})).await;
-                assert_eq!(answer.to_string(), format!("400 {}", json!({*field: [told]})), "{path} {field} {value}");
+                assert_eq!(answer.to_string(), format!("400 {}", json!({*field: [expected]})), "{path} {field} {value}");
             }
         }
-        for (field, value, told) in [
+        for (field, value, expected) in [
             ("is_staff", json!(null), "This field may not be null."),
             ("is_staff", json!("maybe"), "Must be a valid boolean."),
             ("groups", json!("x"), "A valid integer is required."),
@@ -93,13 +93,13 @@ both! {
             ("password", json!("short"), "Ensure this field has at least 8 characters."),
         ] {
             let answer = patch(&site, &site.admin, site.plain.id, json!({field: value})).await;
-            assert_eq!(answer.to_string(), format!("400 {}", json!({field: [told]})), "{field} {value}");
+            assert_eq!(answer.to_string(), format!("400 {}", json!({field: [expected]})), "{field} {value}");
         }
     }
 }
 
 both! {
-    async fn a_body_that_cannot_be_read_is_told(backend: Backend) {
+    async fn a_body_that_cannot_be_read_is_reported(backend: Backend) {
         let site = Site::start(backend).await;
         let send = async |media_type: &str, body: &str| {
             let request = site.request("PATCH", "/api/users/me").token(&site.alex.key).body(media_type, body);
@@ -146,7 +146,7 @@ both! {
 }
 
 both! {
-    /// Nobody gains by editing: not by making or changing an admin, a right, a group, a password or a name.
+    /// No user gains rights by editing: not by making or changing an admin, a right, a group, a password or a name.
     async fn staff_gain_nothing_by_way_of_others(backend: Backend) {
         let site = Site::start(backend).await;
         let clerk = person(site.directory(), "clerk", |draft| {
@@ -180,7 +180,7 @@ both! {
             assert_eq!(answer.status, 403, "{about}: {answer}");
         }
         assert_eq!(site.database.number(count).await, before);
-        // What it holds, it may hand on; and a stronger user's plain name it may correct.
+        // It may pass on the rights that it holds, and correct the plain name of a user with more rights.
         let handed = send(&site, &clerk, "POST", "/api/users", json!({"username": "x", "is_staff": true, "permissions": [6]})).await;
         assert_eq!(handed.status, 201, "{handed}");
         assert_eq!(patch(&site, &clerk, site.holder.id, json!({"first_name": "Fixed"})).await.status, 200);
@@ -200,7 +200,7 @@ both! {
 }
 
 both! {
-    /// A right that comes by a group counts as one's own, and goes with the group.
+    /// A right from a group counts as one's own, and ends with the membership.
     async fn rights_are_inherited_from_groups(backend: Backend) {
         let site = Site::start(backend).await;
         let path = format!("/api/users/{}", site.plain.id);
@@ -230,7 +230,7 @@ both! {
         }
         assert_eq!(change("DELETE", json!([plain, site.inactive.id])).await.json()["users_count"], 2);
         assert_eq!(change("DELETE", json!([site.holder.id])).await.status, 403, "nobody changes their own rights");
-        // All or none.
+        // All or nothing.
         let bad = change("DELETE", json!([staff, 4711])).await;
         assert_eq!(bad.to_string(), r#"400 {"users":["Invalid pk \"4711\" - object does not exist."]}"#);
         assert_eq!(change("POST", json!([])).await.json()["users_count"], 2);

@@ -1,10 +1,10 @@
-//! `GET /api/users`: filters, search, order, pages, and every way to ask for what is not there.
+//! `GET /api/users`: filters, search, order, pages, and every invalid query.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::{GroupId, User};
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
 use crate::support::site::{imported, moment, operator};
 use crate::support::{Answer, Backend, Site, both};
@@ -18,13 +18,13 @@ fn ids(answer: &Answer) -> Vec<i64> {
     answer.json()["results"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
 }
 
-/// The path and query of a link.
+/// Returns the path and query of a link.
 fn target(link: &Value) -> Option<String> {
     let link = link.as_str()?;
     Some(link.strip_prefix("http://localhost").expect("the link is absolute").to_owned())
 }
 
-/// People from 100 on, who differ in all that a list looks at.
+/// Users from id 100 on, who differ in everything that a list looks at.
 fn people() -> Vec<User> {
     let at = |text: &str| Some(moment(text));
     let groups = |ids: &[i64]| -> Vec<GroupId> { ids.iter().map(|id| (*id).try_into().unwrap()).collect() };
@@ -79,8 +79,8 @@ fn people() -> Vec<User> {
 
 async fn peopled(backend: Backend) -> Site {
     let site = Site::start(backend).await;
-    let users = people().into_iter().map(|user| ImportedUser { user, password: "!".into() }).collect();
-    site.directory().import(&operator(), Records { users, ..Records::default() }).await.unwrap();
+    let users = people().into_iter().map(|user| SeedUser { user, password: "!".into() }).collect();
+    site.directory().seed(&operator(), SeedRows { users, ..SeedRows::default() }).await.unwrap();
     let now = site.clock.now().as_micros();
     let seen = |id: i64, ago: i64| format!("UPDATE users SET last_seen_at = {} WHERE id = {id};", now - ago);
     site.database.sql(&(seen(101, 300_000_000) + &seen(102, 300_000_001) + &seen(103, 0))).await;
@@ -105,7 +105,7 @@ async fn peopled(backend: Backend) -> Site {
 }
 
 both! {
-    async fn each_filter_keeps_whom_it_names(backend: Backend) {
+    async fn each_filter_keeps_the_users_it_names(backend: Backend) {
         let site = peopled(backend).await;
         for (filter, expected) in [
             ("", &[100, 101, 102, 103, 104, 105][..]),
@@ -203,7 +203,7 @@ both! {
             assert_eq!(ids(&answer), expected, "{search}");
             assert_eq!(answer.json()["count"], expected.len(), "{search}");
         }
-        // What was changed is found by its new words alone.
+        // A changed user is found only by the new words.
         site.request("PATCH", "/api/users/103").token(&site.admin.key)
             .body("application/json", r#"{"first_name": "Łukasz"}"#).send().await;
         assert_eq!(ids(&list(&site, "search=%C5%81UKA").await), [103]);
@@ -211,7 +211,7 @@ both! {
 }
 
 both! {
-    /// Nulls first, folded text, the id at last: the same on both databases, forwards and backwards.
+    /// Nulls first, folded text, the id last: the same on both databases, forwards and backwards.
     async fn every_order_is_the_same_everywhere(backend: Backend) {
         let site = peopled(backend).await;
         for (ordering, expected) in [
@@ -243,7 +243,7 @@ both! {
     }
 }
 
-/// Follows `next` to the end and `previous` to the beginning again; the rows of both ways in list order.
+/// Follows `next` to the end and `previous` back to the beginning; returns the rows of both walks in list order.
 async fn walk(site: &Site, query: &str) -> (Vec<i64>, Vec<i64>) {
     let (mut forth, mut back) = (Vec::new(), Vec::new());
     let mut path = format!("/api/users?{query}");
@@ -267,7 +267,7 @@ async fn walk(site: &Site, query: &str) -> (Vec<i64>, Vec<i64>) {
     (forth, back)
 }
 
-/// Hundreds of users, most of them alike in everything but the id.
+/// Hundreds of users, most of whom differ only in their id.
 async fn crowd(backend: Backend) -> Site {
     let site = Site::start(backend).await;
     let mut users = Vec::new();
@@ -275,14 +275,14 @@ async fn crowd(backend: Backend) -> Site {
         let mut user = imported(id, &format!("user{id}"));
         user.gender = [None, Some(""), Some("male")][usize::try_from(id % 3).unwrap()].map(str::to_owned);
         user.last_login = (id % 4 == 0).then(|| moment(&format!("2021-01-0{}T00:00:00Z", id % 5 + 1)));
-        users.push(ImportedUser { user, password: "!".into() });
+        users.push(SeedUser { user, password: "!".into() });
     }
-    site.directory().import(&operator(), Records { users, ..Records::default() }).await.unwrap();
+    site.directory().seed(&operator(), SeedRows { users, ..SeedRows::default() }).await.unwrap();
     site
 }
 
 both! {
-    /// Each row exactly once, by offset and by cursor, forwards and backwards.
+    /// A walk returns each row exactly once, by offset and by cursor, forwards and backwards.
     async fn a_walk_visits_each_row_once(backend: Backend) {
         let site = crowd(backend).await;
         let everyone: BTreeSet<i64> = (1000..1200).collect();
@@ -297,7 +297,7 @@ both! {
 }
 
 both! {
-    /// A row that goes away, or comes, while somebody walks moves nobody else off a page.
+    /// A row that is deleted or added during a walk moves no other row off a page.
     async fn a_cursor_holds_while_the_list_changes(backend: Backend) {
         let site = crowd(backend).await;
         let mut path = "/api/users?id_min=1000&limit=50&ordering=gender&cursor=".to_owned();
@@ -313,7 +313,7 @@ both! {
             path = next;
         }
         assert_eq!(seen.len(), 200);
-        // Everything behind a cursor can be gone: the way back is still there.
+        // Everything after a cursor may be deleted: the way back still works.
         let answer = site.get("/api/users?id_min=1000&limit=150&cursor=").token(&site.holder.key).send().await;
         let next = target(&answer.json()["next"]).unwrap();
         site.database.sql("DELETE FROM users WHERE id > 1100").await;
@@ -365,7 +365,7 @@ both! {
 }
 
 both! {
-    /// Every misuse is a 400 that names the parameter; nothing is silently ignored.
+    /// Every misuse is a 400 that names the parameter. Nothing is silently ignored.
     async fn every_misuse_is_named(backend: Backend) {
         let site = crowd(backend).await;
         let boolean = "Must be a valid boolean.";
@@ -409,17 +409,17 @@ both! {
         for name in ["created_date", "created_date_from", "created_date_to", "updated_date", "updated_date_from", "updated_date_to", "last_login_date", "last_login_date_from", "last_login_date_to"] {
             table.extend([(name, "", date), (name, "2025-02-30", date), (name, "2025-01-01T00:00:00Z", date)]);
         }
-        for (name, value, told) in table {
+        for (name, value, expected) in table {
             let answer = list(&site, &format!("{name}={value}")).await;
-            assert_eq!(answer.to_string(), format!("400 {}", json!({name: [told]})), "{name}={value}");
+            assert_eq!(answer.to_string(), format!("400 {}", json!({name: [expected]})), "{name}={value}");
         }
-        for (query, name, told) in [
+        for (query, name, expected) in [
             ("is_staff=1&is_staff=1", "is_staff", "This parameter may be given only once."),
             ("offset=1&cursor=", "cursor", "A page is reached by a cursor or by an offset, not by both."),
             ("%ff=1", "%ff", "Not valid UTF-8."),
             ("=1", "", "Unknown parameter."),
         ] {
-            assert_eq!(list(&site, query).await.to_string(), format!("400 {}", json!({name: [told]})), "{query}");
+            assert_eq!(list(&site, query).await.to_string(), format!("400 {}", json!({name: [expected]})), "{query}");
         }
         let all = list(&site, "zz=1&is_staff=x&limit=0").await;
         assert_eq!(all.to_string(), r#"400 {"zz":["Unknown parameter."],"is_staff":["Must be a valid boolean."],"limit":["Ensure this value is greater than or equal to 1."]}"#);
@@ -430,15 +430,15 @@ both! {
 }
 
 both! {
-    /// A cursor goes on with the list it was made for, and with no other.
+    /// A cursor is valid only for the list it was made for.
     async fn a_cursor_belongs_to_its_list(backend: Backend) {
         let site = crowd(backend).await;
         let body = list(&site, "ordering=username&is_staff=1&cursor=").await.json();
         let next = target(&body["next"]).unwrap();
         let cursor = next.split(['?', '&']).find(|pair| pair.starts_with("cursor=")).unwrap();
         for other in ["ordering=-username&is_staff=1", "ordering=username", "ordering=username&is_staff=0", "is_staff=1", ""] {
-            let told = json!({"cursor": ["This cursor belongs to a list with other parameters. Begin again with an empty one."]});
-            assert_eq!(list(&site, &format!("{other}&{cursor}")).await.to_string(), format!("400 {told}"), "{other}");
+            let expected = json!({"cursor": ["This cursor belongs to a list with other parameters. Begin again with an empty one."]});
+            assert_eq!(list(&site, &format!("{other}&{cursor}")).await.to_string(), format!("400 {expected}"), "{other}");
         }
         for same in ["is_staff=1&ordering=username", "ordering=username&is_staff=1&limit=3&fields=id"] {
             assert_eq!(list(&site, &format!("{same}&{cursor}")).await.status, 200, "{same}");

@@ -1,4 +1,4 @@
-//! `GET /api/users/me`, as the documentation's page and section 1 of the contract have it.
+//! `GET /api/users/me`, as in the documentation and in section 1 of the contract.
 
 use wardroom::config::Flags;
 use wardroom::directory::model::{User, UserKey};
@@ -9,7 +9,7 @@ use crate::support::{Answer, Backend, Request, Site, both, client};
 const ALEX: &str = r#"{"id":42,"username":"alex_thompson","mobile_number":"+1-555-0123","email":"alex.thompson@techcorp.com","avatar":"http://localhost/media/avatars/alex_profile.jpg","first_name":"Alex","last_name":"Thompson","full_name":"Alex Thompson","gender":"non-binary","groups":[1,3,7],"last_login":"2025-08-06T14:23:45.123456Z","created_at":"2024-03-15T09:30:00.000000Z"}"#;
 
 both! {
-    /// The page's own example, to the byte.
+    /// The example of the documentation, byte for byte.
     async fn the_documented_answer(backend: Backend) {
         let site = Site::start(backend).await;
         for path in ["/api/users/me", "/api/users/me/", "/api/users/%6de", "/api/users/me?x=%zz&format=json"] {
@@ -41,7 +41,7 @@ both! {
 }
 
 both! {
-    /// Empty and null stay different, nothing is trimmed, times always have six digits.
+    /// Empty and null stay different, nothing is trimmed, and times always have six digits.
     async fn imported_rows_are_shown_as_they_are(backend: Backend) {
         let site = Site::start(backend).await;
         let odd = User {
@@ -124,7 +124,7 @@ both! {
 }
 
 both! {
-    /// Format, Accept, bad credentials, permission, method: the first that fails answers.
+    /// Format, Accept, bad credentials, permission, method: the first that fails decides the answer.
     async fn checks_run_in_the_contract_s_order(backend: Backend) {
         let site = Site::start(backend).await;
         let bad = "Token nope";
@@ -201,7 +201,7 @@ both! {
         let site = Site::start(backend).await;
         let owner = UserKey::Id(site.staff.id.try_into().unwrap());
         let hour = std::time::Duration::from_secs(3600);
-        let issued = site.directory().issue_token(&operator(), &owner, "short", wardroom::directory::tokens::End::After(hour)).await.unwrap();
+        let issued = site.directory().issue_token(&operator(), &owner, "short", wardroom::directory::tokens::Expiry::After(hour)).await.unwrap();
         let key = issued.key.reveal();
         assert_eq!(site.me(key).send().await.header("x-token-expires-at"), Some("2025-09-01T13:00:00.000000Z"));
         site.clock.set(moment("2025-09-01T12:59:59.999999Z"));
@@ -233,18 +233,18 @@ both! {
 }
 
 both! {
-    /// RFC 9457 for those who ask for it by name; the framework's shape for everybody else.
+    /// RFC 9457 for clients that request it by name; the framework's form for all others.
     async fn errors_are_problems_when_asked(backend: Backend) {
         let site = Site::start(backend).await;
-        let ask = |request: Request| request.header("Accept", "application/json, application/problem+json").send();
-        let missing = ask(site.get("/api/users/me")).await;
+        let send = |request: Request| request.header("Accept", "application/json, application/problem+json").send();
+        let missing = send(site.get("/api/users/me")).await;
         assert_eq!(missing.to_string(), r#"401 [www-authenticate: Token] {"type":"about:blank","title":"Unauthorized","status":401,"code":"authentication_failed","detail":"Authentication credentials were not provided."}"#);
         assert_eq!(missing.header("content-type"), Some("application/problem+json"));
-        let invalid = ask(site.get("/api/users/me?fields=x").token(&site.alex.key)).await;
+        let invalid = send(site.get("/api/users/me?fields=x").token(&site.alex.key)).await;
         assert_eq!(invalid.to_string(), r#"400 {"type":"about:blank","title":"Bad Request","status":400,"code":"invalid","errors":{"fields":["\"x\" is not a valid choice."]}}"#);
-        let post = ask(site.request("POST", "/api/users/me").token(&site.alex.key)).await;
+        let post = send(site.request("POST", "/api/users/me").token(&site.alex.key)).await;
         assert_eq!(post.json()["code"], "method_not_allowed");
-        let fine = ask(site.get("/api/users/me").token(&site.alex.key)).await;
+        let fine = send(site.get("/api/users/me").token(&site.alex.key)).await;
         assert_eq!((fine.body.as_str(), fine.header("content-type")), (ALEX, Some("application/json")));
         let alone = site.get("/api/users/me").header("Accept", "application/problem+json").send().await;
         assert_eq!((alone.status, &alone.json()["code"]), (401, &serde_json::json!("authentication_failed")));

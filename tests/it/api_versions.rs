@@ -65,7 +65,7 @@ both! {
 }
 
 both! {
-    /// What moves by itself makes nobody's edit stale: a use of a token, a sign-in, a new member.
+    /// Automatic changes do not make an edit stale: a use of a token, a sign-in, a new member.
     async fn what_moves_by_itself_is_not_in_the_tag(backend: Backend) {
         let site = Site::start(backend).await;
         let (user, group) = (tag(&site, "/api/users/42").await, tag(&site, "/api/users/groups/1").await);
@@ -79,7 +79,7 @@ both! {
 }
 
 both! {
-    /// Of many who read the same state exactly one writes.
+    /// Of many writers that read the same state, exactly one succeeds.
     async fn of_many_writers_from_one_state_one_wins(backend: Backend) {
         let site = std::sync::Arc::new(Site::start(backend).await);
         for path in ["/api/users/42", "/api/users/groups/3"] {
@@ -100,7 +100,7 @@ both! {
 }
 
 both! {
-    /// As the framework does it: what a new one needs must be there, the rest stays.
+    /// As in the framework: required fields must be present, the others stay.
     async fn put_needs_what_a_new_one_needs(backend: Backend) {
         let site = Site::start(backend).await;
         for (path, body, expected) in [

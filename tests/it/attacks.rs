@@ -1,5 +1,5 @@
-//! Attacks of strangers on a real server, and what is left of its memory. Guards issue 13, number 3: slow readers of the
-//! documentation's scripts took 4 GiB, and bodies that were never finished a gigabyte.
+//! Attacks by unauthenticated clients on a real server, and their effect on its memory. Guards issue 13, number 3:
+//! slow readers of the documentation's scripts took 4 GiB, and bodies that were never finished took a gigabyte.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::process::{Process, serve};
 use crate::support::site::person;
 use crate::support::{Answer, Backend, Database, Request};
 
-/// What the server may have in memory at any time, until it has hashed a password: that takes memory of its own.
+/// The most memory that the server may use at any time until it has hashed a password, which takes memory of its own.
 const MOST: u64 = 256 << 20;
-/// How many attack at the same time; fewer where the system allows fewer open files.
+/// The number of parallel attackers; fewer if the system allows fewer open files.
 const ATTACKERS: u64 = 4000;
-/// With fewer the old server would have kept below the bound, too.
+/// With fewer attackers, the old server would have stayed below the limit, too.
 const ENOUGH: u64 = 800;
 
 /// As many as this process may have open files for.
@@ -27,14 +27,14 @@ fn attackers() -> u64 {
     if limit.current.is_some_and(|current| current < wanted) {
         setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).unwrap();
     }
-    // The other tests need some.
+    // The other tests need some file descriptors.
     let attackers = ATTACKERS.min(wanted.saturating_sub(800));
     assert!(attackers >= ENOUGH, "the system allows too few open files ({wanted}) for this test");
     attackers
 }
 
-/// Each attack takes thousands of sockets, and the system's memory for sockets is one: two attacks at the same time
-/// would have it reset each other's connections.
+/// Each attack takes thousands of sockets, and they share the system's memory for sockets. Two attacks at the same
+/// time would make it reset each other's connections.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 struct Target {
@@ -49,7 +49,7 @@ impl Target {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
         let key = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await.key;
-        // Nobody is let go for being slow: what is asked here is what they cost meanwhile.
+        // No slow client is disconnected: the test measures what they cost meanwhile.
         let patient = ["--write-timeout", "1h", "--body-timeout", "1h", "--request-timeout", "1h"];
         let quiet = ["--metrics-listen", "127.0.0.1:0", "--access-log", "none"];
         let mut process = serve(&database, &[&patient[..], &quiet].concat());
@@ -58,24 +58,24 @@ impl Target {
         (database, Self { process, address, metrics, key })
     }
 
-    /// A connection of somebody who takes little at a time, after these bytes.
+    /// Sends these bytes on a connection that reads little at a time.
     async fn attack(&self, bytes: &[u8]) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let mut stream = socket.connect(self.address).await.unwrap();
-        // Whoever is refused before all is said cannot say it all.
+        // The server may refuse and close before everything is sent.
         let _ = tokio::time::timeout(Duration::from_secs(20), stream.write_all(bytes)).await;
         stream
     }
 
-    /// A figure of the metrics.
+    /// Reads a value from the metrics.
     async fn figure(&self, name: &str) -> u64 {
         let text = Request::new(self.metrics, "GET", "/metrics").send().await.body;
         let figure = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         figure.map_or(0, |figure| figure.parse().unwrap())
     }
 
-    /// Waits until a figure of the metrics has come to that, however slow the machine is.
+    /// Waits until a value of the metrics has reached this, however slow the machine is.
     async fn until(&self, name: &str, true_of: impl Fn(u64) -> bool) {
         let waiting = async {
             while !true_of(self.figure(name).await) {
@@ -84,10 +84,10 @@ impl Target {
         };
         tokio::time::timeout(Duration::from_secs(120), waiting)
             .await
-            .expect("the metrics never came to that");
+            .expect("the metrics never reached this");
     }
 
-    /// Everybody else is served as ever.
+    /// All other clients are served as usual.
     async fn assert_serves(&self) {
         let me = Request::new(self.address, "GET", "/api/users/me").token(&self.key).send().await;
         assert_eq!(me.status, 200, "{me}");
@@ -109,22 +109,22 @@ async fn finding_03_slow_readers_cost_little_memory() {
     let (_database, target) = Target::start(Backend::Sqlite).await;
     let bundle = Request::new(target.address, "GET", "/api/docs/swagger-ui-bundle.js").send().await;
     assert!(bundle.body.len() > 1 << 20, "it is too small for this test");
-    let asked =
+    let request =
         b"GET /api/docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut readers = Vec::new();
     let attackers = attackers();
     for _ in 0..attackers {
-        readers.push(target.attack(asked).await);
+        readers.push(target.attack(request).await);
     }
     let answered = r#"wardroom_http_requests_total{route="none",method="GET",status="200"}"#;
     target.until(answered, |count| count > attackers).await;
     target.assert_small("slow readers");
     target.assert_serves().await;
-    // Whoever reads on gets the whole, and nothing twice. The latest: the system gives up readers who take nothing for
-    // most of a minute, once the server has handed over all.
+    // A reader that continues gets the whole file, and nothing twice. The latest reader is used: the system drops
+    // readers that take nothing for most of a minute after the server has handed over everything.
     let mut read = Vec::new();
     readers.last_mut().unwrap().read_to_end(&mut read).await.unwrap();
-    assert!(Answer::parse(&read).body == bundle.body, "the slices do not make the whole");
+    assert!(Answer::parse(&read).body == bundle.body, "the slices do not add up to the file");
     drop(readers);
     target.until("wardroom_http_connections_open", |open| open == 0).await;
 }
@@ -144,13 +144,13 @@ async fn finding_03_bodies_of_strangers_that_never_end_cost_little_memory() {
     target.assert_small("bodies that are announced");
     for refused in &mut held {
         let mut said = [0; 12];
-        // Whoever goes on sending may find the connection closed before the answer.
+        // A client that keeps sending may find the connection closed before it gets the answer.
         if refused.read_exact(&mut said).await.is_ok() {
             assert_eq!(&said, b"HTTP/1.1 413");
         }
     }
     held.clear();
-    // As large as it may be, and one byte short.
+    // The largest allowed body, one byte short.
     let chunk = format!("{head}Transfer-Encoding: chunked\r\n\r\n4000\r\n{}", "x".repeat(0x3fff));
     for _ in 0..attackers / 2 {
         held.push(target.attack(chunk.as_bytes()).await);
@@ -177,7 +177,7 @@ async fn finding_03_bodies_of_people_that_never_end_are_bounded_together() {
     }
     target.until("wardroom_http_bodies_refused_total", |refused| refused > 100).await;
     target.assert_small("bodies of people");
-    // The last quarter is kept for small bodies: people can still sign in.
+    // The last quarter is reserved for small bodies: users can still sign in.
     target.assert_serves().await;
     let mut refused = String::new();
     held.pop().unwrap().read_to_string(&mut refused).await.unwrap();

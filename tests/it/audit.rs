@@ -1,13 +1,13 @@
-//! The audit trail: what it shows, and that tampering shows.
+//! The audit trail: its content, and how tampering is detected.
 
-use wardroom::directory::audit::AuditFilter;
+use wardroom::directory::model::AuditFilter;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
 use wardroom::directory::{Clock, Directory, Error};
 
 use crate::support::site::operator;
 use crate::support::{Backend, Database, both};
 
-/// A directory with five events.
+/// An account database with five events.
 async fn directory(database: &Database) -> Directory {
     let directory = database.open(&Clock::fixed("2025-09-01T12:00:00Z".parse().unwrap()).unwrap()).await;
     for name in ["ann", "bob", "cid", "dan"] {
@@ -31,7 +31,7 @@ both! {
 }
 
 both! {
-    /// Every kind of tampering is found, at the first event that it touches.
+    /// Every kind of tampering is found, at the first event that is affected.
     async fn tampering_shows(backend: Backend) {
         for (about, statement, first) in [
             ("a changed name", "UPDATE audit_events SET object_name = 'eve' WHERE id = 3", 3),
@@ -52,7 +52,7 @@ both! {
 }
 
 both! {
-    /// What the chain cannot show by itself, the head kept elsewhere does.
+    /// A cut-off end, which the chain alone cannot reveal, is found with the head kept elsewhere.
     async fn a_cut_end_shows_by_the_head(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = directory(&database).await;

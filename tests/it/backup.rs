@@ -1,4 +1,5 @@
-//! Backups and restores: one moment, every byte covered, nothing overwritten or brought back to life unnoticed.
+//! Backups and restores: a backup is of one moment and covers every byte; a restore overwrites nothing and makes
+//! nothing valid again unnoticed.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
-use wardroom::directory::backup::check_backup;
 use wardroom::directory::model::UserDraft;
+use wardroom::directory::progress::Progress;
+use wardroom::directory::transfer::backup::verify_backup;
 use wardroom::directory::{Clock, Location};
 
 use crate::cli::{Ran, on};
-use crate::moving::furnish;
+use crate::moving::fill_every_table;
 use crate::support::site::operator;
 use crate::support::{Backend, Database, Site, both};
 
@@ -24,13 +26,13 @@ pub fn works(database: &Database, args: &[&str]) -> Ran {
     ran
 }
 
-pub fn refused(database: &Database, args: &[&str], code: i32, told: &str) {
+pub fn refused(database: &Database, args: &[&str], code: i32, expected: &str) {
     let ran = on(database, args, "");
-    assert!(ran.code == code && ran.err.contains(told), "{args:?}: {} {} {}", ran.code, ran.out, ran.err);
+    assert!(ran.code == code && ran.err.contains(expected), "{args:?}: {} {} {}", ran.code, ran.out, ran.err);
     assert_eq!(ran.out, "");
 }
 
-/// The arguments that lead to a directory whose media files are in `data`.
+/// The arguments for an account database whose media files are in `data`.
 pub fn data(database: &Database) -> PathBuf {
     match &database.location {
         Location::Sqlite(directory) => directory.clone(),
@@ -38,7 +40,7 @@ pub fn data(database: &Database) -> PathBuf {
     }
 }
 
-/// A command on a database whose data directory, for media files, is the test's own.
+/// A command for a database whose data directory, for media files, is the test's own.
 pub fn beside(database: &Database, args: &[&str]) -> Ran {
     let data = data(database).display().to_string();
     let all: Vec<&str> = args.iter().copied().chain(["--data-dir", data.as_str()]).collect();
@@ -62,7 +64,7 @@ pub fn archive(database: &Database) -> PathBuf {
     database.place().join("backup.tar")
 }
 
-/// What a directory holds, but for the events that tell of restores.
+/// The content of an account database, except the events about restores.
 async fn content(database: &Database) -> Vec<String> {
     let content = database.content().await;
     content
@@ -77,7 +79,7 @@ async fn content(database: &Database) -> Vec<String> {
 
 async fn check(file: &Path) -> Result<(), String> {
     let checked =
-        check_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Arc::new(|_| true)).await;
+        verify_backup(&operator(), file.to_owned(), &Clock::system().unwrap(), Progress::default()).await;
     let checked = checked.map_err(|trouble| trouble.to_string())?;
     let faults = checked.faults.into_iter().chain(checked.miscounted).chain(checked.broken_trail);
     let faults: Vec<_> = faults.collect();
@@ -85,10 +87,10 @@ async fn check(file: &Path) -> Result<(), String> {
 }
 
 both! {
-    /// A backup of either database is restored into either.
+    /// A backup from either database is restored into either.
     async fn what_was_backed_up_is_restored(backend: Backend) {
         let database = Database::new(backend).await;
-        let key = furnish(&database).await;
+        let key = fill_every_table(&database).await;
         let media = data(&database).join("media");
         let long = format!("deep/{}/{}.png", "a".repeat(120), "ü".repeat(60));
         for (name, content) in [("avatars/a b.png", "one"), (long.as_str(), "two"), ("empty", "")] {
@@ -98,9 +100,9 @@ both! {
         symlink("/etc/passwd", media.join("avatars/link")).unwrap();
         symlink("/etc", media.join("room")).unwrap();
         let file = archive(&database);
-        let told = done(&database, &["backup", text(&file)]).out;
+        let output = done(&database, &["backup", text(&file)]).out;
         for part in ["3 media files", "Warning: left out", "avatars/link: a symbolic link", "media/room: a symbolic link"] {
-            assert!(told.contains(part), "{told}");
+            assert!(output.contains(part), "{output}");
         }
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
         let listed = Command::new("tar").arg("tf").arg(&file).output().unwrap();
@@ -131,11 +133,11 @@ both! {
     }
 }
 
-/// Whatever byte is changed, cut off or added, it is found.
+/// Every byte that is changed, cut off or added is found.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_byte_is_covered() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     fs::create_dir_all(data(&database).join("media")).unwrap();
     fs::write(data(&database).join("media/odd.bin"), "odd").unwrap();
     let file = archive(&database);
@@ -144,8 +146,8 @@ async fn every_byte_is_covered() {
     check(&file).await.unwrap();
     let damaged = database.place().join("damaged.tar");
     let length = whole.len();
-    // All of the end, where no checksum reaches but what it must be is known, and a sample of the rest, which is
-    // another one at each run.
+    // All of the end, where no checksum reaches but the content is known, and a sample of the rest, which differs in
+    // each run.
     let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
     let sample = (0..400_u128)
         .map(|number| usize::try_from((seed.wrapping_mul(number * 2 + 1) >> 7) % length as u128).unwrap());
@@ -177,10 +179,10 @@ async fn every_byte_is_covered() {
 }
 
 both! {
-    /// While somebody writes two things together, a backup never holds one without the other.
+    /// If a writer always changes two things together, no backup has one without the other.
     async fn a_backup_is_of_one_moment(backend: Backend) {
         let database = Arc::new(Database::new(backend).await);
-        furnish(&database).await;
+        fill_every_table(&database).await;
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let stopping = Stop(Arc::clone(&stop));
         let writer = {
@@ -213,7 +215,7 @@ both! {
     }
 }
 
-/// Says stop when it goes, also by a failure.
+/// Sends the stop signal when it is dropped, also after a failure.
 struct Stop(Arc<AtomicBool>);
 
 impl Drop for Stop {
@@ -223,10 +225,10 @@ impl Drop for Stop {
 }
 
 both! {
-    /// Nothing is overwritten without a word, and what can be kept of the old is.
+    /// Nothing is overwritten without a flag, and as much of the old data as possible is kept.
     async fn a_directory_is_only_replaced_on_request(backend: Backend) {
         let database = Database::new(backend).await;
-        let key = furnish(&database).await;
+        let key = fill_every_table(&database).await;
         let media = data(&database).join("media");
         fs::create_dir_all(&media).unwrap();
         fs::write(media.join("a.png"), "then").unwrap();
@@ -243,13 +245,13 @@ both! {
         fs::write(media.join("b.png"), "other").unwrap();
         let now = database.content().await;
         let ran = beside(&database, &["restore", text(&file)]);
-        assert!(ran.code == 4 && ran.err.contains("holds a directory already: nothing was changed"), "{}", ran.err);
+        assert!(ran.code == 4 && ran.err.contains("already holds an account database: nothing was changed"), "{}", ran.err);
         assert_eq!(database.content().await, now);
         assert_eq!(fs::read_to_string(media.join("a.png")).unwrap(), "now");
-        let told = done(&database, &["restore", text(&file), "--replace", "--json"]).json();
-        assert_eq!((&told["closed_since"], &told["media_files_written"]), (&serde_json::json!([]), &1.into()));
+        let report = done(&database, &["restore", text(&file), "--replace", "--json"]).json();
+        assert_eq!((&report["closed_since"], &report["media_files_written"]), (&serde_json::json!([]), &1.into()));
         let restored: Vec<_> = content(&database).await;
-        // The id of `later` is not handed out again, so the ids go on elsewhere.
+        // The id of `later` is not assigned again, so the ids continue after it.
         let rows = |content: &[String]| content.iter().filter(|row| row.contains(": ")).cloned().collect::<Vec<_>>();
         assert_eq!(rows(&restored), rows(&then));
         assert_ne!(restored, then);
@@ -258,25 +260,25 @@ both! {
         }
         let directory = database.open(&Clock::system().unwrap()).await;
         assert!(directory.authenticate(&key).await.is_ok());
-        let kept = Database::in_directory(Path::new(told["kept"].as_str().unwrap()));
+        let kept = Database::in_directory(Path::new(report["kept"].as_str().unwrap()));
         assert!(works(&kept, &["user", "list"]).out.contains("later"));
         assert!(works(&kept, &["audit", "list"]).out.contains("later"));
         assert_eq!(fs::metadata(data(&kept)).unwrap().mode() & 0o777, 0o700);
     }
 }
 
-/// A directory that cannot be read any more is no reason not to restore, but one to say what is not known.
+/// A database that cannot be read any more does not prevent a restore, but the restore says what is not known.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_directory_is_replaced() {
     let database = Database::new(Backend::Sqlite).await;
-    let key = furnish(&database).await;
+    let key = fill_every_table(&database).await;
     let file = archive(&database);
     works(&database, &["backup", text(&file)]);
     for damage in [&b"not a database at all"[..], &[0xff; 5000]] {
         fs::write(data(&database).join("wardroom.db"), damage).unwrap();
-        // A log of the old file, which must not be taken for one of the new.
+        // A log of the old file, which must not be used as one of the new file.
         fs::write(data(&database).join("wardroom.db-wal"), "log").unwrap();
-        refused(&database, &["restore", text(&file)], 4, "holds a directory already");
+        refused(&database, &["restore", text(&file)], 4, "already holds an account database");
         fs::set_permissions(data(&database).join("wardroom.db-wal"), fs::Permissions::from_mode(0o600))
             .unwrap();
         refused(
@@ -286,22 +288,22 @@ async fn a_damaged_directory_is_replaced() {
             "it is not known what was closed",
         );
         refused(&database, &["restore", text(&file), "--replace", "--revive-revoked"], 4, "--accept-revived");
-        let told =
+        let report =
             works(&database, &["restore", text(&file), "--replace", "--accept-revived", "--json"]).json();
-        assert_eq!(told["comparison"], "none");
-        assert!(told["not_compared"].as_str().unwrap().contains("is damaged"), "{told}");
+        assert_eq!(report["comparison"], "none");
+        assert!(report["not_compared"].as_str().unwrap().contains("is damaged"), "{report}");
         assert!(database.open(&Clock::system().unwrap()).await.authenticate(&key).await.is_ok());
-        let kept = Path::new(told["kept"].as_str().unwrap());
+        let kept = Path::new(report["kept"].as_str().unwrap());
         assert_eq!(fs::read(kept.join("wardroom.db")).unwrap(), damage);
         assert_eq!(fs::read(kept.join("wardroom.db-wal")).unwrap(), b"log");
     }
 }
 
-/// A SQLite database that a server works with is not taken away under it.
+/// A SQLite database that a server uses is not replaced under it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_in_use_is_not_replaced() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     let file = archive(&database);
     works(&database, &["backup", text(&file)]);
     let mut server = Command::new(env!("CARGO_BIN_EXE_wardroom"));
@@ -315,7 +317,7 @@ async fn a_database_in_use_is_not_replaced() {
         assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
         seen.extend_from_slice(&chunk[..read]);
     }
-    // A backup can be made beside it.
+    // A backup can be made while it runs.
     works(&database, &["backup", text(&database.place().join("beside.tar"))]);
     refused(&database, &["restore", text(&file), "--replace"], 4, "is in use: stop the servers");
     server.kill().unwrap();
@@ -323,7 +325,7 @@ async fn a_database_in_use_is_not_replaced() {
     works(&database, &["restore", text(&file), "--replace"]);
 }
 
-/// On PostgreSQL servers go on, and know at once.
+/// On PostgreSQL servers keep running, and see the change at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_see_a_restore_at_once() {
     let site = Site::start(Backend::Postgres).await;
@@ -337,7 +339,7 @@ async fn servers_see_a_restore_at_once() {
     works(&site.database, &["restore", text(&file), "--replace"]);
     assert_eq!(site.me(later).send().await.status, 401);
     assert_eq!(site.me(&site.admin.key).send().await.json()["first_name"], "");
-    // And the feed goes on from there.
+    // The feed continues from there.
     works(&site.database, &["user", "disable", "staff"]);
     assert_eq!(site.me(&site.staff.key).send().await.status, 401);
 }
@@ -356,7 +358,7 @@ pub fn parts(file: &Path) -> Vec<Part> {
     parts.filter(|(name, ..)| name != b"SHA256").collect()
 }
 
-/// Writes an archive whose seal is right, whatever is in it; the manifest lists what there is.
+/// Writes an archive with a correct seal, whatever its content. The manifest lists the members.
 pub fn forge(file: &Path, mut parts: Vec<Part>) {
     let listed: Vec<_> = parts.iter().filter(|(name, ..)| name != b"manifest.json").map(|(name, _, content)| {
         serde_json::json!({ "name": String::from_utf8_lossy(name), "size": content.len(), "sha256": hex(content) })
@@ -400,16 +402,16 @@ pub fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Archives that somebody made by hand, with a seal that is right: they are refused, and nothing leaves its place.
+/// Handmade archives with a correct seal are refused, and no file leaves its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_archive_is_refused() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     let file = archive(&database);
     works(&database, &["backup", text(&file)]);
     let good = parts(&file);
     let forged = database.place().join("forged.tar");
-    // The forger knows the trade: what it changes nothing in passes.
+    // The forgery itself works: an archive in which nothing is changed passes.
     forge(&forged, good.clone());
     check(&forged).await.unwrap();
     let with = |name: &str, kind: u8| {
@@ -430,26 +432,26 @@ async fn a_forged_archive_is_refused() {
             }
         })
     };
-    for (about, parts, told) in [
-        ("up and away", with("media/../../escaped", b'0'), "has no place"),
-        ("absolute", with("/tmp/escaped", b'0'), "has no place"),
-        ("absolute below media", with("media//escaped", b'0'), "has no place"),
-        ("a dot", with("media/./escaped", b'0'), "has no place"),
-        ("beside the database", with("wardroom.db-wal", b'0'), "has no place"),
-        ("media itself", with("media/", b'0'), "has no place"),
-        ("a link", with("media/link", b'2'), "is no regular file"),
-        ("a hard link", with("media/link", b'1'), "is no regular file"),
-        ("a device", with("media/device", b'3'), "is no regular file"),
-        ("a directory", with("media/room/", b'5'), "is no regular file"),
-        ("twice", [good.clone(), vec![(b"wardroom.db".to_vec(), b'0', vec![])]].concat(), "is in it twice"),
-        ("no manifest", good[..1].to_vec(), "there is no manifest"),
-        ("another form", manifest("\"format\": 1", "\"format\": 2"), "made by another release"),
+    for (about, parts, expected) in [
+        ("up and away", with("media/../../escaped", b'0'), "has a name that is not allowed"),
+        ("absolute", with("/tmp/escaped", b'0'), "has a name that is not allowed"),
+        ("absolute below media", with("media//escaped", b'0'), "has a name that is not allowed"),
+        ("a dot", with("media/./escaped", b'0'), "has a name that is not allowed"),
+        ("beside the database", with("wardroom.db-wal", b'0'), "has a name that is not allowed"),
+        ("media itself", with("media/", b'0'), "has a name that is not allowed"),
+        ("a link", with("media/link", b'2'), "is not a regular file"),
+        ("a hard link", with("media/link", b'1'), "is not a regular file"),
+        ("a device", with("media/device", b'3'), "is not a regular file"),
+        ("a directory", with("media/room/", b'5'), "is not a regular file"),
+        ("twice", [good.clone(), vec![(b"wardroom.db".to_vec(), b'0', vec![])]].concat(), "occurs twice"),
+        ("no manifest", good[..1].to_vec(), "it contains no manifest"),
+        ("another form", manifest("\"format\": 1", "\"format\": 2"), "the format of another release"),
         ("no numbers", manifest("\"users\": 4", "\"users\": \"4\""), "invalid type"),
-        ("other numbers", manifest("\"users\": 4", "\"users\": 5"), "not as many rows"),
+        ("other numbers", manifest("\"users\": 4", "\"users\": 5"), "number of rows differs"),
         (
             "another head",
             manifest("\"audit_head\": \"", "\"audit_head\": \"0"),
-            "does not end where the manifest says",
+            "end of the audit trail differs",
         ),
         (
             "no database",
@@ -473,7 +475,7 @@ async fn a_forged_archive_is_refused() {
     ] {
         forge(&forged, parts);
         let error = check(&forged).await.err().unwrap_or_else(|| panic!("{about} passed"));
-        assert!(error.contains(told), "{about}: {error}");
+        assert!(error.contains(expected), "{about}: {error}");
         let place = Database::empty(Backend::Sqlite).await;
         let ran = on(&place, &["restore", text(&forged)], "");
         assert!(ran.code != 0, "{about}: {}", ran.out);
@@ -482,9 +484,9 @@ async fn a_forged_archive_is_refused() {
     }
 }
 
-/// A backup of a newer schema is for a newer program.
+/// A backup with a newer schema needs a newer program.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_schema_is_told() {
+async fn another_schema_is_reported() {
     let database = Database::new(Backend::Sqlite).await;
     let file = archive(&database);
     works(&database, &["user", "add", "ann"]);
@@ -505,7 +507,7 @@ async fn another_schema_is_told() {
     refused(&database, &["backup", "verify", text(&file)], 1, "use the newer program");
 }
 
-/// A backup from before an upgrade is upgraded while it is restored.
+/// A backup from before an upgrade is upgraded during the restore.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_schema_is_upgraded() {
     let database = Database::new(Backend::Sqlite).await;
@@ -547,11 +549,11 @@ async fn an_older_schema_is_upgraded() {
     }
 }
 
-/// What is wrong in the directory is backed up as it is, and told: it may be the evidence.
+/// Faults in the account database are backed up as they are, and reported: they may be evidence.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tampered_trail_is_backed_up_and_told() {
+async fn a_tampered_trail_is_backed_up_and_reported() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     database
         .sql("UPDATE audit_events SET actor_name = 'eve' WHERE id = 2; UPDATE groups SET users_count = 99")
         .await;
@@ -582,9 +584,9 @@ async fn a_tampered_trail_is_backed_up_and_told() {
 }
 
 both! {
-    async fn misuse_is_told_and_changes_nothing(backend: Backend) {
+    async fn misuse_is_reported_and_changes_nothing(backend: Backend) {
         let database = Database::new(backend).await;
-        furnish(&database).await;
+        fill_every_table(&database).await;
         let before = database.content().await;
         let place = database.place().join("files");
         fs::create_dir(&place).unwrap();
@@ -593,7 +595,7 @@ both! {
         fs::write(name("empty"), "").unwrap();
         let other = Command::new("tar").args(["cf", &name("other.tar"), "-C", &name(""), "text"]).status().unwrap();
         assert!(other.success());
-        for (args, code, told) in [
+        for (args, code, expected) in [
             (vec!["backup"], 2, "<FILE>"),
             (vec!["backup", "verify"], 2, "<FILE>"),
             (vec!["restore"], 2, "<FILE>"),
@@ -602,14 +604,14 @@ both! {
             (vec!["backup", &name(""), "--replace"], 4, "is a directory: name a file"),
             (vec!["backup", "verify", &name("missing")], 1, "No such file or directory"),
             (vec!["backup", "verify", &name("")], 1, "is not a backup that this program can use"),
-            (vec!["backup", "verify", &name("text")], 1, "is not a backup that this program can use: it does not begin as one"),
+            (vec!["backup", "verify", &name("text")], 1, "is not a backup that this program can use: it does not begin like one"),
             (vec!["backup", "verify", &name("empty")], 1, "is not a backup that this program can use"),
             (vec!["backup", "verify", &name("other.tar")], 1, "is not a backup that this program can use"),
             (vec!["restore", &name("missing"), "--replace"], 1, "No such file or directory"),
             (vec!["restore", &name("text"), "--replace"], 1, "is not a backup that this program can use"),
             (vec!["restore", "/dev/null", "--replace"], 1, "is not a backup that this program can use"),
         ] {
-            refused(&database, &args, code, told);
+            refused(&database, &args, code, expected);
         }
         assert_eq!(database.content().await, before);
         let left: Vec<_> = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -617,16 +619,16 @@ both! {
     }
 }
 
-/// A disk that is full, as the limit on the size of files makes it: a sentence, and nothing left behind.
+/// A full disk, simulated by the limit on file sizes, gives a clear message and leaves nothing behind.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told() {
+async fn a_full_disk_is_reported() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     let place = database.place().join("files");
     fs::create_dir(&place).unwrap();
     let file = archive(&database);
     works(&database, &["backup", text(&file)]);
-    // The copy of the database fits in the last one, the archive of it does not.
+    // At the last size the copy of the database fits, but its archive does not.
     let last = (fs::metadata(&file).unwrap().len() / 1024 - 2).to_string();
     for blocks in ["1", "100", &last] {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
@@ -636,19 +638,19 @@ async fn a_full_disk_is_told() {
             .arg(place.join("x.tar"))
             .args(database.args());
         let ran = command.output().unwrap();
-        let told = String::from_utf8_lossy(&ran.stderr);
-        assert!(matches!(ran.status.code(), Some(1 | 5)), "{blocks}: {:?} {told}", ran.status);
-        assert!(told.contains("File too large") || told.contains("disk"), "{told}");
+        let message = String::from_utf8_lossy(&ran.stderr);
+        assert!(matches!(ran.status.code(), Some(1 | 5)), "{blocks}: {:?} {message}", ran.status);
+        assert!(message.contains("File too large") || message.contains("disk"), "{message}");
         assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
     }
 }
 
 both! {
-    /// A restore that fails in the middle leaves everything as it was.
+    /// A restore that fails in the middle leaves everything unchanged.
     async fn a_failed_restore_changes_nothing(backend: Backend) {
         let source = Database::new(Backend::Sqlite).await;
-        furnish(&source).await;
-        // No row of PostgreSQL can hold this, and no media file can go where a directory is.
+        fill_every_table(&source).await;
+        // No PostgreSQL row can store this, and no media file can replace a directory.
         source.sql("UPDATE users SET first_name = 'a' || char(0) WHERE id = 7").await;
         let media = data(&source).join("media");
         fs::create_dir_all(&media).unwrap();
@@ -664,8 +666,8 @@ both! {
         }
         let before = database.content().await;
         let ran = beside(&database, &["restore", text(&file), "--replace", "--accept-revived"]);
-        let told = if backend == Backend::Sqlite { "is a directory here" } else { "table users, the rows from id 7 on" };
-        assert!(ran.code != 0 && ran.err.contains(told), "{} {}", ran.out, ran.err);
+        let expected = if backend == Backend::Sqlite { "is a directory here" } else { "table users, the rows from id 7 on" };
+        assert!(ran.code != 0 && ran.err.contains(expected), "{} {}", ran.out, ran.err);
         assert_eq!(rows_of(&database).await, before.iter().filter(|row| row.contains(": ")).cloned().collect::<Vec<_>>());
         assert!(database.open(&Clock::system().unwrap()).await.create_user(&operator(), &UserDraft { username: Some("bob".into()), ..UserDraft::default() }, None).await.is_ok());
     }
@@ -675,11 +677,11 @@ async fn rows_of(database: &Database) -> Vec<String> {
     database.content().await.into_iter().filter(|row| row.contains(": ")).collect()
 }
 
-/// Media files are put nowhere through a link, and none with other content is overwritten by accident.
+/// Media files are never written through a link, and no file with other content is overwritten by accident.
 #[tokio::test(flavor = "multi_thread")]
 async fn media_files_stay_in_their_place() {
     let source = Database::new(Backend::Sqlite).await;
-    furnish(&source).await;
+    fill_every_table(&source).await;
     let media = data(&source).join("media");
     fs::create_dir_all(media.join("avatars")).unwrap();
     fs::write(media.join("avatars/a.png"), "a").unwrap();
@@ -690,13 +692,13 @@ async fn media_files_stay_in_their_place() {
     fs::create_dir_all(&there).unwrap();
     fs::create_dir(&away).unwrap();
     symlink(&away, there.join("avatars")).unwrap();
-    refused(&place, &["restore", text(&file)], 4, "no media file is put through it");
-    refused(&place, &["restore", text(&file), "--replace"], 4, "no media file is put through it");
+    refused(&place, &["restore", text(&file)], 4, "no media file is written through it");
+    refused(&place, &["restore", text(&file), "--replace"], 4, "no media file is written through it");
     assert_eq!(fs::read_dir(&away).unwrap().count(), 0);
     fs::remove_file(there.join("avatars")).unwrap();
     fs::create_dir(there.join("avatars")).unwrap();
     fs::write(there.join("avatars/a.png"), "other").unwrap();
-    refused(&place, &["restore", text(&file)], 4, "1 media files are there already with other content");
+    refused(&place, &["restore", text(&file)], 4, "1 media files exist with other content");
     assert!(!data(&place).join("wardroom.db").exists());
     // A link in the place of a file is replaced, not followed.
     let target = away.join("target");

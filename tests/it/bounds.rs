@@ -1,5 +1,5 @@
-//! What one request may hold, and what it costs to refuse one that holds more. Guards issue 13, number 1: one form with
-//! 60,000 unknown names stopped the service for seconds, and anybody could send it.
+//! The limits of a request, and the cost of refusing one that exceeds them. Guards issue 13, number 1: one form with
+//! 60,000 unknown names stopped the service for seconds, and anyone could send it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -25,7 +25,7 @@ struct Operation {
     is_open: bool,
 }
 
-/// All of them, from the document: a new one is tried as soon as it is there.
+/// Every such operation, read from the document: a new one is tested as soon as it exists.
 fn operations() -> Vec<Operation> {
     let document = api::document();
     let mut found = Vec::new();
@@ -33,7 +33,8 @@ fn operations() -> Vec<Operation> {
         for (method, operation) in item.as_object().unwrap() {
             if operation.get("requestBody").is_some() {
                 let is_open = operation["security"].as_array().is_some_and(Vec::is_empty);
-                // The id of somebody, and of something of theirs: a body is refused before they are looked for.
+                // The id of an existing user, and of something of theirs: a body is refused before they are looked
+                // up.
                 let path = path.replace("{id}", "42").replace("{token}", "1");
                 assert!(!path.contains('{'), "{path}");
                 found.push(Operation { method: method.to_uppercase(), path, is_open });
@@ -45,7 +46,7 @@ fn operations() -> Vec<Operation> {
     found
 }
 
-/// A different name for each number, of three characters.
+/// A different name of three characters for each number.
 fn name(number: usize) -> String {
     let letter = |place: usize| {
         char::from(
@@ -55,7 +56,7 @@ fn name(number: usize) -> String {
     [letter(12), letter(6), letter(0)].iter().collect()
 }
 
-/// So many unknown fields, in each of the forms that a body may have.
+/// This many unknown fields, in each of the forms that a body may have.
 fn unknown_fields(count: usize) -> [(&'static str, String); 3] {
     let names = || (0..count).map(name);
     let json = names().map(|name| format!("\"{name}\":1")).collect::<Vec<_>>().join(",");
@@ -67,7 +68,7 @@ fn unknown_fields(count: usize) -> [(&'static str, String); 3] {
     [(JSON, format!("{{{json}}}")), (FORM, form), (MULTIPART, format!("{parts}--{BOUNDARY}--\r\n"))]
 }
 
-/// A list of so many items, in each form.
+/// A list with this many items, in each form.
 fn long_list(count: usize) -> [(&'static str, String); 3] {
     let part = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"users\"\r\n\r\n1\r\n");
     [
@@ -77,11 +78,11 @@ fn long_list(count: usize) -> [(&'static str, String); 3] {
     ]
 }
 
-/// All messages of an answer.
+/// Returns all messages of an answer.
 fn messages(answer: &Answer) -> Vec<String> {
-    let of_field = |told: &Value| match told {
-        Value::Array(told) => told.iter().map(|message| message.as_str().unwrap().to_owned()).collect(),
-        told => vec![told.as_str().unwrap().to_owned()],
+    let of_field = |value: &Value| match value {
+        Value::Array(value) => value.iter().map(|message| message.as_str().unwrap().to_owned()).collect(),
+        value => vec![value.as_str().unwrap().to_owned()],
     };
     answer.json().as_object().unwrap().values().flat_map(of_field).collect()
 }
@@ -96,8 +97,8 @@ both! {
             };
             for body in &unknown_fields(65) {
                 let (about, answer) = send(body).await;
-                let told = r#"400 {"non_field_errors":["An object may have at most 64 fields."]}"#;
-                assert_eq!(answer.to_string(), told, "{about}");
+                let expected = r#"400 {"non_field_errors":["An object may have at most 64 fields."]}"#;
+                assert_eq!(answer.to_string(), expected, "{about}");
             }
             for body in &unknown_fields(64) {
                 let (about, answer) = send(body).await;
@@ -107,19 +108,19 @@ both! {
             }
             for body in &long_list(1001) {
                 let (about, answer) = send(body).await;
-                let told = match is_open && body.1.len() > OPEN_BODY_BYTES {
+                let expected = match is_open && body.1.len() > OPEN_BODY_BYTES {
                     true => r#"413 {"detail":"Request body is too large."}"#,
                     false => r#"400 {"users":["Ensure this field has no more than 1000 elements."]}"#,
                 };
-                assert_eq!(answer.to_string(), told, "{about}");
+                assert_eq!(answer.to_string(), expected, "{about}");
             }
         }
     }
 }
 
 both! {
-    /// Where anybody may ask, without a token, a body is small, also for those who send one; so it is on paths that the
-    /// document does not know.
+    /// Operations without a token accept only small bodies, even if a token is sent. The same holds for paths that
+    /// are not in the document.
     async fn finding_01_open_operations_take_small_bodies(backend: Backend) {
         let site = Site::start(backend).await;
         let too_large = r#"413 {"detail":"Request body is too large."}"#;
@@ -131,7 +132,7 @@ both! {
             let answer = ask().body(JSON, of(OPEN_BODY_BYTES)).send().await;
             assert_eq!(answer.status, 400, "{method} {path}: {answer}");
             if is_open {
-                // One whose length is not announced is as small.
+                // A body without an announced length has the same limit.
                 let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", OPEN_BODY_BYTES + 1, of(OPEN_BODY_BYTES + 1));
                 let request = ask().header("Content-Type", JSON).header("Transfer-Encoding", "chunked");
                 assert_eq!(request.raw_body(chunk).send().await.to_string(), too_large, "{method} {path}");
@@ -141,7 +142,7 @@ both! {
 }
 
 both! {
-    /// A body that is parsed on another thread is the same body.
+    /// A body that is parsed on another thread gives the same result.
     async fn large_bodies_are_read_as_small_ones(backend: Backend) {
         let site = Site::start(backend).await;
         let users: Vec<_> = (0..300).map(|number| json!({ "username": format!("u{number}"), "last_name": "x".repeat(100) })).collect();
@@ -156,14 +157,14 @@ both! {
 }
 
 both! {
-    /// What is bounded beside the body, each with an answer of its own.
+    /// The limits besides the body, each with an answer of its own.
     async fn finding_01_every_other_part_of_a_request_is_bounded(backend: Backend) {
         let site = Site::start(backend).await;
         let ask = |path: &str| site.get(path).token(&site.admin.key);
         let many = |text: &str, count: usize| vec![text; count].join(",");
         let parameters = |count: usize| (0..count).map(name).collect::<Vec<_>>().join("&");
         let many_parameters = r#"400 {"detail":"A query may have at most 64 parameters."}"#;
-        // Nobody need have a token to be told so, and no list looks at them.
+        // This error needs no token and no list of messages.
         for path in ["/api/users", "/api/users/groups", "/api/users/permissions", "/api/users/audit", "/api/users/me", "/api/users/deleted"] {
             let answer = site.get(&format!("{path}?{}", parameters(65))).send().await;
             assert_eq!(answer.to_string(), many_parameters, "{path}");
@@ -172,7 +173,7 @@ both! {
                 assert_eq!((answer.status, messages(&answer).len()), (400, 20), "{path}: {answer}");
             }
         }
-        for (about, request, told) in [
+        for (about, request, expected) in [
             ("search", ask(&format!("/api/users?search={}", "a".repeat(501))), r#"400 {"search":["Ensure this field has no more than 500 characters."]}"#),
             ("terms", ask(&format!("/api/users?search={}", (0..17).map(name).collect::<Vec<_>>().join(","))), r#"400 {"search":["A search has at most 16 terms."]}"#),
             ("permissions' search", ask(&format!("/api/users/permissions?search={}", "a".repeat(501))), r#"400 {"search":["Ensure this field has no more than 500 characters."]}"#),
@@ -188,16 +189,16 @@ both! {
             ("a number", site.request("PATCH", "/api/users/me").token(&site.alex.key).body(JSON, format!("{{\"a\":{}e999}}", "9".repeat(10_000))), r#"400 {"detail":"JSON parse error - number out of range at line 1 column 10009"}"#),
             ("a boundary", site.request("PATCH", "/api/users/me").token(&site.alex.key).body(&format!("multipart/form-data; boundary={}", "b".repeat(71)), "--b"), r#"400 {"detail":"Multipart form parse error - a boundary has at most 70 characters"}"#),
         ] {
-            assert_eq!(request.send().await.to_string(), told, "{about}");
+            assert_eq!(request.send().await.to_string(), expected, "{about}");
         }
-        // As the framework does, what stands behind the 64th wish is not read.
+        // As in the framework, media types after the 64th are not read.
         let wishes = |before: usize| format!("{},application/json", many("a/b", before));
         assert_eq!(ask("/api/users/me?x").header("Accept", &wishes(63)).send().await.status, 200);
         assert_eq!(ask("/api/users/me?x").header("Accept", &wishes(64)).send().await.status, 406);
-        // A proxy's list of clients is followed for 32 steps.
+        // A proxy's list of clients is followed for 32 hops.
         let hops = format!("192.0.2.1,{}", many("127.0.0.1", 700));
         assert_eq!(ask("/api/users/me?x").header("X-Forwarded-For", &hops).send().await.status, 200);
-        // A name of a field that comes again and again is one.
+        // A field name that is repeated counts once.
         let answer = ask(&format!("/api/users?limit=1&fields={}", many("id", 1000))).send().await;
         assert_eq!(answer.json()["results"].as_array().unwrap()[0].as_object().unwrap().len(), 1, "{answer}");
         let answer = ask(&format!("/api/users?fields={}", (0..900).map(name).collect::<Vec<_>>().join(","))).send().await;
@@ -225,14 +226,14 @@ impl Alone {
         Request::new(self.address, method, path).token(&self.key)
     }
 
-    /// The processor time that a request takes in the server: the least of several times, in nanoseconds. It counts the
-    /// server's own work, whatever else the machine does.
+    /// Measures the processor time that a request takes in the server: the least of several runs, in nanoseconds. It
+    /// counts only the server's own work, whatever else the machine does.
     async fn cost(&self, request: impl Fn() -> Request) -> u64 {
         let mut least = u64::MAX;
         for _ in 0..7 {
             let before = self.process.cpu_nanos();
             request().send().await;
-            // A thread that ended meanwhile took its time along: then the sum is worth nothing.
+            // A thread that ended meanwhile took its time with it: then the sum is wrong.
             least = self
                 .process
                 .cpu_nanos()
@@ -244,8 +245,7 @@ impl Alone {
         least
     }
 
-    /// Twice as much of something may cost twice as much, and a bit. What grows with the square costs four times as
-    /// much.
+    /// Twice as much input may cost twice as much, and a bit. Quadratic work costs four times as much.
     async fn assert_linear(&self, about: &str, request: impl Fn(usize) -> Request, count: usize) {
         let (one, two) = (self.cost(|| request(count)).await, self.cost(|| request(2 * count)).await);
         assert!(two < one * 3, "{about}: {count} cost {one} ns, twice as many cost {two} ns");

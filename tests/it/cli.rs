@@ -1,11 +1,11 @@
-//! The commands, as an operator runs them: beside no server, on both databases, in both output forms.
+//! The commands, as an operator runs them: without a server, on both databases, in both output formats.
 
 use assert_cmd::Command;
 use serde_json::Value;
 
 use crate::support::{Backend, Database, Site, both};
 
-/// What a command printed and how it ended.
+/// The output and the exit code of a command.
 pub struct Ran {
     pub code: i32,
     pub out: String,
@@ -37,7 +37,7 @@ pub fn on(database: &Database, args: &[&str], stdin: &str) -> Ran {
     let args: Vec<&str> = place.iter().map(String::as_str).chain(args.iter().copied()).collect();
     let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
     let stdin = stdin.to_owned();
-    // The child talks to PostgreSQL by itself; blocking here is what a shell does, too.
+    // The child process connects to PostgreSQL itself. Blocking here is what a shell does, too.
     tokio::task::block_in_place(|| wardroom(&args.iter().map(String::as_str).collect::<Vec<_>>(), &stdin))
 }
 
@@ -95,12 +95,12 @@ both! {
         assert_eq!(run(&["permission", "list", "--json"]).json().as_array().unwrap().len(), 14);
         assert!(run(&["migrate"]).out.contains("up to date"));
         assert!(run(&["doctor"]).out.contains("root is an active admin"));
-        for (args, told) in [
+        for (args, expected) in [
             (["audit", "verify", "--expect-head", "00"].as_slice(), "a head has 64 hexadecimal digits"),
             (&["doctor", "--log-level", "loud"], "log_level"),
         ] {
             let refused = on(&database, args, "");
-            assert!(refused.code == 2 && refused.err.contains(told), "{}", refused.err);
+            assert!(refused.code == 2 && refused.err.contains(expected), "{}", refused.err);
         }
         let place = database.place().join("none.pem").display().to_string();
         let settings = format!("tls_certificate = {place:?}\ntls_key = {place:?}\n");
@@ -114,12 +114,12 @@ both! {
 
 both! {
     /// Each misuse has its own message and exit code, and changes nothing.
-    async fn misuse_is_told_and_changes_nothing(backend: Backend) {
+    async fn misuse_is_reported_and_changes_nothing(backend: Backend) {
         let site = Site::start(backend).await;
         let count = "SELECT (SELECT count(*) FROM users) * 1000 + (SELECT count(*) FROM tokens) * 100 + (SELECT count(*) FROM audit_events)";
         let before = site.database.number(count).await;
         let (long, huge) = ("x".repeat(151), "99999999999999999999");
-        for (args, code, told) in [
+        for (args, code, expected) in [
             (vec!["user", "add", "alex_thompson"], 4, "username: user with this username already exists."),
             (vec!["user", "add", ""], 4, "username: This field may not be blank."),
             (vec!["user", "add", "two words"], 4, "username: Enter a valid username."),
@@ -158,14 +158,14 @@ both! {
         ] {
             let ran = on(&site.database, &args, "");
             assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{args:?}: {}", ran.err);
-            assert!(ran.err.contains(told), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains(expected), "{args:?}: {}", ran.err);
         }
         assert_eq!(site.database.number(count).await, before);
     }
 }
 
 both! {
-    /// The commands work beside a running server, and what they change counts at once.
+    /// The commands work beside a running server, and their changes take effect at once.
     async fn commands_work_beside_a_running_server(backend: Backend) {
         let site = Site::start(backend).await;
         assert_eq!(site.me(&site.staff.key).send().await.status, 200);
@@ -176,7 +176,7 @@ both! {
     }
 }
 
-/// A key that could not be shown is not told as a success.
+/// A key that could not be printed is not reported as a success.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_cannot_be_printed_is_a_failure() {
     let site = Site::start(Backend::Sqlite).await;
@@ -198,8 +198,8 @@ async fn errors_are_json_when_asked() {
 }
 
 #[test]
-fn settings_are_told_by_name_with_their_allowed_form() {
-    for (args, told) in [
+fn wrong_settings_are_named_with_their_allowed_form() {
+    for (args, expected) in [
         (vec!["serve", "--listen", "80x"], "listen"),
         (vec!["serve", "--idle-timeout", "soon"], "idle_timeout"),
         (vec!["serve", "--tls-key", "/k.pem"], "tls_certificate"),
@@ -208,12 +208,12 @@ fn settings_are_told_by_name_with_their_allowed_form() {
     ] {
         let ran = wardroom(&args, "");
         assert_eq!(ran.code, 2, "{args:?}");
-        assert!(ran.err.contains(told), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(expected), "{args:?}: {}", ran.err);
     }
 }
 
 #[test]
-fn config_show_tells_sources_and_hides_secrets() {
+fn config_show_names_sources_and_hides_secrets() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("w.toml");
     std::fs::write(&file, "listen = \"127.0.0.1:9999\"\n").unwrap();

@@ -1,4 +1,4 @@
-//! `wardroom compare`: two real servers, and servers written by hand that answer as Django does, or badly.
+//! `wardroom compare`: two real servers, and fake servers that answer as Django does, or badly.
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::process::{Process, serve, wardroom};
 use crate::support::site::{EXAMPLE_KEY, Persona};
 use crate::support::{Backend, Database, Site, both};
 
-/// What a command printed and how it ended.
+/// The output and the exit code of a command.
 struct Ran {
     code: Option<i32>,
     out: String,
@@ -26,7 +26,7 @@ impl Ran {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
     }
 
-    /// `class kind field` of every difference, and how often.
+    /// Returns `class kind field` of every difference, with its count.
     fn groups(&self) -> Vec<String> {
         let text = |group: &Value, name: &str| group[name].as_str().unwrap().to_owned();
         let groups = self.json()["differences"].as_array().unwrap().clone();
@@ -38,7 +38,7 @@ impl Ran {
     }
 }
 
-/// The command, in an environment that tells of a proxy: it must not be asked.
+/// The command, in an environment that names a proxy: it must not be used.
 fn command(args: &[&str]) -> Command {
     let mut command = wardroom(&["compare"]);
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
@@ -48,8 +48,8 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// Runs it with these keys on standard input.
-fn ask(args: &[&str], keys: &[&str]) -> Ran {
+/// Runs the command with these keys on standard input.
+fn compare_with_keys(args: &[&str], keys: &[&str]) -> Ran {
     let mut command = assert_cmd::Command::from_std(command(args));
     command.args(["--tokens", "-"]).write_stdin(keys.join("\n"));
     let output = tokio::task::block_in_place(|| command.output()).unwrap();
@@ -62,23 +62,23 @@ fn ask(args: &[&str], keys: &[&str]) -> Ran {
 
 fn compare(old: SocketAddr, new: SocketAddr, more: &[&str], keys: &[&str]) -> Ran {
     let (old, new) = (format!("http://{old}"), format!("http://{new}"));
-    ask(&[&["--old", &old, "--new", &new], more].concat(), keys)
+    compare_with_keys(&[&["--old", &old, "--new", &new], more].concat(), keys)
 }
 
-/// A request as a [`Fake`] reads it.
-struct Asked {
+/// A request as a [`Fake`] server reads it.
+struct Received {
     method: String,
     target: String,
     head: String,
 }
 
-impl Asked {
+impl Received {
     fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The key, as Django REST Framework reads the header; or the text of its refusal.
+    /// Returns the key, as Django REST Framework reads the header, or the text of its refusal.
     fn key(&self) -> Result<&str, &'static str> {
         let mut parts = self.header("authorization").unwrap_or_default().split_whitespace();
         if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("token")) {
@@ -92,16 +92,16 @@ impl Asked {
     }
 }
 
-/// What a [`Fake`] does with a request.
+/// What a [`Fake`] server does with a request.
 enum Reply {
     Send(Vec<u8>),
-    /// The same, and closes without having said so.
+    /// Sends the answer and closes without announcing it.
     SendAndClose(Vec<u8>),
     Close,
     Hang,
 }
 
-/// A server that answers what a function tells it to.
+/// A server that answers with the result of a function.
 struct Fake {
     address: SocketAddr,
     /// Method, target and host of every request so far.
@@ -109,7 +109,7 @@ struct Fake {
 }
 
 impl Fake {
-    async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    async fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
@@ -129,7 +129,7 @@ impl Fake {
 
 async fn converse(
     mut stream: TcpStream,
-    answer: Arc<impl Fn(&Asked) -> Reply>,
+    answer: Arc<impl Fn(&Received) -> Reply>,
     seen: Arc<Mutex<Vec<String>>>,
 ) {
     let mut read = Vec::new();
@@ -143,10 +143,10 @@ async fn converse(
         }
         let head = String::from_utf8(std::mem::take(&mut read)).unwrap();
         let words: Vec<_> = head.split(' ').collect();
-        let asked = Asked { method: words[0].into(), target: words[1].into(), head: head.clone() };
-        let host = asked.header("host").unwrap_or_default();
-        seen.lock().unwrap().push(format!("{} {} {host}", asked.method, asked.target));
-        let (bytes, closes) = match answer(&asked) {
+        let received = Received { method: words[0].into(), target: words[1].into(), head: head.clone() };
+        let host = received.header("host").unwrap_or_default();
+        seen.lock().unwrap().push(format!("{} {} {host}", received.method, received.target));
+        let (bytes, closes) = match answer(&received) {
             Reply::Send(bytes) => (bytes, false),
             Reply::SendAndClose(bytes) => (bytes, true),
             Reply::Close => return,
@@ -158,9 +158,9 @@ async fn converse(
     }
 }
 
-/// An answer with these headers; `HEAD` gets no body, but its length.
-fn bytes(asked: &Asked, status: u16, headers: &str, body: &str) -> Vec<u8> {
-    let shown = if asked.method == "HEAD" { "" } else { body };
+/// An answer with these headers. `HEAD` gets no body, but its length.
+fn bytes(received: &Received, status: u16, headers: &str, body: &str) -> Vec<u8> {
+    let shown = if received.method == "HEAD" { "" } else { body };
     format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{shown}", body.len()).into_bytes()
 }
 
@@ -170,11 +170,11 @@ const FRAMEWORK: &str = "Date: Mon, 01 Sep 2025 12:00:00 GMT\r\nServer: gunicorn
     Referrer-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\n";
 const PAGE: &str = "Content-Type: text/html; charset=utf-8\r\nX-Frame-Options: DENY\r\n";
 
-/// Django as the contract's source observed it: `(key, status, body)` are its people.
+/// Django as it was observed for the contract. Its users are `(key, status, body)`.
 async fn django(people: Vec<(String, u16, String)>) -> Fake {
-    Fake::start(move |asked| {
-        let send = |status, headers: &str, body: &str| Reply::Send(bytes(asked, status, headers, body));
-        let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+    Fake::start(move |received| {
+        let send = |status, headers: &str, body: &str| Reply::Send(bytes(received, status, headers, body));
+        let (path, query) = received.target.split_once('?').unwrap_or((&received.target, ""));
         match path {
             "/api/users/me/" => {}
             "/api/users/me" => {
@@ -188,8 +188,8 @@ async fn django(people: Vec<(String, u16, String)>) -> Fake {
             let body = json!({ "detail": detail }).to_string();
             send(401, &format!("{FRAMEWORK}WWW-Authenticate: Token\r\n"), &body)
         };
-        let known = asked.key().map(|key| people.iter().find(|(known, ..)| known == key));
-        match (known, asked.method.as_str()) {
+        let known = received.key().map(|key| people.iter().find(|(known, ..)| known == key));
+        match (known, received.method.as_str()) {
             (Err(detail), _) => refused(detail),
             (Ok(None), _) => refused("Invalid token."),
             (Ok(Some((_, 401, detail))), _) => refused(detail),
@@ -203,7 +203,7 @@ async fn django(people: Vec<(String, u16, String)>) -> Fake {
     .await
 }
 
-/// Alex as Django tells of him: no fraction where it is zero, groups in the order of rows, its own host.
+/// Alex as Django returns it: no fraction if it is zero, groups in the order of rows, and its own host.
 const ALEX: &str = r#"{"id":42,"username":"alex_thompson","mobile_number":"+1-555-0123","email":"alex.thompson@techcorp.com","avatar":"http://old.example/media/avatars/alex_profile.jpg","first_name":"Alex","last_name":"Thompson","full_name":"Alex Thompson","gender":"non-binary","groups":[7,1,3],"last_login":"2025-08-06T14:23:45.123456Z","created_at":"2024-03-15T09:30:00Z"}"#;
 
 fn people(site: &Site, alex: &str) -> Vec<(String, u16, String)> {
@@ -216,7 +216,7 @@ fn people(site: &Site, alex: &str) -> Vec<(String, u16, String)> {
 }
 
 both! {
-    /// The proof itself: what Django and Wardroom do differently on purpose does not stand in its way.
+    /// The proof itself: intended differences between Django and Wardroom do not make it fail.
     async fn a_faithful_wardroom_passes(backend: Backend) {
         let site = Site::start(backend).await;
         let old = django(people(&site, ALEX)).await;
@@ -226,7 +226,7 @@ both! {
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
         assert!(ran.out.contains("\n30 requests to each: "), "{}", ran.out);
         assert!(ran.out.ends_with("\nNo difference that counts.\n"), "{}", ran.out);
-        for told in [
+        for expected in [
             "created_at (value): Wardroom writes the same time in UTC, with Z and always six digits",
             "groups (value): the framework leaves the order of groups open",
             "avatar (value): absolute URLs begin with each server's own address",
@@ -236,7 +236,7 @@ both! {
             "body: Django answers this with an HTML page",
             "renders (value): the answer to OPTIONS",
         ] {
-            assert!(ran.out.contains(told), "{told}: {}", ran.out);
+            assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
         }
         let strict = compare(old.address, site.address, &["--strict"], &keys);
         assert_eq!(strict.code, Some(1));
@@ -247,8 +247,8 @@ both! {
 }
 
 both! {
-    /// Every field that an import got wrong is found, counted and shown, and no key is.
-    async fn what_differs_is_told_field_by_field(backend: Backend) {
+    /// Every field that an import got wrong is found, counted and shown, but no key is.
+    async fn differences_are_reported_field_by_field(backend: Backend) {
         let (old, new) = (Site::start(backend).await, Site::start(backend).await);
         let keys = [EXAMPLE_KEY, "0123456789012345678901234567890123456789"];
         let same = compare(old.address, new.address, &[], &keys);
@@ -257,13 +257,13 @@ both! {
         new.database.sql("UPDATE users SET email = 'Alex.Thompson@techcorp.com', gender = NULL, mobile_number = '' WHERE id = 42").await;
         let ran = compare(old.address, new.address, &[], &keys);
         assert_eq!(ran.code, Some(1), "{}", ran.out);
-        for told in [
+        for expected in [
             "       1  GET /api/users/me: email (value)\n            line 1, key f4e7...2070: \"alex.thompson@techcorp.com\" -> \"Alex.Thompson@techcorp.com\"\n",
             "       1  GET /api/users/me: gender (type)\n            line 1, key f4e7...2070: \"non-binary\" -> null\n",
             "       1  GET /api/users/me: mobile_number (value)\n            line 1, key f4e7...2070: \"+1-555-0123\" -> \"\"\n",
             "\nDifferent: 1 of 9 requests.\n",
         ] {
-            assert!(ran.out.contains(told), "{told}: {}", ran.out);
+            assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
         }
         assert!(!ran.out.contains(EXAMPLE_KEY));
         let ignoring = ["--ignore", "email", "--ignore", "gender", "--ignore", "mobile_number"];
@@ -279,33 +279,38 @@ both! {
     }
 }
 
-/// Keys that neither server knows are answered alike, and prove nothing.
+/// Keys that neither server knows get the same answers, and prove nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_open_nothing_prove_nothing() {
+async fn invalid_keys_prove_nothing() {
     let site = Site::start(Backend::Sqlite).await;
     let ran = compare(site.address, site.address, &[], &["0000000000000000000000000000000000000000"]);
     assert_eq!(ran.code, Some(1), "{}", ran.out);
-    assert!(ran.out.ends_with("\nNothing is proven: no key was accepted by both servers.\n"), "{}", ran.out);
+    assert!(
+        ran.out.ends_with("\nNothing is proven: no key was accepted by both servers.\n"),
+        "{}",
+        ran.out
+    );
 }
 
 fn keys_of(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{number:040}")).collect()
 }
 
-/// Answers every good key with this body.
+/// Answers every valid key with this body.
 async fn plain(body: &'static str) -> Fake {
-    Fake::start(move |asked| Reply::Send(bytes(asked, 200, "Content-Type: application/json\r\n", body))).await
+    Fake::start(move |received| Reply::Send(bytes(received, 200, "Content-Type: application/json\r\n", body)))
+        .await
 }
 
-/// What a server does badly is told as what it is, and the run goes on.
+/// Bad answers are reported with their reason, and the run continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_answers_are_differences_with_their_reason() {
     let good = plain(r#"{"id":1}"#).await;
-    let bad = Fake::start(|asked| {
+    let bad = Fake::start(|received| {
         let json = "Content-Type: application/json\r\n";
-        let send = |status, headers: &str, body: &str| Reply::Send(bytes(asked, status, headers, body));
+        let send = |status, headers: &str, body: &str| Reply::Send(bytes(received, status, headers, body));
         let cut = |text: &str| Reply::SendAndClose(text.as_bytes().to_vec());
-        match asked.target.as_str() {
+        match received.target.as_str() {
             "/closes" => Reply::Close,
             "/cut" => cut("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
             "/noise" => cut("220 mail.example ESMTP\r\n\r\n"),
@@ -313,7 +318,7 @@ async fn bad_answers_are_differences_with_their_reason() {
             "/endless" => cut(&format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(9 << 20))),
             "/broken" => send(200, json, r#"{"id":1"#),
             "/steering" => send(200, json, "\"\\u001b]0;owned\\u0007\u{9b}2J\u{202e}\""),
-            "/echo" => send(200, json, &format!("{:?}", asked.header("authorization").unwrap())),
+            "/echo" => send(200, json, &format!("{:?}", received.header("authorization").unwrap())),
             target if target.starts_with("/loop") => send(301, &format!("Location: {target}/\r\n"), ""),
             "/elsewhere" => send(301, "Location: http://127.0.0.1:1/elsewhere/\r\n", ""),
             _ => send(200, json, r#"{"id":1}"#),
@@ -339,10 +344,7 @@ async fn bad_answers_are_differences_with_their_reason() {
             format!("{}: {}", group["kind"].as_str().unwrap(), group["examples"][0][side])
         };
         for path in ["closes", "cut"] {
-            assert_eq!(
-                said(path),
-                r#"no answer: "it closed the connection before the response was complete""#
-            );
+            assert_eq!(said(path), r#"no answer: "it closed the connection before the response was complete""#);
         }
         assert!(
             said("noise").starts_with(r#"no answer: "what it sent is not HTTP/1.1: "#),
@@ -373,15 +375,15 @@ async fn bad_answers_are_differences_with_their_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let good = plain("{}").await;
-    let hanging = Fake::start(|asked| match asked.target.as_str() {
+    let hanging = Fake::start(|received| match received.target.as_str() {
         "/hangs" => Reply::Hang,
-        _ => Reply::Send(bytes(asked, 200, "Content-Type: application/json\r\n", "{}")),
+        _ => Reply::Send(bytes(received, 200, "Content-Type: application/json\r\n", "{}")),
     })
     .await;
     let args = ["--only-tokens", "--timeout", "300ms", "--path", "/fine", "--path", "/hangs", "--json"];
     let ran = loop {
         let ran = compare(good.address, hanging.address, &args, &["abc"]);
-        // On a machine that is very busy the very first answer, too, may come late.
+        // On a very busy machine the very first answer may be late, too.
         if ran.code != Some(5) {
             break ran;
         }
@@ -393,44 +395,44 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     assert_eq!(group["examples"][0]["new"], "no complete response within 300ms");
 }
 
-/// A server that is not there ends the run before it begins.
+/// A server that is not there ends the run before it starts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer_at_the_start_is_named() {
     let good = plain("{}").await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let closing = Fake::start(|_| Reply::Close).await.address;
-    let told = |side: &str, bad: SocketAddr, why: &str| {
+    let message = |side: &str, bad: SocketAddr, why: &str| {
         format!(
             "wardroom: the {side} server, http://{bad}, did not respond to GET /api/users/me without Authorization: {why}"
         )
     };
     for (bad, why) in [
-        (nobody, "no connection: Connection refused"),
+        (refusing, "no connection: Connection refused"),
         (closing, "it closed the connection before the response was complete"),
     ] {
         for (old, new, side) in [(bad, good.address, "old"), (good.address, bad, "new")] {
             let ran = compare(old, new, &[], &["abc"]);
             assert_eq!((ran.code, ran.out.as_str()), (Some(5), ""), "{}", ran.err);
-            assert!(ran.err.starts_with(&told(side, bad, why)), "{}", ran.err);
+            assert!(ran.err.starts_with(&message(side, bad, why)), "{}", ran.err);
         }
     }
-    assert_eq!(good.seen().len(), 4, "nothing was asked after the first");
+    assert_eq!(good.seen().len(), 4, "no request was sent after the first");
     let hanging = Fake::start(|_| Reply::Hang).await.address;
     let ran = compare(hanging, hanging, &["--timeout", "300ms"], &["abc"]);
     assert_eq!(
         (ran.code, ran.err),
-        (Some(5), told("old", hanging, "no complete response within 300ms") + "\n")
+        (Some(5), message("old", hanging, "no complete response within 300ms") + "\n")
     );
 }
 
-/// A server that goes away is not waited for a million times; what was found so far is told.
+/// If a server disappears, the run does not wait for it a million times; the results so far are reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_ends_the_run() {
     let good = plain("{}").await;
-    let leaving = Fake::start(|asked| {
-        let known = asked.key() == Ok("0000000000000000000000000000000000000000");
+    let leaving = Fake::start(|received| {
+        let known = received.key() == Ok("0000000000000000000000000000000000000000");
         if known {
-            Reply::Send(bytes(asked, 200, "Content-Type: application/json\r\n", "{}"))
+            Reply::Send(bytes(received, 200, "Content-Type: application/json\r\n", "{}"))
         } else {
             Reply::Close
         }
@@ -448,11 +450,12 @@ async fn a_server_that_goes_away_ends_the_run() {
     assert_eq!(examples.len(), 3, "as many as --examples says");
 }
 
-/// Guards against taking a kept connection that the server closed meanwhile for a server that failed.
+/// Guards against reporting a failed server if it only closed a kept connection meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_closed_between_requests_is_no_difference() {
-    let answer =
-        |asked: &Asked| Reply::SendAndClose(bytes(asked, 200, "Content-Type: application/json\r\n", "{}"));
+    let answer = |received: &Received| {
+        Reply::SendAndClose(bytes(received, 200, "Content-Type: application/json\r\n", "{}"))
+    };
     let closing = Fake::start(answer).await;
     let good = plain("{}").await;
     let keys = keys_of(100);
@@ -462,7 +465,7 @@ async fn a_connection_that_is_closed_between_requests_is_no_difference() {
     assert!(ran.out.contains("\n107 requests to each: 107 identical"), "{}", ran.out);
 }
 
-/// Guards against taking the body that older gunicorns send with `HEAD` for the next answer.
+/// Guards against reading the body that older gunicorns send with `HEAD` as the next answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_with_head_is_not_the_next_answer() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
@@ -478,13 +481,16 @@ async fn both_servers_are_called_by_the_host_and_below_the_path_that_was_given()
     let fakes = [plain("{}").await, plain("{}").await];
     let old = format!("http://{}/office/", fakes[0].address);
     let new = format!("http://{}", fakes[1].address);
-    let ran = ask(&["--old", &old, "--new", &new, "--host", "www.example.com", "--only-tokens"], &["abc"]);
+    let ran = compare_with_keys(
+        &["--old", &old, "--new", &new, "--host", "www.example.com", "--only-tokens"],
+        &["abc"],
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert_eq!(fakes[0].seen(), ["GET /office/api/users/me www.example.com"]);
     assert_eq!(fakes[1].seen(), ["GET /api/users/me www.example.com"]);
 }
 
-/// A certificate is believed only when its authority is.
+/// A certificate is accepted only if its authority is trusted.
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_checked() {
     let database = Database::new(Backend::Sqlite).await;
@@ -500,17 +506,20 @@ async fn tls_is_checked() {
     let address = server.address("listening");
     let url = format!("https://{address}");
     let both = ["--old", &url, "--new", &url];
-    let ran = ask(&both, &["abc"]);
+    let ran = compare_with_keys(&both, &["abc"]);
     assert_eq!(ran.code, Some(5), "{}", ran.out);
     assert!(ran.err.contains("TLS failed: ") && ran.err.contains("--ca-file"), "{}", ran.err);
-    let ran = ask(&[&both[..], &["--ca-file", &cert, "--json"]].concat(), &["abc"]);
+    let ran = compare_with_keys(&[&both[..], &["--ca-file", &cert, "--json"]].concat(), &["abc"]);
     assert_eq!(
         (ran.json()["requests"].clone(), ran.json()["identical"].clone()),
         (json!(8), json!(8)),
         "{}",
         ran.err
     );
-    let plain = ask(&["--old", &format!("http://{address}"), "--new", &url, "--ca-file", &cert], &["abc"]);
+    let plain = compare_with_keys(
+        &["--old", &format!("http://{address}"), "--new", &url, "--ca-file", &cert],
+        &["abc"],
+    );
     assert_eq!(plain.code, Some(5), "{}", plain.err);
 }
 
@@ -525,12 +534,12 @@ fn terminal() -> (std::fs::File, std::fs::File) {
     (ours.into(), theirs)
 }
 
-/// Whoever looks is told how far it is, and Ctrl-C does not throw away what was found.
+/// On a terminal the command shows its progress, and Ctrl-C does not lose the results.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_run_tells_what_it_found() {
+async fn an_interrupted_run_reports_its_results() {
     let old = plain(r#"{"a":1}"#).await;
-    let new = Fake::start(|asked| match asked.key() {
-        Ok("first") => Reply::Send(bytes(asked, 200, "Content-Type: application/json\r\n", r#"{"a":2}"#)),
+    let new = Fake::start(|received| match received.key() {
+        Ok("first") => Reply::Send(bytes(received, 200, "Content-Type: application/json\r\n", r#"{"a":2}"#)),
         _ => Reply::Hang,
     })
     .await;
@@ -541,7 +550,7 @@ async fn an_interrupted_run_tells_what_it_found() {
     let mut command = command(&["--old", &urls[0], "--new", &urls[1], "--only-tokens", "--timeout", "1h"]);
     let (mut ours, theirs) = terminal();
     let child = command.arg("--tokens").arg(&keys).stdout(Stdio::piped()).stderr(theirs).spawn().unwrap();
-    // Now the child alone keeps the terminal open, until it ends.
+    // From now on only the child keeps the terminal open, until it ends.
     drop(command);
     let mut shown = String::new();
     while !shown.contains("1 of 2 requests, 1 different, ") {
@@ -562,7 +571,7 @@ async fn an_interrupted_run_tells_what_it_found() {
 
 /// Each misuse has its own message, and nothing is sent.
 #[tokio::test(flavor = "multi_thread")]
-async fn misuse_is_told_and_nothing_is_sent() {
+async fn misuse_is_reported_and_nothing_is_sent() {
     let fake = plain("{}").await;
     let url = format!("http://{}", fake.address);
     let place = tempfile::tempdir().unwrap();
@@ -587,7 +596,7 @@ async fn misuse_is_told_and_nothing_is_sent() {
         args.iter().chain(more).map(|word| (*word).to_owned()).collect()
     };
     let keys = |tokens: &str| with(&[]).into_iter().take(5).chain([tokens.to_owned()]).collect::<Vec<_>>();
-    for (args, told) in [
+    for (args, expected) in [
         (vec!["--old".to_owned(), url.clone()], "--new <URL>"),
         (base("ftp://x", &url, &good), "--old is no address of a server: use http:// or https:// and a host"),
         (base("http://me:hunter2@x", &url, &good), "--old is no address"),
@@ -626,7 +635,7 @@ async fn misuse_is_told_and_nothing_is_sent() {
         let output = tokio::task::block_in_place(|| command(&args).stdin(Stdio::null()).output()).unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}: {err}");
-        assert!(err.contains(told), "{args:?}: {err}");
+        assert!(err.contains(expected), "{args:?}: {err}");
         assert!(!err.contains(secret) && !err.contains("hunter2"), "{err}");
     }
     assert_eq!(fake.seen(), [""; 0]);

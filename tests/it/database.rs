@@ -1,4 +1,4 @@
-//! Making and opening databases: nothing missing, damaged or foreign is ever taken for a new one.
+//! Creating and opening databases: a missing, damaged or foreign file is never replaced by a new one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ fn file(database: &Database) -> PathBuf {
     directory.join("wardroom.db")
 }
 
-/// Every file of a directory with its content.
+/// Reads every file of a directory.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(directory) else { return vec![] };
     let mut all: Vec<_> = entries
@@ -72,11 +72,11 @@ async fn a_readable_database_is_refused() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let told = opening(&database).await;
-    assert!(told.contains("can be read by every user") && told.contains("chmod o="), "{told}");
+    let message = opening(&database).await;
+    assert!(message.contains("can be read by every user") && message.contains("chmod o="), "{message}");
 }
 
-/// Damaged, foreign and half-made files are told apart, and none is touched.
+/// Damaged, foreign and unfinished files get different messages, and none is changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_is_named_and_left_alone() {
     let foreign = {
@@ -96,7 +96,7 @@ async fn a_bad_file_is_named_and_left_alone() {
     let whole = fs::read(file(&database)).unwrap();
     let mut scrambled = whole.clone();
     scrambled[..16].copy_from_slice(b"not a database!!");
-    for (about, content, told) in [
+    for (about, content, expected) in [
         ("empty", vec![], "was never finished"),
         ("half a header", whole[..50].to_vec(), "is damaged (the file is cut off inside its header)"),
         (
@@ -114,13 +114,13 @@ async fn a_bad_file_is_named_and_left_alone() {
         }
         let before = contents(path.parent().unwrap());
         let error = opening(&database).await;
-        assert!(error.contains(told), "{about}: {error}");
+        assert!(error.contains(expected), "{about}: {error}");
         assert_eq!(contents(path.parent().unwrap()), before, "{about}: something was changed");
     }
 }
 
-/// A process may be killed, or the machine stop, while a checkpoint makes the file longer: the header already tells the
-/// new length then. The log has everything, and nothing that was acknowledged is lost.
+/// A process may be killed, or the machine stop, while a checkpoint makes the file longer. Then the header already
+/// has the new length. The log has everything, and nothing that was acknowledged is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_that_was_cut_off_is_put_right() {
     let database = Database::new(Backend::Sqlite).await;
@@ -147,17 +147,17 @@ async fn a_checkpoint_that_was_cut_off_is_put_right() {
     assert!(directory.faults().await.unwrap().is_none());
 }
 
-/// A page of the schema overwritten in place is found at the first look.
+/// An overwritten page of the schema is found when the database is opened.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_page_is_told() {
+async fn a_damaged_page_is_reported() {
     let database = Database::new(Backend::Sqlite).await;
     let path = file(&database);
     rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let mut content = fs::read(&path).unwrap();
     content[100..4096].fill(0xff);
     fs::write(&path, content).unwrap();
-    let told = opening(&database).await;
-    assert!(told.contains("is damaged") && told.contains("restore the latest backup"), "{told}");
+    let message = opening(&database).await;
+    assert!(message.contains("is damaged") && message.contains("restore the latest backup"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,31 +166,31 @@ async fn a_new_directory_is_not_mixed_with_other_files() {
     let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
     fs::create_dir(directory).unwrap();
     fs::write(directory.join("letter.txt"), "dear").unwrap();
-    let told = creating(&database).await;
-    assert!(told.contains("is not empty"), "{told}");
+    let message = creating(&database).await;
+    assert!(message.contains("is not empty"), "{message}");
     assert_eq!(contents(directory).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_cannot_be_used_is_told() {
+async fn a_path_that_cannot_be_used_is_reported() {
     let database = Database::empty(Backend::Sqlite).await;
     let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
     fs::write(directory, "a file where the directory should be").unwrap();
-    for told in [opening(&database).await, creating(&database).await] {
-        assert!(told.contains("cannot be used") && told.contains("check the path"), "{told}");
+    for message in [opening(&database).await, creating(&database).await] {
+        assert!(message.contains("cannot be used") && message.contains("check the path"), "{message}");
     }
 }
 
-/// A server that is not there is told at once, with a remedy.
+/// A server that is not there is reported at once, with a remedy.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_absent_postgres_is_told() {
+async fn an_absent_postgres_is_reported() {
     let place = Database::empty(Backend::Sqlite).await;
     let mut settings = place.settings();
     settings.location = Location::Postgres("postgres://nobody@127.0.0.1:1/none".into());
     let error = Directory::open(&settings, Clock::system().unwrap()).await.err().unwrap().to_string();
     assert!(error.starts_with("the database cannot be reached") && error.contains("check"), "{error}");
     assert!(error.contains("Connection refused"), "{error}");
-    // One that answers is quoted.
+    // An error message of a server that answers is quoted.
     let Location::Postgres(url) = &Database::empty(Backend::Postgres).await.location else {
         panic!("not PostgreSQL")
     };

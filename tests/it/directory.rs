@@ -1,11 +1,11 @@
-//! The directory's use cases, on both databases.
+//! The use cases of `Directory`, on both databases.
 
 use std::sync::Arc;
 
 use wardroom::directory::groups::MemberChange;
-use wardroom::directory::listing::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::query::{GroupFilters, GroupQuery, Terms, UserFilters, UserQuery};
 use wardroom::directory::{Clock, Denial, Directory, Error};
 
 use crate::support::site::{import, imported, operator, person};
@@ -25,13 +25,13 @@ both! {
         let directory = directory(&database).await;
         let first = UserDraft { email: Some(Some("a@example.com".into())), mobile_number: Some(Some("+49 711 1".into())), ..named("ann") };
         directory.create_user(&operator(), &first, None).await.unwrap();
-        let told = async |draft: UserDraft| directory.create_user(&operator(), &draft, None).await.unwrap_err().to_string();
-        assert_eq!(told(named("ann")).await, "username: user with this username already exists.");
-        assert_eq!(told(first.clone()).await.matches("already exists").count(), 3);
+        let message = async |draft: UserDraft| directory.create_user(&operator(), &draft, None).await.unwrap_err().to_string();
+        assert_eq!(message(named("ann")).await, "username: user with this username already exists.");
+        assert_eq!(message(first.clone()).await.matches("already exists").count(), 3);
         let email = UserDraft { email: first.email.clone(), ..named("bob") };
-        assert_eq!(told(email).await, "email: user with this email already exists.");
-        // A new name that differs from another's by case alone is taken; empty e-mails do not collide.
-        assert_eq!(told(named("Ann")).await, "username: user with this username already exists.");
+        assert_eq!(message(email).await, "email: user with this email already exists.");
+        // A new name that differs from another's by case alone is taken. Empty e-mail addresses do not collide.
+        assert_eq!(message(named("Ann")).await, "username: user with this username already exists.");
         for name in ["bob", "cid"] {
             directory.create_user(&operator(), &named(name), None).await.unwrap();
         }
@@ -43,7 +43,7 @@ both! {
 }
 
 both! {
-    /// Ids are never used again, and an import's ids push the counting on.
+    /// Ids are never used again, and an import's ids raise the next id.
     async fn ids_are_used_once(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = directory(&database).await;
@@ -61,11 +61,11 @@ both! {
         let directory = directory(&database).await;
         let mut member = imported(2, "two");
         member.groups = vec![99.try_into().unwrap()];
-        let records = wardroom::directory::import::Records {
-            users: [imported(1, "one"), member].map(|user| wardroom::directory::import::ImportedUser { user, password: "!".into() }).into(),
+        let records = wardroom::directory::transfer::seed::SeedRows {
+            users: [imported(1, "one"), member].map(|user| wardroom::directory::transfer::seed::SeedUser { user, password: "!".into() }).into(),
             ..Default::default()
         };
-        let error = directory.import(&operator(), records).await.unwrap_err();
+        let error = directory.seed(&operator(), records).await.unwrap_err();
         assert_eq!(error.to_string(), "groups: Invalid pk \"99\" - object does not exist.");
         assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
         assert_eq!(database.number("SELECT count(*) FROM audit_events").await, 0);
@@ -73,11 +73,11 @@ both! {
 }
 
 both! {
-    /// However many try at once to remove two admins from each other, one stays.
+    /// If many requests try at once to demote two admins, one admin remains.
     async fn the_last_admin_stays(backend: Backend) {
         let database = Database::new(backend).await;
         if backend == Backend::Postgres {
-            // With a snapshot older than the writers' lock two would each see the other.
+            // With a snapshot older than the writers' lock, each of two would see the other.
             database.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$").await;
         }
         let directory = Arc::new(directory(&database).await);
@@ -107,7 +107,7 @@ both! {
 }
 
 both! {
-    /// The rule for new passwords holds wherever one is set, and knows whose it is.
+    /// The rule for new passwords applies wherever one is set, and knows the user.
     async fn a_password_that_is_tried_first_is_refused(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = directory(&database).await;
@@ -126,7 +126,7 @@ both! {
         directory.create_user(&operator(), &draft, None).await.unwrap();
         assert_eq!(set("passwordpassword").await, format!("password: {common}"));
         assert_eq!(set("Miller_and_daughters1").await, format!("password: {similar}"));
-        // What an edit makes of the user counts, not what the user was before.
+        // The user after the edit counts, not before it.
         let (key, renamed) = (UserKey::Name("miller_and_daughters".into()), named("baker_and_sons"));
         let taken = Some(Password::new("Baker_and_sons1".into()));
         let refused = directory.update_user(&operator(), &key, &renamed, taken).await.unwrap_err();
@@ -136,8 +136,8 @@ both! {
 }
 
 both! {
-    /// Each change leaves one event, in the change's own transaction, linked to the one before; a refused
-    /// change leaves none, and no secret is in any.
+    /// Each change writes one event, in its own transaction, linked to the event before. A refused change writes
+    /// none, and no event contains a secret.
     async fn every_change_is_audited(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = directory(&database).await;
@@ -148,7 +148,7 @@ both! {
         directory.create_group(&actor, &GroupDraft { name: Some("Billing".into()), notes: None, permissions: None }).await.unwrap();
         directory.change_members(&actor, &group, std::slice::from_ref(&ann), MemberChange::Add).await.unwrap();
         directory.change_members(&actor, &group, std::slice::from_ref(&ann), MemberChange::Add).await.unwrap();
-        let issued = directory.issue_token(&actor, &ann, "t", wardroom::directory::tokens::End::Never).await.unwrap();
+        let issued = directory.issue_token(&actor, &ann, "t", wardroom::directory::tokens::Expiry::Never).await.unwrap();
         directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
         directory.revoke_token(&actor, None, issued.token.id).await.unwrap();
         directory.create_user(&actor, &named("ann"), None).await.unwrap_err();
@@ -165,7 +165,7 @@ both! {
 }
 
 both! {
-    /// Only the digest of a key is kept, anywhere.
+    /// Only the digest of a key is stored, anywhere.
     async fn a_key_is_not_in_the_database(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = directory(&database).await;
@@ -177,7 +177,7 @@ both! {
 }
 
 both! {
-    /// Pages follow the ids, filters hold, and both databases give the same.
+    /// Pages follow the ids, filters apply, and both databases give the same result.
     async fn users_are_listed_page_by_page(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = directory(&database).await;
@@ -206,14 +206,14 @@ both! {
 }
 
 both! {
-    /// Writes that arrive together share transactions; a bad one among them takes no other along.
+    /// Writes that arrive together share transactions. One that fails does not affect the others.
     async fn writes_that_come_together_do_not_disturb_each_other(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = Arc::new(directory(&database).await);
         let mut writes = tokio::task::JoinSet::new();
         for number in 0..60 {
             let directory = Arc::clone(&directory);
-            // Every third takes a name that only one can have.
+            // Every third takes a name that only one user can have.
             let name = if number % 3 == 0 { "same".to_owned() } else { format!("user{number}") };
             writes.spawn(async move { directory.create_user(&operator(), &named(&name), None).await.is_ok() });
         }
@@ -239,7 +239,7 @@ both! {
             directory.list_users(&operator(), &query).await.unwrap().rows.len()
         };
         assert_eq!((found("łuk").await, found("strasse").await, found("zzyzx").await), (1, 0, 0));
-        // An operator's own SQL is found at once, too.
+        // A change by an operator's own SQL is found at once, too.
         database.sql("UPDATE users SET search_key = 'zzyzx'").await;
         assert_eq!((found("łuk").await, found("zzyzx").await), (0, 1));
     }

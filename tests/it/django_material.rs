@@ -1,4 +1,5 @@
-//! The Django projects that an import is tested with are what they claim to be: nothing here is about Wardroom.
+//! Checks that the Django projects, from which the import tests read, are what they claim to be. Nothing here is
+//! about Wardroom.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,10 +10,10 @@ use crate::support::client::{Answer, exchange};
 use crate::support::django::{Exchange, Group, KnoxToken, Person, UserModel, Version};
 use crate::support::{Backend, DjangoProject, both};
 
-/// One column of a person that may be null.
+/// A nullable column of a person.
 type Column = fn(&Person) -> &Option<String>;
 
-/// One of each version and user model.
+/// One project of each version and user model.
 async fn projects(backend: Backend) -> Vec<(Version, UserModel, DjangoProject)> {
     let mut found = Vec::new();
     for version in Version::ALL {
@@ -32,7 +33,7 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 both! {
-    async fn every_row_that_is_told_is_there(backend: Backend) {
+    async fn every_reported_row_exists(backend: Backend) {
         for (_, model, project) in projects(backend).await {
             let table = project.user_table();
             assert_eq!(table, if model == UserModel::Plain { "auth_user" } else { "people_person" });
@@ -46,7 +47,7 @@ both! {
             assert_eq!(count(&format!("{table}_groups")).await, members as i64);
             let keys = project.people().iter().filter(|person| person.drf_key.is_some()).count();
             assert_eq!(count("authtoken_token").await, keys as i64);
-            // The expired ones, too: asking for the answers has not deleted them.
+            // The expired ones, too: collecting the answers has not deleted them.
             let tokens: usize = project.people().iter().map(|person| person.knox.len()).sum();
             assert_eq!(count("knox_authtoken").await, tokens as i64);
             if model == UserModel::Custom {
@@ -70,12 +71,12 @@ both! {
         for (column, value) in columns {
             for (condition, wanted) in [("IS NULL", None), ("= ''", Some(String::new()))] {
                 let query = format!("SELECT count(*) FROM people_person WHERE {column} {condition}");
-                let told = project.people().iter().filter(|person| *value(person) == wanted).count();
-                assert!(told > 10, "{column} {condition}: {told}");
-                assert_eq!(project.number(&query).await, told as i64, "{column} {condition}");
+                let reported = project.people().iter().filter(|person| *value(person) == wanted).count();
+                assert!(reported > 10, "{column} {condition}: {reported}");
+                assert_eq!(project.number(&query).await, reported as i64, "{column} {condition}");
             }
         }
-        // What Wardroom does not allow twice is there once.
+        // Every case that Wardroom does not allow twice is there once.
         for value in [|person: &Person| person.mobile_number.clone(), |person: &Person| person.email.clone()] {
             let values: Vec<_> =
                 project.people().iter().filter_map(value).filter(|text| !text.is_empty()).collect();
@@ -89,8 +90,8 @@ both! {
         for (_, model, project) in projects(backend).await {
             let people = project.people();
             let some = |what: &str, is: &dyn Fn(&Person) -> bool| {
-                assert!(people.iter().any(is), "nobody {what}");
-                assert!(!people.iter().all(is), "everybody {what}");
+                assert!(people.iter().any(is), "no user {what}");
+                assert!(!people.iter().all(is), "all users {what}");
             };
             some("is active", &|person| person.is_active);
             some("is staff", &|person| person.is_staff);
@@ -165,7 +166,7 @@ both! {
 }
 
 both! {
-    /// Knox 4 hashes the bytes that the key's digits stand for, knox 5 its characters.
+    /// Knox 4 hashes the bytes that the key's digits encode, knox 5 its characters.
     async fn knox_keeps_what_its_version_keeps(backend: Backend) {
         for (version, _, project) in projects(backend).await {
             let tokens: Vec<&KnoxToken> = project.people().iter().flat_map(|person| &person.knox).collect();
@@ -190,7 +191,7 @@ both! {
     }
 }
 
-/// What has to come of a person's key: the status, and the body of a refusal.
+/// The expected result for a person's key: the status, and the body of a refusal.
 fn expected(person: &Person, question: &Exchange) -> (u16, Option<&'static str>) {
     let key = question.authorization.as_ref().unwrap().trim().rsplit(' ').next().unwrap();
     let expired = person.knox.iter().any(|token| {
@@ -281,13 +282,13 @@ both! {
 }
 
 both! {
-    /// The page that documents the endpoint shows this person's answer.
+    /// The page that documents the endpoint shows this user's answer.
     async fn the_example_of_the_documentation_is_there(backend: Backend) {
         for version in Version::ALL {
             let project = DjangoProject::build(version, UserModel::Custom, backend).await;
-            let mut asked = project.answers().iter().filter(|answer| answer.owner == Some(42));
+            let mut answers = project.answers().iter().filter(|answer| answer.owner == Some(42));
             assert_eq!(
-                asked.next().unwrap().body,
+                answers.next().unwrap().body,
                 concat!(
                     r#"{"id":42,"username":"alex_thompson","mobile_number":"+1-555-0123","#,
                     r#""email":"alex.thompson@techcorp.com","#,
@@ -303,7 +304,7 @@ both! {
 }
 
 both! {
-    async fn a_test_spoils_nobody_elses_project(backend: Backend) {
+    async fn a_test_damages_only_its_own_project(backend: Backend) {
         let (spoiled, other) = tokio::join!(
             DjangoProject::build(Version::V42, UserModel::Custom, backend),
             DjangoProject::build(Version::V42, UserModel::Custom, backend),
@@ -320,7 +321,7 @@ both! {
         for model in UserModel::ALL {
             let project = DjangoProject::build(Version::V52, model, backend).await;
             let table = project.user_table();
-            project.spoil(&["duplicate-emails", "broken-references", "odd-times", "odd-ids"]).await;
+            project.damage(&["duplicate-emails", "broken-references", "odd-times", "odd-ids"]).await;
             let twins = format!("SELECT count(*) FROM {table} WHERE email = 'twin@example.com'");
             assert_eq!(project.number(&twins).await, 2);
             for reference in ["authtoken_token.user_id", "knox_authtoken.user_id"] {
@@ -334,13 +335,13 @@ both! {
             let odd = format!("SELECT count(*) FROM {table} WHERE username LIKE 'odd-time-%'");
             assert!(project.number(&odd).await > 1);
             if model == UserModel::Custom {
-                project.spoil(&["duplicate-mobile-numbers", "escaping-avatars"]).await;
+                project.damage(&["duplicate-mobile-numbers", "escaping-avatars"]).await;
                 let shared = "SELECT count(*) FROM people_person WHERE mobile_number = '+98 912 555 0000'";
                 assert_eq!(project.number(shared).await, 2);
                 assert!(project.media().join("avatars/link.png").is_symlink());
             }
             if backend == Backend::Sqlite {
-                project.spoil(&["invalid-text"]).await;
+                project.damage(&["invalid-text"]).await;
                 let broken = format!("SELECT count(*) FROM {table} WHERE hex(first_name) = '4AFC7267656E'");
                 assert_eq!(project.number(&broken).await, 1);
             }

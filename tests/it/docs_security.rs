@@ -1,4 +1,4 @@
-//! The security documents are held to the code: every requirement of ASVS 5.0 up to level 2 has one row in
+//! Checks the security documents against the code: every requirement of ASVS 5.0 up to level 2 has one row in
 //! docs/asvs.md, its evidence exists, open rows are listed in docs/security.md, and what is called absent is absent.
 
 use std::collections::BTreeSet;
@@ -93,8 +93,8 @@ const MET: &str = "met";
 const NOT_APPLICABLE: &str = "not applicable";
 const OPEN: &str = "open";
 
-/// What the reasons of docs/asvs.md call absent: where it is looked for below `src/`, the words of code that would show it,
-/// and the crates that would bring it in. When one of these appears, the rows about it have to be answered anew.
+/// What docs/asvs.md calls absent: the folder below `src/` that is searched, the words in code that would show it,
+/// and the crates that would bring it. If one of these appears, its rows need a new answer.
 const ABSENT: &[(&str, &str, &[&str], &[&str])] = &[
     ("commands of the system", "", &["process::Command"], &["duct", "xshell"]),
     ("cookies", "http/", &["COOKIE", "\"cookie", "\"set-cookie"], &["axum-extra", "cookie", "tower-cookies"]),
@@ -127,7 +127,7 @@ struct Row {
     evidence: String,
 }
 
-/// The rows about requirements, in their order.
+/// Returns the rows about requirements, in order.
 fn rows(document: &str) -> Vec<Row> {
     let about = |line: &&str| line.starts_with("| V");
     document.lines().filter(about).map(row).collect()
@@ -140,7 +140,7 @@ fn row(line: &str) -> Row {
     Row { id, status, evidence }
 }
 
-/// Everything that is wrong with the table.
+/// Returns everything that is wrong with the table.
 fn faults(document: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut missing: BTreeSet<String> = required().into_iter().collect();
@@ -161,7 +161,7 @@ fn faults(document: &str) -> Vec<String> {
     faults
 }
 
-/// The ids of all requirements.
+/// Returns the ids of all requirements.
 fn required() -> Vec<String> {
     let mut ids = Vec::new();
     for (section, numbers) in REQUIREMENTS {
@@ -170,7 +170,7 @@ fn required() -> Vec<String> {
     ids
 }
 
-/// The pieces of evidence that a text names: what is quoted and looks like a path.
+/// Returns the evidence that a text names: what is quoted and looks like a path.
 fn named(text: &str) -> Vec<&str> {
     const ENDINGS: [&str; 6] = [".json", ".lock", ".md", ".rs", ".sql", ".toml"];
     let quoted = text.split('`').skip(1).step_by(2);
@@ -182,7 +182,7 @@ fn named(text: &str) -> Vec<&str> {
     quoted.filter(is_path).collect()
 }
 
-/// What is wrong with a piece of evidence: `file`, `file::function` or `file#section`.
+/// Returns what is wrong with a piece of evidence: `file`, `file::function` or `file#section`.
 fn absent(name: &str) -> Option<String> {
     let file = name.split(['#', ':']).next().unwrap_or_default();
     let path = root().join(file);
@@ -198,7 +198,7 @@ fn absent(name: &str) -> Option<String> {
     (!there).then(|| format!("{file} has no section {section}"))
 }
 
-/// The name by which a heading is linked to.
+/// Returns the anchor of a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     text.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
@@ -210,7 +210,7 @@ fn read(path: &Path) -> String {
 
 #[test]
 fn every_requirement_has_one_row_whose_evidence_exists() {
-    assert_eq!(required().len(), 253, "the list of requirements is not whole");
+    assert_eq!(required().len(), 253, "the list of requirements is not complete");
     assert_eq!(faults(ASVS), Vec::<String>::new());
 }
 
@@ -218,7 +218,7 @@ fn every_requirement_has_one_row_whose_evidence_exists() {
 #[test]
 fn a_made_up_row_is_found() {
     let first = ASVS.lines().find(|line| line.starts_with("| V1.1.1 ")).unwrap();
-    for (row, told) in [
+    for (row, expected) in [
         ("| V1.1.1 | x | met | `src/made_up.rs` |", "V1.1.1: there is no src/made_up.rs"),
         ("| V1.1.1 | x | met | `made/up` |", "V1.1.1: there is no made/up"),
         ("| V1.1.1 | x | open | `made_up.md` |", "V1.1.1: there is no made_up.md"),
@@ -232,11 +232,11 @@ fn a_made_up_row_is_found() {
         ("", "V1.1.1 has no row"),
     ] {
         let found = faults(&ASVS.replacen(first, row, 1));
-        assert!(found.iter().any(|fault| fault == told), "{row}: {found:?}");
+        assert!(found.iter().any(|fault| fault == expected), "{row}: {found:?}");
     }
 }
 
-/// What is open in the table is what docs/security.md says is open.
+/// docs/security.md lists the open rows of the table, and no others.
 #[test]
 fn open_requirements_are_listed() {
     let open: BTreeSet<_> =
@@ -245,7 +245,7 @@ fn open_requirements_are_listed() {
     assert_eq!(open, listed);
 }
 
-/// Links between documents, and to their sections, lead somewhere.
+/// Links between documents, and to their sections, have a target.
 #[test]
 fn links_lead_somewhere() {
     for (file, document) in [("docs/asvs.md", ASVS), ("docs/security.md", SECURITY)] {
@@ -261,7 +261,7 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Requirements that do not apply because something is absent: it is.
+/// If a requirement does not apply because something is absent, it is absent.
 #[test]
 fn what_the_reasons_call_absent_is_absent() {
     let manifest = read(&root().join("Cargo.toml"));

@@ -1,17 +1,17 @@
-//! `wardroom export`: everything, in a form in which it comes in again.
+//! `wardroom export`: everything, in a format that can be imported again.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use wardroom::directory::model::{UserDraft, UserKey};
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::cli::on;
 use crate::support::site::operator;
 use crate::support::{Backend, Database, Site, both};
 
-/// What an export says, line by line, without the time it was made at.
+/// The lines of an export, without the time at which it was made.
 fn lines(database: &Database) -> Vec<Value> {
     let ran = on(database, &["export"], "");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -22,8 +22,8 @@ fn lines(database: &Database) -> Vec<Value> {
     lines
 }
 
-/// Brings lines into a new directory.
-async fn brought(backend: Backend, lines: &[Value]) -> Database {
+/// Imports lines into a new account database.
+async fn import_lines(backend: Backend, lines: &[Value]) -> Database {
     let database = Database::new(backend).await;
     let file = database.place().join("records.json");
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -34,12 +34,12 @@ async fn brought(backend: Backend, lines: &[Value]) -> Database {
 }
 
 both! {
-    /// All that there is comes back as it was, also into the other database.
+    /// Everything comes back as it was, also in the other database.
     async fn import_of_an_export_is_the_identity(backend: Backend) {
         let site = Site::start(backend).await;
         let directory = site.directory();
-        directory.issue_token(&operator(), &UserKey::Id(site.staff.id.try_into().unwrap()), "laptop", End::Never).await.unwrap();
-        let revoked = directory.issue_token(&operator(), &UserKey::Id(42.try_into().unwrap()), "old", End::Never).await.unwrap();
+        directory.issue_token(&operator(), &UserKey::Id(site.staff.id.try_into().unwrap()), "laptop", Expiry::Never).await.unwrap();
+        let revoked = directory.issue_token(&operator(), &UserKey::Id(42.try_into().unwrap()), "old", Expiry::Never).await.unwrap();
         directory.revoke_token(&operator(), None, revoked.token.id).await.unwrap();
         directory.delete_user(&operator(), &UserKey::Id(site.inactive.id.try_into().unwrap())).await.unwrap();
         let draft = UserDraft { username: Some("with-rights".into()), permissions: Some(vec![1, 5]), ..UserDraft::default() };
@@ -50,12 +50,12 @@ both! {
             assert_eq!(first.iter().filter(|line| line["type"] == kind).count(), count, "{kind}");
         }
         for other in [Backend::Sqlite, Backend::Postgres] {
-            let database = brought(other, &first).await;
+            let database = import_lines(other, &first).await;
             assert_eq!(lines(&database), first, "{other:?}");
             let address = Site::serve(&database).await;
             let me = crate::support::Request::new(address, "GET", "/api/users/me").token(&site.alex.key).send().await;
             assert_eq!((me.status, &me.json()["groups"]), (200, &json!([1, 3, 7])));
-            // Whoever comes next gets an id that nobody had.
+            // The next user gets an id that no user has had.
             let next = on(&database, &["user", "add", "next", "--json"], "").json()["id"].as_i64().unwrap();
             assert!(first.iter().filter(|line| line["type"] == "user" || line["type"] == "deleted_user").all(|line| line["id"].as_i64().unwrap() < next));
         }
@@ -87,7 +87,7 @@ prop_compose! {
 }
 
 both! {
-    /// The same for whatever text, times and ids there can be.
+    /// The same for all possible text, times and ids.
     async fn whatever_there_can_be_comes_back(backend: Backend) {
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
         let mut runner = TestRunner::new_with_rng(Config::default(), random);
@@ -100,7 +100,7 @@ both! {
             let mut user = user().new_tree(&mut runner).unwrap().current();
             let id = if number == 199 { i64::MAX - 10 } else { 1 + number * 7 };
             let mut placed = json!({ "type": "user", "id": id });
-            // What must be unique gets the id appended.
+            // Values that must be unique get the id appended.
             for (name, value) in user.as_object_mut().unwrap() {
                 let unique = ["username", "email", "mobile_number"].contains(&name.as_str());
                 placed[name] = match value.as_str() {
@@ -110,7 +110,7 @@ both! {
             }
             records.push(placed);
         }
-        let first = brought(backend, &records).await;
+        let first = import_lines(backend, &records).await;
         let exported = lines(&first);
         assert_eq!(exported, records);
         let again = on(&first, &["import", "json", "--from", first.place().join("records.json").to_str().unwrap(), "--json"], "").json();
@@ -143,7 +143,7 @@ both! {
 }
 
 both! {
-    async fn an_anonymised_export_names_nobody_and_is_the_same_each_time(backend: Backend) {
+    async fn an_anonymised_export_names_no_user_and_is_the_same_each_time(backend: Backend) {
         let site = Site::start(backend).await;
         let export = || on(&site.database, &["export", "--anonymise"], "").out;
         let text = export();

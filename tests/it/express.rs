@@ -1,14 +1,14 @@
-//! The way without detours and the common way are one: the same answer, to the byte. The common way is asked
-//! by a query that says nothing; which way a request goes shows in what it reads from the database.
+//! The fast path and the ordinary path give the same answer, byte for byte. A query without effect selects the
+//! ordinary path. The number of database reads shows which path a request took.
 
 use wardroom::config::Flags;
-use wardroom::directory::guard::rates::{Rate, Rates};
+use wardroom::directory::model::{Rate, Rates};
 use wardroom::directory::model::{UserDraft, UserKey};
 
 use crate::support::site::operator;
 use crate::support::{Answer, Backend, Request, Site, both};
 
-/// Everything but what each answer has of its own.
+/// Everything except what differs in each answer.
 fn comparable(answer: &Answer) -> String {
     let mut headers: Vec<_> = answer
         .headers
@@ -21,7 +21,7 @@ fn comparable(answer: &Answer) -> String {
 
 type Dress = fn(Request) -> Request;
 
-/// Ways to ask for the same thing.
+/// Different requests for the same thing.
 const ASKED: [Dress; 12] = [
     |request| request,
     |request| request.header("Accept", "*/*"),
@@ -42,7 +42,7 @@ both! {
         let site = Site::start(backend).await;
         let end = site.directory().issue_token(
             &operator(), &UserKey::Id(42.try_into().unwrap()), "ends",
-            wardroom::directory::tokens::End::After(std::time::Duration::from_secs(60)),
+            wardroom::directory::tokens::Expiry::After(std::time::Duration::from_secs(60)),
         ).await.unwrap();
         let mut draft = UserDraft { first_name: Some("\u{2028}\"avatar\":\"x\\".into()), ..UserDraft::default() };
         draft.last_name = Some("Ünal \u{1f642}".into());
@@ -53,10 +53,10 @@ both! {
         ];
         for key in keys {
             for dress in ASKED {
-                let ask = async |path: &str| dress(site.get(path).token(key)).send().await;
-                let common = comparable(&ask("/api/users/me?x").await);
+                let get = async |path: &str| dress(site.get(path).token(key)).send().await;
+                let common = comparable(&get("/api/users/me?x").await);
                 for path in ["/api/users/me", "/api/users/me/", "/api/users/me"] {
-                    assert_eq!(comparable(&ask(path).await), common);
+                    assert_eq!(comparable(&get(path).await), common);
                 }
             }
         }
@@ -64,15 +64,15 @@ both! {
 }
 
 both! {
-    /// Behind a proxy that is believed, scheme, client and request id are the proxy's word, on both ways.
+    /// Behind a trusted proxy, scheme, client and request id come from the proxy, on both paths.
     async fn both_ways_believe_the_same_proxies(backend: Backend) {
         for (proxies, believed) in [("127.0.0.0/8", true), ("", false)] {
             let site = Site::with(backend, Flags::default().with("trusted_proxies", proxies)).await;
             let mut answers = Vec::new();
             for path in ["/api/users/me?x", "/api/users/me", "/api/users/me"] {
-                let asked = site.get(path).token(&site.alex.key).header("X-Forwarded-Proto", "https");
-                let asked = asked.header("X-Request-Id", "from-the-proxy").header("X-Forwarded-For", "1.2.3.4, 192.0.2.7");
-                let answer = asked.send().await;
+                let request = site.get(path).token(&site.alex.key).header("X-Forwarded-Proto", "https");
+                let request = request.header("X-Request-Id", "from-the-proxy").header("X-Forwarded-For", "1.2.3.4, 192.0.2.7");
+                let answer = request.send().await;
                 assert_eq!(answer.json()["avatar"].as_str().unwrap().starts_with("https://"), believed);
                 assert_eq!(answer.header("x-request-id") == Some("from-the-proxy"), believed);
                 answers.push(comparable(&answer));
@@ -89,11 +89,11 @@ both! {
 }
 
 both! {
-    /// What is asked again is answered from memory, until something changes.
+    /// A repeated request is answered from memory until something changes.
     async fn a_second_request_reads_nothing_but_the_feed(backend: Backend) {
         let site = Site::start(backend).await;
         let reads = || site.directory().counters().reads.get();
-        // PostgreSQL is asked each time whether something has changed; SQLite's memory shows it.
+        // PostgreSQL is queried each time for changes. SQLite's shared memory shows them.
         let look = u64::from(backend == Backend::Postgres);
         for key in [&site.alex.key, &"f".repeat(40)] {
             site.me(key).send().await;
@@ -108,13 +108,13 @@ both! {
 }
 
 both! {
-    /// Who is refused costs no more: without a right, without a good key, and over the limit the answer is known
-    /// from memory, and is the one that the common way gives.
+    /// Refused callers cost no more: without a right, without a good key, and over the limit the answer comes from
+    /// memory, and is the same as on the ordinary path.
     async fn refusals_are_answered_from_memory(backend: Backend) {
         let rate = |requests| Some(Rate { requests, window: std::time::Duration::from_secs(60) });
         let rates = Rates { per_token: rate(5), per_address: rate(30 + 9) };
         let site = Site::with_directory(backend, |settings| settings.rates = rates).await;
-        let end = wardroom::directory::tokens::End::After(std::time::Duration::from_secs(60));
+        let end = wardroom::directory::tokens::Expiry::After(std::time::Duration::from_secs(60));
         let owner = UserKey::Id(42.try_into().unwrap());
         let ends = site.directory().issue_token(&operator(), &owner, "ends", end).await.unwrap();
         let look = u64::from(backend == Backend::Postgres);
@@ -124,7 +124,7 @@ both! {
             (&site.inactive.key, [401; 6], 21), (&unknown, [401, 429, 429, 429, 429, 429], 21),
         ] {
             if statuses[0] == statuses[5] {
-                // The audit trail takes no more notes of them; those it took were writes.
+                // The audit trail records no more of them. Those that it recorded were writes.
                 for _ in 0..30 {
                     site.get("/api/users/me?x").token(key).send().await;
                 }
@@ -132,8 +132,8 @@ both! {
                 while site.database.number(notes).await < noted {
                     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
                 }
-                // The last note was a commit: somebody else looks at the feed for it. Of the two requests the first
-                // is new here and is read without a look.
+                // The last record was a commit, so another request reads the feed for it. Of the two requests the
+                // first is new here and reads without checking the feed.
                 for _ in 0..2 {
                     site.get("/api/users/me?x").token(&site.alex.key).send().await;
                 }
@@ -145,19 +145,19 @@ both! {
                 assert_eq!(answer.status, status, "{number}: {answer}");
                 assert!(number == 0 || reads == look, "{number}: {reads} reads for {status}");
             }
-            let ask = async |path: &str| {
+            let get = async |path: &str| {
                 let mut answer = site.get(path).token(key).send().await;
-                // One more is counted with each request.
+                // Each request adds one to the count.
                 answer.headers.retain(|(name, _)| name != "ratelimit");
                 comparable(&answer)
             };
-            assert_eq!(ask("/api/users/me").await, ask("/api/users/me?x").await);
+            assert_eq!(get("/api/users/me").await, get("/api/users/me?x").await);
         }
     }
 }
 
 both! {
-    /// A thousand who come at once for one that nobody knows yet cost one look-up.
+    /// A thousand simultaneous requests with the same unknown key cost one look-up.
     async fn a_cold_key_is_looked_up_once(backend: Backend) {
         let site = std::sync::Arc::new(Site::start(backend).await);
         let loads = || site.directory().counters().identity_loads.get();
@@ -178,7 +178,7 @@ both! {
 }
 
 both! {
-    /// Without a cache everything is as true, and read each time.
+    /// Without a cache the answers are the same, and each one is read.
     async fn no_cache_is_as_good(backend: Backend) {
         let site = Site::with_directory(backend, |settings| settings.identity_cache_bytes = 0).await;
         for _ in 0..3 {
@@ -189,7 +189,7 @@ both! {
 }
 
 both! {
-    /// The cache keeps to its bound however many keys are tried.
+    /// The cache stays within its limit, however many keys are tried.
     async fn unknown_keys_do_not_fill_the_memory(backend: Backend) {
         let site = Site::start(backend).await;
         site.me(&site.alex.key).send().await;
@@ -204,7 +204,7 @@ both! {
 }
 
 both! {
-    /// Every change that anybody makes to what identities are made of is noted, whoever makes it.
+    /// Every change to the data of identities is in the feed, whatever makes it.
     async fn every_change_is_in_the_feed(backend: Backend) {
         let site = Site::start(backend).await;
         for statement in [
@@ -243,13 +243,13 @@ both! {
 }
 
 both! {
-    /// A restore may bring an older feed, whose numbers then stand for other changes.
+    /// A restore may bring an older feed, whose numbers then mean other changes.
     async fn a_feed_that_began_anew_is_noticed(backend: Backend) {
         let site = Site::start(backend).await;
         assert_eq!(site.me(&site.alex.key).send().await.status, 200);
         let last = "SELECT max(id) FROM identity_changes";
         let number = site.database.number(last).await;
-        // As if another history had come to the same number by other changes.
+        // As if another history had reached the same number by other changes.
         site.database.sql(&format!(
             "UPDATE users SET is_active = FALSE WHERE id = 42; \
              DELETE FROM identity_changes WHERE id >= {number}; \
@@ -262,8 +262,8 @@ both! {
 }
 
 both! {
-    /// Uses are gathered and written together; what they are written for is shown.
-    async fn uses_are_noted_in_batches(backend: Backend) {
+    /// Uses are collected and written together, and are then visible.
+    async fn uses_are_written_in_batches(backend: Backend) {
         let site = Site::start(backend).await;
         let writes = || site.directory().counters().writes.get();
         let before = writes();
@@ -272,7 +272,7 @@ both! {
         }
         site.get("/api/users/me/tokens").token(&site.staff.key).send().await;
         assert_eq!(writes(), before, "a read has written");
-        // A refused one is noted in the audit trail, after its answer.
+        // A refused use is recorded in the audit trail, after its answer.
         site.me(&site.plain.key).send().await;
         while site.database.number("SELECT count(*) FROM audit_events WHERE action = 'request.refused'").await == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -284,14 +284,14 @@ both! {
         };
         assert_eq!(online().await, Vec::<i64>::new());
         site.directory().write_uses().await.unwrap();
-        // Also whose token was good for nothing here: it is in use.
+        // Also of tokens that were refused here: they are in use.
         let mut seen = vec![42, site.holder.id, site.staff.id, site.admin.id, site.plain.id];
         seen.sort_unstable();
         assert_eq!(online().await, seen);
         let tokens = site.get("/api/users/42/tokens").token(&site.admin.key).send().await.json();
         assert!(tokens.to_string().contains(r#""last_used_at":"2025-09-01T12:00:00.000000Z""#), "{tokens}");
         assert_eq!(site.database.number("SELECT count(*) FROM tokens WHERE last_used_from = '127.0.0.1'").await, 5);
-        // Once more within the minute is no news for the one that is kept in memory.
+        // Another use within the minute adds nothing to the one in memory.
         let before = writes();
         site.me(&site.alex.key).send().await;
         site.directory().write_uses().await.unwrap();
@@ -300,7 +300,7 @@ both! {
 }
 
 both! {
-    /// A use is not worth an error: a database that takes no writes still answers.
+    /// A use is not worth an error: a database that accepts no writes still answers.
     async fn a_database_that_takes_no_writes_still_answers(backend: Backend) {
         let site = Site::start(backend).await;
         site.me(&site.alex.key).send().await;
@@ -313,20 +313,21 @@ both! {
     }
 }
 
-/// Answers go on for as long as the operator allows, and are counted; then, or without leave, it is a 503.
+/// Stale answers continue for as long as the operator allows, and are counted. After that, or without the setting,
+/// the answer is a 503.
 #[tokio::test(flavor = "multi_thread")]
-async fn stale_answers_are_given_by_leave_alone() {
+async fn stale_answers_are_given_only_if_the_setting_allows() {
     for (leave, expected) in [(0, 503), (3600, 200)] {
         let leave = std::time::Duration::from_secs(leave);
         let site = Site::with_directory(Backend::Postgres, |settings| settings.serve_stale_for = leave).await;
         assert_eq!(site.me(&site.alex.key).send().await.status, 200);
-        site.database.take_away().await;
+        site.database.make_unavailable().await;
         assert_eq!(site.me(&site.alex.key).send().await.status, expected, "{leave:?}");
-        assert_eq!(site.me(&site.admin.key).send().await.status, 503, "somebody not recognised before");
+        assert_eq!(site.me(&site.admin.key).send().await.status, 503, "not recognised before");
         let counted = site.directory().counters().stale_answers.get();
         assert_eq!(counted, u64::from(expected == 200));
         let later = site.clock.now().plus(std::time::Duration::from_secs(3601)).unwrap();
         site.clock.set(later);
-        assert_eq!(site.me(&site.alex.key).send().await.status, 503, "after the leave has ended");
+        assert_eq!(site.me(&site.alex.key).send().await.status, 503, "after serve_stale_for");
     }
 }

@@ -1,11 +1,11 @@
-//! What an attacker found in version 0.1.0, a test for each finding; the number in a test's name is the finding's.
+//! Security findings in version 0.1.0, a test for each. The number in a test's name is that of the finding.
 //!
-//! The rules behind them are tried as a whole by `matrix` and `parked`; limits have tests where their rooms have.
+//! `matrix` and `parked` test the rules behind them as a whole. Limits are tested in the files of their area.
 
 use serde_json::{Value, json};
 use wardroom::directory::model::{GroupDraft, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
@@ -14,7 +14,7 @@ async fn send(site: &Site, who: &Persona, method: &str, path: &str, body: Value)
     site.request(method, path).token(&who.key).body("application/json", body.to_string()).send().await
 }
 
-/// Staff with these permissions, by id.
+/// Creates staff with these permissions, given by id.
 async fn clerk(site: &Site, name: &str, permissions: &[i64]) -> Persona {
     let permissions = permissions.to_vec();
     person(site.directory(), name, |draft| {
@@ -30,7 +30,7 @@ async fn group(site: &Site, name: &str, permissions: &[i64]) -> i64 {
     site.directory().create_group(&operator(), &draft).await.unwrap().id.get()
 }
 
-/// The ids of the built-in permissions that the tests hand out.
+/// The ids of the built-in permissions that the tests grant.
 const GROUP_UPDATE: i64 = 3;
 const GROUP_DELETE: i64 = 4;
 const USER_CREATE: i64 = 5;
@@ -42,7 +42,7 @@ const TOKEN_DELETE: i64 = 12;
 const AUDIT_READ: i64 = 13;
 
 both! {
-    /// A right that one does not hold is in nobody's reach by way of a deletion.
+    /// A right that a user does not hold cannot be reached by deleting something.
     async fn finding_04_what_may_not_be_changed_may_not_be_deleted(backend: Backend) {
         let site = Site::start(backend).await;
         let mine = [GROUP_UPDATE, GROUP_DELETE, USER_CREATE, USER_UPDATE, USER_DELETE, TOKEN_UPDATE, TOKEN_DELETE];
@@ -52,7 +52,7 @@ both! {
         let stronger = clerk(&site, "stronger", &[AUDIT_READ]).await;
         let binned = clerk(&site, "binned", &[AUDIT_READ]).await;
         let owner = UserKey::Id(stronger.id.try_into().unwrap());
-        let token = site.directory().issue_token(&operator(), &owner, "t", End::Never).await.unwrap().token.id;
+        let token = site.directory().issue_token(&operator(), &owner, "t", Expiry::Never).await.unwrap().token.id;
         site.directory().delete_user(&operator(), &UserKey::Id(binned.id.try_into().unwrap())).await.unwrap();
         let before = site.database.texts(EVERYTHING).await;
         for (method, path, body) in [
@@ -71,7 +71,7 @@ both! {
             assert_eq!(answer.status, 403, "{method} {path}: {answer}");
         }
         assert_eq!(site.database.texts(EVERYTHING).await, before);
-        // What the attacker does hold is theirs to act on.
+        // The attacker may act on the rights that they hold.
         let equal = clerk(&site, "equal", &[USER_UPDATE]).await;
         assert_eq!(send(&site, &attacker, "DELETE", &format!("/api/users/{}", equal.id), json!({})).await.status, 204);
     }
@@ -84,7 +84,8 @@ const EVERYTHING: &str = "SELECT 'u' || id || ' ' || username FROM users \
     ORDER BY 1";
 
 both! {
-    /// Who was deleted keeps username, e-mail address and number while they can be brought back, but for admins.
+    /// Deleted users keep username, e-mail address and number as long as they can be restored. Only admins may give
+    /// them away.
     async fn finding_04_names_in_the_recycle_bin_stay_reserved(backend: Backend) {
         let site = Site::start(backend).await;
         let attacker = clerk(&site, "attacker", &[USER_CREATE, USER_READ, USER_UPDATE]).await;
@@ -109,7 +110,7 @@ both! {
         // Its time in the bin is over.
         site.clock.set("2025-10-02T12:00:00Z".parse().unwrap());
         assert_eq!(send(&site, &attacker, "POST", "/api/users", json!({"username": "Gone"})).await.status, 201);
-        // An admin knows what they do.
+        // An admin may do it deliberately.
         let second = person(site.directory(), "second", |_| {}).await;
         site.directory().delete_user(&operator(), &UserKey::Id(second.id.try_into().unwrap())).await.unwrap();
         assert_eq!(send(&site, &site.admin, "POST", "/api/users", json!({"username": "second"})).await.status, 201);
@@ -125,8 +126,8 @@ async fn with_password(site: &Site, who: &Persona) {
 }
 
 both! {
-    /// A stolen token does not become a sign-in: one's own password needs the present one, whoever one is and whatever
-    /// the route.
+    /// A stolen token does not become a sign-in: changing one's own password needs the current one, for every user
+    /// and on every route.
     async fn finding_05_ones_own_password_needs_the_present_one(backend: Backend) {
         let site = Site::start(backend).await;
         for who in [&site.admin, &site.holder] {
@@ -156,7 +157,7 @@ both! {
 }
 
 both! {
-    /// Guesses of the present password are limited as those of a sign-in are.
+    /// Guesses of the current password are limited like those of a sign-in.
     async fn finding_05_the_present_password_cannot_be_guessed(backend: Backend) {
         let site = Site::start(backend).await;
         with_password(&site, &site.admin).await;
@@ -171,7 +172,7 @@ both! {
 }
 
 both! {
-    /// Where the setting says so, one's own e-mail address and number need the present password as well.
+    /// If the setting says so, a user's own e-mail address and number need the current password, too.
     async fn finding_05_contact_data_may_need_the_password_too(backend: Backend) {
         let site = Site::with_directory(backend, |settings| settings.contact_needs_password = true).await;
         with_password(&site, &site.holder).await;
@@ -191,13 +192,13 @@ both! {
         let bulk = json!({"users": [{"id": site.holder.id, "email": "new@example.com"}]});
         assert_eq!(send(&site, &site.holder, "PATCH", "/api/users/bulk", bulk).await.status, 400);
         let other = send(&site, &site.holder, "PATCH", &format!("/api/users/{}", site.plain.id), json!({"email": "p@example.com"})).await;
-        assert_eq!(other.status, 200, "somebody else's is no matter of one's password: {other}");
+        assert_eq!(other.status, 200, "another user's record does not need the password: {other}");
     }
 }
 
 both! {
-    /// Belonging to a group is a right: nobody takes it, and handing it on needs the permission to change groups.
-    async fn finding_08_nobody_joins_a_group_by_themselves(backend: Backend) {
+    /// Membership in a group is a right: no user can take it, and granting it needs the permission to change groups.
+    async fn finding_08_no_user_joins_a_group_by_themselves(backend: Backend) {
         let site = Site::start(backend).await;
         let attacker = clerk(&site, "attacker", &[GROUP_UPDATE, USER_CREATE, USER_UPDATE]).await;
         let friends = group(&site, "Friends", &[]).await;
@@ -213,7 +214,7 @@ both! {
         assert_eq!(send(&site, &without, "PATCH", &plain, json!({"groups": [friends]})).await.status, 403);
         assert!(site.database.texts("SELECT CAST(user_id AS TEXT) FROM memberships WHERE user_id <> 42").await.is_empty());
         assert_eq!(send(&site, &attacker, "POST", &members, json!({"users": [site.plain.id]})).await.status, 200);
-        assert_eq!(send(&site, &without, "PATCH", &plain, json!({"groups": [friends]})).await.status, 200, "it is so already");
+        assert_eq!(send(&site, &without, "PATCH", &plain, json!({"groups": [friends]})).await.status, 200, "nothing changes");
     }
 }
 
@@ -244,7 +245,7 @@ both! {
         assert_eq!(shown("PATCH", &path, json!({})).await, json!({"id": group["id"]}));
         assert_eq!(shown("POST", &format!("{path}/members"), json!({"users": [id]})).await, json!({"id": group["id"]}));
         let owner = UserKey::Id(id.try_into().unwrap());
-        let token = site.directory().issue_token(&operator(), &owner, "t", End::Never).await.unwrap().token.id.get();
+        let token = site.directory().issue_token(&operator(), &owner, "t", Expiry::Never).await.unwrap().token.id.get();
         let tokens = format!("{plain}/tokens/{token}");
         assert_eq!(shown("PATCH", &tokens, json!({"name": "u"})).await, json!({"id": token, "name": "u"}));
         send(&site, &writer, "DELETE", &plain, json!({})).await;
@@ -253,7 +254,7 @@ both! {
 }
 
 both! {
-    /// A change of nothing is no event, and moves no time.
+    /// A change of nothing writes no event and changes no time.
     async fn finding_09_a_change_of_nothing_is_none(backend: Backend) {
         let site = Site::start(backend).await;
         let path = format!("/api/users/{}", site.plain.id);
@@ -275,7 +276,7 @@ both! {
 }
 
 both! {
-    /// Nobody gets a name that an operator could take for an id, an option or somebody else.
+    /// No user gets a name that an operator could mistake for an id, an option or another user.
     async fn finding_low_new_usernames_are_never_ambiguous(backend: Backend) {
         let site = Site::start(backend).await;
         let number = r#"400 {"username":["Enter a username that is not a number and does not begin with a hyphen."]}"#;
@@ -286,7 +287,7 @@ both! {
                 assert_eq!(answer.to_string(), why, "{method} {path} {name}");
             }
         }
-        // Whoever has such a name keeps it, and may send it back.
+        // A user who has such a name keeps it, and may send it back.
         site.database.sql("UPDATE users SET username = '4711', username_key = '4711' WHERE username = 'plain'").await;
         let path = format!("/api/users/{}", site.plain.id);
         let back = send(&site, &site.admin, "PATCH", &path, json!({"username": "4711", "first_name": "P"})).await;

@@ -1,4 +1,4 @@
-//! What stands in front of the routes: hosts, paths, limits, strict HTTP, health.
+//! What is checked before the routes: hosts, paths, limits, strict HTTP; and health.
 
 use wardroom::config::Flags;
 
@@ -38,8 +38,8 @@ both! {
 }
 
 both! {
-    /// What a proxy may take for another path is no path of ours, and says nothing about anybody's rights.
-    async fn finding_low_escaped_slashes_and_odd_ids_are_no_path(backend: Backend) {
+    /// A path that a proxy may read differently does not exist here, and reveals nothing about rights.
+    async fn finding_low_escaped_slashes_and_odd_ids_are_not_paths(backend: Backend) {
         let site = Site::start(backend).await;
         for path in [
             "/api/users%2Fme", "/api/users%2fme", "/api/users/me%2F", "/api%5Cusers/me", "/api/users/me%5c", "/%2Fapi/users/me",
@@ -62,7 +62,7 @@ both! {
     }
 }
 
-/// What a browser may do with an answer: nothing, but for the page that shows the documentation.
+/// A browser may do nothing with an answer, except with the page that shows the documentation.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 both! {
@@ -109,7 +109,7 @@ both! {
     }
 }
 
-/// Bytes that are not strict HTTP/1.1, each refused in JSON and the connection closed.
+/// Bytes that are not strict HTTP/1.1: each is refused in JSON, and the connection is closed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_strict_http_is_refused_in_json() {
     let site = Site::start(Backend::Sqlite).await;
@@ -180,7 +180,7 @@ both! {
         let script = site.get("/api/docs/swagger-initializer.js").send().await;
         assert!(script.body.contains("/api/openapi.json"));
         assert_eq!(site.get("/api/docs/nothing.js").send().await.status, 404);
-        // Nothing on the page comes from elsewhere.
+        // The page loads nothing from elsewhere.
         for file in ["/api/docs", "/api/docs/swagger-initializer.js"] {
             assert!(!site.get(file).send().await.body.contains("https://"), "{file}");
         }
@@ -191,7 +191,7 @@ both! {
 }
 
 both! {
-    /// A request has an id; a trusted proxy may bring one along, if it looks like one.
+    /// A request has an id. A trusted proxy may provide one, if it has the right form.
     async fn requests_have_ids(backend: Backend) {
         let site = Site::start(backend).await;
         let id = async |request: Request| request.send().await.header("x-request-id").unwrap().to_owned();

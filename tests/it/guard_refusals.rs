@@ -1,22 +1,22 @@
-//! What refusals leave behind: events in the audit trail, which nobody can hide behind a flood of others, and lines in
-//! the access log.
+//! The traces of refusals: events in the audit trail, which no flood of other events can hide, and lines in the
+//! access log.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wardroom::directory::model::UserKey;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 
 use crate::support::site::{EXAMPLE_KEY, operator, person};
 use crate::support::{Backend, Database, Request, Site, both};
 
-/// Events of an action, newest first.
+/// Returns the events of an action, newest first.
 async fn events(site: &Site, action: &str) -> Vec<Value> {
     let path = format!("/api/users/audit?limit=999&action={action}");
     site.get(&path).token(&site.admin.key).send().await.json()["results"].as_array().unwrap().clone()
 }
 
-/// The same when there are so many: what a reader is refused is noted after the answer.
+/// Waits for this many of them: the refusal of a read is recorded after the answer.
 async fn awaited(site: &Site, action: &str, count: usize) -> Vec<Value> {
     let found = async {
         loop {
@@ -40,7 +40,7 @@ async fn sign_in(site: &Site, from: &str, username: &str) -> u16 {
 }
 
 both! {
-    /// Guards against a flood of refused sign-ins that leaves no room for the note of another one.
+    /// Guards against a flood of refused sign-ins that prevents the record of another one.
     async fn finding_18_a_flood_of_refused_sign_ins_hides_no_other(backend: Backend) {
         let site = Site::start(backend).await;
         for (from, names) in [("192.0.2.1", 0..31), ("192.0.2.2", 31..62)] {
@@ -54,14 +54,14 @@ both! {
         assert_eq!((noted.len(), &noted[0]["object_name"], &noted[0]["address"]), (41, &json!("staff"), &json!("192.0.2.3")));
         let left_out = noted.iter().filter_map(|event| event["changes"]["left_out_before"].as_i64());
         assert_eq!(left_out.sum::<i64>(), 22, "and how many were left out");
-        // A client that has used up its allowance is still noted for an account that was left alone so far.
+        // A client over its limit is still recorded for an account that had no events so far.
         assert_eq!(sign_in(&site, "192.0.2.1", "admin").await, 400);
         assert_eq!(events(&site, "sign_in.refused").await[0]["changes"], json!({"left_out_of_client": 11}));
     }
 }
 
 both! {
-    /// Guards against a flood of refused requests that leaves no room for the note of another one.
+    /// Guards against a flood of refused requests that prevents the record of another one.
     async fn finding_18_a_flood_of_refused_requests_hides_no_other(backend: Backend) {
         let site = Site::start(backend).await;
         let refused = async |key: &str, from: &str| {
@@ -79,40 +79,40 @@ both! {
 }
 
 both! {
-    /// What was left out is told in the end, also when nothing comes after it.
-    async fn finding_18_what_was_left_out_is_told(backend: Backend) {
+    /// The number of events that were left out is reported in the end, even if none follow.
+    async fn finding_18_what_was_left_out_is_reported(backend: Backend) {
         let site = Site::start(backend).await;
         for _ in 0..25 {
             site.request("DELETE", "/api/users/42").token(&site.staff.key).send().await;
         }
         site.directory().note_left_out(false).await.unwrap();
-        assert_eq!(events(&site, "refusals.left_out").await.len(), 0, "a later note may still tell");
+        assert_eq!(events(&site, "refusals.left_out").await.len(), 0, "a later event may still report it");
         site.clock.set(site.clock.now().plus(Duration::from_secs(60)).unwrap());
         for _ in 0..2 {
             site.directory().note_left_out(false).await.unwrap();
         }
-        let told = events(&site, "refusals.left_out").await;
-        assert_eq!((told.len(), &told[0]["changes"]), (1, &json!({"requests": 5, "sign_ins": 0})));
+        let noted = events(&site, "refusals.left_out").await;
+        assert_eq!((noted.len(), &noted[0]["changes"]), (1, &json!({"requests": 5, "sign_ins": 0})));
     }
 }
 
 both! {
-    /// A read that was refused is noted, whichever way it was answered.
+    /// A refused read is recorded, whichever path answered it.
     async fn finding_18_refused_reads_are_noted(backend: Backend) {
         let site = Site::start(backend).await;
         let why = "You do not have permission to perform this action.";
-        for (number, (path, asked, who, name)) in (1..).zip([
+        for (number, (path, operation, caller, name)) in (1..).zip([
             ("/api/users", "GET /api/users", &site.staff, "staff"),
             ("/api/users/groups/1", "GET /api/users/groups/{id}", &site.staff, "staff"),
             ("/api/users/me", "GET /api/users/me", &site.plain, "plain"),
             ("/api/users/me?fields=id", "GET /api/users/me", &site.plain, "plain"),
         ]) {
-            assert_eq!(site.get(path).token(&who.key).send().await.status, 403);
+            assert_eq!(site.get(path).token(&caller.key).send().await.status, 403);
             let event = &awaited(&site, "request.refused", number).await[0];
-            assert_eq!((&event["actor_kind"], &event["actor_id"], &event["actor_name"]), (&json!("person"), &json!(who.id), &json!(name)));
-            assert_eq!((&event["changes"], &event["address"]), (&json!({"asked": asked, "why": why}), &json!("127.0.0.1")));
+            assert_eq!((&event["actor_kind"], &event["actor_id"], &event["actor_name"]), (&json!("person"), &json!(caller.id), &json!(name)));
+            assert_eq!((&event["changes"], &event["address"]), (&json!({"asked": operation, "why": why}), &json!("127.0.0.1")));
         }
-        // A good read leaves nothing, and neither does one of nobody.
+        // A successful read leaves no event, and neither does an anonymous one.
         assert_eq!(site.me(EXAMPLE_KEY).send().await.status, 200);
         assert_eq!(site.get("/api/users").send().await.status, 401);
         for _ in 0..40 {
@@ -125,12 +125,12 @@ both! {
 }
 
 both! {
-    /// A key that no longer opens anything and is used all the same may be a stolen one: it is noted, with why.
+    /// A key that is no longer valid but still used may be stolen: it is recorded, with the reason.
     async fn finding_18_dead_tokens_are_noted(backend: Backend) {
         let site = Site::start(backend).await;
         let owner = UserKey::Id(42.try_into().unwrap());
         let issue = async |name: &str| {
-            let end = End::After(Duration::from_secs(10));
+            let end = Expiry::After(Duration::from_secs(10));
             site.directory().issue_token(&operator(), &owner, name, end).await.unwrap()
         };
         let (revoked, expired) = (issue("revoked").await, issue("expired").await);
@@ -150,7 +150,7 @@ both! {
                 let owner = if name == "test" { site.inactive.id } else { 42 };
                 assert_eq!(event["changes"], json!({"asked": format!("GET {path}"), "why": why, "user_id": owner}));
             }
-            // Nobody knows this one: there is nothing to say.
+            // This key is unknown: there is nothing to record.
             assert_eq!(site.get(path).token(&"f".repeat(40)).send().await.status, 401);
         }
         assert_eq!(awaited(&site, "token.refused", count).await.len(), 6);
@@ -159,7 +159,7 @@ both! {
 }
 
 both! {
-    /// The access log says whose token a request came with, good or not.
+    /// The access log names the account and token of a request, whether or not the token is valid.
     async fn finding_18_the_access_log_names_account_and_token(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&wardroom::directory::Clock::system().unwrap()).await;
@@ -168,14 +168,14 @@ both! {
         let cid = person(&directory, "cid", |draft| draft.is_active = Some(false)).await;
         let mut process = crate::process::serve(&database, &["--access-log", "all"]);
         let address = process.address("listening");
-        for (key, status, who) in [(&ann.key, 200, Some(&ann)), (&bob.key, 403, Some(&bob)), (&cid.key, 401, Some(&cid)), (&"f".repeat(40), 401, None)] {
+        for (key, status, owner) in [(&ann.key, 200, Some(&ann)), (&bob.key, 403, Some(&bob)), (&cid.key, 401, Some(&cid)), (&"f".repeat(40), 401, None)] {
             assert_eq!(Request::new(address, "GET", "/api/users/me").token(key).send().await.status, status);
             let line = process.record("answered");
-            let token = match who {
-                Some(who) => Some(database.number(&format!("SELECT id FROM tokens WHERE user_id = {}", who.id)).await),
+            let token = match owner {
+                Some(person) => Some(database.number(&format!("SELECT id FROM tokens WHERE user_id = {}", person.id)).await),
                 None => None,
             };
-            let account = who.map(|who| who.id);
+            let account = owner.map(|person| person.id);
             assert_eq!((line["account"].as_i64(), line["token"].as_i64(), line["status"].as_u64()), (account, token, Some(status.into())), "{line}");
         }
     }

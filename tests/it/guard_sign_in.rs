@@ -1,12 +1,12 @@
-//! Whom a sign-in keeps waiting: places in the line of hashes, and counts of failures that concern others.
+//! Which sign-ins have to wait: places in the queue of hashes, and counts of other users' failures.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use wardroom::directory::import::{ImportedUser, Records};
 use wardroom::directory::model::{UserDraft, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 use wardroom::directory::{Directory, Error};
 
 use crate::cli::on;
@@ -14,7 +14,7 @@ use crate::support::site::{Persona, imported, operator, person};
 use crate::support::{Answer, Backend, Database, Request, Site, both};
 
 const PASSWORD: &str = "an unlikely pass phrase";
-/// How many failures the guard remembers, each three times: of the pair, the client and the account.
+/// The number of counted failures. Each is counted three times: of the pair, the client and the account.
 const FAILURES: &str = "SELECT CAST(coalesce(sum(failures), 0) AS BIGINT) FROM attempts";
 
 fn key(who: &Persona) -> UserKey {
@@ -39,7 +39,7 @@ fn pass(site: &Site, seconds: u64) {
     site.clock.set(site.clock.now().plus(Duration::from_secs(seconds)).unwrap());
 }
 
-/// Begins sign-ins that take seconds, and returns when each has its place in the line.
+/// Starts sign-ins that take seconds, and returns when each has its place in the queue.
 async fn occupy(site: &Site, from: &str, usernames: &[&str]) -> Vec<tokio::task::JoinHandle<Answer>> {
     let mut begun = Vec::new();
     for username in usernames {
@@ -57,11 +57,11 @@ const FULL: &str =
     "429 [retry-after: 1] {\"detail\":\"Request was throttled. Expected available in 1 second.\"}";
 
 both! {
-    /// Guards against one client, or one account, that fills the line and keeps everybody from signing in.
-    async fn finding_11_a_client_has_four_places_in_the_line_and_an_account_two(backend: Backend) {
+    /// Guards against one client, or one account, that fills the queue and keeps others from signing in.
+    async fn finding_11_a_client_has_four_places_in_the_queue_and_an_account_two(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.admin).await;
-        // The hashes shall take longer than the questions below, which depends on the machine.
+        // The hashes must take longer than the requests below; how long depends on the machine.
         for (round, iterations) in [200_000, 1_000_000, 4_000_000, 10_000_000].into_iter().enumerate() {
             let [client, other] = [1, 2].map(|number| format!("192.0.{round}.{number}"));
             let slow = format!("pbkdf2_sha256${iterations}$salt$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA=");
@@ -84,14 +84,14 @@ both! {
             if too_late {
                 continue;
             }
-            assert_eq!(refused, [FULL; 3], "the account has its two, and then the client its four");
-            assert_eq!(counted, 12, "what has no place is not counted");
-            assert_eq!(elsewhere, 200, "others sign in");
+            assert_eq!(refused, [FULL; 3], "the account has two places, then the client four");
+            assert_eq!(counted, 12, "attempts without a place are not counted");
+            assert_eq!(elsewhere, 200, "other users can sign in");
             assert_eq!(status(&site, &client, "admin", PASSWORD).await, 200, "places are given back");
             assert_eq!(site.directory().counters().password_hashes.get() - hashes, 6);
             return;
         }
-        panic!("ten million iterations were over before three questions");
+        panic!("ten million iterations were done before three requests");
     }
 }
 
@@ -108,8 +108,8 @@ async fn with_password(directory: &Directory, actor: &wardroom::directory::Actor
 }
 
 both! {
-    /// Setting passwords takes places in the same line: of the person who sets them, but not of an operator.
-    async fn finding_11_who_sets_passwords_has_two_places_in_the_line(backend: Backend) {
+    /// Setting passwords takes places in the same queue: of the person who sets them, but not of an operator.
+    async fn finding_11_a_person_who_sets_passwords_has_two_places_in_the_queue(backend: Backend) {
         let site = Site::start(backend).await;
         let person = site.directory().authenticate(&site.admin.key).await.unwrap();
         let origin = wardroom::directory::Origin { address: Some("192.0.2.1".into()), request_id: None };
@@ -125,9 +125,9 @@ both! {
 }
 
 both! {
-    /// Guards against one who fails for many accounts and so locks out everybody behind the same address: those who
-    /// have signed in from there before are held to their own failures.
-    async fn finding_12_failures_of_others_lock_out_nobody_whose_network_is_known(backend: Backend) {
+    /// Guards against a client that fails for many accounts and so locks out everyone behind the same address. For
+    /// users who have signed in from there before, only their own failures count.
+    async fn finding_12_failures_of_others_lock_out_no_user_of_a_known_network(backend: Backend) {
         let site = Site::start(backend).await;
         for who in [&site.staff, &site.admin] {
             give_password(&site, who).await;
@@ -140,8 +140,8 @@ both! {
         for _ in 0..3 {
             assert_eq!(status(&site, "192.0.2.1", "staff", PASSWORD).await, 200);
         }
-        assert_eq!(status(&site, "192.0.2.1", "admin", PASSWORD).await, 429, "and that ends nobody else's wait");
-        // A known pair is guarded, too, and forgotten about when it was right.
+        assert_eq!(status(&site, "192.0.2.1", "admin", PASSWORD).await, 429, "and other clients still have to wait");
+        // A known pair is guarded, too, and its count is reset by a successful sign-in.
         for _ in 0..6 {
             assert_eq!(status(&site, "192.0.2.1", "staff", "wrong").await, 400);
         }
@@ -153,13 +153,13 @@ both! {
 }
 
 both! {
-    /// Guards against a second account whose name differs in case alone, and whose good sign-ins forget the failures of
-    /// the first.
+    /// Guards against a second account whose name differs only in case, and whose successful sign-ins reset the
+    /// failures of the first.
     async fn finding_12_an_account_is_counted_by_its_id(backend: Backend) {
         let site = Site::start(backend).await;
-        let named = |id, name| ImportedUser { user: imported(id, name), password: "!".into() };
+        let named = |id, name| SeedUser { user: imported(id, name), password: "!".into() };
         let users = vec![named(100, "boss"), named(101, "BOSS")];
-        site.directory().import(&operator(), Records { groups: vec![], users, tokens: vec![] }).await.unwrap();
+        site.directory().seed(&operator(), SeedRows { groups: vec![], users, tokens: vec![] }).await.unwrap();
         give_password(&site, &Persona { id: 101, key: String::new() }).await;
         for _ in 0..6 {
             assert_eq!(status(&site, "192.0.2.1", "boss", "wrong").await, 400);
@@ -167,7 +167,7 @@ both! {
         assert_eq!(status(&site, "192.0.2.1", "boss", "wrong").await, 429);
         assert_eq!(status(&site, "192.0.2.1", "BOSS", PASSWORD).await, 200);
         assert_eq!(status(&site, "192.0.2.1", "boss", "wrong").await, 429);
-        // Another name is no other account.
+        // A different name is a different account.
         let renamed = UserDraft { username: Some("chief".into()), ..UserDraft::default() };
         let boss = UserKey::Id(100.try_into().unwrap());
         site.directory().update_user(&operator(), &boss, &renamed, None).await.unwrap();
@@ -176,7 +176,7 @@ both! {
 }
 
 both! {
-    /// Whether a name is anybody's shows in no spelling of it: each counts for whom it could mean.
+    /// No spelling of a name reveals whether it exists: each counts for the account that it could mean.
     async fn finding_12_spellings_of_a_name_count_together(backend: Backend) {
         let site = Site::start(backend).await;
         give_password(&site, &site.staff).await;
@@ -192,8 +192,8 @@ both! {
 }
 
 both! {
-    /// Behind a proxy that is not known all people are one client, for every limit: `doctor` says so.
-    async fn finding_12_doctor_warns_when_everybody_comes_from_one_address(backend: Backend) {
+    /// Behind an unknown proxy all people are one client for every limit: `doctor` says so.
+    async fn finding_12_doctor_warns_if_all_users_come_from_one_address(backend: Backend) {
         let database = Database::new(backend).await;
         let clock = wardroom::directory::Clock::system().unwrap();
         let directory = database.open(&clock).await;
@@ -209,7 +209,7 @@ both! {
             let row = rows.as_array().unwrap().iter().find(|row| row["check"] == "clients").unwrap().clone();
             (row["verdict"].as_str().unwrap().to_owned(), row["text"].as_str().unwrap().to_owned())
         };
-        assert_eq!(verdict("").0, "ok", "nobody was seen");
+        assert_eq!(verdict("").0, "ok", "there were no sign-ins");
         let now = clock.now().as_micros();
         for id in &ids {
             let seen = format!("UPDATE tokens SET last_used_at = {now}, last_used_from = '2001:db8::{id}' WHERE user_id = {id}");
@@ -223,7 +223,7 @@ both! {
         assert_eq!(verdict("").0, "ok", "several networks");
         let old = now - 31 * 24 * 3_600_000_000;
         database.sql(&format!("UPDATE known_addresses SET used_at = {old}")).await;
-        assert_eq!(verdict("").0, "warning", "what is long ago does not count");
+        assert_eq!(verdict("").0, "warning", "old sign-ins do not count");
         database.sql(&format!("UPDATE tokens SET last_used_at = {old} WHERE user_id = {}", ids[0])).await;
         assert_eq!(verdict("").0, "ok", "two people may well have one address");
     }

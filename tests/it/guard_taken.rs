@@ -1,4 +1,4 @@
-//! How often somebody is told that a value is taken: each such answer is counted for the person who asked.
+//! How often a caller may learn that a value is taken: each such answer is counted for the caller.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ async fn last_event(site: &Site) -> Value {
 }
 
 both! {
-    /// Guards against asking for one name after the other whether somebody has it.
+    /// Guards against trying one name after the other to learn which are taken.
     async fn finding_17_asking_for_taken_names_gets_slower_and_slower(backend: Backend) {
         let site = Site::start(backend).await;
         let taken = [json!({"username": "admin"}), json!({"email": "alex.thompson@techcorp.com"}), json!({"mobile_number": "+1-555-0123"})];
@@ -44,7 +44,7 @@ both! {
         assert_eq!(site.database.number(EVENTS).await, 21);
         let event = last_event(&site).await;
         assert_eq!((&event["actor_name"], &event["changes"]), (&json!("staff"), &json!({"fields": ["mobile_number"], "values": 1, "wait_seconds": 1})));
-        // What would have come of it makes no difference, and neither does another process.
+        // Whether the value is taken makes no difference, and neither does another process.
         let replica = site.replica().await;
         for body in [&taken[0], &json!({"username": "nobody_has_this"}), &json!({"email": "free@example.com", "first_name": "S"})] {
             for server in [site.address, replica] {
@@ -53,7 +53,7 @@ both! {
             }
         }
         assert_eq!(site.database.number("SELECT count(*) FROM users WHERE first_name = 'S'").await, 0);
-        // It concerns what could be taken alone, and one person.
+        // It affects only values that can be taken, and only this caller.
         for body in [json!({"first_name": "S"}), json!({"username": "staff"})] {
             assert_eq!(send(&site, &site.staff, "PATCH", "/api/users/me", &body).await.status, 200);
         }
@@ -74,19 +74,19 @@ both! {
 }
 
 both! {
-    /// Many at once, and at two servers, get no further than one after the other.
+    /// Many parallel requests, at two servers, get no further than sequential ones.
     async fn finding_17_many_at_once_learn_no_more(backend: Backend) {
         let site = Site::start(backend).await;
         let servers = [site.address, site.replica().await];
         let body = json!({"username": "admin"});
-        let asked = (0..60).map(|number| send_to(servers[number % 2], &site.staff, "PATCH", "/api/users/me", &body));
-        let statuses: Vec<_> = join_all(asked).await.into_iter().map(|answer| answer.status).collect();
+        let requests = (0..60).map(|number| send_to(servers[number % 2], &site.staff, "PATCH", "/api/users/me", &body));
+        let statuses: Vec<_> = join_all(requests).await.into_iter().map(|answer| answer.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 21, "{statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 39);
     }
 }
 
-/// The operations that can say that a value is taken, with a body that makes them say so and one that does not.
+/// The operations that can say that a value is taken, with a body that triggers it and one that does not.
 async fn routes(site: &Site) -> Vec<(&'static str, String, &'static str, Value, Value)> {
     let target = person(site.directory(), "target", |_| {}).await.id;
     let doomed = person(site.directory(), "doomed", |_| {}).await.id;
@@ -135,7 +135,7 @@ const WRITTEN: &str = "SELECT 'u' || id || username FROM users UNION ALL SELECT 
                        UNION ALL SELECT 'd' || id || username FROM deleted_users ORDER BY 1";
 
 both! {
-    /// Wherever a value can be taken, that is counted, with an event and with nothing else written; and whoever has to
+    /// Every operation in which a value can be taken counts it, writes an event and nothing else. A caller who has to
     /// wait learns nothing there.
     async fn finding_17_every_route_counts(backend: Backend) {
         let site = Site::start(backend).await;
@@ -164,7 +164,7 @@ both! {
     }
 }
 
-/// Whether a schema has a property of this name, its own or of what it is made of.
+/// Whether a schema has a property of this name, directly or in a schema that it includes.
 fn names(document: &Value, schema: &Value, property: &str) -> bool {
     let referred = schema["$ref"].as_str().map(|reference| reference.trim_start_matches('#'));
     if let Some(pointer) = referred {
@@ -183,7 +183,7 @@ fn names_in(document: &Value, schema: &Value, property: &str) -> bool {
     schema.is_object() && names(document, schema, property)
 }
 
-/// Guards against a new operation that takes a username and is forgotten above.
+/// Guards against a new operation that takes a username and is missing above.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_17_no_route_is_forgotten() {
     let site = Site::start(Backend::Sqlite).await;
@@ -213,8 +213,8 @@ async fn finding_17_no_route_is_forgotten() {
 }
 
 both! {
-    /// A back office that sends a whole list again, because the first answer was lost, is told of each name, several
-    /// times over; and an operator is never limited.
+    /// A back office that sends a whole list again, because the first answer was lost, gets the error for each name,
+    /// several times over. An operator is never limited.
     async fn finding_17_a_back_office_never_meets_the_limit(backend: Backend) {
         let site = Site::start(backend).await;
         let users: Vec<_> = (0..1000).map(|number| json!({"username": format!("u{number}"), "email": format!("u{number}@example.com"), "mobile_number": format!("+1 555 {number:04}")})).collect();
@@ -223,7 +223,7 @@ both! {
         for round in 1..=3 {
             let again = send(&site, &site.admin, "POST", "/api/users/bulk", &body).await;
             assert_eq!(again.status, 400, "{round}");
-            // An answer has at most 20 messages, the last of which says that there are more.
+            // An answer has at most 20 messages; the last one says that there are more.
             assert_eq!(again.body.matches("already exists").count(), 19);
         }
         assert_eq!(last_event(&site).await["changes"], json!({"fields": ["email", "mobile_number", "username"], "values": 3000, "wait_seconds": 0}));
@@ -233,8 +233,8 @@ both! {
         }
         let draft = UserDraft { username: Some("u1".into()), ..UserDraft::default() };
         for _ in 0..30 {
-            let told = site.directory().create_user(&operator(), &draft, None).await;
-            assert!(matches!(told, Err(Error::Invalid(_))));
+            let outcome = site.directory().create_user(&operator(), &draft, None).await;
+            assert!(matches!(outcome, Err(Error::Invalid(_))));
         }
         assert_eq!(site.database.number("SELECT count(*) FROM attempts").await, 1);
     }

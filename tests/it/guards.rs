@@ -1,5 +1,5 @@
-//! One guard for each of the three costliest mistakes of this field: a write on an authenticated read,
-//! a slow hash on a random key, an answer that outlives a revocation.
+//! One guard for each of the three costliest mistakes in this field: a write on an authenticated read, a slow hash of
+//! a random key, an answer that outlives a revocation.
 
 use wardroom::directory::groups::MemberChange;
 use wardroom::directory::model::{UserDraft, UserKey};
@@ -13,7 +13,7 @@ fn key(id: i64) -> UserKey {
 }
 
 both! {
-    /// Guards against a write on each authenticated read: the database accepts none, and is not asked.
+    /// Guards against a write on each authenticated read: the database accepts no writes, and gets none.
     async fn an_authenticated_read_writes_nothing(backend: Backend) {
         let site = Site::start(backend).await;
         let before = site.directory().counters().writes.get();
@@ -49,7 +49,7 @@ async fn sqlite_sees_no_commit_from_reads() {
     let observer = rusqlite::Connection::open(directory.join("wardroom.db")).unwrap();
     let version = || observer.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
     let before = version();
-    // Somebody who is refused for want of a right leaves a note in the audit trail, which is no read.
+    // A caller without the right leaves an event in the audit trail, which is not a read.
     for key in [&site.alex.key, &site.staff.key, &"nope".to_owned()] {
         site.me(key).send().await;
     }
@@ -63,7 +63,7 @@ async fn sqlite_sees_no_commit_from_reads() {
 }
 
 both! {
-    /// Guards against a slow hash on a random key.
+    /// Guards against a slow hash of a random key.
     async fn a_key_is_never_hashed_slowly(backend: Backend) {
         let site = Site::start(backend).await;
         let count = || site.directory().counters().password_hashes.get();
@@ -77,11 +77,11 @@ both! {
     }
 }
 
-/// Every way to take something from a user, and what `me` says afterwards.
+/// Every way to take something from a user, and the answer of `me` afterwards.
 async fn each_taking(directory: &Directory, site: &Site, address: std::net::SocketAddr) {
     let get = async |path: &str, key: &str| Request::new(address, "GET", path).token(key).send().await;
     let me = async |key: &str| {
-        // With a parameter it goes the way of all other requests, which has a memory of its own.
+        // With a parameter the request takes the ordinary path, which has its own cache.
         let (one, other) = (get("/api/users/me", key).await, get("/api/users/me?other=1", key).await);
         assert_eq!((one.status, &one.body), (other.status, &other.body));
         other
@@ -119,7 +119,7 @@ async fn each_taking(directory: &Directory, site: &Site, address: std::net::Sock
     assert_eq!(me(&site.alex.key).await.body, r#"{"detail":"User inactive or deleted."}"#);
     directory.update_user(&actor, &alex, &draft(|d| d.is_active = Some(true)), None).await.unwrap();
     let issued = directory
-        .issue_token(&actor, &alex, "second", wardroom::directory::tokens::End::Never)
+        .issue_token(&actor, &alex, "second", wardroom::directory::tokens::Expiry::Never)
         .await
         .unwrap();
     assert_eq!(me(issued.key.reveal()).await.status, 200);
@@ -146,7 +146,7 @@ both! {
     }
 }
 
-/// SQLite's `REPLACE` deletes without telling triggers, and without foreign keys nothing follows what is deleted.
+/// SQLite's `REPLACE` deletes without firing triggers. Without foreign keys, nothing follows the deleted row.
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_s_replace_is_noticed_as_any_other_change() {
     let site = Site::start(Backend::Sqlite).await;

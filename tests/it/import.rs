@@ -1,4 +1,4 @@
-//! `wardroom import json` and `csv`: what comes in, what is refused, and what a second run does.
+//! `wardroom import json` and `csv`: what is imported, what is refused, and what a second run does.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{Ran, on};
 use crate::support::{Backend, Database, Request, Site, both};
 
-/// Writes lines into a file of the test's and brings them in.
+/// Writes lines to a file of the test and imports them.
 fn import(database: &Database, records: &[Value], flags: &[&str]) -> Ran {
     let file = database.place().join("in.json");
     fs::write(&file, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
@@ -42,7 +42,7 @@ fn count(database: &Database, args: &[&str]) -> usize {
 }
 
 both! {
-    /// The whole life of an import that is repeated until the day of the switch.
+    /// An import that is repeated until the day of the switch.
     async fn a_second_run_applies_only_differences(backend: Backend) {
         let database = Database::new(backend).await;
         let admin = with(user(9, "root"), "is_admin", json!(true));
@@ -57,7 +57,7 @@ both! {
         assert!(again.code == 0 && again.out.contains("everything was up to date already"), "{}", again.out);
         let events = count(&database, &["audit", "list", "--json"]);
 
-        // Names and addresses change hands, somebody comes, somebody goes, a token is gone.
+        // Names and addresses change owners, users are added and removed, and a token is gone.
         let ann = with(with(user(1, "bob"), "groups", json!([])), "first_name", json!("Ann"));
         let second = [group, admin, ann, user(2, "ann"), user(3, "cleo"), token(1, KEY)];
         let refused = import(&database, &second, &[]);
@@ -69,19 +69,19 @@ both! {
         let shown = on(&database, &["user", "show", "id:1", "--json"], "").json();
         assert_eq!((&shown["username"], &shown["email"], &shown["first_name"]), (&json!("bob"), &json!("bob@example.com"), &json!("Ann")));
         assert!(import(&database, &second, &["--sync"]).out.contains("everything was up to date already"));
-        assert_eq!(me(&database, OTHER_KEY).await, 200, "nothing is removed unasked");
+        assert_eq!(me(&database, OTHER_KEY).await, 200, "nothing is removed without the flag");
 
-        // Removed are users, groups and imported tokens, but none that was made here.
+        // Users, groups and imported tokens are removed, but none that were created here.
         let kept = on(&database, &["token", "issue", "id:9", "--name", "ours", "--json"], "").json()["key"].as_str().unwrap().to_owned();
         let third = [second[1].clone(), second[2].clone(), second[3].clone(), token(1, KEY)];
-        assert_eq!(import(&database, &third, &["--sync", "--delete-missing"]).code, 2, "there is nobody to ask");
+        assert_eq!(import(&database, &third, &["--sync", "--delete-missing"]).code, 2, "there is no terminal to ask on");
         let removed = import(&database, &third, &["--sync", "--delete-missing", "--yes", "--json"]).json();
         assert_eq!((&removed["users"]["removed"], &removed["groups"]["removed"], &removed["tokens"]["removed"]), (&json!(1), &json!(0), &json!(1)));
         assert_eq!(on(&database, &["user", "deleted", "--json"], "").json()[0]["username"], "cleo");
         assert_eq!((me(&database, OTHER_KEY).await, me(&database, KEY).await), (401, 200));
         let address = Site::serve(&database).await;
         assert_eq!(Request::new(address, "GET", "/api/users/me").token(&kept).send().await.status, 200);
-        // What was revoked here does not come back to life; who was deleted here only after a purge.
+        // A token revoked here stays revoked. A user deleted here comes back only after a purge.
         assert_eq!(import(&database, &second, &["--sync"]).code, 4);
         assert_eq!(on(&database, &["user", "purge", "3", "--yes"], "").code, 0);
         assert_eq!(import(&database, &second, &["--sync"]).code, 0);
@@ -93,7 +93,7 @@ both! {
 }
 
 both! {
-    /// What a server remembers ends with an import beside it.
+    /// An import beside a running server ends what the server has cached.
     async fn an_import_beside_a_server_is_seen_by_the_next_request(backend: Backend) {
         let site = Site::start(backend).await;
         assert_eq!(site.me(&site.alex.key).send().await.json()["username"], "alex_thompson");
@@ -106,8 +106,8 @@ both! {
 }
 
 both! {
-    /// Whatever contradicts is told in one report, and nothing is written.
-    async fn conflicts_are_told_together_and_nothing_is_written(backend: Backend) {
+    /// All conflicts are in one report, and nothing is written.
+    async fn conflicts_are_reported_together_and_nothing_is_written(backend: Backend) {
         let site = Site::start(backend).await;
         let number = "SELECT count(*) FROM users";
         let before = site.database.number(number).await;
@@ -121,16 +121,16 @@ both! {
         ];
         let ran = import(&site.database, &records, &[]);
         assert_eq!(ran.code, 4, "{}{}", ran.out, ran.err);
-        for told in [
+        for expected in [
             "users share one e-mail address (--clear-duplicates leaves it to the lowest id): users 100 and 101",
             "two users have one id: 100", "two users have one username", "the id of a user is not a positive 64-bit number: \"minus\"",
-            "null characters cannot be kept: user \"nul", "usernames differ only by case", "passwords encoded with md5 are kept, but nobody can sign in with them: \"odd\"",
+            "null characters cannot be stored: user \"nul", "usernames differ only by case", "passwords encoded with md5 are kept, but no one can sign in with them: \"odd\"",
             "another user here has the mobile number: user 42 here has that of \"taker\"", "there is no permission with the code: 1 of user \"holder\"",
-            "a user belongs to a group that is neither here nor before it: \"three\": the group with id 99", "users here differ (--sync overwrites them): 42 \"alex_thompson\"",
-            "tokens of users that are not there are left out: of the user with id 9999", "A digest is 64 hexadecimal digits", "Say either the key or the digest.",
+            "a user belongs to a group that is neither in the database nor earlier in the source: \"three\": the group with id 99", "users here differ (--sync overwrites them): 42 \"alex_thompson\"",
+            "tokens of users that do not exist are left out: of the user with id 9999", "A digest is 64 hexadecimal digits", "Give either the key or the digest.",
             "a token needs a user", "a group here has the name, but another id: \"Billing\": 3 here, 8 there", "two tokens have one key", "Nothing was written.",
         ] {
-            assert!(ran.out.contains(told), "{told}: {}{}", ran.out, ran.err);
+            assert!(ran.out.contains(expected), "{expected}: {}{}", ran.out, ran.err);
         }
         assert!(!ran.out.contains(KEY), "a key is a secret");
         assert_eq!(site.database.number(number).await, before);
@@ -151,7 +151,7 @@ both! {
 }
 
 both! {
-    /// Other systems know no ids: names lead.
+    /// Other systems have no ids: then names identify records.
     async fn people_without_ids_are_found_by_their_names(backend: Backend) {
         let database = Database::new(backend).await;
         let records = [
@@ -176,10 +176,10 @@ both! {
 }
 
 both! {
-    /// A run that is cut short leaves whole rows behind, and the next one takes them up.
-    async fn a_run_that_is_cut_short_is_taken_up_by_the_next(backend: Backend) {
+    /// An interrupted run leaves complete rows behind, and the next one continues.
+    async fn an_interrupted_run_is_continued_by_the_next(backend: Backend) {
         let database = Database::new(backend).await;
-        // With somebody there, records are written in parts.
+        // With a user in the database, records are written in batches.
         assert_eq!(on(&database, &["user", "add", "first"], "").code, 0);
         let file = database.place().join("many.json");
         let lines: String = (1000..7000).map(|id| format!("{}\n{}\n", user(id, &format!("user{id}")), token(id, &format!("{id:040x}")))).collect();
@@ -205,7 +205,7 @@ both! {
 }
 
 both! {
-    /// A directory without users is filled at once; lists and searches find everybody, and writes go on.
+    /// An account database without users is filled at once. Lists and searches find all users, and writes work.
     async fn a_filled_directory_is_like_any_other(backend: Backend) {
         let database = Database::new(backend).await;
         let admin = with(user(1, "root"), "is_admin", json!(true));
@@ -228,7 +228,7 @@ both! {
 }
 
 both! {
-    async fn misuse_of_import_and_export_is_told(backend: Backend) {
+    async fn misuse_of_import_and_export_is_reported(backend: Backend) {
         let database = Database::new(backend).await;
         let path = |name: &str, text: &[u8]| {
             let file = database.place().join(name);
@@ -238,7 +238,7 @@ both! {
         let (bad, half, table) = (path("bad", b"{\"type\":\"user\"}\n"), path("half", b"{\"type\":\"us"), path("table", b"age\n1\n"));
         let (no_db, mapping) = (path("no.db", b"not a database at all"), path("m.toml", b"[columns]\nage = 1"));
         let (away, directory) = (database.place().join("away").display().to_string(), database.place().display().to_string());
-        for (args, code, told) in [
+        for (args, code, expected) in [
             (vec!["import"], 2, "Usage"),
             (vec!["import", "json"], 2, "--from"),
             (vec!["import", "json", "--from", &away], 5, "No such file"),
@@ -264,15 +264,16 @@ both! {
         ] {
             let ran = on(&database, &args, "");
             assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{args:?}: {}", ran.err);
-            assert!(ran.err.contains(told) && !ran.err.contains("secret"), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains(expected) && !ran.err.contains("secret"), "{args:?}: {}", ran.err);
         }
         assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
     }
 }
 
 both! {
-    /// Guards against half of a file that can never come in whole, and against a dry run that promises too much.
-    async fn nothing_of_a_file_comes_in_that_cannot_come_in_whole(backend: Backend) {
+    /// Guards against importing half of a file that can never be imported completely, and against a dry run that
+    /// promises too much.
+    async fn a_file_is_imported_completely_or_not_at_all(backend: Backend) {
         let database = Database::new(backend).await;
         let file = database.place().join("users.csv");
         let row = |number: u32| format!("user{number},{}\n", if number == 900 { "nope" } else { "" });
@@ -287,28 +288,28 @@ both! {
         let ran = import(&database, &renamed, &[]);
         assert!(ran.code == 4 && ran.out.contains("a permission here has the name, but another code"), "{}{}", ran.out, ran.err);
         assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
-        // A password in clear is no encoding's name.
+        // A password in clear text is not the name of an encoding.
         let clear = import(&database, &[with(user(1, "ann"), "password", json!("Summer2024$x"))], &["--dry-run"]);
         assert!(clear.out.contains("unknown 1") && !clear.out.contains("Summer"), "{}", clear.out);
     }
 }
 
 both! {
-    /// Guards against a rule of the house that an import would go round: those that were deleted stay so, somebody
-    /// stays who can do everything, and nobody is taken for somebody else.
-    async fn an_import_goes_round_no_rule(backend: Backend) {
+    /// Guards against an import that bypasses a rule: deleted users stay deleted, an active admin remains, and no
+    /// user is mistaken for another.
+    async fn an_import_bypasses_no_rule(backend: Backend) {
         let database = Database::new(backend).await;
         let root = with(user(1, "root"), "is_admin", json!(true));
         let records = [root.clone(), user(2, "bob"), token(2, KEY), user(5, "rob")];
         assert_eq!(import(&database, &records, &[]).code, 0);
-        let refused = |records: &[Value], flags: &[&str], told: &str| {
+        let refused = |records: &[Value], flags: &[&str], expected: &str| {
             let ran = import(&database, records, flags);
-            assert!(ran.code == 4 && ran.out.contains(told), "{told}: {}{}", ran.out, ran.err);
+            assert!(ran.code == 4 && ran.out.contains(expected), "{expected}: {}{}", ran.out, ran.err);
         };
         refused(&[with(root.clone(), "is_admin", json!(false))], &["--sync"], "no active admin would be left");
         refused(&[user(2, "bob")], &["--delete-missing", "--yes"], "no active admin would be left");
         refused(&[with(user(2, "bob"), "is_admin", json!(true))], &["--sync", "--delete-missing", "--yes"], "are all missing in the source");
-        refused(&[user(5, "bobby"), json!({ "type": "user", "username": "rob", "email": "new@example.com" })], &["--sync"], "has the name of one here whom the source gives by id");
+        refused(&[user(5, "bobby"), json!({ "type": "user", "username": "rob", "email": "new@example.com" })], &["--sync"], "has the name of a user here that the source gives by id");
         refused(&[json!({ "type": "wardroom", "version": 1, "anonymised": true }), user(1, "user1")], &["--sync"], "anonymised records");
         assert_eq!(on(&database, &["user", "delete", "bob", "--yes"], "").code, 0);
         refused(&records, &["--sync"], "users that were deleted here are in the source");
@@ -319,9 +320,9 @@ both! {
 }
 
 both! {
-    /// Whoever goes lies in the recycle bin as they were, though somebody else has their name at once; and names change
-    /// hands also where the source knows no mobile numbers.
-    async fn values_change_hands_and_nobody_is_left_without(backend: Backend) {
+    /// A removed user is in the recycle bin unchanged, even if another user gets the name at once. Names change
+    /// owners even if the source has no mobile numbers.
+    async fn values_change_owners_and_no_user_is_lost(backend: Backend) {
         let database = Database::new(backend).await;
         let plain = |id: i64, name: &str| json!({ "type": "user", "id": id, "username": name, "email": format!("{name}@example.com") });
         let group = |id: i64, name: &str| json!({ "type": "group", "id": id, "name": name });

@@ -1,4 +1,4 @@
-//! `wardroom import django` with real Django projects: who is brought in is answered as Django answered, signs in as
+//! `wardroom import django` with real Django projects: imported users get the answers that Django gave and sign in as
 //! before, and nothing of the source is changed or missed.
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::cli::on;
 use crate::support::django::{Exchange, UserModel, Version};
 use crate::support::{Answer, Backend, Database, DjangoProject, Request, Site, both};
 
-/// The hashers whose passwords are read.
+/// The hashers whose passwords can be checked.
 const READ: [&str; 6] = ["pbkdf2_sha256", "pbkdf2_sha1", "argon2", "bcrypt_sha256", "bcrypt", "scrypt"];
 
 async fn imported(project: &DjangoProject, backend: Backend, flags: &[&str]) -> Database {
@@ -22,8 +22,8 @@ async fn imported(project: &DjangoProject, backend: Backend, flags: &[&str]) -> 
     database
 }
 
-/// Asks Wardroom what Django was asked; both kinds of tokens are asked for at one place here.
-async fn asked(address: std::net::SocketAddr, exchange: &Exchange) -> Answer {
+/// Sends Wardroom the request that Django got. Both kinds of tokens use one endpoint here.
+async fn send_to_wardroom(address: std::net::SocketAddr, exchange: &Exchange) -> Answer {
     let path = exchange.path.replace("/api/knox/me", "/api/users/me");
     let request = Request::new(address, &exchange.method, &path).host("www.example.com");
     match &exchange.authorization {
@@ -32,7 +32,7 @@ async fn asked(address: std::net::SocketAddr, exchange: &Exchange) -> Answer {
     }
 }
 
-/// The body with the groups in one order, which Django leaves open.
+/// The body with the groups sorted, because Django does not define their order.
 fn ordered(body: &str) -> String {
     let Ok(mut json) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
     if let Some(groups) = json.get_mut("groups").and_then(Value::as_array_mut) {
@@ -42,7 +42,8 @@ fn ordered(body: &str) -> String {
 }
 
 both! {
-    /// Every key answers as it did, every version, model and database; Django's body, byte for byte.
+    /// Every key gets the same answer as before, for every version, model and database. Django's body is matched byte
+    /// for byte.
     async fn every_key_answers_as_django_answered(backend: Backend) {
         for version in Version::ALL {
             for model in UserModel::ALL {
@@ -52,7 +53,7 @@ both! {
                 let address = Site::serve(&database).await;
                 let mut asked_for = 0;
                 for exchange in project.answers() {
-                    let answer = asked(address, exchange).await;
+                    let answer = send_to_wardroom(address, exchange).await;
                     let about = format!("{version:?} {model:?} {:?} {:?}", exchange.kind, exchange.owner);
                     assert_eq!((answer.status, ordered(&answer.body)), (exchange.status, ordered(&exchange.body)), "{about}");
                     if answer.status == 200 && exchange.method == "GET" {
@@ -89,7 +90,7 @@ both! {
                     "created_at", "updated_at", "groups", "password"];
                 let mut found: Value = fields.iter().map(|field| user[field].clone()).collect();
                 let mut wanted = wanted;
-                // The last moment that can be kept stands for those beyond it.
+                // Times that are too late become the last one that can be stored.
                 for place in [10, 11, 12] {
                     if wanted[place].as_str().is_some_and(|at| at.starts_with("9999-12-3")) {
                         assert!(found[place].as_str().unwrap().starts_with("9999-12-30T22:00"), "{found}");
@@ -112,11 +113,11 @@ both! {
 }
 
 both! {
-    /// Nobody needs a new password, and the first sign-in makes the hash a good one.
+    /// No user needs a new password, and the first sign-in replaces the hash with a good one.
     async fn every_password_that_can_be_read_signs_in_and_is_encoded_anew(backend: Backend) {
         let project = DjangoProject::build(Version::V52, UserModel::Custom, backend).await;
         let database = imported(&project, backend, &[]).await;
-        // Not over HTTP, where a machine that is busy elsewhere would be told to come again.
+        // Not over HTTP: on a busy machine the client would have to retry.
         let directory = database.open(&Clock::system().unwrap()).await;
         let sign_in = async |username: &str, password: &str| {
             directory.sign_in(&Origin::default(), username, Password::new(password.to_owned())).await.is_ok()
@@ -124,7 +125,7 @@ both! {
         let mut tried = HashMap::<&str, u32>::new();
         for person in project.people() {
             let Some(password) = &person.password else { continue };
-            // Blanks around a name are not typed.
+            // Spaces around a name are not typed.
             if *tried.entry(&person.hasher).or_default() == 1 || !person.is_active || person.username.trim() != person.username {
                 continue;
             }
@@ -144,17 +145,17 @@ both! {
 }
 
 both! {
-    /// Everything that is wrong is told in one report; nothing is written, and nothing of it is a secret.
+    /// All problems are in one report. Nothing is written, and the report has no secrets.
     async fn a_spoiled_database_is_refused_with_every_reason(backend: Backend) {
         let project = DjangoProject::build(Version::V52, UserModel::Custom, backend).await;
-        project.spoil(&["duplicate-emails", "duplicate-mobile-numbers", "broken-references"]).await;
+        project.damage(&["duplicate-emails", "duplicate-mobile-numbers", "broken-references"]).await;
         let database = Database::new(backend).await;
         let run = |flags: &[&str]| on(&database, &[&["import", "django", "--from", project.source()], flags].concat(), "");
         let dry = run(&["--dry-run"]);
         assert_eq!(dry.code, 4, "{}{}", dry.out, dry.err);
-        for told in ["users share one e-mail address", "users share one mobile number", "memberships of users that are not there are left out",
+        for expected in ["users share one e-mail address", "users share one mobile number", "memberships of users that do not exist are left out",
             "people_person.department", "usernames differ only by case", "passwords encoded with md5", "Nothing was written."] {
-            assert!(dry.out.contains(told), "{told}: {}", dry.out);
+            assert!(dry.out.contains(expected), "{expected}: {}", dry.out);
         }
         assert_eq!(run(&[]).code, 4);
         assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
@@ -164,9 +165,9 @@ both! {
     }
 }
 
-/// SQLite takes whatever is written into it.
+/// SQLite stores whatever is written into it.
 #[tokio::test(flavor = "multi_thread")]
-async fn text_that_is_none_is_told_with_its_row() {
+async fn invalid_text_is_reported_with_its_row() {
     let project = DjangoProject::build(Version::V52, UserModel::Custom, Backend::Sqlite).await;
     project.sql("UPDATE people_person SET first_name = CAST(x'ff41' AS TEXT) WHERE id = 42; UPDATE people_person SET created_at = 'soon' WHERE id = 2").await;
     let database = Database::new(Backend::Sqlite).await;
@@ -177,22 +178,22 @@ async fn text_that_is_none_is_told_with_its_row() {
 }
 
 both! {
-    async fn avatars_come_along_and_none_from_outside(backend: Backend) {
+    async fn avatars_are_copied_and_none_from_outside(backend: Backend) {
         let project = DjangoProject::build(Version::V42, UserModel::Custom, backend).await;
         let database = Database::new(backend).await;
-        project.spoil(&["escaping-avatars"]).await;
-        // On PostgreSQL the data directory holds nothing but media.
+        project.damage(&["escaping-avatars"]).await;
+        // On PostgreSQL the data directory has only media files.
         let data_dir = database.place().join("data");
         let (media, dir) = (project.media(), data_dir.display().to_string());
         let args = ["import", "django", "--from", project.source(), "--media", media.to_str().unwrap(), "--data-dir", &dir, "--json"];
         let ran = on(&database, &args, "");
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         let report = ran.json();
-        let brought = report["media"].as_u64().unwrap();
-        assert!(brought > 5, "{report}");
+        let media_files = report["media"].as_u64().unwrap();
+        assert!(media_files > 5, "{report}");
         let named = project.people().iter().filter_map(|person| person.avatar.as_deref()).filter(|name| !name.is_empty());
         let there = named.filter(|name| data_dir.join("media").join(name.trim_start_matches('/')).is_file()).count();
-        assert!(there as u64 >= brought, "{there} {brought}");
+        assert!(there as u64 >= media_files, "{there} {media_files}");
         let link = data_dir.join("media/avatars/link.png");
         assert!(!link.exists() && !link.is_symlink());
         assert!(report["notices"].to_string().contains("are refused"), "{report}");
@@ -200,8 +201,8 @@ both! {
 }
 
 both! {
-    /// What cannot be found is told by the operator.
-    async fn tables_and_columns_can_be_told(backend: Backend) {
+    /// The operator names what cannot be detected.
+    async fn tables_and_columns_can_be_named(backend: Backend) {
         let project = DjangoProject::build(Version::V42, UserModel::Custom, backend).await;
         project.sql("ALTER TABLE people_person RENAME COLUMN mobile_number TO handy; ALTER TABLE people_person RENAME COLUMN gender TO anrede").await;
         let database = Database::new(backend).await;
@@ -219,7 +220,7 @@ both! {
 }
 
 both! {
-    /// The proof, end to end: Django behind gunicorn, its people imported, and both asked with drawn keys.
+    /// The proof from end to end: Django behind gunicorn, its users imported, and requests with random keys to both.
     async fn compare_finds_no_difference_after_an_import(backend: Backend) {
         let project = DjangoProject::build(Version::V52, UserModel::Custom, backend).await;
         let database = imported(&project, backend, &[]).await;

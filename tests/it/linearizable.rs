@@ -1,6 +1,6 @@
-//! The promise under load and trouble: while a writer changes a user through one process, readers ask two others, and
-//! connections are cut, a replica stands still, PostgreSQL crashes and comes back. No answer may be older than the last
-//! write that was acknowledged before it was asked for, and none may go back behind an earlier answer.
+//! The promise under load and failures. While a writer changes a user through one process, readers query two others.
+//! Connections are cut, a replica is suspended, PostgreSQL crashes and comes back. No answer may be older than the
+//! last write that was acknowledged before the request, and none may be older than an earlier answer.
 
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
@@ -19,13 +19,13 @@ use crate::support::site::{EXAMPLE_KEY, operator, person};
 use crate::support::{Backend, Database, Request, Site, both};
 
 const READERS: usize = 6;
-/// What must be reached, however long it takes.
+/// The number of answers that must be reached, however long it takes.
 const WRITES: i64 = 60;
 const ANSWERS: u64 = 300;
-/// How soon after PostgreSQL has come back every replica answers again.
+/// How soon every replica must answer again after PostgreSQL has come back.
 const RECOVERY: Duration = Duration::from_secs(2);
 
-/// What readers know of the writer, and of one another.
+/// What readers know of the writer and of each other.
 struct World {
     user: UserKey,
     key: String,
@@ -49,8 +49,8 @@ impl World {
         }
     }
 
-    /// Writes and reads while `trouble` happens again and again, until there are so many answers.
-    async fn endure(self, writer: Directory, answers: u64, mut trouble: impl AsyncFnMut()) {
+    /// Writes and reads while `trouble` is repeated, until there are this many answers.
+    async fn run_under(self, writer: Directory, answers: u64, mut trouble: impl AsyncFnMut()) {
         let world = Arc::new(self);
         assert!(world.change(&writer, 0).await);
         let mut readers: JoinSet<()> = (0..READERS).map(|_| Arc::clone(&world).read()).collect();
@@ -67,7 +67,7 @@ impl World {
         readers.join_all().await;
         writing.await.unwrap();
         let (writes, answers) = (&world.acknowledged, &world.answers);
-        tell(&format!(
+        report(&format!(
             "{} answers to {} acknowledged writes",
             answers.load(Ordering::SeqCst),
             writes.load(Ordering::SeqCst)
@@ -82,17 +82,17 @@ impl World {
     async fn write(self: Arc<Self>, directory: Directory) {
         let mut number = 0;
         while !self.over.load(Ordering::SeqCst) {
-            // A write that failed may have happened or not; the next one has a number of its own.
+            // A write that failed may have happened or not. The next one has a number of its own.
             number += 1;
             if self.change(&directory, number).await {
                 self.acknowledged.store(number, Ordering::SeqCst);
             }
-            // Now in a row, now with time for an answer from memory between them.
+            // Sometimes in a row, sometimes with enough time between them for an answer from memory.
             sleep(Duration::from_millis(number.unsigned_abs() % 8)).await;
         }
     }
 
-    /// Asks the servers in turn, one request after the other.
+    /// Queries the servers in turn, one request after the other.
     async fn read(self: Arc<Self>) {
         let mut connections = Vec::new();
         for server in self.servers {
@@ -100,14 +100,14 @@ impl World {
         }
         while !self.over.load(Ordering::SeqCst) {
             for connection in &mut connections {
-                self.ask(connection).await;
+                self.query(connection).await;
             }
         }
     }
 
-    /// One answer, held to the promise; false when the database could not be asked.
-    async fn ask(&self, connection: &mut Connection) -> bool {
-        // What was acknowledged, and what anybody was told, before this request is sent.
+    /// Checks one answer against the promise; returns false if the database could not be reached.
+    async fn query(&self, connection: &mut Connection) -> bool {
+        // What had been acknowledged, and what any reader had seen, before this request is sent.
         let least = self.acknowledged.load(Ordering::SeqCst).max(self.seen.load(Ordering::SeqCst));
         let (status, body) = connection.get("/api/users/me", &self.key).await;
         if status == 503 {
@@ -123,12 +123,12 @@ impl World {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are for whoever runs the long form")]
-fn tell(line: &str) {
+#[expect(clippy::print_stdout, reason = "the person who runs the long form reads the figures")]
+fn report(line: &str) {
     println!("{line}");
 }
 
-/// Cuts every connection to a database but the one that says so.
+/// Cuts every connection to a database except the one that runs this.
 const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 both! {
@@ -136,7 +136,7 @@ both! {
         let site = Site::start(backend).await;
         let world = World::new(42, EXAMPLE_KEY, [site.address, site.replica().await]);
         let writer = site.database.open(&site.clock).await;
-        world.endure(writer, ANSWERS, async || {
+        world.run_under(writer, ANSWERS, async || {
             sleep(Duration::from_millis(50)).await;
             if backend == Backend::Postgres {
                 site.database.sql(CUT).await;
@@ -169,14 +169,14 @@ impl Replica {
         assert!(sent.unwrap().success());
     }
 
-    /// Stands still for a while.
+    /// Suspends the process for a while.
     async fn stop_for(&self, time: Duration) {
         self.signal("-STOP");
         sleep(time).await;
         self.signal("-CONT");
     }
 
-    fn ask(&self) -> impl Future<Output = crate::support::Answer> + use<> {
+    fn query(&self) -> impl Future<Output = crate::support::Answer> + use<> {
         Request::new(self.address, "GET", "/api/users/me").token(EXAMPLE_KEY).send()
     }
 }
@@ -188,8 +188,8 @@ impl Drop for Replica {
     }
 }
 
-/// Two replicas as processes, and a third that writes, endure so many answers and every trouble there is, each as
-/// long as `pause`; tells how long the slowest recovery from a crash of PostgreSQL took.
+/// Two replica processes, and a third that writes, deliver this many answers under every kind of failure, each as
+/// long as `pause`. Returns how long the slowest recovery from a crash of PostgreSQL took.
 async fn every_trouble(
     database: &Database,
     server: Option<&OwnPostgres>,
@@ -215,7 +215,7 @@ async fn every_trouble(
         }
         server.crash();
         sleep(pause / 4).await;
-        server.go_on();
+        server.start_again();
         let back = Instant::now();
         for replica in &replicas {
             let mut connection = Connection::to(replica.address).await;
@@ -225,7 +225,7 @@ async fn every_trouble(
         }
         slowest = slowest.max(back.elapsed());
     };
-    world.endure(writer, answers, trouble).await;
+    world.run_under(writer, answers, trouble).await;
     slowest
 }
 
@@ -237,7 +237,7 @@ async fn the_promise_outlives_crashes_of_postgresql_and_replicas_that_stand_stil
 }
 
 both! {
-    /// The same, for long, and with the bound on recovery, which needs a machine that is not busy.
+    /// The same for longer, with the limit on recovery, which needs a machine that is not busy.
     #[ignore = "takes minutes"]
     async fn a_million_answers_are_neither_stale_nor_out_of_order(backend: Backend) {
         let pause = Duration::from_secs(5);
@@ -247,25 +247,25 @@ both! {
         }
         let server = OwnPostgres::start().await;
         let slowest = every_trouble(&Database::at(&server.url()), Some(&server), 1_000_000, pause).await;
-        tell(&format!("the slowest recovery took {slowest:?}"));
+        report(&format!("the slowest recovery took {slowest:?}"));
         assert!(slowest <= RECOVERY, "{slowest:?}");
     }
 }
 
-/// A replica that stood still while the world changed tells nothing of the old world when it goes on.
+/// A replica that was suspended during changes returns nothing of the old state when it continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_was_stopped_is_not_stale() {
     let site = Site::start(Backend::Postgres).await;
     let replica = Replica::start(&site.database).await;
-    assert_eq!(replica.ask().await.status, 200);
+    assert_eq!(replica.query().await.status, 200);
     replica.signal("-STOP");
     let draft = UserDraft { is_active: Some(false), ..UserDraft::default() };
     let alex = UserKey::Id(42.try_into().unwrap());
     site.directory().update_user(&operator(), &alex, &draft, None).await.unwrap();
-    // Asked while it stands still, answered when it goes on.
-    let waiting = tokio::spawn(replica.ask());
+    // Sent while the replica is suspended, answered when it continues.
+    let waiting = tokio::spawn(replica.query());
     sleep(Duration::from_millis(1500)).await;
     replica.signal("-CONT");
     assert_eq!(waiting.await.unwrap().status, 401);
-    assert_eq!(replica.ask().await.status, 401);
+    assert_eq!(replica.query().await.status, 401);
 }

@@ -1,13 +1,13 @@
-//! How the databases find the users of a list: every filter that has an index is served by it, and a page
-//! beyond a cursor is as near as the first one. Tried on a table large enough that an index pays.
+//! How the databases find the users of a list: every filter that has an index is served by it, and a page beyond a
+//! cursor costs as much as the first one. The table is large enough for an index to pay off.
 
 use wardroom::directory::Clock;
-use wardroom::directory::listing::UserQuery;
+use wardroom::directory::query::UserQuery;
 
 use crate::support::site::operator;
 use crate::support::{Backend, Database, both};
 
-/// Users of whom few are anything in particular.
+/// Users, few of whom have any special property.
 async fn filled(backend: Backend, users: i64) -> Database {
     let database = Database::new(backend).await;
     let numbers = match backend {
@@ -20,7 +20,7 @@ async fn filled(backend: Backend, users: i64) -> Database {
         Backend::Sqlite => format!("i % {every} = 0"),
         Backend::Postgres => format!("(i % {every} = 0)"),
     };
-    // Two weeks from 2025-01-01 on, however many there are: a minute for each of 20,000.
+    // Two weeks from 2025-01-01 on, whatever their number: one minute for each of 20,000.
     let at = format!("1735689600000000 + i * {}", 60_000_000 * 20_000 / users);
     database.sql(&format!(
         "INSERT INTO users (username, username_key, mobile_number, email, email_key, avatar, first_name, last_name, gender, \
@@ -43,7 +43,7 @@ async fn filled(backend: Backend, users: i64) -> Database {
         ))
         .await;
     if backend == Backend::Postgres {
-        // PostgreSQL gathers statistics by itself, at a time of its own choosing.
+        // PostgreSQL gathers statistics by itself, at a time that it chooses.
         database.sql("VACUUM ANALYZE").await;
     }
     database
@@ -83,14 +83,14 @@ const FILTERS: [(&str, &str); 21] = [
     ("search=XYZZY,zz", "users_search"),
 ];
 
-/// Whether a plan goes by an index, and reads no table from end to end.
+/// Whether a plan uses an index, and reads no table from end to end.
 fn serves(backend: Backend, index: &str, plan: &str) -> bool {
     let plan = format!("{plan}\n");
     let has = |texts: &[String]| texts.iter().any(|text| plan.contains(text));
     let whole = has(&["SCAN u\n".to_owned(), "Seq Scan on users".to_owned()]);
     !whole
         && match (backend, index) {
-            // With statistics it may skip through a smaller index in which few values stand before the ids.
+            // With statistics it may skip-scan a smaller index that has few values before the ids.
             (Backend::Sqlite, "pkey") => {
                 has(&["USING INTEGER PRIMARY KEY".to_owned(), "AND id>? AND id<?".to_owned()])
             }
@@ -116,14 +116,14 @@ async fn each_filter_has_its_index(backend: Backend, users: i64) {
 }
 
 both! {
-    /// With statistics, and on SQLite also without: nobody gathers them there.
+    /// With statistics, and on SQLite also without them: the program does not gather them there.
     async fn every_indexed_filter_is_served_by_its_index(backend: Backend) {
         each_filter_has_its_index(backend, 20_000).await;
     }
 }
 
 both! {
-    /// The same in a directory of a million.
+    /// The same with a million users.
     #[ignore = "takes minutes"]
     async fn a_million_are_served_by_the_same_indexes(backend: Backend) {
         each_filter_has_its_index(backend, 1_000_000).await;
@@ -131,8 +131,7 @@ both! {
 }
 
 both! {
-    /// A page beyond a cursor: each piece is a stretch of the order's index, and nothing larger than a page
-    /// is sorted.
+    /// A page beyond a cursor: each part is a range of the order's index, and nothing larger than a page is sorted.
     async fn a_late_page_is_a_stretch_of_an_index(backend: Backend) {
         let database = filled(backend, 20_000).await;
         let clock = Clock::system().unwrap();
@@ -156,10 +155,10 @@ both! {
                 for whole in ["Seq Scan on users", "Incremental Sort"] {
                     assert!(!plan.contains(whole), "{ordering}:\n{plan}");
                 }
-                // SQLite calls the walk of a whole index a scan: only the first page begins at its end.
+                // SQLite calls reading a whole index a scan. Only the first page starts at its end.
                 assert!(number == 0 || !plan.contains("SCAN u"), "{ordering}:\n{plan}");
                 let page = directory.list_users(&operator(), &query).await.unwrap();
-                let Some(wardroom::directory::listing::Turn::Cursor(next)) = page.next else { panic!("no cursor") };
+                let Some(wardroom::directory::query::PageLink::Cursor(next)) = page.next else { panic!("no cursor") };
                 pairs[1].1 = next;
             }
         }
@@ -167,8 +166,8 @@ both! {
 }
 
 both! {
-    /// How long the lists take on a large directory: run by hand
-    /// (`scripts/test --release --test it -- --ignored --nocapture a_large_list`).
+    /// How long the lists take on a large account database. Run it by hand (`scripts/test --release --test it --
+    /// --ignored --nocapture a_large_list`).
     #[ignore = "measures, and takes minutes"]
     async fn a_large_list_is_timed(backend: Backend) {
         let database = filled(backend, 200_000).await;
@@ -183,12 +182,12 @@ both! {
             for _ in 0..5 {
                 directory.list_users(&operator(), &query).await.unwrap();
             }
-            tell(&format!("{backend:?} {pairs:?}: {:?}", started.elapsed() / 5));
+            report(&format!("{backend:?} {pairs:?}: {:?}", started.elapsed() / 5));
         }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the measurement is for whoever runs it")]
-fn tell(line: &str) {
+#[expect(clippy::print_stdout, reason = "the person who runs it reads the measurement")]
+fn report(line: &str) {
     println!("{line}");
 }

@@ -1,6 +1,7 @@
-//! Lists that take long: how many run at once, and that each ends when nobody waits for it any more. Issue 13, point 13.
+//! Lists that take long: how many run at once, and that each ends when its client is gone. Issue 13, point 13.
 //!
-//! The list of groups is made endless behind the server's back, so nothing here depends on how fast the machine is.
+//! The list of groups is made endless without the server's knowledge, so the test does not depend on the speed of the
+//! machine.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use crate::process::{Process, serve};
 use crate::support::site::{Persona, person};
 use crate::support::{Backend, Database, Request, both};
 
-/// Lists that are asked for at once.
+/// The number of lists requested at once.
 const CLIENTS: usize = 100;
 /// Half of `--database-connections`.
 const PLACES: i64 = 2;
@@ -62,7 +63,7 @@ impl Endless {
         let address = process.address("listening");
         let metrics = process.address("metrics listening");
         let endless = Self { database, backend, process, address, metrics, admin, other };
-        // What opens connections and threads once has done so.
+        // By now it has opened the connections and threads that it opens only once.
         assert_eq!(endless.list().await.status, 200);
         assert_eq!(endless.request("GET", "/api/users/me", &endless.admin).send().await.status, 200);
         endless.database.sql(endless.breaking()).await;
@@ -91,7 +92,7 @@ impl Endless {
         self.request("GET", "/api/users/groups", &self.admin).send().await
     }
 
-    /// Clients that have asked for a list and wait.
+    /// Clients that have requested a list and wait.
     async fn clients(&self, count: usize) -> Vec<TcpStream> {
         let mut clients = Vec::new();
         let head = format!(
@@ -106,7 +107,7 @@ impl Endless {
         clients
     }
 
-    /// Requests that are being answered, without the one that asks for it.
+    /// Requests in progress, without the one that reads this number.
     async fn in_flight(&self) -> usize {
         let shown = Request::new(self.metrics, "GET", "/metrics").send().await.body;
         let line = shown.lines().find_map(|line| line.strip_prefix("wardroom_http_requests_in_flight "));
@@ -120,7 +121,7 @@ impl Endless {
         self.database.number(sql).await
     }
 
-    /// Connections of the server to PostgreSQL, or its open files of the SQLite database.
+    /// The server's connections to PostgreSQL, or its open files of the SQLite database.
     async fn connections(&self) -> i64 {
         if self.backend == Backend::Postgres {
             let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
@@ -136,18 +137,18 @@ impl Endless {
         fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().count()
     }
 
-    /// Processor time that the server has used, in ticks of a hundredth of a second.
+    /// Processor time that the server has used, in hundredths of a second.
     fn ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
         let (_, fields) = stat.rsplit_once(')').unwrap();
         fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
-    /// Waits until the database does nothing for lists any more.
+    /// Waits until the database does no more work for lists.
     async fn idle(&self) {
         match self.backend {
             Backend::Postgres => until("no list runs", async || self.running().await == 0).await,
-            // An endless statement takes a whole processor.
+            // An endless statement uses a whole processor.
             Backend::Sqlite => {
                 until("the processor is idle", async || {
                     let before = self.ticks();
@@ -169,7 +170,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 both! {
-    /// Hundreds of lists cost the threads, connections and statements of a few. `me` waits for none of them. When
+    /// Hundreds of lists use the threads, connections and statements of a few. `me` waits for none of them. When
     /// their clients are gone they end, and the next list is served.
     async fn finding_13_lists_are_bounded_and_end_with_their_clients(backend: Backend) {
         let site = Endless::start(backend, "60s").await;
@@ -179,7 +180,7 @@ both! {
         if backend == Backend::Postgres {
             until("lists run", async || site.running().await == PLACES).await;
         }
-        // Whoever is known from memory, whoever is not, and the longer way.
+        // A caller in the cache, one that is not, and the ordinary path.
         for who in [&site.admin, &site.other] {
             for method in ["GET", "HEAD"] {
                 assert_eq!(site.request(method, "/api/users/me", who).send().await.status, 200);
@@ -188,7 +189,7 @@ both! {
         assert_eq!(site.request("GET", "/api/users/2", &site.other).send().await.status, 200);
         assert_eq!(site.in_flight().await, CLIENTS, "no list was answered before");
         assert!(site.threads() <= threads + 8, "{} threads, {threads} before", site.threads());
-        // Two of lists, two or four for all else, two for what is prompt, the writer, and SQLite's feed.
+        // Two for lists, two or four for everything else, two for urgent reads, the writer, and SQLite's feed.
         assert!(site.connections().await <= 10, "{} connections", site.connections().await);
         if backend == Backend::Postgres {
             assert_eq!(site.running().await, PLACES);
@@ -203,8 +204,8 @@ both! {
 }
 
 both! {
-    /// A list that takes too long, or finds no place in that time, is a 503 that says when to try again, and nothing
-    /// of it goes on.
+    /// A list that takes too long, or finds no place in that time, is a 503 that says when to retry, and its work
+    /// stops.
     async fn finding_13_a_list_ends_when_the_time_is_up(backend: Backend) {
         let site = Endless::start(backend, "1s").await;
         let lists = (0..20).map(|_| site.list());

@@ -1,8 +1,8 @@
-//! The integration tests: one binary, whose files mirror the URLs, the commands and the promises.
+//! The integration tests: a single binary, whose files mirror the URLs, the commands and the promises.
 //!
-//! Everything that touches a database runs twice, by [`both!`], on SQLite and on PostgreSQL; the latter
-//! is told by `WARDROOM_TEST_POSTGRES`, and the Djangos to import from by `WARDROOM_TEST_DJANGO`, which
-//! `scripts/test` sets. Without them those tests fail: a missing component is an error, never a skip.
+//! [`both!`] runs every test that uses a database twice, on SQLite and on PostgreSQL. `WARDROOM_TEST_POSTGRES` names
+//! the PostgreSQL server, and `WARDROOM_TEST_DJANGO` the Django versions to import from. `scripts/test` sets both.
+//! Without them those tests fail: a missing component is an error, never a skip.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(unreachable_pub, reason = "the whole binary is one crate that nothing depends on")]
 #![expect(clippy::indexing_slicing, reason = "a test that indexes too far fails, as it should")]

@@ -1,6 +1,6 @@
-//! Who may do what to whom: every operation of the document, tried by every role on every kind of target with every
-//! field, held against a contract of its own (`rules`). After each request the database is read: a refusal has changed
-//! nothing, a success exactly what it was to change.
+//! Who may do what to whom: every role tries every operation of the document on every kind of target, with every
+//! field. The results are checked against a contract of their own (`rules`). After each request the test reads the
+//! database: a refusal has changed nothing, and a success exactly what it should.
 //!
 //! A new operation, a new field or a new parameter fails here until it has a rule.
 
@@ -25,7 +25,7 @@ use operations::{Operation, operations};
 use rules::{Body, Expect, Need, RULES, What, allowed, holds, reading, rule, status};
 use world::{Actor, World};
 
-/// What stands in a path or a header and is part of the targets, and what only says how a list is read.
+/// Parts of a path or header that select the target, and parameters that only say how a list is read.
 const PARAMETERS: &[&str] = &[
     "id",
     "token",
@@ -80,7 +80,7 @@ const PARAMETERS: &[&str] = &[
     "to",
 ];
 
-/// Those of one's own record and of one other.
+/// Operations on one's own record and on one other.
 fn of_one_user(operation: &Operation) -> bool {
     ["users_create", "users_update", "users_destroy", "users_me_update", "users_me_password"]
         .contains(&operation.id.as_str())
@@ -96,13 +96,13 @@ fn of_groups(operation: &Operation) -> bool {
     operation.id.starts_with("groups")
 }
 
-/// Those that end tokens among them.
+/// Operations that end tokens are among them.
 fn of_tokens(operation: &Operation) -> bool {
     operation.id.contains("tokens")
         || ["users_sign_out", "users_me_sign_out"].contains(&operation.id.as_str())
 }
 
-/// The rest: what is read, and signing in and out.
+/// The rest: reading, signing in and signing out.
 fn elsewhere(operation: &Operation) -> bool {
     let reads = operation.method == "GET" && !of_tokens(operation) && !of_groups(operation);
     reads || operation.id.starts_with("auth_")
@@ -123,7 +123,7 @@ fn every_operation_has_a_rule() {
     assert_eq!(ruled, documented);
 }
 
-/// A parameter may let somebody see or do more: say here that this one does not, or give it a rule.
+/// A parameter may let a caller see or do more: list it here if it does not, or give it a rule.
 #[test]
 fn every_parameter_is_known() {
     for operation in operations() {
@@ -152,7 +152,7 @@ fn every_field_is_tried() {
     }
 }
 
-/// A site with everybody there, and what has gone against the rules so far.
+/// A site with all users, and the violations so far.
 struct Trial {
     site: Site,
     rows: Rows,
@@ -160,7 +160,7 @@ struct Trial {
     connection: Connection,
     /// All rows as they are between two cells.
     kept: String,
-    /// What everybody may do then.
+    /// The rights of all users at that time.
     statuses: Standings,
     /// The last event of the audit trail.
     events: i64,
@@ -182,7 +182,7 @@ impl Trial {
         trial
     }
 
-    /// Leaves one admin who is active.
+    /// Leaves one active admin.
     async fn leave_one_admin(&mut self) {
         let last = self.world.person("admin").id;
         self.rows.run(&format!("UPDATE users SET is_active = FALSE WHERE is_admin AND id <> {last}")).await;
@@ -195,24 +195,24 @@ impl Trial {
     }
 
     async fn last_event(&self) -> i64 {
-        // A refusal is noted at leisure, after its answer.
+        // A refusal is recorded later, after its answer.
         let last = "SELECT CAST(e.id AS TEXT) FROM audit_events e \
                     WHERE e.action NOT IN ('request.refused', 'token.refused') ORDER BY e.id DESC LIMIT 1";
         self.rows.texts(last).await[0].parse().unwrap()
     }
 
-    /// Every cell of some operations.
+    /// Tries every cell of some operations.
     async fn run(&mut self, chosen: impl Fn(&Operation) -> bool, acting: impl Fn(&Actor) -> bool) {
         for operation in operations().into_iter().filter(chosen) {
             let mut actors = self.world.actors();
-            // What is one's own takes no permission: a few stand for all there.
+            // Operations on one's own record need no permission: a few actors represent all.
             if !matches!(rule(&operation).0, Need::Code(_)) {
                 actors
                     .retain(|actor| !actor.name.starts_with("staff with") || actor.name == "staff with all");
             }
-            // Signing in is the same for whoever sends a token beside it.
+            // A token beside the sign-in makes no difference.
             if rule(&operation).0 == Need::Open {
-                actors.retain(|actor| ["nobody", "plain", "admin"].contains(&actor.name.as_str()));
+                actors.retain(|actor| ["anonymous", "plain", "admin"].contains(&actor.name.as_str()));
             } else if operation.id.contains("tokens")
                 || operation.id.contains("sign_out")
                 || operation.id.starts_with("auth")
@@ -243,25 +243,25 @@ impl Trial {
         let happened =
             after.as_ref().map(|after| deltas(&self.kept, after, self.world.last)).unwrap_or_default();
         let mut faults = verdict(operation, &expected, &answer, &happened);
-        let told = self.told(&happened).await;
+        let unaudited = self.audit_mismatch(&happened).await;
         if matches!(expected, Expect::Done(_)) && answer.status < 300 {
             conformance::check(&operation.method, &operation.path, &answer);
             faults.extend(shown(actor, operation, &cell.target, body.unwrap_or(&empty), &answer));
-            faults.extend(told);
+            faults.extend(unaudited);
             let ended = happened.iter().filter(|change| change.ends_with(" revoked_at")).count();
             if rule(operation).1 == What::SignOutUser && answer.json()["ended"] != ended {
                 faults.push(format!("not the number of tokens that ended, {ended}: {answer}"));
             }
         }
         if let Some(after) = after {
-            // Whoever signs in is nobody before.
+            // The caller of a sign-in is anonymous before it.
             if rule(operation).1 != What::SignIn {
                 faults.extend(self.invariants(actor, &happened).await);
             }
             let changed = tables(&self.kept, &after);
-            self.rows.put_back(|table| changed.contains(table)).await;
+            self.rows.restore(|table| changed.contains(table)).await;
         } else if answer.status == 400 {
-            // What was wrong, or there already, is counted.
+            // Failures, and values that are taken, are counted.
             self.rows.run("DELETE FROM attempts").await;
         }
         let about =
@@ -278,25 +278,25 @@ impl Trial {
         let key = actor.token.as_ref().map(|token| token.key.as_str());
         let body = cell.body.as_ref().map(Body::to_text);
         if operation.id == "audit_export" {
-            // Its length is not told.
+            // Its length is not announced.
             let request = self.site.get(&path);
             return if let Some(key) = key { request.token(key).send().await } else { request.send().await };
         }
         self.connection.send(&operation.method, &path, key, body.as_deref()).await
     }
 
-    /// Whatever changes is in the audit trail, and nothing else is.
-    async fn told(&mut self, happened: &BTreeSet<String>) -> Option<String> {
+    /// Every change is in the audit trail, and nothing else is.
+    async fn audit_mismatch(&mut self, happened: &BTreeSet<String>) -> Option<String> {
         let last = self.last_event().await;
-        let told = std::mem::replace(&mut self.events, last) < last;
-        match (told, happened.is_empty()) {
-            (true, true) => Some("an event tells of a change of nothing".to_owned()),
+        let has_event = std::mem::replace(&mut self.events, last) < last;
+        match (has_event, happened.is_empty()) {
+            (true, true) => Some("an event without a change".to_owned()),
             (false, false) => Some("a change without an event".to_owned()),
             _ => None,
         }
     }
 
-    /// What holds whatever the rules say.
+    /// The invariants that hold whatever the rules say.
     async fn invariants(&self, actor: &Actor, happened: &BTreeSet<String>) -> Vec<String> {
         let after = match concerns_rights(happened) {
             true => statuses(&self.rows).await,
@@ -305,20 +305,20 @@ impl Trial {
         broken(&self.world, actor, &self.statuses, &after, happened)
     }
 
-    /// Fails with everything that went against the rules.
+    /// Fails with all violations.
     async fn end(self) {
-        assert_eq!(self.rows.all().await, self.kept, "not everything was put back");
+        assert_eq!(self.rows.all().await, self.kept, "not everything was restored");
         let count = self.faults.len();
-        let told: Vec<_> = self
+        let lines: Vec<_> = self
             .faults
             .into_iter()
             .map(|(fault, actors)| format!("{fault}\n        {}", actors.join(", ")))
             .collect();
-        assert_eq!(count, 0, "{count} of {} cells went against the rules:\n{}", self.tried, told.join("\n"));
+        assert_eq!(count, 0, "{count} of {} cells broke the rules:\n{}", self.tried, lines.join("\n"));
     }
 }
 
-/// Held against the rules: the status, and all that has changed.
+/// Checks the status and all changes against the rules.
 fn verdict(
     operation: &Operation,
     expected: &Expect,
@@ -334,8 +334,8 @@ fn verdict(
     if !fits {
         let expected =
             if let Expect::Done(_) = expected { "a success".to_owned() } else { format!("{expected:?}") };
-        let told: String = answer.to_string().chars().take(160).collect();
-        faults.push(format!("expected {expected}, got {told}"));
+        let got: String = answer.to_string().chars().take(160).collect();
+        faults.push(format!("expected {expected}, got {got}"));
     }
     let nothing = BTreeSet::new();
     let expected = if let Expect::Done(changes) = expected { changes } else { &nothing };
@@ -347,7 +347,7 @@ fn verdict(
     faults
 }
 
-/// What a writer is shown of what was written: all of it by the right to read it, without that what the body said.
+/// What a writer sees of the written record: all of it with the right to read it, otherwise what the body said.
 fn shown(
     actor: &Actor,
     operation: &Operation,
@@ -356,7 +356,7 @@ fn shown(
     answer: &Answer,
 ) -> Option<String> {
     if answer.status == 204 {
-        return (!answer.body.is_empty()).then(|| "a body where there is nothing to tell".to_owned());
+        return (!answer.body.is_empty()).then(|| "a body where none is expected".to_owned());
     }
     let code = reading(actor, operation, target)?;
     let answered = answer.json();
@@ -386,7 +386,7 @@ fn shown(
             .collect();
         let names: Vec<_> = more.iter().map(|(name, _)| name.as_str()).collect();
         if item.get("id").is_none() || !more.is_empty() {
-            return Some(format!("shown to somebody who may not read: {}", names.join(" ")));
+            return Some(format!("shown to a caller who may not read: {}", names.join(" ")));
         }
     }
     None
@@ -443,7 +443,7 @@ both! {
 }
 
 both! {
-    /// Whatever else an admin may do, the last one stays.
+    /// An admin may do anything else, but the last one stays.
     async fn the_last_admin_stays(backend: Backend) {
         let mut trial = Trial::new(backend).await;
         trial.leave_one_admin().await;

@@ -1,12 +1,12 @@
-//! Moving a directory from one database into the other: everything arrives, or nothing does.
+//! Moving from one database to the other: everything arrives, or nothing does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wardroom::directory::listing::UserQuery;
 use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
-use wardroom::directory::tokens::End;
-use wardroom::directory::trouble::Watch;
+use wardroom::directory::progress::Progress;
+use wardroom::directory::query::UserQuery;
+use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory, Location};
 
 use crate::cli::{Ran, on};
@@ -17,12 +17,8 @@ fn other(backend: Backend) -> Backend {
     if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite }
 }
 
-fn unwatched() -> Watch {
-    Arc::new(|_| true)
-}
-
-/// Fills every table, with what is easily lost on the way.
-pub async fn furnish(database: &Database) -> String {
+/// Fills every table, with values that are easily lost on the way.
+pub async fn fill_every_table(database: &Database) -> String {
     let directory = database.open(&Clock::system().unwrap()).await;
     let mut odd = imported(7, "Zoë 🦊 'quoted' \"twice\" \\ \u{200b}");
     (odd.mobile_number, odd.email, odd.avatar, odd.gender) =
@@ -57,7 +53,7 @@ pub async fn furnish(database: &Database) -> String {
         };
         let user = directory.create_user(&operator(), &draft, None).await.unwrap();
         let issued =
-            directory.issue_token(&operator(), &UserKey::Id(user.id), "laptop", End::Never).await.unwrap();
+            directory.issue_token(&operator(), &UserKey::Id(user.id), "laptop", Expiry::Never).await.unwrap();
         match name {
             "ann" => key = issued.key.reveal().to_owned(),
             "bob" => drop(directory.revoke_token(&operator(), None, issued.token.id).await.unwrap()),
@@ -71,12 +67,12 @@ pub async fn furnish(database: &Database) -> String {
 
 async fn moved(from: &Database, to: &Database) -> Vec<(&'static str, u64)> {
     let directory = from.open(&Clock::system().unwrap()).await;
-    let moved = directory.move_to(&operator(), to.location.clone(), unwatched()).await.unwrap();
+    let moved = directory.move_to(&operator(), to.location.clone(), Progress::default()).await.unwrap();
     assert!(!moved.left_behind);
     moved.tables
 }
 
-/// Users of whom there are more than one page, straight into the table.
+/// Users for more than one page, written straight into the table.
 pub async fn crowd(database: &Database, users: i64) {
     let numbers = match database.location {
         Location::Sqlite(_) => {
@@ -93,11 +89,11 @@ pub async fn crowd(database: &Database, users: i64) {
 }
 
 both! {
-    /// There and back again: every row of every table, the ids to come, the tokens, the search.
+    /// There and back again: every row of every table, the next ids, the tokens, the search.
     async fn nothing_is_lost_on_the_way(backend: Backend) {
         let (first, second, third) =
             (Database::new(backend).await, Database::empty(other(backend)).await, Database::empty(backend).await);
-        let key = furnish(&first).await;
+        let key = fill_every_table(&first).await;
         crowd(&first, 2500).await;
         let before = first.content().await;
         let there = moved(&first, &second).await;
@@ -114,7 +110,7 @@ both! {
             assert!(directory.faults().await.unwrap().is_none());
             let draft = UserDraft { username: Some("next".into()), ..UserDraft::default() };
             let next = directory.create_user(&operator(), &draft, None).await.unwrap();
-            // `gone` was the last, and its id is not handed out again.
+            // `gone` was the last, and its id is not assigned again.
             assert_eq!(next.id.get(), 9_007_199_254_740_993 + 4);
             let search = UserQuery::parse(&[("search".into(), "SER2499".into())]).unwrap();
             assert_eq!(directory.list_users(&operator(), &search).await.unwrap().rows.len(), 1);
@@ -123,10 +119,10 @@ both! {
 }
 
 both! {
-    /// The triggers that were off while rows were written are on again: a change is noted.
+    /// The triggers, which are off while rows are written, are on again: a change is in the feed.
     async fn the_feed_of_changes_goes_on_over_there(backend: Backend) {
         let (first, second) = (Database::new(backend).await, Database::empty(other(backend)).await);
-        let key = furnish(&first).await;
+        let key = fill_every_table(&first).await;
         moved(&first, &second).await;
         let directory = second.open(&Clock::system().unwrap()).await;
         let noted = "SELECT count(*) FROM identity_changes WHERE scope = 'user'";
@@ -139,10 +135,10 @@ both! {
 }
 
 both! {
-    /// What is written while a move goes on is not there, and is told.
-    async fn what_was_left_behind_is_told(backend: Backend) {
+    /// Rows written during a move are not copied, and are reported.
+    async fn rows_that_were_not_copied_are_reported(backend: Backend) {
         let (first, second) = (Database::new(backend).await, Database::empty(other(backend)).await);
-        furnish(&first).await;
+        fill_every_table(&first).await;
         let directory = Arc::new(first.open(&Clock::system().unwrap()).await);
         let (writing, runtime) = (Arc::clone(&directory), tokio::runtime::Handle::current());
         let written = AtomicU64::new(0);
@@ -153,7 +149,7 @@ both! {
             }
             true
         };
-        let moved = directory.move_to(&operator(), second.location.clone(), Arc::new(watch)).await.unwrap();
+        let moved = directory.move_to(&operator(), second.location.clone(), Progress::new(watch)).await.unwrap();
         assert!(moved.left_behind);
         assert_eq!(second.number("SELECT count(*) FROM users WHERE username = 'late'").await, 0);
         assert_eq!(first.number("SELECT count(*) FROM users WHERE username = 'late'").await, 1);
@@ -161,16 +157,16 @@ both! {
 }
 
 both! {
-    /// A move that is stopped, at whatever point, leaves nothing at the destination, and the source as it was.
+    /// A move that is stopped, at whatever point, leaves nothing at the destination, and the source unchanged.
     async fn a_stopped_move_leaves_nothing(backend: Backend) {
         let (first, second) = (Database::new(backend).await, Database::empty(other(backend)).await);
-        furnish(&first).await;
+        fill_every_table(&first).await;
         let before = first.content().await;
         let directory = first.open(&Clock::system().unwrap()).await;
         for steps in [0, 3, 11, 15, 21] {
             let taken = AtomicU64::new(0);
             let watch = move |_| taken.fetch_add(1, Ordering::Relaxed) < steps;
-            let stopped = directory.move_to(&operator(), second.location.clone(), Arc::new(watch)).await;
+            let stopped = directory.move_to(&operator(), second.location.clone(), Progress::new(watch)).await;
             assert_eq!(stopped.unwrap_err().to_string(), "stopped: nothing was changed");
             let left = match &second.location {
                 Location::Sqlite(directory) => std::fs::read_dir(directory).unwrap().count(),
@@ -186,7 +182,7 @@ both! {
     }
 }
 
-fn told(ran: &Ran, code: i32, words: &[&str]) {
+fn assert_refused(ran: &Ran, code: i32, words: &[&str]) {
     for word in words {
         assert!(
             ran.code == code && ran.err.contains(word),
@@ -200,25 +196,25 @@ fn told(ran: &Ran, code: i32, words: &[&str]) {
 }
 
 both! {
-    async fn a_move_is_told_and_its_misuse_changes_nothing(backend: Backend) {
+    async fn a_move_reports_and_its_misuse_changes_nothing(backend: Backend) {
         let (first, second) = (Database::new(backend).await, Database::empty(other(backend)).await);
-        furnish(&first).await;
+        fill_every_table(&first).await;
         let to = second.args()[1].clone();
         let ran = on(&first, &["move", "--to", &to], "");
         assert_eq!(ran.code, 0, "{}", ran.err);
         assert!(ran.out.contains("Every row was compared"), "{}", ran.out);
         let before = second.content().await;
-        // There is a directory now.
-        told(&on(&first, &["move", "--to", &to], ""), 5, &["at the place to go to", "holds a directory already: nothing was changed"]);
+        // There is an account database now.
+        assert_refused(&on(&first, &["move", "--to", &to], ""), 5, &["at the destination", "holds a directory already: nothing was changed"]);
         assert_eq!(second.content().await, before);
         let place = first.place().join("letters");
         std::fs::create_dir(&place).unwrap();
         std::fs::write(place.join("letter.txt"), "dear").unwrap();
-        told(&on(&first, &["move", "--to", place.to_str().unwrap()], ""), 5, &["is not empty"]);
-        told(&on(&first, &["move", "--to", place.join("letter.txt").to_str().unwrap()], ""), 5, &["cannot be used"]);
-        told(&on(&first, &["move"], ""), 2, &["--to"]);
-        told(&on(&first, &["move", "--to", ""], ""), 2, &["--to is empty"]);
-        told(&on(&first, &["move", "--to", "mysql://u:hunter2@h/d"], ""), 2, &["postgres://user:password@"]);
+        assert_refused(&on(&first, &["move", "--to", place.to_str().unwrap()], ""), 5, &["is not empty"]);
+        assert_refused(&on(&first, &["move", "--to", place.join("letter.txt").to_str().unwrap()], ""), 5, &["cannot be used"]);
+        assert_refused(&on(&first, &["move"], ""), 2, &["--to"]);
+        assert_refused(&on(&first, &["move", "--to", ""], ""), 2, &["--to is empty"]);
+        assert_refused(&on(&first, &["move", "--to", "mysql://u:hunter2@h/d"], ""), 2, &["postgres://user:password@"]);
         for url in ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h@h/d", "postgres://u:hunter2@127.0.0.1:1/d"] {
             let ran = on(&first, &["move", "--to", url], "");
             assert!(ran.code != 0 && !ran.err.contains("hunter2"), "{}", ran.err);
@@ -230,15 +226,18 @@ both! {
     }
 }
 
-/// A row that PostgreSQL cannot hold ends the move, and is named.
+/// A row that PostgreSQL cannot store ends the move, and is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_cannot_be_written_is_named() {
     let (first, second) = (Database::new(Backend::Sqlite).await, Database::empty(Backend::Postgres).await);
-    furnish(&first).await;
+    fill_every_table(&first).await;
     first.sql("UPDATE users SET first_name = 'a' || char(0) || 'b' WHERE id = 7").await;
     let directory: Directory = first.open(&Clock::system().unwrap()).await;
-    let error =
-        directory.move_to(&operator(), second.location.clone(), unwatched()).await.unwrap_err().to_string();
+    let error = directory
+        .move_to(&operator(), second.location.clone(), Progress::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("table users, the rows from id 7 on: "), "{error}");
     assert_eq!(
         second.number("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace").await,

@@ -1,5 +1,5 @@
-//! What happens when something around the server fails: its log, its database, its disk. Each test names
-//! the outage it guards against.
+//! Failures of something around the server: its log, its database, its disk. Each test names the outage it guards
+//! against.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::process::wardroom;
 use crate::support::site::{EXAMPLE_KEY, person};
 use crate::support::{Backend, Database, Request, Site, both};
 
-/// Starts a server whose log goes to `log`; tells where it listens.
+/// Starts a server whose log goes to `log`; returns its address.
 fn serve(database: &Database, log: Stdio) -> (std::process::Child, std::net::SocketAddr) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = wardroom(&["serve", "--listen", &port.to_string()]);
@@ -24,7 +24,7 @@ async fn until_it_answers(address: std::net::SocketAddr) {
     }
 }
 
-/// Guards against a log that nobody reads any more, or that is full, taking the server along.
+/// Guards against a log without a reader, or a full one, that stops the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_cannot_be_written_stops_nothing() {
     let database = Database::new(Backend::Sqlite).await;
@@ -42,7 +42,7 @@ async fn a_log_that_cannot_be_written_stops_nothing() {
     }
 }
 
-/// Guards against a log reader that is stuck making every answer wait.
+/// Guards against a stuck log reader that delays every answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_reader_that_is_stuck_stops_nothing() {
     let database = Database::new(Backend::Sqlite).await;
@@ -57,7 +57,7 @@ async fn a_log_reader_that_is_stuck_stops_nothing() {
     server.wait().unwrap();
 }
 
-/// Guards against going on with a file that is no longer the directory's.
+/// Guards against continuing with a file that is no longer the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_database_file_is_noticed() {
     let site = Site::start(Backend::Sqlite).await;
@@ -71,7 +71,7 @@ async fn a_replaced_database_file_is_noticed() {
         } else {
             std::fs::remove_file(&file).unwrap();
         }
-        // The file is looked at once a second.
+        // The server checks the file once a second.
         while site.me(&site.alex.key).send().await.status != 503 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -84,7 +84,7 @@ async fn impatient(database: &Database) -> Arc<Directory> {
     Arc::new(Directory::open(&settings, Clock::system().unwrap()).await.unwrap())
 }
 
-/// Guards against a lock in PostgreSQL making the server use up every connection there is.
+/// Guards against a lock in PostgreSQL that makes the server use up every connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_table_costs_no_more_connections_than_allowed() {
     let database = Database::new(Backend::Postgres).await;
@@ -94,12 +94,12 @@ async fn a_locked_table_costs_no_more_connections_than_allowed() {
     let held = database.sql(hold);
     let storm = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let mut asked = tokio::task::JoinSet::new();
+        let mut requests = tokio::task::JoinSet::new();
         for _ in 0..40 {
             let (directory, key) = (Arc::clone(&directory), key.clone());
-            asked.spawn(async move { directory.authenticate(&key).await.is_err() });
+            requests.spawn(async move { directory.authenticate(&key).await.is_err() });
         }
-        assert!(asked.join_all().await.into_iter().all(|failed| failed));
+        assert!(requests.join_all().await.into_iter().all(|failed| failed));
         let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'wardroom'";
         let open = database.number(open).await;
         assert!(open <= 9, "{open} connections are open");
@@ -109,12 +109,12 @@ async fn a_locked_table_costs_no_more_connections_than_allowed() {
 }
 
 both! {
-    /// A key that is nobody's is told so, and one that cannot be looked up is not told anything else.
+    /// The answer for an unknown key says so, and a key that cannot be looked up gets a different answer.
     async fn an_outage_is_never_taken_for_a_wrong_key(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = impatient(&database).await;
         assert!(matches!(directory.authenticate(EXAMPLE_KEY).await, Err(Unauthenticated::InvalidToken(None))));
-        database.take_away().await;
+        database.make_unavailable().await;
         loop {
             match directory.authenticate(EXAMPLE_KEY).await {
                 Err(Unauthenticated::Failed(_)) => break,

@@ -1,11 +1,11 @@
-//! A request that has begun outlives nothing: who asks is decided by what is so when it is done, not by what was so when
-//! its head arrived.
+//! A request that has begun outlives no change: the caller's rights are those at the time of the change, not those
+//! when the head arrived.
 //!
-//! Every writing operation of the document is parked and let go after each of the events that take a caller's rights.
-//! There are two places to park at. *At the body*: the last byte is held back. What has no body is done as soon as its
-//! head is there, so nothing can come between; that is tried, too. *At the writer*: the whole request is sent while
-//! somebody else holds the database's write lock, so that the event lies between the look at the token and the
-//! transaction. Nothing has its body there; that reaches every operation.
+//! Every writing operation of the document is parked, and let go after each of the events that take a caller's
+//! rights. There are two places to park. *At the body*: the last byte is held back. A request without a body is
+//! executed as soon as its head is complete, so nothing can come between; that is tested, too. *At the writer*: the
+//! whole request is sent while another connection holds the database's write lock. So the event happens between the
+//! check of the token and the transaction. This place does not depend on a body, so it reaches every operation.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use wardroom::http::api;
 use wardroom::telemetry::OutcomeLabels;
 
@@ -26,8 +26,8 @@ use crate::support::{Answer, Backend, Rows, Site, both};
 const HOUR: Duration = Duration::from_hours(1);
 const PASSWORD: &str = "an unlikely pass phrase";
 
-/// Each writing operation with a body that does something. `{n}` is a number of its own, `{self}` who asks, `{target}`
-/// somebody else.
+/// Each writing operation with a body that has an effect. `{n}` is a unique number, `{self}` the caller, `{target}`
+/// another user.
 const PARKED: &[(&str, &str)] = &[
     ("users_me_update", r#"{"first_name": "Late"}"#),
     (
@@ -62,10 +62,10 @@ const PARKED: &[(&str, &str)] = &[
     ("auth_sign_out", r#"{"everywhere": true}"#),
 ];
 
-/// What takes nothing but an account.
+/// Operations that need nothing but an account.
 const OF_ANYBODY: [&str; 4] = ["auth_sign_out", "users_me_sign_out", "users_me_password", "me_tokens_revoke"];
 
-/// Done for nobody who has a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`.
+/// Done without a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`.
 const NOT_BY_TOKEN: &[&str] = &["auth_password_sign_in"];
 
 /// Every writing operation of the document: its id, method and path.
@@ -90,10 +90,10 @@ fn every_writing_operation_is_parked() {
     assert_eq!(parked.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
 }
 
-/// What takes somebody's rights away.
+/// Events that take a caller's rights away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
-    /// Nothing happens: then everything succeeds, or the rest would prove nothing.
+    /// Nothing happens: then everything must succeed, or the rest would prove nothing.
     Nothing,
     TokenRevoked,
     TokenEnded,
@@ -107,12 +107,12 @@ enum Event {
 use Event::{Nothing, OwnerDeactivated, OwnerDeleted, OwnerDemoted, RightsTaken, TokenEnded, TokenRevoked};
 
 impl Event {
-    /// The status of whatever comes afterwards.
+    /// The status of every request that comes afterwards.
     fn status(self) -> u16 {
         if [OwnerDemoted, RightsTaken].contains(&self) { 403 } else { 401 }
     }
 
-    /// Whether it leaves a person the right to this.
+    /// Whether a user keeps the right to this operation after the event.
     fn leaves(self, operation: &str) -> bool {
         let own = operation.contains("me_") || operation == "auth_sign_out";
         self == Nothing
@@ -136,7 +136,7 @@ impl Event {
     }
 }
 
-/// One operation with all that it needs to itself: who asks, and on what.
+/// One operation with everything that it needs for itself: its caller and its target.
 struct Lot {
     operation: String,
     owner: i64,
@@ -144,9 +144,9 @@ struct Lot {
     body: String,
 }
 
-/// Makes each operation's people, groups and tokens; the calling tokens end after an hour.
+/// Creates each operation's users, groups and tokens. The calling tokens end after an hour.
 async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
-    let (mut records, mut binned, mut gifts) = (Records::default(), Vec::new(), Vec::new());
+    let (mut records, mut binned, mut gifts) = (SeedRows::default(), Vec::new(), Vec::new());
     let now = site.clock.now();
     for number in (first..).take(PARKED.len()) {
         let [owner, target, deleted] = people(number);
@@ -156,13 +156,13 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
             groups: vec![group(number).try_into().unwrap()],
             ..imported(target, &format!("target{number}"))
         };
-        let user = |user| ImportedUser { user, password: "!".into() };
+        let user = |user| SeedUser { user, password: "!".into() };
         records.users.extend([user(who), user(other), user(imported(deleted, &format!("deleted{number}")))]);
         records.groups.push(imported_group(group(number), &format!("Group {number}")));
         for (place, (user, name)) in
             [(owner, "calling"), (owner, "second"), (target, "second")].into_iter().enumerate()
         {
-            records.tokens.push(ImportedToken {
+            records.tokens.push(SeedToken {
                 user_id: user.try_into().unwrap(),
                 name: name.into(),
                 key: TokenKey::imported(key(number, place)),
@@ -179,7 +179,7 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
             site.staff.id
         ));
     }
-    site.directory().import(&operator(), records).await.unwrap();
+    site.directory().seed(&operator(), records).await.unwrap();
     site.directory().delete_users(&operator(), binned).await.unwrap();
     rows.run(&gifts.join("; ")).await;
     let mut lots = Vec::new();
@@ -204,7 +204,7 @@ fn key(number: i64, place: usize) -> String {
 async fn lot(rows: &Rows, event: Event, number: i64, operation: &str, body: &str) -> Lot {
     let (_, method, path) = WRITING.iter().find(|(id, ..)| id == operation).unwrap();
     let [owner, target, deleted] = people(number);
-    // An admin makes themselves one again; of whoever is none somebody else is changed.
+    // An admin is made one again. If the user is not an admin, another user is changed.
     let raises = operation == "users_update" && event != RightsTaken;
     let body = if operation == "users_update" && !raises { r#"{"first_name": "Late"}"# } else { body };
     let of = if path.contains("/me/") { owner } else { target };
@@ -228,16 +228,17 @@ async fn lot(rows: &Rows, event: Event, number: i64, operation: &str, body: &str
     Lot { operation: operation.to_owned(), owner, head, body }
 }
 
-/// A request that is on its way.
+/// A request in progress.
 enum Parked {
-    /// Its answer is still to come, once this has been sent.
+    /// Its answer comes after this has been sent.
     Waiting(BufReader<TcpStream>, Vec<u8>),
     /// It was answered already.
     Answered(Answer),
 }
 
 impl Lot {
-    /// Sends all but the last byte, and waits until the server asks for the body. What reads none is answered.
+    /// Sends all but the last byte, and waits until the server requests the body. An operation that reads no body
+    /// answers.
     async fn park_at_body(&self, site: &Site) -> Parked {
         let mut stream = BufReader::new(TcpStream::connect(site.address).await.unwrap());
         let held_back = if self.body.is_empty() { "Content-Length: 1\r\n" } else { "" };
@@ -260,7 +261,7 @@ impl Lot {
         Parked::Waiting(stream, vec![*last])
     }
 
-    /// Sends everything, and waits until the server has looked at the token.
+    /// Sends everything, and waits until the server has checked the token.
     async fn park_at_writer(&self, site: &Site) -> Parked {
         let looked_at = || {
             let accepted = OutcomeLabels { outcome: "accepted" };
@@ -275,8 +276,8 @@ impl Lot {
         Parked::Waiting(stream, vec![])
     }
 
-    /// The same request, sent whole now.
-    async fn anew(&self, site: &Site) -> Answer {
+    /// Sends the same request again, complete.
+    async fn send_again(&self, site: &Site) -> Answer {
         let request = format!("{}\r\n{}", self.head, self.body);
         Answer::parse(&crate::support::client::exchange(site.address, request.as_bytes()).await)
     }
@@ -296,7 +297,7 @@ impl Parked {
     }
 }
 
-/// Takes the lock that whoever writes has to have, until the transaction ends.
+/// Takes the lock that every writer needs, until the transaction ends.
 async fn take_write_lock(backend: Backend, rows: &Rows) {
     rows.run(match backend {
         Backend::Sqlite => "BEGIN IMMEDIATE",
@@ -305,8 +306,8 @@ async fn take_write_lock(backend: Backend, rows: &Rows) {
     .await;
 }
 
-/// Lets the event happen, and shows all rows as they are then.
-async fn happen(site: &Site, rows: &Rows, event: Event, lots: &[Lot]) -> String {
+/// Triggers the event, and returns all rows as they are then.
+async fn trigger(site: &Site, rows: &Rows, event: Event, lots: &[Lot]) -> String {
     let owners: Vec<_> = lots.iter().map(|lot| lot.owner.to_string()).collect();
     rows.run(&event.statements(&owners.join(", "), site.clock.now().as_micros())).await;
     if event == TokenEnded {
@@ -315,19 +316,19 @@ async fn happen(site: &Site, rows: &Rows, event: Event, lots: &[Lot]) -> String 
     rows.all().await
 }
 
-/// What was answered after an event, and whether that is what is answered to the same request now.
-async fn judge(site: &Site, event: Event, lot: &Lot, answer: &Answer, faults: &mut Vec<String>) {
+/// Compares the answer after an event with the answer to the same request now.
+async fn check_answer(site: &Site, event: Event, lot: &Lot, answer: &Answer, faults: &mut Vec<String>) {
     if event.leaves(&lot.operation) {
         if answer.status >= 300 {
             faults.push(format!("{event:?}: {}: {answer}", lot.operation));
         }
         return;
     }
-    let anew = lot.anew(site).await;
-    // A call on many says for which of them it was refused, once it has come to that.
-    let told = answer.to_string().replace("users: item 0: ", "");
-    if (answer.status, told) != (event.status(), anew.to_string()) {
-        faults.push(format!("{event:?}: {}: {answer}; who comes now gets {anew}", lot.operation));
+    let again = lot.send_again(site).await;
+    // A call for many users names the user for which it was refused, if it gets that far.
+    let shown = answer.to_string().replace("users: item 0: ", "");
+    if (answer.status, shown) != (event.status(), again.to_string()) {
+        faults.push(format!("{event:?}: {}: {answer}; the same request now gets {again}", lot.operation));
     }
 }
 
@@ -338,7 +339,7 @@ fn difference(before: &str, after: &str) -> String {
     lines.chain(old.difference(&new).map(|line| format!("- {line}"))).collect::<Vec<_>>().join("\n")
 }
 
-/// Parks everything at one place, lets the event happen, and lets everything go.
+/// Parks all requests at one place, triggers the event, and lets them go.
 async fn trial(site: &Site, rows: &Rows, event: Event, at_writer: bool, first: i64) -> Vec<String> {
     let mut lots = lots(site, rows, event, first).await;
     if event != Nothing {
@@ -352,14 +353,14 @@ async fn trial(site: &Site, rows: &Rows, event: Event, at_writer: bool, first: i
         let state = if at_writer { lot.park_at_writer(site).await } else { lot.park_at_body(site).await };
         parked.push(state);
     }
-    let before = happen(site, rows, event, &lots).await;
+    let before = trigger(site, rows, event, &lots).await;
     if at_writer {
         rows.run("COMMIT").await;
     }
     let mut answers = Vec::new();
     for (lot, state) in lots.iter().zip(parked) {
         match state {
-            // It was done before the event, as its body is nothing to wait for.
+            // It was executed before the event, because it has no body to wait for.
             Parked::Answered(answer) => assert!(
                 lot.body.is_empty() && answer.status < 300,
                 "{event:?}: {} was answered before its body: {answer}",
@@ -370,7 +371,7 @@ async fn trial(site: &Site, rows: &Rows, event: Event, at_writer: bool, first: i
     }
     let after = rows.all().await;
     for (lot, answer) in &answers {
-        judge(site, event, lot, answer, &mut faults).await;
+        check_answer(site, event, lot, answer, &mut faults).await;
     }
     if event != Nothing && before != after {
         faults.push(format!("{event:?}: what was let go has changed:\n{}", difference(&before, &after)));
@@ -382,7 +383,7 @@ const EVENTS: [Event; 7] =
     [Nothing, TokenRevoked, TokenEnded, OwnerDemoted, OwnerDeactivated, OwnerDeleted, RightsTaken];
 
 async fn every_event(backend: Backend, at_writer: bool) {
-    // Nobody loses patience on a slow machine.
+    // No time-out is reached on a slow machine.
     let site = Site::with_directory(backend, |settings| settings.patience = Duration::from_secs(60)).await;
     let rows = Rows::of(&site.database).await;
     give_password(&site, site.staff.id).await;
@@ -399,32 +400,32 @@ async fn give_password(site: &Site, id: i64) {
 }
 
 both! {
-    async fn finding_02_whoever_holds_back_a_byte_is_decided_by_what_is_so_then(backend: Backend) {
+    async fn finding_02_a_held_back_byte_is_decided_by_the_rights_when_it_arrives(backend: Backend) {
         every_event(backend, false).await;
     }
 }
 
 both! {
-    async fn finding_02_whoever_waits_for_the_writer_is_decided_in_the_transaction(backend: Backend) {
+    async fn finding_02_a_wait_for_the_writer_is_decided_in_the_transaction(backend: Backend) {
         every_event(backend, true).await;
     }
 }
 
 both! {
-    /// A sign-in is nobody's before its password was right; what then counts is the account as it is.
+    /// A sign-in has no user until its password is checked. Then the account counts as it is at that time.
     async fn finding_02_a_parked_sign_in_is_decided_at_its_end(backend: Backend) {
         let site = Site::start(backend).await;
         let rows = Rows::of(&site.database).await;
         for (place, event) in (0..).zip([Nothing, OwnerDeactivated, OwnerDeleted]) {
-            let somebody = person(site.directory(), &format!("somebody{place}"), |_| {}).await;
-            give_password(&site, somebody.id).await;
+            let user = person(site.directory(), &format!("somebody{place}"), |_| {}).await;
+            give_password(&site, user.id).await;
             let body = format!(r#"{{"username": "somebody{place}", "password": "{PASSWORD}"}}"#);
             let head = format!(
                 "POST /api/users/auth/pwd/signin HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                  Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-            let lot = Lot { operation: "auth_password_sign_in".into(), owner: somebody.id, head, body };
+            let lot = Lot { operation: "auth_password_sign_in".into(), owner: user.id, head, body };
             let Parked::Waiting(stream, rest) = lot.park_at_body(&site).await else { panic!("it was answered") };
-            let before = happen(&site, &rows, event, std::slice::from_ref(&lot)).await;
+            let before = trigger(&site, &rows, event, std::slice::from_ref(&lot)).await;
             let answer = Parked::Waiting(stream, rest).let_go().await;
             assert_eq!(answer.status, if event == Nothing { 200 } else { 400 }, "{event:?}: {answer}");
             assert_eq!(event != Nothing, before == rows.all().await, "{event:?}");
@@ -432,7 +433,7 @@ both! {
     }
 }
 
-/// Events of the trail with a long text each, so that an export is much longer than what is in buffers on its way.
+/// Events with a long text each, so that an export is much longer than the buffers on its way.
 async fn fill_trail(rows: &Rows, backend: Backend, count: i64) {
     let columns =
         "at, actor_kind, actor_name, action, object_kind, object_name, changes, previous_hash, hash";
@@ -454,11 +455,11 @@ async fn fill_trail(rows: &Rows, backend: Backend, count: i64) {
     .await;
 }
 
-/// The events of an export, as far as it came, and whether it came to its end.
+/// The events of an export, as far as it came, and whether it was complete.
 struct Export(TcpStream, Vec<u8>);
 
 impl Export {
-    /// Asks, and reads no more than the beginning.
+    /// Sends the request, and reads only the beginning of the answer.
     async fn begin(site: &Site, key: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(64 * 1024).unwrap();
@@ -473,7 +474,7 @@ impl Export {
     }
 
     async fn read(mut self) -> (usize, bool) {
-        // A connection that is cut off may say so or just end.
+        // A broken connection may report an error or just end.
         let _ = self.0.read_to_end(&mut self.1).await;
         let text = String::from_utf8(self.1).unwrap();
         assert!(text.starts_with("HTTP/1.1 200 "), "{}", &text[..100]);
@@ -482,7 +483,7 @@ impl Export {
 }
 
 both! {
-    /// A long read asks again on its way: it ends when its token does.
+    /// A long read checks again while it runs: it ends when its token does.
     async fn finding_02_an_export_ends_with_its_token(backend: Backend) {
         const FILLED: i64 = 3000;
         let site = Site::start(backend).await;
@@ -491,7 +492,7 @@ both! {
         for (place, event) in (0..).zip(EVENTS) {
             let lots = lots(&site, &rows, event, place * 100).await;
             let export = Export::begin(&site, &key(place * 100, 0)).await;
-            happen(&site, &rows, event, &lots[..1]).await;
+            trigger(&site, &rows, event, &lots[..1]).await;
             let (count, ended) = export.read().await;
             assert_eq!((i64::try_from(count).unwrap() == FILLED, ended), (event == Nothing, event == Nothing), "{event:?}: {count} events");
         }

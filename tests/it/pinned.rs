@@ -1,6 +1,6 @@
-//! Files that are made from the code are held to it: `openapi.json` and `docs/settings.md`.
+//! Files that are generated from the code must match it: `openapi.json` and `docs/settings.md`.
 //!
-//! When one of these fails after a wanted change, make the file anew with the command it names.
+//! If one of these fails after an intended change, generate the file again with the command in the message.
 
 use wardroom::config::settings_markdown;
 use wardroom::http::api;

@@ -1,9 +1,9 @@
-//! Connections to PostgreSQL: protected or refused, and never to another schema's tables. Issue 13, point 16 and among
-//! the low ones.
+//! Connections to PostgreSQL: protected or refused, and never to another schema's tables. Issue 13, point 16 and one
+//! of the low ones.
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use wardroom::directory::listing::{UserFilters, UserQuery};
+use wardroom::directory::query::{UserFilters, UserQuery};
 use wardroom::directory::{Clock, Directory, Location, Settings};
 
 use crate::process::{Process, wardroom};
@@ -11,9 +11,9 @@ use crate::support::own_postgres::OwnPostgres;
 use crate::support::site::{operator, person};
 use crate::support::{Backend, Database, Request};
 
-/// Refused before anything is sent: nobody listens at these addresses (RFC 5737, RFC 6761).
+/// Refused before anything is sent: no server listens at these addresses (RFC 5737, RFC 6761).
 #[test]
-fn finding_16_a_server_on_another_machine_needs_tls_or_a_word() {
+fn finding_16_a_remote_server_needs_tls_or_an_explicit_choice() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path().display().to_string();
     for url in [
@@ -44,7 +44,7 @@ fn finding_16_a_server_on_another_machine_needs_tls_or_a_word() {
             assert!(!said.contains("hunter2"), "{said}");
         }
     }
-    // Said aloud it is tried.
+    // If the URL says so explicitly, it is tried.
     let url = "postgres://u:hunter2@db.invalid/d?sslmode=disable";
     let output = wardroom(&["doctor", "--database-url", url]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -60,7 +60,7 @@ fn finding_16_a_server_on_another_machine_needs_tls_or_a_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn finding_16_a_move_is_held_to_it_too() {
+async fn finding_16_a_move_follows_the_same_rule() {
     let database = Database::new(Backend::Sqlite).await;
     let mut command = wardroom(&["move", "--to", "postgres://u:hunter2@192.0.2.1/d"]);
     let output = command.args(database.args()).output().unwrap();
@@ -71,13 +71,13 @@ async fn finding_16_a_move_is_held_to_it_too() {
     );
 }
 
-/// With TLS everything goes over it, the end of an abandoned list included, and a certificate that is not trusted is
-/// no reason to go on without.
+/// With TLS everything uses it, the cancel request of an abandoned list included. A certificate that is not trusted
+/// does not make it continue without TLS.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_16_with_tls_all_goes_over_it() {
     let server = OwnPostgres::start().await;
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    server.speak_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).await;
+    server.enable_tls(&made.cert.pem(), &made.signing_key.serialize_pem()).await;
     let url = format!("{}?sslmode=require", server.url());
     let trusted = tempfile::tempdir().unwrap();
     let certificate = trusted.path().join("root.pem");
@@ -89,7 +89,7 @@ async fn finding_16_with_tls_all_goes_over_it() {
         command
     };
     let said = wardroom(&["init", "--database-url", &url]).output().unwrap();
-    assert!(!said.status.success(), "nobody trusts that certificate");
+    assert!(!said.status.success(), "the certificate is not trusted");
     let said = run(&["init"]).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     assert!(run(&["user", "add", "root", "--admin"]).output().unwrap().status.success());
@@ -131,8 +131,8 @@ async fn names(directory: &Directory) -> Vec<String> {
     rows.into_iter().map(|user| user.username).collect()
 }
 
-/// Whoever may make a schema could answer in our tables' place: with `users` alone before a start, or with all of them
-/// after it.
+/// A role that may create a schema could replace Wardroom's tables: with `users` alone before a start, or with all of
+/// them after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_another_schema_answers_nothing() {
     let database = Database::new(Backend::Postgres).await;
@@ -153,7 +153,7 @@ async fn finding_low_another_schema_answers_nothing() {
     for table in database.texts(tables).await {
         database.sql(&copy(&table)).await;
     }
-    // Connections that are made from now on are no other.
+    // Connections opened from now on use the same tables.
     let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() \
                AND application_name = 'wardroom'";
     assert!(database.number(cut).await > 0);
@@ -163,7 +163,7 @@ async fn finding_low_another_schema_answers_nothing() {
     assert_eq!(database.number("SELECT count(*) FROM public.users").await, 2);
     drop(directory);
 
-    // Which one is meant is not guessed.
+    // It does not guess which one is meant.
     let refused = Directory::open(&database.settings(), clock.clone()).await.err().unwrap().to_string();
     assert!(refused.contains(&format!("in several schemas (public, {role})")), "{refused}");
     let Location::Postgres(url) = &database.location else { panic!("not PostgreSQL") };
@@ -175,7 +175,7 @@ async fn finding_low_another_schema_answers_nothing() {
     }
 }
 
-/// A directory in a schema with a name that needs quotes.
+/// An account database in a schema with a name that needs quotes.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_a_schema_may_have_any_name() {
     let database = Database::empty(Backend::Postgres).await;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wardroom::directory::import::{ImportedUser, Records};
+use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
 use crate::support::site::{imported, operator};
 use crate::support::{Answer, Backend, Database, Request, both};
@@ -26,7 +26,7 @@ impl Process {
         Self { child, log }
     }
 
-    /// Reads the log up to the line that says where something listens.
+    /// Reads the log up to the line with a listener's address.
     pub fn address(&mut self, message: &str) -> SocketAddr {
         self.record(message)["address"].as_str().unwrap().parse().unwrap()
     }
@@ -49,18 +49,18 @@ impl Process {
         self.child.id()
     }
 
-    /// The processor time of all its threads that live, in nanoseconds.
+    /// The processor time of all its live threads, in nanoseconds.
     pub fn cpu_nanos(&self) -> u64 {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
-            // One that ends meanwhile has none.
+            // A thread that ends meanwhile has none.
             let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
             text.split(' ').next()?.parse::<u64>().ok()
         };
         threads.filter_map(of_thread).sum()
     }
 
-    /// A line of the system's about its memory, such as `VmHWM`, in bytes.
+    /// Reads a line of the system's about its memory, such as `VmHWM`, in bytes.
     pub fn memory(&self, name: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
@@ -73,7 +73,7 @@ impl Process {
         );
     }
 
-    /// Waits for the end; the rest of the log.
+    /// Waits for the end; returns the rest of the log.
     pub fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
@@ -127,7 +127,7 @@ both! {
     }
 }
 
-/// A request that has begun when the signal comes is answered; new connections are not taken.
+/// A request in progress when the signal comes is answered. New connections are not accepted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_cuts_no_request() {
     let database = Database::new(Backend::Sqlite).await;
@@ -135,7 +135,7 @@ async fn a_stop_cuts_no_request() {
     let address = process.address("listening");
     let mut begun = TcpStream::connect(address).await.unwrap();
     begun.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx").await.unwrap();
-    // The server has taken the request when it has answered a later one.
+    // The server has accepted the request if it has answered a later one.
     assert_eq!(get(address, "/livez").await.status, 200);
     process.signal("-TERM");
     process.record("stopping: finishing the requests in progress");
@@ -146,14 +146,14 @@ async fn a_stop_cuts_no_request() {
     assert_eq!(process.end().0, Some(0));
 }
 
-/// A socket that the service manager holds outlives the server: between two of them nobody is refused.
+/// A socket of the service manager outlives the server: no client is refused between two servers.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_with_a_handed_over_socket_refuses_nobody() {
+async fn a_restart_with_a_handed_over_socket_refuses_no_client() {
     let database = Database::new(Backend::Sqlite).await;
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let start = || {
-        // systemd's protocol: descriptor 3, and the environment says so to this very process.
+        // systemd's protocol: descriptor 3, and environment variables that name this process.
         let script =
             format!("exec 3<&{}; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"", socket.as_raw_fd());
         let mut command = Command::new("bash");
@@ -172,7 +172,7 @@ async fn a_restart_with_a_handed_over_socket_refuses_nobody() {
     assert_eq!(waiting.await.unwrap(), 200);
 }
 
-/// Lets a child process have the descriptor.
+/// Passes the descriptor to a child process.
 fn inheritable(socket: &TcpListener) {
     rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
 }
@@ -191,7 +191,7 @@ async fn a_server_that_cannot_start_says_why_in_one_line() {
     let readable = readable.display().to_string();
     let place = database.args();
     let here = [place[0].as_str(), place[1].as_str()];
-    for (args, code, told) in [
+    for (args, code, expected) in [
         (vec![here[0], here[1], "--listen", &taken], 2, "another program uses this address"),
         (vec!["--data-dir", &missing], 5, "there is no database at"),
         (vec![here[0], here[1], "--tls-certificate", &readable, "--tls-key", &readable], 2, "key.pem"),
@@ -201,13 +201,13 @@ async fn a_server_that_cannot_start_says_why_in_one_line() {
         let err = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{args:?}: {err}");
         let last = err.lines().last().unwrap();
-        assert!(last.starts_with("wardroom: ") && last.contains(told), "{args:?}: {err}");
+        assert!(last.starts_with("wardroom: ") && last.contains(expected), "{args:?}: {err}");
     }
     assert!(!std::path::Path::new(&missing).exists());
 }
 
-/// The head of an answer as curl shows it, without what each answer has of its own, and its body.
-fn asked_over_tls(address: SocketAddr, arguments: &[&str]) -> (Vec<String>, String) {
+/// Returns the head of an answer as curl shows it, without what differs in each answer, and its body.
+fn get_over_tls(address: SocketAddr, arguments: &[&str]) -> (Vec<String>, String) {
     let mut command = Command::new("curl");
     command.args(["-sk", "-D", "-", "--max-time", "60"]).args(arguments);
     let output = command.arg(format!("https://{address}/api/users/me")).output().unwrap();
@@ -219,7 +219,8 @@ fn asked_over_tls(address: SocketAddr, arguments: &[&str]) -> (Vec<String>, Stri
     (head, body.to_owned())
 }
 
-/// Over TLS every answer tells browsers to stay with it, whichever way it was made; a setting says how.
+/// Over TLS every answer tells browsers to use TLS from now on, whichever code made it. A setting controls the
+/// header.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_answers_over_tls_tell_browsers_to_stay_with_it() {
     let database = Database::new(Backend::Sqlite).await;
@@ -240,14 +241,15 @@ async fn finding_low_answers_over_tls_tell_browsers_to_stay_with_it() {
         let mut process = serve(&database, &[&tls[..], &settings].concat());
         let address = process.address("listening");
         let token = format!("Authorization: Token {key}");
-        // The first is looked up, and the second answered from memory; with a query it goes the common way.
+        // The first request is looked up, and the second answered from memory. With a query it takes the ordinary
+        // path.
         let answers: Vec<_> = [&["-H", &token][..], &["-H", &token], &["-H", &token, "-G", "-d", "x"]]
-            .map(|arguments| asked_over_tls(address, arguments))
+            .map(|arguments| get_over_tls(address, arguments))
             .into();
         assert!(answers[0].0.contains(&"HTTP/1.1 200 OK".to_owned()), "{answers:?}");
         assert_eq!((&answers[0], &answers[1]), (&answers[1], &answers[2]));
-        // What is refused before there is a request, too: here a message with two hosts.
-        let refused = asked_over_tls(address, &["-H", "Host: a", "-H", "Host: b"]);
+        // Also what is refused before there is a request: here a message with two hosts.
+        let refused = get_over_tls(address, &["-H", "Host: a", "-H", "Host: b"]);
         for (head, _) in answers.iter().chain([&refused]) {
             let found = head.iter().find(|line| line.starts_with("strict-transport-security"));
             assert_eq!(found.map(String::as_str), said, "{head:?}");
@@ -255,7 +257,7 @@ async fn finding_low_answers_over_tls_tell_browsers_to_stay_with_it() {
     }
 }
 
-/// What the demo prints, up to its last line.
+/// Reads what the demo prints, up to its last line.
 fn invitation(process: &mut Process) -> Vec<String> {
     let mut lines = Vec::new();
     for line in BufReader::new(process.child.stdout.take().unwrap()).lines() {
@@ -269,7 +271,7 @@ fn invitation(process: &mut Process) -> Vec<String> {
     lines
 }
 
-/// The demo prints commands that work as they stand, the documentation's example among them.
+/// The demo prints commands that work unchanged, the documentation's example among them.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_s_curl_lines_do_what_they_say() {
     let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
@@ -292,7 +294,7 @@ async fn the_demo_s_curl_lines_do_what_they_say() {
     assert_eq!(process.end().0, Some(0));
 }
 
-/// A log holds no key, whatever was sent where.
+/// The log never contains a key, wherever it was sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_key_is_logged() {
     let database = Database::new(Backend::Sqlite).await;
@@ -306,7 +308,7 @@ async fn no_key_is_logged() {
     assert!(!log.contains(key), "{log}");
 }
 
-/// Every `curl` line of docs/api.md, run as it stands but for the address and the admin's key.
+/// Runs every `curl` line of docs/api.md, with only the address and the admin's key replaced.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_s_curl_lines_work() {
     let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
@@ -326,7 +328,7 @@ async fn the_documentation_s_curl_lines_work() {
     }
 }
 
-/// The most memory that a process has had at once, in KiB.
+/// The peak memory of a process, in KiB.
 fn peak_memory(process: &Process) -> i64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -334,18 +336,18 @@ fn peak_memory(process: &Process) -> i64 {
 }
 
 both! {
-    /// Issue 13, number 15: where all users were imported with PBKDF2, an unknown name costs PBKDF2, too, in every
-    /// process from its first sign-in on. Argon2 would take 64 MiB, which the memory shows without a clock.
+    /// Issue 13, number 15: if all users were imported with PBKDF2, an unknown name also costs PBKDF2, in every
+    /// process from its first sign-in on. Argon2 would take 64 MiB, so memory shows the difference without a clock.
     /// Processes share one key, and a restart finds it.
     async fn finding_15_unknown_names_cost_what_imported_users_cost(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&wardroom::directory::Clock::system().unwrap()).await;
-        let users = (1..=20).map(|id| ImportedUser {
+        let users = (1..=20).map(|id| SeedUser {
             user: imported(id, &format!("user{id}")),
             password: "pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=".into(),
         });
-        let records = Records { groups: vec![], users: users.collect(), tokens: vec![] };
-        directory.import(&operator(), records).await.unwrap();
+        let records = SeedRows { groups: vec![], users: users.collect(), tokens: vec![] };
+        directory.seed(&operator(), records).await.unwrap();
         let mut kept = Vec::new();
         for _ in 0..2 {
             let (mut one, mut other) = (serve(&database, &[]), serve(&database, &[]));

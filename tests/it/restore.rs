@@ -1,5 +1,5 @@
-//! A restore opens nothing that is closed now: not without being asked, and with `--keep-closed` not at all. The matrix is
-//! what was closed, whether the old database can be read, and which database it is.
+//! A restore gives no access that is closed now: not without a flag, and with `--keep-closed` not at all. The matrix
+//! is: what was closed, whether the old database can be read, and which database it is.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wardroom::directory::model::{GroupDraft, TokenId, UserDraft, UserKey};
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::End;
+use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory, Location, Origin};
 
 use crate::backup::{archive, beside, data, done, text, works};
@@ -17,7 +17,7 @@ use crate::cli::{Ran, on};
 use crate::support::site::{import, imported, operator};
 use crate::support::{Backend, Database, both};
 
-/// Each of them has something taken away that the others keep.
+/// Each of these users loses something that the others keep.
 const PEOPLE: [&str; 14] = [
     "boss", "revoked", "ended", "rotated", "overlap", "struck", "moved", "inactive", "admin", "staff",
     "changed", "deleted", "purged", "plain",
@@ -25,7 +25,7 @@ const PEOPLE: [&str; 14] = [
 const OLD: &str = "an old long passphrase";
 const NEW: &str = "quite another passphrase";
 
-/// A directory with people, their keys, and a backup of it.
+/// An account database with users, their keys, and a backup of it.
 struct Scene {
     database: Database,
     /// The owner of each key, and the key.
@@ -59,7 +59,7 @@ impl Scene {
             };
             let id = directory.create_user(&operator(), &draft, None).await.unwrap().id;
             let issued =
-                directory.issue_token(&operator(), &UserKey::Id(id), "laptop", End::Never).await.unwrap();
+                directory.issue_token(&operator(), &UserKey::Id(id), "laptop", Expiry::Never).await.unwrap();
             keys.push((name, issued.key.reveal().to_owned()));
         }
         drop(directory);
@@ -85,14 +85,15 @@ impl Scene {
         self.database.number(&format!("{of} AND u.username = '{name}' ORDER BY t.id LIMIT 1")).await
     }
 
-    /// All that somebody can do by the keys and passwords of the scene, and who can be brought back from the bin as what.
-    async fn open_doors(&self) -> BTreeSet<String> {
+    /// Everything that is possible with the keys and passwords of the scene, and the users in the bin with the rights
+    /// that they would get back.
+    async fn access_of(&self) -> BTreeSet<String> {
         let directory = self.directory().await;
         let mut open = BTreeSet::new();
         for (name, key) in &self.keys {
             let Ok(identity) = directory.authenticate(key).await else { continue };
             let user = &identity.user;
-            // Of whom, in case that it is somebody else's by now.
+            // With the owner, in case it belongs to another user by now.
             let name = if *name == user.username {
                 (*name).to_owned()
             } else {
@@ -104,7 +105,7 @@ impl Scene {
             }
             open.extend(identity.rights.iter().map(|code| format!("{name}: may {code}")));
             open.extend(user.groups.iter().map(|group| format!("{name}: in {group}")));
-            // That one which has an end shows in an hour.
+            // A token with an end shows it in an hour.
             open.extend(identity.token.expires_at.is_none().then(|| format!("{name}: key without end")));
         }
         for password in [OLD, NEW] {
@@ -113,7 +114,7 @@ impl Scene {
             open.extend(signed_in.is_ok().then(|| format!("changed: {password}")));
         }
         let bin = self.database.texts("SELECT username FROM deleted_users ORDER BY id").await;
-        // Whoever is in the bin can be brought back by those who may, as what they were.
+        // Callers with the right can restore a user from the bin, with the user's old rights.
         open.extend(bin.iter().filter(|name| *name == "binned").map(|name| format!("bin: {name}")));
         open
     }
@@ -123,7 +124,7 @@ impl Scene {
             ["restore", text(&self.file), "--replace"].into_iter().chain(flags.iter().copied()).collect();
         loop {
             let ran = beside(&self.database, &args);
-            // A directory that this process has dropped closes its file on a thread of its own.
+            // A dropped `Directory` of this process closes its file on a thread of its own.
             if !ran.err.contains("is in use: stop the servers") {
                 return ran;
             }
@@ -138,7 +139,7 @@ impl Scene {
         ran.json()
     }
 
-    /// The refusal, as JSON: nothing may have been changed by it.
+    /// Returns the refusal as JSON, and checks that nothing was changed.
     async fn refused(&self, flags: &[&str]) -> Value {
         let before = self.database.content().await;
         let flags: Vec<&str> = flags.iter().copied().chain(["--json"]).collect();
@@ -155,14 +156,14 @@ impl Scene {
     }
 }
 
-/// What is taken away, and how it is listed then: what, whose, and its other name.
+/// An action that closes something, and its entry in the list: the kind, the owner, and its other name.
 const CLOSINGS: [(&str, &str, &str, &str); 16] = [
     ("token revoked", "token_revoked", "revoked", "laptop"),
     ("token ended", "token_ended", "ended", "laptop"),
     ("token rotated", "token_revoked", "rotated", "laptop"),
     ("token rotated with an overlap", "token_ended", "overlap", "laptop"),
     ("token struck out", "token_deleted", "struck", "laptop"),
-    ("token of somebody else", "token_moved", "moved", "laptop"),
+    ("token of another user", "token_moved", "moved", "laptop"),
     ("user deactivated", "user_deactivated", "inactive", ""),
     ("admin demoted", "admin_removed", "admin", ""),
     ("staff demoted", "staff_removed", "staff", ""),
@@ -183,7 +184,7 @@ async fn close(scene: &Scene, what: &str) {
         "token revoked" => run(&["token", "revoke", &scene.token_of("revoked").await.to_string()]),
         "token ended" => {
             let id = TokenId::try_from(scene.token_of("ended").await).unwrap();
-            let end = Some(End::After(Duration::from_secs(3600)));
+            let end = Some(Expiry::After(Duration::from_secs(3600)));
             directory().await.update_token(&operator(), None, id, None, end).await.unwrap();
         }
         "token rotated" | "token rotated with an overlap" => {
@@ -198,7 +199,7 @@ async fn close(scene: &Scene, what: &str) {
         "token struck out" => {
             scene.sql(&format!("DELETE FROM tokens WHERE id = {}", scene.token_of("struck").await)).await;
         }
-        "token of somebody else" => {
+        "token of another user" => {
             let (id, other) = (scene.token_of("moved").await, scene.id("users", "username", "plain").await);
             scene.sql(&format!("UPDATE tokens SET user_id = {other} WHERE id = {id}")).await;
         }
@@ -235,7 +236,7 @@ async fn close(scene: &Scene, what: &str) {
     }
 }
 
-/// What the list holds of this kind: whose it is, and its other name.
+/// The entries of this kind in the list: the owner, and the other name.
 fn listed(closed: &Value, what: &str) -> Vec<(String, String)> {
     let name = |of: &Value| of["name"].as_str().unwrap_or_default().to_owned();
     let closed = closed.as_array().unwrap().iter().filter(|closed| closed["what"] == what);
@@ -248,22 +249,22 @@ fn listed(closed: &Value, what: &str) -> Vec<(String, String)> {
 }
 
 both! {
-    /// Issue 13, finding 7: whatever is closed one by one is named, refused, kept closed, or opened on request.
+    /// Issue 13, finding 7: each thing that was closed is named, refused, kept closed, or opened again on request.
     async fn finding_07_what_was_closed_since_is_named_and_stays_closed(backend: Backend) {
         let scene = Scene::new(backend).await;
-        let then = scene.open_doors().await;
+        let then = scene.access_of().await;
         assert!(then.len() > 60 && then.contains("bin: binned") && then.contains(&format!("changed: {OLD}")), "{then:?}");
         let cases = CLOSINGS.into_iter().chain([("group deleted", "group_deleted", "", "Doomed")]);
         for (what, kind, whose, other) in cases {
             close(&scene, what).await;
-            let now = scene.open_doors().await;
+            let now = scene.access_of().await;
             assert_ne!(now, then, "{what} closes nothing");
-            let told = scene.refused(&[]).await;
+            let refusal = scene.refused(&[]).await;
             let named = (whose.to_owned(), other.to_owned());
-            assert_eq!(listed(&told["fields"]["closed_since"], kind), std::slice::from_ref(&named), "{what}: {told}");
-            assert_eq!(told["fields"]["comparison"], "complete");
-            assert!(told["message"].as_str().unwrap().contains("--keep-closed"), "{told}");
-            // It is told to people, too, and where nothing can be told only the other flag helps.
+            assert_eq!(listed(&refusal["fields"]["closed_since"], kind), std::slice::from_ref(&named), "{what}: {refusal}");
+            assert_eq!(refusal["fields"]["comparison"], "complete");
+            assert!(refusal["message"].as_str().unwrap().contains("--keep-closed"), "{refusal}");
+            // The text output says so, too. If nothing can be compared, only the other flag helps.
             let people = scene.restore(&["--accept-revived"]);
             let name = if whose.is_empty() { other } else { whose };
             assert!(people.code == 4 && people.err.contains(&format!("{name:?} (")) || people.err.contains(&format!("({name})")), "{}", people.err);
@@ -271,43 +272,43 @@ both! {
             let kept = scene.restored(&["--keep-revoked"]);
             assert_eq!(listed(&kept["closed_since"], kind), std::slice::from_ref(&named), "{what}: {kept}");
             assert_eq!(kept["kept_closed"], true);
-            let after = scene.open_doors().await;
+            let after = scene.access_of().await;
             let opened: Vec<_> = after.difference(&now).collect();
             assert_eq!(opened, [""; 0], "{what}: opened by the restore");
             let lost: Vec<_> = now.intersection(&then).filter(|door| !after.contains(*door)).collect();
             assert_eq!(lost, [""; 0], "{what}: closed though it was open then and now");
-            // Who had another password has it still.
+            // A user whose password changed still has the new one.
             assert_eq!(after.contains(&format!("changed: {NEW}")), what == "password changed");
 
-            // The same once more: what is there goes on where the backup ends, so it is all known again.
+            // Once more: the current trail continues where the backup ends, so everything is known again.
             let again = scene.refused(&[]).await;
             assert_eq!(again["fields"]["closed_since"].as_array().unwrap().len(), 1, "{what}: {again}");
             let open = scene.restored(&["--revive-revoked"]);
             assert_eq!((&open["kept_closed"], open["closed_since"].as_array().unwrap().len()), (&false.into(), 1));
-            assert_eq!(scene.open_doors().await, then, "{what}");
+            assert_eq!(scene.access_of().await, then, "{what}");
             let directory = scene.directory().await;
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
             assert!(directory.faults().await.unwrap().is_none());
             drop(directory);
         }
-        // Where nothing was closed nothing is asked.
+        // If nothing was closed, no flag is needed.
         assert_eq!(scene.restored(&[])["closed_since"], serde_json::json!([]));
     }
 }
 
 both! {
-    /// All of it at once, the audit event of it, and the list as people read it.
+    /// All of them at once, with the audit event, and the list in the text output.
     async fn finding_07_everything_at_once_is_kept_closed_and_noted(backend: Backend) {
         let scene = Scene::new(backend).await;
-        let then = scene.open_doors().await;
+        let then = scene.access_of().await;
         for (what, ..) in CLOSINGS {
             close(&scene, what).await;
         }
         close(&scene, "group deleted").await;
-        let now = scene.open_doors().await;
-        let told = scene.refused(&["--accept-revived"]).await;
-        let count = told["fields"]["closed_since"].as_array().unwrap().len();
-        assert_eq!(count, CLOSINGS.len() + 1, "{told}");
+        let now = scene.access_of().await;
+        let refusal = scene.refused(&["--accept-revived"]).await;
+        let count = refusal["fields"]["closed_since"].as_array().unwrap().len();
+        assert_eq!(count, CLOSINGS.len() + 1, "{refusal}");
         let ran = scene.restore(&["--keep-closed"]);
         assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
         for line in [
@@ -322,11 +323,11 @@ both! {
         ] {
             assert!(ran.out.contains(&line), "{line}: {}", ran.out);
         }
-        let after = scene.open_doors().await;
+        let after = scene.access_of().await;
         assert!(after.is_subset(&now), "opened: {:?}", after.difference(&now).collect::<Vec<_>>());
         let lost: Vec<_> = now.intersection(&then).filter(|door| !after.contains(*door)).collect();
         assert_eq!(lost, [""; 0]);
-        // Who was deleted is in the bin again, by whom and as they were; who was purged is nowhere.
+        // Deleted users are in the bin again, with the same deleter and unchanged. Purged users are gone.
         assert_eq!(scene.database.texts("SELECT username FROM deleted_users").await, ["deleted"]);
         assert_eq!(scene.database.number("SELECT count(*) FROM users WHERE username IN ('deleted', 'purged')").await, 0);
         assert_eq!(scene.database.number("SELECT count(*) FROM groups WHERE name = 'Doomed'").await, 0);
@@ -340,13 +341,13 @@ both! {
     }
 }
 
-/// Takes the old database away, or makes it something that cannot be compared with. Tells what is said of it.
+/// Removes the old database, or makes a comparison impossible. Returns the message that the restore gives.
 async fn destroy(scene: &Scene, how: &str) -> (&'static str, &'static str) {
     match (&scene.database.location, how) {
         (Location::Sqlite(directory), "lost") => {
             fs::remove_dir_all(directory).unwrap();
             fs::create_dir(directory).unwrap();
-            ("none", "there was no directory here")
+            ("none", "there was no database here")
         }
         (Location::Sqlite(directory), "damaged") => {
             fs::write(directory.join("wardroom.db"), vec![0xff; 9000]).unwrap();
@@ -357,29 +358,29 @@ async fn destroy(scene: &Scene, how: &str) -> (&'static str, &'static str) {
         }
         (Location::Postgres(_), "lost") => {
             scene.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await;
-            ("none", "there was no directory here")
+            ("none", "there was no database here")
         }
         (_, "new") => {
             let _ = Box::pin(destroy(scene, "lost")).await;
             works(&scene.database, &["init"]);
             works(&scene.database, &["user", "add", "somebody"]);
-            ("partial", "does not go on where the backup's ends")
+            ("partial", "does not continue the backup's")
         }
-        // No such thing there: a damaged table is an error of PostgreSQL's own.
+        // Not possible there: a damaged table is an error of PostgreSQL's own.
         (_, other) => panic!("{other}"),
     }
 }
 
 both! {
-    /// A lost disk, a damaged file, another directory in its place: nothing is told by it, so the backup's doors are
-    /// listed, with its age, and it takes a flag to open them. No other flag is taken for that one.
+    /// A lost disk, a damaged file, another account database in its place: nothing can be compared. So the backup's
+    /// tokens and admins are listed, with its age, and restoring them takes a flag. No other flag replaces that one.
     async fn finding_07_where_the_old_database_cannot_be_read_it_takes_a_flag(backend: Backend) {
         for how in ["lost", "damaged", "new"] {
             if (backend, how) == (Backend::Postgres, "damaged") {
                 continue;
             }
             let scene = Scene::new(backend).await;
-            let then = scene.open_doors().await;
+            let then = scene.access_of().await;
             for (what, ..) in CLOSINGS {
                 close(&scene, what).await;
             }
@@ -388,12 +389,12 @@ both! {
                 let flags: Vec<&str> = flags.iter().copied().chain(["--json"]).collect();
                 let ran = scene.restore(&flags);
                 assert_eq!((ran.code, ran.out.as_str()), (4, ""), "{how} {flags:?}: {}", ran.err);
-                let told: Value = serde_json::from_str(&ran.err).unwrap();
-                let fields = &told["error"]["fields"];
+                let printed: Value = serde_json::from_str(&ran.err).unwrap();
+                let fields = &printed["error"]["fields"];
                 assert_eq!(fields["comparison"], comparison);
-                assert!(fields["not_compared"].as_str().unwrap().contains(why), "{told}");
+                assert!(fields["not_compared"].as_str().unwrap().contains(why), "{printed}");
                 let brings = &fields["brings"];
-                assert!(brings["age_seconds"].is_u64(), "{told}");
+                assert!(brings["age_seconds"].is_u64(), "{printed}");
                 assert_eq!(brings["active_users"], PEOPLE.len());
                 let names = |list: &Value, of: &str| -> Vec<String> {
                     list.as_array().unwrap().iter().map(|item| item.pointer(of).unwrap().as_str().unwrap().to_owned()).collect()
@@ -401,7 +402,7 @@ both! {
                 assert_eq!(names(&brings["active_admins"], "/name"), ["boss", "admin"]);
                 let owners: BTreeSet<_> = names(&brings["active_tokens"], "/user/name").into_iter().collect();
                 assert_eq!(owners, PEOPLE.iter().map(|name| (*name).to_owned()).collect());
-                assert!(told["error"]["message"].as_str().unwrap().contains("--accept-revived"), "{told}");
+                assert!(printed["error"]["message"].as_str().unwrap().contains("--accept-revived"), "{printed}");
             }
             let people = scene.restore(&[]);
             for part in ["The backup is ", "14 active users, 2 active admins and 14 active tokens", "  admin: \"boss\" (", "  token: \"laptop\" ("] {
@@ -410,7 +411,7 @@ both! {
             let restored = scene.restored(&["--accept-revived", "--keep-closed"]);
             assert_eq!(restored["comparison"], comparison);
             assert_eq!(restored["brings"]["active_tokens"].as_array().unwrap().len(), PEOPLE.len());
-            let open = scene.open_doors().await;
+            let open = scene.access_of().await;
             assert_eq!(open, then, "{how}");
             let events = scene.database.texts("SELECT changes FROM audit_events WHERE action = 'directory.restore'").await;
             let event: Value = serde_json::from_str(&events[0]).unwrap();
@@ -420,36 +421,36 @@ both! {
 }
 
 both! {
-    /// A token is known by its digest: where the trail does not go on, those that are still there are compared.
+    /// A token is identified by its digest: if the trail does not continue, the tokens that still exist are compared.
     async fn tokens_of_another_directory_are_compared_as_far_as_they_are_there(backend: Backend) {
         let scene = Scene::new(backend).await;
         close(&scene, "token revoked").await;
         close(&scene, "token rotated with an overlap").await;
         close(&scene, "user deactivated").await;
-        // Its history is another one from here on.
+        // Its history differs from here on.
         scene.sql("DELETE FROM audit_events").await;
         works(&scene.database, &["user", "edit", "boss", "--first-name", "B"]);
-        let told = scene.refused(&[]).await;
-        let fields = &told["fields"];
+        let refusal = scene.refused(&[]).await;
+        let fields = &refusal["fields"];
         assert_eq!(fields["comparison"], "partial");
         assert_eq!(listed(&fields["closed_since"], "token_revoked"), [("revoked".to_owned(), "laptop".to_owned())]);
         assert_eq!(listed(&fields["closed_since"], "token_ended"), [("overlap".to_owned(), "laptop".to_owned())]);
         assert_eq!(fields["closed_since"].as_array().unwrap().len(), 2);
-        let text = told["message"].as_str().unwrap();
+        let text = refusal["message"].as_str().unwrap();
         assert!(text.contains("--accept-revived") && text.contains("--keep-closed"), "{text}");
         scene.refused(&["--keep-closed"]).await;
         scene.refused(&["--accept-revived"]).await;
         scene.restored(&["--keep-closed", "--accept-revived"]);
-        let open = scene.open_doors().await;
+        let open = scene.access_of().await;
         assert!(!open.contains("revoked: key") && !open.contains("overlap: key without end"), "{open:?}");
         assert!(open.contains("overlap: key") && open.contains("inactive: key"), "{open:?}");
     }
 }
 
 both! {
-    /// What changes without closing anything is not asked about: a longer end, a new token, more rights, a password that a
-    /// sign-in has renewed in a newer encoding.
-    async fn what_closes_nothing_is_not_asked_about(backend: Backend) {
+    /// Changes that close nothing need no flag: a later end, a new token, more rights, a password that a sign-in has
+    /// renewed in a newer encoding.
+    async fn changes_that_close_nothing_need_no_flag(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
         import(&directory, vec![(imported(7, "ann"), "0123456789012345678901234567890123456789")]).await;
@@ -469,9 +470,9 @@ both! {
         assert_eq!(database.number(renewed).await, 1);
         works(&database, &["token", "issue", "ann", "--name", "new"]);
         works(&database, &["user", "edit", "boss", "--staff", "true"]);
-        let told = works(&database, &["restore", text(&file), "--replace"]).out;
-        assert!(told.contains("Nothing was closed since"), "{told}");
-        // An edit beside a new hash could have been a new password: it is asked about rather than missed.
+        let output = works(&database, &["restore", text(&file), "--replace"]).out;
+        assert!(output.contains("Nothing was closed since"), "{output}");
+        // An edit beside a new hash could have been a new password. It is listed rather than missed.
         let directory = database.open(&Clock::system().unwrap()).await;
         directory.sign_in(&Origin::default(), "ann", Password::new("secret passphrase".into())).await.unwrap();
         drop(directory);
@@ -482,8 +483,8 @@ both! {
     }
 }
 
-/// Waits until a directory that this process has dropped has closed its file, which it does on a thread of its own: the last
-/// one to close takes the log away.
+/// Waits until a dropped `Directory` of this process has closed its file, which happens on a thread of its own. The
+/// last one to close removes the log.
 async fn closed(database: &Database) {
     if let Location::Sqlite(directory) = &database.location {
         while directory.join("wardroom.db-wal").exists() {
@@ -492,7 +493,7 @@ async fn closed(database: &Database) {
     }
 }
 
-/// An encoding of Django's, made here so that nobody has to believe it.
+/// An encoding of Django's, computed here so that it need not be taken on trust.
 fn pbkdf2(like: &str) -> String {
     let parts: Vec<&str> = like.split('$').collect();
     let rounds: u32 = parts[1].parse().unwrap();
@@ -505,7 +506,7 @@ fn pbkdf2(like: &str) -> String {
 }
 
 both! {
-    /// What was counted of failed sign-ins is of now: a restore gives nobody new tries.
+    /// The counts of failed sign-ins are the current ones: a restore gives no new attempts.
     async fn failures_are_not_forgotten(backend: Backend) {
         let scene = Scene::new(backend).await;
         close(&scene, "password changed").await;
@@ -524,23 +525,23 @@ both! {
 }
 
 both! {
-    /// Who is left without an admin is told, and how to make one.
-    async fn a_directory_without_an_admin_is_told(backend: Backend) {
+    /// If no admin is left, the report says so, and how to make one.
+    async fn a_missing_admin_is_reported(backend: Backend) {
         let database = Database::new(backend).await;
         works(&database, &["user", "add", "first", "--admin"]);
         let file = archive(&database);
         works(&database, &["backup", text(&file)]);
         works(&database, &["user", "add", "second", "--admin"]);
         works(&database, &["user", "disable", "first"]);
-        let told = works(&database, &["restore", text(&file), "--replace", "--keep-closed"]).out;
-        assert!(told.contains("Warning: there is no active admin"), "{told}");
+        let output = works(&database, &["restore", text(&file), "--replace", "--keep-closed"]).out;
+        assert!(output.contains("Warning: there is no active admin"), "{output}");
         works(&database, &["user", "edit", "first", "--admin", "true"]);
         works(&database, &["user", "enable", "first"]);
     }
 }
 
 both! {
-    /// An archive in which nobody is active opens nothing: no flag is asked for.
+    /// An archive without active users gives no access: no flag is needed.
     async fn an_empty_backup_needs_no_flag(backend: Backend) {
         let database = Database::new(backend).await;
         let file = archive(&database);
@@ -550,7 +551,8 @@ both! {
     }
 }
 
-/// On PostgreSQL what is replaced is kept as a SQLite file, unless nobody wants it; a restore that fails keeps nothing.
+/// On PostgreSQL the replaced rows are kept as a SQLite file, unless a flag says otherwise. A restore that fails
+/// keeps nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn replaced_rows_are_kept_on_postgres() {
     let scene = Scene::new(Backend::Postgres).await;
@@ -563,18 +565,18 @@ async fn replaced_rows_are_kept_on_postgres() {
             .collect()
     };
     let place = data(&scene.database);
-    let told = scene.restored(&["--keep-closed", "--no-copy"]);
-    assert_eq!((&told["kept"], kept(&place).len()), (&Value::Null, 0));
+    let report = scene.restored(&["--keep-closed", "--no-copy"]);
+    assert_eq!((&report["kept"], kept(&place).len()), (&Value::Null, 0));
     scene.restored(&["--reopen-closed", "--no-copy"]);
     close(&scene, "token revoked").await;
-    let told = scene.restored(&["--keep-closed"]);
-    assert_eq!(told["kept"].as_str().map(PathBuf::from), kept(&place).pop());
+    let report = scene.restored(&["--keep-closed"]);
+    assert_eq!(report["kept"].as_str().map(PathBuf::from), kept(&place).pop());
     let old = Database::in_directory(&kept(&place)[0]);
     let trail = old.texts("SELECT action FROM audit_events ORDER BY id").await;
     assert!(trail.starts_with(&events[..3]) && trail.last().unwrap() == "token.revoke", "{trail:?}");
     assert!(works(&old, &["audit", "verify"]).out.starts_with("All "));
     assert!(works(&old, &["audit", "list", "--action", "token.revoke"]).out.contains("laptop"));
-    // No row of PostgreSQL can hold this.
+    // No PostgreSQL row can store this.
     let source = Database::new(Backend::Sqlite).await;
     works(&source, &["user", "add", "ann"]);
     source.sql("UPDATE users SET first_name = 'a' || char(0)").await;

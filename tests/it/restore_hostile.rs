@@ -1,5 +1,5 @@
-//! Archives that a stranger made, and directories that a stranger can reach: what is not ours is refused by name, no link
-//! is followed, and files come with our modes.
+//! Archives made by an attacker, and directories that an attacker can reach. Foreign objects are refused by name, no
+//! link is followed, and files get Wardroom's modes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -13,7 +13,7 @@ use wardroom::directory::{Clock, Location};
 
 use crate::backup::{append, archive, data, done, forge, hex, parts, refused, text, works};
 use crate::cli::on;
-use crate::moving::furnish;
+use crate::moving::fill_every_table;
 use crate::support::{Backend, Database, both};
 
 fn mode(path: &Path) -> u32 {
@@ -37,14 +37,14 @@ fn with_sql(file: &Path, place: &Path, sql: &str) {
 }
 
 both! {
-    /// Issue 13, low: an archive can be sealed by anybody, and a trigger in it would be their program inside ours.
+    /// Issue 13, low: anyone can seal an archive, and a trigger in it would be the attacker's code in Wardroom.
     async fn finding_low_what_is_not_ours_in_an_archive_s_schema_is_refused_by_name(backend: Backend) {
         let source = Database::new(Backend::Sqlite).await;
-        furnish(&source).await;
+        fill_every_table(&source).await;
         let (good, forged) = (archive(&source), source.place().join("forged.tar"));
         works(&source, &["backup", text(&good)]);
         let place = Database::empty(backend).await;
-        for (sql, told) in [
+        for (sql, expected) in [
             (
                 "CREATE TRIGGER helpful AFTER UPDATE ON tokens BEGIN UPDATE users SET is_admin = 1; END",
                 "the trigger \"helpful\" of \"tokens\" is none of this program's",
@@ -64,10 +64,10 @@ both! {
         ] {
             fs::copy(&good, &forged).unwrap();
             with_sql(&forged, source.place(), sql);
-            refused(&source, &["backup", "verify", text(&forged)], 1, told);
-            refused(&place, &["restore", text(&forged), "--accept-revived"], 1, told);
+            refused(&source, &["backup", "verify", text(&forged)], 1, expected);
+            refused(&place, &["restore", text(&forged), "--accept-revived"], 1, expected);
         }
-        // A name is shown as one, whatever is in it.
+        // A name is quoted as a name, whatever its characters.
         with_sql(&forged, source.place(), "DROP TABLE IF EXISTS extra; CREATE VIEW \"a\u{1b}[2Jb\" AS SELECT 1");
         let ran = on(&source, &["backup", "verify", text(&forged)], "");
         assert!(ran.code == 1 && !ran.err.contains('\u{1b}') && ran.err.contains("\\u{1b}[2Jb"), "{}", ran.err);
@@ -75,25 +75,25 @@ both! {
     }
 }
 
-/// What is not ours in a directory is told by the doctor, and left out of a backup, which can be restored. A move takes rows
-/// alone.
+/// The doctor reports foreign objects in a database, and a backup leaves them out, so that it can be restored. A move
+/// copies only rows.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_with_strangers_is_backed_up_without_them() {
+async fn foreign_objects_are_left_out_of_a_backup() {
     let database = Database::new(Backend::Sqlite).await;
-    let key = furnish(&database).await;
+    let key = fill_every_table(&database).await;
     database
         .sql("CREATE TRIGGER helpful AFTER UPDATE ON tokens BEGIN UPDATE users SET is_admin = 1; END")
         .await;
     let doctor = on(&database, &["doctor"], "");
-    let told = "the trigger \"helpful\" of \"tokens\" is none of this program's";
+    let expected = "the trigger \"helpful\" of \"tokens\" is none of this program's";
     assert!(
-        doctor.code == 1 && doctor.out.contains(told) && doctor.out.contains("drop it"),
+        doctor.code == 1 && doctor.out.contains(expected) && doctor.out.contains("drop it"),
         "{}",
         doctor.out
     );
     let file = archive(&database);
     let ran = works(&database, &["backup", text(&file)]);
-    assert!(ran.out.contains("Warning: left out") && ran.out.contains(told), "{}", ran.out);
+    assert!(ran.out.contains("Warning: left out") && ran.out.contains(expected), "{}", ran.out);
     works(&database, &["backup", "verify", text(&file)]);
     let (restored, moved) = (Database::empty(Backend::Sqlite).await, Database::empty(Backend::Sqlite).await);
     works(&restored, &["restore", text(&file), "--accept-revived"]);
@@ -110,11 +110,11 @@ async fn a_directory_with_strangers_is_backed_up_without_them() {
     assert_eq!(rows(restored.content().await), rows(database.content().await));
 }
 
-/// The modes of restored files are ours, whatever the archive and the process's mask say.
+/// Restored files get Wardroom's modes, whatever the archive and the process's umask say.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_modes_do_not_come_from_the_archive() {
     let source = Database::new(Backend::Sqlite).await;
-    furnish(&source).await;
+    fill_every_table(&source).await;
     let media = data(&source).join("media/avatars");
     fs::create_dir_all(&media).unwrap();
     for (name, mode) in [("a.png", 0o777), ("b.png", 0o600), ("c.png", 0o6755)] {
@@ -124,7 +124,7 @@ async fn finding_low_modes_do_not_come_from_the_archive() {
     let file = archive(&source);
     works(&source, &["backup", text(&file)]);
     let mut bytes = fs::read(&file).unwrap();
-    // The database's header says that everybody may write it.
+    // The archive's header says that the database is writable for all users.
     bytes[100..108].copy_from_slice(b"0007777\0");
     let sum: u32 =
         bytes[..148].iter().chain(&bytes[156..512]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
@@ -161,11 +161,11 @@ async fn finding_low_modes_do_not_come_from_the_archive() {
     }
 }
 
-/// A directory that everybody may write is refused by whatever opens it, and named with the remedy.
+/// Every command refuses a directory that all users may write to, and names it with the remedy.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_a_directory_that_others_may_write_is_refused() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     let there = data(&database);
     let file = archive(&database);
     works(&database, &["backup", text(&file)]);
@@ -186,7 +186,7 @@ async fn finding_low_a_directory_that_others_may_write_is_refused() {
         let doctor = on(&database, &["doctor"], "");
         assert!(doctor.code == 1 && doctor.out.contains(&remedy), "{}", doctor.out);
     }
-    // What is above it counts where others could rename it.
+    // A directory above it counts if others could rename entries in it.
     set_mode(&there, 0o755);
     set_mode(database.place(), 0o777);
     let remedy = format!("run `chmod o-w {}`", database.place().canonicalize().unwrap().display());
@@ -195,7 +195,7 @@ async fn finding_low_a_directory_that_others_may_write_is_refused() {
         set_mode(database.place(), fine);
         works(&database, &["user", "list"]);
     }
-    // No backup is written there, and one that lies there is checked elsewhere.
+    // No backup is written there. A backup that is already there is checked elsewhere.
     let shared = database.place().join("shared");
     fs::create_dir(&shared).unwrap();
     fs::copy(&file, shared.join("old.tar")).unwrap();
@@ -205,7 +205,7 @@ async fn finding_low_a_directory_that_others_may_write_is_refused() {
     works(&database, &["backup", "verify", text(&shared.join("old.tar"))]);
     set_mode(&shared, 0o1777);
     works(&database, &["backup", text(&new)]);
-    // A new one is not made there, either.
+    // No new one is created there, either.
     let place = Database::empty(Backend::Sqlite).await;
     fs::create_dir(data(&place)).unwrap();
     set_mode(&data(&place), 0o777);
@@ -216,11 +216,12 @@ async fn finding_low_a_directory_that_others_may_write_is_refused() {
     assert_eq!(fs::read_dir(data(&place)).unwrap().count(), 0);
 }
 
-/// On PostgreSQL the data directory holds media files alone: those are neither taken from nor put where others may write.
+/// On PostgreSQL the data directory has only media files. They are neither read from nor written to a directory that
+/// others may write to.
 #[tokio::test(flavor = "multi_thread")]
 async fn media_of_postgres_are_not_put_where_others_may_write() {
     let database = Database::new(Backend::Postgres).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     let (there, file) = (data(&database), archive(&database));
     fs::create_dir_all(there.join("media")).unwrap();
     fs::write(there.join("media/a.png"), "a").unwrap();
@@ -239,11 +240,12 @@ async fn media_of_postgres_are_not_put_where_others_may_write() {
     assert_eq!(fs::read_to_string(there.join("media/a.png")).unwrap(), "a");
 }
 
-/// The data directory itself may be a link to another disk: who puts it there owns it. Below it none is followed.
+/// The data directory itself may be a link to another disk: only its owner can create that. Below it no link is
+/// followed.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_links_below_the_data_directory_are_not_followed() {
     let database = Database::new(Backend::Sqlite).await;
-    furnish(&database).await;
+    fill_every_table(&database).await;
     let (there, disk) = (data(&database), database.place().join("disk"));
     fs::rename(&there, &disk).unwrap();
     symlink(&disk, &there).unwrap();
@@ -268,7 +270,7 @@ async fn finding_low_links_below_the_data_directory_are_not_followed() {
     }
     assert_eq!(fs::read(away.join("wardroom.db")).unwrap(), before);
     fs::remove_file(disk.join("wardroom.db")).unwrap();
-    // One that leads nowhere is in the way, too.
+    // A dangling link is refused, too.
     symlink(away.join("nothing"), disk.join("wardroom.db")).unwrap();
     refused(&database, &["user", "list"], 5, "wardroom.db is a symbolic link");
     fs::remove_file(disk.join("wardroom.db")).unwrap();
@@ -287,7 +289,7 @@ async fn finding_low_links_below_the_data_directory_are_not_followed() {
     }
     works(&database, &["user", "list"]);
 
-    // The media directory: left out of a backup with a word, and no file is put through it.
+    // The media directory: a backup leaves it out with a warning, and no file is written through it.
     fs::create_dir(away.join("media")).unwrap();
     fs::write(away.join("media/a.png"), "a").unwrap();
     fs::rename(away.join("media"), disk.join("media")).unwrap();
@@ -296,19 +298,19 @@ async fn finding_low_links_below_the_data_directory_are_not_followed() {
     fs::rename(disk.join("media"), away.join("media")).unwrap();
     fs::remove_file(away.join("media/a.png")).unwrap();
     symlink(away.join("media"), disk.join("media")).unwrap();
-    let told = works(&database, &["backup", text(&database.place().join("less.tar"))]).out;
-    assert!(told.contains("Warning: left out") && told.contains("media: a symbolic link"), "{told}");
+    let output = works(&database, &["backup", text(&database.place().join("less.tar"))]).out;
+    assert!(output.contains("Warning: left out") && output.contains("media: a symbolic link"), "{output}");
     refused(
         &database,
         &["restore", text(&full), "--replace"],
         4,
-        "media is not a directory: no media file is put through it",
+        "media is not a directory: no media file is written through it",
     );
     assert_eq!(fs::read_dir(away.join("media")).unwrap().count(), 0);
 }
 
-/// Somebody who may write below the media directory exchanges a directory for a link, again and again, while backups are
-/// made: nothing behind the link ever comes into one.
+/// An attacker who may write below the media directory repeatedly exchanges a directory for a link while backups are
+/// made. Nothing behind the link is ever in a backup.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_a_link_that_comes_during_a_backup_is_not_followed() {
     let database = Database::new(Backend::Sqlite).await;
@@ -347,7 +349,7 @@ async fn finding_low_a_link_that_comes_during_a_backup_is_not_followed() {
     assert!(packed > 0);
 }
 
-/// A file with its header, as many of them as wanted, sealed.
+/// Members with their headers, as many as needed, sealed.
 struct Forger {
     bytes: Vec<u8>,
     listed: Vec<serde_json::Value>,
@@ -373,7 +375,7 @@ impl Forger {
         self.list(&String::from_utf8_lossy(name), content);
     }
 
-    /// A name that does not fit into a header, as GNU tar has it.
+    /// A name that does not fit into a header, as GNU tar stores it.
     fn long(&mut self, name: &[u8], content: &[u8]) {
         append(&mut self.bytes, b"././@LongLink", b'L', &[name, b"\0"].concat());
         append(&mut self.bytes, b"media/short", b'0', content);
@@ -395,7 +397,7 @@ impl Forger {
 
 type Forgery = (&'static str, fn(&mut Forger), &'static str);
 
-/// Odd names, sizes, kinds, orders: each is refused by `verify` and by `restore`, and nothing is left behind.
+/// Odd names, sizes, kinds and orders: `verify` and `restore` refuse each of them, and leave nothing behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_low_odd_members_are_refused() {
     let source = Database::new(Backend::Sqlite).await;
@@ -409,7 +411,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(format!("media/{}", "a".repeat(256)).as_bytes(), b"x");
                 f.manifest();
             },
-            "has no place",
+            "has a name that is not allowed",
         ),
         (
             "a name too long",
@@ -425,7 +427,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(b"wardroom.db", b"x");
                 f.manifest();
             },
-            "is in it twice",
+            "occurs twice",
         ),
         (
             "a long name that leads up",
@@ -433,7 +435,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(format!("media/../{}", "a".repeat(100)).as_bytes(), b"x");
                 f.manifest();
             },
-            "has no place",
+            "has a name that is not allowed",
         ),
         (
             "two long names",
@@ -442,7 +444,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(b"media/b", b"x");
                 f.manifest();
             },
-            "is no regular file",
+            "is not a regular file",
         ),
         (
             "a long name of nothing",
@@ -451,7 +453,7 @@ async fn finding_low_odd_members_are_refused() {
                 append(&mut f.bytes, b"././@LongLink", b'L', b"SHA256\0");
                 f.bytes.extend_from_slice(&[0; 1024]);
             },
-            "a name has no member",
+            "a name is not followed by its member",
         ),
         (
             "not UTF-8",
@@ -467,7 +469,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.long(b"media/a\0b", b"x");
                 f.manifest();
             },
-            "has no place",
+            "has a name that is not allowed",
         ),
         (
             "twice",
@@ -476,7 +478,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a", b"y");
                 f.manifest();
             },
-            "\"media/a\" is in it twice",
+            "\"media/a\" occurs twice",
         ),
         (
             "a file and a directory",
@@ -485,7 +487,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a/b", b"y");
                 f.manifest();
             },
-            "\"media/a/b\" is a file and a directory",
+            "\"media/a/b\" is both a file and a directory",
         ),
         (
             "an extended header",
@@ -494,7 +496,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a", b"x");
                 f.manifest();
             },
-            "\"pax\" is no regular file",
+            "\"pax\" is not a regular file",
         ),
         (
             "a global header",
@@ -503,7 +505,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.member(b"media/a", b"x");
                 f.manifest();
             },
-            "\"pax\" is no regular file",
+            "\"pax\" is not a regular file",
         ),
         (
             "a sparse file",
@@ -512,7 +514,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.list("media/hole", b"");
                 f.manifest();
             },
-            "is no regular file",
+            "is not a regular file",
         ),
         (
             "behind the manifest",
@@ -521,7 +523,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.manifest();
                 append(&mut f.bytes, b"media/a", b'0', b"x");
             },
-            "stands behind the manifest",
+            "comes after the manifest",
         ),
         (
             "an end before the end",
@@ -529,7 +531,7 @@ async fn finding_low_odd_members_are_refused() {
                 f.manifest();
                 f.bytes.extend_from_slice(&[0; 1024]);
             },
-            "it ends before its seal",
+            "it has no seal",
         ),
         (
             "a manifest for an index",
@@ -558,14 +560,14 @@ async fn finding_low_odd_members_are_refused() {
             "",
         ),
     ];
-    for (about, forgery, told) in forgeries {
+    for (about, forgery, expected) in forgeries {
         let mut forger = Forger::new(&good);
         forgery(&mut forger);
         forger.seal(&forged);
-        refused(&source, &["backup", "verify", text(&forged)], 1, told);
+        refused(&source, &["backup", "verify", text(&forged)], 1, expected);
         let place = Database::empty(Backend::Sqlite).await;
         let ran = on(&place, &["restore", text(&forged), "--accept-revived"], "");
-        assert!(ran.code == 1 && ran.err.contains(told), "{about}: {} {}", ran.out, ran.err);
+        assert!(ran.code == 1 && ran.err.contains(expected), "{about}: {} {}", ran.out, ran.err);
         assert!(!data(&place).exists(), "{about}");
         let left = fs::read_dir(source.place())
             .unwrap()
@@ -573,7 +575,7 @@ async fn finding_low_odd_members_are_refused() {
         let left: Vec<_> = left.filter(|name| name.starts_with(".wardroom-")).collect();
         assert_eq!(left, [""; 0], "{about}");
     }
-    // The forger knows the trade: what is odd and allowed passes.
+    // The forgery itself works: odd but allowed archives pass.
     let mut forger = Forger::new(&good);
     forger.long(format!("media/{}/{}", "d".repeat(255), "ü".repeat(127)).as_bytes(), b"long");
     forger.member(b"media/a\nb \\ \"c\"", b"odd");
@@ -586,7 +588,7 @@ async fn finding_low_odd_members_are_refused() {
     assert_eq!(fs::read_to_string(data(&place).join("media/a\nb \\ \"c\"")).unwrap(), "odd");
 }
 
-/// Makes the size in the last header of a one-block member another one, with a checksum that is right.
+/// Changes the size in the last header of a one-block member, with a correct checksum.
 fn huge(bytes: &mut [u8], size: u64) {
     let start = bytes.len() - 1024;
     let mut header = tar::Header::from_byte_slice(&bytes[start..start + 512]).clone();
@@ -595,7 +597,7 @@ fn huge(bytes: &mut [u8], size: u64) {
     bytes[start..start + 512].copy_from_slice(header.as_bytes());
 }
 
-/// A text encoding, a pipe: what could be waited for, or read in another way than we write.
+/// A text encoding, a pipe: files that could block, or that another program would read differently.
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_files_are_refused() {
     let source = Database::new(Backend::Sqlite).await;
@@ -615,5 +617,5 @@ async fn odd_files_are_refused() {
     let database: PathBuf = directory.join("wardroom.db");
     fs::remove_file(&database).unwrap();
     rustix::fs::mknodat(CWD, &database, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    refused(&source, &["user", "list"], 5, "wardroom.db is no regular file");
+    refused(&source, &["user", "list"], 5, "wardroom.db is not a regular file");
 }

@@ -1,4 +1,4 @@
-//! No secret is in anything that the server prints, at any level. Issue 13, point 14.
+//! The server prints no secret, at any level. Issue 13, point 14.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::process::{Process, wardroom};
 use crate::support::site::person;
 use crate::support::{Answer, Backend, Database, Request, both};
 
-/// What is planted, so that a search for it finds nothing else.
+/// Planted secrets, so that a search finds only them.
 const PASSWORD: &str = "planted-password-9f3a77";
 const NEXT_PASSWORD: &str = "planted-password-51c0de";
 const WRONG_PASSWORD: &str = "planted-password-wrong-0b";
@@ -17,7 +17,7 @@ const URL_PASSWORD: &str = "planted-in-the-url-77aa";
 const QUERY: &str = "planted-query-31ab";
 const NO_KEY: &str = "wdr_plantedkeythatisnobodys0000000000000000";
 
-/// The database's arguments, with a password in the URL that the server does not ask for.
+/// The database's arguments, with a password in the URL that the server does not require.
 fn args(database: &Database) -> [String; 2] {
     let mut args = database.args();
     args[1] = args[1].replace("://wardroom@", &format!("://wardroom:{URL_PASSWORD}@"));
@@ -31,7 +31,7 @@ fn start(database: &Database, level: &str) -> Process {
     Process::start(command)
 }
 
-/// Digests and hashes in the forms that a program prints them in.
+/// Digests and hashes in the forms in which a program prints them.
 fn forms(bytes: &[u8]) -> [String; 3] {
     let mut hex = String::new();
     bytes.iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap());
@@ -39,7 +39,7 @@ fn forms(bytes: &[u8]) -> [String; 3] {
     [hex.clone(), hex.to_uppercase(), decimal.trim_matches(['[', ']']).to_owned()]
 }
 
-/// Every password hash and token digest of the database.
+/// Every password hash and token digest in the database.
 async fn stored(database: &Database) -> Vec<String> {
     let hex = match database.location {
         Location::Sqlite(_) => "lower(hex(digest))",
@@ -56,7 +56,7 @@ async fn stored(database: &Database) -> Vec<String> {
     secrets
 }
 
-/// Sends all kinds of requests with secrets in them; gives the keys that were handed out.
+/// Sends all kinds of requests with secrets in them; returns the keys that were issued.
 async fn exercise(address: std::net::SocketAddr, admin: &str) -> Vec<String> {
     let send = async |method: &str, path: &str, key: &str, body: serde_json::Value| -> Answer {
         let request = Request::new(address, method, path).token(key);
@@ -92,7 +92,7 @@ async fn exercise(address: std::net::SocketAddr, admin: &str) -> Vec<String> {
     let change = json!({"old_password": PASSWORD, "new_password": NEXT_PASSWORD});
     let changed = send("POST", "/api/users/me/password", &key, change).await;
     assert!(changed.status < 500, "{}", changed.body);
-    // What is refused, cut off, or of another form.
+    // Requests that are refused, incomplete, or of another form.
     for body in [
         json!({"username": "mallory", "password": PASSWORD}),
         json!({"password": [PASSWORD], "username": {PASSWORD: PASSWORD}}),
@@ -111,7 +111,7 @@ async fn exercise(address: std::net::SocketAddr, admin: &str) -> Vec<String> {
     keys
 }
 
-/// Which of the secrets are in a text; the text itself is not shown, because it may be long.
+/// Returns the secrets that are in a text. The text itself is not shown, because it may be long.
 fn found(text: &str, secrets: &[String]) -> Vec<String> {
     let lines = secrets.iter().filter_map(|secret| {
         let line = text.lines().find(|line| line.contains(secret.as_str()))?;
@@ -121,7 +121,7 @@ fn found(text: &str, secrets: &[String]) -> Vec<String> {
 }
 
 both! {
-    /// Everything that is secret, through a server that logs all it can, also when the database goes away.
+    /// Sends every secret through a server with the most detailed log, also while the database is not reachable.
     async fn finding_14_no_secret_is_logged_at_trace(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
@@ -132,7 +132,7 @@ both! {
         let mut secrets = exercise(address, &admin.key).await;
         secrets.extend(stored(&database).await);
         assert!(secrets.len() > 6, "{secrets:?}");
-        database.take_away().await;
+        database.make_unavailable().await;
         for _ in 0..3 {
             let asked = Request::new(address, "GET", "/api/users?search=x").token(&admin.key).send().await;
             let body = json!({"username": "mallory", "password": PASSWORD}).to_string();
@@ -146,7 +146,7 @@ both! {
         process.signal("-TERM");
         let (code, log) = process.end();
         assert_eq!(code, Some(0), "{log}");
-        // It is a log of all requests.
+        // The log covers all requests.
         assert!(log.contains("/api/users/auth/pwd/signin") && log.contains(r#""message":"answered""#));
         secrets.extend([admin.key, NO_KEY.to_owned()]);
         secrets.extend([PASSWORD, NEXT_PASSWORD, WRONG_PASSWORD, URL_PASSWORD, QUERY].map(str::to_owned));
@@ -155,14 +155,14 @@ both! {
     }
 }
 
-/// What is named one by one is logged, secrets and all: whoever asks for it knows.
+/// A crate that is named is logged with its secrets: the operator requested it.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_14_a_crate_is_logged_in_detail_only_when_it_is_named() {
     let database = Database::new(Backend::Postgres).await;
     for (level, driver) in [
         ("trace", false),
         ("[request]=trace", false),
-        // The beginning of a name is no name.
+        // A prefix of a crate's name does not select it.
         ("tokio=trace,t=trace,tokio_=trace", false),
         ("info,tokio_postgres=debug", true),
     ] {
@@ -181,7 +181,7 @@ async fn finding_14_a_crate_is_logged_in_detail_only_when_it_is_named() {
 }
 
 both! {
-    /// What commands print: settings, checks, lists, and errors.
+    /// The output of commands: settings, checks, lists, and errors.
     async fn finding_14_no_secret_is_printed_by_a_command(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = database.open(&Clock::system().unwrap()).await;
@@ -214,7 +214,7 @@ both! {
             said.push_str(&run(arguments));
         }
         let mut secrets = stored(&database).await;
-        database.take_away().await;
+        database.make_unavailable().await;
         said.push_str(&run(&["doctor"]));
         said.push_str(&run(&["serve"]));
         secrets.extend([URL_PASSWORD.to_owned(), "planted-hash".to_owned()]);

@@ -1,5 +1,5 @@
 //! A bare hyper server, for comparison: one runtime on one thread, one fixed body, nothing else. It shows what
-//! HTTP itself costs with the library that Wardroom stands on.
+//! HTTP itself costs with the library that Wardroom uses.
 
 use std::convert::Infallible;
 use std::io;
@@ -33,7 +33,7 @@ async fn main() -> io::Result<()> {
             std::future::ready(Ok::<_, Infallible>(response))
         });
         tokio::spawn(async move {
-            // How a connection of the load generator ends is its own business.
+            // It does not matter how a connection of the load generator ends.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
     }

@@ -1,4 +1,4 @@
-//! The cache: from a key's digest to what the busiest readers need of its identity.
+//! The cache of identities: from the digest of a key to what the most frequent requests need of its identity.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, PlaceholderGuard};
 use quick_cache::{OptionsBuilder, Weighter};
 
-use super::Identity;
 use super::invalidations::{Invalidations, Position};
-use crate::directory::model::{Timestamp, TokenDigest, TokenId, UserId};
+use crate::directory::model::{Bearer, Identity, Timestamp, TokenDigest, TokenId, UserId};
 
-/// Microseconds for which a use of a token is not noted again.
-const NOTED_FOR: i64 = 60_000_000;
-/// What an entry costs beside its own size and its picture: its key, its place in the map and what the
-/// allocator adds, rounded up.
+/// Microseconds after a use of a token in which further uses are not noted.
+const USE_INTERVAL: i64 = 60_000_000;
+/// The bytes of an entry beside its own size and its body: its key, its slot in the map and what the allocator adds,
+/// rounded up.
 const OVERHEAD: u64 = 200;
 
-/// As much of a confirmed identity as the busiest readers need, ready to be answered.
+/// What the most frequent requests need of an identity, with the body of their answer.
 #[derive(Debug)]
 pub struct CachedIdentity {
     /// The token that was presented.
@@ -26,24 +25,25 @@ pub struct CachedIdentity {
     pub user: UserId,
     /// When the token ends.
     pub expires_at: Option<Timestamp>,
-    /// May the owner enter the back office: staff or admin?
+    /// Whether the owner may enter the back office: staff or admin.
     pub may_enter: bool,
-    /// What the reader drew of the identity when it was loaded.
-    pub picture: Box<[u8]>,
-    /// In microseconds: when it ends, or is to be looked at again because nobody seems to have used it. A revoked one
-    /// ended before all time.
+    /// The body that was rendered when the identity was loaded.
+    pub body: Box<[u8]>,
+    /// When the token ends, or must be looked up anew because it seems unused; in microseconds. For a revoked token it is
+    /// the least number.
     good_until: i64,
     is_revoked: bool,
     pub(super) is_active: bool,
-    seen: Position,
-    noted: AtomicI64,
+    read_at: Position,
+    /// When the last use was noted, in microseconds.
+    used_at: AtomicI64,
 }
 
 impl CachedIdentity {
     pub(super) fn new(
         identity: &Identity,
-        picture: &[u8],
-        seen: Position,
+        body: &[u8],
+        read_at: Position,
         idle_end: Option<Timestamp>,
     ) -> Self {
         let (user, token) = (&identity.user, &identity.token);
@@ -57,60 +57,66 @@ impl CachedIdentity {
             user: user.id,
             expires_at: token.expires_at,
             may_enter: user.is_staff || user.is_admin,
-            picture: picture.into(),
+            body: body.into(),
             good_until,
             is_revoked: token.revoked_at.is_some(),
             is_active: user.is_active,
-            seen,
-            noted: AtomicI64::new(i64::MIN),
+            read_at,
+            used_at: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// Whether the token opens the door, by what is kept here.
+    /// Returns the token and its owner.
+    pub fn bearer(&self) -> Bearer {
+        Bearer { token: self.token, user: self.user }
+    }
+
+    /// Whether the token is valid now, as far as this entry knows.
     pub(super) fn is_good(&self, now: Timestamp) -> bool {
         now.as_micros() < self.good_until
     }
 
-    /// Whether a token that is not good would be, had it been used since this was read.
+    /// Whether a token that is not valid would be, had it been used since this was read.
     pub(super) fn may_have_been_used(&self, now: Timestamp) -> bool {
         !self.is_revoked && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// The use that was just found to be noted was not.
-    pub(super) fn is_news_again(&self) {
-        self.noted.store(i64::MIN, Ordering::Relaxed);
+    /// Takes back [`Self::is_first_use`]: the use could not be noted.
+    pub(super) fn forget_use(&self) {
+        self.used_at.store(i64::MIN, Ordering::Relaxed);
     }
 
-    /// Whether this use is to be noted: the first in a minute.
-    pub(super) fn is_news(&self, now: Timestamp) -> bool {
-        let (now, last) = (now.as_micros(), self.noted.load(Ordering::Relaxed));
-        now.saturating_sub(last) >= NOTED_FOR
-            && self.noted.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    /// Whether this use is the first in a minute and is to be noted.
+    pub(super) fn is_first_use(&self, now: Timestamp) -> bool {
+        let (now, last) = (now.as_micros(), self.used_at.load(Ordering::Relaxed));
+        now.saturating_sub(last) >= USE_INTERVAL
+            && self.used_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
-/// What is cached of a digest.
+/// What is cached for a digest.
 #[derive(Clone)]
-pub(super) enum Entry {
+pub(super) enum CacheEntry {
     Known(Arc<CachedIdentity>),
-    /// There was no such token.
+    /// There is no such token.
     Unknown(Position),
 }
 
-impl Entry {
+impl CacheEntry {
+    /// Whether no change has been applied since that concerns this entry.
     pub(super) fn holds(&self, invalidations: &Invalidations) -> bool {
         match self {
-            Self::Known(known) => invalidations.holds(known.seen, known.user.get()),
-            Self::Unknown(seen) => invalidations.holds_unknown(*seen),
+            Self::Known(known) => invalidations.holds(known.read_at, known.user.get()),
+            Self::Unknown(read_at) => invalidations.holds_unknown(*read_at),
         }
     }
 }
 
-/// Digests are as random as a hash can be: their first bytes do.
+/// Hashes a digest by its first bytes: digests are random already.
 #[derive(Default)]
-pub(super) struct Digested(u64);
+pub(super) struct DigestHasher(u64);
 
-impl Hasher for Digested {
+impl Hasher for DigestHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -124,41 +130,42 @@ impl Hasher for Digested {
     fn write_usize(&mut self, _length: usize) {}
 }
 
+/// Weighs an entry by its size in bytes.
 #[derive(Clone)]
 pub(super) struct ByBytes;
 
-impl Weighter<TokenDigest, Entry> for ByBytes {
-    fn weight(&self, _: &TokenDigest, entry: &Entry) -> u64 {
+impl Weighter<TokenDigest, CacheEntry> for ByBytes {
+    fn weight(&self, _: &TokenDigest, entry: &CacheEntry) -> u64 {
         match entry {
-            Entry::Known(known) => (size_of::<CachedIdentity>() + known.picture.len()) as u64 + OVERHEAD,
-            Entry::Unknown(_) => OVERHEAD,
+            CacheEntry::Known(known) => (size_of::<CachedIdentity>() + known.body.len()) as u64 + OVERHEAD,
+            CacheEntry::Unknown(_) => OVERHEAD,
         }
     }
 }
 
-type Map = Cache<TokenDigest, Entry, ByBytes, BuildHasherDefault<Digested>>;
-/// The right to load one digest; everybody else who wants it waits.
+type IdentityMap = Cache<TokenDigest, CacheEntry, ByBytes, BuildHasherDefault<DigestHasher>>;
+/// The right to load one digest. Other requests for it wait.
 pub(super) type Loading<'a> = PlaceholderGuard<
     'a,
     TokenDigest,
-    Entry,
+    CacheEntry,
     ByBytes,
-    BuildHasherDefault<Digested>,
-    DefaultLifecycle<TokenDigest, Entry>,
+    BuildHasherDefault<DigestHasher>,
+    DefaultLifecycle<TokenDigest, CacheEntry>,
 >;
 
-/// Identities, bounded by the bytes they take.
-pub(super) struct IdentityCache(Option<Map>);
+/// Cached identities, bounded by their bytes; `None` where nothing is cached.
+pub(super) struct IdentityCache(Option<IdentityMap>);
 
-/// What a look into the cache came to.
-pub(super) enum Found<'a> {
-    Entry(Entry),
-    /// It is for the asker to load it.
+/// The result of a look into the cache.
+pub(super) enum CacheLookup<'a> {
+    CacheEntry(CacheEntry),
+    /// The caller has to load it.
     Nothing(Option<Loading<'a>>),
 }
 
 impl IdentityCache {
-    /// Room for so many bytes; none at all keeps nothing.
+    /// A cache of this many bytes; zero caches nothing.
     pub(super) fn new(bytes: u64) -> Self {
         let capacity = usize::try_from(bytes / 1024).unwrap_or(usize::MAX).max(1);
         let options = OptionsBuilder::new().estimated_items_capacity(capacity).weight_capacity(bytes).build();
@@ -168,33 +175,37 @@ impl IdentityCache {
         Self(map)
     }
 
-    /// What is kept and still holds.
-    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<Entry> {
+    /// Returns the entry of a digest if it still holds.
+    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<CacheEntry> {
         self.0.as_ref()?.get(digest).filter(|entry| entry.holds(invalidations))
     }
 
-    /// The same, or the right to load it once nobody else is loading it.
-    pub(super) async fn get_or_load(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Found<'_> {
-        let Some(map) = &self.0 else { return Found::Nothing(None) };
-        let checked = |_: &TokenDigest, entry: &mut Entry| match entry.holds(invalidations) {
+    /// Returns the entry, or the right to load it. Waits while another request loads it.
+    pub(super) async fn get_or_load(
+        &self,
+        digest: &TokenDigest,
+        invalidations: &Invalidations,
+    ) -> CacheLookup<'_> {
+        let Some(map) = &self.0 else { return CacheLookup::Nothing(None) };
+        let checked = |_: &TokenDigest, entry: &mut CacheEntry| match entry.holds(invalidations) {
             true => EntryAction::Retain(entry.clone()),
             false => EntryAction::ReplaceWithGuard,
         };
         match map.entry_async(digest, checked).await {
-            EntryResult::Retained(entry) => Found::Entry(entry),
-            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => Found::Nothing(Some(guard)),
-            EntryResult::Removed(..) | EntryResult::Timeout => Found::Nothing(None),
+            EntryResult::Retained(entry) => CacheLookup::CacheEntry(entry),
+            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => CacheLookup::Nothing(Some(guard)),
+            EntryResult::Removed(..) | EntryResult::Timeout => CacheLookup::Nothing(None),
         }
     }
 
-    /// Keeps an entry in the place of another.
-    pub(super) fn replace(&self, digest: TokenDigest, entry: Entry) {
+    /// Puts an entry in place of the one that is cached.
+    pub(super) fn replace(&self, digest: TokenDigest, entry: CacheEntry) {
         if let Some(map) = &self.0 {
             map.insert(digest, entry);
         }
     }
 
-    /// Entries kept, and the bytes they are counted with.
+    /// The number of entries, and the bytes that they count for.
     pub(super) fn size(&self) -> (u64, u64) {
         self.0.as_ref().map_or((0, 0), |map| (map.len() as u64, map.weight()))
     }

@@ -1,38 +1,37 @@
-//! Following the commits of one SQLite file, whoever made them.
+//! Follows the commits to one SQLite file, whoever made them.
 //!
-//! A *sign* is a value that any commit changes before it is acknowledged (the header of the shared
-//! write-ahead-log index). While the sign is the one that was last dealt with, nothing has happened. When
-//! it is another, whoever comes first reads the feed of changes and the others wait for it.
+//! A *sign* is a value that every commit changes before it is acknowledged: the header of the shared write-ahead-log index.
+//! While the sign is the one last seen, nothing has been committed. If it differs, one request reads the feed of changes on
+//! behalf of all that wait.
 //!
-//! Why no answer is older than the request: a commit that was acknowledged before the request was sent had
-//! changed the sign before. Either that sign was taken up by an earlier catch-up, which read the feed
-//! *after* it had read the sign and so found that commit's changes, or the sign is new now and the feed is
-//! read now. Signs are remembered only after the invalidations have taken the changes in.
+//! Why no answer is older than its request: a commit that was acknowledged before the request was sent had changed the sign
+//! before. Either an earlier catch-up saw that sign, and it read the feed *after* the sign and so found the changes of that
+//! commit, or the sign is new and the feed is read now. A sign is remembered only after the changes have been applied.
 
 use super::invalidations::Invalidations;
 use super::sync::{AtomicU64, Mutex, Ordering, PoisonError};
 
-/// The invalidations of one file, with the sign up to which it is complete. A sign has so many words.
+/// The invalidations of one file, and the sign up to which they are complete. A sign has `WORDS` words.
 pub(crate) struct Follower<M, const WORDS: usize> {
     invalidations: Invalidations,
     known: [AtomicU64; WORDS],
-    /// Whose turn it is to read the feed, with the place they read on from.
-    turn: Mutex<M>,
+    /// Held by the one that reads the feed: the position to read on from.
+    position: Mutex<M>,
 }
 
 impl<M, const WORDS: usize> Follower<M, WORDS> {
-    /// Follows from `place`; no sign is known yet.
-    pub(crate) fn new(invalidations: Invalidations, place: M) -> Self {
-        Self { invalidations, known: [0; WORDS].map(AtomicU64::new), turn: Mutex::new(place) }
+    /// Follows from `position`; no sign is known yet.
+    pub(crate) fn new(invalidations: Invalidations, position: M) -> Self {
+        Self { invalidations, known: [0; WORDS].map(AtomicU64::new), position: Mutex::new(position) }
     }
 
-    /// What is known of changes.
+    /// The changes applied so far.
     pub(crate) fn invalidations(&self) -> &Invalidations {
         &self.invalidations
     }
 
-    /// On return the invalidations have every change that was committed before the call. `sign` tells none while a
-    /// commit is writing it; `feed` reads on from its place into the invalidations.
+    /// Applies every change that was committed before the call. `sign` returns `None` while a commit is writing the sign;
+    /// `feed` reads on from its position into the invalidations.
     pub(crate) fn catch_up<E>(
         &self,
         sign: impl Fn() -> Option<[u64; WORDS]>,
@@ -41,22 +40,22 @@ impl<M, const WORDS: usize> Follower<M, WORDS> {
         if self.knows(sign()) {
             return Ok(());
         }
-        let mut place = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the feed: a commit in between is found by the feed now, and once more by its sign.
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before the feed: a commit in between is found by the feed now, and by its sign later.
         let seen = sign();
         if self.knows(seen) {
             return Ok(());
         }
-        feed(&mut place, &self.invalidations)?;
+        feed(&mut position, &self.invalidations)?;
         for (word, seen) in self.known.iter().zip(seen.into_iter().flatten()) {
             word.store(seen, Ordering::Release);
         }
         Ok(())
     }
 
-    /// Another thread may be replacing the known sign word by word. A mixture that equals `sign` holds each
-    /// word that differs from the older one in its newer form, and whoever sees one of those sees the invalidations
-    /// that went before it.
+    /// Whether the sign is the known one. Another thread may be replacing the known sign word by word. A mixture that equals
+    /// `sign` has every word that differs from the older sign in its newer form, and a thread that sees one of those sees
+    /// the invalidations that were applied before it.
     fn knows(&self, sign: Option<[u64; WORDS]>) -> bool {
         sign.is_some_and(|sign| {
             self.known.iter().zip(sign).all(|(known, word)| known.load(Ordering::Acquire) == word)

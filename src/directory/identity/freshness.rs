@@ -1,85 +1,87 @@
-//! Whether what is cached may be used: after [`Freshness::pass`] the invalidations have every change that was
-//! acknowledged before the call, whoever made it.
+//! Brings the invalidations up to date: after [`Freshness::ensure_current`] they have every change that was acknowledged
+//! before the call, whoever made it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::follower::Follower;
 use super::invalidations::Invalidations;
 use super::read_index::ReadIndex;
+use crate::database::wal_index::{WORDS, WalIndex};
 use crate::directory::error::Error;
-use crate::directory::store::changes::{Noted, last, since};
-use crate::directory::store::wal_index::{WORDS, WalIndex};
+use crate::directory::store::changes::{FeedRow, last, since};
 use crate::directory::store::{OpenError, Store};
 
-/// Half a megabyte; a change makes one cached identity in so many be read anew without need.
+/// Takes half a megabyte. A change makes one cached identity in this many be read anew without need.
 const SLOTS: usize = 1 << 16;
-/// So many changes at once are not looked at one by one.
-const MANY: i64 = 10_000;
+/// From this many changes at once, everything is invalidated instead of each of them.
+const CHANGES_MAX: i64 = 10_000;
 
-/// How commits are noticed on this database.
+/// How commits are detected on this database.
 pub(super) enum Freshness {
-    /// One file, and the memory its writers share.
-    Sqlite { index: WalIndex, follower: Box<Follower<Place, WORDS>> },
+    /// One file, and the memory that its writers share.
+    Sqlite { index: WalIndex, follower: Box<Follower<FeedPosition, WORDS>> },
     /// Replicas on one server.
-    Postgres { rounds: Arc<ReadIndex>, followed: Arc<FeedState> },
+    Postgres { read_index: Arc<ReadIndex>, feed: Arc<FeedState> },
 }
 
 /// The last row of the feed that was read.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct FeedPosition {
     number: i64,
     stamp: i64,
 }
 
-impl Place {
-    fn is(self, row: &Noted) -> bool {
+impl FeedPosition {
+    fn is_at(self, row: &FeedRow) -> bool {
         (self.number, self.stamp) == (row.number, row.stamp)
     }
 
-    /// Takes in what the feed holds from this place on. False when it cannot be read on from here: the row is
-    /// gone (pruned, or of another history), or too much has happened.
-    fn read_on(&mut self, rows: &[Noted], invalidations: &Invalidations) -> bool {
-        let many = i64::try_from(rows.len()).is_ok_and(|rows| rows >= MANY);
-        let Some((known, news)) = rows.split_first().filter(|(first, _)| self.is(first) && !many) else {
+    /// Applies the rows of the feed from this position on. Returns false when it cannot go on from here: the row is gone
+    /// (pruned, or of another history), or there are too many changes.
+    fn read_on(&mut self, rows: &[FeedRow], invalidations: &Invalidations) -> bool {
+        let is_over = i64::try_from(rows.len()).is_ok_and(|rows| rows >= CHANGES_MAX);
+        let Some((known, changes)) = rows.split_first().filter(|(first, _)| self.is_at(first) && !is_over)
+        else {
             return false;
         };
-        if !news.is_empty() {
-            invalidations.apply(news.iter().map(|row| (row.number, row.change)));
+        if !changes.is_empty() {
+            invalidations.apply(changes.iter().map(|row| (row.number, row.change)));
         }
-        self.take(news.last().unwrap_or(known));
+        self.move_to(changes.last().unwrap_or(known));
         true
     }
 
-    /// Starts from the feed's end.
-    fn start(&mut self, end: Option<&Noted>, invalidations: &Invalidations) {
+    /// Starts anew at the feed's end.
+    fn start(&mut self, end: Option<&FeedRow>, invalidations: &Invalidations) {
         invalidations.restart(end.map_or(0, |row| row.number));
         *self = Self::default();
         if let Some(end) = end {
-            self.take(end);
+            self.move_to(end);
         }
     }
 
-    fn take(&mut self, row: &Noted) {
+    fn move_to(&mut self, row: &FeedRow) {
         *self = Self { number: row.number, stamp: row.stamp };
     }
 }
 
-/// The invalidations of a PostgreSQL database and the place it has been read to; looks come one at a time.
+/// The invalidations of a PostgreSQL database, and the position to which its feed has been read. One look at a time.
 pub(super) struct FeedState {
     invalidations: Invalidations,
-    place: Mutex<Place>,
+    position: Mutex<FeedPosition>,
 }
 
 impl Freshness {
     pub(super) fn open(store: &Store) -> Result<Self, OpenError> {
         let invalidations = Invalidations::new(SLOTS);
         Ok(match store.wal_index()? {
-            Some(index) => {
-                Self::Sqlite { index, follower: Box::new(Follower::new(invalidations, Place::default())) }
-            }
+            Some(index) => Self::Sqlite {
+                index,
+                follower: Box::new(Follower::new(invalidations, FeedPosition::default())),
+            },
             None => Self::Postgres {
-                rounds: ReadIndex::new(),
-                followed: Arc::new(FeedState { invalidations, place: Mutex::default() }),
+                read_index: ReadIndex::new(),
+                feed: Arc::new(FeedState { invalidations, position: Mutex::default() }),
             },
         })
     }
@@ -87,50 +89,51 @@ impl Freshness {
     pub(super) fn invalidations(&self) -> &Invalidations {
         match self {
             Self::Sqlite { follower, .. } => follower.invalidations(),
-            Self::Postgres { followed, .. } => &followed.invalidations,
+            Self::Postgres { feed, .. } => &feed.invalidations,
         }
     }
 
     /// Returns when every change that was acknowledged before the call is in the invalidations.
-    pub(super) async fn pass(&self, store: &Arc<Store>) -> Result<(), Error> {
+    pub(super) async fn ensure_current(&self, store: &Arc<Store>) -> Result<(), Error> {
         match self {
             Self::Sqlite { index, follower } => {
                 store.check_in_place()?;
                 follower.catch_up(
                     || index.sign(),
-                    |place, invalidations| {
-                        let rows = store.prompt_now(&since(place.number, MANY))?;
-                        if !place.read_on(&rows, invalidations) {
-                            place.start(store.prompt_now(&last())?.first(), invalidations);
+                    |position, invalidations| {
+                        let rows = store.priority_read_blocking(&since(position.number, CHANGES_MAX))?;
+                        if !position.read_on(&rows, invalidations) {
+                            position.start(store.priority_read_blocking(&last())?.first(), invalidations);
                         }
                         Ok(())
                     },
                 )
             }
-            Self::Postgres { rounds, followed } => {
-                let (store, followed) = (Arc::clone(store), Arc::clone(followed));
+            Self::Postgres { read_index, feed } => {
+                let (store, feed) = (Arc::clone(store), Arc::clone(feed));
                 let look = move || {
-                    let (store, followed) = (Arc::clone(&store), Arc::clone(&followed));
-                    async move { followed.look(&store).await.map_err(|error| error.to_string()) }
+                    let (store, feed) = (Arc::clone(&store), Arc::clone(&feed));
+                    async move { feed.look(&store).await.map_err(|error| error.to_string()) }
                 };
-                rounds.pass(look).await.map_err(Error::Unavailable)
+                read_index.ensure_current(look).await.map_err(Error::Unavailable)
             }
         }
     }
 }
 
 impl FeedState {
+    /// Reads the feed on from its position and applies the changes.
     async fn look(&self, store: &Store) -> Result<(), Error> {
-        let place = *self.place();
-        let rows = store.prompt(since(place.number, MANY)).await?;
-        if !self.place().read_on(&rows, &self.invalidations) {
-            let end = store.prompt(last()).await?;
-            self.place().start(end.first(), &self.invalidations);
+        let position = *self.position();
+        let rows = store.priority_read(since(position.number, CHANGES_MAX)).await?;
+        if !self.position().read_on(&rows, &self.invalidations) {
+            let end = store.priority_read(last()).await?;
+            self.position().start(end.first(), &self.invalidations);
         }
         Ok(())
     }
 
-    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn position(&self) -> std::sync::MutexGuard<'_, FeedPosition> {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

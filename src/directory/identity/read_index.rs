@@ -1,74 +1,76 @@
-//! Following the commits to one PostgreSQL database, whoever made them.
+//! Shares looks at the feed of a PostgreSQL database among the requests that wait for one.
 //!
-//! A request may use what is cached only after a look at the feed that *began after the request arrived*.
-//! One look serves every request that was waiting when it began, so under load a look costs a fraction of
-//! a query per request; and there are no leases, clocks or time-outs that could be wrong. Nothing here knows
-//! what a look does.
+//! A request may use what is cached only after a look at the feed that *began after the request arrived*. One look serves
+//! every request that was waiting when it began, so under load a look costs a fraction of a query per request, and there
+//! are no leases, clocks or timeouts that could be wrong. Nothing in here knows what a look does.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-/// Looks, one after the other, each for all who wait.
+/// Runs looks one after the other, each for all requests that wait.
 pub(super) struct ReadIndex {
-    state: Mutex<State>,
-    ended: watch::Sender<Ended>,
+    state: Mutex<Looks>,
+    ended: watch::Sender<LookResult>,
 }
 
 #[derive(Default)]
-struct State {
+struct Looks {
     /// Looks begun so far.
     begun: u64,
-    /// The last look that somebody waits for.
+    /// The last look that a request waits for.
     wanted: u64,
-    /// Whether somebody is looking.
-    looking: bool,
+    /// Whether a task is running looks.
+    is_running: bool,
 }
 
 #[derive(Clone, Default)]
-struct Ended {
+struct LookResult {
     /// The last look that ended.
     number: u64,
-    /// Why it told nothing, if so.
+    /// Why it failed, if it did.
     failure: Option<String>,
 }
 
 impl ReadIndex {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), ended: watch::Sender::new(Ended::default()) })
+        Arc::new(Self { state: Mutex::default(), ended: watch::Sender::new(LookResult::default()) })
     }
 
-    /// Resolves when a look that began after this call has ended; tells why if it failed.
-    pub(super) async fn pass<F>(self: &Arc<Self>, look: impl Fn() -> F + Send + 'static) -> Result<(), String>
+    /// Waits until a look that began after this call has ended. Returns why it failed, if it did.
+    pub(super) async fn ensure_current<F>(
+        self: &Arc<Self>,
+        look: impl Fn() -> F + Send + 'static,
+    ) -> Result<(), String>
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let mut ended = self.ended.subscribe();
-        let (mine, nobody_looks) = {
+        let (mine, is_idle) = {
             let mut state = self.state();
             state.wanted = state.begun + 1;
-            (state.wanted, !std::mem::replace(&mut state.looking, true))
+            (state.wanted, !std::mem::replace(&mut state.is_running, true))
         };
-        if nobody_looks {
-            // A task of its own: whoever began it may go away, the others still wait.
-            tokio::spawn(Looking(Some(Arc::clone(self))).run(look));
+        if is_idle {
+            // A task of its own: the request that began it may go away while others still wait.
+            tokio::spawn(LookTask(Some(Arc::clone(self))).run(look));
         }
         match ended.wait_for(|ended| ended.number >= mine).await {
             Ok(ended) => ended.failure.clone().map_or(Ok(()), Err),
-            Err(_) => Err("nobody looks any more".to_owned()),
+            Err(_) => Err("the look at the feed of changes was dropped".to_owned()),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Looks> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The task that looks for as long as somebody waits. When it ends early, the next to come starts another.
-struct Looking(Option<Arc<ReadIndex>>);
+/// The task that runs looks for as long as a request waits. If it ends early, the next request starts another.
+struct LookTask(Option<Arc<ReadIndex>>);
 
-impl Looking {
+impl LookTask {
     async fn run<F>(mut self, look: impl Fn() -> F + Send)
     where
         F: Future<Output = Result<(), String>> + Send,
@@ -78,7 +80,7 @@ impl Looking {
             let number = {
                 let mut state = index.state();
                 if state.begun >= state.wanted {
-                    state.looking = false;
+                    state.is_running = false;
                     self.0 = None;
                     return;
                 }
@@ -86,19 +88,22 @@ impl Looking {
                 state.begun
             };
             let failure = look().await.err();
-            index.ended.send_replace(Ended { number, failure });
+            index.ended.send_replace(LookResult { number, failure });
         }
     }
 }
 
-impl Drop for Looking {
+impl Drop for LookTask {
     fn drop(&mut self) {
         if let Some(index) = self.0.take() {
             let mut state = index.state();
-            state.looking = false;
+            state.is_running = false;
             let number = state.begun;
             drop(state);
-            index.ended.send_replace(Ended { number, failure: Some("the look was given up".to_owned()) });
+            index.ended.send_replace(LookResult {
+                number,
+                failure: Some("the look at the feed of changes was abandoned".to_owned()),
+            });
         }
     }
 }
@@ -111,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// The promise itself: whoever passes has seen a look that began after they came.
+    /// The promise itself: a request goes on only after a look that began after it arrived.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_pass_waits_for_a_look_that_began_after_it() {
         let index = ReadIndex::new();
@@ -136,7 +141,7 @@ mod tests {
                             Ok(())
                         }
                     };
-                    index.pass(look).await.unwrap();
+                    index.ensure_current(look).await.unwrap();
                     assert!(known.load(Ordering::SeqCst) >= written, "passed without seeing its own write");
                 }
             });
@@ -150,8 +155,8 @@ mod tests {
     #[tokio::test]
     async fn a_failed_look_fails_those_who_waited_and_the_next_is_tried_anew() {
         let index = ReadIndex::new();
-        assert_eq!(index.pass(|| async { Err("away".to_owned()) }).await, Err("away".to_owned()));
-        assert_eq!(index.pass(|| async { Ok(()) }).await, Ok(()));
+        assert_eq!(index.ensure_current(|| async { Err("away".to_owned()) }).await, Err("away".to_owned()));
+        assert_eq!(index.ensure_current(|| async { Ok(()) }).await, Ok(()));
     }
 
     #[tokio::test]
@@ -169,13 +174,13 @@ mod tests {
         };
         let first = {
             let (index, slow) = (Arc::clone(&index), slow.clone());
-            tokio::spawn(async move { index.pass(slow).await })
+            tokio::spawn(async move { index.ensure_current(slow).await })
         };
         tokio::task::yield_now().await;
         first.abort();
         let second = tokio::spawn({
             let index = Arc::clone(&index);
-            async move { index.pass(slow).await }
+            async move { index.ensure_current(slow).await }
         });
         tokio::task::yield_now().await;
         gate.add_permits(2);

@@ -1,13 +1,13 @@
-//! What somebody wants written, as typed, and the same after every field has passed its rule.
+//! The fields that a caller wants to write: as given, and parsed.
 //!
-//! A draft is filled by the API, the CLI or an import; parsing it collects every fault at once, so that
-//! a person is told all of them and not one after the other.
+//! The API, the CLI or an import fills a draft. Parsing it collects the errors of all fields, so that a caller gets them
+//! together and not one after the other.
 
-use super::faults::Faults;
 use super::id::{GroupId, PermissionId};
 use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Username};
+use super::validation::ValidationErrors;
 
-/// A user as somebody typed it; a field that is `None` is not touched, `Some(None)` is emptied.
+/// The fields of a user as given. `None` leaves a field as it is, `Some(None)` empties it.
 #[derive(Clone, Debug, Default)]
 pub struct UserDraft {
     /// See [`Username`].
@@ -22,21 +22,21 @@ pub struct UserDraft {
     pub last_name: Option<String>,
     /// See [`Gender`].
     pub gender: Option<Option<String>>,
-    /// May it authenticate?
+    /// Whether it may authenticate.
     pub is_active: Option<bool>,
-    /// May it enter the back office?
+    /// Whether it may enter the back office.
     pub is_staff: Option<bool>,
-    /// May it do everything?
+    /// Whether it may do everything.
     pub is_admin: Option<bool>,
-    /// The groups it belongs to, all of them, by id.
+    /// The ids of all groups that it belongs to.
     pub groups: Option<Vec<i64>>,
-    /// The permissions attached to it, all of them, by id.
+    /// The ids of all permissions attached to it.
     pub permissions: Option<Vec<i64>>,
     /// Whether all its tokens end with the change.
     pub sign_out: bool,
 }
 
-/// A [`UserDraft`] whose every field keeps its rule.
+/// A parsed [`UserDraft`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the draft's")]
 pub struct UserFields {
@@ -61,52 +61,52 @@ impl UserFields {
         flags || self.groups.is_some() || self.permissions.is_some()
     }
 
-    /// Whether all that the user may do is at stake: whoever writes these fields could act as the user afterwards, or
-    /// changes what it may do. Names and gender are of no such weight.
+    /// Whether the rights of the user are concerned: a caller that writes these fields could act as the user afterwards, or
+    /// changes what the user may do. Names and gender do not matter that way.
     pub fn concern_rights(&self) -> bool {
         self.change_rights() || self.change_identity()
     }
 
-    /// Whether they change how one becomes this user: the name, or where a code or a link would be sent.
+    /// Whether they change how to sign in as this user: the username, or the address that a code or a link is sent to.
     pub fn change_identity(&self) -> bool {
         self.username.is_some() || self.mobile_number.is_some() || self.email.is_some()
     }
 }
 
 impl UserDraft {
-    /// Holds every field to its rule, or tells all that fail.
-    pub fn parse(&self) -> Result<UserFields, Faults> {
-        let mut faults = Faults::default();
+    /// Parses every field, or returns the errors of all.
+    pub fn parse(&self) -> Result<UserFields, ValidationErrors> {
+        let mut errors = ValidationErrors::default();
         let fields = UserFields {
-            username: faults.field("username", self.username.as_deref()),
-            mobile_number: faults.nullable("mobile_number", self.mobile_number.as_ref()),
-            email: faults.nullable("email", self.email.as_ref()),
-            first_name: faults.field("first_name", self.first_name.as_deref()),
-            last_name: faults.field("last_name", self.last_name.as_deref()),
-            gender: faults.nullable("gender", self.gender.as_ref()),
+            username: errors.field("username", self.username.as_deref()),
+            mobile_number: errors.nullable("mobile_number", self.mobile_number.as_ref()),
+            email: errors.nullable("email", self.email.as_ref()),
+            first_name: errors.field("first_name", self.first_name.as_deref()),
+            last_name: errors.field("last_name", self.last_name.as_deref()),
+            gender: errors.nullable("gender", self.gender.as_ref()),
             is_active: self.is_active,
             is_staff: self.is_staff,
             is_admin: self.is_admin,
-            groups: faults.ids("groups", self.groups.as_ref()),
-            permissions: faults.ids("permissions", self.permissions.as_ref()),
+            groups: errors.ids("groups", self.groups.as_ref()),
+            permissions: errors.ids("permissions", self.permissions.as_ref()),
             sign_out: self.sign_out,
         };
-        faults.none().map(|()| fields)
+        errors.into_result().map(|()| fields)
     }
 }
 
-/// A group as somebody typed it; `None` is not touched.
+/// The fields of a group as given. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct GroupDraft {
     /// See [`GroupName`].
     pub name: Option<String>,
     /// See [`Notes`].
     pub notes: Option<String>,
-    /// The permissions attached to it, all of them, by id; its members inherit them.
+    /// The ids of all permissions attached to it. Its members inherit them.
     pub permissions: Option<Vec<i64>>,
 }
 
-/// A [`GroupDraft`] whose every field keeps its rule.
+/// A parsed [`GroupDraft`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the draft's")]
 pub struct GroupFields {
@@ -116,22 +116,22 @@ pub struct GroupFields {
 }
 
 impl GroupFields {
-    /// Whether the rights of the group are at stake: they are changed, or the group is passed off as another.
+    /// Whether the rights of the group are concerned: they change, or the group passes for another one.
     pub fn concern_rights(&self) -> bool {
         self.name.is_some() || self.permissions.is_some()
     }
 }
 
 impl GroupDraft {
-    /// Holds every field to its rule, or tells all that fail.
-    pub fn parse(&self) -> Result<GroupFields, Faults> {
-        let mut faults = Faults::default();
+    /// Parses every field, or returns the errors of all.
+    pub fn parse(&self) -> Result<GroupFields, ValidationErrors> {
+        let mut errors = ValidationErrors::default();
         let fields = GroupFields {
-            name: faults.field("name", self.name.as_deref()),
-            notes: faults.field("notes", self.notes.as_deref()),
-            permissions: faults.ids("permissions", self.permissions.as_ref()),
+            name: errors.field("name", self.name.as_deref()),
+            notes: errors.field("notes", self.notes.as_deref()),
+            permissions: errors.ids("permissions", self.permissions.as_ref()),
         };
-        faults.none().map(|()| fields)
+        errors.into_result().map(|()| fields)
     }
 }
 
@@ -147,10 +147,10 @@ mod tests {
             gender: Some(None),
             ..UserDraft::default()
         };
-        let faults = draft.parse().unwrap_err();
-        let told: Vec<_> = faults.iter().map(|(field, messages)| (field, messages.join(" "))).collect();
+        let errors = draft.parse().unwrap_err();
+        let found: Vec<_> = errors.iter().map(|(field, messages)| (field, messages.join(" "))).collect();
         assert_eq!(
-            told,
+            found,
             [
                 ("username", "This field may not be blank.".to_owned()),
                 ("email", "Enter a valid email address.".to_owned())

@@ -1,10 +1,10 @@
-//! Every noun's id is a type of its own, so that a group's id never passes for a user's.
+//! Ids. Each kind of object has a type of its own, so that the id of a group is never taken for that of a user.
 
 use std::fmt;
 use std::num::IntErrorKind;
 use std::str::FromStr;
 
-use super::text::Rule;
+use super::text::Violation;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -13,22 +13,22 @@ macro_rules! id {
         pub struct $name(i64);
 
         impl $name {
-            /// The id as the database and the wire carry it.
+            /// Returns the number in the database and on the wire.
             pub fn get(self) -> i64 {
                 self.0
             }
         }
 
         impl TryFrom<i64> for $name {
-            type Error = Rule;
-            fn try_from(raw: i64) -> Result<Self, Rule> {
-                if raw > 0 { Ok(Self(raw)) } else { Err(Rule::AtLeast(1)) }
+            type Error = Violation;
+            fn try_from(raw: i64) -> Result<Self, Violation> {
+                if raw > 0 { Ok(Self(raw)) } else { Err(Violation::AtLeast(1)) }
             }
         }
 
         impl FromStr for $name {
-            type Err = Rule;
-            fn from_str(raw: &str) -> Result<Self, Rule> {
+            type Err = Violation;
+            fn from_str(raw: &str) -> Result<Self, Violation> {
                 parse_id(raw).and_then(Self::try_from)
             }
         }
@@ -54,29 +54,29 @@ id! {
     PermissionId
 }
 id! {
-    /// The id of a token; never the key itself.
+    /// The id of a token, which is not its key.
     TokenId
 }
 
 impl UserId {
-    /// Stands in a row that the database has not yet given an id.
+    /// The placeholder in a row that has no id yet.
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 
 impl GroupId {
-    /// Stands in a row that the database has not yet given an id.
+    /// The placeholder in a row that has no id yet.
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 
 impl TokenId {
-    /// Stands in a row that the database has not yet given an id.
+    /// The placeholder in a row that has no id yet.
     pub(in crate::directory) const UNSAVED: Self = Self(0);
 }
 
-fn parse_id(raw: &str) -> Result<i64, Rule> {
+fn parse_id(raw: &str) -> Result<i64, Violation> {
     raw.parse::<i64>().map_err(|error| match error.kind() {
-        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => Rule::IdRange,
-        _ => Rule::Integer,
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => Violation::IdRange,
+        _ => Violation::Integer,
     })
 }
 
@@ -87,9 +87,9 @@ mod tests {
     #[test]
     fn an_id_is_a_positive_integer_of_64_bits() {
         assert_eq!("9007199254740993".parse::<UserId>().unwrap().get(), 9_007_199_254_740_993);
-        assert_eq!("9223372036854775808".parse::<UserId>(), Err(Rule::IdRange));
-        assert_eq!("0".parse::<UserId>(), Err(Rule::AtLeast(1)));
-        assert_eq!("-3".parse::<GroupId>(), Err(Rule::AtLeast(1)));
-        assert_eq!("4x".parse::<TokenId>(), Err(Rule::Integer));
+        assert_eq!("9223372036854775808".parse::<UserId>(), Err(Violation::IdRange));
+        assert_eq!("0".parse::<UserId>(), Err(Violation::AtLeast(1)));
+        assert_eq!("-3".parse::<GroupId>(), Err(Violation::AtLeast(1)));
+        assert_eq!("4x".parse::<TokenId>(), Err(Violation::Integer));
     }
 }

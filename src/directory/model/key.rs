@@ -1,6 +1,6 @@
-//! By what an operator names a user or a group: its id or its name.
+//! How a user or a group is looked up: by id or by name.
 //!
-//! Digits alone are an id; `id:7` and `name:7` say which is meant when a name is made of digits.
+//! On a command line, digits alone are an id. `id:7` and `name:7` distinguish the two when a name consists of digits.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -42,11 +42,11 @@ macro_rules! key {
 }
 
 key! {
-    /// By what a user is looked up.
+    /// The id or name of a user.
     UserKey, UserId
 }
 key! {
-    /// By what a group is looked up.
+    /// The id or name of a group.
     GroupKey, GroupId
 }
 

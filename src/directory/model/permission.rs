@@ -2,12 +2,12 @@
 
 use super::PermissionId;
 
-/// A permission row. Rows are part of the schema: nobody makes new ones at run time.
+/// A permission. Permissions are part of the schema: none are added at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// What `permissions: [ids]` on the wire refers to.
+    /// The id that `permissions: [ids]` on the wire refers to.
     pub id: PermissionId,
-    /// The public number, such as 1222.
+    /// The public number.
     pub code: i64,
     /// The public name, such as `user_read`.
     pub name: String,

@@ -1,8 +1,8 @@
-//! The forms of text a person may write into the directory, and the rule that refuses the rest.
+//! The forms of text that a client may write, and the errors for everything else.
 //!
-//! These rules hold for what is written here. Imported rows keep what they hold, so stored text is
-//! plain `String`: never parse a stored value with these types. The messages are Django REST
-//! Framework's, because its clients match on them.
+//! These rules apply to values that are written here. Imported rows keep what they hold, so stored text is a plain
+//! `String`: never parse a stored value with these types. The messages are those of Django REST Framework, because its
+//! clients match on them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,16 +11,16 @@ use email_address::EmailAddress;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 
-/// Why a value was refused. `Display` is the message a client sees.
+/// Why a value is invalid. `Display` is the message that the client sees.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rule {
-    /// A field that must be there is not.
+pub enum Violation {
+    /// A required field is missing.
     #[error("This field is required.")]
     Required,
-    /// Null where a value is needed.
+    /// Null where a value is required.
     #[error("This field may not be null.")]
     Null,
-    /// Empty, or nothing but white space.
+    /// Empty or only white space.
     #[error("This field may not be blank.")]
     Blank,
     /// More Unicode code points than the field holds.
@@ -38,38 +38,38 @@ pub enum Rule {
     /// Not a number.
     #[error("A valid integer is required.")]
     Integer,
-    /// A number that no 64-bit id can be.
+    /// A number that does not fit into a 64-bit id.
     #[error("An id is at most 9223372036854775807.")]
     IdRange,
-    /// A number below the least one allowed.
+    /// A number below the minimum.
     #[error("Ensure this value is greater than or equal to {0}.")]
     AtLeast(i64),
-    /// Not one of the values a choice knows.
+    /// Not one of the allowed values.
     #[error("\"{0}\" is not a valid choice.")]
     Choice(String),
     /// Not the form of an e-mail address (RFC 5321, RFC 5322).
     #[error("Enter a valid email address.")]
     Email,
-    /// Not the form of a telephone number.
+    /// Not a telephone number.
     #[error(
         "Enter a valid mobile number: digits, with an optional leading + and blanks, dots, hyphens or parentheses between them."
     )]
     MobileNumber,
-    /// Not the form of a user name.
+    /// Not a valid username.
     #[error(
         "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
     )]
     Username,
-    /// A user name that could be taken for an id or an option on a command line.
+    /// A username that could be mistaken for an id or an option on a command line.
     #[error("Enter a username that is not a number and does not begin with a hyphen.")]
     AmbiguousUsername,
     /// Not a time.
     #[error("Datetime has wrong format. Use RFC 3339, such as 2025-08-06T14:23:45.123456Z.")]
     Time,
-    /// A time outside the years that can be kept.
+    /// A time outside the years that can be stored.
     #[error("Datetime is out of range.")]
     TimeRange,
-    /// Somebody else has this value already.
+    /// Another object has this value already.
     #[error("{noun} with this {} already exists.", .field.replace('_', " "))]
     Taken {
         /// The noun that must be unique, such as `user`.
@@ -77,25 +77,25 @@ pub enum Rule {
         /// Its unique field.
         field: String,
     },
-    /// A reference to something that is not there.
+    /// A reference to an object that does not exist.
     #[error("Invalid pk \"{0}\" - object does not exist.")]
     NoSuchObject(i64),
-    /// A password that is tried first.
+    /// A password that attackers try first.
     #[error("This password is too common.")]
     TooCommon,
-    /// A password made of what is known of its owner; the field that tells it.
+    /// A password similar to this field of its owner.
     #[error("The password is too similar to the {0}.")]
     TooSimilar(&'static str),
-    /// A reason of its own.
+    /// Any other message.
     #[error("{0}")]
     Other(String),
 }
 
-/// A form for comparing and searching without regard to case: NFKC, full Unicode case folding, and
-/// NFKC again, because folding can leave composable sequences behind.
+/// Folds text for comparing and searching without regard to case: NFKC, full Unicode case folding, and NFKC again, because
+/// folding can leave composable sequences behind.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
-        // The same for ASCII, which is nearly all there is.
+        // The same result for ASCII, which is nearly all text.
         return text.to_ascii_lowercase();
     }
     let nfkc = ComposingNormalizer::new_nfkc();
@@ -103,20 +103,20 @@ pub fn fold(text: &str) -> String {
     nfkc.normalize(&folded).into_owned()
 }
 
-/// Trims as the framework's CharField does, then holds the text to `max` code points without controls.
-fn line(raw: &str, max: usize) -> Result<&str, Rule> {
+/// Trims as CharField of Django REST Framework does, then checks for at most `max` code points and no control characters.
+fn line(raw: &str, max: usize) -> Result<&str, Violation> {
     let text = raw.trim();
     if text.contains('\0') {
-        return Err(Rule::NullCharacter);
+        return Err(Violation::NullCharacter);
     }
     if text.chars().any(char::is_control) {
-        return Err(Rule::Control);
+        return Err(Violation::Control);
     }
-    if text.chars().count() > max { Err(Rule::TooLong(max)) } else { Ok(text) }
+    if text.chars().count() > max { Err(Violation::TooLong(max)) } else { Ok(text) }
 }
 
-fn filled(text: &str) -> Result<&str, Rule> {
-    if text.is_empty() { Err(Rule::Blank) } else { Ok(text) }
+fn filled(text: &str) -> Result<&str, Violation> {
+    if text.is_empty() { Err(Violation::Blank) } else { Ok(text) }
 }
 
 macro_rules! text {
@@ -126,8 +126,8 @@ macro_rules! text {
         pub struct $name(String);
 
         impl FromStr for $name {
-            type Err = Rule;
-            fn from_str($raw: &str) -> Result<Self, Rule> {
+            type Err = Violation;
+            fn from_str($raw: &str) -> Result<Self, Violation> {
                 $parse.map(|text| Self(text.to_owned()))
             }
         }
@@ -147,7 +147,7 @@ macro_rules! text {
 }
 
 text! {
-    /// A user name: 1 to 150 code points of letters, digits and `@ . + - _`, as Django allows it.
+    /// A username: 1 to 150 code points of letters, digits and `@ . + - _`, as in Django.
     Username, |raw| line(raw, 150).and_then(filled).and_then(username)
 }
 text! {
@@ -155,7 +155,7 @@ text! {
     Email, |raw| line(raw, 254).and_then(filled).and_then(email)
 }
 text! {
-    /// A telephone number as people write it: at most 32 characters holding 3 to 15 digits (ITU-T E.164).
+    /// A telephone number as people write it: at most 32 characters, with 3 to 15 digits (ITU-T E.164).
     MobileNumber, |raw| line(raw, 32).and_then(filled).and_then(mobile_number)
 }
 text! {
@@ -175,43 +175,43 @@ text! {
     Notes, |raw| notes(raw)
 }
 
-fn username(text: &str) -> Result<&str, Rule> {
+fn username(text: &str) -> Result<&str, Violation> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '+' | '-' | '_');
-    if text.chars().all(allowed) { Ok(text) } else { Err(Rule::Username) }
+    if text.chars().all(allowed) { Ok(text) } else { Err(Violation::Username) }
 }
 
-/// Whether a user name could be taken for something else where an operator names users: digits alone for an id, a
-/// hyphen in front for an option. Nobody gets such a name any more; imported people keep theirs.
+/// Whether a username could be mistaken for something else on a command line: digits alone for an id, a leading hyphen for
+/// an option. No user gets such a name any more; imported users keep theirs.
 pub fn is_ambiguous_username(name: &str) -> bool {
     name.starts_with('-') || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn email(text: &str) -> Result<&str, Rule> {
+fn email(text: &str) -> Result<&str, Violation> {
     let form =
         email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
-    EmailAddress::parse_with_options(text, form).map(|_| text).map_err(|_| Rule::Email)
+    EmailAddress::parse_with_options(text, form).map(|_| text).map_err(|_| Violation::Email)
 }
 
-fn mobile_number(text: &str) -> Result<&str, Rule> {
+fn mobile_number(text: &str) -> Result<&str, Violation> {
     let body = text.strip_prefix('+').unwrap_or(text);
     let digits = body.bytes().filter(u8::is_ascii_digit).count();
     let known = body.bytes().all(|b| b.is_ascii_digit() || b" -.()".contains(&b));
-    if known && (3..=15).contains(&digits) { Ok(text) } else { Err(Rule::MobileNumber) }
+    if known && (3..=15).contains(&digits) { Ok(text) } else { Err(Violation::MobileNumber) }
 }
 
-fn notes(raw: &str) -> Result<&str, Rule> {
+fn notes(raw: &str) -> Result<&str, Violation> {
     const MAX: usize = 2000;
     let text = raw.trim();
     if text.contains('\0') {
-        return Err(Rule::NullCharacter);
+        return Err(Violation::NullCharacter);
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Rule::Control);
+        return Err(Violation::Control);
     }
-    if text.chars().count() > MAX { Err(Rule::TooLong(MAX)) } else { Ok(text) }
+    if text.chars().count() > MAX { Err(Violation::TooLong(MAX)) } else { Ok(text) }
 }
 
-/// A gender that may be written. Imported people keep whatever their row held.
+/// A gender that may be written. Imported users keep what their row held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gender {
     /// `male`
@@ -225,10 +225,10 @@ pub enum Gender {
 }
 
 impl Gender {
-    /// Every choice, in the order the documentation lists them.
+    /// Every choice, in the order of the documentation.
     pub const ALL: [Self; 4] = [Self::Male, Self::Female, Self::NonBinary, Self::Other];
 
-    /// The value on the wire and in the database.
+    /// Returns the value on the wire and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Male => "male",
@@ -240,10 +240,10 @@ impl Gender {
 }
 
 impl FromStr for Gender {
-    type Err = Rule;
-    fn from_str(raw: &str) -> Result<Self, Rule> {
+    type Err = Violation;
+    fn from_str(raw: &str) -> Result<Self, Violation> {
         let known = Self::ALL.into_iter().find(|gender| gender.as_str() == raw);
-        known.ok_or_else(|| Rule::Choice(raw.to_owned()))
+        known.ok_or_else(|| Violation::Choice(raw.to_owned()))
     }
 }
 
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(fold("ÉCOLE Straße ΣΊΣΥΦΟΣ"), fold("école STRASSE σίσυφος"));
         assert_eq!(fold("e\u{301}"), fold("É"));
         assert_eq!(fold("ﬁle ２"), "file 2");
-        // ASCII has a way of its own, to the same end.
+        // ASCII takes a shorter path to the same result.
         let ascii: String = (0..=0x7f).map(char::from).collect();
         assert_eq!(fold(&ascii) + "e", fold(&(ascii + "ｅ")));
     }
@@ -267,12 +267,12 @@ mod tests {
             assert_eq!(good.parse::<Username>().unwrap().to_string(), good);
         }
         assert_eq!(" root ".parse::<Username>().unwrap().to_string(), "root");
-        assert_eq!("".parse::<Username>(), Err(Rule::Blank));
-        assert_eq!(" \t".parse::<Username>(), Err(Rule::Blank));
-        assert_eq!("two words".parse::<Username>(), Err(Rule::Username));
-        assert_eq!("a\0b".parse::<Username>(), Err(Rule::NullCharacter));
-        assert_eq!("a\u{7}b".parse::<Username>(), Err(Rule::Control));
-        assert_eq!("a".repeat(151).parse::<Username>(), Err(Rule::TooLong(150)));
+        assert_eq!("".parse::<Username>(), Err(Violation::Blank));
+        assert_eq!(" \t".parse::<Username>(), Err(Violation::Blank));
+        assert_eq!("two words".parse::<Username>(), Err(Violation::Username));
+        assert_eq!("a\0b".parse::<Username>(), Err(Violation::NullCharacter));
+        assert_eq!("a\u{7}b".parse::<Username>(), Err(Violation::Control));
+        assert_eq!("a".repeat(151).parse::<Username>(), Err(Violation::TooLong(150)));
         assert!("é".repeat(150).parse::<Username>().is_ok());
     }
 
@@ -280,7 +280,7 @@ mod tests {
     fn e_mail_addresses_have_a_local_part_and_a_domain() {
         assert!("alex.thompson@techcorp.com".parse::<Email>().is_ok());
         for bad in ["zz", "a@", "@b.c", "a b@c.de", "Ann <ann@example.com>", "root@localhost"] {
-            assert_eq!(bad.parse::<Email>(), Err(Rule::Email), "{bad}");
+            assert_eq!(bad.parse::<Email>(), Err(Violation::Email), "{bad}");
         }
     }
 
@@ -290,13 +290,13 @@ mod tests {
             assert!(good.parse::<MobileNumber>().is_ok(), "{good}");
         }
         for bad in ["12", "+12x45", "1234567890123456", "++123"] {
-            assert_eq!(bad.parse::<MobileNumber>(), Err(Rule::MobileNumber), "{bad}");
+            assert_eq!(bad.parse::<MobileNumber>(), Err(Violation::MobileNumber), "{bad}");
         }
     }
 
     #[test]
     fn genders_are_the_four_choices_to_the_letter() {
         assert_eq!("non-binary".parse::<Gender>(), Ok(Gender::NonBinary));
-        assert_eq!("Male".parse::<Gender>(), Err(Rule::Choice("Male".into())));
+        assert_eq!("Male".parse::<Gender>(), Err(Violation::Choice("Male".into())));
     }
 }

@@ -1,6 +1,6 @@
-//! A point in time as the directory keeps it: whole microseconds since 1970-01-01T00:00:00Z.
+//! A point in time as it is stored: whole microseconds since 1970-01-01T00:00:00Z.
 //!
-//! Nobody makes a `Timestamp` of "now" in here; that is `clock`'s alone.
+//! Never in here: the current time. Only `clock` reads it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::text::Rule;
+use super::text::Violation;
 
 /// A point in time, exact to the microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,26 +17,26 @@ pub struct Timestamp(jiff::Timestamp);
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
-    /// The last moment there is, at the end of the year 9999.
+    /// The latest time, at the end of the year 9999.
     pub const LAST: Self = Self(jiff::Timestamp::MAX);
 
-    /// From microseconds since the Unix epoch; refused outside the years -9999 to 9999.
-    pub fn from_micros(micros: i64) -> Result<Self, Rule> {
-        jiff::Timestamp::from_microsecond(micros).map(Self).map_err(|_| Rule::TimeRange)
+    /// Converts microseconds since the Unix epoch. Outside the years -9999 to 9999 it is an error.
+    pub fn from_micros(micros: i64) -> Result<Self, Violation> {
+        jiff::Timestamp::from_microsecond(micros).map(Self).map_err(|_| Violation::TimeRange)
     }
 
-    /// Microseconds since the Unix epoch.
+    /// Returns the microseconds since the Unix epoch.
     pub fn as_micros(self) -> i64 {
         self.0.as_microsecond()
     }
 
-    /// This moment moved on by `span`; refused beyond the year 9999.
-    pub fn plus(self, span: Duration) -> Result<Self, Rule> {
-        let micros = i64::try_from(span.as_micros()).map_err(|_| Rule::TimeRange)?;
-        Self::from_micros(self.as_micros().checked_add(micros).ok_or(Rule::TimeRange)?)
+    /// Adds `span`. Beyond the year 9999 it is an error.
+    pub fn plus(self, span: Duration) -> Result<Self, Violation> {
+        let micros = i64::try_from(span.as_micros()).map_err(|_| Violation::TimeRange)?;
+        Self::from_micros(self.as_micros().checked_add(micros).ok_or(Violation::TimeRange)?)
     }
 
-    /// This moment moved back by `span`, at the earliest to the beginning of the year -9999.
+    /// Subtracts `span`, at the earliest to the beginning of the year -9999.
     pub fn saturating_sub(self, span: Duration) -> Self {
         let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         Self::from_micros(self.as_micros().saturating_sub(micros)).unwrap_or(Self(jiff::Timestamp::MIN))
@@ -44,24 +44,24 @@ impl Timestamp {
 }
 
 impl TryFrom<i64> for Timestamp {
-    type Error = Rule;
-    fn try_from(micros: i64) -> Result<Self, Rule> {
+    type Error = Violation;
+    fn try_from(micros: i64) -> Result<Self, Violation> {
         Self::from_micros(micros)
     }
 }
 
-/// RFC 3339 in UTC with `Z` and always six digits, as every answer prints it.
+/// RFC 3339 in UTC with `Z` and always six digits.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
     }
 }
 
-/// RFC 3339, with any offset; finer parts than microseconds are cut off.
+/// RFC 3339 with any offset. Parts finer than microseconds are cut off.
 impl FromStr for Timestamp {
-    type Err = Rule;
-    fn from_str(raw: &str) -> Result<Self, Rule> {
-        let parsed: jiff::Timestamp = raw.parse().map_err(|_| Rule::Time)?;
+    type Err = Violation;
+    fn from_str(raw: &str) -> Result<Self, Violation> {
+        let parsed: jiff::Timestamp = raw.parse().map_err(|_| Violation::Time)?;
         Self::from_micros(parsed.as_microsecond())
     }
 }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        assert_eq!("yesterday".parse::<Timestamp>(), Err(Rule::Time));
-        assert_eq!(Timestamp::from_micros(i64::MAX), Err(Rule::TimeRange));
+        assert_eq!("yesterday".parse::<Timestamp>(), Err(Violation::Time));
+        assert_eq!(Timestamp::from_micros(i64::MAX), Err(Violation::TimeRange));
     }
 }

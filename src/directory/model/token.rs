@@ -1,9 +1,9 @@
-//! A token: the key as its owner holds it, the digest as we keep it, and the row that lists it.
+//! A token: the key that its owner has, the digest that is stored, and the row that lists it.
 //!
-//! A key of ours is `wrd_`, 30 random base62 digits (178 bits), and 6 base62 digits of the CRC-32 of
-//! those 34 characters: 40 in all, the width of Django REST Framework's key column. The checksum lets
-//! a mistyped or made-up key be refused without a look-up, and lets secret scanners find ours.
-//! Only a digest of a key is ever stored, SHA-256 where we made it: a random key needs no slow hash.
+//! A key that this program makes is `wrd_`, 30 random base62 digits (178 bits), and 6 base62 digits of the CRC-32 of those 34
+//! characters: 40 in all, the width of the key column of Django REST Framework. With the checksum, a mistyped or made-up key
+//! is refused without a look-up, and secret scanners can recognise a key. Only a digest of a key is ever stored, SHA-256 for
+//! the keys of this program: a random key needs no slow hash.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use std::time::Duration;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Rule, Timestamp, TokenId, UserId};
+use super::{Timestamp, TokenId, UserId, Violation};
 
 const PREFIX: &str = "wrd_";
 const RANDOM_DIGITS: usize = 30;
 const CHECK_DIGITS: usize = 6;
 const KEY_LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS;
-/// Longer keys are not worth hashing: no system we import from has them.
-const LONGEST_KEY: usize = 256;
+/// Longer keys are not hashed: no system that we import from has them.
+const KEY_LENGTH_MAX: usize = 256;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A key in clear text. It is shown once, never stored, and does not print itself.
@@ -26,14 +26,14 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub struct TokenKey(Zeroizing<String>);
 
 impl TokenKey {
-    /// Makes a key of our form out of what `fill` puts into the buffers it is given.
+    /// Makes a key from the random bytes that `fill` writes into its buffers.
     pub fn generate<E>(mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
         let mut key = Zeroizing::new(String::with_capacity(KEY_LENGTH));
         key.push_str(PREFIX);
         while key.len() < PREFIX.len() + RANDOM_DIGITS {
             let mut byte = [0_u8; 1];
             fill(&mut byte)?;
-            // 248 is the largest multiple of 62 in a byte: taking more would favour the first digits.
+            // 248 is the largest multiple of 62 in a byte: larger values would favour the first digits.
             if let [byte @ 0..248] = byte {
                 key.push(base62_digit(u32::from(byte)));
             }
@@ -43,35 +43,35 @@ impl TokenKey {
         Ok(Self(key))
     }
 
-    /// A key that was made elsewhere, for import.
+    /// A key of another system, for import.
     pub fn imported(key: String) -> Self {
         Self(Zeroizing::new(key))
     }
 
-    /// The key itself, to be shown to its owner once.
+    /// Returns the key itself, which its owner is shown once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What is kept of it.
+    /// Returns the digest that is stored.
     pub fn digest(&self) -> TokenDigest {
         TokenDigest(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// The first characters, by which its owner recognises it in a list: `wrd_` and four more, or some
-    /// of a key that was made elsewhere.
+    /// Returns the first characters, by which its owner recognises it in a list: `wrd_` and four more, or some of a key of
+    /// another system.
     pub fn prefix(&self) -> String {
         self.0.chars().take(self.shown().0).collect()
     }
 
-    /// The last four characters, or fewer of a short key that was made elsewhere.
+    /// Returns the last four characters, or fewer of a short key of another system.
     pub fn last_four(&self) -> String {
         let skipped = self.0.chars().count().saturating_sub(self.shown().1);
         self.0.chars().skip(skipped).collect()
     }
 
-    /// How many characters of its beginning and its end a list shows: of a key that was made elsewhere a third at the
-    /// most, and of one with fewer than 16 characters an eighth.
+    /// Returns how many characters of its beginning and its end a list shows: of a key of another system at most a third, and
+    /// at most an eighth if it has fewer than 16 characters.
     fn shown(&self) -> (usize, usize) {
         match self.0.chars().count() {
             _ if is_ours(&self.0) => (8, 4),
@@ -107,17 +107,17 @@ fn checksum(text: &str) -> String {
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// The digest to look up for a key that a client presented; `None` when it cannot be anybody's:
-    /// it has our prefix but not our length or checksum, or it is empty or longer than 256 bytes.
+    /// Returns the digest to look up for a presented key. `None` if no token can have this key: it has our prefix but not our
+    /// length or checksum, or it is empty or longer than 256 bytes.
     pub fn of_presented(key: &str) -> Option<Self> {
         let plausible = match key.strip_prefix(PREFIX) {
             Some(_) => is_ours(key),
-            None => !key.is_empty() && key.len() <= LONGEST_KEY,
+            None => !key.is_empty() && key.len() <= KEY_LENGTH_MAX,
         };
         plausible.then(|| Self(Sha256::digest(key.as_bytes()).into()))
     }
 
-    /// The bytes the database keeps.
+    /// Returns the bytes that are stored.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -129,18 +129,18 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// What is kept of a key: its SHA-256, or its SHA-512 when it came from django-rest-knox, which has nothing else
-/// (<https://jazzband.github.io/django-rest-knox/settings/>, `SECURE_HASH_ALGORITHM`).
+/// The stored digest of a key: SHA-256, or SHA-512 for a key of django-rest-knox, which has nothing else (<https://jazzband.github.io/django-rest-knox/settings/>,
+/// `SECURE_HASH_ALGORITHM`).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum KeptDigest {
-    /// Ours, and that of a key that was imported in clear.
+    /// Of a key of this program, or of one that was imported in clear text.
     Sha256(TokenDigest),
-    /// Imported as it was.
+    /// Imported as a digest.
     Sha512(Box<[u8; 64]>),
 }
 
 impl KeptDigest {
-    /// What a presented key may be kept as besides its [`TokenDigest`]; nothing, for a key of our own form.
+    /// Returns the digests besides its [`TokenDigest`] that a presented key may be stored as; none for a key of our form.
     /// Version 5 of knox hashes the key's text, version 4 the bytes that its hexadecimal digits stand for.
     pub fn of_another_system(key: &str) -> [Option<Self>; 2] {
         if key.starts_with(PREFIX) {
@@ -150,12 +150,12 @@ impl KeptDigest {
         [Some(hashed(key.as_bytes())), unhex(key).map(|bytes| hashed(&bytes))]
     }
 
-    /// Reads what [`fmt::LowerHex`] wrote: 64 hexadecimal digits of SHA-256, or 128 of SHA-512.
+    /// Parses the output of [`fmt::LowerHex`]: 64 hexadecimal digits of SHA-256, or 128 of SHA-512.
     pub fn from_hex(hex: &str) -> Option<Self> {
         Self::try_from(unhex(hex)?).ok()
     }
 
-    /// The bytes the database keeps.
+    /// Returns the bytes that are stored.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Sha256(digest) => digest.as_bytes(),
@@ -165,12 +165,12 @@ impl KeptDigest {
 }
 
 impl TryFrom<Vec<u8>> for KeptDigest {
-    type Error = Rule;
-    fn try_from(bytes: Vec<u8>) -> Result<Self, Rule> {
+    type Error = Violation;
+    fn try_from(bytes: Vec<u8>) -> Result<Self, Violation> {
         let sha256 = bytes.as_slice().try_into().map(|digest| Self::Sha256(TokenDigest(digest)));
         sha256
             .or_else(|_| bytes.as_slice().try_into().map(|digest| Self::Sha512(Box::new(digest))))
-            .map_err(|_| Rule::Other("A digest is SHA-256 or SHA-512.".to_owned()))
+            .map_err(|_| Violation::Other("A digest is SHA-256 or SHA-512.".to_owned()))
     }
 }
 
@@ -186,7 +186,7 @@ impl fmt::Debug for KeptDigest {
     }
 }
 
-/// The bytes that hexadecimal digits stand for.
+/// Decodes hexadecimal digits.
 fn unhex(hex: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = hex.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
@@ -200,19 +200,19 @@ fn is_ours(key: &str) -> bool {
             .is_some_and(|(rest, check)| checksum(rest) == check)
 }
 
-/// Where a token came from, which decides how it may live.
+/// Where a token came from, which decides how long it may live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// Issued by name, for a script or a service.
     Api,
-    /// Made by a sign-in; it always has an end.
+    /// Made by a sign-in. It always expires.
     SignIn,
-    /// Brought along from another system, key unchanged.
+    /// Imported from another system with its key.
     Imported,
 }
 
 impl TokenKind {
-    /// The value in the database and on the wire.
+    /// Returns the value in the database and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -221,7 +221,7 @@ impl TokenKind {
         }
     }
 
-    /// The kind that a stored value means.
+    /// Parses a stored value.
     pub fn from_stored(text: &str) -> Option<Self> {
         [Self::Api, Self::SignIn, Self::Imported].into_iter().find(|kind| kind.as_str() == text)
     }
@@ -230,7 +230,7 @@ impl TokenKind {
 /// What made a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
-    /// Nobody noted it: an API token from before version 0.2, or a row that somebody wrote with SQL.
+    /// Not recorded: an API token from before version 0.2, or a row written with SQL.
     Unknown,
     /// A sign-in.
     SignIn,
@@ -243,7 +243,7 @@ pub enum Maker {
 }
 
 impl Maker {
-    /// The value in the database and on the wire.
+    /// Returns the value in the database and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -254,7 +254,7 @@ impl Maker {
         }
     }
 
-    /// The maker that a stored value means.
+    /// Parses a stored value.
     pub fn from_stored(text: &str) -> Option<Self> {
         [Self::Unknown, Self::SignIn, Self::Token, Self::Operator, Self::Import]
             .into_iter()
@@ -262,19 +262,19 @@ impl Maker {
     }
 }
 
-/// Whether a token opens the door.
+/// Whether a token is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// It does.
+    /// It is valid.
     Active,
-    /// Its end has come.
+    /// It has expired.
     Expired,
-    /// Somebody revoked it.
+    /// It was revoked.
     Revoked,
 }
 
 impl TokenState {
-    /// The value on the wire.
+    /// Returns the value on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -284,12 +284,12 @@ impl TokenState {
     }
 }
 
-/// A token as listed: everything but the key. Expired and revoked rows stay.
+/// A token as listed: everything except the key. Expired and revoked tokens stay listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// Never used again after a deletion.
     pub id: TokenId,
-    /// Whose token it is.
+    /// The id of its owner.
     pub user_id: UserId,
     /// The owner's name for it; may be empty when imported.
     pub name: String,
@@ -301,20 +301,20 @@ pub struct Token {
     pub last_four: String,
     /// When it was issued.
     pub created_at: Timestamp,
-    /// When it ends; `None` is never.
+    /// When it expires; `None` is never.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used, give or take the recording interval.
+    /// When it was last used, to within the interval of recording.
     pub last_used_at: Option<Timestamp>,
     /// What made it.
     pub made_by: Maker,
-    /// The sign-in that it came of, by the digest of that sign-in's first token; a sign-in's own is its own digest.
+    /// The sign-in that it came from, as the digest of the first token of that sign-in. For that token it is its own digest.
     pub root: Option<KeptDigest>,
 }
 
 impl Token {
-    /// The state at a given time. A token is no longer good at the very moment it expires.
+    /// Returns the state at a time. At its expiry a token is no longer valid.
     pub fn state(&self, now: Timestamp) -> TokenState {
         match (self.revoked_at, self.expires_at) {
             (Some(_), _) => TokenState::Revoked,
@@ -323,7 +323,7 @@ impl Token {
         }
     }
 
-    /// When it ends because nobody uses it: only the token of a sign-in does.
+    /// Returns when it ends because it is not used; only the token of a sign-in does.
     pub fn idle_end(&self, timeout: Duration) -> Option<Timestamp> {
         let used = self.last_used_at.map_or(self.created_at, |used| used.max(self.created_at));
         (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Timestamp::LAST))

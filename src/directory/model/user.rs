@@ -1,13 +1,13 @@
-//! A user as stored: whatever the row holds, imported text included.
+//! A user as stored, with whatever text an import left in the row.
 
 use std::time::Duration;
 
 use super::{GroupId, Timestamp, UserId};
 
-/// How long after one of its tokens was used a user counts as online.
+/// How long a user counts as online after one of its tokens was used.
 pub const ONLINE_FOR: Duration = Duration::from_mins(5);
 
-/// A person or service account. The password is not part of it: nothing that shows a user can leak it.
+/// A person or service account. The password is not part of it, so that no code that shows a user can leak it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Unique, never used again after a deletion.
@@ -18,23 +18,23 @@ pub struct User {
     pub mobile_number: Option<String>,
     /// Unique when not empty.
     pub email: Option<String>,
-    /// Name of the stored image below the media directory.
+    /// The name of the stored image in the media directory.
     pub avatar: Option<String>,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// As stored; only [`super::Gender`]'s values can be written anew.
+    /// As stored. Only values of [`super::Gender`] can be written.
     pub gender: Option<String>,
     /// An inactive user cannot authenticate.
     pub is_active: bool,
-    /// May enter the back office; what it may do there its permissions say.
+    /// May enter the back office. Its permissions decide what it may do there.
     pub is_staff: bool,
-    /// May do everything (`is_superuser` of Django).
+    /// May do everything (Django's `is_superuser`).
     pub is_admin: bool,
-    /// The last sign-in with a password or code; a token's use does not move it.
+    /// The last sign-in with a password or code. Using a token does not change it.
     pub last_login: Option<Timestamp>,
-    /// When one of its tokens was last used, as far as that was recorded.
+    /// When one of its tokens was last used, as far as recorded.
     pub last_seen_at: Option<Timestamp>,
     /// When the user was created, here or in the system it was imported from.
     pub created_at: Timestamp,
@@ -45,13 +45,13 @@ pub struct User {
 }
 
 impl User {
-    /// Whether the user was there in the last minutes before `now`.
+    /// Whether one of its tokens was used in the last minutes before `now`.
     pub fn is_online(&self, now: Timestamp) -> bool {
         self.last_seen_at.is_some_and(|seen| seen >= now.saturating_sub(ONLINE_FOR))
     }
 
-    /// First and last name with one blank between, stripped of outer white space as Python strips it:
-    /// U+001C to U+001F count as white space there, though Unicode does not say so.
+    /// Returns first and last name with one blank between, stripped of outer white space as in Python, where U+001C to U+001F
+    /// count as white space although Unicode does not say so.
     pub fn full_name(&self) -> String {
         let blank = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
         format!("{} {}", self.first_name, self.last_name).trim_matches(blank).to_owned()

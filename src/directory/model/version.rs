@@ -1,16 +1,16 @@
-//! Which state of an object somebody has seen, so that a change made from an older one can be refused.
+//! Versions of objects, so that a change made from an older state can be refused.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// The version of an object's written state: two are equal when what can be written about it is.
+/// The version of an object's state: equal if everything that can be written about the object is equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(String);
 
 impl Version {
-    /// Of a state, which is written as JSON.
+    /// Computes the version of a state from its JSON.
     pub(crate) fn of(state: &impl Serialize) -> Self {
         // Writing plain data to memory does not fail.
         let digest = Sha256::digest(serde_json::to_vec(state).unwrap_or_default());
@@ -22,16 +22,16 @@ impl Version {
         Self(version)
     }
 
-    /// 32 hexadecimal digits.
+    /// Returns 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Which versions somebody is ready to change.
+/// The versions that a caller expects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
-    /// Whatever is there: the newest writer wins.
+    /// Any version: the last writer wins.
     #[default]
     Any,
     /// One of these.
@@ -39,10 +39,10 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// Whether the present version is one of those; it is only made where one is expected.
-    pub fn holds<E>(&self, present: impl FnOnce() -> Result<Version, E>) -> Result<bool, E> {
+    /// Whether the current version is expected. It is only computed if a particular one is.
+    pub fn holds<E>(&self, current: impl FnOnce() -> Result<Version, E>) -> Result<bool, E> {
         let Self::OneOf(versions) = self else { return Ok(true) };
-        let present = present()?;
-        Ok(versions.iter().any(|expected| expected == present.as_str()))
+        let current = current()?;
+        Ok(versions.iter().any(|expected| expected == current.as_str()))
     }
 }

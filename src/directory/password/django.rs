@@ -1,8 +1,8 @@
-//! The encodings Django keeps passwords in: `<algorithm>$<the rest>`. Those of its default hashers are read,
-//! and bcrypt without SHA-256, so that imported people sign in as before.
+//! Django's password encodings: `<algorithm>$<the rest>`. Those of its default hashers and plain bcrypt are supported, so
+//! imported users sign in as before.
 //!
-//! Not read: MD5, SHA-1 without PBKDF2, and crypt, which Django itself has not offered by default since
-//! 1.4, because whoever has such a hash has the password; these people need a new one.
+//! MD5, SHA-1 without PBKDF2 and crypt are not supported: Django has not enabled them by default since 1.4, because such a
+//! hash reveals the password. These users need a new password.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::argon::{Hash, Memory};
-use super::limits::{self, Costs};
+use super::argon::{Argon2Hash, HashMemory};
+use super::limits::{self, HashCost};
 use crate::directory::error::Error;
 
 /// A stored password that can be compared with a given one.
-pub(super) enum Encoded {
-    Argon2(Hash),
+pub(super) enum EncodedPassword {
+    Argon2(Argon2Hash),
     Pbkdf2Sha256 {
         iterations: u32,
         salt: String,
@@ -30,9 +30,9 @@ pub(super) enum Encoded {
         salt: String,
         output: [u8; 20],
     },
-    /// Reads 72 bytes of a password and forgets the rest.
+    /// Uses the first 72 bytes of a password and ignores the rest.
     Bcrypt(HashParts),
-    /// The hexadecimal SHA-256 of the password instead of itself, which makes every byte count.
+    /// Uses the hexadecimal SHA-256 of the password, so that every byte counts.
     BcryptSha256(HashParts),
     Scrypt {
         params: scrypt::Params,
@@ -41,7 +41,10 @@ pub(super) enum Encoded {
     },
 }
 
-/// Characters of the salts that Django makes.
+/// Stored instead of a hash when there is no password. No encoding begins with it (Django's convention).
+pub(in crate::directory) const UNUSABLE: &str = "!";
+
+/// The number of characters of the salts that Django makes.
 const BLANK_SALT: usize = 22;
 
 /// Why no password can match.
@@ -49,19 +52,19 @@ const BLANK_SALT: usize = 22;
 pub(super) enum Unmatched<'a> {
     /// There is no password: `!`, or nothing at all.
     Unusable,
-    /// An algorithm that is not known, or its form is broken, or it costs more than [`limits`] bear.
+    /// The algorithm is unknown, the form is broken, or the cost exceeds [`limits`].
     Unknown(&'a str),
 }
 
-impl Encoded {
-    /// Reads a stored password.
+impl EncodedPassword {
+    /// Parses a stored password.
     pub(super) fn parse(stored: &str) -> Result<Self, Unmatched<'_>> {
-        if stored.is_empty() || stored.starts_with(super::UNUSABLE) {
+        if stored.is_empty() || stored.starts_with(UNUSABLE) {
             return Err(Unmatched::Unusable);
         }
         let (algorithm, rest) = stored.split_once('$').unwrap_or((stored, ""));
         let encoded = match algorithm {
-            "argon2" => Hash::parse(rest).map(Self::Argon2),
+            "argon2" => Argon2Hash::parse(rest).map(Self::Argon2),
             "pbkdf2_sha256" => {
                 pbkdf2(rest).map(|(iterations, salt, output)| Self::Pbkdf2Sha256 { iterations, salt, output })
             }
@@ -76,12 +79,12 @@ impl Encoded {
         encoded.ok_or(Unmatched::Unknown(algorithm))
     }
 
-    /// Whether it is how a new password would be kept.
+    /// Reports whether a new password would be encoded the same way.
     pub(super) fn is_current(&self) -> bool {
         matches!(self, Self::Argon2(hash) if hash.is_current())
     }
 
-    /// The algorithm and its parameters: all that the time of a comparison depends on, and nothing of a password.
+    /// Returns the algorithm and its parameters: all that the time of a comparison depends on, and nothing of a password.
     pub(super) fn parameters(&self) -> String {
         match self {
             Self::Argon2(hash) => format!("argon2${}", hash.parameters()),
@@ -93,7 +96,7 @@ impl Encoded {
         }
     }
 
-    /// The same algorithm and parameters with nothing of a password.
+    /// Returns an encoding with the same algorithm and parameters, and nothing of the password.
     pub(super) fn blank(self) -> Option<Self> {
         let salt = "0".repeat(BLANK_SALT);
         Some(match self {
@@ -106,17 +109,17 @@ impl Encoded {
         })
     }
 
-    /// What it costs in memory; those that take none to speak of cost nothing here.
-    pub(super) fn costs(&self) -> Costs {
+    /// Returns the memory cost; zero for algorithms that use little memory.
+    pub(super) fn costs(&self) -> HashCost {
         match self {
             Self::Argon2(hash) => hash.costs(),
             Self::Scrypt { params, .. } => scrypt_costs(params),
-            _ => Costs { memory: 0, work: 0 },
+            _ => HashCost { memory: 0, work: 0 },
         }
     }
 
-    /// Hashes the given password as the stored one was, and compares in constant time.
-    pub(super) fn matches(&self, given: &[u8], memory: &mut Memory) -> Result<bool, Error> {
+    /// Hashes the given password with the same parameters, and compares in constant time.
+    pub(super) fn matches(&self, given: &[u8], memory: &mut HashMemory) -> Result<bool, Error> {
         Ok(match self {
             Self::Argon2(hash) => hash.matches(given, memory)?,
             Self::Pbkdf2Sha256 { iterations, salt, output } => {
@@ -140,31 +143,31 @@ impl Encoded {
     }
 }
 
-/// `<iterations>$<salt>$<hash>`. The salt is used as text, as Django does; it may be empty, which Django
-/// would not make but other programs have.
+/// Parses `<iterations>$<salt>$<hash>`. The salt is used as text, as in Django. It may be empty: Django does not make such
+/// salts, but other programs do.
 fn pbkdf2<const N: usize>(rest: &str) -> Option<(u32, String, [u8; N])> {
     let [iterations, salt, output] = parts(rest)?;
     let iterations = iterations.parse().ok().filter(|wanted| limits::ITERATIONS.contains(wanted))?;
     Some((iterations, salt.to_owned(), bytes(output)?))
 }
 
-/// `<N>$<salt>$<r>$<p>$<hash>`.
-fn scrypt(rest: &str) -> Option<Encoded> {
+/// Parses `<N>$<salt>$<r>$<p>$<hash>`.
+fn scrypt(rest: &str) -> Option<EncodedPassword> {
     let [n, salt, r, p, output] = parts(rest)?;
     let n: u64 = n.parse().ok().filter(|n: &u64| n.is_power_of_two() && *n > 1)?;
-    // Below 2^16 their product does not overflow in the crate.
+    // Below 2^16, their product does not overflow in the crate.
     let (r, p): (u16, u16) = (r.parse().ok()?, p.parse().ok()?);
     let params = scrypt::Params::new(n.ilog2().try_into().ok()?, r.into(), p.into()).ok()?;
     let (salt, output) = (salt.to_owned(), bytes(output)?);
-    limits::bearable(scrypt_costs(&params)).then_some(Encoded::Scrypt { params, salt, output })
+    limits::is_affordable(scrypt_costs(&params)).then_some(EncodedPassword::Scrypt { params, salt, output })
 }
 
-fn scrypt_costs(params: &scrypt::Params) -> Costs {
+fn scrypt_costs(params: &scrypt::Params) -> HashCost {
     let memory = params.n().saturating_mul(128).saturating_mul(params.r().into());
-    Costs { memory, work: memory.saturating_mul(params.p().into()) }
+    HashCost { memory, work: memory.saturating_mul(params.p().into()) }
 }
 
-/// `$2b$12$<22 characters of salt><31 of hash>`. 2x is left out: it marks the hashes of a faulty library.
+/// Parses `$2b$12$<22 characters of salt><31 of hash>`. 2x is refused: it marks the hashes of a faulty library.
 fn bcrypt_parts(rest: &str) -> Option<HashParts> {
     let version = rest.strip_prefix("$2")?.get(..2)?;
     let parts: HashParts = rest.parse().ok()?;
@@ -172,7 +175,7 @@ fn bcrypt_parts(rest: &str) -> Option<HashParts> {
         .then_some(parts)
 }
 
-/// The same rounds with zeros for salt and hash, which bcrypt's base 64 writes as dots.
+/// Returns the same rounds with zeros for salt and hash, which bcrypt's base 64 writes as dots.
 fn bcrypt_blank(parts: &HashParts) -> Option<HashParts> {
     format!("$2b${:02}${:.<53}", parts.get_cost(), "").parse().ok()
 }

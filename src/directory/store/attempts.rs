@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{Timestamp, UserId};
 
-/// Rows that one attempt forgets at the most: more than it adds, so they do not pile up.
-const FORGOTTEN: i64 = 20;
+/// The most expired rows that one attempt deletes: more than it adds, so that rows do not pile up.
+const EXPIRED_MAX: i64 = 20;
 /// Counts that one statement adds to.
 const ROWS: usize = 100;
 
-/// Until when these keys are blocked.
+/// Selects until when these keys are blocked.
 pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Timestamp) -> Sql {
     let mut sql = Sql::composed("SELECT blocked_until FROM attempts WHERE blocked_until > ");
     sql.push_arg(now).push(" AND key IN (");
@@ -25,7 +22,7 @@ pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Timestamp) -> Sql {
     sql
 }
 
-/// An account as the guard knows it; no account at all when the id is 0.
+/// The account that an attempt is for. The id is 0 if there is none.
 #[derive(Default)]
 pub(in crate::directory) struct Account {
     pub(in crate::directory) id: i64,
@@ -34,7 +31,7 @@ pub(in crate::directory) struct Account {
 }
 
 impl FromRow for Account {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, is_known: row.next::<Option<i64>>()?.is_some() })
     }
 }
@@ -49,7 +46,7 @@ macro_rules! account {
     };
 }
 
-/// The account that a name means: the one with exactly this name, or else one whose name folds alike.
+/// Selects the account of a name: the one with exactly this name, or else one with the same folded name.
 pub(in crate::directory) fn of_name(network: &str, folded: &str, name: &str) -> Sql {
     account!("u.username_key = $2 ORDER BY u.username <> $3, u.id LIMIT 1")
         .bind(network)
@@ -57,12 +54,12 @@ pub(in crate::directory) fn of_name(network: &str, folded: &str, name: &str) -> 
         .bind(name)
 }
 
-/// The account of an id.
+/// Selects the account of an id.
 pub(in crate::directory) fn of_user(network: &str, user: UserId) -> Sql {
     account!("u.id = $2").bind(network).bind(user)
 }
 
-/// From where people signed in, or used a token, since a moment; the table that it is.
+/// The addresses from which people signed in or used a token since a time, as a subquery.
 macro_rules! seen {
     () => {
         "FROM (SELECT user_id, network AS address FROM known_addresses WHERE used_at >= $1 \
@@ -71,12 +68,12 @@ macro_rules! seen {
     };
 }
 
-/// How many people were seen since a moment.
+/// Counts the people seen since a time.
 pub(in crate::directory) fn people_seen(since: Timestamp) -> Sql {
     Sql::new(concat!("SELECT count(DISTINCT user_id) ", seen!())).bind(since)
 }
 
-/// Addresses and networks from which people were seen since a moment, at most so many.
+/// Selects addresses and networks from which people were seen since a time, at most `most`.
 pub(in crate::directory) fn addresses_seen(since: Timestamp, most: i64) -> Sql {
     Sql::new(concat!("SELECT address ", seen!(), " GROUP BY address ORDER BY address LIMIT $2"))
         .bind(since)
@@ -84,18 +81,18 @@ pub(in crate::directory) fn addresses_seen(since: Timestamp, most: i64) -> Sql {
 }
 
 impl Tx<'_> {
-    /// Until when these keys are blocked.
+    /// Returns until when these keys are blocked.
     pub(in crate::directory) fn blocked(&self, keys: &[Vec<u8>], now: Timestamp) -> Result<Vec<i64>, Error> {
         Ok(self.all(&blocked(keys, now))?)
     }
 
-    /// Failures that are remembered of a key.
+    /// Returns the number of failures of a key.
     pub(in crate::directory) fn failures(&self, key: &[u8], now: Timestamp) -> Result<i64, Error> {
         let sql = Sql::new("SELECT failures FROM attempts WHERE key = $1 AND expires_at > $2");
         Ok(self.first::<i64>(&sql.bind(key.to_vec()).bind(now))?.unwrap_or(0))
     }
 
-    /// Writes down how a key stands.
+    /// Writes the failures of a key, until when it is blocked, and when it is forgotten.
     pub(in crate::directory) fn count_failure(
         &self,
         key: &[u8],
@@ -112,7 +109,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes one failure of a key back, and with it the wait until then that it made; a later failure's wait stays.
+    /// Takes one failure of a key back, with the wait that it caused. The wait of a later failure stays.
     pub(in crate::directory) fn take_back_failure(&self, key: &[u8], until: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE attempts SET failures = failures - 1, \
                    blocked_until = CASE WHEN blocked_until = $1 THEN 0 ELSE blocked_until END WHERE key = $2";
@@ -120,21 +117,21 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets a key.
+    /// Deletes the failures of a key.
     pub(in crate::directory) fn forget_failures(&self, key: &[u8]) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM attempts WHERE key = $1").bind(key.to_vec()))?;
         Ok(())
     }
 
-    /// Drops some of what is over.
+    /// Deletes some expired rows.
     pub(in crate::directory) fn forget_attempts(&self, now: Timestamp) -> Result<(), Error> {
         let sql = "DELETE FROM attempts WHERE key IN \
                    (SELECT key FROM attempts WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-        self.execute(&Sql::new(sql).bind(now).bind(FORGOTTEN))?;
+        self.execute(&Sql::new(sql).bind(now).bind(EXPIRED_MAX))?;
         Ok(())
     }
 
-    /// Remembers a network of a user, and the latest `most` of them.
+    /// Stores a network of a user, and keeps the latest `most` of them.
     pub(in crate::directory) fn know_network(
         &self,
         user: UserId,
@@ -155,8 +152,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds to counts, of which no two are the same; their sums, in the same order. Drops some of what is older: more
-    /// than it adds, so it does not pile up.
+    /// Adds to counts with different keys, and returns their sums in the same order. Deletes some rows of windows before `old`: more
+    /// than it adds, so that rows do not pile up.
     pub(in crate::directory) fn add_rates(
         &self,
         counts: &[(String, i64, u64)],
@@ -164,21 +161,21 @@ impl Tx<'_> {
     ) -> Result<Vec<u64>, Error> {
         let sql = "DELETE FROM rate_counts WHERE (key, window_start) IN \
                    (SELECT key, window_start FROM rate_counts WHERE window_start < $1 ORDER BY window_start LIMIT $2)";
-        let dropped = i64::try_from(counts.len()).unwrap_or(FORGOTTEN).saturating_mul(2).max(FORGOTTEN);
+        let dropped = i64::try_from(counts.len()).unwrap_or(EXPIRED_MAX).saturating_mul(2).max(EXPIRED_MAX);
         self.execute(&Sql::new(sql).bind(old).bind(dropped))?;
         let mut sums = HashMap::with_capacity(counts.len());
         for rows in counts.chunks(ROWS) {
             let mut sql = Sql::composed("INSERT INTO rate_counts (key, window_start, count) VALUES ");
             for (index, (key, window, count)) in rows.iter().enumerate() {
-                let fresh = i64::try_from(*count).unwrap_or(i64::MAX);
+                let added = i64::try_from(*count).unwrap_or(i64::MAX);
                 sql.push(if index == 0 { "(" } else { ", (" }).push_arg(key.as_str());
-                sql.push(", ").push_arg(*window).push(", ").push_arg(fresh).push(")");
+                sql.push(", ").push_arg(*window).push(", ").push_arg(added).push(")");
             }
             sql.push(
                 " ON CONFLICT (key, window_start) DO UPDATE SET count = rate_counts.count + excluded.count \
                  RETURNING key, window_start, count",
             );
-            for Sum { key, window, count } in self.all::<Sum>(&sql)? {
+            for RateCount { key, window, count } in self.all::<RateCount>(&sql)? {
                 sums.insert((key, window), u64::try_from(count).unwrap_or(0));
             }
         }
@@ -187,15 +184,15 @@ impl Tx<'_> {
     }
 }
 
-/// What all have counted.
-struct Sum {
+/// The sum of all processes.
+struct RateCount {
     key: String,
     window: i64,
     count: i64,
 }
 
-impl FromRow for Sum {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+impl FromRow for RateCount {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { key: row.next()?, window: row.next()?, count: row.next()? })
     }
 }

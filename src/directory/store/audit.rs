@@ -1,14 +1,10 @@
-//! Statements about the audit trail: rows are added, read, and never changed.
+//! Statements about the audit trail. Rows are inserted and read, never changed.
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
-use crate::directory::audit::{AuditFilter, Event, Link, Recorded};
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
 
-/// The columns of a [`Recorded`], in the order [`FromRow`] reads them.
+/// The columns of a [`RecordedEvent`], in the order in which [`FromRow`] reads them.
 macro_rules! columns {
     () => {
         "id, at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, \
@@ -16,8 +12,8 @@ macro_rules! columns {
     };
 }
 
-impl FromRow for Recorded {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+impl FromRow for RecordedEvent {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let (id, at) = (row.next()?, row.next_as::<i64, _>("time")?);
         let event = Event {
             actor_kind: row.next()?,
@@ -31,18 +27,18 @@ impl FromRow for Recorded {
             address: row.next()?,
             request_id: row.next()?,
         };
-        Ok(Self { id, at, event, link: Link { previous_hash: row.next()?, hash: row.next()? } })
+        Ok(Self { id, at, event, link: ChainLink { previous_hash: row.next()?, hash: row.next()? } })
     }
 }
 
-/// Events after a number, oldest first.
+/// Selects events after a number, oldest first.
 pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
     Sql::new(concat!("SELECT ", columns!(), " FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2"))
         .bind(after)
         .bind(limit)
 }
 
-/// Events that a filter keeps, newest first.
+/// Selects the events of a filter, newest first.
 pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
     let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
     narrow(&mut sql, filter);
@@ -50,7 +46,7 @@ pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
     sql
 }
 
-/// Events that a filter keeps after a number, oldest first.
+/// Selects the events of a filter after a number, oldest first.
 pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limit: i64) -> Sql {
     let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
     narrow(&mut sql, filter);
@@ -58,6 +54,7 @@ pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limi
     sql
 }
 
+/// Adds the conditions of a filter.
 fn narrow(sql: &mut Sql, filter: &AuditFilter) {
     for (text, value) in [
         (" AND action = ", &filter.action),
@@ -82,24 +79,24 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
 }
 
 impl Tx<'_> {
-    /// The hash of the newest event, which the next one continues; empty before the first.
+    /// Returns the hash of the newest event, which the next one continues; empty before the first.
     pub(in crate::directory) fn audit_head(&self) -> Result<Vec<u8>, Error> {
-        if let Some(head) = &*self.audit_head.borrow() {
+        if let Some(head) = &*self.scratch.borrow() {
             return Ok(head.clone());
         }
         let head: Option<Bytes> =
             self.first(&Sql::new("SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1"))?;
         let head = head.map(|Bytes(hash)| hash).unwrap_or_default();
-        *self.audit_head.borrow_mut() = Some(head.clone());
+        *self.scratch.borrow_mut() = Some(head.clone());
         Ok(head)
     }
 
-    /// Adds an event to the trail.
+    /// Inserts an event.
     pub(in crate::directory) fn insert_event(
         &self,
         at: Timestamp,
         event: &Event,
-        link: Link,
+        link: ChainLink,
     ) -> Result<(), Error> {
         let sql = Sql::new(
             "INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, \
@@ -112,7 +109,7 @@ impl Tx<'_> {
         let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
         self.send(sql.bind(link.previous_hash).bind(link.hash.clone()))?;
-        *self.audit_head.borrow_mut() = Some(link.hash);
+        *self.scratch.borrow_mut() = Some(link.hash);
         Ok(())
     }
 }
@@ -120,7 +117,7 @@ impl Tx<'_> {
 struct Bytes(Vec<u8>);
 
 impl FromRow for Bytes {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.next().map(Self)
     }
 }

@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::StoreError;
 use super::paging::{self, Shape, during, within};
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use super::permissions;
 use super::user_list::like;
-use super::users::{moment, search_key};
-use super::{Tx, permissions};
+use super::users::{optional_time, search_key};
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
-use crate::directory::listing::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
-use crate::directory::model::{GroupId, Permission, PermissionId, Timestamp, User, UserId, fold};
-use crate::directory::recycle_bin::DeletedUser;
+use crate::directory::model::stored::StoredDeletedUser;
+use crate::directory::model::{
+    DeletedUser, GroupId, Permission, PermissionId, RestorableUser, Timestamp, User, UserId, fold,
+};
+use crate::directory::query::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
 
 const SHAPE: Shape<DeletedColumn> = Shape {
     row: "d.id, d.username, d.email, d.deleted_at, d.deleted_by",
@@ -31,7 +31,7 @@ fn column(column: DeletedColumn) -> &'static str {
 }
 
 impl FromRow for DeletedUser {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("user id")?,
             username: row.next()?,
@@ -42,16 +42,17 @@ impl FromRow for DeletedUser {
     }
 }
 
-/// What the bin holds since a moment: a page of it, and one more if there is one.
+/// Selects a page of the users deleted after a time, and one more if there is one.
 pub(in crate::directory) fn page(query: &DeletedQuery, since: Timestamp) -> Sql {
     paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
 }
 
-/// How many the filters leave.
+/// Counts the deleted users that pass the filters.
 pub(in crate::directory) fn count(query: &DeletedQuery, since: Timestamp) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms, since))
 }
 
+/// Adds all filters.
 fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timestamp) {
     sql.push(" AND d.deleted_at > ").push_arg(since);
     within(sql, "d.id", filters.id);
@@ -59,9 +60,9 @@ fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timesta
     like(sql, "d.search_key", terms);
 }
 
-/// A deleted user as it is kept: times in microseconds.
+/// The JSON form of a deleted user in the database. Times are in microseconds.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct DeletedUserJson {
     username: String,
     mobile_number: Option<String>,
     email: Option<String>,
@@ -80,14 +81,8 @@ struct Kept {
     permissions: Vec<i64>,
 }
 
-/// All that is needed to bring a deleted user back.
-pub(in crate::directory) struct Remains {
-    pub(in crate::directory) user: User,
-    pub(in crate::directory) password: String,
-    pub(in crate::directory) permissions: Vec<PermissionId>,
-}
-
-impl Kept {
+impl DeletedUserJson {
+    /// Converts a user.
     fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
         let user = user.clone();
         Self {
@@ -110,8 +105,9 @@ impl Kept {
         }
     }
 
-    fn remains(self, id: UserId) -> Result<Remains, StoreError> {
-        let corrupt = || StoreError::corrupt("deleted user");
+    /// Converts back.
+    fn restorable(self, id: UserId) -> Result<RestorableUser, DatabaseError> {
+        let corrupt = || DatabaseError::corrupt("deleted user");
         let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
         let permissions =
             self.permissions.into_iter().map(|id| PermissionId::try_from(id).map_err(|_| corrupt()));
@@ -128,47 +124,74 @@ impl Kept {
             is_active: self.is_active,
             is_staff: self.is_staff,
             is_admin: self.is_admin,
-            last_login: moment(self.last_login)?,
+            last_login: optional_time(self.last_login)?,
             last_seen_at: None,
             created_at: at(self.created_at)?,
             updated_at: at(self.updated_at)?,
             groups: ids(self.groups).collect::<Result<_, _>>()?,
         };
-        Ok(Remains { user, password: self.password, permissions: permissions.collect::<Result<_, _>>()? })
+        Ok(RestorableUser {
+            user,
+            password: self.password,
+            permissions: permissions.collect::<Result<_, _>>()?,
+        })
     }
 }
 
-/// Who somebody in the bin was, by the text that is kept of them.
+/// Parses the stored JSON of a deleted user.
 pub(in crate::directory) fn user_of(id: i64, remains: &str) -> Result<User, Error> {
     let wrong = |why: String| Error::broken("a deleted user cannot be read", why);
     let id = UserId::try_from(id).map_err(|rule| wrong(rule.to_string()))?;
-    let kept: Kept = serde_json::from_str(remains).map_err(|error| wrong(error.to_string()))?;
-    Ok(kept.remains(id)?.user)
+    let kept: DeletedUserJson = serde_json::from_str(remains).map_err(|error| wrong(error.to_string()))?;
+    Ok(kept.restorable(id)?.user)
 }
 
 impl Tx<'_> {
-    /// Moves a user into the bin.
+    /// Moves a user to the recycle bin.
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
         let password = self.credentials(user.id)?.map(|known| known.password).unwrap_or_default();
         let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
-        let remains = serde_json::to_string(&Kept::of(user, password, &held))
+        let remains = serde_json::to_string(&DeletedUserJson::of(user, password, &held))
             .map_err(|error| Error::broken("a user cannot be kept", error))?;
+        let row = StoredDeletedUser {
+            id: user.id.get(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+            deleted_at: now,
+            deleted_by: by.to_owned(),
+            remains,
+        };
+        self.insert_deleted_user(&row, user)?;
+        self.delete_user(user.id)
+    }
+
+    /// Inserts a row for a user in the recycle bin, whom it describes.
+    pub(in crate::directory) fn insert_deleted_user(
+        &self,
+        row: &StoredDeletedUser,
+        user: &User,
+    ) -> Result<(), Error> {
         let sql = Sql::new(
             "INSERT INTO deleted_users (id, username, username_key, email, deleted_at, deleted_by, search_key, \
              remains) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         );
-        let sql = sql.bind(user.id).bind(user.username.as_str()).bind(fold(&user.username));
-        let sql = sql.bind(user.email.as_deref()).bind(now).bind(by);
-        self.execute(&sql.bind(search_key(user.id, user)).bind(remains))?;
-        self.delete_user(user.id)
+        let sql = sql.bind(row.id).bind(row.username.as_str()).bind(fold(&row.username));
+        let sql = sql.bind(row.email.as_deref()).bind(row.deleted_at).bind(row.deleted_by.as_str());
+        self.execute(&sql.bind(search_key(user.id, user)).bind(row.remains.as_str()))?;
+        Ok(())
     }
 
-    /// Somebody in the bin since a moment.
+    /// Returns whether a user with this id is in the recycle bin, for however long.
+    pub(in crate::directory) fn is_in_bin(&self, id: i64) -> Result<bool, Error> {
+        Ok(self.first::<i64>(&Sql::new("SELECT id FROM deleted_users WHERE id = $1").bind(id))?.is_some())
+    }
+
+    /// Returns a user deleted after a time.
     pub(in crate::directory) fn deleted(
         &self,
         id: UserId,
         since: Timestamp,
-    ) -> Result<Option<(DeletedUser, Remains)>, Error> {
+    ) -> Result<Option<(DeletedUser, RestorableUser)>, Error> {
         let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \
                    WHERE id = $1 AND deleted_at > $2";
         let Some(deleted) = self.first::<DeletedUser>(&Sql::new(sql).bind(id).bind(since))? else {
@@ -176,12 +199,12 @@ impl Tx<'_> {
         };
         let remains: Option<String> =
             self.first(&Sql::new("SELECT remains FROM deleted_users WHERE id = $1").bind(id))?;
-        let kept: Kept = serde_json::from_str(&remains.unwrap_or_default())
+        let kept: DeletedUserJson = serde_json::from_str(&remains.unwrap_or_default())
             .map_err(|error| Error::broken("a deleted user cannot be read", error))?;
-        Ok(Some((deleted, kept.remains(id)?)))
+        Ok(Some((deleted, kept.restorable(id)?)))
     }
 
-    /// Those in the bin until a moment, oldest first.
+    /// Returns users deleted by a time, oldest first.
     pub(in crate::directory) fn deleted_until(
         &self,
         until: Timestamp,
@@ -192,7 +215,7 @@ impl Tx<'_> {
         Ok(self.all(&Sql::new(sql).bind(until).bind(limit))?)
     }
 
-    /// Takes somebody out of the bin, to bring them back or for good.
+    /// Removes a user from the recycle bin, to restore or to purge it.
     pub(in crate::directory) fn unbin_user(&self, id: UserId) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
         Ok(())

@@ -1,10 +1,10 @@
-//! The statements of the list of groups. Groups are few: a search reads them all.
+//! Statements of the list of groups. Groups are few: a search reads them all.
 
-use super::Sql;
 use super::groups::columns;
 use super::paging::{self, Shape, during, within};
 use super::user_list::like;
-use crate::directory::listing::{GroupColumn, GroupFilters, GroupQuery, Terms};
+use crate::database::Sql;
+use crate::directory::query::{GroupColumn, GroupFilters, GroupQuery, Terms};
 
 const SHAPE: Shape<GroupColumn> =
     Shape { row: columns!(), from: "groups g", id: "g.id", on_page: "g.id = page.id", column };
@@ -19,12 +19,12 @@ fn column(column: GroupColumn) -> &'static str {
     }
 }
 
-/// The groups of a page, and one more if there is one.
+/// Selects the groups of a page, and one more if there is one.
 pub(in crate::directory) fn page(query: &GroupQuery) -> Sql {
     paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms))
 }
 
-/// How many groups the filters leave.
+/// Counts the groups that pass the filters.
 pub(in crate::directory) fn count(query: &GroupQuery) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, filters, &query.terms))
 }

@@ -1,13 +1,10 @@
-//! Statements about groups and who belongs to them.
+//! Statements about groups and their members.
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{Group, GroupId, GroupKey, UserId, fold};
 
-/// The columns of a [`Group`], in the order [`FromRow`] reads them; `g` is the groups table.
+/// The columns of a [`Group`], in the order in which [`FromRow`] reads them; `g` is the groups table.
 macro_rules! columns {
     () => {
         "g.id, g.name, g.notes, g.users_count, g.created_at, g.updated_at"
@@ -16,7 +13,7 @@ macro_rules! columns {
 pub(super) use columns;
 
 impl FromRow for Group {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("group id")?,
             name: row.next()?,
@@ -28,7 +25,7 @@ impl FromRow for Group {
     }
 }
 
-/// The group of an id or name.
+/// Selects the group of an id or name.
 pub(in crate::directory) fn find(key: &GroupKey) -> Sql {
     match key {
         GroupKey::Id(id) => {
@@ -40,7 +37,7 @@ pub(in crate::directory) fn find(key: &GroupKey) -> Sql {
     }
 }
 
-/// The groups a user belongs to, in the order of their ids.
+/// Selects the groups of a user, ordered by id.
 pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     Sql::new(concat!(
         "SELECT ",
@@ -51,9 +48,14 @@ pub(in crate::directory) fn of_user(user: UserId) -> Sql {
 }
 
 impl Tx<'_> {
-    /// The group of an id or name.
+    /// Returns the group of an id or name.
     pub(in crate::directory) fn group(&self, key: &GroupKey) -> Result<Option<Group>, Error> {
         Ok(self.first(&find(key))?)
+    }
+
+    /// Returns the group of an id or name, or [`Error::NotFound`].
+    pub(in crate::directory) fn existing_group(&self, key: &GroupKey) -> Result<Group, Error> {
+        self.group(key)?.ok_or_else(|| Error::not_found("group", key))
     }
 
     /// Whether another group has this one's name.
@@ -62,7 +64,7 @@ impl Tx<'_> {
         Ok(self.first::<i64>(&sql.bind(group.name.as_str()).bind(group.id))?.is_some())
     }
 
-    /// Adds a group; without an id of its own it gets the next one.
+    /// Inserts a group, with the next id if none is given.
     pub(in crate::directory) fn insert_group(
         &self,
         id: Option<GroupId>,
@@ -76,10 +78,10 @@ impl Tx<'_> {
         let sql = if let Some(id) = id { sql.bind(id) } else { sql };
         let new: Option<i64> = self.first(&sql)?;
         let id = new.and_then(|id| GroupId::try_from(id).ok());
-        Ok(id.ok_or_else(|| StoreError::corrupt("new group id"))?)
+        Ok(id.ok_or_else(|| DatabaseError::corrupt("new group id"))?)
     }
 
-    /// Writes every column of an existing group.
+    /// Writes every column of a group.
     pub(in crate::directory) fn update_group(&self, group: &Group) -> Result<(), Error> {
         let sql = Sql::new(
             "UPDATE groups SET name = $1, name_key = $2, notes = $3, created_at = $4, updated_at = $5, \
@@ -89,20 +91,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes a group with its memberships and permissions; its members stay.
+    /// Deletes a group with its memberships and permissions. Its members stay.
     pub(in crate::directory) fn delete_group(&self, id: GroupId) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM groups WHERE id = $1").bind(id))?;
         Ok(())
     }
 
-    /// Whether an admin is among the members. Asked from the side of the admins, who are few.
+    /// Whether an admin is among the members. It starts from the admins, who are few.
     pub(in crate::directory) fn has_admin_member(&self, group: GroupId) -> Result<bool, Error> {
         let sql = "SELECT u.id FROM users u WHERE u.is_admin \
                    AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND m.group_id = $1) LIMIT 1";
         Ok(self.first::<i64>(&Sql::new(sql).bind(group))?.is_some())
     }
 
-    /// Makes a user belong to exactly these groups; tells the first that does not exist.
+    /// Sets the groups of a user. Returns the first group that does not exist.
     pub(in crate::directory) fn set_groups(
         &self,
         user: UserId,
@@ -119,14 +121,14 @@ impl Tx<'_> {
         Ok(None)
     }
 
-    /// Adds a member; tells whether it was not one before.
+    /// Adds a member. Returns whether the user was not one before.
     pub(in crate::directory) fn add_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
         let sql =
             Sql::new("INSERT INTO memberships (group_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
         Ok(self.execute(&sql.bind(group).bind(user))? > 0)
     }
 
-    /// Removes a member; tells whether it was one before.
+    /// Removes a member. Returns whether the user was one before.
     pub(in crate::directory) fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
         let sql = Sql::new("DELETE FROM memberships WHERE group_id = $1 AND user_id = $2");
         Ok(self.execute(&sql.bind(group).bind(user))? > 0)

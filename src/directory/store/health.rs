@@ -1,33 +1,33 @@
-//! Whether the database can be asked, and whether what it holds is sound.
+//! Whether the database answers, and whether its rows are consistent.
 
 use super::row::FromRow;
 use super::sql::Sql;
 use super::tx::writers_lock;
-use super::{Backend, Dialect, StoreError, row::Row, schema};
+use super::{Backend, DatabaseError, Dialect, migrations, row::Row};
 use super::{Store, Tx};
 use crate::directory::error::Error;
 
-/// What is wrong with a database.
+/// The result of checking a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// What only a backup can mend.
+pub struct IntegrityReport {
+    /// Damage that only a backup can repair.
     pub damage: Vec<String>,
-    /// Groups whose kept number of members is wrong.
+    /// Groups whose stored number of members is wrong.
     pub miscounted: Vec<String>,
-    /// What of a SQLite file's schema is not this program's.
+    /// Objects in the schema of a SQLite file that are not of this program.
     pub strangers: Vec<String>,
-    /// What an operator can run to count them anew, beside servers.
+    /// The SQL that recounts members, which an operator can run while servers run.
     pub recount: &'static str,
 }
 
-/// What the triggers of memberships keep.
+/// Recounts what the triggers of memberships maintain.
 macro_rules! count_members {
     () => {
         "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)"
     };
 }
 
-impl Faults {
+impl IntegrityReport {
     /// Whether nothing is wrong.
     pub fn is_none(&self) -> bool {
         self.damage.is_empty() && self.miscounted.is_empty() && self.strangers.is_empty()
@@ -35,7 +35,7 @@ impl Faults {
 }
 
 impl Tx<'_> {
-    /// Counts the members of all groups anew.
+    /// Recounts the members of all groups.
     pub(in crate::directory) fn count_members(&self) -> Result<(), Error> {
         self.execute(&Sql::new(count_members!()))?;
         Ok(())
@@ -43,12 +43,12 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// Asks the database for nothing in particular.
+    /// Runs a trivial query.
     pub(in crate::directory) async fn ping(&self) -> Result<(), Error> {
         self.first::<i64>(Sql::new("SELECT count(*) FROM schema_migrations")).await.map(|_| ())
     }
 
-    /// What the database is, in words: its kind and version.
+    /// Describes the database: its kind and version.
     pub(in crate::directory) async fn describe(&self) -> Result<String, Error> {
         match &self.backend {
             Backend::Sqlite { directory, .. } => {
@@ -61,7 +61,7 @@ impl Store {
         }
     }
 
-    /// The schema of our tables, if every role may make objects in it; SQLite has none.
+    /// Returns the schema of the tables if every role may create objects in it. SQLite has no schemas.
     pub(in crate::directory) async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
         match self.backend {
             Backend::Sqlite { .. } => Ok(None),
@@ -73,8 +73,8 @@ impl Store {
         }
     }
 
-    /// Reads the whole database and tells what is wrong with it. PostgreSQL checks its own pages.
-    pub(in crate::directory) async fn faults(&self) -> Result<Faults, Error> {
+    /// Checks the whole database. PostgreSQL checks its own pages.
+    pub(in crate::directory) async fn faults(&self) -> Result<IntegrityReport, Error> {
         match self.backend {
             Backend::Sqlite { .. } => self.snapshot(|tx| Ok(faults(tx)?)).await,
             Backend::Postgres { .. } => self.snapshot(|tx| Ok(found(tx, Vec::new())?)).await,
@@ -82,45 +82,45 @@ impl Store {
     }
 }
 
-/// What is wrong with a SQLite file, or with what its rows say of each other.
-pub(super) fn faults(tx: &Tx<'_>) -> Result<Faults, StoreError> {
-    let told: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
-    let mut damage: Vec<_> = told.into_iter().filter(|line| line != "ok").collect();
+/// Checks a SQLite file and the references between its rows.
+pub(super) fn faults(tx: &Tx<'_>) -> Result<IntegrityReport, DatabaseError> {
+    let lines: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
+    let mut damage: Vec<_> = lines.into_iter().filter(|line| line != "ok").collect();
     let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
     damage.extend(broken.into_iter().map(|Orphan(table)| format!("a row of {table} refers to nothing")));
     found(tx, damage)
 }
 
-fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<Faults, StoreError> {
-    // On PostgreSQL under the lock of all writers: who joins meanwhile would not be counted.
+fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, DatabaseError> {
+    // On PostgreSQL under the lock of all writers: a member added meanwhile would not be counted.
     let recount =
         tx.either(count_members!(), concat!("BEGIN; ", writers_lock!(), "; ", count_members!(), "; COMMIT"));
     let strangers = match tx.dialect() {
-        // What is damaged need not be readable.
+        // A damaged file may be unreadable.
         Dialect::Sqlite if damage.is_empty() => {
-            schema::strangers(tx.link()).map_err(|error| StoreError::Broken(error.into()))?
+            migrations::strangers(tx.link()).map_err(|error| DatabaseError::Broken(error.into()))?
         }
         _ => Vec::new(),
     };
-    Ok(Faults { damage, miscounted: miscounted(tx)?, strangers, recount })
+    Ok(IntegrityReport { damage, miscounted: miscounted(tx)?, strangers, recount })
 }
 
-/// Groups whose kept number of members is wrong: somebody wrote while the triggers were off.
-fn miscounted(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+/// Returns the groups whose stored number of members is wrong: rows were written while the triggers were off.
+fn miscounted(tx: &Tx<'_>) -> Result<Vec<String>, DatabaseError> {
     let sql = "SELECT id, users_count, members FROM (SELECT g.id, g.users_count, \
                (SELECT count(*) FROM memberships m WHERE m.group_id = g.id) AS members FROM groups g) counted \
                WHERE users_count <> members ORDER BY id";
     let groups: Vec<Miscounted> = tx.all(&Sql::new(sql))?;
-    let told = |Miscounted { id, kept, members }| {
+    let message = |Miscounted { id, kept, members }| {
         format!("group {id} is said to have {kept} members and has {members}")
     };
-    Ok(groups.into_iter().map(told).collect())
+    Ok(groups.into_iter().map(message).collect())
 }
 
 struct Orphan(String);
 
 impl FromRow for Orphan {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         row.next().map(Self)
     }
 }
@@ -132,7 +132,7 @@ struct Miscounted {
 }
 
 impl FromRow for Miscounted {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next()?, kept: row.next()?, members: row.next()? })
     }
 }
@@ -140,10 +140,10 @@ impl FromRow for Miscounted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::store::trial::on_both;
+    use crate::directory::store::testing::on_both;
 
-    /// Whatever becomes of memberships, and whoever writes, the number that a group keeps is right; where it is
-    /// not, it is told.
+    /// Whatever happens to memberships, and whoever writes, the number stored with a group is right; if it is not, it is
+    /// reported.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_members_of_a_group_are_kept_count_of() {
         let people = "INSERT INTO users (id, username, username_key, email_key, first_name, last_name, password, is_active, \
@@ -181,7 +181,7 @@ mod tests {
                 assert!(store.faults().await.unwrap().is_none(), "{step}");
             }
             run("UPDATE groups SET users_count = 7").await;
-            let Faults { damage, miscounted, .. } = store.faults().await.unwrap();
+            let IntegrityReport { damage, miscounted, .. } = store.faults().await.unwrap();
             assert_eq!(damage, [""; 0]);
             assert_eq!(miscounted, ["group 1 is said to have 7 members and has 0"]);
             store.write(|tx| tx.count_members()).await.unwrap();

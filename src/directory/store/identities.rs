@@ -1,14 +1,11 @@
-//! The statement behind every authenticated request: token, owner, groups and rights together.
+//! The statement behind every authenticated request: it reads token, owner, groups and rights together.
 
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
-use super::users::{moment, numbers};
+use super::users::{numbers, optional_time};
 use super::{tokens, users};
-use crate::directory::identity::Identity;
-use crate::directory::model::{GroupId, KeptDigest, Timestamp, Token, TokenDigest, TokenId, User};
+use crate::database::{DatabaseError, FromRow, Row, Sql};
+use crate::directory::model::{GroupId, Identity, KeptDigest, Timestamp, Token, TokenDigest, TokenId, User};
 
-/// The codes of all that the user `u` holds, with commas between.
+/// The codes of all permissions that the user `u` holds, separated by commas.
 macro_rules! rights {
     () => {
         "concat_ws(',', \
@@ -34,25 +31,24 @@ macro_rules! select {
     };
 }
 
-/// The identity of a key's digest, whatever its state: whether the token still opens the door is for
-/// `identity` to say.
+/// Selects the identity of a key's digest, whatever its state. `identity` decides whether the token is valid.
 pub(in crate::directory) fn find(digest: TokenDigest) -> Sql {
     Sql::new(concat!(select!(), "digest = $1")).bind(KeptDigest::Sha256(digest))
 }
 
-/// The same of the digests by which another system may have kept a key.
+/// Selects the identity of a key by the digests that another system may have stored for it.
 pub(in crate::directory) fn find_imported([one, other]: [Option<KeptDigest>; 2]) -> Sql {
     Sql::new(concat!(select!(), "digest IN ($1, $2)")).bind(one).bind(other)
 }
 
-/// The identity that a token stands for, whatever its state.
+/// Selects the identity of a token, whatever its state.
 pub(in crate::directory) fn of_token(id: TokenId) -> Sql {
     Sql::new(concat!(select!(), "id = $1")).bind(id)
 }
 
-/// What may have changed of an identity since it was read, as far as somebody who acts is judged by it. An admin may
-/// do everything, so groups and rights are read of the others alone.
-pub(in crate::directory) struct Present {
+/// The parts of an identity that decide what an actor may do, as they are now. An admin may do everything, so groups and rights
+/// are only read for others.
+pub(in crate::directory) struct CurrentIdentity {
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     username: String,
@@ -63,8 +59,8 @@ pub(in crate::directory) struct Present {
     rights: Vec<i64>,
 }
 
-/// What there is now of an identity that was read before; nothing when its token is gone, or somebody else's.
-pub(in crate::directory) fn present(seen: &Identity) -> Sql {
+/// Selects the current state of an identity that was read before. No row if its token is gone or has another owner.
+pub(in crate::directory) fn current(seen: &Identity) -> Sql {
     Sql::new(concat!(
         "SELECT t.expires_at, t.revoked_at, u.username, u.is_active, u.is_staff, u.is_admin, \
          CASE WHEN u.is_admin THEN NULL ELSE \
@@ -77,8 +73,8 @@ pub(in crate::directory) fn present(seen: &Identity) -> Sql {
     .bind(seen.user.id)
 }
 
-impl Present {
-    /// Whether nothing has changed. Of an admin neither groups nor rights are asked.
+impl CurrentIdentity {
+    /// Whether nothing has changed. Groups and rights of an admin are not compared.
     pub(in crate::directory) fn is_still(&self, seen: &Identity) -> bool {
         let (token, user) = (&seen.token, &seen.user);
         let ends = (self.expires_at, self.revoked_at) == (token.expires_at, token.revoked_at);
@@ -88,7 +84,7 @@ impl Present {
             && (self.is_admin || (self.groups == user.groups && self.rights == seen.rights))
     }
 
-    /// The identity as it is now.
+    /// Returns the identity as it is now.
     pub(in crate::directory) fn of(self, seen: &Identity) -> Identity {
         let token = Token { expires_at: self.expires_at, revoked_at: self.revoked_at, ..seen.token.clone() };
         let user = User {
@@ -103,11 +99,11 @@ impl Present {
     }
 }
 
-impl FromRow for Present {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+impl FromRow for CurrentIdentity {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
-            expires_at: moment(row.next()?)?,
-            revoked_at: moment(row.next()?)?,
+            expires_at: optional_time(row.next()?)?,
+            revoked_at: optional_time(row.next()?)?,
             username: row.next()?,
             is_active: row.next()?,
             is_staff: row.next()?,
@@ -119,7 +115,7 @@ impl FromRow for Present {
 }
 
 impl FromRow for Identity {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             token: Token::from_row(row)?,
             user: User::from_row(row)?,

@@ -1,24 +1,21 @@
-//! Statements about permissions: what there is, who holds what, directly or by a group.
+//! Statements about permissions and about who holds them, directly or through a group.
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{GroupId, Permission, PermissionId, UserId};
 
 impl FromRow for Permission {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next_as::<i64, _>("permission id")?, code: row.next()?, name: row.next()? })
     }
 }
 
-/// Every permission, in the order of their codes.
+/// Selects every permission, ordered by code.
 pub(in crate::directory) fn list() -> Sql {
     Sql::new("SELECT id, code, name FROM permissions ORDER BY code")
 }
 
-/// The permissions attached to a user itself.
+/// Selects the permissions attached to a user.
 pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     Sql::new(
         "SELECT p.id, p.code, p.name FROM permissions p JOIN user_permissions up ON up.permission_id = p.id \
@@ -27,7 +24,7 @@ pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     .bind(user)
 }
 
-/// The permissions attached to a group.
+/// Selects the permissions attached to a group.
 pub(in crate::directory) fn of_group(group: GroupId) -> Sql {
     Sql::new(
         "SELECT p.id, p.code, p.name FROM permissions p JOIN group_permissions gp ON gp.permission_id = p.id \
@@ -39,18 +36,18 @@ pub(in crate::directory) fn of_group(group: GroupId) -> Sql {
 /// A permission that a user holds.
 pub(in crate::directory) struct Held {
     pub(in crate::directory) permission: Permission,
-    /// Whether it is attached to the user itself; otherwise it comes from a group.
+    /// Whether it is attached to the user; otherwise it comes from a group.
     pub(in crate::directory) is_own: bool,
 }
 
 impl FromRow for Held {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { permission: Permission::from_row(row)?, is_own: row.next()? })
     }
 }
 
-/// The permissions that a user holds, one row for each way in which it does; see [`each_once`]. The database is not
-/// asked to sort them or to drop doubles: SQLite would make a table for it.
+/// Selects the permissions that a user holds, one row for each way in which it does; see [`each_once`]. The database does not sort
+/// them or drop duplicates: SQLite would build a table for it.
 pub(in crate::directory) fn held(user: UserId) -> Sql {
     Sql::new(
         "SELECT p.id, p.code, p.name, TRUE FROM user_permissions up \
@@ -62,7 +59,7 @@ pub(in crate::directory) fn held(user: UserId) -> Sql {
     .bind(user)
 }
 
-/// Each of them once, in the order of the codes; as the user's own where it is that, too.
+/// Returns each permission once, ordered by code. One that is attached to the user counts as such.
 pub(in crate::directory) fn each_once(mut held: Vec<Held>) -> Vec<Held> {
     held.sort_unstable_by_key(|held| (held.permission.code, !held.is_own));
     held.dedup_by_key(|held| held.permission.code);
@@ -70,13 +67,13 @@ pub(in crate::directory) fn each_once(mut held: Vec<Held>) -> Vec<Held> {
 }
 
 impl Tx<'_> {
-    /// The codes of all that a user holds.
+    /// Returns the codes of all permissions that a user holds.
     pub(in crate::directory) fn rights(&self, user: UserId) -> Result<Vec<i64>, Error> {
         let held = each_once(self.all(&held(user))?);
         Ok(held.into_iter().map(|held| held.permission.code).collect())
     }
 
-    /// The codes of all that these groups and permissions give, as far as they exist: what a deleted user held.
+    /// Returns the codes that these groups and permissions give, as far as they exist: what a deleted user held.
     pub(in crate::directory) fn rights_from(
         &self,
         groups: &[GroupId],
@@ -93,25 +90,34 @@ impl Tx<'_> {
         Ok(codes)
     }
 
-    /// The codes of the permissions that a statement of this file finds.
+    /// Returns the codes of the permissions that a statement of this file selects.
     pub(in crate::directory) fn codes(&self, permissions: &Sql) -> Result<Vec<i64>, Error> {
         let found: Vec<Permission> = self.all(permissions)?;
         Ok(found.into_iter().map(|permission| permission.code).collect())
     }
 
-    /// Attaches exactly these permissions to a user; tells the first that does not exist.
+    /// Sets the permissions of a user. Returns the first permission that does not exist.
     pub(in crate::directory) fn set_user_permissions(
         &self,
         user: UserId,
         permissions: &[PermissionId],
     ) -> Result<Option<PermissionId>, Error> {
         self.execute(&Sql::new("DELETE FROM user_permissions WHERE user_id = $1").bind(user))?;
+        self.attach_user_permissions(user, permissions)
+    }
+
+    /// Attaches permissions to a user; returns the first that does not exist.
+    pub(in crate::directory) fn attach_user_permissions(
+        &self,
+        user: UserId,
+        permissions: &[PermissionId],
+    ) -> Result<Option<PermissionId>, Error> {
         let attach = "INSERT INTO user_permissions (user_id, permission_id) \
                       SELECT CAST($1 AS BIGINT), id FROM permissions WHERE id = $2 ON CONFLICT DO NOTHING";
         self.attach(permissions, |permission| Sql::new(attach).bind(user).bind(permission))
     }
 
-    /// Attaches exactly these permissions to a group; tells the first that does not exist.
+    /// Sets the permissions of a group. Returns the first permission that does not exist.
     pub(in crate::directory) fn set_group_permissions(
         &self,
         group: GroupId,
@@ -123,8 +129,37 @@ impl Tx<'_> {
         self.attach(permissions, |permission| Sql::new(attach).bind(group).bind(permission))
     }
 
-    /// Runs one statement a permission; there are few. Each id comes once, so one that changes nothing
-    /// is not there.
+    /// Returns the ids of the permissions with these codes, as far as they exist.
+    pub(in crate::directory) fn permissions_of_codes(
+        &self,
+        codes: &[i64],
+    ) -> Result<Vec<PermissionId>, Error> {
+        let found: Vec<Permission> = match codes.is_empty() {
+            true => Vec::new(),
+            false => self.all(&list())?,
+        };
+        let wanted = found.into_iter().filter(|permission| codes.contains(&permission.code));
+        Ok(wanted.map(|permission| permission.id).collect())
+    }
+
+    /// Adds a permission, or gives the one with this code another name.
+    pub(in crate::directory) fn put_permission(
+        &self,
+        id: Option<i64>,
+        code: i64,
+        name: &str,
+    ) -> Result<(), Error> {
+        let (column, parameter) = if id.is_some() { (", id", ", $3") } else { ("", "") };
+        let mut sql = Sql::new("INSERT INTO permissions (code, name");
+        sql.push(column).push(") VALUES ($1, $2").push(parameter);
+        sql.push(") ON CONFLICT (code) DO UPDATE SET name = excluded.name");
+        let sql = sql.bind(code).bind(name);
+        self.execute(&if let Some(id) = id { sql.bind(id) } else { sql })?;
+        Ok(())
+    }
+
+    /// Runs one statement for each permission; there are few. Each id occurs once, so a statement that changes no row means that the
+    /// permission does not exist.
     fn attach(
         &self,
         permissions: &[PermissionId],

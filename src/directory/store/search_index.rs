@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::sql::Sql;
-use super::tx::Link;
+use crate::database::{BeforeCommit, Link};
 
 /// Users that one transaction brings up to date at the most: after an operator's own SQL has changed everybody, the
 /// next writer must not be kept for long.
@@ -40,12 +40,12 @@ struct Done {
     changes: u64,
 }
 
-impl Upkeep {
+impl BeforeCommit for Upkeep {
     /// Brings the index up to date where it is time to, as the last thing that a transaction does; tells whether there
     /// may be more to do.
     ///
     /// An index that is damaged keeps nobody from writing: searches look at the notes that stay.
-    pub(super) fn end_transaction(&mut self, link: &Link) -> bool {
+    fn end_transaction(&mut self, link: &Link) -> bool {
         let Link::Sqlite(connection) = link else { return false };
         let changes = connection.total_changes();
         let is_early = |last: &Done| {
@@ -83,8 +83,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
+    use crate::database::sqlite;
     use crate::directory::Location;
-    use crate::directory::store::{Store, sqlite, trial};
+    use crate::directory::store::{Store, testing};
 
     const NEW: &str = "WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < 6000) \
          INSERT INTO users (id, username, username_key, email_key, first_name, last_name, password, is_active, \
@@ -99,7 +100,7 @@ mod tests {
     /// that of the users.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_index_follows_whoever_writes() {
-        trial::on_both(async |settings| {
+        testing::on_both(async |settings| {
             let Location::Sqlite(directory) = &settings.location else { return };
             let store = Store::open(&settings).await.unwrap();
             let operator = Connection::open(sqlite::file(directory)).unwrap();
@@ -151,7 +152,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn notes_are_left_for_a_while_unless_they_may_be_many() {
-        trial::on_both(async |settings| {
+        testing::on_both(async |settings| {
             let Location::Sqlite(directory) = &settings.location else { return };
             let connection = Connection::open(sqlite::file(directory)).unwrap();
             connection.execute_batch(NEW).unwrap();

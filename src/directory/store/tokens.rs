@@ -1,14 +1,12 @@
-//! Statements about tokens. A key never comes here, only its digest.
+//! Statements about tokens. They never contain a key, only its digest.
 
-use super::Tx;
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
-use super::users::moment;
+use super::column_list::{self, Columns};
+use super::users::optional_time;
+use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{KeptDigest, Maker, Timestamp, Token, TokenId, TokenKind, UserId};
 
-/// The columns of a [`Token`], in the order [`FromRow`] reads them; `t` is the tokens table.
+/// The columns of a [`Token`], in the order in which [`FromRow`] reads them; `t` is the tokens table.
 macro_rules! columns {
     () => {
         "t.id, t.user_id, t.name, t.kind, t.prefix, t.last_four, t.created_at, t.expires_at, t.revoked_at, \
@@ -18,49 +16,49 @@ macro_rules! columns {
 pub(super) use columns;
 
 impl FromRow for Token {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("token id")?,
             user_id: row.next_as::<i64, _>("user id")?,
             name: row.next()?,
             kind: TokenKind::from_stored(&row.next::<String>()?)
-                .ok_or_else(|| StoreError::corrupt("token kind"))?,
+                .ok_or_else(|| DatabaseError::corrupt("token kind"))?,
             prefix: row.next()?,
             last_four: row.next()?,
             created_at: row.next_as::<i64, _>("time")?,
-            expires_at: moment(row.next()?)?,
-            revoked_at: moment(row.next()?)?,
-            last_used_at: moment(row.next()?)?,
+            expires_at: optional_time(row.next()?)?,
+            revoked_at: optional_time(row.next()?)?,
+            last_used_at: optional_time(row.next()?)?,
             made_by: Maker::from_stored(&row.next::<String>()?)
-                .ok_or_else(|| StoreError::corrupt("token maker"))?,
+                .ok_or_else(|| DatabaseError::corrupt("token maker"))?,
             root: row
                 .next::<Option<Vec<u8>>>()?
-                .map(|root| KeptDigest::try_from(root).map_err(|_| StoreError::corrupt("token root")))
+                .map(|root| KeptDigest::try_from(root).map_err(|_| DatabaseError::corrupt("token root")))
                 .transpose()?,
         })
     }
 }
 
-/// The latest of some ends, if there was any.
-struct End(Option<Timestamp>);
+/// The latest expiry of some tokens, if there is any.
+struct LatestExpiry(Option<Timestamp>);
 
-impl FromRow for End {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
-        Ok(Self(moment(row.next()?)?))
+impl FromRow for LatestExpiry {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self(optional_time(row.next()?)?))
     }
 }
 
-/// The token of an id.
+/// Selects the token of an id.
 pub(in crate::directory) fn find(id: TokenId) -> Sql {
     Sql::new(concat!("SELECT ", columns!(), " FROM tokens t WHERE t.id = $1")).bind(id)
 }
 
-/// The tokens of a user, oldest first; expired and revoked ones too.
+/// Selects the tokens of a user, oldest first, with the expired and revoked ones.
 pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     Sql::new(concat!("SELECT ", columns!(), " FROM tokens t WHERE t.user_id = $1 ORDER BY t.id")).bind(user)
 }
 
-/// A token that is not in the database yet.
+/// A token to insert.
 pub(in crate::directory) struct NewToken {
     pub(in crate::directory) user_id: UserId,
     pub(in crate::directory) name: String,
@@ -74,27 +72,42 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) root: Option<KeptDigest>,
 }
 
+impl NewToken {
+    /// Returns the columns of its row.
+    pub(super) fn columns(self) -> Columns {
+        vec![
+            ("user_id", self.user_id.into()),
+            ("name", self.name.into()),
+            ("kind", self.kind.as_str().into()),
+            ("digest", self.digest.into()),
+            ("prefix", self.prefix.into()),
+            ("last_four", self.last_four.into()),
+            ("created_at", self.created_at.into()),
+            ("expires_at", self.expires_at.into()),
+            ("made_by", self.made_by.as_str().into()),
+            ("root", self.root.into()),
+        ]
+    }
+}
+
 impl Tx<'_> {
-    /// The token of an id.
+    /// Returns the token of an id.
     pub(in crate::directory) fn token(&self, id: TokenId) -> Result<Option<Token>, Error> {
         Ok(self.first(&find(id))?)
     }
 
-    /// Adds a token.
+    /// Inserts a token.
     pub(in crate::directory) fn insert_token(&self, token: NewToken) -> Result<Token, Error> {
-        let sql = Sql::new(concat!(
-            "INSERT INTO tokens AS t (user_id, name, kind, digest, prefix, last_four, created_at, expires_at, \
-             made_by, root) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING ",
-            "id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, made_by, root"
-        ));
-        let sql = sql.bind(token.user_id).bind(token.name).bind(token.kind.as_str()).bind(token.digest);
-        let sql = sql.bind(token.prefix).bind(token.last_four).bind(token.created_at).bind(token.expires_at);
-        let sql = sql.bind(token.made_by.as_str()).bind(token.root);
+        let mut sql = column_list::insert("tokens", [token.columns()]);
+        sql.push(
+            " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \
+             made_by, root",
+        );
         let new: Option<Token> = self.first(&sql)?;
-        Ok(new.ok_or_else(|| StoreError::corrupt("new token"))?)
+        Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
     }
 
-    /// Renames a token and sets its end.
+    /// Sets the name and expiry of a token.
     pub(in crate::directory) fn update_token(
         &self,
         id: TokenId,
@@ -106,22 +119,22 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Lets a token belong to a sign-in, if it belongs to none.
+    /// Binds a token to a sign-in, if it belongs to none.
     pub(in crate::directory) fn bind_token(&self, id: TokenId, root: &KeptDigest) -> Result<(), Error> {
         let sql = "UPDATE tokens SET root = $1 WHERE id = $2 AND root IS NULL";
         self.execute(&Sql::new(sql).bind(root.clone()).bind(id))?;
         Ok(())
     }
 
-    /// The latest end of the tokens that are a sign-in themselves; `None` when none of them is left.
+    /// Returns the latest expiry of the tokens that are the sign-in itself; `None` if none of them is left.
     pub(in crate::directory) fn end_of_sign_in(&self, root: &KeptDigest) -> Result<Option<Timestamp>, Error> {
         let sql =
             "SELECT max(expires_at) FROM tokens WHERE root = $1 AND kind = 'sign_in' AND revoked_at IS NULL";
-        let found: Option<End> = self.first(&Sql::new(sql).bind(root.clone()))?;
-        Ok(found.and_then(|End(end)| end))
+        let found: Option<LatestExpiry> = self.first(&Sql::new(sql).bind(root.clone()))?;
+        Ok(found.and_then(|LatestExpiry(end)| end))
     }
 
-    /// Lets nothing that came of a sign-in live longer than this.
+    /// Limits the expiry of all tokens that came from a sign-in.
     pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE tokens SET expires_at = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
              AND (expires_at IS NULL OR expires_at > $1)";
@@ -129,7 +142,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The tokens of a user's sign-ins that work now, oldest first.
+    /// Returns the valid tokens of a user's sign-ins, oldest first.
     pub(in crate::directory) fn live_sign_ins(
         &self,
         user: UserId,
@@ -144,7 +157,7 @@ impl Tx<'_> {
         Ok(self.all(&sql.bind(user).bind(now))?)
     }
 
-    /// Marks all that came of one sign-in revoked, itself among it; tells how many.
+    /// Revokes a sign-in and all tokens that came from it. Returns their number.
     pub(in crate::directory) fn revoke_sign_in(
         &self,
         root: &KeptDigest,
@@ -154,7 +167,8 @@ impl Tx<'_> {
         Ok(self.execute(&Sql::new(sql).bind(now).bind(root.clone()))?)
     }
 
-    /// Marks all that came of a user's sign-ins revoked, whoever owns it, but one token; tells how many.
+    /// Revokes all sign-ins of a user and all tokens that came from them, whoever owns them, except one token. Returns their
+    /// number.
     pub(in crate::directory) fn revoke_sign_ins(
         &self,
         user: UserId,
@@ -167,13 +181,13 @@ impl Tx<'_> {
         Ok(self.execute(&Sql::new(sql).bind(now).bind(user).bind(but))?)
     }
 
-    /// Marks every token of a user revoked; tells how many.
+    /// Revokes every token of a user. Returns their number.
     pub(in crate::directory) fn revoke_all(&self, user: UserId, now: Timestamp) -> Result<u64, Error> {
         let sql = "UPDATE tokens SET revoked_at = $1 WHERE user_id = $2 AND revoked_at IS NULL";
         Ok(self.execute(&Sql::new(sql).bind(now).bind(user))?)
     }
 
-    /// Tokens of sign-ins that have not ended and were not used since a moment, oldest end first.
+    /// Returns tokens of sign-ins that have not ended and were not used since a time, earliest expiry first.
     pub(in crate::directory) fn idle_sign_ins(
         &self,
         since: Timestamp,
@@ -189,7 +203,7 @@ impl Tx<'_> {
         Ok(self.all(&sql.bind(now).bind(since).bind(limit))?)
     }
 
-    /// Deletes tokens that were revoked or had ended by a moment, so many at the most; tells how many.
+    /// Deletes at most `limit` tokens that were revoked or had expired by a time. Returns their number.
     pub(in crate::directory) fn prune_tokens(&self, until: Timestamp, limit: i64) -> Result<u64, Error> {
         let sql = "DELETE FROM tokens WHERE id IN (SELECT id FROM (\
              SELECT id FROM (SELECT id FROM tokens WHERE revoked_at <= $1 ORDER BY revoked_at LIMIT $2) AS revoked \
@@ -198,7 +212,7 @@ impl Tx<'_> {
         Ok(self.execute(&Sql::new(sql).bind(until).bind(limit))?)
     }
 
-    /// Marks a token revoked; a token that was revoked before keeps its time.
+    /// Revokes a token. One that was revoked before keeps its time.
     pub(in crate::directory) fn revoke_token(&self, id: TokenId, now: Timestamp) -> Result<u64, Error> {
         let sql = Sql::new("UPDATE tokens SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL");
         Ok(self.execute(&sql.bind(now).bind(id))?)

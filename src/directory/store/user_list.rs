@@ -1,11 +1,11 @@
-//! The statements of the list of users.
+//! Statements of the list of users.
 
 use super::paging::{self, Shape, during, within};
 use super::search_index::CANDIDATES;
 use super::users::columns;
-use super::{Dialect, Sql};
-use crate::directory::listing::{Terms, UserColumn, UserFilters, UserQuery};
+use crate::database::{Dialect, Sql};
 use crate::directory::model::{ONLINE_FOR, Timestamp, fold};
+use crate::directory::query::{Terms, UserColumn, UserFilters, UserQuery};
 
 const SHAPE: Shape<UserColumn> =
     Shape { row: columns!(), from: "users u", id: "u.id", on_page: "u.id = page.id", column };
@@ -22,16 +22,17 @@ fn column(column: UserColumn) -> &'static str {
     }
 }
 
-/// The users of a page, and one more if there is one.
+/// Selects the users of a page, and one more if there is one.
 pub(in crate::directory) fn page(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
     paging::page(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
 }
 
-/// How many users the filters leave.
+/// Counts the users that pass the filters.
 pub(in crate::directory) fn count(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
 }
 
+/// Adds all filters.
 fn narrow(sql: &mut Sql, dialect: Dialect, filters: &UserFilters, terms: &Terms, now: Timestamp) {
     within(sql, "u.id", filters.id);
     during(sql, "u.created_at", filters.created);
@@ -48,7 +49,8 @@ fn narrow(sql: &mut Sql, dialect: Dialect, filters: &UserFilters, terms: &Terms,
     search(sql, dialect, terms);
 }
 
-/// An address is found by its folded form; the partial index of numbers is taken only beside its own words.
+/// Adds the exact filters. An address is looked up by its folded form. The partial index of numbers is only used with its own
+/// condition.
 fn exactly(sql: &mut Sql, filters: &UserFilters) {
     if let Some(name) = &filters.username {
         sql.push(" AND u.username = ").push_arg(name.as_str());
@@ -61,7 +63,8 @@ fn exactly(sql: &mut Sql, filters: &UserFilters) {
     }
 }
 
-/// The words are those of the partial indexes, which both databases take only for the same words.
+/// Adds the filters that are flags. The conditions are those of the partial indexes, which both databases only use for the same
+/// text.
 fn flags(sql: &mut Sql, filters: &UserFilters) {
     for (flag, yes, no) in [
         (filters.is_active, " AND u.is_active", " AND NOT u.is_active"),
@@ -86,7 +89,7 @@ fn flags(sql: &mut Sql, filters: &UserFilters) {
     }
 }
 
-/// A token counts as long as it works: not revoked, not at its end.
+/// Adds the filter for users with a valid token: not revoked, not expired.
 fn has_token(sql: &mut Sql, wanted: Option<bool>, now: Timestamp) {
     let Some(wanted) = wanted else { return };
     sql.push(if wanted { " AND EXISTS" } else { " AND NOT EXISTS" });
@@ -94,6 +97,7 @@ fn has_token(sql: &mut Sql, wanted: Option<bool>, now: Timestamp) {
     sql.push(" AND (t.expires_at IS NULL OR t.expires_at > ").push_arg(now).push("))");
 }
 
+/// Adds the filter for users who are online.
 fn is_online(sql: &mut Sql, wanted: Option<bool>, now: Timestamp) {
     let since = now.saturating_sub(ONLINE_FOR);
     match wanted {
@@ -105,6 +109,7 @@ fn is_online(sql: &mut Sql, wanted: Option<bool>, now: Timestamp) {
     };
 }
 
+/// Adds the filters by group.
 fn groups(sql: &mut Sql, filters: &UserFilters) {
     if let Some(group) = filters.group {
         sql.push(" AND u.id IN (SELECT user_id FROM memberships WHERE group_id = ").push_arg(group).push(")");
@@ -117,8 +122,8 @@ fn groups(sql: &mut Sql, filters: &UserFilters) {
     sql.push("))");
 }
 
-/// Both sides are folded, so that LIKE means the same to both databases although only SQLite's ignores
-/// ASCII case. PostgreSQL's index serves LIKE itself; SQLite's is asked for candidates first.
+/// Adds the search. Both sides are folded, so that LIKE means the same on both databases, although only SQLite's ignores ASCII
+/// case. PostgreSQL's index serves LIKE itself; SQLite's index is queried for candidates first.
 fn search(sql: &mut Sql, dialect: Dialect, terms: &Terms) {
     if let (Dialect::Sqlite, Some(trigrams)) = (dialect, terms.trigrams()) {
         sql.push(CANDIDATES).push_arg(trigrams).push(")");
@@ -126,7 +131,7 @@ fn search(sql: &mut Sql, dialect: Dialect, terms: &Terms) {
     like(sql, "u.search_key", terms);
 }
 
-/// Keeps the rows whose folded text holds every term.
+/// Adds a condition for every term that the folded text must contain.
 pub(super) fn like(sql: &mut Sql, search_key: &'static str, terms: &Terms) {
     for pattern in terms.patterns() {
         sql.push(" AND ").push(search_key).push(" LIKE ").push_arg(pattern).push(" ESCAPE '\\'");

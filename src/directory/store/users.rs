@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use super::fault::StoreError;
-use super::row::{FromRow, Row};
-use super::sql::{Sql, Value};
-use super::{Dialect, Tx};
+use super::numbered::Numbered;
+use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx, Value};
 use crate::directory::error::Error;
-use crate::directory::model::{Timestamp, User, UserId, UserKey, fold};
+use crate::directory::model::{Timestamp, User, UserId, UserKey, UserState, fold};
 use crate::directory::secret::prints_only;
-use crate::directory::users::Whole;
 
-/// The columns of a [`User`], in the order [`FromRow`] reads them; `u` is the users table.
+/// The columns of a [`User`], in the order in which [`FromRow`] reads them; `u` is the users table.
 macro_rules! columns {
     () => {
         "u.id, u.username, u.mobile_number, u.email, u.avatar, u.first_name, u.last_name, u.gender, \
@@ -22,8 +19,32 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
+/// The codes of the permissions attached to a user, for [`numbers`]; `u` is the users table.
+macro_rules! own_codes {
+    () => {
+        "(SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
+          JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id)"
+    };
+}
+pub(super) use own_codes;
+
+/// Selects the unique fields whose values other users have, and the ids of those users. The username, `$1`, is compared
+/// with this column. `$2` is the mobile number, `$3` the address, `$4` the user that asks.
+macro_rules! holders {
+    ($username:literal) => {
+        concat!(
+            "SELECT 'username', id FROM users WHERE ",
+            $username,
+            " = $1 AND id <> $4 \
+             UNION ALL SELECT 'mobile_number', id FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
+             UNION ALL SELECT 'email', id FROM users WHERE email = $3 AND email <> '' AND id <> $4"
+        )
+    };
+}
+pub(super) use holders;
+
 impl FromRow for User {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.next_as::<i64, _>("user id")?,
             username: row.next()?,
@@ -36,8 +57,8 @@ impl FromRow for User {
             is_active: row.next()?,
             is_staff: row.next()?,
             is_admin: row.next()?,
-            last_login: moment(row.next()?)?,
-            last_seen_at: moment(row.next()?)?,
+            last_login: optional_time(row.next()?)?,
+            last_seen_at: optional_time(row.next()?)?,
             created_at: row.next_as::<i64, _>("time")?,
             updated_at: row.next_as::<i64, _>("time")?,
             groups: numbers(row.next()?, "group id")?,
@@ -45,47 +66,40 @@ impl FromRow for User {
     }
 }
 
-/// A time that may be missing.
-pub(super) fn moment(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
-    micros.map(Timestamp::from_micros).transpose().map_err(|_| StoreError::corrupt("time"))
+/// Converts a time that may be null.
+pub(super) fn optional_time(micros: Option<i64>) -> Result<Option<Timestamp>, DatabaseError> {
+    micros.map(Timestamp::from_micros).transpose().map_err(|_| DatabaseError::corrupt("time"))
 }
 
-/// Different numbers that one column holds, with commas between, in rising order. The database is not asked to
-/// sort them: SQLite would make a table for it, which costs more than the rest of a look-up.
+/// Parses the numbers of one column, separated by commas, and returns each once in rising order. The database does not sort
+/// them: SQLite would build a table for it, which costs more than the rest of the look-up.
 pub(super) fn numbers<T: FromStr + Ord>(
     list: Option<String>,
     what: &'static str,
-) -> Result<Vec<T>, StoreError> {
+) -> Result<Vec<T>, DatabaseError> {
     let list = list.unwrap_or_default();
     let parts = list.split(',').filter(|part| !part.is_empty());
-    let numbers = parts.map(|part| part.parse().map_err(|_| StoreError::corrupt(what)));
+    let numbers = parts.map(|part| part.parse().map_err(|_| DatabaseError::corrupt(what)));
     let mut numbers = numbers.collect::<Result<Vec<T>, _>>()?;
     numbers.sort_unstable();
     numbers.dedup();
     Ok(numbers)
 }
 
-impl FromRow for Whole {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+impl FromRow for UserState {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { user: User::from_row(row)?, codes: numbers(row.next()?, "permission code")? })
     }
 }
 
-/// The user of an id or name.
+/// Selects the user of an id or name.
 pub(in crate::directory) fn find(key: &UserKey) -> Sql {
     of_key(key, concat!("SELECT ", columns!(), " FROM users u WHERE u."))
 }
 
-fn find_whole(key: &UserKey) -> Sql {
-    of_key(
-        key,
-        concat!(
-            "SELECT ",
-            columns!(),
-            ", (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
-                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id) FROM users u WHERE u.",
-        ),
-    )
+/// Selects the same with the codes of its own permissions.
+fn find_state(key: &UserKey) -> Sql {
+    of_key(key, concat!("SELECT ", columns!(), ", ", own_codes!(), " FROM users u WHERE u."))
 }
 
 fn of_key(key: &UserKey, select: &'static str) -> Sql {
@@ -97,7 +111,7 @@ fn of_key(key: &UserKey, select: &'static str) -> Sql {
     sql
 }
 
-/// What a sign-in is held against.
+/// The stored credentials that a sign-in is checked against.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct Credentials {
     pub(in crate::directory) id: UserId,
@@ -109,62 +123,67 @@ pub(in crate::directory) struct Credentials {
 prints_only!(Credentials: id, is_active);
 
 impl FromRow for Credentials {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, StoreError> {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next_as::<i64, _>("user id")?, password: row.next()?, is_active: row.next()? })
     }
 }
 
-/// The credentials of a user name.
+/// Selects the credentials of a username.
 pub(in crate::directory) fn credentials(username: &str) -> Sql {
     Sql::new("SELECT id, password, is_active FROM users WHERE username = $1").bind(username)
 }
 
-/// New values of the fields that must be unique; `None` where there is none.
-pub(in crate::directory) struct Wanted<'a> {
-    /// Whose they are to be.
+/// New values of the fields that must be unique; `None` for a field without a new value.
+pub(in crate::directory) struct UniqueFields<'a> {
+    /// The user that gets them.
     pub(in crate::directory) id: UserId,
     pub(in crate::directory) username: Option<&'a str>,
     pub(in crate::directory) mobile_number: Option<&'a str>,
     pub(in crate::directory) email: Option<&'a str>,
-    /// Those who were deleted after this moment keep theirs; `None` where that does not matter.
+    /// Users deleted after this time keep their values; `None` to ignore them.
     pub(in crate::directory) bin_since: Option<Timestamp>,
 }
 
-impl Wanted<'_> {
-    /// Whether there is no new value at all.
-    pub(in crate::directory) fn is_nothing(&self) -> bool {
+impl UniqueFields<'_> {
+    /// Whether there is no new value.
+    pub(in crate::directory) fn is_empty(&self) -> bool {
         self.username.is_none() && self.mobile_number.is_none() && self.email.is_none()
     }
 }
 
 impl Tx<'_> {
-    /// The user of an id or name.
+    /// Returns the user of an id or name.
     pub(in crate::directory) fn user(&self, key: &UserKey) -> Result<Option<User>, Error> {
         Ok(self.first(&find(key))?)
     }
 
-    /// The same with the codes of the permissions attached to it.
-    pub(in crate::directory) fn whole_user(&self, key: &UserKey) -> Result<Option<Whole>, Error> {
-        Ok(self.first(&find_whole(key))?)
+    /// Returns the user of an id or name, or [`Error::NotFound`].
+    pub(in crate::directory) fn existing_user(&self, key: &UserKey) -> Result<User, Error> {
+        self.user(key)?.ok_or_else(|| Error::not_found("user", key))
     }
 
-    /// The fields whose wanted value some other user has, by name. Usernames that differ in case alone count as the
-    /// same.
-    pub(in crate::directory) fn taken(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Error> {
-        if wanted.is_nothing() {
+    /// Returns the same with the codes of its own permissions, or [`Error::NotFound`].
+    pub(in crate::directory) fn existing_user_state(&self, key: &UserKey) -> Result<UserState, Error> {
+        self.user_state(key)?.ok_or_else(|| Error::not_found("user", key))
+    }
+
+    /// Returns the same with the codes of its own permissions.
+    pub(in crate::directory) fn user_state(&self, key: &UserKey) -> Result<Option<UserState>, Error> {
+        Ok(self.first(&find_state(key))?)
+    }
+
+    /// Returns the names of the fields whose new value another user has. Usernames that differ only in case count as equal.
+    pub(in crate::directory) fn taken(&self, fields: &UniqueFields<'_>) -> Result<Vec<String>, Error> {
+        if fields.is_empty() {
             return Ok(Vec::new());
         }
-        let Wanted { id, username, mobile_number, email, bin_since } = *wanted;
-        let mut sql = Sql::new(
-            "SELECT 'username' FROM users WHERE username_key = $1 AND id <> $4 \
-             UNION ALL SELECT 'mobile_number' FROM users WHERE mobile_number = $2 AND mobile_number <> '' AND id <> $4 \
-             UNION ALL SELECT 'email' FROM users WHERE email = $3 AND email <> '' AND id <> $4",
-        );
+        let UniqueFields { id, username, mobile_number, email, bin_since } = *fields;
+        let mut sql = Sql::new(holders!("username_key"));
         if bin_since.is_some() {
             sql.push(
-                " UNION ALL SELECT 'username' FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
-                 UNION ALL SELECT 'email' FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
-                 UNION ALL SELECT 'mobile_number' FROM deleted_users WHERE ",
+                " UNION ALL SELECT 'username', id FROM deleted_users WHERE username_key = $1 AND deleted_at > $5 \
+                 UNION ALL SELECT 'email', id FROM deleted_users WHERE email = $3 AND email <> '' AND deleted_at > $5 \
+                 UNION ALL SELECT 'mobile_number', id FROM deleted_users WHERE ",
             );
             sql.push(
                 self.either("remains ->> 'mobile_number'", "CAST(remains AS jsonb) ->> 'mobile_number'"),
@@ -173,14 +192,15 @@ impl Tx<'_> {
         }
         let sql = sql.bind(username.map(fold)).bind(mobile_number).bind(email).bind(id);
         let sql = if let Some(since) = bin_since { sql.bind(since) } else { sql };
-        let mut taken: Vec<String> = self.all(&sql)?;
-        // Somebody may have it, and somebody in the bin have had it.
+        let holders: Vec<Numbered> = self.all(&sql)?;
+        let mut taken: Vec<String> = holders.into_iter().map(|Numbered(field, _)| field).collect();
+        // A user may have the value, and a deleted one may have had it.
         let mut seen = BTreeSet::new();
         taken.retain(|field| seen.insert(field.clone()));
         Ok(taken)
     }
 
-    /// Adds a user; without an id of its own it gets the next one.
+    /// Inserts a user, with the next id if none is given.
     pub(in crate::directory) fn insert_user(
         &self,
         id: Option<UserId>,
@@ -200,14 +220,14 @@ impl Tx<'_> {
         }
         sql.push(") RETURNING id");
         let new: Option<i64> = self.first(&sql)?;
-        let id =
-            new.and_then(|id| UserId::try_from(id).ok()).ok_or_else(|| StoreError::corrupt("new user id"))?;
+        let id = new
+            .and_then(|id| UserId::try_from(id).ok())
+            .ok_or_else(|| DatabaseError::corrupt("new user id"))?;
         Ok(self.index_user(id, user).map(|()| id)?)
     }
 
-    /// Writes the columns of an existing user but its password. SQLite is given those that differ from what is there:
-    /// it writes a named column anew in every index that has it. PostgreSQL looks for itself, and would keep a
-    /// prepared statement for each set of columns.
+    /// Writes the columns of a user except the password. On SQLite only the columns that differ: it rewrites a named column in
+    /// every index that has it. PostgreSQL compares by itself, and would keep a prepared statement for each set of columns.
     pub(in crate::directory) fn update_user(&self, user: &User, before: Option<&User>) -> Result<(), Error> {
         let mut sql = Sql::new("UPDATE users SET updated_at = ");
         sql.push_arg(user.updated_at);
@@ -218,18 +238,18 @@ impl Tx<'_> {
         Ok(self.send(sql)?)
     }
 
-    /// The search key names the id, which a new row has only after it was written.
-    fn index_user(&self, id: UserId, user: &User) -> Result<(), StoreError> {
+    /// Writes the search key, which contains the id: a new row has one only after the insert.
+    fn index_user(&self, id: UserId, user: &User) -> Result<(), DatabaseError> {
         let sql = Sql::new("UPDATE users SET search_key = $1 WHERE id = $2 AND search_key <> $1");
         self.execute(&sql.bind(search_key(id, user)).bind(id)).map(|_| ())
     }
 
-    /// A user's credentials as they are now.
+    /// Returns the current credentials of a user.
     pub(in crate::directory) fn credentials(&self, id: UserId) -> Result<Option<Credentials>, Error> {
         Ok(self.first(&Sql::new("SELECT id, password, is_active FROM users WHERE id = $1").bind(id))?)
     }
 
-    /// Notes a sign-in, and keeps a renewed hash when there is one. It is no change of the user's.
+    /// Records a sign-in and stores a renewed hash, if there is one. It does not count as a change of the user.
     pub(in crate::directory) fn signed_in(
         &self,
         id: UserId,
@@ -254,21 +274,21 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes a user with its tokens, memberships and permissions.
+    /// Deletes a user with its tokens, memberships and permissions.
     pub(in crate::directory) fn delete_user(&self, id: UserId) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM users WHERE id = $1").bind(id))?;
         Ok(())
     }
 
-    /// Whether some active admin is left besides this user.
+    /// Whether there is an active admin besides this user.
     pub(in crate::directory) fn other_admin_than(&self, id: UserId) -> Result<bool, Error> {
         let sql =
             Sql::new("SELECT u.id FROM users u WHERE u.is_admin AND u.is_active AND u.id <> $1 LIMIT 1");
         Ok(self.first::<i64>(&sql.bind(id))?.is_some())
     }
 
-    /// After ids were brought along: the next id of PostgreSQL's own counting lies above them all, and above all
-    /// that were ever given; so do those of SQLite, which knows its own but not the recycle bin's.
+    /// Moves the id sequences above all ids, after rows with given ids were inserted. On PostgreSQL also above all ids that were
+    /// ever given; SQLite does that by itself, except for ids in the recycle bin.
     pub(in crate::directory) fn count_ids_on(&self) -> Result<(), Error> {
         let sql = Sql::new(self.either(
             "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(id), 0) FROM deleted_users)) \
@@ -284,26 +304,25 @@ impl Tx<'_> {
     }
 }
 
-/// The columns that are written of a user beside the time of it: all of them, or those in which it differs from
-/// `before`.
-fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
-    let mut columns = Vec::from(taken_over(user));
-    if let Some(before) = before.map(taken_over) {
+/// Returns the columns of a user to write besides `updated_at`: all, or those that differ from `before`.
+pub(super) fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
+    let mut columns = Vec::from(plain_columns(user));
+    if let Some(before) = before.map(plain_columns) {
         let mut before = before.iter();
         columns.retain(|column| before.next() != Some(column));
     }
     let differs = |names: &[&str]| before.is_none() || columns.iter().any(|(name, _)| names.contains(name));
     let (name, email) = (differs(&["username"]), differs(&["email"]));
     let searched = differs(&["username", "mobile_number", "email", "first_name", "last_name"]);
-    // Made in this program's way: of a column that is written, anew.
+    // Derived columns are written with the column that they are derived from.
     columns.extend(name.then(|| ("username_key", fold(&user.username).into())));
     columns.extend(email.then(|| ("email_key", fold(user.email.as_deref().unwrap_or_default()).into())));
     columns.extend(searched.then(|| ("search_key", search_key(user.id, user).into())));
     columns
 }
 
-/// The columns that hold what the user does.
-fn taken_over(user: &User) -> [(&'static str, Value); 12] {
+/// Returns the columns that have the values of the user's fields.
+fn plain_columns(user: &User) -> [(&'static str, Value); 12] {
     [
         ("username", user.username.as_str().into()),
         ("mobile_number", user.mobile_number.as_deref().into()),
@@ -320,11 +339,11 @@ fn taken_over(user: &User) -> [(&'static str, Value); 12] {
     ]
 }
 
-/// All that a search looks at, folded. U+001F keeps a term from matching across two fields.
+/// Returns all searched fields, folded. U+001F keeps a term from matching across two fields.
 pub(super) fn search_key(id: UserId, user: &User) -> String {
     let id = id.to_string();
     let mobile_number = user.mobile_number.as_deref().unwrap_or_default();
     let email = user.email.as_deref().unwrap_or_default();
-    let fields = [&id, user.username.as_str(), mobile_number, email, &user.first_name, &user.last_name];
-    fold(&fields.join("\u{1f}"))
+    let texts = [&id, user.username.as_str(), mobile_number, email, &user.first_name, &user.last_name];
+    fold(&texts.join("\u{1f}"))
 }

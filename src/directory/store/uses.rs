@@ -1,16 +1,15 @@
-//! Statements about when tokens were used. They touch no column that an identity is made of.
+//! Statements about when tokens were used. They write no column of an identity.
 
-use super::Tx;
-use super::sql::Sql;
+use crate::database::{Sql, Tx};
 use crate::directory::error::Error;
-use crate::directory::identity::uses::Use;
+use crate::directory::model::{Timestamp, TokenUse};
 
-/// Rows of one statement: SQLite takes 32,766 parameters, and a statement has four a row.
+/// Rows of one statement. SQLite allows 32,766 parameters, and a statement has four for each row.
 const ROWS: usize = 100;
 
 impl Tx<'_> {
-    /// Notes uses. One that is older than what stands there already changes nothing.
-    pub(in crate::directory) fn write_uses(&self, uses: &[Use]) -> Result<(), Error> {
+    /// Writes uses. A use that is older than the stored one changes nothing.
+    pub(in crate::directory) fn write_uses(&self, uses: &[TokenUse]) -> Result<(), Error> {
         for rows in uses.chunks(ROWS) {
             let tokens = rows.iter().map(|used| (used.token.get(), used.at, Some(used.from.to_string())));
             let mut sql = Sql::new("UPDATE tokens SET last_used_at = v.column2, last_used_from = v.column3 ");
@@ -20,7 +19,7 @@ impl Tx<'_> {
             );
             self.execute(&sql)?;
             let users = rows.iter().map(|used| (used.user.get(), used.at, None));
-            // Several tokens of one user come several times: the newest counts.
+            // A user with several tokens occurs several times: the newest use counts.
             let mut sql = Sql::new(
                 "UPDATE users SET last_seen_at = v.at FROM (SELECT column1 AS id, max(column2) AS at ",
             );
@@ -34,11 +33,8 @@ impl Tx<'_> {
     }
 }
 
-/// `FROM (VALUES ...) AS v`, whose columns both databases call `column1` and so on.
-fn push_values(
-    sql: &mut Sql,
-    rows: impl Iterator<Item = (i64, crate::directory::model::Timestamp, Option<String>)>,
-) {
+/// Adds `FROM (VALUES ...) AS v`, whose columns are named `column1` and so on in both databases.
+fn push_values(sql: &mut Sql, rows: impl Iterator<Item = (i64, Timestamp, Option<String>)>) {
     sql.push("FROM (VALUES ");
     for (index, (id, at, from)) in rows.enumerate() {
         sql.push(if index == 0 { "(CAST(" } else { ", (CAST(" }).push_arg(id);

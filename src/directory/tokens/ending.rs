@@ -1,32 +1,31 @@
-//! How tokens end before their time: one, a sign-in with all that came of it, or everything of a user.
+//! Ending tokens before they expire: one, a sign-in with all tokens that came from it, or all of a user.
 
 use serde_json::{Value, json};
 
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor};
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{Token, TokenKind, User, UserId, UserKey};
-use crate::directory::users;
 
-/// How many sign-ins of one user work at the same time; the oldest goes.
+/// How many sign-ins of one user are valid at the same time. Beyond that the oldest ends.
 pub const SIGN_INS_MAX: usize = 100;
 
 impl Directory {
-    /// Ends everything of a user: all tokens of whatever kind, and all that came of the user's sign-ins, whoever owns
-    /// it. Tells how many tokens were revoked. Who may revoke the user's tokens may do this.
+    /// Revokes all tokens of a user and all that came from the user's sign-ins, whoever owns them. Returns the number of revoked
+    /// tokens. It needs the right to revoke the user's tokens.
     pub async fn sign_out_user(&self, actor: &Actor, key: &UserKey) -> Result<u64, Error> {
         let key = key.clone();
         self.change(actor, move |change| {
-            let user = users::existing(change.tx, &key)?;
+            let user = change.tx.existing_user(&key)?;
             end_all(change, &user)
         })
         .await
     }
 }
 
-/// Revokes a token; with a sign-in goes all that came of it. Tells how many were revoked.
+/// Revokes a token and, if it is a sign-in, all tokens that came from it. Returns their number.
 pub(in crate::directory) fn end(change: &Change<'_, '_>, token: &Token) -> Result<u64, Error> {
     let ended = change.tx.revoke_token(token.id, change.now)?;
     match (token.kind, &token.root) {
@@ -35,19 +34,19 @@ pub(in crate::directory) fn end(change: &Change<'_, '_>, token: &Token) -> Resul
     }
 }
 
-/// Ends everything of a user, if the actor may, with its event.
+/// Revokes all tokens of a user, if the actor may, with an event.
 pub(in crate::directory) fn end_all(change: &Change<'_, '_>, user: &User) -> Result<u64, Error> {
     let tx = change.tx;
     change.check(Action::RevokeToken(user, &tx.rights(user.id)?.into()))?;
     let ended = tx.revoke_sign_ins(user.id, None, change.now)? + tx.revoke_all(user.id, change.now)?;
-    let told = json!({ "everywhere": "all", "ended": ended });
-    audit::record(change, "sign_out", &Object::User(user), told)?;
+    let details = json!({ "everywhere": "all", "ended": ended });
+    audit::record(change, "sign_out", &AuditObject::User(user), details)?;
     Ok(ended)
 }
 
-/// Ends a user's oldest sign-ins until one more is allowed; tells which. `rotated` is about to be replaced, and goes on
-/// with what came of it.
-pub(in crate::directory) fn make_room(
+/// Ends a user's oldest sign-ins until one more is allowed, and returns the ids of their tokens. `rotated` is about to be
+/// replaced: its sign-in goes on.
+pub(in crate::directory) fn end_oldest_sign_ins(
     change: &Change<'_, '_>,
     user: UserId,
     rotated: Option<&Token>,
@@ -66,8 +65,8 @@ pub(in crate::directory) fn make_room(
     Ok(ended)
 }
 
-/// Notes in an event which sign-ins had to go.
-pub(in crate::directory) fn tell(changes: &mut Value, ended: &[i64]) {
+/// Adds the ended sign-ins to the details of an event.
+pub(in crate::directory) fn add_ended(changes: &mut Value, ended: &[i64]) {
     if let Value::Object(changes) = changes
         && !ended.is_empty()
     {

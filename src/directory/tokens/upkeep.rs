@@ -1,4 +1,4 @@
-//! What a server does to tokens from time to time: ended ones are pruned, sign-ins that nobody uses are ended.
+//! Periodic work on tokens: ended ones are deleted, unused sign-ins are ended.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde_json::json;
 use super::ending::end;
 use crate::directory::Directory;
 use crate::directory::access::Actor;
-use crate::directory::audit::{self, Object};
+use crate::directory::audit::{self, AuditObject};
 use crate::directory::error::Error;
 use crate::directory::identity::IDLE_GRACE;
 
-/// Tokens of one transaction, so that other writers need not wait long.
+/// Tokens of one transaction, so that other writers do not wait long.
 const BATCH: i64 = 500;
 
 impl Directory {
-    /// Deletes tokens that were revoked or had expired longer ago than the setting allows; tells how many. No answer
-    /// depends on it, but lists of tokens.
+    /// Deletes tokens that were revoked or expired longer ago than the setting allows, and returns their number. Only lists of
+    /// tokens depend on it.
     pub async fn prune_tokens(&self) -> Result<u64, Error> {
         let until = self.clock.now().saturating_sub(self.keep_ended_tokens_for);
         let actor = Actor::operator("retention");
@@ -25,7 +25,7 @@ impl Directory {
             let batch = self.change(&actor, move |change| {
                 let gone = change.tx.prune_tokens(until, BATCH)?;
                 if gone > 0 {
-                    audit::record(change, "token.prune", &Object::Directory, json!({ "pruned": gone }))?;
+                    audit::record(change, "token.prune", &AuditObject::Directory, json!({ "pruned": gone }))?;
                 }
                 Ok(gone)
             });
@@ -36,10 +36,10 @@ impl Directory {
         }
     }
 
-    /// Ends sign-ins that were not used for longer than the setting allows, and what came of them, for good; tells how
-    /// many. That such a token itself opens nothing is decided at each request.
+    /// Ends sign-ins that were not used for longer than the setting allows, with all tokens that came from them, and returns their
+    /// number. Each request checks for itself that such a token is no longer valid.
     pub async fn end_idle_sign_ins(&self) -> Result<u64, Error> {
-        let Some(timeout) = self.idle_timeout() else { return Ok(0) };
+        let Some(timeout) = self.authenticator.idle_timeout() else { return Ok(0) };
         let (timeout, actor) = (timeout.saturating_add(IDLE_GRACE), Actor::operator("retention"));
         let mut ended = 0;
         loop {
@@ -52,6 +52,7 @@ impl Directory {
     }
 }
 
+/// Ends a batch of unused sign-ins.
 fn end_idle(change: &crate::directory::change::Change<'_, '_>, timeout: Duration) -> Result<u64, Error> {
     let idle = change.tx.idle_sign_ins(change.now.saturating_sub(timeout), change.now, BATCH)?;
     if idle.is_empty() {
@@ -59,7 +60,7 @@ fn end_idle(change: &crate::directory::change::Change<'_, '_>, timeout: Duration
     }
     let ended = idle.iter().try_fold(0, |sum, token| Ok::<_, Error>(sum + end(change, token)?))?;
     let ids: Vec<i64> = idle.iter().map(|token| token.id.get()).collect();
-    let told = json!({ "sign_ins": ids, "ended": ended });
-    audit::record(change, "sign_in.idle", &Object::Directory, told)?;
+    let details = json!({ "sign_ins": ids, "ended": ended });
+    audit::record(change, "sign_in.idle", &AuditObject::Directory, details)?;
     Ok(ended)
 }

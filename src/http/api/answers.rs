@@ -1,14 +1,14 @@
-//! The answers that many operations share, for the OpenAPI document.
+//! The error answers that many operations share, for the OpenAPI document.
 
 use utoipa::IntoResponses;
 
 use super::view::{Detail, FieldErrors, ItemErrors};
 
-/// What any operation behind a token may answer.
+/// The errors of any operation that needs a token.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Refusals {
-    /// Unauthorized: authentication required, or the token opens nothing.
+    /// Unauthorized: authentication is required, or the token is not valid.
     #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Token`")))]
     Unauthorized(Detail),
     /// Forbidden: insufficient permissions.
@@ -20,52 +20,52 @@ pub(super) enum Refusals {
     /// JSON does not satisfy the Accept header.
     #[response(status = 406)]
     NotAcceptable(Detail),
-    /// More requests than the token's limit allows, or too many ask for the same; try again after `Retry-After`
+    /// More requests than the token's limit allows, or too many at the same time; try again after `Retry-After`
     /// seconds.
     #[response(status = 429, headers(
         ("Retry-After" = String, description = "Seconds"),
-        ("RateLimit" = String, description = "What is left of the limit, and seconds until it begins anew"),
+        ("RateLimit" = String, description = "The rest of the limit, and the seconds until it is reset"),
         ("RateLimit-Policy" = String, description = "The limit")
     ))]
     TooMany(Detail),
     /// Internal server error.
     #[response(status = 500)]
     Internal(Detail),
-    /// The database cannot be asked, or there is no memory left for bodies; try again after `Retry-After` seconds.
+    /// The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds.
     #[response(status = 503, headers(("Retry-After" = String, description = "Seconds")))]
     Unavailable(Detail),
 }
 
-/// What an operation that costs much may answer, too.
+/// The errors of an expensive operation that needs no token.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Throttled {
     /// JSON does not satisfy the Accept header.
     #[response(status = 406)]
     NotAcceptable(Detail),
-    /// Too many attempts of this account or client, or too many ask at once; try again after `Retry-After`
+    /// Too many attempts of this account or client, or too many at the same time; try again after `Retry-After`
     /// seconds.
     #[response(status = 429, headers(("Retry-After" = String, description = "Seconds")))]
     TooMany(Detail),
     /// Internal server error.
     #[response(status = 500)]
     Internal(Detail),
-    /// The database cannot be asked, or there is no memory left for bodies; try again after `Retry-After` seconds.
+    /// The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds.
     #[response(status = 503, headers(("Retry-After" = String, description = "Seconds")))]
     Unavailable(Detail),
 }
 
-/// What any operation that reads a body may answer, too.
+/// Further errors of any operation that reads a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum BodyRefusals {
-    /// Input that breaks rules, by field; or a body that cannot be read.
+    /// Input that is not valid, by field; or a body that cannot be read.
     #[response(status = 400)]
     Invalid(FieldErrors),
-    /// The body is larger than the server takes: 1 MiB unless set otherwise, 16 KiB where no token is needed.
+    /// The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
     #[response(status = 413)]
     TooLarge(Detail),
-    /// JSON, a form or a multipart form are read, nothing else.
+    /// The body must be JSON, a form or a multipart form.
     #[response(status = 415)]
     UnsupportedMediaType(Detail),
     /// Files cannot be uploaded yet.
@@ -73,17 +73,17 @@ pub(super) enum BodyRefusals {
     NotImplemented(Detail),
 }
 
-/// What an operation on many objects may answer, too.
+/// Further errors of an operation on many objects.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum BulkRefusals {
-    /// Input that breaks rules, by place and field; or a body that cannot be read. Nothing was changed.
+    /// Input that is not valid, by item and field; or a body that cannot be read. Nothing was changed.
     #[response(status = 400)]
     Invalid(ItemErrors),
-    /// The body is larger than the server takes: 1 MiB unless set otherwise, 16 KiB where no token is needed.
+    /// The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
     #[response(status = 413)]
     TooLarge(Detail),
-    /// JSON, a form or a multipart form are read, nothing else.
+    /// The body must be JSON, a form or a multipart form.
     #[response(status = 415)]
     UnsupportedMediaType(Detail),
     /// Files cannot be uploaded yet.
@@ -91,25 +91,25 @@ pub(super) enum BulkRefusals {
     NotImplemented(Detail),
 }
 
-/// What bringing something back may answer, too.
+/// Further errors of an operation that restores an object.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Conflicts {
-    /// Somebody else has its username, email or mobile number now.
+    /// Another user has its username, email or mobile number now.
     #[response(status = 400)]
     Taken(FieldErrors),
 }
 
-/// What an operation that takes `If-Match` may answer, too.
+/// Further errors of an operation that reads `If-Match`.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Preconditions {
-    /// The object has changed since it was read: `If-Match` names none of its present tags.
+    /// The object has changed since it was read: `If-Match` does not name its present tag.
     #[response(status = 412)]
     Stale(Detail),
 }
 
-/// What an operation without a body may answer, too.
+/// Further errors of an operation without a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum HeaderRefusals {
@@ -118,7 +118,7 @@ pub(super) enum HeaderRefusals {
     Malformed(Detail),
 }
 
-/// What a list may answer, too.
+/// Further errors of a list.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum ListRefusals {

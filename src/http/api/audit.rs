@@ -1,4 +1,4 @@
-//! `/api/users/audit`: what was done, by whom.
+//! `/api/users/audit`: the audit trail.
 
 use axum::Extension;
 use axum::body::Body;
@@ -11,26 +11,28 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use utoipa::IntoParams;
 
 use super::answers::{ListRefusals, Refusals};
-use super::list::Asked;
+use super::list_request::ListRequest;
 use super::view::{AuditItem, AuditListing};
 use crate::directory::Actor;
-use crate::directory::audit::{AuditFilter, EXPORT_PAGE, OBJECT_KINDS};
-use crate::directory::listing::Parameters;
-use crate::directory::model::{Faults, Rule, Timestamp};
+use crate::directory::access::ReadAudit;
+use crate::directory::audit::EXPORT_PAGE;
+use crate::directory::model::{AuditFilter, OBJECT_KINDS};
+use crate::directory::model::{Timestamp, ValidationErrors, Violation};
+use crate::directory::query::Parameters;
 use crate::http::app::App;
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
 const PATH: &str = "/api/users/audit";
-/// Events a page when not said.
+/// Events per page by default.
 const LIMIT: u32 = 10;
 /// The longest text that an event can be filtered by, in characters.
 const TEXT_MAX: usize = 254;
 
 /// List Audit Events
 ///
-/// What was done, newest first, a page at a time; it is not counted. For admins, and staff with permission 1242.
+/// The events of the audit trail, newest first, a page at a time; they are not counted. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit",
@@ -42,18 +44,18 @@ const TEXT_MAX: usize = 254;
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1242>,
+    Require { actor, .. }: Require<ReadAudit>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, limit) = read(&asked.parameters, true).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let (filter, limit) = read(&request.parameters, true).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
     let results: Vec<_> = found.iter().take(shown).map(AuditItem::new).collect();
     let next = results.last().filter(|_| more).map(|last| {
-        let kept = asked.parameters.iter().filter(|(name, _)| name != "before").cloned();
+        let kept = request.parameters.iter().filter(|(name, _)| name != "before").cloned();
         site.link(PATH, &kept.chain([("before".to_owned(), last.id.to_string())]).collect::<Vec<_>>())
     });
     Ok(answer(StatusCode::OK, &AuditListing { next, results }))
@@ -61,8 +63,8 @@ pub(super) async fn list(
 
 /// Export Audit Events
 ///
-/// All events that the filters keep, oldest first, as JSON Lines, each with its place in the chain of hashes. An
-/// export that breaks off does not end as a whole one does. For admins, and staff with permission 1242.
+/// All events that match the filters, oldest first, as JSON Lines, each with its link in the chain of hashes. An export
+/// that ends early does not end like a complete one. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/audit/export",
@@ -71,7 +73,7 @@ pub(super) async fn list(
     security(("token" = [])),
     params(AuditParameters),
     responses(
-        (status = 200, description = "Events, one a line", body = String, content_type = "application/x-ndjson",
+        (status = 200, description = "Events, one per line", body = String, content_type = "application/x-ndjson",
             example = "{\"id\":1,\"at\":\"2025-09-01T12:00:00.000000Z\",\"action\":\"user.create\"}\n"),
         ListRefusals,
         Refusals,
@@ -79,12 +81,12 @@ pub(super) async fn list(
 )]
 pub(super) async fn export(
     State(app): State<App>,
-    Holding(actor): Holding<1242>,
+    Require { actor, .. }: Require<ReadAudit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), PATH)?;
-    let (filter, _) = read(&asked.parameters, false).map_err(ApiError::Invalid)?;
-    // The first page is read before the answer begins, so that what fails at once is told by a status.
+    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let (filter, _) = read(&request.parameters, false).map_err(ApiError::Invalid)?;
+    // The first page is read before the answer begins, so that an early failure still gets a status.
     let first = app.directory().export_audit(&actor, &filter, 0).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);
     let mut response = Response::new(Body::from_stream(pages));
@@ -92,11 +94,13 @@ pub(super) async fn export(
     Ok(response)
 }
 
-/// An export under way: the page to be sent next, of lines with their numbers.
-type Export = (App, Actor, AuditFilter, Vec<(i64, String)>);
+/// The state of an export: the page that is sent next, as lines with their numbers.
+type AuditExport = (App, Actor, AuditFilter, Vec<(i64, String)>);
 
-/// The lines of a page; an error breaks the answer off, so that it cannot be taken for a whole one.
-async fn next_page(export: Option<Export>) -> Option<(Result<Bytes, std::io::Error>, Option<Export>)> {
+/// Makes the next piece of an export. An error ends the answer early, so that it cannot be taken for a complete one.
+async fn next_page(
+    export: Option<AuditExport>,
+) -> Option<(Result<Bytes, std::io::Error>, Option<AuditExport>)> {
     let (app, actor, filter, page) = export?;
     let last = page.last().map(|(id, _)| *id)?;
     let full = page.len() >= EXPORT_PAGE;
@@ -107,14 +111,14 @@ async fn next_page(export: Option<Export>) -> Option<(Result<Bytes, std::io::Err
     match app.directory().export_audit(&actor, &filter, last).await {
         Ok(page) => Some((Ok(lines.into()), Some((app, actor, filter, page)))),
         Err(error) => {
-            tracing::warn!(%error, "an export of the audit trail broke off");
-            Some((Err(std::io::Error::other("the export broke off")), None))
+            tracing::warn!(%error, "an export of the audit trail ended early");
+            Some((Err(std::io::Error::other("the export ended early")), None))
         }
     }
 }
 
-/// The filters, and the length of a page where there are pages.
-fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), Faults> {
+/// Parses the filters, and the length of a page if there are pages.
+fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), ValidationErrors> {
     const FILTERS: [&str; 8] =
         ["action", "actor_id", "object_kind", "object_id", "address", "from", "to", "format"];
     let known = |name: &str| FILTERS.contains(&name) || (pages && ["limit", "before"].contains(&name));
@@ -126,77 +130,76 @@ fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), F
         object_kind: given.parsed("object_kind", kind),
         object_id: given.integer("object_id"),
         address: given.parsed("address", text),
-        from: given.parsed("from", moment),
-        to: given.parsed("to", moment),
+        from: given.parsed("from", timestamp),
+        to: given.parsed("to", timestamp),
     };
     let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
-    given.end().map(|()| (filter, limit))
+    given.finish().map(|()| (filter, limit))
 }
 
-fn text(raw: &str) -> Result<String, Rule> {
+fn text(raw: &str) -> Result<String, Violation> {
     match raw {
-        "" => Err(Rule::Blank),
-        raw if raw.contains('\0') => Err(Rule::NullCharacter),
-        raw if raw.chars().count() > TEXT_MAX => Err(Rule::TooLong(TEXT_MAX)),
+        "" => Err(Violation::Blank),
+        raw if raw.contains('\0') => Err(Violation::NullCharacter),
+        raw if raw.chars().count() > TEXT_MAX => Err(Violation::TooLong(TEXT_MAX)),
         raw => Ok(raw.to_owned()),
     }
 }
 
-fn kind(raw: &str) -> Result<String, Rule> {
-    if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Rule::Choice(raw.to_owned())) }
+fn kind(raw: &str) -> Result<String, Violation> {
+    if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Violation::Choice(raw.to_owned())) }
 }
 
-/// A moment as RFC 3339 has it, or the beginning of a day of UTC.
-fn moment(raw: &str) -> Result<Timestamp, Rule> {
+/// Parses a time of RFC 3339, or the beginning of a day (UTC).
+fn timestamp(raw: &str) -> Result<Timestamp, Violation> {
     if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
 }
 
-fn limit(raw: &str) -> Result<u32, Rule> {
-    let other = |told: &str| Rule::Other(told.to_owned());
-    match raw.parse::<i64>().map_err(|_| Rule::Integer)? {
-        limit @ 1..=999 => u32::try_from(limit).map_err(|_| Rule::Integer),
-        limit if limit < 1 => Err(Rule::AtLeast(1)),
-        _ => Err(other("Ensure this value is less than or equal to 999.")),
+fn limit(raw: &str) -> Result<u32, Violation> {
+    match raw.parse::<i64>().map_err(|_| Violation::Integer)? {
+        limit @ 1..=999 => u32::try_from(limit).map_err(|_| Violation::Integer),
+        limit if limit < 1 => Err(Violation::AtLeast(1)),
+        _ => Err(Violation::Other("Ensure this value is less than or equal to 999.".to_owned())),
     }
 }
 
-/// Which events.
+/// The filters of events.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct AuditParameters {
-    /// This action, such as `user.update`, `sign_in` or `sign_in.refused`.
+    /// With this action, such as `user.update`, `sign_in` or `sign_in.refused`.
     #[param(example = "user.update")]
     action: Option<String>,
-    /// Done by the user with this ID.
+    /// By the user with this ID.
     actor_id: Option<i64>,
-    /// Done to a `user`, a `group`, a `token` or the `directory`.
+    /// About a `user`, a `group`, a `token` or the `directory`.
     #[param(example = "user")]
     object_kind: Option<String>,
-    /// Done to the object with this ID.
+    /// About the object with this ID.
     object_id: Option<i64>,
-    /// Asked for from this address.
+    /// Requested from this address.
     #[param(example = "127.0.0.1")]
     address: Option<String>,
-    /// From this time on: RFC 3339, or a day (UTC).
+    /// At this time or later: RFC 3339, or a day (UTC).
     #[param(example = "2025-09-01")]
     from: Option<String>,
     /// Before this time.
     #[param(example = "2099-09-02T12:00:00Z")]
     to: Option<String>,
-    /// `json`, the only format there is.
+    /// `json`, the only format.
     #[param(example = "json")]
     format: Option<String>,
 }
 
-/// Which page of them.
+/// The page of events.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct PageParameters {
-    /// Events a page, 1 to 999; 10 when not said.
+    /// Events per page, 1 to 999; 10 by default.
     #[param(minimum = 1, maximum = 999, default = 10)]
     limit: Option<i64>,
-    /// Only events with a lower number: as `next` has it.
+    /// Only events with a lower number, as in `next`.
     before: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! `/api/users/auth`: signing in and out.
+//! `/api/users/auth`: sign-in and sign-out.
 
 use axum::Extension;
 use axum::extract::State;
@@ -15,28 +15,31 @@ use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
+use crate::http::headers::set_token_expiry;
+use crate::http::pipeline::with_bearer;
 
-/// The key that a sign-in made.
+/// The key of a sign-in.
 #[derive(Serialize, ToSchema)]
 struct SignedIn {
-    /// The key, to be sent as `Authorization: Token <key>`.
+    /// The key, for `Authorization: Token <key>`.
     token: String,
 }
 
-/// Who signs in.
+/// Username and password.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct SignInBody {
-    /// The username; blanks around it do not count.
+    /// The username; blanks around it are ignored.
     username: String,
-    /// The password, as it is.
+    /// The password, unchanged.
     password: String,
 }
 
 /// Sign In
 ///
-/// A token with an end for a username and a password. Unknown, inactive and wrong are one answer.
+/// Get a token that expires for a username and a password. An unknown user, an inactive user and a wrong password get
+/// the same answer.
 #[utoipa::path(
     post,
     path = "/api/users/auth/pwd/signin",
@@ -45,8 +48,8 @@ struct SignInBody {
     request_body = SignInBody,
     responses(
         (status = 200, description = "The key of a new token", body = SignedIn,
-            headers(("X-Token-Expires-At" = String, description = "When the token ends (RFC 3339)"))),
-        (status = 401, description = "An `Authorization` header was sent and is not good", body = Detail),
+            headers(("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339)"))),
+        (status = 401, description = "An `Authorization` header was sent and is not valid", body = Detail),
         BodyRefusals,
         Throttled,
     ),
@@ -66,24 +69,21 @@ pub(super) async fn sign_in(
     let issued = app.directory().sign_in(&origin, &username.unwrap_or_default(), password).await?;
     let mut response = answer(StatusCode::OK, &SignedIn { token: issued.key.reveal().to_owned() });
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let end = issued.token.expires_at.and_then(|end| HeaderValue::try_from(end.to_string()).ok());
-    if let Some(end) = end {
-        response.headers_mut().insert("x-token-expires-at", end);
-    }
-    Ok(super::with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
+    set_token_expiry(response.headers_mut(), issued.token.expires_at);
+    Ok(with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
 }
 
-/// How far to sign out.
+/// The extent of a sign-out.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct SignOutBody {
-    /// Whether every sign-in of mine ends, with all that came of it. False when not said.
+    /// Whether all my sign-ins end, with the tokens that came of them. False by default.
     everywhere: Option<bool>,
 }
 
 /// Sign Out
 ///
-/// Revoke the calling token, with all that came of it if it is a sign-in. For everybody.
+/// Revoke the calling token, with the tokens that came of it if it is a sign-in. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/auth/signout",
@@ -91,7 +91,7 @@ struct SignOutBody {
     tag = "auth",
     security(("token" = [])),
     request_body = SignOutBody,
-    responses((status = 204, description = "The token opens nothing any more"), BodyRefusals, Refusals),
+    responses((status = 204, description = "The token is revoked"), BodyRefusals, Refusals),
 )]
 pub(super) async fn sign_out(
     State(app): State<App>,
@@ -102,10 +102,10 @@ pub(super) async fn sign_out(
     let everywhere = fields.boolean("everywhere").unwrap_or(false);
     fields.end()?;
     app.directory().sign_out(&actor, everywhere).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
-/// Signing in by a code that is sent to a telephone is for a later release.
+/// Answers for sign-in with a one-time code, which a later release will add.
 pub(super) async fn not_yet() -> ApiError {
     ApiError::NotImplemented("Signing in by a one-time code is not available yet.")
 }

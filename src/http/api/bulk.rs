@@ -1,4 +1,4 @@
-//! `/api/users/bulk`: many users in one call, all of them or none.
+//! `/api/users/bulk`: many users in one request, all of them or none.
 
 use axum::Extension;
 use axum::extract::State;
@@ -8,22 +8,31 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::answers::{BulkRefusals, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
 use super::users::UserBody;
 use super::view::{UserItem, UserItems};
-use super::wanted::Wanted;
-use crate::directory::Written;
+use crate::directory::access::{CreateUser, DeleteUser, UpdateUser};
 use crate::directory::bulk::BULK_MAX;
-use crate::directory::model::{Faults, Rule, User, UserDraft, UserId};
+use crate::directory::model::{User, UserDraft, UserId, ValidationErrors, Violation};
+use crate::directory::{Error, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::caller::Require;
+use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
+
+/// The field of the body that holds the list.
+const LIST: &str = "users";
+
+/// Turns an error about an item into an answer.
+fn in_list(error: Error) -> ApiError {
+    ApiError::of_items(LIST, error)
+}
 
 /// Create Users
 ///
-/// Make up to 1000 users, all or none. For admins, and staff with permission 1221.
+/// Create up to 1000 users, all or none. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/bulk",
@@ -35,26 +44,25 @@ use crate::http::site::Site;
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1221>,
+    Require { actor, .. }: Require<CreateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let read = items(body, |fields| {
-        let named = Wanted::written(fields);
+        let named = FieldSelection::written(fields);
         let draft = full_user_draft(fields);
         refuse_password(fields);
         fields.require("username", draft.username.is_some());
         (named, draft)
     })?;
     let (named, drafts): (Vec<_>, _) = read.into_iter().unzip();
-    let users = app.directory().create_users(&actor, drafts).await?;
+    let users = app.directory().create_users(&actor, drafts).await.map_err(in_list)?;
     shown(&app, StatusCode::CREATED, &users, &named, &site)
 }
 
 /// Change Users
 ///
-/// Change up to 1000 users, all or none; fields not named stay as they are. For admins, and staff with permission
-/// 1223.
+/// Change up to 1000 users, all or none; fields that are not sent do not change. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/bulk",
@@ -66,12 +74,12 @@ pub(super) async fn create(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let read = items(body, |fields| {
-        let named = Wanted::written(fields);
+        let named = FieldSelection::written(fields);
         let (id, draft) = (fields.integer("id"), full_user_draft(fields));
         refuse_password(fields);
         fields.require("id", id.is_some());
@@ -79,13 +87,13 @@ pub(super) async fn update(
     })?;
     let (named, changes): (Vec<_>, _) = read.into_iter().unzip();
     let changes = identified(changes)?;
-    let users = app.directory().update_users(&actor, changes).await?;
+    let users = app.directory().update_users(&actor, changes).await.map_err(in_list)?;
     shown(&app, StatusCode::OK, &users, &named, &site)
 }
 
 /// Delete Users
 ///
-/// Move up to 1000 users into the recycle bin, all or none. For admins, and staff with permission 1224.
+/// Move up to 1000 users into the recycle bin, all or none. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/bulk",
@@ -93,74 +101,78 @@ pub(super) async fn update(
     tag = "users",
     security(("token" = [])),
     request_body = DeletedUsers,
-    responses((status = 204, description = "The users are gone"), BulkRefusals, Refusals),
+    responses((status = 204, description = "The users are in the recycle bin"), BulkRefusals, Refusals),
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let ids = fields.ids("users");
-    fields.require("users", ids.is_some());
+    let ids = fields.ids(LIST);
+    fields.require(LIST, ids.is_some());
     fields.end()?;
     let ids = ids.unwrap_or_default().into_iter().map(|id| (Some(id), UserDraft::default())).collect();
     let ids = identified(ids)?.into_iter().map(|(id, _)| id).collect();
-    app.directory().delete_users(&actor, ids).await?;
-    Ok(nothing())
+    app.directory().delete_users(&actor, ids).await.map_err(in_list)?;
+    Ok(no_content())
 }
 
-/// The items of a body, each read by `read`; what is wrong with them is told together.
+/// Reads the items of a body with `read`. The faults of all items are reported together.
 fn items<T>(body: Body, read: impl Fn(&mut Fields) -> T) -> Result<Vec<T>, ApiError> {
     let mut fields = Fields::from(body);
-    let items = fields.items("users");
-    fields.require("users", items.is_some());
+    let items = fields.items(LIST);
+    fields.require(LIST, items.is_some());
     if items.as_ref().is_some_and(|items| items.len() > BULK_MAX) {
-        let told = format!("Ensure this field has no more than {BULK_MAX} elements.");
-        fields.refuse("users", &Rule::Other(told));
+        let message = format!("Ensure this field has no more than {BULK_MAX} elements.");
+        fields.refuse(LIST, &Violation::Other(message));
     }
     fields.end()?;
     let read = items.unwrap_or_default().into_iter().map(|mut item| {
         let value = read(&mut item);
         (value, item.faults())
     });
-    sound(read.collect())
+    valid(read.collect())
 }
 
-/// The values, if there is no fault with any of them.
-fn sound<T>(read: Vec<(T, Faults)>) -> Result<Vec<T>, ApiError> {
+/// Returns the values if none of them has a fault.
+fn valid<T>(read: Vec<(T, ValidationErrors)>) -> Result<Vec<T>, ApiError> {
     let (values, faults): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    if faults.iter().all(Faults::is_empty) { Ok(values) } else { Err(ApiError::InvalidItems(faults)) }
+    if faults.iter().all(ValidationErrors::is_empty) {
+        Ok(values)
+    } else {
+        Err(ApiError::InvalidItems(LIST, faults))
+    }
 }
 
-/// Ids that can be somebody's.
+/// Checks that each item has an id that a user can have.
 fn identified(changes: Vec<(Option<i64>, UserDraft)>) -> Result<Vec<(UserId, UserDraft)>, ApiError> {
     let known = changes.into_iter().map(|(id, draft)| {
         let id = id.unwrap_or_default();
         match UserId::try_from(id) {
-            Ok(known) => ((Some(known), draft), Faults::default()),
-            Err(_) => ((None, draft), Faults::of("id", &Rule::NoSuchObject(id))),
+            Ok(known) => ((Some(known), draft), ValidationErrors::default()),
+            Err(_) => ((None, draft), ValidationErrors::of("id", &Violation::NoSuchObject(id))),
         }
     });
-    let known = sound(known.collect())?;
+    let known = valid(known.collect())?;
     Ok(known.into_iter().filter_map(|(id, draft)| Some((id?, draft))).collect())
 }
 
-/// A thousand hashes would keep the machine busy for a minute, and every other sign-in waiting.
+/// Refuses passwords: a thousand hashes would keep the machine busy for a minute while every sign-in waits.
 fn refuse_password(fields: &mut Fields) {
     if fields.text("password").is_some() {
-        let told = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
-        fields.refuse("password", &Rule::Other(told.to_owned()));
+        let message = "Passwords cannot be set in bulk: each takes the machine a while. Set them one by one.";
+        fields.refuse("password", &Violation::Other(message.to_owned()));
     }
 }
 
-/// The users that were written, in the order of the body; each narrowed to what was written where its writer may not
-/// read it.
+/// Answers with the written users in the order of the body. Each is reduced to the written fields if the writer may not
+/// read users.
 fn shown(
     app: &App,
     status: StatusCode,
     users: &Written<Vec<User>>,
-    named: &[Wanted],
+    named: &[FieldSelection],
     site: &Site,
 ) -> Result<Response, ApiError> {
     let now = app.directory().clock().now();
@@ -168,12 +180,11 @@ fn shown(
     if users.is_readable {
         return Ok(answer(status, &UserItems { users: items.collect() }));
     }
-    let items: Vec<_> =
-        items.zip(named).map(|(item, named)| named.of_object(&item)).collect::<Result<_, _>>()?;
-    Ok(answer(status, &json!({ "users": items })))
+    let items: Vec<_> = items.zip(named).map(|(item, named)| named.apply(&item)).collect::<Result<_, _>>()?;
+    Ok(answer(status, &json!({ LIST: items })))
 }
 
-/// Users to be made.
+/// Users to create.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct NewUsers {
@@ -181,7 +192,7 @@ struct NewUsers {
     users: Vec<UserBody>,
 }
 
-/// A user with what shall change.
+/// A user with the fields to change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct ChangedUser {
@@ -192,7 +203,7 @@ struct ChangedUser {
     fields: UserBody,
 }
 
-/// Users to be changed.
+/// Users to change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct ChangedUsers {
@@ -200,7 +211,7 @@ struct ChangedUsers {
     users: Vec<ChangedUser>,
 }
 
-/// Users to be deleted.
+/// Users to delete.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct DeletedUsers {

@@ -1,15 +1,15 @@
-//! What holds for every operation of the OpenAPI document, said once: HTTP's own errors, and errors as problems.
+//! The parts that all operations of the OpenAPI document share: HTTP's own errors, and errors as problems.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-const PROTOCOL: &str = "Any other error, of HTTP itself: a method that the path does not know (405), a request that is too slow \
-    (408), too large (413, 414, 431) or expects what cannot be met (417).";
+const PROTOCOL: &str = "Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow \
+    (408) or too large (413, 414, 431), or an expectation that cannot be met (417).";
 
-/// The document as JSON, with what its operations have in common.
+/// Writes the document as JSON and adds what all operations share.
 pub(super) fn complete(document: &OpenApi) -> Value {
-    // It is made of texts and maps, which always have a form as JSON.
+    // It consists of texts and maps, which can always be written as JSON.
     let mut value = serde_json::to_value(document).unwrap_or_default();
     let paths = value.get_mut("paths").and_then(Value::as_object_mut);
     let items = paths.into_iter().flat_map(Map::values_mut);
@@ -17,7 +17,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
         let operations = item.iter_mut().filter(|(method, _)| METHODS.contains(&method.as_str()));
         for (method, operation) in operations {
             let writes = method != "get";
-            // An operation that is open to all says so.
+            // An operation that needs no token states that.
             if operation.get("security").is_none() {
                 set(operation, "security", json!([]));
             }
@@ -46,7 +46,7 @@ pub(super) fn complete(document: &OpenApi) -> Value {
     value
 }
 
-/// Drops schemas that nothing refers to: a page of rows holds its rows' schema itself.
+/// Removes schemas that nothing refers to: the schema of a page contains the schema of its rows.
 fn drop_unused(document: &mut Value) {
     let text = document.to_string();
     let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
@@ -62,7 +62,7 @@ fn has_parameter(operation: &Value, name: &str) -> bool {
     })
 }
 
-/// Whoever may write a record but not read it is shown its id and what they wrote.
+/// Adds the answer for callers who may write a record but not read it: the id and the written fields.
 fn may_be_what_was_written(response: &mut Value) {
     let name = schema_of(response).and_then(|schema| schema.get("$ref")?.as_str()?.rsplit('/').next());
     let written = json!({
@@ -82,7 +82,7 @@ fn may_be_what_was_written(response: &mut Value) {
     }
 }
 
-/// The object may have only some of its keys.
+/// Adds the schema of an object that has only some of its fields.
 fn may_be_narrowed(response: &mut Value, narrowed: &Value) {
     let Some(schema) = response.pointer_mut("/content/application~1json/schema") else { return };
     *schema = json!({ "anyOf": [schema.take(), narrowed] });
@@ -91,7 +91,7 @@ fn may_be_narrowed(response: &mut Value, narrowed: &Value) {
 fn complete_responses(responses: &mut Map<String, Value>) {
     let detail = json!({ "$ref": "#/components/schemas/Detail" });
     let body = |schema: &Value| json!({ "application/json": { "schema": schema } });
-    // Host, headers and bodies that cannot be read have no field to be told under.
+    // Errors about the host, headers and unreadable bodies belong to no field.
     let schema = match responses.get("400").and_then(schema_of) {
         Some(schema) if *schema != detail => json!({ "anyOf": [schema, detail] }),
         _ => detail.clone(),

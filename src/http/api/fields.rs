@@ -1,9 +1,9 @@
-//! Bodies that several operations share, taken apart into drafts.
+//! Reads the bodies that several operations share into drafts.
 
 use crate::directory::model::{GroupDraft, UserDraft};
 use crate::http::body::Fields;
 
-/// What a person may write about themselves.
+/// Reads the fields that users may write about themselves.
 pub(super) fn user_draft(fields: &mut Fields) -> UserDraft {
     UserDraft {
         username: fields.text("username"),
@@ -16,7 +16,7 @@ pub(super) fn user_draft(fields: &mut Fields) -> UserDraft {
     }
 }
 
-/// The same, and what only others may write about them.
+/// Reads these fields and those that only others may write.
 pub(super) fn full_user_draft(fields: &mut Fields) -> UserDraft {
     UserDraft {
         is_active: fields.boolean("is_active"),
@@ -29,7 +29,7 @@ pub(super) fn full_user_draft(fields: &mut Fields) -> UserDraft {
     }
 }
 
-/// What is written about a group.
+/// Reads the fields of a group.
 pub(super) fn group_draft(fields: &mut Fields) -> GroupDraft {
     GroupDraft {
         name: fields.text("name"),

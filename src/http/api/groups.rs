@@ -1,4 +1,4 @@
-//! `/api/users/groups`: groups, and who belongs to them.
+//! `/api/users/groups`: groups and their members.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -7,20 +7,21 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::group_draft;
-use super::list::Asked;
 use super::list_parameters::{GroupListParameters, ListParameters};
+use super::list_request::ListRequest;
 use super::view::{GroupItem, GroupRecord, Listing};
-use super::wanted::Wanted;
+use crate::directory::access::{ChangeMembers, CreateGroup, DeleteGroup, ReadGroups, UpdateGroup};
 use crate::directory::groups::MemberChange;
-use crate::directory::listing::GroupQuery;
-use crate::directory::model::{Expected, Faults, Group, GroupKey, Rule, UserId, UserKey};
+use crate::directory::model::{Expected, Group, GroupKey, UserId, UserKey, ValidationErrors, Violation};
+use crate::directory::query::GroupQuery;
 use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
 fn group_key(id: &str) -> Result<GroupKey, ApiError> {
@@ -29,7 +30,7 @@ fn group_key(id: &str) -> Result<GroupKey, ApiError> {
 
 /// List Groups
 ///
-/// The groups that every given filter keeps, a page at a time. For admins, and staff with permission 1202.
+/// The groups that match all filters, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/groups",
@@ -41,19 +42,19 @@ fn group_key(id: &str) -> Result<GroupKey, ApiError> {
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1202>,
+    Require { actor, .. }: Require<ReadGroups>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users/groups")?;
-    let query = GroupQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users/groups")?;
+    let query = GroupQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_groups(&actor, &query).await?;
-    asked.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
+    request.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
 }
 
 /// Create Group
 ///
-/// Make a group. For admins, and staff with permission 1201, who can attach no right that they do not hold.
+/// Create a group. For {callers}, who cannot attach a right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users/groups",
@@ -63,18 +64,18 @@ pub(super) async fn list(
     request_body = GroupBody,
     responses(
         (status = 201, description = "The new group", body = GroupItem,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Refusals,
     ),
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1201>,
+    Require { actor, .. }: Require<CreateGroup>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = group_draft(&mut fields);
     fields.require("name", draft.name.is_some());
     fields.end()?;
@@ -84,7 +85,7 @@ pub(super) async fn create(
 
 /// Retrieve Group
 ///
-/// A group with its permissions. For admins, and staff with permission 1202.
+/// A group with its permissions. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/groups/{id}",
@@ -94,13 +95,13 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "ID of the group")),
     responses(
         (status = 200, description = "The group", body = GroupRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Refusals,
     ),
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
-    Holding(actor): Holding<1202>,
+    Require { actor, .. }: Require<ReadGroups>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let details = app.directory().group_details(&actor, &group_key(&id)?).await?;
@@ -109,7 +110,7 @@ pub(super) async fn retrieve(
 
 /// Change Group
 ///
-/// Change fields of a group; those not named stay as they are. For admins, and staff with permission 1203.
+/// Change fields of a group; fields that are not sent do not change. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/groups/{id}",
@@ -118,12 +119,12 @@ pub(super) async fn retrieve(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = GroupBody,
     responses(
         (status = 200, description = "The group as it is now", body = GroupItem,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -131,7 +132,7 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<UpdateGroup>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
@@ -141,7 +142,7 @@ pub(super) async fn update(
 
 /// Replace Group
 ///
-/// As `PATCH`, but the fields that a new group needs must be there. For admins, and staff with permission 1203.
+/// As `PATCH`, but the fields that a new group needs are required. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/groups/{id}",
@@ -150,12 +151,12 @@ pub(super) async fn update(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = GroupBody,
     responses(
         (status = 200, description = "The group as it is now", body = GroupItem,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -163,13 +164,13 @@ pub(super) async fn update(
 )]
 pub(super) async fn replace(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<UpdateGroup>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    fields.require("name", fields.names("name"));
+    fields.require("name", fields.contains("name"));
     changed(&app, &actor, &id, expected, fields).await
 }
 
@@ -181,22 +182,22 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = group_key(id)?;
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = group_draft(&mut fields);
     fields.end()?;
     let group = app.directory().update_group_if(actor, &key, &draft, expected).await?;
     written(app, StatusCode::OK, group, &named).await
 }
 
-/// The answer to whoever has written a group: the whole record, or what they wrote if they may not read it.
+/// Answers with the written group: the whole record, or the written fields if the caller may not read groups.
 async fn written(
     app: &App,
     status: StatusCode,
     group: Written<Group>,
-    named: &Wanted,
+    named: &FieldSelection,
 ) -> Result<Response, ApiError> {
     if !group.is_readable {
-        return Ok(answer(status, &named.of_object(&GroupItem::new(&group))?));
+        return Ok(answer(status, &named.apply(&GroupItem::new(&group))?));
     }
     let group = group.value;
     let details = app.directory().group_details_of_written(group).await?;
@@ -205,7 +206,7 @@ async fn written(
 
 /// Delete Group
 ///
-/// Remove a group; its members stay users. For admins, and staff with permission 1204.
+/// Delete a group; its members remain users. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}",
@@ -214,24 +215,24 @@ async fn written(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
-    responses((status = 204, description = "The group is gone"), HeaderRefusals, Preconditions, Refusals),
+    responses((status = 204, description = "The group is deleted"), HeaderRefusals, Preconditions, Refusals),
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1204>,
+    Require { actor, .. }: Require<DeleteGroup>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
     app.directory().delete_group_if(&actor, &group_key(&id)?, expected).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 /// Add Members
 ///
-/// Make users belong to a group, all or none of them; that some do already is no error. For admins, and staff
-/// with permission 1203 who hold every right of the group.
+/// Add users to a group, all or none of them; users who are members already are no error. For {callers} who hold every
+/// right of the group.
 #[utoipa::path(
     post,
     path = "/api/users/groups/{id}/members",
@@ -244,7 +245,7 @@ pub(super) async fn destroy(
 )]
 pub(super) async fn add_members(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<ChangeMembers>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -253,8 +254,8 @@ pub(super) async fn add_members(
 
 /// Remove Members
 ///
-/// Take users out of a group, all or none of them; that some do not belong to it is no error. For admins, and
-/// staff with permission 1203 who hold every right of the group.
+/// Remove users from a group, all or none of them; users who are not members are no error. For {callers} who hold every
+/// right of the group.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}/members",
@@ -267,7 +268,7 @@ pub(super) async fn add_members(
 )]
 pub(super) async fn remove_members(
     State(app): State<App>,
-    Holding(actor): Holding<1203>,
+    Require { actor, .. }: Require<ChangeMembers>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -291,11 +292,11 @@ async fn changed_members(
     let group = GroupItem::new(&membership.group);
     match membership.is_readable {
         true => Ok(answer(StatusCode::OK, &group)),
-        false => Ok(answer(StatusCode::OK, &Wanted::id().of_object(&group)?)),
+        false => Ok(answer(StatusCode::OK, &FieldSelection::id().apply(&group)?)),
     }
 }
 
-/// The users that a body names.
+/// The users to add or remove.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct MembersBody {
@@ -303,13 +304,13 @@ struct MembersBody {
     users: Vec<i64>,
 }
 
-/// Ids as keys; one that no id can be is nobody's.
+/// Turns ids into keys. A number that is not a valid id is refused as an unknown user.
 fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, ApiError> {
-    let missing = |id| ApiError::Invalid(Faults::of("users", &Rule::NoSuchObject(id)));
+    let missing = |id| ApiError::Invalid(ValidationErrors::of("users", &Violation::NoSuchObject(id)));
     ids.iter().map(|id| UserId::try_from(*id).map(UserKey::Id).map_err(|_| missing(*id))).collect()
 }
 
-/// What is written about a group. Only `name` is required, and only for a new one.
+/// The fields of a group. Only `name` is required, and only for a new group.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct GroupBody {
@@ -317,6 +318,6 @@ struct GroupBody {
     name: Option<String>,
     /// At most 2000 characters.
     notes: Option<String>,
-    /// IDs of all permissions that shall be attached to it; its members inherit them.
+    /// IDs of all permissions of the group; its members inherit them.
     permissions: Option<Vec<i64>>,
 }

@@ -1,29 +1,29 @@
-//! The parameters of the lists, for the OpenAPI document. What they mean, `directory::listing` says.
+//! The parameters of the lists, for the OpenAPI document. `directory::query` defines their meaning.
 
 use utoipa::IntoParams;
 
-/// What every list knows.
+/// The parameters of every list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct ListParameters {
-    /// Terms with blanks or commas between, each of which must be found in some field; without regard to
-    /// case. At most 500 characters and 16 terms.
+    /// Terms, separated by blanks or commas. Each must be found in some field; upper and lower case are equal. At
+    /// most 500 characters and 16 terms.
     #[param(example = "alex techcorp")]
     search: Option<String>,
-    /// Rows a page, 1 to 1000; 10 when not said.
+    /// Rows per page, 1 to 1000; 10 by default.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<i64>,
-    /// Rows to skip. Late pages cost more than early ones: a cursor does not.
+    /// Rows to skip. Late pages cost more than early ones; with a cursor they do not.
     #[param(minimum = 0, default = 0)]
     offset: Option<i64>,
-    /// Empty to begin, then as `next` and `previous` have it. Every page costs the same; `count` is null.
+    /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
     #[param(example = "")]
     cursor: Option<String>,
-    /// Only these fields of each row, by name, with commas between.
+    /// Only these fields of each row: names, separated by commas.
     #[param(example = "id,created_at")]
     fields: Option<String>,
-    /// `json`, the only format there is.
+    /// `json`, the only format.
     #[param(example = "json")]
     format: Option<String>,
     /// The least id.
@@ -50,14 +50,14 @@ pub(super) struct ListParameters {
     updated_date_to: Option<String>,
 }
 
-/// What the list of users knows besides. Search is over id, username, mobile_number, email, first_name and
+/// Further parameters of the list of users. The search covers id, username, mobile_number, email, first_name and
 /// last_name.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct UserListParameters {
-    /// Names with commas between, `-` in front for descending: `id`, `username`, `email`, `gender`,
-    /// `last_login`, `created_at`, `updated_at`. Always ends with the id.
+    /// Names, separated by commas; `-` in front for descending order: `id`, `username`, `email`, `gender`,
+    /// `last_login`, `created_at`, `updated_at`. The id is always the last.
     #[param(example = "-last_login,username")]
     ordering: Option<String>,
     /// Last signed in on this day (UTC).
@@ -75,7 +75,7 @@ pub(super) struct UserListParameters {
     has_avatar: Option<bool>,
     /// Has a mobile number?
     has_phone: Option<bool>,
-    /// Has a token that works now?
+    /// Has a token that is valid now?
     has_token: Option<bool>,
     /// Has a first name?
     has_first_name: Option<bool>,
@@ -83,18 +83,18 @@ pub(super) struct UserListParameters {
     has_last_name: Option<bool>,
     /// Belongs to a group?
     has_groups: Option<bool>,
-    /// May it authenticate?
+    /// Can the user authenticate?
     is_active: Option<bool>,
-    /// May it enter the back office?
+    /// Can the user enter the back office?
     is_staff: Option<bool>,
-    /// May it do everything?
+    /// Does the user have all rights?
     is_admin: Option<bool>,
-    /// Was one of its tokens used in the last five minutes?
+    /// Was one of the user's tokens used in the last five minutes?
     is_online: Option<bool>,
     /// With exactly this username.
     #[param(example = "alex_thompson")]
     username: Option<String>,
-    /// With this email address, without regard to case.
+    /// With this email address; upper and lower case are equal.
     #[param(example = "alex.thompson@techcorp.com")]
     email: Option<String>,
     /// With exactly this mobile number.
@@ -105,18 +105,18 @@ pub(super) struct UserListParameters {
     gender: Option<String>,
     /// Belongs to the group with this ID.
     group_id: Option<i64>,
-    /// Belongs to one of these groups: IDs with commas between, at most 100.
+    /// Belongs to one of these groups: IDs, separated by commas, at most 100.
     #[param(example = "1,4,5")]
     groups_in: Option<String>,
 }
 
-/// What the list of groups knows besides. Search is over name and notes.
+/// Further parameters of the list of groups. The search covers name and notes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct GroupListParameters {
-    /// Names with commas between, `-` in front for descending: `id`, `name`, `users_count`, `created_at`,
-    /// `updated_at`. Always ends with the id.
+    /// Names, separated by commas; `-` in front for descending order: `id`, `name`, `users_count`, `created_at`,
+    /// `updated_at`. The id is always the last.
     #[param(example = "-users_count")]
     ordering: Option<String>,
     /// The least number of members.
@@ -130,13 +130,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::directory::listing::{COMMON, GroupQuery, UserQuery};
+    use crate::directory::query::{COMMON, GroupQuery, UserQuery};
 
     fn documented<T: IntoParams>() -> Vec<String> {
         T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
     }
 
-    /// What is documented is known, and what is known is documented.
+    /// The documented parameters are exactly those that are parsed.
     #[test]
     fn the_document_names_every_parameter() {
         let common = documented::<ListParameters>();
@@ -150,30 +150,30 @@ mod tests {
     }
 }
 
-/// What the recycle bin knows. Search is over id, username, mobile_number, email, first_name and last_name.
+/// The parameters of the recycle bin. The search covers id, username, mobile_number, email, first_name and last_name.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct DeletedListParameters {
-    /// Terms with blanks or commas between, each of which must be found in some field; without regard to case.
+    /// Terms, separated by blanks or commas. Each must be found in some field; upper and lower case are equal.
     #[param(example = "alex techcorp")]
     search: Option<String>,
-    /// Names with commas between, `-` in front for descending: `id`, `username`, `deleted_at`.
+    /// Names, separated by commas; `-` in front for descending order: `id`, `username`, `deleted_at`.
     #[param(example = "-deleted_at")]
     ordering: Option<String>,
-    /// Rows a page, 1 to 1000; 10 when not said.
+    /// Rows per page, 1 to 1000; 10 by default.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<i64>,
     /// Rows to skip.
     #[param(minimum = 0, default = 0)]
     offset: Option<i64>,
-    /// Empty to begin, then as `next` and `previous` have it. Every page costs the same; `count` is null.
+    /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
     #[param(example = "")]
     cursor: Option<String>,
-    /// Only these fields of each row, by name, with commas between.
+    /// Only these fields of each row: names, separated by commas.
     #[param(example = "id,deleted_at")]
     fields: Option<String>,
-    /// `json`, the only format there is.
+    /// `json`, the only format.
     #[param(example = "json")]
     format: Option<String>,
     /// The least id.

@@ -7,9 +7,9 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::user_draft;
 use super::view::{FieldErrors, Me};
-use super::wanted::Wanted;
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -17,6 +17,9 @@ use crate::http::caller::{Authenticated, Staff};
 use crate::http::error::{ApiError, answer};
 use crate::http::negotiate::parameter;
 use crate::http::site::Site;
+
+/// The route that the express lane also answers.
+pub(in crate::http) const ME: &str = "/api/users/me";
 
 /// Retrieve Me
 ///
@@ -28,12 +31,12 @@ use crate::http::site::Site;
     tag = "users",
     security(("token" = [])),
     params(
-        ("fields" = Option<String>, Query, description = "Only these fields, by name, with commas between", example = "id,groups"),
-        ("format" = Option<String>, Query, description = "`json`, the only format there is", example = "json"),
+        ("fields" = Option<String>, Query, description = "Only these fields: names, separated by commas", example = "id,groups"),
+        ("format" = Option<String>, Query, description = "`json`, the only format", example = "json"),
     ),
     responses(
         (status = 200, description = "User information retrieved successfully", body = Me,
-            headers(("X-Token-Expires-At" = String, description = "When the token ends (RFC 3339); absent when it does not"))),
+            headers(("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339); absent if it does not"))),
         (status = 400, description = "Bad request: invalid parameters", body = FieldErrors),
         Refusals,
     ),
@@ -44,15 +47,18 @@ pub(super) async fn retrieve(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let me = Me::new(&identity.user, &site);
-    match Wanted::of(parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(), &Me::FIELDS)? {
+    match FieldSelection::parse(
+        parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(),
+        &Me::FIELDS,
+    )? {
         None => Ok(answer(StatusCode::OK, &me)),
-        Some(wanted) => Ok(answer(StatusCode::OK, &wanted.of_object(&me)?)),
+        Some(selection) => Ok(answer(StatusCode::OK, &selection.apply(&me)?)),
     }
 }
 
 /// Change Me
 ///
-/// Change the currently authenticated user. Fields that are not named stay as they are; null or empty text
+/// Change the currently authenticated user. Fields that are not sent do not change; null or an empty text
 /// removes a mobile number, an email or a gender.
 #[utoipa::path(
     patch,
@@ -78,7 +84,7 @@ pub(super) async fn update(
     Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
 }
 
-/// What a person may change of their own record.
+/// The fields of their own record that users may change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct MeChange {
@@ -94,7 +100,7 @@ struct MeChange {
     last_name: Option<String>,
     /// `male`, `female`, `non-binary` or `other`.
     gender: Option<String>,
-    /// The present password; needed to change the email or the mobile number where the server's setting
-    /// `contact_needs_password` says so.
+    /// The present password; required to change the email or the mobile number if the server's setting
+    /// `contact_needs_password` is on.
     old_password: Option<String>,
 }

@@ -9,11 +9,11 @@ use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
-use crate::http::error::{ApiError, nothing};
+use crate::http::error::{ApiError, no_content};
 
 /// Change My Password
 ///
-/// Replace my password; the present one is needed. For everybody.
+/// Change my password; the present one is required. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/password",
@@ -21,7 +21,7 @@ use crate::http::error::{ApiError, nothing};
     tag = "users",
     security(("token" = [])),
     request_body = PasswordChange,
-    responses((status = 204, description = "The new password holds"), BodyRefusals, Refusals),
+    responses((status = 204, description = "The password is changed"), BodyRefusals, Refusals),
 )]
 pub(super) async fn change(
     State(app): State<App>,
@@ -36,18 +36,18 @@ pub(super) async fn change(
     fields.end()?;
     let (old, new) = (Password::new(old.unwrap_or_default()), Password::new(new.unwrap_or_default()));
     app.directory().change_own_password(&actor, old, new, others).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
-/// An old password and a new one.
+/// The present password and the new one.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct PasswordChange {
     /// The present password.
     old_password: String,
-    /// The new one, held to the rule for passwords.
+    /// The new password, which must follow the rule for passwords.
     new_password: String,
-    /// Whether every sign-in of mine ends with all that came of it, but for the calling token; other tokens go on.
-    /// False when not said.
+    /// Whether all my sign-ins end, with the tokens that came of them, except for the calling token; other tokens stay
+    /// valid. False by default.
     sign_out_others: Option<bool>,
 }

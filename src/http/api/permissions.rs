@@ -1,4 +1,4 @@
-//! `/api/users/permissions`: what rights there are.
+//! `/api/users/permissions`: the catalogue of permissions.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -6,17 +6,18 @@ use http::StatusCode;
 
 use super::answers::Refusals;
 use super::view::{FieldErrors, PermissionItem};
-use crate::directory::listing::Terms;
-use crate::directory::model::{Faults, Permission, Rule};
+use crate::directory::access::ReadPermissions;
+use crate::directory::model::{Permission, ValidationErrors, Violation};
+use crate::directory::query::Terms;
 use crate::http::app::App;
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 
 const KNOWN: [&str; 3] = ["search", "ordering", "format"];
 
 /// List Permissions
 ///
-/// Every permission, as a bare array. For admins, and staff with permission 1252.
+/// Every permission, as a bare array. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/permissions",
@@ -24,18 +25,18 @@ const KNOWN: [&str; 3] = ["search", "ordering", "format"];
     tag = "permissions",
     security(("token" = [])),
     params(
-        ("search" = Option<String>, Query, description = "Terms, each of which must be found in id, code or name", example = "user"),
-        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending", example = "-code"),
+        ("search" = Option<String>, Query, description = "Terms; each must be found in id, code or name", example = "user"),
+        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending order", example = "-code"),
     ),
     responses(
         (status = 200, description = "The permissions", body = Vec<PermissionItem>),
-        (status = 400, description = "An unknown parameter or a value that is not allowed", body = FieldErrors),
+        (status = 400, description = "An unknown parameter or a value that is not valid", body = FieldErrors),
         Refusals,
     ),
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1252>,
+    Require { actor, .. }: Require<ReadPermissions>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let permissions = app.directory().permissions(&actor).await?;
@@ -45,13 +46,16 @@ pub(super) async fn list(
     Ok(answer(StatusCode::OK, &items.iter().map(PermissionItem::new).collect::<Vec<_>>()))
 }
 
-fn narrowed(mut permissions: Vec<Permission>, pairs: &[(String, String)]) -> Result<Vec<Permission>, Faults> {
-    let mut faults = Faults::default();
+fn narrowed(
+    mut permissions: Vec<Permission>,
+    pairs: &[(String, String)],
+) -> Result<Vec<Permission>, ValidationErrors> {
+    let mut faults = ValidationErrors::default();
     for (name, _) in pairs.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        faults.add(name, &Rule::Other("Unknown parameter.".to_owned()));
+        faults.add(name, &Violation::Other("Unknown parameter.".to_owned()));
     }
     let value =
-        |wanted: &str| pairs.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        |known: &str| pairs.iter().rev().find(|(name, _)| name == known).map(|(_, value)| value.as_str());
     let terms = faults.take("search", Terms::parse(value("search").unwrap_or_default())).unwrap_or_default();
     for term in terms.iter() {
         permissions.retain(|p| {
@@ -63,10 +67,10 @@ fn narrowed(mut permissions: Vec<Permission>, pairs: &[(String, String)]) -> Res
         "id" => permissions.sort_by_key(|permission| permission.id),
         "code" => permissions.sort_by_key(|permission| permission.code),
         "name" => permissions.sort_by(|a, b| a.name.cmp(&b.name)),
-        _ => faults.add("ordering", &Rule::Choice(ordering.to_owned())),
+        _ => faults.add("ordering", &Violation::Choice(ordering.to_owned())),
     }
     if ordering.starts_with('-') {
         permissions.reverse();
     }
-    faults.none().map(|()| permissions)
+    faults.into_result().map(|()| permissions)
 }

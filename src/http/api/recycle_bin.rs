@@ -1,4 +1,4 @@
-//! `/api/users/deleted`: users who were deleted and can still be brought back.
+//! `/api/users/deleted`: deleted users, who can still be restored.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -6,20 +6,21 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::answers::{Conflicts, ListRefusals, Refusals};
-use super::list::Asked;
+use super::field_selection::FieldSelection;
 use super::list_parameters::DeletedListParameters;
+use super::list_request::ListRequest;
 use super::users::{user_id, written};
 use super::view::{DeletedItem, Listing, UserRecord};
-use super::wanted::Wanted;
-use crate::directory::listing::DeletedQuery;
+use crate::directory::access::{DeleteUser, ReadDeleted, RestoreUser};
+use crate::directory::query::DeletedQuery;
 use crate::http::app::App;
-use crate::http::caller::Holding;
-use crate::http::error::{ApiError, nothing};
+use crate::http::caller::Require;
+use crate::http::error::{ApiError, no_content};
 use crate::http::site::Site;
 
 /// List Deleted Users
 ///
-/// The recycle bin, a page at a time. For admins, and staff with permission 1224.
+/// The recycle bin, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/deleted",
@@ -35,21 +36,21 @@ use crate::http::site::Site;
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<ReadDeleted>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users/deleted")?;
-    let query = DeletedQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users/deleted")?;
+    let query = DeletedQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_deleted(&actor, &query).await?;
     let kept_for = app.directory().deleted_kept_for();
-    asked.answer(&site, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
+    request.answer(&site, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
 }
 
 /// Restore User
 ///
-/// Bring a deleted user back, with its id, password, groups and permissions, but without its tokens. For admins,
-/// and staff with permission 1224 who hold every right that comes back.
+/// Restore a deleted user with its id, password, groups and permissions, but without its tokens. For {callers} who hold
+/// every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/deleted/{id}/restore",
@@ -58,25 +59,25 @@ pub(super) async fn list(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the deleted user")),
     responses(
-        (status = 200, description = "The user is back", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+        (status = 200, description = "The user is restored", body = UserRecord,
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Conflicts,
         Refusals,
     ),
 )]
 pub(super) async fn restore(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<RestoreUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let user = app.directory().restore_user(&actor, user_id(&id)?).await?;
-    written(&app, StatusCode::OK, user, &Wanted::id(), &site).await
+    written(&app, StatusCode::OK, user, &FieldSelection::id(), &site).await
 }
 
 /// Purge User
 ///
-/// Remove a deleted user for good, before its time. For admins, and staff with permission 1224.
+/// Permanently remove a deleted user before its time. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/deleted/{id}",
@@ -84,13 +85,13 @@ pub(super) async fn restore(
     tag = "users",
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the deleted user")),
-    responses((status = 204, description = "Nothing is left but the audit trail"), Refusals),
+    responses((status = 204, description = "Only the audit trail is left of the user"), Refusals),
 )]
 pub(super) async fn purge(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.directory().purge_user(&actor, user_id(&id)?).await?;
-    Ok(nothing())
+    Ok(no_content())
 }

@@ -1,6 +1,6 @@
-//! `/api/users/me/tokens` and `/api/users/{id}/tokens`: one's own keys, and other people's.
+//! `/api/users/me/tokens` and `/api/users/{id}/tokens`: the caller's own tokens, and other users'.
 //!
-//! Each operation stands twice, once a path; what it does stands once, below.
+//! Each operation has a handler for either path; both call the same function below.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::field_selection::FieldSelection;
 use super::users::user_key;
 use super::view::{IssuedToken, TokenItem};
-use super::wanted::Wanted;
 use crate::directory::Actor;
+use crate::directory::access::{IssueToken, ReadTokens, RevokeToken, UpdateToken};
 use crate::directory::model::{TokenId, UserKey};
-use crate::directory::tokens::{End, Issued};
+use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::{Authenticated, Holding, Staff};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::caller::{Authenticated, Require, Staff};
+use crate::http::error::{ApiError, answer, no_content};
 
-/// The longest time for which an old key may go on beside the new one: 30 days.
+/// The longest time for which an old key may stay valid beside the new one: 30 days.
 const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 
 /// List Tokens of Mine
 ///
-/// My tokens, oldest first; expired and revoked ones too. For everybody.
+/// My tokens, oldest first, including expired and revoked ones. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/me/tokens",
@@ -47,7 +48,7 @@ pub(super) async fn list_own(
 
 /// List Tokens
 ///
-/// A user's tokens, oldest first; expired and revoked ones too. For admins, and staff with permission 1232.
+/// A user's tokens, oldest first, including expired and revoked ones. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/{id}/tokens",
@@ -59,7 +60,7 @@ pub(super) async fn list_own(
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1232>,
+    Require { actor, .. }: Require<ReadTokens>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     listed(&app, &actor, &user_key(&id)?).await
@@ -67,7 +68,7 @@ pub(super) async fn list(
 
 /// Create Token of Mine
 ///
-/// Issue a token that acts as me. It cannot live longer than the calling one. For staff and admins.
+/// Issue a token that acts as me. It cannot expire later than the calling token. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens",
@@ -75,7 +76,7 @@ pub(super) async fn list(
     tag = "tokens",
     security(("token" = [])),
     request_body = TokenBody,
-    responses((status = 201, description = "The token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn issue_own(
     State(app): State<App>,
@@ -88,7 +89,7 @@ pub(super) async fn issue_own(
 
 /// Create Token
 ///
-/// Issue a token that acts as the user. For admins, and staff with permission 1231 who hold every right the user holds.
+/// Issue a token that acts as the user. For {callers} who hold every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens",
@@ -97,11 +98,11 @@ pub(super) async fn issue_own(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the user")),
     request_body = TokenBody,
-    responses((status = 201, description = "The token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn issue(
     State(app): State<App>,
-    Holding(actor): Holding<1231>,
+    Require { actor, .. }: Require<IssueToken>,
     Path(id): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -110,8 +111,8 @@ pub(super) async fn issue(
 
 /// Change Token of Mine
 ///
-/// Rename one of my tokens or move its end; an expired one lives again. The token of a sign-in, and what came of it,
-/// keeps an end. For staff and admins.
+/// Rename one of my tokens or change when it expires; an expired one can become valid again. The token of a sign-in,
+/// and those that came of it, must expire. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/me/tokens/{token}",
@@ -134,8 +135,8 @@ pub(super) async fn update_own(
 
 /// Change Token
 ///
-/// Rename a user's token or move its end; an expired one lives again. The token of a sign-in, and what came of it,
-/// keeps an end. For admins, and staff with permission 1233 who hold every right the user holds.
+/// Rename a user's token or change when it expires; an expired one can become valid again. The token of a sign-in, and
+/// those that came of it, must expire. For {callers} who hold every right of the user.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}/tokens/{token}",
@@ -148,7 +149,7 @@ pub(super) async fn update_own(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1233>,
+    Require { actor, .. }: Require<UpdateToken>,
     Path((id, token)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -157,8 +158,7 @@ pub(super) async fn update(
 
 /// Revoke Token of Mine
 ///
-/// Revoke one of my tokens: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
-/// everybody.
+/// Revoke one of my tokens, with the tokens that came of it if it is a sign-in. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/me/tokens/{token}",
@@ -178,8 +178,8 @@ pub(super) async fn revoke_own(
 
 /// Revoke Token
 ///
-/// Revoke a user's token: from now on it opens nothing, and neither does what came of it, if it is a sign-in. For
-/// admins, and staff with permission 1234 who hold every right the user holds.
+/// Revoke a user's token, with the tokens that came of it if it is a sign-in. For {callers} who hold every right of the
+/// user.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}/tokens/{token}",
@@ -191,7 +191,7 @@ pub(super) async fn revoke_own(
 )]
 pub(super) async fn revoke(
     State(app): State<App>,
-    Holding(actor): Holding<1234>,
+    Require { actor, .. }: Require<RevokeToken>,
     Path((id, token)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     revoked(&app, &actor, &user_key(&id)?, token_id(&token)?).await
@@ -199,7 +199,7 @@ pub(super) async fn revoke(
 
 /// Rotate Token of Mine
 ///
-/// Replace the key of one of my tokens by a new token of the same name, kind and end. For staff and admins.
+/// Replace one of my tokens by a new one with the same name, kind and expiry. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens/{token}/rotate",
@@ -208,7 +208,7 @@ pub(super) async fn revoke(
     security(("token" = [])),
     params(("token" = i64, Path, description = "ID of the token")),
     request_body = RotateBody,
-    responses((status = 201, description = "The new token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The new token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn rotate_own(
     State(app): State<App>,
@@ -222,7 +222,8 @@ pub(super) async fn rotate_own(
 
 /// Rotate Token
 ///
-/// Replace the key of a user's token by a new token of the same name, kind and end. For admins, and staff with permission 1233 who hold every right the user holds.
+/// Replace a user's token by a new one with the same name, kind and expiry. For {callers} who hold every right of the
+/// user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens/{token}/rotate",
@@ -231,11 +232,11 @@ pub(super) async fn rotate_own(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
     request_body = RotateBody,
-    responses((status = 201, description = "The new token with its key, shown this once", body = IssuedToken), BodyRefusals, Refusals),
+    responses((status = 201, description = "The new token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn rotate(
     State(app): State<App>,
-    Holding(actor): Holding<1233>,
+    Require { actor, .. }: Require<UpdateToken>,
     Path((id, token)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -244,8 +245,7 @@ pub(super) async fn rotate(
 
 /// Sign Me Out
 ///
-/// End everything of mine: every token of whatever kind, the calling one as well, and all that came of my sign-ins. For
-/// everybody.
+/// Revoke all my tokens of every kind, the calling one included. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/sign-out",
@@ -263,8 +263,7 @@ pub(super) async fn sign_out_own(
 
 /// Sign User Out
 ///
-/// End everything of a user: every token of whatever kind, and all that came of the user's sign-ins. For admins, and staff
-/// with permission 1234 who hold every right the user holds.
+/// Revoke all tokens of a user, of every kind. For {callers} who hold every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/sign-out",
@@ -276,7 +275,7 @@ pub(super) async fn sign_out_own(
 )]
 pub(super) async fn sign_out(
     State(app): State<App>,
-    Holding(actor): Holding<1234>,
+    Require { actor, .. }: Require<RevokeToken>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     signed_out(&app, &actor, &user_key(&id)?).await
@@ -287,7 +286,7 @@ async fn signed_out(app: &App, actor: &Actor, owner: &UserKey) -> Result<Respons
     Ok(answer(StatusCode::OK, &SignedOut { ended }))
 }
 
-/// What a sign-out came to.
+/// The result of a sign-out.
 #[derive(Serialize, ToSchema)]
 struct SignedOut {
     /// How many tokens were revoked.
@@ -303,7 +302,8 @@ async fn listed(app: &App, actor: &Actor, owner: &UserKey) -> Result<Response, A
 async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let name = fields.text("name");
-    let end = fields.moment("expires_at").map_or(End::Default, |end| end.map_or(End::Never, End::At));
+    let end =
+        fields.timestamp("expires_at").map_or(Expiry::Default, |end| end.map_or(Expiry::Never, Expiry::At));
     fields.require("name", name.is_some());
     fields.end()?;
     let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
@@ -318,21 +318,21 @@ async fn updated(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let name = fields.text("name");
-    let end = fields.moment("expires_at").map(|end| end.map_or(End::Never, End::At));
+    let end = fields.timestamp("expires_at").map(|end| end.map_or(Expiry::Never, Expiry::At));
     fields.end()?;
     let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());
     match token.is_readable {
         true => Ok(answer(StatusCode::OK, &item)),
-        false => Ok(answer(StatusCode::OK, &named.of_object(&item)?)),
+        false => Ok(answer(StatusCode::OK, &named.apply(&item)?)),
     }
 }
 
 async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Result<Response, ApiError> {
     app.directory().revoke_token(actor, Some(owner), id).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
 async fn rotated(
@@ -349,8 +349,8 @@ async fn rotated(
     Ok(shown_once(app, &issued))
 }
 
-/// The one answer that holds a key; nobody on the way may keep it.
-fn shown_once(app: &App, issued: &Issued) -> Response {
+/// Makes the only kind of answer that contains a key. No cache may keep it.
+fn shown_once(app: &App, issued: &TokenWithKey) -> Response {
     let mut response = answer(StatusCode::CREATED, &IssuedToken::new(issued, app.directory().clock().now()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -360,22 +360,22 @@ fn token_id(id: &str) -> Result<TokenId, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound)
 }
 
-/// What is written about a token. `name` is required for a new one.
+/// The fields of a token. `name` is required for a new one.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct TokenBody {
-    /// What the token is for: 1 to 100 characters.
+    /// The purpose of the token: 1 to 100 characters.
     name: Option<String>,
-    /// When it ends (RFC 3339); null is never, which is refused for the token of a sign-in and what came of it. When not
-    /// said, a new one ends when the calling one does.
+    /// When it expires (RFC 3339). Null is never, which is refused for the token of a sign-in and those that came of
+    /// it. By default a new token expires when the calling one does.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
-/// How a key is replaced.
+/// The parameters of a rotation.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct RotateBody {
-    /// For how many seconds the old key goes on beside the new one: 0 (when not said) to 2592000.
+    /// For how many seconds the old key stays valid beside the new one: 0 (the default) to 2592000.
     overlap_seconds: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! `/api/users` and `/api/users/{id}`: other people's records, for those who hold the right.
+//! `/api/users` and `/api/users/{id}`: the records of all users, for callers with the permission.
 
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -7,36 +7,37 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
-use super::list::Asked;
 use super::list_parameters::{ListParameters, UserListParameters};
+use super::list_request::ListRequest;
 use super::view::{Listing, UserItem, UserRecord};
-use super::wanted::Wanted;
-use crate::directory::listing::UserQuery;
+use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
+use crate::directory::query::UserQuery;
 use crate::directory::users::{Passwords, UserDetails};
 use crate::directory::{Actor, Written};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Holding;
+use crate::http::caller::Require;
 use crate::http::conditions::{IfMatch, tagged};
-use crate::http::error::{ApiError, answer, nothing};
+use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
 
-/// The id that a path names; what is none is nobody's.
+/// Parses the user id from the path; anything that is not an id is a 404.
 pub(super) fn user_id(id: &str) -> Result<UserId, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound)
 }
 
-/// The same as a key.
+/// Parses the user id from the path into a key.
 pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
     user_id(id).map(UserKey::Id)
 }
 
 /// List Users
 ///
-/// The users that every given filter keeps, a page at a time. For admins, and staff with permission 1222.
+/// The users that match all filters, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users",
@@ -48,20 +49,20 @@ pub(super) fn user_key(id: &str) -> Result<UserKey, ApiError> {
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Holding(actor): Holding<1222>,
+    Require { actor, .. }: Require<ReadUsers>,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(query.as_deref(), "/api/users")?;
-    let query = UserQuery::parse(&asked.parameters).map_err(ApiError::Invalid)?;
+    let request = ListRequest::parse(query.as_deref(), "/api/users")?;
+    let query = UserQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_users(&actor, &query).await?;
     let now = app.directory().clock().now();
-    asked.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
+    request.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
 }
 
 /// Create User
 ///
-/// Make a user. For admins, and staff with permission 1221, who can give no right that they do not hold.
+/// Create a user. For {callers}, who cannot give a right that they do not hold.
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -71,19 +72,19 @@ pub(super) async fn list(
     request_body = UserBody,
     responses(
         (status = 201, description = "The new user", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Refusals,
     ),
 )]
 pub(super) async fn create(
     State(app): State<App>,
-    Holding(actor): Holding<1221>,
+    Require { actor, .. }: Require<CreateUser>,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let password = fields.text("password").map(Password::new);
     fields.require("username", draft.username.is_some());
@@ -94,7 +95,7 @@ pub(super) async fn create(
 
 /// Retrieve User
 ///
-/// A user with its groups and permissions. For admins, and staff with permission 1222.
+/// A user with its groups and permissions. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
@@ -104,13 +105,13 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "ID of the user")),
     responses(
         (status = 200, description = "The user", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Refusals,
     ),
 )]
 pub(super) async fn retrieve(
     State(app): State<App>,
-    Holding(actor): Holding<1222>,
+    Require { actor, .. }: Require<ReadUsers>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +121,7 @@ pub(super) async fn retrieve(
 
 /// Change User
 ///
-/// Change fields of a user; those not named stay as they are. For admins, and staff with permission 1223.
+/// Change fields of a user; fields that are not sent do not change. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
@@ -129,12 +130,12 @@ pub(super) async fn retrieve(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = UserChange,
     responses(
         (status = 200, description = "The user as it is now", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -142,7 +143,7 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
@@ -153,7 +154,7 @@ pub(super) async fn update(
 
 /// Replace User
 ///
-/// As `PATCH`, but the fields that a new user needs must be there. For admins, and staff with permission 1223.
+/// As `PATCH`, but the fields that a new user needs are required. For {callers}.
 #[utoipa::path(
     put,
     path = "/api/users/{id}",
@@ -162,12 +163,12 @@ pub(super) async fn update(
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     request_body = UserChange,
     responses(
         (status = 200, description = "The user as it is now", body = UserRecord,
-            headers(("ETag" = String, description = "The version of what is written; for `If-Match`"))),
+            headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
         Refusals,
@@ -175,14 +176,14 @@ pub(super) async fn update(
 )]
 pub(super) async fn replace(
     State(app): State<App>,
-    Holding(actor): Holding<1223>,
+    Require { actor, .. }: Require<UpdateUser>,
     Extension(site): Extension<Site>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    fields.require("username", fields.names("username"));
+    fields.require("username", fields.contains("username"));
     changed(&app, &actor, &id, &site, expected, fields).await
 }
 
@@ -195,7 +196,7 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = user_key(id)?;
-    let named = Wanted::written(&fields);
+    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let passwords = Passwords {
         new: fields.text("password").map(Password::new),
@@ -206,12 +207,12 @@ async fn changed(
     written(app, StatusCode::OK, user, &named, site).await
 }
 
-/// The answer to whoever has written a user: the whole record, or what they wrote if they may not read it.
+/// Answers with the written user: the whole record, or the written fields if the caller may not read users.
 pub(super) async fn written(
     app: &App,
     status: StatusCode,
     user: Written<User>,
-    named: &Wanted,
+    named: &FieldSelection,
     site: &Site,
 ) -> Result<Response, ApiError> {
     let details = app.directory().user_details_of_written(user.value).await?;
@@ -219,7 +220,7 @@ pub(super) async fn written(
         return Ok(shown(app, status, &details, site));
     }
     let record = UserRecord::new(&details, site, app.directory().clock().now());
-    Ok(answer(status, &named.of_object(&record)?))
+    Ok(answer(status, &named.apply(&record)?))
 }
 
 fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> Response {
@@ -229,7 +230,7 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 
 /// Delete User
 ///
-/// Move a user into the recycle bin; its tokens are gone for good. For admins, and staff with permission 1224.
+/// Move a user into the recycle bin; its tokens are permanently removed. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}",
@@ -238,10 +239,10 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
     security(("token" = [])),
     params(
         ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or nothing for any", example = "*"),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
     ),
     responses(
-        (status = 204, description = "The user is gone"),
+        (status = 204, description = "The user is in the recycle bin"),
         HeaderRefusals,
         Preconditions,
         Refusals,
@@ -249,23 +250,24 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
 )]
 pub(super) async fn destroy(
     State(app): State<App>,
-    Holding(actor): Holding<1224>,
+    Require { actor, .. }: Require<DeleteUser>,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
-    Ok(nothing())
+    Ok(no_content())
 }
 
-/// What is written about a user. Only `username` is required, and only for a new one.
+/// The fields of a user. Only `username` is required, and only for a new user.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct UserBody {
     /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
     username: Option<String>,
-    /// Without one, the user can only use tokens.
+    /// A user without a password can only use tokens.
     password: Option<String>,
-    /// Whether all tokens of the user end with this change, as with `POST /api/users/{id}/sign-out`. False when not said.
+    /// Whether this change also revokes all tokens of the user, as `POST /api/users/{id}/sign-out` does. False by
+    /// default.
     sign_out: Option<bool>,
     /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
     mobile_number: Option<String>,
@@ -277,25 +279,25 @@ pub(super) struct UserBody {
     last_name: Option<String>,
     /// `male`, `female`, `non-binary` or `other`; null removes it.
     gender: Option<String>,
-    /// May it authenticate? True when not said.
+    /// Can the user authenticate? True by default.
     is_active: Option<bool>,
-    /// May it enter the back office? False when not said.
+    /// Can the user enter the back office? False by default.
     is_staff: Option<bool>,
-    /// May it do everything? False when not said; only an admin may say true.
+    /// Does the user have all rights? False by default; only an admin may set it to true.
     is_admin: Option<bool>,
-    /// IDs of all groups it shall belong to.
+    /// IDs of all groups of the user.
     groups: Option<Vec<i64>>,
-    /// IDs of all permissions that shall be attached to it.
+    /// IDs of all permissions that are attached to the user.
     permissions: Option<Vec<i64>>,
 }
 
-/// What is changed of a user.
+/// The fields of a user to change.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct UserChange {
     #[schema(inline)]
     #[serde(flatten)]
     fields: UserBody,
-    /// The present password: needed with a new `password` for one's own record, and for nobody else's.
+    /// The present password: required with a new `password` for the caller's own record, and for no other.
     old_password: Option<String>,
 }

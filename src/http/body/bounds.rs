@@ -1,36 +1,36 @@
-//! What one body may hold. The same for JSON, forms and multipart forms, and for every route.
+//! The bounds of one body, the same for JSON, forms and multipart forms, and for every route.
 
 use crate::directory::bulk::BULK_MAX;
-use crate::directory::model::{Faults, Rule};
+use crate::directory::model::{ValidationErrors, Violation};
 
-/// Fields of one object; no route knows a quarter of it.
-pub(in crate::http) const FIELDS_MAX: usize = 64;
-/// Items of one list.
-pub(in crate::http) const ITEMS_MAX: usize = BULK_MAX;
-/// Values of a body in all: objects, lists, and what they hold.
-pub(in crate::http) const VALUES_MAX: usize = 50_000;
-/// Pairs of a form, and parts of a multipart form. A list is several of them.
-pub(in crate::http) const PAIRS_MAX: usize = 2_000;
+/// The most fields of one object; no route has a quarter as many.
+pub(super) const FIELDS_MAX: usize = 64;
+/// The most items of one list.
+pub(super) const ITEMS_MAX: usize = BULK_MAX;
+/// The most values of a body in all: objects, lists, and what is in them.
+pub(super) const VALUES_MAX: usize = 50_000;
+/// The most pairs of a form, and parts of a multipart form. A list is several of them.
+pub(super) const PAIRS_MAX: usize = 2_000;
 
-pub(super) fn too_many_fields() -> Faults {
-    Faults::whole(format!("An object may have at most {FIELDS_MAX} fields."))
+pub(super) fn too_many_fields() -> ValidationErrors {
+    ValidationErrors::whole(format!("An object may have at most {FIELDS_MAX} fields."))
 }
 
-/// `field` holds the list itself.
-pub(super) fn too_many_items(field: Option<&str>) -> Faults {
+/// `field` is the one that holds the list itself.
+pub(super) fn too_many_items(field: Option<&str>) -> ValidationErrors {
     match field {
         Some(field) => {
-            let told = format!("Ensure this field has no more than {ITEMS_MAX} elements.");
-            Faults::of(field, &Rule::Other(told))
+            let message = format!("Ensure this field has no more than {ITEMS_MAX} elements.");
+            ValidationErrors::of(field, &Violation::Other(message))
         }
-        None => Faults::whole(format!("A list may have at most {ITEMS_MAX} items.")),
+        None => ValidationErrors::whole(format!("A list may have at most {ITEMS_MAX} items.")),
     }
 }
 
-pub(super) fn too_many_values() -> Faults {
-    Faults::whole(format!("A request body may have at most {VALUES_MAX} values."))
+pub(super) fn too_many_values() -> ValidationErrors {
+    ValidationErrors::whole(format!("A request body may have at most {VALUES_MAX} values."))
 }
 
-pub(in crate::http) fn too_many_pairs() -> Faults {
-    Faults::whole(format!("A form may have at most {PAIRS_MAX} values."))
+pub(super) fn too_many_pairs() -> ValidationErrors {
+    ValidationErrors::whole(format!("A form may have at most {PAIRS_MAX} values."))
 }

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use super::bounds;
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, PAIRS_MAX};
-use super::{Object, bounds};
+use super::object::JsonObject;
 use crate::http::error::ApiError;
 
-/// The fields of a form, and how many values they hold.
-pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
-    // Counted before anything is decoded.
+/// Parses a form. Returns its fields and the number of their values.
+pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
+    // Pairs are counted before anything is decoded.
     if text.iter().filter(|byte| **byte == b'&').count() >= PAIRS_MAX {
         return Err(ApiError::Invalid(bounds::too_many_pairs()));
     }
@@ -16,8 +17,8 @@ pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
     pairs.map_err(|error| ApiError::Malformed(format!("Form parse error - {error}"))).and_then(gathered)
 }
 
-/// A name that comes several times holds a list.
-pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(Object, usize), ApiError> {
+/// Gathers pairs into an object. A name that comes several times is a list.
+pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(JsonObject, usize), ApiError> {
     let count = pairs.len();
     let mut object = Map::new();
     for (name, value) in pairs {
@@ -39,7 +40,7 @@ pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(Object, usize), 
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> String {
+    fn outcome(text: &str) -> String {
         match object(text.as_bytes()) {
             Ok((_, values)) => format!("{values} values"),
             Err(ApiError::Invalid(faults)) => {
@@ -53,16 +54,19 @@ mod tests {
     #[test]
     fn each_bound_holds_to_the_item_and_has_one_fault() {
         let fields = |count: usize| (0..count).map(|number| format!("f{number}=&")).collect::<String>();
-        assert_eq!(told(&fields(FIELDS_MAX)), "64 values");
-        assert_eq!(told(&fields(FIELDS_MAX + 1)), "non_field_errors: An object may have at most 64 fields.");
-        assert_eq!(told(&"a=1&".repeat(ITEMS_MAX)), "1000 values");
+        assert_eq!(outcome(&fields(FIELDS_MAX)), "64 values");
         assert_eq!(
-            told(&"a=1&".repeat(ITEMS_MAX + 1)),
+            outcome(&fields(FIELDS_MAX + 1)),
+            "non_field_errors: An object may have at most 64 fields."
+        );
+        assert_eq!(outcome(&"a=1&".repeat(ITEMS_MAX)), "1000 values");
+        assert_eq!(
+            outcome(&"a=1&".repeat(ITEMS_MAX + 1)),
             "a: Ensure this field has no more than 1000 elements."
         );
         let both = |a: usize, b: usize| format!("{}{}", "a=1&".repeat(a), "b=1&".repeat(b));
-        assert_eq!(told(both(1000, 1000).trim_end_matches('&')), "2000 values");
-        assert_eq!(told(&both(1000, 1000)), "non_field_errors: A form may have at most 2000 values.");
-        assert_eq!(told(&"&".repeat(300_000)), "non_field_errors: A form may have at most 2000 values.");
+        assert_eq!(outcome(both(1000, 1000).trim_end_matches('&')), "2000 values");
+        assert_eq!(outcome(&both(1000, 1000)), "non_field_errors: A form may have at most 2000 values.");
+        assert_eq!(outcome(&"&".repeat(300_000)), "non_field_errors: A form may have at most 2000 values.");
     }
 }

@@ -1,5 +1,5 @@
-//! JSON, read as far as its bounds allow: how many fields, items and values there are is counted while it is read, so
-//! that a body with more is refused before it has cost anything.
+//! Parses JSON within bounds. Fields, items and values are counted while they are parsed, so a body with too many is
+//! refused before it has cost anything.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -7,65 +7,66 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::bounds;
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
-use super::{Object, bounds, python_type};
-use crate::directory::model::Faults;
+use super::object::{JsonObject, python_type};
+use crate::directory::model::ValidationErrors;
 use crate::http::error::ApiError;
 
-/// The object that the text is, and how many values it holds.
-pub(super) fn object(text: &[u8]) -> Result<(Object, usize), ApiError> {
-    let reading = Reading::default();
+/// Parses an object. Returns it and the number of its values.
+pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
+    let state = ParseState::default();
     let mut json = serde_json::Deserializer::from_slice(text);
-    let value = Place { reading: &reading, depth: 0, field: None }.deserialize(&mut json);
+    let value = ValueAt { state: &state, depth: 0, field: None }.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
-        Ok(Value::Object(object)) => Ok((object, reading.values.get())),
-        Ok(other) => Err(ApiError::Invalid(Faults::whole(format!(
+        Ok(Value::Object(object)) => Ok((object, state.values.get())),
+        Ok(other) => Err(ApiError::Invalid(ValidationErrors::whole(format!(
             "Invalid data. Expected a dictionary, but got {}.",
             python_type(&other)
         )))),
-        Err(error) => Err(match reading.excess.take() {
+        Err(error) => Err(match state.excess.take() {
             Some(excess) => ApiError::Invalid(excess),
             None => ApiError::Malformed(format!("JSON parse error - {error}")),
         }),
     }
 }
 
-/// What has been read so far.
+/// The state of parsing.
 #[derive(Default)]
-struct Reading {
+struct ParseState {
     values: Cell<usize>,
-    /// Why it is not read on.
-    excess: RefCell<Option<Faults>>,
+    /// The bound that was exceeded.
+    excess: RefCell<Option<ValidationErrors>>,
 }
 
-/// Where a value stands.
+/// Parses one value at its place in the document.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    reading: &'a Reading,
+struct ValueAt<'a> {
+    state: &'a ParseState,
     depth: usize,
-    /// The field that holds the value itself.
+    /// The field that holds the value itself, if it is a field of the outermost object.
     field: Option<&'a str>,
 }
 
-impl Place<'_> {
-    fn refuse<E: Error>(&self, excess: Faults) -> E {
-        *self.reading.excess.borrow_mut() = Some(excess);
+impl ValueAt<'_> {
+    fn refuse<E: Error>(&self, excess: ValidationErrors) -> E {
+        *self.state.excess.borrow_mut() = Some(excess);
         E::custom("more than is read")
     }
 
-    /// Counts a value.
+    /// Counts a value; too many are an error.
     fn count<E: Error>(&self) -> Result<(), E> {
-        let values = self.reading.values.get() + 1;
-        self.reading.values.set(values);
+        let values = self.state.values.get() + 1;
+        self.state.values.set(values);
         if values > VALUES_MAX { Err(self.refuse(bounds::too_many_values())) } else { Ok(()) }
     }
 
-    fn inside<'b>(&'b self, field: Option<&'b str>) -> Place<'b> {
-        Place { reading: self.reading, depth: self.depth + 1, field: field.filter(|_| self.depth == 0) }
+    fn inside<'b>(&'b self, field: Option<&'b str>) -> ValueAt<'b> {
+        ValueAt { state: self.state, depth: self.depth + 1, field: field.filter(|_| self.depth == 0) }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Place<'_> {
+impl<'de> DeserializeSeed<'de> for ValueAt<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -73,7 +74,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Place<'_> {
+impl<'de> Visitor<'de> for ValueAt<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,7 +131,7 @@ impl<'de> Visitor<'de> for Place<'_> {
                 return Err(self.refuse(bounds::too_many_fields()));
             }
             let value = pairs.next_value_seed(self.inside(Some(&name)))?;
-            // As the framework has it, the last of a name counts.
+            // As in the framework, the last value of a name counts.
             object.insert(name, value);
         }
         Ok(Value::Object(object))
@@ -141,7 +142,7 @@ impl<'de> Visitor<'de> for Place<'_> {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> String {
+    fn outcome(text: &str) -> String {
         match object(text.as_bytes()) {
             Ok((_, values)) => format!("{values} values"),
             Err(ApiError::Invalid(faults)) => {
@@ -163,33 +164,33 @@ mod tests {
 
     #[test]
     fn each_bound_holds_to_the_item_and_has_one_fault() {
-        assert_eq!(told(&format!("{{{}}}", fields(FIELDS_MAX))), "65 values");
+        assert_eq!(outcome(&format!("{{{}}}", fields(FIELDS_MAX))), "65 values");
         let of_whole = "non_field_errors: An object may have at most 64 fields.";
-        assert_eq!(told(&format!("{{{}}}", fields(FIELDS_MAX + 1))), of_whole);
-        assert_eq!(told(&format!("{{\"users\":[{{{}}}]}}", fields(FIELDS_MAX + 1))), of_whole);
-        assert_eq!(told(&format!("{{\"a\":{}}}", list(ITEMS_MAX))), "1002 values");
+        assert_eq!(outcome(&format!("{{{}}}", fields(FIELDS_MAX + 1))), of_whole);
+        assert_eq!(outcome(&format!("{{\"users\":[{{{}}}]}}", fields(FIELDS_MAX + 1))), of_whole);
+        assert_eq!(outcome(&format!("{{\"a\":{}}}", list(ITEMS_MAX))), "1002 values");
         let long = list(ITEMS_MAX + 1);
         let of_field = "a: Ensure this field has no more than 1000 elements.";
-        assert_eq!(told(&format!("{{\"b\":1,\"a\":{long}}}")), of_field);
+        assert_eq!(outcome(&format!("{{\"b\":1,\"a\":{long}}}")), of_field);
         let nested = "non_field_errors: A list may have at most 1000 items.";
-        assert_eq!(told(&format!("{{\"a\":[{long}]}}")), nested);
-        assert_eq!(told(&format!("{{\"a\":{{\"b\":{long}}}}}")), nested);
-        assert_eq!(told(&long), nested);
+        assert_eq!(outcome(&format!("{{\"a\":[{long}]}}")), nested);
+        assert_eq!(outcome(&format!("{{\"a\":{{\"b\":{long}}}}}")), nested);
+        assert_eq!(outcome(&long), nested);
         let full = list(ITEMS_MAX);
         let values = format!("{{\"a\":[{}1]}}", format!("{full},").repeat(VALUES_MAX / (ITEMS_MAX + 1)));
-        assert!(told(&values).ends_with(" values"), "{}", told(&values));
+        assert!(outcome(&values).ends_with(" values"), "{}", outcome(&values));
         let more = format!("{{\"a\":[{}1]}}", format!("{full},").repeat(VALUES_MAX / ITEMS_MAX));
-        assert_eq!(told(&more), "non_field_errors: A request body may have at most 50000 values.");
+        assert_eq!(outcome(&more), "non_field_errors: A request body may have at most 50000 values.");
     }
 
-    /// Guards issue 13, number 1: what stands behind the bound is not read, however much there is.
+    /// Guards issue 13, number 1: nothing beyond a bound is read, however much there is.
     #[test]
     fn finding_01_nothing_behind_a_bound_is_looked_at() {
         for broken in [
             format!("{{{},\"x\":", fields(FIELDS_MAX + 1)),
             format!("{{\"a\":{},", list(ITEMS_MAX + 1).trim_end_matches(']')),
         ] {
-            assert!(told(&broken).contains(" at most ") || told(&broken).contains(" no more than "));
+            assert!(outcome(&broken).contains(" at most ") || outcome(&broken).contains(" no more than "));
         }
     }
 
@@ -204,7 +205,7 @@ mod tests {
         }
         for bad in ["{}x", "{\"a\":1e999}", "", "{", "{\"a\"}", "[1", "nul"] {
             let expected = serde_json::from_str::<Value>(bad).unwrap_err();
-            assert_eq!(told(bad), format!("JSON parse error - {expected}"), "{bad}");
+            assert_eq!(outcome(bad), format!("JSON parse error - {expected}"), "{bad}");
         }
     }
 }

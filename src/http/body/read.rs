@@ -1,30 +1,34 @@
-//! From the pieces of a body as they arrive to its bytes in memory, and from there to its fields.
+//! Collects the pieces of a body as they arrive, and parses the whole.
 //!
-//! A body is held to the limit of its route and to the budget of the process while it arrives; what costs time to
-//! parse is parsed on a thread that serves nobody else.
+//! The limit of the route and the memory budget of the process are checked while the body arrives. A large body is
+//! parsed on a thread that serves no requests.
 
 use axum::body::Body as RawBody;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::task::spawn_blocking;
 
-use super::{Object, form, json};
+use super::object::JsonObject;
+use super::{form, json, multipart};
 use crate::http::app::App;
-use crate::http::error::ApiError;
-use crate::http::memory::{SMALL, Share};
-use crate::http::{multipart, unread};
+use crate::http::error::{ApiError, unreadable_body};
+use crate::server::memory::{MemoryShare, SMALL};
 
-/// Room for a body whose length is not known yet, in bytes.
+/// The first buffer of a body, in bytes.
 const FIRST_ROOM: usize = 1024;
-/// What one parsed value takes beside its text, in bytes.
+/// The memory of one parsed value beside its text, in bytes.
 const VALUE_BYTES: usize = 96;
 
-/// Reads the whole body. It is copied into one piece: the pieces it comes in, which may be of one byte each, would
-/// take many times its length.
-pub(super) async fn whole(mut body: RawBody, limit: usize, share: &mut Share) -> Result<Vec<u8>, ApiError> {
+/// Reads the whole body into one buffer. Kept as they arrive, its pieces, which may be of one byte each, would take
+/// many times its length.
+pub(super) async fn whole(
+    mut body: RawBody,
+    limit: usize,
+    share: &mut MemoryShare,
+) -> Result<Vec<u8>, ApiError> {
     let mut bytes: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| unread(&error))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| unreadable_body(&error))?.into_data() else { continue };
         let length = bytes.len().saturating_add(data.len());
         if length > limit {
             return Err(ApiError::BodyTooLarge);
@@ -41,28 +45,28 @@ pub(super) async fn whole(mut body: RawBody, limit: usize, share: &mut Share) ->
     Ok(bytes)
 }
 
-/// The fields of a body; a large one is not parsed on a thread that serves requests.
+/// Parses a body; a large one on a blocking thread.
 pub(super) async fn parsed(
     app: &App,
     media_type: String,
     bytes: Vec<u8>,
-    share: &mut Share,
-) -> Result<Object, ApiError> {
+    share: &mut MemoryShare,
+) -> Result<JsonObject, ApiError> {
     if bytes.len() <= SMALL {
         return parse(media_type, bytes).map(|(object, _)| object);
     }
-    let read = share.bytes();
+    let received = share.bytes();
     let _turn = app.parsing().acquire().await.map_err(|error| ApiError::Internal(error.to_string()))?;
     let parsing = spawn_blocking(move || parse(media_type, bytes)).await;
     let (object, values) = parsing.map_err(|error| ApiError::Internal(error.to_string()))??;
-    let fits = share.grow_to(read.saturating_add(values.saturating_mul(VALUE_BYTES)));
+    let fits = share.grow_to(received.saturating_add(values.saturating_mul(VALUE_BYTES)));
     if fits { Ok(object) } else { Err(ApiError::Overloaded) }
 }
 
-/// The fields of a body, and how many values they hold.
-fn parse(media_type: String, bytes: Vec<u8>) -> Result<(Object, usize), ApiError> {
+/// Parses a body by its media type. Returns its fields and the number of their values.
+fn parse(media_type: String, bytes: Vec<u8>) -> Result<(JsonObject, usize), ApiError> {
     if bytes.is_empty() {
-        return Ok((Object::new(), 0));
+        return Ok((JsonObject::new(), 0));
     }
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {

@@ -1,26 +1,27 @@
-//! The answer of `GET /api/users/me`, written byte by byte: head and body in one buffer.
+//! Writes the answer of `GET /api/users/me` byte by byte, head and body in one buffer.
 //!
-//! Never in here: what the answer depends on. What is the same for every answer is made once.
+//! The caller decides what the answer depends on. What is the same for every answer is made once.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 
-use super::picture::Picture;
-use crate::directory::guard::rates::RateLimitStatus;
+use super::body::CachedBody;
+use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
-use crate::http::api::{self, ME};
-use crate::http::site::Place;
+use crate::http::api::ME;
+use crate::http::headers::{UNCACHED, VARIES, secure_lines};
+use crate::http::resource::Resource;
+use crate::http::site::BaseUrl;
 use crate::http::throttle;
 use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
 
-/// Room for the head of any answer but for what a client may make long.
+/// Room for the head of any answer, without the parts that a client may make long.
 const HEAD_BYTES: usize = 768;
 
-/// What is the same for every answer here, made once.
+/// What is the same for every answer, made once.
 pub(in crate::http) struct Prepared {
     /// The answer up to the request's id.
     head: Vec<u8>,
@@ -33,14 +34,14 @@ pub(in crate::http) struct Prepared {
     pub(super) accepted: Counter,
 }
 
-/// One answer's own part.
-pub(super) struct Answer<'a> {
+/// What belongs to one answer.
+pub(super) struct MeAnswer<'a> {
     pub(super) now: Timestamp,
     /// When the token ends.
     pub(super) end: Option<Timestamp>,
     pub(super) status: Option<RateLimitStatus>,
-    pub(super) picture: Picture<'a>,
-    pub(super) place: Place<'a>,
+    pub(super) body: CachedBody<'a>,
+    pub(super) base: BaseUrl<'a>,
     /// Whether the connection closes with it.
     pub(super) last: bool,
     /// Whether it goes out over TLS.
@@ -48,20 +49,16 @@ pub(super) struct Answer<'a> {
 }
 
 impl Prepared {
-    /// For a server with these metrics and these routes.
-    pub(in crate::http) fn new(
-        metrics: &Metrics,
-        resources: &HashMap<String, api::Resource>,
-        hsts: Option<&HeaderValue>,
-    ) -> Self {
+    /// Prepares answers for a server with these metrics. `me` is the route.
+    pub(in crate::http) fn new(metrics: &Metrics, me: Option<&Resource>, hsts: Option<&HeaderValue>) -> Self {
         let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n".to_vec();
-        if let Some(me) = resources.get(ME) {
+        if let Some(me) = me {
             push(&mut head, &[b"allow: ", me.allow().as_bytes(), b"\r\n"]);
         }
-        push(&mut head, &[b"vary: ", api::VARIES.as_bytes(), b"\r\n"]);
-        push(&mut head, &[b"cache-control: ", api::UNCACHED.as_bytes(), b"\r\n"]);
+        push(&mut head, &[b"vary: ", VARIES.as_bytes(), b"\r\n"]);
+        push(&mut head, &[b"cache-control: ", UNCACHED.as_bytes(), b"\r\n"]);
         let [mut head, mut tls_head] = [None, hsts].map(|hsts| {
-            let secure = crate::http::secure_lines(hsts);
+            let secure = secure_lines(hsts);
             [head.as_slice(), secure.as_bytes()].concat()
         });
         for head in [&mut head, &mut tls_head] {
@@ -79,8 +76,8 @@ impl Prepared {
     }
 
     /// Appends the answer; `id` appends the request's id.
-    pub(super) fn write(&self, answer: &Answer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
-        let length = answer.picture.length(&answer.place);
+    pub(super) fn write(&self, answer: &MeAnswer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+        let length = answer.body.length(&answer.base);
         out.reserve(HEAD_BYTES + length);
         out.extend_from_slice(if answer.tls { &self.tls_head } else { &self.head });
         id(out);
@@ -89,7 +86,7 @@ impl Prepared {
             push(out, &[b"x-token-expires-at: ", end.to_string().as_bytes(), b"\r\n"]);
         }
         if let Some(status) = &answer.status {
-            for (name, text) in throttle::told(status) {
+            for (name, text) in throttle::headers(status) {
                 push(out, &[name.as_str().as_bytes(), b": ", text.as_bytes(), b"\r\n"]);
             }
         }
@@ -101,7 +98,7 @@ impl Prepared {
         out.extend_from_slice(b"\r\ndate: ");
         self.date.push(answer.now, out);
         out.extend_from_slice(b"\r\n\r\n");
-        answer.picture.push(&answer.place, out);
+        answer.body.push(&answer.base, out);
     }
 }
 
@@ -118,7 +115,7 @@ fn push_decimal(out: &mut Vec<u8>, number: usize) {
     out.push(b'0' + u8::try_from(number % 10).unwrap_or_default());
 }
 
-/// The second that was last asked for, and how `Date` says it.
+/// The last second for which `Date` was written, and its text.
 #[derive(Default)]
 struct Date(Mutex<(i64, String)>);
 
@@ -127,7 +124,7 @@ impl Date {
         let second = now.as_micros().div_euclid(1_000_000);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != second || last.1.is_empty() {
-            // Before 1970 and after 9999 HTTP has no dates; no clock stands there.
+            // HTTP has no dates before 1970 and after 9999, and no real clock shows them.
             let since = Duration::from_secs(u64::try_from(second).unwrap_or(0).min(253_402_300_799));
             *last = (second, httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since));
         }
@@ -142,16 +139,16 @@ mod tests {
     #[test]
     fn a_date_is_told_anew_each_second() {
         let date = Date::default();
-        let said = |text: &str| {
+        let written = |text: &str| {
             let mut out = Vec::new();
             date.push(text.parse().unwrap(), &mut out);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(said("1970-01-01T00:00:00.5Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(said("2026-11-25T22:46:03.999999Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
-        assert_eq!(said("2026-11-25T22:46:03Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
-        assert_eq!(said("2026-11-25T22:46:04Z"), "Wed, 25 Nov 2026 22:46:04 GMT");
-        assert_eq!(said("-000001-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(written("1970-01-01T00:00:00.5Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(written("2026-11-25T22:46:03.999999Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
+        assert_eq!(written("2026-11-25T22:46:03Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
+        assert_eq!(written("2026-11-25T22:46:04Z"), "Wed, 25 Nov 2026 22:46:04 GMT");
+        assert_eq!(written("-000001-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! The head of `GET /api/users/me` as nearly everybody sends it, read in one pass over its bytes.
+//! Reads the head of `GET /api/users/me` in its usual form, in one pass over its bytes.
 //!
-//! It stands in front of two readers that are stricter about nothing: what is taken here, `wire` would have let
-//! in and hyper would have parsed, to the same values; a test holds all three together. Whatever is odd, has a
-//! body or is not understood here is `None` and goes to those two, which then say what is wrong with it.
+//! A head that is accepted here would also be accepted by the wire and parsed by hyper to the same values; a test
+//! checks all three. Anything odd, with a body, or not understood is `None`. It goes to those two, which then find its
+//! faults.
 
-use crate::http::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
+use crate::server::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
 
-/// A whole and good head without a body, with what matters to an answer.
+/// A whole and good head without a body, with the headers that the answer depends on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     /// Its length in bytes, the empty line included.
     pub(super) length: usize,
-    /// The one Host there must be.
+    /// The only Host header.
     pub(super) host: &'a [u8],
-    /// The one Authorization there must be.
+    /// The only Authorization header.
     pub(super) authorization: &'a [u8],
     pub(super) accept: Option<&'a [u8]>,
     pub(super) forwarded_proto: Option<&'a [u8]>,
@@ -28,7 +28,7 @@ impl<'a> Head<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(b"GET /api/users/me")?;
         let mut rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
-        let mut found = Found::default();
+        let mut found = HeadParts::default();
         for _ in 0..=MAX_HEADERS {
             let (line, after) = rest.split_at_checked(first_control(rest)?)?;
             rest = after.strip_prefix(b"\r\n")?;
@@ -42,17 +42,17 @@ impl<'a> Head<'a> {
     }
 }
 
-/// A header's name and its trimmed value.
+/// Splits a header line into its name and its trimmed value.
 fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = line.iter().position(|byte| !NAME.get(usize::from(*byte)).is_some_and(|good| *good))?;
     let (name, rest) = line.split_at_checked(end)?;
     let (b':', value) = rest.split_first()? else { return None };
     let good = !name.is_empty() && line.len() <= MAX_HEADER_LINE;
-    // The only blanks there can be: control bytes were the end of the line.
+    // The only blanks there can be, since a control byte ends the line.
     good.then(|| (name, value.trim_ascii()))
 }
 
-/// What a header's name may consist of (RFC 9110, section 5.6.2).
+/// The bytes of a header's name (RFC 9110, section 5.6.2).
 const NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0_u8;
@@ -68,18 +68,18 @@ const NAME: [bool; 256] = {
 };
 
 #[derive(Default)]
-struct Found<'a> {
+struct HeadParts<'a> {
     head: Head<'a>,
     host: bool,
     authorization: bool,
     connection: bool,
 }
 
-impl<'a> Found<'a> {
-    /// Takes a header; `None` for one that changes what the request means, beyond what is known here.
+impl<'a> HeadParts<'a> {
+    /// Reads a header; `None` for one that changes the request's meaning in a way that is not handled here.
     fn take(&mut self, name: &[u8], value: &'a [u8]) -> Option<()> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        // By length first: most headers are none of these, and are done with after one comparison.
+        // By length first: most headers are none of these, and one comparison rules them out.
         match name.len() {
             2 if is("te") => None,
             4 if is("host") => {
@@ -113,12 +113,12 @@ impl<'a> Found<'a> {
     }
 }
 
-/// A second header of the name makes the request unusual.
-fn only<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) -> Option<()> {
-    place.replace(value).is_none().then_some(())
+/// Sets a value once; a second header of the same name makes the request unusual.
+fn only<'a>(slot: &mut Option<&'a [u8]>, value: &'a [u8]) -> Option<()> {
+    slot.replace(value).is_none().then_some(())
 }
 
-/// The same, where a value of its own says nothing yet.
+/// Does the same for a header that may be empty.
 fn first(seen: &mut bool) -> Option<()> {
     (!std::mem::replace(seen, true)).then_some(())
 }

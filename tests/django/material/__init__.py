@@ -1,1 +1,1 @@
-"""What the project is filled with, and what it answers. The same at every run: nothing here is random."""
+"""The data of the project, and its answers. They are the same in every run: nothing here is random."""

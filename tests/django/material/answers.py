@@ -1,6 +1,6 @@
-"""Asks the project who is calling, with every key there is, and writes its answers down to the byte.
+"""Sends the project a request with every key there is, and writes its exact answers to a file.
 
-Nothing goes over a network: the questions are put to Django in this process.
+Nothing goes over a network: Django answers in this process.
 """
 
 import json
@@ -14,7 +14,7 @@ DRF, KNOX = "/api/users/me", "/api/knox/me"
 
 
 def questions(people):
-    """Whose key it is (None: nobody's), which kind of token, method, path, and the header's value."""
+    """The key's owner (None if it belongs to no user), the kind of token, method, path, and the header's value."""
     for person in people:
         if person["drf_key"]:
             yield person["id"], "drf", "GET", DRF, f"Token {person['drf_key']}"
@@ -35,7 +35,7 @@ def ask(client, question):
     headers = {"HTTP_HOST": HOST}
     if authorization is not None:
         headers["HTTP_AUTHORIZATION"] = authorization
-    # Knox deletes expired tokens as it meets them: nothing that happens while it is asked stays.
+    # Knox deletes expired tokens when it finds them: all changes by these requests are rolled back.
     with transaction.atomic():
         response = client.generic(method, path, **headers)
         transaction.set_rollback(True)
@@ -52,7 +52,7 @@ def ask(client, question):
 
 
 def answers(material, report):
-    """Reads the people out of `material` and writes `report`, both JSON files."""
+    """Reads the people from `material` and writes `report`, both JSON files."""
     people = json.loads(Path(material).read_text(encoding="utf-8"))["people"]
     client = Client(raise_request_exception=False)
     found = [ask(client, question) for question in questions(people)]

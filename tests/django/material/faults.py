@@ -1,6 +1,6 @@
-"""Spoils a project as real ones are spoiled: what an import must notice and tell before it writes anything.
+"""Damages a project as real ones are damaged: an import must notice and report this before it writes anything.
 
-Each fault adds rows of its own, with ids from 500000; nobody who was there before is touched.
+Each fault adds rows of its own, with ids from 500000. Existing users are not changed.
 """
 
 from datetime import datetime, timezone
@@ -37,7 +37,7 @@ def only_custom(fault):
 def duplicate_emails():
     add(500000, "twin-1", email="twin@example.com")
     add(500001, "twin-2", email="twin@example.com")
-    # Another text, the same letter box to most people.
+    # A different text, but for most mail servers the same address.
     add(500002, "twin-3", email="Twin@example.com")
     add(500003, "second-alex", email="alex.thompson@techcorp.com")
 
@@ -49,7 +49,7 @@ def duplicate_mobile_numbers():
 
 
 def broken_references():
-    """Rows that point nowhere, as they come with foreign keys switched off: a bad restore, a hand in the database."""
+    """Rows that refer to nothing, as foreign keys that are off allow: a bad restore, a manual change."""
     owner = f"{User._meta.model_name}_id"
     memberships = connection.ops.quote_name(User.groups.through._meta.db_table)
     now = datetime(2024, 3, 15, tzinfo=timezone.utc)
@@ -71,7 +71,7 @@ def broken_references():
 
 
 def invalid_text():
-    """Only SQLite keeps such text, and only because it does not look."""
+    """Only SQLite stores such text, because it does not check it."""
     if connection.vendor != "sqlite":
         raise SystemExit("invalid-text: PostgreSQL takes nothing but valid UTF-8")
     add(500030, "latin-1")
@@ -81,7 +81,7 @@ def invalid_text():
 
 
 def odd_times():
-    """The end of Django's time, and what programs write that are not Django."""
+    """The latest time that Django supports, and values that other programs write."""
     add(500040, "never-ends", last_login=datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc))
     if connection.vendor == "sqlite":
         texts = ["2024-03-15T09:30:00Z", "2024-03-15 13:00:00+03:30", "2024-03-15 09:30:00.5", "2024-03-15", "", "soon"]
@@ -93,13 +93,13 @@ def odd_times():
 
 
 def odd_ids():
-    """Django gives out neither, and stores both."""
+    """Django assigns neither, and stores both."""
     add(0, "zero")
     add(-5, "minus-five")
 
 
 def escaping_avatars():
-    """Names that lead out of the directory of uploads, and a link in it that does."""
+    """Names that lead out of the directory of uploads, and a link in it that does so."""
     only_custom("escaping-avatars")
     add(500060, "climber", avatar="../secret.txt")
     add(500061, "deep-climber", avatar="avatars/../../secret.txt")

@@ -1,4 +1,4 @@
-"""Writes groups, people, memberships, tokens and files into the migrated, empty project, and tells what it wrote."""
+"""Writes groups, people, memberships, tokens and files into the migrated, empty project, and reports them."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from .people import MISSING_AVATARS, people
 
 User = get_user_model()
 MODEL = "custom" if settings.CUSTOM else "plain"
-# The plain model's name for what ours calls otherwise.
+# The plain model's names for fields that are called differently here.
 PLAIN_NAMES = {"created_at": "date_joined"}
 
 
@@ -28,7 +28,7 @@ def moment(value):
 
 
 def columns(person):
-    """Of what is told, the columns that this user model has."""
+    """Selects the fields for which this user model has a column."""
     known = {field.name for field in User._meta.concrete_fields}
     named = person if settings.CUSTOM else {PLAIN_NAMES.get(name, name): value for name, value in person.items()}
     found = {name: value for name, value in named.items() if name in known}
@@ -56,21 +56,21 @@ def write_groups():
 def write_people(found):
     User.objects.bulk_create(User(**columns(person)) for person in found)
     if settings.CUSTOM:
-        # Django writes '' where a file is None; a database has both.
+        # Django writes '' if a file is None; real databases have both.
         User.objects.filter(id__in=[person["id"] for person in found if person["avatar"] is None]).update(avatar=None)
     Membership = User.groups.through
     owner = f"{User._meta.model_name}_id"
     Membership.objects.bulk_create(
         Membership(**{owner: person["id"], "group_id": group}) for person in found for group in person["groups"]
     )
-    # Django's permissions mean nothing to Wardroom; a project has some.
+    # Wardroom ignores Django's permissions, but a project has some.
     permission = Permission.objects.get(content_type__app_label="auth", codename="change_group")
     Group.objects.get(name="Billing").permissions.add(permission)
     User.objects.get(username="alex_thompson").user_permissions.add(permission)
 
 
 def write_drf_tokens(found):
-    """Every key is told, and so is when it was made."""
+    """Key and creation time are given for every token."""
     for person in found:
         person["drf_key"] = hex_key(f"drf {person['username']}", 40) if person["drf"] else None
     made = Token.objects.bulk_create(
@@ -83,7 +83,7 @@ def write_drf_tokens(found):
 
 
 def write_knox_tokens(found):
-    """Made by knox itself, as it does; only its randomness is told, and then the times are."""
+    """Knox itself makes them; only the random numbers are given, and afterwards the times."""
     for person in found:
         ends, person["knox"] = person["knox"], []
         for place, end in enumerate(ends):
@@ -107,7 +107,7 @@ def write_media(found):
     for name in {person["avatar"] for person in found if person["avatar"]} - MISSING_AVATARS:
         path = Path(settings.MEDIA_ROOT) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The beginning of a picture, and something to tell it from the others.
+        # The start of a picture, and something that distinguishes it from the others.
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + name.encode())
 
 
@@ -119,7 +119,7 @@ def count_ids_on():
 
 
 def told(person, row):
-    """A person as a test wants it: what the row holds, then what only the owner knows."""
+    """A person as the tests read it: the row, then the secrets that only the owner knows."""
     if not settings.CUSTOM:
         row |= {"mobile_number": None, "avatar": None, "gender": None, "created_at": row["date_joined"]}
     names = "id username mobile_number email avatar first_name last_name gender is_active is_staff is_superuser".split()

@@ -1,4 +1,4 @@
-"""The groups. Of the project's own table they have notes and times, where it has one; not each has a row there."""
+"""The groups. If the project has a table of its own for them, it stores notes and times; not every group has a row there."""
 
 from datetime import datetime, timezone
 
@@ -7,7 +7,7 @@ GROUPS = [
     (1, "Staff room", "Everybody who may make coffee."),
     (3, "Billing", "Invoices, reminders,\nand \"second\" reminders."),
     (7, "On call", ""),
-    # Django's names are unique to the letter: these three are three groups.
+    # Names in Django are unique by exact spelling: these are three groups.
     (8, "billing", None),
     (9, "BILLING", "Shouting."),
     (10, "  Padded  ", "  kept as it is  "),

@@ -1,8 +1,8 @@
-"""Every way in which a Django project has ever kept a password.
+"""Every encoding in which a Django project has ever stored a password.
 
-Those that Django still offers are made by Django's own hashers, at the lowest costs they take, so that 300
-people are quickly made; `default ...` at the costs that this Django has by default. Salts are told, not
-random. What Django has dropped (it stays in tables all the same) is made here by its old recipe.
+Django's own hashers make those that it still offers, at the lowest costs they accept, so that 300
+people are made quickly; `default ...` has the default costs of this Django. Salts are given, not
+random. What Django has dropped (it still exists in tables) is made here in the old way.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def pbkdf2(hasher):
 
 
 def argon2i(password, salt):
-    """As Django made them before 3.2."""
+    """As Django before 3.2 made them."""
     costs = {"time_cost": 2, "memory_cost": 64, "parallelism": 1, "hash_len": 16}
     made = argon2.low_level.hash_secret(password.encode(), salt.encode(), type=argon2.low_level.Type.I, **costs)
     return "argon2" + made.decode()
@@ -60,7 +60,7 @@ OUTDATED = {
     "sha1": lambda password, salt: f"sha1${salt}${hex_of('sha1', salt + password)}",
     "unsalted_md5": lambda password, _: hex_of("md5", password),
     "unsalted_sha1": lambda password, _: f"sha1$${hex_of('sha1', password)}",
-    # One of the C library's, which no Python makes any more.
+    # One of the C library's, which Python no longer makes.
     "crypt": lambda _, __: "crypt$$wrYP6fA2KEVvU",
 }
 WITHOUT = {
@@ -72,9 +72,9 @@ CHEAP = [name for name in ALL if not name.startswith("default ")]
 
 
 def encode(person):
-    """What the column `password` holds, and the password in clear where there is one."""
+    """The value of the column `password`, and the password in clear text if there is one."""
     name = person["hasher"]
-    # 22 characters, as Django's own.
+    # 22 characters, like Django's own.
     salt = hex_of("sha256", person["username"])[:22]
     password = person["password"]
     if name in WITHOUT:

@@ -1,6 +1,6 @@
-"""The people: cases that somebody met or feared, then a crowd in which every kind of value comes up often.
+"""The people: known or suspected special cases, then a crowd in which every kind of value occurs often.
 
-A person is a dictionary with everything that any user model has a column for; `fill` takes what fits.
+A person is a dictionary with all columns of any user model; `fill` selects the ones that exist.
 """
 
 from datetime import datetime, timedelta, timezone
@@ -9,7 +9,7 @@ from . import hashes
 from .groups import EMPTY, EVERYONE, GROUPS
 
 COUNT = 300
-# Beyond what JavaScript can count to. Django's own user has a 32-bit id.
+# Beyond JavaScript's exact integers. Django's own user has a 32-bit id.
 HIGH_IDS = {"custom": 9007199254740993, "plain": 2147483647}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
 FAR_AWAY = datetime(2099, 12, 31, 23, 59, 59, 999999, timezone.utc)
@@ -56,7 +56,7 @@ AVATARS = [
     "avatars/" + "l" * 88 + ".png",
     "avatars/lost.png",
 ]
-# In the table, but somebody has tidied up the disk.
+# In the table, but deleted from the disk.
 MISSING_AVATARS = {"avatars/lost.png"}
 MICROSECONDS = [0, 123456, 5, 120000, 999999]
 
@@ -81,7 +81,7 @@ def person(id, username, **told):
         "hasher": "pbkdf2_sha256",
         "password": f"pass {id} \u00fc\U0001f600",
         "drf": True,
-        # The ends of its knox tokens; None is never.
+        # The ends of its knox tokens; None means no end.
         "knox": [],
         "department": "",
         "employee_no": None,
@@ -92,7 +92,7 @@ def person(id, username, **told):
 
 
 def cases(model):
-    """Ids 1 to 99, and one far away."""
+    """Ids 1 to 99, and one very large id."""
     yield person(
         42,
         "alex_thompson",
@@ -131,7 +131,7 @@ def cases(model):
 
 
 def crowd(first, last):
-    """Everybody has something different: the lists' lengths have no common factor to speak of."""
+    """All differ from each other: the lengths of the lists have no large common factor."""
     start = datetime(2018, 1, 1, tzinfo=timezone.utc)
     for id in range(first, last):
         first_name, last_name = NAMES[id % len(NAMES)]

@@ -1,1 +1,1 @@
-"""A back office as teams have it before they move: Django, Django REST Framework, two kinds of tokens."""
+"""A typical back office before a move: Django, Django REST Framework, two kinds of tokens."""

@@ -1,4 +1,4 @@
-"""The project's settings. Three things are told by the environment, so that one project is many:
+"""The project's settings. Three environment variables make several projects of one:
 
     OFFICE_USER_MODEL   plain (auth.User) or custom (people.Person)
     OFFICE_DATABASE     the path of an SQLite file, or postgres://user@host:port/name
@@ -75,7 +75,7 @@ TEMPLATES = [
     },
 ]
 
-# Django's five, and those that a project has switched on for people who came from elsewhere.
+# Django's five, and those that a project has enabled for users from other systems.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
@@ -88,6 +88,6 @@ PASSWORD_HASHERS = [
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    # As on the page that documents the endpoint; the framework alone drops a fraction of zero.
+    # As on the page that documents the endpoint. The framework by itself drops a fraction of zero.
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
 }

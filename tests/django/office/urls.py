@@ -1,4 +1,4 @@
-"""The endpoint, twice: a real project has one kind of token, this one both. Clients use both spellings."""
+"""The endpoint, twice: a real project has one kind of token, this one has both. Clients use both spellings."""
 
 from django.urls import re_path
 

@@ -1,4 +1,4 @@
-"""Who is calling? The answer's fields and their order are those of the page that documents the endpoint."""
+"""Returns the caller. The fields and their order are those of the page that documents the endpoint."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -17,7 +17,7 @@ class StaffOrAdmin(BasePermission):
 
 
 class Nothing(serializers.Field):
-    """What the plain user model has no column for."""
+    """Fields for which the plain user model has no column."""
 
     def __init__(self):
         super().__init__(read_only=True)

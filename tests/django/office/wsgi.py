@@ -1,4 +1,4 @@
-"""For a server that is asked over the network: `gunicorn office.wsgi`."""
+"""For a server on the network: `gunicorn office.wsgi`."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""A user model of the project's own, and what it keeps beside Django's groups."""
+"""The project's own user model, and its additions to Django's groups."""

@@ -1,4 +1,4 @@
-"""The tables a back office has grown: what Wardroom knows, and a few columns that it does not."""
+"""The tables of a back office: columns that Wardroom knows, and a few that it does not."""
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import Group, PermissionsMixin
@@ -7,12 +7,12 @@ from django.utils import timezone
 
 
 class Person(AbstractBaseUser, PermissionsMixin):
-    """Unlike Django's own user it may have no e-mail address at all, and nothing but the user name is unique."""
+    """Unlike Django's own user it may have no e-mail address, and only the user name is unique."""
 
     username = models.CharField(max_length=150, unique=True)
     mobile_number = models.CharField(max_length=32, null=True, blank=True)
     email = models.EmailField(null=True, blank=True)
-    # Not an image field, which would want an imaging library; the column is the same.
+    # Not an image field, which would need an imaging library. The column is the same.
     avatar = models.FileField(upload_to="avatars/", null=True, blank=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
@@ -21,7 +21,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
-    # Wardroom has no place for these.
+    # Wardroom has no columns for these.
     department = models.CharField(max_length=64, blank=True)
     employee_no = models.PositiveIntegerField(null=True, blank=True)
     salary_band = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
@@ -33,7 +33,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
 
 class GroupProfile(models.Model):
-    """What Django's groups have no columns for. Not every group has one."""
+    """Fields for which Django's groups have no columns. Not every group has such a row."""
 
     group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="profile")
     notes = models.TextField(blank=True)

@@ -1,4 +1,4 @@
-//! What is tried: for each operation every kind of target, and of every field the values that matter.
+//! The cells of the matrix: for each operation every kind of target, and for every field the values that matter.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::operations::Operation;
 use super::rules::{Body, Need, What, may_enter, now, rule};
 use super::world::{Actor, PASSWORD, Person, RARE, World, mobile_number, permission, username};
 
-/// What an operation's path leads to.
+/// The object that an operation's path names.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
     pub name: String,
@@ -19,19 +19,19 @@ pub struct Target {
 #[derive(Clone, Debug)]
 pub struct Cell {
     pub target: Target,
-    /// Which field it is about.
+    /// The field that it is about.
     pub field: String,
-    /// Without one no body is sent.
+    /// `None` sends no body.
     pub body: Option<Body>,
 }
 
-/// Operations on whole records and on many at once go the way of `users_update`, which everybody tries with everything:
-/// most try each field and each target once.
+/// Operations on whole records and on many users are variants of `users_update`, which every actor tries with
+/// everything. Here most actors try each field and each target once.
 const LIKE_ANOTHER: [&str; 2] = ["users_replace", "users_bulk_update"];
 const TRY_THEM_TOO: [&str; 2] = ["staff without 1242", "admin"];
 
-/// Everything that an actor tries with an operation. Whoever comes past the door tries every field on every target;
-/// whoever does not is stopped there whatever they want, so they try each field and each target once.
+/// Everything that an actor tries with an operation. An actor who may enter tries every field on every target. One
+/// who may not is refused whatever the request, so they try each field and each target once.
 pub fn cells(world: &World, actor: &Actor, operation: &Operation) -> Vec<Cell> {
     let targets = targets(world, actor, operation);
     let tried: Vec<_> = targets.iter().map(|target| probes(world, actor, operation, target)).collect();
@@ -50,7 +50,7 @@ pub fn cells(world: &World, actor: &Actor, operation: &Operation) -> Vec<Cell> {
     each.map(|(target, probe)| cell(target, probe)).collect()
 }
 
-/// A code that the operation is about, so that its holder holds something.
+/// A code that the operation is about, so that an actor with the permission has it.
 fn code(operation: &Operation) -> i64 {
     match rule(operation).0 {
         Need::Code(code) => code,
@@ -102,7 +102,7 @@ fn users(world: &World, actor: &Actor, operation: &Operation) -> Vec<Target> {
     if let Some(person) = &actor.person {
         targets.push(Target { name: "oneself".to_owned(), ..user(person) });
     }
-    targets.push(Target { name: "nobody".to_owned(), user: Some(999_999), ..Target::default() });
+    targets.push(Target { name: "missing".to_owned(), user: Some(999_999), ..Target::default() });
     targets
 }
 
@@ -120,7 +120,7 @@ fn groups(world: &World, operation: &Operation) -> Vec<Target> {
     targets
 }
 
-/// The tokens of one person, each a target.
+/// The tokens of one user, each a target.
 fn tokens_of(world: &World, target: &Target, owner: i64) -> Vec<Target> {
     let kinds = [("api", false), ("sign_in", false), ("of sign_in", false), ("api", true)];
     kinds
@@ -147,7 +147,7 @@ fn own_tokens(world: &World, actor: &Actor) -> Vec<Target> {
     let other = world.person("other plain");
     targets.extend(tokens_of(
         world,
-        &Target { name: "somebody else".to_owned(), ..Target::default() },
+        &Target { name: "another user".to_owned(), ..Target::default() },
         other.id,
     ));
     targets
@@ -176,8 +176,8 @@ fn body(value: Value) -> Body {
     }
 }
 
-/// What has to stand in a body beside the field that is tried. A whole replacement has a new name, so that it is one
-/// wherever a name is looked at.
+/// The required part of a body beside the field that is tried. A replacement of a whole record has a new name, so
+/// that it counts as one wherever names are compared.
 fn required(operation: &Operation) -> Body {
     let whole = ["POST", "PUT"].contains(&operation.method.as_str());
     body(match rule(operation).1 {
@@ -192,18 +192,18 @@ fn required(operation: &Operation) -> Body {
     })
 }
 
-/// The values that are tried, each by the field that it is about.
+/// The values that are tried, with the field of each.
 pub fn probes(world: &World, actor: &Actor, operation: &Operation, target: &Target) -> Vec<Probe> {
     if operation.fields.is_empty() {
         return vec![(String::new(), None)];
     }
     let required = required(operation);
     let mut probes = vec![];
-    // As it is, without any other field. What names its objects in a list has nothing else to say.
+    // The body as it is, without any other field. A body that names its objects in a list has no other fields.
     if !operation.fields.iter().any(|field| field == "users") {
         probes.push((String::new(), Some(required.clone())));
     }
-    // It stands in the document where it means something, and is refused elsewhere.
+    // The document has it where it means something. Elsewhere it is refused.
     let elsewhere = [What::CreateUser, What::ChangeUser].contains(&rule(operation).1)
         && !operation.fields.iter().any(|field| field == "old_password");
     let elsewhere = elsewhere.then_some("old_password");
@@ -223,7 +223,7 @@ pub fn probes(world: &World, actor: &Actor, operation: &Operation, target: &Targ
     probes
 }
 
-/// The body of a call on many: the target behind somebody whom every holder of the right may change.
+/// The body of a call for many users: the target comes after a user that every actor with the right may change.
 fn many(world: &World, operation: &Operation, target: &Target, item: Body) -> Body {
     let bystander = world.person("bystander").id;
     body(match operation.method.as_str() {
@@ -237,7 +237,7 @@ fn many(world: &World, operation: &Operation, target: &Target, item: Body) -> Bo
     })
 }
 
-/// Of one field of an operation every value that matters, with what it needs beside it.
+/// Every value that matters for one field of an operation, with the other fields that it needs.
 fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, field: &str) -> Vec<Body> {
     let what = rule(operation).1;
     let found = match what {
@@ -315,7 +315,7 @@ fn of_user(
             json!({field: "another unlikely phrase", "old_password": "a wrong pass phrase"}),
             json!({field: "another unlikely phrase", "old_password": PASSWORD}),
         ],
-        // Each that is set takes a while: of those who are much alike one is enough.
+        // Setting a password is slow, so one of several similar actors is enough.
         "password" if ["member", "weak staff", "other inactive"].contains(&target.name.as_str()) => vec![],
         "password" if target.name.starts_with("ward") || target.name.starts_with("peer") => vec![],
         "password" => vec![json!({field: "another unlikely phrase"})],
@@ -357,7 +357,7 @@ fn of_token(actor: &Actor, operation: &Operation, field: &str) -> Option<Vec<Val
         "name" => vec![json!({field: "other"})],
         "expires_at" => {
             let mut ends_at = vec![json!({field: "2025-09-01T13:00:00.000000Z"})];
-            // Too late an end is a fault of its own, tried where nothing else is in the way.
+            // An end that is too late is an error of its own. It is tried where nothing else is wrong.
             if !ends || operation.path.contains("/me/") {
                 ends_at.extend([json!({field: null}), json!({field: "2025-09-01T23:00:00.000000Z"})]);
             }

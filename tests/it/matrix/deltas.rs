@@ -1,4 +1,4 @@
-//! What a request has changed, told in one line for each row or column.
+//! The changes of a request, as one line for each row or column.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use super::rules::is_default;
 
 type Row = Map<String, Value>;
 
-/// Made from other columns, or kept by triggers from other rows.
+/// Columns that are computed from other columns, or that triggers keep from other rows.
 const DERIVED: [&str; 5] = ["username_key", "email_key", "name_key", "search_key", "users_count"];
-/// Columns whose value nobody can know beforehand, or whose value is not the point.
+/// Columns whose value cannot be predicted, or does not matter.
 const NOT_TOLD: [&str; 5] = ["updated_at", "last_login", "revoked_at", "expires_at", "password"];
 
-/// The lines of two texts, each in the order of the bytes, that are in one of them alone.
+/// The lines that only one of two texts has; each text is sorted by bytes.
 fn differing<'t>(before: &'t str, after: &'t str) -> (Vec<&'t str>, Vec<&'t str>) {
     let (mut old, mut new) = (before.lines().peekable(), after.lines().peekable());
     let (mut gone, mut come) = (Vec::new(), Vec::new());
@@ -28,7 +28,7 @@ fn differing<'t>(before: &'t str, after: &'t str) -> (Vec<&'t str>, Vec<&'t str>
     }
 }
 
-/// Lines as rows, by their table and key.
+/// Parses lines into rows, by table and key.
 fn rows(lines: Vec<&str>) -> BTreeMap<String, Row> {
     let row = |line: &str| {
         let (table, columns) = line.split_once(' ').unwrap();
@@ -39,7 +39,7 @@ fn rows(lines: Vec<&str>) -> BTreeMap<String, Row> {
     lines.into_iter().map(row).collect()
 }
 
-/// SQLite's booleans are numbers, and PostgreSQL says of a digest that it is one.
+/// SQLite's booleans are numbers, and PostgreSQL marks a digest as one.
 fn plain(name: &str, value: Value) -> Value {
     match &value {
         Value::Number(number) if name.starts_with("is_") => Value::Bool(number.as_i64() != Some(0)),
@@ -50,7 +50,7 @@ fn plain(name: &str, value: Value) -> Value {
     }
 }
 
-/// The sign-in that a token came of: none, itself, or one with this digest.
+/// The sign-in that a token was derived from: none, itself, or the one with this digest.
 fn root(row: &Row) -> &str {
     match (row["root"].as_str(), row["digest"].as_str()) {
         (None | Some(""), _) => "none",
@@ -59,7 +59,7 @@ fn root(row: &Row) -> &str {
     }
 }
 
-/// Of every token the sign-in that it came of; of a sign-in its own digest.
+/// The sign-in of every token; a sign-in has its own digest.
 pub fn roots(all: &str) -> BTreeMap<i64, String> {
     let tokens = rows(all.lines().filter(|line| line.starts_with("tokens ")).collect());
     let of = |row: &Row| {
@@ -68,7 +68,7 @@ pub fn roots(all: &str) -> BTreeMap<i64, String> {
     tokens.values().map(|row| (row["id"].as_i64().unwrap(), of(row))).collect()
 }
 
-/// A row's table and key.
+/// Returns a row's table and key.
 fn name(table: &str, row: &Row) -> String {
     let key: &[&str] = match table {
         "memberships" => &["user_id", "group_id"],
@@ -80,22 +80,22 @@ fn name(table: &str, row: &Row) -> String {
     format!("{table} {}", key.join(" "))
 }
 
-/// The tables in which something is different.
+/// Returns the tables with differences.
 pub fn tables(before: &str, after: &str) -> BTreeSet<String> {
     let (gone, come) = differing(before, after);
     gone.into_iter().chain(come).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
 }
 
-/// Every change; ids of users above `last` are new ones.
+/// Returns every change. Users whose id is above `last` are new.
 pub fn deltas(before: &str, after: &str, last: i64) -> BTreeSet<String> {
     let (gone, come) = differing(before, after);
     let (old, new) = (rows(gone), rows(come));
-    let mut told = BTreeSet::new();
+    let mut changes = BTreeSet::new();
     for (name, row) in &old {
         match new.get(name) {
-            Some(new) => changed(name, row, new, &mut told),
-            None if is_link(name) => drop(told.insert(format!("{name} -"))),
-            None => drop(told.insert(format!("{name} gone"))),
+            Some(new) => changed(name, row, new, &mut changes),
+            None if is_link(name) => drop(changes.insert(format!("{name} -"))),
+            None => drop(changes.insert(format!("{name} gone"))),
         }
     }
     let added_group = |id: i64| {
@@ -103,54 +103,60 @@ pub fn deltas(before: &str, after: &str, last: i64) -> BTreeSet<String> {
         new.contains_key(&name) && !old.contains_key(&name)
     };
     for (name, row) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-        added(name, row, last, &added_group, &mut told);
+        added(name, row, last, &added_group, &mut changes);
     }
-    told
+    changes
 }
 
 fn is_link(name: &str) -> bool {
     ["memberships", "user_permissions", "group_permissions"].contains(&name.split(' ').next().unwrap())
 }
 
-fn changed(name: &str, old: &Row, new: &Row, told: &mut BTreeSet<String>) {
+fn changed(name: &str, old: &Row, new: &Row, changes: &mut BTreeSet<String>) {
     for (column, value) in new.iter().filter(|(column, value)| old.get(*column) != Some(value)) {
         if NOT_TOLD.contains(&column.as_str()) {
-            told.insert(format!("{name} {column}"));
+            changes.insert(format!("{name} {column}"));
         } else if !DERIVED.contains(&column.as_str()) {
-            told.insert(format!("{name} {column}={value}"));
+            changes.insert(format!("{name} {column}={value}"));
         }
     }
 }
 
-fn added(name: &str, row: &Row, last: i64, added_group: &dyn Fn(i64) -> bool, told: &mut BTreeSet<String>) {
+fn added(
+    name: &str,
+    row: &Row,
+    last: i64,
+    added_group: &dyn Fn(i64) -> bool,
+    changes: &mut BTreeSet<String>,
+) {
     let (table, key) = name.split_once(' ').unwrap();
     if is_link(name) {
         let (of, to) = key.split_once(' ').unwrap();
         let id = of.parse().unwrap();
         let is_new = if table == "group_permissions" { added_group(id) } else { id > last };
         let of = if is_new { "new" } else { of };
-        told.insert(format!("{table} {of} {to} +"));
+        changes.insert(format!("{table} {of} {to} +"));
         return;
     }
     match table {
-        "users" if row["id"].as_i64().unwrap() <= last => drop(told.insert(format!("{name} back"))),
+        "users" if row["id"].as_i64().unwrap() <= last => drop(changes.insert(format!("{name} back"))),
         "users" | "groups" => {
-            told.insert(format!("{table} new"));
+            changes.insert(format!("{table} new"));
             let shown = |column: &str| {
                 !["id", "created_at", "updated_at", "password"].contains(&column)
                     && !DERIVED.contains(&column)
             };
             let columns = row.iter().filter(|(column, value)| shown(column) && !is_default(column, value));
-            told.extend(columns.map(|(column, value)| format!("{table} new {column}={value}")));
+            changes.extend(columns.map(|(column, value)| format!("{table} new {column}={value}")));
             let usable =
                 row.get("password").and_then(Value::as_str).is_some_and(|hash| !hash.starts_with('!'));
-            told.extend(usable.then(|| "users new password".to_owned()));
+            changes.extend(usable.then(|| "users new password".to_owned()));
         }
         "tokens" => {
             let end =
                 row["expires_at"].as_i64().map(|micros| Timestamp::from_micros(micros).unwrap().to_string());
             let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
-            told.insert(format!(
+            changes.insert(format!(
                 "tokens new of={} kind={} name={} end={end} made_by={} root={}",
                 row["user_id"],
                 row["kind"],
@@ -159,6 +165,6 @@ fn added(name: &str, row: &Row, last: i64, added_group: &dyn Fn(i64) -> bool, to
                 root(row)
             ));
         }
-        _ => drop(told.insert(format!("{name} new"))),
+        _ => drop(changes.insert(format!("{name} new"))),
     }
 }

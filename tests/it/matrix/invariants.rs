@@ -1,4 +1,4 @@
-//! What holds after every request, whatever the rules say: nobody gains by editing.
+//! Invariants after every request, whatever the rules say: no user gains rights by editing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use super::rules::{is_admin, is_self};
 use super::world::{Actor, Codes, World};
 use crate::support::Rows;
 
-/// What somebody may do as the database has it.
+/// The rights of a user, as the database has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimitStatus {
     staff: bool,
@@ -17,7 +17,7 @@ pub struct RateLimitStatus {
 
 pub type Standings = BTreeMap<i64, RateLimitStatus>;
 
-/// A line for everybody, and one for each right that somebody has from somewhere.
+/// A line for every user, and one for each right with its source.
 const STANDINGS: &str = "\
     SELECT u.id || ' ' || CAST(u.is_staff AS INTEGER) || ' ' || CAST(u.is_admin AS INTEGER) || ' ' || \
         CAST(u.is_active AS INTEGER) FROM users u \
@@ -26,7 +26,7 @@ const STANDINGS: &str = "\
     UNION ALL SELECT m.user_id || ' ' || p.code FROM memberships m \
         JOIN group_permissions gp ON gp.group_id = m.group_id JOIN permissions p ON p.id = gp.permission_id";
 
-/// Everybody's rights, own and by groups.
+/// The rights of all users, their own and those from groups.
 pub async fn statuses(rows: &Rows) -> Standings {
     let mut statuses = Standings::new();
     for line in rows.texts(STANDINGS).await {
@@ -43,7 +43,7 @@ pub async fn statuses(rows: &Rows) -> Standings {
     statuses
 }
 
-/// Whether a change may have changed what somebody may do.
+/// Whether a change may have changed a user's rights.
 pub fn concerns_rights(happened: &BTreeSet<String>) -> bool {
     let table = |change: &str| change.split(' ').next().map(str::to_owned).unwrap_or_default();
     happened.iter().any(|change| match table(change).as_str() {
@@ -53,7 +53,7 @@ pub fn concerns_rights(happened: &BTreeSet<String>) -> bool {
     })
 }
 
-/// What is broken by a change that an actor has made.
+/// Returns the invariants that a change by an actor breaks.
 pub fn broken(
     world: &World,
     actor: &Actor,
@@ -63,7 +63,7 @@ pub fn broken(
 ) -> Vec<String> {
     let mut broken = Vec::new();
     if !after.values().any(|status| status.admin && status.active) {
-        broken.push("nobody is left who can do everything".to_owned());
+        broken.push("no active admin is left".to_owned());
     }
     let Some(person) = actor.person.as_ref().filter(|_| !is_admin(actor)) else { return broken };
     for (id, status) in after {
@@ -89,13 +89,13 @@ pub fn broken(
         if owners.iter().all(|id| before.get(id).is_some_and(|was| was.admin)) {
             broken.push(format!("an admin was touched: {change}"));
         } else if is_power(change) && owners.iter().all(stronger) {
-            broken.push(format!("somebody stronger was acted on: {change}"));
+            broken.push(format!("a user with more rights was changed: {change}"));
         }
     }
     broken
 }
 
-/// Whose a change is. The end of a token that came of a sign-in is up to its owner and to whoever signed in.
+/// The owner of a change. The end of a token derived from a sign-in is up to its owner and to the user who signed in.
 fn owners(world: &World, change: &str) -> Vec<i64> {
     let words: Vec<_> = change.split(' ').collect();
     let ends = ["revoked_at", "expires_at"].contains(words.last().unwrap());
@@ -111,8 +111,8 @@ fn owners(world: &World, change: &str) -> Vec<i64> {
     found.into_iter().collect()
 }
 
-/// Whether a change decides who somebody is, whether they are there, or by what they are known. A membership is its
-/// group's: that nobody is given more than the actor holds is held above.
+/// Whether a change affects a user's identity, existence or rights-bearing names. A membership belongs to its group;
+/// the check above already ensures that a user gets no more than the actor holds.
 fn is_power(change: &str) -> bool {
     let harmless = [" first_name=", " last_name=", " gender=", " updated_at"];
     let user = change.starts_with("users ") && !harmless.iter().any(|column| change.contains(column));

@@ -1,4 +1,4 @@
-//! Every operation of the document, with the names that it reads.
+//! Every operation of the document, with the names of its inputs.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ pub struct Operation {
     pub id: String,
     pub method: String,
     pub path: String,
-    /// What stands in its body; of items in a list by `list[].name`.
+    /// The fields of its body; those of items in a list as `list[].name`.
     pub fields: Vec<String>,
-    /// Its parameters, each with where it stands.
+    /// Its parameters, each with its location.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -23,7 +23,7 @@ impl Operation {
     }
 }
 
-/// All of them, in the document's order.
+/// Reads all operations, in the document's order.
 pub fn operations() -> Vec<Operation> {
     let document = serde_json::to_value(api::document()).unwrap();
     let mut found = Vec::new();
@@ -50,7 +50,7 @@ pub fn operations() -> Vec<Operation> {
     found
 }
 
-/// The names of a schema's properties, those of items of lists among them.
+/// The names of a schema's properties, including those of items of lists.
 fn gather(document: &Value, schema: &Value, before: &str, fields: &mut BTreeSet<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let schema = document.pointer(reference.trim_start_matches('#')).unwrap();

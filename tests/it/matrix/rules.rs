@@ -1,5 +1,5 @@
-//! The contract in small: what is asked of whoever wants something done, and what is then done. Nothing here asks the
-//! program: it is the other opinion.
+//! A small version of the contract: the conditions for each operation, and its effects. It does not call the program:
+//! it is a second, independent opinion.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use super::world::{Actor, Codes, END, PASSWORD, Person, Token, World, mobile_num
 
 pub type Body = Map<String, Value>;
 
-/// What is asked of the caller before anything is looked at.
+/// The condition that is checked before anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Nothing.
     Open,
     /// A good token.
     Token,
-    /// Being staff or an admin.
+    /// Staff or an admin.
     Staff,
     /// This permission.
     Code(i64),
 }
 
-/// What an operation is about.
+/// The object of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// It changes nothing.
@@ -47,7 +47,7 @@ pub enum What {
     RotateToken,
     SignIn,
     SignOut,
-    /// Of oneself or somebody else, everywhere.
+    /// For one's own tokens or another user's, by any path.
     SignOutUser,
 }
 
@@ -58,7 +58,7 @@ use What::{
     RotateToken, SignIn, SignOut, SignOutUser,
 };
 
-/// Each operation by its id in the document.
+/// Returns the rule of an operation by its id in the document.
 pub const RULES: &[(&str, Need, What)] = &[
     ("users_me_retrieve", Staff, Read),
     ("users_me_update", Staff, ChangeMe),
@@ -108,20 +108,20 @@ pub fn rule(operation: &Operation) -> (Need, What) {
     (*need, *what)
 }
 
-/// What comes of a request.
+/// The expected result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// 401, 403 or 404: nothing changes.
     Refused(u16),
-    /// 400 that names this: nothing changes.
+    /// 400 that names this field: nothing changes.
     Invalid(&'static str),
-    /// Exactly these changes, each told as `deltas` tells them.
+    /// Exactly these changes, in the form of `deltas`.
     Done(BTreeSet<String>),
 }
 
 use Expect::{Done, Invalid, Refused};
 
-/// Whether the caller comes past the door of the operation.
+/// Whether the caller may enter the operation.
 pub fn may_enter(actor: &Actor, need: Need) -> Result<(), Expect> {
     let Some(person) = &actor.person else {
         return if need == Open { Ok(()) } else { Err(Refused(401)) };
@@ -144,7 +144,7 @@ pub fn status(what: What) -> u16 {
     }
 }
 
-/// Which permission it takes to be shown more of what one has written than that.
+/// The permission needed to see more of a written record than one's own input.
 pub fn reading(actor: &Actor, operation: &Operation, target: &Target) -> Option<i64> {
     let own = operation.path.contains("/me/") || target.user.is_some_and(|user| is_self(actor, user));
     match rule(operation).1 {
@@ -155,7 +155,7 @@ pub fn reading(actor: &Actor, operation: &Operation, target: &Target) -> Option<
     }
 }
 
-/// Whether an actor holds all of these rights: an admin does, a person that is not staff holds none.
+/// Whether an actor holds all of these rights. An admin does; a user who is not staff holds none.
 pub fn holds(actor: &Actor, rights: &Codes) -> bool {
     let Some(person) = &actor.person else { return rights.is_empty() };
     person.admin || (person.staff && rights.is_subset(&actor.rights))
@@ -173,7 +173,7 @@ fn demand(condition: bool) -> Result<(), Expect> {
     if condition { Ok(()) } else { Err(Refused(403)) }
 }
 
-/// May this actor do this to that, with these fields? And what changes if so.
+/// May this actor do this to that target, with these fields? And what changes if so?
 pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Expect {
     let (need, what) = rule(operation);
     let judged = may_enter(actor, need).and_then(|()| match what {
@@ -201,7 +201,7 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
 
 type Judged = Result<Vec<String>, Expect>;
 
-/// Somebody who is there.
+/// A user who exists.
 fn existing<'w>(world: &'w World, operation: &Operation, target: &Target) -> Result<&'w Person, Expect> {
     let person = target.user.and_then(|id| world.people.get(&id)).filter(|person| !person.binned);
     let missing = if operation.id.contains("bulk") { Invalid("users") } else { Refused(404) };
@@ -222,13 +222,13 @@ fn ids(value: &Value) -> BTreeSet<i64> {
     value.as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
 }
 
-/// The codes of permissions that a body names by their ids.
+/// Returns the codes of permissions that a body names by their ids.
 fn codes(value: &Value) -> Codes {
     let named = ids(value);
     super::world::CODES.into_iter().filter(|code| named.contains(&permission(*code))).collect()
 }
 
-/// The columns that a body writes as they are.
+/// The columns that a body writes unchanged.
 const PLAIN: [&str; 9] = [
     "username",
     "mobile_number",
@@ -241,10 +241,10 @@ const PLAIN: [&str; 9] = [
     "is_admin",
 ];
 
-/// Something that nobody else may have, of somebody.
+/// A value that must be unique, and belongs to a user.
 type Of = fn(&Person) -> String;
 
-/// A name, number or address of somebody in the bin is an admin's alone to give away.
+/// Only an admin may give away a name, number or address of a user in the bin.
 fn keep_reserved(world: &World, actor: &Actor, body: &Body) -> Result<(), Expect> {
     let binned = || world.people.values().filter(|person| person.binned);
     let taken = |field: &str, of: Of| {
@@ -260,7 +260,7 @@ fn keep_reserved(world: &World, actor: &Actor, body: &Body) -> Result<(), Expect
     }
 }
 
-/// The body of one of many, by its place behind the bystander.
+/// The body for one of many, by its place after the bystander.
 fn item<'b>(operation: &Operation, body: &'b Body) -> &'b Body {
     if !operation.id.contains("bulk") {
         return body;
@@ -268,7 +268,7 @@ fn item<'b>(operation: &Operation, body: &'b Body) -> &'b Body {
     body["users"].as_array().unwrap().last().unwrap().as_object().unwrap()
 }
 
-/// What a call on many does to the one before the target.
+/// What a call for many users does to the user before the target.
 fn bystander(world: &World, operation: &Operation) -> Vec<String> {
     let id = world.person("bystander").id;
     match (operation.id.contains("bulk"), rule(operation).1) {
@@ -297,7 +297,7 @@ fn create_user(world: &World, actor: &Actor, operation: &Operation, body: &Body)
     let own = body.get("permissions").map(codes).unwrap_or_default();
     demand(is_admin(actor) || body.get("is_admin") != Some(&Value::Bool(true)))?;
     demand(holds(actor, &world.rights(&own, &groups)))?;
-    // A membership is handed on by whoever may change memberships.
+    // To grant a membership takes the right to change memberships.
     demand(groups.is_empty() || holds(actor, &Codes::from([1203])))?;
     keep_reserved(world, actor, body).map_err(|fault| in_bulk(operation, fault))?;
     let mut changes = vec!["users new".to_owned()];
@@ -309,7 +309,7 @@ fn create_user(world: &World, actor: &Actor, operation: &Operation, body: &Body)
     Ok(changes)
 }
 
-/// What a new user has without having been given it.
+/// The defaults of a new user.
 pub fn is_default(field: &str, value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -347,7 +347,7 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     keep_last_admin(world, user, body)?;
     match is_self(actor, user.id) {
         true if names(&["password", "old_password"]) => prove(body.get("old_password"))?,
-        // It is of no use for anybody else's record.
+        // It has no effect on another user's record.
         false if names(&["old_password"]) => return Err(Invalid("old_password")),
         _ => {}
     }
@@ -360,19 +360,19 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     Ok(changes)
 }
 
-/// One's own password changes by whoever knows the present one.
+/// One's own password changes only with the current one.
 fn prove(old: Option<&Value>) -> Result<(), Expect> {
     if old.is_some_and(|old| old == PASSWORD) { Ok(()) } else { Err(Invalid("old_password")) }
 }
 
-/// Somebody has to be left who can do everything.
+/// An active admin has to remain.
 fn keep_last_admin(world: &World, user: &Person, body: &Body) -> Result<(), Expect> {
     let is = |field: &str, now: bool| body.get(field).map_or(now, |value| value == &Value::Bool(true));
     let stays = is("is_admin", user.admin) && is("is_active", !user.inactive);
     demand(stays || !user.admin || user.inactive || world.other_admins)
 }
 
-/// The changes that a body makes to a user.
+/// Returns the changes that a body makes to a user.
 fn written(user: &Person, body: &Body) -> Vec<String> {
     let id = user.id;
     let mut changes: Vec<_> = PLAIN
@@ -386,9 +386,9 @@ fn written(user: &Person, body: &Body) -> Vec<String> {
         changes.extend(user.groups.difference(&groups).map(|group| format!("memberships {id} {group} -")));
     }
     if let Some(own) = body.get("permissions").map(codes) {
-        let told = |code: &i64, how: &str| format!("user_permissions {id} {} {how}", permission(*code));
-        changes.extend(own.difference(&user.own).map(|code| told(code, "+")));
-        changes.extend(user.own.difference(&own).map(|code| told(code, "-")));
+        let line = |code: &i64, how: &str| format!("user_permissions {id} {} {how}", permission(*code));
+        changes.extend(own.difference(&user.own).map(|code| line(code, "+")));
+        changes.extend(user.own.difference(&own).map(|code| line(code, "-")));
     }
     if !changes.is_empty() {
         changes.push(format!("users {id} updated_at"));
@@ -396,7 +396,7 @@ fn written(user: &Person, body: &Body) -> Vec<String> {
     changes
 }
 
-/// What a column of a user holds.
+/// The value of a user's column.
 pub fn now(user: &Person, field: &str) -> Value {
     match field {
         "username" => username(user).into(),
@@ -412,7 +412,7 @@ pub fn now(user: &Person, field: &str) -> Value {
     }
 }
 
-/// All that goes with a user, into the bin or for good.
+/// Everything that goes with a user, into the bin or permanently.
 fn gone(world: &World, id: i64, kept: bool) -> Vec<String> {
     let user = &world.people[&id];
     let mut changes = vec![format!("users {id} gone")];
@@ -425,7 +425,7 @@ fn gone(world: &World, id: i64, kept: bool) -> Vec<String> {
     changes
 }
 
-/// Into the bin, out of it, or away for good: all rights of the user are the actor's to deal in.
+/// Into the bin, out of it, or purged: the actor must be able to grant all rights of the user.
 fn move_user(world: &World, actor: &Actor, operation: &Operation, what: What, target: &Target) -> Judged {
     let user = match what {
         DeleteUser => existing(world, operation, target)?,
@@ -482,7 +482,7 @@ fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> J
     let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
     let held = body.get("permissions").map_or_else(|| group.codes.clone(), codes);
     if body.contains_key("permissions") {
-        // Whoever belongs to it would change their own rights.
+        // A member of the group would change their own rights.
         demand(is_admin(actor) || !actor.person.as_ref().unwrap().groups.contains(&group.id))?;
     }
     if body.contains_key("name") || body.contains_key("permissions") {
@@ -496,16 +496,16 @@ fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> J
     changes.extend(
         body.get("notes").filter(|notes| **notes != "").map(|notes| format!("groups {id} notes={notes}")),
     );
-    let told = |code: &i64, how: &str| format!("group_permissions {id} {} {how}", permission(*code));
-    changes.extend(held.difference(&group.codes).map(|code| told(code, "+")));
-    changes.extend(group.codes.difference(&held).map(|code| told(code, "-")));
+    let line = |code: &i64, how: &str| format!("group_permissions {id} {} {how}", permission(*code));
+    changes.extend(held.difference(&group.codes).map(|code| line(code, "+")));
+    changes.extend(group.codes.difference(&held).map(|code| line(code, "-")));
     if !changes.is_empty() {
         changes.push(format!("groups {id} updated_at"));
     }
     Ok(changes)
 }
 
-/// A group takes its rights from its members when it goes.
+/// A deleted group takes its rights from its members.
 fn delete_group(world: &World, actor: &Actor, target: &Target) -> Judged {
     let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
     let id = group.id;
@@ -519,7 +519,8 @@ fn delete_group(world: &World, actor: &Actor, target: &Target) -> Judged {
     Ok(changes)
 }
 
-/// Whoever changes memberships changes nobody's beyond what they hold, no admin's, and not their own.
+/// A caller who changes memberships gives or takes no more rights than they hold, changes no admin's, and not their
+/// own.
 fn change_members(world: &World, actor: &Actor, what: What, target: &Target, body: &Body) -> Judged {
     let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
     demand(holds(actor, &group.codes))?;
@@ -537,7 +538,7 @@ fn change_members(world: &World, actor: &Actor, what: What, target: &Target, bod
     Ok(changes)
 }
 
-/// Whose token it shall be; others' are for whoever holds all that they hold.
+/// The owner of the new token. For another user it takes all rights that the user holds.
 fn owner<'w>(
     world: &'w World,
     actor: &Actor,
@@ -558,7 +559,7 @@ fn may_act_as(world: &World, actor: &Actor, owner: &Person) -> Result<(), Expect
     demand(holds(actor, &world.rights_of(owner)))
 }
 
-/// When a token shall end: never later than the one it is made with.
+/// The end of the new token: never later than that of the token it is made with.
 fn end(actor: &Actor, asked: Option<&Value>, unasked: bool) -> Result<Option<String>, Expect> {
     let maker_ends = actor.token.as_ref().is_some_and(|token| token.ends);
     let end = match asked {
@@ -579,13 +580,13 @@ fn issued(owner: i64, kind: &str, name: &str, end: Option<String>, from: (&str, 
     vec![format!("tokens new of={owner} kind={kind:?} name={name:?} end={end} made_by={maker:?} root={root}")]
 }
 
-/// The ends of those tokens that have not ended.
+/// The ends of those tokens that are still live.
 fn revoked(world: &World, which: impl Fn(&Token) -> bool) -> Vec<String> {
     let ends = world.tokens.iter().filter(|token| !token.revoked && which(token));
     ends.map(|token| format!("tokens {} revoked_at", token.id)).collect()
 }
 
-/// All tokens of somebody, and all that came of their sign-ins, whosever they are.
+/// All tokens of a user, and all tokens derived from their sign-ins, for any owner.
 fn signed_out(world: &World, user: i64) -> Vec<String> {
     revoked(world, |token| token.owner == user || token.came_of == Some(user))
 }
@@ -633,7 +634,7 @@ fn touch_token(
     let lasts = token.ends.then(|| Value::from(END));
     if what == RotateToken {
         let mine = actor.token.as_ref().unwrap();
-        // A sign-in is replaced by whoever signed in, and by nothing that came of another one.
+        // Only the user who signed in replaces a sign-in, and not with a token derived from another one.
         let of_another = mine.came_of.is_some() && token.came_of.is_some() && mine.came_of != token.came_of;
         if of_another || (token.kind == "sign_in" && !is_self(actor, owner.id)) {
             return Err(Invalid("non_field_errors"));
@@ -651,7 +652,7 @@ fn touch_token(
     changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
     if let Some(asked) = body.get("expires_at") {
         let end = end(actor, Some(asked), false)?;
-        // What came of a sign-in has an end, its sign-in's at the latest.
+        // A token derived from a sign-in has an end, that of its sign-in at the latest.
         if token.came_of.is_some() && end.as_ref().is_none_or(|end| end.as_str() > END) {
             return Err(Invalid("expires_at"));
         }

@@ -1,10 +1,10 @@
-//! Who is there: people of every role, whom they act on, groups, and everybody's tokens.
+//! The world of the matrix: users of every role, targets, groups, and the tokens of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
+use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 
 use crate::support::site::{imported, imported_group, moment, operator};
 use crate::support::{Rows, Site};
@@ -13,20 +13,20 @@ use super::deltas::roots;
 
 pub type Codes = BTreeSet<i64>;
 
-/// Every permission's code, in the order of their ids.
+/// The code of every permission, in the order of their ids.
 pub const CODES: [i64; 14] =
     [1201, 1202, 1203, 1204, 1221, 1222, 1223, 1224, 1231, 1232, 1233, 1234, 1242, 1252];
-/// What most actors lack.
+/// Codes that most actors lack.
 pub const RARE: i64 = 1242;
-/// The password of everybody.
+/// The password of all users.
 pub const PASSWORD: &str = "an unlikely pass phrase";
-/// The same as it is kept of most: it costs next to nothing to check.
+/// Its hash for most of them: it costs next to nothing to check.
 const CHEAP: &str = "pbkdf2_sha256$1$matrix$5Du04eXhGVvaIoZChPXpdo1rnPUcr4ErcqeDGqHQQZE=";
-/// Who signs in, and has the password as it is kept now: a sign-in replaces a cheaper one.
+/// The user who signs in has the password in the current encoding: a sign-in replaces a cheaper one.
 const SIGN_IN: [&str; 2] = ["other plain", "admin"];
-/// Where ids begin, so that they are nobody else's.
+/// The first ids, chosen so that no other user has them.
 const FIRST: i64 = 1000;
-/// Their place in the list, added to this, is a group's id.
+/// Added to a group's position in the list, this is the group's id.
 const FIRST_GROUP: i64 = 100;
 
 #[derive(Clone, Debug, Default)]
@@ -59,20 +59,20 @@ pub struct Token {
     pub key: String,
     pub ends: bool,
     pub revoked: bool,
-    /// Whose sign-in it is or came of.
+    /// The user whose sign-in it is or was derived from.
     pub came_of: Option<i64>,
-    /// What the database keeps of that, as `deltas` tells it.
+    /// The form in which the database stores that, as in `deltas`.
     pub root: String,
 }
 
-/// Somebody's token as it is used: who acts.
+/// A user's token in use: the caller.
 #[derive(Clone, Debug)]
 pub struct Actor {
     pub name: String,
-    /// Nobody, when there is none.
+    /// `None` for an anonymous caller.
     pub person: Option<Person>,
     pub token: Option<Token>,
-    /// What the actor may do, by their own permissions and those of their groups.
+    /// The rights of the actor, their own and those of their groups.
     pub rights: Codes,
 }
 
@@ -80,11 +80,11 @@ pub struct World {
     pub people: BTreeMap<i64, Person>,
     pub groups: BTreeMap<i64, Group>,
     pub tokens: Vec<Token>,
-    /// Those who act, and as whom.
+    /// The callers, and the users they act as.
     roles: Vec<String>,
     /// Users with a higher id are new.
     pub last: i64,
-    /// Whether there are other admins than the one who acts.
+    /// Whether there are admins other than the caller.
     pub other_admins: bool,
 }
 
@@ -96,11 +96,11 @@ fn all_but(missing: &[i64]) -> Codes {
     CODES.into_iter().filter(|code| !missing.contains(code)).collect()
 }
 
-/// The moment at which tokens that end do: no sign-in made at `MADE` lasts longer.
+/// The time at which tokens with an end do end: no sign-in made at `MADE` lasts longer.
 pub const END: &str = "2025-09-01T20:00:00.000000Z";
 const MADE: &str = "2025-09-01T08:00:00Z";
 
-/// Who has a token that came of a sign-in, and of whose.
+/// The owners of tokens that were derived from a sign-in, with the user of that sign-in.
 const OF_SIGN_INS: [(&str, &str); 7] = [
     ("plain", "plain"),
     ("staff with all", "staff with all"),
@@ -112,7 +112,7 @@ const OF_SIGN_INS: [(&str, &str); 7] = [
 ];
 
 impl World {
-    /// Everybody as they shall be; nothing is written yet.
+    /// All users as they should be; nothing is written yet.
     pub fn new() -> Self {
         let mut world = Self {
             people: BTreeMap::new(),
@@ -148,7 +148,7 @@ impl World {
         self.people.insert(id, Person { id, name: name.to_owned(), groups, ..person });
     }
 
-    /// Each role, and beside each a peer with the same rights.
+    /// Each role, and for each a peer with the same rights.
     fn add_roles(&mut self) {
         let staff = |own: Codes| Person { staff: true, own, ..Person::default() };
         let mut roles = vec![
@@ -176,7 +176,7 @@ impl World {
         self.roles.push("staff by group".to_owned());
     }
 
-    /// People who are only acted on.
+    /// Users who are only targets.
     fn add_others(&mut self) {
         let plain = Person::default;
         let staff = |own: &[i64]| Person { staff: true, own: codes(own), ..plain() };
@@ -203,7 +203,7 @@ impl World {
         self.add("deleted admin", &[], Person { admin: true, ..binned });
     }
 
-    /// Everybody has one that was issued and one that a sign-in made; some have more.
+    /// All have a token that was issued and one that a sign-in made; some have more.
     fn add_tokens(&mut self) {
         let mut tokens = Vec::new();
         let mut add = |owner: i64, kind: &'static str, came_of: Option<i64>, revoked: bool| {
@@ -225,22 +225,22 @@ impl World {
         self.tokens = tokens;
     }
 
-    /// Writes everybody into a site's database.
+    /// Writes all of it into a site's database.
     pub async fn settle(&mut self, site: &Site, rows: &Rows) {
         let known = rows.texts("SELECT CAST(code AS TEXT) FROM permissions ORDER BY id").await;
         assert_eq!(known, CODES.map(|code| code.to_string()), "a permission that no role here has");
         let users =
-            self.people.values().map(|person| ImportedUser { user: user(person), password: CHEAP.into() });
+            self.people.values().map(|person| SeedUser { user: user(person), password: CHEAP.into() });
         let groups = self.groups.values().map(|group| imported_group(group.id, &group.name));
-        let tokens = self.tokens.iter().map(|token| ImportedToken {
+        let tokens = self.tokens.iter().map(|token| SeedToken {
             user_id: token.owner.try_into().unwrap(),
             name: token.name.clone(),
             key: TokenKey::imported(token.key.clone()),
             created_at: moment(MADE),
             expires_at: token.ends.then(|| moment(END)),
         });
-        let records = Records { groups: groups.collect(), users: users.collect(), tokens: tokens.collect() };
-        site.directory().import(&operator(), records).await.unwrap();
+        let records = SeedRows { groups: groups.collect(), users: users.collect(), tokens: tokens.collect() };
+        site.directory().seed(&operator(), records).await.unwrap();
         let key = |id: i64| UserKey::Id(id.try_into().unwrap());
         for name in SIGN_IN {
             let password = Password::new(PASSWORD.into());
@@ -264,7 +264,7 @@ impl World {
         rows.keep().await;
     }
 
-    /// What an import does not bring.
+    /// What an import does not write.
     fn rest(&self) -> String {
         let mut steps = Vec::new();
         for (table, column, id, codes) in
@@ -302,7 +302,10 @@ impl World {
     }
 
     pub fn person(&self, name: &str) -> &Person {
-        self.people.values().find(|person| person.name == name).unwrap_or_else(|| panic!("nobody is {name}"))
+        self.people
+            .values()
+            .find(|person| person.name == name)
+            .unwrap_or_else(|| panic!("no user is named {name}"))
     }
 
     pub fn group(&self, name: &str) -> &Group {
@@ -313,7 +316,7 @@ impl World {
         self.people.values().filter(move |person| !person.binned && person.groups.contains(&group))
     }
 
-    /// All that somebody with these permissions and groups may do.
+    /// All rights of a user with these permissions and groups.
     pub fn rights(&self, own: &Codes, groups: &BTreeSet<i64>) -> Codes {
         let by_groups =
             groups.iter().filter_map(|group| self.groups.get(group)).flat_map(|group| &group.codes);
@@ -324,7 +327,7 @@ impl World {
         self.rights(&person.own, &person.groups)
     }
 
-    /// A token of somebody's, by its kind and whether it is revoked; `of sign_in` is one that came of a sign-in.
+    /// A token of a user, by its kind and whether it is revoked. `of sign_in` is one that was derived from a sign-in.
     pub fn token(&self, owner: i64, kind: &str, revoked: bool) -> Option<&Token> {
         let is = |token: &&Token| match (token.kind, token.came_of) {
             ("api", Some(_)) => kind == "of sign_in",
@@ -333,7 +336,7 @@ impl World {
         self.tokens.iter().filter(is).find(|token| token.owner == owner && token.revoked == revoked)
     }
 
-    /// Somebody with one of their tokens.
+    /// A user with one of their tokens.
     pub fn actor(&self, name: &str, kind: &str) -> Actor {
         let person = self.person(name).clone();
         let token = self.token(person.id, kind, false).cloned();
@@ -345,15 +348,16 @@ impl World {
         Actor { name: label, rights: self.rights_of(&person), person: Some(person), token }
     }
 
-    /// Everybody who acts, with a token that was issued to them.
+    /// All actors, each with a token that was issued to them.
     pub fn actors(&self) -> Vec<Actor> {
-        let nobody = Actor { name: "nobody".to_owned(), person: None, token: None, rights: Codes::new() };
+        let anonymous =
+            Actor { name: "anonymous".to_owned(), person: None, token: None, rights: Codes::new() };
         let each = self.roles.iter().map(|role| self.actor(role, "api"));
-        std::iter::once(nobody).chain(each).collect()
+        std::iter::once(anonymous).chain(each).collect()
     }
 }
 
-/// The id of a permission by its code.
+/// Returns the id of a permission by its code.
 pub fn permission(code: i64) -> i64 {
     let place = CODES.iter().position(|known| *known == code).unwrap();
     i64::try_from(place).unwrap() + 1

@@ -1,4 +1,4 @@
-//! An HTTP client that sends exactly what it is told and shows exactly what came back.
+//! An HTTP client that sends exactly the given bytes and shows exactly what came back.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::conformance;
 
-/// A request on its way to being sent on a connection of its own.
+/// A request that is sent on a connection of its own.
 pub struct Request {
     address: SocketAddr,
     head: String,
@@ -39,13 +39,13 @@ impl Request {
         self.header("Content-Type", media_type).header("Content-Length", &length)
     }
 
-    /// The bytes of a body that a header of its own describes.
+    /// Sets the bytes of a body; the caller describes them in a header.
     pub fn raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// Sends it; without a Host of its own it names the server's address.
+    /// Sends the request. Without a Host header it names `localhost`.
     pub async fn send(mut self) -> Answer {
         if !self.head.contains("\r\nHost: ") {
             self = self.host("localhost");
@@ -69,7 +69,7 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// A connection that is kept, for one request after the other.
+/// A keep-alive connection, for one request after the other.
 pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -77,13 +77,13 @@ impl Connection {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
 
-    /// Status and body.
+    /// Sends `GET` with a key and returns status and body.
     pub async fn get(&mut self, path: &str, key: &str) -> (u16, String) {
         let answer = self.send("GET", path, Some(key), None).await;
         (answer.status, answer.body)
     }
 
-    /// Sends a request with a body of JSON, or with none, and reads its answer.
+    /// Sends a request with a JSON body, or without a body, and reads its answer.
     pub async fn send(&mut self, method: &str, path: &str, key: Option<&str>, body: Option<&str>) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         if let Some(key) = key {
@@ -99,7 +99,7 @@ impl Connection {
         self.answer().await
     }
 
-    /// The next answer; one of a length that it tells.
+    /// Reads the next answer, as long as its `Content-Length` says.
     async fn answer(&mut self) -> Answer {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -112,7 +112,7 @@ impl Connection {
     }
 }
 
-/// An answer, as it came.
+/// An answer as it was received.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
@@ -140,7 +140,7 @@ impl Answer {
         }
     }
 
-    /// The one value of a header; two lines of it are a failure.
+    /// The only value of a header; it panics if the header came twice.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found =
             self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
@@ -154,7 +154,7 @@ impl Answer {
     }
 }
 
-/// Status, the headers that tell errors apart, and the body: what the snapshots hold.
+/// Status, the headers that distinguish errors, and the body: the content of the snapshots.
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;

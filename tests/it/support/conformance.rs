@@ -1,5 +1,5 @@
-//! Every answer that a test gets is held against the OpenAPI document: its status, its media type, and its body
-//! against the schema. A document that lies fails whichever test catches it.
+//! Checks every answer in the tests against the OpenAPI document: its status, its media type, and its body against
+//! the schema. If the document is wrong, the test that notices it fails.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -14,8 +14,7 @@ use super::Answer;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
-/// Fails when the answer is not one that the document knows. Paths and methods that it does not know are none
-/// of its business.
+/// Fails if the document does not allow the answer. It ignores paths and methods that are not in the document.
 pub fn check(method: &str, target: &str, answer: &Answer) {
     let path = percent_decode_str(target.split('?').next().unwrap()).decode_utf8_lossy();
     let path = path.trim_end_matches('/');
@@ -60,7 +59,7 @@ fn operation(path: &str) -> Option<(&'static str, &'static Value)> {
             }
         }
     };
-    // A path that is spelled out wins over one with a parameter.
+    // A literal path wins over one with a parameter.
     let mut fitting: Vec<_> = paths.iter().filter(|(template, _)| fits(template)).collect();
     fitting.sort_by_key(|(template, _)| template.matches('{').count());
     fitting.first().map(|(template, item)| (template.as_str(), *item))

@@ -1,11 +1,11 @@
-//! A database of its own for each test.
+//! A separate database for each test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
-use wardroom::directory::guard::rates::Rates;
+use wardroom::directory::model::Rates;
 use wardroom::directory::{Clock, Directory, Location, Settings};
 
 /// Which database a test runs on.
@@ -15,16 +15,16 @@ pub enum Backend {
     Postgres,
 }
 
-/// A place for a directory; its files or its PostgreSQL database go away with it.
+/// A place for an account database. Its files or its PostgreSQL database are removed when it is dropped.
 pub struct Database {
     pub location: Location,
     place: TempDir,
-    /// What holds the PostgreSQL database.
+    /// The PostgreSQL database, if there is one.
     loan: Option<Loan>,
 }
 
 impl Database {
-    /// A place where no directory has been made yet.
+    /// A place where no account database has been created yet.
     pub async fn empty(backend: Backend) -> Self {
         let place = tempfile::tempdir().unwrap();
         match backend {
@@ -38,18 +38,18 @@ impl Database {
         }
     }
 
-    /// A PostgreSQL database that somebody else sees to.
+    /// A PostgreSQL database that is managed elsewhere.
     pub fn at(url: &str) -> Self {
         Self { location: Location::Postgres(url.to_owned()), place: tempfile::tempdir().unwrap(), loan: None }
     }
 
-    /// A SQLite directory that is there already.
+    /// An existing data directory with a SQLite database.
     pub fn in_directory(directory: &std::path::Path) -> Self {
         let location = Location::Sqlite(directory.to_owned());
         Self { location, place: tempfile::tempdir().unwrap(), loan: None }
     }
 
-    /// A new, empty directory.
+    /// A new, empty account database.
     pub async fn new(backend: Backend) -> Self {
         let database = Self::empty(backend).await;
         Directory::create(&database.settings(), &Clock::system().unwrap()).await.unwrap();
@@ -74,7 +74,7 @@ impl Database {
         }
     }
 
-    /// A process's own view of the directory.
+    /// Opens the account database as a process of its own would.
     pub async fn open(&self, clock: &Clock) -> Directory {
         Directory::open(&self.settings(), clock.clone()).await.unwrap()
     }
@@ -84,7 +84,7 @@ impl Database {
         self.place.path()
     }
 
-    /// The command-line arguments that lead here.
+    /// The command-line arguments that name this database.
     pub fn args(&self) -> [String; 2] {
         match &self.location {
             Location::Sqlite(directory) => ["--data-dir".into(), directory.display().to_string()],
@@ -92,7 +92,7 @@ impl Database {
         }
     }
 
-    /// Runs statements behind the program's back.
+    /// Runs SQL statements without the program's knowledge.
     pub async fn sql(&self, statements: &str) {
         match &self.location {
             Location::Sqlite(directory) => {
@@ -105,8 +105,8 @@ impl Database {
         }
     }
 
-    /// Takes the database away from whoever is using it.
-    pub async fn take_away(&self) {
+    /// Makes the database unavailable to all processes that use it.
+    pub async fn make_unavailable(&self) {
         match (&self.location, &self.loan) {
             (Location::Sqlite(directory), _) => std::fs::remove_file(directory.join("wardroom.db")).unwrap(),
             (Location::Postgres(_), Some(loan)) => {
@@ -117,7 +117,7 @@ impl Database {
         }
     }
 
-    /// One text out of each row of a statement.
+    /// Runs a query and returns one text from each row.
     pub async fn texts(&self, query: &str) -> Vec<String> {
         match &self.location {
             Location::Sqlite(directory) => {
@@ -131,7 +131,7 @@ impl Database {
         }
     }
 
-    /// Every row of every table that a move carries over, and where each table's ids go on.
+    /// Every row of every table that `move` copies, and the next id of each table.
     pub async fn content(&self) -> Vec<String> {
         let mut content = Vec::new();
         for table in [
@@ -172,7 +172,7 @@ impl Database {
         content
     }
 
-    /// One number out of the database.
+    /// Runs a query and returns one number.
     pub async fn number(&self, query: &str) -> i64 {
         match &self.location {
             Location::Sqlite(directory) => rusqlite::Connection::open(directory.join("wardroom.db"))
@@ -196,7 +196,7 @@ impl Loan {
         Self::copy_of("template1").await
     }
 
-    /// A copy of another database, to which nobody may be connected.
+    /// A copy of another database, which must have no connections.
     pub async fn copy_of(template: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = server();
@@ -216,7 +216,7 @@ impl Drop for Loan {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let server = std::mem::take(&mut self.server);
-        // Off this thread's runtime, which may be the one that is ending.
+        // Not on this thread's runtime, which may be the one that is ending.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { connect(&server).await.batch_execute(&drop).await.unwrap() });
@@ -225,13 +225,13 @@ impl Drop for Loan {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test command tells the suite where PostgreSQL is")]
+#[expect(clippy::disallowed_methods, reason = "scripts/test names the PostgreSQL server in the environment")]
 pub fn server() -> String {
     std::env::var("WARDROOM_TEST_POSTGRES")
         .expect("WARDROOM_TEST_POSTGRES names no PostgreSQL server: run the tests with scripts/test")
 }
 
-/// A connection; a URL of the suite's server.
+/// Opens a connection to a URL of the suite's server.
 pub async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);

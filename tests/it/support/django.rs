@@ -1,6 +1,6 @@
-//! Real Django projects, built from `tests/django` by the Djangos that `scripts/django-environments` installs:
-//! what an import reads, and what the old server answers. Every test gets one of its own and may do with it what
-//! it likes.
+//! Real Django projects, built from `tests/django` with the Django versions that `scripts/django-environments`
+//! installs. They are what an import reads, and what the old server answers. Every test gets a copy of its own and
+//! may change it.
 
 mod material;
 mod original;
@@ -18,7 +18,7 @@ use self::original::Original;
 use super::Backend;
 use super::database::{Loan, connect};
 
-/// Which Django, with the versions of everything else that belong to it.
+/// A Django version, with the matching versions of everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// Django 4.2 with knox 4.2.
@@ -38,12 +38,12 @@ impl Version {
     }
 }
 
-/// Whose users they are.
+/// The user model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserModel {
     /// Django's own `auth.User`.
     Plain,
-    /// The project's `people.Person`, with a side table for groups.
+    /// The project's own `people.Person`, with a side table for groups.
     Custom,
 }
 
@@ -58,13 +58,13 @@ impl UserModel {
     }
 }
 
-/// A project of a test's own; it goes away with it.
+/// A project of a single test; it is removed when it is dropped.
 pub struct DjangoProject {
     version: Version,
     model: UserModel,
     source: String,
     place: TempDir,
-    /// What holds the PostgreSQL database.
+    /// The PostgreSQL database, if there is one.
     loan: Option<Loan>,
     material: Material,
     answers: Vec<Exchange>,
@@ -107,19 +107,19 @@ impl DjangoProject {
         &self.material.groups
     }
 
-    /// What Django answers to every key there is, with the Host `www.example.com`.
+    /// Django's answers for every key of the project, with the Host `www.example.com`.
     pub fn answers(&self) -> &[Exchange] {
         &self.answers
     }
 
-    /// Spoils the project; the faults are those of `tests/django/material/faults.py`.
-    pub async fn spoil(&self, faults: &[&str]) {
+    /// Damages the project in one of the ways in `tests/django/material/faults.py`.
+    pub async fn damage(&self, faults: &[&str]) {
         let mut command = self.python();
         command.args(["build.py", "--fault"]).args(faults);
         original::run(command).await;
     }
 
-    /// Runs statements behind Django's back.
+    /// Runs SQL statements without Django's knowledge.
     pub async fn sql(&self, statements: &str) {
         match self.loan {
             None => rusqlite::Connection::open(&self.source).unwrap().execute_batch(statements).unwrap(),
@@ -127,7 +127,7 @@ impl DjangoProject {
         }
     }
 
-    /// One number out of the database.
+    /// Runs a query and returns one number.
     pub async fn number(&self, query: &str) -> i64 {
         match self.loan {
             None => rusqlite::Connection::open(&self.source)
@@ -138,7 +138,7 @@ impl DjangoProject {
         }
     }
 
-    /// The project behind a real server, on a port of its own.
+    /// Serves the project with a real server, on a port of its own.
     pub async fn serve(&self) -> DjangoServer {
         let mut command = self.python();
         command.args(["-m", "gunicorn", "office.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket"]);
@@ -151,7 +151,7 @@ impl DjangoProject {
     }
 }
 
-/// A Django that can be asked over the network; it stops when it is dropped.
+/// A Django server on the network; it stops when it is dropped.
 pub struct DjangoServer {
     pub address: SocketAddr,
     child: Child,
@@ -170,7 +170,7 @@ impl DjangoServer {
             }
             seen += &format!("{line}\n");
         };
-        // A full pipe would stop it.
+        // Keeps reading: a full pipe would stop the server.
         std::thread::spawn(move || log.for_each(drop));
         Self { address, child }
     }
@@ -178,7 +178,7 @@ impl DjangoServer {
 
 impl Drop for DjangoServer {
     fn drop(&mut self) {
-        // Asked, and not killed: it has workers to take with it.
+        // SIGTERM instead of SIGKILL: it has to end its workers, too.
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }

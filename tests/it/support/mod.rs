@@ -1,5 +1,5 @@
-//! What tests share: databases that are made and thrown away, a server with the usual people, a client that
-//! sees every byte, and real Django projects.
+//! Shared by all tests: temporary databases, a server with the usual users, a client that sees every byte, and real
+//! Django projects.
 
 pub mod client;
 pub mod conformance;
@@ -15,7 +15,7 @@ pub use django::DjangoProject;
 pub use rows::Rows;
 pub use site::Site;
 
-/// Makes a test of each database out of one body.
+/// Creates a test for each database from one body.
 macro_rules! both {
     ($(#[doc = $doc:literal])* $(#[ignore = $why:literal])? async fn $name:ident($backend:ident: Backend) $body:block) => {
         $(#[doc = $doc])*

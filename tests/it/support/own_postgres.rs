@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own, to be stopped and started as it likes.
+//! A PostgreSQL server of a single test, which may stop and start it.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -10,24 +10,24 @@ use tempfile::TempDir;
 
 use super::database;
 
-/// The server; it ends with this.
+/// The server; it stops when this is dropped.
 pub struct OwnPostgres {
     programs: PathBuf,
     place: TempDir,
     port: u16,
-    /// Root may not run PostgreSQL: then the account that runs the suite's does.
+    /// PostgreSQL refuses to run as root. Then it runs as the account of the suite's server.
     account: Option<(u32, u32)>,
 }
 
 impl OwnPostgres {
-    /// Makes and starts it, with the programs of the server that the suite runs on.
+    /// Creates and starts the server, with the programs of the server that the suite runs on.
     pub async fn start() -> Self {
         let suite = database::connect(&database::server()).await;
         let ask = async |query: &str| suite.query_one(query, &[]).await.unwrap().get::<_, String>(0);
         let programs = PathBuf::from(ask("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
         let data = std::fs::metadata(ask("SELECT current_setting('data_directory')").await)
             .expect("the suite's PostgreSQL runs on another machine: this test needs its programs here");
-        // Not in TMPDIR: a socket's path has to be short, and the other account has to get there.
+        // Not in TMPDIR: the path of a socket has to be short, and the other account needs access.
         let place = tempfile::tempdir_in("/tmp").unwrap();
         let root = std::fs::metadata(place.path()).unwrap().uid() == 0;
         let account = root.then(|| (data.uid(), data.gid()));
@@ -39,7 +39,7 @@ impl OwnPostgres {
         let settings =
             ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
         server.run("initdb", &settings);
-        server.go_on();
+        server.start_again();
         server
     }
 
@@ -47,8 +47,8 @@ impl OwnPostgres {
         format!("postgres://wardroom@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Has it take TLS connections, with this certificate and key.
-    pub async fn speak_tls(&self, certificate: &str, key: &str) {
+    /// Makes the server accept TLS connections, with this certificate and key.
+    pub async fn enable_tls(&self, certificate: &str, key: &str) {
         let data = self.place.path().join("data");
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = data.join(name);
@@ -61,7 +61,7 @@ impl OwnPostgres {
         let client = database::connect(&self.url()).await;
         client.batch_execute("ALTER SYSTEM SET ssl = on").await.unwrap();
         client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
-        // The server reads it when it comes to it.
+        // The server reloads it after a while.
         loop {
             let fresh = database::connect(&self.url()).await;
             let on: String = fresh.query_one("SHOW ssl", &[]).await.unwrap().get(0);
@@ -72,13 +72,13 @@ impl OwnPostgres {
         }
     }
 
-    /// Ends it as a crash does: connections are cut, nothing is tidied up.
+    /// Ends the server as a crash does: connections are cut and nothing is cleaned up.
     pub fn crash(&self) {
         self.run("pg_ctl", &["stop", "--mode=immediate", "--silent"]);
     }
 
-    /// Starts it; returns when it takes connections.
-    pub fn go_on(&self) {
+    /// Starts the server; returns when it accepts connections.
+    pub fn start_again(&self) {
         let place = self.place.path().display();
         let options = format!("-p {} -h 127.0.0.1 -k {place} -c fsync=off", self.port);
         let log = format!("--log={place}/log");
@@ -98,7 +98,7 @@ impl OwnPostgres {
 
 impl Drop for OwnPostgres {
     fn drop(&mut self) {
-        // A test that failed may have left it stopped.
+        // A failed test may have left it stopped.
         let data = self.place.path().join("data");
         if data.join("postmaster.pid").exists() {
             self.crash();

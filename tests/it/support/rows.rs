@@ -1,28 +1,27 @@
-//! All rows of a database as one text, by a connection that is kept: for comparing before and after, and for putting
-//! back what was.
+//! Reads all rows of a database as one text over a connection that is kept. Tests compare it before and after, and
+//! restore the rows.
 
 use tokio_postgres::NoTls;
 use wardroom::directory::Location;
 
 use super::Database;
 
-/// What writing about something leaves behind whoever asks: the audit trail, counts of attempts and requests, the
-/// feed of changes, the search index. Any other table is compared, one that a later migration makes, too.
+/// Tables that requests change as a side effect: the audit trail, counts of attempts and requests, the change feed,
+/// the search index. All other tables are compared, those of later migrations included.
 const NOT_COMPARED: [&str; 6] =
     ["audit_events", "attempts", "known_addresses", "rate_counts", "identity_changes", "schema_migrations"];
 
 /// A connection of its own, with the statements that read and restore every table.
 pub struct Rows {
     link: Link,
-    /// Those that others refer to come first.
+    /// Tables that others refer to come first.
     tables: Vec<Table>,
     select: String,
-    /// SQLite's number for what others have written.
+    /// SQLite's counter of changes by other connections.
     version: i64,
 }
 
-/// A table with the statements that make it as it was kept: they take away what is new, and write anew what is gone
-/// or different.
+/// A table with the statements that restore it: they delete new rows, and write missing or different rows again.
 struct Table {
     name: String,
     clear: String,
@@ -86,7 +85,7 @@ impl Rows {
         };
     }
 
-    /// The primary key of a table, its columns, and the expression that makes one text of a row.
+    /// Returns the primary key of a table, its columns, and the expression that makes one text of a row.
     async fn of_table(&self, table: &str) -> (Vec<String>, Vec<String>, String) {
         let (key, columns) = match self.link {
             Link::Sqlite(_) => (
@@ -122,7 +121,7 @@ impl Rows {
         (key, columns, line)
     }
 
-    /// One text out of each row of a statement.
+    /// Runs a query and returns one text from each row.
     pub async fn texts(&self, query: &str) -> Vec<String> {
         match &self.link {
             Link::Sqlite(connection) => {
@@ -135,7 +134,7 @@ impl Rows {
         }
     }
 
-    /// Runs statements behind the program's back.
+    /// Runs SQL statements without the program's knowledge.
     pub async fn run(&self, statements: &str) {
         match &self.link {
             Link::Sqlite(connection) => connection.execute_batch(statements).unwrap(),
@@ -143,19 +142,19 @@ impl Rows {
         }
     }
 
-    /// Every row there is: a line each, its table and then its columns as JSON, in the order of the bytes.
+    /// Returns every row: a line each, with its table and then its columns as JSON, sorted by bytes.
     pub async fn all(&self) -> String {
         self.texts(&self.select).await.remove(0)
     }
 
-    /// Whether anybody else may have written anything since this was asked last; PostgreSQL does not say.
+    /// Whether another connection may have written since the last call. PostgreSQL does not say.
     pub fn may_be_written(&mut self) -> bool {
         let Link::Sqlite(connection) = &self.link else { return true };
         let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
         std::mem::replace(&mut self.version, version) != version
     }
 
-    /// Remembers what is there now, for [`Rows::put_back`].
+    /// Remembers the current rows for [`Rows::restore`].
     pub async fn keep(&self) {
         for Table { name, .. } in &self.tables {
             let again = format!("DROP TABLE IF EXISTS kept_{name}");
@@ -163,13 +162,13 @@ impl Rows {
         }
     }
 
-    /// Makes some tables as they were kept.
-    pub async fn put_back(&self, changed: impl Fn(&str) -> bool) {
+    /// Restores some tables.
+    pub async fn restore(&self, changed: impl Fn(&str) -> bool) {
         let mut steps = vec!["BEGIN"];
         let changed: Vec<_> = self.tables.iter().filter(|table| changed(&table.name)).collect();
         steps.extend(changed.iter().map(|table| table.clear.as_str()));
         steps.extend(changed.iter().map(|table| table.fill.as_str()));
-        // Triggers have counted the members who came back, too.
+        // The triggers have counted the restored members again.
         let count = "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id) \
                      WHERE users_count <> (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)";
         steps.extend(changed.iter().any(|table| table.name == "memberships").then_some(count));
@@ -194,7 +193,7 @@ impl Table {
         let otherwise =
             if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
         let other = format!("SELECT {all} FROM kept_{name} EXCEPT SELECT {all} FROM {name}");
-        // SQLite would take ON for a join's without a WHERE.
+        // Without a WHERE, SQLite would parse ON as part of a join.
         let fill = format!(
             "INSERT INTO {name} ({all}) SELECT {all} FROM ({other}) other WHERE TRUE \
              ON CONFLICT ({keys}) DO {otherwise}"

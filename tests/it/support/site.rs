@@ -1,4 +1,4 @@
-//! A running server with the usual people.
+//! A running server with the usual users.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,20 +7,22 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
-use wardroom::directory::import::{ImportedToken, ImportedUser, Records};
 use wardroom::directory::model::{Group, Timestamp, TokenKey, User, UserDraft, UserKey};
+use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
 use wardroom::http::Front;
-use wardroom::http::app::{App, HttpSettings};
-use wardroom::http::server::{self, Limits, Workers};
+use wardroom::http::api;
+use wardroom::http::app::App;
+use wardroom::http::settings::HttpSettings;
+use wardroom::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
 use super::{Backend, Database, Request};
 
-/// The token of the documentation's example.
+/// The token of the example in the documentation.
 pub const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
 
-/// Somebody to send requests as.
+/// A user to send requests as.
 #[derive(Clone)]
 pub struct Persona {
     pub id: i64,
@@ -33,10 +35,10 @@ pub struct Site {
     pub clock: Clock,
     pub app: App,
     pub address: SocketAddr,
-    /// Staff, and the person of the documentation's example.
+    /// Staff: the user of the example in the documentation.
     pub alex: Persona,
     pub admin: Persona,
-    /// Staff with every field empty.
+    /// Staff; every other field is empty.
     pub staff: Persona,
     /// Staff with every permission.
     pub holder: Persona,
@@ -53,12 +55,12 @@ impl Site {
         Self::with(backend, Flags::default()).await
     }
 
-    /// A server with settings of its own.
+    /// A server with the given settings.
     pub async fn with(backend: Backend, flags: Flags) -> Self {
         Self::set_up(backend, flags, |_| {}).await
     }
 
-    /// A server whose directory has settings of its own.
+    /// A server whose account database has the given settings.
     pub async fn with_directory(backend: Backend, change: impl FnOnce(&mut Settings)) -> Self {
         Self::set_up(backend, Flags::default(), change).await
     }
@@ -95,7 +97,7 @@ impl Site {
         address
     }
 
-    /// A server on a database that somebody else has filled, also under the name of the documentation; it runs until
+    /// A server on a database that was filled elsewhere. It also allows the host of the documentation, and runs until
     /// the test ends.
     pub async fn serve(database: &Database) -> SocketAddr {
         let flags = Flags::default().with("allowed_hosts", "localhost,127.0.0.1,www.example.com");
@@ -104,7 +106,7 @@ impl Site {
         address
     }
 
-    /// Which database it runs on.
+    /// The database that it runs on.
     pub fn backend(&self) -> Backend {
         match self.database.location {
             Location::Sqlite(_) => Backend::Sqlite,
@@ -142,13 +144,13 @@ pub fn operator() -> Actor {
     Actor::operator("test")
 }
 
-/// Makes a user with a token.
+/// Creates a user with a token.
 pub async fn person(directory: &Directory, name: &str, change: impl FnOnce(&mut UserDraft)) -> Persona {
     let mut draft = UserDraft { username: Some(name.to_owned()), ..UserDraft::default() };
     change(&mut draft);
     let user = directory.create_user(&operator(), &draft, None).await.unwrap();
     let issued = directory
-        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::End::Never)
+        .issue_token(&operator(), &UserKey::Id(user.id), "test", wardroom::directory::tokens::Expiry::Never)
         .await
         .unwrap();
     Persona { id: user.id.get(), key: issued.key.reveal().to_owned() }
@@ -158,7 +160,7 @@ pub fn moment(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A user as an import brings it, with the given id.
+/// A user as an import creates it, with the given id.
 pub fn imported(id: i64, username: &str) -> User {
     User {
         id: id.try_into().unwrap(),
@@ -192,8 +194,8 @@ pub fn imported_group(id: i64, name: &str) -> Group {
     }
 }
 
-pub fn imported_token(user_id: i64, key: &str) -> ImportedToken {
-    ImportedToken {
+pub fn imported_token(user_id: i64, key: &str) -> SeedToken {
+    SeedToken {
         user_id: user_id.try_into().unwrap(),
         name: "imported".into(),
         key: TokenKey::imported(key.to_owned()),
@@ -205,8 +207,8 @@ pub fn imported_token(user_id: i64, key: &str) -> ImportedToken {
 /// Imports users with one token each.
 pub async fn import(directory: &Directory, users: Vec<(User, &str)>) {
     let tokens = users.iter().map(|(user, key)| imported_token(user.id.get(), key)).collect();
-    let users = users.into_iter().map(|(user, _)| ImportedUser { user, password: "!".into() }).collect();
-    directory.import(&operator(), Records { groups: vec![], users, tokens }).await.unwrap();
+    let users = users.into_iter().map(|(user, _)| SeedUser { user, password: "!".into() }).collect();
+    directory.seed(&operator(), SeedRows { groups: vec![], users, tokens }).await.unwrap();
 }
 
 async fn import_example(directory: &Directory) -> Persona {
@@ -221,21 +223,21 @@ async fn import_example(directory: &Directory) -> Persona {
         groups: [7, 1, 3].into_iter().map(|id| id.try_into().unwrap()).collect(),
         ..imported(42, "alex_thompson")
     };
-    let records = Records {
+    let records = SeedRows {
         groups: [(1, "Staff room"), (3, "Billing"), (7, "On call")]
             .map(|(id, name)| imported_group(id, name))
             .into(),
-        users: vec![ImportedUser { user, password: "!".into() }],
+        users: vec![SeedUser { user, password: "!".into() }],
         tokens: vec![imported_token(42, EXAMPLE_KEY)],
     };
-    directory.import(&operator(), records).await.unwrap();
+    directory.seed(&operator(), records).await.unwrap();
     Persona { id: 42, key: EXAMPLE_KEY.to_owned() }
 }
 
 async fn serve(directory: Directory, flags: Flags) -> (App, SocketAddr, oneshot::Sender<()>) {
     let no_file = std::path::Path::new("/nonexistent");
     let config = Config::load_from(&flags, &|_| None, no_file).unwrap().config;
-    let app = App::new(directory, HttpSettings::from(&config), Metrics::default());
+    let app = App::new(directory, HttpSettings::from(&config), Metrics::default(), api::resources());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

@@ -5,13 +5,13 @@ use futures_util::FutureExt as _;
 
 use super::*;
 use crate::directory::access::{Actor, Origin};
-use crate::directory::import::{ImportedUser, Records};
 use crate::directory::model::{Timestamp, User};
-use crate::directory::password::{Password, Share, Verdict};
-use crate::directory::store::trial::on_both;
+use crate::directory::password::{Argon2Hash, EncodedPassword, Hasher, Password, PasswordCheck, QueueClient};
+use crate::directory::store::testing::on_both;
+use crate::directory::transfer::seed::{SeedRows, SeedUser};
 use crate::directory::{Clock, Settings};
 
-/// Cheap encodings, and how many users have each: 60, 25 and 15 per cent.
+/// Cheap encodings, each with its number of users: 60, 25 and 15 per cent.
 const ENCODINGS: [(&str, &str, usize); 3] = [
     (
         "pbkdf2_sha256$1000",
@@ -21,7 +21,7 @@ const ENCODINGS: [(&str, &str, usize); 3] = [
     ("bcrypt$4", "bcrypt$$2b$04$dqVYqC4sfccxbPej6NPcsO0yaztl3wkxaY9QR8H4MTOb9hQoO/OiW", 25),
     ("pbkdf2_sha1$1000", "pbkdf2_sha1$1000$IEv9svVyaJe6Sn9BjuMF4b$Lk0MVcrlrZXb/kvYsn8wWQ0YKlQ=", 15),
 ];
-/// They have no password that could be compared with.
+/// Stored passwords that cannot be verified.
 const WITHOUT: [&str; 3] =
     ["!", "!7p0LAxod8SRCQSrWPohb5UoMuSUkB8fl0zJnSK9f", "md5$salt$3d55ba40e2b0e688aa9fb3ab87e4eeec"];
 
@@ -50,21 +50,21 @@ fn user(id: i64, name: &str, is_active: bool) -> User {
 async fn filled(settings: &Settings) -> Directory {
     let directory = Directory::open(settings, Clock::system().unwrap()).await.unwrap();
     let stored = ENCODINGS.iter().flat_map(|(_, stored, users)| std::iter::repeat_n(*stored, *users));
-    let with = (1..).zip(stored).map(|(id, stored)| ImportedUser {
+    let with = (1..).zip(stored).map(|(id, stored)| SeedUser {
         user: user(id, &format!("user{id}"), id % 5 != 0),
         password: stored.to_owned(),
     });
-    let without = (1..=60).map(|n| ImportedUser {
+    let without = (1..=60).map(|n| SeedUser {
         user: user(1000 + n, &format!("without{n}"), true),
         password: WITHOUT[usize::try_from(n).unwrap() % 3].to_owned(),
     });
     let users = with.chain(without).collect();
-    let records = Records { groups: vec![], users, tokens: vec![] };
-    directory.import(&Actor::operator("test"), records).await.unwrap();
+    let records = SeedRows { groups: vec![], users, tokens: vec![] };
+    directory.seed(&Actor::operator("test"), records).await.unwrap();
     directory
 }
 
-/// The same with a key of the test's own: what is drawn is the same in every run.
+/// The same with a fixed key, so that every run draws the same decoys.
 async fn counted(settings: &Settings) -> Directory {
     let directory = filled(settings).await;
     directory.keep_decoy_key([7; 32]).await.unwrap();
@@ -72,7 +72,7 @@ async fn counted(settings: &Settings) -> Directory {
     directory
 }
 
-/// What the wrong password of this name was compared with, each from an address of its own.
+/// Signs in with a wrong password, from an address of its own, and returns what it was compared with.
 async fn compared(directory: &Directory, number: usize, name: &str) -> String {
     let address = Some(format!("10.{}.{}.1", number / 250, number % 250));
     let origin = Origin { address, request_id: None };
@@ -84,8 +84,8 @@ async fn compared(directory: &Directory, number: usize, name: &str) -> String {
     parameters
 }
 
-/// Issue 13, number 15: the time of a refused sign-in showed who was imported. Compared is what is computed,
-/// not the clock. Of 600 names a share's deviation is below 2 per cent of all; the key is fixed, so nothing varies.
+/// Issue 13, number 15: the time of a refused sign-in revealed who was imported. The test checks what is computed, not
+/// the time. With 600 names, the standard deviation of a share is below 2 per cent. The key is fixed, so nothing varies.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_15_unknown_names_are_compared_with_what_users_have_in_their_proportion() {
     on_both(async |settings| {
@@ -102,7 +102,7 @@ async fn finding_15_unknown_names_are_compared_with_what_users_have_in_their_pro
     .await;
 }
 
-/// Users without a readable password draw as unknown names do; inactive ones are compared with their own.
+/// Users without a readable password draw like unknown names. Inactive ones are compared with their own password.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_15_users_who_cannot_sign_in_cost_what_others_cost() {
     on_both(async |settings| {
@@ -123,7 +123,7 @@ async fn finding_15_users_who_cannot_sign_in_cost_what_others_cost() {
     .await;
 }
 
-/// The key is in the database: processes that start at once, one that starts later, and a restart draw alike.
+/// The key is in the database, so processes that start together, later, or again draw the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_15_every_process_draws_the_same_decoy_of_a_name() {
     on_both(async |settings| {
@@ -144,7 +144,7 @@ async fn finding_15_every_process_draws_the_same_decoy_of_a_name() {
     .await;
 }
 
-/// Another directory has another key: who has one cannot tell the decoys of another.
+/// Another database has another key, so the decoys of one reveal nothing about another.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_15_every_directory_draws_by_a_key_of_its_own() {
     let draws = Mutex::new(Vec::new());
@@ -162,12 +162,12 @@ async fn finding_15_every_directory_draws_by_a_key_of_its_own() {
     assert!(draws.len() == 2 && draws[0] != draws[1]);
 }
 
-/// Half of the users are imported while the server runs: decoys follow with the next count.
+/// Users are imported while the server runs, and the decoys follow with the next count.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_15_a_later_count_takes_the_place_of_an_earlier_one() {
     on_both(async |settings| {
         let directory = filled(&settings).await;
-        let ours = Encoded::Argon2(super::super::Hash::decoy().unwrap()).parameters();
+        let ours = EncodedPassword::Argon2(Argon2Hash::decoy().unwrap()).parameters();
         let decoy = async || directory.hasher.decoy("nobody").await.unwrap().parameters();
         assert_eq!(decoy().await, ours, "nobody has counted yet");
         directory.count_encodings().await.unwrap();
@@ -182,12 +182,10 @@ async fn finding_15_a_later_count_takes_the_place_of_an_earlier_one() {
             drawn
         };
         assert_eq!(drawn().await, 0);
-        let users = (1..=100).map(|n| ImportedUser {
-            user: user(2000 + n, &format!("later{n}"), true),
-            password: other.clone(),
-        });
-        let records = Records { groups: vec![], users: users.collect(), tokens: vec![] };
-        directory.import(&Actor::operator("test"), records).await.unwrap();
+        let users = (1..=100)
+            .map(|n| SeedUser { user: user(2000 + n, &format!("later{n}"), true), password: other.clone() });
+        let records = SeedRows { groups: vec![], users: users.collect(), tokens: vec![] };
+        directory.seed(&Actor::operator("test"), records).await.unwrap();
         assert_eq!(drawn().await, 0);
         directory.count_encodings().await.unwrap();
         assert!((50..150).contains(&drawn().await));
@@ -195,24 +193,26 @@ async fn finding_15_a_later_count_takes_the_place_of_an_earlier_one() {
     .await;
 }
 
-/// What a server does between its start and its first count: everybody waits, whoever they are. A count that fails ends
-/// the wait, too.
+/// Between the start of a server and its first count, every sign-in waits. A count that fails ends the wait too.
 #[tokio::test]
 async fn finding_15_sign_ins_wait_for_the_first_count_and_for_no_other() {
     let hasher = Hasher::new(8, &[]);
     let stored = ENCODINGS[0].1;
-    let place = || hasher.place(Share::default()).unwrap();
-    let verify = |name, stored| Box::pin(hasher.verify(place(), name, stored, Password::new("wrong".into())));
+    let slot = || hasher.reserve(QueueClient::default()).unwrap();
+    let verify = |name, stored| Box::pin(hasher.verify(slot(), name, stored, Password::new("wrong".into())));
     for failed in [true, false] {
         hasher.begin_count();
         let (mut unknown, mut known) = (verify("nobody", None), verify("user1", Some(stored)));
         assert!((&mut unknown).now_or_never().is_none() && (&mut known).now_or_never().is_none());
         assert_eq!(hasher.count().get(), if failed { 0 } else { 2 });
-        let mut census = Census::default();
-        census.add(stored);
-        let counted = Arc::new(Decoys::new(Zeroizing::new([1; 32]), census));
+        let mut counts = EncodingCounts::default();
+        counts.add(stored);
+        let counted = Arc::new(Decoys::new(Zeroizing::new([1; 32]), counts));
         hasher.end_count(if failed { None } else { Some(&counted) });
-        assert_eq!((unknown.await.unwrap(), known.await.unwrap()), (Verdict::Wrong, Verdict::Wrong));
+        assert_eq!(
+            (unknown.await.unwrap(), known.await.unwrap()),
+            (PasswordCheck::Wrong, PasswordCheck::Wrong)
+        );
     }
     let parameters = hasher.decoy("nobody").await.unwrap().parameters();
     hasher.begin_count();
@@ -220,6 +220,6 @@ async fn finding_15_sign_ins_wait_for_the_first_count_and_for_no_other() {
     hasher.end_count(None);
     assert_eq!(hasher.decoy("nobody").await.unwrap().parameters(), parameters);
     let compared = hasher.compared.lock().unwrap().clone();
-    let ours = Encoded::Argon2(super::super::Hash::decoy().unwrap()).parameters();
+    let ours = EncodedPassword::Argon2(Argon2Hash::decoy().unwrap()).parameters();
     assert_eq!(compared, [&ours, ENCODINGS[0].0, ENCODINGS[0].0, ENCODINGS[0].0]);
 }

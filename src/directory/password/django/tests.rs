@@ -4,8 +4,8 @@ use super::vectors::{EMPTY, HORSE, LONG, POLISH, VECTORS};
 use super::*;
 
 fn matches(stored: &str, given: &str) -> bool {
-    let encoded = Encoded::parse(stored).map_err(|_| stored).expect("a known encoding");
-    encoded.matches(given.as_bytes(), &mut Memory::default()).unwrap()
+    let encoded = EncodedPassword::parse(stored).map_err(|_| stored).expect("a known encoding");
+    encoded.matches(given.as_bytes(), &mut HashMemory::default()).unwrap()
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn what_django_made_is_matched_by_its_password_alone() {
         for other in [HORSE, POLISH, LONG, EMPTY, "Correct horse battery staple"] {
             assert!(other == *password || !cheap || !matches(stored, other), "{other} {stored}");
         }
-        assert!(!Encoded::parse(stored).is_ok_and(|encoded| encoded.is_current()), "{stored}");
+        assert!(!EncodedPassword::parse(stored).is_ok_and(|encoded| encoded.is_current()), "{stored}");
     }
 }
 
@@ -37,14 +37,14 @@ fn every_part_of_an_encoding_counts() {
         let cut = stored.len() - 5;
         let digit = if stored[cut..].starts_with('A') { "B" } else { "A" };
         let changed = format!("{}{digit}{}", &stored[..cut], &stored[cut + 1..]);
-        assert!(Encoded::parse(&changed).is_err() || !matches(&changed, password), "{changed}");
+        assert!(EncodedPassword::parse(&changed).is_err() || !matches(&changed, password), "{changed}");
     }
 }
 
 #[test]
 fn no_password_is_unusable() {
     for stored in ["", "!", "!7p0LAxod8SRCQSrWPohb5UoMuSUkB8fl0zJnSK9f", "!pbkdf2_sha256$1$a$b"] {
-        assert_eq!(Encoded::parse(stored).err(), Some(Unmatched::Unusable));
+        assert_eq!(EncodedPassword::parse(stored).err(), Some(Unmatched::Unusable));
     }
 }
 
@@ -72,14 +72,14 @@ fn what_is_unknown_is_told_by_its_algorithm() {
             "scrypt",
         ),
     ] {
-        assert_eq!(Encoded::parse(stored).err(), Some(Unmatched::Unknown(algorithm)), "{stored}");
+        assert_eq!(EncodedPassword::parse(stored).err(), Some(Unmatched::Unknown(algorithm)), "{stored}");
     }
 }
 
-/// A row that names costs above the bounds is not computed; one at them is.
+/// A hash above the cost limits is not computed; one at a limit is.
 #[test]
 fn costs_are_bounded() {
-    let readable = |stored: String| Encoded::parse(&stored).is_ok();
+    let readable = |stored: String| EncodedPassword::parse(&stored).is_ok();
     let pbkdf2 =
         |n: u64| readable(format!("pbkdf2_sha256${n}$salt$JJ7PUMtEdR+uf1sF6unc32SMF6ofSOHi65nHjvhsZoA="));
     let argon2 = |m: u64, t: u64, p: u64| {
@@ -146,10 +146,10 @@ fn stored() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn nothing_that_is_stored_panics(stored in stored()) {
-        if let Ok(encoded) = Encoded::parse(&stored) {
-            // Only what is cheap, or the test would take the bounds' time.
-            if encoded.costs().work <= 1 << 20 && !matches!(encoded, Encoded::Pbkdf2Sha256 { iterations: 10_000.., .. } | Encoded::Pbkdf2Sha1 { iterations: 10_000.., .. } | Encoded::Bcrypt(_) | Encoded::BcryptSha256(_)) {
-                encoded.matches(b"given", &mut Memory::default()).unwrap();
+        if let Ok(encoded) = EncodedPassword::parse(&stored) {
+            // Only cheap ones, to keep the test fast.
+            if encoded.costs().work <= 1 << 20 && !matches!(encoded, EncodedPassword::Pbkdf2Sha256 { iterations: 10_000.., .. } | EncodedPassword::Pbkdf2Sha1 { iterations: 10_000.., .. } | EncodedPassword::Bcrypt(_) | EncodedPassword::BcryptSha256(_)) {
+                encoded.matches(b"given", &mut HashMemory::default()).unwrap();
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Encodings that Django made, with the passwords they are of. Django 5.2.19 and 4.2.30 with argon2-cffi 25.1.0 and
-//! bcrypt 5.0.0 made them; cheaper than its defaults but for the first password, to keep the tests fast.
+//! Hashes made by Django, with their passwords: Django 5.2.19 and 4.2.30, argon2-cffi 25.1.0, bcrypt 5.0.0. Except for the
+//! first password, the cost is below Django's defaults, to keep the tests fast.
 
 pub(super) const HORSE: &str = "correct horse battery staple";
 pub(super) const POLISH: &str = "Zażółć gęślą jaźń 🐎";
-/// Longer than bcrypt reads.
+/// Longer than the 72 bytes that bcrypt uses.
 pub(super) const LONG: &str =
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxthe end";
 pub(super) const EMPTY: &str = "";

@@ -1,8 +1,8 @@
-//! Makes a filter. `examples/leaked-passwords.rs` compiles this file, and tests do.
+//! Building a filter. Only `examples/leaked-passwords.rs` and the tests compile this file.
 
 use super::filter::{BLOCK, MARK, place};
 
-/// The filter of these fingerprints; one in `1 << bits` others seems to be among them. `None` when they are too many.
+/// Builds the filter of these fingerprints. It also matches one in `1 << bits` others. `None` if there are too many.
 pub(super) fn build(fingerprints: &[u64], bits: u32) -> Option<Vec<u8>> {
     let entries = u32::try_from(fingerprints.len()).ok()?;
     let mut places: Vec<u64> =

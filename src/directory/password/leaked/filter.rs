@@ -1,32 +1,32 @@
-//! The filter's format: where the passwords of a list would stand among the numbers below `entries << bits`, in rising
-//! order, as differences in Rice's code. A password that is not on the list meets one of those places with probability
-//! `2^-bits`. It takes `bits + 1.6` bits an entry, and the same list always makes the same bytes.
+//! The format of the filter. Each password of a list is hashed to a place among the numbers below `entries << bits`. The
+//! places are stored in rising order, as differences in Rice coding. A password that is not on the list hits one of them
+//! with probability `2^-bits`. An entry takes `bits + 1.6` bits, and the same list always gives the same bytes.
 //!
-//! In the file, numbers are 32 bits and little-endian: the mark, `entries`, `bits`, the number of blocks; for each block
-//! and for the end where its differences begin, in bits; then the differences, highest bit first. A block holds the
-//! places that have everything above their lowest `bits + 9` bits in common, about 512; its first is counted from its start.
+//! In the file, numbers are 32-bit and little-endian: the magic bytes, `entries`, `bits`, the number of blocks; for each
+//! block and for the end, the bit offset of its differences; then the differences, highest bit first. A block contains the
+//! places that agree above their lowest `bits + 9` bits, about 512. Its first difference is relative to its start.
 //!
-//! `examples/leaked-passwords.rs` compiles this file, too.
+//! `examples/leaked-passwords.rs` compiles this file too.
 
 use sha2::{Digest, Sha256};
 
 pub(super) const MARK: [u8; 8] = *b"leaked 1";
-/// The logarithm of the entries in a block.
+/// The logarithm of the number of entries in a block.
 pub(super) const BLOCK: u32 = 9;
 
-/// A list of passwords that can be asked whether one is on it.
+/// A filter that reports whether a password is on its list.
 #[derive(Clone, Copy)]
 pub(super) struct Filter<'a> {
-    /// How many passwords are on the list.
+    /// The number of passwords on the list.
     pub(super) entries: u32,
-    /// Of `1 << bits` passwords that are not on the list, one seems to be.
+    /// Of `1 << bits` passwords that are not on the list, one matches.
     pub(super) bits: u32,
     starts: &'a [u8],
     differences: &'a [u8],
 }
 
 impl<'a> Filter<'a> {
-    /// A file's filter; `None` when it is none.
+    /// Parses a file; `None` if it is not a filter.
     pub(super) fn read(file: &'a [u8]) -> Option<Self> {
         let (entries, rest) = number(file.strip_prefix(&MARK)?)?;
         let (bits, rest) = number(rest)?;
@@ -36,7 +36,7 @@ impl<'a> Filter<'a> {
         (1..=24).contains(&bits).then_some(Self { entries, bits, starts, differences })
     }
 
-    /// Whether a password is on the list, or by chance seems to be.
+    /// Reports whether a password is on the list, or matches by chance.
     pub(super) fn contains(&self, password: &str) -> bool {
         self.find(place(fingerprint(password), self.entries, self.bits)).unwrap_or(false)
     }
@@ -60,7 +60,7 @@ impl<'a> Filter<'a> {
         usize::try_from(start).ok()
     }
 
-    /// So many ones as the difference has of `1 << bits`, a zero, and the rest.
+    /// Decodes a difference: its quotient by `1 << bits` as ones, a zero, and the remainder.
     fn difference(&self, at: &mut usize) -> Option<u64> {
         let mut difference = 0;
         while self.bit(at)? == 1 {
@@ -85,13 +85,13 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_le_bytes(*number), rest))
 }
 
-/// 64 bits of a password in lower case.
+/// Returns the first 64 bits of the SHA-256 of a password in lower case.
 pub(super) fn fingerprint(password: &str) -> u64 {
     let hash = Sha256::digest(password.to_lowercase());
     hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Where a fingerprint stands among the numbers below `entries << bits`.
+/// Returns the place of a fingerprint among the numbers below `entries << bits`.
 pub(super) fn place(fingerprint: u64, entries: u32, bits: u32) -> u64 {
     let places = u128::from(entries) << bits;
     // Below `places`, so it fits.

@@ -14,7 +14,7 @@ fn finding_low_the_filter_has_two_million_passwords_in_less_than_four_mebibytes(
     assert!(PASSWORDS.len() <= 4 << 20, "{}", PASSWORDS.len());
 }
 
-/// Long ones, and of every list.
+/// Long passwords, and some from every list.
 #[test]
 fn leaked_passwords_are_found_whatever_their_case() {
     for leaked in [
@@ -33,7 +33,7 @@ fn leaked_passwords_are_found_whatever_their_case() {
     }
 }
 
-/// 200,000 passwords that are on no list: 12.2 are expected, more than 40 would be a fault.
+/// Of 200,000 passwords that are on no list, 12.2 matches are expected. More than 40 would be a fault.
 #[test]
 fn one_in_sixteen_thousand_others_seems_to_be_there() {
     assert_eq!(1 << filter().bits, 16_384);
@@ -52,11 +52,11 @@ proptest! {
             prop_assert!(filter.contains(word));
         }
         let others = (0..500).filter(|number| filter.contains(&format!("another word {number}"))).count();
-        // At most four times what is expected, and what chance may add.
+        // At most four times the expected number, plus a margin for chance.
         prop_assert!(others as u64 <= (2000 >> filter.bits) + 30, "{}", others);
     }
 
-    /// A damaged file finds something or nothing, and ends nothing.
+    /// A damaged file may match anything, but must not panic.
     #[test]
     fn nothing_that_is_read_panics(file in prop::collection::vec(any::<u8>(), 0..200), marked in any::<bool>()) {
         let file = if marked { [b"leaked 1".as_slice(), &file].concat() } else { file };

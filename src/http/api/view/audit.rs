@@ -1,37 +1,37 @@
-//! What the audit trail looks like on the wire.
+//! The audit trail on the wire.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::directory::audit::Recorded;
+use crate::directory::model::RecordedEvent;
 
-/// Something that was done.
+/// An event of the audit trail.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(AuditItem::sample()))]
 pub struct AuditItem {
-    /// Its number; later events have higher ones.
+    /// Its number; later events have higher numbers.
     pub id: i64,
-    /// When, UTC, always six digits.
+    /// When it happened, UTC, always six digits.
     #[schema(format = DateTime)]
     pub at: String,
     /// `person`, `operator` (at the command line) or `anonymous`.
     pub actor_kind: String,
-    /// The person's ID; null for others.
+    /// The user's ID; null for other kinds.
     #[schema(required)]
     pub actor_id: Option<i64>,
-    /// The name at that time.
+    /// The actor's name at that time.
     pub actor_name: String,
-    /// What was done, such as `user.update`; `.refused` at its end says that it was not.
+    /// The action, such as `user.update`; one that ends with `.refused` was not performed.
     pub action: String,
     /// `user`, `group`, `token` or `directory`.
     pub object_kind: String,
-    /// The object's ID; null for the directory.
+    /// The object's ID; null for `directory`.
     #[schema(required)]
     pub object_id: Option<i64>,
     /// The object's name at that time.
     pub object_name: String,
-    /// What changed: each field with what it was and what it is, or what the action tells of itself.
+    /// The changed fields, each with its old and its new value; or details of the action.
     #[schema(value_type = Object)]
     pub changes: Value,
     /// The client's address; null at the command line.
@@ -45,8 +45,8 @@ pub struct AuditItem {
 }
 
 impl AuditItem {
-    /// An event of the trail.
-    pub fn new(recorded: &Recorded) -> Self {
+    /// Shows an event of the trail.
+    pub fn new(recorded: &RecordedEvent) -> Self {
         let event = &recorded.event;
         Self {
             id: recorded.id,

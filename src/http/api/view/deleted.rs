@@ -1,19 +1,19 @@
-//! What the recycle bin looks like on the wire.
+//! The recycle bin on the wire.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::directory::recycle_bin::DeletedUser;
+use crate::directory::model::DeletedUser;
 
-/// Somebody in the recycle bin.
+/// A user in the recycle bin.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(DeletedItem::sample()))]
 pub struct DeletedItem {
-    /// ID of the user, which it has again when it is restored.
+    /// ID of the user, which it keeps when it is restored.
     pub id: i64,
-    /// Username of the user, which somebody else may have meanwhile.
+    /// Username of the user, which another user may have taken meanwhile.
     pub username: String,
     /// Email address of the user; null when none.
     #[schema(required)]
@@ -21,7 +21,7 @@ pub struct DeletedItem {
     /// When it was deleted, UTC, always six digits.
     #[schema(format = DateTime)]
     pub deleted_at: String,
-    /// By whom: a username, or the name of an operator at the command line.
+    /// Who deleted it: a username, or the name of an operator at the command line.
     pub deleted_by: String,
     /// When it will be purged, UTC, always six digits.
     #[schema(format = DateTime)]
@@ -33,7 +33,7 @@ impl DeletedItem {
     pub const FIELDS: &'static [&'static str] =
         &["id", "username", "email", "deleted_at", "deleted_by", "purge_at"];
 
-    /// A deleted user, and how long it is kept.
+    /// Shows a deleted user, who is kept for so long.
     pub fn new(user: &DeletedUser, kept_for: Duration) -> Self {
         Self {
             id: user.id.get(),

@@ -1,4 +1,4 @@
-//! What errors look like on the wire, in the framework's shape.
+//! Errors on the wire, in the framework's shape.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +18,26 @@ pub struct Detail {
 #[schema(example = json!({ "fields": ["\"nickname\" is not a valid choice."] }))]
 pub struct FieldErrors(pub BTreeMap<String, Vec<String>>);
 
-/// Errors of many items: for each in its place its errors, and nothing for the good ones. Or errors of the whole.
+/// Errors of many items: in the order of the items, the errors of each, and nothing for the valid ones. Or errors of
+/// the whole.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({ "users": [{}, { "username": ["user with this username already exists."] }] }))]
 pub struct ItemErrors(pub BTreeMap<String, serde_json::Value>);
 
-/// An error as RFC 9457 has it, for who asks with `Accept: application/problem+json`.
+/// An error in the shape of RFC 9457, for clients that send `Accept: application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({ "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "Not found." }))]
 pub struct Problem {
-    /// Always `about:blank`: the status says what kind of problem it is.
+    /// Always `about:blank`: the status is the type of the problem.
     #[schema(rename = "type")]
     pub kind: String,
     /// The status in words.
     pub title: String,
     /// The status.
     pub status: u16,
-    /// What machines call it.
+    /// The code for programs.
     pub code: String,
-    /// What is wrong, in one sentence, when it concerns no field.
+    /// What is wrong, in one sentence, if it concerns no field.
     pub detail: Option<String>,
     /// What is wrong with each field.
     pub errors: Option<BTreeMap<String, serde_json::Value>>,

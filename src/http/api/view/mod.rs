@@ -1,5 +1,5 @@
-//! Wire types: what answers look like. They are not rows; each says what it shows, in the contract's
-//! order of keys, and brings the sample that becomes the example in the OpenAPI document.
+//! The types of answers on the wire. They are not rows: each has its own fields, in the contract's order, and a sample
+//! that is the example in the OpenAPI document.
 
 mod audit;
 mod deleted;
@@ -8,9 +8,10 @@ mod errors;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::directory::access::{NeedsPermission, ReadUsers};
 use crate::directory::groups::GroupDetails;
 use crate::directory::model::{Group, Permission, Timestamp, Token, User};
-use crate::directory::tokens::Issued;
+use crate::directory::tokens::TokenWithKey;
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
@@ -26,13 +27,13 @@ pub struct Me {
     pub id: i64,
     /// Username of the user.
     pub username: String,
-    /// Mobile phone number of the user; null when none.
+    /// Mobile phone number of the user; null if there is none.
     #[schema(required)]
     pub mobile_number: Option<String>,
-    /// Email address of the user; null when none.
+    /// Email address of the user; null if there is none.
     #[schema(required)]
     pub email: Option<String>,
-    /// URL to the user's avatar image; null when none.
+    /// URL of the user's avatar image; null if there is none.
     #[schema(required, format = "uri")]
     pub avatar: Option<String>,
     /// First name of the user; may be empty.
@@ -41,8 +42,8 @@ pub struct Me {
     pub last_name: String,
     /// Full name (first + last name), stripped of outer white space.
     pub full_name: String,
-    /// Gender of the user. Only `male`, `female`, `non-binary` and `other` can be written; imported rows
-    /// keep what they hold.
+    /// Gender of the user. Only `male`, `female`, `non-binary` and `other` can be written; imported users
+    /// keep their value.
     #[schema(required)]
     pub gender: Option<String>,
     /// IDs of the groups the user belongs to, ascending.
@@ -72,7 +73,7 @@ impl Me {
         "created_at",
     ];
 
-    /// A user as they see themselves.
+    /// Shows a user to themselves.
     pub fn new(user: &User, site: &Site) -> Self {
         Self {
             id: user.id.get(),
@@ -109,20 +110,20 @@ impl Me {
     }
 }
 
-/// A user as lists show it.
+/// A user in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(UserItem::sample()))]
 pub struct UserItem {
-    /// What the user sees of itself.
+    /// The fields that users see of themselves.
     #[serde(flatten)]
     pub me: Me,
-    /// May it authenticate?
+    /// Can the user authenticate?
     pub is_active: bool,
-    /// May it enter the back office?
+    /// Can the user enter the back office?
     pub is_staff: bool,
-    /// May it do everything?
+    /// Does the user have all rights?
     pub is_admin: bool,
-    /// Has one of its tokens been used in the last five minutes? It may show a minute late.
+    /// Was one of the user's tokens used in the last five minutes? Up to a minute late.
     pub is_online: bool,
     /// When the user was last changed, UTC, always six digits.
     #[schema(format = DateTime)]
@@ -151,7 +152,7 @@ impl UserItem {
         "updated_at",
     ];
 
-    /// A user as it stands at `now`.
+    /// Shows a user as of `now`.
     pub fn new(user: &User, site: &Site, now: Timestamp) -> Self {
         Self {
             me: Me::new(user, site),
@@ -176,23 +177,23 @@ impl UserItem {
     }
 }
 
-/// A user with all there is to tell.
+/// A user with groups and permissions.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(UserRecord::sample()))]
 pub struct UserRecord {
-    /// What lists show of it.
+    /// The fields that lists show.
     #[serde(flatten)]
     pub user: UserItem,
     /// The groups the user belongs to.
     pub groups_data: Vec<GroupItem>,
     /// The permissions attached to the user.
     pub permissions_data: Vec<PermissionItem>,
-    /// The permissions the user holds: its own and those of its groups.
+    /// The permissions that the user holds: its own and those of its groups.
     pub effective_permissions_data: Vec<PermissionItem>,
 }
 
 impl UserRecord {
-    /// A user with its groups and permissions.
+    /// Shows a user with its groups and permissions.
     pub fn new(details: &UserDetails, site: &Site, now: Timestamp) -> Self {
         Self {
             user: UserItem::new(&details.user, site, now),
@@ -227,7 +228,7 @@ pub struct GroupItem {
     pub name: String,
     /// Free text; may be empty.
     pub notes: String,
-    /// How many users belong to it.
+    /// The number of its members.
     pub users_count: i64,
     /// When the group was created, UTC, always six digits.
     #[schema(format = DateTime)]
@@ -242,7 +243,7 @@ impl GroupItem {
     pub const FIELDS: &'static [&'static str] =
         &["id", "name", "notes", "users_count", "created_at", "updated_at"];
 
-    /// A group as lists show it.
+    /// Shows a group in a list.
     pub fn new(group: &Group) -> Self {
         Self {
             id: group.id.get(),
@@ -278,7 +279,7 @@ pub struct GroupRecord {
 }
 
 impl GroupRecord {
-    /// A group with all there is to tell.
+    /// Shows a group with its permissions.
     pub fn new(details: &GroupDetails) -> Self {
         Self {
             group: GroupItem::new(&details.group),
@@ -287,7 +288,7 @@ impl GroupRecord {
     }
 }
 
-/// Users of one call, in its order.
+/// The users of one request, in its order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserItems {
     /// The users.
@@ -297,16 +298,16 @@ pub struct UserItems {
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T> {
-    /// How many there are on all pages; null on the pages of a cursor, which are not counted.
+    /// The number of rows on all pages; null on the pages of a cursor, which are not counted.
     #[schema(required)]
     pub count: Option<u64>,
     /// Absolute URL of the next page; null at the end.
     #[schema(required, format = "uri")]
     pub next: Option<String>,
-    /// Absolute URL of the page before; null at the beginning.
+    /// Absolute URL of the previous page; null at the beginning.
     #[schema(required, format = "uri")]
     pub previous: Option<String>,
-    /// What is on this page.
+    /// The rows of this page.
     pub results: Vec<T>,
 }
 
@@ -314,7 +315,7 @@ pub struct Listing<T> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!(PermissionItem::sample()))]
 pub struct PermissionItem {
-    /// Unique ID of the permission, as `permissions` in a body takes it.
+    /// Unique ID of the permission, as in the field `permissions` of a body.
     pub id: i64,
     /// Its public number: +1 create, +2 read, +3 update, +4 delete.
     pub code: i64,
@@ -323,14 +324,14 @@ pub struct PermissionItem {
 }
 
 impl PermissionItem {
-    /// A permission as lists show it.
+    /// Shows a permission in a list.
     pub fn new(permission: &Permission) -> Self {
         Self { id: permission.id.get(), code: permission.code, name: permission.name.clone() }
     }
 
     /// The example of the documentation.
     pub fn sample() -> Self {
-        Self { id: 6, code: 1222, name: "user_read".into() }
+        Self { id: 6, code: ReadUsers::CODE, name: "user_read".into() }
     }
 }
 
@@ -346,30 +347,30 @@ pub struct TokenItem {
     pub kind: &'static str,
     /// The first characters of the key.
     pub prefix: String,
-    /// The last four characters of the key; fewer, or none, of a short key that was imported.
+    /// The last four characters of the key; fewer or none for a short key that was imported.
     pub last_four: String,
     /// `active`, `expired` or `revoked`.
     pub state: &'static str,
     /// When it was issued.
     #[schema(format = DateTime)]
     pub created_at: String,
-    /// When it ends; null is never.
+    /// When it expires; null is never.
     #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
-    /// When it was revoked; null when it was not.
+    /// When it was revoked; null if it was not.
     #[schema(required, format = DateTime)]
     pub revoked_at: Option<String>,
     /// When it was last used; null until that is recorded.
     #[schema(required, format = DateTime)]
     pub last_used_at: Option<String>,
-    /// What made it: `sign_in`, `token`, `operator`, `import`, or `unknown` for one from before version 0.2.
+    /// How it was made: `sign_in`, `token`, `operator`, `import`, or `unknown` for a token from before version 0.2.
     pub made_by: &'static str,
-    /// Whether it is, or came of, a sign-in, and ends with it.
+    /// Whether it is the token of a sign-in or came of one, and ends with it.
     pub of_sign_in: bool,
 }
 
 impl TokenItem {
-    /// A token as it stands at `now`.
+    /// Shows a token as of `now`.
     pub fn new(token: &Token, now: Timestamp) -> Self {
         let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
@@ -407,19 +408,19 @@ impl TokenItem {
     }
 }
 
-/// A token just issued, with its key: shown this once.
+/// A token just issued, with its key, which is shown only this once.
 #[derive(Serialize, ToSchema)]
 pub struct IssuedToken {
-    /// The key, to be sent as `Authorization: Token <key>`.
+    /// The key, for `Authorization: Token <key>`.
     pub key: String,
-    /// The token as it will be listed.
+    /// The token as lists show it.
     #[serde(flatten)]
     pub token: TokenItem,
 }
 
 impl IssuedToken {
-    /// A token just issued.
-    pub fn new(issued: &Issued, now: Timestamp) -> Self {
+    /// Shows a token just issued.
+    pub fn new(issued: &TokenWithKey, now: Timestamp) -> Self {
         Self { key: issued.key.reveal().to_owned(), token: TokenItem::new(&issued.token, now) }
     }
 }

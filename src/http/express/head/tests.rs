@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::http::wire::admitted;
+use crate::server::wire::admitted;
 
 fn head(lines: &str) -> String {
     format!("GET /api/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Token k\r\n{lines}\r\n")
@@ -54,7 +54,7 @@ fn whatever_is_unusual_is_left_to_others() {
         "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n",
         "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.1\r\n",
         "Trailer: a\r\n",
-        // Faults, for others to tell.
+        // Faults, which the common way finds.
         "A: b\n",
         "A: b\rc\r\n",
         "A: \0\r\n",
@@ -88,7 +88,7 @@ fn whatever_is_unusual_is_left_to_others() {
     }
 }
 
-/// What is taken here, the wire lets in without a body and the parser reads to the same values.
+/// The wire accepts without a body what is accepted here, and the parser reads it to the same values.
 fn agrees_with_the_strict_readers(bytes: &[u8]) -> bool {
     let Some(read) = Head::read(bytes) else { return false };
     assert_eq!(admitted(bytes), Some(read.length));

@@ -1,4 +1,4 @@
-//! What a project was filled with and what it answered, as `tests/django/build.py` writes it down.
+//! What a project was filled with and what it answered, as `tests/django/build.py` writes it to files.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub struct Material {
     pub people: Vec<Person>,
 }
 
-/// A group; notes and times are none where the side table has no row for it, or is not there.
+/// A group. Notes and times are `None` if the side table has no row for it, or does not exist.
 #[derive(Deserialize)]
 pub struct Group {
     pub id: i64,
@@ -23,7 +23,7 @@ pub struct Group {
     pub members: Vec<i64>,
 }
 
-/// A person: the row as Django reads it, and what only its owner knows. Times are RFC 3339 with six digits.
+/// A person: the row as Django reads it, and secrets that only the owner knows. Times are RFC 3339 with six digits.
 #[derive(Deserialize)]
 pub struct Person {
     pub id: i64,
@@ -40,19 +40,19 @@ pub struct Person {
     pub last_login: Option<String>,
     /// `date_joined` of the plain model.
     pub created_at: String,
-    /// None with the plain model, which has no such column.
+    /// `None` with the plain model, which has no such column.
     pub updated_at: Option<String>,
     pub groups: Vec<i64>,
     /// A key of `hashes.ALL` in `tests/django/material/hashes.py`.
     pub hasher: String,
-    /// In clear; none when there is none.
+    /// In clear text; `None` if there is none.
     pub password: Option<String>,
     pub encoded: String,
     pub drf_key: Option<String>,
     pub knox: Vec<KnoxToken>,
 }
 
-/// A token of knox, with the key that its table does not hold.
+/// A knox token, with the key that its table does not store.
 #[derive(Deserialize)]
 pub struct KnoxToken {
     pub key: String,
@@ -62,24 +62,24 @@ pub struct KnoxToken {
     pub expires_at: Option<String>,
 }
 
-/// A question and what Django answered, to the byte.
+/// A request and Django's exact answer.
 #[derive(Deserialize)]
 pub struct Exchange {
-    /// Whose key it was; none when it was nobody's.
+    /// The id of the key's owner; `None` if the key belongs to no user.
     pub owner: Option<i64>,
     /// `drf` or `knox`.
     pub kind: String,
     pub method: String,
     pub path: String,
-    /// The header's value, if it was sent.
+    /// The value of the header, if it was sent.
     pub authorization: Option<String>,
     pub status: u16,
-    /// Names in lower case.
+    /// Names are in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-/// What `build.py` wrote.
+/// Reads a file that `build.py` wrote.
 pub fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }

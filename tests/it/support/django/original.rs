@@ -1,5 +1,5 @@
-//! The project of a combination that all tests' copies are made from. It is built once and kept: below `target/tmp`
-//! and, for PostgreSQL, as a template on the suite's server, which usually lives no longer than the run.
+//! The original project of each combination, from which all tests get copies. It is built once and kept: below
+//! `target/tmp` and, for PostgreSQL, as a template on the suite's server, which usually lives no longer than the run.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use super::{UserModel, Version};
 use crate::support::Backend;
 use crate::support::database::{Loan, connect, server};
 
-/// A combination's project.
+/// The project of a combination.
 pub struct Original {
     version: Version,
     model: UserModel,
     backend: Backend,
-    /// What all builds of the combination have in common.
+    /// A prefix that all builds of the combination share.
     combination: String,
-    /// Of the directory and the template; another one when it is built from other sources.
+    /// The name of the directory and of the template. It differs for other sources.
     name: String,
 }
 
@@ -30,9 +30,9 @@ impl Original {
         Self { version, model, backend, combination, name }
     }
 
-    /// Copies it for one test; the PostgreSQL database goes away with what is returned.
+    /// Copies the project for one test. The PostgreSQL database is dropped with the returned value.
     pub async fn copy_to(&self, place: &Path) -> Option<Loan> {
-        // Held until the copy is made: one builds and the others wait, in this process and in others.
+        // Held until the copy is complete: one process builds and the others wait.
         let _lock = self.lock().await;
         if !self.is_complete().await {
             self.build().await;
@@ -60,7 +60,7 @@ impl Original {
 
     async fn build(&self) {
         self.clear();
-        // It gets its name when it is complete.
+        // It is renamed when it is complete.
         let unfinished = shelf().join(format!("{}unfinished", self.combination));
         fs::create_dir(&unfinished).unwrap();
         let database = match self.backend {
@@ -73,7 +73,7 @@ impl Original {
         fs::rename(&unfinished, self.directory()).unwrap();
     }
 
-    /// Removes what was built of other sources, or not to its end.
+    /// Removes builds of other sources, and unfinished ones.
     fn clear(&self) {
         for entry in fs::read_dir(shelf()).unwrap() {
             let path = entry.unwrap().path();
@@ -112,14 +112,14 @@ fn shelf() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("django")
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test command tells the suite where the Djangos are")]
+#[expect(clippy::disallowed_methods, reason = "scripts/test names the Django versions in the environment")]
 fn environment(version: Version) -> PathBuf {
-    let told = std::env::var("WARDROOM_TEST_DJANGO")
+    let environments = std::env::var("WARDROOM_TEST_DJANGO")
         .expect("WARDROOM_TEST_DJANGO names no environments: run the tests with scripts/test");
-    Path::new(&told).join(version.name())
+    Path::new(&environments).join(version.name())
 }
 
-/// Of everything that a project is built from.
+/// A hash of everything that a project is built from.
 fn fingerprint(version: Version) -> String {
     let mut files = vec![environment(version).join("stamp")];
     collect(&sources(), &mut files);
@@ -143,7 +143,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The project's Python, told which project it is.
+/// The project's Python, with the settings of the project in its environment.
 pub fn python(version: Version, model: UserModel, database: &str, media: &Path) -> Command {
     let mut command = Command::new(environment(version).join("bin/python"));
     command.current_dir(sources()).stdin(Stdio::null());
@@ -151,7 +151,7 @@ pub fn python(version: Version, model: UserModel, database: &str, media: &Path) 
         .env("OFFICE_USER_MODEL", model.name())
         .env("OFFICE_DATABASE", database)
         .env("OFFICE_MEDIA", media);
-    // Nothing is left behind among the sources.
+    // Leave no files among the sources.
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
     command
 }

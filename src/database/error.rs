@@ -1,0 +1,101 @@
+//! Errors of the two databases in one form.
+//!
+//! A broken constraint keeps the text that names it: the constraint's name on PostgreSQL, `table.column` on SQLite.
+//! Callers that know their tables map it to an error of their own.
+
+use rusqlite::ErrorCode;
+use tokio_postgres::error::SqlState;
+
+/// Why a statement failed.
+#[derive(Debug)]
+pub(crate) enum DatabaseError {
+    /// The database is away, busy, full or read-only: the same statement may succeed later.
+    Unavailable(String),
+    /// The database's file is not whole, or not a database.
+    Damaged(String),
+    /// A constraint refused the row; named as the database named it.
+    Constraint(String),
+    /// A bug in this program, or a database whose content it does not expect.
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl DatabaseError {
+    pub(crate) fn corrupt(what: &'static str) -> Self {
+        Self::Broken(format!("the stored {what} is not one").into())
+    }
+
+    /// A read that was ended before its end.
+    pub(crate) fn too_long() -> Self {
+        Self::Unavailable("the read took too long and was ended".to_owned())
+    }
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        let rusqlite::Error::SqliteFailure(failure, message) = &error else {
+            return Self::Broken(error.into());
+        };
+        match failure.code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(error.to_string()),
+            ErrorCode::ConstraintViolation => Self::Constraint(message.clone().unwrap_or_default()),
+            ErrorCode::OperationInterrupted => Self::too_long(),
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen
+            | ErrorCode::DiskFull
+            | ErrorCode::ReadOnly
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::FileLockingProtocolFailed => Self::Unavailable(error.to_string()),
+            _ => Self::Broken(error.into()),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            // No answer from the server: the connection is gone, or could not be made. A value that does
+            // not fit its column is the one local fault, and a bug.
+            return if error.is_closed() || is_io(&error) {
+                Self::Unavailable(describe(&error))
+            } else {
+                Self::Broken(error.into())
+            };
+        };
+        let code = db.code();
+        // Class 23: integrity; 08, 53, 57, 58: connection, resources, operator, system.
+        match code.code().get(..2) {
+            Some("23") => Self::Constraint(db.constraint().unwrap_or_default().to_owned()),
+            Some("08" | "53" | "57" | "58") => Self::Unavailable(db.message().to_owned()),
+            _ if [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::READ_ONLY_SQL_TRANSACTION].contains(&code) => {
+                Self::Unavailable(db.message().to_owned())
+            }
+            // Not its detail, which may quote a row.
+            _ => Self::Broken(format!("{} (SQLSTATE {})", db.message(), code.code()).into()),
+        }
+    }
+}
+
+/// Describes an error so that an operator can act on it: the server's message, or the cause of a lost connection.
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        return db.message().to_owned();
+    }
+    let causes = std::iter::successors(std::error::Error::source(error), |source| source.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::iter::successors(std::error::Error::source(error), |source| source.source())
+        .any(|source| source.is::<std::io::Error>())
+}
+
+impl From<deadpool_postgres::PoolError> for DatabaseError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            // Whatever keeps a connection from being made, the database cannot be asked now.
+            deadpool_postgres::PoolError::Backend(error) => Self::Unavailable(describe(&error)),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}

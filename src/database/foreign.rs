@@ -1,0 +1,255 @@
+//! Somebody else's database, read in one snapshot and never written: its catalogue, and rows as text.
+//!
+//! Names of tables and columns are only known when it is read, so they enter a statement as [`Name`]s, which quote
+//! themselves. Never in here: what the tables mean.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::runtime::Handle;
+
+use super::error::DatabaseError;
+use super::long_reads::LONG;
+use super::open::OpenError;
+use super::postgres::Server;
+use super::row::{FromRow, Row};
+pub(crate) use super::sql::Name;
+use super::sql::Sql;
+use super::tx::{Driver, Link, Tx};
+
+/// Why a foreign database cannot be read.
+pub(crate) enum ForeignError {
+    /// It cannot be opened or read.
+    Unreadable(String),
+    /// It was not named in a way that can be used.
+    Unclear(String),
+}
+
+/// A foreign database in one snapshot.
+pub(crate) struct Foreign {
+    link: Link,
+}
+
+/// A column of a foreign table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) table: String,
+    pub(crate) name: String,
+    /// As the database names it, in lower case.
+    pub(crate) kind: String,
+}
+
+/// A reference from one table to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForeignKey {
+    pub(crate) table: String,
+    pub(crate) column: String,
+    pub(crate) to: String,
+}
+
+/// The cells of a row, as bytes of text.
+pub(crate) struct Cells(pub(crate) Vec<Option<Vec<u8>>>);
+
+impl FromRow for Column {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { table: row.next()?, name: row.next()?, kind: row.next()? })
+    }
+}
+
+impl FromRow for ForeignKey {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { table: row.next()?, column: row.next()?, to: row.next()? })
+    }
+}
+
+impl FromRow for Cells {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        (0..row.width()).map(|_| row.next()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From<DatabaseError> for ForeignError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Unreadable(match error {
+            DatabaseError::Unavailable(why)
+            | DatabaseError::Damaged(why)
+            | DatabaseError::Constraint(why) => why,
+            // The database's own words come last.
+            DatabaseError::Broken(source) => {
+                std::iter::successors(Some(&*source as &dyn std::error::Error), |error| error.source())
+                    .last()
+                    .map_or_else(String::new, ToString::to_string)
+            }
+        })
+    }
+}
+
+impl Foreign {
+    /// Opens a SQLite file by copying it with SQLite's backup API: a reader that stayed in the file for minutes
+    /// would keep a database that is not in WAL mode from being written.
+    pub(crate) fn sqlite(path: &Path) -> Result<Self, ForeignError> {
+        let unreadable = |why: String| ForeignError::Unreadable(format!("{}: {why}", path.display()));
+        let mut header = [0; 16];
+        let mut file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        if file.read_exact(&mut header).is_err() || header != *b"SQLite format 3\0" {
+            return Err(unreadable("it is not a SQLite database".to_owned()));
+        }
+        let copy = copy(path).map_err(|error| unreadable(error.to_string()))?;
+        Ok(Self { link: Link::Sqlite(copy) })
+    }
+
+    /// Connects to PostgreSQL and takes a snapshot there. It waits, so it belongs on a thread that may.
+    pub(crate) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ForeignError> {
+        let server = Server::new(url).map(Arc::new);
+        let pool = server.and_then(|server| server.pool(1, LONG)).map_err(|error| match error {
+            error @ OpenError::Unprotected(_) => ForeignError::Unclear(error.to_string()),
+            OpenError::BadUrl => ForeignError::Unclear(
+                "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
+            ),
+            other => ForeignError::Unreadable(other.to_string()),
+        })?;
+        let client = runtime.block_on(pool.get()).map_err(DatabaseError::from)?;
+        let link = Link::Postgres { client, driver: Driver::Shared(runtime.clone()), timeout: LONG };
+        link.batch(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
+        )?;
+        Ok(Self { link })
+    }
+
+    /// Which PostgreSQL database a URL means, without its password.
+    pub(crate) fn describe_url(url: &str) -> String {
+        let Ok(config) = url.parse::<tokio_postgres::Config>() else { return "PostgreSQL".to_owned() };
+        let host = match config.get_hosts().first() {
+            Some(tokio_postgres::config::Host::Tcp(name)) => name.clone(),
+            Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
+            None => "localhost".to_owned(),
+        };
+        format!("PostgreSQL database {:?} on {host}", config.get_dbname().unwrap_or_default())
+    }
+
+    /// Whether it is PostgreSQL, which has types.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.link, Link::Postgres { .. })
+    }
+
+    fn tx(&self) -> Tx<'_> {
+        Tx::new(&self.link)
+    }
+
+    /// Every column of every table and view that can be seen.
+    pub(crate) fn columns(&self) -> Result<Vec<Column>, ForeignError> {
+        let tx = self.tx();
+        let sql = Sql::new(tx.either(
+            "SELECT m.name, c.name, lower(c.type) FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
+             WHERE m.type = 'table' ORDER BY m.name, c.cid",
+            "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), format_type(a.atttypid, NULL) FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(c.oid) AND a.attnum > 0 \
+             AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+             ORDER BY c.relname, a.attnum",
+        ));
+        Ok(tx.all(&sql)?)
+    }
+
+    /// Every reference of one column to another table.
+    pub(crate) fn references(&self) -> Result<Vec<ForeignKey>, ForeignError> {
+        let tx = self.tx();
+        let sql = Sql::new(tx.either(
+            "SELECT m.name, k.\"from\", k.\"table\" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k \
+             WHERE m.type = 'table' ORDER BY 1, 2",
+            "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), CAST(t.relname AS TEXT) FROM pg_constraint k \
+             JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid \
+             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1] \
+             WHERE k.contype = 'f' AND array_length(k.conkey, 1) = 1 AND pg_table_is_visible(c.oid) ORDER BY 1, 2",
+        ));
+        Ok(tx.all(&sql)?)
+    }
+
+    /// How many rows a table has.
+    pub(crate) fn count(&self, table: &Name) -> Result<i64, ForeignError> {
+        let mut sql = Sql::composed("SELECT count(*) FROM ");
+        sql.push_name(table);
+        Ok(self.tx().first(&sql)?.unwrap_or_default())
+    }
+
+    /// Whether a table has a row with this text in a column.
+    pub(crate) fn has(&self, table: &Name, column: &Name, text: &str) -> Result<bool, ForeignError> {
+        let mut sql = Sql::composed("SELECT count(*) FROM ");
+        sql.push_name(table).push(" WHERE ").push_name(column).push(" = ").push_arg(text);
+        Ok(self.tx().first::<i64>(&sql)?.unwrap_or_default() > 0)
+    }
+
+    /// The next rows of a table by a key, which comes first in each: those after `after`, at the most `limit`, and
+    /// none after `until`.
+    pub(crate) fn rows(
+        &self,
+        table: &Name,
+        key: &Name,
+        columns: &[(&Name, &str)],
+        after: i64,
+        until: Option<i64>,
+        limit: Option<i64>,
+    ) -> Result<Vec<Cells>, ForeignError> {
+        let mut sql = Sql::composed("SELECT ");
+        self.push_cell(&mut sql, key, "");
+        for (column, kind) in columns {
+            sql.push(", ");
+            self.push_cell(&mut sql, column, kind);
+        }
+        sql.push(" FROM ").push_name(table).push(" WHERE ").push_name(key).push(" > CAST(").push_arg(after);
+        sql.push(" AS BIGINT)");
+        if let Some(until) = until {
+            sql.push(" AND ").push_name(key).push(" <= CAST(").push_arg(until).push(" AS BIGINT)");
+        }
+        sql.push(" ORDER BY ").push_name(key);
+        if let Some(limit) = limit {
+            sql.push(" LIMIT ").push_arg(limit);
+        }
+        Ok(self.tx().all(&sql)?)
+    }
+
+    /// A column as bytes of text, times in UTC as SQLite has them.
+    fn push_cell(&self, sql: &mut Sql, column: &Name, kind: &str) {
+        match (self.is_postgres(), kind) {
+            (false, _) => sql.push("CAST(").push_name(column).push(" AS BLOB)"),
+            (true, "timestamp with time zone") => sql
+                .push("convert_to(CASE WHEN isfinite(")
+                .push_name(column)
+                .push(") THEN to_char(")
+                .push_name(column)
+                .push(" AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.USZ') ELSE CAST(")
+                .push_name(column)
+                .push(" AS TEXT) END, 'UTF8')"),
+            (true, "timestamp without time zone") => sql
+                .push("convert_to(CASE WHEN isfinite(")
+                .push_name(column)
+                .push(") THEN to_char(")
+                .push_name(column)
+                .push(", 'YYYY-MM-DD HH24:MI:SS.US') ELSE CAST(")
+                .push_name(column)
+                .push(" AS TEXT) END, 'UTF8')"),
+            (true, _) => sql.push("convert_to(CAST(").push_name(column).push(" AS TEXT), 'UTF8')"),
+        };
+    }
+}
+
+/// A copy that nobody else can open and that is gone when it is closed, however that comes: a temporary database of
+/// SQLite's own (<https://www.sqlite.org/inmemorydb.html>, "temp databases"). It lies on disk, in SQLite's directory
+/// for temporary files.
+fn copy(from: &Path) -> Result<Connection, rusqlite::Error> {
+    let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    source.busy_timeout(LONG)?;
+    let mut copy = Connection::open("")?;
+    {
+        // All at once, under one lock: in steps it would begin again whenever somebody writes.
+        let backup = rusqlite::backup::Backup::new(&source, &mut copy)?;
+        while backup.step(-1)? != rusqlite::backup::StepResult::Done {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+    copy.pragma_update(None, "query_only", true)?;
+    copy.execute_batch("BEGIN")?;
+    Ok(copy)
+}

@@ -1,0 +1,137 @@
+//! The schema's history: numbered files, applied once each, recorded with a checksum.
+
+use sha2::{Digest, Sha256};
+
+use super::error::DatabaseError;
+use super::open::OpenError;
+use super::row::{FromRow, Row};
+use super::sql::Sql;
+use super::tx::{Link, Tx};
+
+/// One step of the schema, as text for each database.
+pub(crate) struct Migration {
+    pub(crate) version: i64,
+    pub(crate) name: &'static str,
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
+/// The table that records what was applied.
+const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+            version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+
+/// Returns the schema version that these migrations lead to.
+pub(crate) fn known_version(migrations: &[Migration]) -> i64 {
+    migrations.last().map_or(0, |migration| migration.version)
+}
+
+struct Applied {
+    version: i64,
+    checksum: String,
+}
+
+impl FromRow for Applied {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { version: row.next()?, checksum: row.next()? })
+    }
+}
+
+/// Returns whether the database has a schema of ours at all.
+pub(crate) fn is_initialised(link: &Link) -> Result<bool, DatabaseError> {
+    let tx = Tx::new(link);
+    let found: Option<i64> = tx.first(&Sql::new(tx.either(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'",
+        "SELECT 1::bigint WHERE to_regclass('schema_migrations') IS NOT NULL",
+    )))?;
+    Ok(found.is_some())
+}
+
+/// Returns the version of a schema; every migration up to it was applied.
+pub(crate) fn version(link: &Link, migrations: &[Migration]) -> Result<i64, OpenError> {
+    let applied = applied(link, migrations)?;
+    match applied.iter().zip(migrations).find(|(row, migration)| row.version != migration.version) {
+        Some((row, _)) => Err(OpenError::ForeignMigration(row.version)),
+        None => Ok(applied.last().map_or(0, |last| last.version)),
+    }
+}
+
+/// Creates the schema of a version in an empty database.
+pub(crate) fn make(link: &Link, migrations: &[Migration], version: i64) -> Result<(), DatabaseError> {
+    link.batch(HISTORY)?;
+    migrations
+        .iter()
+        .filter(|migration| migration.version <= version)
+        .try_for_each(|migration| apply(link, migration, 0))
+}
+
+/// Refuses a schema that is older, newer or other than this program's.
+pub(crate) fn check(link: &Link, migrations: &[Migration]) -> Result<(), OpenError> {
+    let applied = applied(link, migrations)?;
+    let found = applied.last().map_or(0, |last| last.version);
+    if found < known_version(migrations) {
+        return Err(OpenError::Older { found, known: known_version(migrations) });
+    }
+    Ok(())
+}
+
+/// Upgrades the schema to the newest version and returns the versions that were applied. `now` is in microseconds
+/// since the Unix epoch.
+pub(crate) fn migrate(link: &Link, migrations: &[Migration], now: i64) -> Result<Vec<i64>, OpenError> {
+    link.begin()?;
+    let versions = migrate_within(link, migrations, now)?;
+    link.batch("COMMIT")?;
+    Ok(versions)
+}
+
+/// Does the same inside a transaction that the caller has begun and will end.
+pub(crate) fn migrate_within(link: &Link, migrations: &[Migration], now: i64) -> Result<Vec<i64>, OpenError> {
+    link.batch(HISTORY)?;
+    find_extension(link)?;
+    let done = applied(link, migrations)?.len();
+    let mut versions = Vec::new();
+    for migration in migrations.iter().skip(done) {
+        apply(link, migration, now)?;
+        versions.push(migration.version);
+    }
+    Ok(versions)
+}
+
+/// Lets the migrations of this transaction find PostgreSQL's extension when it was installed into another schema.
+/// Later statements do not call it by name.
+fn find_extension(link: &Link) -> Result<(), DatabaseError> {
+    if let Link::Sqlite(_) = link {
+        return Ok(());
+    }
+    let sql = "SELECT set_config('search_path', concat_ws(', ', quote_ident(current_schema()), \
+               quote_ident(n.nspname), 'pg_temp'), true) FROM pg_extension e JOIN pg_namespace n \
+               ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm' AND n.nspname <> current_schema()";
+    link.all::<String>(&Sql::new(sql)).map(|_| ())
+}
+
+fn apply(link: &Link, migration: &Migration, now: i64) -> Result<(), DatabaseError> {
+    let text = Tx::new(link).either(migration.sqlite, migration.postgres);
+    link.batch(text)?;
+    let record =
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)";
+    let record = Sql::new(record).bind(migration.version).bind(migration.name).bind(checksum(text)).bind(now);
+    link.execute(&record).map(|_| ())
+}
+
+/// Reads what was applied and checks each against this program's migration of that number.
+fn applied(link: &Link, migrations: &[Migration]) -> Result<Vec<Applied>, OpenError> {
+    let rows: Vec<Applied> =
+        link.all(&Sql::new("SELECT version, checksum FROM schema_migrations ORDER BY version"))?;
+    for row in &rows {
+        let Some(known) = migrations.iter().find(|migration| migration.version == row.version) else {
+            return Err(OpenError::Newer { found: row.version, known: known_version(migrations) });
+        };
+        if checksum(Tx::new(link).either(known.sqlite, known.postgres)) != row.checksum {
+            return Err(OpenError::ForeignMigration(row.version));
+        }
+    }
+    Ok(rows)
+}
+
+fn checksum(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,286 @@
+//! The database engine: one SQL interface over SQLite and PostgreSQL.
+//!
+//! It runs statements ([`sql`], [`row`]) on either database ([`sqlite`], [`postgres`]), in transactions ([`tx`],
+//! [`writer`], [`snapshot`]) and within bounds ([`long_reads`]), and it opens, creates and upgrades a database ([`open`],
+//! [`migrate`], [`schema`]).
+//!
+//! It does not know what the tables mean: migrations, work before each commit, and the meaning of a broken constraint
+//! are given to it.
+
+mod backend;
+mod error;
+pub(crate) mod foreign;
+mod long_reads;
+pub(crate) mod migrate;
+mod open;
+mod plan;
+mod postgres;
+mod row;
+pub(crate) mod schema;
+mod snapshot;
+mod sql;
+pub(crate) mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
+mod tx;
+pub(crate) mod wal_index;
+mod writer;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+pub use self::backend::Location;
+pub(crate) use self::backend::{Backend, MIGRATION_TIMEOUT, Options, initialised};
+pub(crate) use self::error::DatabaseError;
+use self::long_reads::{LONG_CONNECTIONS, LongReads, Place, Stop};
+use self::migrate::Migration;
+pub use self::open::OpenError;
+pub(crate) use self::row::{FromRow, Row};
+pub(crate) use self::sql::{Dialect, Name, Sql, Value};
+use self::sqlite::Readers;
+pub(crate) use self::tx::{Driver, Link, Tx, writers_lock};
+use self::wal_index::WalIndex;
+pub(crate) use self::writer::BeforeCommit;
+use self::writer::Writer;
+
+/// An open database. Its calls return errors of the caller's type `E`.
+pub(crate) struct Database<E> {
+    pub(crate) backend: Backend,
+    writer: Writer,
+    /// Lists, counts and pages.
+    lists: LongReads,
+    /// Reads of everything: exports, checks, backups.
+    snapshots: LongReads,
+    /// Work handed to the writer.
+    writes: Counter,
+    /// Statements run for reading.
+    reads: Counter,
+    error: PhantomData<fn() -> E>,
+}
+
+/// Creates a new, empty database; refuses if there is one. `now` is in microseconds since the Unix epoch.
+pub(crate) async fn create(
+    options: &Options,
+    migrations: &'static [Migration],
+    now: i64,
+) -> Result<(), OpenError> {
+    if let Location::Sqlite(directory) = &options.location {
+        sqlite::create(directory, options.timeout)?;
+    }
+    let backend = Backend::new(&options.for_migrations())?;
+    blocking(move || create_schema(&backend, migrations, now)).await
+}
+
+/// Upgrades an existing database and returns the versions that were applied. `now` is in microseconds since the Unix
+/// epoch.
+pub(crate) async fn migrate(
+    options: &Options,
+    migrations: &'static [Migration],
+    now: i64,
+) -> Result<Vec<i64>, OpenError> {
+    let backend = Backend::new(&options.for_migrations())?;
+    blocking(move || migrate::migrate(&initialised(&backend)?, migrations, now)).await
+}
+
+impl<E: From<DatabaseError> + Send + 'static> Database<E> {
+    /// Opens an existing database that has exactly these migrations. The writer calls `before_commit` at the end of
+    /// each transaction.
+    pub(crate) async fn connect(
+        options: &Options,
+        migrations: &'static [Migration],
+        before_commit: Box<dyn BeforeCommit>,
+    ) -> Result<Self, OpenError> {
+        let backend = Backend::new(options)?;
+        let checked = backend.clone();
+        let file = matches!(backend, Backend::Sqlite { .. });
+        blocking(move || check(&checked, migrations))
+            .await
+            .map_err(|error| if file { error.of_a_file() } else { error })?;
+        let writer =
+            Writer::start(backend.clone(), before_commit).map_err(|error| OpenError::Broken(error.into()))?;
+        Ok(Self {
+            backend,
+            writer,
+            lists: LongReads::new(backend::list_places(options.connections)),
+            snapshots: LongReads::new(LONG_CONNECTIONS),
+            writes: Counter::default(),
+            reads: Counter::default(),
+            error: PhantomData,
+        })
+    }
+
+    /// Reads all rows of a statement that may take long, such as a list. It waits for a place first, and ends when its
+    /// caller is gone or the time is up.
+    pub(crate) async fn all<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
+        self.reads.inc();
+        let place = self.lists.place(self.timeout()).await?;
+        match &self.backend {
+            Backend::Sqlite { list_readers, timeout, .. } => {
+                Ok(list(Arc::clone(list_readers), sql, place, Instant::now() + *timeout).await?)
+            }
+            Backend::Postgres { pool, .. } => Ok(pool.read_long(&sql, place).await?),
+        }
+    }
+
+    /// Returns which database this is, for statements whose text must differ.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.backend {
+            Backend::Sqlite { .. } => Dialect::Sqlite,
+            Backend::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    /// Returns the number that a counting statement gives. It may take as long as a list.
+    pub(crate) async fn count(&self, sql: Sql) -> Result<u64, E> {
+        let counted = self.all::<i64>(sql).await?.into_iter().next();
+        counted.and_then(|count| count.try_into().ok()).ok_or_else(|| DatabaseError::corrupt("count").into())
+    }
+
+    /// Reads the rows of a point look-up. On SQLite it runs in place: it takes microseconds, less than a thread switch.
+    pub(crate) async fn point_read<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
+        self.reads.inc();
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Ok(readers.all(&sql)?),
+            Backend::Postgres { pool, .. } => Ok(pool.read(&sql).await?),
+        }
+    }
+
+    /// Returns the first row of a point look-up.
+    pub(crate) async fn first<T: FromRow>(&self, sql: Sql) -> Result<Option<T>, E> {
+        Ok(self.point_read(sql).await?.into_iter().next())
+    }
+
+    /// Reads the rows of a statement that every request may wait for: a point look-up, or a look at the feed of
+    /// changes. It has connections of its own and a short timeout.
+    pub(crate) async fn priority_read<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
+        match &self.backend {
+            Backend::Sqlite { .. } => self.priority_read_blocking(&sql),
+            Backend::Postgres { priority, .. } => {
+                self.reads.inc();
+                Ok(priority.read(&sql).await?)
+            }
+        }
+    }
+
+    /// Does the same in place, which only SQLite can do.
+    pub(crate) fn priority_read_blocking<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, E> {
+        self.reads.inc();
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Ok(readers.all(sql)?),
+            Backend::Postgres { .. } => {
+                Err(DatabaseError::Broken("a blocking read on PostgreSQL".into()).into())
+            }
+        }
+    }
+
+    /// Refuses to go on when SQLite's file is no longer the one that was opened.
+    pub(crate) fn check_in_place(&self) -> Result<(), E> {
+        match &self.backend {
+            Backend::Sqlite { readers, .. } => Ok(readers.check_in_place()?),
+            Backend::Postgres { .. } => Ok(()),
+        }
+    }
+
+    /// Returns what any commit to SQLite's file changes; `None` on PostgreSQL.
+    pub(crate) fn wal_index(&self) -> Result<Option<WalIndex>, OpenError> {
+        match &self.backend {
+            Backend::Sqlite { directory, timeout, .. } => {
+                Ok(Some(WalIndex::new(sqlite::connect(directory, *timeout)?)?))
+            }
+            Backend::Postgres { .. } => Ok(None),
+        }
+    }
+
+    /// Runs `work` in a transaction and returns when it is durable, or has changed nothing. It may share the
+    /// transaction with other work, and be run again when that fails.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.admit_write()?;
+        self.writer.write(work).await
+    }
+
+    /// Runs work that is too much to be run again: once, in a transaction of its own.
+    pub(crate) async fn write_alone<T, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.admit_write()?;
+        self.writer.write_alone(work).await
+    }
+
+    /// Checks the file and counts a write. Every write begins with it.
+    pub(crate) fn admit_write(&self) -> Result<(), E> {
+        self.check_in_place()?;
+        self.writes.inc();
+        Ok(())
+    }
+
+    /// Returns how long one statement may wait.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.backend.timeout()
+    }
+
+    /// Returns the counter of reads, for the metrics.
+    pub(crate) fn reads(&self) -> Counter {
+        self.reads.clone()
+    }
+
+    /// Returns the counter of writes, for the metrics.
+    pub(crate) fn writes(&self) -> Counter {
+        self.writes.clone()
+    }
+}
+
+/// Runs a list on a blocking thread. The thread keeps the place until SQLite has ended the statement.
+async fn list<T: FromRow>(
+    readers: Arc<Readers>,
+    sql: Sql,
+    place: Place,
+    until: Instant,
+) -> Result<Vec<T>, DatabaseError> {
+    let stop = Stop::at(until);
+    let _waiting = stop.with_caller();
+    let read = spawn_blocking(move || {
+        let _place = place;
+        readers.all_until(&sql, &stop)
+    });
+    match timeout_at(until, read).await {
+        Ok(read) => read.map_err(|error| DatabaseError::Broken(error.into()))?,
+        Err(_) => Err(DatabaseError::too_long()),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    spawn_blocking(work).await.map_err(|error| OpenError::Broken(error.into()))?
+}
+
+fn check(backend: &Backend, migrations: &[Migration]) -> Result<(), OpenError> {
+    if let Backend::Sqlite { readers, .. } = backend {
+        readers.check_in_place()?;
+    }
+    migrate::check(&initialised(backend)?, migrations)
+}
+
+fn create_schema(backend: &Backend, migrations: &[Migration], now: i64) -> Result<(), OpenError> {
+    let link = backend.link()?;
+    if migrate::is_initialised(&link)? {
+        return Err(OpenError::AlreadyThere("the database".to_owned()));
+    }
+    let made = migrate::migrate(&link, migrations, now);
+    if let (Err(_), Backend::Sqlite { directory, .. }) = (&made, backend) {
+        sqlite::remove(directory);
+    }
+    link.discard();
+    made.map(|_| ())
+}

@@ -1,0 +1,170 @@
+//! PostgreSQL: a pool of connections, each wait bounded, so that a database that is away costs a
+//! request a known time and no more.
+
+mod connections;
+mod server;
+
+use std::pin::pin;
+
+use deadpool_postgres::Client;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Statement;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
+
+pub(crate) use self::connections::Connections;
+pub(crate) use self::server::Protection;
+pub(crate) use self::server::Server;
+use super::error::DatabaseError;
+use super::row::{FromRow, Row};
+use super::sql::{Sql, Value};
+
+/// Runs a statement and reads all its rows.
+pub(crate) async fn all<T: FromRow>(
+    client: &Client,
+    sql: &Sql,
+    deadline: Instant,
+) -> Result<Vec<T>, DatabaseError> {
+    let statement = prepare(client, sql, deadline).await?;
+    let rows = by(deadline, client.query(&statement, &parameters(sql.args()))).await?;
+    rows.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
+}
+
+/// The statement, made ready; one that is not composed of wishes is kept so.
+pub(crate) async fn prepare(
+    client: &Client,
+    sql: &Sql,
+    deadline: Instant,
+) -> Result<Statement, DatabaseError> {
+    by(deadline, async {
+        match sql.is_composed() {
+            true => client.prepare(sql.text()).await,
+            false => client.prepare_cached(sql.text()).await,
+        }
+    })
+    .await
+}
+
+/// Runs a statement that gives no rows, for as long as it takes; tells how many it changed.
+pub(crate) async fn run(
+    client: &Client,
+    statement: Statement,
+    args: Vec<Value>,
+) -> Result<u64, DatabaseError> {
+    Ok(client.execute(&statement, &parameters(&args)).await?)
+}
+
+/// Runs a statement that gives no rows; tells how many it changed.
+pub(crate) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Result<u64, DatabaseError> {
+    let statement = prepare(client, sql, deadline).await?;
+    by(deadline, client.execute(&statement, &parameters(sql.args()))).await
+}
+
+/// Writes rows by way of `COPY ... FROM STDIN BINARY`, whose columns have these types.
+pub(crate) async fn copy(
+    client: &Client,
+    text: &str,
+    types: &[Type],
+    rows: &[Vec<Value>],
+    deadline: Instant,
+) -> Result<(), DatabaseError> {
+    let copied = by(deadline, async {
+        let sink = client.copy_in(text).await?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, types));
+        for row in rows {
+            writer.as_mut().write_raw(row.iter().map(|value| value as &(dyn ToSql + Sync))).await?;
+        }
+        writer.finish().await
+    });
+    copied.await.map(|_| ())
+}
+
+/// Runs statements without parameters, such as a migration or `COMMIT`.
+pub(crate) async fn batch(client: &Client, text: &str, deadline: Instant) -> Result<(), DatabaseError> {
+    by(deadline, client.batch_execute(text)).await
+}
+
+/// The outcome of `work`, if there is one in time.
+pub(crate) async fn by<T, E>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, DatabaseError>
+where
+    DatabaseError: From<E>,
+{
+    match timeout_at(deadline, work).await {
+        Ok(outcome) => outcome.map_err(DatabaseError::from),
+        Err(_) => Err(DatabaseError::Unavailable("PostgreSQL did not answer in time".to_owned())),
+    }
+}
+
+fn parameters(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    args.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::database::testing::{on_both, open};
+    use crate::database::{Dialect, Sql};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_plan_that_is_made_for_a_nearly_empty_table_goes_by_its_index() {
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
+                return;
+            }
+            items.write(|tx| Ok(tx.execute(&Sql::new("ANALYZE items"))?)).await.unwrap();
+            let end = "EXPLAIN SELECT name FROM items ORDER BY id DESC LIMIT 1";
+            let of_writer: Vec<String> = items.write(move |tx| Ok(tx.all(&Sql::new(end))?)).await.unwrap();
+            let feed = "EXPLAIN SELECT id FROM items WHERE id >= 1 ORDER BY id LIMIT 10";
+            let of_readers: Vec<String> = items.priority_read(Sql::new(feed)).await.unwrap();
+            for plan in [of_writer, of_readers] {
+                let plan = plan.join("\n");
+                assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
+            }
+        })
+        .await;
+    }
+
+    /// Every connection of every pool, old and new ones, and whatever temporary tables it has.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn finding_low_every_connection_sees_our_schema_alone() {
+        const PATH: &str = "SELECT CAST(current_setting('search_path') AS TEXT)";
+        const TEMPORARY: &str = "CREATE TEMP TABLE items AS SELECT 7 AS id";
+        const COUNT: &str = "SELECT count(*) FROM items";
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
+                return;
+            }
+            let sql = Sql::new;
+            for statement in [PATH, TEMPORARY, PATH] {
+                // As many at once as there are connections.
+                let reads = (0..4).map(|_| items.point_read::<String>(sql(statement)));
+                let prompt = (0..2).map(|_| items.priority_read::<String>(sql(statement)));
+                let written = items.write(move |tx| Ok(tx.all::<String>(&sql(statement))?));
+                let (reads, prompt, all, written) = tokio::join!(
+                    futures_util::future::join_all(reads),
+                    futures_util::future::join_all(prompt),
+                    items.all::<String>(sql(statement)),
+                    written,
+                );
+                for path in reads.into_iter().chain(prompt).chain([all, written]) {
+                    // Where the temporary table is there already, nothing new is seen.
+                    if statement == PATH {
+                        assert_eq!(path.unwrap(), ["\"public\",pg_temp"]);
+                    }
+                }
+            }
+            let path = items.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
+            assert_eq!(path, ["\"public\",pg_temp"]);
+            assert_eq!(items.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
+            assert_eq!(items.priority_read::<i64>(sql(COUNT)).await.unwrap(), [0]);
+            assert_eq!(items.count(sql(COUNT)).await.unwrap(), 0);
+            let written = items.write(move |tx| Ok(tx.first::<i64>(&sql(COUNT))?)).await.unwrap();
+            assert_eq!(written, Some(0));
+        })
+        .await;
+    }
+}

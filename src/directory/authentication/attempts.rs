@@ -1,0 +1,140 @@
+//! Limits how often a password may be tried.
+//!
+//! Failures are counted three times: of one account from one client, of one client for all accounts, and of one account
+//! for all clients. Beyond a free number, each count makes its next attempt wait, twice as long with every failure. An
+//! attempt is counted *before* the password is checked, and the count is taken back if it was right. So concurrent
+//! attempts get no further than attempts one after the other.
+//!
+//! Nobody can lock out somebody else: a user who has signed in from the same network before is limited by the first count
+//! alone, whatever others do to the account and whatever comes from that network. A known account is counted by its id, an
+//! unknown name by its folded form. So another spelling of a name is not another account, and an unknown name is counted
+//! like a known one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::directory::Directory;
+use crate::directory::access::{Actor, Origin, Who};
+use crate::directory::error::Error;
+use crate::directory::limiter::{Backoff, check_wait};
+use crate::directory::model::{Timestamp, UserId, fold};
+use crate::directory::password::{QueueClient, QueueSlot};
+use crate::directory::store::Tx;
+use crate::directory::store::attempts::{Account, blocked, of_name, of_user};
+use crate::network::client_network;
+
+/// Networks remembered of each user; the one not used for longest is dropped.
+const NETWORKS_MAX: i64 = 20;
+
+const PAIR: Backoff =
+    Backoff { name: "pair", free: 5, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
+const CLIENT: Backoff =
+    Backoff { name: "client", free: 50, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
+const ACCOUNT: Backoff =
+    Backoff { name: "account", free: 100, longest: Duration::from_mins(1), memory: Duration::from_hours(1) };
+
+/// The account that an attempt is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ClaimedAccount<'a> {
+    /// The user with this username.
+    Name(&'a str),
+    /// The user with this id.
+    User(UserId),
+}
+
+/// An attempt that has been counted.
+pub(super) struct Attempt {
+    /// The key of each count, the pair's first, and until when the attempt has blocked it.
+    counted: Vec<(Vec<u8>, Timestamp)>,
+    network: Option<IpAddr>,
+    share: QueueClient,
+}
+
+impl Directory {
+    /// Counts an attempt to sign in to an account, and takes a place in the queue of hashes for it. Returns
+    /// [`Error::Busy`] when the attempt comes too early or the queue has no place.
+    pub(super) async fn attempt(
+        &self,
+        origin: &Origin,
+        claimed: ClaimedAccount<'_>,
+    ) -> Result<(Attempt, QueueSlot), Error> {
+        let network = origin.ip().map(client_network);
+        let now = self.clock.now();
+        let counts = self.attempt_counts(claimed, network).await?;
+        let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
+        // The last key decides who shares places: a known pair has its own, strangers share those of the account.
+        let share = QueueClient { client: network, account: keys.last().cloned() };
+        // An attempt that has to wait costs one read.
+        let waits: Vec<i64> = self.store.point_read(blocked(&keys, now)).await?;
+        check_wait(now, waits)?;
+        // An attempt that gets no hash is not counted, so rows grow no faster than hashes.
+        let place = self.hasher.reserve(share.clone())?;
+        let counted = self.store.write(move |tx| {
+            check_wait(now, tx.blocked(&keys, now)?)?;
+            let mut counted = Vec::with_capacity(counts.len());
+            for (backoff, key) in &counts {
+                counted.push((key.clone(), backoff.add(tx, key, 1, now)?));
+            }
+            tx.forget_attempts(now)?;
+            Ok(counted)
+        });
+        Ok((Attempt { counted: counted.await?, network, share }, place))
+    }
+
+    /// Returns the counts that limit an attempt, with their keys.
+    async fn attempt_counts(
+        &self,
+        claimed: ClaimedAccount<'_>,
+        network: Option<IpAddr>,
+    ) -> Result<Vec<(Backoff, Vec<u8>)>, Error> {
+        let from = network.map(|network| network.to_string()).unwrap_or_default();
+        let folded = match claimed {
+            ClaimedAccount::Name(name) => fold(name),
+            ClaimedAccount::User(_) => String::new(),
+        };
+        let found = match claimed {
+            // PostgreSQL refuses a NUL, and no stored name has one.
+            ClaimedAccount::Name(name) if name.contains('\0') => None,
+            ClaimedAccount::Name(name) => self.store.first(of_name(&from, &folded, name)).await?,
+            ClaimedAccount::User(user) => self.store.first(of_user(&from, user)).await?,
+        };
+        let Account { id, is_known } = found.unwrap_or_default();
+        // No folded name begins with a NUL.
+        let account = if id == 0 { folded } else { format!("\0{id}") };
+        let mut counts = vec![(PAIR, PAIR.key([&account, &from]))];
+        if !is_known {
+            counts.push((CLIENT, CLIENT.key(["", &from])));
+            counts.push((ACCOUNT, ACCOUNT.key([&account, ""])));
+        }
+        Ok(counts)
+    }
+
+    /// Takes a place in the queue of hashes for a password that a caller sets. Returns [`Error::Busy`] when the queue is
+    /// full, or the client or person has its share of it. Operators are not limited.
+    pub(in crate::directory) fn hash_place(&self, actor: &Actor) -> Result<QueueSlot, Error> {
+        let account = match &actor.who {
+            Who::Person(identity) => Some(format!("person {}", identity.user.id.get()).into_bytes()),
+            Who::Operator(_) | Who::Anonymous => None,
+        };
+        self.hasher.reserve(QueueClient { client: actor.origin.ip().map(client_network), account })
+    }
+}
+
+impl Attempt {
+    /// The share of the queue of hashes that the attempt uses.
+    pub(super) fn share(&self) -> QueueClient {
+        self.share.clone()
+    }
+
+    /// Takes the counts back, since the password was right. The client is known from now on.
+    pub(super) fn succeeded(&self, tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {
+        for (index, (key, until)) in self.counted.iter().enumerate() {
+            // The pair starts anew; the other counts may hold failures of others.
+            if index == 0 { tx.forget_failures(key)? } else { tx.take_back_failure(key, *until)? }
+        }
+        match self.network {
+            Some(network) => tx.know_network(user, &network.to_string(), now, NETWORKS_MAX),
+            None => Ok(()),
+        }
+    }
+}

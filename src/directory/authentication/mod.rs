@@ -1,0 +1,14 @@
+//! Who is calling: tokens, sign-ins and passwords.
+//!
+//! `callers` authenticates the token of a request. `sign_in` signs users in with a password, and out. `own_password`
+//! checks a person's present password and replaces it. `attempts` limits how often a password may be tried; `clients`
+//! reports the networks that people sign in from.
+
+mod attempts;
+mod callers;
+mod clients;
+mod own_password;
+mod sign_in;
+
+pub use self::clients::ClientsSeen;
+pub(super) use self::own_password::{PasswordProof, password_required, write_password};

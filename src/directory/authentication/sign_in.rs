@@ -1,0 +1,143 @@
+//! Signing in with a password, and signing out.
+//!
+//! A client that fails learns only that the sign-in failed. An unknown name, an inactive user, a user without a password and
+//! a wrong password get one answer, after the same time.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::attempts::ClaimedAccount;
+use crate::directory::Directory;
+use crate::directory::access::{Actor, Origin, Who};
+use crate::directory::audit::{self, AuditObject};
+use crate::directory::change::Change;
+use crate::directory::error::Error;
+use crate::directory::model::{KeptDigest, Maker, Token, TokenKey, TokenKind, UserId, UserKey, Violation};
+use crate::directory::password::{Password, PasswordCheck, QueueClient};
+use crate::directory::store::tokens::NewToken;
+use crate::directory::store::users::{Credentials, credentials};
+use crate::directory::tokens::{self, TokenWithKey, end_oldest_sign_ins, new_token};
+use crate::network::client_network;
+
+/// The name of a token that a sign-in makes.
+const TOKEN_NAME: &str = "sign-in";
+
+impl Directory {
+    /// Signs a user in and returns a token with an expiry. The username is trimmed, the password is not.
+    pub async fn sign_in(
+        &self,
+        origin: &Origin,
+        username: &str,
+        password: Password,
+    ) -> Result<TokenWithKey, Error> {
+        // PostgreSQL refuses a NUL, and no stored name has one.
+        let username = username.trim();
+        let known: Option<Credentials> = match username.contains('\0') {
+            true => None,
+            false => self.store.first(credentials(username)).await?,
+        };
+        let (attempt, place) = self.attempt(origin, ClaimedAccount::Name(username)).await?;
+        let stored = known.as_ref().map(|known| known.password.as_str());
+        let verdict = self.hasher.verify(place, username, stored, password.clone()).await?;
+        let known = match (known, verdict) {
+            (Some(known), PasswordCheck::Right | PasswordCheck::RightButOutdated) if known.is_active => known,
+            (known, _) => return Err(self.refuse_sign_in(origin, known).await),
+        };
+        let hash = match verdict {
+            PasswordCheck::RightButOutdated => self.rehash(attempt.share(), password).await?,
+            _ => None,
+        };
+        let key = self.clock.token_key()?;
+        let (shown, lifetime) = (key.clone(), self.sign_in_lifetime);
+        let actor = Actor { who: Who::Anonymous, origin: origin.clone() };
+        let token = self.change(&actor, move |change| {
+            let token = issue_sign_in(change, &known, hash.as_deref(), &key, lifetime)?;
+            if token.is_some() {
+                attempt.succeeded(change.tx, known.id, change.now)?;
+            }
+            Ok(token)
+        });
+        let token = token.await?;
+        Ok(TokenWithKey { token: token.ok_or_else(wrong_credentials)?, key: shown })
+    }
+
+    /// Hashes a password of an older encoding anew. Returns `None` when the queue has no place now: the next sign-in tries
+    /// again.
+    async fn rehash(&self, share: QueueClient, password: Password) -> Result<Option<String>, Error> {
+        match self.hasher.reserve(share) {
+            Ok(place) => self.hasher.renew(place, &self.clock, password).await.map(Some),
+            Err(Error::Busy { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Records a failed sign-in under the user it was for. An unknown name is not recorded: it may be a password typed
+    /// into the wrong field.
+    async fn refuse_sign_in(&self, origin: &Origin, known: Option<Credentials>) -> Error {
+        let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
+        let (client, account) = (origin.ip().map(client_network), known.as_ref().map(|known| known.id));
+        let Some(left_out) = self.refused_sign_ins.take(now, client, account) else {
+            return wrong_credentials();
+        };
+        let details = left_out.add_to(json!({}));
+        let recorded = self.change(&actor, move |change| {
+            // An unknown name costs the same look-up, of an id that no user gets.
+            let id = known.as_ref().map(|known| known.id).or_else(|| UserId::try_from(i64::MAX).ok());
+            let user = id.map(|id| change.tx.user(&UserKey::Id(id))).transpose()?.flatten();
+            let object = user.as_ref().map_or(AuditObject::Directory, AuditObject::User);
+            audit::record(change, "sign_in.refused", &object, details.clone())
+        });
+        recorded.await.err().unwrap_or_else(wrong_credentials)
+    }
+
+    /// Revokes the calling token and, if it is a sign-in, all tokens that came from it. With `everywhere`, all sign-ins of
+    /// this person end that way.
+    pub async fn sign_out(&self, actor: &Actor, everywhere: bool) -> Result<(), Error> {
+        let Who::Person(identity) = &actor.who else { return Ok(()) };
+        let (user, token) = (identity.user.id, identity.token.id);
+        self.change(actor, move |change| {
+            let user = change.tx.existing_user(&UserKey::Id(user))?;
+            let calling = change.tx.token(token)?;
+            let mut ended = calling.map(|token| tokens::end(change, &token)).transpose()?.unwrap_or(0);
+            if everywhere {
+                ended += change.tx.revoke_sign_ins(user.id, None, change.now)?;
+            }
+            let details = json!({ "everywhere": everywhere, "ended": ended });
+            audit::record(change, "sign_out", &AuditObject::User(&user), details)
+        })
+        .await
+    }
+}
+
+/// The one error for every failed sign-in.
+fn wrong_credentials() -> Error {
+    let message = "Unable to log in with provided credentials.";
+    Error::invalid("non_field_errors", &Violation::Other(message.to_owned()))
+}
+
+/// Makes the token of a sign-in whose password was just checked. Returns `None` if the credentials have changed since.
+fn issue_sign_in(
+    change: &Change<'_, '_>,
+    known: &Credentials,
+    hash: Option<&str>,
+    key: &TokenKey,
+    lifetime: Duration,
+) -> Result<Option<Token>, Error> {
+    let (tx, now) = (change.tx, change.now);
+    let is_unchanged = tx.credentials(known.id)?.is_some_and(|now| now == *known);
+    let user = tx.user(&UserKey::Id(known.id))?.filter(|_| is_unchanged);
+    let Some(user) = user else { return Ok(None) };
+    tx.signed_in(user.id, now, hash)?;
+    let end = now
+        .plus(lifetime)
+        .map_err(|error| Error::broken("the expiry of a sign-in is out of range", error))?;
+    let ended = end_oldest_sign_ins(change, user.id, None)?;
+    let new = new_token(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, Some(end));
+    let root = Some(KeptDigest::Sha256(key.digest()));
+    let token = tx.insert_token(NewToken { made_by: Maker::SignIn, root, ..new })?;
+    let mut details = json!({ "token": token.id.get() });
+    tokens::add_ended(&mut details, &ended);
+    audit::record(change, "sign_in", &AuditObject::User(&user), details)?;
+    Ok(Some(token))
+}

@@ -1,0 +1,327 @@
+//! The authenticator: answers whose key was presented, from the caches or from the database.
+
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
+use tokio::time::timeout;
+
+use super::cached::{CacheEntry, CacheLookup, CachedIdentity, IdentityCache, Loading};
+use super::callers::{CachedCaller, Callers};
+use super::freshness::Freshness;
+use super::idle::IdleTimeout;
+use super::outage::StalePolicy;
+use super::unauthenticated::Unauthenticated;
+use super::uses::TokenUses;
+use crate::directory::clock::Clock;
+use crate::directory::error::Error;
+use crate::directory::model::{
+    Identity, KeptDigest, Timestamp, TokenDigest, TokenKind, TokenState, TokenUse,
+};
+use crate::directory::settings::Settings;
+use crate::directory::store::{Dialect, OpenError, Sql, Store, identities};
+
+/// How long a request waits for a database that does not answer.
+const TIMEOUT: Duration = Duration::from_millis(900);
+
+/// Answers whose key was presented.
+pub(in crate::directory) struct Authenticator {
+    store: Arc<Store>,
+    clock: Clock,
+    freshness: Freshness,
+    cache: IdentityCache,
+    callers: Callers,
+    uses: TokenUses,
+    loads: Counter,
+    stale: StalePolicy,
+    idle_timeout: IdleTimeout,
+}
+
+impl Authenticator {
+    pub(in crate::directory) fn open(
+        store: &Arc<Store>,
+        settings: &Settings,
+        clock: &Clock,
+    ) -> Result<Self, OpenError> {
+        Ok(Self {
+            store: Arc::clone(store),
+            clock: clock.clone(),
+            freshness: Freshness::open(store)?,
+            cache: IdentityCache::new(settings.identity_cache_bytes),
+            callers: Callers::new(settings.identity_cache_bytes > 0),
+            uses: TokenUses::default(),
+            loads: Counter::default(),
+            stale: StalePolicy::new(settings.serve_stale_for),
+            idle_timeout: IdleTimeout(settings.sign_in_idle_timeout),
+        })
+    }
+
+    /// The counter of identities that were read from the database.
+    pub(in crate::directory) fn loads(&self) -> Counter {
+        self.loads.clone()
+    }
+
+    /// The counter of answers that may have been stale.
+    pub(in crate::directory) fn stale_answers(&self) -> Counter {
+        self.stale.answers()
+    }
+
+    /// The number of cached identities, and the bytes that they count for.
+    pub(in crate::directory) fn cached(&self) -> (u64, u64) {
+        self.cache.size()
+    }
+
+    /// How long the token of a sign-in may go unused, if there is a limit.
+    pub(in crate::directory) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout.get()
+    }
+
+    /// Returns the identity of a key. It never writes. What the feed of changes leaves out may be older, and must not
+    /// decide anything: when the token was last used, when its owner was last seen and last changed.
+    pub(in crate::directory) async fn authenticate(
+        &self,
+        key: &str,
+    ) -> Result<Arc<Identity>, Unauthenticated> {
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
+        let caller = self.in_time(self.store.timeout(), self.caller(key, digest));
+        let mut identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
+        let now = self.clock.now();
+        if self.idle_timeout.has_ended(&identity.token, now) {
+            // A cached identity does not have later uses.
+            let caller = self.in_time(self.store.timeout(), self.load_caller(key, digest));
+            identity = caller.await?.ok_or(Unauthenticated::InvalidToken(None))?;
+        }
+        let is_active = identity.token.state(now) == TokenState::Active;
+        if !is_active || self.idle_timeout.has_ended(&identity.token, now) {
+            return Err(Unauthenticated::InvalidToken(Some(identity.bearer())));
+        }
+        if !identity.user.is_active {
+            return Err(Unauthenticated::Inactive(identity.bearer()));
+        }
+        Ok(identity)
+    }
+
+    /// Returns the identity of a key, whatever its state.
+    async fn caller(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
+        let Self { freshness, callers, .. } = self;
+        let invalidations = freshness.invalidations();
+        let known = callers.get(&digest, invalidations);
+        // Before the first look at the feed nothing that is read can be kept.
+        if known.is_some() || (callers.is_enabled() && !invalidations.has_begun()) {
+            let current = self.in_time(TIMEOUT, freshness.ensure_current(&self.store)).await;
+            // Without that look the identity is read now, which is as fresh.
+            if let Some(known) = known.filter(|known| current.is_ok() && known.holds(invalidations)) {
+                return Ok(Some(known.identity));
+            }
+        }
+        self.load_caller(key, digest).await
+    }
+
+    /// Reads the identity of a key from the database and caches it.
+    async fn load_caller(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
+        let Self { freshness, callers, .. } = self;
+        // The position first: changes during the read are not in what is read.
+        let read_at = freshness.invalidations().position();
+        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
+        let found = found.map(|identity| Arc::new(self.with_uses(identity)));
+        if let Some(identity) = &found {
+            callers.keep(digest, CachedCaller { identity: Arc::clone(identity), read_at });
+        }
+        Ok(found)
+    }
+
+    /// Runs a database call with a timeout. SQLite needs none: its calls wait for a file only.
+    async fn in_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match self.store.dialect() {
+            Dialect::Sqlite => work.await,
+            Dialect::Postgres => timeout(limit, work)
+                .await
+                .unwrap_or_else(|_| Err(Error::Unavailable("PostgreSQL did not answer in time".to_owned()))),
+        }
+    }
+
+    /// Returns what the most frequent requests need of the identity of a key, and when that was decided. It follows the
+    /// rules of [`Self::authenticate`]. `render` makes the body that is cached with an identity when it is loaded.
+    pub(in crate::directory) async fn recognise(
+        &self,
+        key: &str,
+        render: impl Fn(&Identity) -> Bytes + Send + Copy,
+    ) -> Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated> {
+        let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
+        let now = self.clock.now();
+        // Pinned where it is made, so that no request moves it.
+        let entry = pin!(self.entry(key, digest, render, now));
+        let entry = self.in_time(TIMEOUT, entry).await?;
+        let CacheEntry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken(None)) };
+        if !known.is_good(now) {
+            known = Box::pin(self.used_since(key, digest, render, &known, now)).await?;
+        }
+        if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive(known.bearer())) }
+    }
+
+    /// Whether [`Self::recognise`] answers from memory without waiting: SQLite's changes show in shared memory.
+    pub(in crate::directory) fn knows_at_once(&self) -> bool {
+        self.store.dialect() == Dialect::Sqlite
+    }
+
+    /// Returns the entry of a digest, from the cache or from the database.
+    async fn entry(
+        &self,
+        key: &str,
+        digest: TokenDigest,
+        render: impl Fn(&Identity) -> Bytes + Send,
+        now: Timestamp,
+    ) -> Result<CacheEntry, Error> {
+        let Self { freshness, cache, stale, .. } = self;
+        let invalidations = freshness.invalidations();
+        let kept = match cache.get(&digest, invalidations) {
+            Some(kept) => kept,
+            None => {
+                if !invalidations.has_begun() {
+                    // What is read before the first look at the feed cannot be kept.
+                    freshness.ensure_current(&self.store).await?;
+                }
+                // Boxed: a future that holds a query is large, and every request would move it.
+                match Box::pin(cache.get_or_load(&digest, invalidations)).await {
+                    // What is read from now on is as fresh as a look at the feed could make it.
+                    CacheLookup::Nothing(loading) => {
+                        return Box::pin(self.load(key, digest, render, loading, now)).await;
+                    }
+                    // Another request began to read it, possibly before this one arrived.
+                    CacheLookup::CacheEntry(loaded) => loaded,
+                }
+            }
+        };
+        match freshness.ensure_current(&self.store).await {
+            Ok(()) => stale.record_success(now),
+            Err(error) => {
+                // An entry that is known to have changed is never answered, whatever the operator allows.
+                return Some(kept).filter(|kept| kept.holds(invalidations) && stale.allows(now)).ok_or(error);
+            }
+        }
+        if kept.holds(invalidations) {
+            return Ok(kept);
+        }
+        match Box::pin(cache.get_or_load(&digest, invalidations)).await {
+            CacheLookup::CacheEntry(entry) => Ok(entry),
+            CacheLookup::Nothing(loading) => Box::pin(self.load(key, digest, render, loading, now)).await,
+        }
+    }
+
+    /// Reads an entry from the database, for all requests that wait for it.
+    async fn load(
+        &self,
+        key: &str,
+        digest: TokenDigest,
+        render: impl Fn(&Identity) -> Bytes + Send,
+        loading: Option<Loading<'_>>,
+        now: Timestamp,
+    ) -> Result<CacheEntry, Error> {
+        let Self { freshness, loads, stale, .. } = self;
+        // The position first: changes during the read are not in what is read.
+        let read_at = freshness.invalidations().position();
+        loads.inc();
+        let found = look_up(key, digest, |sql| self.store.priority_read(sql)).await?;
+        stale.record_success(now);
+        let entry = match found {
+            Some(identity) => {
+                let identity = self.with_uses(identity);
+                let idle_end = self.idle_timeout.end(&identity.token);
+                CacheEntry::Known(Arc::new(CachedIdentity::new(
+                    &identity,
+                    &render(&identity),
+                    read_at,
+                    idle_end,
+                )))
+            }
+            None => CacheEntry::Unknown(read_at),
+        };
+        if let Some(loading) = loading {
+            // The cache may refuse it for its size; the answer is good all the same.
+            let _ = loading.insert(entry.clone());
+        }
+        Ok(entry)
+    }
+
+    /// Looks up anew a token that its cache entry calls ended: a use that the database knows of may have kept it alive.
+    #[cold]
+    async fn used_since(
+        &self,
+        key: &str,
+        digest: TokenDigest,
+        render: impl Fn(&Identity) -> Bytes + Send,
+        known: &CachedIdentity,
+        now: Timestamp,
+    ) -> Result<Arc<CachedIdentity>, Unauthenticated> {
+        if !known.may_have_been_used(now) {
+            return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
+        }
+        let entry = self.in_time(TIMEOUT, self.load(key, digest, render, None, now)).await?;
+        self.cache.replace(digest, entry.clone());
+        match entry {
+            CacheEntry::Known(known) if known.is_good(now) => Ok(known),
+            CacheEntry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
+            CacheEntry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
+        }
+    }
+
+    /// Adds the use of a token that is known here and not written yet.
+    fn with_uses(&self, mut identity: Identity) -> Identity {
+        if self.idle_timeout().is_some() && identity.token.kind == TokenKind::SignIn {
+            let token = &mut identity.token;
+            token.last_used_at = token.last_used_at.max(self.uses.last(token.id));
+        }
+        identity
+    }
+
+    /// Notes the use of a token, at most once a minute for each cached one. It is written later.
+    pub(in crate::directory) fn note_use(
+        &self,
+        known: &CachedIdentity,
+        at: Timestamp,
+        from: impl FnOnce() -> IpAddr,
+    ) {
+        if known.is_first_use(at)
+            && !self.uses.note(TokenUse { token: known.token, user: known.user, at, from: from() })
+        {
+            known.forget_use();
+        }
+    }
+
+    /// Notes the use of the token of an identity that was just authenticated.
+    pub(in crate::directory) fn note_use_of(&self, identity: &Identity, from: IpAddr) {
+        let at = self.clock.now();
+        let _ = self.uses.note(TokenUse { token: identity.token.id, user: identity.user.id, at, from });
+    }
+
+    /// Writes the uses noted since the last call. A use that cannot be written is kept for the next call.
+    pub(in crate::directory) async fn write_uses(&self) -> Result<(), Error> {
+        self.uses.write(&self.store).await
+    }
+}
+
+/// Reads the identity of a key. Only a key that is not of our form, and may come from another system, is looked up by the
+/// digests of that system: they cost more than ours.
+async fn look_up<F>(
+    key: &str,
+    digest: TokenDigest,
+    read: impl Fn(Sql) -> F,
+) -> Result<Option<Identity>, Error>
+where
+    F: Future<Output = Result<Vec<Identity>, Error>>,
+{
+    if let Some(identity) = read(identities::find(digest)).await?.pop() {
+        return Ok(Some(identity));
+    }
+    match KeptDigest::of_another_system(key) {
+        [None, None] => Ok(None),
+        digests => Ok(read(identities::find_imported(digests)).await?.pop()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Pages of lists.
+
+use super::Directory;
+use super::access::{Action, Actor, authorize};
+use super::error::Error;
+use super::model::{Group, User};
+use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, UserQuery};
+use super::store::{FromRow, Sql, group_list, user_list};
+
+impl Directory {
+    /// Returns a page of users.
+    pub async fn list_users(&self, actor: &Actor, query: &UserQuery) -> Result<Page<User>, Error> {
+        authorize(actor, Action::ReadUsers)?;
+        let (dialect, now) = (self.store.dialect(), self.clock.now());
+        self.page(query, user_list::page(dialect, query, now), user_list::count(dialect, query, now)).await
+    }
+
+    /// Returns a page of groups.
+    pub async fn list_groups(&self, actor: &Actor, query: &GroupQuery) -> Result<Page<Group>, Error> {
+        authorize(actor, Action::ReadGroups)?;
+        self.page(query, group_list::page(query), group_list::count(query)).await
+    }
+
+    /// Returns the query plans of the database for a page of users and for their count, to look into a slow list.
+    pub async fn explain_users(&self, actor: &Actor, query: &UserQuery) -> Result<[String; 2], Error> {
+        authorize(actor, Action::ReadUsers)?;
+        let (dialect, now) = (self.store.dialect(), self.clock.now());
+        let page = self.store.plan(user_list::page(dialect, query, now)).await?;
+        Ok([page, self.store.plan(user_list::count(dialect, query, now)).await?])
+    }
+
+    pub(super) async fn page<F, C>(
+        &self,
+        query: &Query<F, C>,
+        page: Sql,
+        count: Sql,
+    ) -> Result<Page<C::Row>, Error>
+    where
+        C: Column,
+        C::Row: FromRow,
+    {
+        let mut rows: Vec<C::Row> = self.store.all(page).await?;
+        let limit = usize::try_from(query.paging.limit).unwrap_or(usize::MAX);
+        // The statement reads one row more than the page holds, which shows whether there is another page.
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        match &query.paging.start {
+            PageStart::Cursor(position) => Ok(query.cursor_page(position, rows, more)),
+            PageStart::Offset(offset) => {
+                let end = offset.saturating_add(rows.len().try_into().unwrap_or(u64::MAX));
+                let count = match more || (rows.is_empty() && *offset > 0) {
+                    true => self.store.count(count).await?,
+                    false => end,
+                };
+                let step = u64::from(query.paging.limit);
+                let previous = (*offset > 0).then(|| PageLink::Offset(offset.saturating_sub(step)));
+                Ok(Page { count: Some(count), rows, next: more.then_some(PageLink::Offset(end)), previous })
+            }
+        }
+    }
+}

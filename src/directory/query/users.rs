@@ -1,0 +1,208 @@
+//! Queries of the list of users.
+
+use super::parameters::{integer, other};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{Gender, GroupId, User, ValidationErrors, Violation, fold};
+
+/// The most groups that one filter names.
+const GROUPS_MAX: usize = 100;
+
+/// The longest text of an exact filter, in characters: no name or address is longer.
+const EXACT_MAX: usize = 254;
+
+/// A query of users.
+pub type UserQuery = Query<UserFilters, UserColumn>;
+
+/// The filters of users. All that are given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilters {
+    /// With these ids.
+    pub id: NumberRange,
+    /// Created in this range.
+    pub created: TimeRange,
+    /// Last changed in this range.
+    pub updated: TimeRange,
+    /// Last signed in in this range. A user who never did is in no range.
+    pub last_login: TimeRange,
+    /// With an email address, or without.
+    pub has_email: Option<bool>,
+    /// With an image, or without.
+    pub has_avatar: Option<bool>,
+    /// With a mobile number, or without.
+    pub has_phone: Option<bool>,
+    /// With a valid token, or without.
+    pub has_token: Option<bool>,
+    /// With a first name, or without.
+    pub has_first_name: Option<bool>,
+    /// With a last name, or without.
+    pub has_last_name: Option<bool>,
+    /// In some group, or in none.
+    pub has_groups: Option<bool>,
+    /// Able to authenticate, or not.
+    pub is_active: Option<bool>,
+    /// Staff, or not.
+    pub is_staff: Option<bool>,
+    /// Admins, or not.
+    pub is_admin: Option<bool>,
+    /// Online, or not; see [`User::is_online`].
+    pub is_online: Option<bool>,
+    /// With exactly this username.
+    pub username: Option<String>,
+    /// With this email address, in any case.
+    pub email: Option<String>,
+    /// With exactly this mobile number.
+    pub mobile_number: Option<String>,
+    /// With this gender.
+    pub gender: Option<Gender>,
+    /// In this group.
+    pub group: Option<GroupId>,
+    /// In one of these groups.
+    pub groups_in: Option<Vec<GroupId>>,
+}
+
+/// The columns that users can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the user's fields")]
+pub enum UserColumn {
+    Id,
+    Username,
+    Email,
+    Gender,
+    LastLogin,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl UserQuery {
+    /// The names of the filters.
+    pub const FILTERS: [&'static str; 28] = [
+        "id_min",
+        "id_max",
+        "created_date",
+        "created_date_from",
+        "created_date_to",
+        "updated_date",
+        "updated_date_from",
+        "updated_date_to",
+        "last_login_date",
+        "last_login_date_from",
+        "last_login_date_to",
+        "has_email",
+        "has_avatar",
+        "has_phone",
+        "has_token",
+        "has_first_name",
+        "has_last_name",
+        "has_groups",
+        "is_active",
+        "is_staff",
+        "is_admin",
+        "is_online",
+        "username",
+        "email",
+        "mobile_number",
+        "gender",
+        "group_id",
+        "groups_in",
+    ];
+
+    /// Parses a query from its parameters. Collects all errors.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
+        Self::read("users", pairs, &Self::FILTERS, UserFilters::read)
+    }
+}
+
+impl UserFilters {
+    fn read(given: &mut Parameters<'_>) -> Self {
+        Self {
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            created: TimeRange::read(given, ["created_date", "created_date_from", "created_date_to"]),
+            updated: TimeRange::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
+            last_login: TimeRange::read(
+                given,
+                ["last_login_date", "last_login_date_from", "last_login_date_to"],
+            ),
+            has_email: given.flag("has_email"),
+            has_avatar: given.flag("has_avatar"),
+            has_phone: given.flag("has_phone"),
+            has_token: given.flag("has_token"),
+            has_first_name: given.flag("has_first_name"),
+            has_last_name: given.flag("has_last_name"),
+            has_groups: given.flag("has_groups"),
+            is_active: given.flag("is_active"),
+            is_staff: given.flag("is_staff"),
+            is_admin: given.flag("is_admin"),
+            is_online: given.flag("is_online"),
+            username: given.parsed("username", exact),
+            email: given.parsed("email", exact),
+            mobile_number: given.parsed("mobile_number", exact),
+            gender: given.parsed("gender", str::parse),
+            group: given.parsed("group_id", group),
+            groups_in: given.parsed("groups_in", groups),
+        }
+    }
+}
+
+/// Parses the value of an exact filter. Imported rows may hold any text, but an empty filter would select no user in particular.
+fn exact(raw: &str) -> Result<String, Violation> {
+    match raw {
+        "" => Err(Violation::Blank),
+        raw if raw.contains('\0') => Err(Violation::NullCharacter),
+        raw if raw.chars().count() > EXACT_MAX => Err(Violation::TooLong(EXACT_MAX)),
+        raw => Ok(raw.to_owned()),
+    }
+}
+
+fn group(raw: &str) -> Result<GroupId, Violation> {
+    integer(raw).and_then(GroupId::try_from)
+}
+
+/// Parses ids separated by commas, each once.
+fn groups(raw: &str) -> Result<Vec<GroupId>, Violation> {
+    let mut ids = raw.split(',').map(group).collect::<Result<Vec<_>, _>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() > GROUPS_MAX {
+        return Err(other(format!("Ensure this field has no more than {GROUPS_MAX} elements.")));
+    }
+    Ok(ids)
+}
+
+impl Column for UserColumn {
+    type Row = User;
+
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("id", Self::Id),
+        ("username", Self::Username),
+        ("email", Self::Email),
+        ("gender", Self::Gender),
+        ("last_login", Self::LastLogin),
+        ("created_at", Self::CreatedAt),
+        ("updated_at", Self::UpdatedAt),
+    ];
+    const ID: Self = Self::Id;
+
+    fn kind(self) -> ColumnType {
+        match self {
+            Self::Id | Self::CreatedAt | Self::UpdatedAt => ColumnType::Number,
+            Self::Username | Self::Email => ColumnType::Text,
+            Self::Gender => ColumnType::NullableText,
+            Self::LastLogin => ColumnType::NullableNumber,
+        }
+    }
+
+    /// Names and addresses are ordered by their folded form, which has a column of its own.
+    fn value(self, user: &User) -> SortValue {
+        match self {
+            Self::Id => SortValue::Number(user.id.get()),
+            Self::Username => SortValue::Text(fold(&user.username)),
+            Self::Email => SortValue::Text(fold(user.email.as_deref().unwrap_or_default())),
+            Self::Gender => user.gender.clone().map_or(SortValue::Null, SortValue::Text),
+            Self::LastLogin => {
+                user.last_login.map_or(SortValue::Null, |at| SortValue::Number(at.as_micros()))
+            }
+            Self::CreatedAt => SortValue::Number(user.created_at.as_micros()),
+            Self::UpdatedAt => SortValue::Number(user.updated_at.as_micros()),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Counting requests against the limits that the operator sets.
+
+use std::net::IpAddr;
+
+use super::Directory;
+use super::error::Error;
+use super::limiter::RateLimitStatus;
+use super::model::TokenId;
+
+impl Directory {
+    /// Counts a request with a valid token; `None` where tokens are not limited.
+    pub fn count_token(&self, token: TokenId) -> Option<RateLimitStatus> {
+        self.requests.count_token(token, || self.clock.now())
+    }
+
+    /// Counts a request without one; `None` where clients are not limited.
+    pub fn count_address(&self, address: IpAddr) -> Option<RateLimitStatus> {
+        self.requests.count_address(address, || self.clock.now())
+    }
+
+    /// Whether anything is limited, so that counts are to be shared.
+    pub fn has_rates(&self) -> bool {
+        self.requests.is_active()
+    }
+
+    /// Adds the counts of this process to those of all processes, and learns the sums.
+    pub async fn share_rates(&self) -> Result<(), Error> {
+        self.requests.share(&self.store, self.clock.now()).await
+    }
+}

@@ -1,0 +1,37 @@
+//! Tests of the store by itself: a new account database of each kind for each test.
+//!
+//! A test of the program as a whole belongs in `tests/it`.
+
+use std::time::Duration;
+
+use super::Store;
+use crate::database::Location;
+use crate::database::testing::at_both;
+use crate::directory::Settings;
+use crate::directory::clock::Clock;
+use crate::directory::model::Rates;
+
+/// Runs `test` with a new, empty account database in SQLite, then in PostgreSQL.
+pub(in crate::directory) async fn on_both(test: impl AsyncFn(Settings)) {
+    at_both(async |location| test(made(location).await).await).await;
+}
+
+async fn made(location: Location) -> Settings {
+    let settings = Settings {
+        location,
+        connections: 2,
+        patience: Duration::from_secs(10),
+        password_min_length: 8,
+        password_words: vec![],
+        sign_in_lifetime: Duration::from_hours(12),
+        sign_in_idle_timeout: Duration::ZERO,
+        keep_ended_tokens_for: Duration::from_hours(24 * 90),
+        rates: Rates::default(),
+        keep_deleted_for: Duration::ZERO,
+        contact_needs_password: false,
+        identity_cache_bytes: 0,
+        serve_stale_for: Duration::ZERO,
+    };
+    Store::create(&settings, Clock::system().unwrap().now()).await.unwrap();
+    settings
+}

@@ -1,0 +1,278 @@
+//! Replacing a database with a restored copy.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
+
+use super::copy_database::copy_database;
+use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
+use super::snapshot_file::SnapshotFile;
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, initialised, sqlite};
+use crate::directory::error::Error;
+use crate::directory::files::{move_into_place, sync_directory};
+use crate::directory::model::Timestamp;
+use crate::directory::progress::Progress;
+use crate::directory::store::migrations;
+use crate::directory::transfer_error::TransferError;
+use crate::directory::{Location, Settings};
+use crate::paths::UnsafePath;
+
+/// The suffixes of SQLite's database file and of the files beside it.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+/// Why there is nothing to compare a backup with.
+const NO_DATABASE: &str = "there was no database here to compare it with";
+
+/// The database that a restore creates or replaces.
+pub(in crate::directory) struct RestoreTarget {
+    location: Location,
+    patience: Duration,
+}
+
+/// What is at the target of a restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::directory) enum Occupancy {
+    /// Nothing that a restore could destroy.
+    Empty,
+    /// A database, or what is left of one.
+    Occupied,
+}
+
+/// How a restore replaces a database.
+pub(in crate::directory) struct CopyOptions<'a> {
+    pub(in crate::directory) now: Timestamp,
+    pub(in crate::directory) progress: &'a Progress,
+    /// The directory in which a copy of PostgreSQL's replaced rows is kept, if one is wanted.
+    pub(in crate::directory) copies: Option<&'a Path>,
+}
+
+/// The present database, or why it cannot be read.
+type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
+
+impl RestoreTarget {
+    pub(in crate::directory) fn new(settings: &Settings) -> Self {
+        Self { location: settings.location.clone(), patience: settings.patience }
+    }
+
+    /// Returns what is there now. A SQLite file that is in use is an error.
+    pub(in crate::directory) fn occupancy(&self) -> Result<Occupancy, TransferError> {
+        let there = match &self.location {
+            Location::Sqlite(directory) => {
+                refuse_in_use(directory)?;
+                let file = sqlite::file(directory);
+                SUFFIXES.iter().any(|suffix| fs::symlink_metadata(with_suffix(&file, suffix)).is_ok())
+            }
+            Location::Postgres(_) => {
+                migrations::is_initialised(&self.backend()?.link().map_err(OpenError::from)?)
+                    .map_err(OpenError::from)?
+            }
+        };
+        Ok(if there { Occupancy::Occupied } else { Occupancy::Empty })
+    }
+
+    fn backend(&self) -> Result<Backend, OpenError> {
+        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_TIMEOUT })
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self.location, Location::Sqlite(_))
+    }
+
+    /// Puts a copy in place of the target. `prepare` reads the present database and changes the copy. From then on nobody
+    /// else changes the present database. Returns the directory in which the replaced database is kept.
+    pub(in crate::directory) fn replace<T>(
+        &self,
+        copy: SnapshotFile,
+        occupancy: Occupancy,
+        options: &CopyOptions<'_>,
+        prepare: impl FnOnce(&SnapshotFile, PresentDatabase<'_, '_>) -> Result<T, TransferError>,
+    ) -> Result<(Option<PathBuf>, T), TransferError> {
+        match (&self.location, occupancy) {
+            (Location::Sqlite(directory), Occupancy::Occupied) => {
+                let prepared = self.prepare_for_file(&copy, prepare)?;
+                let signature = file_signature(directory);
+                let kept = replace_file(directory, &copy.close(), &signature, options.now)?;
+                Ok((Some(kept), prepared))
+            }
+            (Location::Sqlite(directory), Occupancy::Empty) => {
+                let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
+                move_into_place(&copy.close(), &sqlite::file(directory))?;
+                Ok((None, prepared))
+            }
+            (Location::Postgres(_), Occupancy::Empty) => {
+                let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
+                copy_database(&copy.tx(), &self.location, self.patience, options.now, options.progress)?;
+                Ok((None, prepared))
+            }
+            (Location::Postgres(_), Occupancy::Occupied) => {
+                let link = self.backend()?.link()?;
+                let replaced = self.replace_rows(&link, &copy, options, prepare);
+                link.discard();
+                replaced
+            }
+        }
+    }
+
+    /// Calls `prepare` with a SQLite file that is still in its place, or with why it cannot be read.
+    fn prepare_for_file<T>(
+        &self,
+        copy: &SnapshotFile,
+        prepare: impl FnOnce(&SnapshotFile, PresentDatabase<'_, '_>) -> Result<T, TransferError>,
+    ) -> Result<T, TransferError> {
+        let opened = self.backend().and_then(|backend| {
+            let link = initialised(&backend)?;
+            migrations::check_version(&link)?;
+            Ok(link)
+        });
+        match opened {
+            Ok(link) => {
+                let present = Tx::new(&link);
+                // Ids that were assigned since the backup are not assigned again.
+                let readable = copy.write(|tx| advance_ids(tx, &present).map_err(TransferError::from));
+                prepare(copy, readable.map(|()| &present).map_err(|error| error.to_string()))
+            }
+            Err(error) => prepare(copy, Err(error.to_string())),
+        }
+    }
+
+    /// Replaces all rows with those of the copy, in one transaction that excludes other writers. Until it commits, readers
+    /// see the old rows.
+    fn replace_rows<T>(
+        &self,
+        link: &Link,
+        copy: &SnapshotFile,
+        options: &CopyOptions<'_>,
+        prepare: impl FnOnce(&SnapshotFile, PresentDatabase<'_, '_>) -> Result<T, TransferError>,
+    ) -> Result<(Option<PathBuf>, T), TransferError> {
+        migrations::check_version(link)?;
+        link.begin()?;
+        let there = Tx::new(link);
+        let prepared = prepare(copy, Ok(&there))?;
+        let kept = options.copies.map(|copies| kept_directory(copies, options.now));
+        let replaced = kept.as_ref().map_or(Ok(()), |kept| {
+            let place = Location::Sqlite(kept.clone());
+            copy_database(&there, &place, self.patience, options.now, options.progress).map(|_| ())
+        });
+        let replaced = replaced.and_then(|()| replace_all_rows(&copy.tx(), link, options.progress));
+        if let (Err(_), Some(kept)) = (&replaced, &kept) {
+            // The copy is not needed: its rows are still in the database.
+            let _ = fs::remove_dir_all(kept);
+        }
+        replaced.map(|()| (kept, prepared))
+    }
+}
+
+impl fmt::Display for RestoreTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.location {
+            Location::Sqlite(directory) => write!(f, "{}", directory.display()),
+            Location::Postgres(_) => f.write_str("the PostgreSQL database"),
+        }
+    }
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Fails if another process holds one of SQLite's locks on the file, as every open connection does. While the returned
+/// file is open, and no other descriptor of it is closed, no connection can be opened.
+fn refuse_in_use(directory: &Path) -> Result<Option<File>, TransferError> {
+    let file = sqlite::file(directory);
+    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(_) if file.is_symlink() => return Err(UnsafePath::Link(file).into()),
+        outcome => outcome.map_err(TransferError::with(&file))?,
+    };
+    fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        TransferError::Refused(format!(
+            "{} is in use: stop the servers and commands that use it",
+            file.display()
+        ))
+    })?;
+    Ok(Some(opened))
+}
+
+/// Returns inode, size and modification time of the database file and of the files beside it. A write changes them.
+fn file_signature(directory: &Path) -> Vec<Option<(u64, u64, i64, i64)>> {
+    let file = sqlite::file(directory);
+    let signature = |suffix: &&str| {
+        let found = fs::symlink_metadata(with_suffix(&file, suffix)).ok()?;
+        Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+    };
+    SUFFIXES.iter().map(signature).collect()
+}
+
+/// Returns the directory that keeps a replaced database: a data directory of its own.
+fn kept_directory(parent: &Path, now: Timestamp) -> PathBuf {
+    let digits: String = now.to_string().chars().filter(|letter| !"-:.".contains(*letter)).collect();
+    parent.join(format!("before-restore-{digits}"))
+}
+
+/// Replaces a database file, if it still has this signature. The old one is kept, with its log, in a directory of its own
+/// beside it.
+fn replace_file(
+    directory: &Path,
+    new: &Path,
+    signature: &[Option<(u64, u64, i64, i64)>],
+    now: Timestamp,
+) -> Result<PathBuf, TransferError> {
+    let _nobody_else = refuse_in_use(directory)?;
+    if file_signature(directory) != signature {
+        return Err(TransferError::Refused(format!(
+            "{} was written while the backup was compared with it: nothing was changed; run the restore again",
+            sqlite::file(directory).display()
+        )));
+    }
+    let (file, kept) = (sqlite::file(directory), kept_directory(directory, now));
+    fs::DirBuilder::new().mode(0o700).create(&kept).map_err(TransferError::with(&kept))?;
+    let mut moved = Vec::new();
+    let outcome = SUFFIXES.iter().try_for_each(|suffix| {
+        let (from, to) = (with_suffix(&file, suffix), with_suffix(&sqlite::file(&kept), suffix));
+        if fs::symlink_metadata(&from).is_ok() {
+            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
+            moved.push((from, to));
+        }
+        Ok(())
+    });
+    // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
+    let outcome = outcome
+        .and_then(|()| sync_directory(&kept))
+        .and_then(|()| sync_directory(directory))
+        .and_then(|()| move_into_place(new, &file));
+    if let Err(error) = outcome {
+        for (from, to) in moved {
+            fs::rename(&to, &from).map_err(TransferError::with(&to))?;
+        }
+        // It is empty again.
+        let _ = fs::remove_dir(&kept);
+        return Err(error);
+    }
+    Ok(kept)
+}
+
+/// Replaces the rows of a database in which a transaction has begun, and commits.
+fn replace_all_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
+    let there = Tx::new(to);
+    set_triggers(to, false)?;
+    copy_rows(from, to, progress)?;
+    set_triggers(to, true)?;
+    there.note_all_changed()?;
+    compare_rows(from, &there, progress)?;
+    Ok(to.batch("COMMIT")?)
+}
+
+impl Tx<'_> {
+    /// Writes to the change feed that everything changed, which invalidates every cached identity.
+    pub(in crate::directory) fn note_all_changed(&self) -> Result<(), Error> {
+        self.execute(&Sql::new("INSERT INTO identity_changes (scope) VALUES ('all')"))?;
+        Ok(())
+    }
+}

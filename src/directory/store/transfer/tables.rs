@@ -1,0 +1,275 @@
+//! The description of every table that is copied between databases.
+//!
+//! Three tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
+//! because it covers the last minutes only; and `schema_migrations`, because both databases must have run the same
+//! migrations.
+//!
+//! A test checks this list against the schema of both databases, so a migration cannot forget it.
+
+/// The type of a column, for both databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnKind {
+    Int,
+    /// 0 or 1 on SQLite.
+    Bool,
+    Text,
+    Bytes,
+}
+
+/// A table that is copied.
+#[derive(Debug)]
+pub(in crate::directory) struct TableSpec {
+    pub(super) name: &'static str,
+    /// The columns of the key come first. Rows are read in their order.
+    pub(super) columns: &'static [(&'static str, ColumnKind)],
+    /// The number of columns of the key.
+    pub(super) key: usize,
+    /// Whether the database assigns the ids, each only once.
+    pub(super) numbered: bool,
+}
+
+use ColumnKind::{Bool, Bytes, Int, Text};
+
+/// All tables that are copied, each after those that it refers to.
+pub(super) const TABLES: &[TableSpec] = &[
+    TableSpec {
+        name: "users",
+        columns: &[
+            ("id", Int),
+            ("username", Text),
+            ("username_key", Text),
+            ("mobile_number", Text),
+            ("email", Text),
+            ("email_key", Text),
+            ("avatar", Text),
+            ("first_name", Text),
+            ("last_name", Text),
+            ("gender", Text),
+            ("password", Text),
+            ("is_active", Bool),
+            ("is_staff", Bool),
+            ("is_admin", Bool),
+            ("last_login", Int),
+            ("last_seen_at", Int),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("search_key", Text),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    TableSpec {
+        name: "groups",
+        columns: &[
+            ("id", Int),
+            ("name", Text),
+            ("name_key", Text),
+            ("notes", Text),
+            ("created_at", Int),
+            ("updated_at", Int),
+            ("search_key", Text),
+            ("users_count", Int),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    TableSpec {
+        name: "memberships",
+        columns: &[("user_id", Int), ("group_id", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
+        name: "permissions",
+        columns: &[("id", Int), ("code", Int), ("name", Text)],
+        key: 1,
+        numbered: true,
+    },
+    TableSpec {
+        name: "user_permissions",
+        columns: &[("user_id", Int), ("permission_id", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
+        name: "group_permissions",
+        columns: &[("group_id", Int), ("permission_id", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
+        name: "tokens",
+        columns: &[
+            ("id", Int),
+            ("user_id", Int),
+            ("name", Text),
+            ("kind", Text),
+            ("digest", Bytes),
+            ("prefix", Text),
+            ("last_four", Text),
+            ("created_at", Int),
+            ("expires_at", Int),
+            ("revoked_at", Int),
+            ("last_used_at", Int),
+            ("last_used_from", Text),
+            ("made_by", Text),
+            ("root", Bytes),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    TableSpec {
+        name: "audit_events",
+        columns: &[
+            ("id", Int),
+            ("at", Int),
+            ("actor_kind", Text),
+            ("actor_id", Int),
+            ("actor_name", Text),
+            ("action", Text),
+            ("object_kind", Text),
+            ("object_id", Int),
+            ("object_name", Text),
+            ("changes", Text),
+            ("address", Text),
+            ("request_id", Text),
+            ("previous_hash", Bytes),
+            ("hash", Bytes),
+        ],
+        key: 1,
+        numbered: true,
+    },
+    TableSpec {
+        name: "deleted_users",
+        columns: &[
+            ("id", Int),
+            ("username", Text),
+            ("username_key", Text),
+            ("email", Text),
+            ("deleted_at", Int),
+            ("deleted_by", Text),
+            ("search_key", Text),
+            ("remains", Text),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
+        name: "attempts",
+        columns: &[("key", Bytes), ("failures", Int), ("blocked_until", Int), ("expires_at", Int)],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
+        name: "known_addresses",
+        columns: &[("user_id", Int), ("network", Text), ("used_at", Int)],
+        key: 2,
+        numbered: false,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::{DatabaseError, FromRow, Row};
+    use crate::directory::store::testing::on_both;
+    use crate::directory::store::{Dialect, Sql, Store};
+
+    const NOT_COPIED: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
+
+    /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
+    /// database assigns the table's ids.
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct ActualColumn {
+        table: String,
+        column: String,
+        kind: String,
+        key: i64,
+        numbered: i64,
+    }
+
+    impl FromRow for ActualColumn {
+        fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+            Ok(Self {
+                table: row.next()?,
+                column: row.next()?,
+                kind: row.next()?,
+                key: row.next()?,
+                numbered: row.next()?,
+            })
+        }
+    }
+
+    const SQLITE: &str = "SELECT t.name, c.name, c.type, c.pk, t.sql LIKE '%AUTOINCREMENT%' \
+         FROM pragma_table_list l JOIN sqlite_schema t ON t.name = l.name JOIN pragma_table_info(l.name) c \
+         WHERE l.schema = 'main' AND l.type = 'table' AND l.name NOT LIKE 'sqlite_%' AND l.name <> 'users_search_pending'";
+    const POSTGRES: &str = "SELECT c.table_name::text, c.column_name::text, c.data_type::text, \
+           coalesce(k.ordinal_position, 0)::bigint, (max(is_identity) OVER (PARTITION BY c.table_name) = 'YES')::int::bigint \
+         FROM information_schema.columns c LEFT JOIN (information_schema.key_column_usage k \
+           JOIN information_schema.table_constraints t ON t.constraint_name = k.constraint_name AND t.constraint_type = 'PRIMARY KEY') \
+           ON k.table_name = c.table_name AND k.column_name = c.column_name WHERE c.table_schema = 'public'";
+
+    fn described(kind: ColumnKind, dialect: Dialect) -> &'static str {
+        match (dialect, kind) {
+            (Dialect::Sqlite, Int | Bool) => "INTEGER",
+            (Dialect::Sqlite, Bytes) => "BLOB",
+            (Dialect::Sqlite, Text) => "TEXT",
+            (Dialect::Postgres, Int) => "bigint",
+            (Dialect::Postgres, Bool) => "boolean",
+            (Dialect::Postgres, Text) => "text",
+            (Dialect::Postgres, Bytes) => "bytea",
+        }
+    }
+
+    /// A new table or column must be added here, or to the list of those that are not copied.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_description_is_the_schema() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let dialect = store.dialect();
+            let sql = if dialect == Dialect::Sqlite { SQLITE } else { POSTGRES };
+            let mut real: Vec<ActualColumn> = store.all(Sql::new(sql)).await.unwrap();
+            let left = real.iter().filter(|column| NOT_COPIED.contains(&column.table.as_str()));
+            assert_eq!(
+                left.map(|column| &column.table).collect::<std::collections::BTreeSet<_>>().len(),
+                NOT_COPIED.len()
+            );
+            real.retain(|column| !NOT_COPIED.contains(&column.table.as_str()));
+            let mut expected: Vec<ActualColumn> = Vec::new();
+            for table in TABLES {
+                expected.extend(table.columns.iter().enumerate().map(|(place, (name, kind))| ActualColumn {
+                    table: table.name.into(),
+                    column: (*name).into(),
+                    kind: described(*kind, dialect).into(),
+                    key: if place < table.key { i64::try_from(place).unwrap() + 1 } else { 0 },
+                    numbered: table.numbered.into(),
+                }));
+            }
+            real.sort();
+            expected.sort();
+            assert_eq!(expected, real);
+        })
+        .await;
+    }
+
+    /// A row can only be inserted when the rows that it refers to exist.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_table_comes_after_those_it_refers_to() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let sql = if store.dialect() == Dialect::Sqlite {
+                "SELECT t.name || ' ' || f.\"table\" FROM sqlite_schema t JOIN pragma_foreign_key_list(t.name) f"
+            } else {
+                "SELECT conrelid::regclass || ' ' || confrelid::regclass FROM pg_constraint WHERE contype = 'f'"
+            };
+            let references: Vec<String> = store.all(Sql::new(sql)).await.unwrap();
+            assert!(references.len() >= 8, "{references:?}");
+            let place = |name: &str| TABLES.iter().position(|table| table.name == name).unwrap();
+            for reference in references {
+                let (from, to) = reference.split_once(' ').unwrap();
+                assert!(place(from) > place(to), "{reference}");
+            }
+        })
+        .await;
+    }
+}

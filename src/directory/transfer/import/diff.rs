@@ -1,0 +1,190 @@
+//! Compares records of a source with the account database: what is new, what differs, what is the same. It writes
+//! nothing: an [`Apply`] takes the differences.
+
+mod tokens;
+mod users;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::apply::Apply;
+use super::diff_counts::DiffCounts;
+use super::difference::{DeletedUserDifference, GroupDifference, PermissionDifference};
+use super::error::ImportError;
+use super::known::Known;
+use super::validation::{Validation, has_null};
+use crate::directory::error::Error;
+use crate::directory::model::stored::StoredDeletedUser;
+use crate::directory::model::{GroupId, Timestamp};
+use crate::directory::store::{self, Tx};
+use crate::directory::transfer::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, id_of};
+
+/// Users or tokens compared at once. The rows of all of them are in memory.
+const AT_ONCE: usize = 2000;
+
+/// A comparison of a source with the account database.
+pub(super) struct Diff {
+    validation: Arc<Validation>,
+    /// Whether rows that differ are overwritten. Otherwise they are conflicts.
+    sync: bool,
+    now: Timestamp,
+    known: Known,
+    pub(super) counts: DiffCounts,
+    /// Ids of users of the account database that the source names without an id.
+    pub(super) found_by_name: HashSet<i64>,
+    /// Users of the source that are active admins.
+    pub(super) active_admins: u64,
+}
+
+impl Diff {
+    /// Begins a comparison.
+    pub(super) fn begin(
+        tx: &Tx<'_>,
+        validation: Arc<Validation>,
+        sync: bool,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            validation,
+            sync,
+            now,
+            known: Known::read(tx)?,
+            counts: DiffCounts::default(),
+            found_by_name: HashSet::new(),
+            active_admins: 0,
+        })
+    }
+
+    /// Compares a batch of records and hands the differences to `target`: users after groups, tokens after users.
+    pub(super) fn batch(
+        &mut self,
+        tx: &Tx<'_>,
+        records: Vec<Record>,
+        target: &mut impl Apply,
+    ) -> Result<(), ImportError> {
+        let (mut users, mut tokens) = (Vec::new(), Vec::new());
+        for record in records {
+            match record {
+                Record::Wardroom(_) => {}
+                Record::Permission(record) => self.permission(tx, record, target)?,
+                Record::Group(record) => self.group(tx, record, target)?,
+                Record::DeletedUser(record) => self.deleted_user(tx, record, target)?,
+                Record::User(record) => users.push(record),
+                Record::Token(record) => tokens.push(record),
+            }
+        }
+        let (mut users, mut tokens) = (users.into_iter(), tokens.into_iter());
+        while users.len() > 0 {
+            self.users(tx, users.by_ref().take(AT_ONCE).collect(), target)?;
+        }
+        while tokens.len() > 0 {
+            self.tokens(tx, tokens.by_ref().take(AT_ONCE).collect(), target)?;
+        }
+        Ok(())
+    }
+
+    fn permission(
+        &mut self,
+        tx: &Tx<'_>,
+        record: PermissionRecord,
+        target: &mut impl Apply,
+    ) -> Result<(), ImportError> {
+        if let Some(code) = self.known.code_of_same_name(&record) {
+            let example = format!("{:?}: {code} here, {} there", record.name, record.code);
+            self.counts.conflicts.add("a permission here has the name, but another code", example);
+            return Ok(());
+        }
+        match self.known.permission(record.code).map(str::to_owned) {
+            Some(name) if name == record.name => {
+                self.counts.permissions.unchanged += 1;
+                return Ok(());
+            }
+            Some(name) => {
+                self.counts.permissions.changed += 1;
+                self.check_overwrite("permissions here differ", || format!("{} ({name})", record.code));
+            }
+            None => self.counts.permissions.added += 1,
+        }
+        let id = self.known.put_permission(&record);
+        target.permission(tx, PermissionDifference { record, id })
+    }
+
+    fn group(
+        &mut self,
+        tx: &Tx<'_>,
+        record: GroupRecord,
+        target: &mut impl Apply,
+    ) -> Result<(), ImportError> {
+        self.check_codes(record.permissions.as_deref(), || format!("group {:?}", record.name));
+        let same_name = self.known.group_of_name(&record.name);
+        let id = record.id.or(same_name);
+        let name_holder = same_name.filter(|holder| Some(*holder) != id);
+        if let (Some(holder), Some(id)) = (name_holder, id)
+            && !(self.sync && self.validation.has_group_id(holder))
+        {
+            let example = format!("{:?}: {holder} here, {id} there", record.name);
+            self.counts.conflicts.add("a group here has the name, but another id", example);
+            return Ok(());
+        }
+        let given: Option<GroupId> = id.map(id_of).transpose()?;
+        let old = id.and_then(|id| self.known.group(id)).cloned();
+        let new = record.to_row(given.unwrap_or(GroupId::UNSAVED), old.as_ref(), self.now);
+        match &old {
+            Some(old) if *old == new => {
+                self.counts.groups.unchanged += 1;
+                return Ok(());
+            }
+            Some(old) => {
+                self.counts.groups.changed += 1;
+                self.check_overwrite("groups here differ", || {
+                    format!("{} {:?}", old.group.id, old.group.name)
+                });
+            }
+            None => self.counts.groups.added += 1,
+        }
+        let mut known = new.clone();
+        known.group.id = target.group(tx, GroupDifference { record, old, new, name_holder })?;
+        self.known.put_group(known);
+        Ok(())
+    }
+
+    fn deleted_user(
+        &mut self,
+        tx: &Tx<'_>,
+        record: DeletedRecord,
+        target: &mut impl Apply,
+    ) -> Result<(), ImportError> {
+        let row = StoredDeletedUser::from(record.clone());
+        let texts = [&row.username, &row.deleted_by, &row.remains].into_iter().chain(&row.email);
+        if row.id <= 0 || has_null(texts) || self.validation.has_user(row.id) || tx.has_user(row.id)? {
+            let conflict = "deleted users with an invalid id, the id of an existing user, or null characters";
+            self.counts.conflicts.add(conflict, row.id);
+            return Ok(());
+        }
+        let user = store::deleted::user_of(row.id, &row.remains).map_err(|error| {
+            ImportError::Invalid(format!("the deleted user {} cannot be imported: {error}", row.id))
+        })?;
+        if tx.is_in_bin(row.id)? {
+            self.counts.deleted_users.unchanged += 1;
+            return Ok(());
+        }
+        self.counts.deleted_users.added += 1;
+        target.deleted_user(tx, DeletedUserDifference { record, row, user })
+    }
+
+    fn check_codes(&mut self, codes: Option<&[i64]>, holder: impl Fn() -> String) {
+        for code in codes.unwrap_or_default() {
+            if self.known.permission(*code).is_none() {
+                let example = format!("{code} of {}", holder());
+                self.counts.conflicts.add("there is no permission with the code", example);
+            }
+        }
+    }
+
+    /// Adds a conflict for a row that differs, unless it may be overwritten.
+    fn check_overwrite(&mut self, conflict: &str, example: impl Fn() -> String) {
+        if !self.sync {
+            self.counts.conflicts.add(&format!("{conflict} (--sync overwrites them)"), example());
+        }
+    }
+}

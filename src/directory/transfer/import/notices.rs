@@ -1,0 +1,87 @@
+//! Notices and conflicts of an import: counted by their text, each with a few examples.
+//!
+//! Never in here: a whole secret, or a list that grows with the source.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde_json::{Value, json};
+
+/// Examples kept of each notice.
+const EXAMPLES: usize = 5;
+
+/// Notices by their text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notices(BTreeMap<String, Notice>);
+
+/// How often something was found, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    /// How often.
+    pub count: u64,
+    /// The first cases.
+    pub examples: Vec<String>,
+}
+
+impl Notices {
+    /// Adds one case to the notice with this text.
+    pub fn add(&mut self, text: &str, example: impl Display) {
+        if !self.0.contains_key(text) {
+            self.0.insert(text.to_owned(), Notice::default());
+        }
+        if let Some(notice) = self.0.get_mut(text) {
+            notice.count += 1;
+            if notice.examples.len() < EXAMPLES {
+                notice.examples.push(example.to_string());
+            }
+        }
+    }
+
+    /// Adds all cases of `other`.
+    pub fn extend(&mut self, other: Self) {
+        for (text, notice) in other.0 {
+            let known = self.0.entry(text).or_default();
+            known.count += notice.count;
+            let room = EXAMPLES.saturating_sub(known.examples.len());
+            known.examples.extend(notice.examples.into_iter().take(room));
+        }
+    }
+
+    /// Takes the notices of `later`, which counted again what a notice with the same text has counted.
+    pub(super) fn replace(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    /// Returns whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Iterates over the notices with their texts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Notice)> {
+        self.0.iter().map(|(text, notice)| (text.as_str(), notice))
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        self.iter()
+            .map(|(text, notice)| json!({ "what": text, "count": notice.count, "examples": notice.examples }))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_counts_all_cases_and_tells_the_first_few() {
+        let (mut one, mut other) = (Notices::default(), Notices::default());
+        (0..7).for_each(|number| one.add("odd", number));
+        (0..3).for_each(|number| other.add("even", number));
+        other.add("odd", "x");
+        one.extend(other);
+        let found: Vec<_> =
+            one.iter().map(|(text, notice)| (text, notice.count, notice.examples.len())).collect();
+        assert_eq!(found, [("even", 3, 3), ("odd", 8, 5)]);
+    }
+}

@@ -1,0 +1,348 @@
+//! The records of imports and exports. Each describes one permission, group, user or token, and is one line of JSON.
+//!
+//! A field that a record leaves out keeps its value in an existing row, and gets its default in a new one. Null and empty
+//! text are values of their own. docs/records.md documents the form for users.
+
+mod token;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::directory::error::Error;
+use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredUser};
+use crate::directory::model::{Group, GroupId, Timestamp, User, UserId, Violation};
+use crate::directory::secret::prints_only;
+
+/// The version of the form. The first line of an export states it.
+pub const VERSION: u32 = 1;
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// Describes the other records. It is always the first one.
+    Wardroom(Header),
+    /// A permission.
+    Permission(PermissionRecord),
+    /// A group, before the users that belong to it.
+    Group(GroupRecord),
+    /// A user.
+    User(UserRecord),
+    /// A token, after its user.
+    Token(TokenRecord),
+    /// A user in the recycle bin.
+    DeletedUser(DeletedRecord),
+}
+
+/// The first line of an export.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`VERSION`].
+    pub version: u32,
+    /// When the records were exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exported_at: Option<Timestamp>,
+    /// Whether personal data was left out.
+    #[serde(default)]
+    pub anonymised: bool,
+}
+
+/// A permission. Its code identifies it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionRecord {
+    /// Its id; the next free one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its number for clients; unique.
+    pub code: i64,
+    /// Its name, such as `user_read`; unique.
+    pub name: String,
+}
+
+/// A group. Its id identifies it, or else its name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRecord {
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its name; unique.
+    pub name: String,
+    /// Free text; empty in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// When it was created; now in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// The codes of its permissions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<i64>>,
+}
+
+/// A reference to a user or group by id or name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reference {
+    /// By its id.
+    Id(i64),
+    /// By its name.
+    Name(String),
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "with id {id}"),
+            Self::Name(name) => write!(f, "named {name:?}"),
+        }
+    }
+}
+
+/// A value that can be left out (the outer `None`) or null (the inner one).
+type Nullable<T> = Option<Option<T>>;
+
+/// A user. Its id identifies it, or else its username.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserRecord {
+    /// Its id; the next free one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its username; unique.
+    pub username: String,
+    /// Unique when not empty.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub mobile_number: Nullable<String>,
+    /// Unique when not empty.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub email: Nullable<String>,
+    /// The name of its image below the media folder.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub avatar: Nullable<String>,
+    /// Empty in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Empty in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// Any text.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub gender: Nullable<String>,
+    /// The groups it belongs to, by id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<Reference>>,
+    /// Its last sign-in.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub last_login: Nullable<Timestamp>,
+    /// When it was created; now in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// When one of its tokens was last used.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Nullable<Timestamp>,
+    /// True in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_active: Option<bool>,
+    /// False in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_staff: Option<bool>,
+    /// False in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_admin: Option<bool>,
+    /// The codes of its own permissions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<i64>>,
+    /// The hash in one of Django's encodings; `!` means no password, which a new row has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+/// A token. Its digest identifies it.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRecord {
+    /// Its id; the next free one if left out or taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its owner, by id or username.
+    pub user: Option<Reference>,
+    /// The name that its owner gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its key in clear text, in place of the digest; never exported.
+    #[serde(default, skip_serializing)]
+    pub key: Option<String>,
+    /// The SHA-256 or SHA-512 of its key, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// `api`, `sign_in` or `imported`; `imported` in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The first characters of its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The last four characters of its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_four: Option<String>,
+    /// When it was created; now in a new row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When it expires; never in a new row.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Nullable<Timestamp>,
+    /// When it was revoked. A token that was revoked here stays revoked.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Nullable<Timestamp>,
+    /// When it was last used.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Nullable<Timestamp>,
+    /// The address from which it was last used.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub last_used_from: Nullable<String>,
+    /// What issued it: `sign_in`, `token`, `operator`, `import` or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
+    /// The digest of the first token of the sign-in that it descends from.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub root: Nullable<String>,
+}
+
+prints_only!(UserRecord: id, username, permissions);
+prints_only!(TokenRecord: user, name);
+prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
+
+/// A user in the recycle bin.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeletedRecord {
+    /// The id it had.
+    pub id: i64,
+    /// The username it had.
+    pub username: String,
+    /// The address it had.
+    pub email: Option<String>,
+    /// When it was deleted.
+    pub deleted_at: Timestamp,
+    /// Who deleted it: a username, or the operator's name.
+    pub deleted_by: String,
+    /// What a restore needs, in a form of this program's own.
+    pub remains: Value,
+}
+
+/// Reads a field that was given, so that null differs from a field that was left out.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Converts an id that the validation has accepted, or that comes from the account database.
+pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
+    T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
+}
+
+impl UserRecord {
+    /// Iterates over every text of the record.
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
+        let nullable = [&self.mobile_number, &self.email, &self.avatar, &self.gender];
+        let plain =
+            [Some(&self.username), self.first_name.as_ref(), self.last_name.as_ref(), self.password.as_ref()];
+        nullable.into_iter().map(|text| text.as_ref().and_then(Option::as_ref)).chain(plain).flatten()
+    }
+
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
+        &self,
+        id: UserId,
+        old: Option<&StoredUser>,
+        groups: Option<Vec<GroupId>>,
+        now: Timestamp,
+    ) -> StoredUser {
+        let kept = old.map(|old| &old.user);
+        let text = |given: &Option<String>, kept: Option<&String>| {
+            given.clone().or(kept.cloned()).unwrap_or_default()
+        };
+        let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
+        let user = User {
+            id,
+            username: self.username.clone(),
+            mobile_number: nullable(&self.mobile_number, kept.map(|kept| &kept.mobile_number)),
+            email: nullable(&self.email, kept.map(|kept| &kept.email)),
+            avatar: nullable(&self.avatar, kept.map(|kept| &kept.avatar)),
+            first_name: text(&self.first_name, kept.map(|kept| &kept.first_name)),
+            last_name: text(&self.last_name, kept.map(|kept| &kept.last_name)),
+            gender: nullable(&self.gender, kept.map(|kept| &kept.gender)),
+            is_active: self.is_active.or(kept.map(|kept| kept.is_active)).unwrap_or(true),
+            is_staff: self.is_staff.or(kept.map(|kept| kept.is_staff)).unwrap_or(false),
+            is_admin: self.is_admin.or(kept.map(|kept| kept.is_admin)).unwrap_or(false),
+            last_login: nullable(&self.last_login, kept.map(|kept| &kept.last_login)),
+            last_seen_at: nullable(&self.last_seen_at, kept.map(|kept| &kept.last_seen_at)),
+            created_at,
+            updated_at: self.updated_at.or(kept.map(|kept| kept.updated_at)).unwrap_or(created_at),
+            groups: groups.or(kept.map(|kept| kept.groups.clone())).unwrap_or_default(),
+        };
+        let permissions = sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone())));
+        let password = self.password.clone().or(old.map(|old| old.password.clone()));
+        StoredUser { user, password: password.unwrap_or_else(|| "!".to_owned()), permissions }
+    }
+}
+
+impl GroupRecord {
+    /// Iterates over every text of the record.
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.notes)
+    }
+
+    /// Returns the row that the record describes, where `old` is the present one.
+    pub(in crate::directory::transfer) fn to_row(
+        &self,
+        id: GroupId,
+        old: Option<&StoredGroup>,
+        now: Timestamp,
+    ) -> StoredGroup {
+        let kept = old.map(|old| &old.group);
+        let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
+        let group = Group {
+            id,
+            name: self.name.clone(),
+            notes: self.notes.clone().or(kept.map(|kept| kept.notes.clone())).unwrap_or_default(),
+            users_count: kept.map_or(0, |kept| kept.users_count),
+            created_at,
+            updated_at: self.updated_at.or(kept.map(|kept| kept.updated_at)).unwrap_or(created_at),
+        };
+        StoredGroup {
+            group,
+            permissions: sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone()))),
+        }
+    }
+}
+
+impl From<DeletedRecord> for StoredDeletedUser {
+    fn from(record: DeletedRecord) -> Self {
+        Self {
+            id: record.id,
+            username: record.username,
+            email: record.email,
+            deleted_at: record.deleted_at,
+            deleted_by: record.deleted_by,
+            remains: record.remains.to_string(),
+        }
+    }
+}
+
+fn nullable<T: Clone>(given: &Nullable<T>, kept: Option<&Option<T>>) -> Option<T> {
+    given.clone().or(kept.cloned()).unwrap_or_default()
+}
+
+fn sorted(codes: Option<Vec<i64>>) -> Vec<i64> {
+    let mut codes = codes.unwrap_or_default();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}

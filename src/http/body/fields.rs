@@ -1,0 +1,260 @@
+//! Reads the fields of a body one by one, and collects what is wrong with them.
+
+use serde_json::Value;
+
+use super::object::{JsonObject, python_type};
+use crate::directory::model::{Timestamp, ValidationErrors, Violation};
+use crate::http::error::ApiError;
+use crate::server::memory::MemoryShare;
+
+const TRUE: [&str; 14] =
+    ["t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"];
+const FALSE: [&str; 14] =
+    ["f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"];
+
+/// The fields of a body that have not been read yet.
+pub struct Fields {
+    rest: JsonObject,
+    faults: ValidationErrors,
+    #[expect(dead_code, reason = "held for its drop")]
+    share: Option<MemoryShare>,
+}
+
+impl Fields {
+    pub(super) fn of(rest: JsonObject) -> Self {
+        Self { rest, faults: ValidationErrors::default(), share: None }
+    }
+
+    /// Keeps the memory share of the body until its fields are dropped.
+    pub(super) fn holding(self, share: MemoryShare) -> Self {
+        Self { share: Some(share), ..self }
+    }
+
+    /// Reads a text that may not be null.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, text(value))
+    }
+
+    /// Reads a text that null or an empty text removes.
+    pub fn nullable(&mut self, name: &str) -> Option<Option<String>> {
+        match self.rest.shift_remove(name)? {
+            Value::Null => Some(None),
+            value => self.faults.take(name, text(value)).map(|text| (!text.is_empty()).then_some(text)),
+        }
+    }
+
+    /// Reads a time, or null.
+    pub fn timestamp(&mut self, name: &str) -> Option<Option<Timestamp>> {
+        match self.rest.shift_remove(name)? {
+            Value::Null => Some(None),
+            value => self.faults.take(name, text(value).and_then(|text| text.parse())).map(Some),
+        }
+    }
+
+    /// Reads a whole number from 0 to `max`.
+    pub fn at_most(&mut self, name: &str, max: u64) -> Option<u64> {
+        let value = self.rest.shift_remove(name)?;
+        let number = id(&value).and_then(|number| u64::try_from(number).map_err(|_| Violation::AtLeast(0)));
+        let too_large = || Violation::Other(format!("Ensure this value is less than or equal to {max}."));
+        let number = number.and_then(|number| if number <= max { Ok(number) } else { Err(too_large()) });
+        self.faults.take(name, number)
+    }
+
+    /// Reads true or false in any of the framework's spellings.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, boolean(&value))
+    }
+
+    /// Reads a list of ids. A single one in a form counts as a list.
+    pub fn ids(&mut self, name: &str) -> Option<Vec<i64>> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, ids(value))
+    }
+
+    /// Reads an integer of 64 bits.
+    pub fn integer(&mut self, name: &str) -> Option<i64> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, id(&value))
+    }
+
+    /// Reads a list of objects, each with fields of its own.
+    pub fn items(&mut self, name: &str) -> Option<Vec<Self>> {
+        let value = self.rest.shift_remove(name)?;
+        self.faults.take(name, items(value))
+    }
+
+    /// Adds a fault that the caller has found.
+    pub fn refuse(&mut self, name: &str, rule: &Violation) {
+        self.faults.add(name, rule);
+    }
+
+    /// Whether a field was sent, whatever its value.
+    pub fn contains(&self, name: &str) -> bool {
+        self.rest.contains_key(name)
+    }
+
+    /// The names of all fields that were sent and have not been read.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rest.keys().map(String::as_str)
+    }
+
+    /// Adds a fault for a required field that was not sent, unless it has a fault already.
+    pub fn require(&mut self, name: &str, is_there: bool) {
+        if !is_there && !self.faults.has(name) {
+            self.faults.add(name, &Violation::Required);
+        }
+    }
+
+    /// Adds a fault for a required text that was not sent or is blank.
+    pub fn require_filled(&mut self, name: &str, value: Option<&str>) {
+        self.require(name, value.is_some());
+        if value.is_some_and(|value| value.trim().is_empty()) {
+            self.faults.add(name, &Violation::Blank);
+        }
+    }
+
+    /// Refuses the body if any field has a fault; a name that this route does not know is one.
+    pub fn end(self) -> Result<(), ApiError> {
+        self.faults().into_result().map_err(ApiError::Invalid)
+    }
+
+    /// Returns all faults, those of unknown names included.
+    pub fn faults(mut self) -> ValidationErrors {
+        for name in self.rest.keys() {
+            self.faults.add(name, &Violation::Other("Unknown field.".to_owned()));
+        }
+        self.faults
+    }
+}
+
+fn text(value: Value) -> Result<String, Violation> {
+    match value {
+        Value::Null => Err(Violation::Null),
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(Violation::Other("Not a valid string.".to_owned())),
+    }
+}
+
+fn boolean(value: &Value) -> Result<bool, Violation> {
+    let known = match value {
+        Value::Null => return Err(Violation::Null),
+        Value::Bool(value) => Some(*value),
+        Value::Number(number) => {
+            number.as_i64().and_then(|number| [false, true].into_iter().nth(usize::try_from(number).ok()?))
+        }
+        Value::String(text) if TRUE.contains(&text.as_str()) => Some(true),
+        Value::String(text) if FALSE.contains(&text.as_str()) => Some(false),
+        _ => None,
+    };
+    known.ok_or_else(|| Violation::Other("Must be a valid boolean.".to_owned()))
+}
+
+fn ids(value: Value) -> Result<Vec<i64>, Violation> {
+    match value {
+        Value::Null => Err(Violation::Null),
+        Value::Array(values) => values.iter().map(id).collect(),
+        Value::String(text) if text.is_empty() => Ok(Vec::new()),
+        single @ Value::String(_) => Ok(vec![id(&single)?]),
+        other => Err(Violation::Other(format!(
+            "Expected a list of items but got type \"{}\".",
+            python_type(&other)
+        ))),
+    }
+}
+
+fn items(value: Value) -> Result<Vec<Fields>, Violation> {
+    let not = |what: &str, value: &Value| {
+        Violation::Other(format!("{what} but got type \"{}\".", python_type(value)))
+    };
+    let Value::Array(values) = value else { return Err(not("Expected a list of items", &value)) };
+    let object = |value: Value| match value {
+        Value::Object(object) => Ok(Fields::of(object)),
+        other => Err(not("Expected a list of dictionaries,", &other)),
+    };
+    values.into_iter().map(object).collect()
+}
+
+fn id(value: &Value) -> Result<i64, Violation> {
+    match value {
+        Value::Number(number) => number.as_i64().ok_or(Violation::Integer),
+        Value::String(text) => text.trim().parse().map_err(|_| Violation::Integer),
+        _ => Err(Violation::Integer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{form, json};
+    use super::*;
+
+    fn fields(value: Value) -> Fields {
+        Fields::of(json::object(value.to_string().as_bytes()).unwrap().0)
+    }
+
+    fn faults(fields: Fields) -> String {
+        match fields.end() {
+            Err(ApiError::Invalid(faults)) => faults
+                .iter()
+                .map(|(name, messages)| format!("{name}: {}", messages.join(" ")))
+                .collect::<Vec<_>>()
+                .join("; "),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_wrong_type_is_told_by_name() {
+        let mut read = fields(json!({"a": null, "b": [], "c": "maybe", "d": [1, "x"], "e": 5, "f": 1}));
+        read.text("a");
+        read.text("b");
+        read.boolean("c");
+        read.ids("d");
+        read.ids("e");
+        let g = read.text("g");
+        read.require("g", g.is_some());
+        read.require("a", false);
+        assert_eq!(
+            faults(read),
+            "a: This field may not be null.; b: Not a valid string.; c: Must be a valid boolean.; \
+             d: A valid integer is required.; e: Expected a list of items but got type \"int\".; \
+             g: This field is required.; f: Unknown field."
+        );
+    }
+
+    #[test]
+    fn forms_and_json_say_the_same() {
+        let mut form = Fields::of(form::object(b"ids=1&ids=2&flag=on&email=&name=A%20B").unwrap().0);
+        assert_eq!(form.ids("ids"), Some(vec![1, 2]));
+        assert_eq!(form.boolean("flag"), Some(true));
+        assert_eq!(form.nullable("email"), Some(None));
+        assert_eq!(form.text("name").as_deref(), Some("A B"));
+        assert!(form.end().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_told() {
+        let detail = |bytes: &[u8]| match json::object(bytes) {
+            Err(ApiError::Malformed(detail)) => detail,
+            Err(ApiError::Invalid(faults)) => faults.iter().next().unwrap().1.join(" "),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(detail(b"[1]"), "Invalid data. Expected a dictionary, but got list.");
+        let deep = "[".repeat(100_000);
+        for bad in [
+            &b"{"[..],
+            b"\xef\xbb\xbf{}",
+            b"{\"a\": NaN}",
+            br#"{"a": "\ud800"}"#,
+            b"{\"a\": \"\xff\"}",
+            deep.as_bytes(),
+        ] {
+            assert!(detail(bad).starts_with("JSON parse error - "), "{:?}", detail(bad));
+        }
+        assert_eq!(json::object(br#"{"a": 1, "a": 2}"#).unwrap().0["a"], 2);
+    }
+}

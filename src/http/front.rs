@@ -1,0 +1,216 @@
+//! The way of a request from the server to the routes and back.
+//!
+//! [`Front`] first tries the express lane. Every other request gets its id, is checked (host, path, limits), is
+//! answered by a route within the time limit, and is noted in the log, the metrics and the audit trail. An error or a
+//! panic becomes an answer; it never breaks the connection.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::header::{ALLOW, CONTENT_LENGTH, EXPECT, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use super::app::App;
+use super::error::{ApiError, unreadable_body};
+use super::express::{self, FastPathMiss, Prepared, Rejection};
+use super::headers::{SECURE, X_REQUEST_ID, secure_lines};
+use super::request_log::{InFlight, RequestInfo};
+use super::resource::RouteName;
+use super::site::Site;
+use super::{api, docs, ops, outgoing, path};
+use crate::network::client_network;
+use crate::server::memory::MemoryBudget;
+use crate::server::{Express, Peer, Service};
+
+/// Everything in front of the routes, and the routes.
+#[derive(Clone)]
+pub struct Front {
+    app: App,
+    routes: Router,
+    /// The express lane. The metrics listener has none, and it checks no Host: it is called by address.
+    express: Option<Arc<Prepared>>,
+}
+
+impl Front {
+    /// Makes the main listener's: the API, its documentation and the operators' routes.
+    pub fn new(app: App) -> Self {
+        let routes = Router::new().merge(api::router(&app)).merge(ops::router()).merge(docs::router());
+        let express = Prepared::new(app.metrics(), app.resource(api::ME), app.settings().hsts.as_ref());
+        Self::of(app, routes, Some(Arc::new(express)))
+    }
+
+    /// Makes the metrics listener's.
+    pub fn metrics(app: App) -> Self {
+        let routes = ops::metrics_router(&app);
+        Self::of(app, routes, None)
+    }
+
+    fn of(app: App, routes: Router<App>, express: Option<Arc<Prepared>>) -> Self {
+        let routes = routes.fallback(async || ApiError::NotFound).with_state(app.clone());
+        Self { app, routes, express }
+    }
+
+    /// Answers a request that the express lane did not answer; the lane may have rejected it.
+    async fn answer_common(&self, peer: Peer, request: Request<Incoming>, miss: FastPathMiss) -> Response {
+        let info = RequestInfo::of(&request, &self.app, peer);
+        let span = tracing::info_span!("request", id = %info.id);
+        let response = self.respond(peer, request, &info, miss.rejection).instrument(span.clone()).await;
+        span.in_scope(|| info.log(&self.app, &response, miss.started));
+        info.note_refusal(&self.app, response.status(), response.extensions()).instrument(span).await;
+        response
+    }
+
+    /// Makes the answer. An error or a panic becomes a 500, not a broken connection.
+    async fn respond(
+        &self,
+        peer: Peer,
+        mut request: Request<Incoming>,
+        info: &RequestInfo,
+        rejection: Option<Box<Rejection>>,
+    ) -> Response {
+        request.extensions_mut().insert(info.origin());
+        let limit = self.app.settings().request_timeout;
+        let work = async {
+            match rejection {
+                Some(rejection) => Ok(rejection.into_response(&self.app)),
+                None => self.route(peer, request).await,
+            }
+        };
+        let outcome = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(ApiError::Internal("a handler panicked".into())),
+            Err(_) => Err(ApiError::TookTooLong),
+        };
+        let response = outcome.unwrap_or_else(IntoResponse::into_response);
+        let route = response.extensions().get::<RouteName>().cloned();
+        let mut response = outgoing::count(response, self.app.memory()).unwrap_or_else(|| {
+            let mut response = ApiError::Overloaded.into_response();
+            route.map(|route| response.extensions_mut().insert(route));
+            response
+        });
+        self.set_headers(peer, info, &mut response);
+        response
+    }
+
+    fn set_headers(&self, peer: Peer, info: &RequestInfo, response: &mut Response) {
+        if response.status() == StatusCode::NOT_FOUND && response.extensions().get::<RouteName>().is_none() {
+            // The router names the methods of a route whose path turned out to be unknown.
+            response.headers_mut().remove(ALLOW);
+        }
+        let headers = response.headers_mut();
+        for (name, value) in SECURE {
+            // A page that loads scripts and styles has a policy of its own.
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if let Some(hsts) = self.app.settings().hsts.as_ref().filter(|_| peer.tls) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if let Ok(id) = HeaderValue::from_str(&info.id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+    }
+
+    /// Checks host, path and limits, then calls the route.
+    async fn route(&self, peer: Peer, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+        let settings = self.app.settings();
+        if self.express.is_some() && !ops::HOSTLESS.contains(&request.uri().path()) {
+            let site = Site::of(&request, &settings.site, peer.address, peer.tls)?;
+            request.extensions_mut().insert(site);
+        }
+        *request.uri_mut() = path::normalised(request.uri()).ok_or(ApiError::NotFound)?;
+        if request
+            .headers()
+            .get_all(EXPECT)
+            .iter()
+            .any(|met| !met.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        {
+            return Err(ApiError::Expectation);
+        }
+        let request = bounded(request, settings.max_body_bytes).await?;
+        // The router's own error type has no values.
+        Ok(self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
+    }
+}
+
+impl Service for Front {
+    type Body = Body;
+    type Known = FastPathMiss;
+
+    async fn express(
+        &self,
+        peer: Peer,
+        bytes: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Express<FastPathMiss> {
+        match &self.express {
+            Some(prepared) => express::serve(&self.app, prepared, peer, bytes, last, out).await,
+            None => Express::NotMine,
+        }
+    }
+
+    fn express_at_once(
+        &self,
+        peer: Peer,
+        bytes: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Option<Express<FastPathMiss>> {
+        // On other databases each request first waits for the change feed.
+        if !self.app.directory().knows_at_once() {
+            return None;
+        }
+        self.express(peer, bytes, last, out).now_or_never()
+    }
+
+    async fn answer(&self, peer: Peer, request: Request<Incoming>, miss: Option<FastPathMiss>) -> Response {
+        let miss = miss.unwrap_or_else(FastPathMiss::now);
+        let started = miss.started;
+        let metrics = self.app.metrics();
+        let _in_flight = InFlight::new(&metrics.in_flight);
+        // Boxed: its large state would otherwise be moved around with every request.
+        let response = Box::pin(self.answer_common(peer, request, miss)).await;
+        metrics.durations.0.observe(started.elapsed().as_secs_f64());
+        response
+    }
+
+    fn network(&self, address: IpAddr) -> Option<IpAddr> {
+        (!self.app.settings().site.trusted_proxies.trusts(address)).then(|| client_network(address))
+    }
+
+    fn memory(&self) -> &MemoryBudget {
+        self.app.memory()
+    }
+
+    fn refusal_headers(&self, tls: bool) -> String {
+        secure_lines(self.app.settings().hsts.as_ref().filter(|_| tls))
+    }
+}
+
+/// Limits the size of the body. Where no handler reads a body it is read and thrown away, as the framework does, so
+/// that the connection can go on.
+async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Body>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let announced =
+        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(ApiError::BodyTooLarge);
+    }
+    let mut body = Limited::new(body, limit);
+    if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&parts.method) {
+        return Ok(Request::from_parts(parts, Body::new(body)));
+    }
+    while let Some(frame) = body.frame().await {
+        frame.map_err(|error| unreadable_body(error.as_ref()))?;
+    }
+    Ok(Request::from_parts(parts, Body::empty()))
+}

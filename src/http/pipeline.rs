@@ -1,0 +1,168 @@
+//! What happens around every handler of every surface: bounds, negotiation, credentials, and the headers of every
+//! answer.
+//!
+//! The order of checks is the contract's: path, `format` and `Accept`, bad credentials, permission, method, body.
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CACHE_CONTROL, VARY};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::json;
+
+use super::app::App;
+use super::body::{BodyLimit, OPEN_BODY_BYTES};
+use super::caller::{self, BadCredentials, CallerIdentity, Staff};
+use super::error::{ApiError, answer};
+use super::headers::{UNCACHED, VARIES, set_token_expiry};
+use super::json;
+use super::negotiate::negotiate;
+use super::problem;
+use super::resource::RouteName;
+use super::throttle::{self, CountedRequest};
+use crate::directory::{Bearer, Origin};
+
+/// The most parameters of a query; no list has more than half as many.
+const PARAMETERS_MAX: usize = 64;
+
+/// Puts the pipeline around routes. It also answers `OPTIONS` and methods that a route does not have.
+pub(super) fn wrap(app: &App, routes: Router<App>) -> Router<App> {
+    routes.method_not_allowed_fallback(other_method).layer(from_fn_with_state(app.clone(), around))
+}
+
+/// Answers with an error and the headers of every answer of the route.
+pub(super) fn error_response(error: ApiError, app: &App, route: &str) -> Response {
+    with_common_headers(error.into_response(), app, route)
+}
+
+/// Notes in the answer which token its request came with, for the access log and the audit trail.
+pub(super) fn with_bearer(mut response: Response, bearer: Option<Bearer>) -> Response {
+    if let Some(bearer) = bearer {
+        response.extensions_mut().insert(bearer);
+    }
+    response
+}
+
+async fn around(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
+    if !ids_are_digits(route.as_str(), request.uri().path()) {
+        return ApiError::NotFound.into_response();
+    }
+    if let Err(error) = check_query(request.uri().query()) {
+        return error_response(error, &app, route.as_str());
+    }
+    let limit = body_limit(&app, route.as_str(), request.method());
+    request.extensions_mut().insert(limit);
+    let negotiated = match negotiate(request.uri().query(), request.headers()) {
+        Ok(negotiated) => negotiated,
+        Err(error) => return error_response(error, &app, route.as_str()),
+    };
+    let counted = CountedRequest::default();
+    request.extensions_mut().insert(counted.clone());
+    let (parts, body) = request.into_parts();
+    let identified = match caller::identify(&app, &parts.headers).await {
+        // A request without a good token is counted before it is answered.
+        Ok(None) => throttle::count_client(&app, &parts)
+            .map(|()| None)
+            .map_err(|error| BadCredentials { error, bearer: None }),
+        Err(BadCredentials { error: error @ ApiError::Unauthenticated(_), bearer }) => {
+            let error = throttle::count_client(&app, &parts).err().unwrap_or(error);
+            Err(BadCredentials { error, bearer })
+        }
+        identified => identified,
+    };
+    let request = Request::from_parts(parts, body);
+    let response = match identified {
+        Err(BadCredentials { error, bearer }) => with_bearer(error.into_response(), bearer),
+        Ok(None) => next.run(request).await,
+        Ok(Some(caller)) => answer_caller(&app, caller, request, next).await,
+    };
+    let response = if negotiated.problems { problem::convert(response).await } else { response };
+    let response = match negotiated.indent {
+        Some(blanks) => indented(response, blanks).await,
+        None => response,
+    };
+    let mut response = with_common_headers(response, &app, route.as_str());
+    counted.write_headers(response.headers_mut());
+    response
+}
+
+async fn answer_caller(app: &App, caller: CallerIdentity, mut request: Request, next: Next) -> Response {
+    if let Some(address) = request.extensions().get::<Origin>().and_then(Origin::ip) {
+        app.directory().note_use_of(&caller.0, address);
+    }
+    let (end, bearer) = (caller.0.token.expires_at, caller.0.bearer());
+    request.extensions_mut().insert(caller);
+    let mut response = next.run(request).await;
+    set_token_expiry(response.headers_mut(), end);
+    with_bearer(response, Some(bearer))
+}
+
+/// Whether each part of the path that is an id has digits alone. Otherwise the path is unknown.
+fn ids_are_digits(route: &str, path: &str) -> bool {
+    let mut parts = route.split('/').zip(path.split('/'));
+    !route.contains('{')
+        || parts
+            .all(|(part, given)| !part.starts_with('{') || given.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// How many bytes the body of a request to this route may have.
+fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
+    let most = app.settings().max_body_bytes;
+    let needs_token = app.resource(route).is_some_and(|resource| resource.needs_token(method));
+    BodyLimit(if needs_token { most } else { most.min(OPEN_BODY_BYTES) })
+}
+
+/// Counts the parameters of a query before it is parsed.
+fn check_query(query: Option<&str>) -> Result<(), ApiError> {
+    let parameters = query.map_or(0, |query| query.split('&').filter(|part| !part.is_empty()).count());
+    match parameters {
+        ..=PARAMETERS_MAX => Ok(()),
+        _ => Err(ApiError::BadRequest("A query may have at most 64 parameters.")),
+    }
+}
+
+/// Adds the headers of every answer, and the route's name for the log and the metrics.
+fn with_common_headers(mut response: Response, app: &App, route: &str) -> Response {
+    let headers = response.headers_mut();
+    if let Some(resource) = app.resource(route) {
+        headers.insert(ALLOW, resource.allow());
+    }
+    headers.insert(VARY, HeaderValue::from_static(VARIES));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static(UNCACHED));
+    response.extensions_mut().insert(RouteName(route.to_owned()));
+    response
+}
+
+async fn indented(response: Response, blanks: usize) -> Response {
+    let (parts, body) = response.into_parts();
+    // The body is one that we made, whole and in memory.
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return ApiError::Internal("an answer could not be read back".into()).into_response();
+    };
+    let bytes = json::indented(&bytes, blanks).unwrap_or(bytes);
+    let mut response = Response::from_parts(parts, bytes.into());
+    response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    response
+}
+
+/// Answers `OPTIONS`, and methods that the route does not have. Only for staff, unless the route needs no token.
+async fn other_method(
+    State(app): State<App>,
+    route: MatchedPath,
+    method: Method,
+    staff: Result<Staff, ApiError>,
+) -> Result<Response, ApiError> {
+    if !app.resource(route.as_str()).is_none_or(|resource| resource.open) {
+        staff?;
+    }
+    let resource = app.resource(route.as_str()).filter(|_| method == Method::OPTIONS);
+    let resource = resource.ok_or(ApiError::MethodNotAllowed(method))?;
+    let metadata = json!({
+        "name": resource.name,
+        "description": resource.description,
+        "renders": ["application/json"],
+        "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+    });
+    Ok(answer(StatusCode::OK, &metadata))
+}

@@ -1,0 +1,65 @@
+//! What the OpenAPI document says of a route: its name, its methods, and which of them need a token.
+
+use std::collections::HashMap;
+
+use http::{HeaderValue, Method};
+use utoipa::openapi::PathItem;
+
+/// The route that an answer belongs to, for the log and the metrics.
+#[derive(Clone)]
+pub(super) struct RouteName(pub(super) String);
+
+/// Every documented route by its path.
+pub type Resources = HashMap<String, Resource>;
+
+/// A route of the document.
+pub struct Resource {
+    pub(super) name: String,
+    pub(super) description: String,
+    /// The methods that need a token.
+    guarded: Vec<Method>,
+    /// Whether no method needs a token.
+    pub(super) open: bool,
+    allow: HeaderValue,
+}
+
+impl Resource {
+    /// Reads a path of the document.
+    pub(super) fn of(item: &PathItem) -> Self {
+        let known = [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
+        ];
+        let known: Vec<_> =
+            known.into_iter().filter_map(|(name, operation)| Some((name, operation.as_ref()?))).collect();
+        let mut allow: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+        if item.get.is_some() {
+            allow.push("HEAD");
+        }
+        allow.push("OPTIONS");
+        let first = known.first().map(|(_, operation)| *operation);
+        let guarded = known.iter().filter(|(_, operation)| operation.security.is_some());
+        let guarded: Vec<_> = guarded.map(|(method, _)| method.clone()).collect();
+        Self {
+            open: guarded.is_empty(),
+            guarded,
+            name: first.and_then(|operation| operation.summary.clone()).unwrap_or_default(),
+            description: first.and_then(|operation| operation.description.clone()).unwrap_or_default(),
+            // Method names are plain ASCII, which every header value may hold.
+            allow: HeaderValue::from_str(&allow.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS")),
+        }
+    }
+
+    /// The value of `Allow`.
+    pub(super) fn allow(&self) -> HeaderValue {
+        self.allow.clone()
+    }
+
+    /// Whether this method needs a token.
+    pub(super) fn needs_token(&self, method: &Method) -> bool {
+        self.guarded.contains(method)
+    }
+}

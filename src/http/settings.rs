@@ -1,0 +1,60 @@
+//! The settings that answers and connections depend on, taken from the configuration.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::site::SiteSettings;
+use crate::config::{AccessLog, Config};
+use crate::server::Limits;
+
+/// The settings that answers depend on.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// Hosts, public address and trusted proxies.
+    pub site: SiteSettings,
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// The budget for bodies that are in memory at once, in bytes.
+    pub body_memory: usize,
+    /// The value of `Strict-Transport-Security` over TLS, if it is sent.
+    pub hsts: Option<HeaderValue>,
+    /// How long one request may take.
+    pub request_timeout: Duration,
+    /// Which requests get a log line.
+    pub access_log: AccessLog,
+}
+
+impl From<&Config> for HttpSettings {
+    fn from(config: &Config) -> Self {
+        Self {
+            site: SiteSettings {
+                allowed_hosts: config.allowed_hosts.clone(),
+                trusted_proxies: config.trusted_proxies.clone(),
+                public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
+                media_url: config.media_url.clone(),
+            },
+            max_body_bytes: config.max_body_bytes,
+            body_memory: config.body_memory,
+            hsts: config.hsts.as_ref().and_then(|text| HeaderValue::from_str(text).ok()),
+            request_timeout: config.request_timeout,
+            access_log: config.access_log,
+        }
+    }
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            max_connections: usize::try_from(config.max_connections).unwrap_or(usize::MAX),
+            max_head_bytes: config.max_head_bytes,
+            idle_timeout: config.idle_timeout,
+            head_timeout: config.head_timeout,
+            body_timeout: config.body_timeout,
+            write_timeout: config.write_timeout,
+            tls_handshake_timeout: config.tls_handshake_timeout,
+            drain_timeout: config.drain_timeout,
+            last_call: Duration::from_millis(20),
+        }
+    }
+}

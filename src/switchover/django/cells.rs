@@ -1,0 +1,139 @@
+//! Converts the cells of a foreign row from bytes of text to values, with an error message for each that is invalid.
+
+use std::cell::RefCell;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::directory::model::Timestamp;
+use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer::import::notices::Notices;
+
+/// What a reader has found so far.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// What is left out or deserves a look.
+    pub(super) notices: RefCell<Notices>,
+    /// Rows that cannot be imported.
+    pub(super) conflicts: RefCell<Notices>,
+}
+
+impl Findings {
+    /// Returns what was read of a row. A row that cannot be imported is noted, and `None`.
+    pub(super) fn accept<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
+        match read {
+            Err(ImportError::Invalid(why)) => {
+                self.conflicts.borrow_mut().add("rows that cannot be imported", why);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    pub(super) fn note(&self, notice: &str, example: impl std::fmt::Display) {
+        self.notices.borrow_mut().add(notice, example);
+    }
+}
+
+/// Reads the cells of a row, and knows enough about it to name it in an error.
+pub(super) struct RowReader<'a> {
+    pub(super) table: &'a str,
+    /// The key, once it was read.
+    pub(super) key: i64,
+    pub(super) zone: &'a TimeZone,
+    pub(super) findings: &'a Findings,
+}
+
+impl RowReader<'_> {
+    fn wrong(&self, column: &str, why: impl std::fmt::Display) -> ImportError {
+        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table, self.key))
+    }
+
+    /// Reads a text, or null.
+    pub(super) fn text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<Option<String>, ImportError> {
+        let text = cell.map(String::from_utf8).transpose();
+        text.map_err(|_| self.wrong(column, "it is not UTF-8"))
+    }
+
+    /// Reads a text that cannot be null.
+    pub(super) fn required_text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<String, ImportError> {
+        self.text(column, cell)?.ok_or_else(|| self.wrong(column, "it is null"))
+    }
+
+    /// Reads a number.
+    pub(super) fn number(&self, column: &str, cell: Option<Vec<u8>>) -> Result<i64, ImportError> {
+        let text = self.required_text(column, cell)?;
+        text.parse().map_err(|_| self.wrong(column, format!("{text:?} is not a 64-bit number")))
+    }
+
+    /// Reads a truth value; null is false.
+    pub(super) fn boolean(&self, column: &str, cell: Option<Vec<u8>>) -> Result<bool, ImportError> {
+        match self.text(column, cell)?.as_deref() {
+            Some("1" | "true" | "t") => Ok(true),
+            None | Some("0" | "false" | "f") => Ok(false),
+            Some(other) => Err(self.wrong(column, format!("{other:?} is neither true nor false"))),
+        }
+    }
+
+    /// Reads a time. One without a zone is in the zone that the operator chose.
+    pub(super) fn timestamp(
+        &self,
+        column: &str,
+        cell: Option<Vec<u8>>,
+    ) -> Result<Option<Timestamp>, ImportError> {
+        let Some(text) = self.text(column, cell)? else { return Ok(None) };
+        match timestamp(&text, self.zone) {
+            Some(Ok(timestamp)) => Ok(Some(timestamp)),
+            Some(Err(nearest)) => {
+                let row = format!("{}.{column} of the row {}", self.table, self.key);
+                let notice = format!("times after the last that can be stored are imported as {nearest}");
+                self.findings.note(&notice, row);
+                Ok(Some(nearest))
+            }
+            None => Err(self.wrong(column, format!("{text:?} is not a time"))),
+        }
+    }
+}
+
+/// Parses a time as Django stores it: `2025-08-06 14:23:45.123456`, without the fraction if that is zero, with or without
+/// a zone. The last day of the year 9999 often means "never"; what is too late to store is returned as an error with the
+/// last timestamp.
+fn timestamp(text: &str, zone: &TimeZone) -> Option<Result<Timestamp, Timestamp>> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(Ok(timestamp));
+    }
+    let civil: DateTime = text.trim_end_matches('Z').parse().ok()?;
+    let instant = zone.to_timestamp(civil).ok();
+    match instant.and_then(|at| Timestamp::from_micros(at.as_microsecond()).ok()) {
+        Some(timestamp) => Some(Ok(timestamp)),
+        None if civil.year() >= 9999 => Some(Err(Timestamp::LAST)),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_time_is_read() {
+        let tehran = TimeZone::get("Asia/Tehran").unwrap();
+        for (text, zone, expected) in [
+            ("2025-08-06 14:23:45.123456", &TimeZone::UTC, "2025-08-06T14:23:45.123456Z"),
+            ("2025-08-06 14:23:45", &TimeZone::UTC, "2025-08-06T14:23:45.000000Z"),
+            ("2025-08-06T14:23:45.1Z", &tehran, "2025-08-06T14:23:45.100000Z"),
+            ("2025-08-06 17:53:45+03:30", &TimeZone::UTC, "2025-08-06T14:23:45.000000Z"),
+            ("2025-08-06 17:53:45", &tehran, "2025-08-06T14:23:45.000000Z"),
+            ("1969-12-31 23:59:59.999999", &TimeZone::UTC, "1969-12-31T23:59:59.999999Z"),
+            ("0800-01-02 03:04:05.000006", &TimeZone::UTC, "0800-01-02T03:04:05.000006Z"),
+            ("2025-08-06", &TimeZone::UTC, "2025-08-06T00:00:00.000000Z"),
+        ] {
+            assert_eq!(timestamp(text, zone).unwrap().unwrap().to_string(), expected, "{text}");
+        }
+        assert_eq!(timestamp("9999-12-31 23:59:59.999999", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
+        assert_eq!(timestamp("9999-12-31 23:59:59.999999Z", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
+        for wrong in ["infinity", "", "yesterday", "2025-13-01 00:00:00"] {
+            assert_eq!(timestamp(wrong, &TimeZone::UTC), None, "{wrong}");
+        }
+    }
+}
