@@ -285,11 +285,7 @@ async fn invalid_keys_prove_nothing() {
     let site = Site::start(Backend::Sqlite).await;
     let ran = compare(site.address, site.address, &[], &["0000000000000000000000000000000000000000"]);
     assert_eq!(ran.code, Some(1), "{}", ran.out);
-    assert!(
-        ran.out.ends_with("\nNothing is proven: no key was accepted by both servers.\n"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.ends_with("\nNothing is proven: no key was accepted by both servers.\n"), "{}", ran.out);
 }
 
 fn keys_of(count: usize) -> Vec<String> {
@@ -344,7 +340,10 @@ async fn bad_answers_are_differences_with_their_reason() {
             format!("{}: {}", group["kind"].as_str().unwrap(), group["examples"][0][side])
         };
         for path in ["closes", "cut"] {
-            assert_eq!(said(path), r#"no answer: "it closed the connection before the response was complete""#);
+            assert_eq!(
+                said(path),
+                r#"no answer: "it closed the connection before the response was complete""#
+            );
         }
         assert!(
             said("noise").starts_with(r#"no answer: "what it sent is not HTTP/1.1: "#),
