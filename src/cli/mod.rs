@@ -26,7 +26,6 @@ mod restore;
 mod serve;
 mod token;
 mod user;
-mod watching;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
