@@ -33,9 +33,7 @@ pub(super) struct ExportArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// JSON lines.
     Json,
-    /// CSV.
     Csv,
 }
 
