@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::backup::{about, content};
 use super::context::{operator, settings};
+use super::progress;
 use super::reopened::{add, brought, line, list};
 use super::report::{CliError, Report};
-use super::watching::watch;
 use crate::config::Config;
 use crate::directory::model::ComparisonExtent;
 use crate::directory::transfer::backup::{self, ReopenPolicy, RestoreReport};
@@ -55,8 +55,14 @@ pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<Report, Cl
         accept_revived: args.accept_revived,
         keep_copy: !args.no_copy,
     };
-    let restored =
-        Directory::restore(&operator(), &settings(config), &Clock::system()?, order, watch()?).await?;
+    let restored = Directory::restore(
+        &operator(),
+        &settings(config),
+        &Clock::system()?,
+        order,
+        progress::of_transfer()?,
+    )
+    .await?;
     Ok(report(&restored, closed))
 }
 
