@@ -69,7 +69,7 @@ fn public_address(config: &Config) -> Finding {
 }
 
 async fn integrity(directory: &Directory) -> Result<Finding, CliError> {
-    let IntegrityReport { damage, miscounted, strangers, recount } = directory.faults().await?;
+    let IntegrityReport { damage, miscounted, strangers, recount } = directory.check_integrity().await?;
     let (faults, remedy) = if !damage.is_empty() {
         (damage, "stop the server, keep a copy of the database, and restore a backup".to_owned())
     } else if !strangers.is_empty() {

@@ -118,7 +118,7 @@ both! {
             let directory = place.open(&Clock::system().unwrap()).await;
             assert_eq!(directory.authenticate(&key).await.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             assert_eq!(place.number("SELECT count(*) FROM audit_events WHERE action = 'directory.restore'").await, 1);
             if other == backend {
                 assert_eq!(content(&place).await, before);
@@ -549,7 +549,7 @@ async fn an_older_schema_is_upgraded() {
     }
 }
 
-/// Faults in the account database are backed up as they are, and reported: they may be evidence.
+/// ValidationErrors in the account database are backed up as they are, and reported: they may be evidence.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tampered_trail_is_backed_up_and_reported() {
     let database = Database::new(Backend::Sqlite).await;

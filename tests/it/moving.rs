@@ -107,7 +107,7 @@ both! {
             let owner = directory.authenticate(&key).await;
             assert_eq!(owner.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             let draft = UserDraft { username: Some("next".into()), ..UserDraft::default() };
             let next = directory.create_user(&operator(), &draft, None).await.unwrap();
             // `gone` was the last, and its id is not assigned again.
@@ -205,7 +205,7 @@ both! {
         assert!(ran.out.contains("every row was read again on both sides"), "{}", ran.out);
         let before = second.content().await;
         // There is an account database now.
-        assert_refused(&on(&first, &["move", "--to", &to], ""), 5, &["at the destination", "holds a directory already: nothing was changed"]);
+        assert_refused(&on(&first, &["move", "--to", &to], ""), 5, &["at the destination", "already holds an account database: nothing was changed"]);
         assert_eq!(second.content().await, before);
         let place = first.place().join("letters");
         std::fs::create_dir(&place).unwrap();

@@ -288,7 +288,7 @@ both! {
             assert_eq!(scene.access_of().await, then, "{what}");
             let directory = scene.directory().await;
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             drop(directory);
         }
         // If nothing was closed, no flag is needed.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::database::foreign::{Column, ForeignKey};
+use crate::database::foreign::{ForeignColumn, ForeignKey};
 use crate::directory::transfer::import::error::ImportError;
 
 /// The fields of a user that can be read from a column, and the names of such columns.
@@ -51,7 +51,7 @@ pub(super) struct MappedTable {
     /// The column with the id of the user or group that a row is about.
     pub(super) key: String,
     /// The columns by field.
-    pub(super) columns: Vec<(String, Column)>,
+    pub(super) columns: Vec<(String, ForeignColumn)>,
 }
 
 /// Which field is read from where.
@@ -71,7 +71,7 @@ pub(super) struct Mapping {
 
 /// The columns of a database and how its tables refer to each other.
 pub(super) struct Catalogue {
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<ForeignColumn>,
     pub(super) references: Vec<ForeignKey>,
 }
 
@@ -85,11 +85,11 @@ impl Catalogue {
         self.columns.iter().any(|column| column.table == table)
     }
 
-    fn of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Column> {
+    fn of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a ForeignColumn> {
         self.columns.iter().filter(move |column| column.table == table)
     }
 
-    fn column(&self, table: &str, name: &str) -> Option<&Column> {
+    fn column(&self, table: &str, name: &str) -> Option<&ForeignColumn> {
         self.columns.iter().find(|column| column.table == table && column.name == name)
     }
 
@@ -164,7 +164,7 @@ impl Mapping {
             })?;
             users.columns.push(("username".to_owned(), email));
         }
-        let taken = |column: &Column| {
+        let taken = |column: &ForeignColumn| {
             column.name == users.key || users.columns.iter().any(|(_, known)| known.name == column.name)
         };
         let left_out =
@@ -276,7 +276,7 @@ fn fields(
     options: &MappingOptions,
     table: &str,
     is_known: impl Fn(&str) -> bool,
-) -> Vec<(String, Column)> {
+) -> Vec<(String, ForeignColumn)> {
     let mut found = Vec::new();
     for (field, names) in FIELDS.iter().filter(|(field, _)| !is_known(field)) {
         let column = match options.columns.get(*field) {

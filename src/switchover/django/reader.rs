@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::cells::{Findings, RowCells, RowReader};
 use super::mapping::{Catalogue, MappedTable, Mapping, MappingOptions};
 use crate::database::Name;
-use crate::database::foreign::{Cells, Foreign, ForeignError};
+use crate::database::foreign::{ForeignDatabase, ForeignError, ForeignRow};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::notices::Notices;
 use crate::directory::transfer::import::source::Source;
@@ -49,7 +49,7 @@ impl DjangoLocation {
     fn describe(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("SQLite file {}", path.display()),
-            Self::Postgres(url) => Foreign::describe_url(url),
+            Self::Postgres(url) => ForeignDatabase::describe_url(url),
         }
     }
 }
@@ -57,7 +57,7 @@ impl DjangoLocation {
 /// A Django database that is open for reading.
 pub struct Django {
     description: String,
-    foreign: Foreign,
+    foreign: ForeignDatabase,
     mapping: Mapping,
     zone: TimeZone,
     total: i64,
@@ -90,7 +90,7 @@ impl From<ForeignError> for ImportError {
     fn from(error: ForeignError) -> Self {
         match error {
             ForeignError::Unreadable(why) => Self::Unreadable(why),
-            ForeignError::Unclear(why) => Self::Ambiguous(why),
+            ForeignError::InvalidUrl(why) => Self::Ambiguous(why),
         }
     }
 }
@@ -111,8 +111,8 @@ impl Django {
             })?,
         };
         let foreign = match location {
-            DjangoLocation::Sqlite(path) => Foreign::sqlite(path)?,
-            DjangoLocation::Postgres(url) => Foreign::postgres(url, runtime)?,
+            DjangoLocation::Sqlite(path) => ForeignDatabase::sqlite(path)?,
+            DjangoLocation::Postgres(url) => ForeignDatabase::postgres(url, runtime)?,
         };
         let catalogue = Catalogue { columns: foreign.columns()?, references: foreign.references()? };
         let mapping = Mapping::find(&catalogue, options)?;
@@ -184,7 +184,7 @@ impl Django {
         )?;
         let reading = self.row_reader(table, 0);
         rows.into_iter()
-            .map(|Cells(cells)| {
+            .map(|ForeignRow(cells)| {
                 let mut cells = cells.into_iter();
                 let key = reading.number(&table.key, cells.next().flatten())?;
                 Ok((key, cells.collect()))

@@ -42,7 +42,7 @@ impl NewDatabase {
     }
 
     fn begin_file(&mut self, directory: &Path, now: Timestamp) -> Result<&Link, TransferError> {
-        sqlite::make_room(directory)?;
+        sqlite::prepare_directory(directory)?;
         let place = private_directory(directory)?;
         let making = place.path().join("new");
         sqlite::create(&making, self.patience)?;
@@ -57,7 +57,7 @@ impl NewDatabase {
     fn begin_tables(&mut self, place: &Location, now: Timestamp) -> Result<&Link, OpenError> {
         let link = self.link.insert(Backend::at(place, 1, MIGRATION_TIMEOUT)?.link()?);
         if migrations::is_initialised(link)? {
-            return Err(OpenError::AlreadyThere("the PostgreSQL database".to_owned()));
+            return Err(OpenError::AlreadyExists("the PostgreSQL database".to_owned()));
         }
         link.begin()?;
         migrations::upgrade_within(link, now)?;

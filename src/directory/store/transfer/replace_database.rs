@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 use super::copy_database::copy_database;
 use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
 use super::snapshot_file::SnapshotFile;
-use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, initialised, sqlite};
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, connect_initialised, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{move_into_place, sync_directory};
 use crate::directory::model::Timestamp;
@@ -124,7 +124,7 @@ impl RestoreTarget {
         prepare: impl FnOnce(&SnapshotFile, PresentDatabase<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
-            let link = initialised(&backend)?;
+            let link = connect_initialised(&backend)?;
             migrations::check_version(&link)?;
             Ok(link)
         });
@@ -188,7 +188,7 @@ fn refuse_in_use(directory: &Path) -> Result<Option<File>, TransferError> {
     let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) if file.is_symlink() => return Err(UnsafePath::Link(file).into()),
+        Err(_) if file.is_symlink() => return Err(UnsafePath::SymbolicLink(file).into()),
         outcome => outcome.map_err(TransferError::with(&file))?,
     };
     fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {

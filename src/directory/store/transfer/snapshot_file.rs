@@ -45,7 +45,7 @@ impl SnapshotFile {
         sqlite::check_file(directory)?;
         let link = Link::Sqlite(open_for_filling(directory, patience)?);
         if !migrations::is_initialised(&link)? {
-            return Err(OpenError::HalfMade(sqlite::file(directory)));
+            return Err(OpenError::Unfinished(sqlite::file(directory)));
         }
         migrations::check_schema(&link)?;
         migrations::upgrade(&link, now)?;
@@ -69,8 +69,8 @@ impl SnapshotFile {
     }
 
     /// Looks for damage in the file and for rows that refer to nothing.
-    pub(in crate::directory) fn faults(&self) -> Result<health::IntegrityReport, Error> {
-        Ok(health::faults(&self.tx())?)
+    pub(in crate::directory) fn check_integrity(&self) -> Result<health::IntegrityReport, Error> {
+        Ok(health::check_integrity(&self.tx())?)
     }
 
     /// Closes the copy and returns its file.
@@ -88,7 +88,7 @@ impl Store {
         now: Timestamp,
         progress: Progress,
     ) -> Result<Vec<String>, TransferError> {
-        self.check_in_place()?;
+        self.check_same_file()?;
         match &self.backend {
             Backend::Sqlite { directory: from, timeout: patience, .. } => {
                 let (from, patience) = (from.clone(), *patience);

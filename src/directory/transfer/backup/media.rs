@@ -38,7 +38,7 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     };
     let mut directories = vec![PathBuf::new()];
     while let Some(directory) = directories.pop() {
-        let entries = match top.below(&directory).and_then(|folder| folder.entries()) {
+        let entries = match top.open_below(&directory).and_then(|folder| folder.entries()) {
             Err(error) if is_not_directory(&error) || error.kind() == ErrorKind::NotFound => {
                 found
                     .left_out
@@ -124,7 +124,7 @@ pub(super) fn plan(
 impl MediaPlan {
     fn look(&self, path: &Path, member: &ArchiveMember) -> Result<ExistingFile, TransferError> {
         let name = path.file_name().unwrap_or_default();
-        let folder = OpenDirectory::open(&self.root).and_then(|top| top.below(parent_path(path)));
+        let folder = OpenDirectory::open(&self.root).and_then(|top| top.open_below(parent_path(path)));
         let folder = match folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExistingFile::Nothing),
             Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
@@ -166,11 +166,11 @@ impl MediaPlan {
         }
         let top = self.top().map_err(TransferError::with(&self.root))?;
         for path in &self.to_write {
-            let folder = match top.make_below(parent_path(path), DIRECTORY_MODE) {
+            let folder = match top.create_below(parent_path(path), DIRECTORY_MODE) {
                 Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
                 outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
-            let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
+            let put = folder.place_file(&unpacked.join(path), path.file_name().unwrap_or_default());
             put.map_err(TransferError::with(&self.root.join(path)))?;
         }
         Ok(self.to_write.len())
