@@ -121,7 +121,7 @@ pub(super) enum AuditObject<'a> {
     User(&'a User),
     Group(&'a Group),
     Token(&'a Token),
-    /// A user of whom only id and name are still known.
+    /// A user whose id and name alone are still known.
     Gone(UserId, &'a str),
     Directory,
 }

@@ -71,7 +71,7 @@ pub enum Denial {
     /// Only an admin may make or change an admin.
     #[error("Only an admin may make or change an admin.")]
     AdminsOnly,
-    /// Nobody may change their own rights.
+    /// Users may not change their own rights.
     #[error("You cannot change your own rights.")]
     OwnRights,
     /// Only an actor who holds a right may grant it, revoke it or act with it.

@@ -279,8 +279,8 @@ fn revive(change: &Change<'_, '_>, token: &Token) -> Result<(), Error> {
     }
 }
 
-/// Checks that a token came from no other sign-in than the actor's. A sign-in belongs to the person who signed in: nobody else
-/// takes over its keys.
+/// Checks that a token came from no other sign-in than the actor's. A sign-in belongs to the person who signed in: no
+/// other user takes over its keys.
 fn check_same_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
     let (Who::Person(identity), Some(root)) = (&actor.who, &token.root) else { return Ok(()) };
     let is_other = identity.token.root.as_ref().is_some_and(|own| own != root);

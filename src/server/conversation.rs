@@ -188,7 +188,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         let answer = service_fn(move |request: hyper::Request<_>| {
             marks.set_seen();
             let marks = marks.clone();
-            // The wire cannot tell where chunks end, so no request may follow them on this connection.
+            // The parser here does not know where the chunks end, so no request may follow them on this connection.
             let last = request.headers().contains_key(TRANSFER_ENCODING);
             // A request that changes something is finished even if its client is gone.
             let reads = [Method::GET, Method::HEAD].contains(request.method());

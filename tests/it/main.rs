@@ -43,6 +43,7 @@ mod guards;
 mod house;
 mod import;
 mod import_django;
+mod language;
 mod linearizable;
 mod list_plans;
 mod long_reads;

@@ -1,4 +1,4 @@
-//! Follows the commits to one SQLite file, whoever made them.
+//! Follows the commits to one SQLite file, from any process.
 //!
 //! A *sign* is a value that every commit changes before it is acknowledged: the header of the shared write-ahead-log index.
 //! While the sign is the one last seen, nothing has been committed. If it differs, one request reads the feed of changes on

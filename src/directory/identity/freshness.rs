@@ -1,5 +1,5 @@
 //! Brings the invalidations up to date: after [`Freshness::ensure_current`] they have every change that was acknowledged
-//! before the call, whoever made it.
+//! before the call, from any process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Timestamp;
 
-/// What was done, by whom, to what, from where.
+/// An action, its actor, its object and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// `operator`, `person` or `anonymous`.

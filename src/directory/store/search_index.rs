@@ -1,34 +1,34 @@
-//! SQLite's index for searches (`users_search`), which is brought up to date now and then.
+//! SQLite's search index (`users_search`), which is updated from time to time.
 //!
-//! Triggers note in `users_search_pending` whom the index is behind on and what it has of them; to take a note away is
-//! to bring it up to date. Who searches looks at both, so nobody has to be in time for an answer to be right. Each time
-//! costs the index a segment, and segments are merged: the more users at a time, the less for each.
+//! Triggers note in `users_search_pending` which users the index is behind on, and what it has of them. Deleting a note
+//! updates the index. A search looks at the index and at the notes, so its answer is right at any time. Each update
+//! costs the index a segment, and segments are merged: the more users in one update, the less each of them costs.
 
 use std::time::{Duration, Instant};
 
 use super::sql::Sql;
 use crate::database::{BeforeCommit, Link};
 
-/// Users that one transaction brings up to date at the most: after an operator's own SQL has changed everybody, the
-/// next writer must not be kept for long.
+/// The most users that one transaction updates in the index. After an operator's own SQL has changed all users, the next
+/// writer must not wait for long.
 const MOST: i64 = 5000;
 
-/// Whom a search may find, without its trigrams and the end of the parenthesis.
+/// Selects the users that a search may find, without its trigrams and the closing parenthesis.
 pub(super) const CANDIDATES: &str = " AND u.id IN (SELECT id FROM users_search_pending \
      UNION ALL SELECT rowid FROM users_search WHERE users_search MATCH ";
 
-/// Makes the index from all users, whatever is in it.
+/// Rebuilds the index from all users.
 pub(super) const REBUILD: &str = "INSERT INTO users_search (users_search) VALUES ('delete-all'); \
      UPDATE users_search_pending SET indexed_key = NULL; DELETE FROM users_search_pending; \
      INSERT INTO users_search (users_search) VALUES ('rebuild')";
 
-/// Rows changed, of whatever tables, after which the index is brought up to date: there are fewer notes, and a search
-/// looks at each of them.
+/// Changed rows, of any table, after which the index is updated. There are never more notes than changed rows, and a
+/// search looks at each note.
 const CHANGES: u64 = 1000;
-/// How long a transaction may leave notes behind after that was done.
+/// How long transactions may leave notes after an update.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// When the index was last brought up to date by this process.
+/// When this process last updated the index.
 #[derive(Default)]
 pub(super) struct Upkeep {
     last: Option<Done>,
@@ -36,43 +36,42 @@ pub(super) struct Upkeep {
 
 struct Done {
     at: Instant,
-    /// Rows that the connection had changed by then.
+    /// The number of rows that the connection had changed by then.
     changes: u64,
 }
 
 impl BeforeCommit for Upkeep {
-    /// Brings the index up to date where it is time to, as the last thing that a transaction does; tells whether there
-    /// may be more to do.
+    /// Updates the index if it is time, as the last step of a transaction. Returns whether there may be more to do.
     ///
-    /// An index that is damaged keeps nobody from writing: searches look at the notes that stay.
+    /// A damaged index does not keep writers from writing: searches look at the notes that stay.
     fn end_transaction(&mut self, link: &Link) -> bool {
         let Link::Sqlite(connection) = link else { return false };
         let changes = connection.total_changes();
         let is_early = |last: &Done| {
-            // Of another connection, if it is lower.
+            // A lower number is that of another connection.
             let since = changes.checked_sub(last.changes);
             last.at.elapsed() < PAUSE && since.is_some_and(|since| since < CHANGES)
         };
         if self.last.as_ref().is_some_and(is_early) {
             return false;
         }
-        let is_behind = bring_up_to_date(link);
+        let is_behind = update_index(link);
         let changes = connection.total_changes();
         self.last = (!is_behind).then(|| Done { at: Instant::now(), changes });
         is_behind
     }
 }
 
-/// Takes away notes, [`MOST`] at the most; tells whether there may be more.
-fn bring_up_to_date(link: &Link) -> bool {
-    // A trigger does the rest, in the order of the ids: the index writes a segment whenever one is smaller than the
+/// Deletes at most [`MOST`] notes and returns whether there may be more.
+fn update_index(link: &Link) -> bool {
+    // A trigger does the rest, in the order of the ids: the index begins a segment whenever an id is smaller than the
     // one before.
     let sql = "DELETE FROM users_search_pending \
                WHERE id <= (SELECT max(id) FROM (SELECT id FROM users_search_pending ORDER BY id LIMIT $1))";
     match link.execute(&Sql::new(sql).bind(MOST)) {
         Ok(done) => i64::try_from(done) == Ok(MOST),
         Err(error) => {
-            tracing::error!(?error, remedy = REBUILD, "the search index is damaged: make it anew");
+            tracing::error!(?error, remedy = REBUILD, "the search index is damaged: rebuild it");
             false
         }
     }

@@ -167,7 +167,7 @@ impl Tx<'_> {
         Ok(self.execute(&Sql::new(sql).bind(now).bind(root.clone()))?)
     }
 
-    /// Revokes all sign-ins of a user and all tokens that came from them, whoever owns them, except one token. Returns their
+    /// Revokes all sign-ins of a user and all tokens that came from them, of any owner, except one token. Returns their
     /// number.
     pub(in crate::directory) fn revoke_sign_ins(
         &self,

@@ -30,7 +30,7 @@ pub(super) enum AllowedCallers {
 impl fmt::Display for AllowedCallers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Anyone | Self::Authenticated => f.write_str("everybody"),
+            Self::Anyone | Self::Authenticated => f.write_str("every user"),
             Self::Staff => f.write_str("staff and admins"),
             Self::Holders(code) => write!(f, "admins, and staff with permission {code}"),
         }

@@ -82,8 +82,8 @@ impl RestoreTarget {
         matches!(self.location, Location::Sqlite(_))
     }
 
-    /// Puts a copy in place of the target. `prepare` reads the present database and changes the copy. From then on nobody
-    /// else changes the present database. Returns the directory in which the replaced database is kept.
+    /// Puts a copy in place of the target. `prepare` reads the present database and changes the copy. From then on no
+    /// other process changes the present database. Returns the directory in which the replaced database is kept.
     pub(in crate::directory) fn replace<T>(
         &self,
         copy: SnapshotFile,
