@@ -351,7 +351,7 @@ async fn bad_answers_are_differences_with_their_reason() {
             said("noise")
         );
         for path in ["huge", "endless"] {
-            assert_eq!(said(path), r#"no answer: "its body is longer than 8 MiB""#);
+            assert_eq!(said(path), r#"no answer: "the body is larger than 8 MiB""#);
         }
         assert_eq!(said("broken"), r#"body: "{\"id\":1""#);
         assert_eq!(said("echo"), r#"type: "Token 0123...4567""#);
