@@ -233,8 +233,8 @@ both! {
             "Allow (header): Wardroom allows more methods here",
             "Vary (header): ",
             "redirect: ",
-            "body: Django answers this with an HTML page",
-            "renders (value): the answer to OPTIONS",
+            "body: Django responds with an HTML page",
+            "renders (value): the response to OPTIONS",
         ] {
             assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
         }
@@ -346,12 +346,12 @@ async fn bad_answers_are_differences_with_their_reason() {
             );
         }
         assert!(
-            said("noise").starts_with(r#"no answer: "what it sent is not HTTP/1.1: "#),
+            said("noise").starts_with(r#"no answer: "the response is not HTTP/1.1: "#),
             "{}",
             said("noise")
         );
         for path in ["huge", "endless"] {
-            assert_eq!(said(path), r#"no answer: "its body is longer than 8 MiB""#);
+            assert_eq!(said(path), r#"no answer: "the body is larger than 8 MiB""#);
         }
         assert_eq!(said("broken"), r#"body: "{\"id\":1""#);
         assert_eq!(said("echo"), r#"type: "Token 0123...4567""#);
@@ -597,14 +597,17 @@ async fn misuse_is_reported_and_nothing_is_sent() {
     let keys = |tokens: &str| with(&[]).into_iter().take(5).chain([tokens.to_owned()]).collect::<Vec<_>>();
     for (args, expected) in [
         (vec!["--old".to_owned(), url.clone()], "--new <URL>"),
-        (base("ftp://x", &url, &good), "--old is no address of a server: use http:// or https:// and a host"),
-        (base("http://me:hunter2@x", &url, &good), "--old is no address"),
-        (base("http://127.0.0.1:1", "127.0.0.1:8000", &good), "--new is no address"),
-        (keys(&missing), "missing cannot be read: No such file"),
-        (keys(&place.path().display().to_string()), "cannot be read: Is a directory"),
+        (
+            base("ftp://x", &url, &good),
+            "--old is not the base URL of a server: use http:// or https:// and a host",
+        ),
+        (base("http://me:hunter2@x", &url, &good), "--old is not the base URL"),
+        (base("http://127.0.0.1:1", "127.0.0.1:8000", &good), "--new is not the base URL"),
+        (keys(&missing), "/missing: No such file"),
+        (keys(&place.path().display().to_string()), "cannot read the keys in "),
         (keys(&empty), "empty contains no key: give one per line"),
         (keys(&word), "word: line 2 contains white space; give only the key, without the word Token"),
-        (keys(&last), "last: line 1001 holds something else than visible ASCII characters"),
+        (keys(&last), "last: line 1001 contains characters other than visible ASCII"),
         (with(&["--path", "api/users/me"]), "use a path that begins with '/'"),
         (with(&["--path", "/a b"]), "use a path that begins with '/'"),
         (with(&["--host", "a/b"]), "use a host, such as www.example.com"),

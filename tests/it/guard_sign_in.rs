@@ -216,7 +216,7 @@ both! {
             database.sql(&seen).await;
         }
         let (word, text) = verdict("127.0.0.1");
-        assert!(word == "warning" && text.contains("2001:db8::: if that is a proxy, name it in trusted_proxies"), "{text}");
+        assert!(word == "warning" && text.contains("2001:db8::: if that is a proxy, add it to trusted_proxies"), "{text}");
         let (word, text) = verdict("2001:db8::/64");
         assert!(word == "warning" && text.contains("make that proxy send X-Forwarded-For"), "{text}");
         database.sql(&format!("INSERT INTO known_addresses VALUES ({}, '192.0.2.1', {now})", ids[0])).await;
