@@ -6,6 +6,8 @@
 //!
 //! A test checks this list against the schema of both databases, so a migration cannot forget it.
 
+use crate::directory::model::user_fields;
+
 /// The type of a column, for both databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnKind {
@@ -30,34 +32,32 @@ pub(in crate::directory) struct TableSpec {
 
 use ColumnKind::{Bool, Bytes, Int, Text};
 
-/// All tables that are copied, each after those that it refers to.
-pub(super) const TABLES: &[TableSpec] = &[
-    TableSpec {
-        name: "users",
-        columns: &[
+/// Names the columns of the users' table. The list of fields gives those of the fields.
+macro_rules! user_columns {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        &[
             ("id", Int),
             ("username", Text),
             ("username_key", Text),
-            ("mobile_number", Text),
-            ("email", Text),
             ("email_key", Text),
-            ("avatar", Text),
-            ("first_name", Text),
-            ("last_name", Text),
-            ("gender", Text),
+            $((stringify!($name), Text),)+
             ("password", Text),
-            ("is_active", Bool),
-            ("is_staff", Bool),
-            ("is_admin", Bool),
+            $((stringify!($flag), Bool),)+
             ("last_login", Int),
             ("last_seen_at", Int),
             ("created_at", Int),
             ("updated_at", Int),
             ("search_key", Text),
-        ],
-        key: 1,
-        numbered: true,
-    },
+        ]
+    };
+}
+
+/// All tables that are copied, each after those that it refers to.
+pub(super) const TABLES: &[TableSpec] = &[
+    TableSpec { name: "users", columns: user_fields!(user_columns), key: 1, numbered: true },
     TableSpec {
         name: "groups",
         columns: &[
