@@ -11,7 +11,7 @@ use super::cells::{Findings, RowReader};
 use super::mapping::{Catalogue, MappedTable, Mapping, MappingOptions};
 use crate::database::Name;
 use crate::database::foreign::{Cells, Foreign, ForeignError};
-use crate::directory::model::TokenKey;
+use crate::directory::model::{FieldSlot, TokenKey};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::notices::Notices;
 use crate::directory::transfer::import::source::Source;
@@ -329,19 +329,18 @@ impl Django {
             let name = &column.name;
             match field.as_str() {
                 "username" => user.username = reading.required_text(name, cell)?,
-                "mobile_number" => user.mobile_number = Some(reading.text(name, cell)?),
-                "email" => user.email = Some(reading.text(name, cell)?),
-                "avatar" => user.avatar = Some(reading.text(name, cell)?),
-                "first_name" => user.first_name = Some(reading.text(name, cell)?.unwrap_or_default()),
-                "last_name" => user.last_name = Some(reading.text(name, cell)?.unwrap_or_default()),
-                "gender" => user.gender = Some(reading.text(name, cell)?),
                 "password" => user.password = Some(reading.text(name, cell)?.unwrap_or_default()),
-                "is_active" => user.is_active = Some(reading.boolean(name, cell)?),
-                "is_staff" => user.is_staff = Some(reading.boolean(name, cell)?),
-                "is_admin" => user.is_admin = Some(reading.boolean(name, cell)?),
                 "last_login" => user.last_login = Some(reading.timestamp(name, cell)?),
                 "created_at" => user.created_at = reading.timestamp(name, cell)?,
-                _ => user.updated_at = reading.timestamp(name, cell)?,
+                "updated_at" => user.updated_at = reading.timestamp(name, cell)?,
+                field => match user.slot(field) {
+                    Some(FieldSlot::Text(slot)) => {
+                        *slot = Some(reading.text(name, cell)?.unwrap_or_default())
+                    }
+                    Some(FieldSlot::NullableText(slot)) => *slot = Some(reading.text(name, cell)?),
+                    Some(FieldSlot::Flag(slot)) => *slot = Some(reading.boolean(name, cell)?),
+                    None => {}
+                },
             }
         }
         Ok(())
