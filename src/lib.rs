@@ -2,10 +2,13 @@
 //!
 //! One package, one binary. A module imports only from modules further down this list:
 //!
-//! - [`cli`] — what an operator types; it starts the server or enters the directory itself.
-//! - [`http`] — what clients send; it turns requests into use cases and errors into status codes.
-//! - [`server`] — the HTTP engine below `http`: connections, TLS, framing; it knows no request's meaning.
-//! - [`directory`] — who exists, who may do what, whose token is this; the only one that opens a database.
+//! - [`cli`]: the command line. It starts the server or calls `directory` itself.
+//! - [`http`]: the API. It turns requests into use cases, and errors into status codes.
+//! - [`server`]: the HTTP engine: connections, TLS and framing. It does not interpret requests.
+//! - [`switchover`]: tools for a team that switches from Django.
+//! - [`jobs`]: the background jobs of a server.
+//! - [`directory`]: users, groups, permissions and tokens, and the rules about them. Only it opens a database.
+//! - `database`: the database engine for SQLite and PostgreSQL. It knows no users, groups or tokens.
 //!
 //! [`config`] (settings) and [`telemetry`] (logs and metrics) are beside this list. ARCHITECTURE.md describes the rules.
 

@@ -1,6 +1,8 @@
-//! Opening paths that another user may have prepared. A directory that every user of the machine can write is refused.
-//! Below an open directory no symbolic link is followed: each component is opened relative to its parent, so nothing can be
-//! exchanged between a check and its use.
+//! Safe use of paths that other local accounts may have prepared.
+//!
+//! A directory that every local account can write is refused. Below an open directory no symbolic link is followed:
+//! each step starts from the directory that is already open, so nothing can be replaced between a check and the use of
+//! what was checked.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -16,44 +18,45 @@ use rustix::io::Errno;
 /// Why a path is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsafePath {
-    /// Every user can write the directory, and so exchange what is in it.
+    /// Every local account can write the directory, and so can replace its files.
     #[error(
         "{} can be written by every user of this machine, who could put other files there: run `chmod o-w {}`",
         .0.display(), .0.display()
     )]
-    Writable(PathBuf),
+    WorldWritable(PathBuf),
     /// A symbolic link below the data directory.
     #[error(
         "{} is a symbolic link, which is not followed: put the file itself there, or set data_dir to the directory that contains it",
         .0.display()
     )]
-    Link(PathBuf),
-    /// Neither a file nor a directory where one is expected.
+    SymbolicLink(PathBuf),
+    /// Something else than a regular file, where one is expected.
     #[error("{} is not a regular file", .0.display())]
-    NoFile(PathBuf),
+    NotAFile(PathBuf),
     /// The path cannot be used.
     #[error("{} cannot be used: {source}: check the path and its owner", .path.display())]
     Unusable {
         /// The path.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// Refuses a directory that every user can write, and one below a directory in which every user can rename the files of
-/// others. Links on the path are followed: only the owner of a directory can create one. Returns the real path.
+/// Checks that no other account can replace files in a directory: neither it nor a directory above it may be writable
+/// by everyone, unless the one above is sticky. Symbolic links on the way to it are followed, because only the owner of
+/// a directory can put them there. Returns the directory's real path.
 pub(crate) fn check_directory(directory: &Path) -> Result<PathBuf, UnsafePath> {
-    check(directory, false)
+    check_ancestors(directory, false)
 }
 
-/// Checks a directory in which only a directory or file of our own is used. It may be a sticky one like /tmp, in which only
-/// owners can rename their files.
+/// Checks the parent directory of a file or directory that this program creates. It may be sticky, as /tmp is: then
+/// only owners can rename its entries. Returns its real path.
 pub(crate) fn check_parent(directory: &Path) -> Result<PathBuf, UnsafePath> {
-    check(directory, true)
+    check_ancestors(directory, true)
 }
 
-fn check(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, UnsafePath> {
+fn check_ancestors(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, UnsafePath> {
     let unusable = |path: &Path| {
         let path = path.to_owned();
         move |source| UnsafePath::Unusable { path, source }
@@ -63,27 +66,27 @@ fn check(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, UnsafePath> {
         let mode = fs::symlink_metadata(path).map_err(unusable(path))?.permissions().mode();
         let is_sticky = mode & 0o1000 != 0 && (may_be_sticky || path != real);
         if mode & 0o002 != 0 && !is_sticky {
-            return Err(UnsafePath::Writable(path.to_owned()));
+            return Err(UnsafePath::WorldWritable(path.to_owned()));
         }
     }
     Ok(real)
 }
 
-/// Opens a regular file for reading. It does not follow a symbolic link, and does not block on a named pipe.
+/// Opens a regular file for reading. It does not follow a symbolic link of this name and does not wait for a pipe.
 pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
     open_at(CWD, path.as_os_str()).map_err(|source| match source.kind() {
-        _ if is_link(&source) => UnsafePath::Link(path.to_owned()),
-        ErrorKind::InvalidInput => UnsafePath::NoFile(path.to_owned()),
+        _ if is_link(&source) => UnsafePath::SymbolicLink(path.to_owned()),
+        ErrorKind::InvalidInput => UnsafePath::NotAFile(path.to_owned()),
         _ => UnsafePath::Unusable { path: path.to_owned(), source },
     })
 }
 
-/// Reports whether an error means that a symbolic link was not followed.
+/// Returns whether the error is about a symbolic link that was not followed.
 fn is_link(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::LOOP)
 }
 
-/// Opens a regular file. Fails with `ELOOP` for a symbolic link, and with `InvalidInput` for anything else.
+/// Opens a regular file. Fails with `ELOOP` for a symbolic link and with `InvalidInput` for anything else.
 fn open_at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
@@ -110,18 +113,18 @@ impl From<FileType> for EntryKind {
     }
 }
 
-/// Reports whether an error means that a path is a symbolic link, or not a directory.
+/// Returns whether a step of a path could not be entered because it is a file, a symbolic link or something else.
 pub(crate) fn is_not_directory(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotADirectory || is_link(error)
 }
 
-/// An open directory. Below it, no symbolic link is followed.
+/// An open directory, below which no symbolic link is followed.
 pub(crate) struct OpenDirectory {
     opened: OwnedFd,
 }
 
 impl OpenDirectory {
-    /// Opens a directory. It does not follow a symbolic link.
+    /// Opens a directory. It does not follow a symbolic link of this name.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Self::at(CWD, path.as_os_str())
     }
@@ -132,25 +135,25 @@ impl OpenDirectory {
         Ok(Self { opened })
     }
 
-    fn again(&self) -> io::Result<Self> {
+    fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { opened: self.opened.try_clone()? })
     }
 
-    /// Opens the directory at a relative path, one component after the other.
-    pub(crate) fn below(&self, path: &Path) -> io::Result<Self> {
-        steps(path)?.try_fold(self.again()?, |folder, step| Self::at(folder.opened.as_fd(), step))
+    /// Opens the directory at a relative path, step by step.
+    pub(crate) fn open_below(&self, path: &Path) -> io::Result<Self> {
+        steps(path)?.try_fold(self.try_clone()?, |folder, step| Self::at(folder.opened.as_fd(), step))
     }
 
-    /// Opens the directory at a relative path, and creates missing directories with exactly this mode.
-    pub(crate) fn make_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
+    /// Opens the directory at a relative path and creates missing steps with exactly this mode.
+    pub(crate) fn create_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(mode);
-        steps(path)?.try_fold(self.again()?, |folder, step| {
+        steps(path)?.try_fold(self.try_clone()?, |folder, step| {
             match rustix::fs::mkdirat(folder.opened.as_fd(), step, mode) {
                 Ok(()) => {
-                    let made = Self::at(folder.opened.as_fd(), step)?;
-                    // The umask may have removed bits of the mode.
-                    rustix::fs::fchmod(&made.opened, mode)?;
-                    Ok(made)
+                    let created = Self::at(folder.opened.as_fd(), step)?;
+                    // The umask of the process may have removed bits of the mode.
+                    rustix::fs::fchmod(&created.opened, mode)?;
+                    Ok(created)
                 }
                 Err(Errno::EXIST) => Self::at(folder.opened.as_fd(), step),
                 Err(error) => Err(error.into()),
@@ -158,11 +161,12 @@ impl OpenDirectory {
         })
     }
 
-    /// Opens the regular file at a relative path; `None` if it is gone, is something else, or is behind a link.
+    /// Opens the regular file at a relative path. Returns `None` if it is missing, is not a regular file, or is only
+    /// reached through a symbolic link.
     pub(crate) fn file(&self, path: &Path) -> io::Result<Option<File>> {
         let Some(name) = path.file_name() else { return Ok(None) };
         let opened = self
-            .below(path.parent().unwrap_or(Path::new("")))
+            .open_below(path.parent().unwrap_or(Path::new("")))
             .and_then(|folder| open_at(folder.opened.as_fd(), name));
         match opened {
             Err(error) if is_not_directory(&error) => Ok(None),
@@ -171,7 +175,7 @@ impl OpenDirectory {
         }
     }
 
-    /// Returns the kind of an entry; `None` if there is no such entry.
+    /// Returns the kind of an entry of this directory; `None` if it is missing.
     pub(crate) fn kind(&self, name: &OsStr) -> io::Result<Option<EntryKind>> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode).into())),
@@ -180,7 +184,7 @@ impl OpenDirectory {
         }
     }
 
-    /// Lists the entries with their kinds.
+    /// Returns the name and kind of every entry of this directory.
     pub(crate) fn entries(&self) -> io::Result<Vec<(OsString, EntryKind)>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.opened)? {
@@ -198,15 +202,15 @@ impl OpenDirectory {
         Ok(entries)
     }
 
-    /// Moves a finished file into this directory, and replaces the entry of that name. The new name is on disk when this
+    /// Renames a finished file into this directory and replaces an entry of this name. The rename is durable when this
     /// returns.
-    pub(crate) fn receive(&self, from: &Path, name: &OsStr) -> io::Result<()> {
+    pub(crate) fn place_file(&self, from: &Path, name: &OsStr) -> io::Result<()> {
         rustix::fs::renameat(CWD, from, &self.opened, name)?;
         Ok(rustix::fs::fsync(&self.opened)?)
     }
 }
 
-/// Splits a relative path into its components. A path that leads up is an error.
+/// Splits a relative path into its steps. Fails if one of them does not lead down, such as `..`.
 fn steps(path: &Path) -> io::Result<std::vec::IntoIter<&OsStr>> {
     let steps: Option<Vec<&OsStr>> = path
         .components()
@@ -230,10 +234,10 @@ mod tests {
 
     #[test]
     fn a_directory_that_everybody_may_write_is_refused_and_so_is_one_below_it() {
-        let place = tempfile::tempdir().unwrap();
-        let (above, inner) = (place.path().join("above"), place.path().join("above/inner"));
+        let temp = tempfile::tempdir().unwrap();
+        let (above, inner) = (temp.path().join("above"), temp.path().join("above/inner"));
         fs::create_dir_all(&inner).unwrap();
-        let link = place.path().join("link");
+        let link = temp.path().join("link");
         symlink(&inner, &link).unwrap();
         mode(&inner, 0o1777);
         assert!(check_parent(&inner).is_ok());
@@ -251,11 +255,11 @@ mod tests {
             mode(&above, modes.0);
             mode(&inner, modes.1);
             for path in [&inner, &link] {
-                let outcome = check_directory(path);
+                let checked = check_directory(path);
                 match refused {
-                    None => assert_eq!(outcome.unwrap(), inner.canonicalize().unwrap()),
+                    None => assert_eq!(checked.unwrap(), inner.canonicalize().unwrap()),
                     Some(named) => {
-                        let message = outcome.unwrap_err().to_string();
+                        let message = checked.unwrap_err().to_string();
                         let named = named.canonicalize().unwrap();
                         assert!(
                             message.contains(&format!("chmod o-w {}", named.display())),
@@ -267,20 +271,20 @@ mod tests {
         }
     }
 
-    /// Whatever is in place of a directory or a file, no link is followed and nothing blocks.
+    /// Whatever is found in place of a directory or a file, no link is followed and no call blocks.
     #[test]
     fn no_link_is_followed_below_a_folder() {
-        let place = tempfile::tempdir().unwrap();
-        let (root, away) = (place.path().join("root"), place.path().join("away"));
+        let temp = tempfile::tempdir().unwrap();
+        let (root, away) = (temp.path().join("root"), temp.path().join("away"));
         fs::create_dir_all(root.join("room")).unwrap();
         fs::create_dir(&away).unwrap();
         fs::write(root.join("room/file"), "ours").unwrap();
         fs::write(away.join("file"), "secret").unwrap();
         symlink(&away, root.join("door")).unwrap();
         symlink(away.join("file"), root.join("room/link")).unwrap();
-        symlink(&root, place.path().join("root link")).unwrap();
+        symlink(&root, temp.path().join("root link")).unwrap();
         rustix::fs::mknodat(CWD, root.join("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        assert!(is_not_directory(&OpenDirectory::open(&place.path().join("root link")).err().unwrap()));
+        assert!(is_not_directory(&OpenDirectory::open(&temp.path().join("root link")).err().unwrap()));
         let folder = OpenDirectory::open(&root).unwrap();
         assert!(folder.file(Path::new("room/file")).unwrap().is_some());
         for nothing in [
@@ -296,11 +300,11 @@ mod tests {
             assert!(folder.file(Path::new(nothing)).unwrap().is_none(), "{nothing}");
         }
         for no_folder in ["door", "room/file", "pipe", "room/link"] {
-            assert!(is_not_directory(&folder.below(Path::new(no_folder)).err().unwrap()), "{no_folder}");
-            assert!(folder.make_below(&Path::new(no_folder).join("x"), 0o755).is_err(), "{no_folder}");
+            assert!(is_not_directory(&folder.open_below(Path::new(no_folder)).err().unwrap()), "{no_folder}");
+            assert!(folder.create_below(&Path::new(no_folder).join("x"), 0o755).is_err(), "{no_folder}");
         }
-        assert!(matches!(open_file(&root.join("room/link")), Err(UnsafePath::Link(_))));
-        assert!(matches!(open_file(&root.join("pipe")), Err(UnsafePath::NoFile(_))));
+        assert!(matches!(open_file(&root.join("room/link")), Err(UnsafePath::SymbolicLink(_))));
+        assert!(matches!(open_file(&root.join("pipe")), Err(UnsafePath::NotAFile(_))));
         let mut kinds = folder.entries().unwrap();
         kinds.sort_by(|one, other| one.0.cmp(&other.0));
         let kinds: Vec<_> = kinds.iter().map(|(name, kind)| (name.to_str().unwrap(), *kind)).collect();
@@ -308,15 +312,15 @@ mod tests {
             kinds,
             [("door", EntryKind::Link), ("pipe", EntryKind::Other), ("room", EntryKind::Directory)]
         );
-        let made = folder.make_below(Path::new("room/new/deep"), 0o755).unwrap();
-        let coming = place.path().join("coming");
+        let created = folder.create_below(Path::new("room/new/deep"), 0o755).unwrap();
+        let coming = temp.path().join("coming");
         fs::write(&coming, "new").unwrap();
-        made.receive(&coming, OsStr::new("file")).unwrap();
+        created.place_file(&coming, OsStr::new("file")).unwrap();
         assert_eq!(fs::read_to_string(root.join("room/new/deep/file")).unwrap(), "new");
         assert_eq!(fs::metadata(root.join("room/new")).unwrap().permissions().mode() & 0o7777, 0o755);
-        // A file replaces a link of its name. The target of the link stays.
+        // A symbolic link of this name is replaced; its target stays unchanged.
         fs::write(&coming, "newer").unwrap();
-        folder.below(Path::new("room")).unwrap().receive(&coming, OsStr::new("link")).unwrap();
+        folder.open_below(Path::new("room")).unwrap().place_file(&coming, OsStr::new("link")).unwrap();
         assert_eq!(fs::read_to_string(away.join("file")).unwrap(), "secret");
     }
 }

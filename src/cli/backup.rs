@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::context::{open, operator};
+use super::progress;
 use super::report::{CliError, Report};
-use super::watching::watch;
 use crate::config::Config;
 use crate::directory::Clock;
 use crate::directory::transfer::backup::{BackupRequest, Manifest, VerifiedBackup, verify_backup};
@@ -43,13 +43,14 @@ pub(super) async fn run(args: Backup, config: &Config) -> Result<Report, CliErro
     match args {
         Backup { verb: Some(BackupVerb::Verify(VerifyBackup { file })), .. } => {
             let summary = format!("{} is intact", file.display());
-            let checked = verify_backup(&operator(), file, &Clock::system()?, watch()?).await?;
+            let checked =
+                verify_backup(&operator(), file, &Clock::system()?, progress::of_transfer()?).await?;
             Ok(report(&checked, &summary))
         }
         Backup { file: Some(file), replace, .. } => {
             let summary = format!("Wrote and verified {}", file.display());
             let order = BackupRequest { file, replace, media: config.data_dir.join("media") };
-            let checked = open(config).await?.backup(&operator(), order, watch()?).await?;
+            let checked = open(config).await?.backup(&operator(), order, progress::of_transfer()?).await?;
             Ok(report(&checked, &summary))
         }
         Backup { file: None, .. } => Err(CliError::usage("give the file to write")),

@@ -76,7 +76,7 @@ fn instructions(users: &[ExampleUser], scheme: &str, mut address: SocketAddr) ->
             "# {about}: {status}\ncurl {scheme}://{address}/api/users/me -H 'Authorization: Token {key}'\n\n"
         );
     }
-    text + "Press Ctrl-C to stop the demo and delete its data.\n"
+    text + "Ctrl-C stops the demo and deletes its data.\n"
 }
 
 /// Creates the example users: the one of the documentation, an admin, a plain user, an inactive one, and a staff user with

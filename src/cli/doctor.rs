@@ -69,7 +69,7 @@ fn public_address(config: &Config) -> Finding {
 }
 
 async fn integrity(directory: &Directory) -> Result<Finding, CliError> {
-    let IntegrityReport { damage, miscounted, strangers, recount } = directory.faults().await?;
+    let IntegrityReport { damage, miscounted, strangers, recount } = directory.check_integrity().await?;
     let (faults, remedy) = if !damage.is_empty() {
         (damage, "stop the server, keep a copy of the database, and restore a backup".to_owned())
     } else if !strangers.is_empty() {
@@ -85,7 +85,7 @@ async fn integrity(directory: &Directory) -> Result<Finding, CliError> {
 
 /// Warns if one setting defeats another.
 fn stale(config: &Config) -> Option<Finding> {
-    let text = "serve_stale_for has no effect with access_log = all, which disables the cache of responses: log requests at the proxy instead";
+    let text = "with access_log = all, every request takes the full path, on which serve_stale_for has no effect: log requests at the proxy instead";
     let is_lost = config.access_log == AccessLog::All && !config.serve_stale_for.is_zero();
     is_lost.then(|| Finding { check: "serve_stale_for", severity: Severity::Warning, text: text.to_owned() })
 }
@@ -133,7 +133,7 @@ async fn admins(directory: &Directory) -> Result<Finding, CliError> {
     })
 }
 
-/// Up to this many users may well share one network.
+/// Up to this many users can plausibly share one network.
 const FEW_USERS: u64 = 2;
 
 /// Warns if all users seem to be behind one proxy. Limits apply per client address, so they would share one limit.

@@ -16,7 +16,7 @@ use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
-pub(super) struct Export {
+pub(super) struct ExportArgs {
     /// json: everything, as lines for `wardroom import json`. csv: the users, for spreadsheets.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
@@ -33,13 +33,11 @@ pub(super) struct Export {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// JSON lines.
     Json,
-    /// CSV.
     Csv,
 }
 
-pub(super) async fn run(export: Export, config: &Config) -> Result<Report, CliError> {
+pub(super) async fn run(export: ExportArgs, config: &Config) -> Result<Report, CliError> {
     let Some(path) = &export.output else {
         write(&export, config, io::stdout()).await?;
         return Ok(Report::silent());
@@ -93,7 +91,11 @@ impl<W: Write + Send + 'static> RecordSink for CsvWriter<W> {
     }
 }
 
-async fn write(export: &Export, config: &Config, out: impl Write + Send + 'static) -> Result<u64, CliError> {
+async fn write(
+    export: &ExportArgs,
+    config: &Config,
+    out: impl Write + Send + 'static,
+) -> Result<u64, CliError> {
     let directory = open(config).await?;
     let scope = match (export.format, export.anonymise) {
         (_, true) => ExportScope::Anonymised,

@@ -1,4 +1,4 @@
-//! `wardroom import`: people from a Django database, from lines of JSON, or from a table.
+//! `wardroom import`: users, groups and tokens from a Django database, JSON lines or CSV.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,15 +18,15 @@ use crate::directory::transfer::import::source::Source;
 use crate::directory::transfer::import::table::CsvTable;
 use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 
-/// The commands that bring people in.
+/// The commands of `wardroom import`.
 #[derive(Subcommand)]
 pub(super) enum ImportVerb {
-    /// From a live Django database, which is only read: users with their ids, passwords and groups, groups, and the
+    /// Import from a Django database, which may be live and is only read: users with their ids, passwords and groups, and the
     /// tokens of Django REST Framework and knox.
     Django(FromDjango),
-    /// From lines of JSON, as `wardroom export` writes them (docs/records.md).
+    /// Import JSON lines as `wardroom export` writes them (see docs/records.md).
     Json(FromFile),
-    /// Users from a table with commas, whose first line names the columns (docs/records.md).
+    /// Import users from a CSV file whose first line names the columns (see docs/records.md).
     Csv(FromFile),
 }
 
@@ -35,26 +35,26 @@ pub(super) struct FromDjango {
     /// The database: postgres://user:password@host:port/name, or the path of a SQLite file.
     #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
     from: String,
-    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]; flags win over it.
+    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]. Flags override it.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// The table of the users, if it cannot be found.
+    /// The table with the users, if it is not found automatically.
     #[arg(long, value_name = "TABLE")]
     user_table: Option<String>,
-    /// A table with one row a user, for fields that the table of the users lacks.
+    /// A table with one row per user, for fields that the user table lacks.
     #[arg(long, value_name = "TABLE")]
     profile_table: Option<String>,
-    /// A table with groups' notes and times, if it cannot be found.
+    /// The table with the notes and times of groups, if it is not found automatically.
     #[arg(long, value_name = "TABLE")]
     group_table: Option<String>,
-    /// Read a field from this column; with nothing after the sign, from none.
+    /// Read a field from this column. FIELD= reads it from no column.
     #[arg(long = "map", value_name = "FIELD=COLUMN")]
     columns: Vec<String>,
-    /// The time zone of times without one, where Django ran with USE_TZ = False [default: UTC].
+    /// The time zone of times without one, if Django ran with USE_TZ = False [default: UTC].
     #[arg(long, value_name = "NAME")]
     time_zone: Option<String>,
     #[command(flatten)]
-    how: How,
+    how: ImportFlags,
     #[command(flatten)]
     media: MediaFlags,
 }
@@ -65,36 +65,36 @@ pub(super) struct FromFile {
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
     #[command(flatten)]
-    how: How,
+    how: ImportFlags,
     #[command(flatten)]
     media: MediaFlags,
 }
 
 #[derive(Args)]
-struct How {
-    /// Only tell what would be done.
+struct ImportFlags {
+    /// Report what would be done, without writing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Overwrite rows here that differ from the source's, so that the import can be repeated until the switch.
+    /// Overwrite existing rows that differ from the source. Use it to repeat an import until you switch over.
     #[arg(long)]
     sync: bool,
-    /// Remove what the source no longer holds: users into the recycle bin, groups, and imported tokens.
+    /// Delete what the source no longer has: users (to the recycle bin), groups and imported tokens.
     #[arg(long)]
     delete_missing: bool,
-    /// Where users share an e-mail address or mobile number, leave it to the one with the lowest id.
+    /// If users share an email address or mobile number, keep it only for the one with the lowest id.
     #[arg(long)]
     clear_duplicates: bool,
-    /// Do not ask before something is removed.
+    /// Do not ask for confirmation before deleting.
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Args)]
 struct MediaFlags {
-    /// Copy the files of avatars from this directory (MEDIA_ROOT) into the data directory's media.
+    /// Copy avatar files from this folder (Django's MEDIA_ROOT) to the data directory.
     #[arg(long, value_name = "DIR")]
     media: Option<PathBuf>,
-    /// Make hard links instead of copies where the file system can.
+    /// Create hard links instead of copies where the file system supports it.
     #[arg(long, requires = "media")]
     link_media: bool,
 }
@@ -121,9 +121,9 @@ pub(super) async fn run(verb: ImportVerb, config: &Config) -> Result<Report, Cli
     }
 }
 
-fn options(how: &How, media: &MediaFlags, config: &Config) -> Result<ImportOptions, CliError> {
+fn options(how: &ImportFlags, media: &MediaFlags, config: &Config) -> Result<ImportOptions, CliError> {
     if how.delete_missing && !how.dry_run {
-        confirm(how.yes, "What the source does not hold will be removed.")?;
+        confirm(how.yes, "Everything that the source does not have will be deleted.")?;
     }
     let to = config.data_dir.join("media");
     let media = media.media.as_ref().map(|from| AvatarCopy::new(from, &to, media.link_media)).transpose()?;
@@ -171,7 +171,7 @@ fn mapping_file(path: &Path) -> Result<MappingOptions, CliError> {
 
 async fn import(
     source: impl Source,
-    how: &How,
+    how: &ImportFlags,
     options: &ImportOptions,
     config: &Config,
 ) -> Result<Report, CliError> {
@@ -186,12 +186,12 @@ async fn import(
     Ok(report)
 }
 
-/// The report for people.
+/// Formats the report as text.
 fn text(imported: &ImportReport) -> String {
     let mut text = format!("Source: {}\n", imported.source);
     if !imported.mapping.is_empty() {
         let rows: Vec<_> = imported.mapping.iter().map(|(to, from)| [to.clone(), from.clone()]).collect();
-        text += &format!("\n{}", table(["what", "from"], &rows));
+        text += &format!("\n{}", table(["field", "from"], &rows));
     }
     let counts = imported.counts().into_iter().filter(|(_, counts)| counts.read + counts.missing > 0);
     let rows: Vec<_> = counts
@@ -214,29 +214,29 @@ fn text(imported: &ImportReport) -> String {
         text += &format!("Changed fields: {}\n", listed(fields));
     }
     if imported.media > 0 {
-        text += &format!("Files of avatars: {}\n", imported.media);
+        text += &format!("Avatar files: {}\n", imported.media);
     }
-    text += &notices("To know", &imported.notices);
-    text += &notices("In the way", &imported.conflicts);
+    text += &notices("Notes", &imported.notices);
+    text += &notices("Conflicts", &imported.conflicts);
     text + match (
         imported.is_refused(),
         imported.dry_run,
         imported.counts().iter().any(|(_, counts)| counts.writes()),
     ) {
         (true, _, _) => "\nNothing was written.\n",
-        (false, true, _) => "\nA dry run: nothing was written, and nothing is in the way.\n",
+        (false, true, _) => "\nDry run: nothing was written. There are no conflicts.\n",
         (false, false, true) => "\nDone.\n",
         (false, false, false) if imported.counts().iter().all(|(_, counts)| counts.read == 0) => {
-            "\nDone: there was nothing in it.\n"
+            "\nDone: the source is empty.\n"
         }
-        (false, false, false) => "\nDone: all of it was there already.\n",
+        (false, false, false) => "\nDone: everything was up to date already.\n",
     }
 }
 
 fn notices(title: &str, notices: &Notices) -> String {
-    let lines = notices.iter().map(|(told, notice)| {
+    let lines = notices.iter().map(|(message, notice)| {
         let more = if notice.count > notice.examples.len() as u64 { "; ..." } else { "" };
-        format!("  {} x {told}: {}{more}\n", notice.count, notice.examples.join("; "))
+        format!("  {} x {message}: {}{more}\n", notice.count, notice.examples.join("; "))
     });
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("\n{title}:\n{lines}") }

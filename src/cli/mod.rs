@@ -26,7 +26,6 @@ mod restore;
 mod serve;
 mod token;
 mod user;
-mod watching;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -87,7 +86,7 @@ enum Verb {
     #[command(subcommand)]
     Import(import::ImportVerb),
     /// Export everything as JSON lines, or the users as CSV.
-    Export(export::Export),
+    Export(export::ExportArgs),
     /// Send the same requests to the old server and to this one, and report every difference.
     Compare(compare::Compare),
     /// Check the settings and the database, and report every problem.

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::context::{open, operator};
+use super::progress;
 use super::report::{CliError, Report};
-use super::watching::watch;
 use crate::config::{Config, DatabaseUrl, SettingType as _};
 use crate::directory::Location;
 use crate::directory::transfer::move_database::MoveReport;
@@ -25,7 +25,7 @@ pub(super) async fn run(args: Move, config: &Config) -> Result<Report, CliError>
     let (location, shown) = destination(args.to)?;
     let directory = open(config).await?;
     let from = directory.describe().await?;
-    let moved = directory.move_to(&operator(), location, watch()?).await?;
+    let moved = directory.move_to(&operator(), location, progress::of_transfer()?).await?;
     Ok(report(&moved, &from, &shown, config))
 }
 

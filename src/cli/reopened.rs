@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, Comparison, GrantedAccess, NamedId, ReopenedAccess,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, NamedId, ReopenedAccess,
 };
 
 /// How many lines of a list are shown; --json shows all.
@@ -14,7 +14,7 @@ const SHOWN: usize = 100;
 /// Adds what is known about closed accesses to the JSON of a report or a refusal.
 pub(super) fn add(
     json: &mut Value,
-    comparison: &Comparison,
+    comparison: &ComparisonExtent,
     closed: &[ClosedAccess],
     brings: Option<&GrantedAccess>,
 ) {
@@ -41,7 +41,7 @@ pub(super) fn refusal(reopened: &ReopenedAccess) -> (String, Value) {
     if let Some(brings) = brings {
         let described = brought(brings, comparison);
         text += &format!("Before you continue: {described}Use --accept-revived to restore anyway");
-        text += if *comparison == Comparison::Partial {
+        text += if *comparison == ComparisonExtent::Partial {
             ", with --keep-closed to keep closed what is known.\n"
         } else {
             ".\n"
@@ -95,9 +95,9 @@ pub(super) fn line(closed: &ClosedAccess) -> String {
     }
 }
 
-pub(super) fn brought(brings: &GrantedAccess, comparison: &Comparison) -> String {
+pub(super) fn brought(brings: &GrantedAccess, comparison: &ComparisonExtent) -> String {
     let what = match comparison {
-        Comparison::Partial => "it is only partly known what was closed since the backup",
+        ComparisonExtent::Partial => "it is only partly known what was closed since the backup",
         _ => "it is not known what was closed since the backup",
     };
     let why = comparison.why().unwrap_or_default();

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::backup::{about, content};
 use super::context::{operator, settings};
+use super::progress;
 use super::reopened::{add, brought, line, list};
 use super::report::{CliError, Report};
-use super::watching::watch;
 use crate::config::Config;
-use crate::directory::model::Comparison;
+use crate::directory::model::ComparisonExtent;
 use crate::directory::transfer::backup::{self, ReopenPolicy, RestoreReport};
 use crate::directory::{Clock, Directory};
 
@@ -55,8 +55,14 @@ pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<Report, Cl
         accept_revived: args.accept_revived,
         keep_copy: !args.no_copy,
     };
-    let restored =
-        Directory::restore(&operator(), &settings(config), &Clock::system()?, order, watch()?).await?;
+    let restored = Directory::restore(
+        &operator(),
+        &settings(config),
+        &Clock::system()?,
+        order,
+        progress::of_transfer()?,
+    )
+    .await?;
     Ok(report(&restored, closed))
 }
 
@@ -67,7 +73,7 @@ fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
         let fate = if keeps { "It was closed again" } else { "It is open again" };
         text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
-    } else if restored.comparison == Comparison::Complete {
+    } else if restored.comparison == ComparisonExtent::Complete {
         text += "Nothing was closed since the backup.\n";
     }
     if let Some(brings) = &restored.brings {

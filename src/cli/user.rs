@@ -35,7 +35,7 @@ pub(super) enum UserVerb {
     Deleted(ListDeleted),
     /// Restore a deleted user, without its tokens.
     Restore(RestoreUser),
-    /// Delete a deleted user permanently, before its time is over.
+    /// Delete a deleted user permanently now.
     Purge(PurgeUser),
 }
 
@@ -134,10 +134,10 @@ pub(super) struct EditUser {
     username: Option<String>,
     #[command(flatten)]
     details: Details,
-    /// Whether the user is staff (true or false).
+    /// Whether the user is staff.
     #[arg(long, value_name = "BOOL")]
     staff: Option<bool>,
-    /// Whether the user is an admin (true or false).
+    /// Whether the user is an admin.
     #[arg(long, value_name = "BOOL")]
     admin: Option<bool>,
 }

@@ -95,8 +95,8 @@ fn take_scope(flags: &mut Flags, matches: &ArgMatches, scope: FlagScope) {
     settings_of(scope).for_each(|setting| take(flags, matches, setting.key));
 }
 
-/// The flag of a setting. Its text is not parsed here: an error must read the same for every source. The help is what
-/// shells show in a completion.
+/// The flag of a setting. Its text is not parsed here: an error must read the same for every source. Shells show
+/// the help in completions.
 fn arg(setting: &'static Setting) -> Arg {
     let summary = setting.paragraphs().next().unwrap_or_default().replace('`', "");
     Arg::new(setting.key)

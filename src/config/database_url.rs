@@ -104,7 +104,7 @@ mod tests {
         path.display().to_string()
     }
 
-    /// What there is to be seen of a configuration.
+    /// Everything that a configuration shows of itself.
     fn seen(loaded: &Loaded) -> String {
         format!("{loaded:?} {}", crate::config::render_show(loaded))
     }

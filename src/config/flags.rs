@@ -1,6 +1,6 @@
 //! The settings that were given on the command line, as they were typed.
 //!
-//! Never in here: what a text means.
+//! Never in here: the meaning of a text.
 
 use std::collections::BTreeMap;
 use std::fmt;

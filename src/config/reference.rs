@@ -1,4 +1,4 @@
-//! The settings for people: `wardroom config show`, `wardroom help settings` and docs/settings.md.
+//! Formats the settings for readers: `wardroom config show`, `wardroom help settings` and docs/settings.md.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Tests of the settings' list and of what is made of it.
+//! Tests of the list of settings, and of everything that it produces.
 
 use std::time::Duration;
 

@@ -224,7 +224,7 @@ impl SettingType for SocketAddr {
     const NAME: &'static str = "ADDRESS";
 
     fn allowed() -> String {
-        "host:port, such as 127.0.0.1:8000 or [::]:8000; the host is an IP address".into()
+        "an IP address and a port, such as 127.0.0.1:8000 or [::]:8000".into()
     }
 
     fn parse(text: &str) -> Result<Self, String> {

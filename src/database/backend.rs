@@ -1,4 +1,4 @@
-//! Which database is open, where it is, and its connections.
+//! The location of a database, the options for opening it, and its connections.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,32 +8,32 @@ use deadpool_postgres::Pool;
 use tokio::runtime::Handle;
 
 use super::error::DatabaseError;
-use super::long_reads::{LONG, LONG_CONNECTIONS};
+use super::long_reads::{LONG_READ_TIMEOUT, MAX_SNAPSHOTS};
 use super::migrate;
 use super::open::OpenError;
-use super::postgres::{Connections, Protection, Server};
+use super::postgres::{PostgresServer, Protection, ReadPool};
 use super::sqlite::{self, Readers};
 use super::tx::Link;
 
-/// PostgreSQL connections beside the others, for reads that every request waits for.
+/// Additional PostgreSQL connections for reads that every request waits for.
 const PRIORITY_CONNECTIONS: usize = 2;
-/// The longest that such a statement may take.
+/// The time limit of each of these reads.
 const PRIORITY_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// How long a migration may take on PostgreSQL before the connection is given up.
+/// How long one statement of a migration may take on PostgreSQL.
 pub(crate) const MIGRATION_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Where the database is.
+/// The location of a database.
 #[derive(Clone)]
 pub enum Location {
     /// A SQLite file in this data directory.
     Sqlite(PathBuf),
-    /// A PostgreSQL database, by its URL; the URL may hold a password.
+    /// The URL of a PostgreSQL database. The URL may contain a password.
     Postgres(String),
 }
 
 impl Location {
-    /// Returns the host to which the URL explicitly allows unencrypted connections, if it does.
+    /// Returns the host to which the URL explicitly allows unencrypted connections, if there is one.
     pub fn clear_text_host(&self) -> Option<String> {
         match self {
             Self::Sqlite(_) => None,
@@ -45,19 +45,19 @@ impl Location {
     }
 }
 
-/// How a database is opened.
+/// How to open a database.
 #[derive(Clone)]
-pub(crate) struct Options {
-    /// Where it is.
+pub(crate) struct ConnectOptions {
+    /// The location of the database.
     pub(crate) location: Location,
-    /// Connections of this process to PostgreSQL, at most.
+    /// The size of the connection pool for reads.
     pub(crate) connections: usize,
-    /// How long one statement may wait for the database.
+    /// The time limit of one statement.
     pub(crate) timeout: Duration,
 }
 
-impl Options {
-    /// Returns the options for creating or upgrading a schema, which may take long on PostgreSQL.
+impl ConnectOptions {
+    /// Returns the options for creating or upgrading a schema. A migration may take long on PostgreSQL.
     pub(super) fn for_migrations(&self) -> Self {
         match &self.location {
             Location::Postgres(_) => Self { timeout: MIGRATION_TIMEOUT, ..self.clone() },
@@ -66,16 +66,17 @@ impl Options {
     }
 }
 
+/// The connections to one of the two databases.
 #[derive(Clone)]
 pub(crate) enum Backend {
-    /// Lists have readers of their own, so that the number of either can be bounded.
+    /// Lists have readers of their own, so that each number can be limited separately.
     Sqlite { readers: Arc<Readers>, list_readers: Arc<Readers>, directory: PathBuf, timeout: Duration },
-    /// The second pool is for what every request waits for: no list may take its connections. The third is for
-    /// long reads, which may keep theirs for hours.
+    /// `priority` is for reads that every request waits for: lists cannot take its connections. `long` is for
+    /// snapshots, which may keep their connections for hours.
     Postgres {
-        server: Arc<Server>,
-        pool: Connections,
-        priority: Connections,
+        server: Arc<PostgresServer>,
+        pool: ReadPool,
+        priority: ReadPool,
         long: Pool,
         runtime: Handle,
         timeout: Duration,
@@ -83,60 +84,62 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    pub(super) fn new(options: &Options) -> Result<Self, OpenError> {
+    pub(super) fn new(options: &ConnectOptions) -> Result<Self, OpenError> {
         Self::at(&options.location, options.connections, options.timeout)
     }
 
-    /// Prepares the connections to a database; PostgreSQL is connected to by the first statement.
+    /// Prepares the connections to a database. The first statement opens the connection to PostgreSQL.
     pub(crate) fn at(location: &Location, connections: usize, timeout: Duration) -> Result<Self, OpenError> {
         match location {
             Location::Sqlite(directory) => {
                 sqlite::check_library()?;
                 sqlite::check_file(directory)?;
-                let [readers, list_readers] = [connections, list_places(connections)]
-                    .map(|most| Arc::new(Readers::new(directory, timeout, most)));
+                let [readers, list_readers] = [connections, max_lists(connections)]
+                    .map(|max_idle| Arc::new(Readers::new(directory, timeout, max_idle)));
                 Ok(Self::Sqlite { readers, list_readers, directory: directory.clone(), timeout })
             }
             Location::Postgres(url) => {
-                let server = Arc::new(Server::new(url)?);
-                // Lists take at most half of them: a look-up must not wait for a list.
-                let pool = Connections::new(&server, connections.max(2), timeout)?;
+                let server = Arc::new(PostgresServer::new(url)?);
+                // Lists take at most half of these connections, so that a look-up never waits for a list.
+                let pool = ReadPool::new(&server, connections.max(2), timeout)?;
                 let priority =
-                    Connections::by_index(&server, PRIORITY_CONNECTIONS, timeout.min(PRIORITY_TIMEOUT))?;
-                let long = server.pool(LONG_CONNECTIONS, LONG)?;
+                    ReadPool::with_index_scans(&server, PRIORITY_CONNECTIONS, timeout.min(PRIORITY_TIMEOUT))?;
+                let long = server.pool(MAX_SNAPSHOTS, LONG_READ_TIMEOUT)?;
                 let runtime = Handle::current();
                 Ok(Self::Postgres { server, pool, priority, long, runtime, timeout })
             }
         }
     }
 
-    /// Returns how long one statement may wait.
+    /// Returns the time limit of one statement.
     pub(crate) fn timeout(&self) -> Duration {
         match self {
             Self::Sqlite { timeout, .. } | Self::Postgres { timeout, .. } => *timeout,
         }
     }
 
-    /// Opens a connection for writing. It blocks.
+    /// Opens a connection for writing. It blocks the calling thread.
     pub(crate) fn link(&self) -> Result<Link, DatabaseError> {
         match self {
-            Self::Sqlite { directory, timeout, .. } => Ok(Link::Sqlite(sqlite::writer(directory, *timeout)?)),
+            Self::Sqlite { directory, timeout, .. } => {
+                Ok(Link::Sqlite(sqlite::connect_writer(directory, *timeout)?))
+            }
             Self::Postgres { server, timeout, .. } => Link::postgres(server, *timeout),
         }
     }
 }
 
 /// Returns how many lists, counts and pages may run at once.
-pub(super) fn list_places(connections: usize) -> usize {
+pub(super) fn max_lists(connections: usize) -> usize {
     (connections / 2).max(1)
 }
 
-/// Opens a connection to a database that has a schema of ours.
-pub(crate) fn initialised(backend: &Backend) -> Result<Link, OpenError> {
+/// Opens a connection to a database that contains this program's schema.
+pub(crate) fn connect_initialised(backend: &Backend) -> Result<Link, OpenError> {
     let link = backend.link()?;
     match (migrate::is_initialised(&link)?, backend) {
         (true, _) => Ok(link),
-        (false, Backend::Sqlite { directory, .. }) => Err(OpenError::HalfMade(sqlite::file(directory))),
+        (false, Backend::Sqlite { directory, .. }) => Err(OpenError::Unfinished(sqlite::file(directory))),
         (false, Backend::Postgres { .. }) => Err(OpenError::Uninitialised),
     }
 }

@@ -1,6 +1,6 @@
-//! Errors of the two databases in one form.
+//! One error type for both databases.
 //!
-//! A broken constraint keeps the text that names it: the constraint's name on PostgreSQL, `table.column` on SQLite.
+//! A violated constraint keeps the text that names it: the constraint's name on PostgreSQL, `table.column` on SQLite.
 //! Callers that know their tables map it to an error of their own.
 
 use rusqlite::ErrorCode;
@@ -9,24 +9,25 @@ use tokio_postgres::error::SqlState;
 /// Why a statement failed.
 #[derive(Debug)]
 pub(crate) enum DatabaseError {
-    /// The database is away, busy, full or read-only: the same statement may succeed later.
+    /// The database is unreachable, busy, full or read-only. The same statement may succeed later.
     Unavailable(String),
-    /// The database's file is not whole, or not a database.
+    /// The database file is damaged, or it is not a database.
     Damaged(String),
-    /// A constraint refused the row; named as the database named it.
+    /// The row violates a constraint. The text is the database's name for it.
     Constraint(String),
-    /// A bug in this program, or a database whose content it does not expect.
+    /// A bug in this program, or unexpected content in the database.
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl DatabaseError {
+    /// Reports a stored value that cannot be converted.
     pub(crate) fn corrupt(what: &'static str) -> Self {
-        Self::Broken(format!("the stored {what} is not one").into())
+        Self::Broken(format!("the stored {what} is invalid").into())
     }
 
-    /// A read that was ended before its end.
-    pub(crate) fn too_long() -> Self {
-        Self::Unavailable("the read took too long and was ended".to_owned())
+    /// Reports a read that was stopped before it was complete.
+    pub(crate) fn stopped() -> Self {
+        Self::Unavailable("the read took too long and was stopped".to_owned())
     }
 }
 
@@ -38,7 +39,7 @@ impl From<rusqlite::Error> for DatabaseError {
         match failure.code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(error.to_string()),
             ErrorCode::ConstraintViolation => Self::Constraint(message.clone().unwrap_or_default()),
-            ErrorCode::OperationInterrupted => Self::too_long(),
+            ErrorCode::OperationInterrupted => Self::stopped(),
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::CannotOpen
@@ -54,8 +55,8 @@ impl From<rusqlite::Error> for DatabaseError {
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
-            // No answer from the server: the connection is gone, or could not be made. A value that does
-            // not fit its column is the one local fault, and a bug.
+            // The server did not answer: the connection was lost, or it could not be opened. The only local error is
+            // a value that does not fit its column, which is a bug.
             return if error.is_closed() || is_io(&error) {
                 Self::Unavailable(describe(&error))
             } else {
@@ -63,14 +64,14 @@ impl From<tokio_postgres::Error> for DatabaseError {
             };
         };
         let code = db.code();
-        // Class 23: integrity; 08, 53, 57, 58: connection, resources, operator, system.
+        // SQLSTATE classes: 23 integrity; 08 connection, 53 resources, 57 operator intervention, 58 system.
         match code.code().get(..2) {
             Some("23") => Self::Constraint(db.constraint().unwrap_or_default().to_owned()),
             Some("08" | "53" | "57" | "58") => Self::Unavailable(db.message().to_owned()),
             _ if [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::READ_ONLY_SQL_TRANSACTION].contains(&code) => {
                 Self::Unavailable(db.message().to_owned())
             }
-            // Not its detail, which may quote a row.
+            // The error's detail is left out because it may quote a row.
             _ => Self::Broken(format!("{} (SQLSTATE {})", db.message(), code.code()).into()),
         }
     }
@@ -93,7 +94,7 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
 impl From<deadpool_postgres::PoolError> for DatabaseError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            // Whatever keeps a connection from being made, the database cannot be asked now.
+            // If no connection can be opened, the database is unavailable, whatever the reason.
             deadpool_postgres::PoolError::Backend(error) => Self::Unavailable(describe(&error)),
             other => Self::Unavailable(other.to_string()),
         }

@@ -1,7 +1,7 @@
-//! Somebody else's database, read in one snapshot and never written: its catalogue, and rows as text.
+//! Reads the database of another program in one snapshot: its catalogue, and its rows as text. It never writes.
 //!
-//! Names of tables and columns are only known when it is read, so they enter a statement as [`Name`]s, which quote
-//! themselves. Never in here: what the tables mean.
+//! The names of tables and columns are only known at run time. They enter a statement as [`Name`]s, which quote
+//! themselves. This file does not know what the tables mean.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -11,9 +11,9 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::runtime::Handle;
 
 use super::error::DatabaseError;
-use super::long_reads::LONG;
+use super::long_reads::LONG_READ_TIMEOUT;
 use super::open::OpenError;
-use super::postgres::Server;
+use super::postgres::PostgresServer;
 use super::row::{FromRow, Row};
 pub(crate) use super::sql::Name;
 use super::sql::Sql;
@@ -23,36 +23,37 @@ use super::tx::{Driver, Link, Tx};
 pub(crate) enum ForeignError {
     /// It cannot be opened or read.
     Unreadable(String),
-    /// It was not named in a way that can be used.
-    Unclear(String),
+    /// Its URL is malformed, or it allows an unprotected connection without saying so.
+    InvalidUrl(String),
 }
 
-/// A foreign database in one snapshot.
-pub(crate) struct Foreign {
+/// A snapshot of a foreign database.
+pub(crate) struct ForeignDatabase {
     link: Link,
 }
 
 /// A column of a foreign table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Column {
+pub(crate) struct ForeignColumn {
     pub(crate) table: String,
     pub(crate) name: String,
-    /// As the database names it, in lower case.
+    /// The column's type as the database names it, in lower case.
     pub(crate) kind: String,
 }
 
-/// A reference from one table to another.
+/// A foreign key of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ForeignKey {
     pub(crate) table: String,
     pub(crate) column: String,
+    /// The table that it refers to.
     pub(crate) to: String,
 }
 
-/// The cells of a row, as bytes of text.
-pub(crate) struct Cells(pub(crate) Vec<Option<Vec<u8>>>);
+/// The values of a row, each as the bytes of its text; `None` is `NULL`.
+pub(crate) struct ForeignRow(pub(crate) Vec<Option<Vec<u8>>>);
 
-impl FromRow for Column {
+impl FromRow for ForeignColumn {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { table: row.next()?, name: row.next()?, kind: row.next()? })
     }
@@ -64,7 +65,7 @@ impl FromRow for ForeignKey {
     }
 }
 
-impl FromRow for Cells {
+impl FromRow for ForeignRow {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         (0..row.width()).map(|_| row.next()).collect::<Result<_, _>>().map(Self)
     }
@@ -76,7 +77,7 @@ impl From<DatabaseError> for ForeignError {
             DatabaseError::Unavailable(why)
             | DatabaseError::Damaged(why)
             | DatabaseError::Constraint(why) => why,
-            // The database's own words come last.
+            // The last cause has the database's own message.
             DatabaseError::Broken(source) => {
                 std::iter::successors(Some(&*source as &dyn std::error::Error), |error| error.source())
                     .last()
@@ -86,9 +87,9 @@ impl From<DatabaseError> for ForeignError {
     }
 }
 
-impl Foreign {
-    /// Opens a SQLite file by copying it with SQLite's backup API: a reader that stayed in the file for minutes
-    /// would keep a database that is not in WAL mode from being written.
+impl ForeignDatabase {
+    /// Opens a copy of a SQLite file, made with SQLite's backup API. Reading the file itself for minutes would block
+    /// writes to a database that is not in WAL mode.
     pub(crate) fn sqlite(path: &Path) -> Result<Self, ForeignError> {
         let unreadable = |why: String| ForeignError::Unreadable(format!("{}: {why}", path.display()));
         let mut header = [0; 16];
@@ -96,29 +97,31 @@ impl Foreign {
         if file.read_exact(&mut header).is_err() || header != *b"SQLite format 3\0" {
             return Err(unreadable("it is not a SQLite database".to_owned()));
         }
-        let copy = copy(path).map_err(|error| unreadable(error.to_string()))?;
+        let copy = copy_to_temporary(path).map_err(|error| unreadable(error.to_string()))?;
         Ok(Self { link: Link::Sqlite(copy) })
     }
 
-    /// Connects to PostgreSQL and takes a snapshot there. It waits, so it belongs on a thread that may.
+    /// Connects to PostgreSQL and takes a snapshot there. It blocks the calling thread.
     pub(crate) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ForeignError> {
-        let server = Server::new(url).map(Arc::new);
-        let pool = server.and_then(|server| server.pool(1, LONG)).map_err(|error| match error {
-            error @ OpenError::Unprotected(_) => ForeignError::Unclear(error.to_string()),
-            OpenError::BadUrl => ForeignError::Unclear(
-                "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
-            ),
-            other => ForeignError::Unreadable(other.to_string()),
-        })?;
+        let server = PostgresServer::new(url).map(Arc::new);
+        let pool =
+            server.and_then(|server| server.pool(1, LONG_READ_TIMEOUT)).map_err(|error| match error {
+                error @ OpenError::Unprotected(_) => ForeignError::InvalidUrl(error.to_string()),
+                OpenError::InvalidUrl => ForeignError::InvalidUrl(
+                    "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
+                ),
+                other => ForeignError::Unreadable(other.to_string()),
+            })?;
         let client = runtime.block_on(pool.get()).map_err(DatabaseError::from)?;
-        let link = Link::Postgres { client, driver: Driver::Shared(runtime.clone()), timeout: LONG };
+        let link =
+            Link::Postgres { client, driver: Driver::Shared(runtime.clone()), timeout: LONG_READ_TIMEOUT };
         link.batch(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
         )?;
         Ok(Self { link })
     }
 
-    /// Which PostgreSQL database a URL means, without its password.
+    /// Describes the PostgreSQL database that a URL names, without its password.
     pub(crate) fn describe_url(url: &str) -> String {
         let Ok(config) = url.parse::<tokio_postgres::Config>() else { return "PostgreSQL".to_owned() };
         let host = match config.get_hosts().first() {
@@ -129,7 +132,7 @@ impl Foreign {
         format!("PostgreSQL database {:?} on {host}", config.get_dbname().unwrap_or_default())
     }
 
-    /// Whether it is PostgreSQL, which has types.
+    /// Returns whether it is PostgreSQL, whose columns have types.
     pub(crate) fn is_postgres(&self) -> bool {
         matches!(self.link, Link::Postgres { .. })
     }
@@ -138,8 +141,8 @@ impl Foreign {
         Tx::new(&self.link)
     }
 
-    /// Every column of every table and view that can be seen.
-    pub(crate) fn columns(&self) -> Result<Vec<Column>, ForeignError> {
+    /// Reads every column of every visible table and view.
+    pub(crate) fn columns(&self) -> Result<Vec<ForeignColumn>, ForeignError> {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
             "SELECT m.name, c.name, lower(c.type) FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
@@ -153,7 +156,7 @@ impl Foreign {
         Ok(tx.all(&sql)?)
     }
 
-    /// Every reference of one column to another table.
+    /// Reads every foreign key of one column.
     pub(crate) fn references(&self) -> Result<Vec<ForeignKey>, ForeignError> {
         let tx = self.tx();
         let sql = Sql::new(tx.either(
@@ -167,41 +170,41 @@ impl Foreign {
         Ok(tx.all(&sql)?)
     }
 
-    /// How many rows a table has.
+    /// Counts the rows of a table.
     pub(crate) fn count(&self, table: &Name) -> Result<i64, ForeignError> {
         let mut sql = Sql::composed("SELECT count(*) FROM ");
         sql.push_name(table);
         Ok(self.tx().first(&sql)?.unwrap_or_default())
     }
 
-    /// Whether a table has a row with this text in a column.
+    /// Returns whether a table has a row with this text in the given column.
     pub(crate) fn has(&self, table: &Name, column: &Name, text: &str) -> Result<bool, ForeignError> {
         let mut sql = Sql::composed("SELECT count(*) FROM ");
         sql.push_name(table).push(" WHERE ").push_name(column).push(" = ").push_arg(text);
         Ok(self.tx().first::<i64>(&sql)?.unwrap_or_default() > 0)
     }
 
-    /// The next rows of a table by a key, which comes first in each: those after `after`, at the most `limit`, and
-    /// none after `until`.
+    /// Reads the next rows of a table in the order of a key, which is the first value of each row: rows with a key
+    /// above `after` and up to `last`, at most `limit` of them.
     pub(crate) fn rows(
         &self,
         table: &Name,
         key: &Name,
         columns: &[(&Name, &str)],
         after: i64,
-        until: Option<i64>,
+        last: Option<i64>,
         limit: Option<i64>,
-    ) -> Result<Vec<Cells>, ForeignError> {
+    ) -> Result<Vec<ForeignRow>, ForeignError> {
         let mut sql = Sql::composed("SELECT ");
-        self.push_cell(&mut sql, key, "");
+        self.push_column(&mut sql, key, "");
         for (column, kind) in columns {
             sql.push(", ");
-            self.push_cell(&mut sql, column, kind);
+            self.push_column(&mut sql, column, kind);
         }
         sql.push(" FROM ").push_name(table).push(" WHERE ").push_name(key).push(" > CAST(").push_arg(after);
         sql.push(" AS BIGINT)");
-        if let Some(until) = until {
-            sql.push(" AND ").push_name(key).push(" <= CAST(").push_arg(until).push(" AS BIGINT)");
+        if let Some(last) = last {
+            sql.push(" AND ").push_name(key).push(" <= CAST(").push_arg(last).push(" AS BIGINT)");
         }
         sql.push(" ORDER BY ").push_name(key);
         if let Some(limit) = limit {
@@ -210,8 +213,8 @@ impl Foreign {
         Ok(self.tx().all(&sql)?)
     }
 
-    /// A column as bytes of text, times in UTC as SQLite has them.
-    fn push_cell(&self, sql: &mut Sql, column: &Name, kind: &str) {
+    /// Appends an expression for a column as the bytes of its text. Times are in UTC, in the format that SQLite uses.
+    fn push_column(&self, sql: &mut Sql, column: &Name, kind: &str) {
         match (self.is_postgres(), kind) {
             (false, _) => sql.push("CAST(").push_name(column).push(" AS BLOB)"),
             (true, "timestamp with time zone") => sql
@@ -235,15 +238,15 @@ impl Foreign {
     }
 }
 
-/// A copy that nobody else can open and that is gone when it is closed, however that comes: a temporary database of
-/// SQLite's own (<https://www.sqlite.org/inmemorydb.html>, "temp databases"). It lies on disk, in SQLite's directory
-/// for temporary files.
-fn copy(from: &Path) -> Result<Connection, rusqlite::Error> {
+/// Copies a SQLite file into a temporary database (<https://www.sqlite.org/inmemorydb.html>, "temp databases"). No
+/// other program can open it, and SQLite deletes it when the connection closes, even after a crash. It is on disk, in
+/// SQLite's directory for temporary files.
+fn copy_to_temporary(from: &Path) -> Result<Connection, rusqlite::Error> {
     let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    source.busy_timeout(LONG)?;
+    source.busy_timeout(LONG_READ_TIMEOUT)?;
     let mut copy = Connection::open("")?;
     {
-        // All at once, under one lock: in steps it would begin again whenever somebody writes.
+        // One step, under one lock: a copy in several steps would start again after each write.
         let backup = rusqlite::backup::Backup::new(&source, &mut copy)?;
         while backup.step(-1)? != rusqlite::backup::StepResult::Done {
             std::thread::sleep(std::time::Duration::from_millis(10));

@@ -1,8 +1,8 @@
-//! Bounds on reads that may take long: how many run at once, how long each may take, and that one ends when nobody
-//! waits for it any more.
+//! Limits for reads that may take long: how many run at once, how long each may take, and that a read stops when its
+//! caller no longer waits.
 //!
-//! A read holds its [`Place`] until the database has stopped working on it, not until its caller has gone.
-//! So the number of running statements, of threads and of connections is bounded by the number of places.
+//! A read holds its [`ReadPermit`] until the database has stopped working on it, even after its caller has gone. So the
+//! number of permits limits the number of running statements, threads and connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,84 +13,85 @@ use tokio::time::{Instant, timeout};
 
 use super::error::DatabaseError;
 
-/// Snapshots that are read at once. On PostgreSQL each has a connection beside the others: an export must not keep
-/// requests waiting.
-pub(crate) const LONG_CONNECTIONS: usize = 4;
-/// The longest that one statement of a long read may take, and that it may wait for its turn.
-pub(crate) const LONG: Duration = Duration::from_mins(1);
+/// How many snapshots may be read at once. On PostgreSQL each has a connection of its own, so that an export does not
+/// delay requests.
+pub(crate) const MAX_SNAPSHOTS: usize = 4;
+/// The time limit of one statement of a snapshot, and of the wait for a permit.
+pub(crate) const LONG_READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The right to run one long read.
-pub(crate) type Place = OwnedSemaphorePermit;
+pub(crate) type ReadPermit = OwnedSemaphorePermit;
 
-/// The places for one kind of long read.
+/// The permits for one kind of long read.
 #[derive(Clone)]
 pub(crate) struct LongReads {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl LongReads {
-    /// So many at once.
-    pub(crate) fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)) }
+    /// Allows `max` reads at once.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(max)) }
     }
 
-    /// Waits for a place, for at most `limit`.
-    pub(crate) async fn place(&self, limit: Duration) -> Result<Place, DatabaseError> {
-        match timeout(limit, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            // Nobody closes the semaphore.
+    /// Waits for a permit, for at most `limit`.
+    pub(crate) async fn acquire(&self, limit: Duration) -> Result<ReadPermit, DatabaseError> {
+        match timeout(limit, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed, so only the timeout ends here.
             Ok(Err(_)) | Err(_) => {
                 Err(DatabaseError::Unavailable("too many lists and other long reads at once".to_owned()))
             }
         }
     }
 
-    /// How many more could begin now.
+    /// Returns how many more reads could begin now.
     #[cfg(test)]
-    pub(crate) fn free(&self) -> usize {
-        self.places.available_permits()
+    pub(crate) fn available(&self) -> usize {
+        self.permits.available_permits()
     }
 }
 
-/// Tells a running read that it has to end. Clones share the flag.
+/// A signal that makes a running read stop. Clones share the flag.
 #[derive(Clone)]
-pub(crate) struct Stop {
+pub(crate) struct StopSignal {
     stopped: Arc<AtomicBool>,
-    /// The time limit, if there is one.
-    until: Option<Instant>,
+    /// The time at which the read has to stop, if there is one.
+    deadline: Option<Instant>,
 }
 
-impl Stop {
-    /// Stops at this time, or when its caller is gone.
-    pub(crate) fn at(until: Instant) -> Self {
-        Self { stopped: Arc::default(), until: Some(until) }
+impl StopSignal {
+    /// Creates a signal that is set at `deadline`, or earlier when the caller is gone.
+    pub(crate) fn at(deadline: Instant) -> Self {
+        Self { stopped: Arc::default(), deadline: Some(deadline) }
     }
 
-    /// Stops when its caller is gone.
-    pub(crate) fn never() -> Self {
-        Self { stopped: Arc::default(), until: None }
+    /// Creates a signal that is set only when the caller is gone.
+    pub(crate) fn without_deadline() -> Self {
+        Self { stopped: Arc::default(), deadline: None }
     }
 
-    /// Whether the read has to end now.
-    pub(crate) fn is_due(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
+    /// Returns whether the read has to stop now.
+    pub(crate) fn is_set(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The same as an error.
+    /// Returns an error if the read has to stop now.
     pub(crate) fn check(&self) -> Result<(), DatabaseError> {
-        if self.is_due() { Err(DatabaseError::too_long()) } else { Ok(()) }
+        if self.is_set() { Err(DatabaseError::stopped()) } else { Ok(()) }
     }
 
-    /// Stops the read when the returned value is dropped: the caller keeps it for as long as it waits.
-    pub(crate) fn with_caller(&self) -> Waiting {
-        Waiting(Arc::clone(&self.stopped))
+    /// Returns a guard that sets the signal when it is dropped. The caller keeps it for as long as it waits.
+    pub(crate) fn stop_on_drop(&self) -> StopOnDrop {
+        StopOnDrop(Arc::clone(&self.stopped))
     }
 }
 
-/// A caller that waits for a read.
-pub(crate) struct Waiting(Arc<AtomicBool>);
+/// Stops a read when its caller no longer waits.
+pub(crate) struct StopOnDrop(Arc<AtomicBool>);
 
-impl Drop for Waiting {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The schema's history: numbered files, applied once each, recorded with a checksum.
+//! Migrations: numbered steps of the schema. Each is applied once and recorded with its checksum.
 
 use sha2::{Digest, Sha256};
 
@@ -8,7 +8,7 @@ use super::row::{FromRow, Row};
 use super::sql::Sql;
 use super::tx::{Link, Tx};
 
-/// One step of the schema, as text for each database.
+/// One step of the schema, as SQL for each database.
 pub(crate) struct Migration {
     pub(crate) version: i64,
     pub(crate) name: &'static str,
@@ -16,7 +16,7 @@ pub(crate) struct Migration {
     pub(crate) postgres: &'static str,
 }
 
-/// The table that records what was applied.
+/// Creates the table that records the applied migrations.
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 
@@ -25,18 +25,19 @@ pub(crate) fn known_version(migrations: &[Migration]) -> i64 {
     migrations.last().map_or(0, |migration| migration.version)
 }
 
-struct Applied {
+/// A migration that was applied, as the database records it.
+struct AppliedMigration {
     version: i64,
     checksum: String,
 }
 
-impl FromRow for Applied {
+impl FromRow for AppliedMigration {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { version: row.next()?, checksum: row.next()? })
     }
 }
 
-/// Returns whether the database has a schema of ours at all.
+/// Returns whether the database contains this program's schema, in any version.
 pub(crate) fn is_initialised(link: &Link) -> Result<bool, DatabaseError> {
     let tx = Tx::new(link);
     let found: Option<i64> = tx.first(&Sql::new(tx.either(
@@ -46,17 +47,17 @@ pub(crate) fn is_initialised(link: &Link) -> Result<bool, DatabaseError> {
     Ok(found.is_some())
 }
 
-/// Returns the version of a schema; every migration up to it was applied.
+/// Returns the version of a schema. Fails if a migration up to that version was not applied.
 pub(crate) fn version(link: &Link, migrations: &[Migration]) -> Result<i64, OpenError> {
     let applied = applied(link, migrations)?;
     match applied.iter().zip(migrations).find(|(row, migration)| row.version != migration.version) {
-        Some((row, _)) => Err(OpenError::ForeignMigration(row.version)),
+        Some((row, _)) => Err(OpenError::MigrationDiffers(row.version)),
         None => Ok(applied.last().map_or(0, |last| last.version)),
     }
 }
 
 /// Creates the schema of a version in an empty database.
-pub(crate) fn make(link: &Link, migrations: &[Migration], version: i64) -> Result<(), DatabaseError> {
+pub(crate) fn create(link: &Link, migrations: &[Migration], version: i64) -> Result<(), DatabaseError> {
     link.batch(HISTORY)?;
     migrations
         .iter()
@@ -64,7 +65,7 @@ pub(crate) fn make(link: &Link, migrations: &[Migration], version: i64) -> Resul
         .try_for_each(|migration| apply(link, migration, 0))
 }
 
-/// Refuses a schema that is older, newer or other than this program's.
+/// Checks that the schema is this program's: neither older, nor newer, nor different.
 pub(crate) fn check(link: &Link, migrations: &[Migration]) -> Result<(), OpenError> {
     let applied = applied(link, migrations)?;
     let found = applied.last().map_or(0, |last| last.version);
@@ -83,21 +84,21 @@ pub(crate) fn migrate(link: &Link, migrations: &[Migration], now: i64) -> Result
     Ok(versions)
 }
 
-/// Does the same inside a transaction that the caller has begun and will end.
+/// Does the same inside a transaction that the caller begins and ends.
 pub(crate) fn migrate_within(link: &Link, migrations: &[Migration], now: i64) -> Result<Vec<i64>, OpenError> {
     link.batch(HISTORY)?;
     find_extension(link)?;
-    let done = applied(link, migrations)?.len();
+    let already_applied = applied(link, migrations)?.len();
     let mut versions = Vec::new();
-    for migration in migrations.iter().skip(done) {
+    for migration in migrations.iter().skip(already_applied) {
         apply(link, migration, now)?;
         versions.push(migration.version);
     }
     Ok(versions)
 }
 
-/// Lets the migrations of this transaction find PostgreSQL's extension when it was installed into another schema.
-/// Later statements do not call it by name.
+/// Adds the schema of PostgreSQL's extension to the search path of this transaction, so that the migrations find an
+/// extension that was installed into another schema. Later statements do not name it.
 fn find_extension(link: &Link) -> Result<(), DatabaseError> {
     if let Link::Sqlite(_) = link {
         return Ok(());
@@ -117,16 +118,16 @@ fn apply(link: &Link, migration: &Migration, now: i64) -> Result<(), DatabaseErr
     link.execute(&record).map(|_| ())
 }
 
-/// Reads what was applied and checks each against this program's migration of that number.
-fn applied(link: &Link, migrations: &[Migration]) -> Result<Vec<Applied>, OpenError> {
-    let rows: Vec<Applied> =
+/// Reads the applied migrations and checks each against this program's migration of that version.
+fn applied(link: &Link, migrations: &[Migration]) -> Result<Vec<AppliedMigration>, OpenError> {
+    let rows: Vec<AppliedMigration> =
         link.all(&Sql::new("SELECT version, checksum FROM schema_migrations ORDER BY version"))?;
     for row in &rows {
         let Some(known) = migrations.iter().find(|migration| migration.version == row.version) else {
             return Err(OpenError::Newer { found: row.version, known: known_version(migrations) });
         };
         if checksum(Tx::new(link).either(known.sqlite, known.postgres)) != row.checksum {
-            return Err(OpenError::ForeignMigration(row.version));
+            return Err(OpenError::MigrationDiffers(row.version));
         }
     }
     Ok(rows)

@@ -1,11 +1,11 @@
 //! The database engine: one SQL interface over SQLite and PostgreSQL.
 //!
 //! It runs statements ([`sql`], [`row`]) on either database ([`sqlite`], [`postgres`]), in transactions ([`tx`],
-//! [`writer`], [`snapshot`]) and within bounds ([`long_reads`]), and it opens, creates and upgrades a database ([`open`],
-//! [`migrate`], [`schema`]).
+//! [`writer`], [`snapshot`]) and within limits ([`long_reads`]). It also opens, creates and upgrades a database
+//! ([`open`], [`migrate`], [`schema`]).
 //!
-//! It does not know what the tables mean: migrations, work before each commit, and the meaning of a broken constraint
-//! are given to it.
+//! It does not know what the tables mean. Its callers supply the migrations and the work to do before each commit, and
+//! they map a violated constraint to an error of their own.
 
 mod backend;
 mod error;
@@ -35,9 +35,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::backend::Location;
-pub(crate) use self::backend::{Backend, MIGRATION_TIMEOUT, Options, initialised};
+pub(crate) use self::backend::{Backend, ConnectOptions, MIGRATION_TIMEOUT, connect_initialised};
 pub(crate) use self::error::DatabaseError;
-use self::long_reads::{LONG_CONNECTIONS, LongReads, Place, Stop};
+use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
 use self::migrate::Migration;
 pub use self::open::OpenError;
 pub(crate) use self::row::{FromRow, Row};
@@ -52,20 +52,20 @@ use self::writer::Writer;
 pub(crate) struct Database<E> {
     pub(crate) backend: Backend,
     writer: Writer,
-    /// Lists, counts and pages.
+    /// Limits lists, counts and pages.
     lists: LongReads,
-    /// Reads of everything: exports, checks, backups.
+    /// Limits reads of the complete database: exports, checks, backups.
     snapshots: LongReads,
-    /// Work handed to the writer.
+    /// Counts the jobs submitted to the writer.
     writes: Counter,
-    /// Statements run for reading.
+    /// Counts the statements run for reading.
     reads: Counter,
     error: PhantomData<fn() -> E>,
 }
 
-/// Creates a new, empty database; refuses if there is one. `now` is in microseconds since the Unix epoch.
+/// Creates a new, empty database. It fails if a database exists already. `now` is in microseconds since the Unix epoch.
 pub(crate) async fn create(
-    options: &Options,
+    options: &ConnectOptions,
     migrations: &'static [Migration],
     now: i64,
 ) -> Result<(), OpenError> {
@@ -73,61 +73,61 @@ pub(crate) async fn create(
         sqlite::create(directory, options.timeout)?;
     }
     let backend = Backend::new(&options.for_migrations())?;
-    blocking(move || create_schema(&backend, migrations, now)).await
+    run_blocking(move || create_schema(&backend, migrations, now)).await
 }
 
 /// Upgrades an existing database and returns the versions that were applied. `now` is in microseconds since the Unix
 /// epoch.
 pub(crate) async fn migrate(
-    options: &Options,
+    options: &ConnectOptions,
     migrations: &'static [Migration],
     now: i64,
 ) -> Result<Vec<i64>, OpenError> {
     let backend = Backend::new(&options.for_migrations())?;
-    blocking(move || migrate::migrate(&initialised(&backend)?, migrations, now)).await
+    run_blocking(move || migrate::migrate(&connect_initialised(&backend)?, migrations, now)).await
 }
 
 impl<E: From<DatabaseError> + Send + 'static> Database<E> {
-    /// Opens an existing database that has exactly these migrations. The writer calls `before_commit` at the end of
-    /// each transaction.
+    /// Opens an existing database to which exactly these migrations were applied. The writer calls `before_commit` at
+    /// the end of each transaction.
     pub(crate) async fn connect(
-        options: &Options,
+        options: &ConnectOptions,
         migrations: &'static [Migration],
         before_commit: Box<dyn BeforeCommit>,
     ) -> Result<Self, OpenError> {
         let backend = Backend::new(options)?;
         let checked = backend.clone();
-        let file = matches!(backend, Backend::Sqlite { .. });
-        blocking(move || check(&checked, migrations))
+        let is_file = matches!(backend, Backend::Sqlite { .. });
+        run_blocking(move || check(&checked, migrations))
             .await
-            .map_err(|error| if file { error.of_a_file() } else { error })?;
+            .map_err(|error| if is_file { error.for_file() } else { error })?;
         let writer =
             Writer::start(backend.clone(), before_commit).map_err(|error| OpenError::Broken(error.into()))?;
         Ok(Self {
             backend,
             writer,
-            lists: LongReads::new(backend::list_places(options.connections)),
-            snapshots: LongReads::new(LONG_CONNECTIONS),
+            lists: LongReads::new(backend::max_lists(options.connections)),
+            snapshots: LongReads::new(MAX_SNAPSHOTS),
             writes: Counter::default(),
             reads: Counter::default(),
             error: PhantomData,
         })
     }
 
-    /// Reads all rows of a statement that may take long, such as a list. It waits for a place first, and ends when its
-    /// caller is gone or the time is up.
+    /// Reads all rows of a statement that may take long, such as a list. It first waits for a permit. The statement
+    /// stops when the caller drops the future or when the time is up.
     pub(crate) async fn all<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
         self.reads.inc();
-        let place = self.lists.place(self.timeout()).await?;
+        let permit = self.lists.acquire(self.timeout()).await?;
         match &self.backend {
             Backend::Sqlite { list_readers, timeout, .. } => {
-                Ok(list(Arc::clone(list_readers), sql, place, Instant::now() + *timeout).await?)
+                Ok(list(Arc::clone(list_readers), sql, permit, Instant::now() + *timeout).await?)
             }
-            Backend::Postgres { pool, .. } => Ok(pool.read_long(&sql, place).await?),
+            Backend::Postgres { pool, .. } => Ok(pool.read_long(&sql, permit).await?),
         }
     }
 
-    /// Returns which database this is, for statements whose text must differ.
+    /// Returns the database's SQL dialect, for statements whose text must differ.
     pub(crate) fn dialect(&self) -> Dialect {
         match self.backend {
             Backend::Sqlite { .. } => Dialect::Sqlite,
@@ -135,13 +135,14 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         }
     }
 
-    /// Returns the number that a counting statement gives. It may take as long as a list.
+    /// Runs a statement that counts rows and returns the count. It may take as long as a list.
     pub(crate) async fn count(&self, sql: Sql) -> Result<u64, E> {
-        let counted = self.all::<i64>(sql).await?.into_iter().next();
-        counted.and_then(|count| count.try_into().ok()).ok_or_else(|| DatabaseError::corrupt("count").into())
+        let count = self.all::<i64>(sql).await?.into_iter().next();
+        count.and_then(|count| count.try_into().ok()).ok_or_else(|| DatabaseError::corrupt("count").into())
     }
 
-    /// Reads the rows of a point look-up. On SQLite it runs in place: it takes microseconds, less than a thread switch.
+    /// Reads the rows of a point look-up. On SQLite it runs on the calling thread: it takes microseconds, less than a
+    /// switch of threads.
     pub(crate) async fn point_read<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
         self.reads.inc();
         match &self.backend {
@@ -155,8 +156,8 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         Ok(self.point_read(sql).await?.into_iter().next())
     }
 
-    /// Reads the rows of a statement that every request may wait for: a point look-up, or a look at the feed of
-    /// changes. It has connections of its own and a short timeout.
+    /// Reads the rows of a short statement that every request may wait for: a point look-up, or a read of the change
+    /// feed. On PostgreSQL it has connections of its own and a short timeout.
     pub(crate) async fn priority_read<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
         match &self.backend {
             Backend::Sqlite { .. } => self.priority_read_blocking(&sql),
@@ -167,7 +168,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         }
     }
 
-    /// Does the same in place, which only SQLite can do.
+    /// Does the same on the calling thread. Only SQLite supports this.
     pub(crate) fn priority_read_blocking<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, E> {
         self.reads.inc();
         match &self.backend {
@@ -178,15 +179,15 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         }
     }
 
-    /// Refuses to go on when SQLite's file is no longer the one that was opened.
-    pub(crate) fn check_in_place(&self) -> Result<(), E> {
+    /// Fails when SQLite's file is no longer the one that was opened.
+    pub(crate) fn check_same_file(&self) -> Result<(), E> {
         match &self.backend {
-            Backend::Sqlite { readers, .. } => Ok(readers.check_in_place()?),
+            Backend::Sqlite { readers, .. } => Ok(readers.check_same_file()?),
             Backend::Postgres { .. } => Ok(()),
         }
     }
 
-    /// Returns what any commit to SQLite's file changes; `None` on PostgreSQL.
+    /// Returns the index of SQLite's write-ahead log, whose header changes with every commit; `None` on PostgreSQL.
     pub(crate) fn wal_index(&self) -> Result<Option<WalIndex>, OpenError> {
         match &self.backend {
             Backend::Sqlite { directory, timeout, .. } => {
@@ -196,8 +197,8 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         }
     }
 
-    /// Runs `work` in a transaction and returns when it is durable, or has changed nothing. It may share the
-    /// transaction with other work, and be run again when that fails.
+    /// Runs `work` in a transaction. It returns when the changes are durable, or when nothing was changed. The work may
+    /// share the transaction with other work, and it runs again when that other work fails.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -207,7 +208,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         self.writer.write(work).await
     }
 
-    /// Runs work that is too much to be run again: once, in a transaction of its own.
+    /// Runs work that is too expensive to run twice: it runs once, in a transaction of its own.
     pub(crate) async fn write_alone<T, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -217,14 +218,14 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         self.writer.write_alone(work).await
     }
 
-    /// Checks the file and counts a write. Every write begins with it.
+    /// Checks the file and counts a write. Every write calls this first.
     pub(crate) fn admit_write(&self) -> Result<(), E> {
-        self.check_in_place()?;
+        self.check_same_file()?;
         self.writes.inc();
         Ok(())
     }
 
-    /// Returns how long one statement may wait.
+    /// Returns the time limit of one statement.
     pub(crate) fn timeout(&self) -> Duration {
         self.backend.timeout()
     }
@@ -240,26 +241,26 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     }
 }
 
-/// Runs a list on a blocking thread. The thread keeps the place until SQLite has ended the statement.
+/// Runs a list on a blocking thread. The thread holds the permit until SQLite has stopped the statement.
 async fn list<T: FromRow>(
     readers: Arc<Readers>,
     sql: Sql,
-    place: Place,
-    until: Instant,
+    permit: ReadPermit,
+    deadline: Instant,
 ) -> Result<Vec<T>, DatabaseError> {
-    let stop = Stop::at(until);
-    let _waiting = stop.with_caller();
+    let stop = StopSignal::at(deadline);
+    let _stop_on_drop = stop.stop_on_drop();
     let read = spawn_blocking(move || {
-        let _place = place;
-        readers.all_until(&sql, &stop)
+        let _permit = permit;
+        readers.all_stoppable(&sql, &stop)
     });
-    match timeout_at(until, read).await {
+    match timeout_at(deadline, read).await {
         Ok(read) => read.map_err(|error| DatabaseError::Broken(error.into()))?,
-        Err(_) => Err(DatabaseError::too_long()),
+        Err(_) => Err(DatabaseError::stopped()),
     }
 }
 
-async fn blocking<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenError> {
     spawn_blocking(work).await.map_err(|error| OpenError::Broken(error.into()))?
@@ -267,20 +268,20 @@ async fn blocking<T: Send + 'static>(
 
 fn check(backend: &Backend, migrations: &[Migration]) -> Result<(), OpenError> {
     if let Backend::Sqlite { readers, .. } = backend {
-        readers.check_in_place()?;
+        readers.check_same_file()?;
     }
-    migrate::check(&initialised(backend)?, migrations)
+    migrate::check(&connect_initialised(backend)?, migrations)
 }
 
 fn create_schema(backend: &Backend, migrations: &[Migration], now: i64) -> Result<(), OpenError> {
     let link = backend.link()?;
     if migrate::is_initialised(&link)? {
-        return Err(OpenError::AlreadyThere("the database".to_owned()));
+        return Err(OpenError::AlreadyExists("the database".to_owned()));
     }
-    let made = migrate::migrate(&link, migrations, now);
-    if let (Err(_), Backend::Sqlite { directory, .. }) = (&made, backend) {
+    let created = migrate::migrate(&link, migrations, now);
+    if let (Err(_), Backend::Sqlite { directory, .. }) = (&created, backend) {
         sqlite::remove(directory);
     }
     link.discard();
-    made.map(|_| ())
+    created.map(|_| ())
 }

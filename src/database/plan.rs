@@ -1,14 +1,14 @@
-//! What a database says about how it would answer a statement.
+//! Query plans: how a database would run a statement.
 
 use super::Database;
 use super::error::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::{Dialect, Sql};
 
-/// A line of SQLite's `EXPLAIN QUERY PLAN`: two ids and an unused column, then the text.
-struct SqliteLine(String);
+/// A row of SQLite's `EXPLAIN QUERY PLAN`: two ids and an unused column, then the text.
+struct SqlitePlanStep(String);
 
-impl FromRow for SqliteLine {
+impl FromRow for SqlitePlanStep {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         for _ in 0..3 {
             row.next::<i64>()?;
@@ -18,14 +18,14 @@ impl FromRow for SqliteLine {
 }
 
 impl<E: From<DatabaseError> + Send + 'static> Database<E> {
-    /// The plan of a statement, a step a line, in the database's own words.
+    /// Returns the plan of a statement in the database's own words, one step a line.
     pub(crate) async fn plan(&self, sql: Sql) -> Result<String, E> {
         let lines: Vec<String> = match self.dialect() {
             Dialect::Sqlite => {
-                let lines: Vec<SqliteLine> = self.all(sql.after("EXPLAIN QUERY PLAN ")).await?;
-                lines.into_iter().map(|line| line.0).collect()
+                let steps: Vec<SqlitePlanStep> = self.all(sql.with_prefix("EXPLAIN QUERY PLAN ")).await?;
+                steps.into_iter().map(|step| step.0).collect()
             }
-            Dialect::Postgres => self.all(sql.after("EXPLAIN ")).await?,
+            Dialect::Postgres => self.all(sql.with_prefix("EXPLAIN ")).await?,
         };
         Ok(lines.join("\n"))
     }

@@ -1,7 +1,7 @@
-//! PostgreSQL: a pool of connections, each wait bounded, so that a database that is away costs a
-//! request a known time and no more.
+//! PostgreSQL: running statements within a deadline, so that an unreachable database delays a request for a bounded
+//! time only.
 
-mod connections;
+mod read_pool;
 mod server;
 
 use std::pin::pin;
@@ -12,9 +12,8 @@ use tokio_postgres::Statement;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
-pub(crate) use self::connections::Connections;
-pub(crate) use self::server::Protection;
-pub(crate) use self::server::Server;
+pub(crate) use self::read_pool::ReadPool;
+pub(crate) use self::server::{PostgresServer, Protection};
 use super::error::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
@@ -26,17 +25,17 @@ pub(crate) async fn all<T: FromRow>(
     deadline: Instant,
 ) -> Result<Vec<T>, DatabaseError> {
     let statement = prepare(client, sql, deadline).await?;
-    let rows = by(deadline, client.query(&statement, &parameters(sql.args()))).await?;
+    let rows = before(deadline, client.query(&statement, &parameters(sql.args()))).await?;
     rows.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
 }
 
-/// The statement, made ready; one that is not composed of wishes is kept so.
+/// Prepares a statement. A statement that is not composed stays prepared on its connection.
 pub(crate) async fn prepare(
     client: &Client,
     sql: &Sql,
     deadline: Instant,
 ) -> Result<Statement, DatabaseError> {
-    by(deadline, async {
+    before(deadline, async {
         match sql.is_composed() {
             true => client.prepare(sql.text()).await,
             false => client.prepare_cached(sql.text()).await,
@@ -45,7 +44,7 @@ pub(crate) async fn prepare(
     .await
 }
 
-/// Runs a statement that gives no rows, for as long as it takes; tells how many it changed.
+/// Runs a statement that returns no rows, without a deadline. Returns how many rows it changed.
 pub(crate) async fn run(
     client: &Client,
     statement: Statement,
@@ -54,13 +53,13 @@ pub(crate) async fn run(
     Ok(client.execute(&statement, &parameters(&args)).await?)
 }
 
-/// Runs a statement that gives no rows; tells how many it changed.
+/// Runs a statement that returns no rows. Returns how many rows it changed.
 pub(crate) async fn execute(client: &Client, sql: &Sql, deadline: Instant) -> Result<u64, DatabaseError> {
     let statement = prepare(client, sql, deadline).await?;
-    by(deadline, client.execute(&statement, &parameters(sql.args()))).await
+    before(deadline, client.execute(&statement, &parameters(sql.args()))).await
 }
 
-/// Writes rows by way of `COPY ... FROM STDIN BINARY`, whose columns have these types.
+/// Writes rows with `COPY ... FROM STDIN BINARY`, whose columns have these types.
 pub(crate) async fn copy(
     client: &Client,
     text: &str,
@@ -68,7 +67,7 @@ pub(crate) async fn copy(
     rows: &[Vec<Value>],
     deadline: Instant,
 ) -> Result<(), DatabaseError> {
-    let copied = by(deadline, async {
+    let copied = before(deadline, async {
         let sink = client.copy_in(text).await?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, types));
         for row in rows {
@@ -81,11 +80,11 @@ pub(crate) async fn copy(
 
 /// Runs statements without parameters, such as a migration or `COMMIT`.
 pub(crate) async fn batch(client: &Client, text: &str, deadline: Instant) -> Result<(), DatabaseError> {
-    by(deadline, client.batch_execute(text)).await
+    before(deadline, client.batch_execute(text)).await
 }
 
-/// The outcome of `work`, if there is one in time.
-pub(crate) async fn by<T, E>(
+/// Runs `work` until the deadline. Fails if it takes longer.
+pub(crate) async fn before<T, E>(
     deadline: Instant,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, DatabaseError>
@@ -127,7 +126,7 @@ mod tests {
         .await;
     }
 
-    /// Every connection of every pool, old and new ones, and whatever temporary tables it has.
+    /// Checks old and new connections of every pool, with a temporary table that hides one of ours.
     #[tokio::test(flavor = "multi_thread")]
     async fn finding_low_every_connection_sees_our_schema_alone() {
         const PATH: &str = "SELECT CAST(current_setting('search_path') AS TEXT)";
@@ -140,18 +139,18 @@ mod tests {
             }
             let sql = Sql::new;
             for statement in [PATH, TEMPORARY, PATH] {
-                // As many at once as there are connections.
+                // As many reads at once as there are connections.
                 let reads = (0..4).map(|_| items.point_read::<String>(sql(statement)));
-                let prompt = (0..2).map(|_| items.priority_read::<String>(sql(statement)));
+                let priority = (0..2).map(|_| items.priority_read::<String>(sql(statement)));
                 let written = items.write(move |tx| Ok(tx.all::<String>(&sql(statement))?));
-                let (reads, prompt, all, written) = tokio::join!(
+                let (reads, priority, all, written) = tokio::join!(
                     futures_util::future::join_all(reads),
-                    futures_util::future::join_all(prompt),
+                    futures_util::future::join_all(priority),
                     items.all::<String>(sql(statement)),
                     written,
                 );
-                for path in reads.into_iter().chain(prompt).chain([all, written]) {
-                    // Where the temporary table is there already, nothing new is seen.
+                for path in reads.into_iter().chain(priority).chain([all, written]) {
+                    // Creating the temporary table fails on a connection that already has it.
                     if statement == PATH {
                         assert_eq!(path.unwrap(), ["\"public\",pg_temp"]);
                     }

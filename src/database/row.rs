@@ -1,4 +1,4 @@
-//! One row of either database, read column by column from the left.
+//! A row of either database. Its columns are read from left to right.
 
 use rusqlite::types::{FromSql as FromSqlite, ValueRef};
 use tokio_postgres::types::{FromSqlOwned as FromPostgres, Type};
@@ -6,50 +6,51 @@ use tokio_postgres::types::{FromSqlOwned as FromPostgres, Type};
 use super::error::DatabaseError;
 use super::sql::Value;
 
-/// A row that is being read. Each [`Row::next`] takes the next column.
+/// A row that is being read. Each call of [`Row::next`] returns the next column.
 pub(crate) struct Row<'a> {
-    source: Source<'a>,
+    raw: RawRow<'a>,
     column: usize,
 }
 
-enum Source<'a> {
+/// The row as the driver returns it.
+enum RawRow<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
     Postgres(&'a tokio_postgres::Row),
 }
 
-/// What a row of some statement is read into.
+/// A type that is read from the row of a statement.
 pub(crate) trait FromRow: Sized + Send + 'static {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError>;
 }
 
 impl<'a> Row<'a> {
     pub(crate) fn sqlite(row: &'a rusqlite::Row<'a>) -> Self {
-        Self { source: Source::Sqlite(row), column: 0 }
+        Self { raw: RawRow::Sqlite(row), column: 0 }
     }
 
     pub(crate) fn postgres(row: &'a tokio_postgres::Row) -> Self {
-        Self { source: Source::Postgres(row), column: 0 }
+        Self { raw: RawRow::Postgres(row), column: 0 }
     }
 
-    /// How many columns there are.
+    /// Returns the number of columns.
     pub(crate) fn width(&self) -> usize {
-        match &self.source {
-            Source::Sqlite(row) => row.as_ref().column_count(),
-            Source::Postgres(row) => row.len(),
+        match &self.raw {
+            RawRow::Sqlite(row) => row.as_ref().column_count(),
+            RawRow::Postgres(row) => row.len(),
         }
     }
 
-    /// The next column as `T`.
+    /// Reads the next column as `T`.
     pub(crate) fn next<T: FromSqlite + FromPostgres>(&mut self) -> Result<T, DatabaseError> {
         let column = self.column;
         self.column += 1;
-        match &self.source {
-            Source::Sqlite(row) => row.get(column).map_err(DatabaseError::from),
-            Source::Postgres(row) => row.try_get(column).map_err(DatabaseError::from),
+        match &self.raw {
+            RawRow::Sqlite(row) => row.get(column).map_err(DatabaseError::from),
+            RawRow::Postgres(row) => row.try_get(column).map_err(DatabaseError::from),
         }
     }
 
-    /// The next column through a conversion that can refuse what is stored.
+    /// Reads the next column and converts it. If the conversion fails, the error names `what`.
     pub(crate) fn next_as<S, T>(&mut self, what: &'static str) -> Result<T, DatabaseError>
     where
         S: FromSqlite + FromPostgres,
@@ -59,19 +60,16 @@ impl<'a> Row<'a> {
         T::try_from(stored).map_err(|_| DatabaseError::corrupt(what))
     }
 
-    /// The columns that are left, whatever they hold. True and false are 1 and 0 here, as SQLite keeps them.
+    /// Reads the remaining columns, whatever their types. Booleans become 1 and 0, as SQLite stores them.
     pub(crate) fn rest(&mut self) -> Result<Vec<Value>, DatabaseError> {
-        let columns = match &self.source {
-            Source::Sqlite(row) => row.as_ref().column_count(),
-            Source::Postgres(row) => row.len(),
-        };
+        let columns = self.width();
         let from = std::mem::replace(&mut self.column, columns);
         (from..columns).map(|column| self.value(column)).collect()
     }
 
     fn value(&self, column: usize) -> Result<Value, DatabaseError> {
-        match &self.source {
-            Source::Sqlite(row) => match row.get_ref(column)? {
+        match &self.raw {
+            RawRow::Sqlite(row) => match row.get_ref(column)? {
                 ValueRef::Null => Ok(Value::Null),
                 ValueRef::Integer(number) => Ok(Value::Int(number)),
                 ValueRef::Text(text) => {
@@ -81,7 +79,7 @@ impl<'a> Row<'a> {
                 ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_vec())),
                 ValueRef::Real(_) => Err(DatabaseError::corrupt("number")),
             },
-            Source::Postgres(row) => {
+            RawRow::Postgres(row) => {
                 let kind = row.columns().get(column).map(|column| column.type_().clone());
                 Ok(match kind {
                     Some(Type::INT8) => row.try_get::<_, Option<i64>>(column)?.into(),

@@ -1,6 +1,6 @@
-//! Long reads: many statements that all see the directory as it was at one moment, while others go on writing.
+//! Snapshots: many statements that see the database as it was at one moment, while writes continue.
 //!
-//! Each has a connection of its own, so that no request waits for one, and none is ever written through.
+//! Each snapshot has a connection of its own, so that no request waits for it. These connections never write.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,43 +11,45 @@ use tokio_postgres::CancelToken;
 
 use super::backend::Backend;
 use super::error::DatabaseError;
-use super::long_reads::{LONG, Stop, Waiting};
-use super::postgres::Server;
+use super::long_reads::{LONG_READ_TIMEOUT, StopOnDrop, StopSignal};
+use super::postgres::PostgresServer;
 use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
 use super::{Database, sqlite};
 
-/// Begins on PostgreSQL. The reader may take as long as it likes between two statements (a pipe may be slow), and in
-/// all; each statement is bounded. The settings are read from a table because older servers lack the second.
-const POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+/// Begins a snapshot on PostgreSQL. Neither the time between two statements nor the total time is limited, because the
+/// reader may write to a slow pipe; each statement is limited. The settings are selected from a table because older
+/// servers lack the second one.
+const BEGIN_ON_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
      SELECT set_config(name, '0', true) FROM pg_settings \
      WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
 impl<E: From<DatabaseError> + Send + 'static> Database<E> {
-    /// Does `work` on a thread that may wait; all it reads is of one moment, which lies after the call and before
-    /// the first statement. It cannot write. Whatever comes of it, the snapshot ends with it, and when the caller goes
-    /// away first, `work` gets an error from its next statement, or from the one that runs.
+    /// Runs `work` on a blocking thread. All its reads see the state of one moment, between the call and the first
+    /// statement. It cannot write. The snapshot ends when `work` returns or panics. When the caller is dropped earlier,
+    /// the running statement, or the next one, fails.
     ///
-    /// A snapshot keeps the database from cleaning up what has changed since: end it when it is read.
+    /// While a snapshot is open, the database cannot remove old versions of rows that change: keep it short.
     pub(crate) async fn snapshot<T, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.check_in_place()?;
-        let place = self.snapshots.place(LONG).await?;
+        self.check_same_file()?;
+        let permit = self.snapshots.acquire(LONG_READ_TIMEOUT).await?;
         self.reads.inc();
         let backend = self.backend.clone();
-        let (stop, running) = (Stop::never(), Arc::new(Running::of(&backend)));
-        let _abandonment = Abandonment { _waiting: stop.with_caller(), running: Arc::clone(&running) };
+        let (stop, cancellation) = (StopSignal::without_deadline(), Arc::new(Cancellation::of(&backend)));
+        let _cancel_on_drop =
+            CancelOnDrop { _stop: stop.stop_on_drop(), cancellation: Arc::clone(&cancellation) };
         let read = spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             let link = backend.snapshot(&stop)?;
-            running.begin(&link);
-            // Not left to the unwinding: the connection must not go back with its transaction still open.
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(&Tx::until(&link, &stop))))
+            cancellation.arm(&link);
+            // A panic is caught here so that the connection never returns to the pool with an open transaction.
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&Tx::stoppable(&link, &stop))))
                 .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a read panicked".into()).into()));
-            running.end();
+            cancellation.disarm();
             link.discard();
             outcome
         });
@@ -55,68 +57,68 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     }
 }
 
-/// How to end a statement on PostgreSQL; SQLite's ends by itself.
-struct Running {
-    server: Option<(Arc<Server>, Handle)>,
-    token: Mutex<Option<CancelToken>>,
+/// Cancels the running statement on PostgreSQL. On SQLite the stop signal is enough.
+struct Cancellation {
+    server: Option<(Arc<PostgresServer>, Handle)>,
+    cancel: Mutex<Option<CancelToken>>,
 }
 
-impl Running {
+impl Cancellation {
     fn of(backend: &Backend) -> Self {
         let server = match backend {
             Backend::Sqlite { .. } => None,
             Backend::Postgres { server, runtime, .. } => Some((Arc::clone(server), runtime.clone())),
         };
-        Self { server, token: Mutex::default() }
+        Self { server, cancel: Mutex::default() }
     }
 
-    fn begin(&self, link: &Link) {
+    fn arm(&self, link: &Link) {
         if let Link::Postgres { client, .. } = link {
-            *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.cancel_token());
+            *self.cancel.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.cancel_token());
         }
     }
 
-    fn end(&self) {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn disarm(&self) {
+        self.cancel.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-/// Ends a snapshot when its caller goes away; after its end it does nothing.
-struct Abandonment {
-    _waiting: Waiting,
-    running: Arc<Running>,
+/// Ends a snapshot when its caller is dropped. It does nothing once the snapshot has ended.
+struct CancelOnDrop {
+    _stop: StopOnDrop,
+    cancellation: Arc<Cancellation>,
 }
 
-impl Drop for Abandonment {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        let token = self.running.token.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let (Some(token), Some((server, runtime))) = (token, &self.running.server) {
+        let cancel = self.cancellation.cancel.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(cancel), Some((server, runtime))) = (cancel, &self.cancellation.server) {
             let server = Arc::clone(server);
             runtime.spawn(async move {
-                // If it cannot be cancelled it ends at its time limit, and the next one does not begin.
-                let _ = tokio::time::timeout(LONG, server.cancel(token)).await;
+                // If the cancellation fails, the statement ends at its time limit, and no other one begins.
+                let _ = tokio::time::timeout(LONG_READ_TIMEOUT, server.cancel(cancel)).await;
             });
         }
     }
 }
 
 impl Backend {
-    /// A connection inside a snapshot; waits, so it belongs on a thread that may.
-    fn snapshot(&self, stop: &Stop) -> Result<Link, DatabaseError> {
+    /// Opens a connection and begins a snapshot on it. It blocks the calling thread.
+    fn snapshot(&self, stop: &StopSignal) -> Result<Link, DatabaseError> {
         let (link, begin) = match self {
             Self::Sqlite { directory, timeout, .. } => {
                 let mut connection = sqlite::connect(directory, *timeout)?;
                 connection.pragma_update(None, "query_only", true)?;
-                sqlite::stop_by(&mut connection, Some(stop))?;
+                sqlite::set_stop_signal(&mut connection, Some(stop))?;
                 (Link::Sqlite(connection), "BEGIN")
             }
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                (Link::Postgres { client, driver, timeout: LONG }, POSTGRES)
+                (Link::Postgres { client, driver, timeout: LONG_READ_TIMEOUT }, BEGIN_ON_POSTGRES)
             }
         };
-        // SQLite takes its snapshot at the first read.
+        // SQLite takes the snapshot at the first read.
         let begun = link.batch(begin).and_then(|()| {
             Tx::new(&link).first::<i64>(&Sql::new("SELECT count(*) FROM schema_migrations")).map(|_| ())
         });
@@ -133,7 +135,7 @@ impl Backend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::long_reads::LONG_CONNECTIONS;
+    use crate::database::long_reads::MAX_SNAPSHOTS;
     use crate::database::testing::{TestError, count, insert, on_both, open};
 
     fn add(tx: &Tx<'_>, name: &str) -> Result<u64, TestError> {
@@ -167,7 +169,7 @@ mod tests {
     async fn nothing_is_written_and_nothing_stays_open() {
         on_both(async |options| {
             let items = open(&options).await.unwrap();
-            for _ in 0..2 * LONG_CONNECTIONS {
+            for _ in 0..2 * MAX_SNAPSHOTS {
                 assert!(items.snapshot(|tx| add(tx, "never")).await.is_err());
                 let panicked = items.snapshot::<(), _>(|_| panic!("a bug")).await;
                 assert!(matches!(panicked, Err(TestError::Database(DatabaseError::Broken(_)))));

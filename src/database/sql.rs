@@ -1,7 +1,7 @@
-//! A statement: text that only the program wrote, and values that are only ever parameters.
+//! SQL statements: text from the program's source, and values that are always parameters.
 //!
-//! `&'static str` is the type of all text, so that no outside input can become SQL. Both databases read
-//! the same text, with parameters `$1`, `$2`, ...; SQLite is given them by name, so their order is free.
+//! All text has the type `&'static str`, so that no outside input can become SQL. Both databases get the same text,
+//! with parameters `$1`, `$2`, and so on. SQLite binds them by name, so they may appear in any order.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -9,14 +9,14 @@ use std::fmt::{self, Write as _};
 use rusqlite::types::ToSqlOutput;
 use tokio_postgres::types::{IsNull, Type, private::BytesMut};
 
-/// Which database runs a statement, where the text must differ.
+/// The SQL dialect of a database, for statements whose text must differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
     Postgres,
 }
 
-/// One parameter. It does not print itself: among parameters are hashes of passwords and digests of tokens.
+/// The value of one parameter. Its `Debug` output hides text and bytes, because they may be secrets.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -38,20 +38,20 @@ impl fmt::Debug for Value {
     }
 }
 
-/// A name that only the database knows, quoted as the standard has it (ISO/IEC 9075, delimited identifier): the one
-/// text of a statement that is not ours.
+/// The name of a table or column that is only known at run time, quoted as a delimited identifier (ISO/IEC 9075). It is
+/// the only text in a statement that does not come from the program's source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     quoted: String,
 }
 
 impl Name {
-    /// Any text is the name of something, or of nothing, but never more than a name.
+    /// Quotes a name. Whatever the text contains, it can only be read as a name.
     pub(crate) fn new(name: &str) -> Self {
         Self { quoted: format!("\"{}\"", name.replace('\0', "").replace('"', "\"\"")) }
     }
 
-    /// The name in its quotes.
+    /// Returns the name with its quotes.
     pub(crate) fn quoted(&self) -> &str {
         &self.quoted
     }
@@ -66,41 +66,41 @@ pub(crate) struct Sql {
 }
 
 impl Sql {
-    /// A whole statement; its parameters follow with [`Sql::bind`] in the order of their numbers.
+    /// Creates a complete statement. Add its parameters with [`Sql::bind`] in the order of their numbers.
     pub(crate) fn new(text: &'static str) -> Self {
         Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false }
     }
 
-    /// The beginning of a statement that is put together from a caller's wishes. It has too many forms for
-    /// each to be kept prepared: PostgreSQL's would fill the server's memory, SQLite's push out the others.
+    /// Begins a statement that is composed from a caller's choices. It is not kept prepared because it has too many
+    /// forms: on PostgreSQL they would fill the server's memory, on SQLite they would evict all others from the cache.
     pub(crate) fn composed(text: &'static str) -> Self {
         Self { composed: true, ..Self::new(text) }
     }
 
-    /// The same statement with `text` in front of it, in which there is no parameter.
-    pub(crate) fn after(mut self, text: &'static str) -> Self {
+    /// Puts `text` in front of the statement. It must not contain parameters.
+    pub(crate) fn with_prefix(mut self, text: &'static str) -> Self {
         self.text.to_mut().insert_str(0, text);
         self
     }
 
-    /// Whether the statement is one of very many forms; see [`Sql::composed`].
+    /// Returns whether the statement is composed; see [`Sql::composed`].
     pub(crate) fn is_composed(&self) -> bool {
         self.composed
     }
 
-    /// The next parameter's value.
+    /// Adds the value of the next parameter.
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.args.push(value.into());
         self
     }
 
-    /// More text, for a statement that is put together.
+    /// Appends text.
     pub(crate) fn push(&mut self, text: &'static str) -> &mut Self {
         self.text.to_mut().push_str(text);
         self
     }
 
-    /// A parameter in the text of a statement that is put together.
+    /// Appends a parameter and adds its value.
     pub(crate) fn push_arg(&mut self, value: impl Into<Value>) -> &mut Self {
         self.args.push(value.into());
         // Writing to a String cannot fail.
@@ -108,15 +108,15 @@ impl Sql {
         self
     }
 
-    /// The name of a table or column of somebody else's database.
+    /// Appends the name of a table or column of a foreign database.
     pub(crate) fn push_name(&mut self, name: &Name) -> &mut Self {
         self.text.to_mut().push_str(&name.quoted);
         self
     }
 
-    /// Whether its parameters appear in the order of their numbers, so that SQLite counts them alike. To ask it for
-    /// the name of each takes the longer the more there are.
-    pub(crate) fn is_in_order(&self) -> bool {
+    /// Returns whether the parameters first appear in the order of their numbers. Then SQLite numbers them the same
+    /// way, and values can be bound by position. Looking up each parameter's name takes time quadratic in their number.
+    pub(crate) fn has_ordered_parameters(&self) -> bool {
         let numbers = self.text.split('$').skip(1).map(|rest| {
             let digits = rest.bytes().take_while(u8::is_ascii_digit);
             digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
@@ -187,7 +187,7 @@ impl rusqlite::ToSql for Value {
     }
 }
 
-/// PostgreSQL infers each parameter's type from the statement; the value has to suit it.
+/// PostgreSQL infers the type of each parameter from the statement. The value must match that type.
 impl tokio_postgres::types::ToSql for Value {
     fn to_sql(
         &self,

@@ -1,7 +1,7 @@
-//! SQLite: one file in the data directory, opened with the settings that make it safe and quick.
+//! SQLite: one file in the data directory, opened with settings that make it safe and fast.
 //!
-//! A file is only ever created by [`create`]. Opening never creates, so a missing or damaged database
-//! cannot turn into an empty new one.
+//! Only [`create`] creates a file. Opening never does, so a missing or damaged database cannot silently become a new,
+//! empty one.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _};
@@ -14,78 +14,79 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::DatabaseError;
-use super::long_reads::Stop;
+use super::long_reads::StopSignal;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use crate::paths::{UnsafePath, check_directory, open_file};
 
-/// Older versions can lose the end of a write-ahead log that two connections checkpoint at once.
+/// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
-/// "WRDM" in the header of every database file of ours.
+/// "WRDM", the application id in the header of every database file of this program.
 const APPLICATION_ID: i64 = 0x5752_444d;
 
-/// A log of this length has a header and nothing else.
+/// The length in bytes of a write-ahead log that contains only a header.
 const EMPTY_LOG: u64 = 32;
 
-/// The database file of a data directory.
+/// Returns the path of the database file in a data directory.
 pub(crate) fn file(directory: &Path) -> PathBuf {
     directory.join("wardroom.db")
 }
 
-/// Makes the directory for a new database; refuses one in which there is anything already.
-pub(crate) fn make_room(directory: &Path) -> Result<(), OpenError> {
-    let unreadable = |source| OpenError::Directory { path: directory.to_owned(), source };
+/// Creates the directory for a new database. It fails if the directory already contains files.
+pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
+    let unreadable = |source| OpenError::UnusablePath { path: directory.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
     check_directory(directory)?;
     let path = file(directory);
     if fs::symlink_metadata(&path).is_ok() {
-        return Err(OpenError::AlreadyThere(path.display().to_string()));
+        return Err(OpenError::AlreadyExists(path.display().to_string()));
     }
     let mut entries = fs::read_dir(directory).map_err(unreadable)?.filter_map(Result::ok);
-    // A mount point of its own brings lost+found along; anything else is somebody's.
+    // The root of a file system contains lost+found; any other entry belongs to someone.
     if entries.any(|entry| entry.file_name() != "lost+found") {
         return Err(OpenError::NotEmpty(directory.to_owned()));
     }
     Ok(())
 }
 
-/// Makes an empty database file, readable by its owner alone, in a directory that is new or empty.
+/// Creates an empty database file that only its owner can read, in a new or empty directory.
 pub(crate) fn create(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
-    make_room(directory)?;
+    prepare_directory(directory)?;
     let path = file(directory);
     if let Err(error) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         return Err(match error.kind() {
-            ErrorKind::AlreadyExists => OpenError::AlreadyThere(path.display().to_string()),
-            _ => OpenError::Directory { path: directory.to_owned(), source: error },
+            ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
+            _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
         });
     }
-    let marked = mark(directory, timeout);
-    if marked.is_err() {
+    let created = set_application_id(directory, timeout);
+    if created.is_err() {
         remove(directory);
     }
-    marked
+    created
 }
 
-/// Makes a file ours, so that it is never taken for somebody else's, and the other way round.
-fn mark(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
+/// Marks a file as a database of this program, so that it is never confused with a file of another program.
+fn set_application_id(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(timeout)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     Ok(())
 }
 
-/// Takes back a [`create`] that could not be finished.
+/// Removes the files of a [`create`] that failed.
 pub(crate) fn remove(directory: &Path) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        // What is not there need not be removed; what cannot be removed is told at the next start.
+        // A missing file needs no removal; one that cannot be removed is reported at the next start.
         let _ = fs::remove_file(directory.join(format!("wardroom.db{suffix}")));
     }
 }
 
-/// Refuses a file that is not there, that others may read or exchange, or that is not a whole database of ours.
+/// Checks that the database file exists, that others can neither read nor replace it, and that it is a complete
+/// database of this program.
 ///
-/// It only reads: opening a foreign file with SQLite could already change it.
+/// It does this without SQLite, which could change a foreign file just by opening it.
 pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     let path = file(directory);
     let missing = |error: UnsafePath| match error {
@@ -96,41 +97,41 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     };
     check_directory(directory).map_err(missing)?;
     let mut opened = open_file(&path).map_err(missing)?;
-    check_beside(&path)?;
-    let unreadable = |source| OpenError::Directory { path: path.clone(), source };
+    check_companions(&path)?;
+    let unreadable = |source| OpenError::UnusablePath { path: path.clone(), source };
     let metadata = opened.metadata().map_err(unreadable)?;
     if metadata.permissions().mode() & 0o007 != 0 {
         return Err(OpenError::WorldReadable(path));
     }
     if metadata.len() == 0 {
-        return Err(OpenError::HalfMade(path));
+        return Err(OpenError::Unfinished(path));
     }
     let mut header = [0; 100];
     let damaged =
         |reason: &str| OpenError::Damaged { path: path.display().to_string(), reason: reason.to_owned() };
     opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
-    // A checkpoint that was cut off leaves the header of a file that was to become longer; the log beside it has
-    // the rest, and SQLite puts it right. Without a log nobody does.
+    // An interrupted checkpoint leaves a header with a length that the file has not reached. The log has the missing
+    // pages, and SQLite repairs the file. Without a log the file is damaged.
     let log = fs::metadata(directory.join("wardroom.db-wal")).map_or(0, |log| log.len());
     let length = if log > EMPTY_LOG { u64::MAX } else { metadata.len() };
     check_header(&header, length).map_err(damaged)?;
-    if number(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
-        return Err(OpenError::NotOurs(path));
+    if read_u32(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
+        return Err(OpenError::NotWardroom(path));
     }
     Ok(())
 }
 
-/// Refuses what SQLite would use beside the file, where it is a link or others may read it.
-fn check_beside(path: &Path) -> Result<(), OpenError> {
+/// Checks the files that SQLite uses next to the database: none may be a link or readable by others.
+fn check_companions(path: &Path) -> Result<(), OpenError> {
     for suffix in ["-wal", "-shm", "-journal"] {
-        let beside = path.with_file_name(format!("wardroom.db{suffix}"));
-        match fs::symlink_metadata(&beside) {
+        let companion = path.with_file_name(format!("wardroom.db{suffix}"));
+        match fs::symlink_metadata(&companion) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(OpenError::Directory { path: beside, source }),
-            Ok(found) if found.is_symlink() => return Err(UnsafePath::Link(beside).into()),
-            Ok(found) if !found.is_file() => return Err(UnsafePath::NoFile(beside).into()),
+            Err(source) => return Err(OpenError::UnusablePath { path: companion, source }),
+            Ok(found) if found.is_symlink() => return Err(UnsafePath::SymbolicLink(companion).into()),
+            Ok(found) if !found.is_file() => return Err(UnsafePath::NotAFile(companion).into()),
             Ok(found) if found.permissions().mode() & 0o007 != 0 => {
-                return Err(OpenError::WorldReadable(beside));
+                return Err(OpenError::WorldReadable(companion));
             }
             Ok(_) => {}
         }
@@ -138,180 +139,191 @@ fn check_beside(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The file header as <https://www.sqlite.org/fileformat.html> documents it, section 1.3.
+/// Checks the file header (<https://www.sqlite.org/fileformat.html>, section 1.3). `length` is the length of the file
+/// in bytes.
 fn check_header(header: &[u8; 100], length: u64) -> Result<(), &'static str> {
     if !header.starts_with(b"SQLite format 3\0") {
         return Err("it does not begin as a SQLite database does");
     }
-    // Nobody of ours keeps text in another encoding than UTF-8, which is 1; 0 is a file without tables.
-    if number(header, 56) > 1 {
+    // The text encoding: 1 is UTF-8, the only one that this program uses; 0 is a file without tables.
+    if read_u32(header, 56) > 1 {
         return Err("its text is not UTF-8");
     }
     // The page size is a 16-bit number, in which 1 means 65,536.
-    let page_size = match number(header, 16) >> 16 {
+    let page_size = match read_u32(header, 16) >> 16 {
         1 => 65_536,
         size => u64::from(size),
     };
-    if length < page_size * u64::from(number(header, 28)) {
+    if length < page_size * u64::from(read_u32(header, 28)) {
         return Err("the file is shorter than its header says");
     }
     Ok(())
 }
 
-fn number(header: &[u8; 100], at: usize) -> u32 {
+/// Reads the big-endian number at an offset in bytes.
+fn read_u32(header: &[u8; 100], at: usize) -> u32 {
     header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
 }
 
-/// Opens an existing file. The directory may be reached by a link; the file, its log and its index may be none, whatever
-/// happens between a look and this (SQLite opens those beside it with `O_NOFOLLOW`, too).
+/// Opens an existing file. The path of the directory may contain symbolic links, but the file, its log and its index
+/// must not be links, even if one replaces them after the check. SQLite opens all of them with `O_NOFOLLOW`.
 fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
-    // What cannot be found is told by SQLite.
+    // If the directory does not exist, SQLite reports it.
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     Connection::open_with_flags(file(&directory), flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
 }
 
-/// Opens an existing file with the settings every connection has.
+/// Opens an existing file with the settings of every connection.
 pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(timeout)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // No mmap: a file that somebody truncates or overwrites in place would end the process by SIGBUS.
+    // No mmap: if another process truncated the file, SIGBUS would end this one.
     connection.pragma_update(None, "mmap_size", 0)?;
-    // The same plan whatever the parameters: a plan that EXPLAIN showed is the plan that runs.
+    // The plan does not depend on parameters, so the plan that EXPLAIN shows is the plan that runs.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    // What stands in the schema calls nothing but what is harmless; ours does not, either.
+    // The schema may only call harmless functions. This program's schema calls no others.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
 }
 
-/// KiB of pages that the writing connection may keep. It alone keeps them from one transaction to the next: readers lose
-/// theirs with every commit.
+/// The page cache of the writing connection in KiB. Only this connection keeps pages from one transaction to the next;
+/// readers lose theirs with every commit.
 const WRITER_CACHE: i64 = 32 * 1024;
-/// Pages in the log after which they are copied into the file. Beyond these it would need a second index to search.
+/// The number of pages in the log after which SQLite copies them into the file. A longer log would need a second index
+/// region to search.
 const CHECKPOINT: i64 = 4000;
 
-/// The same for writing.
-pub(crate) fn writer(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
+/// Opens an existing file for writing.
+pub(crate) fn connect_writer(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = connect(directory, timeout)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     Ok(connection)
 }
 
-/// Refuses a SQLite library that is known to lose data.
+/// Checks that the linked SQLite is not a version that is known to lose data.
 pub(crate) fn check_library() -> Result<(), OpenError> {
     if rusqlite::version_number() < OLDEST_SAFE_VERSION {
-        return Err(OpenError::OldLibrary(rusqlite::version()));
+        return Err(OpenError::OldSqlite(rusqlite::version()));
     }
     Ok(())
 }
 
-/// Which file was opened. One that is put in its place later is another: connections would go on with the
-/// old one, unseen, while everybody else works on the new.
-struct Watched {
+/// The file that was opened. If another file replaces it, open connections would keep using the old one unnoticed,
+/// while other processes use the new one.
+struct OpenedFile {
     device: u64,
     inode: u64,
-    looked: Instant,
+    checked_at: Instant,
 }
 
-/// How long a file that was in its place is taken to be there still.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long the result of a check of the file is valid.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Connections for reading, lent out one statement at a time.
+/// A pool of connections for reading. Each statement takes one and returns it.
 pub(crate) struct Readers {
     directory: PathBuf,
     timeout: Duration,
-    /// Idle connections beyond this are closed.
-    most: usize,
+    /// How many idle connections are kept open.
+    max_idle: usize,
     idle: Mutex<Vec<Connection>>,
-    watched: Mutex<Option<Watched>>,
+    opened: Mutex<Option<OpenedFile>>,
 }
 
 impl Readers {
-    pub(crate) fn new(directory: &Path, timeout: Duration, most: usize) -> Self {
-        let (idle, watched) = (Mutex::default(), Mutex::default());
-        Self { directory: directory.to_owned(), timeout, most, idle, watched }
+    pub(crate) fn new(directory: &Path, timeout: Duration, max_idle: usize) -> Self {
+        let (idle, opened) = (Mutex::default(), Mutex::default());
+        Self { directory: directory.to_owned(), timeout, max_idle, idle, opened }
     }
 
-    /// Refuses to go on when the file is no longer the one that was opened; looks once a second at most.
-    pub(crate) fn check_in_place(&self) -> Result<(), DatabaseError> {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if watched.as_ref().is_some_and(|watched| watched.looked.elapsed() < LOOK_AGAIN) {
+    /// Fails if the file is no longer the one that was opened. It looks at the file at most once a second.
+    pub(crate) fn check_same_file(&self) -> Result<(), DatabaseError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.as_ref().is_some_and(|opened| opened.checked_at.elapsed() < CHECK_INTERVAL) {
             return Ok(());
         }
-        let there = fs::metadata(file(&self.directory)).map(|there| (there.dev(), there.ino()));
-        match (watched.as_mut(), there) {
+        let found = fs::metadata(file(&self.directory)).map(|found| (found.dev(), found.ino()));
+        match (opened.as_mut(), found) {
             (Some(known), Ok((device, inode))) if (known.device, known.inode) == (device, inode) => {
-                known.looked = Instant::now();
+                known.checked_at = Instant::now();
                 Ok(())
             }
             (None, Ok((device, inode))) => {
-                *watched = Some(Watched { device, inode, looked: Instant::now() });
+                *opened = Some(OpenedFile { device, inode, checked_at: Instant::now() });
                 Ok(())
             }
             (Some(_), Ok(_)) => Err(DatabaseError::Unavailable(
-                "another file was put in the database's place: restart".to_owned(),
+                "another file has replaced the database file: restart".to_owned(),
             )),
             (_, Err(error)) => {
-                Err(DatabaseError::Unavailable(format!("the database file is not there: {error}")))
+                Err(DatabaseError::Unavailable(format!("the database file is missing: {error}")))
             }
         }
     }
 
-    /// Runs one statement; a connection that failed is not used again.
+    /// Runs one statement. A connection on which it fails is closed.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
-        self.lend(|connection| all(connection, sql))
+        self.with_connection(|connection| all(connection, sql))
     }
 
-    /// The same for a statement that may take long: it ends when `stop` says so.
-    pub(crate) fn all_until<T: FromRow>(&self, sql: &Sql, stop: &Stop) -> Result<Vec<T>, DatabaseError> {
+    /// Runs a statement that may take long. It stops when the signal is set.
+    pub(crate) fn all_stoppable<T: FromRow>(
+        &self,
+        sql: &Sql,
+        stop: &StopSignal,
+    ) -> Result<Vec<T>, DatabaseError> {
         stop.check()?;
-        self.lend(|connection| {
-            stop_by(connection, Some(stop))?;
+        self.with_connection(|connection| {
+            set_stop_signal(connection, Some(stop))?;
             let rows = all(connection, sql)?;
-            stop_by(connection, None)?;
+            set_stop_signal(connection, None)?;
             Ok(rows)
         })
     }
 
-    fn lend<T>(
+    fn with_connection<T>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
-        self.check_in_place()?;
+        self.check_same_file()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => self.reader()?,
+            None => self.connect()?,
         };
         let done = work(&mut connection)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.most {
+        if idle.len() < self.max_idle {
             idle.push(connection);
         }
         Ok(done)
     }
 
-    fn reader(&self) -> Result<Connection, DatabaseError> {
+    fn connect(&self) -> Result<Connection, DatabaseError> {
         let connection = connect(&self.directory, self.timeout)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
 }
 
-/// Steps of SQLite's machine between two looks at whether a statement has to end; tens of microseconds.
-const STEPS: i32 = 1000;
+/// How many instructions of SQLite's virtual machine run between two checks of the stop signal. They take tens of
+/// microseconds.
+const STOP_CHECK_INTERVAL: i32 = 1000;
 
-/// Has every statement of a connection end with an error when `stop` says so, or none.
+/// Makes every statement of a connection fail once the signal is set. `None` removes the signal.
 ///
-/// Not by `sqlite3_interrupt`, which is lost on a statement that begins a moment later.
-pub(crate) fn stop_by(connection: &mut Connection, stop: Option<&Stop>) -> Result<(), rusqlite::Error> {
-    let due = stop.cloned().map(|stop| move || stop.is_due());
-    connection.progress_handler(STEPS, due)
+/// `sqlite3_interrupt` is no alternative: it has no effect on a statement that begins a moment later.
+pub(crate) fn set_stop_signal(
+    connection: &mut Connection,
+    stop: Option<&StopSignal>,
+) -> Result<(), rusqlite::Error> {
+    let is_set = stop.cloned().map(|stop| move || stop.is_set());
+    connection.progress_handler(STOP_CHECK_INTERVAL, is_set)
 }
 
 /// Runs a statement and reads all its rows.
@@ -319,8 +331,8 @@ pub(crate) fn all<T: FromRow>(connection: &Connection, sql: &Sql) -> Result<Vec<
     if sql.is_composed() {
         return rows(&mut connection.prepare(sql.text())?, sql);
     }
-    let mut kept = connection.prepare_cached(sql.text())?;
-    rows(&mut kept, sql)
+    let mut statement = connection.prepare_cached(sql.text())?;
+    rows(&mut statement, sql)
 }
 
 fn rows<T: FromRow>(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
@@ -333,7 +345,7 @@ fn rows<T: FromRow>(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Resul
     Ok(read)
 }
 
-/// Runs a statement that gives no rows; tells how many it changed.
+/// Runs a statement that returns no rows. Returns how many rows it changed.
 pub(crate) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, DatabaseError> {
     let mut statement = connection.prepare_cached(sql.text())?;
     bind(&mut statement, sql)?;
@@ -341,7 +353,7 @@ pub(crate) fn execute(connection: &Connection, sql: &Sql) -> Result<u64, Databas
     Ok(u64::try_from(changed).unwrap_or_default())
 }
 
-/// Runs a statement once for each row; its parameters are the row's values, in their order.
+/// Runs a statement once for each row, with the row's values as its parameters in order.
 pub(crate) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -> Result<(), DatabaseError> {
     let mut statement = connection.prepare_cached(text)?;
     for row in rows {
@@ -353,9 +365,9 @@ pub(crate) fn insert(connection: &Connection, text: &str, rows: &[Vec<Value>]) -
     Ok(())
 }
 
-/// Gives each parameter of the statement the value of its number.
+/// Binds the values to the parameters by their numbers.
 fn bind(statement: &mut rusqlite::Statement<'_>, sql: &Sql) -> Result<(), DatabaseError> {
-    if sql.is_in_order() {
+    if sql.has_ordered_parameters() {
         for (index, value) in (1..).zip(sql.args()) {
             statement.raw_bind_parameter(index, value)?;
         }

@@ -1,7 +1,7 @@
-//! One transaction, as the work in it sees it: plain synchronous calls, on either database.
+//! A transaction as its work sees it: synchronous calls on either database.
 //!
-//! It runs on the writer's own thread, where waiting is allowed; so a use case reads top to bottom and
-//! needs no asynchronous closures.
+//! The work runs on the writer's own thread, which may block. So it reads from top to bottom and needs no asynchronous
+//! closures.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -16,24 +16,24 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use super::error::DatabaseError;
-use super::long_reads::Stop;
-use super::postgres::Server;
+use super::long_reads::StopSignal;
+use super::postgres::PostgresServer;
 use super::row::FromRow;
 use super::sql::{Dialect, Sql, Value};
 use super::{postgres, sqlite};
 
-/// An open connection on the writer's thread.
+/// An open connection on a thread that may block.
 pub(crate) enum Link {
     Sqlite(Connection),
     Postgres { client: Client, driver: Driver, timeout: Duration },
 }
 
-/// Who moves the bytes of a connection while its thread waits for an answer.
+/// What drives the I/O of a connection while its thread waits for a response.
 pub(crate) enum Driver {
-    /// The runtime that it was opened on.
+    /// The runtime on which the connection was opened.
     Shared(Handle),
-    /// The waiting thread itself: an answer need not be handed from thread to thread. While nobody waits nothing
-    /// moves, so a connection that died meanwhile is found dead by the next statement.
+    /// A runtime on the waiting thread itself, which saves a switch of threads for each response. No I/O happens while
+    /// the thread does not wait, so only the next statement notices that the connection was lost.
     Own(Box<Runtime>),
 }
 
@@ -46,7 +46,7 @@ impl Driver {
     }
 }
 
-/// PostgreSQL's lock of all writers. Triggers of a schema may take the same one.
+/// Takes PostgreSQL's advisory lock of all writers. Triggers of a schema may take the same lock.
 macro_rules! writers_lock {
     () => {
         "SELECT pg_advisory_xact_lock(6283734521)"
@@ -55,11 +55,11 @@ macro_rules! writers_lock {
 pub(crate) use writers_lock;
 
 impl Link {
-    /// A connection of its own to PostgreSQL. It waits, so it belongs on a thread that may, and so does its end.
-    pub(crate) fn postgres(server: &Arc<Server>, timeout: Duration) -> Result<Self, DatabaseError> {
+    /// Opens a connection to PostgreSQL outside the pools. Both opening and closing it block the calling thread.
+    pub(crate) fn postgres(server: &Arc<PostgresServer>, timeout: Duration) -> Result<Self, DatabaseError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| DatabaseError::Broken(error.into()))?;
-        let pool = server.pool_by_index(1, timeout).map_err(|error| DatabaseError::Broken(error.into()))?;
+        let pool = server.index_scan_pool(1, timeout).map_err(|error| DatabaseError::Broken(error.into()))?;
         let client = runtime.block_on(async {
             server.find_schema(timeout).await?;
             pool.get().await.map_err(DatabaseError::from)
@@ -67,6 +67,7 @@ impl Link {
         Ok(Self::Postgres { client, driver: Driver::Own(Box::new(runtime)), timeout })
     }
 
+    /// Runs a statement and reads all its rows.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
         match self {
             Self::Sqlite(connection) => sqlite::all(connection, sql),
@@ -76,6 +77,7 @@ impl Link {
         }
     }
 
+    /// Runs a statement that returns no rows. Returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &Sql) -> Result<u64, DatabaseError> {
         match self {
             Self::Sqlite(connection) => sqlite::execute(connection, sql),
@@ -85,6 +87,7 @@ impl Link {
         }
     }
 
+    /// Runs statements without parameters, such as a migration or `COMMIT`.
     pub(crate) fn batch(&self, text: &str) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(connection) => Ok(connection.execute_batch(text)?),
@@ -94,7 +97,8 @@ impl Link {
         }
     }
 
-    /// Runs an `INSERT` of one row for each row, or a `COPY` of columns of these types.
+    /// Inserts rows. On SQLite `sql` is an `INSERT` that runs once for each row; on PostgreSQL it is a `COPY` whose
+    /// columns have these types.
     pub(crate) fn insert(&self, sql: &Sql, types: &[Type], rows: &[Vec<Value>]) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(connection) => sqlite::insert(connection, sql.text(), rows),
@@ -105,15 +109,15 @@ impl Link {
         }
     }
 
-    /// Closes a connection whose state is not known. It must not go back to the pool: a transaction may
-    /// still be open on it.
+    /// Closes a connection whose state is unknown. It must not return to the pool, because a transaction may still be
+    /// open on it.
     pub(crate) fn discard(self) {
         if let Self::Postgres { client, .. } = self {
             drop(Client::take(client));
         }
     }
 
-    /// Whether a transaction is open still: SQLite takes one back by itself when the disk is full or broken.
+    /// Returns whether a transaction is still open. SQLite rolls back by itself when the disk is full or fails.
     pub(crate) fn is_in_transaction(&self) -> bool {
         match self {
             Self::Sqlite(connection) => !connection.is_autocommit(),
@@ -121,17 +125,18 @@ impl Link {
         }
     }
 
-    /// Takes back what the transaction has done, if nobody has yet.
+    /// Rolls back the transaction, if it is still open.
     pub(crate) fn roll_back(&self) -> Result<(), DatabaseError> {
         if self.is_in_transaction() { self.batch("ROLLBACK") } else { Ok(()) }
     }
 
-    /// Begins a transaction that nobody else's write can come between, in this process or another:
-    /// SQLite gives its one write lock, PostgreSQL an advisory lock that ends with the transaction.
+    /// Begins a transaction that excludes all other writers, in this process and in others. SQLite has one write lock;
+    /// on PostgreSQL the transaction takes an advisory lock, which ends with it.
     pub(crate) fn begin(&self) -> Result<(), DatabaseError> {
         self.batch(match self {
             Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            // READ COMMITTED, whatever the server's default: a snapshot must not be older than the lock.
+            // READ COMMITTED, whatever the server's default: the statements must see all writes that were committed
+            // before the lock was taken.
             Self::Postgres { .. } => {
                 concat!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ", writers_lock!())
             }
@@ -142,158 +147,162 @@ impl Link {
 /// A transaction in progress.
 pub(crate) struct Tx<'a> {
     link: &'a Link,
-    /// A value that the work of this transaction keeps for later statements. It is forgotten when writes are rolled back.
+    /// A value that the work of this transaction keeps for its later statements. A rollback clears it.
     pub(crate) scratch: RefCell<Option<Vec<u8>>>,
-    /// Whether anything was sent but statements that read, and came back.
-    touched: Cell<bool>,
-    /// What was sent without waiting; `None` where each statement is waited for at once.
-    ahead: Option<RefCell<Ahead<'a>>>,
-    /// Ends it before the next statement, where its caller may go away.
-    stop: Option<&'a Stop>,
+    /// Whether any statement ran that may have changed the transaction: one that writes, or one that failed.
+    is_dirty: Cell<bool>,
+    /// The statements that were sent without waiting; `None` if every statement is awaited at once.
+    pipeline: Option<RefCell<Pipeline<'a>>>,
+    /// Stops the transaction before the next statement, if its caller can go away.
+    stop: Option<&'a StopSignal>,
 }
 
-/// Statements that are on their way.
+/// Statements that were sent and not awaited yet.
 #[derive(Default)]
-struct Ahead<'a> {
-    outcomes: Vec<Outcome<'a>>,
-    /// Why an earlier one has failed.
+struct Pipeline<'a> {
+    pending: Vec<PendingStatement<'a>>,
+    /// The error of the first one that failed.
     failed: Option<DatabaseError>,
 }
 
-/// Statements that may be on their way at once: what is known of each takes memory.
-const MOST_AHEAD: usize = 64;
+/// How many statements may be pending at once; each takes memory.
+const MAX_PENDING: usize = 64;
 
-type Outcome<'a> = Pin<Box<dyn Future<Output = Result<u64, DatabaseError>> + 'a>>;
+type PendingStatement<'a> = Pin<Box<dyn Future<Output = Result<u64, DatabaseError>> + 'a>>;
 
 impl<'a> Tx<'a> {
+    /// Wraps a connection. The caller begins and ends the transaction.
     pub(crate) fn new(link: &'a Link) -> Self {
-        Self { link, scratch: RefCell::default(), touched: Cell::default(), ahead: None, stop: None }
+        Self { link, scratch: RefCell::default(), is_dirty: Cell::default(), pipeline: None, stop: None }
     }
 
-    /// One in which no statement begins when `stop` says so.
-    pub(crate) fn until(link: &'a Link, stop: &'a Stop) -> Self {
+    /// Creates a transaction in which no statement begins after the signal is set.
+    pub(crate) fn stoppable(link: &'a Link, stop: &'a StopSignal) -> Self {
         Self { stop: Some(stop), ..Self::new(link) }
     }
 
-    /// One that does not wait for what [`Tx::send`] sends, before [`Tx::settle`].
-    pub(crate) fn hasty(link: &'a Link) -> Self {
-        Self { ahead: Some(RefCell::default()), ..Self::new(link) }
+    /// Creates a transaction in which [`Tx::send`] does not wait; [`Tx::await_sent`] does.
+    pub(crate) fn pipelined(link: &'a Link) -> Self {
+        Self { pipeline: Some(RefCell::default()), ..Self::new(link) }
     }
 
-    /// Runs a statement of which nobody needs to know more than that it has not failed. To PostgreSQL it may go along
-    /// with what is sent next; when it fails there, all of the transaction is done again.
+    /// Executes a statement whose row count is not needed. In a pipelined transaction on PostgreSQL it does not wait
+    /// for the result, and an error surfaces before the commit; then the writer runs all the work again.
     pub(crate) fn send(&self, sql: Sql) -> Result<(), DatabaseError> {
-        let (Link::Postgres { client, driver, timeout }, Some(ahead)) = (self.link, &self.ahead) else {
+        let (Link::Postgres { client, driver, timeout }, Some(pipeline)) = (self.link, &self.pipeline) else {
             return self.execute(&sql).map(|_| ());
         };
-        self.touched.set(true);
+        self.is_dirty.set(true);
         let prepared = driver.block_on(postgres::prepare(client, &sql, Instant::now() + *timeout))?;
-        let mut outcome: Outcome<'_> = Box::pin(postgres::run(client, prepared, sql.into_args()));
-        // Asked once, it is on its way; who waits for it will ask again.
-        if let Poll::Ready(outcome) = outcome.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        let mut statement: PendingStatement<'_> = Box::pin(postgres::run(client, prepared, sql.into_args()));
+        // The first poll sends the statement. `wait_for_pending` polls it again.
+        if let Poll::Ready(outcome) = statement.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return outcome.map(|_| ());
         }
-        ahead.borrow_mut().outcomes.push(outcome);
-        if ahead.borrow().outcomes.len() < MOST_AHEAD { Ok(()) } else { self.wait() }
+        pipeline.borrow_mut().pending.push(statement);
+        if pipeline.borrow().pending.len() < MAX_PENDING { Ok(()) } else { self.wait_for_pending() }
     }
 
-    /// Waits for all that was sent; tells why any of it has failed.
-    pub(crate) fn settle(&self) -> Result<(), DatabaseError> {
-        // What has failed before was told by nobody but this.
-        let _ = self.wait();
-        let failed = self.ahead.as_ref().and_then(|ahead| ahead.borrow_mut().failed.take());
+    /// Waits for all statements that were sent. Returns the first error of any of them.
+    pub(crate) fn await_sent(&self) -> Result<(), DatabaseError> {
+        // The error is taken from the pipeline below, which also has the errors of earlier waits.
+        let _ = self.wait_for_pending();
+        let failed = self.pipeline.as_ref().and_then(|pipeline| pipeline.borrow_mut().failed.take());
         failed.map_or(Ok(()), Err)
     }
 
-    fn wait(&self) -> Result<(), DatabaseError> {
-        let (Link::Postgres { driver, timeout, .. }, Some(ahead)) = (self.link, &self.ahead) else {
+    /// Waits for the pending statements. The first error of the transaction stays in the pipeline.
+    fn wait_for_pending(&self) -> Result<(), DatabaseError> {
+        let (Link::Postgres { driver, timeout, .. }, Some(pipeline)) = (self.link, &self.pipeline) else {
             return Ok(());
         };
-        let outcomes = std::mem::take(&mut ahead.borrow_mut().outcomes);
+        let pending = std::mem::take(&mut pipeline.borrow_mut().pending);
         let deadline = Instant::now() + *timeout;
         let waited = driver.block_on(async {
-            for outcome in outcomes {
-                postgres::by(deadline, outcome).await?;
+            for statement in pending {
+                postgres::before(deadline, statement).await?;
             }
             Ok(())
         });
         let Err(error) = waited else { return Ok(()) };
-        ahead.borrow_mut().failed.get_or_insert(error);
-        Err(DatabaseError::Unavailable("a statement sent before has failed".to_owned()))
+        pipeline.borrow_mut().failed.get_or_insert(error);
+        Err(DatabaseError::Unavailable("a statement that was sent earlier failed".to_owned()))
     }
 
-    /// Forgets what it knows of its own writes: they were taken back.
-    pub(crate) fn forget(&mut self) {
+    /// Clears the scratch value after a rollback.
+    pub(crate) fn clear_scratch(&mut self) {
         self.scratch = RefCell::default();
     }
 
-    /// Runs `work` behind a savepoint: when it fails, what it has written is taken back, and the transaction goes on.
-    pub(crate) fn apart<T, E: From<DatabaseError>>(
+    /// Runs `work` behind a savepoint. If it fails, its writes are rolled back and the transaction continues.
+    pub(crate) fn savepoint<T, E: From<DatabaseError>>(
         &self,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let before = self.touched.replace(true);
-        self.link.batch("SAVEPOINT apart")?;
-        self.touched.set(before);
+        let before = self.is_dirty.replace(true);
+        self.link.batch("SAVEPOINT nested")?;
+        self.is_dirty.set(before);
         let result = work();
-        let touched = self.touched.replace(true);
+        let is_dirty = self.is_dirty.replace(true);
         if result.is_ok() {
-            self.link.batch("RELEASE apart")?;
-            self.touched.set(touched);
+            self.link.batch("RELEASE nested")?;
+            self.is_dirty.set(is_dirty);
             return result;
         }
-        // What was sent before is part of what is taken back; if it has failed, all is done again.
-        let _ = self.wait();
+        // The pending statements must end before the rollback. An error of theirs surfaces in `await_sent`.
+        let _ = self.wait_for_pending();
         if !self.link.is_in_transaction() {
             return Err(
-                DatabaseError::Unavailable("the database took the transaction back".to_owned()).into()
+                DatabaseError::Unavailable("the database rolled back the transaction".to_owned()).into()
             );
         }
-        self.link.batch("ROLLBACK TO apart; RELEASE apart")?;
+        self.link.batch("ROLLBACK TO nested; RELEASE nested")?;
         self.scratch.replace(None);
-        self.touched.set(before);
+        self.is_dirty.set(before);
         result
     }
 
-    /// Runs `work` and tells whether it has left the transaction as it was.
-    pub(crate) fn is_untouched_by<T>(&self, work: impl FnOnce() -> T) -> (T, bool) {
-        let before = self.touched.replace(false);
+    /// Runs `work`. Returns its result, and whether it left the transaction unchanged.
+    pub(crate) fn leaves_unchanged<T>(&self, work: impl FnOnce() -> T) -> (T, bool) {
+        let before = self.is_dirty.replace(false);
         let result = work();
-        let is_untouched = !self.touched.get();
-        self.touched.set(before || !is_untouched);
-        (result, is_untouched)
+        let is_unchanged = !self.is_dirty.get();
+        self.is_dirty.set(before || !is_unchanged);
+        (result, is_unchanged)
     }
 
-    /// Whether the transaction is any other than it was when this was last asked.
-    pub(crate) fn take_touched(&self) -> bool {
-        self.touched.take()
+    /// Returns whether the transaction may have changed since the last call.
+    pub(crate) fn take_dirty(&self) -> bool {
+        self.is_dirty.take()
     }
 
+    /// Runs a statement and reads all its rows.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
-        let rows = self.stop.map_or(Ok(()), Stop::check).and_then(|()| self.link.all(sql));
+        let rows = self.stop.map_or(Ok(()), StopSignal::check).and_then(|()| self.link.all(sql));
         if rows.is_err() || !sql.text().starts_with("SELECT") {
-            self.touched.set(true);
+            self.is_dirty.set(true);
         }
         rows
     }
 
-    /// The first row, if there is one.
+    /// Runs a statement and returns its first row, if there is one.
     pub(crate) fn first<T: FromRow>(&self, sql: &Sql) -> Result<Option<T>, DatabaseError> {
         Ok(self.all(sql)?.into_iter().next())
     }
 
+    /// Runs a statement that returns no rows. Returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &Sql) -> Result<u64, DatabaseError> {
-        self.touched.set(true);
+        self.is_dirty.set(true);
         self.link.execute(sql)
     }
 
-    /// The connection it runs on, to do with as one likes.
+    /// Returns the connection for direct use. The transaction then counts as changed.
     pub(crate) fn link(&self) -> &'a Link {
-        self.touched.set(true);
+        self.is_dirty.set(true);
         self.link
     }
 
-    /// Text that differs between the databases, both side by side at the call.
+    /// Chooses between the texts of a statement that must differ; both are next to each other in the call.
     pub(crate) fn either(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self.dialect() {
             Dialect::Sqlite => sqlite,
@@ -301,7 +310,7 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Which database it is.
+    /// Returns the database's SQL dialect.
     pub(crate) fn dialect(&self) -> Dialect {
         match self.link {
             Link::Sqlite(_) => Dialect::Sqlite,
@@ -324,22 +333,22 @@ mod tests {
         Err(TestError::Refused)
     }
 
-    /// Rolling back to a savepoint undoes exactly the work behind it, however that failed.
+    /// Rolling back to a savepoint undoes exactly the work behind it, however it failed.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_fails_apart_is_taken_back_alone() {
         on_both(async |options| {
             let items = open(&options).await.unwrap();
             let written = items.write(|tx| {
                 add(tx, "a")?;
-                tx.apart(|| add(tx, "b"))?;
-                let (failed, is_untouched) = tx.is_untouched_by(|| {
-                    tx.apart(|| {
+                tx.savepoint(|| add(tx, "b"))?;
+                let (failed, is_unchanged) = tx.leaves_unchanged(|| {
+                    tx.savepoint(|| {
                         add(tx, "c")?;
                         refused::<()>()
                     })
                 });
-                assert!(failed.is_err() && is_untouched);
-                let twice = tx.apart(|| {
+                assert!(failed.is_err() && is_unchanged);
+                let twice = tx.savepoint(|| {
                     add(tx, "d")?;
                     tx.execute(&Sql::new("INSERT INTO items SELECT * FROM items"))
                         .map(|_| ())
@@ -347,7 +356,7 @@ mod tests {
                 });
                 assert!(twice.is_err());
                 add(tx, "e")?;
-                assert!(!tx.is_untouched_by(|| add(tx, "f").unwrap()).1);
+                assert!(!tx.leaves_unchanged(|| add(tx, "f").unwrap()).1);
                 Ok(())
             });
             written.await.unwrap();

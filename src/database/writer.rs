@@ -1,14 +1,13 @@
-//! The one thread of this process that writes.
+//! The writer: one thread through which all writes of this process go.
 //!
-//! Work arrives as closures over a [`Tx`]. Whatever waits when the thread is free goes into one
-//! transaction, so that one flush to disk pays for all of it; nobody is told "done" before the commit that
-//! made it durable.
+//! Work arrives as closures over a [`Tx`]. All jobs that wait when the thread is free share one transaction, so that
+//! one flush to disk pays for all of them. A caller gets its result only after the commit that made it durable.
 //!
-//! Nearly always every piece succeeds, or is refused before it has written anything. So the pieces follow each
-//! other without savepoints, which would cost as much as the work. When one fails after it has written, all is
-//! taken back and done again, each piece behind a savepoint: that is why work must be such that it can be run
-//! again. What cannot be has a transaction to itself. That is also why the first time nobody need wait for each
-//! statement: the second tells whose fault it was.
+//! Nearly always every job succeeds, or fails before it has written anything. So the jobs of a batch run one after the
+//! other without savepoints, which would cost as much as the work. If a job fails after it has written, the transaction
+//! is rolled back and all jobs run again, each behind a savepoint. That is why shared work must be able to run twice;
+//! other work gets a transaction of its own. The first run does not wait for each statement, because the second run
+//! shows which job failed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,70 +17,71 @@ use super::backend::Backend;
 use super::error::DatabaseError;
 use super::tx::{Link, Tx};
 
-/// Pieces of work that may wait; a further one waits with its sender.
+/// How many jobs may wait in the queue. While it is full, callers wait.
 const QUEUE: usize = 1024;
-/// Pieces of work in one transaction at the most, so that the first is not kept waiting for the last.
+/// How many jobs may share a transaction, so that the first does not wait long for the last.
 const BATCH: usize = 64;
 
-/// What the writer does at the end of every transaction, such as the upkeep of an index.
+/// A hook that runs at the end of every transaction, for example to update an index.
 pub(crate) trait BeforeCommit: Send {
-    /// Does the work inside the transaction; returns whether there may be more to do.
+    /// Runs inside the transaction. Returns whether more work is left for a later transaction.
     fn end_transaction(&mut self, link: &Link) -> bool;
 }
 
-/// A piece of work with the place its result goes to.
-trait Job: Send {
-    /// Runs the work; tells whether its changes shall stay.
+/// A job whose caller waits for the result.
+trait WriteJob: Send {
+    /// Runs the work. Returns whether it succeeded, so that its changes can be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Whether it may share a transaction, and then be run again.
-    fn shares(&self) -> bool;
-    /// Tells the waiting caller, after the commit or instead of it.
+    /// Returns whether it may share a transaction, and so may run twice.
+    fn is_shared(&self) -> bool;
+    /// Sends the result to the caller, after the transaction was committed or has failed.
     fn finish(&mut self, committed: Result<(), DatabaseError>);
 }
 
-struct Work<F, T, E> {
+/// A closure, its result, and the channel to its caller.
+struct PendingWrite<F, T, E> {
     work: F,
-    shares: bool,
-    /// Nothing before it was run, and when that counts no more.
+    is_shared: bool,
+    /// `None` until the work has run.
     result: Option<Result<T, E>>,
     reply: Option<oneshot::Sender<Result<T, E>>>,
 }
 
-impl<F, T, E> Job for Work<F, T, E>
+impl<F, T, E> WriteJob for PendingWrite<F, T, E>
 where
     F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
     T: Send,
     E: From<DatabaseError> + Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        // A bug in one piece of work must not take the writer along: what it has done is taken back.
+        // A panic in one job must not end the thread. The job counts as failed, so its changes are rolled back.
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
             .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a write panicked".into()).into()));
         self.result.insert(result).is_ok()
     }
 
-    fn shares(&self) -> bool {
-        self.shares
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     fn finish(&mut self, committed: Result<(), DatabaseError>) {
-        let result = self.result.take().unwrap_or_else(|| Err(undone().into()));
+        let result = self.result.take().unwrap_or_else(|| Err(not_run().into()));
         if let Some(reply) = self.reply.take() {
-            // What was refused in a transaction that came to nothing may have been refused because of it. A caller
-            // that has gone away no longer wants to know.
+            // The error of a failed transaction replaces the job's result, which may be a consequence of it. Sending
+            // fails when the caller has gone away; then no one needs the result.
             let _ = reply.send(committed.map_err(E::from).and(result));
         }
     }
 }
 
-/// The sending end. The thread stops when the last clone is dropped and the queue is empty.
+/// Submits jobs to the writer's thread. The thread stops when the last clone is dropped and the queue is empty.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    queue: mpsc::Sender<Box<dyn WriteJob>>,
 }
 
 impl Writer {
-    /// Starts the thread. It opens its connection when the first work arrives.
+    /// Starts the thread. It opens its connection when the first job arrives.
     pub(crate) fn start(backend: Backend, before_commit: Box<dyn BeforeCommit>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
@@ -90,17 +90,18 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    /// Does the work in a transaction, beside other work, and returns when it is durable, or has changed nothing.
+    /// Runs work in a transaction that it may share with other work. Returns when the changes are durable, or when
+    /// nothing was changed.
     pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.hand_in(work, true).await
+        self.submit(work, true).await
     }
 
-    /// The same in a transaction of its own.
+    /// Runs work once, in a transaction of its own.
     pub(crate) async fn write_alone<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -108,66 +109,68 @@ impl Writer {
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let mut work = Some(work);
-        self.hand_in(
-            move |tx: &mut Tx<'_>| work.take().map_or_else(|| Err(undone().into()), |work| work(tx)),
+        self.submit(
+            move |tx: &mut Tx<'_>| work.take().map_or_else(|| Err(not_run().into()), |work| work(tx)),
             false,
         )
         .await
     }
 
-    async fn hand_in<T, E, F>(&self, work: F, shares: bool) -> Result<T, E>
+    async fn submit<T, E, F>(&self, work: F, is_shared: bool) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(Work { work, shares, result: None, reply: Some(reply) });
-        self.queue.send(job).await.map_err(|_| E::from(undone()))?;
-        result.await.map_err(|_| E::from(undone()))?
+        let job = Box::new(PendingWrite { work, is_shared, result: None, reply: Some(reply) });
+        self.queue.send(job).await.map_err(|_| E::from(not_run()))?;
+        result.await.map_err(|_| E::from(not_run()))?
     }
 }
 
-fn undone() -> DatabaseError {
+fn not_run() -> DatabaseError {
     DatabaseError::Broken("the work of a write was not run".into())
 }
 
-fn run(backend: &Backend, before_commit: Box<dyn BeforeCommit>, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    let mut line = Line { backend, link: None, before_commit };
+fn run(backend: &Backend, before_commit: Box<dyn BeforeCommit>, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
+    let mut thread = WriterThread { backend, link: None, before_commit };
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let mut is_behind = false;
-        for jobs in batch.chunk_by_mut(|one, next| one.shares() && next.shares()) {
-            let committed = line.commit(jobs);
-            is_behind = committed.as_ref().is_ok_and(|is_behind| *is_behind);
+        let mut has_more = false;
+        for jobs in batch.chunk_by_mut(|one, next| one.is_shared() && next.is_shared()) {
+            let committed = thread.commit(jobs);
+            has_more = committed.as_ref().is_ok_and(|has_more| *has_more);
             for job in jobs {
-                job.finish(committed.as_ref().map(|_| ()).map_err(copy));
+                job.finish(committed.as_ref().map(|_| ()).map_err(copy_error));
             }
         }
         batch.clear();
-        // Somebody has changed very many by an SQL of their own: there is time for their index now.
-        while is_behind && jobs.is_empty() {
-            is_behind = line.commit(&mut []).unwrap_or(false);
+        // The hook has work left, for example after another program's SQL changed many rows. The thread is idle, so it
+        // runs the hook until all is done or a job arrives.
+        while has_more && jobs.is_empty() {
+            has_more = thread.commit(&mut []).unwrap_or(false);
         }
     }
 }
 
-/// What the thread works with.
-struct Line<'a> {
+/// The state of the writer's thread.
+struct WriterThread<'a> {
     backend: &'a Backend,
     link: Option<Link>,
     before_commit: Box<dyn BeforeCommit>,
 }
 
-/// PostgreSQL takes `COMMIT` for `ROLLBACK`, without an error, where a statement has failed; `SELECT` it does not take.
+/// If a statement of the transaction has failed, PostgreSQL treats `COMMIT` as `ROLLBACK` and reports no error.
+/// `SELECT` does report it.
 const COMMIT: &str = "SELECT 1; COMMIT";
 
-impl Line<'_> {
-    /// Does the work in a transaction; tells whether the search index is still behind after it.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, DatabaseError> {
+impl WriterThread<'_> {
+    /// Runs jobs in a transaction and commits it. Returns whether the hook has work left.
+    fn commit(&mut self, jobs: &mut [Box<dyn WriteJob>]) -> Result<bool, DatabaseError> {
         let committed = commit_on(begin(self.backend, &mut self.link)?, &mut *self.before_commit, jobs);
         if committed.is_err() {
-            // The connection's state is not known: the next transaction gets a new one.
+            // The state of the connection is unknown, so the next transaction gets a new one.
             if let Some(lost) = self.link.take() {
                 lost.discard();
             }
@@ -176,78 +179,79 @@ impl Line<'_> {
     }
 }
 
+/// Runs jobs and the hook in the transaction that was begun on `link`, and commits it.
 fn commit_on(
     link: &Link,
     before_commit: &mut dyn BeforeCommit,
-    jobs: &mut [Box<dyn Job>],
+    jobs: &mut [Box<dyn WriteJob>],
 ) -> Result<bool, DatabaseError> {
     match jobs {
-        [only] if !only.shares() => {
+        [only] if !only.is_shared() => {
             if !only.run(&mut Tx::new(link)) {
                 return link.roll_back().map(|()| false);
             }
         }
-        _ => match (run_together(link, jobs), jobs) {
-            (Together::Done, _) => {}
-            // Nobody else is concerned.
-            (Together::Refused, [_]) => return link.roll_back().map(|()| false),
-            // It would wait as long again.
-            (Together::Unsettled(error @ DatabaseError::Unavailable(_)), [_]) => return Err(error),
+        _ => match (run_pipelined(link, jobs), jobs) {
+            (BatchOutcome::Succeeded, _) => {}
+            // No other job shares the transaction, so there is nothing to repeat.
+            (BatchOutcome::JobFailed, [_]) => return link.roll_back().map(|()| false),
+            // A second run would only wait for the database again.
+            (BatchOutcome::StatementFailed(error @ DatabaseError::Unavailable(_)), [_]) => return Err(error),
             (_, jobs) => {
                 link.roll_back()?;
                 link.begin()?;
-                run_apart(link, jobs)?;
+                run_with_savepoints(link, jobs)?;
             }
         },
     }
-    let is_behind = before_commit.end_transaction(link);
-    link.batch(COMMIT).map(|()| is_behind)
+    let has_more = before_commit.end_transaction(link);
+    link.batch(COMMIT).map(|()| has_more)
 }
 
-/// What came of work that was run together.
-enum Together {
-    /// What each has done may stay.
-    Done,
-    /// One has failed after it has written, and said why.
-    Refused,
-    /// A statement has failed for which nobody had waited.
-    Unsettled(DatabaseError),
+/// The outcome of jobs that ran without savepoints.
+enum BatchOutcome {
+    /// All changes can be committed.
+    Succeeded,
+    /// A job failed after it had written.
+    JobFailed,
+    /// A statement failed that its job had not awaited.
+    StatementFailed(DatabaseError),
 }
 
-/// Runs the work of all.
-fn run_together(link: &Link, jobs: &mut [Box<dyn Job>]) -> Together {
-    let mut tx = Tx::hasty(link);
-    let stays = jobs.iter_mut().all(|job| {
-        let stays = job.run(&mut tx);
-        !tx.take_touched() || stays
+/// Runs jobs one after the other without savepoints. It stops at the first one that fails after it has written.
+fn run_pipelined(link: &Link, jobs: &mut [Box<dyn WriteJob>]) -> BatchOutcome {
+    let mut tx = Tx::pipelined(link);
+    let can_commit = jobs.iter_mut().all(|job| {
+        let succeeded = job.run(&mut tx);
+        !tx.take_dirty() || succeeded
     });
-    match tx.settle() {
-        Err(error) => Together::Unsettled(error),
-        Ok(()) if stays => Together::Done,
-        Ok(()) => Together::Refused,
+    match tx.await_sent() {
+        Err(error) => BatchOutcome::StatementFailed(error),
+        Ok(()) if can_commit => BatchOutcome::Succeeded,
+        Ok(()) => BatchOutcome::JobFailed,
     }
 }
 
-/// Does the same, and takes back what those have done that fail, and no more.
-fn run_apart(link: &Link, jobs: &mut [Box<dyn Job>]) -> Result<(), DatabaseError> {
+/// Runs jobs one after the other, each behind a savepoint, and rolls back exactly those that fail.
+fn run_with_savepoints(link: &Link, jobs: &mut [Box<dyn WriteJob>]) -> Result<(), DatabaseError> {
     let mut tx = Tx::new(link);
-    // Each word to PostgreSQL is a journey: what ends one piece begins the next.
+    // One round trip to PostgreSQL ends one job and begins the next.
     let mut end = "";
     for job in jobs {
-        link.batch(&format!("{end}SAVEPOINT piece"))?;
+        link.batch(&format!("{end}SAVEPOINT job"))?;
         end = if job.run(&mut tx) {
-            "RELEASE piece; "
+            "RELEASE job; "
         } else if link.is_in_transaction() {
-            tx.forget();
-            "ROLLBACK TO piece; RELEASE piece; "
+            tx.clear_scratch();
+            "ROLLBACK TO job; RELEASE job; "
         } else {
-            return Err(DatabaseError::Unavailable("the database took the transaction back".to_owned()));
+            return Err(DatabaseError::Unavailable("the database rolled back the transaction".to_owned()));
         };
     }
     link.batch(end)
 }
 
-/// Begins a transaction; a connection that died since the last one is replaced.
+/// Begins a transaction. A connection that was lost since the last one is replaced.
 fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, DatabaseError> {
     if let Some(old) = link.take() {
         match old.begin() {
@@ -255,13 +259,13 @@ fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, 
             Err(_) => old.discard(),
         }
     }
-    let fresh = link.insert(backend.link()?);
-    fresh.begin()?;
-    Ok(fresh)
+    let new = link.insert(backend.link()?);
+    new.begin()?;
+    Ok(new)
 }
 
-/// The same fault for one more caller.
-fn copy(error: &DatabaseError) -> DatabaseError {
+/// Copies the error of a commit for one more caller.
+fn copy_error(error: &DatabaseError) -> DatabaseError {
     match error {
         DatabaseError::Unavailable(why) | DatabaseError::Damaged(why) => {
             DatabaseError::Unavailable(why.clone())
@@ -276,27 +280,37 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex, mpsc};
 
+    use tokio::sync::Notify;
+
     use crate::database::testing::{Items, TestError, count, insert, names, on_both, open};
     use crate::database::{Dialect, Sql};
 
-    /// Keeps the writer's thread until the sender is dropped, so that a test's work comes together.
-    async fn hold(items: &Items, dropped: mpsc::Receiver<()>) {
-        let dropped = Mutex::new(dropped);
-        let held = items.write(move |_| {
+    /// Blocks the writer's thread until the returned sender is dropped. Jobs that are submitted meanwhile share a
+    /// transaction.
+    async fn block(items: &Items) -> mpsc::Sender<()> {
+        let (blocker, dropped) = mpsc::channel();
+        let (dropped, begun) = (Mutex::new(dropped), Arc::new(Notify::new()));
+        let has_begun = Arc::clone(&begun);
+        let blocking = items.write(move |_| {
+            begun.notify_one();
             let _ = dropped.lock().unwrap().recv();
             Ok(())
         });
-        held.await.unwrap();
+        tokio::select! {
+            _ = blocking => panic!("the writer is not blocked"),
+            () = has_begun.notified() => {}
+        }
+        blocker
     }
 
-    /// Of work that shares a transaction, each piece stays or goes by itself, whenever and however it fails, and
-    /// what is run again is not done twice.
+    /// Of the jobs that share a transaction, exactly those that fail are rolled back, however they fail. A job that
+    /// runs again has its effect only once.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_piece_that_fails_takes_nothing_else_along() {
         on_both(async |options| {
             let items = open(&options).await.unwrap();
             let runs = Arc::new(AtomicUsize::new(0));
-            let piece = |name: &'static str, outcome: fn() -> Result<(), TestError>| {
+            let job = |name: &'static str, outcome: fn() -> Result<(), TestError>| {
                 let runs = Arc::clone(&runs);
                 items.write(move |tx| {
                     runs.fetch_add(1, Ordering::Relaxed);
@@ -312,17 +326,16 @@ mod tests {
                 })
             };
             let refused = || Err(TestError::Refused);
-            let (holding, dropped) = mpsc::channel();
-            let (_, a, b, c, d, e, f, g, ()) = tokio::join!(
-                hold(&items, dropped),
-                piece("a", || Ok(())),
+            let blocker = block(&items).await;
+            let (a, b, c, d, e, f, g, ()) = tokio::join!(
+                job("a", || Ok(())),
                 read(refused),
-                piece("c", refused),
-                piece("d", || panic!("a bug")),
+                job("c", refused),
+                job("d", || panic!("a bug")),
                 items.write(move |tx| Ok(tx.execute(&Sql::new(twice))?)),
-                piece("f", || Ok(())),
+                job("f", || Ok(())),
                 items.write_alone(|tx| Ok(tx.execute(&insert("g"))?)),
-                async move { drop(holding) },
+                async move { drop(blocker) },
             );
             assert!(a.is_ok() && f.is_ok() && g.is_ok());
             assert!(matches!((b, c), (Err(TestError::Refused), Err(TestError::Refused))));
@@ -333,16 +346,15 @@ mod tests {
         .await;
     }
 
-    /// A refusal that has written nothing makes nobody do anything again.
+    /// A job that fails before it has written does not make the others run again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_refusal_costs_the_others_nothing() {
         on_both(async |options| {
             let items = open(&options).await.unwrap();
             let runs = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&runs);
-            let (holding, dropped) = mpsc::channel();
-            let (_, written, refused, ()) = tokio::join!(
-                hold(&items, dropped),
+            let blocker = block(&items).await;
+            let (written, refused, ()) = tokio::join!(
                 items.write(move |tx| {
                     counted.fetch_add(1, Ordering::Relaxed);
                     Ok(tx.execute(&insert("a"))?)
@@ -351,7 +363,7 @@ mod tests {
                     tx.first::<i64>(&count())?;
                     Err::<(), _>(TestError::Refused)
                 }),
-                async move { drop(holding) },
+                async move { drop(blocker) },
             );
             assert!(written.is_ok() && refused.is_err());
             assert_eq!(runs.load(Ordering::Relaxed), 1);
@@ -359,20 +371,19 @@ mod tests {
         .await;
     }
 
-    /// A statement for which nobody waits fails its own piece of work and no other's, and no sooner is anybody told.
+    /// A statement that is not awaited fails only its own job, and no caller gets a result before that is known.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_statement_that_nobody_waits_for_fails_its_own_piece() {
         on_both(async |options| {
             let items = open(&options).await.unwrap();
             let sent = |name: &'static str| items.write(move |tx| Ok(tx.send(insert(name))?));
-            let (holding, dropped) = mpsc::channel();
-            let (_, a, again, b, seen, ()) = tokio::join!(
-                hold(&items, dropped),
+            let blocker = block(&items).await;
+            let (a, again, b, seen, ()) = tokio::join!(
                 sent("a"),
                 sent("a"),
                 sent("b"),
                 items.write(|tx| Ok(tx.first::<i64>(&count())?)),
-                async move { drop(holding) },
+                async move { drop(blocker) },
             );
             assert!(a.is_ok() && b.is_ok());
             assert!(again.is_err());
@@ -383,8 +394,8 @@ mod tests {
         .await;
     }
 
-    /// PostgreSQL undoes a transaction in which a statement has failed, whoever passed over it: nobody is told
-    /// that it is done.
+    /// PostgreSQL rolls back a transaction in which a statement failed, even if the job ignored the error. The caller
+    /// must not get a success.
     #[tokio::test(flavor = "multi_thread")]
     async fn what_is_undone_is_not_told_to_be_done() {
         on_both(async |options| {
@@ -394,10 +405,10 @@ mod tests {
                 let _ = tx.execute(&Sql::new("DELETE FROM nothing_of_that_name"));
                 Ok(())
             });
-            let told = written.await.is_ok();
+            let reported = written.await.is_ok();
             let kept: Option<i64> = items.first(count()).await.unwrap();
-            assert_eq!(told, kept == Some(1));
-            assert_eq!(told, items.dialect() == Dialect::Sqlite);
+            assert_eq!(reported, kept == Some(1));
+            assert_eq!(reported, items.dialect() == Dialect::Sqlite);
         })
         .await;
     }

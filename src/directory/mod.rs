@@ -113,12 +113,12 @@ impl Directory {
         })
     }
 
-    /// Makes a new, empty directory; refuses when there is one, or other files in its place.
+    /// Creates an empty account database. It is an error if there is one already, or other files in its place.
     pub async fn create(settings: &Settings, clock: &Clock) -> Result<(), OpenError> {
         Store::create(settings, clock.now()).await
     }
 
-    /// Upgrades an existing directory to this program's schema; tells which versions were applied.
+    /// Upgrades an existing account database to this program's schema. Returns the versions that were applied.
     pub async fn migrate(settings: &Settings, clock: &Clock) -> Result<Vec<i64>, OpenError> {
         Store::migrate(settings, clock.now()).await
     }
@@ -154,8 +154,8 @@ impl Directory {
         self.store.schema_open_to_all().await
     }
 
-    /// Reads the whole database and tells what is wrong with it. It may take minutes on a large one.
-    pub async fn faults(&self) -> Result<IntegrityReport, Error> {
-        self.store.faults().await
+    /// Checks the whole database. It may take minutes on a large one.
+    pub async fn check_integrity(&self) -> Result<IntegrityReport, Error> {
+        self.store.check_integrity().await
     }
 }

@@ -27,7 +27,7 @@ pub enum Stage {
 
 /// How far an operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct ProgressStep {
     /// What it is doing.
     pub stage: Stage,
     /// What is counted: `users`, `MiB`, or a table's rows, by its name.
@@ -41,8 +41,8 @@ pub struct Step {
 /// Receives the progress of an operation. Clones share the listener.
 #[derive(Clone)]
 pub struct Progress {
-    listener: Arc<dyn Fn(Step) -> bool + Send + Sync>,
-    step: Step,
+    listener: Arc<dyn Fn(ProgressStep) -> bool + Send + Sync>,
+    step: ProgressStep,
 }
 
 /// The listener asked the operation to stop.
@@ -51,20 +51,20 @@ pub(super) struct Stopped;
 
 impl Progress {
     /// Reports each step to `listener`, which returns whether to go on.
-    pub fn new(listener: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
-        let step = Step { stage: Stage::Reading, unit: "users", done: 0, total: None };
+    pub fn new(listener: impl Fn(ProgressStep) -> bool + Send + Sync + 'static) -> Self {
+        let step = ProgressStep { stage: Stage::Reading, unit: "users", done: 0, total: None };
         Self { listener: Arc::new(listener), step }
     }
 
     /// Reports how much of a stage is done; an error means that the operation has to stop.
     pub(super) fn report(&self, stage: Stage, unit: &'static str, done: u64) -> Result<(), Stopped> {
-        if (self.listener)(Step { stage, unit, done, total: None }) { Ok(()) } else { Err(Stopped) }
+        if (self.listener)(ProgressStep { stage, unit, done, total: None }) { Ok(()) } else { Err(Stopped) }
     }
 
     /// Begins a stage of an import, with the number of users in it where that is known. The listener cannot stop an
     /// import: one that was interrupted is continued by running it again.
     pub(super) fn begin(&mut self, stage: Stage, total: Option<u64>) {
-        self.step = Step { stage, done: 0, total, ..self.step };
+        self.step = ProgressStep { stage, done: 0, total, ..self.step };
         (self.listener)(self.step);
     }
 

@@ -58,7 +58,7 @@ impl Directory {
             let who = if is_known { Who::Person(Arc::new(identity)) } else { Who::Anonymous };
             let actor = Actor { who, origin: origin.clone() };
             let change = Change::begin(tx, now, &actor, policy)?;
-            let why = reason.as_deref().or(state).unwrap_or("it was not good");
+            let why = reason.as_deref().or(state).unwrap_or("it was not valid");
             let mut changes = json!({ "asked": request, "why": why });
             if is_known {
                 return record(&change, action, &AuditObject::Directory, left_out.add_to(changes));

@@ -234,7 +234,7 @@ fn check_not_revoked(token: &Token) -> Result<(), Error> {
         None => Ok(()),
         Some(_) => Err(Error::invalid(
             "non_field_errors",
-            &Violation::Other("This token is revoked for good.".to_owned()),
+            &Violation::Other("This token is permanently revoked.".to_owned()),
         )),
     }
 }
@@ -289,7 +289,9 @@ fn check_same_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
         false => Ok(()),
         true => Err(Error::invalid(
             "non_field_errors",
-            &Violation::Other("This token came of another sign-in: revoke it and make a new one.".to_owned()),
+            &Violation::Other(
+                "This token came from another sign-in: revoke it and issue a new one.".to_owned(),
+            ),
         )),
     }
 }

@@ -53,8 +53,8 @@ fn counted<T>(
     work: impl FnOnce() -> Result<T, Error>,
 ) -> Result<Result<T, Error>, Error> {
     let (result, is_clean) = match values {
-        UniqueValues::OthersAfterWrites => (change.tx.apart(work), true),
-        UniqueValues::Own | UniqueValues::Others => change.tx.is_untouched_by(work),
+        UniqueValues::OthersAfterWrites => (change.tx.savepoint(work), true),
+        UniqueValues::Own | UniqueValues::Others => change.tx.leaves_unchanged(work),
     };
     match result {
         Ok(done) => Ok(Ok(done)),

@@ -13,10 +13,10 @@ use crate::directory::Directory;
 use crate::directory::limiter::SHARE_INTERVAL;
 
 /// A job. It runs until it is aborted.
-pub type Job = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
+pub type BackgroundJob = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
 
 /// All jobs of a server.
-pub const JOBS: [Job; 4] = [
+pub const JOBS: [BackgroundJob; 4] = [
     |directory| write_uses(directory).boxed(),
     |directory| purge(directory).boxed(),
     |directory| share_rates(directory).boxed(),

@@ -1,7 +1,7 @@
-//! What a team needs once, on the day it moves from Django to Wardroom.
+//! Tools for a team that switches from Django to Wardroom. They are needed once.
 //!
-//! It stands above [`crate::directory`], which does not know it: the Django reader yields records to the importer, and the
-//! comparison sends the same requests to two servers.
+//! `django` reads a Django database for the importer. `parity` sends the same requests to the old server and to Wardroom, and
+//! compares the responses.
 
 pub mod django;
 pub mod parity;

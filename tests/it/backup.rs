@@ -118,7 +118,7 @@ both! {
             let directory = place.open(&Clock::system().unwrap()).await;
             assert_eq!(directory.authenticate(&key).await.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             assert_eq!(place.number("SELECT count(*) FROM audit_events WHERE action = 'directory.restore'").await, 1);
             if other == backend {
                 assert_eq!(content(&place).await, before);
@@ -285,7 +285,7 @@ async fn a_damaged_directory_is_replaced() {
             &database,
             &["restore", text(&file), "--replace", "--keep-revoked"],
             4,
-            "it cannot be told what was closed",
+            "it is not known what was closed",
         );
         refused(&database, &["restore", text(&file), "--replace", "--revive-revoked"], 4, "--accept-revived");
         let report =
@@ -549,7 +549,7 @@ async fn an_older_schema_is_upgraded() {
     }
 }
 
-/// Faults in the account database are backed up as they are, and reported: they may be evidence.
+/// ValidationErrors in the account database are backed up as they are, and reported: they may be evidence.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tampered_trail_is_backed_up_and_reported() {
     let database = Database::new(Backend::Sqlite).await;
@@ -561,9 +561,7 @@ async fn a_tampered_trail_is_backed_up_and_reported() {
     let ran = on(&database, &["backup", text(&file)], "");
     assert!(
         ran.code == 1
-            && ran
-                .out
-                .contains("ImportError in the database, copied as it was: audit event 2: it was changed"),
+            && ran.out.contains("Fault in the database, copied unchanged: audit event 2: it was changed"),
         "{} {}",
         ran.out,
         ran.err
@@ -580,9 +578,9 @@ async fn a_tampered_trail_is_backed_up_and_reported() {
     assert!(
         works(&database, &["restore", text(&file), "--replace"])
             .out
-            .contains("the audit trail was broken when it was backed up")
+            .contains("the audit trail was already broken at the time of the backup")
     );
-    assert!(on(&database, &["doctor"], "").out.contains("nothing is damaged"));
+    assert!(on(&database, &["doctor"], "").out.contains("no damage found"));
 }
 
 both! {

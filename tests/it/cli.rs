@@ -127,13 +127,13 @@ both! {
             (vec!["user", "add", "x", "--email", "zz", "--gender", "zz"], 4, "email: Enter a valid email address.; gender: \"zz\" is not a valid choice."),
             (vec!["user", "add", "x", "--first-name", "a\u{7}b"], 4, "first_name: Control characters are not allowed."),
             (vec!["user", "add", "x", "--password-stdin"], 4, "password: This field may not be blank."),
-            (vec!["user", "add", "x", "--password"], 2, "give it with --password-stdin"),
+            (vec!["user", "add", "x", "--password"], 2, "use --password-stdin"),
             (vec!["user", "show", "nobody"], 3, "there is no user named \"nobody\""),
             (vec!["user", "show", "4711"], 3, "there is no user with id 4711"),
             (vec!["user", "show", huge], 3, "there is no user named"),
-            (vec!["user", "edit", "42"], 2, "say what to change"),
+            (vec!["user", "edit", "42"], 2, "nothing to change"),
             (vec!["user", "edit", "42", "--admin", "maybe"], 2, "maybe"),
-            (vec!["user", "delete", "42"], 2, "give --yes"),
+            (vec!["user", "delete", "42"], 2, "use --yes"),
             (vec!["user", "disable", "admin"], 4, "The last active admin cannot be removed"),
             (vec!["user", "list", "--limit", "1001"], 2, "1001 is not in 1..=1000"),
             (vec!["user", "list", "--after", huge], 2, "An id is at most 9223372036854775807."),
@@ -143,14 +143,14 @@ both! {
             (vec!["group", "delete", "nothing", "--yes"], 3, "there is no group named \"nothing\""),
             (vec!["token", "issue", "42", "--name", ""], 4, "name: This field may not be blank."),
             (vec!["token", "issue", "42", "--name", "x", "--expires-in", "soon"], 2, "use a number and a unit"),
-            (vec!["token", "issue", "42", "--name", "x", "--expires-in", "0s"], 2, "a token cannot end at once"),
+            (vec!["token", "issue", "42", "--name", "x", "--expires-in", "0s"], 2, "the lifetime of a token cannot be zero"),
             (vec!["token", "issue", "42", "--name", "x", "--expires-in", "1000000y"], 4, "expires_at: Datetime is out of range."),
             (vec!["token", "revoke", "0"], 2, "greater than or equal to 1"),
             (vec!["token", "revoke", "4711"], 3, "there is no token with id 4711"),
             (vec!["user", "restore", "4711"], 3, "there is no deleted user with id 4711"),
             (vec!["user", "restore", "ann"], 2, "invalid value 'ann'"),
             (vec!["user", "purge", "4711", "--yes"], 3, "there is no deleted user with id 4711"),
-            (vec!["user", "purge", "4711"], 2, "give --yes"),
+            (vec!["user", "purge", "4711"], 2, "use --yes"),
             (vec!["user", "deleted", "--limit", "0"], 2, "0 is not in 1..=1000"),
             (vec!["user", "list", "--email", ""], 2, "a value is required"),
             (vec!["audit", "export", "--after", "x"], 2, "invalid value 'x'"),
@@ -230,9 +230,18 @@ fn config_show_names_sources_and_hides_secrets() {
 #[test]
 fn help_teaches_and_completions_complete() {
     let help = wardroom(&["--help"], "");
-    for word in ["Exit codes:", "wardroom demo", "Start here:"] {
+    for word in ["Commands:", "  demo  ", "wardroom help settings", "wardroom help exit-codes"] {
         assert!(help.out.contains(word), "{word}");
     }
+    let own = wardroom(&["user", "add", "--help"], "").out;
+    assert!(own.contains("--password-stdin") && !own.contains("--data-dir <"), "{own}");
+    assert_eq!(own.lines().filter(|line| line.contains("wardroom help settings")).count(), 1, "{own}");
+    let settings = wardroom(&["help", "settings"], "");
+    for word in ["--data-dir <PATH>", "--listen <ADDRESSES>", "WARDROOM_LISTEN", "127.0.0.1:8000"] {
+        assert!(settings.code == 0 && settings.out.contains(word), "{word}");
+    }
+    assert_eq!(wardroom(&["settings", "--json"], "").json()[0]["flag"], "--data-dir");
+    assert!(wardroom(&["help", "exit-codes"], "").out.starts_with("Exit codes:\n  0  "));
     for shell in ["bash", "zsh", "fish"] {
         assert!(wardroom(&["completions", shell], "").out.contains("wardroom"));
     }

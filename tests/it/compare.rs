@@ -227,7 +227,7 @@ both! {
         assert!(ran.out.contains("\n30 requests to each: "), "{}", ran.out);
         assert!(ran.out.ends_with("\nNo difference that counts.\n"), "{}", ran.out);
         for expected in [
-            "created_at (value): Wardroom writes the same time in UTC with Z and always six digits",
+            "created_at (value): Wardroom writes the same time in UTC, with Z and always six digits",
             "groups (value): the framework leaves the order of groups open",
             "avatar (value): absolute URLs begin with each server's own address",
             "Allow (header): Wardroom allows more methods here",
@@ -285,11 +285,7 @@ async fn invalid_keys_prove_nothing() {
     let site = Site::start(Backend::Sqlite).await;
     let ran = compare(site.address, site.address, &[], &["0000000000000000000000000000000000000000"]);
     assert_eq!(ran.code, Some(1), "{}", ran.out);
-    assert!(
-        ran.out.ends_with("\nNothing is proven: not one key was accepted by both servers.\n"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.ends_with("\nNothing is proven: no key was accepted by both servers.\n"), "{}", ran.out);
 }
 
 fn keys_of(count: usize) -> Vec<String> {
@@ -344,7 +340,10 @@ async fn bad_answers_are_differences_with_their_reason() {
             format!("{}: {}", group["kind"].as_str().unwrap(), group["examples"][0][side])
         };
         for path in ["closes", "cut"] {
-            assert_eq!(said(path), r#"no answer: "it closed the connection before its answer was whole""#);
+            assert_eq!(
+                said(path),
+                r#"no answer: "it closed the connection before the response was complete""#
+            );
         }
         assert!(
             said("noise").starts_with(r#"no answer: "what it sent is not HTTP/1.1: "#),
@@ -392,7 +391,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     assert_eq!((ran.code, &report["requests"], &report["different"]), (Some(1), &json!(2), &json!(1)));
     let group = &report["differences"][0];
     assert_eq!((&group["request"], &group["kind"]), (&json!("GET /hangs"), &json!("no answer")));
-    assert_eq!(group["examples"][0]["new"], "no whole answer within 300ms");
+    assert_eq!(group["examples"][0]["new"], "no complete response within 300ms");
 }
 
 /// A server that is not there ends the run before it starts.
@@ -403,12 +402,12 @@ async fn a_server_that_does_not_answer_at_the_start_is_named() {
     let closing = Fake::start(|_| Reply::Close).await.address;
     let message = |side: &str, bad: SocketAddr, why: &str| {
         format!(
-            "wardroom: the {side} server, http://{bad}, did not answer GET /api/users/me without Authorization: {why}"
+            "wardroom: the {side} server, http://{bad}, did not respond to GET /api/users/me without Authorization: {why}"
         )
     };
     for (bad, why) in [
         (refusing, "no connection: Connection refused"),
-        (closing, "it closed the connection before its answer was whole"),
+        (closing, "it closed the connection before the response was complete"),
     ] {
         for (old, new, side) in [(bad, good.address, "old"), (good.address, bad, "new")] {
             let ran = compare(old, new, &[], &["abc"]);
@@ -421,7 +420,7 @@ async fn a_server_that_does_not_answer_at_the_start_is_named() {
     let ran = compare(hanging, hanging, &["--timeout", "300ms"], &["abc"]);
     assert_eq!(
         (ran.code, ran.err),
-        (Some(5), message("old", hanging, "no whole answer within 300ms") + "\n")
+        (Some(5), message("old", hanging, "no complete response within 300ms") + "\n")
     );
 }
 
@@ -445,7 +444,7 @@ async fn a_server_that_goes_away_ends_the_run() {
     assert_eq!((ran.code, &report["identical"], &report["proven"]), (Some(1), &json!(1), &json!(false)));
     assert!(report["requests"].as_u64().unwrap() < 60, "{report}");
     let stopped = report["stopped"].as_str().unwrap();
-    assert!(stopped.starts_with("the new server did not answer 20 requests in a row: "), "{stopped}");
+    assert!(stopped.starts_with("the new server did not respond to 20 requests in a row: "), "{stopped}");
     let examples = report["differences"][0]["examples"].as_array().unwrap();
     assert_eq!(examples.len(), 3, "as many as --examples says");
 }
@@ -508,7 +507,7 @@ async fn tls_is_checked() {
     let both = ["--old", &url, "--new", &url];
     let ran = compare_with_keys(&both, &["abc"]);
     assert_eq!(ran.code, Some(5), "{}", ran.out);
-    assert!(ran.err.contains("no TLS: ") && ran.err.contains("--ca-file"), "{}", ran.err);
+    assert!(ran.err.contains("TLS failed: ") && ran.err.contains("--ca-file"), "{}", ran.err);
     let ran = compare_with_keys(&[&both[..], &["--ca-file", &cert, "--json"]].concat(), &["abc"]);
     assert_eq!(
         (ran.json()["requests"].clone(), ran.json()["identical"].clone()),
@@ -603,25 +602,25 @@ async fn misuse_is_reported_and_nothing_is_sent() {
         (base("http://127.0.0.1:1", "127.0.0.1:8000", &good), "--new is no address"),
         (keys(&missing), "missing cannot be read: No such file"),
         (keys(&place.path().display().to_string()), "cannot be read: Is a directory"),
-        (keys(&empty), "empty holds no key: give one a line"),
-        (keys(&word), "word: line 2 holds white space; give the key alone, without the word Token"),
+        (keys(&empty), "empty contains no key: give one per line"),
+        (keys(&word), "word: line 2 contains white space; give only the key, without the word Token"),
         (keys(&last), "last: line 1001 holds something else than visible ASCII characters"),
         (with(&["--path", "api/users/me"]), "use a path that begins with '/'"),
         (with(&["--path", "/a b"]), "use a path that begins with '/'"),
         (with(&["--host", "a/b"]), "use a host, such as www.example.com"),
-        (with(&["--ignore", ""]), "use a field's name"),
-        (with(&["--ignore", "a..b"]), "use a field's name"),
+        (with(&["--ignore", ""]), "use the name of a field"),
+        (with(&["--ignore", "a..b"]), "use the name of a field"),
         (with(&["--timeout", "0s"]), "use a duration from 1ms to 1h"),
         (with(&["--timeout", "10"]), "use a duration from 1ms to 1h"),
         (with(&["--concurrency", "0"]), "0 is not in 1..=64"),
         (with(&["--examples", "101"]), "101 is not in 0..=100"),
-        (with(&["--ca-file", &good]), "--ca-file is for https"),
+        (with(&["--ca-file", &good]), "--ca-file requires an https:// URL"),
         (
             base("https://127.0.0.1:1", &url, &good)
                 .into_iter()
                 .chain(["--ca-file".into(), good.clone()])
                 .collect(),
-            "it holds no certificate",
+            "it contains no certificate",
         ),
         (
             base("https://127.0.0.1:1", &url, &good)

@@ -218,7 +218,7 @@ both! {
         let (word, text) = verdict("127.0.0.1");
         assert!(word == "warning" && text.contains("2001:db8::: if that is a proxy, name it in trusted_proxies"), "{text}");
         let (word, text) = verdict("2001:db8::/64");
-        assert!(word == "warning" && text.contains("let that proxy send X-Forwarded-For"), "{text}");
+        assert!(word == "warning" && text.contains("make that proxy send X-Forwarded-For"), "{text}");
         database.sql(&format!("INSERT INTO known_addresses VALUES ({}, '192.0.2.1', {now})", ids[0])).await;
         assert_eq!(verdict("").0, "ok", "several networks");
         let old = now - 31 * 24 * 3_600_000_000;

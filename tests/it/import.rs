@@ -54,7 +54,7 @@ both! {
         assert_eq!(import(&database, &first, &[]).code, 0);
         assert_eq!(me(&database, KEY).await, 200);
         let again = import(&database, &first, &["--sync"]);
-        assert!(again.code == 0 && again.out.contains("all of it was there already"), "{}", again.out);
+        assert!(again.code == 0 && again.out.contains("everything was up to date already"), "{}", again.out);
         let events = count(&database, &["audit", "list", "--json"]);
 
         // Names and addresses change owners, users are added and removed, and a token is gone.
@@ -68,7 +68,7 @@ both! {
         assert_eq!((&synced["changed_fields"]["username"], &synced["changed_fields"]["groups"], &synced["tokens"]["missing"]), (&json!(2), &json!(1), &json!(1)));
         let shown = on(&database, &["user", "show", "id:1", "--json"], "").json();
         assert_eq!((&shown["username"], &shown["email"], &shown["first_name"]), (&json!("bob"), &json!("bob@example.com"), &json!("Ann")));
-        assert!(import(&database, &second, &["--sync"]).out.contains("all of it was there already"));
+        assert!(import(&database, &second, &["--sync"]).out.contains("everything was up to date already"));
         assert_eq!(me(&database, OTHER_KEY).await, 200, "nothing is removed without the flag");
 
         // Users, groups and imported tokens are removed, but none that were created here.
@@ -146,7 +146,7 @@ both! {
         assert_eq!((&ran["users"]["added"], &ran["notices"][1]["count"]), (&json!(3), &json!(2)));
         let emails: Vec<Value> = ["id:1", "id:2", "id:3"].map(|user| on(&database, &["user", "show", user, "--json"], "").json()["email"].clone()).into();
         assert_eq!(emails, [json!("two@example.com"), Value::Null, Value::Null]);
-        assert!(import(&database, &records, &["--clear-duplicates"]).out.contains("all of it was there already"));
+        assert!(import(&database, &records, &["--clear-duplicates"]).out.contains("everything was up to date already"));
     }
 }
 
@@ -163,7 +163,7 @@ both! {
         assert_eq!(import(&database, &records, &[]).code, 0);
         assert_eq!(me(&database, KEY).await, 200);
         let again = import(&database, &records, &["--sync"]);
-        assert!(again.out.contains("all of it was there already"), "{}", again.out);
+        assert!(again.out.contains("everything was up to date already"), "{}", again.out);
         let file = database.place().join("in.csv");
         fs::write(&file, "username,email,groups\nann,ann@example.com,Billing\ncleo,,\n").unwrap();
         let args = ["import", "csv", "--from", file.to_str().unwrap(), "--json"];
@@ -346,6 +346,6 @@ both! {
         assert_eq!(on(&database, &args, "").code, 0);
         fs::write(&file, "id,username,groups,first_name\n3,alice,,\n").unwrap();
         let ran = on(&database, &args, "");
-        assert!(ran.out.contains("all of it was there already"), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("everything was up to date already"), "{}{}", ran.out, ran.err);
     }
 }

@@ -107,7 +107,7 @@ both! {
                 }
             }
             let again = on(&database, &["import", "django", "--from", project.source(), "--sync"], "");
-            assert!(again.out.contains("all of it was there already"), "{}", again.out);
+            assert!(again.out.contains("everything was up to date already"), "{}", again.out);
         }
     }
 }

@@ -138,7 +138,7 @@ async fn a_stop_cuts_no_request() {
     // The server has accepted the request if it has answered a later one.
     assert_eq!(get(address, "/livez").await.status, 200);
     process.signal("-TERM");
-    process.record("stopping: requests in progress are finished");
+    process.record("stopping: finishing the requests in progress");
     begun.write_all(b"y").await.unwrap();
     let mut answer = Vec::new();
     begun.read_to_end(&mut answer).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_server_that_cannot_start_says_why_in_one_line() {
     let place = database.args();
     let here = [place[0].as_str(), place[1].as_str()];
     for (args, code, expected) in [
-        (vec![here[0], here[1], "--listen", &taken], 2, "another program listens there"),
+        (vec![here[0], here[1], "--listen", &taken], 2, "another program uses this address"),
         (vec!["--data-dir", &missing], 5, "there is no database at"),
         (vec![here[0], here[1], "--tls-certificate", &readable, "--tls-key", &readable], 2, "key.pem"),
         (vec![here[0], here[1], "--listen", "203.0.113.1:80"], 2, "cannot listen on 203.0.113.1:80"),

@@ -288,7 +288,7 @@ both! {
             assert_eq!(scene.access_of().await, then, "{what}");
             let directory = scene.directory().await;
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
-            assert!(directory.faults().await.unwrap().is_none());
+            assert!(directory.check_integrity().await.unwrap().is_clean());
             drop(directory);
         }
         // If nothing was closed, no flag is needed.
@@ -312,14 +312,14 @@ both! {
         let ran = scene.restore(&["--keep-closed"]);
         assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
         for line in [
-            format!("Closed since the backup was made ({count} in all). It was closed again:"),
+            format!("Closed since the backup ({count} in total). Closed again:"),
             "  user deactivated: \"inactive\" (".to_owned(),
             ", with 1 active token\n".to_owned(),
-            "  no admin any more: \"admin\" (".to_owned(),
+            "  no longer an admin: \"admin\" (".to_owned(),
             "  password changed: \"changed\" (".to_owned(),
             "  token revoked: \"laptop\" (".to_owned(),
             "  membership removed: \"boss\" (".to_owned(),
-            "  permission of a group removed: 1222 (user_read) of \"Billing\" (".to_owned(),
+            "  group permission removed: 1222 (user_read) of \"Billing\" (".to_owned(),
         ] {
             assert!(ran.out.contains(&line), "{line}: {}", ran.out);
         }
@@ -471,7 +471,7 @@ both! {
         works(&database, &["token", "issue", "ann", "--name", "new"]);
         works(&database, &["user", "edit", "boss", "--staff", "true"]);
         let output = works(&database, &["restore", text(&file), "--replace"]).out;
-        assert!(output.contains("Nothing in it was closed since"), "{output}");
+        assert!(output.contains("Nothing was closed since"), "{output}");
         // An edit beside a new hash could have been a new password. It is listed rather than missed.
         let directory = database.open(&Clock::system().unwrap()).await;
         directory.sign_in(&Origin::default(), "ann", Password::new("secret passphrase".into())).await.unwrap();
@@ -534,7 +534,7 @@ both! {
         works(&database, &["user", "add", "second", "--admin"]);
         works(&database, &["user", "disable", "first"]);
         let output = works(&database, &["restore", text(&file), "--replace", "--keep-closed"]).out;
-        assert!(output.contains("Warning: nobody is an active admin"), "{output}");
+        assert!(output.contains("Warning: there is no active admin"), "{output}");
         works(&database, &["user", "edit", "first", "--admin", "true"]);
         works(&database, &["user", "enable", "first"]);
     }

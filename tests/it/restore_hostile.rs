@@ -47,19 +47,19 @@ both! {
         for (sql, expected) in [
             (
                 "CREATE TRIGGER helpful AFTER UPDATE ON tokens BEGIN UPDATE users SET is_admin = 1; END",
-                "the trigger \"helpful\" of \"tokens\" is none of this program's",
+                "the trigger \"helpful\" of \"tokens\" is not part of this program's schema",
             ),
-            ("CREATE VIEW sight AS SELECT password FROM users", "the view \"sight\" is none of this program's"),
-            ("CREATE TABLE extra (x)", "the table \"extra\" is none of this program's"),
-            ("CREATE INDEX quick ON users (gender)", "the index \"quick\" of \"users\" is none of this program's"),
+            ("CREATE VIEW sight AS SELECT password FROM users", "the view \"sight\" is not part of this program's schema"),
+            ("CREATE TABLE extra (x)", "the table \"extra\" is not part of this program's schema"),
+            ("CREATE INDEX quick ON users (gender)", "the index \"quick\" of \"users\" is not part of this program's schema"),
             ("DROP TRIGGER tokens_changed", "the trigger \"tokens_changed\" is missing"),
             (
                 "DROP TRIGGER tokens_changed; CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens BEGIN SELECT 1; END",
-                "the trigger \"tokens_changed\" of \"tokens\" is not as this program makes it",
+                "the trigger \"tokens_changed\" of \"tokens\" differs from this program's",
             ),
             (
                 "ALTER TABLE users ADD COLUMN extra TEXT",
-                "the table \"users\" is not as this program makes it",
+                "the table \"users\" differs from this program's",
             ),
         ] {
             fs::copy(&good, &forged).unwrap();
@@ -85,7 +85,7 @@ async fn foreign_objects_are_left_out_of_a_backup() {
         .sql("CREATE TRIGGER helpful AFTER UPDATE ON tokens BEGIN UPDATE users SET is_admin = 1; END")
         .await;
     let doctor = on(&database, &["doctor"], "");
-    let expected = "the trigger \"helpful\" of \"tokens\" is none of this program's";
+    let expected = "the trigger \"helpful\" of \"tokens\" is not part of this program's schema";
     assert!(
         doctor.code == 1 && doctor.out.contains(expected) && doctor.out.contains("drop it"),
         "{}",
@@ -102,7 +102,7 @@ async fn foreign_objects_are_left_out_of_a_backup() {
         assert_eq!(place.number("SELECT count(*) FROM sqlite_schema WHERE name = 'helpful'").await, 0);
         let directory = place.open(&Clock::system().unwrap()).await;
         assert!(directory.authenticate(&key).await.is_ok());
-        assert!(directory.faults().await.unwrap().is_none());
+        assert!(directory.check_integrity().await.unwrap().is_clean());
     }
     let rows = |content: Vec<String>| -> Vec<String> {
         content.into_iter().filter(|row| row.contains(": ") && !row.contains("directory.restore")).collect()

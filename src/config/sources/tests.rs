@@ -139,8 +139,7 @@ fn the_help_tells_meaning_form_environment_and_default() {
 fn an_error_names_the_setting_the_source_and_the_form() {
     let place = Place::new("max_connections = 0").env("WARDROOM_LISTEN", "80x");
     let error = place.error(&["doctor"]);
-    let expected =
-        "listen (environment WARDROOM_LISTEN): \"80x\" is not allowed; use host:port, such as 127.0.0.1:8000";
+    let expected = "listen (environment WARDROOM_LISTEN): \"80x\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000";
     assert!(error.starts_with(expected), "{error}");
     assert_eq!(
         place.error(&["serve", "--listen", "127.0.0.1:1"]),

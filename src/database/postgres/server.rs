@@ -1,4 +1,4 @@
-//! A PostgreSQL server as a URL names it: how a connection to it is protected, and with which settings it begins.
+//! The PostgreSQL server that a URL names: how connections to it are protected, and their initial settings.
 //!
 //! Every connection of the program is opened here, so none can lack a timeout, TLS or the search path.
 
@@ -15,47 +15,48 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{CancelToken, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::by;
+use super::before;
 use crate::database::error::{DatabaseError, describe};
 use crate::database::open::OpenError;
 use crate::database::sql::Name;
 
-/// However patient a statement is, a server that does not take a connection in this time is not there.
-const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+/// The time limit for opening a connection, however long a statement may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The schemas of the search path that hold a directory.
+/// Selects the schemas of the search path that contain this program's tables.
 const SCHEMAS: &str = "SELECT CAST(n.nspname AS TEXT) FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'schema_migrations' \
      AND n.nspname = ANY (pg_catalog.current_schemas(false)) AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1";
 
-/// The schema in which a new table would be made.
+/// Selects the schema in which a new table would be created.
 const CURRENT_SCHEMA: &str = "SELECT CAST(pg_catalog.current_schema() AS TEXT)";
 
-/// Where and how to connect.
-pub(crate) struct Server {
+/// A server, and how to connect to it.
+pub(crate) struct PostgresServer {
     config: Config,
     tls: Option<MakeRustlsConnect>,
-    /// The schema of our tables, once it was looked for.
+    /// The schema of this program's tables, once it is known.
     schema: OnceLock<String>,
 }
 
-/// How the way to a server is protected.
+/// How the connection to a server is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Protection {
     /// TLS, with the server's certificate verified.
     Tls,
     /// The server is on this machine.
     Local,
-    /// Nothing protects the way to this host, as the URL says itself (`sslmode=disable`).
+    /// The connection to this host is unprotected, and the URL allows that (`sslmode=disable`).
     Disabled(String),
-    /// Nothing would protect the way to this host, and the URL does not say that this is meant.
+    /// The connection to this host would be unprotected, and the URL does not allow that.
     Missing(String),
 }
 
 impl Protection {
-    /// What a URL asks for. With several hosts the least protected one counts, because any may be taken.
+    /// Returns the protection that a URL requests. If it names several hosts, the least protected one counts, because
+    /// any of them may be used.
     pub(crate) fn of(url: &str) -> Result<Self, OpenError> {
-        Ok(Self::of_config(&url.parse().map_err(|_| OpenError::BadUrl)?))
+        Ok(Self::of_config(&url.parse().map_err(|_| OpenError::InvalidUrl)?))
     }
 
     fn of_config(config: &Config) -> Self {
@@ -68,7 +69,8 @@ impl Protection {
     }
 }
 
-/// The first host that is neither a socket nor a loopback address. An address in `hostaddr` wins over the name.
+/// Returns the first host that is neither a socket nor a loopback address. An address in `hostaddr` takes precedence
+/// over the name.
 fn remote_host(config: &Config) -> Option<String> {
     let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
     if !addresses.is_empty() {
@@ -86,13 +88,13 @@ fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-impl Server {
-    /// The server that a URL names. Nothing is connected yet.
+impl PostgresServer {
+    /// Parses a URL. No connection is opened yet.
     ///
-    /// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted
-    /// roots. Without it a server on another machine is refused, unless the URL says `sslmode=disable`.
+    /// `sslmode=require` means TLS with the server's certificate verified against the machine's trusted roots. Without
+    /// it a server on another machine is refused, unless the URL says `sslmode=disable`.
     pub(crate) fn new(url: &str) -> Result<Self, OpenError> {
-        let config: Config = url.parse().map_err(|_| OpenError::BadUrl)?;
+        let config: Config = url.parse().map_err(|_| OpenError::InvalidUrl)?;
         let tls = match Protection::of_config(&config) {
             Protection::Missing(host) => return Err(OpenError::Unprotected(host)),
             Protection::Tls => Some(MakeRustlsConnect::new(tls()?)),
@@ -101,16 +103,17 @@ impl Server {
         Ok(Self { config, tls, schema: OnceLock::new() })
     }
 
-    /// A pool of connections. Nothing is connected yet.
+    /// Creates a pool of connections. None is opened yet.
     pub(crate) fn pool(self: &Arc<Self>, connections: usize, timeout: Duration) -> Result<Pool, OpenError> {
         self.pool_with("", connections, timeout)
     }
 
-    /// The same for statements that look up single rows.
+    /// Creates a pool for statements that look up single rows. Its connections use indexes rather than sequential
+    /// scans.
     ///
-    /// Plans are kept with their statements: one that was made while a table was nearly empty would go on reading all
-    /// of it while it grows, until the server next looks at the table by itself, a minute later or more.
-    pub(crate) fn pool_by_index(
+    /// The server caches the plan of a prepared statement. A plan that was made while a table was nearly empty would
+    /// keep reading all of it while it grows, until the server analyses the table again, a minute later or more.
+    pub(crate) fn index_scan_pool(
         self: &Arc<Self>,
         connections: usize,
         timeout: Duration,
@@ -120,12 +123,12 @@ impl Server {
 
     fn pool_with(
         self: &Arc<Self>,
-        more: &str,
+        options: &str,
         connections: usize,
         timeout: Duration,
     ) -> Result<Pool, OpenError> {
-        let connecting = timeout.min(LONGEST_CONNECT);
-        let config = self.config(more, timeout);
+        let connecting = timeout.min(CONNECT_TIMEOUT);
+        let config = self.config(options, timeout);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(config, Connector(Arc::clone(self)), recycling);
         Pool::builder(manager)
@@ -136,63 +139,64 @@ impl Server {
             .map_err(|error| OpenError::Broken(error.into()))
     }
 
-    /// The settings that a connection begins with, but for the search path.
-    fn config(&self, more: &str, timeout: Duration) -> Config {
+    /// Returns the initial settings of a connection, except for the search path.
+    fn config(&self, options: &str, timeout: Duration) -> Config {
         let mut config = self.config.clone();
-        let options = options(&config, timeout) + more;
-        config.connect_timeout(timeout.min(LONGEST_CONNECT)).application_name("wardroom").options(options);
+        let options = session_options(&config, timeout) + options;
+        config.connect_timeout(timeout.min(CONNECT_TIMEOUT)).application_name("wardroom").options(options);
         config
     }
 
-    /// Finds the schema of our tables: from then on every new connection sees that one alone.
+    /// Finds the schema of this program's tables. From then on, every new connection sees only that schema.
     ///
-    /// A search path has several schemas, and `"$user"` may come into being later: whoever may make a schema could
-    /// otherwise answer in our tables' place. Two schemas with a directory are refused, because the first one in the
-    /// path need not be the right one. Where there is none yet, it is the one in which tables will be made.
+    /// A search path has several schemas, and the one for `"$user"` may be created later. Without this, a role that may
+    /// create schemas could put its own tables in front of this program's. If several schemas contain the tables, this
+    /// fails, because the first one in the path is not necessarily the right one. If none does, the result is the
+    /// schema in which new tables are created.
     pub(crate) async fn find_schema(&self, timeout: Duration) -> Result<(), DatabaseError> {
         if self.schema.get().is_some() {
             return Ok(());
         }
-        let deadline = Instant::now() + timeout.min(LONGEST_CONNECT);
-        let (client, driver) = by(deadline, self.connect(&self.config("", timeout))).await?;
-        let found = by(deadline, schema(&client)).await;
+        let deadline = Instant::now() + timeout.min(CONNECT_TIMEOUT);
+        let (client, driver) = before(deadline, self.connect(&self.config("", timeout))).await?;
+        let found = before(deadline, query_schema(&client)).await;
         driver.abort();
-        // Somebody else may have found the same one meanwhile.
+        // Another thread may have set the same value meanwhile.
         let _ = self.schema.set(found??);
         Ok(())
     }
 
     async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         Ok(match &self.tls {
-            Some(tls) => driven(config.connect(tls.clone()).await?),
-            None => driven(config.connect(NoTls).await?),
+            Some(tls) => spawn_driver(config.connect(tls.clone()).await?),
+            None => spawn_driver(config.connect(NoTls).await?),
         })
     }
 
-    /// Asks the server to end what a connection is doing, over a connection that is protected like that one.
-    pub(crate) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+    /// Cancels the statement that a connection is running. The request uses a connection with the same protection.
+    pub(crate) async fn cancel(&self, running: CancelToken) -> Result<(), Error> {
         match &self.tls {
-            Some(tls) => token.cancel_query(tls.clone()).await,
-            None => token.cancel_query(NoTls).await,
+            Some(tls) => running.cancel_query(tls.clone()).await,
+            None => running.cancel_query(NoTls).await,
         }
     }
 }
 
-/// Has a task of its own move the bytes of a connection.
-fn driven<S>((client, connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
+/// Spawns a task that drives the I/O of a connection.
+fn spawn_driver<S>((client, connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(error = describe(&error), "a connection to PostgreSQL ended");
+            tracing::warn!(error = describe(&error), "a connection to PostgreSQL was lost");
         }
     });
     (client, driver)
 }
 
-/// The schema of our tables, or why it cannot be said which one that is.
-async fn schema(client: &Client) -> Result<Result<String, DatabaseError>, Error> {
+/// Returns the schema of this program's tables. The inner error says why it cannot be determined.
+async fn query_schema(client: &Client) -> Result<Result<String, DatabaseError>, Error> {
     let mut found = client
         .query(SCHEMAS, &[])
         .await?
@@ -201,7 +205,7 @@ async fn schema(client: &Client) -> Result<Result<String, DatabaseError>, Error>
         .collect::<Result<Vec<String>, _>>()?;
     if found.len() > 1 {
         let several = format!(
-            "the tables of a directory are in several schemas ({}): name the right one at the end of the URL, as in \
+            "Wardroom's tables are in several schemas ({}): name the right one at the end of the URL, as in \
              ?options=-csearch_path%3Dpublic",
             found.join(", ")
         );
@@ -213,13 +217,13 @@ async fn schema(client: &Client) -> Result<Result<String, DatabaseError>, Error>
     let current: Option<String> = client.query_one(CURRENT_SCHEMA, &[]).await?.try_get(0)?;
     Ok(current.ok_or_else(|| {
         DatabaseError::Broken(
-            "no schema of the search path exists: make one, or name another one in the URL".into(),
+            "no schema of the search path exists: create one, or name another one in the URL".into(),
         )
     }))
 }
 
-/// How a pool opens its connections.
-struct Connector(Arc<Server>);
+/// Opens the connections of a pool.
+struct Connector(Arc<PostgresServer>);
 
 impl Connect for Connector {
     fn connect(
@@ -235,12 +239,12 @@ impl Connect for Connector {
     }
 }
 
-/// The search path as an option: our schema, and temporary tables, which would come first, last.
+/// Returns the search path as an option: the given schema, then temporary tables, which would come first by default.
 fn search_path(schema: &str) -> String {
     let path = format!("{},pg_temp", Name::new(schema).quoted());
     let mut option = " -c search_path=".to_owned();
     for character in path.chars() {
-        // The server splits options at blanks (`pg_split_opts`).
+        // The server splits options at white space (`pg_split_opts`).
         if character == '\\' || character.is_ascii_whitespace() {
             option.push('\\');
         }
@@ -249,9 +253,10 @@ fn search_path(schema: &str) -> String {
     option
 }
 
-/// The server gives up a statement when we do: what nobody waits for must not hold a connection there. And
-/// a process that is stopped inside a transaction must not hold the writers' lock for ever.
-fn options(config: &Config, timeout: Duration) -> String {
+/// Returns the options that limit time on the server. The server aborts a statement when this program stops waiting for
+/// it, so that an abandoned statement does not occupy a connection. It also ends idle transactions, so that a process
+/// that is suspended inside a transaction does not hold the writers' lock for ever.
+fn session_options(config: &Config, timeout: Duration) -> String {
     let (own, millis) = (config.get_options().unwrap_or_default(), timeout.as_millis());
     let idle = (timeout * 5).max(Duration::from_secs(10)).as_millis();
     format!(
@@ -294,17 +299,17 @@ mod tests {
             ("postgres://u@10.0.0.1/d", Protection::Missing(remote("10.0.0.1"))),
             ("postgres://u@[2001:db8::1]/d", Protection::Missing(remote("2001:db8::1"))),
             ("postgres://u@0.0.0.0/d", Protection::Missing(remote("0.0.0.0"))),
-            // Of several hosts any may answer.
+            // With several hosts, any of them may be used.
             ("postgres://u@localhost,db2/d", Protection::Missing(remote("db2"))),
             ("postgres://u@localhost:1,127.0.0.1:2/d", Protection::Local),
             ("postgres://u@localhost,db2/d?sslmode=disable", Protection::Disabled(remote("db2"))),
-            // The address counts, not the name beside it.
+            // The address counts, not the name.
             ("postgres://u@localhost/d?hostaddr=10.0.0.1", Protection::Missing(remote("10.0.0.1"))),
             ("postgres://u@db.example.com/d?hostaddr=127.0.0.1", Protection::Local),
             ("postgres://u@a,b/d?hostaddr=127.0.0.1,10.0.0.2", Protection::Missing(remote("10.0.0.2"))),
         ] {
             assert_eq!(Protection::of(url).unwrap(), expected, "{url}");
-            let refused = matches!(Server::new(url), Err(OpenError::Unprotected(_)));
+            let refused = matches!(PostgresServer::new(url), Err(OpenError::Unprotected(_)));
             assert_eq!(refused, matches!(expected, Protection::Missing(_)), "{url}");
         }
     }

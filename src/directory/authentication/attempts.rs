@@ -5,7 +5,7 @@
 //! attempt is counted *before* the password is checked, and the count is taken back if it was right. So concurrent
 //! attempts get no further than attempts one after the other.
 //!
-//! Nobody can lock out somebody else: a user who has signed in from the same network before is limited by the first count
+//! A user cannot be locked out by others: one who has signed in from the same network before is limited by the first count
 //! alone, whatever others do to the account and whatever comes from that network. A known account is counted by its id, an
 //! unknown name by its folded form. So another spelling of a name is not another account, and an unknown name is counted
 //! like a known one.
@@ -62,7 +62,7 @@ impl Directory {
         let now = self.clock.now();
         let counts = self.attempt_counts(claimed, network).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
-        // The last key decides who shares places: a known pair has its own, strangers share those of the account.
+        // The last key decides the share of the queue: a known pair has its own, strangers share that of the account.
         let share = QueueClient { client: network, account: keys.last().cloned() };
         // An attempt that has to wait costs one read.
         let waits: Vec<i64> = self.store.point_read(blocked(&keys, now)).await?;

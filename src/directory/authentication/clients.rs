@@ -11,7 +11,7 @@ use crate::network::client_network;
 
 /// How far [`Directory::clients_seen`] looks back.
 const PERIOD: Duration = Duration::from_hours(30 * 24);
-/// Addresses that it reads: enough to tell one network from two.
+/// Addresses that it reads: enough to distinguish one network from two.
 const ADDRESSES_MAX: i64 = 100;
 
 /// Where people signed in from, or used a token from.

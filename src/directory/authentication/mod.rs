@@ -2,11 +2,12 @@
 //!
 //! `callers` authenticates the token of a request. `sign_in` signs users in with a password, and out. `own_password`
 //! checks a person's present password and replaces it. `attempts` limits how often a password may be tried; `clients`
-//! reports the networks that people sign in from.
+//! reports the networks that people sign in from, and `decoys` makes unknown names take as long as users.
 
 mod attempts;
 mod callers;
 mod clients;
+mod decoys;
 mod own_password;
 mod sign_in;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::follower::Follower;
 use super::invalidations::Invalidations;
 use super::read_index::ReadIndex;
-use crate::database::wal_index::{WORDS, WalIndex};
+use crate::database::wal_index::{HEADER_WORDS, WalIndex};
 use crate::directory::error::Error;
 use crate::directory::store::changes::{FeedRow, last, since};
 use crate::directory::store::{OpenError, Store};
@@ -19,7 +19,7 @@ const CHANGES_MAX: i64 = 10_000;
 /// How commits are detected on this database.
 pub(super) enum Freshness {
     /// One file, and the memory that its writers share.
-    Sqlite { index: WalIndex, follower: Box<Follower<FeedPosition, WORDS>> },
+    Sqlite { index: WalIndex, follower: Box<Follower<FeedPosition, HEADER_WORDS>> },
     /// Replicas on one server.
     Postgres { read_index: Arc<ReadIndex>, feed: Arc<FeedState> },
 }
@@ -97,9 +97,9 @@ impl Freshness {
     pub(super) async fn ensure_current(&self, store: &Arc<Store>) -> Result<(), Error> {
         match self {
             Self::Sqlite { index, follower } => {
-                store.check_in_place()?;
+                store.check_same_file()?;
                 follower.catch_up(
-                    || index.sign(),
+                    || index.header(),
                     |position, invalidations| {
                         let rows = store.priority_read_blocking(&since(position.number, CHANGES_MAX))?;
                         if !position.read_on(&rows, invalidations) {

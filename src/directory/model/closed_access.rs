@@ -147,7 +147,7 @@ impl ClosedAccess {
 
 /// How much is known of what was closed since a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum ComparisonExtent {
     /// Everything: the audit trail of the present database continues the backup's.
     Complete,
     /// Only changes to tokens that are in both databases: the present audit trail does not continue the backup's.
@@ -156,7 +156,7 @@ pub enum Comparison {
     Impossible(String),
 }
 
-impl Comparison {
+impl ComparisonExtent {
     /// Returns the name in JSON and in the audit trail.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -227,7 +227,7 @@ pub struct ReopenedAccess {
     /// When the backup was made.
     pub created_at: String,
     /// How much is known of what was closed since.
-    pub comparison: Comparison,
+    pub comparison: ComparisonExtent,
     /// What would be reopened; empty if the request says what to do with it.
     pub closed: Vec<ClosedAccess>,
     /// What the backup grants, where the comparison is not complete and the request does not accept that.

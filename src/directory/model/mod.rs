@@ -26,7 +26,7 @@ mod validation;
 mod version;
 
 pub use closed_access::{
-    ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId, ReopenedAccess,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, ReopenedAccess,
 };
 pub use deleted::DeletedUser;
 pub(super) use deleted::RestorableUser;

@@ -26,7 +26,7 @@ const DRAWN_MAX: usize = 64;
 /// The number of encodings that are counted. Imported hashes may have any number of iterations.
 const COUNTED_MAX: usize = 1024;
 
-/// The key of the draw. With it, a client could tell decoys from users.
+/// The key of the draw. With it, a client could distinguish decoys from users.
 pub(super) type DrawKey = Zeroizing<[u8; 32]>;
 
 /// The number of users of each encoding. It contains nothing of a password.

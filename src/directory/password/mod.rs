@@ -239,7 +239,7 @@ impl Hasher {
 }
 
 impl Hasher {
-    fn begin_count(&self) {
+    pub(super) fn begin_count(&self) {
         self.decoys.send_if_modified(|source| {
             let first = matches!(source, DecoySource::Ours);
             if first {

@@ -72,7 +72,7 @@ impl QueueClient {
 /// A slot in the queue for one hash. It is released when it is dropped.
 pub(in crate::directory) struct QueueSlot {
     client: QueueClient,
-    workers: Arc<Workers>,
+    workers: Arc<QueueWorkers>,
 }
 
 impl Drop for QueueSlot {
@@ -92,10 +92,10 @@ impl Drop for QueueSlot {
 
 /// A bounded queue of hashes, and the threads that compute them.
 pub(super) struct Queue {
-    workers: Arc<Workers>,
+    workers: Arc<QueueWorkers>,
 }
 
-struct Workers {
+struct QueueWorkers {
     max: usize,
     queue: Mutex<QueueState>,
     wake: Condvar,
@@ -140,7 +140,11 @@ impl Queue {
     pub(super) fn sized(workers_max: usize, waiting_max: usize) -> Self {
         let queue = QueueState { free: workers_max.saturating_add(waiting_max), ..QueueState::default() };
         Self {
-            workers: Arc::new(Workers { max: workers_max, queue: Mutex::new(queue), wake: Condvar::new() }),
+            workers: Arc::new(QueueWorkers {
+                max: workers_max,
+                queue: Mutex::new(queue),
+                wake: Condvar::new(),
+            }),
         }
     }
 
@@ -221,7 +225,7 @@ impl Drop for Queue {
     }
 }
 
-impl Workers {
+impl QueueWorkers {
     /// Locks the queue. A poisoned lock is fine: no change under it can stop halfway.
     fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use crate::directory::model::{ValidationErrors, Violation};
 
-/// Parameters that are being read. ValidationErrors are gathered, so that all of them are told at once.
+/// Parameters that are being parsed. Errors are collected, so that all of them are reported.
 pub struct Parameters<'a> {
     pairs: &'a [(String, String)],
     errors: ValidationErrors,

@@ -12,14 +12,15 @@ use tokio::task::spawn_blocking;
 use super::column_list::{self, Columns};
 use super::fault::DatabaseError;
 use super::import_rows::token_columns;
+use super::permissions::{ids_of_codes, list};
 use super::search_index::REBUILD;
 use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
 use super::users::written;
 use super::{Backend, MIGRATION_TIMEOUT, Store, sqlite};
 use crate::directory::error::Error;
-use crate::directory::model::TokenId;
 use crate::directory::model::stored::{StoredToken, StoredUser};
+use crate::directory::model::{Permission, TokenId};
 
 /// Rows in one statement.
 const ROWS: usize = 50;
@@ -127,8 +128,13 @@ impl Tx<'_> {
             user.groups.iter().map(|group| vec![("user_id", user.id.into()), ("group_id", (*group).into())])
         });
         self.insert_rows("memberships", members)?;
-        for StoredUser { user, permissions, .. } in users.iter().filter(|row| !row.permissions.is_empty()) {
-            self.attach_user_permissions(user.id, &self.permissions_of_codes(permissions)?)?;
+        let holders: Vec<_> = users.iter().filter(|row| !row.permissions.is_empty()).collect();
+        let permissions: Vec<Permission> = match holders.is_empty() {
+            true => Vec::new(),
+            false => self.all(&list())?,
+        };
+        for StoredUser { user, permissions: codes, .. } in holders {
+            self.attach_user_permissions(user.id, &ids_of_codes(&permissions, codes))?;
         }
         Ok(())
     }

@@ -157,7 +157,7 @@ impl Tx<'_> {
         self.delete_user(user.id)
     }
 
-    /// Inserts a row for a user in the recycle bin, whom it describes.
+    /// Inserts the row of a deleted user into the recycle bin.
     pub(in crate::directory) fn insert_deleted_user(
         &self,
         row: &StoredDeletedUser,
@@ -173,7 +173,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Returns whether a user with this id is in the recycle bin, for however long.
+    /// Whether a user with this id is in the recycle bin, expired or not.
     pub(in crate::directory) fn is_in_bin(&self, id: i64) -> Result<bool, Error> {
         Ok(self.first::<i64>(&Sql::new("SELECT id FROM deleted_users WHERE id = $1").bind(id))?.is_some())
     }

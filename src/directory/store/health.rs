@@ -29,7 +29,7 @@ macro_rules! count_members {
 
 impl IntegrityReport {
     /// Whether nothing is wrong.
-    pub fn is_none(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.damage.is_empty() && self.miscounted.is_empty() && self.strangers.is_empty()
     }
 }
@@ -74,16 +74,16 @@ impl Store {
     }
 
     /// Checks the whole database. PostgreSQL checks its own pages.
-    pub(in crate::directory) async fn faults(&self) -> Result<IntegrityReport, Error> {
+    pub(in crate::directory) async fn check_integrity(&self) -> Result<IntegrityReport, Error> {
         match self.backend {
-            Backend::Sqlite { .. } => self.snapshot(|tx| Ok(faults(tx)?)).await,
+            Backend::Sqlite { .. } => self.snapshot(|tx| Ok(check_integrity(tx)?)).await,
             Backend::Postgres { .. } => self.snapshot(|tx| Ok(found(tx, Vec::new())?)).await,
         }
     }
 }
 
 /// Checks a SQLite file and the references between its rows.
-pub(super) fn faults(tx: &Tx<'_>) -> Result<IntegrityReport, DatabaseError> {
+pub(super) fn check_integrity(tx: &Tx<'_>) -> Result<IntegrityReport, DatabaseError> {
     let lines: Vec<String> = tx.all(&Sql::new("PRAGMA integrity_check"))?;
     let mut damage: Vec<_> = lines.into_iter().filter(|line| line != "ok").collect();
     let broken: Vec<Orphan> = tx.all(&Sql::new("SELECT \"table\" FROM pragma_foreign_key_check"))?;
@@ -178,14 +178,14 @@ mod tests {
                     let kept: Option<i64> = store.first(kept).await.unwrap();
                     assert_eq!(kept.unwrap_or(-1), *expected, "group {id} after {step}");
                 }
-                assert!(store.faults().await.unwrap().is_none(), "{step}");
+                assert!(store.check_integrity().await.unwrap().is_clean(), "{step}");
             }
             run("UPDATE groups SET users_count = 7").await;
-            let IntegrityReport { damage, miscounted, .. } = store.faults().await.unwrap();
+            let IntegrityReport { damage, miscounted, .. } = store.check_integrity().await.unwrap();
             assert_eq!(damage, [""; 0]);
             assert_eq!(miscounted, ["group 1 is said to have 7 members and has 0"]);
             store.write(|tx| tx.count_members()).await.unwrap();
-            assert!(store.faults().await.unwrap().is_none());
+            assert!(store.check_integrity().await.unwrap().is_clean());
         })
         .await;
     }

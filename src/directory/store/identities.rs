@@ -8,12 +8,13 @@ use crate::directory::model::{GroupId, Identity, KeptDigest, Timestamp, Token, T
 /// The codes of all permissions that the user `u` holds, separated by commas.
 macro_rules! rights {
     () => {
-        "concat_ws(',', \
-             (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM user_permissions up \
-                JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = u.id), \
-             (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM memberships m \
+        concat!(
+            "concat_ws(',', ",
+            users::own_codes!(),
+            ", (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM memberships m \
                 JOIN group_permissions gp ON gp.group_id = m.group_id \
                 JOIN permissions p ON p.id = gp.permission_id WHERE m.user_id = u.id))"
+        )
     };
 }
 

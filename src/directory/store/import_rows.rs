@@ -6,6 +6,7 @@ use super::Tx;
 use super::column_list::{self, Columns};
 use super::export_rows::{token, user};
 use super::numbered::Numbered;
+use super::permissions::{ids_of_codes, list};
 use super::sql::Sql;
 use super::tokens::NewToken;
 use super::users::holders;
@@ -21,7 +22,7 @@ impl Tx<'_> {
             concat!(user!(), " WHERE u.id IN (SELECT value FROM json_each($1))"),
             concat!(user!(), " WHERE u.id IN (SELECT CAST(v AS BIGINT) FROM json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)) v)"),
         );
-        Ok(self.all(&Sql::new(sql).bind(list(ids)))?)
+        Ok(self.all(&Sql::new(sql).bind(json_list(ids)))?)
     }
 
     /// Returns the ids of the users with these usernames.
@@ -30,7 +31,7 @@ impl Tx<'_> {
             "SELECT username, id FROM users WHERE username IN (SELECT value FROM json_each($1))",
             "SELECT username, id FROM users WHERE username IN (SELECT v FROM json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)) v)",
         );
-        Ok(self.all(&Sql::new(sql).bind(list(names)))?)
+        Ok(self.all(&Sql::new(sql).bind(json_list(names)))?)
     }
 
     /// Returns the tokens with these digests.
@@ -43,7 +44,7 @@ impl Tx<'_> {
             concat!(token!(), " WHERE t.digest IN (SELECT decode(v, 'hex') FROM json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)) v)"),
         );
         let digests: Vec<String> = digests.iter().map(|digest| format!("{digest:x}")).collect();
-        Ok(self.all(&Sql::new(sql).bind(list(&digests)))?)
+        Ok(self.all(&Sql::new(sql).bind(json_list(&digests)))?)
     }
 
     /// Returns the other users that have a unique value of this user: the field and their ids.
@@ -110,7 +111,8 @@ impl Tx<'_> {
             self.set_groups(user.id, &user.groups)?;
         }
         if row.permissions != old.permissions {
-            self.set_user_permissions(user.id, &self.permissions_of_codes(&row.permissions)?)?;
+            let ids = ids_of_codes(&self.all(&list())?, &row.permissions);
+            self.set_user_permissions(user.id, &ids)?;
         }
         Ok(())
     }
@@ -129,7 +131,7 @@ impl Tx<'_> {
         group: GroupId,
         codes: &[i64],
     ) -> Result<(), Error> {
-        self.set_group_permissions(group, &self.permissions_of_codes(codes)?).map(drop)
+        self.set_group_permissions(group, &ids_of_codes(&self.all(&list())?, codes)).map(drop)
     }
 
     /// Takes a unique value from a user that gets another one in the same transaction: no two may have it in between.
@@ -175,6 +177,6 @@ pub(super) fn token_columns(row: &StoredToken) -> Columns {
     columns
 }
 
-fn list<T: Clone + Into<Json>>(values: &[T]) -> String {
+fn json_list<T: Clone + Into<Json>>(values: &[T]) -> String {
     Json::from(values.to_vec()).to_string()
 }

@@ -89,7 +89,7 @@ pub(super) fn is_initialised(link: &Link) -> Result<bool, DatabaseError> {
 
 /// Describes what of a SQLite file's schema is not ours, and what of ours it lacks.
 pub(super) fn strangers(link: &Link) -> Result<Vec<String>, OpenError> {
-    schema::strangers(link, MIGRATIONS)
+    schema::differences(link, MIGRATIONS)
 }
 
 /// Refuses a SQLite file whose schema is not ours, before anything of it is run.
@@ -157,24 +157,28 @@ mod tests {
 
     fn file() -> Link {
         let link = Link::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
-        migrate::make(&link, MIGRATIONS, schema_version()).unwrap();
+        migrate::create(&link, MIGRATIONS, schema_version()).unwrap();
         link
     }
 
     fn fresh(version: i64) -> Link {
         let link = Link::Sqlite(rusqlite::Connection::open_in_memory().unwrap());
-        migrate::make(&link, MIGRATIONS, version).unwrap();
+        migrate::create(&link, MIGRATIONS, version).unwrap();
         link
     }
 
     #[test]
     fn each_version_of_ours_is_ours() {
         for version in 1..=schema_version() {
-            assert_eq!(schema::strangers(&fresh(version), MIGRATIONS).unwrap(), [""; 0], "version {version}");
+            assert_eq!(
+                schema::differences(&fresh(version), MIGRATIONS).unwrap(),
+                [""; 0],
+                "version {version}"
+            );
         }
         let analysed = file();
         analysed.batch("INSERT INTO users_search_pending (id) VALUES (1); ANALYZE").unwrap();
-        assert_eq!(schema::strangers(&analysed, MIGRATIONS).unwrap(), [""; 0]);
+        assert_eq!(schema::differences(&analysed, MIGRATIONS).unwrap(), [""; 0]);
     }
 
     /// Whatever is added, changed or taken away is named, in a file of any version.
@@ -183,42 +187,42 @@ mod tests {
         for (change, message) in [
             (
                 "CREATE TRIGGER evil AFTER INSERT ON tokens BEGIN UPDATE users SET is_admin = 1; END",
-                "the trigger \"evil\" of \"tokens\" is none of this program's",
+                "the trigger \"evil\" of \"tokens\" is not part of this program's schema",
             ),
-            ("CREATE VIEW evil AS SELECT 1", "the view \"evil\" is none of this program's"),
-            ("CREATE TABLE evil (x)", "the table \"evil\" is none of this program's"),
+            ("CREATE VIEW evil AS SELECT 1", "the view \"evil\" is not part of this program's schema"),
+            ("CREATE TABLE evil (x)", "the table \"evil\" is not part of this program's schema"),
             (
                 "CREATE INDEX evil ON users (gender)",
-                "the index \"evil\" of \"users\" is none of this program's",
+                "the index \"evil\" of \"users\" is not part of this program's schema",
             ),
-            ("CREATE VIRTUAL TABLE evil USING fts5 (x)", "the table \"evil\" is none of this program's"),
+            (
+                "CREATE VIRTUAL TABLE evil USING fts5 (x)",
+                "the table \"evil\" is not part of this program's schema",
+            ),
             ("DROP TRIGGER tokens_changed", "the trigger \"tokens_changed\" is missing"),
             ("DROP INDEX tokens_digest_unique", "the index \"tokens_digest_unique\" is missing"),
             (
                 "DROP TRIGGER tokens_changed; CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens BEGIN SELECT 1; END",
-                "the trigger \"tokens_changed\" of \"tokens\" is not as this program makes it",
+                "the trigger \"tokens_changed\" of \"tokens\" differs from this program's",
             ),
-            (
-                "ALTER TABLE groups ADD COLUMN evil TEXT",
-                "the table \"groups\" is not as this program makes it",
-            ),
+            ("ALTER TABLE groups ADD COLUMN evil TEXT", "the table \"groups\" differs from this program's"),
             (
                 "DROP TABLE schema_migrations; CREATE VIEW schema_migrations AS SELECT 1 AS version, '' AS checksum",
-                "the table schema_migrations is not as this program makes it",
+                "the table schema_migrations differs from this program's",
             ),
             (
                 "ALTER TABLE schema_migrations ADD COLUMN evil TEXT",
-                "the table schema_migrations is not as this program makes it",
+                "the table schema_migrations differs from this program's",
             ),
             (
                 "DROP TABLE known_addresses; CREATE VIEW known_addresses AS SELECT 1 AS user_id, '' AS network, 0 AS used_at",
-                "the view \"known_addresses\" is none of this program's",
+                "the view \"known_addresses\" is not part of this program's schema",
             ),
         ] {
             for version in [5, schema_version()] {
                 let link = fresh(version);
                 link.batch(change).unwrap();
-                let found = schema::strangers(&link, MIGRATIONS).unwrap();
+                let found = schema::differences(&link, MIGRATIONS).unwrap();
                 assert!(found.iter().any(|found| found == message), "{change}: {found:?}");
                 let refused = schema::check(&link, MIGRATIONS).unwrap_err().to_string();
                 assert!(refused.contains(message), "{refused}");
@@ -228,7 +232,7 @@ mod tests {
         for number in 0..50 {
             many.batch(&format!("CREATE VIEW v{number} AS SELECT 1")).unwrap();
         }
-        let found = schema::strangers(&many, MIGRATIONS).unwrap();
+        let found = schema::differences(&many, MIGRATIONS).unwrap();
         assert_eq!((found.len(), found.last().unwrap().as_str()), (21, "and 30 more"));
     }
 
@@ -236,6 +240,6 @@ mod tests {
     fn history_with_a_gap_is_foreign() {
         let link = file();
         link.batch("DELETE FROM schema_migrations WHERE version = 3").unwrap();
-        assert!(matches!(schema::strangers(&link, MIGRATIONS), Err(OpenError::ForeignMigration(4))));
+        assert!(matches!(schema::differences(&link, MIGRATIONS), Err(OpenError::MigrationDiffers(4))));
     }
 }

@@ -42,7 +42,7 @@ use self::search_index::Upkeep;
 use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
-use crate::database::{self, Database, Options};
+use crate::database::{self, ConnectOptions, Database};
 pub(super) use crate::database::{DatabaseError, Dialect, FromRow, OpenError, Sql, Tx};
 
 mod fault {
@@ -80,8 +80,8 @@ impl Store {
     }
 }
 
-fn options(settings: &Settings) -> Options {
-    Options {
+fn options(settings: &Settings) -> ConnectOptions {
+    ConnectOptions {
         location: settings.location.clone(),
         connections: settings.connections,
         timeout: settings.patience,

@@ -66,6 +66,12 @@ pub(in crate::directory) fn each_once(mut held: Vec<Held>) -> Vec<Held> {
     held
 }
 
+/// Returns the ids of those of these permissions that have one of these codes.
+pub(super) fn ids_of_codes(permissions: &[Permission], codes: &[i64]) -> Vec<PermissionId> {
+    let found = permissions.iter().filter(|permission| codes.contains(&permission.code));
+    found.map(|permission| permission.id).collect()
+}
+
 impl Tx<'_> {
     /// Returns the codes of all permissions that a user holds.
     pub(in crate::directory) fn rights(&self, user: UserId) -> Result<Vec<i64>, Error> {
@@ -127,19 +133,6 @@ impl Tx<'_> {
         let attach = "INSERT INTO group_permissions (group_id, permission_id) \
                       SELECT CAST($1 AS BIGINT), id FROM permissions WHERE id = $2 ON CONFLICT DO NOTHING";
         self.attach(permissions, |permission| Sql::new(attach).bind(group).bind(permission))
-    }
-
-    /// Returns the ids of the permissions with these codes, as far as they exist.
-    pub(in crate::directory) fn permissions_of_codes(
-        &self,
-        codes: &[i64],
-    ) -> Result<Vec<PermissionId>, Error> {
-        let found: Vec<Permission> = match codes.is_empty() {
-            true => Vec::new(),
-            false => self.all(&list())?,
-        };
-        let wanted = found.into_iter().filter(|permission| codes.contains(&permission.code));
-        Ok(wanted.map(|permission| permission.id).collect())
     }
 
     /// Adds a permission, or gives the one with this code another name.

@@ -13,7 +13,7 @@ use crate::directory::model::{Token, TokenKind, User, UserId, UserKey};
 pub const SIGN_INS_MAX: usize = 100;
 
 impl Directory {
-    /// Revokes all tokens of a user and all that came from the user's sign-ins, whoever owns them. Returns the number of revoked
+    /// Revokes all tokens of a user and all that came from the user's sign-ins, of any owner. Returns the number of revoked
     /// tokens. It needs the right to revoke the user's tokens.
     pub async fn sign_out_user(&self, actor: &Actor, key: &UserKey) -> Result<u64, Error> {
         let key = key.clone();

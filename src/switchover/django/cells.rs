@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::mapping::MappedTable;
 use crate::directory::model::Timestamp;
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::notices::Notices;
@@ -35,9 +36,12 @@ impl Findings {
     }
 }
 
+/// The cells of a row after its key.
+pub(super) type RowCells = Vec<Option<Vec<u8>>>;
+
 /// Reads the cells of a row, and knows enough about it to name it in an error.
 pub(super) struct RowReader<'a> {
-    pub(super) table: &'a str,
+    pub(super) table: &'a MappedTable,
     /// The key, once it was read.
     pub(super) key: i64,
     pub(super) zone: &'a TimeZone,
@@ -46,7 +50,7 @@ pub(super) struct RowReader<'a> {
 
 impl RowReader<'_> {
     fn wrong(&self, column: &str, why: impl std::fmt::Display) -> ImportError {
-        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table, self.key))
+        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table.name, self.key))
     }
 
     /// Reads a text, or null.
@@ -85,7 +89,7 @@ impl RowReader<'_> {
         match timestamp(&text, self.zone) {
             Some(Ok(timestamp)) => Ok(Some(timestamp)),
             Some(Err(nearest)) => {
-                let row = format!("{}.{column} of the row {}", self.table, self.key);
+                let row = format!("{}.{column} of the row {}", self.table.name, self.key);
                 let notice = format!("times after the last that can be stored are imported as {nearest}");
                 self.findings.note(&notice, row);
                 Ok(Some(nearest))

@@ -8,7 +8,7 @@ use std::slice;
 
 use serde::Deserialize;
 
-use crate::database::foreign::{Column, ForeignKey};
+use crate::database::foreign::{ForeignColumn, ForeignKey};
 use crate::directory::model::{FLAG_FIELDS, PERSONAL_FIELDS};
 use crate::directory::transfer::import::error::ImportError;
 
@@ -58,7 +58,7 @@ pub(super) struct MappedTable {
     /// The column with the id of the user or group that a row is about.
     pub(super) key: String,
     /// The columns by field.
-    pub(super) columns: Vec<(String, Column)>,
+    pub(super) columns: Vec<(String, ForeignColumn)>,
 }
 
 /// Which field is read from where.
@@ -78,7 +78,7 @@ pub(super) struct Mapping {
 
 /// The columns of a database and how its tables refer to each other.
 pub(super) struct Catalogue {
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<ForeignColumn>,
     pub(super) references: Vec<ForeignKey>,
 }
 
@@ -92,11 +92,11 @@ impl Catalogue {
         self.columns.iter().any(|column| column.table == table)
     }
 
-    fn of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Column> {
+    fn of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a ForeignColumn> {
         self.columns.iter().filter(move |column| column.table == table)
     }
 
-    fn column(&self, table: &str, name: &str) -> Option<&Column> {
+    fn column(&self, table: &str, name: &str) -> Option<&ForeignColumn> {
         self.columns.iter().find(|column| column.table == table && column.name == name)
     }
 
@@ -171,7 +171,7 @@ impl Mapping {
             })?;
             users.columns.push(("username".to_owned(), email));
         }
-        let taken = |column: &Column| {
+        let taken = |column: &ForeignColumn| {
             column.name == users.key || users.columns.iter().any(|(_, known)| known.name == column.name)
         };
         let left_out =
@@ -283,7 +283,7 @@ fn fields(
     options: &MappingOptions,
     table: &str,
     is_known: impl Fn(&str) -> bool,
-) -> Vec<(String, Column)> {
+) -> Vec<(String, ForeignColumn)> {
     let mut found = Vec::new();
     for field in known_fields().filter(|field| !is_known(field)) {
         let column = match options.columns.get(field) {

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 
-use super::cells::{Findings, RowReader};
+use super::cells::{Findings, RowCells, RowReader};
 use super::mapping::{Catalogue, MappedTable, Mapping, MappingOptions};
 use crate::database::Name;
-use crate::database::foreign::{Cells, Foreign, ForeignError};
-use crate::directory::model::{FieldSlot, TokenKey};
+use crate::database::foreign::{ForeignDatabase, ForeignError, ForeignRow};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::notices::Notices;
 use crate::directory::transfer::import::source::Source;
@@ -19,8 +18,6 @@ use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRe
 
 /// Users in a page.
 const PAGE: i64 = 2000;
-/// Characters of a token that version 4 of knox stores in clear text; version 5 stores more.
-const KNOX_4_PREFIX: usize = 8;
 
 /// Where a Django database is.
 #[derive(Clone)]
@@ -52,7 +49,7 @@ impl DjangoLocation {
     fn describe(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("SQLite file {}", path.display()),
-            Self::Postgres(url) => Foreign::describe_url(url),
+            Self::Postgres(url) => ForeignDatabase::describe_url(url),
         }
     }
 }
@@ -60,25 +57,22 @@ impl DjangoLocation {
 /// A Django database that is open for reading.
 pub struct Django {
     description: String,
-    foreign: Foreign,
+    foreign: ForeignDatabase,
     mapping: Mapping,
     zone: TimeZone,
     total: i64,
     /// Version 5 of knox does not find tokens that version 4 issued.
     is_knox_5: bool,
-    position: Position,
+    position: ReadPosition,
     /// The ids of the groups, once they were read.
     groups: HashSet<i64>,
     /// Filled while rows are read.
     findings: Findings,
 }
 
-/// The cells of a row after its key.
-type RowCells = Vec<Option<Vec<u8>>>;
-
 /// How far the source was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
+enum ReadPosition {
     Groups,
     UsersAfter(i64),
     End,
@@ -96,7 +90,7 @@ impl From<ForeignError> for ImportError {
     fn from(error: ForeignError) -> Self {
         match error {
             ForeignError::Unreadable(why) => Self::Unreadable(why),
-            ForeignError::Unclear(why) => Self::Ambiguous(why),
+            ForeignError::InvalidUrl(why) => Self::Ambiguous(why),
         }
     }
 }
@@ -117,8 +111,8 @@ impl Django {
             })?,
         };
         let foreign = match location {
-            DjangoLocation::Sqlite(path) => Foreign::sqlite(path)?,
-            DjangoLocation::Postgres(url) => Foreign::postgres(url, runtime)?,
+            DjangoLocation::Sqlite(path) => ForeignDatabase::sqlite(path)?,
+            DjangoLocation::Postgres(url) => ForeignDatabase::postgres(url, runtime)?,
         };
         let catalogue = Catalogue { columns: foreign.columns()?, references: foreign.references()? };
         let mapping = Mapping::find(&catalogue, options)?;
@@ -141,7 +135,7 @@ impl Django {
             zone,
             total,
             is_knox_5,
-            position: Position::Groups,
+            position: ReadPosition::Groups,
             groups: HashSet::new(),
             findings,
         })
@@ -166,7 +160,7 @@ impl Django {
     }
 
     fn row_reader<'a>(&'a self, table: &'a MappedTable, key: i64) -> RowReader<'a> {
-        RowReader { table: &table.name, key, zone: &self.zone, findings: &self.findings }
+        RowReader { table, key, zone: &self.zone, findings: &self.findings }
     }
 
     /// Reads rows of a table in the order of its key: the key and the cells of the mapped columns.
@@ -190,7 +184,7 @@ impl Django {
         )?;
         let reading = self.row_reader(table, 0);
         rows.into_iter()
-            .map(|Cells(cells)| {
+            .map(|ForeignRow(cells)| {
                 let mut cells = cells.into_iter();
                 let key = reading.number(&table.key, cells.next().flatten())?;
                 Ok((key, cells.collect()))
@@ -204,7 +198,9 @@ impl Django {
         if let Some(table) = &self.mapping.group_details {
             for (id, cells) in self.rows(table, i64::MIN, None, None)? {
                 details.extend(
-                    self.findings.accept(self.group_details(table, id, cells))?.map(|record| (id, record)),
+                    self.findings
+                        .accept(self.row_reader(table, id).group_details(cells))?
+                        .map(|record| (id, record)),
                 );
             }
         }
@@ -218,32 +214,15 @@ impl Django {
         Ok(records)
     }
 
-    fn group_details(
-        &self,
-        table: &MappedTable,
-        id: i64,
-        cells: RowCells,
-    ) -> Result<GroupRecord, ImportError> {
-        let (mut record, reading) = (GroupRecord::default(), self.row_reader(table, id));
-        for ((field, column), cell) in table.columns.iter().zip(cells) {
-            match field.as_str() {
-                "notes" => record.notes = Some(reading.text(&column.name, cell)?.unwrap_or_default()),
-                "created_at" => record.created_at = reading.timestamp(&column.name, cell)?,
-                _ => record.updated_at = reading.timestamp(&column.name, cell)?,
-            }
-        }
-        Ok(record)
-    }
-
     /// Reads a page of users after an id with their groups and tokens. Returns where to continue.
-    fn page(&self, after: i64) -> Result<(Vec<Record>, Position), ImportError> {
+    fn page(&self, after: i64) -> Result<(Vec<Record>, ReadPosition), ImportError> {
         let rows = self.rows(&self.mapping.users, after, None, Some(PAGE))?;
         // After the last user there can only be rows of users that do not exist.
         let (until, next) = match rows.last() {
             Some((id, _)) if rows.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => {
-                (*id, Position::UsersAfter(*id))
+                (*id, ReadPosition::UsersAfter(*id))
             }
-            _ => (i64::MAX, Position::End),
+            _ => (i64::MAX, ReadPosition::End),
         };
         let mut related = self.related_rows(after, until)?;
         let (mut records, mut known) =
@@ -288,13 +267,16 @@ impl Django {
         }
         if let Some(table) = &self.mapping.tokens {
             for (user, cells) in self.rows(table, after, Some(until), None)? {
-                let token = self.findings.accept(self.drf_token(table, user, cells))?;
+                let token = self.findings.accept(self.row_reader(table, user).drf_token(cells))?;
                 related.tokens.extend(token.map(|token| (user, token)));
             }
         }
         if let Some(table) = &self.mapping.knox {
             for (user, cells) in self.rows(table, after, Some(until), None)? {
-                let token = self.findings.accept(self.knox_token(table, user, cells))?.flatten();
+                let token = self
+                    .findings
+                    .accept(self.row_reader(table, user).knox_token(cells, self.is_knox_5))?
+                    .flatten();
                 related.tokens.extend(token.map(|token| (user, token)));
             }
         }
@@ -310,87 +292,11 @@ impl Django {
     ) -> Result<UserRecord, ImportError> {
         let mut user = UserRecord { id: Some(id), ..UserRecord::default() };
         user.groups = self.mapping.memberships.as_ref().map(|_| groups);
-        self.read_user(&mut user, &self.mapping.users, id, cells)?;
+        self.row_reader(&self.mapping.users, id).fill_user(&mut user, cells)?;
         if let (Some(table), Some(cells)) = (&self.mapping.profile, profile) {
-            self.read_user(&mut user, table, id, cells)?;
+            self.row_reader(table, id).fill_user(&mut user, cells)?;
         }
         Ok(user)
-    }
-
-    fn read_user(
-        &self,
-        user: &mut UserRecord,
-        table: &MappedTable,
-        id: i64,
-        cells: RowCells,
-    ) -> Result<(), ImportError> {
-        let reading = self.row_reader(table, id);
-        for ((field, column), cell) in table.columns.iter().zip(cells) {
-            let name = &column.name;
-            match field.as_str() {
-                "username" => user.username = reading.required_text(name, cell)?,
-                "password" => user.password = Some(reading.text(name, cell)?.unwrap_or_default()),
-                "last_login" => user.last_login = Some(reading.timestamp(name, cell)?),
-                "created_at" => user.created_at = reading.timestamp(name, cell)?,
-                "updated_at" => user.updated_at = reading.timestamp(name, cell)?,
-                field => match user.slot(field) {
-                    Some(FieldSlot::Text(slot)) => {
-                        *slot = Some(reading.text(name, cell)?.unwrap_or_default())
-                    }
-                    Some(FieldSlot::NullableText(slot)) => *slot = Some(reading.text(name, cell)?),
-                    Some(FieldSlot::Flag(slot)) => *slot = Some(reading.boolean(name, cell)?),
-                    None => {}
-                },
-            }
-        }
-        Ok(())
-    }
-
-    fn drf_token(&self, table: &MappedTable, user: i64, cells: RowCells) -> Result<TokenRecord, ImportError> {
-        let (reading, mut cells) = (self.row_reader(table, user), cells.into_iter());
-        let key = reading.required_text("key", cells.next().flatten())?;
-        let created_at = reading.timestamp("created", cells.next().flatten())?;
-        let shown = TokenKey::imported(key.clone());
-        Ok(TokenRecord {
-            user: Some(Reference::Id(user)),
-            name: Some("Django REST Framework".to_owned()),
-            prefix: Some(shown.prefix()),
-            last_four: Some(shown.last_four()),
-            key: Some(key),
-            created_at,
-            expires_at: Some(None),
-            ..TokenRecord::default()
-        })
-    }
-
-    fn knox_token(
-        &self,
-        table: &MappedTable,
-        user: i64,
-        cells: RowCells,
-    ) -> Result<Option<TokenRecord>, ImportError> {
-        let (reading, mut cells) = (self.row_reader(table, user), cells.into_iter());
-        let digest = reading.required_text("digest", cells.next().flatten())?;
-        let prefix = reading.required_text("token_key", cells.next().flatten())?;
-        let created_at = reading.timestamp("created", cells.next().flatten())?;
-        let expires_at = reading.timestamp("expiry", cells.next().flatten())?;
-        if self.is_knox_5 && prefix.len() == KNOX_4_PREFIX {
-            self.findings.note(
-                "tokens that knox 4 made and knox 5 no longer accepts are left out",
-                format!("user {user}"),
-            );
-            return Ok(None);
-        }
-        Ok(Some(TokenRecord {
-            user: Some(Reference::Id(user)),
-            name: Some("knox".to_owned()),
-            digest: Some(digest),
-            prefix: Some(prefix.chars().take(4).collect()),
-            last_four: Some(String::new()),
-            created_at,
-            expires_at: Some(expires_at),
-            ..TokenRecord::default()
-        }))
     }
 }
 
@@ -400,7 +306,7 @@ impl Source for Django {
     }
 
     fn rewind(&mut self) -> Result<(), ImportError> {
-        self.position = Position::Groups;
+        self.position = ReadPosition::Groups;
         self.findings = Findings::default();
         for column in &self.mapping.left_out {
             self.findings.note("columns that are not read", format!("{}.{column}", self.mapping.users.name));
@@ -410,8 +316,8 @@ impl Source for Django {
 
     fn next_batch(&mut self) -> Result<Option<Vec<Record>>, ImportError> {
         match self.position {
-            Position::Groups => {
-                self.position = Position::UsersAfter(i64::MIN);
+            ReadPosition::Groups => {
+                self.position = ReadPosition::UsersAfter(i64::MIN);
                 let records = self.groups()?;
                 self.groups = records
                     .iter()
@@ -422,12 +328,12 @@ impl Source for Django {
                     .collect();
                 Ok(Some(records))
             }
-            Position::UsersAfter(after) => {
+            ReadPosition::UsersAfter(after) => {
                 let (records, next) = self.page(after)?;
                 self.position = next;
                 Ok(Some(records))
             }
-            Position::End => Ok(None),
+            ReadPosition::End => Ok(None),
         }
     }
 

@@ -83,7 +83,7 @@ impl fmt::Display for NoResponse {
 }
 
 /// The response of a server, or why there is none.
-pub(super) type Outcome = Result<Response, NoResponse>;
+pub(super) type ProbeOutcome = Result<Response, NoResponse>;
 
 /// One of the two servers, and how requests are sent to it.
 pub struct RemoteServer {
@@ -159,7 +159,7 @@ impl HttpClient {
         Ok(response)
     }
 
-    /// Sends one request. A kept connection may have been closed meanwhile, or hold surplus bytes of an earlier response
+    /// Sends one request. A kept connection may be closed by now, or contain surplus bytes of an earlier response
     /// (old versions of gunicorn send a body with HEAD). In that case the request, which changes nothing, is sent again on a
     /// new connection.
     async fn exchange(

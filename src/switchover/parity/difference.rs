@@ -9,7 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method};
 use serde_json::Value;
 
-use super::client::{Outcome, Response};
+use super::client::{ProbeOutcome, Response};
 use super::expected;
 use super::fields;
 use super::finding::{Difference, DifferenceKind};
@@ -17,8 +17,8 @@ use super::finding::{Difference, DifferenceKind};
 /// Returns all differences of two outcomes, without those in `ignored` JSON fields.
 pub(super) fn differences(
     method: &Method,
-    old: &Outcome,
-    new: &Outcome,
+    old: &ProbeOutcome,
+    new: &ProbeOutcome,
     ignored: &[String],
 ) -> Vec<Difference> {
     let (old, new) = match (old, new) {
@@ -57,7 +57,7 @@ pub(super) fn differences(
     found
 }
 
-fn describe(outcome: &Outcome) -> Value {
+fn describe(outcome: &ProbeOutcome) -> Value {
     match outcome {
         Ok(response) => summary(response),
         Err(why) => why.to_string().into(),

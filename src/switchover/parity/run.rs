@@ -66,12 +66,12 @@ pub async fn compare(
     let sums = Mutex::new(ParityTally::new(strict, examples));
     let run = Arc::new(Run { old: Arc::new(old), new: Arc::new(new), ignored, sums });
     run.go(probes, workers, total, watch).await?;
-    // After an interruption a worker may still hold the run.
+    // After an interruption, a worker may still have a reference to the run.
     let sums = std::mem::replace(&mut *run.tally(), ParityTally::new(strict, examples));
     Ok(sums)
 }
 
-/// What all workers share.
+/// The state that all workers share.
 struct Run {
     old: Arc<RemoteServer>,
     new: Arc<RemoteServer>,
@@ -79,7 +79,7 @@ struct Run {
     sums: Mutex<ParityTally>,
 }
 
-type Queue = Receiver<Result<Probe, ParityError>>;
+type ProbeQueue = Receiver<Result<Probe, ParityError>>;
 
 impl Run {
     /// Sends all requests, `workers` at a time. `total` is only for the progress. If a server does not respond to the very
@@ -142,7 +142,7 @@ impl Run {
         Ok(())
     }
 
-    async fn work(self: Arc<Self>, queue: Arc<tokio::sync::Mutex<Queue>>) -> Result<(), ParityError> {
+    async fn work(self: Arc<Self>, queue: Arc<tokio::sync::Mutex<ProbeQueue>>) -> Result<(), ParityError> {
         let (mut old, mut new) = (HttpClient::new(&self.old), HttpClient::new(&self.new));
         while self.tally().stopped.is_none() {
             // A statement of its own, so that the queue is unlocked while the request is sent.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::client::{NoResponse, Outcome};
+use super::client::{NoResponse, ProbeOutcome};
 use super::finding::{Difference, DifferenceKind};
 use super::probe::Probe;
 
@@ -41,7 +41,7 @@ pub struct ParityTally {
     pub stopped: Option<String>,
 }
 
-/// What the differences of one group have in common.
+/// The common properties of the differences of one group.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct DifferenceGroup {
     /// The name of the request.
@@ -97,7 +97,13 @@ impl ParityTally {
     }
 
     /// Adds the differences of one request.
-    pub(super) fn add(&mut self, probe: &Probe, old: &Outcome, new: &Outcome, found: Vec<Difference>) {
+    pub(super) fn add(
+        &mut self,
+        probe: &Probe,
+        old: &ProbeOutcome,
+        new: &ProbeOutcome,
+        found: Vec<Difference>,
+    ) {
         self.requests += 1;
         let counts = |difference: &Difference| self.strict || difference.expected.is_none();
         match found.iter().find(|difference| counts(difference)) {
@@ -105,8 +111,9 @@ impl ParityTally {
             None if found.is_empty() => self.identical += 1,
             None => self.as_expected += 1,
         }
-        let success =
-            |outcome: &Outcome| outcome.as_ref().is_ok_and(|response| (200..300).contains(&response.status));
+        let success = |outcome: &ProbeOutcome| {
+            outcome.as_ref().is_ok_and(|response| (200..300).contains(&response.status))
+        };
         self.accepted += u64::from(probe.key().is_some() && success(old) && success(new));
         self.watch("old", 0, old.as_ref().err());
         self.watch("new", 1, new.as_ref().err());

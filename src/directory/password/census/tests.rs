@@ -9,7 +9,7 @@ use crate::directory::model::{Timestamp, User};
 use crate::directory::password::{Argon2Hash, EncodedPassword, Hasher, Password, PasswordCheck, QueueClient};
 use crate::directory::store::testing::on_both;
 use crate::directory::transfer::seed::{SeedRows, SeedUser};
-use crate::directory::{Clock, Settings};
+use crate::directory::{Clock, Directory, Settings};
 
 /// Cheap encodings, each with its number of users: 60, 25 and 15 per cent.
 const ENCODINGS: [(&str, &str, usize); 3] = [
@@ -50,7 +50,7 @@ async fn filled(settings: &Settings) -> Directory {
 /// The same with a fixed key, so that every run draws the same decoys.
 async fn counted(settings: &Settings) -> Directory {
     let directory = filled(settings).await;
-    directory.keep_decoy_key([7; 32]).await.unwrap();
+    keep_decoy_key(&directory.store, [7; 32]).await.unwrap();
     directory.count_encodings().await.unwrap();
     directory
 }

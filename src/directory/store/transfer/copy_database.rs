@@ -28,8 +28,8 @@ impl Store {
         now: Timestamp,
         progress: Progress,
     ) -> Result<DatabaseCopy, TransferError> {
-        let patience = self.backend.timeout();
-        self.snapshot(move |tx| Ok(copy_database(tx, &destination, patience, now, &progress))).await?
+        let timeout = self.backend.timeout();
+        self.snapshot(move |tx| Ok(copy_database(tx, &destination, timeout, now, &progress))).await?
     }
 
     /// Returns the present state of the database.
@@ -42,11 +42,11 @@ impl Store {
 pub(super) fn copy_database(
     from: &Tx<'_>,
     destination: &Location,
-    patience: Duration,
+    timeout: Duration,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<DatabaseCopy, TransferError> {
-    let mut new = NewDatabase::begin(destination, patience, now).map_err(at_the_destination)?;
+    let mut new = NewDatabase::begin(destination, timeout, now).map_err(destination_error)?;
     copy_rows(from, new.link()?, progress)?;
     new.finish_filling()?;
     let tables = compare_rows(from, &Tx::new(new.link()?), progress)?;
@@ -54,7 +54,7 @@ pub(super) fn copy_database(
     Ok(DatabaseCopy { tables, state: from.state()? })
 }
 
-fn at_the_destination(error: TransferError) -> TransferError {
+fn destination_error(error: TransferError) -> TransferError {
     match error {
         TransferError::Open(error) => TransferError::Destination(error),
         other => other,

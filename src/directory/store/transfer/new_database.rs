@@ -26,27 +26,27 @@ pub(super) struct NewDatabase {
     /// The private directory that holds SQLite's file, and the data directory that it will be moved to.
     file: Option<(TempDir, PathBuf)>,
     /// How long a statement may wait for a lock.
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl NewDatabase {
     /// Creates the schema where there is none, and begins the transaction that fills it. It blocks the thread.
-    pub(super) fn begin(place: &Location, patience: Duration, now: Timestamp) -> Result<Self, TransferError> {
-        let mut fresh = Self { link: None, file: None, patience };
+    pub(super) fn begin(place: &Location, timeout: Duration, now: Timestamp) -> Result<Self, TransferError> {
+        let mut new = Self { link: None, file: None, timeout };
         let link = match place {
-            Location::Sqlite(directory) => fresh.begin_file(directory, now)?,
-            Location::Postgres(_) => fresh.begin_tables(place, now)?,
+            Location::Sqlite(directory) => new.begin_file(directory, now)?,
+            Location::Postgres(_) => new.begin_tables(place, now)?,
         };
         set_triggers(link, false)?;
-        Ok(fresh)
+        Ok(new)
     }
 
     fn begin_file(&mut self, directory: &Path, now: Timestamp) -> Result<&Link, TransferError> {
-        sqlite::make_room(directory)?;
+        sqlite::prepare_directory(directory)?;
         let place = private_directory(directory)?;
-        let making = place.path().join("new");
-        sqlite::create(&making, self.patience)?;
-        let connection = open_for_filling(&making, self.patience)?;
+        let path = place.path().join("new");
+        sqlite::create(&path, self.timeout)?;
+        let connection = open_for_filling(&path, self.timeout)?;
         self.file = Some((place, directory.to_owned()));
         let link = self.link.insert(Link::Sqlite(connection));
         migrations::upgrade(link, now)?;
@@ -57,7 +57,7 @@ impl NewDatabase {
     fn begin_tables(&mut self, place: &Location, now: Timestamp) -> Result<&Link, OpenError> {
         let link = self.link.insert(Backend::at(place, 1, MIGRATION_TIMEOUT)?.link()?);
         if migrations::is_initialised(link)? {
-            return Err(OpenError::AlreadyThere("the PostgreSQL database".to_owned()));
+            return Err(OpenError::AlreadyExists("the PostgreSQL database".to_owned()));
         }
         link.begin()?;
         migrations::upgrade_within(link, now)?;
@@ -80,7 +80,7 @@ impl NewDatabase {
         link.batch("COMMIT")?;
         self.link = None;
         if let Some((place, _)) = &self.file {
-            let connection = sqlite::connect(&place.path().join("new"), self.patience);
+            let connection = sqlite::connect(&place.path().join("new"), self.timeout);
             let connection = connection.map_err(OpenError::from)?;
             self.link = Some(Link::Sqlite(connection));
         }
@@ -107,8 +107,8 @@ impl NewDatabase {
 
 /// Opens a connection for filling a file. Its commits are fast and do not survive a power cut, which is fine: a file that
 /// is not finished is never used.
-pub(super) fn open_for_filling(directory: &Path, patience: Duration) -> Result<Connection, OpenError> {
-    let connection = sqlite::connect(directory, patience)?;
+pub(super) fn open_for_filling(directory: &Path, timeout: Duration) -> Result<Connection, OpenError> {
+    let connection = sqlite::connect(directory, timeout)?;
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "cache_size", FILLING_CACHE)?;

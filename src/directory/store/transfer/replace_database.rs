@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 use super::copy_database::copy_database;
 use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
 use super::snapshot_file::SnapshotFile;
-use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, initialised, sqlite};
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, connect_initialised, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{move_into_place, sync_directory};
 use crate::directory::model::Timestamp;
@@ -30,7 +30,7 @@ const NO_DATABASE: &str = "there was no database here to compare it with";
 /// The database that a restore creates or replaces.
 pub(in crate::directory) struct RestoreTarget {
     location: Location,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// What is at the target of a restore.
@@ -55,7 +55,7 @@ type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
 
 impl RestoreTarget {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
-        Self { location: settings.location.clone(), patience: settings.patience }
+        Self { location: settings.location.clone(), timeout: settings.patience }
     }
 
     /// Returns what is there now. A SQLite file that is in use is an error.
@@ -75,7 +75,7 @@ impl RestoreTarget {
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
-        Backend::at(&self.location, 1, if self.is_file() { self.patience } else { MIGRATION_TIMEOUT })
+        Backend::at(&self.location, 1, if self.is_file() { self.timeout } else { MIGRATION_TIMEOUT })
     }
 
     fn is_file(&self) -> bool {
@@ -105,7 +105,7 @@ impl RestoreTarget {
             }
             (Location::Postgres(_), Occupancy::Empty) => {
                 let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
-                copy_database(&copy.tx(), &self.location, self.patience, options.now, options.progress)?;
+                copy_database(&copy.tx(), &self.location, self.timeout, options.now, options.progress)?;
                 Ok((None, prepared))
             }
             (Location::Postgres(_), Occupancy::Occupied) => {
@@ -124,7 +124,7 @@ impl RestoreTarget {
         prepare: impl FnOnce(&SnapshotFile, PresentDatabase<'_, '_>) -> Result<T, TransferError>,
     ) -> Result<T, TransferError> {
         let opened = self.backend().and_then(|backend| {
-            let link = initialised(&backend)?;
+            let link = connect_initialised(&backend)?;
             migrations::check_version(&link)?;
             Ok(link)
         });
@@ -155,7 +155,7 @@ impl RestoreTarget {
         let kept = options.copies.map(|copies| kept_directory(copies, options.now));
         let replaced = kept.as_ref().map_or(Ok(()), |kept| {
             let place = Location::Sqlite(kept.clone());
-            copy_database(&there, &place, self.patience, options.now, options.progress).map(|_| ())
+            copy_database(&there, &place, self.timeout, options.now, options.progress).map(|_| ())
         });
         let replaced = replaced.and_then(|()| replace_all_rows(&copy.tx(), link, options.progress));
         if let (Err(_), Some(kept)) = (&replaced, &kept) {
@@ -188,7 +188,7 @@ fn refuse_in_use(directory: &Path) -> Result<Option<File>, TransferError> {
     let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let opened = match OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(&file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) if file.is_symlink() => return Err(UnsafePath::Link(file).into()),
+        Err(_) if file.is_symlink() => return Err(UnsafePath::SymbolicLink(file).into()),
         outcome => outcome.map_err(TransferError::with(&file))?,
     };
     fcntl_lock(&opened, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
@@ -234,16 +234,8 @@ fn replace_file(
     let (file, kept) = (sqlite::file(directory), kept_directory(directory, now));
     fs::DirBuilder::new().mode(0o700).create(&kept).map_err(TransferError::with(&kept))?;
     let mut moved = Vec::new();
-    let outcome = SUFFIXES.iter().try_for_each(|suffix| {
-        let (from, to) = (with_suffix(&file, suffix), with_suffix(&sqlite::file(&kept), suffix));
-        if fs::symlink_metadata(&from).is_ok() {
-            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
-            moved.push((from, to));
-        }
-        Ok(())
-    });
     // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
-    let outcome = outcome
+    let outcome = move_files(&file, &sqlite::file(&kept), &mut moved)
         .and_then(|()| sync_directory(&kept))
         .and_then(|()| sync_directory(directory))
         .and_then(|()| move_into_place(new, &file));
@@ -256,6 +248,18 @@ fn replace_file(
         return Err(error);
     }
     Ok(kept)
+}
+
+/// Moves a database file and the files beside it, and notes in `moved` what was moved before an error.
+fn move_files(file: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), TransferError> {
+    SUFFIXES.iter().try_for_each(|suffix| {
+        let (from, to) = (with_suffix(file, suffix), with_suffix(to, suffix));
+        if fs::symlink_metadata(&from).is_ok() {
+            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
+            moved.push((from, to));
+        }
+        Ok(())
+    })
 }
 
 /// Replaces the rows of a database in which a transaction has begun, and commits.

@@ -38,14 +38,14 @@ impl SnapshotFile {
     /// before anything in it (a trigger, a view) can run. It blocks the thread, as all its methods do.
     pub(in crate::directory) fn open(
         directory: &Path,
-        patience: Duration,
+        timeout: Duration,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         sqlite::check_library()?;
         sqlite::check_file(directory)?;
-        let link = Link::Sqlite(open_for_filling(directory, patience)?);
+        let link = Link::Sqlite(open_for_filling(directory, timeout)?);
         if !migrations::is_initialised(&link)? {
-            return Err(OpenError::HalfMade(sqlite::file(directory)));
+            return Err(OpenError::Unfinished(sqlite::file(directory)));
         }
         migrations::check_schema(&link)?;
         migrations::upgrade(&link, now)?;
@@ -69,8 +69,8 @@ impl SnapshotFile {
     }
 
     /// Looks for damage in the file and for rows that refer to nothing.
-    pub(in crate::directory) fn faults(&self) -> Result<health::IntegrityReport, Error> {
-        Ok(health::faults(&self.tx())?)
+    pub(in crate::directory) fn check_integrity(&self) -> Result<health::IntegrityReport, Error> {
+        Ok(health::check_integrity(&self.tx())?)
     }
 
     /// Closes the copy and returns its file.
@@ -88,13 +88,13 @@ impl Store {
         now: Timestamp,
         progress: Progress,
     ) -> Result<Vec<String>, TransferError> {
-        self.check_in_place()?;
+        self.check_same_file()?;
         match &self.backend {
-            Backend::Sqlite { directory: from, timeout: patience, .. } => {
-                let (from, patience) = (from.clone(), *patience);
+            Backend::Sqlite { directory: from, timeout, .. } => {
+                let (from, timeout) = (from.clone(), *timeout);
                 let copied = spawn_blocking(move || {
-                    copy_file(&from, &directory, patience)?;
-                    remove_foreign_schema(directory, patience, now, &progress)
+                    copy_file(&from, &directory, timeout)?;
+                    remove_foreign_schema(directory, timeout, now, &progress)
                 });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
             }
@@ -106,15 +106,15 @@ impl Store {
 }
 
 /// Copies a SQLite file as of one moment, without the deleted data in its free pages.
-fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), TransferError> {
+fn copy_file(from: &Path, directory: &Path, timeout: Duration) -> Result<(), TransferError> {
     fs::DirBuilder::new().mode(0o700).create(directory).map_err(TransferError::with(directory))?;
     let file = sqlite::file(directory);
     let path =
         file.to_str().ok_or_else(|| TransferError::Refused(format!("{} is not UTF-8", file.display())))?;
-    let source = Link::Sqlite(sqlite::connect(from, patience).map_err(OpenError::from)?);
+    let source = Link::Sqlite(sqlite::connect(from, timeout).map_err(OpenError::from)?);
     source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
     fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(TransferError::with(&file))?;
-    let copy = Link::Sqlite(open_for_filling(directory, patience)?);
+    let copy = Link::Sqlite(open_for_filling(directory, timeout)?);
     // They cover the last minutes and are of no use later.
     copy.execute(&Sql::new("DELETE FROM rate_counts"))?;
     Ok(())
@@ -124,18 +124,18 @@ fn copy_file(from: &Path, directory: &Path, patience: Duration) -> Result<(), Tr
 /// new file. Returns the objects.
 fn remove_foreign_schema(
     directory: PathBuf,
-    patience: Duration,
+    timeout: Duration,
     now: Timestamp,
     progress: &Progress,
 ) -> Result<Vec<String>, TransferError> {
-    let foreign = migrations::strangers(&Link::Sqlite(open_for_filling(&directory, patience)?))?;
+    let foreign = migrations::strangers(&Link::Sqlite(open_for_filling(&directory, timeout)?))?;
     if !foreign.is_empty() {
         let mut as_found = directory.clone().into_os_string();
         as_found.push("-as-found");
         let as_found = PathBuf::from(as_found);
         fs::rename(&directory, &as_found).map_err(TransferError::with(&directory))?;
-        let link = Link::Sqlite(open_for_filling(&as_found, patience)?);
-        copy_database(&Tx::new(&link), &Location::Sqlite(directory), patience, now, progress)?;
+        let link = Link::Sqlite(open_for_filling(&as_found, timeout)?);
+        copy_database(&Tx::new(&link), &Location::Sqlite(directory), timeout, now, progress)?;
         drop(link);
         fs::remove_dir_all(&as_found).map_err(TransferError::with(&as_found))?;
     }

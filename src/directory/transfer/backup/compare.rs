@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::side_by_side::{groups, missing, pairs, side_by_side, tokens, users};
 use crate::directory::error::Error;
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, Comparison, GrantedAccess, GrantedToken, NamedId, Timestamp,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, Timestamp,
 };
 use crate::directory::password::{UNUSABLE, encoding};
 use crate::directory::store::transfer::access_rows::{
@@ -21,7 +21,7 @@ const HARMLESS: [&str; 4] = ["sign_in", "sign_in.refused", "sign_out", "user.set
 /// What was closed since a backup.
 pub(super) struct BackupComparison {
     /// How much of it is known.
-    pub(super) extent: Comparison,
+    pub(super) extent: ComparisonExtent,
     pub(super) closed: Vec<ClosedAccess>,
     unreported: UnreportedClosures,
 }
@@ -52,7 +52,7 @@ impl BackupComparison {
     /// Returns the comparison for when the present database cannot be read.
     pub(super) fn impossible(why: String) -> Self {
         let unreported = UnreportedClosures::default();
-        Self { extent: Comparison::Impossible(why), closed: Vec::new(), unreported }
+        Self { extent: ComparisonExtent::Impossible(why), closed: Vec::new(), unreported }
     }
 
     /// Compares a backup with the present database. Users who were deleted before `kept_since` are in neither.
@@ -90,7 +90,7 @@ impl BackupComparison {
             }
         }
         closed.sort_by_key(ClosedAccess::order);
-        let extent = if end.is_some() { Comparison::Complete } else { Comparison::Partial };
+        let extent = if end.is_some() { ComparisonExtent::Complete } else { ComparisonExtent::Partial };
         Ok(Self { extent, closed, unreported })
     }
 
@@ -123,7 +123,7 @@ impl BackupComparison {
                 | ClosureKind::PasswordChanged => update_user(backup, present, closed.kind, user, now)?,
             }
         }
-        if self.extent == Comparison::Complete {
+        if self.extent == ComparisonExtent::Complete {
             backup.take_attempts(present)?;
         }
         Ok(())

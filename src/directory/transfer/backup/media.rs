@@ -38,28 +38,20 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     };
     let mut directories = vec![PathBuf::new()];
     while let Some(directory) = directories.pop() {
-        let entries = match top.below(&directory).and_then(|folder| folder.entries()) {
+        let entries = match top.open_below(&directory).and_then(|folder| folder.entries()) {
             Err(error) if is_not_directory(&error) || error.kind() == ErrorKind::NotFound => {
-                found
-                    .left_out
-                    .push(format!("{}: it disappeared while it was read", root.join(directory).display()));
+                let path = root.join(directory);
+                found.left_out.push(format!("{}: it disappeared while it was read", path.display()));
                 continue;
             }
             outcome => outcome.map_err(TransferError::with(&root.join(&directory)))?,
         };
         for (name, kind) in entries {
             let name = directory.join(name);
-            let path = root.join(&name);
             match (kind, name.to_str()) {
-                (EntryKind::Link, _) => found.left_out.push(format!("{}: a symbolic link", path.display())),
                 (EntryKind::Directory, _) => directories.push(name),
                 (EntryKind::File, Some(name)) => found.files.push(name.to_owned()),
-                (EntryKind::File, None) => {
-                    found.left_out.push(format!("{}: its name is not UTF-8", path.display()));
-                }
-                (EntryKind::Other, _) => {
-                    found.left_out.push(format!("{}: not a regular file", path.display()))
-                }
+                _ => found.left_out.push(format!("{}: {}", root.join(&name).display(), why_left_out(kind))),
             }
         }
     }
@@ -67,6 +59,15 @@ pub(super) fn find(root: &Path) -> Result<MediaFiles, TransferError> {
     found.left_out.sort();
     found.folder = Some(top);
     Ok(found)
+}
+
+/// Returns why an entry is left out of a backup.
+fn why_left_out(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Link => "a symbolic link",
+        EntryKind::File => "its name is not UTF-8",
+        EntryKind::Directory | EntryKind::Other => "not a regular file",
+    }
 }
 
 /// The media files of a backup that have to be written; those that are there already are not among them.
@@ -124,7 +125,7 @@ pub(super) fn plan(
 impl MediaPlan {
     fn look(&self, path: &Path, member: &ArchiveMember) -> Result<ExistingFile, TransferError> {
         let name = path.file_name().unwrap_or_default();
-        let folder = OpenDirectory::open(&self.root).and_then(|top| top.below(parent_path(path)));
+        let folder = OpenDirectory::open(&self.root).and_then(|top| top.open_below(parent_path(path)));
         let folder = match folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExistingFile::Nothing),
             Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
@@ -166,11 +167,11 @@ impl MediaPlan {
         }
         let top = self.top().map_err(TransferError::with(&self.root))?;
         for path in &self.to_write {
-            let folder = match top.make_below(parent_path(path), DIRECTORY_MODE) {
+            let folder = match top.create_below(parent_path(path), DIRECTORY_MODE) {
                 Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
                 outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
-            let put = folder.receive(&unpacked.join(path), path.file_name().unwrap_or_default());
+            let put = folder.place_file(&unpacked.join(path), path.file_name().unwrap_or_default());
             put.map_err(TransferError::with(&self.root.join(path)))?;
         }
         Ok(self.to_write.len())

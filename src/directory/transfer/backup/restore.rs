@@ -19,7 +19,7 @@ use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent_directory, private_directory};
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, Comparison, GrantedAccess, ReopenedAccess, Timestamp,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, ReopenedAccess, Timestamp,
 };
 use crate::directory::progress::Progress;
 use crate::directory::settings::ChangePolicy;
@@ -67,7 +67,7 @@ pub struct RestoreReport {
     /// The archive's manifest.
     pub manifest: Manifest,
     /// How much is known of what was closed since the backup.
-    pub comparison: Comparison,
+    pub comparison: ComparisonExtent,
     /// What was closed since the backup.
     pub closed: Vec<ClosedAccess>,
     /// The access that the restored database grants, where the comparison is not complete.
@@ -250,7 +250,7 @@ impl RestoreRun {
             let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
             Ok(audit::record(&change, "directory.restore", &AuditObject::Directory, details)?)
         })?;
-        let is_complete = comparison.extent == Comparison::Complete;
+        let is_complete = comparison.extent == ComparisonExtent::Complete;
         let brings = if is_complete { None } else { Some(granted_access(&backup, created_at, self.now)?) };
         let has_admin = !backup.admin_names()?.is_empty();
         Ok(PreparedRestore { comparison, brings, has_admin })
@@ -267,7 +267,7 @@ impl RestoreRun {
         let BackupComparison { extent, closed, .. } = comparison;
         let refuses = self.request.closed == ReopenPolicy::Refuse;
         let closed = if refuses { closed.clone() } else { Vec::new() };
-        let is_unknown = *extent != Comparison::Complete && !self.request.accept_revived;
+        let is_unknown = *extent != ComparisonExtent::Complete && !self.request.accept_revived;
         let brings = is_unknown.then(|| granted_access(backup, created_at, self.now)).transpose()?;
         let brings = brings.filter(|brings| brings.users > 0);
         if closed.is_empty() && brings.is_none() {

@@ -140,19 +140,27 @@ impl UnpackTarget {
             match name.as_str() {
                 MANIFEST => seen.manifest = Some(read_manifest(path, &mut entry, &seen.found)?),
                 SEAL => {}
-                _ => {
-                    let to = self.place(&name).filter(|_| name == DATABASE || self.wanted);
-                    let age = entry.header().mtime().unwrap_or_default();
-                    let mode = if name == DATABASE { DATABASE_MODE } else { MEDIA_MODE };
-                    let (size, sha256) = pour(path, &mut entry, to.as_deref(), (mode, age))?;
-                    seen.found.push(ArchiveMember { name, size, sha256 });
-                }
+                _ => seen.found.push(self.write(path, name, &mut entry)?),
             }
         }
         if long.is_some() {
             return Err(unusable(path, "a name is not followed by its member"));
         }
         seen.finish().map_err(|why| unusable(path, why))
+    }
+
+    /// Reads a member, and writes it to its place if it is wanted.
+    fn write(
+        &self,
+        path: &Path,
+        name: String,
+        entry: &mut tar::Entry<'_, impl Read>,
+    ) -> Result<ArchiveMember, TransferError> {
+        let to = self.place(&name).filter(|_| name == DATABASE || self.wanted);
+        let mtime = entry.header().mtime().unwrap_or_default();
+        let mode = if name == DATABASE { DATABASE_MODE } else { MEDIA_MODE };
+        let (size, sha256) = copy_member(path, entry, to.as_deref(), (mode, mtime))?;
+        Ok(ArchiveMember { name, size, sha256 })
     }
 
     /// Returns the path that a member is written to, or `None` for a name that leads elsewhere.
@@ -247,11 +255,11 @@ fn read_manifest(
 }
 
 /// Reads a member to its end, into the file `to` if there is one, and returns its size and checksum.
-fn pour(
+fn copy_member(
     path: &Path,
     entry: &mut impl Read,
     to: Option<&Path>,
-    (mode, age): (u32, u64),
+    (mode, mtime): (u32, u64),
 ) -> Result<(u64, String), TransferError> {
     let mut out = match to {
         None => None,
@@ -269,7 +277,7 @@ fn pour(
     })?;
     if let Some((out, to)) = out {
         // The time does not matter: not every file system can store every one.
-        let _ = out.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(age.min(MAX_MTIME)));
+        let _ = out.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(mtime.min(MAX_MTIME)));
         let kept = out.set_permissions(Permissions::from_mode(mode));
         kept.and_then(|()| out.sync_all()).map_err(TransferError::with(to))?;
     }

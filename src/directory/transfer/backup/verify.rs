@@ -91,7 +91,7 @@ pub(super) fn inspect(
     manifest: Manifest,
     now: Timestamp,
 ) -> Result<VerifiedBackup, TransferError> {
-    let IntegrityReport { damage, miscounted, .. } = snapshot.faults()?;
+    let IntegrityReport { damage, miscounted, .. } = snapshot.check_integrity()?;
     let mut verified = VerifiedBackup { manifest, faults: damage, miscounted, broken_trail: None };
     let read =
         audit::verify_chain(&snapshot.tx(), None).and_then(|chain| Ok((chain, snapshot.tx().counts(now)?)));

@@ -11,7 +11,7 @@ use super::apply::Apply;
 use super::diff_counts::DiffCounts;
 use super::difference::{DeletedUserDifference, GroupDifference, PermissionDifference};
 use super::error::ImportError;
-use super::known::Known;
+use super::known::KnownRows;
 use super::validation::{Validation, has_null};
 use crate::directory::error::Error;
 use crate::directory::model::stored::StoredDeletedUser;
@@ -28,7 +28,7 @@ pub(super) struct Diff {
     /// Whether rows that differ are overwritten. Otherwise they are conflicts.
     sync: bool,
     now: Timestamp,
-    known: Known,
+    known: KnownRows,
     pub(super) counts: DiffCounts,
     /// Ids of users of the account database that the source names without an id.
     pub(super) found_by_name: HashSet<i64>,
@@ -48,7 +48,7 @@ impl Diff {
             validation,
             sync,
             now,
-            known: Known::read(tx)?,
+            known: KnownRows::read(tx)?,
             counts: DiffCounts::default(),
             found_by_name: HashSet::new(),
             active_admins: 0,

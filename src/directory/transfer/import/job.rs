@@ -43,7 +43,7 @@ pub(super) struct ImportJob {
 }
 
 /// What a comparison of the whole source found.
-pub(super) struct Comparison {
+pub(super) struct SourceComparison {
     pub(super) counts: DiffCounts,
     pub(super) missing: Missing,
     /// The records that are new or differ, unless they are too many to keep.
@@ -75,7 +75,7 @@ impl ImportJob {
     }
 
     /// Compares the whole source with the account database.
-    pub(super) fn compare(&mut self, tx: &Tx<'_>) -> Result<Comparison, ImportError> {
+    pub(super) fn compare(&mut self, tx: &Tx<'_>) -> Result<SourceComparison, ImportError> {
         let (mut diff, _) = self.begin(tx)?;
         let limit = if self.is_empty { AT_ONCE_IF_EMPTY } else { AT_ONCE };
         let mut dry_run = DryRun::new(Arc::clone(&self.source.validation), &self.options, limit);
@@ -90,7 +90,7 @@ impl ImportJob {
         let (conflicts, records) = dry_run.finish(&missing);
         diff.counts.conflicts.extend(conflicts);
         self.check_admins(&mut diff, &tx.active_admins()?, &missing);
-        Ok(Comparison { counts: diff.counts, missing, records })
+        Ok(SourceComparison { counts: diff.counts, missing, records })
     }
 
     /// An active admin must exist at every moment.

@@ -9,7 +9,7 @@ use crate::directory::store::{self, Tx, export_rows};
 use crate::directory::transfer::record::{PermissionRecord, Reference};
 
 /// The known permissions and groups. There are few, and users refer to them.
-pub(super) struct Known {
+pub(super) struct KnownRows {
     /// Names by codes.
     permissions: HashMap<i64, String>,
     permission_ids: HashSet<i64>,
@@ -17,7 +17,7 @@ pub(super) struct Known {
     group_ids: HashMap<String, i64>,
 }
 
-impl Known {
+impl KnownRows {
     /// Reads all of them.
     pub(super) fn read(tx: &Tx<'_>) -> Result<Self, Error> {
         let permissions: Vec<Permission> = tx.all(&store::permissions::list())?;

@@ -4,14 +4,13 @@
 //! A [`Source`](source::Source) yields records in batches and can be read again: lines of JSON ([`lines`]), a table
 //! ([`table`]), or a foreign system that the caller reads. The steps, in order:
 //!
-//! 1. [`validation`] reads the source alone and finds where it contradicts itself; [`valid_source`] yields what is left.
-//! 2. [`diff`] compares records with the account database and finds what is new or differs.
-//! 3. [`apply`] takes the differences: a dry run checks them, the writers write them.
+//! 1. `validation` reads the source alone and finds where it contradicts itself; `valid_source` yields the valid records.
+//! 2. `diff` compares records with the account database and finds what is new or differs.
+//! 3. `apply` takes the differences: a dry run checks them, the writers write them.
 //!
-//! Nothing is written if anything contradicts. A database without users is filled in one transaction. Otherwise one
-//! transaction writes up to some thousand records; where there are more, each transaction writes [`PART`] of them, so that
-//! other writers need not wait long. An import that was interrupted is continued by running it again, because rows that
-//! are the same are left alone.
+//! Nothing is written if there is a conflict. A database without users is filled in one transaction. Otherwise up to 5,000
+//! records are written in one transaction, and more than that in transactions of 500 records, so that other writers need
+//! not wait long. An import that was interrupted is continued by running it again: rows that are the same are left alone.
 
 mod apply;
 mod diff;
@@ -37,7 +36,7 @@ use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
 use self::error::ImportError;
-use self::job::{Comparison, ImportJob};
+use self::job::{ImportJob, SourceComparison};
 use self::media::AvatarCopy;
 use self::missing::Missing;
 use self::notices::Notices;
@@ -54,7 +53,7 @@ use crate::directory::model::{GroupKey, UserKey};
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::Tx;
 
-/// Records written in one transaction where there are too many for one, and rows deleted together.
+/// Records in a transaction if there are too many for one, and rows that are deleted together.
 const PART: usize = 500;
 
 impl Directory {
@@ -119,7 +118,7 @@ impl Directory {
         &self,
         mut job: ImportJob,
         report: &mut ImportReport,
-    ) -> Result<(ImportJob, Comparison), ImportError> {
+    ) -> Result<(ImportJob, SourceComparison), ImportError> {
         let compare = move |tx: &Tx<'_>| {
             let comparison = job.compare(tx)?;
             Ok((job, comparison))
@@ -162,7 +161,7 @@ impl Directory {
         job: ImportJob,
         report: &mut ImportReport,
     ) -> Result<Option<ImportJob>, ImportError> {
-        let (job, Comparison { missing, records, .. }) = self.compare(job, report).await?;
+        let (job, SourceComparison { missing, records, .. }) = self.compare(job, report).await?;
         if report.is_refused() {
             return Ok(None);
         }
@@ -194,8 +193,7 @@ impl Directory {
         Ok(self.store.write_alone(write).await?)
     }
 
-    /// Reads the source again and writes what differs, [`PART`] records a transaction: other writers cannot wait for all
-    /// of it.
+    /// Reads the source again and writes what differs in transactions of [`PART`] records.
     async fn write_in_parts(
         &self,
         job: ImportJob,

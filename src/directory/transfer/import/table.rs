@@ -75,7 +75,7 @@ impl Source for CsvTable {
                 )));
             }
             if self.columns.iter().take(position).any(|other| other == name) {
-                return Err(ImportError::Invalid(format!("the column {name} is there twice")));
+                return Err(ImportError::Invalid(format!("the column {name} appears twice")));
             }
         }
         if !self.columns.iter().any(|name| name == "username") {
@@ -270,7 +270,7 @@ mod tests {
     fn faults_name_their_line_and_column() {
         for (text, expected) in [
             (&b"username,age\n"[..], "there is no column \"age\""),
-            (b"username,username\n", "the column username comes twice"),
+            (b"username,username\n", "the column username appears twice"),
             (b"email\nx\n", "username among them"),
             (b"id,username\n1,a\nx,b\n", "line 3: id: \"x\" is not a 64-bit number"),
             (b"id,username\n1\n", "line 2: 1 cells, where the first line names 2 columns"),

@@ -4,7 +4,7 @@ fn catalogue(tables: &[(&str, &[&str])], references: &[(&str, &str, &str)]) -> C
     let columns = tables.iter().flat_map(|(table, columns)| {
         columns.iter().map(|column| {
             let (name, kind) = column.split_once(' ').unwrap_or((column, "integer"));
-            Column { table: (*table).into(), name: name.into(), kind: kind.into() }
+            ForeignColumn { table: (*table).into(), name: name.into(), kind: kind.into() }
         })
     });
     let key = |(table, column, to): &(&str, &str, &str)| ForeignKey {

@@ -45,7 +45,7 @@ fn json(old: &str, new: &str) -> Vec<String> {
 
 #[test]
 fn values_are_compared_field_by_field() {
-    for (old, new, told) in [
+    for (old, new, found) in [
         (r#"{"a":1}"#, r#"{"a":1}"#, &[][..]),
         (r#"{"a":1}"#, r#"{"a":2}"#, &["value a 1 -> 2"]),
         (r#"{"a":1}"#, r#"{"a":"1"}"#, &[r#"type a 1 -> "1""#]),
@@ -79,11 +79,11 @@ fn values_are_compared_field_by_field() {
         ("one", "two", &[r#"body  "one" -> "two""#]),
         ("", "{}", &[r#"body  "" -> {}"#]),
     ] {
-        assert_eq!(json(old, new), told, "{old} and {new}");
+        assert_eq!(json(old, new), found, "{old} and {new}");
     }
 }
 
-/// What is intended is told apart from what looks like it.
+/// Expected differences are distinguished from similar ones.
 #[test]
 fn expected_values_are_narrow() {
     for (field, old, new, expected) in [
@@ -129,18 +129,18 @@ fn an_ignored_field_is_ignored_wherever_it_stands_and_with_all_below() {
     let whole = |body: &str| format!("200 application/json | {body}");
     let old = whole(r#"{"id":1,"user":{"email":"a","x":{"y":1}},"results":[{"email":"b"}],"gone":1}"#);
     let new = whole(r#"{"user":{"email":"A","x":{"y":2}},"id":1,"results":[{"email":"B"}],"my_email":0}"#);
-    let told = |ignored: &[&str]| compared(&Method::GET, &old, &new, ignored).len();
-    assert_eq!(told(&[]), 6);
-    assert_eq!(told(&["email"]), 4);
-    assert_eq!(told(&["user.email"]), 5);
-    assert_eq!(told(&["results.email", "x", "gone", "my_email"]), 2);
-    assert_eq!(told(&["results", "user", "gone", "my_email"]), 1, "the order of keys is left");
-    assert_eq!(told(&["ail", "user.x.y.z", "results.0.email"]), 6);
+    let found = |ignored: &[&str]| compared(&Method::GET, &old, &new, ignored).len();
+    assert_eq!(found(&[]), 6);
+    assert_eq!(found(&["email"]), 4);
+    assert_eq!(found(&["user.email"]), 5);
+    assert_eq!(found(&["results.email", "x", "gone", "my_email"]), 2);
+    assert_eq!(found(&["results", "user", "gone", "my_email"]), 1, "the order of keys is left");
+    assert_eq!(found(&["ail", "user.x.y.z", "results.0.email"]), 6);
 }
 
 #[test]
 fn headers_that_matter_are_compared() {
-    for (old, new, told) in [
+    for (old, new, found) in [
         ("application/json", "application/json | Date: x | Server: y | X-Request-Id: z", &[][..]),
         (
             "application/json",
@@ -212,7 +212,7 @@ fn headers_that_matter_are_compared() {
     ] {
         assert_eq!(
             compared(&Method::GET, &format!("200 {old} | x"), &format!("200 {new} | x"), &[]),
-            told,
+            found,
             "{old} and {new}"
         );
     }
@@ -220,28 +220,28 @@ fn headers_that_matter_are_compared() {
 
 #[test]
 fn answers_of_different_status_have_nothing_else_to_compare() {
-    let told = compared(
+    let found = compared(
         &Method::GET,
         "200 application/json | Allow: GET | {\"id\":1}",
         "401 application/json | WWW-Authenticate: Token | {\"detail\":\"Invalid token.\"}",
         &[],
     );
-    assert_eq!(told, [r#"status  "200 {\"id\":1}" -> "401 {\"detail\":\"Invalid token.\"}""#]);
-    let told = compared(&Method::GET, "302  | Location: /login/ | ", "401  | no", &[]);
-    assert_eq!(told, [r#"status  "302" -> "401 no""#, r#"header Location "/login/" -> nothing"#]);
+    assert_eq!(found, [r#"status  "200 {\"id\":1}" -> "401 {\"detail\":\"Invalid token.\"}""#]);
+    let found = compared(&Method::GET, "302  | Location: /login/ | ", "401  | no", &[]);
+    assert_eq!(found, [r#"status  "302" -> "401 no""#, r#"header Location "/login/" -> nothing"#]);
 }
 
 #[test]
 fn django_s_own_pages_are_expected_where_wardroom_has_json() {
     let page = "text/html; charset=utf-8 | <h1>Not Found</h1>";
     let ours = "application/json | Vary: Accept, Authorization | Allow: GET | {\"detail\":\"Not found.\"}";
-    let told = |status: u16, new: &str| {
+    let found = |status: u16, new: &str| {
         let found = compared(&Method::GET, &format!("{status} {page}"), &format!("{status} {new}"), &[]);
         found.into_iter().filter(|line| !line.starts_with('~')).count()
     };
-    assert_eq!((told(404, ours), told(400, ours)), (0, 0));
-    assert!(told(500, ours) > 0 && told(403, ours) > 0, "a failure is not a refusal");
-    assert!(told(404, "application/json | {") > 0 && told(404, "application/json | ") > 0);
+    assert_eq!((found(404, ours), found(400, ours)), (0, 0));
+    assert!(found(500, ours) > 0 && found(403, ours) > 0, "a failure is not a refusal");
+    assert!(found(404, "application/json | {") > 0 && found(404, "application/json | ") > 0);
     let found = compared(&Method::HEAD, "404 text/html | ", "404 application/json | ", &[]);
     assert!(found.iter().all(|line| line.starts_with('~')), "{found:?}");
 }
@@ -259,17 +259,17 @@ fn an_answer_to_options_describes_the_server() {
 
 #[test]
 fn head_says_the_length_of_get_on_both_sides_or_on_neither() {
-    let told = |old: &str, new: &str| {
+    let found = |old: &str, new: &str| {
         let head = |text: &str| Ok(Response { get_length: Some(10), ..answer(&format!("200 {text} | ")) });
         lines(&differences(&Method::HEAD, &head(old), &head(new), &[]))
     };
-    assert_eq!(told(" | Content-Length: 10", " | Content-Length: 10"), [""; 0]);
+    assert_eq!(found(" | Content-Length: 10", " | Content-Length: 10"), [""; 0]);
     assert_eq!(
-        told(" | Content-Length: 10", ""),
+        found(" | Content-Length: 10", ""),
         [r#"header Content-Length "the length of GET" -> "none with HEAD""#]
     );
     assert_eq!(
-        told(" | Content-Length: 10", " | Content-Length: 0"),
+        found(" | Content-Length: 10", " | Content-Length: 0"),
         [r#"header Content-Length "the length of GET" -> "0 with HEAD, 10 with GET""#]
     );
 }
@@ -278,10 +278,10 @@ fn head_says_the_length_of_get_on_both_sides_or_on_neither() {
 fn a_missing_answer_is_a_difference_even_if_both_are_missing() {
     let silent = || Err(NoResponse::TimedOut(Duration::from_secs(10)));
     let good = || Ok(answer("200 application/json | {}"));
-    let told = |old: &Outcome, new: &Outcome| lines(&differences(&Method::GET, old, new, &[]));
-    assert_eq!(told(&silent(), &good()), [r#"no answer  "no complete response within 10s" -> "200 {}""#]);
+    let found = |old: &ProbeOutcome, new: &ProbeOutcome| lines(&differences(&Method::GET, old, new, &[]));
+    assert_eq!(found(&silent(), &good()), [r#"no answer  "no complete response within 10s" -> "200 {}""#]);
     assert_eq!(
-        told(&Err(NoResponse::Closed), &Err(NoResponse::TooLarge)),
+        found(&Err(NoResponse::Closed), &Err(NoResponse::TooLarge)),
         [
             r#"no answer  "it closed the connection before the response was complete" -> "the body is larger than 8 MiB""#
         ]
@@ -291,6 +291,6 @@ fn a_missing_answer_is_a_difference_even_if_both_are_missing() {
 #[test]
 fn a_redirect_that_was_followed_is_noted() {
     let old = Response { slashed: true, ..answer("200 application/json | {}") };
-    let told = lines(&differences(&Method::GET, &Ok(old), &Ok(answer("200 application/json | {}")), &[]));
-    assert_eq!(told, [r#"~redirect  "to the path with a slash" -> nothing"#]);
+    let found = lines(&differences(&Method::GET, &Ok(old), &Ok(answer("200 application/json | {}")), &[]));
+    assert_eq!(found, [r#"~redirect  "to the path with a slash" -> nothing"#]);
 }

@@ -44,7 +44,7 @@ struct NameHash {
 
 /// The values by which the records of a source are compared with each other.
 #[derive(Default)]
-pub(super) struct UniqueValues {
+pub(super) struct UniqueHashes {
     hasher: RandomState,
     /// With the ids of the users.
     usernames: Vec<(NameHash, i64)>,
@@ -52,7 +52,7 @@ pub(super) struct UniqueValues {
     group_names: Vec<(NameHash, String)>,
 }
 
-impl UniqueValues {
+impl UniqueHashes {
     fn hash(&self, name: &str) -> NameHash {
         NameHash { folded: self.hasher.hash_one(fold(name)), exact: self.hasher.hash_one(name) }
     }

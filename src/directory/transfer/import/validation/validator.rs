@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::unique_values::{UniqueValues, neighbours};
+use super::unique_values::{UniqueHashes, neighbours};
 use super::{Validation, digest_prefix, has_null, placeholder_id};
 use crate::directory::password;
 use crate::directory::progress::{Progress, Stage};
@@ -14,7 +14,7 @@ use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRe
 #[derive(Default)]
 struct Validator {
     validation: Validation,
-    values: UniqueValues,
+    values: UniqueHashes,
     user_ids: HashSet<i64>,
     token_ids: Vec<i64>,
     /// Owners of tokens that had not been read when their tokens were.
