@@ -213,3 +213,18 @@ impl Tx<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_deleted_before_a_field_was_added_can_be_read() {
+        let user = User::new("ann".into(), Timestamp::EPOCH);
+        let kept = serde_json::to_value(DeletedUserJson::of(&user, "!".into(), &[])).unwrap();
+        let mut before = kept.clone();
+        before.as_object_mut().unwrap().remove("gender");
+        assert_ne!(before, kept);
+        assert_eq!(user_of(7, &before.to_string()).unwrap(), user_of(7, &kept.to_string()).unwrap());
+    }
+}

@@ -172,6 +172,7 @@ pub(super) const TABLES: &[TableSpec] = &[
 mod tests {
     use super::*;
     use crate::database::{DatabaseError, FromRow, Row};
+    use crate::directory::model::{FLAG_FIELDS, PERSONAL_FIELDS};
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
@@ -248,6 +249,25 @@ mod tests {
             real.sort();
             expected.sort();
             assert_eq!(expected, real);
+        })
+        .await;
+    }
+
+    /// Cached identities show every field of the list, so the trigger must note a change of each.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_feed_of_changes_notes_every_field_of_a_user() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let sql = if store.dialect() == Dialect::Sqlite {
+                "SELECT sql FROM sqlite_schema WHERE name = 'users_changed'"
+            } else {
+                "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'users_changed'"
+            };
+            let trigger: Vec<String> = store.all(Sql::new(sql)).await.unwrap();
+            let words: Vec<&str> = trigger[0].split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            for field in PERSONAL_FIELDS.iter().chain(FLAG_FIELDS) {
+                assert!(words.contains(field), "{field}: {trigger:?}");
+            }
         })
         .await;
     }
