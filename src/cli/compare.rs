@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
 use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
-use crate::switchover::parity::address::{self, BaseUrl};
+use crate::switchover::parity::address::{self, ServerUrl};
 use crate::switchover::parity::client::{self, RemoteServer};
 use crate::switchover::parity::keys::{self, Keys};
 use crate::switchover::parity::run::{self, ComparisonOrder};
@@ -163,7 +163,7 @@ impl Compare {
 
     fn server(
         &self,
-        base: BaseUrl,
+        base: ServerUrl,
         follows_slash: bool,
         tls: Option<TlsConnector>,
     ) -> Result<RemoteServer, CliError> {
@@ -175,8 +175,8 @@ impl Compare {
 }
 
 /// Parses a base URL. The error does not quote it, because it may hold a password.
-fn base(flag: &str, text: &str) -> Result<BaseUrl, CliError> {
-    BaseUrl::parse(text).ok_or_else(|| {
+fn base(flag: &str, text: &str) -> Result<ServerUrl, CliError> {
+    ServerUrl::parse(text).ok_or_else(|| {
         CliError::usage(format!(
             "{flag} is not the base URL of a server: use http:// or https:// and a host, such as http://127.0.0.1:8000, \
              and the path prefix if it has one, without user, query or fragment"

@@ -70,8 +70,8 @@ fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
     let mut text = format!("Restored {}.\n", content(&restored.manifest));
     let keeps = reopening == ReopenPolicy::Keep;
     if !restored.closed.is_empty() {
-        let fate = if keeps { "It was closed again" } else { "It is open again" };
-        text += &format!("Closed since the backup was made ({} in all). {fate}:\n", restored.closed.len());
+        let fate = if keeps { "Closed again" } else { "Open again" };
+        text += &format!("Closed since the backup ({} in total). {fate}:\n", restored.closed.len());
         text += &list(restored.closed.iter().map(line));
     } else if restored.comparison == ComparisonExtent::Complete {
         text += "Nothing was closed since the backup.\n";

@@ -568,13 +568,9 @@ async fn a_tampered_trail_is_backed_up_and_reported() {
     );
     let ran = on(&database, &["backup", "verify", text(&file)], "");
     assert!(ran.code == 1 && ran.out.contains("audit event 2"), "{}", ran.out);
-    assert!(
-        ran.out.contains("which a restore puts right: group 1 is said to have 99 members"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("repaired by a restore: group 1 is said to have 99 members"), "{}", ran.out);
     let ran = on(&database, &["doctor"], "");
-    assert!(ran.code == 1 && ran.out.contains("put it right with: UPDATE groups SET"), "{}", ran.out);
+    assert!(ran.code == 1 && ran.out.contains("repair it with: UPDATE groups SET"), "{}", ran.out);
     assert!(
         works(&database, &["restore", text(&file), "--replace"])
             .out

@@ -7,12 +7,12 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::cli::report::Report;
-use crate::switchover::parity::address::BaseUrl;
+use crate::switchover::parity::address::ServerUrl;
 use crate::switchover::parity::tally::{DifferenceExample, DifferenceGroup, GroupTally, ParityTally};
 
 /// Formats the report. Its exit code is 1 when a difference counts or nothing is proven.
-pub(super) fn report(tally: &ParityTally, servers: &[BaseUrl; 2]) -> Report {
-    let [old, new] = servers.each_ref().map(BaseUrl::shown);
+pub(super) fn report(tally: &ParityTally, servers: &[ServerUrl; 2]) -> Report {
+    let [old, new] = servers.each_ref().map(ServerUrl::shown);
     let verdict = verdict(tally);
     let mut text = format!(
         "old: {old}\nnew: {new}\n\n{} requests to each: {} identical, {} with expected differences only, {} different\n",

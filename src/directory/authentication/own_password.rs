@@ -10,7 +10,7 @@ use crate::directory::change::Change;
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{User, UserKey, Violation};
 use crate::directory::password::{Password, PasswordCheck, PasswordOwner};
-use crate::directory::store::users::{Credentials, credentials};
+use crate::directory::store::users::{StoredCredentials, credentials};
 
 impl Directory {
     /// Replaces the actor's own password, which needs the present one. With `sign_out_others`, all sign-ins of this person
@@ -73,7 +73,7 @@ impl Directory {
     /// Checks a person's present password, limited like a sign-in.
     async fn prove(&self, actor: &Actor, user: &User, present: Password) -> Result<PasswordProof, Error> {
         let id = user.id;
-        let known: Option<Credentials> = self.store.first(credentials(&user.username)).await?;
+        let known: Option<StoredCredentials> = self.store.first(credentials(&user.username)).await?;
         let (attempt, place) = self.attempt(&actor.origin, ClaimedAccount::User(id)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(place, &user.username, stored, present).await?;
@@ -94,7 +94,7 @@ impl Directory {
 }
 
 /// Proof that a person has just given their present password.
-pub(in crate::directory) struct PasswordProof(Credentials);
+pub(in crate::directory) struct PasswordProof(StoredCredentials);
 
 impl PasswordProof {
     /// Fails if the password was replaced since it was checked.

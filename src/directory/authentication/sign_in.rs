@@ -16,7 +16,7 @@ use crate::directory::error::Error;
 use crate::directory::model::{KeptDigest, Maker, Token, TokenKey, TokenKind, UserId, UserKey, Violation};
 use crate::directory::password::{Password, PasswordCheck, QueueClient};
 use crate::directory::store::tokens::NewToken;
-use crate::directory::store::users::{Credentials, credentials};
+use crate::directory::store::users::{StoredCredentials, credentials};
 use crate::directory::tokens::{self, TokenWithKey, end_oldest_sign_ins, new_token};
 use crate::network::client_network;
 
@@ -33,7 +33,7 @@ impl Directory {
     ) -> Result<TokenWithKey, Error> {
         // PostgreSQL refuses a NUL, and no stored name has one.
         let username = username.trim();
-        let known: Option<Credentials> = match username.contains('\0') {
+        let known: Option<StoredCredentials> = match username.contains('\0') {
             true => None,
             false => self.store.first(credentials(username)).await?,
         };
@@ -74,7 +74,7 @@ impl Directory {
 
     /// Records a failed sign-in under the user it was for. An unknown name is not recorded: it may be a password typed
     /// into the wrong field.
-    async fn refuse_sign_in(&self, origin: &Origin, known: Option<Credentials>) -> Error {
+    async fn refuse_sign_in(&self, origin: &Origin, known: Option<StoredCredentials>) -> Error {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
         let (client, account) = (origin.ip().map(client_network), known.as_ref().map(|known| known.id));
         let Some(left_out) = self.refused_sign_ins.take(now, client, account) else {
@@ -119,7 +119,7 @@ fn wrong_credentials() -> Error {
 /// Makes the token of a sign-in whose password was just checked. Returns `None` if the credentials have changed since.
 fn issue_sign_in(
     change: &Change<'_, '_>,
-    known: &Credentials,
+    known: &StoredCredentials,
     hash: Option<&str>,
     key: &TokenKey,
     lifetime: Duration,

@@ -9,8 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::order::{Column, SortOrder, SortValue};
-use super::parameters::other;
-use super::{COMMON, Parameters};
+use super::parameters::{COMMON, Parameters, integer, other};
 use crate::directory::model::Violation;
 
 /// The most rows that one page of a list holds.
@@ -80,7 +79,7 @@ impl Paging {
 }
 
 fn limit(raw: &str) -> Result<u32, Violation> {
-    match super::parameters::integer(raw)? {
+    match integer(raw)? {
         ..=0 => Err(Violation::AtLeast(1)),
         limit => u32::try_from(limit)
             .ok()
@@ -90,7 +89,7 @@ fn limit(raw: &str) -> Result<u32, Violation> {
 }
 
 fn offset(raw: &str) -> Result<u64, Violation> {
-    u64::try_from(super::parameters::integer(raw)?).map_err(|_| Violation::AtLeast(0))
+    u64::try_from(integer(raw)?).map_err(|_| Violation::AtLeast(0))
 }
 
 impl CursorScope {

@@ -18,14 +18,11 @@ pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageSta
 pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
 pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
-pub use self::parameters::Parameters;
+pub use self::parameters::{COMMON, Parameters};
 pub use self::range::{NumberRange, TimeRange};
 pub use self::search::Terms;
 pub use self::users::{UserColumn, UserFilters, UserQuery};
 use super::model::ValidationErrors;
-
-/// The parameters of every list. `fields` and `format` shape the answer and are read by the code that makes it.
-pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
 
 /// A query of a list.
 #[derive(Clone, Debug)]

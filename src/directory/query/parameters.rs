@@ -4,6 +4,9 @@ use jiff::civil::Date;
 
 use crate::directory::model::{ValidationErrors, Violation};
 
+/// The parameters of every list. `fields` and `format` shape the answer and are read by the code that makes it.
+pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
+
 /// Parameters that are being parsed. Errors are collected, so that all of them are reported.
 pub struct Parameters<'a> {
     pairs: &'a [(String, String)],

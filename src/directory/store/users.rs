@@ -130,16 +130,16 @@ fn of_key(key: &UserKey, select: &'static str) -> Sql {
 
 /// The stored credentials that a sign-in is checked against.
 #[derive(Clone, PartialEq, Eq)]
-pub(in crate::directory) struct Credentials {
+pub(in crate::directory) struct StoredCredentials {
     pub(in crate::directory) id: UserId,
     /// The encoded hash.
     pub(in crate::directory) password: String,
     pub(in crate::directory) is_active: bool,
 }
 
-prints_only!(Credentials: id, is_active);
+prints_only!(StoredCredentials: id, is_active);
 
-impl FromRow for Credentials {
+impl FromRow for StoredCredentials {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next_as::<i64, _>("user id")?, password: row.next()?, is_active: row.next()? })
     }
@@ -262,7 +262,7 @@ impl Tx<'_> {
     }
 
     /// Returns the current credentials of a user.
-    pub(in crate::directory) fn credentials(&self, id: UserId) -> Result<Option<Credentials>, Error> {
+    pub(in crate::directory) fn credentials(&self, id: UserId) -> Result<Option<StoredCredentials>, Error> {
         Ok(self.first(&Sql::new("SELECT id, password, is_active FROM users WHERE id = $1").bind(id))?)
     }
 

@@ -11,7 +11,7 @@ use super::field_selection::FieldSelection;
 use super::fields::group_draft;
 use super::list_parameters::{GroupListParameters, ListParameters};
 use super::list_request::ListRequest;
-use super::view::{GroupItem, GroupRecord, Listing};
+use super::view::{GroupDetail, GroupItem, Listing};
 use crate::directory::access::{ChangeMembers, CreateGroup, DeleteGroup, ReadGroups, UpdateGroup};
 use crate::directory::groups::MemberChange;
 use crate::directory::model::{Expected, Group, GroupKey, UserId, UserKey, ValidationErrors, Violation};
@@ -94,7 +94,7 @@ pub(super) async fn create(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the group")),
     responses(
-        (status = 200, description = "The group", body = GroupRecord,
+        (status = 200, description = "The group", body = GroupDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Refusals,
     ),
@@ -105,7 +105,7 @@ pub(super) async fn retrieve(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let details = app.directory().group_details(&actor, &group_key(&id)?).await?;
-    Ok(tagged(answer(StatusCode::OK, &GroupRecord::new(&details)), &details.version()))
+    Ok(tagged(answer(StatusCode::OK, &GroupDetail::new(&details)), &details.version()))
 }
 
 /// Change Group

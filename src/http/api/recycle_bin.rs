@@ -10,7 +10,7 @@ use super::field_selection::FieldSelection;
 use super::list_parameters::DeletedListParameters;
 use super::list_request::ListRequest;
 use super::users::{user_id, written};
-use super::view::{DeletedItem, Listing, UserRecord};
+use super::view::{DeletedItem, Listing, UserDetail};
 use crate::directory::access::{DeleteUser, ReadDeleted, RestoreUser};
 use crate::directory::query::DeletedQuery;
 use crate::http::app::App;
@@ -59,7 +59,7 @@ pub(super) async fn list(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the deleted user")),
     responses(
-        (status = 200, description = "The user is restored", body = UserRecord,
+        (status = 200, description = "The user is restored", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Conflicts,
         Refusals,

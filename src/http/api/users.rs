@@ -11,7 +11,7 @@ use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::list_request::ListRequest;
-use super::view::{Listing, UserItem, UserRecord};
+use super::view::{Listing, UserDetail, UserItem};
 use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
@@ -71,7 +71,7 @@ pub(super) async fn list(
     security(("token" = [])),
     request_body = UserBody,
     responses(
-        (status = 201, description = "The new user", body = UserRecord,
+        (status = 201, description = "The new user", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Refusals,
@@ -104,7 +104,7 @@ pub(super) async fn create(
     security(("token" = [])),
     params(("id" = i64, Path, description = "ID of the user")),
     responses(
-        (status = 200, description = "The user", body = UserRecord,
+        (status = 200, description = "The user", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         Refusals,
     ),
@@ -134,7 +134,7 @@ pub(super) async fn retrieve(
     ),
     request_body = UserChange,
     responses(
-        (status = 200, description = "The user as it is now", body = UserRecord,
+        (status = 200, description = "The user as it is now", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
@@ -167,7 +167,7 @@ pub(super) async fn update(
     ),
     request_body = UserChange,
     responses(
-        (status = 200, description = "The user as it is now", body = UserRecord,
+        (status = 200, description = "The user as it is now", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
         BodyRefusals,
         Preconditions,
@@ -219,12 +219,12 @@ pub(super) async fn written(
     if user.is_readable {
         return Ok(shown(app, status, &details, site));
     }
-    let record = UserRecord::new(&details, site, app.directory().clock().now());
+    let record = UserDetail::new(&details, site, app.directory().clock().now());
     Ok(answer(status, &named.apply(&record)?))
 }
 
 fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> Response {
-    let record = UserRecord::new(details, site, app.directory().clock().now());
+    let record = UserDetail::new(details, site, app.directory().clock().now());
     tagged(answer(status, &record), &details.version())
 }
 

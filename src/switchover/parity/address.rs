@@ -7,7 +7,7 @@ use http::uri::{Authority, PathAndQuery};
 
 /// The parts of a base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
+pub struct ServerUrl {
     /// Whether the scheme is https.
     pub secure: bool,
     /// The host name or IP address; an IPv6 address has no brackets.
@@ -20,7 +20,7 @@ pub struct BaseUrl {
     pub prefix: String,
 }
 
-impl BaseUrl {
+impl ServerUrl {
     /// Parses a URL such as `http://host:8000/prefix`.
     pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
@@ -100,8 +100,8 @@ mod tests {
         ] {
             let (host, authority, prefix) = (host.to_owned(), authority.to_owned(), prefix.to_owned());
             assert_eq!(
-                BaseUrl::parse(text),
-                Some(BaseUrl { secure, host, port, authority, prefix }),
+                ServerUrl::parse(text),
+                Some(ServerUrl { secure, host, port, authority, prefix }),
                 "{text}"
             );
         }
@@ -130,7 +130,7 @@ mod tests {
             "http://h h",
             "http://[::1",
         ] {
-            assert_eq!(BaseUrl::parse(text), None, "{text}");
+            assert_eq!(ServerUrl::parse(text), None, "{text}");
         }
     }
 

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time;
 use tokio_rustls::TlsConnector;
 
-use super::address::BaseUrl;
+use super::address::ServerUrl;
 use super::error::ParityError;
 use super::probe::Probe;
 
@@ -88,7 +88,7 @@ pub(super) type ProbeOutcome = Result<Response, NoResponse>;
 /// One of the two servers, and how requests are sent to it.
 pub struct RemoteServer {
     /// Its base URL.
-    pub base: BaseUrl,
+    pub base: ServerUrl,
     /// The `Host` header.
     pub host: HeaderValue,
     /// Required if `base` is https.
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn only_the_slash_of_the_same_path_on_the_same_site_is_followed() {
-        let base = BaseUrl::parse("http://10.0.0.1:8000/office").unwrap();
+        let base = ServerUrl::parse("http://10.0.0.1:8000/office").unwrap();
         let host = HeaderValue::from_static("www.example.com");
         let server = RemoteServer { base, host, tls: None, timeout: Duration::ZERO, follows_slash: true };
         let target = slashed("/office/api/users/me?x=1");

@@ -179,8 +179,8 @@ impl UserItem {
 
 /// A user with groups and permissions.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(UserRecord::sample()))]
-pub struct UserRecord {
+#[schema(as = UserRecord, example = json!(UserDetail::sample()))]
+pub struct UserDetail {
     /// The fields that lists show.
     #[serde(flatten)]
     pub user: UserItem,
@@ -192,7 +192,7 @@ pub struct UserRecord {
     pub effective_permissions_data: Vec<PermissionItem>,
 }
 
-impl UserRecord {
+impl UserDetail {
     /// Shows a user with its groups and permissions.
     pub fn new(details: &UserDetails, site: &Site, now: Timestamp) -> Self {
         Self {
@@ -270,7 +270,8 @@ impl GroupItem {
 
 /// A group with its permissions.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct GroupRecord {
+#[schema(as = GroupRecord)]
+pub struct GroupDetail {
     /// The group.
     #[serde(flatten)]
     pub group: GroupItem,
@@ -278,7 +279,7 @@ pub struct GroupRecord {
     pub permissions_data: Vec<PermissionItem>,
 }
 
-impl GroupRecord {
+impl GroupDetail {
     /// Shows a group with its permissions.
     pub fn new(details: &GroupDetails) -> Self {
         Self {
