@@ -133,21 +133,16 @@ fn example() -> Result<SeedRows, CliError> {
     }
     let user = User {
         id,
-        username: "alex_thompson".to_owned(),
         mobile_number: Some("+1-555-0123".to_owned()),
         email: Some("alex.thompson@techcorp.com".to_owned()),
         avatar: Some("avatars/alex_profile.jpg".to_owned()),
         first_name: "Alex".to_owned(),
         last_name: "Thompson".to_owned(),
         gender: Some("non-binary".to_owned()),
-        is_active: true,
         is_staff: true,
-        is_admin: false,
         last_login: Some("2025-08-06T14:23:45.123456Z".parse().map_err(invalid)?),
-        last_seen_at: None,
-        created_at,
-        updated_at: created_at,
         groups: groups.iter().map(|group| group.id).collect(),
+        ..User::new("alex_thompson".to_owned(), created_at)
     };
     let token = SeedToken {
         user_id: id,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::{open, operator};
 use super::report::{CliError, Report};
 use crate::config::Config;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{FieldValue, Timestamp};
 use crate::directory::transfer::export::{ExportScope, RecordSink};
 use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
@@ -79,7 +79,9 @@ struct CsvWriter<W: Write>(csv::Writer<W>);
 impl<W: Write + Send + 'static> RecordSink for CsvWriter<W> {
     fn put(&mut self, record: Record) -> io::Result<()> {
         match record {
-            Record::User(user) => Ok(self.0.write_record(cells(user).map(|cell| neutralised(&cell)))?),
+            Record::User(user) => {
+                Ok(self.0.write_record(cells(&user).iter().map(|cell| neutralised(cell)))?)
+            }
             _ => Ok(()),
         }
     }
@@ -106,39 +108,36 @@ async fn write(
         }
         Format::Csv => {
             let mut table = csv::Writer::from_writer(out);
-            table.write_record(COLUMNS).map_err(|error| CliError::internal(error.to_string()))?;
+            table.write_record(COLUMNS.iter()).map_err(|error| CliError::internal(error.to_string()))?;
             directory.export(&operator(), scope, CsvWriter(table)).await
         }
     };
     Ok(written?)
 }
 
-fn cells(user: UserRecord) -> [String; COLUMNS.len()] {
+/// Returns the cells of a user, in the order of [`COLUMNS`].
+fn cells(user: &UserRecord) -> Vec<String> {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-    let flag = |flag: Option<bool>| flag.unwrap_or_default().to_string();
-    let text = |text: Option<Option<String>>| text.flatten().unwrap_or_default();
     let list = |parts: Vec<String>| parts.join(&LIST.to_string());
-    let group = |reference: Reference| match reference {
+    let group = |reference: &Reference| match reference {
         Reference::Id(id) => id.to_string(),
-        Reference::Name(name) => name,
+        Reference::Name(name) => name.clone(),
     };
-    [
-        user.id.map(|id| id.to_string()).unwrap_or_default(),
-        user.username,
-        text(user.mobile_number),
-        text(user.email),
-        text(user.avatar),
-        user.first_name.unwrap_or_default(),
-        user.last_name.unwrap_or_default(),
-        text(user.gender),
-        list(user.groups.unwrap_or_default().into_iter().map(group).collect()),
-        time(user.last_login.flatten()),
-        time(user.created_at),
-        time(user.updated_at),
-        flag(user.is_active),
-        flag(user.is_staff),
-        flag(user.is_admin),
-        list(user.permissions.unwrap_or_default().iter().map(i64::to_string).collect()),
-        user.password.unwrap_or_default(),
-    ]
+    let permissions = user.permissions.iter().flatten().map(i64::to_string);
+    let mut cells = vec![user.id.map(|id| id.to_string()).unwrap_or_default(), user.username.clone()];
+    cells.extend(user.personal().map(|(_, value)| field(value)));
+    cells.push(list(user.groups.iter().flatten().map(group).collect()));
+    cells.extend([time(user.last_login.flatten()), time(user.created_at), time(user.updated_at)]);
+    cells.extend(user.flags().map(|(_, value)| field(value)));
+    cells.push(list(permissions.collect()));
+    cells.push(user.password.clone().unwrap_or_default());
+    cells
+}
+
+fn field(value: FieldValue<'_>) -> String {
+    match value {
+        FieldValue::Null => String::new(),
+        FieldValue::Text(text) => text.to_owned(),
+        FieldValue::Flag(flag) => flag.to_string(),
+    }
 }

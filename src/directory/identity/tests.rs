@@ -5,24 +5,7 @@ use crate::directory::model::{Identity, IdentityChange, Maker, Timestamp, Token,
 
 /// An active user without any right, and its token.
 pub(crate) fn identity() -> Identity {
-    let user = User {
-        id: 1.try_into().unwrap(),
-        username: "ann".into(),
-        mobile_number: None,
-        email: None,
-        avatar: None,
-        first_name: String::new(),
-        last_name: String::new(),
-        gender: None,
-        is_active: true,
-        is_staff: false,
-        is_admin: false,
-        last_login: None,
-        last_seen_at: None,
-        created_at: Timestamp::EPOCH,
-        updated_at: Timestamp::EPOCH,
-        groups: vec![],
-    };
+    let user = User { id: 1.try_into().unwrap(), ..User::new("ann".into(), Timestamp::EPOCH) };
     let token = Token {
         id: 1.try_into().unwrap(),
         user_id: user.id,

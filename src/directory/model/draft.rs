@@ -3,62 +3,139 @@
 //! The API, the CLI or an import fills a draft. Parsing it collects the errors of all fields, so that a caller gets them
 //! together and not one after the other.
 
+use std::str::FromStr;
+
 use super::id::{GroupId, PermissionId};
-use super::text::{Email, Gender, GroupName, MobileNumber, Notes, PersonName, Username};
+use super::text::{self, GroupName, Notes, Violation};
+use super::user::User;
+use super::user_fields::{FieldSlot, FieldType, user_fields};
 use super::validation::ValidationErrors;
 
-/// The fields of a user as given. `None` leaves a field as it is, `Some(None)` empties it.
-#[derive(Clone, Debug, Default)]
-pub struct UserDraft {
-    /// See [`Username`].
-    pub username: Option<String>,
-    /// See [`MobileNumber`].
-    pub mobile_number: Option<Option<String>>,
-    /// See [`Email`].
-    pub email: Option<Option<String>>,
-    /// See [`PersonName`].
-    pub first_name: Option<String>,
-    /// See [`PersonName`].
-    pub last_name: Option<String>,
-    /// See [`Gender`].
-    pub gender: Option<Option<String>>,
-    /// Whether it may authenticate.
-    pub is_active: Option<bool>,
-    /// Whether it may enter the back office.
-    pub is_staff: Option<bool>,
-    /// Whether it may do everything.
-    pub is_admin: Option<bool>,
-    /// The ids of all groups that it belongs to.
-    pub groups: Option<Vec<i64>>,
-    /// The ids of all permissions attached to it.
-    pub permissions: Option<Vec<i64>>,
-    /// Whether all its tokens end with the change.
-    pub sign_out: bool,
+/// Defines [`UserDraft`] and [`UserFields`] from the list of fields.
+macro_rules! drafts {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        /// The fields of a user as given. `None` leaves a field as it is, `Some(None)` empties it.
+        #[derive(Clone, Debug, Default)]
+        pub struct UserDraft {
+            /// See [`text::Username`].
+            pub username: Option<String>,
+            $($(
+                #[doc = concat!("See `", stringify!($written), "`.")]
+                pub $name: Option<$stored>,
+            )?)+
+            $($(#[$flag_doc])* pub $flag: Option<bool>,)+
+            /// The ids of all groups that it belongs to.
+            pub groups: Option<Vec<i64>>,
+            /// The ids of all permissions attached to it.
+            pub permissions: Option<Vec<i64>>,
+            /// Whether all its tokens end with the change.
+            pub sign_out: bool,
+        }
+
+        /// A parsed [`UserDraft`].
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the fields are the draft's")]
+        pub struct UserFields {
+            pub username: Option<text::Username>,
+            $($(pub $name: Option<$written>,)?)+
+            $(pub $flag: Option<bool>,)+
+            pub groups: Option<Vec<GroupId>>,
+            pub permissions: Option<Vec<PermissionId>>,
+            pub sign_out: bool,
+        }
+
+        impl UserDraft {
+            /// Parses every field, or returns the errors of all.
+            pub fn parse(&self) -> Result<UserFields, ValidationErrors> {
+                let mut errors = ValidationErrors::default();
+                let fields = UserFields {
+                    username: errors.field("username", self.username.as_deref()),
+                    $($(
+                        $name: <$stored as Parse<$written>>::parse(&mut errors, stringify!($name), self.$name.as_ref()),
+                    )?)+
+                    $($flag: self.$flag,)+
+                    groups: errors.ids("groups", self.groups.as_ref()),
+                    permissions: errors.ids("permissions", self.permissions.as_ref()),
+                    sign_out: self.sign_out,
+                };
+                errors.into_result().map(|()| fields)
+            }
+
+            /// Iterates over the personal fields that can be written: their names and places.
+            pub fn personal(&mut self) -> impl Iterator<Item = (&'static str, FieldSlot<'_>)> {
+                [$($((stringify!($name), <$stored as Parse<$written>>::place(&mut self.$name)),)?)+].into_iter()
+            }
+
+            /// Iterates over the flags: their names and places.
+            pub fn flags(&mut self) -> impl Iterator<Item = (&'static str, FieldSlot<'_>)> {
+                [$((stringify!($flag), bool::slot(&mut self.$flag)),)+].into_iter()
+            }
+        }
+
+        impl UserFields {
+            /// Writes the fields to a user, except its groups.
+            pub(in crate::directory) fn write_to(&self, user: &mut User) {
+                if let Some(username) = &self.username {
+                    user.username = username.clone().into();
+                }
+                $($(
+                    if let Some(new) = &self.$name {
+                        user.$name = <$stored as Parse<$written>>::stored(new);
+                    }
+                )?)+
+                $(user.$flag = self.$flag.unwrap_or(user.$flag);)+
+            }
+
+            /// Whether they change a flag.
+            fn change_flags(&self) -> bool {
+                [$(self.$flag),+].iter().any(Option::is_some)
+            }
+        }
+    };
+}
+user_fields!(drafts);
+
+/// The type of a column whose new values are checked by the type `Written`.
+trait Parse<Written>: FieldType {
+    /// Parses a value that was given.
+    fn parse(errors: &mut ValidationErrors, name: &str, given: Option<&Self>) -> Option<Written>;
+
+    /// Returns the value to store.
+    fn stored(written: &Written) -> Self;
+
+    /// Returns the place for a value that may be given.
+    fn place(given: &mut Option<Self>) -> FieldSlot<'_> {
+        Self::slot(given)
+    }
 }
 
-/// A parsed [`UserDraft`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are the draft's")]
-pub struct UserFields {
-    pub username: Option<Username>,
-    pub mobile_number: Option<Option<MobileNumber>>,
-    pub email: Option<Option<Email>>,
-    pub first_name: Option<PersonName>,
-    pub last_name: Option<PersonName>,
-    pub gender: Option<Option<Gender>>,
-    pub is_active: Option<bool>,
-    pub is_staff: Option<bool>,
-    pub is_admin: Option<bool>,
-    pub groups: Option<Vec<GroupId>>,
-    pub permissions: Option<Vec<PermissionId>>,
-    pub sign_out: bool,
+impl<T: FromStr<Err = Violation> + Clone + Into<String>> Parse<T> for String {
+    fn parse(errors: &mut ValidationErrors, name: &str, given: Option<&Self>) -> Option<T> {
+        errors.field(name, given.map(String::as_str))
+    }
+
+    fn stored(written: &T) -> Self {
+        written.clone().into()
+    }
+}
+
+impl<T: FromStr<Err = Violation> + Clone + Into<String>> Parse<Option<T>> for Option<String> {
+    fn parse(errors: &mut ValidationErrors, name: &str, given: Option<&Self>) -> Option<Option<T>> {
+        errors.nullable(name, given)
+    }
+
+    fn stored(written: &Option<T>) -> Self {
+        written.clone().map(T::into)
+    }
 }
 
 impl UserFields {
     /// Whether they change what the user may do.
     pub fn change_rights(&self) -> bool {
-        let flags = self.is_active.is_some() || self.is_staff.is_some() || self.is_admin.is_some();
-        flags || self.groups.is_some() || self.permissions.is_some()
+        self.change_flags() || self.groups.is_some() || self.permissions.is_some()
     }
 
     /// Whether the rights of the user are concerned: a caller that writes these fields could act as the user afterwards, or
@@ -70,28 +147,6 @@ impl UserFields {
     /// Whether they change how to sign in as this user: the username, or the address that a code or a link is sent to.
     pub fn change_identity(&self) -> bool {
         self.username.is_some() || self.mobile_number.is_some() || self.email.is_some()
-    }
-}
-
-impl UserDraft {
-    /// Parses every field, or returns the errors of all.
-    pub fn parse(&self) -> Result<UserFields, ValidationErrors> {
-        let mut errors = ValidationErrors::default();
-        let fields = UserFields {
-            username: errors.field("username", self.username.as_deref()),
-            mobile_number: errors.nullable("mobile_number", self.mobile_number.as_ref()),
-            email: errors.nullable("email", self.email.as_ref()),
-            first_name: errors.field("first_name", self.first_name.as_deref()),
-            last_name: errors.field("last_name", self.last_name.as_deref()),
-            gender: errors.nullable("gender", self.gender.as_ref()),
-            is_active: self.is_active,
-            is_staff: self.is_staff,
-            is_admin: self.is_admin,
-            groups: errors.ids("groups", self.groups.as_ref()),
-            permissions: errors.ids("permissions", self.permissions.as_ref()),
-            sign_out: self.sign_out,
-        };
-        errors.into_result().map(|()| fields)
     }
 }
 

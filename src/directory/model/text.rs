@@ -239,6 +239,12 @@ impl Gender {
     }
 }
 
+impl From<Gender> for String {
+    fn from(gender: Gender) -> Self {
+        gender.as_str().to_owned()
+    }
+}
+
 impl FromStr for Gender {
     type Err = Violation;
     fn from_str(raw: &str) -> Result<Self, Violation> {

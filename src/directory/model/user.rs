@@ -2,47 +2,66 @@
 
 use std::time::Duration;
 
-use super::{GroupId, Timestamp, UserId};
+use super::{FieldType, FieldValue, GroupId, Timestamp, UserId, user_fields};
 
 /// How long a user counts as online after one of its tokens was used.
 pub const ONLINE_FOR: Duration = Duration::from_mins(5);
 
-/// A person or service account. The password is not part of it, so that no code that shows a user can leak it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Unique, never used again after a deletion.
-    pub id: UserId,
-    /// Unique, compared exactly.
-    pub username: String,
-    /// Unique when not empty.
-    pub mobile_number: Option<String>,
-    /// Unique when not empty.
-    pub email: Option<String>,
-    /// The name of the stored image in the media directory.
-    pub avatar: Option<String>,
-    /// May be empty.
-    pub first_name: String,
-    /// May be empty.
-    pub last_name: String,
-    /// As stored. Only values of [`super::Gender`] can be written.
-    pub gender: Option<String>,
-    /// An inactive user cannot authenticate.
-    pub is_active: bool,
-    /// May enter the back office. Its permissions decide what it may do there.
-    pub is_staff: bool,
-    /// May do everything (Django's `is_superuser`).
-    pub is_admin: bool,
-    /// The last sign-in with a password or code. Using a token does not change it.
-    pub last_login: Option<Timestamp>,
-    /// When one of its tokens was last used, as far as recorded.
-    pub last_seen_at: Option<Timestamp>,
-    /// When the user was created, here or in the system it was imported from.
-    pub created_at: Timestamp,
-    /// When the row was last changed.
-    pub updated_at: Timestamp,
-    /// The groups the user belongs to, ascending.
-    pub groups: Vec<GroupId>,
+/// Defines [`User`] from the list of fields.
+macro_rules! user {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        /// A person or service account. The password is not part of it, so that no code that shows a user can leak it.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct User {
+            /// Unique, never used again after a deletion.
+            pub id: UserId,
+            /// Unique, compared exactly.
+            pub username: String,
+            $($(#[$doc])* pub $name: $stored,)+
+            $($(#[$flag_doc])* pub $flag: bool,)+
+            /// The last sign-in with a password or code. Using a token does not change it.
+            pub last_login: Option<Timestamp>,
+            /// When one of its tokens was last used, as far as recorded.
+            pub last_seen_at: Option<Timestamp>,
+            /// When the user was created, here or in the system it was imported from.
+            pub created_at: Timestamp,
+            /// When the row was last changed.
+            pub updated_at: Timestamp,
+            /// The groups the user belongs to, ascending.
+            pub groups: Vec<GroupId>,
+        }
+
+        impl User {
+            /// Makes a user with a username and defaults. The database gives it an id.
+            pub fn new(username: String, now: Timestamp) -> Self {
+                Self {
+                    id: UserId::UNSAVED,
+                    username,
+                    $($name: Default::default(),)+
+                    $($flag: $default,)+
+                    last_login: None,
+                    last_seen_at: None,
+                    created_at: now,
+                    updated_at: now,
+                    groups: Vec::new(),
+                }
+            }
+
+            /// Iterates over the listed fields: their names and values.
+            pub fn fields(&self) -> impl Iterator<Item = (&'static str, FieldValue<'_>)> {
+                [
+                    $((stringify!($name), self.$name.value()),)+
+                    $((stringify!($flag), self.$flag.value()),)+
+                ]
+                .into_iter()
+            }
+        }
+    };
 }
+user_fields!(user);
 
 impl User {
     /// Whether one of its tokens was used in the last minutes before `now`.
@@ -65,21 +84,9 @@ pub(crate) mod tests {
     pub(crate) fn person(first_name: &str, last_name: &str) -> User {
         User {
             id: UserId::try_from(1).unwrap(),
-            username: "ann".into(),
-            mobile_number: None,
-            email: None,
-            avatar: None,
             first_name: first_name.into(),
             last_name: last_name.into(),
-            gender: None,
-            is_active: true,
-            is_staff: false,
-            is_admin: false,
-            last_login: None,
-            last_seen_at: None,
-            created_at: Timestamp::from_micros(0).unwrap(),
-            updated_at: Timestamp::from_micros(0).unwrap(),
-            groups: vec![],
+            ..User::new("ann".into(), Timestamp::EPOCH)
         }
     }
 

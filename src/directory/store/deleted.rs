@@ -10,7 +10,7 @@ use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::stored::StoredDeletedUser;
 use crate::directory::model::{
-    DeletedUser, GroupId, Permission, PermissionId, RestorableUser, Timestamp, User, UserId, fold,
+    DeletedUser, Permission, RestorableUser, Timestamp, User, UserId, fold, user_fields,
 };
 use crate::directory::query::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
 
@@ -60,82 +60,74 @@ fn narrow(sql: &mut Sql, filters: &DeletedFilters, terms: &Terms, since: Timesta
     like(sql, "d.search_key", terms);
 }
 
-/// The JSON form of a deleted user in the database. Times are in microseconds.
-#[derive(Serialize, Deserialize)]
-struct DeletedUserJson {
-    username: String,
-    mobile_number: Option<String>,
-    email: Option<String>,
-    avatar: Option<String>,
-    first_name: String,
-    last_name: String,
-    gender: Option<String>,
-    is_active: bool,
-    is_staff: bool,
-    is_admin: bool,
-    last_login: Option<i64>,
-    created_at: i64,
-    updated_at: i64,
-    password: String,
-    groups: Vec<i64>,
-    permissions: Vec<i64>,
+/// Defines [`DeletedUserJson`] from the list of fields.
+macro_rules! deleted_user_json {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        /// The JSON form of a deleted user in the database. Times are in microseconds. A field that can be null may be
+        /// missing: the user was deleted before the field was added.
+        #[derive(Serialize, Deserialize)]
+        struct DeletedUserJson {
+            username: String,
+            $($name: $stored,)+
+            $($flag: bool,)+
+            last_login: Option<i64>,
+            created_at: i64,
+            updated_at: i64,
+            password: String,
+            groups: Vec<i64>,
+            permissions: Vec<i64>,
+        }
+
+        impl DeletedUserJson {
+            /// Converts a user.
+            fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
+                let user = user.clone();
+                Self {
+                    username: user.username,
+                    $($name: user.$name,)+
+                    $($flag: user.$flag,)+
+                    last_login: user.last_login.map(Timestamp::as_micros),
+                    created_at: user.created_at.as_micros(),
+                    updated_at: user.updated_at.as_micros(),
+                    password,
+                    groups: user.groups.iter().map(|group| group.get()).collect(),
+                    permissions: permissions.iter().map(|permission| permission.id.get()).collect(),
+                }
+            }
+
+            /// Converts back.
+            fn restorable(self, id: UserId) -> Result<RestorableUser, DatabaseError> {
+                let user = User {
+                    id,
+                    username: self.username,
+                    $($name: self.$name,)+
+                    $($flag: self.$flag,)+
+                    last_login: optional_time(self.last_login)?,
+                    last_seen_at: None,
+                    created_at: time(self.created_at)?,
+                    updated_at: time(self.updated_at)?,
+                    groups: ids(self.groups)?,
+                };
+                Ok(RestorableUser { user, password: self.password, permissions: ids(self.permissions)? })
+            }
+        }
+    };
+}
+user_fields!(deleted_user_json);
+
+fn corrupt() -> DatabaseError {
+    DatabaseError::corrupt("deleted user")
 }
 
-impl DeletedUserJson {
-    /// Converts a user.
-    fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
-        let user = user.clone();
-        Self {
-            username: user.username,
-            mobile_number: user.mobile_number,
-            email: user.email,
-            avatar: user.avatar,
-            first_name: user.first_name,
-            last_name: user.last_name,
-            gender: user.gender,
-            is_active: user.is_active,
-            is_staff: user.is_staff,
-            is_admin: user.is_admin,
-            last_login: user.last_login.map(Timestamp::as_micros),
-            created_at: user.created_at.as_micros(),
-            updated_at: user.updated_at.as_micros(),
-            password,
-            groups: user.groups.iter().map(|group| group.get()).collect(),
-            permissions: permissions.iter().map(|permission| permission.id.get()).collect(),
-        }
-    }
+fn time(micros: i64) -> Result<Timestamp, DatabaseError> {
+    Timestamp::from_micros(micros).map_err(|_| corrupt())
+}
 
-    /// Converts back.
-    fn restorable(self, id: UserId) -> Result<RestorableUser, DatabaseError> {
-        let corrupt = || DatabaseError::corrupt("deleted user");
-        let ids = |ids: Vec<i64>| ids.into_iter().map(|id| GroupId::try_from(id).map_err(|_| corrupt()));
-        let permissions =
-            self.permissions.into_iter().map(|id| PermissionId::try_from(id).map_err(|_| corrupt()));
-        let at = |micros: i64| Timestamp::from_micros(micros).map_err(|_| corrupt());
-        let user = User {
-            id,
-            username: self.username,
-            mobile_number: self.mobile_number,
-            email: self.email,
-            avatar: self.avatar,
-            first_name: self.first_name,
-            last_name: self.last_name,
-            gender: self.gender,
-            is_active: self.is_active,
-            is_staff: self.is_staff,
-            is_admin: self.is_admin,
-            last_login: optional_time(self.last_login)?,
-            last_seen_at: None,
-            created_at: at(self.created_at)?,
-            updated_at: at(self.updated_at)?,
-            groups: ids(self.groups).collect::<Result<_, _>>()?,
-        };
-        Ok(RestorableUser {
-            user,
-            password: self.password,
-            permissions: permissions.collect::<Result<_, _>>()?,
-        })
-    }
+fn ids<T: TryFrom<i64>>(ids: Vec<i64>) -> Result<Vec<T>, DatabaseError> {
+    ids.into_iter().map(|id| T::try_from(id).map_err(|_| corrupt())).collect()
 }
 
 /// Parses the stored JSON of a deleted user.
@@ -219,5 +211,20 @@ impl Tx<'_> {
     pub(in crate::directory) fn unbin_user(&self, id: UserId) -> Result<(), Error> {
         self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_deleted_before_a_field_was_added_can_be_read() {
+        let user = User::new("ann".into(), Timestamp::EPOCH);
+        let kept = serde_json::to_value(DeletedUserJson::of(&user, "!".into(), &[])).unwrap();
+        let mut before = kept.clone();
+        before.as_object_mut().unwrap().remove("gender");
+        assert_ne!(before, kept);
+        assert_eq!(user_of(7, &before.to_string()).unwrap(), user_of(7, &kept.to_string()).unwrap());
     }
 }

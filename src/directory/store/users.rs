@@ -6,18 +6,33 @@ use std::str::FromStr;
 use super::numbered::Numbered;
 use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx, Value};
 use crate::directory::error::Error;
-use crate::directory::model::{Timestamp, User, UserId, UserKey, UserState, fold};
+use crate::directory::model::{FieldValue, Timestamp, User, UserId, UserKey, UserState, fold, user_fields};
 use crate::directory::secret::prints_only;
 
 /// The columns of a [`User`], in the order in which [`FromRow`] reads them; `u` is the users table.
 macro_rules! columns {
     () => {
-        "u.id, u.username, u.mobile_number, u.email, u.avatar, u.first_name, u.last_name, u.gender, \
-         u.is_active, u.is_staff, u.is_admin, u.last_login, u.last_seen_at, u.created_at, u.updated_at, \
-         (SELECT string_agg(CAST(m.group_id AS TEXT), ',') FROM memberships m WHERE m.user_id = u.id)"
+        $crate::directory::model::user_fields!($crate::directory::store::users::column_names)
     };
 }
 pub(super) use columns;
+
+/// Names the columns of the list of fields, and those that every user has.
+macro_rules! column_names {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        concat!(
+            "u.id, u.username, ",
+            $("u.", stringify!($name), ", ",)+
+            $("u.", stringify!($flag), ", ",)+
+            "u.last_login, u.last_seen_at, u.created_at, u.updated_at, \
+             (SELECT string_agg(CAST(m.group_id AS TEXT), ',') FROM memberships m WHERE m.user_id = u.id)"
+        )
+    };
+}
+pub(super) use column_names;
 
 /// The codes of the permissions attached to a user, for [`numbers`]; `u` is the users table.
 macro_rules! own_codes {
@@ -43,28 +58,30 @@ macro_rules! holders {
 }
 pub(super) use holders;
 
-impl FromRow for User {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            id: row.next_as::<i64, _>("user id")?,
-            username: row.next()?,
-            mobile_number: row.next()?,
-            email: row.next()?,
-            avatar: row.next()?,
-            first_name: row.next()?,
-            last_name: row.next()?,
-            gender: row.next()?,
-            is_active: row.next()?,
-            is_staff: row.next()?,
-            is_admin: row.next()?,
-            last_login: optional_time(row.next()?)?,
-            last_seen_at: optional_time(row.next()?)?,
-            created_at: row.next_as::<i64, _>("time")?,
-            updated_at: row.next_as::<i64, _>("time")?,
-            groups: numbers(row.next()?, "group id")?,
-        })
-    }
+/// Reads the columns that [`columns`] names.
+macro_rules! from_row {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        impl FromRow for User {
+            fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+                Ok(Self {
+                    id: row.next_as::<i64, _>("user id")?,
+                    username: row.next()?,
+                    $($name: row.next()?,)+
+                    $($flag: row.next()?,)+
+                    last_login: optional_time(row.next()?)?,
+                    last_seen_at: optional_time(row.next()?)?,
+                    created_at: row.next_as::<i64, _>("time")?,
+                    updated_at: row.next_as::<i64, _>("time")?,
+                    groups: numbers(row.next()?, "group id")?,
+                })
+            }
+        }
+    };
 }
+user_fields!(from_row);
 
 /// Converts a time that may be null.
 pub(super) fn optional_time(micros: Option<i64>) -> Result<Option<Timestamp>, DatabaseError> {
@@ -306,7 +323,7 @@ impl Tx<'_> {
 
 /// Returns the columns of a user to write besides `updated_at`: all, or those that differ from `before`.
 pub(super) fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, Value)> {
-    let mut columns = Vec::from(plain_columns(user));
+    let mut columns = plain_columns(user);
     if let Some(before) = before.map(plain_columns) {
         let mut before = before.iter();
         columns.retain(|column| before.next() != Some(column));
@@ -322,21 +339,22 @@ pub(super) fn written(user: &User, before: Option<&User>) -> Vec<(&'static str, 
 }
 
 /// Returns the columns that have the values of the user's fields.
-fn plain_columns(user: &User) -> [(&'static str, Value); 12] {
-    [
-        ("username", user.username.as_str().into()),
-        ("mobile_number", user.mobile_number.as_deref().into()),
-        ("email", user.email.as_deref().into()),
-        ("avatar", user.avatar.as_deref().into()),
-        ("first_name", user.first_name.as_str().into()),
-        ("last_name", user.last_name.as_str().into()),
-        ("gender", user.gender.as_deref().into()),
-        ("is_active", user.is_active.into()),
-        ("is_staff", user.is_staff.into()),
-        ("is_admin", user.is_admin.into()),
-        ("last_login", user.last_login.into()),
-        ("created_at", user.created_at.into()),
-    ]
+fn plain_columns(user: &User) -> Vec<(&'static str, Value)> {
+    let mut columns = vec![("username", user.username.as_str().into())];
+    columns.extend(user.fields().map(|(name, value)| (name, value.into())));
+    columns.push(("last_login", user.last_login.into()));
+    columns.push(("created_at", user.created_at.into()));
+    columns
+}
+
+impl From<FieldValue<'_>> for Value {
+    fn from(value: FieldValue<'_>) -> Self {
+        match value {
+            FieldValue::Null => Self::Null,
+            FieldValue::Text(text) => text.into(),
+            FieldValue::Flag(flag) => flag.into(),
+        }
+    }
 }
 
 /// Returns all searched fields, folded. U+001F keeps a term from matching across two fields.

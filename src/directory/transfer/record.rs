@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::directory::error::Error;
 use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredUser};
-use crate::directory::model::{Group, GroupId, Timestamp, User, UserId, Violation};
+use crate::directory::model::{
+    FieldSlot, FieldType, FieldValue, Group, GroupId, Timestamp, User, UserId, Violation, user_fields,
+};
 use crate::directory::secret::prints_only;
 
 /// The version of the form. The first line of an export states it.
@@ -106,63 +108,108 @@ impl std::fmt::Display for Reference {
 /// A value that can be left out (the outer `None`) or null (the inner one).
 type Nullable<T> = Option<Option<T>>;
 
-/// A user. Its id identifies it, or else its username.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UserRecord {
-    /// Its id; the next free one if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<i64>,
-    /// Its username; unique.
-    pub username: String,
-    /// Unique when not empty.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub mobile_number: Nullable<String>,
-    /// Unique when not empty.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub email: Nullable<String>,
-    /// The name of its image below the media folder.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub avatar: Nullable<String>,
-    /// Empty in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<String>,
-    /// Empty in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
-    /// Any text.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub gender: Nullable<String>,
-    /// The groups it belongs to, by id or name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub groups: Option<Vec<Reference>>,
-    /// Its last sign-in.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub last_login: Nullable<Timestamp>,
-    /// When it was created; now in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
-    /// When it was last changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<Timestamp>,
-    /// When one of its tokens was last used.
-    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    pub last_seen_at: Nullable<Timestamp>,
-    /// True in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_active: Option<bool>,
-    /// False in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_staff: Option<bool>,
-    /// False in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_admin: Option<bool>,
-    /// The codes of its own permissions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub permissions: Option<Vec<i64>>,
-    /// The hash in one of Django's encodings; `!` means no password, which a new row has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
+/// Defines [`UserRecord`] from the list of fields.
+macro_rules! user_record {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        /// A user. Its id identifies it, or else its username. In a new row, a field that is left out has the default of
+        /// the list of fields.
+        #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct UserRecord {
+            /// Its id; the next free one if left out.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub id: Option<i64>,
+            /// Its username; unique.
+            pub username: String,
+            $(
+                $(#[$doc])*
+                #[serde(default, deserialize_with = "given_field", skip_serializing_if = "Option::is_none")]
+                pub $name: Option<$stored>,
+            )+
+            /// The groups it belongs to, by id or name.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub groups: Option<Vec<Reference>>,
+            /// Its last sign-in.
+            #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+            pub last_login: Nullable<Timestamp>,
+            /// When it was created; now in a new row.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub created_at: Option<Timestamp>,
+            /// When it was last changed.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub updated_at: Option<Timestamp>,
+            /// When one of its tokens was last used.
+            #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+            pub last_seen_at: Nullable<Timestamp>,
+            $(
+                $(#[$flag_doc])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $flag: Option<bool>,
+            )+
+            /// The codes of its own permissions.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub permissions: Option<Vec<i64>>,
+            /// The hash in one of Django's encodings; `!` means no password, which a new row has.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub password: Option<String>,
+        }
+
+        impl UserRecord {
+            /// Iterates over the personal fields: their names, and their values if they are given.
+            pub fn personal(&self) -> impl Iterator<Item = (&'static str, FieldValue<'_>)> {
+                [$((stringify!($name), value(&self.$name)),)+].into_iter()
+            }
+
+            /// Iterates over the flags: their names, and their values if they are given.
+            pub fn flags(&self) -> impl Iterator<Item = (&'static str, FieldValue<'_>)> {
+                [$((stringify!($flag), value(&self.$flag)),)+].into_iter()
+            }
+
+            /// Iterates over the personal fields: their names and places.
+            pub fn personal_slots(&mut self) -> impl Iterator<Item = (&'static str, FieldSlot<'_>)> {
+                [$((stringify!($name), FieldType::slot(&mut self.$name)),)+].into_iter()
+            }
+
+            /// Returns the place for a personal field or a flag.
+            pub fn slot(&mut self, field: &str) -> Option<FieldSlot<'_>> {
+                $(if field == stringify!($name) { return Some(FieldType::slot(&mut self.$name)); })+
+                $(if field == stringify!($flag) { return Some(FieldType::slot(&mut self.$flag)); })+
+                None
+            }
+
+            /// Writes the personal fields and flags that are given to a user.
+            fn write_to(&self, user: &mut User) {
+                $(if let Some(given) = &self.$name { user.$name.clone_from(given); })+
+                $(user.$flag = self.$flag.unwrap_or(user.$flag);)+
+            }
+        }
+
+        impl From<StoredUser> for UserRecord {
+            fn from(StoredUser { user, password, permissions }: StoredUser) -> Self {
+                Self {
+                    id: Some(user.id.get()),
+                    username: user.username,
+                    $($name: Some(user.$name),)+
+                    groups: Some(user.groups.iter().map(|group| Reference::Id(group.get())).collect()),
+                    last_login: Some(user.last_login),
+                    created_at: Some(user.created_at),
+                    updated_at: Some(user.updated_at),
+                    last_seen_at: Some(user.last_seen_at),
+                    $($flag: Some(user.$flag),)+
+                    permissions: Some(permissions),
+                    password: Some(password),
+                }
+            }
+        }
+    };
+}
+user_fields!(user_record);
+
+fn value<T: FieldType>(given: &Option<T>) -> FieldValue<'_> {
+    given.as_ref().map_or(FieldValue::Null, T::value)
 }
 
 /// A token. Its digest identifies it.
@@ -242,6 +289,28 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
+/// Reads a field of the list that was given. Null leaves a field out that cannot be null.
+fn given_field<'de, T: RecordField, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::given(deserializer)
+}
+
+/// The type of a field in a record.
+trait RecordField: Sized {
+    fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error>;
+}
+
+impl RecordField for String {
+    fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        Option::deserialize(deserializer)
+    }
+}
+
+impl RecordField for Option<String> {
+    fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        given(deserializer)
+    }
+}
+
 /// Converts an id that the validation has accepted, or that comes from the account database.
 pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Violation>>(id: i64) -> Result<T, Error> {
     T::try_from(id).map_err(|rule| Error::invalid("id", &rule))
@@ -249,11 +318,9 @@ pub(in crate::directory::transfer) fn id_of<T: TryFrom<i64, Error = Violation>>(
 
 impl UserRecord {
     /// Iterates over every text of the record.
-    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
-        let nullable = [&self.mobile_number, &self.email, &self.avatar, &self.gender];
-        let plain =
-            [Some(&self.username), self.first_name.as_ref(), self.last_name.as_ref(), self.password.as_ref()];
-        nullable.into_iter().map(|text| text.as_ref().and_then(Option::as_ref)).chain(plain).flatten()
+    pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &str> {
+        let personal = self.personal().filter_map(|(_, value)| value.text());
+        personal.chain([self.username.as_str()]).chain(self.password.as_deref())
     }
 
     /// Returns the row that the record describes, where `old` is the present one.
@@ -264,29 +331,16 @@ impl UserRecord {
         groups: Option<Vec<GroupId>>,
         now: Timestamp,
     ) -> StoredUser {
-        let kept = old.map(|old| &old.user);
-        let text = |given: &Option<String>, kept: Option<&String>| {
-            given.clone().or(kept.cloned()).unwrap_or_default()
-        };
-        let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
-        let user = User {
-            id,
-            username: self.username.clone(),
-            mobile_number: nullable(&self.mobile_number, kept.map(|kept| &kept.mobile_number)),
-            email: nullable(&self.email, kept.map(|kept| &kept.email)),
-            avatar: nullable(&self.avatar, kept.map(|kept| &kept.avatar)),
-            first_name: text(&self.first_name, kept.map(|kept| &kept.first_name)),
-            last_name: text(&self.last_name, kept.map(|kept| &kept.last_name)),
-            gender: nullable(&self.gender, kept.map(|kept| &kept.gender)),
-            is_active: self.is_active.or(kept.map(|kept| kept.is_active)).unwrap_or(true),
-            is_staff: self.is_staff.or(kept.map(|kept| kept.is_staff)).unwrap_or(false),
-            is_admin: self.is_admin.or(kept.map(|kept| kept.is_admin)).unwrap_or(false),
-            last_login: nullable(&self.last_login, kept.map(|kept| &kept.last_login)),
-            last_seen_at: nullable(&self.last_seen_at, kept.map(|kept| &kept.last_seen_at)),
-            created_at,
-            updated_at: self.updated_at.or(kept.map(|kept| kept.updated_at)).unwrap_or(created_at),
-            groups: groups.or(kept.map(|kept| kept.groups.clone())).unwrap_or_default(),
-        };
+        let created_at = self.created_at.or(old.map(|old| old.user.created_at)).unwrap_or(now);
+        let mut user = old.map_or_else(|| User::new(String::new(), created_at), |old| old.user.clone());
+        user.id = id;
+        user.username.clone_from(&self.username);
+        self.write_to(&mut user);
+        user.last_login = self.last_login.unwrap_or(user.last_login);
+        user.last_seen_at = self.last_seen_at.unwrap_or(user.last_seen_at);
+        user.created_at = created_at;
+        user.updated_at = self.updated_at.unwrap_or(user.updated_at);
+        user.groups = groups.unwrap_or(user.groups);
         let permissions = sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone())));
         let password = self.password.clone().or(old.map(|old| old.password.clone()));
         StoredUser { user, password: password.unwrap_or_else(|| "!".to_owned()), permissions }

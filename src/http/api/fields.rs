@@ -1,31 +1,37 @@
 //! Reads the bodies that several operations share into drafts.
 
-use crate::directory::model::{GroupDraft, UserDraft};
+use crate::directory::model::{FieldSlot, GroupDraft, UserDraft};
 use crate::http::body::Fields;
 
 /// Reads the fields that users may write about themselves.
 pub(super) fn user_draft(fields: &mut Fields) -> UserDraft {
-    UserDraft {
-        username: fields.text("username"),
-        mobile_number: fields.nullable("mobile_number"),
-        email: fields.nullable("email"),
-        first_name: fields.text("first_name"),
-        last_name: fields.text("last_name"),
-        gender: fields.nullable("gender"),
-        ..UserDraft::default()
-    }
+    let mut draft = UserDraft::default();
+    read_personal(fields, &mut draft);
+    draft
 }
 
 /// Reads these fields and those that only others may write.
 pub(super) fn full_user_draft(fields: &mut Fields) -> UserDraft {
-    UserDraft {
-        is_active: fields.boolean("is_active"),
-        is_staff: fields.boolean("is_staff"),
-        is_admin: fields.boolean("is_admin"),
-        groups: fields.ids("groups"),
-        permissions: fields.ids("permissions"),
-        sign_out: fields.boolean("sign_out").unwrap_or(false),
-        ..user_draft(fields)
+    let mut draft = UserDraft::default();
+    draft.flags().for_each(|(name, slot)| read(fields, name, slot));
+    draft.groups = fields.ids("groups");
+    draft.permissions = fields.ids("permissions");
+    draft.sign_out = fields.boolean("sign_out").unwrap_or(false);
+    read_personal(fields, &mut draft);
+    draft
+}
+
+fn read_personal(fields: &mut Fields, draft: &mut UserDraft) {
+    draft.username = fields.text("username");
+    draft.personal().for_each(|(name, slot)| read(fields, name, slot));
+}
+
+/// Reads a field of its type.
+fn read(fields: &mut Fields, name: &str, slot: FieldSlot<'_>) {
+    match slot {
+        FieldSlot::Text(text) => *text = fields.text(name),
+        FieldSlot::NullableText(text) => *text = fields.nullable(name),
+        FieldSlot::Flag(flag) => *flag = fields.boolean(name),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn retrieve(
     let me = Me::new(&identity.user, &site);
     match FieldSelection::parse(
         parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(),
-        &Me::FIELDS,
+        Me::FIELDS,
     )? {
         None => Ok(answer(StatusCode::OK, &me)),
         Some(selection) => Ok(answer(StatusCode::OK, &selection.apply(&me)?)),

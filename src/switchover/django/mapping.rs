@@ -4,29 +4,36 @@
 //! Pure: from a catalogue and options to a mapping, or to an error about what is ambiguous.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use serde::Deserialize;
 
 use crate::database::foreign::{ForeignColumn, ForeignKey};
+use crate::directory::model::{FLAG_FIELDS, PERSONAL_FIELDS};
 use crate::directory::transfer::import::error::ImportError;
 
-/// The fields of a user that can be read from a column, and the names of such columns.
-pub(super) const FIELDS: [(&str, &[&str]); 14] = [
-    ("username", &["username"]),
-    ("mobile_number", &["mobile_number", "phone_number", "mobile", "phone", "cell_phone", "telephone"]),
-    ("email", &["email", "email_address"]),
-    ("avatar", &["avatar", "photo", "picture", "image", "profile_image", "profile_picture"]),
-    ("first_name", &["first_name"]),
-    ("last_name", &["last_name", "surname"]),
-    ("gender", &["gender", "sex"]),
-    ("password", &["password"]),
-    ("is_active", &["is_active", "active"]),
-    ("is_staff", &["is_staff", "staff"]),
-    ("is_admin", &["is_superuser", "is_admin"]),
-    ("last_login", &["last_login"]),
-    ("created_at", &["created_at", "date_joined", "created", "created_on"]),
-    ("updated_at", &["updated_at", "modified_at", "updated", "modified", "updated_on", "modified_on"]),
-];
+/// Returns the fields of a user that can be read from a column.
+pub(super) fn known_fields() -> impl Iterator<Item = &'static str> {
+    let times = ["last_login", "created_at", "updated_at"];
+    [&["username"], PERSONAL_FIELDS, &["password"], FLAG_FIELDS, &times].concat().into_iter()
+}
+
+/// Returns the names of columns that hold a field. A field that is not here has a column of its own name.
+fn column_names(field: &str) -> Option<&'static [&'static str]> {
+    Some(match field {
+        "mobile_number" => &["mobile_number", "phone_number", "mobile", "phone", "cell_phone", "telephone"],
+        "email" => &["email", "email_address"],
+        "avatar" => &["avatar", "photo", "picture", "image", "profile_image", "profile_picture"],
+        "last_name" => &["last_name", "surname"],
+        "gender" => &["gender", "sex"],
+        "is_active" => &["is_active", "active"],
+        "is_staff" => &["is_staff", "staff"],
+        "is_admin" => &["is_superuser", "is_admin"],
+        "created_at" => &["created_at", "date_joined", "created", "created_on"],
+        "updated_at" => &["updated_at", "modified_at", "updated", "modified", "updated_on", "modified_on"],
+        _ => return None,
+    })
+}
 
 /// What the operator says about the source; the rest is found. The fields are the keys of a mapping file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -128,8 +135,8 @@ impl Mapping {
     /// Finds the tables and columns.
     pub(super) fn find(catalogue: &Catalogue, options: &MappingOptions) -> Result<Self, ImportError> {
         for field in options.columns.keys() {
-            if !FIELDS.iter().any(|(known, _)| known == field) {
-                let known: Vec<_> = FIELDS.iter().map(|(field, _)| *field).collect();
+            let known: Vec<_> = known_fields().collect();
+            if !known.contains(&field.as_str()) {
                 return Err(ImportError::Ambiguous(format!(
                     "there is no field {field:?}; the fields are {}",
                     known.join(", ")
@@ -278,12 +285,15 @@ fn fields(
     is_known: impl Fn(&str) -> bool,
 ) -> Vec<(String, ForeignColumn)> {
     let mut found = Vec::new();
-    for (field, names) in FIELDS.iter().filter(|(field, _)| !is_known(field)) {
-        let column = match options.columns.get(*field) {
+    for field in known_fields().filter(|field| !is_known(field)) {
+        let column = match options.columns.get(field) {
             Some(named) => catalogue.column(table, named),
-            None => names.iter().find_map(|name| catalogue.column(table, name)),
+            None => {
+                let names = column_names(field).unwrap_or(slice::from_ref(&field));
+                names.iter().find_map(|name| catalogue.column(table, name))
+            }
         };
-        found.extend(column.map(|column| ((*field).to_owned(), column.clone())));
+        found.extend(column.map(|column| (field.to_owned(), column.clone())));
     }
     found
 }

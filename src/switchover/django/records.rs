@@ -1,7 +1,7 @@
 //! Converts rows of a Django database into records.
 
 use super::cells::{RowCells, RowReader};
-use crate::directory::model::TokenKey;
+use crate::directory::model::{FieldSlot, TokenKey};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::record::{GroupRecord, Reference, TokenRecord, UserRecord};
 
@@ -28,19 +28,16 @@ impl RowReader<'_> {
             let name = &column.name;
             match field.as_str() {
                 "username" => user.username = self.required_text(name, cell)?,
-                "mobile_number" => user.mobile_number = Some(self.text(name, cell)?),
-                "email" => user.email = Some(self.text(name, cell)?),
-                "avatar" => user.avatar = Some(self.text(name, cell)?),
-                "first_name" => user.first_name = Some(self.text(name, cell)?.unwrap_or_default()),
-                "last_name" => user.last_name = Some(self.text(name, cell)?.unwrap_or_default()),
-                "gender" => user.gender = Some(self.text(name, cell)?),
                 "password" => user.password = Some(self.text(name, cell)?.unwrap_or_default()),
-                "is_active" => user.is_active = Some(self.boolean(name, cell)?),
-                "is_staff" => user.is_staff = Some(self.boolean(name, cell)?),
-                "is_admin" => user.is_admin = Some(self.boolean(name, cell)?),
                 "last_login" => user.last_login = Some(self.timestamp(name, cell)?),
                 "created_at" => user.created_at = self.timestamp(name, cell)?,
-                _ => user.updated_at = self.timestamp(name, cell)?,
+                "updated_at" => user.updated_at = self.timestamp(name, cell)?,
+                listed => match user.slot(listed) {
+                    Some(FieldSlot::Text(text)) => *text = Some(self.text(name, cell)?.unwrap_or_default()),
+                    Some(FieldSlot::NullableText(text)) => *text = Some(self.text(name, cell)?),
+                    Some(FieldSlot::Flag(flag)) => *flag = Some(self.boolean(name, cell)?),
+                    None => {}
+                },
             }
         }
         Ok(())

@@ -162,24 +162,8 @@ pub fn moment(text: &str) -> Timestamp {
 
 /// A user as an import creates it, with the given id.
 pub fn imported(id: i64, username: &str) -> User {
-    User {
-        id: id.try_into().unwrap(),
-        username: username.into(),
-        mobile_number: None,
-        email: None,
-        avatar: None,
-        first_name: String::new(),
-        last_name: String::new(),
-        gender: None,
-        is_active: true,
-        is_staff: true,
-        is_admin: false,
-        last_login: None,
-        last_seen_at: None,
-        created_at: moment("2024-03-15T09:30:00Z"),
-        updated_at: moment("2024-03-15T09:30:00Z"),
-        groups: vec![],
-    }
+    let at = moment("2024-03-15T09:30:00Z");
+    User { id: id.try_into().unwrap(), is_staff: true, ..User::new(username.into(), at) }
 }
 
 pub fn imported_group(id: i64, name: &str) -> Group {

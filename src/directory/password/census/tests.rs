@@ -26,24 +26,7 @@ const WITHOUT: [&str; 3] =
     ["!", "!7p0LAxod8SRCQSrWPohb5UoMuSUkB8fl0zJnSK9f", "md5$salt$3d55ba40e2b0e688aa9fb3ab87e4eeec"];
 
 fn user(id: i64, name: &str, is_active: bool) -> User {
-    User {
-        id: id.try_into().unwrap(),
-        username: name.into(),
-        mobile_number: None,
-        email: None,
-        avatar: None,
-        first_name: String::new(),
-        last_name: String::new(),
-        gender: None,
-        is_active,
-        is_staff: false,
-        is_admin: false,
-        last_login: None,
-        last_seen_at: None,
-        created_at: Timestamp::EPOCH,
-        updated_at: Timestamp::EPOCH,
-        groups: vec![],
-    }
+    User { id: id.try_into().unwrap(), is_active, ..User::new(name.into(), Timestamp::EPOCH) }
 }
 
 /// Users `user1` to `user100` with the encodings, every fifth of them inactive, and `without1` to `without60`.

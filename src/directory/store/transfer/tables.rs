@@ -6,6 +6,8 @@
 //!
 //! A test checks this list against the schema of both databases, so a migration cannot forget it.
 
+use crate::directory::model::user_fields;
+
 /// The type of a column, for both databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnKind {
@@ -30,34 +32,32 @@ pub(in crate::directory) struct TableSpec {
 
 use ColumnKind::{Bool, Bytes, Int, Text};
 
-/// All tables that are copied, each after those that it refers to.
-pub(super) const TABLES: &[TableSpec] = &[
-    TableSpec {
-        name: "users",
-        columns: &[
+/// Names the columns of the users' table. The list of fields gives those of the fields.
+macro_rules! user_columns {
+    (
+        personal { $($(#[$doc:meta])* $name:ident: $stored:ty $(as $written:ty)?;)+ }
+        flags { $($(#[$flag_doc:meta])* $flag:ident = $default:literal;)+ }
+    ) => {
+        &[
             ("id", Int),
             ("username", Text),
             ("username_key", Text),
-            ("mobile_number", Text),
-            ("email", Text),
             ("email_key", Text),
-            ("avatar", Text),
-            ("first_name", Text),
-            ("last_name", Text),
-            ("gender", Text),
+            $((stringify!($name), Text),)+
             ("password", Text),
-            ("is_active", Bool),
-            ("is_staff", Bool),
-            ("is_admin", Bool),
+            $((stringify!($flag), Bool),)+
             ("last_login", Int),
             ("last_seen_at", Int),
             ("created_at", Int),
             ("updated_at", Int),
             ("search_key", Text),
-        ],
-        key: 1,
-        numbered: true,
-    },
+        ]
+    };
+}
+
+/// All tables that are copied, each after those that it refers to.
+pub(super) const TABLES: &[TableSpec] = &[
+    TableSpec { name: "users", columns: user_fields!(user_columns), key: 1, numbered: true },
     TableSpec {
         name: "groups",
         columns: &[
@@ -172,6 +172,7 @@ pub(super) const TABLES: &[TableSpec] = &[
 mod tests {
     use super::*;
     use crate::database::{DatabaseError, FromRow, Row};
+    use crate::directory::model::{FLAG_FIELDS, PERSONAL_FIELDS};
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
@@ -248,6 +249,25 @@ mod tests {
             real.sort();
             expected.sort();
             assert_eq!(expected, real);
+        })
+        .await;
+    }
+
+    /// Cached identities show every field of the list, so the trigger must note a change of each.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_feed_of_changes_notes_every_field_of_a_user() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            let sql = if store.dialect() == Dialect::Sqlite {
+                "SELECT sql FROM sqlite_schema WHERE name = 'users_changed'"
+            } else {
+                "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'users_changed'"
+            };
+            let trigger: Vec<String> = store.all(Sql::new(sql)).await.unwrap();
+            let words: Vec<&str> = trigger[0].split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            for field in PERSONAL_FIELDS.iter().chain(FLAG_FIELDS) {
+                assert!(words.contains(field), "{field}: {trigger:?}");
+            }
         })
         .await;
     }

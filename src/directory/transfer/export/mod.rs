@@ -16,7 +16,7 @@ use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToke
 use crate::directory::store::export_rows;
 use crate::directory::store::{self, Sql, Tx};
 use crate::directory::transfer::record::{
-    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, UserRecord, VERSION,
+    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, VERSION,
 };
 use crate::directory::transfer_error::TransferError;
 
@@ -163,31 +163,6 @@ impl From<StoredGroup> for GroupRecord {
             created_at: Some(group.created_at),
             updated_at: Some(group.updated_at),
             permissions: Some(permissions),
-        }
-    }
-}
-
-impl From<StoredUser> for UserRecord {
-    fn from(StoredUser { user, password, permissions }: StoredUser) -> Self {
-        Self {
-            id: Some(user.id.get()),
-            username: user.username,
-            mobile_number: Some(user.mobile_number),
-            email: Some(user.email),
-            avatar: Some(user.avatar),
-            first_name: Some(user.first_name),
-            last_name: Some(user.last_name),
-            gender: Some(user.gender),
-            groups: Some(user.groups.iter().map(|group| Reference::Id(group.get())).collect()),
-            last_login: Some(user.last_login),
-            created_at: Some(user.created_at),
-            updated_at: Some(user.updated_at),
-            last_seen_at: Some(user.last_seen_at),
-            is_active: Some(user.is_active),
-            is_staff: Some(user.is_staff),
-            is_admin: Some(user.is_admin),
-            permissions: Some(permissions),
-            password: Some(password),
         }
     }
 }

@@ -35,19 +35,20 @@ fn anonymise_user(user: UserRecord) -> UserRecord {
         text.map(|text| if text.is_empty() { text } else { pick(names, of) })
     };
     let number = id.unsigned_abs();
+    // A field without a pseudonym is emptied.
+    let mut emptied = user.clone();
+    emptied.personal_slots().for_each(|(_, slot)| slot.clear());
     UserRecord {
         username: format!("user{id}"),
         mobile_number: filled(user.mobile_number, format!("+000{id:09}")),
         // This domain can never be registered (RFC 2606, section 2).
         email: filled(user.email, format!("user{id}@example.invalid")),
-        avatar: user.avatar.map(|_| None),
         first_name: name(user.first_name, FIRST_NAMES, number),
         last_name: name(user.last_name, LAST_NAMES, number / 16),
-        gender: user.gender.map(|_| None),
         last_login: user.last_login.map(|_| None),
         last_seen_at: user.last_seen_at.map(|_| None),
         password: Some("!".to_owned()),
-        ..user
+        ..emptied
     }
 }
 

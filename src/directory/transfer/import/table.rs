@@ -6,35 +6,21 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::error::ImportError;
 use super::source::Source;
 use super::stable_file::StableFile;
-use crate::directory::model::{Timestamp, Violation};
+use crate::directory::model::{FLAG_FIELDS, FieldSlot, PERSONAL_FIELDS, Timestamp, Violation};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
 
 /// The columns, in the order of an export.
-pub const COLUMNS: [&str; 17] = [
-    "id",
-    "username",
-    "mobile_number",
-    "email",
-    "avatar",
-    "first_name",
-    "last_name",
-    "gender",
-    "groups",
-    "last_login",
-    "created_at",
-    "updated_at",
-    "is_active",
-    "is_staff",
-    "is_admin",
-    "permissions",
-    "password",
-];
+pub static COLUMNS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let times = ["groups", "last_login", "created_at", "updated_at"];
+    [&["id", "username"], PERSONAL_FIELDS, &times, FLAG_FIELDS, &["permissions", "password"]].concat()
+});
 
 /// Separates the members of a list in one cell.
 pub const LIST: char = ';';
@@ -205,12 +191,6 @@ fn put(user: &mut UserRecord, column: &str, cell: &str) -> Result<(), String> {
     match column {
         "id" => user.id = number(cell)?,
         "username" => cell.clone_into(&mut user.username),
-        "mobile_number" => user.mobile_number = Some(text()),
-        "email" => user.email = Some(text()),
-        "avatar" => user.avatar = Some(text()),
-        "first_name" => user.first_name = text(),
-        "last_name" => user.last_name = text(),
-        "gender" => user.gender = Some(text()),
         "groups" => {
             user.groups =
                 Some(list(cell).map(reference).collect()).filter(|groups: &Vec<_>| !groups.is_empty())
@@ -218,15 +198,18 @@ fn put(user: &mut UserRecord, column: &str, cell: &str) -> Result<(), String> {
         "last_login" => user.last_login = Some(timestamp(cell)?),
         "created_at" => user.created_at = timestamp(cell)?,
         "updated_at" => user.updated_at = timestamp(cell)?,
-        "is_active" => user.is_active = boolean(cell)?,
-        "is_staff" => user.is_staff = boolean(cell)?,
-        "is_admin" => user.is_admin = boolean(cell)?,
         "permissions" if !cell.trim().is_empty() => {
             user.permissions =
                 Some(list(cell).map(|code| number(code)?.ok_or_else(String::new)).collect::<Result<_, _>>()?);
         }
         "permissions" => {}
-        _ => user.password = text(),
+        "password" => user.password = text(),
+        field => match user.slot(field) {
+            Some(FieldSlot::Text(slot)) => *slot = text(),
+            Some(FieldSlot::NullableText(slot)) => *slot = Some(text()),
+            Some(FieldSlot::Flag(slot)) => *slot = boolean(cell)?,
+            None => {}
+        },
     }
     Ok(())
 }

@@ -143,8 +143,8 @@ fn placeholder_id(position: u64) -> i64 {
 }
 
 /// Returns whether some text contains U+0000, which PostgreSQL cannot store.
-pub(super) fn has_null<'a>(mut texts: impl Iterator<Item = &'a String>) -> bool {
-    texts.any(|text| text.contains('\0'))
+pub(super) fn has_null(mut texts: impl Iterator<Item: AsRef<str>>) -> bool {
+    texts.any(|text| text.as_ref().contains('\0'))
 }
 
 /// Returns the prefix of a digest. Digests are random, so it identifies one.

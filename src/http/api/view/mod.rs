@@ -58,7 +58,7 @@ pub struct Me {
 
 impl Me {
     /// The names of its fields, in the order they are written.
-    pub const FIELDS: [&'static str; 12] = [
+    pub const FIELDS: &'static [&'static str] = &[
         "id",
         "username",
         "mobile_number",

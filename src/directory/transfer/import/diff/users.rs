@@ -110,17 +110,9 @@ impl Diff {
 
 fn changed_fields(old: &StoredUser, new: &StoredUser) -> Vec<&'static str> {
     let (a, b) = (&old.user, &new.user);
-    let fields = [
-        ("username", a.username != b.username),
-        ("mobile_number", a.mobile_number != b.mobile_number),
-        ("email", a.email != b.email),
-        ("avatar", a.avatar != b.avatar),
-        ("first_name", a.first_name != b.first_name),
-        ("last_name", a.last_name != b.last_name),
-        ("gender", a.gender != b.gender),
-        ("is_active", a.is_active != b.is_active),
-        ("is_staff", a.is_staff != b.is_staff),
-        ("is_admin", a.is_admin != b.is_admin),
+    let mut fields = vec![("username", a.username != b.username)];
+    fields.extend(a.fields().zip(b.fields()).map(|((name, a), (_, b))| (name, a != b)));
+    fields.extend([
         ("last_login", a.last_login != b.last_login),
         ("last_seen_at", a.last_seen_at != b.last_seen_at),
         ("created_at", a.created_at != b.created_at),
@@ -128,6 +120,6 @@ fn changed_fields(old: &StoredUser, new: &StoredUser) -> Vec<&'static str> {
         ("groups", a.groups != b.groups),
         ("permissions", old.permissions != new.permissions),
         ("password", old.password != new.password),
-    ];
+    ]);
     fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
 }

@@ -129,7 +129,7 @@ impl Validator {
         }
     }
 
-    fn check_text<'a>(&mut self, noun: &str, name: &str, texts: impl Iterator<Item = &'a String>) {
+    fn check_text(&mut self, noun: &str, name: &str, texts: impl Iterator<Item: AsRef<str>>) {
         if has_null(texts) {
             self.validation.conflicts.add("null characters cannot be stored", format!("{noun} {name:?}"));
         }
