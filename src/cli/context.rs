@@ -19,7 +19,7 @@ pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         location,
         connections: usize::try_from(config.database_connections).unwrap_or(usize::MAX),
-        patience: config.database_timeout,
+        timeout: config.database_timeout,
         password_min_length: usize::try_from(config.password_min_length).unwrap_or(usize::MAX),
         password_words: config.password_words.clone(),
         sign_in_lifetime: config.sign_in_lifetime,

@@ -13,7 +13,7 @@ pub struct Settings {
     /// The most connections of this process to PostgreSQL.
     pub connections: usize,
     /// How long one statement may wait for the database.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// The shortest password that is accepted, in Unicode code points.
     pub password_min_length: usize,
     /// Words on which a new password may not be built.

@@ -198,8 +198,8 @@ async fn every_trouble(
 ) -> Duration {
     let clock = Clock::system().unwrap();
     Directory::create(&database.settings(), &clock).await.unwrap();
-    let patience = Duration::from_secs(2);
-    let writer = Directory::open(&Settings { patience, ..database.settings() }, clock).await.unwrap();
+    let timeout = Duration::from_secs(2);
+    let writer = Directory::open(&Settings { timeout, ..database.settings() }, clock).await.unwrap();
     let ann = person(&writer, "ann", |draft| draft.is_staff = Some(true)).await;
     let replicas = [Replica::start(database).await, Replica::start(database).await];
     let world = World::new(ann.id, &ann.key, [replicas[0].address, replicas[1].address]);

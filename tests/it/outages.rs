@@ -80,7 +80,7 @@ async fn a_replaced_database_file_is_noticed() {
 }
 
 async fn impatient(database: &Database) -> Arc<Directory> {
-    let settings = Settings { patience: Duration::from_millis(300), connections: 4, ..database.settings() };
+    let settings = Settings { timeout: Duration::from_millis(300), connections: 4, ..database.settings() };
     Arc::new(Directory::open(&settings, Clock::system().unwrap()).await.unwrap())
 }
 

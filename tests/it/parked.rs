@@ -384,7 +384,7 @@ const EVENTS: [Event; 7] =
 
 async fn every_event(backend: Backend, at_writer: bool) {
     // No time-out is reached on a slow machine.
-    let site = Site::with_directory(backend, |settings| settings.patience = Duration::from_secs(60)).await;
+    let site = Site::with_directory(backend, |settings| settings.timeout = Duration::from_secs(60)).await;
     let rows = Rows::of(&site.database).await;
     give_password(&site, site.staff.id).await;
     let mut faults = Vec::new();

@@ -9,15 +9,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
+use super::Store;
 use super::column_list::{self, Columns};
-use super::fault::DatabaseError;
 use super::import_rows::token_columns;
 use super::permissions::{ids_of_codes, list};
 use super::search_index::REBUILD;
-use super::sql::Sql;
-use super::tx::{Driver, Link, Tx};
 use super::users::written;
-use super::{Backend, MIGRATION_TIMEOUT, Store, sqlite};
+use crate::database::DatabaseError;
+use crate::database::Sql;
+use crate::database::{Backend, MIGRATION_TIMEOUT, sqlite};
+use crate::database::{Driver, Link, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::stored::{StoredToken, StoredUser};
 use crate::directory::model::{Permission, TokenId};
@@ -109,7 +110,7 @@ struct Index {
 }
 
 impl super::FromRow for Index {
-    fn from_row(row: &mut super::row::Row<'_>) -> Result<Self, DatabaseError> {
+    fn from_row(row: &mut crate::database::Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { name: row.next()?, definition: row.next()? })
     }
 }

@@ -1,6 +1,6 @@
 //! Statements that are made from lists of columns with their values.
 
-use super::sql::{Sql, Value};
+use crate::database::{Sql, Value};
 
 /// The columns of a row with their values.
 pub(super) type Columns = Vec<(&'static str, Value)>;

@@ -4,9 +4,9 @@
 //! SHA-256 digests of attempts. It never expires, and is copied into backups and other databases.
 
 use super::Tx;
-use super::fault::DatabaseError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
+use crate::database::DatabaseError;
+use crate::database::Sql;
+use crate::database::{FromRow, Row};
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 

@@ -1,10 +1,10 @@
 //! Statements that read rows with every column, page by page, for exports and comparisons.
 
-use super::fault::DatabaseError;
-use super::row::{FromRow, Row};
-use super::sql::Sql;
 use super::users::{numbers, optional_time};
 use super::{tokens, users};
+use crate::database::DatabaseError;
+use crate::database::Sql;
+use crate::database::{FromRow, Row};
 use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
 use crate::directory::model::{Group, KeptDigest, Token, User};
 

@@ -1,10 +1,10 @@
 //! Whether the database answers, and whether its rows are consistent.
 
-use super::row::FromRow;
-use super::sql::Sql;
-use super::tx::writers_lock;
-use super::{Backend, DatabaseError, Dialect, migrations, row::Row};
-use super::{Store, Tx};
+use super::{Store, migrations};
+use crate::database::FromRow;
+use crate::database::Sql;
+use crate::database::writers_lock;
+use crate::database::{Backend, DatabaseError, Dialect, Row, Tx};
 use crate::directory::error::Error;
 
 /// The result of checking a database.

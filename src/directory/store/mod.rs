@@ -1,11 +1,11 @@
-//! PRIVATE to the directory: the only place that knows SQL.
+//! The SQL statements of the account database. This room is private to `directory`.
 //!
-//! Each file below names one noun and holds its statements, each once, for both databases. The rest is
-//! the seam: [`sql`] (a statement), [`row`] (a row), [`sqlite`] and [`postgres`] (who runs it), [`tx`]
-//! [`writer`] and [`snapshot`] (transactions), [`long_reads`] (their bounds), [`migrate`] and [`open`] (the schema and its database), [`tables`], [`rows`] and [`carry`] (all rows of all tables, for
-//! another database).
+//! Each file names one noun and holds its statements, each once, for both databases. [`transfer`] reads, writes and
+//! compares whole databases by one description of all tables. The engine that runs the statements is
+//! [`crate::database`]; this room gives it the [`migrations`], the upkeep of the [`search_index`] and the meaning of broken
+//! [`constraints`].
 //!
-//! Never in here: a rule about who may do what, or about what a value may be.
+//! Rules about rights and about valid values are in the use cases and in `model`.
 
 mod constraints;
 pub(super) mod migrations;
@@ -43,22 +43,7 @@ use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
 use crate::database::{self, ConnectOptions, Database};
-pub(super) use crate::database::{DatabaseError, Dialect, FromRow, OpenError, Sql, Tx};
-
-mod fault {
-    pub(super) use crate::database::DatabaseError;
-}
-mod row {
-    pub(super) use crate::database::{FromRow, Row};
-}
-mod sql {
-    pub(super) use crate::database::{Sql, Value};
-}
-mod tx {
-    pub(super) use crate::database::{Driver, Link, Tx, writers_lock};
-}
-use crate::database::sqlite;
-use crate::database::{Backend, MIGRATION_TIMEOUT};
+pub(super) use crate::database::{Dialect, FromRow, OpenError, Sql, Tx};
 
 /// The open database.
 pub(super) type Store = Database<Error>;
@@ -84,6 +69,6 @@ fn options(settings: &Settings) -> ConnectOptions {
     ConnectOptions {
         location: settings.location.clone(),
         connections: settings.connections,
-        timeout: settings.patience,
+        timeout: settings.timeout,
     }
 }

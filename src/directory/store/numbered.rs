@@ -1,7 +1,7 @@
 //! A row of an id and a text.
 
-use super::fault::DatabaseError;
-use super::row::{FromRow, Row};
+use crate::database::DatabaseError;
+use crate::database::{FromRow, Row};
 
 /// A text of a row with the row's id.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::sql::Sql;
+use crate::database::Sql;
 use crate::database::{BeforeCommit, Link};
 
 /// The most users that one transaction updates in the index. After an operator's own SQL has changed all users, the next

@@ -20,7 +20,7 @@ async fn made(location: Location) -> Settings {
     let settings = Settings {
         location,
         connections: 2,
-        patience: Duration::from_secs(10),
+        timeout: Duration::from_secs(10),
         password_min_length: 8,
         password_words: vec![],
         sign_in_lifetime: Duration::from_hours(12),

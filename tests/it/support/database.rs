@@ -60,7 +60,7 @@ impl Database {
         Settings {
             location: self.location.clone(),
             connections: 4,
-            patience: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
             password_min_length: 8,
             password_words: vec![],
             sign_in_lifetime: Duration::from_secs(12 * 3600),

@@ -55,7 +55,7 @@ type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
 
 impl RestoreTarget {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
-        Self { location: settings.location.clone(), timeout: settings.patience }
+        Self { location: settings.location.clone(), timeout: settings.timeout }
     }
 
     /// Returns what is there now. A SQLite file that is in use is an error.
