@@ -252,11 +252,11 @@ both! {
         assert!(output.contains("tokens revoked"), "{output}");
         assert!(family.open(&site).await == 0 && !opens(&site, &site.admin.key).await);
         run(&["user", "disable", "plain"], "");
-        assert!(run(&["user", "enable", "plain"], "").contains("1 tokens of this user work"));
+        assert!(run(&["user", "enable", "plain"], "").contains("1 tokens of this user are active"));
         run(&["user", "disable", "plain", "--sign-out"], "");
-        assert!(!run(&["user", "enable", "plain"], "").contains("work"));
+        assert!(!run(&["user", "enable", "plain"], "").contains("are active"));
         let output = run(&["user", "set-password", "staff", "--password-stdin", "--sign-out"], "a long enough pass phrase\n");
-        assert!(!output.contains("work") && !opens(&site, &site.staff.key).await, "{output}");
+        assert!(!output.contains("are active") && !opens(&site, &site.staff.key).await, "{output}");
         let listed = run(&["token", "list", "admin"], "");
         assert!(listed.contains("operator") && listed.contains("sign_in"), "{listed}");
     }
