@@ -166,6 +166,22 @@ fn engines_name_no_noun() {
     assert!(engines > 20, "only {engines} files of the engines were found");
 }
 
+/// A right is stated once: permission codes stand in one file.
+#[test]
+fn permission_codes_stand_in_one_file() {
+    let is_code = |word: &str| word.len() == 4 && word.parse().is_ok_and(|code| (1200..1260).contains(&code));
+    let mut places = BTreeSet::new();
+    for (file, text) in house().into_iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
+        let mut words = Vec::new();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        imports::words(code(text).parse().unwrap(), &mut words);
+        if words.iter().any(|(word, _)| is_code(word)) {
+            places.insert(file);
+        }
+    }
+    assert_eq!(places, BTreeSet::from(["directory/access/codes.rs".to_owned()]));
+}
+
 /// The words of a name in snake case or camel case, in lower case.
 fn split_name(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
