@@ -18,7 +18,7 @@ use crate::directory::model::{AuditFilter, OBJECT_KINDS, RecordedEvent};
 pub(super) enum AuditVerb {
     /// List events, newest first.
     List(ListEvents),
-    /// Write events to standard output, oldest first, one JSON object per line. Each can be verified by itself.
+    /// Write events to standard output, oldest first, one JSON object per line. Each event can be verified by itself.
     Export(ExportEvents),
     /// Check the whole chain of events for changed, removed, added or moved events.
     Verify(VerifyTrail),

@@ -28,7 +28,7 @@ pub(super) struct Backup {
 
 #[derive(Subcommand)]
 enum BackupVerb {
-    /// Verify an archive: every byte, its database and its audit trail. This needs no database of its own.
+    /// Verify an archive: every byte, its database and its audit trail. No other database is needed.
     Verify(VerifyBackup),
 }
 

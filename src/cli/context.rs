@@ -1,4 +1,4 @@
-//! Shared by most commands: opening the account database, the operator, passwords and confirmations.
+//! What most commands share: opening the account database, the operator, passwords and confirmations.
 
 use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};

@@ -1,4 +1,4 @@
-//! The help that no single command owns: the overview, the exit codes, and the line about settings.
+//! Help texts that do not belong to a single command: the overview, the exit codes, and the line about settings.
 
 use clap::Command;
 

@@ -140,8 +140,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&command().try_get_matches_from(args)?)
 }
 
-/// Prints a result. A reader that has closed the pipe (`wardroom user list | head -1`) has what it wanted. That is an error
-/// only if the result cannot be shown again.
+/// Prints a result. If the reader has closed the pipe (`wardroom user list | head -1`), it needs no more output. That is an
+/// error only if the result cannot be shown again.
 fn print(report: &Report, json: bool) -> ExitCode {
     let mut out = io::stdout().lock();
     let printed = out.write_all(report.render(json).as_bytes()).and_then(|()| out.flush());

@@ -1,4 +1,4 @@
-//! Describes which accesses a restore reopens, as text and as JSON. Used by the report of a restore and by its refusal.
+//! Describes what access a restore reopens, as text and as JSON. The report of a restore and its refusal use this.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::directory::model::{
 /// How many lines of a list are shown; --json shows all.
 const SHOWN: usize = 100;
 
-/// Adds what is known about closed accesses to the JSON of a report or a refusal.
+/// Adds what is known about closed access to the JSON of a report or a refusal.
 pub(super) fn add(
     json: &mut Value,
     comparison: &ComparisonExtent,

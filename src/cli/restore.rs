@@ -23,15 +23,15 @@ pub(super) struct RestoreArgs {
     /// Replace the existing database, and media files with the same names.
     #[arg(long)]
     replace: bool,
-    /// Keep every access closed that was closed since the backup: revoked and ended tokens, deactivated, deleted and demoted
+    /// Keep all access closed that was closed since the backup: revoked and ended tokens, deactivated, deleted and demoted
     /// users, changed passwords, and removed permissions and memberships.
     #[arg(long, visible_alias = "keep-revoked")]
     keep_closed: bool,
-    /// Reopen every access that was closed since the backup.
+    /// Reopen all access that was closed since the backup.
     #[arg(long, visible_alias = "revive-revoked", conflicts_with = "keep_closed")]
     reopen_closed: bool,
-    /// Restore even if the current database is missing or unreadable, so that the accesses closed since the backup are not
-    /// fully known. Every access that is open in the backup is then open again.
+    /// Restore even if the current database is missing or unreadable. Wardroom then cannot know all access that was closed
+    /// since the backup, and everything that is open in the backup is open again.
     #[arg(long)]
     accept_revived: bool,
     /// Do not keep a copy of the replaced rows on PostgreSQL.

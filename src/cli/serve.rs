@@ -243,7 +243,8 @@ fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
 /// Open files that are not connections: databases, sockets, logs.
 const OTHER_FILES: u64 = 128;
 
-/// Raises the limit of open files. Each connection is one, and the usual limit of 1024 is lower than max_connections.
+/// Raises the limit of open files. Each connection is an open file, and the usual limit of 1024 is lower than
+/// max_connections.
 fn raise_file_limit(connections: u32) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -19,7 +19,7 @@ pub(super) enum TokenVerb {
     Issue(IssueToken),
     /// List the tokens of a user, including expired and revoked ones. Keys are not stored, so they cannot be shown.
     List(ListTokens),
-    /// Revoke a token. If it came from a sign-in, all tokens of that sign-in are revoked.
+    /// Revoke a token. If it is the token of a sign-in, all tokens derived from it are revoked as well.
     Revoke(RevokeToken),
 }
 

@@ -27,13 +27,13 @@ pub(super) enum UserVerb {
     Enable(Activation),
     /// Set a new password for a user. Existing tokens remain valid unless --sign-out is given.
     SetPassword(SetPassword),
-    /// Revoke all tokens of a user and end all its sign-ins.
+    /// Revoke all tokens of a user and end all of the user's sign-ins.
     SignOut(ShowUser),
-    /// Delete a user. Its tokens are deleted permanently; the user can be restored for a time.
+    /// Delete a user. The user's tokens are deleted permanently; the user can be restored for a limited time.
     Delete(DeleteUser),
     /// List deleted users that can still be restored, newest first.
     Deleted(ListDeleted),
-    /// Restore a deleted user, without its tokens.
+    /// Restore a deleted user, without tokens.
     Restore(RestoreUser),
     /// Delete a deleted user permanently now.
     Purge(PurgeUser),
@@ -51,7 +51,7 @@ pub(super) struct AddUser {
     /// Make the user an admin, who may do everything.
     #[arg(long)]
     admin: bool,
-    /// Create the user disabled: it cannot authenticate until it is enabled.
+    /// Create the user disabled. Disabled users cannot authenticate until they are enabled.
     #[arg(long)]
     inactive: bool,
     /// Ask for a password on the terminal.
@@ -120,7 +120,7 @@ pub(super) struct ShowUser {
 pub(super) struct Activation {
     /// The user, by id or username.
     user: UserKey,
-    /// Also revoke all tokens of the user and end all its sign-ins.
+    /// Also revoke all tokens of the user and end all of the user's sign-ins.
     #[arg(long)]
     sign_out: bool,
 }
@@ -149,7 +149,7 @@ pub(super) struct SetPassword {
     /// Read the password from the first line of standard input instead of asking on the terminal.
     #[arg(long)]
     password_stdin: bool,
-    /// Also revoke all tokens of the user and end all its sign-ins.
+    /// Also revoke all tokens of the user and end all of the user's sign-ins.
     #[arg(long)]
     sign_out: bool,
 }

@@ -207,8 +207,8 @@ settings! {
 
     /// How many requests one token may make, such as 600/minute. Without it, there is no limit.
     ///
-    /// A request over the limit gets status 429. Replicas share their counts once a second, also across a restart. A limit
-    /// can be exceeded by what other replicas accept within that second.
+    /// A request over the limit gets status 429. Replicas share their counts once a second, and the counts survive a restart.
+    /// A limit can be exceeded by what other replicas accept within that second.
     Serve rate_limit_per_token: Option<RateLimit> = "";
 
     /// How many requests without a valid token one client may make, sign-ins included. Without it, there is no limit.
@@ -224,10 +224,10 @@ settings! {
 
     /// Whether users must give their current password to change their own email address or mobile number.
     ///
-    /// The request carries it as `old_password` beside the new value. Changing one's own password always requires it.
+    /// The request carries it as `old_password` together with the new value. Changing one's own password always requires it.
     Common contact_needs_password: bool = "false";
 
-    /// How much memory caches recently authenticated users, in bytes. 0 reads the database for every request.
+    /// The memory for the cache of recently authenticated users, in bytes. With 0, each request reads the database.
     ///
     /// An entry takes about 400 bytes plus the length of its response. In addition, the last 1000 users of routes other than
     /// `GET /api/users/me` take about 2 kB each. A cached response is never older than the request.
