@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::report::CliError;
+use super::report::{CliError, Report};
 use crate::config::{Config, RateLimit};
 use crate::directory::model::{Rate, Rates};
 use crate::directory::password::Password;
@@ -90,4 +90,12 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CliError> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
     if answer.trim() == "yes" { Ok(()) } else { Err(CliError::usage("not confirmed: nothing was changed")) }
+}
+
+/// Runs a command to its end, on a runtime of its own.
+pub(super) fn on_runtime(work: impl Future<Output = Result<Report, CliError>>) -> Result<Report, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime
+        .map_err(|error| CliError::internal(format!("cannot start the async runtime: {error}")))?
+        .block_on(work)
 }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 
-use super::context::settings;
+use super::context::{on_runtime, settings};
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use crate::config::{Config, Flags, ServeFlags};
@@ -37,14 +37,15 @@ struct ExampleUser {
 }
 
 /// Serves the demo until it is stopped. Whatever the settings say, it uses its own temporary database.
-pub(super) async fn run(flags: Flags) -> Result<Report, CliError> {
+pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
     let place = tempfile::Builder::new().prefix("wardroom-demo-").tempdir();
     let place =
         place.map_err(|error| CliError::internal(format!("cannot create a temporary directory: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.with("data_dir", data_dir).with("database_url", "");
     let config = Config::load(&flags)?.config;
-    serve(config).await
+    // The directory is deleted after the runtime has ended: nothing reads in it any more.
+    on_runtime(serve(config))
 }
 
 async fn serve(config: Config) -> Result<Report, CliError> {

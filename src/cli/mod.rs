@@ -35,6 +35,7 @@ use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
+use self::context::on_runtime;
 use self::report::{CliError, Report};
 use crate::config::{CommonFlags, Config, Loaded, settings_help, settings_json};
 
@@ -168,7 +169,7 @@ fn run(cli: Cli) -> Result<Report, CliError> {
         Verb::Serve(serve) => {
             on_runtime(serve::run(Config::load(&common.with(&serve.settings))?.config, serve.init))
         }
-        Verb::Demo(demo) => on_runtime(demo::run(common.with(&demo.settings))),
+        Verb::Demo(demo) => demo::run(common.with(&demo.settings)),
         Verb::Compare(compare) => on_runtime(compare::run(compare)),
         Verb::Config(verb) => config::run(verb, &common),
         Verb::Openapi => Ok(openapi()),
@@ -196,13 +197,6 @@ fn with_config(
     work: impl AsyncFnOnce(Config) -> Result<Report, CliError>,
 ) -> Result<Report, CliError> {
     on_runtime(work(loaded.config))
-}
-
-fn on_runtime(work: impl Future<Output = Result<Report, CliError>>) -> Result<Report, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime
-        .map_err(|error| CliError::internal(format!("cannot start the async runtime: {error}")))?
-        .block_on(work)
 }
 
 fn openapi() -> Report {

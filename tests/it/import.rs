@@ -205,6 +205,18 @@ both! {
 }
 
 both! {
+    /// A row that an import adds is not one that was there: no later record of the same transaction overwrites it.
+    async fn a_user_that_was_just_added_is_not_overwritten(backend: Backend) {
+        let database = Database::new(backend).await;
+        let mut records: Vec<_> = (0..2100).map(|n| json!({ "type": "user", "username": format!("user{n}") })).collect();
+        records.push(user(5, "late"));
+        let ran = import(&database, &records, &["--sync"]);
+        assert_eq!(ran.code, 4, "{}", ran.err);
+        assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
+    }
+}
+
+both! {
     /// An account database without users is filled at once. Lists and searches find all users, and writes work.
     async fn a_filled_directory_is_like_any_other(backend: Backend) {
         let database = Database::new(backend).await;

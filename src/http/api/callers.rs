@@ -125,7 +125,7 @@ mod tests {
         };
         assert!(of("/api/users", "post").contains("For admins, and staff with permission 1221, who"));
         assert!(of("/api/users/me/tokens", "post").ends_with("For staff and admins."));
-        assert!(of("/api/users/me/tokens", "get").ends_with("For everybody."));
+        assert!(of("/api/users/me/tokens", "get").ends_with("For every user."));
         assert!(!document().to_string().contains(PLACEHOLDER));
         fn callers<T: Arguments, H: Handler<T, App>>(_: H) -> AllowedCallers {
             T::callers()

@@ -19,7 +19,7 @@ use crate::directory::model::{GroupId, Timestamp};
 use crate::directory::store::{self, Tx};
 use crate::directory::transfer::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, id_of};
 
-/// Users or tokens compared at once. The rows of all of them are in memory.
+/// Users or tokens whose stored rows are in memory at once.
 const AT_ONCE: usize = 2000;
 
 /// A comparison of a source with the account database.
@@ -73,12 +73,13 @@ impl Diff {
                 Record::Token(record) => tokens.push(record),
             }
         }
-        let (mut users, mut tokens) = (users.into_iter(), tokens.into_iter());
-        while users.len() > 0 {
-            self.users(tx, users.by_ref().take(AT_ONCE).collect(), target)?;
+        if !users.is_empty() {
+            let differences = self.users(tx, users, target)?;
+            target.users(tx, differences)?;
         }
-        while tokens.len() > 0 {
-            self.tokens(tx, tokens.by_ref().take(AT_ONCE).collect(), target)?;
+        if !tokens.is_empty() {
+            let differences = self.tokens(tx, tokens, target)?;
+            target.tokens(tx, differences)?;
         }
         Ok(())
     }

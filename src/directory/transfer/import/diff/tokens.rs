@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Diff;
+use super::{AT_ONCE, Diff};
 use crate::directory::model::stored::StoredToken;
 use crate::directory::model::{KeptDigest, Token, UserId};
 use crate::directory::store::Tx;
@@ -13,13 +13,28 @@ use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::record::{Reference, TokenRecord, id_of};
 
 impl Diff {
-    /// Records without a readable digest are skipped: the validation has reported them as conflicts.
+    /// Compares the tokens of a batch, all of them before any is written.
     pub(super) fn tokens(
         &mut self,
         tx: &Tx<'_>,
         records: Vec<TokenRecord>,
-        target: &mut impl Apply,
-    ) -> Result<(), ImportError> {
+        target: &impl Apply,
+    ) -> Result<Vec<TokenDifference>, ImportError> {
+        let (mut records, mut differences) = (records.into_iter(), Vec::new());
+        while records.len() > 0 {
+            let part = records.by_ref().take(AT_ONCE).collect();
+            differences.extend(self.part_of_tokens(tx, part, target)?);
+        }
+        Ok(differences)
+    }
+
+    /// Records without a readable digest are skipped: the validation has reported them as conflicts.
+    fn part_of_tokens(
+        &mut self,
+        tx: &Tx<'_>,
+        records: Vec<TokenRecord>,
+        target: &impl Apply,
+    ) -> Result<Vec<TokenDifference>, ImportError> {
         let digests: Vec<KeptDigest> =
             records.iter().filter_map(|record| record.kept_digest().ok()).collect();
         let stored = target.stored_tokens(tx, &digests.iter().collect::<Vec<_>>())?;
@@ -51,7 +66,7 @@ impl Diff {
             }
             differences.push(TokenDifference { record, old: old.cloned(), new });
         }
-        target.tokens(tx, differences)
+        Ok(differences)
     }
 
     /// Returns the owner of a token. A token whose owner does not exist is left out.

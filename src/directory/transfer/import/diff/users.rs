@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Diff;
+use super::{AT_ONCE, Diff};
 use crate::directory::model::stored::StoredUser;
 use crate::directory::model::{GroupId, UserId};
 use crate::directory::store::Tx;
@@ -13,12 +13,28 @@ use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::record::{UserRecord, id_of};
 
 impl Diff {
+    /// Compares the users of a batch. All of them are compared before any is written: a row that this batch adds must not
+    /// count as one that was there.
     pub(super) fn users(
         &mut self,
         tx: &Tx<'_>,
         records: Vec<UserRecord>,
-        target: &mut impl Apply,
-    ) -> Result<(), ImportError> {
+        target: &impl Apply,
+    ) -> Result<Vec<UserDifference>, ImportError> {
+        let (mut records, mut differences) = (records.into_iter(), Vec::new());
+        while records.len() > 0 {
+            let part = records.by_ref().take(AT_ONCE).collect();
+            differences.extend(self.part_of_users(tx, part, target)?);
+        }
+        Ok(differences)
+    }
+
+    fn part_of_users(
+        &mut self,
+        tx: &Tx<'_>,
+        records: Vec<UserRecord>,
+        target: &impl Apply,
+    ) -> Result<Vec<UserDifference>, ImportError> {
         let named = self.find_by_name(tx, &records)?;
         let id_of_record = |record: &UserRecord| record.id.or_else(|| named.get(&record.username).copied());
         let ids: Vec<i64> = records.iter().filter_map(id_of_record).collect();
@@ -30,7 +46,7 @@ impl Diff {
             let id = id_of_record(&record);
             differences.extend(self.user(record, id, id.and_then(|id| stored.get(&id)))?);
         }
-        target.users(tx, differences)
+        Ok(differences)
     }
 
     fn user(
