@@ -93,7 +93,7 @@ impl Crate {
             return self.walk(at.split_last()?.1.to_vec(), further, depth);
         }
         if module.children.contains(name) {
-            return self.walk([at.as_slice(), &[name.clone()]].concat(), further, depth);
+            return self.walk([at.as_slice(), std::slice::from_ref(name)].concat(), further, depth);
         }
         self.look_up(&at, rest, depth)
     }
@@ -181,7 +181,8 @@ fn read_items(
             Item::Mod(child) => {
                 let name = child.ident.to_string();
                 module.children.insert(name.clone());
-                let (path, below) = ([path.as_slice(), &[name.clone()]].concat(), format!("{folder}{name}/"));
+                let (path, below) =
+                    ([path.as_slice(), std::slice::from_ref(&name)].concat(), format!("{folder}{name}/"));
                 match &child.content {
                     Some((_, items)) => read_items(texts, items, file, path, &below, modules),
                     None => {
