@@ -267,7 +267,7 @@ async fn walk(site: &Site, query: &str) -> (Vec<i64>, Vec<i64>) {
     (forth, back)
 }
 
-/// Hundreds of users, most of whom differ only in their id.
+/// Hundreds of users, most of which differ only in their id.
 async fn crowd(backend: Backend) -> Site {
     let site = Site::start(backend).await;
     let mut users = Vec::new();

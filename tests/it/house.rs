@@ -1,4 +1,4 @@
-//! The rules of the house that a compiler does not keep: who may know whom, and how large things are.
+//! The rules of structure that a compiler does not check: which room may import which, and how large things are.
 
 mod imports;
 

@@ -7,7 +7,7 @@ use wardroom::directory::query::UserQuery;
 use crate::support::site::operator;
 use crate::support::{Backend, Database, both};
 
-/// Users, few of whom have any special property.
+/// Users, few of which have any special property.
 async fn filled(backend: Backend, users: i64) -> Database {
     let database = Database::new(backend).await;
     let numbers = match backend {

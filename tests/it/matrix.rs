@@ -1,4 +1,4 @@
-//! Who may do what to whom: every role tries every operation of the document on every kind of target, with every
+//! Which role may do what to which record: every role tries every operation of the document on every kind of target, with every
 //! field. The results are checked against a contract of their own (`rules`). After each request the test reads the
 //! database: a refusal has changed nothing, and a success exactly what it should.
 //!
