@@ -21,6 +21,12 @@ impl AllowedHosts {
         !name.is_empty() && self.0.iter().any(|pattern| matches(pattern, name))
     }
 
+    /// The first host, without the subdomains that its pattern may allow; `None` where only `*` is listed.
+    pub fn first(&self) -> Option<&str> {
+        let names = self.0.iter().filter(|pattern| *pattern != "*");
+        names.map(|pattern| pattern.strip_prefix('.').unwrap_or(pattern)).next()
+    }
+
     /// Allows one more host, which may have a port.
     pub fn also(&mut self, host: &str) {
         self.0.extend(split_host(host).map(|(name, _)| name.to_ascii_lowercase()));

@@ -128,7 +128,8 @@ settings! {
     /// The hosts that a request's Host header may name. Other requests get status 400.
     ///
     /// The patterns are Django's: `example.com` allows that host, `.example.com` also allows its subdomains, and `*` allows
-    /// every host. Case, the port and a final dot are ignored.
+    /// every host. Case, the port and a final dot are ignored. A request of HTTP/1.0 without a Host header is served as if
+    /// it named the first host of this list.
     Serve allowed_hosts: AllowedHosts = "localhost,127.0.0.1,[::1]";
 
     /// The proxies whose X-Forwarded-Proto and X-Forwarded-For headers are trusted.
@@ -167,7 +168,7 @@ settings! {
     /// For the first request, the time starts when the connection opens.
     Serve head_timeout: TimeSpan<1, 3_600_000> = "10s";
 
-    /// How long a client may take to send the body of a request.
+    /// How long a client may take to send the body of a request. After that, the response is status 408.
     Serve body_timeout: TimeSpan<1, 3_600_000> = "30s";
 
     /// How long a client may take to receive a response.
@@ -176,7 +177,9 @@ settings! {
     /// How long a client may take for the TLS handshake.
     Serve tls_handshake_timeout: TimeSpan<1, 3_600_000> = "10s";
 
-    /// How long Wardroom may take to handle a request.
+    /// How long Wardroom may take to handle a request. After that, the response is status 503.
+    ///
+    /// The time in which Wardroom waits for the body of the request does not count: `body_timeout` limits that.
     Serve request_timeout: TimeSpan<1, 3_600_000> = "30s";
 
     /// How long requests in progress may take to finish when the server stops.

@@ -42,7 +42,7 @@ impl Directory {
             let mut seen = BTreeSet::new();
             let users = each(&changes, |(id, draft)| {
                 once(&mut seen, *id)?;
-                users::update(change, &UserKey::Id(*id), &draft.parse()?, &Expected::Any, Proven::NONE)
+                users::update(change, &UserKey::Id(*id), draft, &Expected::Any, Proven::NONE)
             })?;
             Ok(change.written(users, Action::ReadUsers))
         })

@@ -61,9 +61,14 @@ impl Directory {
     /// Returns a group with its permissions.
     pub async fn group_details(&self, actor: &Actor, key: &GroupKey) -> Result<GroupDetails, Error> {
         authorize(actor, Action::ReadGroups)?;
-        let found: Option<Group> = self.store.first(store::groups::find(key)).await?;
-        let group = found.ok_or_else(|| Error::not_found("group", key))?;
+        let group = self.existing_group(key).await?;
         self.group_details_of_written(group).await
+    }
+
+    /// Returns the group of a key, for any actor. The use case checks the rights.
+    async fn existing_group(&self, key: &GroupKey) -> Result<Group, Error> {
+        let found: Option<Group> = self.store.first(store::groups::find(key)).await?;
+        found.ok_or_else(|| Error::not_found("group", key))
     }
 
     /// Returns the same about a group that the caller has just written, which needs no right to read.
@@ -90,13 +95,18 @@ impl Directory {
         draft: &GroupDraft,
         expected: Expected,
     ) -> Result<Written<Group>, Error> {
-        let (fields, key) = (draft.parse()?, key.clone());
+        if draft.parse().is_err() {
+            // A value that was imported may be sent back as it is.
+            draft.without_held(&self.existing_group(key).await?).parse()?;
+        }
+        let (draft, key) = (draft.clone(), key.clone());
         // Permissions are written before the name is checked.
         let values =
-            if fields.permissions.is_some() { UniqueValues::OthersAfterWrites } else { UniqueValues::Others };
+            if draft.permissions.is_some() { UniqueValues::OthersAfterWrites } else { UniqueValues::Others };
         self.change_unique(actor, values, move |change| {
             let tx = change.tx;
             let old = tx.existing_group(&key)?;
+            let fields = changing(tx, &old, &draft)?;
             let before = snapshot(tx, &old)?;
             let held = match fields.concern_rights() {
                 true => rights(tx, &old)?,
@@ -246,6 +256,18 @@ fn version(group: &Group, codes: &[i64]) -> Version {
 fn check_version(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), Error> {
     let present = || Ok::<_, Error>(version(group, &rights(tx, group)?));
     if expected.holds(present)? { Ok(()) } else { Err(Error::Stale("group")) }
+}
+
+/// Parses those fields of a draft that change the group.
+fn changing(tx: &Tx<'_>, group: &Group, draft: &GroupDraft) -> Result<GroupFields, Error> {
+    let mut fields = draft.without_held(group).parse()?;
+    fields.name = fields.name.filter(|new| String::from(new.clone()) != group.name);
+    if let Some(permissions) = &fields.permissions
+        && tx.has_permissions(&store::permissions::of_group(group.id), permissions)?
+    {
+        fields.permissions = None;
+    }
+    Ok(fields)
 }
 
 /// Sets the permissions of the group to those of the fields.

@@ -48,6 +48,15 @@ pub enum Expiry {
 }
 
 impl Expiry {
+    /// Whether it names this time, or none.
+    fn is(self, end: Option<Timestamp>) -> bool {
+        match self {
+            Self::Never => end.is_none(),
+            Self::At(at) => end == Some(at),
+            Self::Default | Self::After(_) => false,
+        }
+    }
+
     /// Returns the time of expiry. It must lie ahead, and no token makes one that lives longer than itself.
     fn resolve(self, actor: &Actor, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let maker = match &actor.who {
@@ -125,6 +134,8 @@ impl Directory {
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             check_not_revoked(&old)?;
+            // An expiry that stays as it is, is no change.
+            let end = end.filter(|end| !end.is(old.expires_at));
             let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
             if let Some(end) = end {
                 check_latest_end(end, latest_end(change, &old, lifetime)?)?;

@@ -94,7 +94,12 @@ impl Directory {
         passwords: impl Into<Passwords>,
         expected: Expected,
     ) -> Result<Written<User>, Error> {
-        let fields = draft.parse()?;
+        let mut fields = match draft.parse() {
+            Ok(fields) => fields,
+            // A value that was imported may be sent back as it is.
+            Err(_) => draft.without_held(&self.existing(key).await?).parse()?,
+        };
+        let draft = draft.clone();
         // Groups and permissions are written before the unique values are checked.
         let is_late = fields.groups.is_some() || fields.permissions.is_some();
         let values = if is_late { UniqueValues::OthersAfterWrites } else { UniqueValues::Others };
@@ -102,7 +107,7 @@ impl Directory {
         if new.is_none() && present.is_none() {
             let key = key.clone();
             let work = move |change: &Change<'_, '_>| {
-                let user = update(change, &key, &fields, &expected, Proven::NONE)?;
+                let user = update(change, &key, &draft, &expected, Proven::NONE)?;
                 Ok(change.written(user, Action::ReadUsers))
             };
             return self.change_unique(actor, values, work).await;
@@ -110,6 +115,7 @@ impl Directory {
         // Checked before the slow hashes, and again in the transaction.
         let target = self.existing(key).await?;
         let rights = self.rights(target.id).await?;
+        fields = UserFields { permissions: None, ..fields.changing(&target) };
         authorize(actor, Action::UpdateUser(&target, &fields, &rights))?;
         let proof = self.prove_own(actor, &target, new.is_some(), present).await?;
         let hash = match new {
@@ -122,7 +128,7 @@ impl Directory {
         let key = UserKey::Id(target.id);
         self.change_unique(actor, values, move |change| {
             let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
-            let user = update(change, &key, &fields, &expected, proven)?;
+            let user = update(change, &key, &draft, &expected, proven)?;
             Ok(change.written(user, Action::ReadUsers))
         })
         .await
@@ -135,13 +141,14 @@ impl Directory {
         draft: &UserDraft,
         present: Option<Password>,
     ) -> Result<User, Error> {
-        let fields = draft.parse()?;
-        authorize(actor, Action::UpdateSelf(&fields))?;
         let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
+        let draft = draft.clone();
+        authorize(actor, Action::UpdateSelf(&draft.without_held(&own).parse()?))?;
         let proof = self.prove_own(actor, &own, false, present).await?;
         self.change_unique(actor, UniqueValues::Own, move |change| {
-            change.check(Action::UpdateSelf(&fields))?;
             let old = change.tx.existing_user_state(&key)?;
+            let fields = draft.without_held(&old.user).parse()?;
+            change.check(Action::UpdateSelf(&fields))?;
             let new = UserState { user: apply(&old.user, &fields, change.now), codes: old.codes.clone() };
             check_proof(change, &old.user, &new.user, Proven { hash: None, proof: proof.as_ref() })?;
             save(change, old, new)
@@ -219,17 +226,18 @@ pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -
     Ok(made.user)
 }
 
-/// Changes a user, if the actor may.
+/// Changes a user, if the actor may. A value that the user has already is no change.
 pub(super) fn update(
     change: &Change<'_, '_>,
     key: &UserKey,
-    fields: &UserFields,
+    draft: &UserDraft,
     expected: &Expected,
     proven: Proven<'_>,
 ) -> Result<User, Error> {
     let (tx, hash) = (change.tx, proven.hash);
     let before = tx.existing_user_state(key)?;
     let old = &before.user;
+    let fields = &changing(tx, old, draft)?;
     let rights = match fields.concern_rights() || hash.is_some() {
         true => tx.rights(old.id)?,
         false => Vec::new(),
@@ -256,6 +264,17 @@ pub(super) fn update(
         tokens::end_all(change, &new)?;
     }
     Ok(new)
+}
+
+/// Parses those fields of a draft that change the user.
+fn changing(tx: &Tx<'_>, user: &User, draft: &UserDraft) -> Result<UserFields, Error> {
+    let mut fields = draft.without_held(user).parse()?.changing(user);
+    if let Some(permissions) = &fields.permissions
+        && tx.has_permissions(&store::permissions::of_user(user.id), permissions)?
+    {
+        fields.permissions = None;
+    }
+    Ok(fields)
 }
 
 /// Writes a changed user with its event and returns the user. Groups and permissions have been written already. A change that

@@ -24,8 +24,10 @@ pub enum ApiError {
     BadRequest(&'static str),
     /// A body that cannot be parsed; the text says where.
     Malformed(String),
-    /// A body of a media type that is not supported.
+    /// A body of a media type or charset that is not supported; the text names it.
     UnsupportedMediaType(String),
+    /// A body in this content coding.
+    UnsupportedCoding(String),
     /// A feature that is not available yet.
     NotImplemented(&'static str),
     /// Input that breaks rules, by field.
@@ -46,6 +48,8 @@ pub enum ApiError {
     NotAcceptable,
     /// A body larger than the setting allows.
     BodyTooLarge,
+    /// A body that did not arrive in the time of the setting.
+    BodyTooSlow,
     /// An expectation other than `100-continue`.
     Expectation,
     /// Too many requests; seconds after which to try again, at least one.
@@ -67,7 +71,7 @@ impl ApiError {
             Self::BadRequest(_) | Self::Malformed(_) | Self::Invalid(_) | Self::InvalidItems(..) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -76,6 +80,7 @@ impl ApiError {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
@@ -88,7 +93,7 @@ impl ApiError {
         ErrorCode(match self {
             Self::BadRequest(_) => "bad_request",
             Self::Malformed(_) => "parse_error",
-            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => "unsupported_media_type",
             Self::NotImplemented(_) => "not_implemented",
             Self::Invalid(_) | Self::InvalidItems(..) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
@@ -98,6 +103,7 @@ impl ApiError {
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::NotAcceptable => "not_acceptable",
             Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooSlow => "request_timeout",
             Self::Expectation => "expectation_failed",
             Self::Throttled(_) => "throttled",
             Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => "service_unavailable",
@@ -113,15 +119,16 @@ impl ApiError {
                 return json!({ "detail": format!("Method \"{method}\" not allowed.") });
             }
             Self::Throttled(seconds) => return json!({ "detail": throttled(*seconds) }),
-            Self::UnsupportedMediaType(given) => {
-                return json!({ "detail": format!("Unsupported media type \"{given}\" in request.") });
+            Self::UnsupportedCoding(given) => {
+                return json!({ "detail": format!("Unsupported content encoding \"{given}\" in request.") });
             }
             Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
-            Self::Forbidden(detail) | Self::Malformed(detail) => detail,
+            Self::Forbidden(detail) | Self::Malformed(detail) | Self::UnsupportedMediaType(detail) => detail,
             Self::Stale => "It has changed since you read it: read it again.",
             Self::NotFound => "Not found.",
             Self::NotAcceptable => "Could not satisfy the request Accept header.",
             Self::BodyTooLarge => "Request body is too large.",
+            Self::BodyTooSlow => "Request timed out.",
             Self::Expectation => "Only the expectation \"100-continue\" can be met.",
             Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => {
                 "Service temporarily unavailable, try again later."
@@ -223,7 +230,11 @@ impl IntoResponse for ApiError {
             Self::Throttled(seconds) => {
                 headers.insert(header::RETRY_AFTER, seconds.into());
             }
-            Self::BodyTooLarge | Self::Expectation => {
+            Self::UnsupportedCoding(_) => {
+                // RFC 9110, section 15.5.16: what would have been accepted.
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            Self::BodyTooLarge | Self::BodyTooSlow | Self::Expectation => {
                 // The body was not read: what follows on this connection cannot be trusted.
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -240,15 +251,6 @@ pub(super) struct ErrorCode(pub(super) &'static str);
 /// Why the caller may not do this. It is kept with the answer for the audit trail.
 #[derive(Clone)]
 pub(super) struct DeniedReason(pub(super) String);
-
-/// The error of a body that was not read to its end.
-pub(super) fn unreadable_body(error: &(dyn std::error::Error + Send + Sync + 'static)) -> ApiError {
-    if error.is::<http_body_util::LengthLimitError>() {
-        ApiError::BodyTooLarge
-    } else {
-        ApiError::BadRequest("The request's body ended early or is not framed as announced.")
-    }
-}
 
 /// Makes an answer without a body.
 pub fn no_content() -> Response {

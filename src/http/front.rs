@@ -12,24 +12,23 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{ALLOW, CONTENT_LENGTH, EXPECT, STRICT_TRANSPORT_SECURITY};
+use http::header::{ALLOW, DATE, EXPECT, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::app::App;
-use super::error::{ApiError, unreadable_body};
+use super::body::{AtMost, Awaited, AwaitsClient, announced_length, unreadable_body};
+use super::error::ApiError;
 use super::express::{self, FastPathMiss, Prepared, Rejection};
-use super::headers::{SECURE, X_REQUEST_ID, secure_lines};
+use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
 use super::request_log::{InFlight, RequestInfo};
 use super::resource::RouteName;
 use super::site::Site;
 use super::{api, docs, ops, outgoing, path};
 use crate::network::client_network;
 use crate::server::memory::MemoryBudget;
-use crate::server::{Express, Peer, Service};
+use crate::server::{Express, MessageBody, Peer, Service};
 
 /// Everything in front of the routes, and the routes.
 #[derive(Clone)]
@@ -60,7 +59,7 @@ impl Front {
     }
 
     /// Answers a request that the express lane did not answer; the lane may have rejected it.
-    async fn answer_common(&self, peer: Peer, request: Request<Incoming>, miss: FastPathMiss) -> Response {
+    async fn answer_common(&self, peer: Peer, request: Request<MessageBody>, miss: FastPathMiss) -> Response {
         let info = RequestInfo::of(&request, &self.app, peer);
         let span = tracing::info_span!("request", id = %info.id);
         let response = self.respond(peer, request, &info, miss.rejection).instrument(span.clone()).await;
@@ -73,22 +72,24 @@ impl Front {
     async fn respond(
         &self,
         peer: Peer,
-        mut request: Request<Incoming>,
+        mut request: Request<MessageBody>,
         info: &RequestInfo,
         rejection: Option<Box<Rejection>>,
     ) -> Response {
         request.extensions_mut().insert(info.origin());
         let limit = self.app.settings().request_timeout;
+        let awaits = AwaitsClient::default();
+        let request = request.map(|body| Awaited::new(body, awaits.clone()));
         let work = async {
             match rejection {
                 Some(rejection) => Ok(rejection.into_response(&self.app)),
                 None => self.route(peer, request).await,
             }
         };
-        let outcome = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(ApiError::Internal("a handler panicked".into())),
-            Err(_) => Err(ApiError::TookTooLong),
+        let outcome = match awaits.within(limit, AssertUnwindSafe(work).catch_unwind()).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(ApiError::Internal("a handler panicked".into())),
+            None => Err(ApiError::TookTooLong),
         };
         let response = outcome.unwrap_or_else(IntoResponse::into_response);
         let route = response.extensions().get::<RouteName>().cloned();
@@ -117,10 +118,17 @@ impl Front {
         if let Ok(id) = HeaderValue::from_str(&info.id) {
             headers.insert(X_REQUEST_ID, id);
         }
+        if let Ok(date) = HeaderValue::try_from(http_date(self.app.directory().clock().now())) {
+            headers.insert(DATE, date);
+        }
     }
 
     /// Checks host, path and limits, then calls the route.
-    async fn route(&self, peer: Peer, mut request: Request<Incoming>) -> Result<Response, ApiError> {
+    async fn route(
+        &self,
+        peer: Peer,
+        mut request: Request<Awaited<MessageBody>>,
+    ) -> Result<Response, ApiError> {
         let settings = self.app.settings();
         if self.express.is_some() && !ops::HOSTLESS.contains(&request.uri().path()) {
             let site = Site::of(&request, &settings.site, peer.address, peer.tls)?;
@@ -135,9 +143,11 @@ impl Front {
         {
             return Err(ApiError::Expectation);
         }
-        let request = bounded(request, settings.max_body_bytes).await?;
+        let (request, skipped) = bounded(request, settings.max_body_bytes).await;
         // The router's own error type has no values.
-        Ok(self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {}))
+        let response = self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        // The body is the last of all checks.
+        if response.status().is_success() { skipped.map(|()| response) } else { Ok(response) }
     }
 }
 
@@ -172,7 +182,12 @@ impl Service for Front {
         self.express(peer, bytes, last, out).now_or_never()
     }
 
-    async fn answer(&self, peer: Peer, request: Request<Incoming>, miss: Option<FastPathMiss>) -> Response {
+    async fn answer(
+        &self,
+        peer: Peer,
+        request: Request<MessageBody>,
+        miss: Option<FastPathMiss>,
+    ) -> Response {
         let miss = miss.unwrap_or_else(FastPathMiss::now);
         let started = miss.started;
         let metrics = self.app.metrics();
@@ -197,20 +212,20 @@ impl Service for Front {
 }
 
 /// Limits the size of the body. Where no handler reads a body it is read and thrown away, as the framework does, so
-/// that the connection can go on.
-async fn bounded(request: Request<Incoming>, limit: usize) -> Result<Request<Body>, ApiError> {
+/// that the connection can go on; the outcome of that is returned as well.
+async fn bounded(
+    request: Request<Awaited<MessageBody>>,
+    limit: usize,
+) -> (Request<Body>, Result<(), ApiError>) {
     let (parts, body) = request.into_parts();
-    let announced =
-        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(ApiError::BodyTooLarge);
-    }
-    let mut body = Limited::new(body, limit);
+    let body = AtMost::new(body, limit);
     if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&parts.method) {
-        return Ok(Request::from_parts(parts, Body::new(body)));
+        return (Request::from_parts(parts, Body::new(body)), Ok(()));
     }
-    while let Some(frame) = body.frame().await {
-        frame.map_err(|error| unreadable_body(error.as_ref()))?;
-    }
-    Ok(Request::from_parts(parts, Body::empty()))
+    let announced = announced_length(&parts.headers);
+    let skipped = match announced.is_some_and(|length| length > limit) {
+        true => Err(ApiError::BodyTooLarge),
+        false => body.skip().await.map_err(|error| unreadable_body(error.as_ref())),
+    };
+    (Request::from_parts(parts, Body::empty()), skipped)
 }

@@ -1,5 +1,7 @@
 //! Headers that many answers share.
 
+use std::time::{Duration, SystemTime};
+
 use http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
@@ -29,6 +31,13 @@ pub(super) const SECURE: [(HeaderName, &str); 4] = [
 pub(super) fn secure_lines(hsts: Option<&HeaderValue>) -> String {
     let hsts = hsts.and_then(|value| value.to_str().ok()).map(|value| (STRICT_TRANSPORT_SECURITY, value));
     SECURE.into_iter().chain(hsts).map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+}
+
+/// Writes a time as HTTP's headers have it (RFC 9110, section 5.6.7).
+pub(super) fn http_date(now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_micros().div_euclid(1_000_000)).unwrap_or(0);
+    // HTTP has no dates before 1970 and after 9999, and no real clock shows them.
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799)))
 }
 
 /// Adds the time at which a token ends, if it ends.

@@ -27,6 +27,7 @@ mod request_log;
 pub mod resource;
 pub mod settings;
 pub mod site;
+mod text;
 mod throttle;
 
 pub use front::Front;

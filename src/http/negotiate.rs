@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, header};
 
 use super::error::ApiError;
+use super::text::query_parameter;
 
 /// The framework's bounds of an Accept header.
 const MEDIA_TYPES_MAX: usize = 64;
@@ -28,8 +29,9 @@ impl Negotiated {
 
 /// Negotiates the response format.
 pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated, ApiError> {
-    match parameter(query.unwrap_or_default(), "format").as_deref() {
-        None | Some("" | "json") => {}
+    match query_parameter(query.unwrap_or_default(), "format") {
+        None => {}
+        Some(Ok(format)) if matches!(format.as_str(), "" | "json") => {}
         Some(_) => return Err(ApiError::NotFound),
     }
     negotiate_accept(&accept(headers))
@@ -89,18 +91,16 @@ pub fn is_plain(accept: &[u8]) -> bool {
         && ends
 }
 
-/// Finds the last value of a query parameter.
-pub fn parameter(query: &str, name: &str) -> Option<String> {
-    let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query).unwrap_or_default();
-    pairs.into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-/// Joins all Accept lines; without any, everything is accepted.
+/// Joins all Accept lines; without any, everything is accepted. A byte that is not ASCII is a character of a name that
+/// matches nothing.
 fn accept(headers: &HeaderMap) -> Cow<'_, str> {
-    let mut lines = headers.get_all(header::ACCEPT).iter().map(|line| line.to_str().unwrap_or_default());
+    let mut lines = headers.get_all(header::ACCEPT).iter().map(|line| match line.to_str() {
+        Ok(line) => Cow::from(line),
+        Err(_) => line.as_bytes().iter().copied().map(char::from).collect::<String>().into(),
+    });
     match (lines.next(), lines.next()) {
         (None, _) => "*/*".into(),
-        (Some(only), None) => only.into(),
+        (Some(only), None) => only,
         (Some(first), Some(second)) => {
             [first, second].into_iter().chain(lines).collect::<Vec<_>>().join(",").into()
         }
@@ -202,6 +202,8 @@ mod tests {
             ("format=JSON", false),
             ("format=json%2B", false),
             ("x=1;format=xml", true),
+            ("format=%FF", false),
+            ("x=%FF&format=json", true),
         ] {
             assert_eq!(negotiate(Some(query), &HeaderMap::new()).is_ok(), good, "{query}");
         }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use axum::response::Response;
 use http::{Extensions, Method, Request, StatusCode};
-use hyper::body::Incoming;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument;
 
@@ -33,7 +32,7 @@ pub(super) struct RequestInfo {
 }
 
 impl RequestInfo {
-    pub(super) fn of(request: &Request<Incoming>, app: &App, peer: Peer) -> Self {
+    pub(super) fn of<B>(request: &Request<B>, app: &App, peer: Peer) -> Self {
         let site = &app.settings().site;
         let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
         Self {

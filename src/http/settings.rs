@@ -30,6 +30,7 @@ impl From<&Config> for HttpSettings {
         Self {
             site: SiteSettings {
                 allowed_hosts: config.allowed_hosts.clone(),
+                default_host: config.allowed_hosts.first().unwrap_or("localhost").to_owned(),
                 trusted_proxies: config.trusted_proxies.clone(),
                 public_url: config.public_url.as_ref().map(|url| url.as_str().to_owned()),
                 media_url: config.media_url.clone(),

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HOST, HeaderName};
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, Version};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::error::ApiError;
@@ -34,6 +34,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 pub struct SiteSettings {
     /// Hosts under which the server may be called.
     pub allowed_hosts: AllowedHosts,
+    /// The host of a request of HTTP/1.0 that names none.
+    pub default_host: String,
     /// Proxies that are trusted about scheme and client.
     pub trusted_proxies: TrustedProxies,
     /// The base of absolute URLs, without a slash at its end; `None`: the request's own scheme and host.
@@ -47,6 +49,8 @@ pub struct SiteSettings {
 pub struct Site {
     /// Scheme, `://` and host; no slash at the end.
     base: String,
+    /// The path as the client wrote it.
+    path: String,
     media_url: String,
 }
 
@@ -101,23 +105,25 @@ impl Site {
         tls: bool,
     ) -> Result<Self, ApiError> {
         let protos = request.headers().get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
-        let base = BaseUrl::of(host(request), protos, settings, peer, tls)?;
-        Ok(Self { base: base.parts().concat(), media_url: settings.media_url.clone() })
+        let host = host(request).or_else(|| default_host(request, settings));
+        let base = BaseUrl::of(host, protos, settings, peer, tls)?;
+        let path = request.uri().path().to_owned();
+        Ok(Self { base: base.parts().concat(), path, media_url: settings.media_url.clone() })
     }
 
     /// No site: URLs are paths.
     pub fn nowhere(settings: &SiteSettings) -> Self {
-        Self { base: String::new(), media_url: settings.media_url.clone() }
+        Self { base: String::new(), path: String::new(), media_url: settings.media_url.clone() }
     }
 
-    /// Makes the absolute URL of a path with a query, its parameters sorted by name.
-    pub fn link(&self, path: &str, parameters: &[(String, String)]) -> String {
-        let mut sorted: Vec<_> = parameters.iter().collect();
-        sorted.sort();
+    /// Makes the absolute URL of the path that was requested, in its spelling, with another query. The parameters are
+    /// sorted by name.
+    pub fn link(&self, mut parameters: Vec<(String, String)>) -> String {
+        parameters.sort();
         // Pairs of texts can always be written as a query.
-        let query = serde_urlencoded::to_string(sorted).unwrap_or_default();
+        let query = serde_urlencoded::to_string(parameters).unwrap_or_default();
         let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{path}{mark}{query}", self.base)
+        format!("{}{}{mark}{query}", self.base, self.path)
     }
 
     /// Makes the absolute URL of a stored file; `None` when nothing is stored.
@@ -137,6 +143,12 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
         (Some(only), None) => only.to_str().ok(),
         _ => None,
     }
+}
+
+/// The host of a request of HTTP/1.0 that names none: such a client may not know of Host.
+fn default_host<'a, B>(request: &Request<B>, settings: &'a SiteSettings) -> Option<&'a str> {
+    let may_lack = request.version() == Version::HTTP_10 && !request.headers().contains_key(HOST);
+    may_lack.then_some(settings.default_host.as_str())
 }
 
 /// Whether the client used HTTPS: to this server, or to a trusted proxy that sends exactly `https`.

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::coop::has_budget_remaining;
 
 use super::listener::Listener;
+use super::message_body::MessageBody;
 use super::paced::Paced;
 use super::service::{Express, Peer, Service};
 use super::wire::{Frame, MessageMarks, MessageStream, Wire, WireOutcome};
@@ -193,6 +194,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
             // A request that changes something is finished even if its client is gone.
             let reads = [Method::GET, Method::HEAD].contains(request.method());
             let client = reads.then(|| marks.clone());
+            let request = request.map(|incoming| MessageBody::new(incoming, marks.clone()));
             let answer = listener.service.answer(peer, request, known.take());
             async move {
                 let mut response = unless_gone(client, answer).await?;

@@ -44,8 +44,10 @@ impl<S> Listener<S> {
 fn http(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     // `wire::MessageStream` relies on half_close. The wire keeps all time limits. Without writev hyper copies head and
-    // body into one buffer, so that an answer is one send.
+    // body into one buffer, so that an answer is one send. The service writes Date: hyper keeps the text of the latest
+    // second, which would stand still for as long as a clock that was set back needs to catch up.
     http.half_close(true)
+        .auto_date_header(false)
         .header_read_timeout(None)
         .max_buf_size(limits.max_head_bytes.max(MIN_BUFFER).saturating_add(1))
         .writev(false);

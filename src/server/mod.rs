@@ -11,6 +11,7 @@ mod gate;
 mod limits;
 mod listener;
 pub mod memory;
+mod message_body;
 mod paced;
 mod service;
 mod tls;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 pub use limits::Limits;
+pub use message_body::MessageBody;
 pub use service::{Express, Peer, Service};
 pub use tls::{TlsError, tls_config};
 pub use workers::Workers;

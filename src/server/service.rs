@@ -5,10 +5,11 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::{Request, Response};
 
 use super::memory::MemoryBudget;
+use super::message_body::MessageBody;
 
 /// What one connection is known by.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +48,12 @@ pub trait Service: Clone + Send + Sync + 'static {
         answer: &mut Vec<u8>,
     ) -> Option<Express<Self::Known>>;
 
-    /// Answers one request of a connection, with what [`Service::express`] found out about it.
+    /// Answers one request of a connection, with what [`Service::express`] found out about it. The answer has a `Date`,
+    /// because the engine has no clock.
     fn answer(
         &self,
         peer: Peer,
-        request: Request<Incoming>,
+        request: Request<MessageBody>,
         known: Option<Self::Known>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -107,7 +106,7 @@ impl Service for Echo {
     async fn answer(
         &self,
         peer: Peer,
-        request: Request<Incoming>,
+        request: Request<MessageBody>,
         known: Option<&'static str>,
     ) -> Response<Full<Bytes>> {
         if let Some(known) = known {

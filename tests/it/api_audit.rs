@@ -69,7 +69,7 @@ both! {
             ("limit=99999999999999999999999", r#"{"limit":["A valid integer is required."]}"#),
             ("before=x", r#"{"before":["A valid integer is required."]}"#),
             ("object_kind=cat", r#"{"object_kind":["\"cat\" is not a valid choice."]}"#),
-            ("action=", r#"{"action":["This field may not be blank."]}"#),
+            ("action=%00", r#"{"action":["Null characters are not allowed."]}"#),
         ] {
             assert_eq!(get(&site, &format!("/api/users/audit?{query}")).await.to_string(), format!("400 {expected}"));
         }

@@ -114,15 +114,15 @@ both! {
             ("id_min=103&id_max=101", &[]),
             ("created_date=2020-02-29", &[104]),
             ("created_date=2020-03-01", &[]),
-            ("created_date_from=2020-03-01", &[100, 101, 102, 103, 105]),
-            ("created_date_to=2020-02-29", &[104]),
-            ("created_date_from=2020-01-01&created_date_to=2020-02-28", &[]),
+            ("created_from=2020-03-01", &[100, 101, 102, 103, 105]),
+            ("created_to=2020-02-29", &[104]),
+            ("created_from=2020-01-01&created_to=2020-02-28", &[]),
             ("updated_date=2020-03-01", &[105]),
-            ("updated_date_from=2020-03-02", &[100, 101, 102, 103, 104]),
-            ("updated_date_to=2020-03-01", &[105]),
+            ("updated_from=2020-03-02", &[100, 101, 102, 103, 104]),
+            ("updated_to=2020-03-01", &[105]),
             ("last_login_date=2021-05-04", &[103]),
-            ("last_login_date_from=2021-05-05", &[101]),
-            ("last_login_date_to=2021-05-05", &[101, 103]),
+            ("last_login_from=2021-05-05", &[101]),
+            ("last_login_to=2021-05-05", &[101, 103]),
             ("has_email=true", &[100, 105]),
             ("has_email=0", &[101, 102, 103, 104]),
             ("has_avatar=TRUE", &[103]),
@@ -165,6 +165,9 @@ both! {
             assert_eq!(answer.json()["count"], expected.len(), "{filter}");
             let cursor = list(&site, &format!("{filter}{floor}&cursor=")).await;
             assert_eq!(ids(&cursor), expected, "{filter}");
+            // The spellings of version 0.1 mean the same.
+            let old = filter.replace("_from=", "_date_from=").replace("_to=", "_date_to=");
+            assert_eq!(ids(&list(&site, &format!("{old}{floor}")).await), expected, "{old}");
         }
     }
 }
@@ -331,15 +334,19 @@ both! {
         let body = answer.json();
         assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["count", "next", "previous", "results"]);
         assert_eq!(body["count"], 200);
-        assert_eq!(body["next"], "http://localhost/api/users?id_min=1000&limit=3&offset=7&ordering=-id&search=user+1%2C");
-        assert_eq!(body["previous"], "http://localhost/api/users?id_min=1000&limit=3&offset=1&ordering=-id&search=user+1%2C");
+        // Links keep the spelling of the path.
+        assert_eq!(body["next"], "http://localhost/api/users/?id_min=1000&limit=3&offset=7&ordering=-id&search=user+1%2C");
+        assert_eq!(body["previous"], "http://localhost/api/users/?id_min=1000&limit=3&offset=1&ordering=-id&search=user+1%2C");
         assert_eq!(ids(&answer), [1195, 1194, 1193]);
         let first = list(&site, "").await.json();
         assert_eq!((&first["previous"], first["results"].as_array().unwrap().len()), (&Value::Null, 10));
-        assert_eq!(first["next"], "http://localhost/api/users?offset=10");
-        assert_eq!(list(&site, "offset=10").await.json()["previous"], "http://localhost/api/users");
+        // They always name the limit, and the first page's has no offset.
+        assert_eq!(first["next"], "http://localhost/api/users?limit=10&offset=10");
+        assert_eq!(list(&site, "offset=10&limit=").await.json()["previous"], "http://localhost/api/users?limit=10");
+        let escaped = site.get("/api/%75sers/?limit=7").token(&site.holder.key).send().await.json();
+        assert_eq!(escaped["next"], "http://localhost/api/%75sers/?limit=7&offset=7");
         let past = list(&site, "offset=9223372036854775807&id_min=1000").await;
-        assert_eq!(past.json(), json!({"count": 200, "next": null, "previous": "http://localhost/api/users?id_min=1000&offset=9223372036854775797", "results": []}));
+        assert_eq!(past.json(), json!({"count": 200, "next": null, "previous": "http://localhost/api/users?id_min=1000&limit=10&offset=9223372036854775797", "results": []}));
         let narrow = list(&site, "id_min=1199&fields=updated_at,id").await;
         assert_eq!(narrow.json()["results"], json!([{"id": 1199, "updated_at": "2024-03-15T09:30:00.000000Z"}]));
         let cursor = list(&site, "id_min=1199&cursor=").await;
@@ -364,6 +371,49 @@ both! {
     }
 }
 
+const DAYS: [&str; 9] = [
+    "created_date",
+    "created_from",
+    "created_to",
+    "updated_date",
+    "updated_from",
+    "updated_to",
+    "last_login_date",
+    "last_login_from",
+    "last_login_to",
+];
+/// The spellings of version 0.1.
+const OLD_DAYS: [&str; 6] = [
+    "created_date_from",
+    "created_date_to",
+    "updated_date_from",
+    "updated_date_to",
+    "last_login_date_from",
+    "last_login_date_to",
+];
+
+both! {
+    /// An empty value is no filter, as in the framework.
+    async fn an_empty_value_filters_nothing(backend: Backend) {
+        let site = peopled(backend).await;
+        let all = list(&site, "id_min=100").await;
+        let mut empty = vec!["gender=&is_active=".to_owned()];
+        let names = ["has_email", "has_avatar", "has_phone", "has_token", "has_first_name", "has_last_name", "has_groups", "is_active",
+            "is_staff", "is_admin", "is_online", "username", "email", "mobile_number", "gender", "group_id", "groups_in", "id_max",
+            "search", "ordering", "limit", "offset", "fields", "format"];
+        empty.extend(names.into_iter().chain(DAYS).chain(OLD_DAYS).map(|name| format!("{name}=")));
+        for query in empty {
+            let answer = list(&site, &format!("id_min=100&{query}")).await;
+            assert_eq!((answer.status, &answer.body), (200, &all.body), "{query}");
+            assert_eq!(list(&site, &query).await.json()["count"], 12, "{query}");
+        }
+        for query in ["actor_id=&object_id=&from=&to=&action=&address=&object_kind=&limit=&before="] {
+            let answer = site.get(&format!("/api/users/audit?{query}")).token(&site.admin.key).send().await;
+            assert_eq!((answer.status, answer.json()["results"].as_array().unwrap().len()), (200, 10), "{answer}");
+        }
+    }
+}
+
 both! {
     /// Every misuse is a 400 that names the parameter. Nothing is silently ignored.
     async fn every_misuse_is_named(backend: Backend) {
@@ -377,7 +427,6 @@ both! {
             ("users_count_min", "1", "Unknown parameter."),
             ("page", "2", "Unknown parameter."),
             ("limit", "99999999999999999999999", integer),
-            ("limit", "", integer),
             ("limit", "ten", integer),
             ("limit", "0", "Ensure this value is greater than or equal to 1."),
             ("limit", "-1", "Ensure this value is greater than or equal to 1."),
@@ -387,12 +436,9 @@ both! {
             ("ordering", "password", "\"password\" is not a valid choice."),
             ("ordering", "username,-zz", "\"-zz\" is not a valid choice."),
             ("gender", "zz", "\"zz\" is not a valid choice."),
-            ("gender", "", "\"\" is not a valid choice."),
             ("group_id", "0", "Ensure this value is greater than or equal to 1."),
-            ("username", "", "This field may not be blank."),
             ("email", "a%00", "Null characters are not allowed."),
             ("group_id", "x", integer),
-            ("groups_in", "", integer),
             ("groups_in", "1,,2", integer),
             ("groups_in", "1;2", integer),
             ("id_min", "1e3", integer),
@@ -404,10 +450,10 @@ both! {
             ("fields", "id,password", "\"password\" is not a valid choice."),
         ];
         for name in ["has_email", "has_avatar", "has_phone", "has_token", "has_first_name", "has_last_name", "has_groups", "is_active", "is_staff", "is_admin", "is_online"] {
-            table.extend([(name, "", boolean), (name, "yes", boolean), (name, "2", boolean)]);
+            table.extend([(name, "yes", boolean), (name, "2", boolean)]);
         }
-        for name in ["created_date", "created_date_from", "created_date_to", "updated_date", "updated_date_from", "updated_date_to", "last_login_date", "last_login_date_from", "last_login_date_to"] {
-            table.extend([(name, "", date), (name, "2025-02-30", date), (name, "2025-01-01T00:00:00Z", date)]);
+        for name in DAYS.into_iter().chain(OLD_DAYS) {
+            table.extend([(name, "2025-02-30", date), (name, "2025-01-01T00:00:00Z", date)]);
         }
         for (name, value, expected) in table {
             let answer = list(&site, &format!("{name}={value}")).await;
@@ -418,12 +464,15 @@ both! {
             ("offset=1&cursor=", "cursor", "A page is reached by a cursor or by an offset, not by both."),
             ("%ff=1", "%ff", "Not valid UTF-8."),
             ("=1", "", "Unknown parameter."),
+            ("zz=", "zz", "Unknown parameter."),
+            ("is_staff=&is_staff=1", "is_staff", "This parameter may be given only once."),
+            ("created_from=2025-01-01&created_date_from=2025-01-01", "created_date_from", "This parameter may be given only once."),
         ] {
             assert_eq!(list(&site, query).await.to_string(), format!("400 {}", json!({name: [expected]})), "{query}");
         }
         let all = list(&site, "zz=1&is_staff=x&limit=0").await;
         assert_eq!(all.to_string(), r#"400 {"zz":["Unknown parameter."],"is_staff":["Must be a valid boolean."],"limit":["Ensure this value is greater than or equal to 1."]}"#);
-        for good in ["search=", "ordering=", "format=json", "format=", "fields=", "&&is_staff=1&", "created_date=9999-12-31", "created_date_to=9999-12-31", "created_date_from=0000-01-01"] {
+        for good in ["search=", "ordering=", "format=json", "format=", "fields=", "&&is_staff=1&", "created_date=9999-12-31", "created_to=9999-12-31", "created_from=0000-01-01"] {
             assert_eq!(list(&site, good).await.status, 200, "{good}");
         }
     }

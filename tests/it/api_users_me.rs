@@ -180,9 +180,46 @@ both! {
         let fields = async |list: &str| site.get(&format!("/api/users/me?fields={list}")).token(&site.alex.key).send().await.to_string();
         assert_eq!(fields("groups,id").await, r#"200 {"id":42,"groups":[1,3,7]}"#);
         assert_eq!(fields("id,%20id%20").await, r#"200 {"id":42}"#);
-        assert_eq!(fields("id,nope,is_admin").await, r#"400 {"fields":["\"nope\" is not a valid choice.","\"is_admin\" is not a valid choice."]}"#);
+        assert_eq!(fields("id,nope,password").await, r#"400 {"fields":["\"nope\" is not a valid choice.","\"password\" is not a valid choice."]}"#);
+        assert_eq!(fields("id,%ff").await, r#"400 {"fields":["Not valid UTF-8."]}"#);
         assert_eq!(fields("id,").await, r#"400 {"fields":["\"\" is not a valid choice."]}"#);
         assert_eq!(fields("").await, format!("200 {ALEX}"));
+    }
+}
+
+both! {
+    /// How a front end learns which buttons to show. The plain answer stays as it is.
+    async fn rights_and_token_are_shown_by_name(backend: Backend) {
+        let site = Site::start(backend).await;
+        let fields = async |key: &str, list: &str| {
+            site.get(&format!("/api/users/me?fields={list}")).token(key).send().await.to_string()
+        };
+        let flags = "token,is_active,is_admin,is_staff,permissions,id";
+        let alex = fields(&site.alex.key, flags).await;
+        let id = site.database.number("SELECT id FROM tokens WHERE user_id = 42").await;
+        let expected = format!(
+            r#"200 {{"id":42,"is_staff":true,"is_admin":false,"is_active":true,"permissions":[],"token":{{"id":{id},"name":"imported","kind":"imported","expires_at":null,"scopes":null}}}}"#
+        );
+        assert_eq!(alex, expected);
+        let holder = fields(&site.holder.key, "permissions").await;
+        assert_eq!(holder, r#"200 {"permissions":[1201,1202,1203,1204,1221,1222,1223,1224,1231,1232,1233,1234,1242,1252]}"#);
+        assert_eq!(fields(&site.admin.key, "is_admin,is_staff").await, r#"200 {"is_staff":false,"is_admin":true}"#);
+        // Rights of groups count, in ascending order and once.
+        let group = wardroom::directory::model::GroupDraft { name: Some("Readers".into()), notes: None, permissions: Some(vec![6, 2]) };
+        let group = site.directory().create_group(&operator(), &group).await.unwrap().id.get();
+        let draft = wardroom::directory::model::UserDraft {
+            groups: Some(vec![group]), permissions: Some(vec![6, 1]), ..Default::default()
+        };
+        let owner = UserKey::Id(site.staff.id.try_into().unwrap());
+        site.directory().update_user(&operator(), &owner, &draft, None).await.unwrap();
+        assert_eq!(fields(&site.staff.key, "permissions").await, r#"200 {"permissions":[1201,1202,1222]}"#);
+        let hour = std::time::Duration::from_secs(3600);
+        let end = wardroom::directory::tokens::Expiry::After(hour);
+        let issued = site.directory().issue_token(&operator(), &owner, "short", end).await.unwrap();
+        let token = fields(issued.key.reveal(), "token").await;
+        assert!(token.ends_with(r#""name":"short","kind":"api","expires_at":"2025-09-01T13:00:00.000000Z","scopes":null}}"#), "{token}");
+        assert!(!token.contains(issued.key.reveal()));
+        assert_eq!(fields(&site.alex.key, "").await, format!("200 {ALEX}"));
     }
 }
 

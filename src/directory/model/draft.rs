@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use super::group::Group;
 use super::id::{GroupId, PermissionId};
 use super::text::{self, GroupName, Notes, Violation};
 use super::user::User;
@@ -64,6 +65,15 @@ macro_rules! drafts {
                 errors.into_result().map(|()| fields)
             }
 
+            /// Returns the draft without the texts that the user has already. So a record that was read may be sent back, even
+            /// if it was imported and holds values that no caller could write.
+            pub(in crate::directory) fn without_held(&self, user: &User) -> Self {
+                let mut draft = self.clone();
+                draft.username = draft.username.filter(|given| *given != user.username);
+                $($(draft.$name = <$stored as Parse<$written>>::unless_held(draft.$name, &user.$name);)?)+
+                draft
+            }
+
             /// Iterates over the personal fields that can be written: their names and places.
             pub fn personal(&mut self) -> impl Iterator<Item = (&'static str, FieldSlot<'_>)> {
                 [$($((stringify!($name), <$stored as Parse<$written>>::place(&mut self.$name)),)?)+].into_iter()
@@ -89,6 +99,20 @@ macro_rules! drafts {
                 $(user.$flag = self.$flag.unwrap_or(user.$flag);)+
             }
 
+            /// Returns those fields that differ from the user's own. A value that stays as it is, is no change. The permissions
+            /// are not compared.
+            pub(in crate::directory) fn changing(&self, user: &User) -> Self {
+                let mut fields = self.clone();
+                fields.username = fields.username.filter(|new| String::from(new.clone()) != user.username);
+                $($(
+                    let differs = |new: &$written| <$stored as Parse<$written>>::stored(new) != user.$name;
+                    fields.$name = fields.$name.filter(differs);
+                )?)+
+                $(fields.$flag = fields.$flag.filter(|new| *new != user.$flag);)+
+                fields.groups = fields.groups.filter(|new| *new != user.groups);
+                fields
+            }
+
             /// Whether they change a flag.
             fn change_flags(&self) -> bool {
                 [$(self.$flag),+].iter().any(Option::is_some)
@@ -99,12 +123,17 @@ macro_rules! drafts {
 user_fields!(drafts);
 
 /// The type of a column whose new values are checked by the type `Written`.
-trait Parse<Written>: FieldType {
+trait Parse<Written>: FieldType + PartialEq {
     /// Parses a value that was given.
     fn parse(errors: &mut ValidationErrors, name: &str, given: Option<&Self>) -> Option<Written>;
 
     /// Returns the value to store.
     fn stored(written: &Written) -> Self;
+
+    /// Returns a value that was given, unless it is the one that is stored.
+    fn unless_held(given: Option<Self>, held: &Self) -> Option<Self> {
+        given.filter(|given| given != held)
+    }
 
     /// Returns the place for a value that may be given.
     fn place(given: &mut Option<Self>) -> FieldSlot<'_> {
@@ -124,7 +153,9 @@ impl<T: FromStr<Err = Violation> + Clone + Into<String>> Parse<T> for String {
 
 impl<T: FromStr<Err = Violation> + Clone + Into<String>> Parse<Option<T>> for Option<String> {
     fn parse(errors: &mut ValidationErrors, name: &str, given: Option<&Self>) -> Option<Option<T>> {
-        errors.nullable(name, given)
+        // An empty text is null, as far as callers write it. Imported rows may hold either.
+        let given = given.map(|given| given.clone().filter(|text| !text.is_empty()));
+        errors.nullable(name, given.as_ref())
     }
 
     fn stored(written: &Option<T>) -> Self {
@@ -178,6 +209,13 @@ impl GroupFields {
 }
 
 impl GroupDraft {
+    /// Returns the draft without the texts that the group has already.
+    pub(in crate::directory) fn without_held(&self, group: &Group) -> Self {
+        let name = self.name.clone().filter(|given| *given != group.name);
+        let notes = self.notes.clone().filter(|given| *given != group.notes);
+        Self { name, notes, permissions: self.permissions.clone() }
+    }
+
     /// Parses every field, or returns the errors of all.
     pub fn parse(&self) -> Result<GroupFields, ValidationErrors> {
         let mut errors = ValidationErrors::default();
@@ -193,6 +231,7 @@ impl GroupDraft {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::model::Timestamp;
 
     #[test]
     fn every_fault_is_told_at_once() {
@@ -211,6 +250,40 @@ mod tests {
                 ("email", "Enter a valid email address.".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn what_the_user_has_already_is_no_change() {
+        let user = User {
+            email: Some(String::new()),
+            gender: Some("m".into()),
+            first_name: "  Ann ".into(),
+            is_staff: true,
+            groups: vec![GroupId::try_from(3).unwrap()],
+            ..User::new("two words".into(), Timestamp::EPOCH)
+        };
+        let draft = UserDraft {
+            username: Some("two words".into()),
+            email: Some(Some(String::new())),
+            mobile_number: Some(None),
+            gender: Some(Some("m".into())),
+            first_name: Some("  Ann ".into()),
+            is_staff: Some(true),
+            groups: Some(vec![3, 3]),
+            ..UserDraft::default()
+        };
+        assert!(draft.parse().is_err());
+        let fields = draft.without_held(&user).parse().unwrap();
+        assert_eq!(fields.changing(&user), UserFields::default());
+        let other = UserDraft {
+            email: Some(None),
+            first_name: Some("Ann".into()),
+            is_staff: Some(false),
+            groups: Some(vec![]),
+            ..UserDraft::default()
+        };
+        let fields = other.without_held(&user).parse().unwrap();
+        assert_eq!(fields.changing(&user), fields);
     }
 
     #[test]

@@ -68,12 +68,15 @@ impl Paging {
     ) -> Self {
         let limit = parameters.parsed("limit", limit).unwrap_or(PAGE_DEFAULT);
         let offset = parameters.parsed("offset", offset);
-        if offset.is_some() && parameters.has("cursor") {
+        let cursor = parameters.value("cursor");
+        if offset.is_some() && cursor.is_some() {
             parameters
                 .refuse("cursor", &other("A page is reached by a cursor or by an offset, not by both."));
         }
-        let cursor = parameters.parsed("cursor", |raw| scope.position(raw, order));
-        let start = cursor.map_or(PageStart::Offset(offset.unwrap_or(0)), PageStart::Cursor);
+        // An empty cursor is the first page.
+        let position = cursor.map(|raw| scope.position(raw, order));
+        let position = position.and_then(|position| parameters.take("cursor", position));
+        let start = position.map_or(PageStart::Offset(offset.unwrap_or(0)), PageStart::Cursor);
         Self { limit, start, scope }
     }
 }

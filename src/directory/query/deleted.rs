@@ -26,8 +26,7 @@ pub enum DeletedColumn {
 
 impl DeletedQuery {
     /// The names of the filters.
-    pub const FILTERS: [&'static str; 5] =
-        ["id_min", "id_max", "deleted_date", "deleted_date_from", "deleted_date_to"];
+    pub const FILTERS: [&'static str; 5] = ["id_min", "id_max", "deleted_date", "deleted_from", "deleted_to"];
 
     /// Parses a query from its parameters. Collects all errors.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
@@ -39,7 +38,7 @@ impl DeletedFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
             id: NumberRange::read(given, ["id_min", "id_max"]),
-            deleted: TimeRange::read(given, ["deleted_date", "deleted_date_from", "deleted_date_to"]),
+            deleted: TimeRange::read(given, "deleted"),
         }
     }
 }

@@ -38,11 +38,11 @@ impl GroupQuery {
         "users_count_min",
         "users_count_max",
         "created_date",
-        "created_date_from",
-        "created_date_to",
+        "created_from",
+        "created_to",
         "updated_date",
-        "updated_date_from",
-        "updated_date_to",
+        "updated_from",
+        "updated_to",
     ];
 
     /// Parses a query from its parameters. Collects all errors.
@@ -56,8 +56,8 @@ impl GroupFilters {
         Self {
             id: NumberRange::read(given, ["id_min", "id_max"]),
             users_count: NumberRange::read(given, ["users_count_min", "users_count_max"]),
-            created: TimeRange::read(given, ["created_date", "created_date_from", "created_date_to"]),
-            updated: TimeRange::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
+            created: TimeRange::read(given, "created"),
+            updated: TimeRange::read(given, "updated"),
         }
     }
 }
@@ -69,6 +69,7 @@ impl Column for GroupColumn {
         ("id", Self::Id),
         ("name", Self::Name),
         ("users_count", Self::UsersCount),
+        ("_users_count", Self::UsersCount),
         ("created_at", Self::CreatedAt),
         ("updated_at", Self::UpdatedAt),
     ];

@@ -75,7 +75,9 @@ impl<F, C: Column> Query<F, C> {
         names: &[&str],
         filters: impl FnOnce(&mut Parameters<'_>) -> F,
     ) -> Result<Self, ValidationErrors> {
-        let mut parameters = Parameters::new(pairs, |name| COMMON.contains(&name) || names.contains(&name));
+        let mut parameters = Parameters::new(pairs, |name| {
+            COMMON.contains(&name) || names.contains(&name) || names.contains(&range::new_name(name).as_str())
+        });
         let filters = filters(&mut parameters);
         let terms = parameters.parsed("search", Terms::parse).unwrap_or_default();
         let order = parameters.parsed("ordering", SortOrder::parse).unwrap_or_default();

@@ -7,6 +7,8 @@ use crate::directory::model::{ValidationErrors, Violation};
 /// The parameters of every list. `fields` and `format` shape the answer and are read by the code that makes it.
 pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
 
+const ONLY_ONCE: &str = "This parameter may be given only once.";
+
 /// Parameters that are being parsed. Errors are collected, so that all of them are reported.
 pub struct Parameters<'a> {
     pairs: &'a [(String, String)],
@@ -21,17 +23,22 @@ impl<'a> Parameters<'a> {
             let before = pairs.iter().take(position).filter(|(earlier, _)| earlier == name).count();
             match before {
                 0 if !known(name) => errors.add(name, &other("Unknown parameter.")),
-                1 => errors.add(name, &other("This parameter may be given only once.")),
+                1 => errors.add(name, &other(ONLY_ONCE)),
                 _ => {}
             }
         }
         Self { pairs, errors }
     }
 
-    /// Parses a parameter. `None` if it was not given or is invalid.
+    /// Parses a parameter. `None` if it was not given, is empty or is invalid: an empty value filters nothing.
     pub fn parsed<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
-        let (_, value) = self.pairs.iter().find(|(known, _)| known == name)?;
+        let value = self.value(name).filter(|value| !value.is_empty())?;
         self.errors.take(name, parse(value))
+    }
+
+    /// Returns the text of a parameter, which may be empty.
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Parses `true`, `false`, `1` or `0`, in any case.
@@ -53,14 +60,21 @@ impl<'a> Parameters<'a> {
         self.parsed(name, day)
     }
 
+    /// Refuses a parameter that comes under two names.
+    pub(super) fn only_one(&mut self, name: &str, alias: &str) {
+        if self.value(name).is_some() && self.value(alias).is_some() {
+            self.refuse(alias, &other(ONLY_ONCE));
+        }
+    }
+
+    /// Returns a valid value of a parameter, or adds its error.
+    pub(super) fn take<T>(&mut self, name: &str, parsed: Result<T, Violation>) -> Option<T> {
+        self.errors.take(name, parsed)
+    }
+
     /// Adds an error that concerns several parameters.
     pub fn refuse(&mut self, name: &str, violation: &Violation) {
         self.errors.add(name, violation);
-    }
-
-    /// Whether a parameter was given.
-    pub fn has(&self, name: &str) -> bool {
-        self.pairs.iter().any(|(known, _)| known == name)
     }
 
     /// Returns `Ok` if there is no error.
@@ -111,9 +125,11 @@ mod tests {
         let pairs = [("b", "x"), ("zz", ""), ("zz", ""), ("zz", ""), ("n", ""), ("B", "1")];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut parameters = Parameters::new(&pairs, |name| ["b", "n"].contains(&name));
-        assert_eq!((parameters.flag("b"), parameters.integer("n"), parameters.day("d")), (None, None, None));
+        let read = (parameters.flag("b"), parameters.integer("n"), parameters.day("d"));
+        assert_eq!(read, (None, None, None));
         let found: Vec<_> =
             parameters.finish().unwrap_err().iter().map(|(f, m)| (f.to_owned(), m.len())).collect();
-        assert_eq!(found, [("zz", 2), ("B", 1), ("b", 1), ("n", 1)].map(|(f, n)| (f.to_owned(), n)));
+        // An empty value of a known name is no fault.
+        assert_eq!(found, [("zz", 2), ("B", 1), ("b", 1)].map(|(f, n)| (f.to_owned(), n)));
     }
 }

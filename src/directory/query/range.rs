@@ -32,9 +32,15 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Parses three parameters: a day (in UTC), a first day and a last day. All that are given must hold.
-    pub(super) fn read(parameters: &mut Parameters<'_>, [on, first, last]: [&str; 3]) -> Self {
-        let (on, first, last) = (parameters.day(on), parameters.day(first), parameters.day(last));
+    /// Parses `<name>_date`, a day (in UTC), `<name>_from`, the first day, and `<name>_to`, the last. All that are given
+    /// must hold.
+    pub(super) fn read(parameters: &mut Parameters<'_>, name: &str) -> Self {
+        let on = parameters.day(&format!("{name}_date"));
+        let [first, last] = ["from", "to"].map(|end| {
+            let (name, alias) = (format!("{name}_{end}"), format!("{name}{OLD}{end}"));
+            parameters.only_one(&name, &alias);
+            parameters.day(&name).or_else(|| parameters.day(&alias))
+        });
         let days = |days: [Option<Date>; 2]| days.into_iter().flatten();
         // A day that begins after the latest time matches nothing, and one that ends after it has no end.
         Self {
@@ -42,6 +48,15 @@ impl TimeRange {
             until: days([on, last]).filter_map(|day| midnight(day.tomorrow().ok()?)).min(),
         }
     }
+}
+
+/// What version 0.1 had before the end of a range: `created_date_from` for `created_from`. Its names are not documented
+/// any more.
+const OLD: &str = "_date_";
+
+/// Returns the present name of a parameter that has a name of version 0.1.
+pub(super) fn new_name(name: &str) -> String {
+    name.replacen(OLD, "_", 1)
 }
 
 fn midnight(day: Date) -> Option<Timestamp> {
@@ -56,20 +71,45 @@ mod tests {
     fn span(pairs: &[(&str, &str)]) -> String {
         let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let mut parameters = Parameters::new(&pairs, |_| true);
-        let TimeRange { from, until } = TimeRange::read(&mut parameters, ["on", "first", "last"]);
+        let TimeRange { from, until } = TimeRange::read(&mut parameters, "made");
         let text = |at: Option<Timestamp>| at.map_or_else(String::new, |at| at.to_string());
         format!("{}..{}", text(from), text(until))
     }
 
     #[test]
     fn days_are_whole_and_combine() {
-        assert_eq!(span(&[("on", "2024-02-29")]), "2024-02-29T00:00:00.000000Z..2024-03-01T00:00:00.000000Z");
-        assert_eq!(span(&[("last", "2024-12-31")]), "..2025-01-01T00:00:00.000000Z");
         assert_eq!(
-            span(&[("first", "2024-01-01"), ("on", "2024-06-01"), ("last", "2024-05-01")]),
+            span(&[("made_date", "2024-02-29")]),
+            "2024-02-29T00:00:00.000000Z..2024-03-01T00:00:00.000000Z"
+        );
+        assert_eq!(span(&[("made_to", "2024-12-31")]), "..2025-01-01T00:00:00.000000Z");
+        assert_eq!(
+            span(&[("made_from", "2024-01-01"), ("made_date", "2024-06-01"), ("made_to", "2024-05-01")]),
             "2024-06-01T00:00:00.000000Z..2024-05-02T00:00:00.000000Z"
         );
-        assert_eq!(span(&[("on", "9999-12-31")]), "9999-12-30T22:00:00.999999Z..");
+        assert_eq!(span(&[("made_date_to", "2024-12-31")]), "..2025-01-01T00:00:00.000000Z");
+        assert_eq!(span(&[("made_date", "9999-12-31")]), "9999-12-30T22:00:00.999999Z..");
         assert_eq!(span(&[]), "..");
+    }
+
+    #[test]
+    fn a_range_has_one_value_under_either_name() {
+        let read = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            let mut parameters = Parameters::new(&pairs, |_| true);
+            let range = TimeRange::read(&mut parameters, "made");
+            let faults =
+                parameters.finish().map_err(|faults| faults.iter().map(|(n, _)| n.to_owned()).collect());
+            faults.map(|()| range.from.is_some())
+        };
+        assert_eq!(read(&[("made_from", "2024-02-29")]), Ok(true));
+        assert_eq!(read(&[("made_date_from", "2024-02-29")]), Ok(true));
+        assert_eq!(read(&[("made_from", "")]), Ok(false));
+        assert_eq!(
+            read(&[("made_from", "2024-02-29"), ("made_date_from", "")]),
+            Err("made_date_from".to_owned())
+        );
+        assert_eq!(read(&[("made_date_from", "x")]), Err("made_date_from".to_owned()));
+        assert_eq!(new_name("made_date_to"), "made_to");
     }
 }

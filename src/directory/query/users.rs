@@ -79,14 +79,14 @@ impl UserQuery {
         "id_min",
         "id_max",
         "created_date",
-        "created_date_from",
-        "created_date_to",
+        "created_from",
+        "created_to",
         "updated_date",
-        "updated_date_from",
-        "updated_date_to",
+        "updated_from",
+        "updated_to",
         "last_login_date",
-        "last_login_date_from",
-        "last_login_date_to",
+        "last_login_from",
+        "last_login_to",
         "has_email",
         "has_avatar",
         "has_phone",
@@ -116,12 +116,9 @@ impl UserFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
             id: NumberRange::read(given, ["id_min", "id_max"]),
-            created: TimeRange::read(given, ["created_date", "created_date_from", "created_date_to"]),
-            updated: TimeRange::read(given, ["updated_date", "updated_date_from", "updated_date_to"]),
-            last_login: TimeRange::read(
-                given,
-                ["last_login_date", "last_login_date_from", "last_login_date_to"],
-            ),
+            created: TimeRange::read(given, "created"),
+            updated: TimeRange::read(given, "updated"),
+            last_login: TimeRange::read(given, "last_login"),
             has_email: given.flag("has_email"),
             has_avatar: given.flag("has_avatar"),
             has_phone: given.flag("has_phone"),
@@ -143,10 +140,9 @@ impl UserFilters {
     }
 }
 
-/// Parses the value of an exact filter. Imported rows may hold any text, but an empty filter would select no user in particular.
+/// Parses the value of an exact filter. Imported rows may hold any text.
 fn exact(raw: &str) -> Result<String, Violation> {
     match raw {
-        "" => Err(Violation::Blank),
         raw if raw.contains('\0') => Err(Violation::NullCharacter),
         raw if raw.chars().count() > EXACT_MAX => Err(Violation::TooLong(EXACT_MAX)),
         raw => Ok(raw.to_owned()),

@@ -102,6 +102,18 @@ impl Tx<'_> {
         Ok(found.into_iter().map(|permission| permission.code).collect())
     }
 
+    /// Whether these are exactly the ids of the selected permissions.
+    pub(in crate::directory) fn has_permissions(
+        &self,
+        permissions: &Sql,
+        ids: &[PermissionId],
+    ) -> Result<bool, Error> {
+        let found: Vec<Permission> = self.all(permissions)?;
+        let mut found: Vec<_> = found.into_iter().map(|permission| permission.id).collect();
+        found.sort_unstable();
+        Ok(found == ids)
+    }
+
     /// Sets the permissions of a user. Returns the first permission that does not exist.
     pub(in crate::directory) fn set_user_permissions(
         &self,

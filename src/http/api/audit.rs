@@ -24,7 +24,6 @@ use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 
-const PATH: &str = "/api/users/audit";
 /// Events per page by default.
 const LIMIT: u32 = 10;
 /// The longest text that an event can be filtered by, in characters.
@@ -48,15 +47,16 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let request = ListRequest::parse(query.as_deref())?;
     let (filter, limit) = read(&request.parameters, true).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
     let results: Vec<_> = found.iter().take(shown).map(AuditItem::new).collect();
     let next = results.last().filter(|_| more).map(|last| {
-        let kept = request.parameters.iter().filter(|(name, _)| name != "before").cloned();
-        site.link(PATH, &kept.chain([("before".to_owned(), last.id.to_string())]).collect::<Vec<_>>())
+        let page = [("limit", limit.to_string()), ("before", last.id.to_string())];
+        let page = page.map(|(name, value)| (name.to_owned(), value));
+        site.link(request.kept(&["limit", "before"]).chain(page).collect())
     });
     Ok(answer(StatusCode::OK, &AuditListing { next, results }))
 }
@@ -84,7 +84,7 @@ pub(super) async fn export(
     Require { actor, .. }: Require<ReadAudit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::parse(query.as_deref(), PATH)?;
+    let request = ListRequest::parse(query.as_deref())?;
     let (filter, _) = read(&request.parameters, false).map_err(ApiError::Invalid)?;
     // The first page is read before the answer begins, so that an early failure still gets a status.
     let first = app.directory().export_audit(&actor, &filter, 0).await?;
@@ -139,7 +139,6 @@ fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), V
 
 fn text(raw: &str) -> Result<String, Violation> {
     match raw {
-        "" => Err(Violation::Blank),
         raw if raw.contains('\0') => Err(Violation::NullCharacter),
         raw if raw.chars().count() > TEXT_MAX => Err(Violation::TooLong(TEXT_MAX)),
         raw => Ok(raw.to_owned()),

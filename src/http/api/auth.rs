@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals, Throttled};
 use super::view::Detail;
+use crate::directory::model::Violation;
 use crate::directory::password::Password;
 use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
@@ -61,8 +62,16 @@ pub(super) async fn sign_in(
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let (username, password) = (fields.text("username"), fields.text("password"));
-    for (name, value) in [("username", &username), ("password", &password)] {
-        fields.require_filled(name, value.as_deref());
+    fields.require_filled("username", username.as_deref());
+    fields.require("password", password.is_some());
+    // Passwords are not trimmed: one of blanks is a password.
+    if password.as_deref() == Some("") {
+        fields.refuse("password", &Violation::Blank);
+    }
+    for (name, text) in [("username", &username), ("password", &password)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            fields.refuse(name, &Violation::NullCharacter);
+        }
     }
     fields.end()?;
     let password = Password::new(password.unwrap_or_default());

@@ -11,7 +11,7 @@ use super::answers::{BulkRefusals, Refusals};
 use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
 use super::users::UserBody;
-use super::view::{UserItem, UserItems};
+use super::view::{UserDetail, UserItem, UserItems};
 use crate::directory::access::{CreateUser, DeleteUser, UpdateUser};
 use crate::directory::bulk::BULK_MAX;
 use crate::directory::model::{User, UserDraft, UserId, ValidationErrors, Violation};
@@ -49,8 +49,8 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let read = items(body, |fields| {
-        let named = FieldSelection::written(fields);
         let draft = full_user_draft(fields);
+        let named = FieldSelection::written(fields);
         refuse_password(fields);
         fields.require("username", draft.username.is_some());
         (named, draft)
@@ -62,7 +62,8 @@ pub(super) async fn create(
 
 /// Change Users
 ///
-/// Change up to 1000 users, all or none; fields that are not sent do not change. For {callers}.
+/// Change up to 1000 users, all or none; fields that are not sent do not change, and fields of the answer that cannot be
+/// written are ignored. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/bulk",
@@ -79,9 +80,11 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Response, ApiError> {
     let read = items(body, |fields| {
-        let named = FieldSelection::written(fields);
         let (id, draft) = (fields.integer("id"), full_user_draft(fields));
+        let named = FieldSelection::written(fields);
         refuse_password(fields);
+        fields.ignore(UserItem::FIELDS);
+        fields.ignore(UserDetail::DATA);
         fields.require("id", id.is_some());
         (named, (id, draft))
     })?;

@@ -27,9 +27,10 @@ impl FieldSelection {
         faults.into_result().map(|()| Some(Self(names))).map_err(ApiError::Invalid)
     }
 
-    /// Selects the names in a body, and the id: what a writer gets back without the permission to read.
+    /// Selects the names that were read from a body, and the id: what a writer gets back without the permission to read.
+    /// A name that was ignored is not among them: it would show what the writer has not written.
     pub(super) fn written(fields: &Fields) -> Self {
-        Self(fields.names().chain(["id"]).map(str::to_owned).collect())
+        Self(fields.read_names().chain(["id"]).map(str::to_owned).collect())
     }
 
     /// Selects only the id.

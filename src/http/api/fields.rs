@@ -30,7 +30,7 @@ fn read_personal(fields: &mut Fields, draft: &mut UserDraft) {
 fn read(fields: &mut Fields, name: &str, slot: FieldSlot<'_>) {
     match slot {
         FieldSlot::Text(text) => *text = fields.text(name),
-        FieldSlot::NullableText(text) => *text = fields.nullable(name),
+        FieldSlot::NullableText(text) => *text = fields.text_or_null(name),
         FieldSlot::Flag(flag) => *flag = fields.boolean(name),
     }
 }

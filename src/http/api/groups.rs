@@ -46,10 +46,10 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::parse(query.as_deref(), "/api/users/groups")?;
+    let request = ListRequest::parse(query.as_deref())?;
     let query = GroupQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_groups(&actor, &query).await?;
-    request.answer(&site, &page, GroupItem::FIELDS, GroupItem::new)
+    request.answer(&site, &query, &page, GroupItem::FIELDS, GroupItem::new)
 }
 
 /// Create Group
@@ -75,8 +75,8 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = FieldSelection::written(&fields);
     let draft = group_draft(&mut fields);
+    let named = FieldSelection::written(&fields);
     fields.require("name", draft.name.is_some());
     fields.end()?;
     let group = app.directory().create_group(&actor, &draft).await?;
@@ -110,7 +110,8 @@ pub(super) async fn retrieve(
 
 /// Change Group
 ///
-/// Change fields of a group; fields that are not sent do not change. For {callers}.
+/// Change fields of a group; fields that are not sent do not change, and fields of the answer that cannot be written are
+/// ignored. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/groups/{id}",
@@ -182,8 +183,10 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = group_key(id)?;
-    let named = FieldSelection::written(&fields);
     let draft = group_draft(&mut fields);
+    let named = FieldSelection::written(&fields);
+    fields.ignore(GroupItem::FIELDS);
+    fields.ignore(GroupDetail::DATA);
     fields.end()?;
     let group = app.directory().update_group_if(actor, &key, &draft, expected).await?;
     written(app, StatusCode::OK, group, &named).await

@@ -35,19 +35,19 @@ pub(super) struct ListParameters {
     created_date: Option<String>,
     /// Created on this day or later.
     #[param(format = Date)]
-    created_date_from: Option<String>,
+    created_from: Option<String>,
     /// Created on this day or earlier.
     #[param(format = Date)]
-    created_date_to: Option<String>,
+    created_to: Option<String>,
     /// Last changed on this day (UTC).
     #[param(format = Date)]
     updated_date: Option<String>,
     /// Last changed on this day or later.
     #[param(format = Date)]
-    updated_date_from: Option<String>,
+    updated_from: Option<String>,
     /// Last changed on this day or earlier.
     #[param(format = Date)]
-    updated_date_to: Option<String>,
+    updated_to: Option<String>,
 }
 
 /// Further parameters of the list of users. The search covers id, username, mobile_number, email, first_name and
@@ -65,10 +65,10 @@ pub(super) struct UserListParameters {
     last_login_date: Option<String>,
     /// Last signed in on this day or later.
     #[param(format = Date)]
-    last_login_date_from: Option<String>,
+    last_login_from: Option<String>,
     /// Last signed in on this day or earlier.
     #[param(format = Date)]
-    last_login_date_to: Option<String>,
+    last_login_to: Option<String>,
     /// Has an email address?
     has_email: Option<bool>,
     /// Has an image?
@@ -115,8 +115,8 @@ pub(super) struct UserListParameters {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct GroupListParameters {
-    /// Names, separated by commas; `-` in front for descending order: `id`, `name`, `users_count`, `created_at`,
-    /// `updated_at`. The id is always the last.
+    /// Names, separated by commas; `-` in front for descending order: `id`, `name`, `users_count` (also written
+    /// `_users_count`), `created_at`, `updated_at`. The id is always the last.
     #[param(example = "-users_count")]
     ordering: Option<String>,
     /// The least number of members.
@@ -185,8 +185,8 @@ pub(super) struct DeletedListParameters {
     deleted_date: Option<String>,
     /// Deleted on this day or later.
     #[param(format = Date)]
-    deleted_date_from: Option<String>,
+    deleted_from: Option<String>,
     /// Deleted on this day or earlier.
     #[param(format = Date)]
-    deleted_date_to: Option<String>,
+    deleted_to: Option<String>,
 }

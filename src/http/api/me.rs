@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 use super::answers::{BodyRefusals, Refusals};
 use super::field_selection::FieldSelection;
 use super::fields::user_draft;
-use super::view::{FieldErrors, Me};
+use super::view::{FieldErrors, Me, MeDetail};
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::caller::{Authenticated, Staff};
 use crate::http::error::{ApiError, answer};
-use crate::http::negotiate::parameter;
 use crate::http::site::Site;
+use crate::http::text::query_parameter;
 
 /// The route that the express lane also answers.
 pub(in crate::http) const ME: &str = "/api/users/me";
@@ -31,7 +31,7 @@ pub(in crate::http) const ME: &str = "/api/users/me";
     tag = "users",
     security(("token" = [])),
     params(
-        ("fields" = Option<String>, Query, description = "Only these fields: names, separated by commas", example = "id,groups"),
+        ("fields" = Option<String>, Query, description = "Only these fields: names, separated by commas. `is_staff`, `is_admin`, `is_active`, `permissions` and `token` are shown only if they are named", example = "id,groups,permissions"),
         ("format" = Option<String>, Query, description = "`json`, the only format", example = "json"),
     ),
     responses(
@@ -46,20 +46,17 @@ pub(super) async fn retrieve(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let me = Me::new(&identity.user, &site);
-    match FieldSelection::parse(
-        parameter(query.as_deref().unwrap_or_default(), "fields").as_deref(),
-        Me::FIELDS,
-    )? {
-        None => Ok(answer(StatusCode::OK, &me)),
-        Some(selection) => Ok(answer(StatusCode::OK, &selection.apply(&me)?)),
+    let fields = query_parameter(query.as_deref().unwrap_or_default(), "fields").transpose();
+    match FieldSelection::parse(fields.map_err(ApiError::Invalid)?.as_deref(), &MeDetail::fields())? {
+        None => Ok(answer(StatusCode::OK, &Me::new(&identity.user, &site))),
+        Some(selection) => Ok(answer(StatusCode::OK, &selection.apply(&MeDetail::new(&identity, &site))?)),
     }
 }
 
 /// Change Me
 ///
 /// Change the currently authenticated user. Fields that are not sent do not change; null or an empty text
-/// removes a mobile number, an email or a gender.
+/// removes a mobile number, an email or a gender. Fields of the answer that cannot be written here are ignored.
 #[utoipa::path(
     patch,
     path = "/api/users/me",
@@ -79,6 +76,7 @@ pub(super) async fn update(
     let mut fields = Fields::from(body);
     let draft = user_draft(&mut fields);
     let present = fields.text("old_password").map(Password::new);
+    fields.ignore(Me::FIELDS);
     fields.end()?;
     let user = app.directory().update_self(&actor, &draft, present).await?;
     Ok(answer(StatusCode::OK, &Me::new(&user, &site)))

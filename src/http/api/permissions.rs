@@ -12,6 +12,7 @@ use crate::directory::query::Terms;
 use crate::http::app::App;
 use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
+use crate::http::text::query_pairs;
 
 const KNOWN: [&str; 3] = ["search", "ordering", "format"];
 
@@ -40,8 +41,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let permissions = app.directory().permissions(&actor).await?;
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_str(&query.unwrap_or_default()).unwrap_or_default();
+    let pairs = query_pairs(&query.unwrap_or_default()).map_err(ApiError::Invalid)?;
     let items = narrowed(permissions, &pairs).map_err(ApiError::Invalid)?;
     Ok(answer(StatusCode::OK, &items.iter().map(PermissionItem::new).collect::<Vec<_>>()))
 }

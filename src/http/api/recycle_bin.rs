@@ -40,11 +40,11 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::parse(query.as_deref(), "/api/users/deleted")?;
+    let request = ListRequest::parse(query.as_deref())?;
     let query = DeletedQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_deleted(&actor, &query).await?;
     let kept_for = app.directory().deleted_kept_for();
-    request.answer(&site, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
+    request.answer(&site, &query, &page, DeletedItem::FIELDS, |user| DeletedItem::new(user, kept_for))
 }
 
 /// Restore User

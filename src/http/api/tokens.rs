@@ -318,9 +318,10 @@ async fn updated(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = FieldSelection::written(&fields);
     let name = fields.text("name");
     let end = fields.timestamp("expires_at").map(|end| end.map_or(Expiry::Never, Expiry::At));
+    let named = FieldSelection::written(&fields);
+    fields.ignore(TokenItem::FIELDS);
     fields.end()?;
     let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());

@@ -53,11 +53,11 @@ pub(super) async fn list(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::parse(query.as_deref(), "/api/users")?;
+    let request = ListRequest::parse(query.as_deref())?;
     let query = UserQuery::parse(&request.parameters).map_err(ApiError::Invalid)?;
     let page = app.directory().list_users(&actor, &query).await?;
     let now = app.directory().clock().now();
-    request.answer(&site, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
+    request.answer(&site, &query, &page, UserItem::FIELDS, |user| UserItem::new(user, &site, now))
 }
 
 /// Create User
@@ -84,9 +84,9 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
-    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let password = fields.text("password").map(Password::new);
+    let named = FieldSelection::written(&fields);
     fields.require("username", draft.username.is_some());
     fields.end()?;
     let user = app.directory().create_user(&actor, &draft, password).await?;
@@ -121,7 +121,8 @@ pub(super) async fn retrieve(
 
 /// Change User
 ///
-/// Change fields of a user; fields that are not sent do not change. For {callers}.
+/// Change fields of a user; fields that are not sent do not change, and fields of the answer that cannot be written are
+/// ignored. For {callers}.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
@@ -196,12 +197,14 @@ async fn changed(
     mut fields: Fields,
 ) -> Result<Response, ApiError> {
     let key = user_key(id)?;
-    let named = FieldSelection::written(&fields);
     let draft = full_user_draft(&mut fields);
     let passwords = Passwords {
         new: fields.text("password").map(Password::new),
         present: fields.text("old_password").map(Password::new),
     };
+    let named = FieldSelection::written(&fields);
+    fields.ignore(UserItem::FIELDS);
+    fields.ignore(UserDetail::DATA);
     fields.end()?;
     let user = app.directory().update_user_if(actor, &key, &draft, passwords, expected).await?;
     written(app, StatusCode::OK, user, &named, site).await

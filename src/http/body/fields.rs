@@ -15,6 +15,8 @@ const FALSE: [&str; 14] =
 /// The fields of a body that have not been read yet.
 pub struct Fields {
     rest: JsonObject,
+    /// The names of those that have been read.
+    read: Vec<String>,
     faults: ValidationErrors,
     #[expect(dead_code, reason = "held for its drop")]
     share: Option<MemoryShare>,
@@ -22,7 +24,7 @@ pub struct Fields {
 
 impl Fields {
     pub(super) fn of(rest: JsonObject) -> Self {
-        Self { rest, faults: ValidationErrors::default(), share: None }
+        Self { rest, read: Vec::new(), faults: ValidationErrors::default(), share: None }
     }
 
     /// Keeps the memory share of the body until its fields are dropped.
@@ -30,23 +32,29 @@ impl Fields {
         Self { share: Some(share), ..self }
     }
 
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let value = self.rest.shift_remove(name)?;
+        self.read.push(name.to_owned());
+        Some(value)
+    }
+
     /// Reads a text that may not be null.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        let value = self.rest.shift_remove(name)?;
+        let value = self.take(name)?;
         self.faults.take(name, text(value))
     }
 
-    /// Reads a text that null or an empty text removes.
-    pub fn nullable(&mut self, name: &str) -> Option<Option<String>> {
-        match self.rest.shift_remove(name)? {
+    /// Reads a text or null, which differs from an empty text.
+    pub fn text_or_null(&mut self, name: &str) -> Option<Option<String>> {
+        match self.take(name)? {
             Value::Null => Some(None),
-            value => self.faults.take(name, text(value)).map(|text| (!text.is_empty()).then_some(text)),
+            value => self.faults.take(name, text(value)).map(Some),
         }
     }
 
     /// Reads a time, or null.
     pub fn timestamp(&mut self, name: &str) -> Option<Option<Timestamp>> {
-        match self.rest.shift_remove(name)? {
+        match self.take(name)? {
             Value::Null => Some(None),
             value => self.faults.take(name, text(value).and_then(|text| text.parse())).map(Some),
         }
@@ -54,7 +62,7 @@ impl Fields {
 
     /// Reads a whole number from 0 to `max`.
     pub fn at_most(&mut self, name: &str, max: u64) -> Option<u64> {
-        let value = self.rest.shift_remove(name)?;
+        let value = self.take(name)?;
         let number = id(&value).and_then(|number| u64::try_from(number).map_err(|_| Violation::AtLeast(0)));
         let too_large = || Violation::Other(format!("Ensure this value is less than or equal to {max}."));
         let number = number.and_then(|number| if number <= max { Ok(number) } else { Err(too_large()) });
@@ -63,25 +71,25 @@ impl Fields {
 
     /// Reads true or false in any of the framework's spellings.
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
-        let value = self.rest.shift_remove(name)?;
+        let value = self.take(name)?;
         self.faults.take(name, boolean(&value))
     }
 
     /// Reads a list of ids. A single one in a form counts as a list.
     pub fn ids(&mut self, name: &str) -> Option<Vec<i64>> {
-        let value = self.rest.shift_remove(name)?;
+        let value = self.take(name)?;
         self.faults.take(name, ids(value))
     }
 
     /// Reads an integer of 64 bits.
     pub fn integer(&mut self, name: &str) -> Option<i64> {
-        let value = self.rest.shift_remove(name)?;
+        let value = self.take(name)?;
         self.faults.take(name, id(&value))
     }
 
     /// Reads a list of objects, each with fields of its own.
     pub fn items(&mut self, name: &str) -> Option<Vec<Self>> {
-        let value = self.rest.shift_remove(name)?;
+        let value = self.take(name)?;
         self.faults.take(name, items(value))
     }
 
@@ -95,9 +103,15 @@ impl Fields {
         self.rest.contains_key(name)
     }
 
-    /// The names of all fields that were sent and have not been read.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rest.keys().map(String::as_str)
+    /// The names of the fields that were sent and have been read.
+    pub fn read_names(&self) -> impl Iterator<Item = &str> {
+        self.read.iter().map(String::as_str)
+    }
+
+    /// Ignores the fields of these names that have not been read: answers show them, and no caller can write them. So
+    /// a client may send back what it has read.
+    pub fn ignore(&mut self, shown: &[&str]) {
+        self.rest.retain(|name, _| !shown.contains(&name.as_str()));
     }
 
     /// Adds a fault for a required field that was not sent, unless it has a fault already.
@@ -191,9 +205,10 @@ mod tests {
 
     use super::super::{form, json};
     use super::*;
+    use crate::http::text::Charset;
 
     fn fields(value: Value) -> Fields {
-        Fields::of(json::object(value.to_string().as_bytes()).unwrap().0)
+        Fields::of(json::object(value.to_string().as_bytes(), Charset::DEFAULT).unwrap().0)
     }
 
     fn faults(fields: Fields) -> String {
@@ -228,17 +243,18 @@ mod tests {
 
     #[test]
     fn forms_and_json_say_the_same() {
-        let mut form = Fields::of(form::object(b"ids=1&ids=2&flag=on&email=&name=A%20B").unwrap().0);
+        let form = b"ids=1&ids=2&flag=on&email=&name=A%20B";
+        let mut form = Fields::of(form::object(form, Charset::DEFAULT).unwrap().0);
         assert_eq!(form.ids("ids"), Some(vec![1, 2]));
         assert_eq!(form.boolean("flag"), Some(true));
-        assert_eq!(form.nullable("email"), Some(None));
+        assert_eq!(form.text_or_null("email"), Some(Some(String::new())));
         assert_eq!(form.text("name").as_deref(), Some("A B"));
         assert!(form.end().is_ok());
     }
 
     #[test]
     fn what_is_no_json_object_is_told() {
-        let detail = |bytes: &[u8]| match json::object(bytes) {
+        let detail = |bytes: &[u8]| match json::object(bytes, Charset::DEFAULT) {
             Err(ApiError::Malformed(detail)) => detail,
             Err(ApiError::Invalid(faults)) => faults.iter().next().unwrap().1.join(" "),
             other => format!("{other:?}"),
@@ -247,7 +263,8 @@ mod tests {
         let deep = "[".repeat(100_000);
         for bad in [
             &b"{"[..],
-            b"\xef\xbb\xbf{}",
+            b"\xef\xbb\xbf\xef\xbb\xbf{}",
+            b"{}\xef\xbb\xbf",
             b"{\"a\": NaN}",
             br#"{"a": "\ud800"}"#,
             b"{\"a\": \"\xff\"}",
@@ -255,6 +272,7 @@ mod tests {
         ] {
             assert!(detail(bad).starts_with("JSON parse error - "), "{:?}", detail(bad));
         }
-        assert_eq!(json::object(br#"{"a": 1, "a": 2}"#).unwrap().0["a"], 2);
+        assert_eq!(json::object(br#"{"a": 1, "a": 2}"#, Charset::DEFAULT).unwrap().0["a"], 2);
+        assert_eq!(json::object(b"\xef\xbb\xbf{\"a\": 2}", Charset::DEFAULT).unwrap().0["a"], 2);
     }
 }

@@ -4,18 +4,29 @@ use serde_json::{Map, Value};
 
 use super::bounds;
 use super::bounds::{FIELDS_MAX, ITEMS_MAX, PAIRS_MAX};
+use super::json::looks_like_json;
 use super::object::JsonObject;
 use crate::http::error::ApiError;
+use crate::http::text::{Charset, form_pairs};
 
 /// Parses a form. Returns its fields and the number of their values.
-pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
+pub(super) fn object(text: &[u8], charset: Charset) -> Result<(JsonObject, usize), ApiError> {
     // Pairs are counted before anything is decoded.
     if text.iter().filter(|byte| **byte == b'&').count() >= PAIRS_MAX {
         return Err(ApiError::Invalid(bounds::too_many_pairs()));
     }
-    let pairs = serde_urlencoded::from_bytes::<Vec<(String, String)>>(text);
-    pairs.map_err(|error| ApiError::Malformed(format!("Form parse error - {error}"))).and_then(gathered)
+    let pairs = form_pairs(text, charset).map_err(ApiError::Invalid)?;
+    match pairs.first() {
+        // The default of many HTTP libraries for any text. No field has such a name.
+        Some((name, _)) if looks_like_json(name.as_bytes()) => {
+            Err(ApiError::Malformed(MISLABELLED.to_owned()))
+        }
+        _ => gathered(pairs),
+    }
 }
+
+const MISLABELLED: &str = "The body is JSON, but its Content-Type says application/x-www-form-urlencoded: send \
+                           Content-Type: application/json.";
 
 /// Gathers pairs into an object. A name that comes several times is a list.
 pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(JsonObject, usize), ApiError> {
@@ -41,7 +52,7 @@ mod tests {
     use super::*;
 
     fn outcome(text: &str) -> String {
-        match object(text.as_bytes()) {
+        match object(text.as_bytes(), Charset::DEFAULT) {
             Ok((_, values)) => format!("{values} values"),
             Err(ApiError::Invalid(faults)) => {
                 assert_eq!(faults.count(), 1);

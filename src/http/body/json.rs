@@ -12,11 +12,17 @@ use super::bounds::{FIELDS_MAX, ITEMS_MAX, VALUES_MAX};
 use super::object::{JsonObject, python_type};
 use crate::directory::model::ValidationErrors;
 use crate::http::error::ApiError;
+use crate::http::text::Charset;
 
-/// Parses an object. Returns it and the number of its values.
-pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
+/// Parses an object. Returns it and the number of its values. A byte order mark in front is ignored (RFC 8259, section
+/// 8.1).
+pub(super) fn object(bytes: &[u8], charset: Charset) -> Result<(JsonObject, usize), ApiError> {
+    let not_text =
+        || ApiError::Malformed(format!("JSON parse error - the body is not valid {}", charset.name()));
+    let text = charset.decode(bytes).ok_or_else(not_text)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let state = ParseState::default();
-    let mut json = serde_json::Deserializer::from_slice(text);
+    let mut json = serde_json::Deserializer::from_str(text);
     let value = ValueAt { state: &state, depth: 0, field: None }.deserialize(&mut json);
     match value.and_then(|value| json.end().map(|()| value)) {
         Ok(Value::Object(object)) => Ok((object, state.values.get())),
@@ -29,6 +35,12 @@ pub(super) fn object(text: &[u8]) -> Result<(JsonObject, usize), ApiError> {
             None => ApiError::Malformed(format!("JSON parse error - {error}")),
         }),
     }
+}
+
+/// Whether a text begins as an object or a list does.
+pub(super) fn looks_like_json(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    matches!(bytes.trim_ascii_start(), [b'{' | b'[', ..])
 }
 
 /// The state of parsing.
@@ -143,7 +155,7 @@ mod tests {
     use super::*;
 
     fn outcome(text: &str) -> String {
-        match object(text.as_bytes()) {
+        match object(text.as_bytes(), Charset::DEFAULT) {
             Ok((_, values)) => format!("{values} values"),
             Err(ApiError::Invalid(faults)) => {
                 assert_eq!(faults.count(), 1);
@@ -200,7 +212,7 @@ mod tests {
             r#"{"a":null,"b":[true,false,-1,18446744073709551615,1.5,1e300],"c":{"d":"\u00e9\n","e":[]},"":{}}"#,
             r#"{"a":123456789012345678901234567890,"b":-0,"c":1.0,"d":9223372036854775807}"#,
         ] {
-            let (read, _) = object(text.as_bytes()).ok().unwrap();
+            let (read, _) = object(text.as_bytes(), Charset::DEFAULT).ok().unwrap();
             assert_eq!(Value::Object(read), serde_json::from_str::<Value>(text).unwrap(), "{text}");
         }
         for bad in ["{}x", "{\"a\":1e999}", "", "{", "{\"a\"}", "[1", "nul"] {

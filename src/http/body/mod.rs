@@ -4,7 +4,9 @@
 //! faults; an unknown name is one of them. The messages are Django REST Framework's. What a value may be beyond its
 //! JSON type is decided by the directory's own types.
 
+mod arrival;
 mod bounds;
+mod charsets;
 mod fields;
 mod form;
 mod json;
@@ -13,8 +15,11 @@ mod object;
 mod read;
 
 use axum::extract::{FromRequest, Request};
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
+pub(super) use self::arrival::{AtMost, Awaited, AwaitsClient, unreadable_body};
+use self::charsets::{check_coding, latin1};
 pub use self::fields::Fields;
 use self::object::JsonObject;
 use super::app::App;
@@ -38,18 +43,22 @@ impl FromRequest<App> for Body {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let text = |name| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let limit = parts.extensions.get::<BodyLimit>().map_or(OPEN_BODY_BYTES, |limit| limit.0);
-        let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
+        if announced_length(&parts.headers).is_some_and(|length| length > limit) {
             return Err(ApiError::BodyTooLarge);
         }
+        check_coding(&parts.headers)?;
         let mut share = app.memory().share();
-        let bytes = read::whole(body, limit, &mut share).await?;
-        let media_type = text(CONTENT_TYPE).unwrap_or_default().to_owned();
+        let bytes = read::whole(AtMost::new(body, limit), limit, &mut share).await?;
+        let media_type = parts.headers.get(CONTENT_TYPE).map(|value| latin1(value.as_bytes()));
         let object = read::parsed(app, media_type, bytes, &mut share).await?;
         Ok(Self(object, share))
     }
+}
+
+/// The length of the body that a request announces with `Content-Length`.
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
 }
 
 impl From<Body> for Fields {

@@ -3,7 +3,6 @@
 //! The caller decides what the answer depends on. What is the same for every answer is made once.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
@@ -12,7 +11,7 @@ use super::body::CachedBody;
 use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::http::api::ME;
-use crate::http::headers::{UNCACHED, VARIES, secure_lines};
+use crate::http::headers::{UNCACHED, VARIES, http_date, secure_lines};
 use crate::http::resource::Resource;
 use crate::http::site::BaseUrl;
 use crate::http::throttle;
@@ -124,9 +123,7 @@ impl Date {
         let second = now.as_micros().div_euclid(1_000_000);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != second || last.1.is_empty() {
-            // HTTP has no dates before 1970 and after 9999, and no real clock shows them.
-            let since = Duration::from_secs(u64::try_from(second).unwrap_or(0).min(253_402_300_799));
-            *last = (second, httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since));
+            *last = (second, http_date(now));
         }
         out.extend_from_slice(last.1.as_bytes());
     }
@@ -148,6 +145,11 @@ mod tests {
         assert_eq!(written("2026-11-25T22:46:03.999999Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
         assert_eq!(written("2026-11-25T22:46:03Z"), "Wed, 25 Nov 2026 22:46:03 GMT");
         assert_eq!(written("2026-11-25T22:46:04Z"), "Wed, 25 Nov 2026 22:46:04 GMT");
+        assert_eq!(
+            written("2026-11-25T21:46:04Z"),
+            "Wed, 25 Nov 2026 21:46:04 GMT",
+            "also when the clock goes back"
+        );
         assert_eq!(written("-000001-01-01T00:00:00Z"), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 

@@ -29,6 +29,8 @@ pub(in crate::server) struct Frame {
     /// Its length in bytes, the empty line included.
     pub(super) head: usize,
     pub(super) body: BodyLength,
+    /// Where the minor version stands, if it is above 1.
+    pub(super) later_minor: Option<usize>,
 }
 
 /// The progress through one head. It keeps offsets and no bytes: each call gets all bytes of the head so far.
@@ -41,6 +43,7 @@ pub(super) struct HeadScan {
     leading_line_skipped: bool,
     request_line_seen: bool,
     http_10: bool,
+    later_minor: Option<usize>,
     headers: usize,
     host: bool,
     length: Option<u64>,
@@ -113,11 +116,19 @@ impl HeadScan {
         if method.len() > MAX_METHOD || method.iter().any(u8::is_ascii_lowercase) {
             return Err(MessageRefusal::Method);
         }
-        self.http_10 = match version {
-            b"HTTP/1.1" => false,
-            b"HTTP/1.0" => true,
+        if !target.is_ascii() {
+            return Err(MessageRefusal::Target);
+        }
+        match version {
+            b"HTTP/1.1" => {}
+            b"HTTP/1.0" => self.http_10 = true,
+            // RFC 9110, section 2.5: a later minor version is read as the highest one that is known. The digit is
+            // the last byte before the line's end, which has been read.
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
+                self.later_minor = self.line_start.checked_sub(b"1\r\n".len());
+            }
             _ => return Err(MessageRefusal::Version),
-        };
+        }
         self.request_line_seen = true;
         Ok(())
     }
@@ -174,12 +185,13 @@ impl HeadScan {
         if self.line_start > max_head {
             return Err(MessageRefusal::HeadTooLarge);
         }
-        if !self.host {
+        // HTTP/1.0 has no duty of Host (RFC 9112, section 3.2): the service has a default.
+        if !self.host && !self.http_10 {
             return Err(MessageRefusal::MissingHost);
         }
         let body =
             if self.chunked { BodyLength::Chunked } else { BodyLength::Sized(self.length.unwrap_or(0)) };
-        Ok(Frame { head: self.line_start, body })
+        Ok(Frame { head: self.line_start, body, later_minor: self.later_minor })
     }
 }
 
@@ -253,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_good_head_is_framed_wherever_it_is_split() {
-        let frame = Frame { head: GOOD.len(), body: BodyLength::Sized(7) };
+        let frame = Frame { head: GOOD.len(), body: BodyLength::Sized(7), later_minor: None };
         assert_eq!(scan(GOOD), Ok(Some(frame)));
         assert_eq!(scan([GOOD, b"GET / HTTP"].concat()), Ok(Some(frame)));
         let mut bytewise = HeadScan::default();
@@ -315,7 +327,13 @@ mod tests {
             ("get / HTTP/1.1", MessageRefusal::Method),
             ("ABCDEFGHIJKLMNOPQRSTU / HTTP/1.1", MessageRefusal::Method),
             ("GET / HTTP/2.0", MessageRefusal::Version),
-            ("GET / HTTP/1.2", MessageRefusal::Version),
+            ("GET / HTTP/1.", MessageRefusal::Version),
+            ("GET / HTTP/1.10", MessageRefusal::Version),
+            ("GET / HTTP/1.x", MessageRefusal::Version),
+            ("GET / HTTP/0.9", MessageRefusal::Version),
+            ("GET /é HTTP/1.1", MessageRefusal::Target),
+            ("GET /?q=é HTTP/1.1", MessageRefusal::Target),
+            ("GET http://é/ HTTP/1.1", MessageRefusal::Target),
             ("GET / http/1.1", MessageRefusal::Version),
             ("PRI * HTTP/2.0", MessageRefusal::Version),
             ("GET /\0 HTTP/1.1", MessageRefusal::ControlByte),
@@ -331,8 +349,29 @@ mod tests {
     }
 
     #[test]
-    fn http_10_needs_a_host_too_and_has_no_chunks() {
-        assert_eq!(scan("GET / HTTP/1.0\r\n\r\n"), Err(MessageRefusal::MissingHost));
+    fn every_byte_above_ascii_in_a_target_is_refused() {
+        for byte in 0x80..=u8::MAX {
+            let head = [b"GET /a", &[byte][..], b" HTTP/1.1\r\nHost: x\r\n\r\n"].concat();
+            assert_eq!(scan(head), Err(MessageRefusal::Target), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn a_later_minor_version_is_marked_where_it_stands() {
+        for (before, minor) in [("", '2'), ("", '9'), ("\r\n", '5')] {
+            let head = format!("{before}GET / HTTP/1.{minor}\r\nHost: x\r\n\r\n");
+            let frame = scan(&head).unwrap().unwrap();
+            assert_eq!(frame.later_minor, head.find(minor), "{head:?}");
+            assert_eq!(frame.head, head.len());
+            assert_eq!(scan(head.replace("Host: x\r\n", "")), Err(MessageRefusal::MissingHost));
+        }
+        assert_eq!(with("").unwrap().unwrap().later_minor, None);
+    }
+
+    #[test]
+    fn http_10_needs_no_host_and_has_no_chunks() {
+        assert!(scan("GET / HTTP/1.0\r\n\r\n").unwrap().is_some());
+        assert_eq!(scan("GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n"), Err(MessageRefusal::SecondHost));
         assert_eq!(scan("GET / HTTP/1.1\r\n\r\n"), Err(MessageRefusal::MissingHost));
         let chunked = "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(scan(chunked), Err(MessageRefusal::EncodingInHttp10));

@@ -11,13 +11,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_util::task::AtomicWaker;
 use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::chunks::ChunkScan;
 use super::head::{BodyLength, Frame};
 use super::refusal::{self, MessageRefusal};
 use super::{Input, READ_BYTES, Wait, Wire};
@@ -35,6 +36,8 @@ struct MessageState {
     /// A slice of the answer was given to hyper and has not gone out.
     under_way: AtomicBool,
     waiting: AtomicWaker,
+    /// The length of the body as far as its chunks have announced it.
+    announced: AtomicU64,
 }
 
 impl MessageMarks {
@@ -46,6 +49,18 @@ impl MessageMarks {
     /// Whether the client has closed its sending side, or the whole connection: the two look the same.
     pub(in crate::server) fn is_closed(&self) -> bool {
         self.0.closed.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of a chunked body have been announced so far, whether they have arrived or not.
+    pub(in crate::server) fn announced(&self) -> u64 {
+        self.0.announced.load(Ordering::Relaxed)
+    }
+
+    fn announce(&self, bytes: u64, cx: &Context<'_>) {
+        if self.0.announced.swap(bytes, Ordering::Relaxed) != bytes {
+            // The same task polls the body that checks this mark.
+            cx.waker().wake_by_ref();
+        }
     }
 
     fn close(&self, cx: &Context<'_>) {
@@ -83,11 +98,18 @@ impl MessageMarks {
 const PART: usize = READ_BYTES - 1;
 
 /// The part of the message that hyper has not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Unread {
     Bytes(u64),
-    /// Not counted. The server answers with `Connection: close`, so hyper wants no further message.
-    Chunks,
+    /// Not counted: this much of the head, then chunks. The server answers with `Connection: close`, so hyper wants no
+    /// further message.
+    Chunks(usize, ChunkScan),
+}
+
+impl Unread {
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Bytes(0))
+    }
 }
 
 /// The connection for the time of one message.
@@ -109,7 +131,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
         wire.between_messages();
         let unread = match frame.body {
             BodyLength::Sized(length) => Unread::Bytes(length.saturating_add(frame.head as u64)),
-            BodyLength::Chunked => Unread::Chunks,
+            BodyLength::Chunked => Unread::Chunks(frame.head, ChunkScan::default()),
         };
         Self {
             wire,
@@ -132,7 +154,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        if self.unread == Unread::Bytes(0) {
+        if self.unread.is_over() {
             self.wants_next = true;
             return Poll::Ready(Ok(()));
         }
@@ -146,22 +168,30 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
         let room = self.wire.held.len().min(buf.remaining()).min(PART);
         let part = match self.unread {
             Unread::Bytes(left) => room.min(usize::try_from(left).unwrap_or(usize::MAX)),
-            Unread::Chunks => room,
+            Unread::Chunks(..) => room,
         };
-        buf.put_slice(self.wire.held.get(..part).unwrap_or_default());
-        self.wire.consume(part);
-        if let Unread::Bytes(left) = &mut self.unread {
-            *left = left.saturating_sub(part as u64);
-            if *left == 0 {
-                self.wire.waiting = None;
+        let bytes = self.wire.held.get(..part).unwrap_or_default();
+        buf.put_slice(bytes);
+        match &mut self.unread {
+            Unread::Bytes(left) => {
+                *left = left.saturating_sub(part as u64);
+                if *left == 0 {
+                    self.wire.waiting = None;
+                }
+            }
+            Unread::Chunks(head, chunks) => {
+                chunks.scan(bytes.get(*head..).unwrap_or_default());
+                *head = head.saturating_sub(part);
+                self.marks.announce(chunks.announced(), cx);
             }
         }
+        self.wire.consume(part);
         Poll::Ready(Ok(()))
     }
 
     /// Notices that the client closes its side while the service has the whole message and has not begun its answer.
     fn watch_client(&mut self, cx: &mut Context<'_>) {
-        if self.answer_begun || self.wants_next || self.unread != Unread::Bytes(0) {
+        if self.answer_begun || self.wants_next || !self.unread.is_over() {
             return;
         }
         while self.wire.input == Input::Open && self.wire.held.len() < READ_BYTES {

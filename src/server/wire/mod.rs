@@ -7,6 +7,7 @@
 //! answer of a connection; [`Wire::finish`] sends it. The wire reads no path and looks into no body.
 
 mod alarm;
+mod chunks;
 mod head;
 mod message_stream;
 mod presence;
@@ -170,10 +171,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     /// Returns the next message once its head is whole and good. A bad head is refused, which ends the input.
     pub(super) fn frame(&mut self) -> Option<Frame> {
         let framed = self.head.scan(&self.held, self.limits.max_head_bytes);
-        framed.unwrap_or_else(|refusal| {
+        let frame = framed.unwrap_or_else(|refusal| {
             self.refuse(refusal);
             None
-        })
+        })?;
+        // The parser knows no later version than 1.1.
+        if let Some(minor) = frame.later_minor.and_then(|at| self.held.get_mut(at)) {
+            *minor = b'1';
+        }
+        Some(frame)
     }
 
     /// Removes a message without a body, of `length` bytes, that is being answered.

@@ -7,6 +7,7 @@
 pub(in crate::server) enum MessageRefusal {
     RequestLine,
     Method,
+    Target,
     Version,
     RequestLineTooLong,
     HeadTooLarge,
@@ -47,6 +48,9 @@ impl MessageRefusal {
             Self::RequestLine => "Bad request: the request line is malformed.",
             Self::Method => {
                 "Bad request: the method must be at most 20 characters without lower-case letters."
+            }
+            Self::Target => {
+                "Bad request: the request target has bytes outside ASCII. Percent-encode them as UTF-8."
             }
             Self::Version => "Bad request: only HTTP/1.1 and HTTP/1.0 are spoken here.",
             Self::RequestLineTooLong => "Request line is too long.",

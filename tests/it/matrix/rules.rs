@@ -329,6 +329,7 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     let body = item(operation, body);
     no_password_in_bulk(operation, body)?;
     let user = existing(world, operation, target)?;
+    let body = &without_unchanged(user, body);
     let names = |fields: &[&str]| fields.iter().any(|field| body.contains_key(*field));
     let groups = body.get("groups").map_or_else(|| user.groups.clone(), ids);
     let own = body.get("permissions").map_or_else(|| user.own.clone(), codes);
@@ -358,6 +359,18 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         changes.extend(signed_out(world, user.id));
     }
     Ok(changes)
+}
+
+/// A value that the user has already is no change.
+fn without_unchanged(user: &Person, body: &Body) -> Body {
+    let mut body = body.clone();
+    body.retain(|field, value| match field.as_str() {
+        field if PLAIN.contains(&field) => *value != now(user, field),
+        "groups" => ids(value) != user.groups,
+        "permissions" => codes(value) != user.own,
+        _ => true,
+    });
+    body
 }
 
 /// One's own password changes only with the current one.
@@ -481,6 +494,12 @@ fn create_group(actor: &Actor, body: &Body) -> Judged {
 fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> Judged {
     let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
     let held = body.get("permissions").map_or_else(|| group.codes.clone(), codes);
+    let mut body = body.clone();
+    body.retain(|field, value| match field.as_str() {
+        "name" => *value != group.name.as_str(),
+        "permissions" => held != group.codes,
+        _ => true,
+    });
     if body.contains_key("permissions") {
         // A member of the group would change their own rights.
         demand(is_admin(actor) || !actor.person.as_ref().unwrap().groups.contains(&group.id))?;

@@ -56,6 +56,8 @@ impl JsonLines {
     fn record(&self, line: &[u8], is_whole: bool) -> Result<Record, ImportError> {
         let wrong = |why: String| ImportError::Invalid(format!("line {}: {why}", self.number));
         let text = str::from_utf8(line).map_err(|error| wrong(format!("it is not UTF-8: {error}")))?;
+        // Some editors put a byte order mark in front of a file.
+        let text = text.strip_prefix('\u{feff}').filter(|_| self.number == 1).unwrap_or(text);
         let record = serde_json::from_str(text).map_err(|error| match is_whole {
             // The parser's own line number is always 1.
             true => wrong(error.to_string().replace(" at line 1 column", " at column")),

@@ -2,22 +2,25 @@
 //! that is the example in the OpenAPI document.
 
 mod audit;
+mod calling;
 mod deleted;
 mod errors;
+mod tokens;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::directory::access::{NeedsPermission, ReadUsers};
 use crate::directory::groups::GroupDetails;
-use crate::directory::model::{Group, Permission, Timestamp, Token, User};
-use crate::directory::tokens::TokenWithKey;
+use crate::directory::model::{Group, Permission, Timestamp, User};
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
 pub use self::audit::{AuditItem, AuditListing};
+pub use self::calling::MeDetail;
 pub use self::deleted::DeletedItem;
 pub use self::errors::{Detail, FieldErrors, ItemErrors, Problem};
+pub use self::tokens::{IssuedToken, TokenItem};
 
 /// The currently authenticated user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -193,6 +196,10 @@ pub struct UserDetail {
 }
 
 impl UserDetail {
+    /// The names of the fields that follow those of lists.
+    pub const DATA: &'static [&'static str] =
+        &["groups_data", "permissions_data", "effective_permissions_data"];
+
     /// Shows a user with its groups and permissions.
     pub fn new(details: &UserDetails, site: &Site, now: Timestamp) -> Self {
         Self {
@@ -280,6 +287,9 @@ pub struct GroupDetail {
 }
 
 impl GroupDetail {
+    /// The name of the field that follows those of lists.
+    pub const DATA: &'static [&'static str] = &["permissions_data"];
+
     /// Shows a group with its permissions.
     pub fn new(details: &GroupDetails) -> Self {
         Self {
@@ -336,96 +346,6 @@ impl PermissionItem {
     }
 }
 
-/// A token, without its key.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(TokenItem::sample()))]
-pub struct TokenItem {
-    /// Unique ID of the token.
-    pub id: i64,
-    /// The owner's name for it.
-    pub name: String,
-    /// `api`, `sign_in` or `imported`.
-    pub kind: &'static str,
-    /// The first characters of the key.
-    pub prefix: String,
-    /// The last four characters of the key; fewer or none for a short key that was imported.
-    pub last_four: String,
-    /// `active`, `expired` or `revoked`.
-    pub state: &'static str,
-    /// When it was issued.
-    #[schema(format = DateTime)]
-    pub created_at: String,
-    /// When it expires; null is never.
-    #[schema(required, format = DateTime)]
-    pub expires_at: Option<String>,
-    /// When it was revoked; null if it was not.
-    #[schema(required, format = DateTime)]
-    pub revoked_at: Option<String>,
-    /// When it was last used; null until that is recorded.
-    #[schema(required, format = DateTime)]
-    pub last_used_at: Option<String>,
-    /// How it was made: `sign_in`, `token`, `operator`, `import`, or `unknown` for a token from before version 0.2.
-    pub made_by: &'static str,
-    /// Whether it is the token of a sign-in or came of one, and ends with it.
-    pub of_sign_in: bool,
-}
-
-impl TokenItem {
-    /// Shows a token as of `now`.
-    pub fn new(token: &Token, now: Timestamp) -> Self {
-        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-        Self {
-            id: token.id.get(),
-            name: token.name.clone(),
-            kind: token.kind.as_str(),
-            prefix: token.prefix.clone(),
-            last_four: token.last_four.clone(),
-            state: token.state(now).as_str(),
-            created_at: token.created_at.to_string(),
-            expires_at: text(token.expires_at),
-            revoked_at: text(token.revoked_at),
-            last_used_at: text(token.last_used_at),
-            made_by: token.made_by.as_str(),
-            of_sign_in: token.root.is_some(),
-        }
-    }
-
-    /// The example of the documentation.
-    pub fn sample() -> Self {
-        Self {
-            id: 7,
-            name: "laptop".into(),
-            kind: "api",
-            prefix: "wrd_1vko".into(),
-            last_four: "FINE".into(),
-            state: "active",
-            created_at: "2025-08-06T14:23:45.123456Z".into(),
-            expires_at: Some("2025-11-04T14:23:45.123456Z".into()),
-            revoked_at: None,
-            last_used_at: None,
-            made_by: "token",
-            of_sign_in: false,
-        }
-    }
-}
-
-/// A token just issued, with its key, which is shown only this once.
-#[derive(Serialize, ToSchema)]
-pub struct IssuedToken {
-    /// The key, for `Authorization: Token <key>`.
-    pub key: String,
-    /// The token as lists show it.
-    #[serde(flatten)]
-    pub token: TokenItem,
-}
-
-impl IssuedToken {
-    /// Shows a token just issued.
-    pub fn new(issued: &TokenWithKey, now: Timestamp) -> Self {
-        Self { key: issued.key.reveal().to_owned(), token: TokenItem::new(&issued.token, now) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -440,5 +360,6 @@ mod tests {
         assert_eq!(keys(UserItem::sample()), UserItem::FIELDS);
         assert_eq!(keys(GroupItem::sample()), GroupItem::FIELDS);
         assert_eq!(keys(DeletedItem::sample()), DeletedItem::FIELDS);
+        assert_eq!(keys(TokenItem::sample()), TokenItem::FIELDS);
     }
 }

@@ -1,0 +1,69 @@
+//! What the caller can ask for about themselves by name: their rights, and the token that they sent.
+
+use serde::Serialize;
+
+use super::Me;
+use crate::directory::Identity;
+use crate::http::site::Site;
+
+/// The current user with what is shown only by name.
+#[derive(Debug, Serialize)]
+pub struct MeDetail {
+    /// What is shown without names.
+    #[serde(flatten)]
+    pub me: Me,
+    /// Can the user enter the back office?
+    pub is_staff: bool,
+    /// Does the user have all rights?
+    pub is_admin: bool,
+    /// Can the user authenticate?
+    pub is_active: bool,
+    /// The codes of the user's permissions, own and inherited from groups, ascending.
+    pub permissions: Vec<i64>,
+    /// The token that was sent.
+    pub token: CallingToken,
+}
+
+/// The calling token, without its key.
+#[derive(Debug, Serialize)]
+pub struct CallingToken {
+    /// Unique ID of the token.
+    pub id: i64,
+    /// The owner's name for it.
+    pub name: String,
+    /// `api`, `sign_in` or `imported`.
+    pub kind: &'static str,
+    /// When it expires; null is never.
+    pub expires_at: Option<String>,
+    /// What it is narrowed to; null is everything that its owner may do.
+    pub scopes: Option<Vec<String>>,
+}
+
+impl MeDetail {
+    /// The names of the fields that are shown only by name, in the order they are written.
+    pub const BY_NAME: [&'static str; 5] = ["is_staff", "is_admin", "is_active", "permissions", "token"];
+
+    /// The names of all fields, in the order they are written.
+    pub fn fields() -> Vec<&'static str> {
+        Me::FIELDS.iter().copied().chain(Self::BY_NAME).collect()
+    }
+
+    /// Shows callers to themselves.
+    pub fn new(identity: &Identity, site: &Site) -> Self {
+        let (user, token) = (&identity.user, &identity.token);
+        Self {
+            me: Me::new(user, site),
+            is_staff: user.is_staff,
+            is_admin: user.is_admin,
+            is_active: user.is_active,
+            permissions: identity.rights.clone(),
+            token: CallingToken {
+                id: token.id.get(),
+                name: token.name.clone(),
+                kind: token.kind.as_str(),
+                expires_at: token.expires_at.map(|end| end.to_string()),
+                scopes: None,
+            },
+        }
+    }
+}
