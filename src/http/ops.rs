@@ -44,12 +44,12 @@ async fn livez() -> Response {
     answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// Reports whether requests can be served: the database answers, and the server is not about to stop.
+/// Reports whether requests can be served: keys can be looked up, and the server is not about to stop.
 async fn readyz(State(app): State<App>) -> Response {
     if app.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" }));
     }
-    let reached = app.directory().ping().await;
+    let reached = app.directory().check_look_ups().await;
     app.metrics().database_up.set(reached.is_ok().into());
     match reached {
         Ok(()) => answer(StatusCode::OK, &json!({ "status": "ok" })),
