@@ -18,6 +18,8 @@ use tokio::task::spawn_blocking;
 use super::app::App;
 use super::error::{ApiError, answer, answer_json};
 use super::outgoing::SharedBytes;
+use super::pipeline::with_reason;
+use super::reason::Reason;
 use super::{api, json};
 use crate::telemetry;
 
@@ -54,8 +56,9 @@ async fn readyz(State(app): State<App>) -> Response {
     match reached {
         Ok(()) => answer(StatusCode::OK, &json!({ "status": "ok" })),
         Err(error) => {
-            tracing::warn!(%error, "not ready");
-            answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "database unavailable" }))
+            let unready = json!({ "status": "database unavailable" });
+            let reason = Reason::new(format!("not ready: {error}"));
+            with_reason(answer(StatusCode::SERVICE_UNAVAILABLE, &unready), Some(reason))
         }
     }
 }
