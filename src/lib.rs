@@ -23,3 +23,12 @@ mod paths;
 pub mod server;
 pub mod switchover;
 pub mod telemetry;
+
+/// mimalloc is cheaper than the system's allocator for the small, short-lived allocations of a request. Huge pages are off:
+/// they make an idle server half as large again without a measurable gain. SQLite uses it as well (`.cargo/config.toml`).
+///
+/// It does not take the place of the C library's `malloc`. A library that is loaded before the program, such as libfaketime,
+/// allocates before anything is initialised; mimalloc then reads the clock, which that library answers by allocating, and so
+/// on until the process crashes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -3,6 +3,8 @@
 //! Never in here: a token, a password or a query string. The number of labels is bounded: they are routes and classes of
 //! responses, never text that a user or client chose.
 
+mod json_lines;
+
 use std::io::IsTerminal;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -16,9 +18,12 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{FilterFn, filter_fn};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
+
+use self::json_lines::FlatJson;
 
 /// The bucket bounds of the duration histogram, in seconds.
 const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -195,7 +200,7 @@ pub fn start_logging(filter: &str, style: LogStyle) -> Result<Logging, String> {
     let started = if human {
         lines.with_target(false).finish().with(cap).try_init()
     } else {
-        let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        let lines = lines.event_format(FlatJson).fmt_fields(JsonFields::new());
         lines.finish().with(cap).try_init()
     };
     started.map(|()| Logging(guard)).map_err(|error| error.to_string())

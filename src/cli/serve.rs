@@ -21,6 +21,7 @@ use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::{Clock, Directory, OpenError};
 use crate::http::Front;
+use crate::http::request_log::{log_left_out, report_left_out};
 use crate::http::{api, app::App, settings::HttpSettings};
 use crate::jobs::{JOBS, finish};
 use crate::server::{self, Limits, Workers};
@@ -164,6 +165,7 @@ impl BoundServer {
             let app = app.clone();
             jobs.spawn(async move { job(app.directory()).await });
         }
+        jobs.spawn(report_left_out(app.clone()));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -178,6 +180,7 @@ impl BoundServer {
         let drained: Vec<_> = servers.collect().await;
         jobs.abort_all();
         finish(app.directory()).await;
+        log_left_out(&app, true);
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())

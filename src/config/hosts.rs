@@ -1,6 +1,7 @@
 //! The types of two settings: the hosts that a request may name, and the proxies that are trusted.
 //!
-//! The rules for hosts are Django's. Never in here: a request.
+//! The rules for hosts are Django's, and names may have an underscore in addition: container networks and proxies use
+//! names such as `accounts_api`. Never in here: a request.
 
 use std::net::IpAddr;
 
@@ -8,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::values::{SettingType, items, joined};
 
-/// The hosts that requests may name, by Django's rules for `ALLOWED_HOSTS`.
+/// The hosts that requests may name, by Django's rules for `ALLOWED_HOSTS`. A name may also have an underscore.
 #[derive(Debug, Clone)]
 pub struct AllowedHosts(Vec<String>);
 
@@ -39,8 +40,8 @@ impl SettingType for AllowedHosts {
     const LIST: bool = true;
 
     fn allowed() -> String {
-        "hosts without port, separated by commas, such as example.com, .example.com (with its subdomains), [::1], or * \
-         for any"
+        "hosts without port, separated by commas, such as example.com, .example.com (with its subdomains), accounts_api, \
+         [::1], or * for any"
             .into()
     }
 
@@ -74,10 +75,10 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Splits a host into name and port, if it has Django's form `^([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(:[0-9]+)?$`
-/// ignoring case. The final dot of the name is dropped.
+/// Splits a host into name and port, if it has the form `^([a-z0-9._-]+|\[[a-f0-9]*:[a-f0-9.:]+\])(:[0-9]+)?$` ignoring
+/// case: Django's, and the underscore. The final dot of the name is dropped.
 pub(super) fn split_host(host: &str) -> Option<(&str, Option<&str>)> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     let literal = host.starts_with('[');
     let end = match literal {
         true => host.find(']')? + 1,

@@ -128,13 +128,14 @@ settings! {
     /// The hosts that a request's Host header may name. Other requests get status 400.
     ///
     /// The patterns are Django's: `example.com` allows that host, `.example.com` also allows its subdomains, and `*` allows
-    /// every host. Case, the port and a final dot are ignored. A request of HTTP/1.0 without a Host header is served as if
-    /// it named the first host of this list.
+    /// every host. Case, the port and a final dot are ignored. A name may have an underscore, such as `accounts_api`. A
+    /// request of HTTP/1.0 without a Host header is served as if it named the first host of this list.
     Serve allowed_hosts: AllowedHosts = "localhost,127.0.0.1,[::1]";
 
     /// The proxies whose X-Forwarded-Proto and X-Forwarded-For headers are trusted.
     ///
-    /// An IPv4 address in IPv6 notation, such as `::ffff:10.0.0.1`, counts as IPv4.
+    /// An IPv4 address in IPv6 notation, such as `::ffff:10.0.0.1`, counts as IPv4. An address in X-Forwarded-For may have a
+    /// port, brackets, quotes or a zone. The header Forwarded is not read.
     Serve trusted_proxies: TrustedProxies = "127.0.0.1,::1";
 
     /// How many connections are open at once. Further connections wait in the system's queue.

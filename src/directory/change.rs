@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::error::Error;
-use super::limiter::{TakenValues, check_wait};
+use super::limiter::{TakenValues, Waits};
 use super::model::{Identity, Timestamp, TokenState};
 use super::settings::ChangePolicy;
 use super::store::Tx;
@@ -74,10 +74,12 @@ impl<'t, 'l> Change<'t, 'l> {
         if !self.taken.needs_check() {
             return Ok(());
         }
-        match self.taken.key(&self.actor) {
-            Some(key) => check_wait(self.now, self.tx.blocked(&[key], self.now)?),
-            None => Ok(()),
-        }
+        let Some(key) = self.taken.key(&self.actor) else { return Ok(()) };
+        let stored = self.tx.blocked(std::slice::from_ref(&key), self.now)?;
+        let waits = Waits::of(self.now, &[(*self.taken.backoff(), key)], &stored);
+        let verdict = waits.check();
+        self.taken.keep(waits);
+        verdict
     }
 }
 

@@ -48,7 +48,7 @@ pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::identity::Authenticator;
-pub use self::identity::{CachedIdentity, Unauthenticated};
+pub use self::identity::{CachedIdentity, TokenEnd, Unauthenticated};
 use self::limiter::{RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
@@ -139,9 +139,14 @@ impl Directory {
         }
     }
 
-    /// Checks that the database answers.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.store.ping().await
+    /// Checks that keys can be looked up, within a second. Many calls at once cost the database one look-up.
+    pub async fn check_look_ups(&self) -> Result<(), Error> {
+        self.authenticator.check().await
+    }
+
+    /// Notes that a key could not be looked up: the next check does not use an earlier result.
+    pub fn note_failed_look_up(&self) {
+        self.authenticator.note_failure();
     }
 
     /// Describes the database: its kind, version and place.

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::resource::{Resource, Resources};
 use super::settings::HttpSettings;
 use crate::directory::Directory;
+use crate::directory::limiter::RefusalLimiter;
 use crate::server::memory::MemoryBudget;
 use crate::telemetry::Metrics;
 
@@ -23,6 +24,9 @@ struct AppState {
     memory: MemoryBudget,
     parsing: Semaphore,
     draining: AtomicBool,
+    /// Limits the log lines of refused requests, and those about headers of proxies.
+    refusal_lines: RefusalLimiter,
+    header_lines: RefusalLimiter,
 }
 
 impl App {
@@ -41,7 +45,18 @@ impl App {
         let (bytes, refused) = (metrics.body_bytes.clone(), metrics.bodies_refused.clone());
         let memory = MemoryBudget::new(settings.body_memory, bytes, refused);
         let parsing = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
-        Self(Arc::new(AppState { directory, settings, metrics, resources, memory, parsing, draining }))
+        let (refusal_lines, header_lines) = (RefusalLimiter::default(), RefusalLimiter::default());
+        Self(Arc::new(AppState {
+            directory,
+            settings,
+            metrics,
+            resources,
+            memory,
+            parsing,
+            draining,
+            refusal_lines,
+            header_lines,
+        }))
     }
 
     /// The account database with its rules.
@@ -72,6 +87,16 @@ impl App {
     /// Limits how many large bodies are parsed at once: one for each core.
     pub(super) fn parsing(&self) -> &Semaphore {
         &self.0.parsing
+    }
+
+    /// Limits the log lines of refused requests.
+    pub(super) fn refusal_lines(&self) -> &RefusalLimiter {
+        &self.0.refusal_lines
+    }
+
+    /// Limits the log lines about headers of proxies that cannot be read.
+    pub(super) fn header_lines(&self) -> &RefusalLimiter {
+        &self.0.header_lines
     }
 
     /// Marks the server as not ready for new work.

@@ -12,6 +12,7 @@ use http::{HeaderMap, header};
 
 use super::app::App;
 use super::error::ApiError;
+use super::reason::Reason;
 use super::throttle;
 use crate::directory::access::{NeedsPermission, Who, holds_permission};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
@@ -40,6 +41,8 @@ pub struct BadCredentials {
     pub error: ApiError,
     /// The token that was presented, if it is known.
     pub bearer: Option<Bearer>,
+    /// Why they are refused, for the log, if the error does not say it.
+    pub(super) reason: Option<Reason>,
 }
 
 /// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
@@ -48,7 +51,8 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIde
     let key = match parse(&joined) {
         Presented::Nothing => return Ok(None),
         Presented::Malformed(detail) => {
-            return Err(BadCredentials { error: ApiError::Unauthenticated(detail), bearer: None });
+            let error = ApiError::Unauthenticated(detail);
+            return Err(BadCredentials { error, bearer: None, reason: several(headers) });
         }
         Presented::Key(key) => key,
     };
@@ -57,8 +61,23 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIde
             count(app, "accepted");
             Ok(Some(CallerIdentity(identity)))
         }
-        Err(refused) => Err(BadCredentials { bearer: refused.bearer(), error: refusal(app, refused) }),
+        Err(refused) => {
+            let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
+            Err(BadCredentials { error: refusal(app, refused), bearer, reason })
+        }
     }
+}
+
+/// Explains, for the log, why a request has no credentials.
+pub(super) fn explain(headers: &HeaderMap) -> Reason {
+    let header = headers.get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
+    several(headers).unwrap_or_else(|| Reason::of_other_header(header))
+}
+
+/// The reason that counts before any other: two headers never make credentials.
+fn several(headers: &HeaderMap) -> Option<Reason> {
+    let count = headers.get_all(header::AUTHORIZATION).iter().count();
+    (count > 1).then(|| Reason::new("there is more than one Authorization header"))
 }
 
 /// Turns a failed authentication into an answer, and counts it.
@@ -66,7 +85,10 @@ pub(super) fn refusal(app: &App, refused: Unauthenticated) -> ApiError {
     let (outcome, answer) = match refused {
         Unauthenticated::InvalidToken(_) => ("refused", ApiError::Unauthenticated("Invalid token.")),
         Unauthenticated::Inactive(_) => ("refused", ApiError::Unauthenticated("User inactive or deleted.")),
-        Unauthenticated::Failed(error) => ("failed", error.into()),
+        Unauthenticated::Failed(error) => {
+            app.directory().note_failed_look_up();
+            ("failed", error.into())
+        }
     };
     count(app, outcome);
     answer

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::json;
+use super::reason::Reason;
 use crate::directory::Error;
 use crate::directory::model::ValidationErrors;
 
@@ -138,15 +139,27 @@ impl ApiError {
         json!({ "detail": detail })
     }
 
-    /// Logs what the status does not say.
-    fn log(&self) {
-        match self {
-            Self::Internal(cause) => tracing::error!(cause, "the request failed"),
-            Self::Unavailable(cause) => tracing::warn!(cause, "the database is unavailable"),
-            Self::Overloaded => tracing::debug!("no room in body_memory"),
-            Self::TookTooLong => tracing::warn!("the request took longer than request_timeout"),
-            _ => {}
-        }
+    /// What the log says of it. Texts of a body are left out: they may be secrets.
+    fn reason(&self) -> Reason {
+        let invalid = |count: usize| format!("{count} values of the request are not valid");
+        Reason::new(match self {
+            Self::Internal(cause) => return Reason::new(cause.clone()),
+            Self::Unavailable(cause) => format!("the database is unavailable: {cause}"),
+            Self::Overloaded => return Reason::new("no room in body_memory"),
+            Self::TookTooLong => return Reason::new("the request took longer than request_timeout"),
+            Self::Throttled(seconds) => {
+                format!("too many attempts or a full queue: the next is allowed in {seconds} s")
+            }
+            Self::Invalid(faults) => invalid(faults.count()),
+            Self::InvalidItems(_, items) => invalid(items.iter().map(ValidationErrors::count).sum()),
+            Self::Malformed(detail) => detail.split(" - ").next().unwrap_or_default().to_owned(),
+            Self::UnsupportedMediaType(given) => {
+                format!("the media type {} is not supported", given.chars().take(100).collect::<String>())
+            }
+            Self::MethodNotAllowed(_) => return Reason::new("the path does not have this method"),
+            Self::NotFound => return Reason::new("there is no such path or object"),
+            other => other.body().get("detail").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        })
     }
 }
 
@@ -208,9 +221,9 @@ impl From<Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        self.log();
         let mut response = answer(self.status(), &self.body());
         response.extensions_mut().insert(self.code());
+        response.extensions_mut().insert(self.reason());
         if let Self::Forbidden(why) = &self {
             response.extensions_mut().insert(DeniedReason(why.clone()));
         }

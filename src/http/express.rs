@@ -27,9 +27,10 @@ use super::caller::{self, Presented};
 use super::error::ApiError;
 use super::headers::set_token_expiry;
 use super::negotiate::{Negotiated, is_plain, negotiate_accept};
-use super::pipeline::{error_response, with_bearer};
-use super::request_log::{InFlight, given_id};
-use super::site::{BaseUrl, nearest};
+use super::pipeline::{error_response, with_bearer, with_reason};
+use super::reason::Reason;
+use super::request_log::{InFlight, client, given_id};
+use super::site::BaseUrl;
 use super::throttle;
 use crate::config::AccessLog;
 use crate::directory::limiter::RateLimitStatus;
@@ -54,6 +55,8 @@ pub(super) struct Rejection {
     end: Option<Timestamp>,
     /// The token that it came with, if it is known.
     bearer: Option<Bearer>,
+    /// Why its key was refused, for the log.
+    reason: Option<Reason>,
 }
 
 impl FastPathMiss {
@@ -71,7 +74,8 @@ impl Rejection {
         if let Some(status) = self.status {
             throttle::write_headers(&status, response.headers_mut());
         }
-        with_bearer(response, self.bearer)
+        let over_limit = self.status.as_ref().and_then(throttle::reason);
+        with_bearer(with_reason(response, over_limit.or(self.reason)), self.bearer)
     }
 }
 
@@ -119,7 +123,7 @@ async fn answer(
     let Some((base, key)) = usual(app, peer, head) else { return Ok(None) };
     let settings = &app.settings().site;
     let directory = app.directory();
-    let client = || nearest(text(head.forwarded_for).unwrap_or_default(), settings, peer.address);
+    let client = || client(app, head.forwarded_for.unwrap_or_default(), peer);
     let (known, now) = match directory.recognise(key, |identity: &Identity| render(identity, settings)).await
     {
         Ok(known) => known,
@@ -127,11 +131,11 @@ async fn answer(
             // A request without a good token is counted before it is answered.
             let counted = !matches!(refused, Unauthenticated::Failed(_));
             let status = counted.then(|| directory.count_address(client())).flatten();
-            let bearer = refused.bearer();
+            let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
             let refusal = caller::refusal(app, refused);
             let throttled = status.and_then(|status| throttle::check(app, &status).err());
             let error = throttled.unwrap_or(refusal);
-            return Err(Box::new(Rejection { error, status, end: None, bearer }));
+            return Err(Box::new(Rejection { error, status, end: None, bearer, reason }));
         }
     };
     let Some(body) = CachedBody::parse(&known.body) else { return Ok(None) };
@@ -153,7 +157,7 @@ async fn answer(
 fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus>, Box<Rejection>> {
     let rejection = |error, status| {
         let (end, bearer) = (known.expires_at, Some(known.bearer()));
-        Box::new(Rejection { error, status, end, bearer })
+        Box::new(Rejection { error, status, end, bearer, reason: None })
     };
     if !known.may_enter {
         return Err(rejection(ApiError::Forbidden(Denial::NoRight.to_string()), None));
@@ -167,7 +171,7 @@ fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus
 
 impl From<ApiError> for Box<Rejection> {
     fn from(error: ApiError) -> Self {
-        Self::new(Rejection { error, status: None, end: None, bearer: None })
+        Self::new(Rejection { error, status: None, end: None, bearer: None, reason: None })
     }
 }
 
@@ -176,6 +180,9 @@ fn usual<'a>(app: &'a App, peer: Peer, head: &Head<'a>) -> Option<(BaseUrl<'a>, 
     let host = text(Some(head.host))?;
     let Peer { address, tls } = peer;
     let base = BaseUrl::of(Some(host), head.forwarded_proto, &app.settings().site, address, tls).ok()?;
+    if !base.is_scheme_known() {
+        return None;
+    }
     let plain = head.accept.is_none_or(|accept| {
         is_plain(accept)
             || text(Some(accept)).is_some_and(|text| negotiate_accept(text).ok() == Some(Negotiated::PLAIN))

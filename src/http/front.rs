@@ -22,9 +22,11 @@ use super::body::{AtMost, Awaited, AwaitsClient, announced_length, unreadable_bo
 use super::error::ApiError;
 use super::express::{self, FastPathMiss, Prepared, Rejection};
 use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
+use super::pipeline::with_reason;
+use super::reason::{Reason, shown};
 use super::request_log::{InFlight, RequestInfo};
 use super::resource::RouteName;
-use super::site::Site;
+use super::site::{HOST_REFUSED, Site, host};
 use super::{api, docs, ops, outgoing, path};
 use crate::network::client_network;
 use crate::server::memory::MemoryBudget;
@@ -61,7 +63,7 @@ impl Front {
     /// Answers a request that the express lane did not answer; the lane may have rejected it.
     async fn answer_common(&self, peer: Peer, request: Request<MessageBody>, miss: FastPathMiss) -> Response {
         let info = RequestInfo::of(&request, &self.app, peer);
-        let span = tracing::info_span!("request", id = %info.id);
+        let span = tracing::info_span!("request", request_id = %info.id);
         let response = self.respond(peer, request, &info, miss.rejection).instrument(span.clone()).await;
         span.in_scope(|| info.log(&self.app, &response, miss.started));
         info.note_refusal(&self.app, response.status(), response.extensions()).instrument(span).await;
@@ -131,8 +133,10 @@ impl Front {
     ) -> Result<Response, ApiError> {
         let settings = self.app.settings();
         if self.express.is_some() && !ops::HOSTLESS.contains(&request.uri().path()) {
-            let site = Site::of(&request, &settings.site, peer.address, peer.tls)?;
-            request.extensions_mut().insert(site);
+            match Site::of(&request, &settings.site, peer.address, peer.tls) {
+                Ok(site) => _ = request.extensions_mut().insert(site),
+                Err(error) => return Ok(host_refused(error, &request)),
+            }
         }
         *request.uri_mut() = path::normalised(request.uri()).ok_or(ApiError::NotFound)?;
         if request
@@ -209,6 +213,16 @@ impl Service for Front {
     fn refusal_headers(&self, tls: bool) -> String {
         secure_lines(self.app.settings().hsts.as_ref().filter(|_| tls))
     }
+}
+
+/// Makes the answer to a request under a host that is not allowed. The log names the host and the setting.
+fn host_refused<B>(error: ApiError, request: &Request<B>) -> Response {
+    let is_host = matches!(error, ApiError::BadRequest(HOST_REFUSED));
+    let reason = is_host.then(|| match host(request) {
+        Some(host) => Reason::new(format!("the Host {} is not in allowed_hosts", shown(host.as_bytes()))),
+        None => Reason::new("the request has no Host, or one that is no text"),
+    });
+    with_reason(error.into_response(), reason)
 }
 
 /// Limits the size of the body. Where no handler reads a body it is read and thrown away, as the framework does, so

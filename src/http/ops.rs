@@ -18,6 +18,8 @@ use tokio::task::spawn_blocking;
 use super::app::App;
 use super::error::{ApiError, answer, answer_json};
 use super::outgoing::SharedBytes;
+use super::pipeline::with_reason;
+use super::reason::Reason;
 use super::{api, json};
 use crate::telemetry;
 
@@ -44,18 +46,19 @@ async fn livez() -> Response {
     answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// Reports whether requests can be served: the database answers, and the server is not about to stop.
+/// Reports whether requests can be served: keys can be looked up, and the server is not about to stop.
 async fn readyz(State(app): State<App>) -> Response {
     if app.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "stopping" }));
     }
-    let reached = app.directory().ping().await;
+    let reached = app.directory().check_look_ups().await;
     app.metrics().database_up.set(reached.is_ok().into());
     match reached {
         Ok(()) => answer(StatusCode::OK, &json!({ "status": "ok" })),
         Err(error) => {
-            tracing::warn!(%error, "not ready");
-            answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "database unavailable" }))
+            let unready = json!({ "status": "database unavailable" });
+            let reason = Reason::new(format!("not ready: {error}"));
+            with_reason(answer(StatusCode::SERVICE_UNAVAILABLE, &unready), Some(reason))
         }
     }
 }

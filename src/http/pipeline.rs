@@ -8,6 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, VARY};
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
@@ -19,6 +20,7 @@ use super::headers::{UNCACHED, VARIES, set_token_expiry};
 use super::json;
 use super::negotiate::negotiate;
 use super::problem;
+use super::reason::Reason;
 use super::resource::RouteName;
 use super::throttle::{self, CountedRequest};
 use crate::directory::{Bearer, Origin};
@@ -44,6 +46,14 @@ pub(super) fn with_bearer(mut response: Response, bearer: Option<Bearer>) -> Res
     response
 }
 
+/// Notes in the answer why its request was refused, for the log.
+pub(super) fn with_reason(mut response: Response, reason: Option<Reason>) -> Response {
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}
+
 async fn around(State(app): State<App>, route: MatchedPath, mut request: Request, next: Next) -> Response {
     if !ids_are_digits(route.as_str(), request.uri().path()) {
         return ApiError::NotFound.into_response();
@@ -60,23 +70,21 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     let counted = CountedRequest::default();
     request.extensions_mut().insert(counted.clone());
     let (parts, body) = request.into_parts();
-    let identified = match caller::identify(&app, &parts.headers).await {
-        // A request without a good token is counted before it is answered.
-        Ok(None) => throttle::count_client(&app, &parts)
-            .map(|()| None)
-            .map_err(|error| BadCredentials { error, bearer: None }),
-        Err(BadCredentials { error: error @ ApiError::Unauthenticated(_), bearer }) => {
-            let error = throttle::count_client(&app, &parts).err().unwrap_or(error);
-            Err(BadCredentials { error, bearer })
-        }
-        identified => identified,
-    };
+    let identified = identify(&app, &parts).await;
+    let missing = matches!(identified, Ok(None)).then(|| caller::explain(&parts.headers));
     let request = Request::from_parts(parts, body);
     let response = match identified {
-        Err(BadCredentials { error, bearer }) => with_bearer(error.into_response(), bearer),
-        Ok(None) => next.run(request).await,
+        Err(BadCredentials { error, bearer, reason }) => {
+            with_bearer(with_reason(error.into_response(), reason), bearer)
+        }
+        Ok(None) => {
+            let response = next.run(request).await;
+            let missing = missing.filter(|_| response.status() == StatusCode::UNAUTHORIZED);
+            with_reason(response, missing)
+        }
         Ok(Some(caller)) => answer_caller(&app, caller, request, next).await,
     };
+    let response = with_reason(response, counted.reason());
     let response = if negotiated.problems { problem::convert(response).await } else { response };
     let response = match negotiated.indent {
         Some(blanks) => indented(response, blanks).await,
@@ -85,6 +93,22 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     let mut response = with_common_headers(response, &app, route.as_str());
     counted.write_headers(response.headers_mut());
     response
+}
+
+/// Finds the caller. A request without a good token is counted before it is answered.
+async fn identify(app: &App, parts: &Parts) -> Result<Option<CallerIdentity>, BadCredentials> {
+    match caller::identify(app, &parts.headers).await {
+        Ok(None) => throttle::count_client(app, parts).map(|()| None).map_err(|error| BadCredentials {
+            error,
+            bearer: None,
+            reason: None,
+        }),
+        Err(BadCredentials { error: error @ ApiError::Unauthenticated(_), bearer, reason }) => {
+            let error = throttle::count_client(app, parts).err().unwrap_or(error);
+            Err(BadCredentials { error, bearer, reason })
+        }
+        identified => identified,
+    }
 }
 
 async fn answer_caller(app: &App, caller: CallerIdentity, mut request: Request, next: Next) -> Response {

@@ -1,21 +1,28 @@
 //! What is recorded of a request: its id, its line in the access log, its count in the metrics, and an event in the
 //! audit trail when it was refused.
+//!
+//! Anyone can cause lines about refused requests. So their number is limited like that of audit events, for each client, each
+//! account and in total, and the lines that are left out are counted.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::response::Response;
-use http::{Extensions, Method, Request, StatusCode};
+use http::{Extensions, HeaderMap, Method, Request, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
-use tracing::Instrument;
+use tokio::time::MissedTickBehavior;
+use tracing::{Instrument, Level};
 
 use super::app::App;
 use super::error::DeniedReason;
 use super::headers::X_REQUEST_ID;
+use super::reason::{Reason, shown};
 use super::resource::RouteName;
-use super::site;
+use super::site::{forwarded_for, nearest, unreadable_scheme};
 use crate::config::AccessLog;
+use crate::directory::limiter::{LeftOut, RefusalLimiter};
 use crate::directory::{Bearer, Origin};
+use crate::network::client_network;
 use crate::server::Peer;
 use crate::telemetry::RequestLabels;
 
@@ -33,14 +40,14 @@ pub(super) struct RequestInfo {
 
 impl RequestInfo {
     pub(super) fn of<B>(request: &Request<B>, app: &App, peer: Peer) -> Self {
-        let site = &app.settings().site;
+        note_unreadable_scheme(app, request.headers(), peer);
         let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
         Self {
             id: given_id(app, peer, given)
                 .map_or_else(|| app.directory().clock().request_id(), str::to_owned),
             method: request.method().clone(),
             path: request.uri().path().chars().take(LOGGED_PATH).collect(),
-            client: site::client(request.headers(), site, peer.address),
+            client: client(app, &forwarded_for(request.headers()), peer),
         }
     }
 
@@ -57,19 +64,55 @@ impl RequestInfo {
         let labels = RequestLabels { route, method: known_method(&self.method), status: status.as_u16() };
         app.metrics().requests.get_or_create(&labels).inc();
         let failed = status.is_client_error() || status.is_server_error();
-        let is_logged = match app.settings().access_log {
-            AccessLog::None => false,
-            AccessLog::Failures => failed,
-            AccessLog::All => true,
+        let setting = app.settings().access_log;
+        // A failure of the server is logged whatever the setting says.
+        let is_logged = setting == AccessLog::All
+            || status.is_server_error()
+            || (failed && setting == AccessLog::Failures);
+        // All means all.
+        let is_limited = setting != AccessLog::All;
+        let bearer = response.extensions().get::<Bearer>().copied();
+        let left_out = || match is_limited {
+            true => app.refusal_lines().take(
+                app.directory().clock().now(),
+                Some(client_network(self.client)),
+                bearer.map(|bearer| bearer.user),
+            ),
+            false => Some(LeftOut::default()),
         };
-        if is_logged {
-            let (method, path, client) = (self.method.as_str(), self.path.as_str(), self.client);
-            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let bearer = response.extensions().get::<Bearer>();
-            let account = bearer.map(|bearer| bearer.user.get());
-            let token = bearer.map(|bearer| bearer.token.get());
-            let status = status.as_u16();
-            tracing::info!(method, path, status, %client, account, token, micros, "answered");
+        if let Some(left_out) = is_logged.then(left_out).flatten() {
+            let reason = response.extensions().get::<Reason>();
+            self.write_line(status, bearer, reason.filter(|_| failed), left_out, started);
+        }
+    }
+
+    fn write_line(
+        &self,
+        status: StatusCode,
+        bearer: Option<Bearer>,
+        reason: Option<&Reason>,
+        left_out: LeftOut,
+        started: Instant,
+    ) {
+        let (method, path, client) = (self.method.as_str(), self.path.as_str(), self.client);
+        let (account, token) = (bearer.map(|it| it.user.get()), bearer.map(|it| it.token.get()));
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let key = reason.and_then(|reason| reason.shown_key.as_deref());
+        let reason = reason.map(|reason| reason.why.as_ref());
+        let [left_out_before, left_out_of_client, left_out_of_account] = above_zero(left_out);
+        let status = status.as_u16();
+        macro_rules! answered {
+            ($level:expr) => {
+                tracing::event!(
+                    $level, method, path, status, %client, account, token, key, reason, left_out_before,
+                    left_out_of_client, left_out_of_account, micros, "answered"
+                )
+            };
+        }
+        match status {
+            500 => answered!(Level::ERROR),
+            501.. => answered!(Level::WARN),
+            _ => answered!(Level::INFO),
         }
     }
 
@@ -92,6 +135,61 @@ impl RequestInfo {
         } else {
             app.directory().note_refusal(&refusal).await;
         }
+    }
+}
+
+/// The counts of what was left out, each if it is above zero.
+fn above_zero(left_out: LeftOut) -> [Option<u64>; 3] {
+    let LeftOut { of_all, of_client, of_account } = left_out;
+    [of_all, of_client, of_account].map(|count| Some(count).filter(|count| *count > 0))
+}
+
+/// Finds the client of a request in the text of X-Forwarded-For. What a trusted proxy sent there and is no address is logged.
+pub(super) fn client(app: &App, forwarded_for: &[u8], peer: Peer) -> IpAddr {
+    let found = nearest(forwarded_for, &app.settings().site, peer.address);
+    if let Some(text) = found.unreadable {
+        note_unreadable(app, "X-Forwarded-For", text, found.address);
+    }
+    found.address
+}
+
+/// Logs what a trusted proxy sent as the scheme, if it is neither `http` nor `https`.
+fn note_unreadable_scheme(app: &App, headers: &HeaderMap, peer: Peer) {
+    if let Some(text) = unreadable_scheme(headers, &app.settings().site, peer.address) {
+        note_unreadable(app, "X-Forwarded-Proto", text, peer.address.ip());
+    }
+}
+
+#[cold]
+fn note_unreadable(app: &App, header: &str, text: &[u8], proxy: IpAddr) {
+    let now = app.directory().clock().now();
+    if let Some(left_out) = app.header_lines().take(now, Some(client_network(proxy)), None) {
+        let [left_out_before, _, _] = above_zero(left_out);
+        let value = shown(text);
+        tracing::warn!(header, value, %proxy, left_out_before, "cannot read a header of a trusted proxy");
+    }
+}
+
+/// How often [`report_left_out`] looks.
+const REPORTED_EVERY: Duration = Duration::from_mins(1);
+
+/// Logs, once a minute, how many lines were left out, if no later line could report it. It runs until it is aborted.
+pub async fn report_left_out(app: App) {
+    let mut ticks = tokio::time::interval(REPORTED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        log_left_out(&app, false);
+    }
+}
+
+/// Logs how many lines were left out, if no later line could report it, or at the `end`.
+pub fn log_left_out(app: &App, end: bool) {
+    let now = app.directory().clock().now();
+    let left_out = |lines: &RefusalLimiter| lines.take_left_out(now, end);
+    let (requests, headers) = (left_out(app.refusal_lines()), left_out(app.header_lines()));
+    if requests + headers > 0 {
+        tracing::info!(requests, headers, "lines were left out");
     }
 }
 

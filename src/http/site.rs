@@ -11,9 +11,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::error::ApiError;
 use crate::config::{AllowedHosts, TrustedProxies};
+use crate::network::parse_address;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The answer to a request under a host that is not allowed. The log names the host.
+pub(super) const HOST_REFUSED: &str = "The request's Host is not allowed.";
 /// The most proxies in front of the server; further addresses in the header are ignored.
 const HOPS_MAX: usize = 32;
 /// What is not escaped in the path of a file: RFC 3986's unreserved characters and `/!*()'`.
@@ -60,6 +63,25 @@ pub struct BaseUrl<'a> {
     scheme: &'static str,
     host: &'a str,
     public_url: Option<&'a str>,
+    is_scheme_known: bool,
+}
+
+/// The scheme that a request came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+    /// A trusted proxy sent something else. It counts as HTTP.
+    Unknown,
+}
+
+/// Where a request came from, as far as trusted proxies report it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client<'a> {
+    /// The nearest address that is not a trusted proxy's.
+    pub address: IpAddr,
+    /// What a trusted proxy sent in the place of an address and is none. Then `address` is that proxy's.
+    pub unreadable: Option<&'a [u8]>,
 }
 
 impl<'a> BaseUrl<'a> {
@@ -71,11 +93,21 @@ impl<'a> BaseUrl<'a> {
         peer: SocketAddr,
         tls: bool,
     ) -> Result<Self, ApiError> {
-        let host = host.filter(|host| settings.allowed_hosts.allows(host));
-        let host = host.ok_or(ApiError::BadRequest("The request's Host is not allowed."))?;
+        let is_allowed = |host: &&str| settings.allowed_hosts.allows(host);
+        let host = host.filter(is_allowed).ok_or(ApiError::BadRequest(HOST_REFUSED))?;
         let public_url = settings.public_url.as_deref();
-        let https = public_url.is_none() && is_https(protos, settings, peer, tls)?;
-        Ok(Self { scheme: if https { "https://" } else { "http://" }, host, public_url })
+        let scheme = match public_url {
+            Some(_) => Scheme::Http,
+            None => scheme(protos, settings, peer, tls)?,
+        };
+        let is_scheme_known = scheme != Scheme::Unknown;
+        let scheme = if scheme == Scheme::Https { "https://" } else { "http://" };
+        Ok(Self { scheme, host, public_url, is_scheme_known })
+    }
+
+    /// Whether the scheme is the client's; false when a trusted proxy sent one that is neither `http` nor `https`.
+    pub fn is_scheme_known(&self) -> bool {
+        self.is_scheme_known
     }
 
     /// The public URL, or scheme, `://` and host, in two parts.
@@ -134,7 +166,7 @@ impl Site {
 }
 
 /// Reads the host as the client wrote it. A target in absolute form overrides the header (RFC 9112, section 3.2.2).
-fn host<B>(request: &Request<B>) -> Option<&str> {
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
     if let Some(authority) = request.uri().authority() {
         return Some(authority.as_str());
     }
@@ -151,41 +183,69 @@ fn default_host<'a, B>(request: &Request<B>, settings: &'a SiteSettings) -> Opti
     may_lack.then_some(settings.default_host.as_str())
 }
 
-/// Whether the client used HTTPS: to this server, or to a trusted proxy that sends exactly `https`.
-fn is_https<'a>(
+/// The scheme that the client used: to this server, or to a trusted proxy.
+fn scheme<'a>(
     protos: impl IntoIterator<Item = &'a [u8]>,
     settings: &SiteSettings,
     peer: SocketAddr,
     tls: bool,
-) -> Result<bool, ApiError> {
-    let mut forwarded = protos.into_iter().map(|line| line == b"https");
+) -> Result<Scheme, ApiError> {
     if tls || !settings.trusted_proxies.trusts(peer.ip()) {
-        return Ok(tls);
+        return Ok(if tls { Scheme::Https } else { Scheme::Http });
     }
-    let Some(first) = forwarded.next() else { return Ok(false) };
-    if forwarded.any(|other| other != first) {
+    let mut forwarded = protos.into_iter().map(forwarded_scheme);
+    let Some(first) = forwarded.next() else { return Ok(Scheme::Http) };
+    if forwarded.any(|other| (other == Scheme::Https) != (first == Scheme::Https)) {
         return Err(ApiError::BadRequest("The X-Forwarded-Proto headers contradict each other."));
     }
     Ok(first)
 }
 
-/// Finds the address of the client: the nearest one that is not a trusted proxy's.
-pub fn client(headers: &HeaderMap, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
-    let lines: Vec<_> =
-        headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
-    nearest(&lines.join(","), settings, peer)
+/// Reads the scheme of a header as Django does: the leftmost of a list, without blanks around it, in lower case.
+fn forwarded_scheme(line: &[u8]) -> Scheme {
+    match line {
+        b"https" => Scheme::Https,
+        b"http" => Scheme::Http,
+        line => match line.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii() {
+            b"https" => Scheme::Https,
+            b"http" | b"" => Scheme::Http,
+            _ => Scheme::Unknown,
+        },
+    }
 }
 
-/// Finds the same in the text of X-Forwarded-For.
-pub fn nearest(forwarded_for: &str, settings: &SiteSettings, peer: SocketAddr) -> IpAddr {
-    let mut nearest = peer.ip();
-    for hop in forwarded_for.rsplit(',').take(HOPS_MAX) {
-        let Some(address) =
-            settings.trusted_proxies.trusts(nearest).then(|| hop.trim().parse().ok()).flatten()
-        else {
+/// Returns what a trusted proxy sent as the scheme, if it is neither `http` nor `https`.
+pub(super) fn unreadable_scheme<'a>(
+    headers: &'a HeaderMap,
+    settings: &SiteSettings,
+    peer: SocketAddr,
+) -> Option<&'a [u8]> {
+    let mut lines = headers.get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
+    let unknown = lines.find(|line| forwarded_scheme(line) == Scheme::Unknown)?;
+    settings.trusted_proxies.trusts(peer.ip()).then_some(unknown)
+}
+
+/// Joins the lines of X-Forwarded-For with commas: together they are one list.
+pub(super) fn forwarded_for(headers: &HeaderMap) -> Vec<u8> {
+    let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+    lines.join(&b","[..])
+}
+
+/// Finds the client in the text of X-Forwarded-For: the nearest address that is not a trusted proxy's.
+pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: SocketAddr) -> Client<'a> {
+    let mut nearest = Client { address: peer.ip().to_canonical(), unreadable: None };
+    // Empty items of a list mean nothing (RFC 9110, section 5.6.1).
+    let hops =
+        forwarded_for.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty());
+    for hop in hops.take(HOPS_MAX) {
+        if !settings.trusted_proxies.trusts(nearest.address) {
+            break;
+        }
+        let Some(address) = std::str::from_utf8(hop).ok().and_then(parse_address) else {
+            nearest.unreadable = Some(hop);
             break;
         };
-        nearest = address;
+        nearest.address = address;
     }
     nearest
 }
@@ -213,6 +273,77 @@ fn media_path(media_url: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SettingType;
+
+    fn settings(proxies: &str) -> SiteSettings {
+        SiteSettings {
+            allowed_hosts: AllowedHosts::parse("*").unwrap(),
+            trusted_proxies: TrustedProxies::parse(proxies).unwrap(),
+            public_url: None,
+            media_url: "/media/".into(),
+            default_host: "www.example.com".into(),
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_nearest_address_that_is_no_proxy_in_every_form() {
+        let settings = settings("10.0.0.0/8,fd00::/8");
+        for (peer, header, client, unreadable) in [
+            ("10.0.0.1:80", "198.51.100.1:51231", "198.51.100.1", None),
+            ("10.0.0.1:80", "1.2.3.4, [2001:db8::7]:443", "2001:db8::7", None),
+            ("10.0.0.1:80", "1.2.3.4,\"[2001:db8::7]\"", "2001:db8::7", None),
+            ("[::ffff:10.0.0.1]:80", "1.2.3.4, ::ffff:198.51.100.1", "198.51.100.1", None),
+            // Proxies in any form are passed over, and so are empty items.
+            (
+                "[fd00::1]:80",
+                "198.51.100.1, [fd00::9]:1234, ::ffff:10.0.0.2 , , 10.0.0.3:80,",
+                "198.51.100.1",
+                None,
+            ),
+            // Beyond the nearest stranger nothing is read.
+            ("10.0.0.1:80", "nonsense, 198.51.100.1", "198.51.100.1", None),
+            // What cannot be read is reported, and nothing beyond it is believed.
+            ("10.0.0.1:80", "198.51.100.1, unknown", "10.0.0.1", Some("unknown")),
+            ("10.0.0.1:80", "198.51.100.1, \u{e9}, 10.0.0.2", "10.0.0.2", Some("\u{e9}")),
+            ("10.0.0.1:80", "", "10.0.0.1", None),
+            // No header of a stranger is read.
+            ("[::ffff:192.0.2.9]:80", "unknown", "192.0.2.9", None),
+        ] {
+            let found = nearest(header.as_bytes(), &settings, peer.parse().unwrap());
+            let expected =
+                Client { address: client.parse().unwrap(), unreadable: unreadable.map(str::as_bytes) };
+            assert_eq!(found, expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_forwarded_scheme_counts_as_django_counts_it() {
+        let settings = settings("10.0.0.1");
+        let of = |peer: &str, lines: &[&str], tls| {
+            let lines = lines.iter().map(|line| line.as_bytes());
+            scheme(lines, &settings, peer.parse().unwrap(), tls).ok()
+        };
+        for (lines, expected) in [
+            (vec![], Some(Scheme::Http)),
+            (vec!["https"], Some(Scheme::Https)),
+            (vec!["http"], Some(Scheme::Http)),
+            (vec!["https, https"], Some(Scheme::Https)),
+            (vec!["https,http"], Some(Scheme::Https)),
+            (vec!["http,https"], Some(Scheme::Http)),
+            (vec![" https\t, http"], Some(Scheme::Https)),
+            (vec![""], Some(Scheme::Http)),
+            (vec![",https"], Some(Scheme::Http)),
+            (vec!["https", "https,http"], Some(Scheme::Https)),
+            (vec!["https", "http"], None),
+            // Django compares exactly.
+            (vec!["HTTPS"], Some(Scheme::Unknown)),
+            (vec!["wss"], Some(Scheme::Unknown)),
+        ] {
+            assert_eq!(of("10.0.0.1:80", &lines, false), expected, "{lines:?}");
+            assert_eq!(of("10.0.0.2:80", &lines, false), Some(Scheme::Http), "a stranger's");
+            assert_eq!(of("10.0.0.2:80", &lines, true), Some(Scheme::Https), "over TLS");
+        }
+    }
 
     #[test]
     fn file_names_become_paths_as_django_makes_them() {

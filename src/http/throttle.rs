@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::app::App;
 use super::error::ApiError;
+use super::reason::Reason;
 use crate::directory::Origin;
 use crate::directory::limiter::RateLimitStatus;
 use crate::telemetry::ThrottledLabels;
@@ -30,6 +31,19 @@ impl CountedRequest {
             write_headers(status, headers);
         }
     }
+
+    /// Returns the reason to log, if the request was over the limit.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        self.0.get().and_then(reason)
+    }
+}
+
+/// Returns the reason to log, if a request was over its limit.
+pub(super) fn reason(status: &RateLimitStatus) -> Option<Reason> {
+    let RateLimitStatus { policy, rate, exceeded, .. } = status;
+    let text =
+        || format!("over rate_limit_per_{policy}: {} requests in {} s", rate.requests, rate.window.as_secs());
+    exceeded.then(|| Reason::new(text()))
 }
 
 /// Counts a request, once, against its token.

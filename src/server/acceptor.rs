@@ -11,6 +11,7 @@ use super::gate::{Admission, Gate, Permit};
 use super::listener::Listener;
 use super::service::Service;
 use super::wire::MessageRefusal;
+use crate::network::canonical_peer;
 
 /// How long to wait when the system has no room for another connection (most often: no file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -65,7 +66,7 @@ impl Acceptor {
 async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match socket.accept().await {
-            Ok(accepted) => return accepted,
+            Ok((stream, address)) => return (stream, canonical_peer(address)),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection, trying again");

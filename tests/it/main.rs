@@ -9,6 +9,7 @@
 
 mod support;
 
+mod addresses;
 mod api_audit;
 mod api_auth;
 mod api_bulk;
@@ -29,6 +30,7 @@ mod audit;
 mod backup;
 mod bounds;
 mod cli;
+mod clocks;
 mod compare;
 mod database;
 mod directory;
@@ -44,12 +46,14 @@ mod guard_refusals;
 mod guard_sign_in;
 mod guard_taken;
 mod guards;
+mod health;
 mod house;
 mod import;
 mod import_django;
 mod language;
 mod linearizable;
 mod list_plans;
+mod log_lines;
 mod long_reads;
 mod matrix;
 mod moving;

@@ -14,7 +14,8 @@ use crate::support::{Backend, Database, Request, Site, both};
 /// Starts a server whose log goes to `log`; returns its address.
 fn serve(database: &Database, log: Stdio) -> (std::process::Child, std::net::SocketAddr) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = wardroom(&["serve", "--listen", &port.to_string()]);
+    // With the default, refused requests get a limited number of lines.
+    let mut command = wardroom(&["serve", "--listen", &port.to_string(), "--access-log", "all"]);
     (command.args(database.args()).stderr(log).spawn().unwrap(), port)
 }
 

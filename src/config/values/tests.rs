@@ -100,11 +100,16 @@ fn a_database_url_whose_password_could_show_is_refused() {
 
 #[test]
 fn a_public_url_is_scheme_and_host() {
-    takes::<PublicUrl>(&["http://a", "https://a.example:8443", "https://[::1]:8443"]);
+    takes::<PublicUrl>(&[
+        "http://a",
+        "http://accounts_api:8000",
+        "https://a.example:8443",
+        "https://[::1]:8443",
+    ]);
     let url = PublicUrl::parse("HTTPS://Accounts.Example:8443/").unwrap();
     assert_eq!((url.as_str(), url.host()), ("https://accounts.example:8443", "accounts.example:8443"));
     let plain = "a ftp://a //a http:// http:/// http://a/b http://a// http://a?b http://a#b http://u@a \
-                 http://u:p@a http://a: http://a:x http://a:65536 http://. http://a_b";
+                 http://u:p@a http://a: http://a:x http://a:65536 http://.";
     refuses::<PublicUrl>(&plain.split_whitespace().chain(["", "http://a b"]).collect::<Vec<_>>());
 }
 
@@ -129,7 +134,13 @@ fn hosts_are_allowed_as_django_allows_them() {
             "example.com example.com. a.example.com A.b.Example.Com:1 .example.com",
             "notexample.com example.com.evil com localhost",
         ),
-        ("*", "anything.at.all [::ffff:10.0.0.1]:80 [dead:BEEF] -", "a_b"),
+        // Names of container networks have underscores, which Django refuses.
+        (
+            "accounts_api,.my_net",
+            "accounts_api Accounts_API:8000 accounts_api. a_b.my_net my_net",
+            "accounts-api accountsapi a_b",
+        ),
+        ("*", "anything.at.all [::ffff:10.0.0.1]:80 [dead:BEEF] - a_b a_b:80 _", "a@b"),
         ("", "", "localhost"),
     ] {
         let hosts = AllowedHosts::parse(patterns).unwrap();
@@ -141,7 +152,7 @@ fn hosts_are_allowed_as_django_allows_them() {
 #[test]
 fn a_host_that_is_no_host_is_refused_even_by_the_star() {
     let any = AllowedHosts::parse("*").unwrap();
-    let plain = ". .:80 :80 a_b user@a user:pw@a a: a:x a:80:80 a:-1 a:+1 a/b a,b http://a bücher.example \u{212a} \
+    let plain = ". .:80 :80 user@a user:pw@a a: a:x a:80:80 a:-1 a:+1 a/b a,b http://a bücher.example \u{212a} \
                  [ ] [] [:] [1] [1:] [::1 ::1] [::1]a [::1]: [::1]:x [::1]] [[::1] [::g] [fe80::1%eth0] *";
     for host in plain.split_whitespace().chain(["", " ", "a b", " a", "a ", "a\r", "a\n", "a\0"]) {
         assert!(!any.allows(host), "{host:?}");
@@ -151,7 +162,7 @@ fn a_host_that_is_no_host_is_refused_even_by_the_star() {
 #[test]
 fn a_host_pattern_that_could_never_match_is_an_error() {
     refuses::<AllowedHosts>(&[
-        "a:80", ".", "*.a", "a_b", "http://a", "a,,b", "a,", ",", "::1", "[::1]:80", "a b",
+        "a:80", ".", "*.a", "a_b:80", "http://a", "a,,b", "a,", ",", "::1", "[::1]:80", "a b",
     ]);
     assert_eq!(AllowedHosts::parse("a,b:1").unwrap_err(), "b:1");
     assert_eq!(shown::<AllowedHosts>(" A.b. , .C,* ").as_deref(), Ok("a.b,.c,*"));

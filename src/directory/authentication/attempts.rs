@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::directory::Directory;
 use crate::directory::access::{Actor, Origin, Who};
 use crate::directory::error::Error;
-use crate::directory::limiter::{Backoff, check_wait};
+use crate::directory::limiter::{Backoff, Waits};
 use crate::directory::model::{Timestamp, UserId, fold};
 use crate::directory::password::{QueueClient, QueueSlot};
 use crate::directory::store::Tx;
@@ -65,12 +65,14 @@ impl Directory {
         // The last key decides the share of the queue: a known pair has its own, strangers share that of the account.
         let share = QueueClient { client: network, account: keys.last().cloned() };
         // An attempt that has to wait costs one read.
-        let waits: Vec<i64> = self.store.point_read(blocked(&keys, now)).await?;
-        check_wait(now, waits)?;
+        let waits = Waits::of(now, &counts, &self.store.point_read(blocked(&keys, now)).await?);
+        let verdict = waits.check();
+        self.shorten(waits).await?;
+        verdict?;
         // An attempt that gets no hash is not counted, so rows grow no faster than hashes.
         let place = self.hasher.reserve(share.clone())?;
         let counted = self.store.write(move |tx| {
-            check_wait(now, tx.blocked(&keys, now)?)?;
+            Waits::of(now, &counts, &tx.blocked(&keys, now)?).check()?;
             let mut counted = Vec::with_capacity(counts.len());
             for (backoff, key) in &counts {
                 counted.push((key.clone(), backoff.add(tx, key, 1, now)?));
@@ -79,6 +81,14 @@ impl Directory {
             Ok(counted)
         });
         Ok((Attempt { counted: counted.await?, network, share }, place))
+    }
+
+    /// Stores shorter waits where the stored ones are too long, which they are once, after the clock went back.
+    async fn shorten(&self, waits: Waits) -> Result<(), Error> {
+        match waits.are_too_long() {
+            true => self.store.write(move |tx| waits.shorten(tx)).await,
+            false => Ok(()),
+        }
     }
 
     /// Returns the counts that limit an attempt, with their keys.

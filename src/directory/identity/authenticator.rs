@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
@@ -14,7 +14,8 @@ use super::callers::{CachedCaller, Callers};
 use super::freshness::Freshness;
 use super::idle::IdleTimeout;
 use super::outage::StalePolicy;
-use super::unauthenticated::Unauthenticated;
+use super::readiness::Readiness;
+use super::unauthenticated::{EndedToken, TokenEnd, Unauthenticated};
 use super::uses::TokenUses;
 use crate::directory::clock::Clock;
 use crate::directory::error::Error;
@@ -38,6 +39,7 @@ pub(in crate::directory) struct Authenticator {
     loads: Counter,
     stale: StalePolicy,
     idle_timeout: IdleTimeout,
+    readiness: Readiness,
 }
 
 impl Authenticator {
@@ -56,6 +58,7 @@ impl Authenticator {
             loads: Counter::default(),
             stale: StalePolicy::new(settings.serve_stale_for),
             idle_timeout: IdleTimeout(settings.sign_in_idle_timeout),
+            readiness: Readiness::default(),
         })
     }
 
@@ -96,7 +99,9 @@ impl Authenticator {
         }
         let is_active = identity.token.state(now) == TokenState::Active;
         if !is_active || self.idle_timeout.has_ended(&identity.token, now) {
-            return Err(Unauthenticated::InvalidToken(Some(identity.bearer())));
+            let (bearer, token) = (identity.bearer(), &identity.token);
+            let why = TokenEnd::of(token.revoked_at.is_some(), token.expires_at, now);
+            return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
         }
         if !identity.user.is_active {
             return Err(Unauthenticated::Inactive(identity.bearer()));
@@ -261,15 +266,32 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Arc<CachedIdentity>, Unauthenticated> {
         if !known.may_have_been_used(now) {
-            return Err(Unauthenticated::InvalidToken(Some(known.bearer())));
+            return Err(Unauthenticated::InvalidToken(Some(known.ended(now))));
         }
         let entry = self.in_time(TIMEOUT, self.load(key, digest, render, None, now)).await?;
         self.cache.replace(digest, entry.clone());
         match entry {
             CacheEntry::Known(known) if known.is_good(now) => Ok(known),
-            CacheEntry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.bearer()))),
+            CacheEntry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.ended(now)))),
             CacheEntry::Unknown(_) => Err(Unauthenticated::InvalidToken(None)),
         }
+    }
+
+    /// Notes that the look-up of a request failed, so that the next [`Self::check`] does not use an earlier result.
+    pub(in crate::directory) fn note_failure(&self) {
+        self.readiness.note_failure();
+    }
+
+    /// Checks that keys can be looked up: it does what a request with a key does that is in no cache. Calls share a check; see
+    /// [`Readiness`].
+    pub(in crate::directory) async fn check(&self) -> Result<(), Error> {
+        let look_up = async {
+            self.freshness.ensure_current(&self.store).await?;
+            // No token has this digest. The statement reads the tables and the index that every look-up reads.
+            self.store.priority_read::<Identity>(identities::find(TokenDigest::of_no_token())).await
+        };
+        let checked = self.readiness.check(Instant::now(), || self.in_time(TIMEOUT, look_up));
+        checked.await.map_err(Error::Unavailable)
     }
 
     /// Adds the use of a token that is known here and not written yet.

@@ -8,6 +8,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, Place
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::invalidations::{Invalidations, Position};
+use super::unauthenticated::{EndedToken, TokenEnd};
 use crate::directory::model::{Bearer, Identity, Timestamp, TokenDigest, TokenId, UserId};
 
 /// Microseconds after a use of a token in which further uses are not noted.
@@ -79,6 +80,12 @@ impl CachedIdentity {
     /// Whether a token that is not valid would be, had it been used since this was read.
     pub(super) fn may_have_been_used(&self, now: Timestamp) -> bool {
         !self.is_revoked && self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// The token, which is not valid now, and why.
+    #[cold]
+    pub(super) fn ended(&self, now: Timestamp) -> EndedToken {
+        EndedToken { bearer: self.bearer(), why: TokenEnd::of(self.is_revoked, self.expires_at, now) }
     }
 
     /// Takes back [`Self::is_first_use`]: the use could not be noted.

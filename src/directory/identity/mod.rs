@@ -5,7 +5,7 @@
 //!
 //! [`Authenticator`] is the component. `invalidations` knows which cached entries still hold, and `freshness` brings it up
 //! to date (`follower` on SQLite, `read_index` on PostgreSQL). `cached` and `callers` are the two caches. `uses` collects
-//! when tokens were used, and `idle` decides when an unused sign-in ends.
+//! when tokens were used, and `idle` decides when an unused sign-in ends. `readiness` answers health checks.
 //!
 //! Never in here: a use case. `authentication` has them.
 
@@ -18,6 +18,7 @@ mod idle;
 mod invalidations;
 mod outage;
 mod read_index;
+mod readiness;
 mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,6 +28,6 @@ mod uses;
 pub(super) use self::authenticator::Authenticator;
 pub use self::cached::CachedIdentity;
 pub(super) use self::idle::IDLE_GRACE;
-pub use self::unauthenticated::Unauthenticated;
+pub use self::unauthenticated::{EndedToken, TokenEnd, Unauthenticated};
 /// `tests/interleavings` compiles `invalidations` without the rest of the program; it names this one type of it.
 use super::model::IdentityChange;

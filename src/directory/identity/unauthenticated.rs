@@ -1,14 +1,14 @@
 //! Why authentication failed.
 
 use crate::directory::error::Error;
-use crate::directory::model::Bearer;
+use crate::directory::model::{Bearer, Timestamp};
 
 /// Why authentication failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unauthenticated {
-    /// The token is unknown, revoked or expired. The client does not learn which; a known token has its bearer here.
+    /// The token is unknown (`None`), or it has ended. The client does not learn which.
     #[error("Invalid token.")]
-    InvalidToken(Option<Bearer>),
+    InvalidToken(Option<EndedToken>),
     /// The token is valid, but its owner is not active.
     #[error("User inactive or deleted.")]
     Inactive(Bearer),
@@ -17,11 +17,42 @@ pub enum Unauthenticated {
     Failed(#[from] Error),
 }
 
+/// A token that is known and no longer valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedToken {
+    /// The token and its owner.
+    pub bearer: Bearer,
+    /// Why it is no longer valid.
+    pub why: TokenEnd,
+}
+
+/// Why a token is no longer valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenEnd {
+    /// It was revoked.
+    Revoked,
+    /// It has expired.
+    Expired,
+    /// It is the token of a sign-in and was not used for as long as the setting allows.
+    Idle,
+}
+
+impl TokenEnd {
+    /// Returns why a token that is not valid has ended.
+    pub(super) fn of(is_revoked: bool, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        match expires_at {
+            _ if is_revoked => Self::Revoked,
+            Some(end) if end <= now => Self::Expired,
+            _ => Self::Idle,
+        }
+    }
+}
+
 impl Unauthenticated {
     /// Returns the token and its owner, if they are known.
     pub fn bearer(&self) -> Option<Bearer> {
         match self {
-            Self::InvalidToken(bearer) => *bearer,
+            Self::InvalidToken(ended) => ended.map(|ended| ended.bearer),
             Self::Inactive(bearer) => Some(*bearer),
             Self::Failed(_) => None,
         }

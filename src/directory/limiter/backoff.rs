@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 use crate::directory::store::Tx;
+use crate::directory::store::attempts::BlockedKey;
 
 /// How failures of one kind make attempts wait. The database keeps a count for each key.
 #[derive(Clone, Copy)]
@@ -59,12 +60,65 @@ fn after(now: Timestamp, span: Duration) -> Timestamp {
     now.plus(span).unwrap_or(Timestamp::LAST)
 }
 
-/// Returns [`Error::Busy`] while one of these times, in microseconds, lies ahead.
-pub(in crate::directory) fn check_wait(now: Timestamp, blocked: Vec<i64>) -> Result<(), Error> {
-    let ahead = blocked.into_iter().max().unwrap_or(0).saturating_sub(now.as_micros());
-    match u64::try_from(ahead) {
-        Ok(micros @ 1..) => Err(Error::Busy { retry_after: Duration::from_micros(micros) }),
-        _ => Ok(()),
+/// How much longer than its failures cause a stored wait may be: the clocks of replicas may differ by this much.
+const TOLERANCE: Duration = Duration::from_mins(1);
+
+/// The waits of one attempt.
+#[derive(Default)]
+pub(in crate::directory) struct Waits {
+    longest: Duration,
+    too_long: Vec<ShorterWait>,
+}
+
+/// A wait that ends later than its failures cause, and when it is to end.
+struct ShorterWait {
+    key: Vec<u8>,
+    until: Timestamp,
+    expires_at: Timestamp,
+}
+
+impl Waits {
+    /// Determines the waits of these counts from those that are stored. No wait is longer than the longest of its backoff, or
+    /// much longer than its failures cause. A stored time that lies further ahead was written before the clock went back;
+    /// then the wait is the one that the failures cause, from now on.
+    pub(in crate::directory) fn of(
+        now: Timestamp,
+        counts: &[(Backoff, Vec<u8>)],
+        stored: &[BlockedKey],
+    ) -> Self {
+        let mut waits = Self::default();
+        for BlockedKey { key, failures, until } in stored {
+            let Some((backoff, _)) = counts.iter().find(|(_, counted)| counted == key) else { continue };
+            let ahead = u64::try_from(until.saturating_sub(now.as_micros())).unwrap_or(0);
+            let (ahead, caused) = (Duration::from_micros(ahead), backoff.delay(*failures));
+            if ahead <= caused.saturating_add(TOLERANCE).min(backoff.longest) {
+                waits.longest = waits.longest.max(ahead);
+            } else {
+                waits.longest = waits.longest.max(caused);
+                let (until, expires_at) = (after(now, caused), after(now, backoff.memory));
+                waits.too_long.push(ShorterWait { key: key.clone(), until, expires_at });
+            }
+        }
+        waits
+    }
+
+    /// Returns [`Error::Busy`] while there is a wait.
+    pub(in crate::directory) fn check(&self) -> Result<(), Error> {
+        match self.longest {
+            Duration::ZERO => Ok(()),
+            retry_after => Err(Error::Busy { retry_after }),
+        }
+    }
+
+    /// Whether a stored wait is too long.
+    pub(in crate::directory) fn are_too_long(&self) -> bool {
+        !self.too_long.is_empty()
+    }
+
+    /// Stores the ends of the waits that were too long, so that time ends them.
+    pub(in crate::directory) fn shorten(&self, tx: &Tx<'_>) -> Result<(), Error> {
+        let mut shorter = self.too_long.iter();
+        shorter.try_for_each(|wait| tx.shorten_wait(&wait.key, wait.until, wait.expires_at))
     }
 }
 
@@ -80,6 +134,40 @@ mod tests {
         let seconds: Vec<_> = (1..=20).map(|failures| BACKOFF.delay(failures).as_secs()).collect();
         assert_eq!(seconds, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900, 900]);
         assert_eq!((BACKOFF.delay(i64::MAX), BACKOFF.delay(i64::MIN)), (BACKOFF.longest, Duration::ZERO));
+    }
+
+    /// Guards against a clock that goes back: one failure made an account wait until the clock was there again.
+    #[test]
+    fn no_one_waits_longer_than_the_failures_cause_whatever_is_stored() {
+        let now = Timestamp::from_micros(1_000_000_000).unwrap();
+        let counts = [(BACKOFF, b"a".to_vec()), (Backoff { free: 0, ..BACKOFF }, b"b".to_vec())];
+        let waits = |key: &[u8], failures, until: i64| {
+            let waits = Waits::of(now, &counts, &[BlockedKey { key: key.into(), failures, until }]);
+            (waits.longest.as_millis(), waits.are_too_long())
+        };
+        let ahead = |millis: i64| now.as_micros() + millis * 1_000;
+        for (key, failures, until, expected) in [
+            (b"a", 6, ahead(1_000), (1_000, false)),
+            (b"a", 6, ahead(250), (250, false)),
+            (b"a", 6, ahead(0), (0, false)),
+            (b"a", 6, i64::MIN, (0, false)),
+            // The clocks of replicas differ.
+            (b"a", 6, ahead(61_000), (61_000, false)),
+            (b"a", 5, ahead(7_000), (7_000, false)),
+            (b"a", 100, ahead(900_000), (900_000, false)),
+            (b"a", 100, ahead(900_001), (900_000, true)),
+            // The clock went back.
+            (b"a", 6, ahead(3_601_000), (1_000, true)),
+            (b"a", 7, i64::MAX, (2_000, true)),
+            (b"a", i64::MAX, i64::MAX, (900_000, true)),
+            (b"a", 5, i64::MAX, (0, true)),
+            (b"a", i64::MIN, i64::MAX, (0, true)),
+            (b"b", 1, ahead(3_600_000), (1_000, true)),
+            // Not a count of this attempt.
+            (b"c", 9, i64::MAX, (0, false)),
+        ] {
+            assert_eq!(waits(key, failures, until), expected, "{failures} {until}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Limits how many audit events refused requests leave, so that outsiders can neither fill the disk nor hide an attack
-//! behind another one.
+//! Limits how many audit events and log lines refused requests leave, so that outsiders can neither fill the disk nor hide
+//! an attack behind another one.
 //!
 //! Each client and each account has an allowance per minute, and the process has one for all of them. The first refusal
 //! of a client, and of an account, is recorded even if the other has used up its allowance. What is left out is counted:
@@ -29,8 +29,8 @@ const KEPT_MAX: usize = 10_000;
 /// A minute in microseconds.
 const MINUTE: i64 = 60_000_000;
 
-/// Limits the audit events of one kind of refusal.
-pub(in crate::directory) struct RefusalLimiter(Mutex<Allowances>);
+/// Limits the events of one kind of refusal: audit events, or log lines.
+pub struct RefusalLimiter(Mutex<Allowances>);
 
 struct Allowances {
     clients: Slots<IpAddr, Allowance>,
@@ -53,13 +53,13 @@ struct Allowance {
 
 /// How many refusals have been left out since the last event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::directory) struct LeftOut {
+pub struct LeftOut {
     /// Of this client, as far as it is remembered.
-    of_client: u64,
+    pub of_client: u64,
     /// Of this account, as far as it is remembered.
-    of_account: u64,
+    pub of_account: u64,
     /// In total.
-    of_all: u64,
+    pub of_all: u64,
 }
 
 impl LeftOut {
@@ -99,9 +99,9 @@ impl Allowance {
         }
     }
 
-    /// How much an entry is worth keeping.
-    fn weight(&self) -> (i64, u32, u64) {
-        (self.minute, self.count, self.left_out)
+    /// How much an entry is worth keeping. Every other minute is over, also one that lies ahead: the clock went back.
+    fn weight(&self, minute: i64) -> (bool, u32, u64) {
+        (self.minute == minute, self.count, self.left_out)
     }
 }
 
@@ -118,20 +118,18 @@ impl Default for RefusalLimiter {
 }
 
 impl RefusalLimiter {
-    /// Decides whether a refusal may be recorded now. If so, returns how many have been left out.
-    pub(in crate::directory) fn take(
-        &self,
-        now: Timestamp,
-        client: Option<IpAddr>,
-        account: Option<UserId>,
-    ) -> Option<LeftOut> {
+    /// Decides whether a refusal may be recorded now. If so, returns how many have been left out. `client` is a network,
+    /// as `client_network` makes it.
+    pub fn take(&self, now: Timestamp, client: Option<IpAddr>, account: Option<UserId>) -> Option<LeftOut> {
         lock(&self.0).take(now, client, account.map(UserId::get))
     }
 
     /// Takes the total of what was left out, if no event of the last minute could report it, or at the `end`.
-    pub(in crate::directory) fn take_left_out(&self, now: Timestamp, end: bool) -> u64 {
+    pub fn take_left_out(&self, now: Timestamp, end: bool) -> u64 {
         let mut state = lock(&self.0);
-        let is_quiet = now.as_micros().saturating_sub(state.last.as_micros()) >= MINUTE;
+        let since = now.as_micros().saturating_sub(state.last.as_micros());
+        // Below zero, the clock went back.
+        let is_quiet = !(0..MINUTE).contains(&since);
         if is_quiet || end { std::mem::take(&mut state.all.left_out) } else { 0 }
     }
 }
@@ -140,10 +138,9 @@ impl Allowances {
     fn take(&mut self, now: Timestamp, client: Option<IpAddr>, account: Option<i64>) -> Option<LeftOut> {
         let minute = window_start(now, MINUTE);
         let Self { clients, accounts, all, first, last } = self;
-        let of_client =
-            client.map(|client| clients.with(client, Allowance::weight, |used| used.used_in(minute)));
-        let of_account =
-            account.map(|account| accounts.with(account, Allowance::weight, |used| used.used_in(minute)));
+        let weight = |used: &Allowance| used.weight(minute);
+        let of_client = client.map(|client| clients.with(client, weight, |used| used.used_in(minute)));
+        let of_account = account.map(|account| accounts.with(account, weight, |used| used.used_in(minute)));
         let is_within =
             of_client.is_none_or(|used| used < OF_CLIENT) && of_account.is_none_or(|used| used < OF_ACCOUNT);
         let is_first = of_client == Some(0) || of_account == Some(0);
@@ -156,10 +153,8 @@ impl Allowances {
         };
         let is_recorded = room.filter(|_| is_within || is_first).map(|room| room.count += 1).is_some();
         let left_out = LeftOut {
-            of_client: client
-                .map_or(0, |key| clients.with(key, Allowance::weight, |used| used.settle(is_recorded))),
-            of_account: account
-                .map_or(0, |key| accounts.with(key, Allowance::weight, |used| used.settle(is_recorded))),
+            of_client: client.map_or(0, |key| clients.with(key, weight, |used| used.settle(is_recorded))),
+            of_account: account.map_or(0, |key| accounts.with(key, weight, |used| used.settle(is_recorded))),
             of_all: if is_recorded { std::mem::take(&mut all.left_out) } else { 0 },
         };
         if is_recorded {
@@ -240,5 +235,16 @@ mod tests {
             limiter.take(at(210), client(1), None);
         });
         assert_eq!([false, true].map(|end| limiter.take_left_out(at(211), end)), [0, 10]);
+    }
+
+    /// Guards against a clock that goes back: counts of minutes that lie ahead keep no event out, and no report.
+    #[test]
+    fn after_the_clock_went_back_the_ration_is_that_of_any_minute() {
+        let limiter = RefusalLimiter::default();
+        let take = |second: i64, number: u32| limiter.take(at(second), client(number), None).is_some();
+        assert_eq!((0..50).filter(|_| take(7_200, 1)).count(), 20);
+        assert_eq!(limiter.take_left_out(at(3_600), false), 30, "it does not wait for an hour");
+        assert_eq!((0..50).filter(|_| take(3_600, 1)).count(), 20);
+        assert_eq!((0..50).filter(|_| take(7_200, 1)).count(), 20, "and forward again");
     }
 }

@@ -71,21 +71,30 @@ struct CountTable<K> {
     counts: Slots<K, RequestCount>,
     /// The keys of counts that are to be shared, in order of arrival.
     waiting: VecDeque<K>,
-    /// The latest window, and the number of rows that it was given.
+    /// The window of the last request.
+    current: i64,
+    /// A window, and the number of rows that it was given.
     stored: (i64, usize),
 }
 
 impl<K: Copy + Eq + Hash> CountTable<K> {
     fn new() -> Self {
-        Self { counts: Slots::new(COUNTED_MAX), waiting: VecDeque::new(), stored: (i64::MIN, 0) }
+        Self {
+            counts: Slots::new(COUNTED_MAX),
+            waiting: VecDeque::new(),
+            current: i64::MIN,
+            stored: (i64::MIN, 0),
+        }
     }
 
     /// Counts a request, unless it is over the limit.
     fn count(&mut self, policy: &'static str, key: K, rate: Rate, now: Timestamp) -> RateLimitStatus {
         let length = i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX).max(1);
         let window = window_start(now, length);
+        self.current = window;
         let has_room = self.waiting.len() < COUNTED_MAX;
-        let weight = |count: &RequestCount| (count.window, count.used());
+        // Every other window is over, also one that lies ahead: the clock went back.
+        let weight = |count: &RequestCount| (count.window == window, count.used());
         let (used, exceeded, waits) = self.counts.with(key, weight, |count| {
             if count.window != window {
                 *count = RequestCount { window, is_waiting: count.is_waiting, ..RequestCount::default() };
@@ -115,16 +124,17 @@ impl<K: Copy + Eq + Hash> CountTable<K> {
     /// Takes out the counts that are to be shared now. In each window the database gets no more rows than there are counts
     /// in memory; beyond that, each process limits by its own counts.
     fn take_unshared(&mut self) -> Vec<(K, i64, u64)> {
-        let Self { counts, waiting, stored } = self;
+        let Self { counts, waiting, current, stored } = self;
         let mut unshared = Vec::new();
         for key in waiting.drain(..waiting.len().min(SHARED_MAX)) {
             let Some(count) = counts.get_mut(&key) else { continue };
             let waited = std::mem::take(&mut count.is_waiting);
-            // A count of a window that is over matters no more.
-            if !waited || count.unshared == 0 || count.window < stored.0 {
+            // A count of a window that is over matters no more. After the clock went back, one that lies ahead does not
+            // either.
+            if !waited || count.unshared == 0 || count.window != *current {
                 continue;
             }
-            if stored.0 < count.window {
+            if stored.0 != count.window {
                 *stored = (count.window, 0);
             }
             if !count.is_stored {
@@ -286,5 +296,35 @@ mod tests {
             assert!(shared <= window * COUNTED_MAX, "{shared}");
         }
         assert!(shared >= 100_000, "{shared}");
+    }
+
+    /// Guards against a clock that goes back: counts of windows that lie ahead limit no one, push no one out, and do not keep
+    /// the counts of now from being shared.
+    #[test]
+    fn after_the_clock_went_back_windows_are_counted_and_shared_as_ever() {
+        let (mut counts, rate) = (CountTable::<u32>::new(), Rate { requests: 2, window: MINUTE });
+        let at = |second: i64| Timestamp::from_micros(second * 1_000_000).unwrap();
+        let sent = |counts: &mut CountTable<u32>, client, second| {
+            let status = counts.count("address", client, rate, at(second));
+            assert!(status.reset <= MINUTE, "{:?}", status.reset);
+            !status.exceeded
+        };
+        for second in [7_200, 3_600, 7_260, 60] {
+            assert_eq!(
+                [1; 3].map(|client| sent(&mut counts, client, second)),
+                [true, true, false],
+                "{second}"
+            );
+            assert_eq!(counts.take_unshared(), [(1, second * 1_000_000, 2)], "{second}");
+        }
+        let crowd = 2 * u32::try_from(COUNTED_MAX).unwrap();
+        for client in 10..10 + crowd {
+            sent(&mut counts, client, 7_200);
+        }
+        let _ = [sent(&mut counts, 1, 3_600), sent(&mut counts, 1, 3_600)];
+        for client in 10 + crowd..10 + 2 * crowd {
+            sent(&mut counts, client, 3_600);
+        }
+        assert!(!sent(&mut counts, 1, 3_600), "the one with the most requests of now is still known");
     }
 }

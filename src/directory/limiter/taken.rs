@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Waits};
 use crate::directory::access::{Actor, Who};
 
 /// For changes of one's own record.
@@ -34,6 +34,7 @@ pub(in crate::directory) struct TakenValues {
     is_checked: Cell<bool>,
     values: Cell<i64>,
     fields: RefCell<BTreeSet<String>>,
+    waits: RefCell<Waits>,
 }
 
 impl TakenValues {
@@ -58,6 +59,16 @@ impl TakenValues {
     /// Whether this is the first call: a change checks its wait once.
     pub(in crate::directory) fn needs_check(&self) -> bool {
         !self.is_checked.replace(true)
+    }
+
+    /// Keeps the waits that were found, of which some may be too long.
+    pub(in crate::directory) fn keep(&self, waits: Waits) {
+        self.waits.replace(waits);
+    }
+
+    /// Takes the waits, if one of them is too long.
+    pub(in crate::directory) fn too_long(&self) -> Option<Waits> {
+        Some(self.waits.take()).filter(Waits::are_too_long)
     }
 
     /// Adds a value of this field.

@@ -117,6 +117,11 @@ impl TokenDigest {
         plausible.then(|| Self(Sha256::digest(key.as_bytes()).into()))
     }
 
+    /// Returns a digest that no token has: no text is known whose SHA-256 is zero.
+    pub fn of_no_token() -> Self {
+        Self([0; 32])
+    }
+
     /// Returns the bytes that are stored.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

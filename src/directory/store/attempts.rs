@@ -11,15 +11,29 @@ const EXPIRED_MAX: i64 = 20;
 /// Counts that one statement adds to.
 const ROWS: usize = 100;
 
-/// Selects until when these keys are blocked.
+/// Selects those of these keys that are blocked.
 pub(in crate::directory) fn blocked(keys: &[Vec<u8>], now: Timestamp) -> Sql {
-    let mut sql = Sql::composed("SELECT blocked_until FROM attempts WHERE blocked_until > ");
+    let mut sql = Sql::composed("SELECT key, failures, blocked_until FROM attempts WHERE blocked_until > ");
     sql.push_arg(now).push(" AND key IN (");
     for (index, key) in keys.iter().enumerate() {
         sql.push(if index == 0 { "" } else { ", " }).push_arg(key.clone());
     }
     sql.push(")");
     sql
+}
+
+/// A key that is blocked.
+pub(in crate::directory) struct BlockedKey {
+    pub(in crate::directory) key: Vec<u8>,
+    pub(in crate::directory) failures: i64,
+    /// Until when, in microseconds.
+    pub(in crate::directory) until: i64,
+}
+
+impl FromRow for BlockedKey {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { key: row.next()?, failures: row.next()?, until: row.next()? })
+    }
 }
 
 /// The account that an attempt is for. The id is 0 if there is none.
@@ -81,9 +95,27 @@ pub(in crate::directory) fn addresses_seen(since: Timestamp, most: i64) -> Sql {
 }
 
 impl Tx<'_> {
-    /// Returns until when these keys are blocked.
-    pub(in crate::directory) fn blocked(&self, keys: &[Vec<u8>], now: Timestamp) -> Result<Vec<i64>, Error> {
+    /// Returns those of these keys that are blocked.
+    pub(in crate::directory) fn blocked(
+        &self,
+        keys: &[Vec<u8>],
+        now: Timestamp,
+    ) -> Result<Vec<BlockedKey>, Error> {
         Ok(self.all(&blocked(keys, now))?)
+    }
+
+    /// Ends the wait of a key, and its memory, at these times if they would end later.
+    pub(in crate::directory) fn shorten_wait(
+        &self,
+        key: &[u8],
+        blocked_until: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE attempts SET blocked_until = $1, \
+                   expires_at = CASE WHEN expires_at > $2 THEN $2 ELSE expires_at END \
+                   WHERE key = $3 AND blocked_until > $1";
+        self.execute(&Sql::new(sql).bind(blocked_until).bind(expires_at).bind(key.to_vec()))?;
+        Ok(())
     }
 
     /// Returns the number of failures of a key.

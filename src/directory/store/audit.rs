@@ -3,6 +3,7 @@
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
+use crate::network::canonical_text;
 
 /// The columns of a [`RecordedEvent`], in the order in which [`FromRow`] reads them.
 macro_rules! columns {
@@ -56,14 +57,16 @@ pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limi
 
 /// Adds the conditions of a filter.
 fn narrow(sql: &mut Sql, filter: &AuditFilter) {
-    for (text, value) in [
-        (" AND action = ", &filter.action),
-        (" AND object_kind = ", &filter.object_kind),
-        (" AND address = ", &filter.address),
-    ] {
+    for (text, value) in [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)] {
         if let Some(value) = value {
             sql.push(text).push_arg(value.as_str());
         }
+    }
+    if let Some(address) = &filter.address {
+        let address = canonical_text(address);
+        // Version 0.1 recorded an IPv4 address as the socket had it.
+        sql.push(" AND address IN (").push_arg(format!("::ffff:{address}"));
+        sql.push(", ").push_arg(address).push(")");
     }
     for (text, value) in [
         (" AND id < ", filter.before),

@@ -43,11 +43,6 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// Runs a trivial query.
-    pub(in crate::directory) async fn ping(&self) -> Result<(), Error> {
-        self.first::<i64>(Sql::new("SELECT count(*) FROM schema_migrations")).await.map(|_| ())
-    }
-
     /// Describes the database: its kind and version.
     pub(in crate::directory) async fn describe(&self) -> Result<String, Error> {
         match &self.backend {

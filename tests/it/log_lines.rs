@@ -1,0 +1,222 @@
+//! What the log says of refused requests: the reason, and how many lines it leaves out.
+
+use serde_json::Value;
+use wardroom::directory::model::UserKey;
+use wardroom::directory::tokens::Expiry;
+use wardroom::directory::{Clock, Directory};
+
+use crate::process::{Process, serve};
+use crate::support::client::Connection;
+use crate::support::site::{Persona, operator, person};
+use crate::support::{Backend, Database, Request, both};
+
+/// A key that no token has.
+const UNKNOWN: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
+
+/// The people of a test, each with a token.
+struct People {
+    staff: Persona,
+    plain: Persona,
+    inactive: Persona,
+    /// Tokens of `staff` that have ended, and their ids.
+    revoked: (String, i64),
+    expired: (String, i64),
+}
+
+async fn people(database: &Database, directory: &Directory) -> People {
+    let staff = person(directory, "staff", |draft| draft.is_staff = Some(true)).await;
+    let owner = UserKey::Id(staff.id.try_into().unwrap());
+    let issue = async |name: &str| {
+        let issued = directory.issue_token(&operator(), &owner, name, Expiry::Never).await.unwrap();
+        (issued.key.reveal().to_owned(), issued.token.id)
+    };
+    let ((revoked, revoked_id), (expired, expired_id)) = (issue("revoked").await, issue("expired").await);
+    directory.revoke_token(&operator(), None, revoked_id).await.unwrap();
+    let (revoked_id, expired_id) = (revoked_id.get(), expired_id.get());
+    database.sql(&format!("UPDATE tokens SET expires_at = created_at WHERE id = {expired_id}")).await;
+    People {
+        plain: person(directory, "plain", |_| {}).await,
+        inactive: person(directory, "inactive", |draft| draft.is_active = Some(false)).await,
+        staff,
+        revoked: (revoked, revoked_id),
+        expired: (expired, expired_id),
+    }
+}
+
+async fn token_of(database: &Database, person: &Persona) -> i64 {
+    database.number(&format!("SELECT min(id) FROM tokens WHERE user_id = {}", person.id)).await
+}
+
+/// The first and last characters of one of our keys.
+fn shown(key: &str) -> String {
+    format!("{}...{}", &key[..8], &key[key.len() - 4..])
+}
+
+/// Sends a request and returns its line in the log, after checking what every line has.
+async fn line(process: &mut Process, request: Request, status: u16) -> Value {
+    let answer = request.send().await;
+    assert_eq!(answer.status, status, "{answer}");
+    let line = process.record("answered");
+    assert_eq!(line["status"], status, "{line}");
+    assert_eq!(line["request_id"].as_str(), answer.header("x-request-id"), "{line}");
+    assert_eq!(line.get("span"), None, "{line}");
+    line
+}
+
+both! {
+    /// The line of a refused key says why it was refused, and which key it was, without the key.
+    async fn a_refused_key_has_its_reason(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let people = people(&database, &directory).await;
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        let staff = Some(people.staff.id);
+        let inactive = (people.inactive.id, token_of(&database, &people.inactive).await);
+        let token = |key: &str| format!("Token {key}");
+        let mut mistyped = people.staff.key.clone();
+        mistyped.pop();
+        let cases = [
+            (Some(token(UNKNOWN)), "the key is unknown", Some("f4e7...2070".to_owned()), None, None),
+            (Some(token(&mistyped)), "no key has this form: it is mistyped, cut off or too long", Some(format!("wrd_...{}", &mistyped[mistyped.len() - 4..])), None, None),
+            (Some(token(&people.revoked.0)), "the token is revoked", Some(shown(&people.revoked.0)), staff, Some(people.revoked.1)),
+            (Some(token(&people.expired.0)), "the token has expired", Some(shown(&people.expired.0)), staff, Some(people.expired.1)),
+            (Some(token(&people.inactive.key)), "the token's owner is not active", Some(shown(&people.inactive.key)), Some(inactive.0), Some(inactive.1)),
+            (None, "there is no Authorization header", None, None, None),
+            (Some(String::new()), "the Authorization header is empty", None, None, None),
+            (Some(UNKNOWN.to_owned()), "the Authorization header has no scheme: \"Token \" must precede the key", Some("f4e7...2070".to_owned()), None, None),
+            (Some(format!("Bearer {UNKNOWN}")), "the Authorization header has the scheme Bearer instead of Token", None, None, None),
+            (Some(format!("{UNKNOWN} {UNKNOWN}")), "the Authorization header has another scheme than Token", None, None, None),
+            (Some("Token".to_owned()), "Invalid token header. No credentials provided.", None, None, None),
+            (Some(format!("Token {UNKNOWN} x")), "Invalid token header. Token string should not contain spaces.", None, None, None),
+        ];
+        let mut client = 0;
+        // The fast path and the ordinary path.
+        for path in ["/api/users/me", "/api/users/me?x", "/api/users"] {
+            for (header, reason, key, account, token) in &cases {
+                client += 1;
+                let request = Request::new(address, "GET", path).header("X-Forwarded-For", &format!("192.0.2.{client}"));
+                let request = header.iter().fold(request, |request, header| request.header("Authorization", header));
+                let line = line(&mut process, request, 401).await;
+                assert_eq!(line["reason"], *reason, "{line}");
+                assert_eq!((line["key"].as_str(), line["account"].as_i64(), line["token"].as_i64()), (key.as_deref(), *account, *token), "{line}");
+                let secrets = [UNKNOWN, &mistyped, &people.revoked.0, &people.expired.0, &people.inactive.key];
+                assert!(!secrets.iter().any(|secret| line.to_string().contains(*secret)), "{line}");
+            }
+        }
+        let twice = Request::new(address, "GET", "/api/users/me").token(UNKNOWN).token(UNKNOWN);
+        assert_eq!(line(&mut process, twice, 401).await["reason"], "there is more than one Authorization header");
+    }
+}
+
+both! {
+    /// Every other refusal has its reason, too; no text of a body is in it.
+    async fn a_refused_request_has_its_reason(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let people = people(&database, &directory).await;
+        let mut process = serve(&database, &["--rate-limit-per-token", "4/day"]);
+        let address = process.address("listening");
+        let new = |method: &str, path: &str| Request::new(address, method, path);
+        let json = "application/json";
+        let plain = token_of(&database, &people.plain).await;
+        let host = line(&mut process, new("GET", "/api/users/me").host("evil_host.example:81").token(UNKNOWN), 400).await;
+        assert_eq!(host["reason"], "the Host evil_host.example:81 is not in allowed_hosts");
+        let forbidden = line(&mut process, new("GET", "/api/users/me").token(&people.plain.key), 403).await;
+        assert_eq!((&forbidden["account"], &forbidden["token"]), (&people.plain.id.into(), &plain.into()));
+        assert_eq!(forbidden["reason"], "You do not have permission to perform this action.");
+        for (request, status, reason) in [
+            (new("GET", "/nowhere"), 404, "there is no such path or object"),
+            (new("DELETE", "/api/users/me").token(&people.staff.key), 405, "the path does not have this method"),
+            (new("GET", "/api/users/me").header("Accept", "text/html").token(&people.staff.key), 406, "Could not satisfy the request Accept header."),
+            (new("PATCH", "/api/users/me").token(&people.staff.key).body("text/hunter", "hunter2"), 415, "the media type text/hunter is not supported"),
+            (new("PATCH", "/api/users/me").token(&people.staff.key).body(json, r#"{"hunter2": "hunter2"}"#), 400, "1 values of the request are not valid"),
+            (new("PATCH", "/api/users/me").token(&people.staff.key).body(json, "hunter2"), 400, "JSON parse error"),
+            (new("GET", "/api/users/me").token(&people.staff.key), 429, "over rate_limit_per_token: 4 requests in 86400 s"),
+            (new("GET", "/api/users/me?x").token(&people.staff.key), 429, "over rate_limit_per_token: 4 requests in 86400 s"),
+        ] {
+            let line = line(&mut process, request, status).await;
+            assert_eq!(line["reason"], reason, "{line}");
+            assert!(!line.to_string().contains("hunter2"), "{line}");
+        }
+        let sign_in = || new("POST", "/api/users/auth/pwd/signin").body(json, r#"{"username": "plain", "password": "hunter2"}"#);
+        for _ in 0..6 {
+            assert_eq!(line(&mut process, sign_in(), 400).await["reason"], "1 values of the request are not valid");
+        }
+        let waits = line(&mut process, sign_in(), 429).await;
+        assert!(waits["reason"].as_str().unwrap().starts_with("too many attempts or a full queue"), "{waits}");
+    }
+}
+
+/// Sends a request as often as that, on one connection.
+async fn flood(address: std::net::SocketAddr, times: usize) {
+    let mut connection = Connection::to(address).await;
+    for _ in 0..times {
+        assert_eq!(connection.send("GET", "/nowhere", None, None).await.status, 404);
+    }
+}
+
+both! {
+    /// Guards against a client that fills the disk: one made 8.5 MiB of log in a second. What is left out is counted.
+    async fn a_client_cannot_fill_the_log(backend: Backend) {
+        let database = Database::new(backend).await;
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        flood(address, 500).await;
+        let other = Request::new(address, "GET", "/elsewhere").header("X-Forwarded-For", "192.0.2.9");
+        assert_eq!(other.send().await.status, 404);
+        flood(address, 500).await;
+        process.signal("-TERM");
+        let (code, log) = process.end();
+        assert_eq!(code, Some(0), "{log}");
+        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let answered: Vec<_> = lines.iter().filter(|line| line["message"] == "answered").collect();
+        // Twenty each minute. The flood may see several minutes begin.
+        assert!(answered.len() < 500, "{}", answered.len());
+        assert!(answered.iter().any(|line| line["path"] == "/elsewhere" && line["client"] == "192.0.2.9"), "another client has its own");
+        let left_out: u64 = answered.iter().filter_map(|line| line["left_out_before"].as_u64()).sum();
+        let at_the_end = lines.iter().find(|line| line["message"] == "lines were left out").expect("the last count");
+        let left_out = left_out + at_the_end["requests"].as_u64().unwrap();
+        assert_eq!(answered.len() as u64 + left_out, 1001);
+    }
+}
+
+both! {
+    /// The operator who wants every line gets every line.
+    async fn all_means_all(backend: Backend) {
+        let database = Database::new(backend).await;
+        let mut process = serve(&database, &["--access-log", "all"]);
+        let address = process.address("listening");
+        flood(address, 100).await;
+        process.signal("-TERM");
+        let (_, log) = process.end();
+        assert_eq!(log.matches(r#""message":"answered""#).count(), 100);
+    }
+}
+
+both! {
+    /// An outage is logged with its cause, at a level that monitors look at, and does not flood the log either. It is
+    /// logged even where requests are not.
+    async fn an_outage_is_logged_with_its_cause_whatever_the_setting_says(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let key = person(&directory, "ann", |draft| draft.is_staff = Some(true)).await.key;
+        drop(directory);
+        let mut process = serve(&database, &["--access-log", "none"]);
+        let address = process.address("listening");
+        database.make_unavailable().await;
+        while Request::new(address, "GET", "/api/users").token(&key).send().await.status != 503 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        for _ in 0..50 {
+            Request::new(address, "GET", "/api/users").token(&key).send().await;
+        }
+        process.signal("-TERM");
+        let (_, log) = process.end();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(r#""message":"answered""#)).collect();
+        assert!(!lines.is_empty() && lines.len() < 50, "{log}");
+        let line: Value = serde_json::from_str(lines[0]).unwrap();
+        assert_eq!((&line["level"], &line["status"]), (&"WARN".into(), &503.into()));
+        assert!(line["reason"].as_str().unwrap().contains("the key could not be looked up: "), "{line}");
+    }
+}
