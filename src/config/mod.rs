@@ -76,6 +76,7 @@ settings! {
     /// Other users of the machine can see a command line. Put a password in the environment, in the settings file, or in a
     /// file of its own (`database_url_file`). Add `?sslmode=require` to use TLS and verify the server's certificate.
     /// A server on another machine needs either that or `?sslmode=disable`, which sends everything in clear text.
+    /// docs/operating.md lists all parameters.
     Common database_url: Option<DatabaseUrl> = "";
 
     /// A file that holds only the URL of the PostgreSQL database. It replaces `database_url`.

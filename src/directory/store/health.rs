@@ -55,7 +55,8 @@ impl Store {
                 Ok(format!("SQLite {} in {}", rusqlite::version(), directory.display()))
             }
             Backend::Postgres { .. } => {
-                let version: Option<String> = self.first(Sql::new("SHOW server_version")).await?;
+                let sql = "SELECT concat(current_setting('server_version'), ', schema ', current_schema())";
+                let version: Option<String> = self.first(Sql::new(sql)).await?;
                 Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
             }
         }
