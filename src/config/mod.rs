@@ -96,6 +96,12 @@ settings! {
     /// A list may wait this long for a connection, and then run this long.
     Common database_timeout: TimeSpan<1, 60_000> = "2s";
 
+    /// How long `serve` waits for PostgreSQL when it starts. 0s means one attempt.
+    ///
+    /// Each attempt is logged with its reason. An error that does not pass by waiting, such as a wrong password, ends
+    /// the start at once. Other commands do not wait.
+    Serve database_start_timeout: TimeSpan<0, 3_600_000> = "1m";
+
     /// The addresses to listen on.
     Serve listen: ListenAddrs = "127.0.0.1:8000";
 

@@ -56,6 +56,7 @@ mod pinned;
 mod postgres_connection;
 mod postgres_rights;
 mod postgres_schema;
+mod postgres_start;
 mod postgres_tls;
 mod process;
 mod restore;
