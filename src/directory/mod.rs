@@ -160,6 +160,11 @@ impl Directory {
         self.store.schema_open_to_all().await
     }
 
+    /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.
+    pub async fn unsafe_settings(&self) -> Result<Option<Vec<String>>, Error> {
+        self.store.unsafe_settings().await
+    }
+
     /// Checks the whole database. It may take minutes on a large one.
     pub async fn check_integrity(&self) -> Result<IntegrityReport, Error> {
         self.store.check_integrity().await

@@ -131,6 +131,35 @@ async fn an_acknowledged_write_survives_a_crash_whatever_is_set() {
     }
 }
 
+/// `doctor` names the settings of a server that let a power cut destroy what was committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_settings_that_lose_data() {
+    let finding = |database: &Database| {
+        let doctor = on(database, &["doctor", "--json"], "").json();
+        let rows = doctor.as_array().unwrap();
+        let row = rows.iter().find(|row| row["check"] == "durability").expect("a finding").clone();
+        (row["verdict"].as_str().unwrap().to_owned(), row["text"].as_str().unwrap().to_owned())
+    };
+    for (settings, named) in [
+        ("-c fsync=off -c full_page_writes=off", vec!["fsync", "full_page_writes"]),
+        ("-c fsync=off", vec!["fsync"]),
+        ("-c full_page_writes=off", vec!["full_page_writes"]),
+        ("-c synchronous_commit=off", vec![]),
+    ] {
+        let server = OwnPostgres::start_with(settings).await;
+        let database = Database::at(&server.url());
+        works(&database, &["init"]);
+        let (verdict, text) = finding(&database);
+        assert_eq!(verdict == "warning", !named.is_empty(), "{settings}: {text}");
+        for name in ["fsync", "full_page_writes"] {
+            let statement = format!("ALTER SYSTEM SET {name} = on");
+            assert_eq!(text.contains(&statement), named.contains(&name), "{settings}: {text}");
+        }
+    }
+    let file = Database::new(Backend::Sqlite).await;
+    assert!(!on(&file, &["doctor"], "").out.contains("durability"));
+}
+
 /// A URL that is wrong is refused before anything is connected, by every command that takes one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_parameter_is_named_by_every_command() {

@@ -74,6 +74,18 @@ impl Store {
         }
     }
 
+    /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.
+    pub(in crate::directory) async fn unsafe_settings(&self) -> Result<Option<Vec<String>>, Error> {
+        match self.backend {
+            Backend::Sqlite { .. } => Ok(None),
+            Backend::Postgres { .. } => {
+                let sql = "SELECT CAST(name AS TEXT) FROM pg_catalog.pg_settings \
+                           WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name";
+                self.point_read(Sql::new(sql)).await.map(Some)
+            }
+        }
+    }
+
     /// Checks the whole database. PostgreSQL checks its own pages.
     pub(in crate::directory) async fn check_integrity(&self) -> Result<IntegrityReport, Error> {
         match self.backend {
