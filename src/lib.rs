@@ -20,6 +20,7 @@ pub mod http;
 pub mod jobs;
 mod network;
 mod paths;
+mod postgres_url;
 pub mod server;
 pub mod switchover;
 pub mod telemetry;

@@ -46,6 +46,7 @@ pub(super) async fn run(config: Config) -> Result<Report, CliError> {
         Ok(directory) => {
             findings.push(good("database", directory.describe().await?));
             findings.extend(schema(&directory).await?);
+            findings.extend(durability(&directory).await?);
             findings.push(integrity(&directory).await?);
             findings.push(admins(&directory).await?);
             findings.push(clients(&config.trusted_proxies, &directory.clients_seen().await?));
@@ -98,6 +99,23 @@ fn database_tls(config: &Config) -> Option<Finding> {
          can change them; use sslmode=require"
     );
     Some(Finding { check: "database_tls", severity: Severity::Warning, text })
+}
+
+/// Warns if a power cut can destroy what the PostgreSQL server has confirmed.
+async fn durability(directory: &Directory) -> Result<Option<Finding>, CliError> {
+    let Some(off) = directory.unsafe_settings().await? else { return Ok(None) };
+    if off.is_empty() {
+        let text = "a change that the server has confirmed survives a power cut";
+        return Ok(Some(good("durability", text.to_owned())));
+    }
+    let settings: Vec<_> = off.iter().map(|name| format!("{name} = off")).collect();
+    let text = format!(
+        "the server runs with {}: a power cut can lose confirmed changes or damage the database; run {} and SELECT \
+         pg_reload_conf()",
+        settings.join(" and "),
+        off.iter().map(|name| format!("ALTER SYSTEM SET {name} = on")).collect::<Vec<_>>().join("; ")
+    );
+    Ok(Some(Finding { check: "durability", severity: Severity::Warning, text }))
 }
 
 /// Warns if every role of a PostgreSQL database may create objects in the schema of our tables.

@@ -1,5 +1,6 @@
 //! `wardroom init` and `wardroom migrate`: creating a database, and upgrading its schema.
 
+use clap::Args;
 use serde_json::json;
 
 use super::context::settings;
@@ -7,10 +8,21 @@ use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::{Clock, Directory};
 
+/// The arguments of `wardroom init`.
+#[derive(Args)]
+pub(super) struct Init {
+    /// Create the tables even if the PostgreSQL database contains tables of another program.
+    #[arg(long)]
+    among_other_tables: bool,
+}
+
 /// Creates a new, empty database.
-pub(super) async fn init(config: Config) -> Result<Report, CliError> {
-    let settings = settings(&config);
-    Directory::create(&settings, &Clock::system()?).await?;
+pub(super) async fn init(args: Init, config: &Config) -> Result<Report, CliError> {
+    let settings = settings(config);
+    match args.among_other_tables {
+        true => Directory::create_among_other_tables(&settings, &Clock::system()?).await?,
+        false => Directory::create(&settings, &Clock::system()?).await?,
+    }
     let directory = Directory::open(&settings, Clock::system()?).await?;
     let place = directory.describe().await?;
     let next =

@@ -59,7 +59,7 @@ enum Verb {
     /// Start a server with example users in a temporary data directory, and print requests to try.
     Demo(demo::Demo),
     /// Create a new, empty database: a SQLite file or PostgreSQL tables.
-    Init,
+    Init(init::Init),
     /// Upgrade the database to this version's schema. Make a backup first.
     Migrate,
     /// Write the database and the media files to one archive, or verify an archive. Servers may keep running.
@@ -176,7 +176,7 @@ fn run(cli: Cli) -> Result<Report, CliError> {
         Verb::Completions(Completions { shell }) => Ok(completions(shell)),
         Verb::Settings => Ok(Report::new(settings_help(), settings_json())),
         Verb::ExitCodes => Ok(Report::new(help::EXIT_CODES, json!({ "text": help::EXIT_CODES }))),
-        Verb::Init => with_config(load()?, init::init),
+        Verb::Init(args) => with_config(load()?, async |config| init::init(args, &config).await),
         Verb::Migrate => with_config(load()?, init::migrate),
         Verb::Backup(args) => with_config(load()?, async |config| backup::run(args, &config).await),
         Verb::Restore(args) => with_config(load()?, async |config| restore::run(args, &config).await),

@@ -38,7 +38,10 @@ fn destination(to: String) -> Result<(Location, String), CliError> {
     if to.contains("://") {
         let allowed = DatabaseUrl::allowed();
         let url = DatabaseUrl::parse(&to).map_err(|_| {
-            CliError::usage(format!("--to is neither a folder nor a valid URL: use {allowed}"))
+            CliError::usage(match DatabaseUrl::reason(&to) {
+                Some(reason) => format!("--to: {reason}"),
+                None => format!("--to is neither a folder nor a valid URL: use {allowed}"),
+            })
         })?;
         return Ok((Location::Postgres(url.expose().to_owned()), DatabaseUrl::show(&url)));
     }

@@ -15,17 +15,23 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::context::settings;
 use super::report::{CliError, Report};
 use crate::config::{Config, LogFormat, ServeFlags};
-use crate::directory::{Clock, Directory, OpenError};
+use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
 use crate::http::request_log::{log_left_out, report_left_out};
 use crate::http::{api, app::App, settings::HttpSettings};
 use crate::jobs::{JOBS, finish};
 use crate::server::{self, Limits, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
+
+/// How long `serve` waits after the first attempt to reach PostgreSQL. Each pause is twice the one before it.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// The arguments of `wardroom serve`.
 #[derive(Args)]
@@ -56,18 +62,39 @@ pub(super) fn start_logging(config: &Config) -> Result<Logging, CliError> {
         .map_err(|error| CliError::usage(format!("log_level: {error}")))
 }
 
+/// Opens the database. While PostgreSQL cannot be reached, it tries again for as long as the setting says.
 async fn open(config: &Config, init: bool) -> Result<Directory, CliError> {
-    let settings = settings(config);
-    let opened = Directory::open(&settings, Clock::system()?).await;
-    match opened {
+    let (settings, clock) = (settings(config), Clock::system()?);
+    let deadline = Instant::now() + config.database_start_timeout;
+    let (mut attempt, mut pause) = (1_u32, FIRST_PAUSE);
+    loop {
+        let opened = open_once(&settings, &clock, init).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let can_pass =
+            matches!((&settings.location, &opened), (Location::Postgres(_), Err(OpenError::Unreachable(_))));
+        let error = match opened {
+            Err(error) if can_pass && !left.is_zero() => error,
+            opened => return Ok(opened?),
+        };
+        let wait = pause.min(left);
+        tracing::warn!(attempt, %error, next_attempt_in = ?wait, "waiting for PostgreSQL");
+        notify(NotifyState::Status("waiting for PostgreSQL"));
+        tokio::time::sleep(wait).await;
+        attempt = attempt.saturating_add(1);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn open_once(settings: &Settings, clock: &Clock, init: bool) -> Result<Directory, OpenError> {
+    match Directory::open(settings, clock.clone()).await {
         Err(OpenError::Missing(_) | OpenError::Uninitialised) if init => {
-            Directory::create(&settings, &Clock::system()?).await?;
+            Directory::create(settings, clock).await?;
             tracing::info!(
                 "created a new, empty database; create the first admin with `wardroom user add NAME --admin`"
             );
-            Ok(Directory::open(&settings, Clock::system()?).await?)
+            Directory::open(settings, clock.clone()).await
         }
-        opened => Ok(opened?),
+        opened => opened,
     }
 }
 

@@ -73,11 +73,15 @@ fn read(path: &Path) -> Result<DatabaseUrl, ConfigError> {
     }
     let mut text = Zeroizing::new(String::new());
     file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
-    DatabaseUrl::parse(text.trim()).map_err(|_| ConfigError::NotAllowed {
-        key: URL,
-        origin: SettingOrigin::File(path.to_owned()),
-        given: "the text of the file (not shown)".to_owned(),
-        allowed: DatabaseUrl::allowed(),
+    let origin = || SettingOrigin::File(path.to_owned());
+    DatabaseUrl::parse(text.trim()).map_err(|_| match DatabaseUrl::reason(text.trim()) {
+        Some(reason) => ConfigError::Refused { key: URL, origin: origin(), reason },
+        None => ConfigError::NotAllowed {
+            key: URL,
+            origin: origin(),
+            given: "the text of the file (not shown)".to_owned(),
+            allowed: DatabaseUrl::allowed(),
+        },
     })
 }
 

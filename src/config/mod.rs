@@ -76,6 +76,7 @@ settings! {
     /// Other users of the machine can see a command line. Put a password in the environment, in the settings file, or in a
     /// file of its own (`database_url_file`). Add `?sslmode=require` to use TLS and verify the server's certificate.
     /// A server on another machine needs either that or `?sslmode=disable`, which sends everything in clear text.
+    /// docs/operating.md lists all parameters.
     Common database_url: Option<DatabaseUrl> = "";
 
     /// A file that holds only the URL of the PostgreSQL database. It replaces `database_url`.
@@ -94,6 +95,12 @@ settings! {
     ///
     /// A list may wait this long for a connection, and then run this long.
     Common database_timeout: TimeSpan<1, 60_000> = "2s";
+
+    /// How long `serve` waits for PostgreSQL when it starts. 0s means one attempt.
+    ///
+    /// Each attempt is logged with its reason. An error that does not pass by waiting, such as a wrong password, ends
+    /// the start at once. Other commands do not wait.
+    Serve database_start_timeout: TimeSpan<0, 3_600_000> = "1m";
 
     /// The addresses to listen on.
     Serve listen: ListenAddrs = "127.0.0.1:8000";

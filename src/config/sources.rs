@@ -72,6 +72,16 @@ pub enum ConfigError {
         /// The allowed values.
         allowed: String,
     },
+    /// A part of a value is not allowed.
+    #[error("{key} ({origin}): {reason}")]
+    Refused {
+        /// The setting.
+        key: &'static str,
+        /// Its source.
+        origin: SettingOrigin,
+        /// The part, and what to write instead.
+        reason: String,
+    },
     /// The file has a key that is not a setting.
     #[error("file {}: there is no setting {key:?}; {hint}", path.display())]
     Unknown {
@@ -196,9 +206,12 @@ impl<'a> Sources<'a> {
     pub(super) fn take<V: SettingType>(&mut self, key: &'static str) -> Result<V::Parsed, ConfigError> {
         let in_file = self.file.as_ref().map(|file| file.text::<V>(key)).transpose()?.flatten();
         let (text, origin) = self.first::<V>(key, in_file)?;
-        let value = V::parse(&text).map_err(|part| {
-            let given = if V::SECRET { "the value (not shown)".into() } else { format!("{part:?}") };
-            ConfigError::not_allowed::<V>(key, origin.clone(), given)
+        let value = V::parse(&text).map_err(|part| match V::reason(&text) {
+            Some(reason) => ConfigError::Refused { key, origin: origin.clone(), reason },
+            None => {
+                let given = if V::SECRET { "the value (not shown)".into() } else { format!("{part:?}") };
+                ConfigError::not_allowed::<V>(key, origin.clone(), given)
+            }
         })?;
         self.shown.push(ShownSetting { key, value: V::show(&value), origin });
         Ok(value)

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::hosts::split_host;
 use super::values::SettingType;
+use crate::postgres_url::{FORM, PostgresUrl, UrlError};
 
 /// The URL of a PostgreSQL database. Its password is not printed, and is wiped from memory when the value is dropped.
 #[derive(Clone)]
@@ -20,31 +21,6 @@ impl DatabaseUrl {
     /// Returns the whole URL with its password, for connecting.
     pub fn expose(&self) -> &str {
         &self.url
-    }
-
-    /// Returns the URL with `***` instead of the password. Only one `@` is allowed: with a raw `@` in the password, the
-    /// parser and this function could disagree where the password ends. The rest must not contain a password either.
-    fn redacted(url: &str) -> Option<String> {
-        if url.contains(char::is_control) {
-            return None;
-        }
-        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))?;
-        let scheme = url.strip_suffix(rest)?;
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        let (open, shown) = match rest.split_once('@') {
-            None => (rest.to_owned(), rest.to_owned()),
-            Some((_, place)) if !authority.contains('@') || place.contains('@') => return None,
-            Some((login, place)) => match login.split_once(':') {
-                Some((user, password)) if !password.is_empty() => {
-                    (format!("{user}@{place}"), format!("{user}:***@{place}"))
-                }
-                _ => (rest.to_owned(), rest.to_owned()),
-            },
-        };
-        let config: tokio_postgres::Config = format!("{scheme}{open}").parse().ok()?;
-        let complete = !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty();
-        let secretless = config.get_password().is_none_or(<[u8]>::is_empty);
-        (complete && secretless).then(|| format!("{scheme}{shown}"))
     }
 }
 
@@ -60,13 +36,19 @@ impl SettingType for DatabaseUrl {
     const SECRET: bool = true;
 
     fn allowed() -> String {
-        "postgres://user:password@host:port/name, with special characters in the password as %XX".into()
+        FORM.into()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let shown = Self::redacted(text).filter(|_| text.parse::<tokio_postgres::Config>().is_ok());
-        let url = Zeroizing::new(text.to_owned());
-        shown.map(|shown| Self { url, shown }).ok_or_else(|| text.into())
+        let parsed = PostgresUrl::parse(text).map_err(|_| text.to_owned())?;
+        Ok(Self { url: Zeroizing::new(text.to_owned()), shown: parsed.shown().to_owned() })
+    }
+
+    fn reason(text: &str) -> Option<String> {
+        match PostgresUrl::parse(text) {
+            Err(UrlError::Refused(why)) => Some(why),
+            Err(UrlError::Malformed) | Ok(_) => None,
+        }
     }
 
     fn show(value: &Self) -> String {

@@ -24,6 +24,10 @@ pub trait SettingType {
     fn allowed() -> String;
     /// Parses a text. The error is the part of it that is not allowed.
     fn parse(text: &str) -> Result<Self::Parsed, String>;
+    /// Explains why a text is not allowed, without its secret, where `allowed` is not enough.
+    fn reason(_text: &str) -> Option<String> {
+        None
+    }
     /// Formats a value for `config show`, without its secret.
     fn show(value: &Self::Parsed) -> String;
     /// Whether this value holds a secret.
@@ -45,6 +49,10 @@ impl<V: SettingType> SettingType for Option<V> {
 
     fn parse(text: &str) -> Result<Self::Parsed, String> {
         if text.is_empty() { Ok(None) } else { V::parse(text).map(Some) }
+    }
+
+    fn reason(text: &str) -> Option<String> {
+        V::reason(text)
     }
 
     fn show(value: &Self::Parsed) -> String {

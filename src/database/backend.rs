@@ -11,9 +11,10 @@ use super::error::DatabaseError;
 use super::long_reads::{LONG_READ_TIMEOUT, MAX_SNAPSHOTS};
 use super::migrate;
 use super::open::OpenError;
-use super::postgres::{PostgresServer, Protection, ReadPool};
+use super::postgres::{self, PostgresServer, ReadPool};
 use super::sqlite::{self, Readers};
 use super::tx::Link;
+use crate::postgres_url::{PostgresUrl, Protection};
 
 /// Additional PostgreSQL connections for reads that every request waits for.
 const PRIORITY_CONNECTIONS: usize = 2;
@@ -37,7 +38,7 @@ impl Location {
     pub fn clear_text_host(&self) -> Option<String> {
         match self {
             Self::Sqlite(_) => None,
-            Self::Postgres(url) => match Protection::of(url) {
+            Self::Postgres(url) => match PostgresUrl::parse(url).map(|url| url.protection()) {
                 Ok(Protection::Disabled(host)) => Some(host),
                 _ => None,
             },
@@ -115,6 +116,14 @@ impl Backend {
     pub(crate) fn timeout(&self) -> Duration {
         match self {
             Self::Sqlite { timeout, .. } | Self::Postgres { timeout, .. } => *timeout,
+        }
+    }
+
+    /// Fails if a new database would share PostgreSQL's database, or the schema that the URL names, with other tables.
+    pub(crate) fn refuse_other_tables(&self, link: &Link) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite { .. } => Ok(()),
+            Self::Postgres { server, .. } => postgres::other_tables::refuse(link, server.names_schema()),
         }
     }
 

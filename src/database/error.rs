@@ -6,6 +6,8 @@
 use rusqlite::ErrorCode;
 use tokio_postgres::error::SqlState;
 
+use super::postgres::{ServerMessage, is_refused_option, is_tls};
+
 /// Why a statement failed.
 #[derive(Debug)]
 pub(crate) enum DatabaseError {
@@ -57,33 +59,28 @@ impl From<tokio_postgres::Error> for DatabaseError {
         let Some(db) = error.as_db_error() else {
             // The server did not answer: the connection was lost, or it could not be opened. The only local error is
             // a value that does not fit its column, which is a bug.
-            return if error.is_closed() || is_io(&error) {
+            return if !is_tls(&error) && (error.is_closed() || is_io(&error)) {
                 Self::Unavailable(describe(&error))
             } else {
-                Self::Broken(error.into())
+                Self::Broken(Box::new(ServerMessage::of(&error)))
             };
         };
         let code = db.code();
         // SQLSTATE classes: 23 integrity; 08 connection, 53 resources, 57 operator intervention, 58 system.
         match code.code().get(..2) {
             Some("23") => Self::Constraint(db.constraint().unwrap_or_default().to_owned()),
-            Some("08" | "53" | "57" | "58") => Self::Unavailable(db.message().to_owned()),
+            Some("08" | "53" | "57" | "58") if !is_refused_option(db) => Self::Unavailable(describe(&error)),
             _ if [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::READ_ONLY_SQL_TRANSACTION].contains(&code) => {
-                Self::Unavailable(db.message().to_owned())
+                Self::Unavailable(describe(&error))
             }
-            // The error's detail is left out because it may quote a row.
-            _ => Self::Broken(format!("{} (SQLSTATE {})", db.message(), code.code()).into()),
+            _ => Self::Broken(Box::new(ServerMessage::of(&error))),
         }
     }
 }
 
 /// Describes an error so that an operator can act on it: the server's message, or the cause of a lost connection.
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    if let Some(db) = error.as_db_error() {
-        return db.message().to_owned();
-    }
-    let causes = std::iter::successors(std::error::Error::source(error), |source| source.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    ServerMessage::of(error).to_string()
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -13,11 +13,12 @@ use tokio::runtime::Handle;
 use super::error::DatabaseError;
 use super::long_reads::LONG_READ_TIMEOUT;
 use super::open::OpenError;
-use super::postgres::PostgresServer;
+use super::postgres::{PostgresServer, ServerMessage};
 use super::row::{FromRow, Row};
 pub(crate) use super::sql::Name;
 use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
+use crate::postgres_url::PostgresUrl;
 
 /// Why a foreign database cannot be read.
 pub(crate) enum ForeignError {
@@ -77,12 +78,15 @@ impl From<DatabaseError> for ForeignError {
             DatabaseError::Unavailable(why)
             | DatabaseError::Damaged(why)
             | DatabaseError::Constraint(why) => why,
-            // The last cause has the database's own message.
-            DatabaseError::Broken(source) => {
-                std::iter::successors(Some(&*source as &dyn std::error::Error), |error| error.source())
-                    .last()
-                    .map_or_else(String::new, ToString::to_string)
-            }
+            DatabaseError::Broken(source) => match source.downcast::<ServerMessage>() {
+                Ok(message) => message.for_reading().to_string(),
+                // The last cause has the database's own message.
+                Err(source) => {
+                    std::iter::successors(Some(&*source as &dyn std::error::Error), |error| error.source())
+                        .last()
+                        .map_or_else(String::new, ToString::to_string)
+                }
+            },
         })
     }
 }
@@ -103,15 +107,17 @@ impl ForeignDatabase {
 
     /// Connects to PostgreSQL and takes a snapshot there. It blocks the calling thread.
     pub(crate) fn postgres(url: &str, runtime: &Handle) -> Result<Self, ForeignError> {
-        let server = PostgresServer::new(url).map(Arc::new);
-        let pool =
-            server.and_then(|server| server.pool(1, LONG_READ_TIMEOUT)).map_err(|error| match error {
-                error @ OpenError::Unprotected(_) => ForeignError::InvalidUrl(error.to_string()),
-                OpenError::InvalidUrl => ForeignError::InvalidUrl(
-                    "this is not a PostgreSQL URL: use postgres://user:password@host:port/name".to_owned(),
-                ),
-                other => ForeignError::Unreadable(other.to_string()),
-            })?;
+        let opened = PostgresServer::new(url).map(Arc::new).and_then(|server| {
+            let pool = server.pool(1, LONG_READ_TIMEOUT)?;
+            Ok((server, pool))
+        });
+        let (server, pool) = opened.map_err(|error| match error {
+            error @ (OpenError::Unprotected(_) | OpenError::InvalidUrl(_)) => {
+                ForeignError::InvalidUrl(error.to_string())
+            }
+            other => ForeignError::Unreadable(other.to_string()),
+        })?;
+        runtime.block_on(server.check_sessions(LONG_READ_TIMEOUT))?;
         let client = runtime.block_on(pool.get()).map_err(DatabaseError::from)?;
         let link =
             Link::Postgres { client, driver: Driver::Shared(runtime.clone()), timeout: LONG_READ_TIMEOUT };
@@ -123,13 +129,16 @@ impl ForeignDatabase {
 
     /// Describes the PostgreSQL database that a URL names, without its password.
     pub(crate) fn describe_url(url: &str) -> String {
-        let Ok(config) = url.parse::<tokio_postgres::Config>() else { return "PostgreSQL".to_owned() };
-        let host = match config.get_hosts().first() {
-            Some(tokio_postgres::config::Host::Tcp(name)) => name.clone(),
-            Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
-            None => "localhost".to_owned(),
-        };
-        format!("PostgreSQL database {:?} on {host}", config.get_dbname().unwrap_or_default())
+        match PostgresUrl::parse(url) {
+            Ok(url) => {
+                format!(
+                    "PostgreSQL database {:?} on {}",
+                    url.config.get_dbname().unwrap_or_default(),
+                    url.servers()
+                )
+            }
+            Err(_) => "PostgreSQL".to_owned(),
+        }
     }
 
     /// Returns whether it is PostgreSQL, whose columns have types.

@@ -40,6 +40,7 @@ pub(crate) use self::error::DatabaseError;
 use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
 use self::migrate::Migration;
 pub use self::open::OpenError;
+pub(crate) use self::postgres::{Work, explain};
 pub(crate) use self::row::{FromRow, Row};
 pub(crate) use self::sql::{Dialect, Name, Sql, Value};
 use self::sqlite::Readers;
@@ -63,17 +64,27 @@ pub(crate) struct Database<E> {
     error: PhantomData<fn() -> E>,
 }
 
+/// What a new database on PostgreSQL does if there are tables of another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OtherTables {
+    /// It is not created.
+    Refused,
+    /// It is created beside them.
+    Allowed,
+}
+
 /// Creates a new, empty database. It fails if a database exists already. `now` is in microseconds since the Unix epoch.
 pub(crate) async fn create(
     options: &ConnectOptions,
     migrations: &'static [Migration],
     now: i64,
+    others: OtherTables,
 ) -> Result<(), OpenError> {
     if let Location::Sqlite(directory) = &options.location {
         sqlite::create(directory, options.timeout)?;
     }
     let backend = Backend::new(&options.for_migrations())?;
-    run_blocking(move || create_schema(&backend, migrations, now)).await
+    run_blocking(move || create_schema(&backend, migrations, now, others)).await
 }
 
 /// Upgrades an existing database and returns the versions that were applied. `now` is in microseconds since the Unix
@@ -84,7 +95,11 @@ pub(crate) async fn migrate(
     now: i64,
 ) -> Result<Vec<i64>, OpenError> {
     let backend = Backend::new(&options.for_migrations())?;
-    run_blocking(move || migrate::migrate(&connect_initialised(&backend)?, migrations, now)).await
+    run_blocking(move || {
+        let link = connect_initialised(&backend)?;
+        migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error))
+    })
+    .await
 }
 
 impl<E: From<DatabaseError> + Send + 'static> Database<E> {
@@ -270,15 +285,25 @@ fn check(backend: &Backend, migrations: &[Migration]) -> Result<(), OpenError> {
     if let Backend::Sqlite { readers, .. } = backend {
         readers.check_same_file()?;
     }
-    migrate::check(&connect_initialised(backend)?, migrations)
+    let link = connect_initialised(backend)?;
+    migrate::check(&link, migrations).map_err(|error| explain(&link, Work::Use, error))
 }
 
-fn create_schema(backend: &Backend, migrations: &[Migration], now: i64) -> Result<(), OpenError> {
+fn create_schema(
+    backend: &Backend,
+    migrations: &[Migration],
+    now: i64,
+    others: OtherTables,
+) -> Result<(), OpenError> {
     let link = backend.link()?;
     if migrate::is_initialised(&link)? {
         return Err(OpenError::AlreadyExists("the database".to_owned()));
     }
-    let created = migrate::migrate(&link, migrations, now);
+    if others == OtherTables::Refused {
+        backend.refuse_other_tables(&link)?;
+    }
+    let created =
+        migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error));
     if let (Err(_), Backend::Sqlite { directory, .. }) = (&created, backend) {
         sqlite::remove(directory);
     }

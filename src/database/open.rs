@@ -89,13 +89,27 @@ pub enum OpenError {
     /// The linked SQLite can lose data.
     #[error("the linked SQLite {0} can lose committed data: 3.51.3 or newer is needed")]
     OldSqlite(&'static str),
-    /// `database_url` is malformed.
-    #[error("database_url is not a PostgreSQL URL: use postgres://user:password@host:port/name")]
-    InvalidUrl,
+    /// The URL is malformed, or a part of it cannot be used. The text says which part, and what to write instead.
+    #[error("the URL of the database: {0}")]
+    InvalidUrl(String),
+    /// A new database was to be created among tables that are not this program's.
+    #[error(
+        "{} contains {count} tables that are not Wardroom's ({}): use an empty database; or create a schema for Wardroom and \
+         append ?schema=NAME to the URL; or run `wardroom init --among-other-tables` if they may share a schema", 
+        .place, .some.join(", ")
+    )]
+    OtherTables {
+        /// The database or schema.
+        place: String,
+        /// How many there are.
+        count: usize,
+        /// The names of some.
+        some: Vec<String>,
+    },
     /// The connection to the PostgreSQL server would be unprotected, and the URL does not allow that explicitly.
     #[error(
         "the PostgreSQL server {0} is on another machine, and its URL does not say how the connection is protected: \
-         append ?sslmode=require for TLS, or ?sslmode=disable for clear text, which anyone on the network path can read and change"
+         append ?sslmode=require for TLS with a checked certificate, or ?sslmode=disable for clear text, which anyone on the network path can read and change"
     )]
     Unprotected(String),
     /// The database cannot be reached now.

@@ -1,8 +1,15 @@
 //! PostgreSQL: running statements within a deadline, so that an unreachable database delays a request for a bounded
 //! time only.
 
+mod message;
+pub(crate) mod other_tables;
+mod pooler;
 mod read_pool;
+mod rights;
+mod schema;
 mod server;
+mod session;
+mod tls;
 
 use std::pin::pin;
 
@@ -12,8 +19,10 @@ use tokio_postgres::Statement;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
+pub(crate) use self::message::{ServerMessage, is_refused_option, is_tls};
 pub(crate) use self::read_pool::ReadPool;
-pub(crate) use self::server::{PostgresServer, Protection};
+pub(crate) use self::rights::{Work, explain};
+pub(crate) use self::server::PostgresServer;
 use super::error::DatabaseError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
@@ -104,7 +113,7 @@ fn parameters(args: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 #[cfg(test)]
 mod tests {
     use crate::database::testing::{on_both, open};
-    use crate::database::{Dialect, Sql};
+    use crate::database::{ConnectOptions, Dialect, Location, Sql};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_plan_that_is_made_for_a_nearly_empty_table_goes_by_its_index() {
@@ -121,6 +130,40 @@ mod tests {
             for plan in [of_writer, of_readers] {
                 let plan = plan.join("\n");
                 assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
+            }
+        })
+        .await;
+    }
+
+    /// Whatever is set for the database or in the URL, a commit is durable when it is confirmed. What is not weaker stays.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_commit_waits_for_the_disk_whatever_is_set() {
+        const SHOW: &str = "SELECT CAST(current_setting('synchronous_commit') AS TEXT)";
+        on_both(async |options| {
+            let Location::Postgres(url) = &options.location else { return };
+            let items = open(&options).await.unwrap();
+            for (set, expected) in [
+                ("off", "on"),
+                ("on", "on"),
+                ("local", "local"),
+                ("remote_write", "remote_write"),
+                ("remote_apply", "remote_apply"),
+            ] {
+                let alter = format!(
+                    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = {set}', current_database()); END $$"
+                );
+                items.write(move |tx| Ok(tx.link().batch(&alter)?)).await.unwrap();
+                let of_url = format!("{url}?options=-csynchronous_commit%3D{set}");
+                for location in [options.location.clone(), Location::Postgres(of_url)] {
+                    let items = open(&ConnectOptions { location, ..options.clone() }).await.unwrap();
+                    let read: Vec<String> = items.point_read(Sql::new(SHOW)).await.unwrap();
+                    let priority: Vec<String> = items.priority_read(Sql::new(SHOW)).await.unwrap();
+                    let written = items.write(move |tx| Ok(tx.all::<String>(&Sql::new(SHOW))?)).await.unwrap();
+                    let snapshot = items.snapshot(move |tx| Ok(tx.all::<String>(&Sql::new(SHOW))?)).await.unwrap();
+                    for shown in [read, priority, written, snapshot] {
+                        assert_eq!(shown, [expected], "{set}");
+                    }
+                }
             }
         })
         .await;
@@ -152,12 +195,12 @@ mod tests {
                 for path in reads.into_iter().chain(priority).chain([all, written]) {
                     // Creating the temporary table fails on a connection that already has it.
                     if statement == PATH {
-                        assert_eq!(path.unwrap(), ["\"public\",pg_temp"]);
+                        assert_eq!(path.unwrap(), ["public, pg_temp"]);
                     }
                 }
             }
             let path = items.snapshot(move |tx| Ok(tx.all::<String>(&sql(PATH))?)).await.unwrap();
-            assert_eq!(path, ["\"public\",pg_temp"]);
+            assert_eq!(path, ["public, pg_temp"]);
             assert_eq!(items.first::<i64>(sql(COUNT)).await.unwrap(), Some(0));
             assert_eq!(items.priority_read::<i64>(sql(COUNT)).await.unwrap(), [0]);
             assert_eq!(items.count(sql(COUNT)).await.unwrap(), 0);

@@ -8,7 +8,10 @@ use std::time::Duration;
 use tokio_postgres::NoTls;
 
 use super::migrate::Migration;
-use super::{BeforeCommit, ConnectOptions, Database, DatabaseError, Link, Location, OpenError, Sql, create};
+use super::{
+    BeforeCommit, ConnectOptions, Database, DatabaseError, Link, Location, OpenError, OtherTables, Sql,
+    create,
+};
 
 /// A table of items with unique names.
 pub(crate) const ITEMS: &[Migration] = &[Migration {
@@ -67,7 +70,7 @@ pub(crate) async fn names(items: &Items) -> Vec<String> {
 pub(crate) async fn on_both(test: impl AsyncFn(ConnectOptions)) {
     at_both(async |location| {
         let options = ConnectOptions { location, connections: 2, timeout: Duration::from_secs(10) };
-        create(&options, ITEMS, 0).await.unwrap();
+        create(&options, ITEMS, 0, OtherTables::Refused).await.unwrap();
         test(options).await;
     })
     .await;

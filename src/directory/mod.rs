@@ -57,6 +57,7 @@ use self::settings::ChangePolicy;
 pub use self::settings::Settings;
 use self::store::Store;
 pub use self::store::health::IntegrityReport;
+use crate::database::OtherTables;
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::UnsafePath;
 
@@ -113,9 +114,14 @@ impl Directory {
         })
     }
 
-    /// Creates an empty account database. It is an error if there is one already, or other files in its place.
+    /// Creates an empty account database. It is an error if there is one already, or other files or tables in its place.
     pub async fn create(settings: &Settings, clock: &Clock) -> Result<(), OpenError> {
-        Store::create(settings, clock.now()).await
+        Store::create(settings, clock.now(), OtherTables::Refused).await
+    }
+
+    /// Creates an empty account database. Tables of other programs may be in the same PostgreSQL database.
+    pub async fn create_among_other_tables(settings: &Settings, clock: &Clock) -> Result<(), OpenError> {
+        Store::create(settings, clock.now(), OtherTables::Allowed).await
     }
 
     /// Upgrades an existing account database to this program's schema. Returns the versions that were applied.
@@ -157,6 +163,11 @@ impl Directory {
     /// Returns the schema of a PostgreSQL database if every role may create objects in it.
     pub async fn schema_open_to_all(&self) -> Result<Option<String>, Error> {
         self.store.schema_open_to_all().await
+    }
+
+    /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.
+    pub async fn unsafe_settings(&self) -> Result<Option<Vec<String>>, Error> {
+        self.store.unsafe_settings().await
     }
 
     /// Checks the whole database. It may take minutes on a large one.

@@ -50,7 +50,8 @@ impl Store {
                 Ok(format!("SQLite {} in {}", rusqlite::version(), directory.display()))
             }
             Backend::Postgres { .. } => {
-                let version: Option<String> = self.first(Sql::new("SHOW server_version")).await?;
+                let sql = "SELECT concat(current_setting('server_version'), ', schema ', current_schema())";
+                let version: Option<String> = self.first(Sql::new(sql)).await?;
                 Ok(format!("PostgreSQL {}", version.unwrap_or_default()))
             }
         }
@@ -64,6 +65,18 @@ impl Store {
                 let sql = "SELECT CAST(current_schema() AS TEXT) \
                            WHERE has_schema_privilege('public', current_schema(), 'CREATE')";
                 self.first(Sql::new(sql)).await
+            }
+        }
+    }
+
+    /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.
+    pub(in crate::directory) async fn unsafe_settings(&self) -> Result<Option<Vec<String>>, Error> {
+        match self.backend {
+            Backend::Sqlite { .. } => Ok(None),
+            Backend::Postgres { .. } => {
+                let sql = "SELECT CAST(name AS TEXT) FROM pg_catalog.pg_settings \
+                           WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name";
+                self.point_read(Sql::new(sql)).await.map(Some)
             }
         }
     }

@@ -42,7 +42,7 @@ use self::search_index::Upkeep;
 use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
-use crate::database::{self, ConnectOptions, Database};
+use crate::database::{self, ConnectOptions, Database, OtherTables};
 pub(super) use crate::database::{Dialect, FromRow, OpenError, Sql, Tx};
 
 /// The open database.
@@ -55,8 +55,12 @@ impl Store {
     }
 
     /// Creates a new, empty database; refuses if there is one.
-    pub(super) async fn create(settings: &Settings, now: Timestamp) -> Result<(), OpenError> {
-        database::create(&options(settings), MIGRATIONS, now.as_micros()).await
+    pub(super) async fn create(
+        settings: &Settings,
+        now: Timestamp,
+        others: OtherTables,
+    ) -> Result<(), OpenError> {
+        database::create(&options(settings), MIGRATIONS, now.as_micros(), others).await
     }
 
     /// Upgrades an existing database and returns the versions that were applied.

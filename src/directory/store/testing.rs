@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::Store;
+use super::{OtherTables, Store};
 use crate::database::Location;
 use crate::database::testing::at_both;
 use crate::directory::Settings;
@@ -32,6 +32,6 @@ async fn made(location: Location) -> Settings {
         identity_cache_bytes: 0,
         serve_stale_for: Duration::ZERO,
     };
-    Store::create(&settings, Clock::system().unwrap().now()).await.unwrap();
+    Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings
 }

@@ -231,9 +231,15 @@ pub fn server() -> String {
         .expect("WARDROOM_TEST_POSTGRES names no PostgreSQL server: run the tests with scripts/test")
 }
 
-/// Opens a connection to a URL of the suite's server.
+/// Opens a connection to a URL of the suite's server. The driver does not know the parameter `schema`.
 pub async fn connect(url: &str) -> tokio_postgres::Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let (base, schema) =
+        url.split_once("?schema=").map_or((url, None), |(base, schema)| (base, Some(schema)));
+    let (client, connection) = tokio_postgres::connect(base, NoTls).await.unwrap();
     tokio::spawn(connection);
+    if let Some(schema) = schema {
+        let path = format!("SET search_path = \"{}\"", schema.replace("%20", " "));
+        client.batch_execute(&path).await.unwrap();
+    }
     client
 }

@@ -15,6 +15,8 @@ pub struct OwnPostgres {
     programs: PathBuf,
     place: TempDir,
     port: u16,
+    /// Options of the server's command line.
+    options: &'static str,
     /// PostgreSQL refuses to run as root. Then it runs as the account of the suite's server.
     account: Option<(u32, u32)>,
 }
@@ -22,6 +24,11 @@ pub struct OwnPostgres {
 impl OwnPostgres {
     /// Creates and starts the server, with the programs of the server that the suite runs on.
     pub async fn start() -> Self {
+        Self::start_with("-c fsync=off").await
+    }
+
+    /// Does the same with other options of the command line.
+    pub async fn start_with(options: &'static str) -> Self {
         let suite = database::connect(&database::server()).await;
         let ask = async |query: &str| suite.query_one(query, &[]).await.unwrap().get::<_, String>(0);
         let programs = PathBuf::from(ask("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
@@ -35,7 +42,7 @@ impl OwnPostgres {
             chown(place.path(), Some(user), Some(group)).unwrap();
         }
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { programs, place, port, account };
+        let server = Self { programs, place, port, options, account };
         let settings =
             ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
         server.run("initdb", &settings);
@@ -47,17 +54,34 @@ impl OwnPostgres {
         format!("postgres://wardroom@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The URL of the server with another host and other parameters.
+    pub fn url_of(&self, host: &str, end: &str) -> String {
+        format!("postgres://wardroom@{host}:{}/postgres{end}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs statements as the superuser.
+    pub async fn sql(&self, statements: &str) {
+        database::connect(&self.url()).await.batch_execute(statements).await.unwrap();
+    }
+
+    /// Writes a file into the server's data directory.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.place.path().join("data").join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        if let Some((user, group)) = self.account {
+            chown(&path, Some(user), Some(group)).unwrap();
+        }
+    }
+
     /// Makes the server accept TLS connections, with this certificate and key.
     pub async fn enable_tls(&self, certificate: &str, key: &str) {
-        let data = self.place.path().join("data");
-        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
-            let path = data.join(name);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            if let Some((user, group)) = self.account {
-                chown(&path, Some(user), Some(group)).unwrap();
-            }
-        }
+        self.write("server.crt", certificate);
+        self.write("server.key", key);
         let client = database::connect(&self.url()).await;
         client.batch_execute("ALTER SYSTEM SET ssl = on").await.unwrap();
         client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
@@ -80,7 +104,7 @@ impl OwnPostgres {
     /// Starts the server; returns when it accepts connections.
     pub fn start_again(&self) {
         let place = self.place.path().display();
-        let options = format!("-p {} -h 127.0.0.1 -k {place} -c fsync=off", self.port);
+        let options = format!("-p {} -h 127.0.0.1 -k {place} {}", self.port, self.options);
         let log = format!("--log={place}/log");
         self.run("pg_ctl", &["start", "--wait", "--silent", &log, "--options", &options]);
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::copy_rows::{analyze, set_triggers};
-use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, sqlite};
+use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Work, explain, sqlite};
 use crate::directory::Location;
 use crate::directory::files::{move_into_place, private_directory};
 use crate::directory::model::Timestamp;
@@ -55,12 +55,14 @@ impl NewDatabase {
     }
 
     fn begin_tables(&mut self, place: &Location, now: Timestamp) -> Result<&Link, OpenError> {
-        let link = self.link.insert(Backend::at(place, 1, MIGRATION_TIMEOUT)?.link()?);
+        let backend = Backend::at(place, 1, MIGRATION_TIMEOUT)?;
+        let link = self.link.insert(backend.link()?);
         if migrations::is_initialised(link)? {
             return Err(OpenError::AlreadyExists("the PostgreSQL database".to_owned()));
         }
+        backend.refuse_other_tables(link)?;
         link.begin()?;
-        migrations::upgrade_within(link, now)?;
+        migrations::upgrade_within(link, now).map_err(|error| explain(link, Work::Create, error))?;
         Ok(link)
     }
 

@@ -1,0 +1,58 @@
+//! The settings of a session. They are set with statements after the start of a connection and not as startup options,
+//! which PgBouncer refuses or ignores.
+
+use std::time::Duration;
+
+use crate::database::sql::Name;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Any statements.
+    General,
+    /// Statements that look up single rows. They use indexes rather than sequential scans.
+    ///
+    /// The server caches the plan of a prepared statement. A plan that was made while a table was nearly empty would keep
+    /// reading all of it while it grows, until the server analyses the table again, a minute later or more.
+    SingleRows,
+}
+
+/// Makes the server confirm a commit only when it is durable, whatever is set for the server, the database, the role or
+/// in the URL. An operator's stronger or differently ordered setting (`local`, `remote_write`, `remote_apply`) stays: all
+/// of them survive a crash of the server.
+const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
+     WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+
+/// Returns the statements that begin a session.
+///
+/// They limit time on the server. The server aborts a statement when this program stops waiting for it, so that an
+/// abandoned statement does not occupy a connection. It also ends idle transactions, so that a process that is suspended
+/// inside a transaction does not hold the writers' lock for ever.
+pub(super) fn statements(purpose: Purpose, timeout: Duration, schema: Option<&str>) -> String {
+    let millis = timeout.as_millis();
+    let idle = (timeout * 5).max(Duration::from_secs(10)).as_millis();
+    let mut statements = format!(
+        "SET statement_timeout = {millis}; SET lock_timeout = {millis}; \
+         SET idle_in_transaction_session_timeout = {idle}; {DURABLE}"
+    );
+    if purpose == Purpose::SingleRows {
+        statements.push_str("; SET enable_seqscan = off");
+    }
+    if let Some(schema) = schema {
+        // Temporary tables would come first by default.
+        statements.push_str(&format!("; SET search_path = {}, pg_temp", Name::new(schema).quoted()));
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_s_name_is_one_name_whatever_is_in_it() {
+        let set = |schema: &str| statements(Purpose::General, Duration::from_secs(1), Some(schema));
+        assert!(set("public").ends_with("; SET search_path = \"public\", pg_temp"));
+        assert!(set("a b\\c\"d,e").ends_with("; SET search_path = \"a b\\c\"\"d,e\", pg_temp"));
+    }
+}
