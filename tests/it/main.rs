@@ -57,3 +57,4 @@ mod process;
 mod restore;
 mod restore_hostile;
 mod secrets;
+mod silence;

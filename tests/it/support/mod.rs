@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod database;
 pub mod django;
 pub mod own_postgres;
+pub mod proxy;
 pub mod rows;
 pub mod site;
 
