@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use super::long_reads::StopSignal;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
-use crate::paths::{UnsafePath, check_directory, open_file};
+use crate::paths::{Owner, UnsafePath, check_directory, create_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -36,7 +36,7 @@ pub(crate) fn file(directory: &Path) -> PathBuf {
 /// Creates the directory for a new database. It fails if the directory already contains files.
 pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::UnusablePath { path: directory.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
+    create_directory(directory, 0o700).map_err(unreadable)?;
     check_directory(directory)?;
     let path = file(directory);
     if fs::symlink_metadata(&path).is_ok() {
@@ -50,16 +50,18 @@ pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Creates an empty database file that only its owner can read, in a new or empty directory.
+/// Creates an empty database file that only its owner can read, in a new or empty directory. If root creates it, the
+/// owner of the directory gets it.
 pub(crate) fn create(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
     prepare_directory(directory)?;
     let path = file(directory);
-    if let Err(error) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        return Err(match error.kind() {
-            ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
-            _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
-        });
-    }
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let opened = opened.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
+        _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
+    })?;
+    let given = Owner::of_directory(directory).and_then(|owner| owner.give(&opened));
+    given.map_err(|source| OpenError::UnusablePath { path: path.clone(), source })?;
     let created = set_application_id(directory, timeout);
     if created.is_err() {
         remove(directory);

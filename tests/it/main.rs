@@ -50,6 +50,7 @@ mod long_reads;
 mod matrix;
 mod moving;
 mod outages;
+mod owners;
 mod parked;
 mod pinned;
 mod postgres_connection;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::copy_rows::{analyze, set_triggers};
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, sqlite};
 use crate::directory::Location;
-use crate::directory::files::{move_into_place, private_directory};
+use crate::directory::files::{move_into_service, private_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::store::migrations;
 use crate::directory::store::search_index::REBUILD;
@@ -97,7 +97,7 @@ impl NewDatabase {
             }
             (link, Some((place, directory))) => {
                 drop(link);
-                move_into_place(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
+                move_into_service(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
             }
             (_, None) => {}
         }
