@@ -34,6 +34,7 @@ mod django_material;
 mod docs_security;
 mod export;
 mod express;
+mod feed;
 mod findings;
 mod front;
 mod guard_refusals;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 
 use super::copy_database::copy_database;
-use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
+use super::copy_rows::{advance_ids, compare_rows, copy_rows, switch_triggers_off};
 use super::snapshot_file::SnapshotFile;
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, connect_initialised, sqlite};
 use crate::directory::error::Error;
@@ -273,9 +273,9 @@ fn move_files(file: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> Re
 /// Replaces the rows of a database in which a transaction has begun, and commits.
 fn replace_all_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
-    set_triggers(to, false)?;
+    let triggers = switch_triggers_off(to)?;
     copy_rows(from, to, progress)?;
-    set_triggers(to, true)?;
+    triggers.end(to)?;
     there.note_all_changed()?;
     compare_rows(from, &there, progress)?;
     Ok(to.batch("COMMIT")?)
