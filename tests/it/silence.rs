@@ -34,8 +34,8 @@ async fn a_silent_postgres_is_bridged_for_every_client() {
     let thaw = || server.thaw();
     let lose = || proxy.lose_everything();
     let forward = || proxy.forward_again();
-    let silences: [(&dyn Fn(), &dyn Fn()); 2] = [(&freeze, &thaw), (&lose, &forward)];
-    for (number, (begin, end)) in silences.into_iter().enumerate() {
+    let silences: [[&dyn Fn(); 2]; 2] = [[&freeze, &thaw], [&lose, &forward]];
+    for (number, [begin, end]) in silences.into_iter().enumerate() {
         let staff = |draft: &mut UserDraft| draft.is_staff = Some(true);
         let bob = person(app.directory(), &format!("bob{number}"), staff).await;
         // In memory from here on, and known to be so.
