@@ -8,12 +8,12 @@ use deadpool_postgres::Pool;
 use tokio::runtime::Handle;
 
 use super::error::DatabaseError;
+use super::link::Link;
 use super::long_reads::{LONG_READ_TIMEOUT, MAX_SNAPSHOTS};
 use super::migrate;
 use super::open::OpenError;
 use super::postgres::{PostgresServer, Protection, ReadPool};
 use super::sqlite::{self, Readers};
-use super::tx::Link;
 
 /// Additional PostgreSQL connections for reads that every request waits for.
 const PRIORITY_CONNECTIONS: usize = 2;
@@ -120,11 +120,16 @@ impl Backend {
 
     /// Opens a connection for writing. It blocks the calling thread.
     pub(crate) fn link(&self) -> Result<Link, DatabaseError> {
+        self.link_within(self.timeout())
+    }
+
+    /// Does the same. Connecting to PostgreSQL takes at most `limit`.
+    pub(super) fn link_within(&self, limit: Duration) -> Result<Link, DatabaseError> {
         match self {
             Self::Sqlite { directory, timeout, .. } => {
                 Ok(Link::Sqlite(sqlite::connect_writer(directory, *timeout)?))
             }
-            Self::Postgres { server, timeout, .. } => Link::postgres(server, *timeout),
+            Self::Postgres { server, timeout, .. } => Link::postgres(server, *timeout, limit),
         }
     }
 }

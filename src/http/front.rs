@@ -79,6 +79,7 @@ impl Front {
     ) -> Response {
         request.extensions_mut().insert(info.origin());
         let limit = self.app.settings().request_timeout;
+        let is_read = request.method().is_safe();
         let work = async {
             match rejection {
                 Some(rejection) => Ok(rejection.into_response(&self.app)),
@@ -88,7 +89,9 @@ impl Front {
         let outcome = match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(ApiError::Internal("a handler panicked".into())),
-            Err(_) => Err(ApiError::TookTooLong),
+            Err(_) if is_read => Err(ApiError::TookTooLong),
+            // Its change may be made later.
+            Err(_) => Err(ApiError::Unconfirmed("the request took longer than request_timeout".to_owned())),
         };
         let response = outcome.unwrap_or_else(IntoResponse::into_response);
         let route = response.extensions().get::<RouteName>().cloned();

@@ -25,6 +25,7 @@ mod api_versions;
 mod attacks;
 mod audit;
 mod backup;
+mod blocked_writes;
 mod bounds;
 mod cli;
 mod compare;

@@ -18,7 +18,7 @@ use super::users::written;
 use crate::database::DatabaseError;
 use crate::database::Sql;
 use crate::database::{Backend, MIGRATION_TIMEOUT, sqlite};
-use crate::database::{Driver, Link, Tx};
+use crate::database::{Driver, Link, Tx, WaitBudget};
 use crate::directory::error::Error;
 use crate::directory::model::stored::{StoredToken, StoredUser};
 use crate::directory::model::{Permission, TokenId};
@@ -67,7 +67,12 @@ impl Backend {
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                Ok(Link::Postgres { client, driver, timeout: MIGRATION_TIMEOUT })
+                Ok(Link::Postgres {
+                    client,
+                    driver,
+                    timeout: MIGRATION_TIMEOUT,
+                    budget: WaitBudget::default(),
+                })
             }
         }
     }
