@@ -118,6 +118,26 @@ impl Backend {
         }
     }
 
+    /// Notes that SQLite's file is damaged. From then on its log is left as it is.
+    pub(crate) fn note_damage(&self) {
+        if let Self::Sqlite { readers, .. } = self {
+            readers.note_damage();
+        }
+    }
+
+    /// Copies SQLite's log into the file, unless the file is damaged. It blocks the calling thread.
+    pub(crate) fn merge_log(&self) {
+        let Self::Sqlite { readers, list_readers, directory, .. } = self else { return };
+        readers.close_idle();
+        list_readers.close_idle();
+        if readers.is_damaged() || list_readers.is_damaged() {
+            return;
+        }
+        if let Err(error) = sqlite::log::merge(directory) {
+            tracing::warn!(%error, "could not copy SQLite's log into the file: keep both");
+        }
+    }
+
     /// Opens a connection for writing. It blocks the calling thread.
     pub(crate) fn link(&self) -> Result<Link, DatabaseError> {
         self.link_within(self.timeout())
@@ -144,7 +164,7 @@ pub(crate) fn connect_initialised(backend: &Backend) -> Result<Link, OpenError> 
     let link = backend.link()?;
     match (migrate::is_initialised(&link)?, backend) {
         (true, _) => Ok(link),
-        (false, Backend::Sqlite { directory, .. }) => Err(OpenError::Unfinished(sqlite::file(directory))),
+        (false, Backend::Sqlite { directory, .. }) => Err(sqlite::unfinished(directory)),
         (false, Backend::Postgres { .. }) => Err(OpenError::Uninitialised),
     }
 }

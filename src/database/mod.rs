@@ -77,7 +77,12 @@ pub(crate) async fn create(
         sqlite::create(directory, options.timeout)?;
     }
     let backend = Backend::new(&options.for_migrations())?;
-    run_blocking(move || create_schema(&backend, migrations, now)).await
+    run_blocking(move || {
+        create_schema(&backend, migrations, now)?;
+        backend.merge_log();
+        Ok(())
+    })
+    .await
 }
 
 /// Upgrades an existing database and returns the versions that were applied. `now` is in microseconds since the Unix
@@ -88,7 +93,14 @@ pub(crate) async fn migrate(
     now: i64,
 ) -> Result<Vec<i64>, OpenError> {
     let backend = Backend::new(&options.for_migrations())?;
-    run_blocking(move || migrate::migrate(&connect_initialised(&backend)?, migrations, now)).await
+    run_blocking(move || {
+        let applied = migrate::migrate(&connect_initialised(&backend)?, migrations, now)?;
+        if !applied.is_empty() {
+            backend.merge_log();
+        }
+        Ok(applied)
+    })
+    .await
 }
 
 impl<E: From<DatabaseError> + Send + 'static> Database<E> {
@@ -229,6 +241,13 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         Ok(())
     }
 
+    /// Copies SQLite's log into the file, so that the file alone is complete. Other connections may stay open.
+    pub(crate) async fn merge_log(&self) -> Result<(), E> {
+        let backend = self.backend.clone();
+        let merged = spawn_blocking(move || backend.merge_log()).await;
+        Ok(merged.map_err(|error| DatabaseError::Broken(error.into()))?)
+    }
+
     /// Returns the time limit of one statement.
     pub(crate) fn timeout(&self) -> Duration {
         self.backend.timeout()
@@ -242,6 +261,18 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     /// Returns the counter of writes, for the metrics.
     pub(crate) fn writes(&self) -> Counter {
         self.writes.clone()
+    }
+}
+
+impl<E> Drop for Database<E> {
+    /// Closes SQLite's file. If this process has written, the file alone is complete afterwards.
+    fn drop(&mut self) {
+        if let Backend::Sqlite { .. } = self.backend {
+            self.writer.stop();
+            if self.writes.get() > 0 {
+                self.backend.merge_log();
+            }
+        }
     }
 }
 

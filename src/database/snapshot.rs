@@ -51,6 +51,9 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
             let tx = Tx::stoppable(&link, &stop);
             let outcome = catch_unwind(AssertUnwindSafe(|| work(&tx)))
                 .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a read panicked".into()).into()));
+            if let Err(DatabaseError::Damaged(_)) = tx.check_fatal() {
+                backend.note_damage();
+            }
             drop(tx);
             cancellation.disarm();
             link.discard();

@@ -3,10 +3,13 @@
 //! Only [`create`] creates a file. Opening never does, so a missing or damaged database cannot silently become a new,
 //! empty one.
 
+pub(crate) mod log;
+
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,9 +27,6 @@ use crate::paths::{Owner, UnsafePath, check_directory, create_directory, open_fi
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
 /// "WRDM", the application id in the header of every database file of this program.
 const APPLICATION_ID: i64 = 0x5752_444d;
-
-/// The length in bytes of a write-ahead log that contains only a header.
-const EMPTY_LOG: u64 = 32;
 
 /// Returns the path of the database file in a data directory.
 pub(crate) fn file(directory: &Path) -> PathBuf {
@@ -105,22 +105,36 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     if metadata.permissions().mode() & 0o007 != 0 {
         return Err(OpenError::WorldReadable(path));
     }
-    if metadata.len() == 0 {
-        return Err(OpenError::Unfinished(path));
-    }
     let mut header = [0; 100];
     let damaged =
         |reason: &str| OpenError::Damaged { path: path.display().to_string(), reason: reason.to_owned() };
+    if metadata.len() == 0 {
+        return Err(unfinished(directory));
+    }
     opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
     // An interrupted checkpoint leaves a header with a length that the file has not reached. The log has the missing
     // pages, and SQLite repairs the file. Without a log the file is damaged.
-    let log = fs::metadata(directory.join("wardroom.db-wal")).map_or(0, |log| log.len());
-    let length = if log > EMPTY_LOG { u64::MAX } else { metadata.len() };
+    let length = if log::length(directory) > log::EMPTY { u64::MAX } else { metadata.len() };
     check_header(&header, length).map_err(damaged)?;
     if read_u32(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
         return Err(OpenError::NotWardroom(path));
     }
     Ok(())
+}
+
+/// Returns the error of a file without tables. A file that was never finished can be deleted. If there is a log or a
+/// journal beside it, the tables may be in there, so nothing must be deleted.
+pub(crate) fn unfinished(directory: &Path) -> OpenError {
+    let path = file(directory);
+    let rest = ["-wal", "-journal"].map(|suffix| path.with_file_name(format!("wardroom.db{suffix}")));
+    let rest = rest.iter().find(|rest| fs::metadata(rest).is_ok_and(|found| found.len() > log::EMPTY));
+    match rest {
+        None => OpenError::Unfinished(path),
+        Some(rest) => OpenError::Damaged {
+            path: path.display().to_string(),
+            reason: format!("it is empty, but {} beside it is not, and may contain the data", rest.display()),
+        },
+    }
 }
 
 /// Checks the files that SQLite uses next to the database: none may be a link or readable by others.
@@ -179,6 +193,9 @@ fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Erro
 pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(timeout)?;
+    log::configure(&connection)?;
+    // Reading the schema finds some damage before the next line can change the file.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -196,15 +213,11 @@ pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection,
 /// The page cache of the writing connection in KiB. Only this connection keeps pages from one transaction to the next;
 /// readers lose theirs with every commit.
 const WRITER_CACHE: i64 = 32 * 1024;
-/// The number of pages in the log after which SQLite copies them into the file. A longer log would need a second index
-/// region to search.
-const CHECKPOINT: i64 = 4000;
-
 /// Opens an existing file for writing.
 pub(crate) fn connect_writer(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = connect(directory, timeout)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+    log::configure_writer(&connection)?;
     Ok(connection)
 }
 
@@ -235,12 +248,29 @@ pub(crate) struct Readers {
     max_idle: usize,
     idle: Mutex<Vec<Connection>>,
     opened: Mutex<Option<OpenedFile>>,
+    /// Whether a statement found the file damaged.
+    is_damaged: AtomicBool,
 }
 
 impl Readers {
     pub(crate) fn new(directory: &Path, timeout: Duration, max_idle: usize) -> Self {
-        let (idle, opened) = (Mutex::default(), Mutex::default());
-        Self { directory: directory.to_owned(), timeout, max_idle, idle, opened }
+        let (idle, opened, is_damaged) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { directory: directory.to_owned(), timeout, max_idle, idle, opened, is_damaged }
+    }
+
+    /// Notes that the file is damaged. From then on its log is left as it is.
+    pub(crate) fn note_damage(&self) {
+        self.is_damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the file was found damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connections that are not in use.
+    pub(crate) fn close_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Fails if the file is no longer the one that was opened. It looks at the file at most once a second.
@@ -298,7 +328,11 @@ impl Readers {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let done = work(&mut connection)?;
+        let done = work(&mut connection).inspect_err(|error| {
+            if let DatabaseError::Damaged(_) = error {
+                self.note_damage();
+            }
+        })?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.max_idle {
             idle.push(connection);

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::backend::Backend;
 use super::error::DatabaseError;
 use super::link::Link;
+use super::sqlite::log::LogWatch;
 use super::tx::Tx;
 use super::write_job::WriteJob;
 
@@ -41,7 +42,11 @@ pub(super) fn run(
     before_commit: Box<dyn BeforeCommit>,
     mut jobs: mpsc::Receiver<Box<dyn WriteJob>>,
 ) {
-    let mut thread = WriterThread { backend, link: None, used: Instant::now(), before_commit };
+    let log = match backend {
+        Backend::Sqlite { directory, .. } => Some(LogWatch::new(directory)),
+        Backend::Postgres { .. } => None,
+    };
+    let mut thread = WriterThread { backend, link: None, used: Instant::now(), before_commit, log };
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let mut has_more = false;
@@ -64,6 +69,8 @@ struct WriterThread<'a> {
     /// When the connection was last used.
     used: Instant,
     before_commit: Box<dyn BeforeCommit>,
+    /// Watches SQLite's log.
+    log: Option<LogWatch>,
 }
 
 impl WriterThread<'_> {
@@ -83,6 +90,12 @@ impl WriterThread<'_> {
         };
         for job in jobs {
             job.finish(committed.as_ref().map(|_| ()).map_err(copy_error));
+        }
+        if let Err(DatabaseError::Damaged(_)) = committed {
+            self.backend.note_damage();
+        }
+        if let (Some(log), Some(Link::Sqlite(connection))) = (&mut self.log, &self.link) {
+            log.after_commit(connection);
         }
         committed.unwrap_or(false)
     }

@@ -15,6 +15,7 @@
 //! knows whether it was done: without an answer the result is [`DatabaseError::Unconfirmed`].
 
 use std::pin::pin;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -32,7 +33,9 @@ const QUEUE: usize = 1024;
 
 /// Submits jobs to the writer's thread. The thread stops when this is dropped and the queue is empty.
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Box<dyn WriteJob>>,
+    /// `None` once it was stopped.
+    queue: Option<mpsc::Sender<Box<dyn WriteJob>>>,
+    thread: Option<JoinHandle<()>>,
     /// How long a caller waits for a transaction that is blocked.
     timeout: Duration,
 }
@@ -42,10 +45,21 @@ impl Writer {
     pub(crate) fn start(backend: Backend, before_commit: Box<dyn BeforeCommit>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let timeout = backend.timeout();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || run(&backend, before_commit, jobs))?;
-        Ok(Self { queue, timeout })
+        Ok(Self { queue: Some(queue), thread: Some(thread), timeout })
+    }
+
+    /// Stops the thread when the queue is empty, and waits for that.
+    pub(crate) fn stop(&mut self) {
+        self.queue = None;
+        let thread = self.thread.take();
+        // The last owner of a database may be a job.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // It does not panic.
+            let _ = thread.join();
+        }
     }
 
     /// Runs work in a transaction that it may share with other work. Returns when the changes are durable, or when
@@ -84,7 +98,8 @@ impl Writer {
         let deadline = Instant::now() + self.timeout;
         let (job, claim) = PendingWrite::new(work, is_shared, self.timeout, reply);
         let job: Box<dyn WriteJob> = Box::new(job);
-        let queued = timeout_at(deadline, self.queue.send(job)).await.map_err(|_| E::from(too_late()))?;
+        let queue = self.queue.as_ref().ok_or_else(|| E::from(not_run()))?;
+        let queued = timeout_at(deadline, queue.send(job)).await.map_err(|_| E::from(too_late()))?;
         queued.map_err(|_| E::from(not_run()))?;
         let mut result = pin!(result);
         let result = match timeout_at(deadline, &mut result).await {

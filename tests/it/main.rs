@@ -61,3 +61,4 @@ mod restore;
 mod restore_hostile;
 mod secrets;
 mod silence;
+mod sqlite_files;
