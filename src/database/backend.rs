@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::error::DatabaseError;
 use super::link::Link;
+use super::log_watch::merge_log;
 use super::long_reads::{LONG_READ_TIMEOUT, MAX_SNAPSHOTS};
 use super::migrate;
 use super::open::OpenError;
@@ -133,7 +134,7 @@ impl Backend {
         if readers.is_damaged() || list_readers.is_damaged() {
             return;
         }
-        if let Err(error) = sqlite::log::merge(directory) {
+        if let Err(error) = merge_log(directory) {
             tracing::warn!(%error, "could not copy SQLite's log into the file: keep both");
         }
     }

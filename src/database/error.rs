@@ -51,7 +51,6 @@ impl From<rusqlite::Error> for DatabaseError {
             | ErrorCode::DiskFull
             | ErrorCode::ReadOnly
             | ErrorCode::SystemIoFailure
-            | ErrorCode::PermissionDenied
             | ErrorCode::OutOfMemory
             | ErrorCode::OperationAborted
             | ErrorCode::SchemaChanged

@@ -11,6 +11,7 @@ mod backend;
 mod error;
 pub(crate) mod foreign;
 mod link;
+mod log_watch;
 mod long_reads;
 pub(crate) mod migrate;
 mod open;
@@ -24,6 +25,7 @@ pub(crate) mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tx;
+mod wal;
 pub(crate) mod wal_index;
 mod write_job;
 mod write_thread;

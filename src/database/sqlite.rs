@@ -3,8 +3,6 @@
 //! Only [`create`] creates a file. Opening never does, so a missing or damaged database cannot silently become a new,
 //! empty one.
 
-pub(crate) mod log;
-
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -21,6 +19,7 @@ use super::long_reads::StopSignal;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
+use super::wal;
 use crate::paths::{Owner, UnsafePath, check_directory, create_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
@@ -114,7 +113,7 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
     // An interrupted checkpoint leaves a header with a length that the file has not reached. The log has the missing
     // pages, and SQLite repairs the file. Without a log the file is damaged.
-    let length = if log::length(directory) > log::EMPTY { u64::MAX } else { metadata.len() };
+    let length = if wal::log_length(directory) > wal::EMPTY_LOG { u64::MAX } else { metadata.len() };
     check_header(&header, length).map_err(damaged)?;
     if read_u32(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
         return Err(OpenError::NotWardroom(path));
@@ -127,7 +126,7 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
 pub(crate) fn unfinished(directory: &Path) -> OpenError {
     let path = file(directory);
     let rest = ["-wal", "-journal"].map(|suffix| path.with_file_name(format!("wardroom.db{suffix}")));
-    let rest = rest.iter().find(|rest| fs::metadata(rest).is_ok_and(|found| found.len() > log::EMPTY));
+    let rest = rest.iter().find(|rest| fs::metadata(rest).is_ok_and(|found| found.len() > wal::EMPTY_LOG));
     match rest {
         None => OpenError::Unfinished(path),
         Some(rest) => OpenError::Damaged {
@@ -193,7 +192,7 @@ fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Erro
 pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(timeout)?;
-    log::configure(&connection)?;
+    wal::configure(&connection)?;
     // Reading the schema finds some damage before the next line can change the file.
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -217,7 +216,7 @@ const WRITER_CACHE: i64 = 32 * 1024;
 pub(crate) fn connect_writer(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = connect(directory, timeout)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
-    log::configure_writer(&connection)?;
+    wal::configure_writer(&connection)?;
     Ok(connection)
 }
 

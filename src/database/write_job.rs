@@ -43,7 +43,7 @@ impl Claim {
 
 /// How far a job has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum JobStage {
     /// Its transaction has not begun.
     Waiting,
     /// Its caller waits for the result, whatever it is.
@@ -57,7 +57,7 @@ pub(super) struct PendingWrite<F, T, E> {
     work: F,
     is_shared: bool,
     has_run: bool,
-    stage: Stage,
+    stage: JobStage,
     claim: Claim,
     /// Until when its transaction may begin.
     latest_begin: Instant,
@@ -81,7 +81,7 @@ impl<F, T, E> PendingWrite<F, T, E> {
             work,
             is_shared,
             has_run: false,
-            stage: Stage::Waiting,
+            stage: JobStage::Waiting,
             claim: claim.clone(),
             // The rest is for the transaction itself.
             latest_begin: now + timeout * 3 / 4,
@@ -118,9 +118,9 @@ where
     fn begin(&mut self) -> bool {
         // If it runs again, the result of its last run is void.
         self.result = None;
-        let is_mine = self.stage == Stage::Begun || self.claim.take();
+        let is_mine = self.stage == JobStage::Begun || self.claim.take();
         let is_begun = is_mine && Instant::now() < self.latest_begin;
-        self.stage = if is_begun { Stage::Begun } else { Stage::Over };
+        self.stage = if is_begun { JobStage::Begun } else { JobStage::Over };
         is_begun
     }
 
@@ -134,7 +134,7 @@ where
 
     fn finish(&mut self, committed: Result<(), DatabaseError>) {
         let committed = match (self.stage, committed) {
-            (Stage::Begun, committed) => committed,
+            (JobStage::Begun, committed) => committed,
             // The transaction was that of other jobs.
             (_, Ok(()) | Err(DatabaseError::Unconfirmed(_))) => Err(too_late()),
             (_, failed) => failed,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::backend::Backend;
 use super::error::DatabaseError;
 use super::link::Link;
-use super::sqlite::log::LogWatch;
+use super::log_watch::LogWatch;
 use super::tx::Tx;
 use super::write_job::WriteJob;
 
