@@ -7,12 +7,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 /// Why a path is refused.
@@ -81,6 +81,73 @@ pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
     })
 }
 
+/// The owner and group of a file or directory.
+///
+/// When root runs a command, the service that uses its files runs as another account. So what root creates gets the owner
+/// of what it replaces, or of the directory that it is in. Other accounts cannot give files away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    /// Returns the owner of a directory, whose path may contain symbolic links.
+    pub(crate) fn of_directory(directory: &Path) -> io::Result<Self> {
+        Ok(Self::from(&fs::metadata(directory)?))
+    }
+
+    /// Returns the owner of a regular file. `None` if there is none, or something else.
+    pub(crate) fn of_file(file: &Path) -> io::Result<Option<Self>> {
+        match fs::symlink_metadata(file) {
+            Ok(found) => Ok(found.is_file().then(|| Self::from(&found))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives an open file or directory to this owner, if root runs this process.
+    pub(crate) fn give(self, opened: impl AsFd) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.group));
+        Ok(rustix::fs::fchown(opened, Some(user), Some(group))?)
+    }
+}
+
+impl From<&fs::Metadata> for Owner {
+    fn from(found: &fs::Metadata) -> Self {
+        Self { user: found.uid(), group: found.gid() }
+    }
+}
+
+/// Creates a directory with this mode, and the missing ones above it. Each belongs to the owner of the one above it if
+/// root creates it. A directory that exists stays as it is.
+pub(crate) fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
+    let missing: Vec<_> = directory.ancestors().take_while(|path| !is_there(path)).collect();
+    for path in missing.into_iter().rev() {
+        match fs::DirBuilder::new().mode(mode).create(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            outcome => {
+                outcome?;
+                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+                let owner = Owner::of_directory(above.unwrap_or(Path::new(".")))?;
+                owner.give(OpenDirectory::open(path)?.opened)?;
+            }
+        }
+    }
+    match fs::metadata(directory)?.is_dir() {
+        true => Ok(()),
+        false => Err(ErrorKind::AlreadyExists.into()),
+    }
+}
+
+/// Whether there is something at a path. The empty path is the working directory.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || fs::symlink_metadata(path).is_ok()
+}
+
 /// Returns whether the error is about a symbolic link that was not followed.
 fn is_link(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::LOOP)
@@ -144,7 +211,8 @@ impl OpenDirectory {
         steps(path)?.try_fold(self.try_clone()?, |folder, step| Self::at(folder.opened.as_fd(), step))
     }
 
-    /// Opens the directory at a relative path and creates missing steps with exactly this mode.
+    /// Opens the directory at a relative path and creates missing steps with exactly this mode. What root creates belongs
+    /// to the owner of the directory that it is in.
     pub(crate) fn create_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(mode);
         steps(path)?.try_fold(self.try_clone()?, |folder, step| {
@@ -153,6 +221,7 @@ impl OpenDirectory {
                     let created = Self::at(folder.opened.as_fd(), step)?;
                     // The umask of the process may have removed bits of the mode.
                     rustix::fs::fchmod(&created.opened, mode)?;
+                    folder.owner()?.give(&created.opened)?;
                     Ok(created)
                 }
                 Err(Errno::EXIST) => Self::at(folder.opened.as_fd(), step),
@@ -202,9 +271,26 @@ impl OpenDirectory {
         Ok(entries)
     }
 
-    /// Renames a finished file into this directory and replaces an entry of this name. The rename is durable when this
-    /// returns.
+    /// Returns the owner of this directory.
+    fn owner(&self) -> io::Result<Owner> {
+        Ok(rustix::fs::fstat(&self.opened).map(|found| Owner { user: found.st_uid, group: found.st_gid })?)
+    }
+
+    /// Returns the owner of the regular file of this name, or of this directory if there is none.
+    fn owner_of(&self, name: &OsStr) -> io::Result<Owner> {
+        match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {
+                Ok(Owner { user: found.st_uid, group: found.st_gid })
+            }
+            Ok(_) | Err(Errno::NOENT) => self.owner(),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Renames a finished file into this directory and replaces an entry of this name. If root does it, the file keeps
+    /// the owner of what it replaces, or gets that of the directory. The rename is durable when this returns.
     pub(crate) fn place_file(&self, from: &Path, name: &OsStr) -> io::Result<()> {
+        self.owner_of(name)?.give(open_at(CWD, from.as_os_str())?)?;
         rustix::fs::renameat(CWD, from, &self.opened, name)?;
         Ok(rustix::fs::fsync(&self.opened)?)
     }

@@ -13,6 +13,7 @@ use crate::directory::model::{FieldValue, Timestamp};
 use crate::directory::transfer::export::{ExportScope, RecordSink};
 use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
+use crate::paths::Owner;
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
@@ -20,7 +21,7 @@ pub(super) struct ExportArgs {
     /// json: everything, as lines for `wardroom import json`. csv: the users, for spreadsheets.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
-    /// Write to this file instead of standard output. Only you can read it.
+    /// Write to this file instead of standard output. Only its owner can read it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite the file if it exists.
@@ -53,6 +54,10 @@ pub(super) async fn run(export: ExportArgs, config: &Config) -> Result<Report, C
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
     let count = write(&export, config, temporary.reopen().map_err(unwritable)?).await?;
+    // A file that is replaced keeps its owner, also if root replaces it.
+    if let Some(owner) = Owner::of_file(path).map_err(unwritable)? {
+        owner.give(temporary.as_file()).map_err(unwritable)?;
+    }
     temporary.as_file().sync_all().map_err(unwritable)?;
     temporary.persist(path).map_err(|error| unwritable(error.error))?;
     let text = format!("Exported {count} records to {}.\n", path.display());

@@ -128,6 +128,7 @@ impl From<Error> for CliError {
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
+            Error::Unconfirmed(_) => (1, "unconfirmed"),
             Error::Broken { .. } => (1, "failed"),
         };
         let fields = match &error {

@@ -93,7 +93,8 @@ settings! {
 
     /// How long a request waits for the database. After that, the response is status 503.
     ///
-    /// A list may wait this long for a connection, and then run this long.
+    /// A list may wait this long for a connection, and then run this long. A write waits for its turn for at most three
+    /// quarters of this time, and for a row that another session has locked for at most a fifth.
     Common database_timeout: TimeSpan<1, 60_000> = "2s";
 
     /// How long `serve` waits for PostgreSQL when it starts. 0s means one attempt.

@@ -8,12 +8,13 @@ use deadpool_postgres::Pool;
 use tokio::runtime::Handle;
 
 use super::error::DatabaseError;
+use super::link::Link;
+use super::log_watch::merge_log;
 use super::long_reads::{LONG_READ_TIMEOUT, MAX_SNAPSHOTS};
 use super::migrate;
 use super::open::OpenError;
 use super::postgres::{self, PostgresServer, ReadPool};
 use super::sqlite::{self, Readers};
-use super::tx::Link;
 use crate::postgres_url::{PostgresUrl, Protection};
 
 /// Additional PostgreSQL connections for reads that every request waits for.
@@ -127,13 +128,38 @@ impl Backend {
         }
     }
 
+    /// Notes that SQLite's file is damaged. From then on its log is left as it is.
+    pub(crate) fn note_damage(&self) {
+        if let Self::Sqlite { readers, .. } = self {
+            readers.note_damage();
+        }
+    }
+
+    /// Copies SQLite's log into the file, unless the file is damaged. It blocks the calling thread.
+    pub(crate) fn merge_log(&self) {
+        let Self::Sqlite { readers, list_readers, directory, .. } = self else { return };
+        readers.close_idle();
+        list_readers.close_idle();
+        if readers.is_damaged() || list_readers.is_damaged() {
+            return;
+        }
+        if let Err(error) = merge_log(directory) {
+            tracing::warn!(%error, "could not copy SQLite's log into the file: keep both");
+        }
+    }
+
     /// Opens a connection for writing. It blocks the calling thread.
     pub(crate) fn link(&self) -> Result<Link, DatabaseError> {
+        self.link_within(self.timeout())
+    }
+
+    /// Does the same. Connecting to PostgreSQL takes at most `limit`.
+    pub(super) fn link_within(&self, limit: Duration) -> Result<Link, DatabaseError> {
         match self {
             Self::Sqlite { directory, timeout, .. } => {
                 Ok(Link::Sqlite(sqlite::connect_writer(directory, *timeout)?))
             }
-            Self::Postgres { server, timeout, .. } => Link::postgres(server, *timeout),
+            Self::Postgres { server, timeout, .. } => Link::postgres(server, *timeout, limit),
         }
     }
 }
@@ -148,7 +174,7 @@ pub(crate) fn connect_initialised(backend: &Backend) -> Result<Link, OpenError> 
     let link = backend.link()?;
     match (migrate::is_initialised(&link)?, backend) {
         (true, _) => Ok(link),
-        (false, Backend::Sqlite { directory, .. }) => Err(OpenError::Unfinished(sqlite::file(directory))),
+        (false, Backend::Sqlite { directory, .. }) => Err(sqlite::unfinished(directory)),
         (false, Backend::Postgres { .. }) => Err(OpenError::Uninitialised),
     }
 }

@@ -4,7 +4,7 @@
 //! Callers that know their tables map it to an error of their own.
 
 use rusqlite::ErrorCode;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use super::postgres::{ServerMessage, is_refused_option, is_tls};
 
@@ -13,6 +13,11 @@ use super::postgres::{ServerMessage, is_refused_option, is_tls};
 pub(crate) enum DatabaseError {
     /// The database is unreachable, busy, full or read-only. The same statement may succeed later.
     Unavailable(String),
+    /// The database ended the transaction or the connection for a reason that passes, such as a deadlock or a failover.
+    /// Nothing was changed. The same transaction may succeed at once.
+    Transient(String),
+    /// A commit was sent, and the database did not confirm it: the changes may be durable, or undone.
+    Unconfirmed(String),
     /// The database file is damaged, or it is not a database.
     Damaged(String),
     /// The row violates a constraint. The text is the database's name for it.
@@ -48,9 +53,20 @@ impl From<rusqlite::Error> for DatabaseError {
             | ErrorCode::DiskFull
             | ErrorCode::ReadOnly
             | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::OperationAborted
+            | ErrorCode::SchemaChanged
             | ErrorCode::FileLockingProtocolFailed => Self::Unavailable(error.to_string()),
             _ => Self::Broken(error.into()),
         }
+    }
+}
+
+/// Returns the error of a commit on SQLite. If the disk failed, the log may contain the commit or not.
+pub(super) fn of_sqlite_commit(error: rusqlite::Error) -> DatabaseError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => DatabaseError::Unconfirmed(error.to_string()),
+        _ => error.into(),
     }
 }
 
@@ -60,22 +76,44 @@ impl From<tokio_postgres::Error> for DatabaseError {
             // The server did not answer: the connection was lost, or it could not be opened. The only local error is
             // a value that does not fit its column, which is a bug.
             return if !is_tls(&error) && (error.is_closed() || is_io(&error)) {
-                Self::Unavailable(describe(&error))
+                Self::Transient(describe(&error))
             } else {
                 Self::Broken(Box::new(ServerMessage::of(&error)))
             };
         };
-        let code = db.code();
-        // SQLSTATE classes: 23 integrity; 08 connection, 53 resources, 57 operator intervention, 58 system.
-        match code.code().get(..2) {
+        let code = db.code().code();
+        if is_transient(code) {
+            return Self::Transient(format!("{} (SQLSTATE {code})", db.message()));
+        }
+        // SQLSTATE classes: 23 integrity; 53 resources, 55 state of an object, such as a lock that is not available,
+        // 57 operator intervention, 58 system.
+        match code.get(..2) {
             Some("23") => Self::Constraint(db.constraint().unwrap_or_default().to_owned()),
-            Some("08" | "53" | "57" | "58") if !is_refused_option(db) => Self::Unavailable(describe(&error)),
-            _ if [&SqlState::LOCK_NOT_AVAILABLE, &SqlState::READ_ONLY_SQL_TRANSACTION].contains(&code) => {
-                Self::Unavailable(describe(&error))
-            }
+            Some("53" | "55" | "57" | "58") if !is_refused_option(db) => Self::Unavailable(describe(&error)),
+            _ if db.code() == &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unavailable(describe(&error)),
             _ => Self::Broken(Box::new(ServerMessage::of(&error))),
         }
     }
+}
+
+/// Returns whether the database ended a transaction or a connection for a reason that passes: class 40 (deadlock,
+/// serialization failure), class 08 (connection), time limits for idle sessions, a shutdown or a failover, and a
+/// prepared statement that a pooler has lost.
+fn is_transient(code: &str) -> bool {
+    const CODES: [&str; 7] = ["25P03", "25P04", "26000", "57P01", "57P02", "57P03", "57P05"];
+    code.starts_with("40") || code.starts_with("08") || CODES.contains(&code)
+}
+
+/// Returns the error of a commit on PostgreSQL. Only an error of the statement itself, or of a session that was ended
+/// because it was idle, says that nothing was committed. A session that was ended for another reason may have committed
+/// before.
+pub(super) fn of_postgres_commit(error: tokio_postgres::Error) -> DatabaseError {
+    const UNKNOWN: [&str; 2] = ["08007", "40003"];
+    let is_undone = error.as_db_error().is_some_and(|db| {
+        let code = db.code().code();
+        code == "25P03" || (db.parsed_severity() == Some(Severity::Error) && !UNKNOWN.contains(&code))
+    });
+    if is_undone { error.into() } else { DatabaseError::Unconfirmed(describe(&error)) }
 }
 
 /// Describes an error so that an operator can act on it: the server's message, or the cause of a lost connection.

@@ -11,13 +11,14 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::runtime::Handle;
 
 use super::error::DatabaseError;
+use super::link::{Driver, Link, WaitBudget};
 use super::long_reads::LONG_READ_TIMEOUT;
 use super::open::OpenError;
 use super::postgres::{PostgresServer, ServerMessage};
 use super::row::{FromRow, Row};
 pub(crate) use super::sql::Name;
 use super::sql::Sql;
-use super::tx::{Driver, Link, Tx};
+use super::tx::Tx;
 use crate::postgres_url::PostgresUrl;
 
 /// Why a foreign database cannot be read.
@@ -76,6 +77,8 @@ impl From<DatabaseError> for ForeignError {
     fn from(error: DatabaseError) -> Self {
         Self::Unreadable(match error {
             DatabaseError::Unavailable(why)
+            | DatabaseError::Transient(why)
+            | DatabaseError::Unconfirmed(why)
             | DatabaseError::Damaged(why)
             | DatabaseError::Constraint(why) => why,
             DatabaseError::Broken(source) => match source.downcast::<ServerMessage>() {
@@ -119,8 +122,12 @@ impl ForeignDatabase {
         })?;
         runtime.block_on(server.check_sessions(LONG_READ_TIMEOUT))?;
         let client = runtime.block_on(pool.get()).map_err(DatabaseError::from)?;
-        let link =
-            Link::Postgres { client, driver: Driver::Shared(runtime.clone()), timeout: LONG_READ_TIMEOUT };
+        let link = Link::Postgres {
+            client,
+            driver: Driver::Shared(runtime.clone()),
+            timeout: LONG_READ_TIMEOUT,
+            budget: WaitBudget::default(),
+        };
         link.batch(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0",
         )?;

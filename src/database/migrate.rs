@@ -3,10 +3,11 @@
 use sha2::{Digest, Sha256};
 
 use super::error::DatabaseError;
+use super::link::Link;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use super::tx::{Link, Tx};
+use super::tx::Tx;
 
 /// One step of the schema, as SQL for each database.
 pub(crate) struct Migration {

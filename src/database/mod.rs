@@ -10,6 +10,8 @@
 mod backend;
 mod error;
 pub(crate) mod foreign;
+mod link;
+mod log_watch;
 mod long_reads;
 pub(crate) mod migrate;
 mod open;
@@ -23,7 +25,10 @@ pub(crate) mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tx;
+mod wal;
 pub(crate) mod wal_index;
+mod write_job;
+mod write_thread;
 mod writer;
 
 use std::marker::PhantomData;
@@ -37,6 +42,7 @@ use tokio::time::{Instant, timeout_at};
 pub use self::backend::Location;
 pub(crate) use self::backend::{Backend, ConnectOptions, MIGRATION_TIMEOUT, connect_initialised};
 pub(crate) use self::error::DatabaseError;
+pub(crate) use self::link::{Driver, Link, WaitBudget, writers_lock};
 use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
 use self::migrate::Migration;
 pub use self::open::OpenError;
@@ -44,7 +50,7 @@ pub(crate) use self::postgres::{Work, explain};
 pub(crate) use self::row::{FromRow, Row};
 pub(crate) use self::sql::{Dialect, Name, Sql, Value};
 use self::sqlite::Readers;
-pub(crate) use self::tx::{Driver, Link, Tx, writers_lock};
+pub(crate) use self::tx::Tx;
 use self::wal_index::WalIndex;
 pub(crate) use self::writer::BeforeCommit;
 use self::writer::Writer;
@@ -84,7 +90,12 @@ pub(crate) async fn create(
         sqlite::create(directory, options.timeout)?;
     }
     let backend = Backend::new(&options.for_migrations())?;
-    run_blocking(move || create_schema(&backend, migrations, now, others)).await
+    run_blocking(move || {
+        create_schema(&backend, migrations, now, others)?;
+        backend.merge_log();
+        Ok(())
+    })
+    .await
 }
 
 /// Upgrades an existing database and returns the versions that were applied. `now` is in microseconds since the Unix
@@ -97,7 +108,12 @@ pub(crate) async fn migrate(
     let backend = Backend::new(&options.for_migrations())?;
     run_blocking(move || {
         let link = connect_initialised(&backend)?;
-        migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error))
+        let applied =
+            migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error))?;
+        if !applied.is_empty() {
+            backend.merge_log();
+        }
+        Ok(applied)
     })
     .await
 }
@@ -240,6 +256,13 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         Ok(())
     }
 
+    /// Copies SQLite's log into the file, so that the file alone is complete. Other connections may stay open.
+    pub(crate) async fn merge_log(&self) -> Result<(), E> {
+        let backend = self.backend.clone();
+        let merged = spawn_blocking(move || backend.merge_log()).await;
+        Ok(merged.map_err(|error| DatabaseError::Broken(error.into()))?)
+    }
+
     /// Returns the time limit of one statement.
     pub(crate) fn timeout(&self) -> Duration {
         self.backend.timeout()
@@ -253,6 +276,18 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     /// Returns the counter of writes, for the metrics.
     pub(crate) fn writes(&self) -> Counter {
         self.writes.clone()
+    }
+}
+
+impl<E> Drop for Database<E> {
+    /// Closes SQLite's file. If this process has written, the file alone is complete afterwards.
+    fn drop(&mut self) {
+        if let Backend::Sqlite { .. } = self.backend {
+            self.writer.stop();
+            if self.writes.get() > 0 {
+                self.backend.merge_log();
+            }
+        }
     }
 }
 

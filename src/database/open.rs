@@ -128,7 +128,9 @@ pub enum OpenError {
 impl From<DatabaseError> for OpenError {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::Unavailable(why) => Self::Unreachable(why),
+            DatabaseError::Unavailable(why)
+            | DatabaseError::Transient(why)
+            | DatabaseError::Unconfirmed(why) => Self::Unreachable(why),
             DatabaseError::Damaged(reason) => Self::Damaged { path: "the database file".to_owned(), reason },
             DatabaseError::Constraint(why) => Self::Broken(why.into()),
             DatabaseError::Broken(source) => Self::Broken(source),

@@ -23,7 +23,7 @@ pub(crate) use self::message::{ServerMessage, is_refused_option, is_tls};
 pub(crate) use self::read_pool::ReadPool;
 pub(crate) use self::rights::{Work, explain};
 pub(crate) use self::server::PostgresServer;
-use super::error::DatabaseError;
+use super::error::{DatabaseError, of_postgres_commit};
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 
@@ -90,6 +90,18 @@ pub(crate) async fn copy(
 /// Runs statements without parameters, such as a migration or `COMMIT`.
 pub(crate) async fn batch(client: &Client, text: &str, deadline: Instant) -> Result<(), DatabaseError> {
     before(deadline, client.batch_execute(text)).await
+}
+
+/// If a statement of the transaction has failed, PostgreSQL treats `COMMIT` as `ROLLBACK` and reports no error.
+/// `SELECT` does report it.
+const COMMIT: &str = "SELECT 1; COMMIT";
+
+/// Commits a transaction.
+pub(crate) async fn commit(client: &Client, deadline: Instant) -> Result<(), DatabaseError> {
+    match timeout_at(deadline, client.batch_execute(COMMIT)).await {
+        Ok(outcome) => outcome.map_err(of_postgres_commit),
+        Err(_) => Err(DatabaseError::Unconfirmed("PostgreSQL did not answer in time".to_owned())),
+    }
 }
 
 /// Runs `work` until the deadline. Fails if it takes longer.

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::error::DatabaseError;
+use super::link::Link;
 use super::migrate::{self, Migration};
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::Sql;
-use super::tx::Link;
 
 /// How many objects are read at most; this program's schema has far fewer.
 const MAX_OBJECTS: i64 = 10_000;

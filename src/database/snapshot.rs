@@ -11,10 +11,11 @@ use tokio_postgres::CancelToken;
 
 use super::backend::Backend;
 use super::error::DatabaseError;
+use super::link::{Driver, Link, WaitBudget};
 use super::long_reads::{LONG_READ_TIMEOUT, StopOnDrop, StopSignal};
 use super::postgres::PostgresServer;
 use super::sql::Sql;
-use super::tx::{Driver, Link, Tx};
+use super::tx::Tx;
 use super::{Database, sqlite};
 
 /// Begins a snapshot on PostgreSQL. Neither the time between two statements nor the total time is limited, because the
@@ -47,8 +48,13 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
             let link = backend.snapshot(&stop)?;
             cancellation.arm(&link);
             // A panic is caught here so that the connection never returns to the pool with an open transaction.
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(&Tx::stoppable(&link, &stop))))
+            let tx = Tx::stoppable(&link, &stop);
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&tx)))
                 .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a read panicked".into()).into()));
+            if let Err(DatabaseError::Damaged(_)) = tx.check_fatal() {
+                backend.note_damage();
+            }
+            drop(tx);
             cancellation.disarm();
             link.discard();
             outcome
@@ -115,7 +121,8 @@ impl Backend {
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                (Link::Postgres { client, driver, timeout: LONG_READ_TIMEOUT }, BEGIN_ON_POSTGRES)
+                let budget = WaitBudget::default();
+                (Link::Postgres { client, driver, timeout: LONG_READ_TIMEOUT, budget }, BEGIN_ON_POSTGRES)
             }
         };
         // SQLite takes the snapshot at the first read.

@@ -5,8 +5,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,15 +19,13 @@ use super::long_reads::StopSignal;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
-use crate::paths::{UnsafePath, check_directory, open_file};
+use super::wal;
+use crate::paths::{Owner, UnsafePath, check_directory, create_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
 /// "WRDM", the application id in the header of every database file of this program.
 const APPLICATION_ID: i64 = 0x5752_444d;
-
-/// The length in bytes of a write-ahead log that contains only a header.
-const EMPTY_LOG: u64 = 32;
 
 /// Returns the path of the database file in a data directory.
 pub(crate) fn file(directory: &Path) -> PathBuf {
@@ -36,7 +35,7 @@ pub(crate) fn file(directory: &Path) -> PathBuf {
 /// Creates the directory for a new database. It fails if the directory already contains files.
 pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::UnusablePath { path: directory.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unreadable)?;
+    create_directory(directory, 0o700).map_err(unreadable)?;
     check_directory(directory)?;
     let path = file(directory);
     if fs::symlink_metadata(&path).is_ok() {
@@ -50,16 +49,18 @@ pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Creates an empty database file that only its owner can read, in a new or empty directory.
+/// Creates an empty database file that only its owner can read, in a new or empty directory. If root creates it, the
+/// owner of the directory gets it.
 pub(crate) fn create(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
     prepare_directory(directory)?;
     let path = file(directory);
-    if let Err(error) = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        return Err(match error.kind() {
-            ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
-            _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
-        });
-    }
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    let opened = opened.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
+        _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
+    })?;
+    let given = Owner::of_directory(directory).and_then(|owner| owner.give(&opened));
+    given.map_err(|source| OpenError::UnusablePath { path: path.clone(), source })?;
     let created = set_application_id(directory, timeout);
     if created.is_err() {
         remove(directory);
@@ -103,22 +104,36 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     if metadata.permissions().mode() & 0o007 != 0 {
         return Err(OpenError::WorldReadable(path));
     }
-    if metadata.len() == 0 {
-        return Err(OpenError::Unfinished(path));
-    }
     let mut header = [0; 100];
     let damaged =
         |reason: &str| OpenError::Damaged { path: path.display().to_string(), reason: reason.to_owned() };
+    if metadata.len() == 0 {
+        return Err(unfinished(directory));
+    }
     opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
     // An interrupted checkpoint leaves a header with a length that the file has not reached. The log has the missing
     // pages, and SQLite repairs the file. Without a log the file is damaged.
-    let log = fs::metadata(directory.join("wardroom.db-wal")).map_or(0, |log| log.len());
-    let length = if log > EMPTY_LOG { u64::MAX } else { metadata.len() };
+    let length = if wal::log_length(directory) > wal::EMPTY_LOG { u64::MAX } else { metadata.len() };
     check_header(&header, length).map_err(damaged)?;
     if read_u32(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
         return Err(OpenError::NotWardroom(path));
     }
     Ok(())
+}
+
+/// Returns the error of a file without tables. A file that was never finished can be deleted. If there is a log or a
+/// journal beside it, the tables may be in there, so nothing must be deleted.
+pub(crate) fn unfinished(directory: &Path) -> OpenError {
+    let path = file(directory);
+    let rest = ["-wal", "-journal"].map(|suffix| path.with_file_name(format!("wardroom.db{suffix}")));
+    let rest = rest.iter().find(|rest| fs::metadata(rest).is_ok_and(|found| found.len() > wal::EMPTY_LOG));
+    match rest {
+        None => OpenError::Unfinished(path),
+        Some(rest) => OpenError::Damaged {
+            path: path.display().to_string(),
+            reason: format!("it is empty, but {} beside it is not, and may contain the data", rest.display()),
+        },
+    }
 }
 
 /// Checks the files that SQLite uses next to the database: none may be a link or readable by others.
@@ -177,6 +192,9 @@ fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Erro
 pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(timeout)?;
+    wal::configure(&connection)?;
+    // Reading the schema finds some damage before the next line can change the file.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -194,15 +212,11 @@ pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection,
 /// The page cache of the writing connection in KiB. Only this connection keeps pages from one transaction to the next;
 /// readers lose theirs with every commit.
 const WRITER_CACHE: i64 = 32 * 1024;
-/// The number of pages in the log after which SQLite copies them into the file. A longer log would need a second index
-/// region to search.
-const CHECKPOINT: i64 = 4000;
-
 /// Opens an existing file for writing.
 pub(crate) fn connect_writer(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = connect(directory, timeout)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+    wal::configure_writer(&connection)?;
     Ok(connection)
 }
 
@@ -233,12 +247,29 @@ pub(crate) struct Readers {
     max_idle: usize,
     idle: Mutex<Vec<Connection>>,
     opened: Mutex<Option<OpenedFile>>,
+    /// Whether a statement found the file damaged.
+    is_damaged: AtomicBool,
 }
 
 impl Readers {
     pub(crate) fn new(directory: &Path, timeout: Duration, max_idle: usize) -> Self {
-        let (idle, opened) = (Mutex::default(), Mutex::default());
-        Self { directory: directory.to_owned(), timeout, max_idle, idle, opened }
+        let (idle, opened, is_damaged) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { directory: directory.to_owned(), timeout, max_idle, idle, opened, is_damaged }
+    }
+
+    /// Notes that the file is damaged. From then on its log is left as it is.
+    pub(crate) fn note_damage(&self) {
+        self.is_damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the file was found damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.is_damaged.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connections that are not in use.
+    pub(crate) fn close_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Fails if the file is no longer the one that was opened. It looks at the file at most once a second.
@@ -296,7 +327,11 @@ impl Readers {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let done = work(&mut connection)?;
+        let done = work(&mut connection).inspect_err(|error| {
+            if let DatabaseError::Damaged(_) = error {
+                self.note_damage();
+            }
+        })?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.max_idle {
             idle.push(connection);

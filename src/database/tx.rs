@@ -5,144 +5,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
-
-use deadpool_postgres::Client;
-use rusqlite::Connection;
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::time::Instant;
-use tokio_postgres::types::Type;
 
 use super::error::DatabaseError;
+use super::link::Link;
 use super::long_reads::StopSignal;
-use super::postgres::PostgresServer;
+use super::postgres;
 use super::row::FromRow;
-use super::sql::{Dialect, Sql, Value};
-use super::{postgres, sqlite};
-
-/// An open connection on a thread that may block.
-pub(crate) enum Link {
-    Sqlite(Connection),
-    Postgres { client: Client, driver: Driver, timeout: Duration },
-}
-
-/// What drives the I/O of a connection while its thread waits for a response.
-pub(crate) enum Driver {
-    /// The runtime on which the connection was opened.
-    Shared(Handle),
-    /// A runtime on the waiting thread itself, which saves a switch of threads for each response. No I/O happens while
-    /// the thread does not wait, so only the next statement notices that the connection was lost.
-    Own(Box<Runtime>),
-}
-
-impl Driver {
-    fn block_on<F: Future>(&self, work: F) -> F::Output {
-        match self {
-            Self::Shared(runtime) => runtime.block_on(work),
-            Self::Own(runtime) => runtime.block_on(work),
-        }
-    }
-}
-
-/// Takes PostgreSQL's advisory lock of all writers. Triggers of a schema may take the same lock.
-macro_rules! writers_lock {
-    () => {
-        "SELECT pg_advisory_xact_lock(6283734521)"
-    };
-}
-pub(crate) use writers_lock;
-
-impl Link {
-    /// Opens a connection to PostgreSQL outside the pools. Both opening and closing it block the calling thread.
-    pub(crate) fn postgres(server: &Arc<PostgresServer>, timeout: Duration) -> Result<Self, DatabaseError> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| DatabaseError::Broken(error.into()))?;
-        let pool = server.index_scan_pool(1, timeout).map_err(|error| DatabaseError::Broken(error.into()))?;
-        let client = runtime.block_on(async {
-            server.find_schema(timeout).await?;
-            pool.get().await.map_err(DatabaseError::from)
-        })?;
-        Ok(Self::Postgres { client, driver: Driver::Own(Box::new(runtime)), timeout })
-    }
-
-    /// Runs a statement and reads all its rows.
-    pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
-        match self {
-            Self::Sqlite(connection) => sqlite::all(connection, sql),
-            Self::Postgres { client, driver, timeout } => {
-                driver.block_on(postgres::all(client, sql, Instant::now() + *timeout))
-            }
-        }
-    }
-
-    /// Runs a statement that returns no rows. Returns how many rows it changed.
-    pub(crate) fn execute(&self, sql: &Sql) -> Result<u64, DatabaseError> {
-        match self {
-            Self::Sqlite(connection) => sqlite::execute(connection, sql),
-            Self::Postgres { client, driver, timeout } => {
-                driver.block_on(postgres::execute(client, sql, Instant::now() + *timeout))
-            }
-        }
-    }
-
-    /// Runs statements without parameters, such as a migration or `COMMIT`.
-    pub(crate) fn batch(&self, text: &str) -> Result<(), DatabaseError> {
-        match self {
-            Self::Sqlite(connection) => Ok(connection.execute_batch(text)?),
-            Self::Postgres { client, driver, timeout } => {
-                driver.block_on(postgres::batch(client, text, Instant::now() + *timeout))
-            }
-        }
-    }
-
-    /// Inserts rows. On SQLite `sql` is an `INSERT` that runs once for each row; on PostgreSQL it is a `COPY` whose
-    /// columns have these types.
-    pub(crate) fn insert(&self, sql: &Sql, types: &[Type], rows: &[Vec<Value>]) -> Result<(), DatabaseError> {
-        match self {
-            Self::Sqlite(connection) => sqlite::insert(connection, sql.text(), rows),
-            Self::Postgres { client, driver, timeout } => {
-                let copied = postgres::copy(client, sql.text(), types, rows, Instant::now() + *timeout);
-                driver.block_on(copied)
-            }
-        }
-    }
-
-    /// Closes a connection whose state is unknown. It must not return to the pool, because a transaction may still be
-    /// open on it.
-    pub(crate) fn discard(self) {
-        if let Self::Postgres { client, .. } = self {
-            drop(Client::take(client));
-        }
-    }
-
-    /// Returns whether a transaction is still open. SQLite rolls back by itself when the disk is full or fails.
-    pub(crate) fn is_in_transaction(&self) -> bool {
-        match self {
-            Self::Sqlite(connection) => !connection.is_autocommit(),
-            Self::Postgres { .. } => true,
-        }
-    }
-
-    /// Rolls back the transaction, if it is still open.
-    pub(crate) fn roll_back(&self) -> Result<(), DatabaseError> {
-        if self.is_in_transaction() { self.batch("ROLLBACK") } else { Ok(()) }
-    }
-
-    /// Begins a transaction that excludes all other writers, in this process and in others. SQLite has one write lock;
-    /// on PostgreSQL the transaction takes an advisory lock, which ends with it.
-    pub(crate) fn begin(&self) -> Result<(), DatabaseError> {
-        self.batch(match self {
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            // READ COMMITTED, whatever the server's default: the statements must see all writes that were committed
-            // before the lock was taken.
-            Self::Postgres { .. } => {
-                concat!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ", writers_lock!())
-            }
-        })
-    }
-}
+use super::sql::{Dialect, Sql};
 
 /// A transaction in progress.
 pub(crate) struct Tx<'a> {
@@ -155,6 +25,8 @@ pub(crate) struct Tx<'a> {
     pipeline: Option<RefCell<Pipeline<'a>>>,
     /// Stops the transaction before the next statement, if its caller can go away.
     stop: Option<&'a StopSignal>,
+    /// The first error after which the transaction must not be committed, whatever its work makes of it.
+    fatal: RefCell<Option<DatabaseError>>,
 }
 
 /// Statements that were sent and not awaited yet.
@@ -173,7 +45,14 @@ type PendingStatement<'a> = Pin<Box<dyn Future<Output = Result<u64, DatabaseErro
 impl<'a> Tx<'a> {
     /// Wraps a connection. The caller begins and ends the transaction.
     pub(crate) fn new(link: &'a Link) -> Self {
-        Self { link, scratch: RefCell::default(), is_dirty: Cell::default(), pipeline: None, stop: None }
+        Self {
+            link,
+            scratch: RefCell::default(),
+            is_dirty: Cell::default(),
+            pipeline: None,
+            stop: None,
+            fatal: RefCell::default(),
+        }
     }
 
     /// Creates a transaction in which no statement begins after the signal is set.
@@ -189,15 +68,18 @@ impl<'a> Tx<'a> {
     /// Executes a statement whose row count is not needed. In a pipelined transaction on PostgreSQL it does not wait
     /// for the result, and an error surfaces before the commit; then the writer runs all the work again.
     pub(crate) fn send(&self, sql: Sql) -> Result<(), DatabaseError> {
-        let (Link::Postgres { client, driver, timeout }, Some(pipeline)) = (self.link, &self.pipeline) else {
+        let (Link::Postgres { client, driver, timeout, budget }, Some(pipeline)) =
+            (self.link, &self.pipeline)
+        else {
             return self.execute(&sql).map(|_| ());
         };
         self.is_dirty.set(true);
-        let prepared = driver.block_on(postgres::prepare(client, &sql, Instant::now() + *timeout))?;
+        let prepared = budget.run(driver, *timeout, |deadline| postgres::prepare(client, &sql, deadline));
+        let prepared = self.note(prepared)?;
         let mut statement: PendingStatement<'_> = Box::pin(postgres::run(client, prepared, sql.into_args()));
         // The first poll sends the statement. `wait_for_pending` polls it again.
         if let Poll::Ready(outcome) = statement.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return outcome.map(|_| ());
+            return self.note(outcome).map(|_| ());
         }
         pipeline.borrow_mut().pending.push(statement);
         if pipeline.borrow().pending.len() < MAX_PENDING { Ok(()) } else { self.wait_for_pending() }
@@ -213,18 +95,21 @@ impl<'a> Tx<'a> {
 
     /// Waits for the pending statements. The first error of the transaction stays in the pipeline.
     fn wait_for_pending(&self) -> Result<(), DatabaseError> {
-        let (Link::Postgres { driver, timeout, .. }, Some(pipeline)) = (self.link, &self.pipeline) else {
+        let (Link::Postgres { driver, timeout, budget, .. }, Some(pipeline)) = (self.link, &self.pipeline)
+        else {
             return Ok(());
         };
         let pending = std::mem::take(&mut pipeline.borrow_mut().pending);
-        let deadline = Instant::now() + *timeout;
-        let waited = driver.block_on(async {
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let waited = budget.run(driver, *timeout, async move |deadline| {
             for statement in pending {
                 postgres::before(deadline, statement).await?;
             }
             Ok(())
         });
-        let Err(error) = waited else { return Ok(()) };
+        let Err(error) = self.note(waited) else { return Ok(()) };
         pipeline.borrow_mut().failed.get_or_insert(error);
         Err(DatabaseError::Unavailable("a statement that was sent earlier failed".to_owned()))
     }
@@ -278,7 +163,7 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and reads all its rows.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
-        let rows = self.stop.map_or(Ok(()), StopSignal::check).and_then(|()| self.link.all(sql));
+        let rows = self.stop.map_or(Ok(()), StopSignal::check).and_then(|()| self.note(self.link.all(sql)));
         if rows.is_err() || !sql.text().starts_with("SELECT") {
             self.is_dirty.set(true);
         }
@@ -293,7 +178,23 @@ impl<'a> Tx<'a> {
     /// Runs a statement that returns no rows. Returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &Sql) -> Result<u64, DatabaseError> {
         self.is_dirty.set(true);
-        self.link.execute(sql)
+        self.note(self.link.execute(sql))
+    }
+
+    /// Remembers an error that concerns the whole transaction: one that passes, or damage.
+    fn note<T>(&self, outcome: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        let fatal = match &outcome {
+            Err(DatabaseError::Transient(why)) => DatabaseError::Transient(why.clone()),
+            Err(DatabaseError::Damaged(why)) => DatabaseError::Damaged(why.clone()),
+            _ => return outcome,
+        };
+        self.fatal.borrow_mut().get_or_insert(fatal);
+        outcome
+    }
+
+    /// Returns the error after which the transaction must not be committed, if there was one.
+    pub(crate) fn check_fatal(&self) -> Result<(), DatabaseError> {
+        self.fatal.borrow_mut().take().map_or(Ok(()), Err)
     }
 
     /// Returns the connection for direct use. The transaction then counts as changed.

@@ -8,86 +8,58 @@
 //! is rolled back and all jobs run again, each behind a savepoint. That is why shared work must be able to run twice;
 //! other work gets a transaction of its own. The first run does not wait for each statement, because the second run
 //! shows which job failed.
+//!
+//! A caller waits at most the timeout of the database for a transaction that is blocked, its time in the queue included.
+//! Until its transaction has begun, a job can be withdrawn, so it is certain that nothing was changed. A transaction that
+//! PostgreSQL ended for a reason that passes runs again while there is time. After the commit was sent, only the database
+//! knows whether it was done: without an answer the result is [`DatabaseError::Unconfirmed`].
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::backend::Backend;
 use super::error::DatabaseError;
-use super::tx::{Link, Tx};
+use super::tx::Tx;
+use super::write_job::{PendingWrite, WriteJob, not_run, too_late};
+pub(crate) use super::write_thread::BeforeCommit;
+use super::write_thread::run;
 
 /// How many jobs may wait in the queue. While it is full, callers wait.
 const QUEUE: usize = 1024;
-/// How many jobs may share a transaction, so that the first does not wait long for the last.
-const BATCH: usize = 64;
 
-/// A hook that runs at the end of every transaction, for example to update an index.
-pub(crate) trait BeforeCommit: Send {
-    /// Runs inside the transaction. Returns whether more work is left for a later transaction.
-    fn end_transaction(&mut self, link: &Link) -> bool;
-}
-
-/// A job whose caller waits for the result.
-trait WriteJob: Send {
-    /// Runs the work. Returns whether it succeeded, so that its changes can be kept.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Returns whether it may share a transaction, and so may run twice.
-    fn is_shared(&self) -> bool;
-    /// Sends the result to the caller, after the transaction was committed or has failed.
-    fn finish(&mut self, committed: Result<(), DatabaseError>);
-}
-
-/// A closure, its result, and the channel to its caller.
-struct PendingWrite<F, T, E> {
-    work: F,
-    is_shared: bool,
-    /// `None` until the work has run.
-    result: Option<Result<T, E>>,
-    reply: Option<oneshot::Sender<Result<T, E>>>,
-}
-
-impl<F, T, E> WriteJob for PendingWrite<F, T, E>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<DatabaseError> + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        // A panic in one job must not end the thread. The job counts as failed, so its changes are rolled back.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(tx)))
-            .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a write panicked".into()).into()));
-        self.result.insert(result).is_ok()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.is_shared
-    }
-
-    fn finish(&mut self, committed: Result<(), DatabaseError>) {
-        let result = self.result.take().unwrap_or_else(|| Err(not_run().into()));
-        if let Some(reply) = self.reply.take() {
-            // The error of a failed transaction replaces the job's result, which may be a consequence of it. Sending
-            // fails when the caller has gone away; then no one needs the result.
-            let _ = reply.send(committed.map_err(E::from).and(result));
-        }
-    }
-}
-
-/// Submits jobs to the writer's thread. The thread stops when the last clone is dropped and the queue is empty.
-#[derive(Clone)]
+/// Submits jobs to the writer's thread. The thread stops when this is dropped and the queue is empty.
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Box<dyn WriteJob>>,
+    /// `None` once it was stopped.
+    queue: Option<mpsc::Sender<Box<dyn WriteJob>>>,
+    thread: Option<JoinHandle<()>>,
+    /// How long a caller waits for a transaction that is blocked.
+    timeout: Duration,
 }
 
 impl Writer {
     /// Starts the thread. It opens its connection when the first job arrives.
     pub(crate) fn start(backend: Backend, before_commit: Box<dyn BeforeCommit>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        std::thread::Builder::new()
+        let timeout = backend.timeout();
+        let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || run(&backend, before_commit, jobs))?;
-        Ok(Self { queue })
+        Ok(Self { queue: Some(queue), thread: Some(thread), timeout })
+    }
+
+    /// Stops the thread when the queue is empty, and waits for that.
+    pub(crate) fn stop(&mut self) {
+        self.queue = None;
+        let thread = self.thread.take();
+        // The last owner of a database may be a job.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // It does not panic.
+            let _ = thread.join();
+        }
     }
 
     /// Runs work in a transaction that it may share with other work. Returns when the changes are durable, or when
@@ -123,155 +95,20 @@ impl Writer {
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
-        let job = Box::new(PendingWrite { work, is_shared, result: None, reply: Some(reply) });
-        self.queue.send(job).await.map_err(|_| E::from(not_run()))?;
-        result.await.map_err(|_| E::from(not_run()))?
-    }
-}
-
-fn not_run() -> DatabaseError {
-    DatabaseError::Broken("the work of a write was not run".into())
-}
-
-fn run(backend: &Backend, before_commit: Box<dyn BeforeCommit>, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>) {
-    let mut thread = WriterThread { backend, link: None, before_commit };
-    let mut batch = Vec::with_capacity(BATCH);
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let mut has_more = false;
-        for jobs in batch.chunk_by_mut(|one, next| one.is_shared() && next.is_shared()) {
-            let committed = thread.commit(jobs);
-            has_more = committed.as_ref().is_ok_and(|has_more| *has_more);
-            for job in jobs {
-                job.finish(committed.as_ref().map(|_| ()).map_err(copy_error));
-            }
-        }
-        batch.clear();
-        // The hook has work left, for example after another program's SQL changed many rows. The thread is idle, so it
-        // runs the hook until all is done or a job arrives.
-        while has_more && jobs.is_empty() {
-            has_more = thread.commit(&mut []).unwrap_or(false);
-        }
-    }
-}
-
-/// The state of the writer's thread.
-struct WriterThread<'a> {
-    backend: &'a Backend,
-    link: Option<Link>,
-    before_commit: Box<dyn BeforeCommit>,
-}
-
-/// If a statement of the transaction has failed, PostgreSQL treats `COMMIT` as `ROLLBACK` and reports no error.
-/// `SELECT` does report it.
-const COMMIT: &str = "SELECT 1; COMMIT";
-
-impl WriterThread<'_> {
-    /// Runs jobs in a transaction and commits it. Returns whether the hook has work left.
-    fn commit(&mut self, jobs: &mut [Box<dyn WriteJob>]) -> Result<bool, DatabaseError> {
-        let committed = commit_on(begin(self.backend, &mut self.link)?, &mut *self.before_commit, jobs);
-        if committed.is_err() {
-            // The state of the connection is unknown, so the next transaction gets a new one.
-            if let Some(lost) = self.link.take() {
-                lost.discard();
-            }
-        }
-        committed
-    }
-}
-
-/// Runs jobs and the hook in the transaction that was begun on `link`, and commits it.
-fn commit_on(
-    link: &Link,
-    before_commit: &mut dyn BeforeCommit,
-    jobs: &mut [Box<dyn WriteJob>],
-) -> Result<bool, DatabaseError> {
-    match jobs {
-        [only] if !only.is_shared() => {
-            if !only.run(&mut Tx::new(link)) {
-                return link.roll_back().map(|()| false);
-            }
-        }
-        _ => match (run_pipelined(link, jobs), jobs) {
-            (BatchOutcome::Succeeded, _) => {}
-            // No other job shares the transaction, so there is nothing to repeat.
-            (BatchOutcome::JobFailed, [_]) => return link.roll_back().map(|()| false),
-            // A second run would only wait for the database again.
-            (BatchOutcome::StatementFailed(error @ DatabaseError::Unavailable(_)), [_]) => return Err(error),
-            (_, jobs) => {
-                link.roll_back()?;
-                link.begin()?;
-                run_with_savepoints(link, jobs)?;
-            }
-        },
-    }
-    let has_more = before_commit.end_transaction(link);
-    link.batch(COMMIT).map(|()| has_more)
-}
-
-/// The outcome of jobs that ran without savepoints.
-enum BatchOutcome {
-    /// All changes can be committed.
-    Succeeded,
-    /// A job failed after it had written.
-    JobFailed,
-    /// A statement failed that its job had not awaited.
-    StatementFailed(DatabaseError),
-}
-
-/// Runs jobs one after the other without savepoints. It stops at the first one that fails after it has written.
-fn run_pipelined(link: &Link, jobs: &mut [Box<dyn WriteJob>]) -> BatchOutcome {
-    let mut tx = Tx::pipelined(link);
-    let can_commit = jobs.iter_mut().all(|job| {
-        let succeeded = job.run(&mut tx);
-        !tx.take_dirty() || succeeded
-    });
-    match tx.await_sent() {
-        Err(error) => BatchOutcome::StatementFailed(error),
-        Ok(()) if can_commit => BatchOutcome::Succeeded,
-        Ok(()) => BatchOutcome::JobFailed,
-    }
-}
-
-/// Runs jobs one after the other, each behind a savepoint, and rolls back exactly those that fail.
-fn run_with_savepoints(link: &Link, jobs: &mut [Box<dyn WriteJob>]) -> Result<(), DatabaseError> {
-    let mut tx = Tx::new(link);
-    // One round trip to PostgreSQL ends one job and begins the next.
-    let mut end = "";
-    for job in jobs {
-        link.batch(&format!("{end}SAVEPOINT job"))?;
-        end = if job.run(&mut tx) {
-            "RELEASE job; "
-        } else if link.is_in_transaction() {
-            tx.clear_scratch();
-            "ROLLBACK TO job; RELEASE job; "
-        } else {
-            return Err(DatabaseError::Unavailable("the database rolled back the transaction".to_owned()));
+        let deadline = Instant::now() + self.timeout;
+        let (job, claim) = PendingWrite::new(work, is_shared, self.timeout, reply);
+        let job: Box<dyn WriteJob> = Box::new(job);
+        let queue = self.queue.as_ref().ok_or_else(|| E::from(not_run()))?;
+        let queued = timeout_at(deadline, queue.send(job)).await.map_err(|_| E::from(too_late()))?;
+        queued.map_err(|_| E::from(not_run()))?;
+        let mut result = pin!(result);
+        let result = match timeout_at(deadline, &mut result).await {
+            Ok(result) => result,
+            Err(_) if claim.take() => return Err(too_late().into()),
+            // Its transaction has begun: only the writer knows what becomes of it.
+            Err(_) => result.await,
         };
-    }
-    link.batch(end)
-}
-
-/// Begins a transaction. A connection that was lost since the last one is replaced.
-fn begin<'a>(backend: &Backend, link: &'a mut Option<Link>) -> Result<&'a Link, DatabaseError> {
-    if let Some(old) = link.take() {
-        match old.begin() {
-            Ok(()) => return Ok(link.insert(old)),
-            Err(_) => old.discard(),
-        }
-    }
-    let new = link.insert(backend.link()?);
-    new.begin()?;
-    Ok(new)
-}
-
-/// Copies the error of a commit for one more caller.
-fn copy_error(error: &DatabaseError) -> DatabaseError {
-    match error {
-        DatabaseError::Unavailable(why) | DatabaseError::Damaged(why) => {
-            DatabaseError::Unavailable(why.clone())
-        }
-        DatabaseError::Constraint(name) => DatabaseError::Broken(format!("a commit failed: {name}").into()),
-        DatabaseError::Broken(source) => DatabaseError::Broken(format!("a commit failed: {source}").into()),
+        result.map_err(|_| E::from(not_run()))?
     }
 }
 
@@ -283,7 +120,7 @@ mod tests {
     use tokio::sync::Notify;
 
     use crate::database::testing::{Items, TestError, count, insert, names, on_both, open};
-    use crate::database::{Dialect, Sql};
+    use crate::database::{DatabaseError, Dialect, Sql};
 
     /// Blocks the writer's thread until the returned sender is dropped. Jobs that are submitted meanwhile share a
     /// transaction.
@@ -409,6 +246,120 @@ mod tests {
             let kept: Option<i64> = items.first(count()).await.unwrap();
             assert_eq!(reported, kept == Some(1));
             assert_eq!(reported, items.dialect() == Dialect::Sqlite);
+        })
+        .await;
+    }
+
+    /// A function that fails with a SQLSTATE, and one that does so at every other call.
+    const FAIL: &str = "CREATE FUNCTION fail(code TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$ \
+         BEGIN RAISE EXCEPTION 'asked for' USING ERRCODE = code; END $$";
+    const ALTERNATE: &str = "CREATE FUNCTION alternate(code TEXT) RETURNS BIGINT LANGUAGE plpgsql AS $$ \
+         BEGIN IF nextval('calls') % 2 = 1 THEN RAISE EXCEPTION 'asked for' USING ERRCODE = code; END IF; \
+         RETURN 7; END $$";
+    /// Reasons that pass: serialization failure, deadlock, limits of idle sessions, shutdown, failover, lost connection, and
+    /// a statement that a pooler does not know.
+    const PASSING: [&str; 11] =
+        ["40001", "40P01", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05", "08003", "08006", "26000"];
+
+    /// Guards against a 500 for a transaction that PostgreSQL ended: it runs again, with the jobs that share it, and each of
+    /// them has its effect once. If it fails each time, the database counts as unavailable.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_transaction_that_postgres_ends_runs_again() {
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
+                return;
+            }
+            items.write(|tx| Ok(tx.execute(&Sql::new(FAIL))?)).await.unwrap();
+            let fail = |code: &'static str| Sql::new("SELECT fail($1)").bind(code);
+            let mut expected = Vec::new();
+            for code in PASSING {
+                let runs = AtomicUsize::new(0);
+                let blocker = block(&items).await;
+                let (failing, other, ()) = tokio::join!(
+                    items.write(move |tx| {
+                        tx.execute(&insert(code))?;
+                        match runs.fetch_add(1, Ordering::Relaxed) {
+                            0 => tx.first::<i64>(&fail(code)).map(|_| ()).map_err(TestError::from),
+                            _ => Ok(()),
+                        }
+                    }),
+                    items.write(move |tx| Ok(tx.execute(&insert(&format!("with {code}")))?)),
+                    async move { drop(blocker) },
+                );
+                assert!(failing.is_ok() && other.is_ok(), "{code}: {failing:?} {other:?}");
+                expected.extend([code.to_owned(), format!("with {code}")]);
+                let unavailable = |outcome: Result<_, _>| {
+                    matches!(outcome, Err(TestError::Database(DatabaseError::Unavailable(_))))
+                };
+                let shared = items.write(move |tx| Ok(tx.first::<i64>(&fail(code))?)).await;
+                assert!(unavailable(shared), "{code}");
+                let alone = items.write_alone(move |tx| Ok(tx.first::<i64>(&fail(code))?)).await;
+                assert!(unavailable(alone), "{code}");
+            }
+            assert_eq!(names(&items).await, expected);
+        })
+        .await;
+    }
+
+    /// The session of the writer is ended in the middle of a transaction, by an operator or a failover.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_session_that_is_ended_costs_no_write() {
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
+                return;
+            }
+            let runs = AtomicUsize::new(0);
+            let end = "SELECT CAST(pg_terminate_backend(pg_backend_pid()) AS TEXT)";
+            let written = items.write(move |tx| {
+                tx.execute(&insert("a"))?;
+                match runs.fetch_add(1, Ordering::Relaxed) {
+                    0 => tx.all::<String>(&Sql::new(end)).map(|_| ()).map_err(TestError::from),
+                    _ => Ok(()),
+                }
+            });
+            written.await.unwrap();
+            assert_eq!(names(&items).await, ["a"]);
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_read_that_postgres_ends_runs_again() {
+        on_both(async |options| {
+            let items = open(&options).await.unwrap();
+            if items.dialect() == Dialect::Sqlite {
+                return;
+            }
+            items.write(|tx| Ok(tx.execute(&Sql::new("CREATE SEQUENCE calls"))?)).await.unwrap();
+            items.write(|tx| Ok(tx.execute(&Sql::new(ALTERNATE))?)).await.unwrap();
+            for code in PASSING {
+                let sql = || Sql::new("SELECT alternate($1)").bind(code);
+                assert_eq!(items.point_read::<i64>(sql()).await.unwrap(), [7], "{code}");
+                assert_eq!(items.priority_read::<i64>(sql()).await.unwrap(), [7], "{code}");
+                assert_eq!(items.all::<i64>(sql()).await.unwrap(), [7], "{code}");
+            }
+        })
+        .await;
+    }
+
+    /// A job that is withdrawn, or that comes too late, is never run.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_waits_too_long_is_refused_and_not_done() {
+        on_both(async |options| {
+            let timeout = std::time::Duration::from_secs(1);
+            let items = open(&crate::database::ConnectOptions { timeout, ..options }).await.unwrap();
+            let blocker = block(&items).await;
+            let refused = items.write(|tx| Ok(tx.execute(&insert("late"))?)).await;
+            assert!(
+                matches!(refused, Err(TestError::Database(DatabaseError::Unavailable(_)))),
+                "{refused:?}"
+            );
+            drop(blocker);
+            // A slow machine may refuse this one as well.
+            while items.write(|tx| Ok(tx.execute(&insert("next"))?)).await.is_err() {}
+            assert_eq!(names(&items).await, ["next"]);
         })
         .await;
     }

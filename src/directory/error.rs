@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::model::{ValidationErrors, Violation};
 
-/// Why a use case failed. Nothing was changed, whatever the reason.
+/// Why a use case failed. Nothing was changed, whatever the reason, except [`Error::Unconfirmed`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The input is invalid. All its errors are listed.
@@ -46,6 +46,11 @@ pub enum Error {
     /// The database is not available now. The same request may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database did not confirm the change: it may have been made.
+    #[error(
+        "the database did not confirm the change, which may have been made ({0}): check before you repeat it"
+    )]
+    Unconfirmed(String),
     /// Too many requests are waiting for the same work.
     #[error("too many requests are waiting; try again in {} s", .retry_after.as_secs())]
     Busy {

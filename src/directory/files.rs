@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::transfer_error::TransferError;
+use crate::paths::Owner;
 
 /// Creates a directory in `parent` that only its owner can use. It is removed with its content when it is dropped. After
 /// a power cut one may be left over: its name begins with `.wardroom-`, and it can be deleted.
@@ -25,9 +26,26 @@ pub(super) fn parent_directory(file: &Path) -> PathBuf {
     }
 }
 
-/// Moves a finished file to its destination and replaces what is there. The file is on disk when this returns.
+/// Moves a finished file to its destination and replaces what is there. The file is on disk when this returns. If root
+/// moves it, it keeps the owner of what it replaces. A file that replaces nothing belongs to the account that runs this
+/// process.
 pub(super) fn move_into_place(from: &Path, to: &Path) -> Result<(), TransferError> {
+    let owner = Owner::of_file(to).map_err(TransferError::with(to))?;
+    move_with_owner(from, to, owner)
+}
+
+/// Does the same with a file that a service uses, such as a database. A file that replaces nothing belongs to the owner of
+/// its directory.
+pub(super) fn move_into_service(from: &Path, to: &Path) -> Result<(), TransferError> {
+    let directory = || Owner::of_directory(&parent_directory(to));
+    let owner = Owner::of_file(to).and_then(|owner| owner.map_or_else(directory, Ok));
+    move_with_owner(from, to, Some(owner.map_err(TransferError::with(to))?))
+}
+
+/// Does the same and gives the file to an owner, if root moves it.
+pub(super) fn move_with_owner(from: &Path, to: &Path, owner: Option<Owner>) -> Result<(), TransferError> {
     let file = File::open(from).map_err(TransferError::with(from))?;
+    owner.map_or(Ok(()), |owner| owner.give(&file)).map_err(TransferError::with(from))?;
     file.sync_all().map_err(TransferError::with(from))?;
     fs::rename(from, to).map_err(TransferError::with(to))?;
     sync_directory(&parent_directory(to))

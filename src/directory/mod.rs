@@ -155,6 +155,11 @@ impl Directory {
         self.authenticator.note_failure();
     }
 
+    /// Makes SQLite's file complete without its log. A server calls it last, while connections are still open.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.store.merge_log().await
+    }
+
     /// Describes the database: its kind, version and place.
     pub async fn describe(&self) -> Result<String, Error> {
         self.store.describe().await

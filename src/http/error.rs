@@ -15,6 +15,9 @@ use super::reason::Reason;
 use crate::directory::Error;
 use crate::directory::model::ValidationErrors;
 
+/// The answer to a change of which it is not known whether it was made.
+const UNCONFIRMED: &str =
+    "The change was not confirmed in time and may have been made: read before you repeat it.";
 /// Seconds after which a client may try again when the database is unavailable.
 const RETRY_AFTER_SECONDS: &str = "1";
 
@@ -57,6 +60,8 @@ pub enum ApiError {
     Throttled(u64),
     /// The database is unavailable; the text is for the log.
     Unavailable(String),
+    /// The database did not confirm a change, which may have been made; the text is for the log.
+    Unconfirmed(String),
     /// The budget of memory for bodies is used up.
     Overloaded,
     /// The request took longer than the setting allows.
@@ -84,7 +89,9 @@ impl ApiError {
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Unconfirmed(_) | Self::Overloaded | Self::TookTooLong => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -108,6 +115,7 @@ impl ApiError {
             Self::Expectation => "expectation_failed",
             Self::Throttled(_) => "throttled",
             Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => "service_unavailable",
+            Self::Unconfirmed(_) => "unconfirmed",
             Self::Internal(_) => "error",
         })
     }
@@ -134,6 +142,7 @@ impl ApiError {
             Self::Unavailable(_) | Self::Overloaded | Self::TookTooLong => {
                 "Service temporarily unavailable, try again later."
             }
+            Self::Unconfirmed(_) => UNCONFIRMED,
             Self::Internal(_) => "A server error occurred.",
         };
         json!({ "detail": detail })
@@ -145,6 +154,7 @@ impl ApiError {
         Reason::new(match self {
             Self::Internal(cause) => return Reason::new(cause.clone()),
             Self::Unavailable(cause) => format!("the database is unavailable: {cause}"),
+            Self::Unconfirmed(cause) => format!("it is not known whether a change was made: {cause}"),
             Self::Overloaded => return Reason::new("no room in body_memory"),
             Self::TookTooLong => return Reason::new("the request took longer than request_timeout"),
             Self::Throttled(seconds) => {
@@ -207,6 +217,7 @@ impl ApiError {
             Error::OwnerInactive => Self::Unauthenticated("User inactive or deleted."),
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
+            Error::Unconfirmed(why) => Self::Unconfirmed(why),
             // No route brings anything in.
             Error::Broken { .. } => Self::Internal(error.to_string()),
         }

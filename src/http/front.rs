@@ -80,6 +80,7 @@ impl Front {
     ) -> Response {
         request.extensions_mut().insert(info.origin());
         let limit = self.app.settings().request_timeout;
+        let is_read = request.method().is_safe();
         let awaits = AwaitsClient::default();
         let request = request.map(|body| Awaited::new(body, awaits.clone()));
         let work = async {
@@ -91,7 +92,9 @@ impl Front {
         let outcome = match awaits.within(limit, AssertUnwindSafe(work).catch_unwind()).await {
             Some(Ok(outcome)) => outcome,
             Some(Err(_)) => Err(ApiError::Internal("a handler panicked".into())),
-            None => Err(ApiError::TookTooLong),
+            None if is_read => Err(ApiError::TookTooLong),
+            // Its change may be made later.
+            None => Err(ApiError::Unconfirmed("the request took longer than request_timeout".to_owned())),
         };
         let response = outcome.unwrap_or_else(IntoResponse::into_response);
         let route = response.extensions().get::<RouteName>().cloned();

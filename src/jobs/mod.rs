@@ -32,6 +32,9 @@ pub async fn finish(directory: &Directory) {
     if let Err(error) = directory.share_rates().await {
         tracing::warn!(%error, "could not share the last request counts");
     }
+    if let Err(error) = directory.close().await {
+        tracing::warn!(%error, "could not close the database");
+    }
 }
 
 /// Ticks immediately, and then once per period. Missed ticks are skipped.

@@ -1,10 +1,10 @@
 //! Whether a database that gets this program's tables is in use by another program.
 
 use crate::database::error::DatabaseError;
+use crate::database::link::Link;
 use crate::database::open::OpenError;
 use crate::database::row::{FromRow, Row};
 use crate::database::sql::Sql;
-use crate::database::tx::Link;
 
 /// How many names a message lists.
 const LISTED: i64 = 5;

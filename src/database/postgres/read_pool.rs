@@ -51,8 +51,8 @@ impl ReadPool {
         Ok(Self { server: Arc::clone(server), pool, timeout, runtime: Handle::current() })
     }
 
-    /// Reads all rows of a short statement. If the connection turns out to be lost, the statement runs once more on
-    /// another one.
+    /// Reads all rows of a short statement. If the connection is lost, or the server ended the statement for a reason that
+    /// passes, it runs once more on another one.
     ///
     /// The future is boxed because it takes kilobytes. Unboxed, it would enlarge the futures of all callers, on SQLite
     /// as well.
@@ -78,8 +78,8 @@ impl ReadPool {
         let client = before(deadline, self.pool.get()).await?;
         let mut running = RunningStatement { pool: self, client: Some(client), permit };
         let mut outcome = all(running.client()?, sql, deadline).await;
-        if matches!(outcome, Err(DatabaseError::Unavailable(_))) && running.client()?.is_closed() {
-            running.client = None;
+        if matches!(outcome, Err(DatabaseError::Transient(_))) {
+            running.discard();
             running.client = Some(before(deadline, self.pool.get()).await?);
             outcome = all(running.client()?, sql, deadline).await;
         }
@@ -90,6 +90,8 @@ impl ReadPool {
             {
                 running.client = None;
             }
+            // The connection is lost, or its session is about to end.
+            (Err(DatabaseError::Transient(_) | DatabaseError::Unconfirmed(_)), _) => running.discard(),
             // A response may still be outstanding.
             (Err(DatabaseError::Unavailable(_)), None) => running.discard(),
             // The statement may still run. Dropping `running` ends it.

@@ -1,9 +1,9 @@
 //! Which rights a role lacks for creating or using this program's tables.
 
 use crate::database::error::DatabaseError;
+use crate::database::link::Link;
 use crate::database::open::OpenError;
 use crate::database::sql::Sql;
-use crate::database::tx::Link;
 
 use super::message::ServerMessage;
 

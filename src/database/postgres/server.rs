@@ -133,7 +133,7 @@ impl PostgresServer {
     async fn probe(&self, timeout: Duration, deadline: Instant) -> Result<OpenConnection, DatabaseError> {
         match before(deadline, self.connect(&self.config(timeout))).await {
             Ok((client, driver)) => Ok(OpenConnection { client, driver }),
-            Err(DatabaseError::Unavailable(why)) => {
+            Err(DatabaseError::Unavailable(why) | DatabaseError::Transient(why)) => {
                 Err(DatabaseError::Unavailable(format!("{}: {why}", self.url.servers())))
             }
             Err(other) => Err(other),

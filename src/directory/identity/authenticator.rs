@@ -27,12 +27,16 @@ use crate::directory::store::{Dialect, OpenError, Sql, Store, identities};
 
 /// How long a request waits for a database that does not answer.
 const TIMEOUT: Duration = Duration::from_millis(900);
+/// How long a request waits for the feed of changes before its cached answer counts as one that may be stale. Shorter than
+/// [`TIMEOUT`], because a request that arrives during a look waits for the next one as well.
+const FEED_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Answers whose key was presented.
 pub(in crate::directory) struct Authenticator {
+    // Dropped before the store, which then is the last to close SQLite's file.
+    freshness: Freshness,
     store: Arc<Store>,
     clock: Clock,
-    freshness: Freshness,
     cache: IdentityCache,
     callers: Callers,
     uses: TokenUses,
@@ -204,7 +208,7 @@ impl Authenticator {
                 }
             }
         };
-        match freshness.ensure_current(&self.store).await {
+        match self.in_time(FEED_TIMEOUT, freshness.ensure_current(&self.store)).await {
             Ok(()) => stale.record_success(now),
             Err(error) => {
                 // An entry that is known to have changed is never answered, whatever the operator allows.

@@ -6,7 +6,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rusqlite::config::DbConfig;
 use tokio::task::spawn_blocking;
 
 use super::Store;
@@ -14,11 +13,12 @@ use super::column_list::{self, Columns};
 use super::import_rows::token_columns;
 use super::permissions::{ids_of_codes, list};
 use super::search_index::REBUILD;
+use super::triggers::TriggersOff;
 use super::users::written;
 use crate::database::DatabaseError;
 use crate::database::Sql;
 use crate::database::{Backend, MIGRATION_TIMEOUT, sqlite};
-use crate::database::{Driver, Link, Tx};
+use crate::database::{Driver, Link, Tx, WaitBudget};
 use crate::directory::error::Error;
 use crate::directory::model::stored::{StoredToken, StoredUser};
 use crate::directory::model::{Permission, TokenId};
@@ -31,11 +31,8 @@ const CACHE: i64 = 64 * 1024;
 /// Lifts the limits for long statements.
 const UNBOUNDED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
      SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL maintenance_work_mem = '128MB'";
-/// The feed of changes gets one row for the whole import instead of one for each row.
-const WITHOUT_TRIGGERS: &str = "ALTER TABLE users DISABLE TRIGGER USER; ALTER TABLE memberships DISABLE TRIGGER USER; \
-     ALTER TABLE user_permissions DISABLE TRIGGER USER; ALTER TABLE tokens DISABLE TRIGGER USER";
-const WITH_TRIGGERS: &str = "ALTER TABLE users ENABLE TRIGGER USER; ALTER TABLE memberships ENABLE TRIGGER USER; \
-     ALTER TABLE user_permissions ENABLE TRIGGER USER; ALTER TABLE tokens ENABLE TRIGGER USER";
+/// The tables whose triggers are off meanwhile.
+const TABLES: [&str; 4] = ["users", "memberships", "user_permissions", "tokens"];
 
 impl Store {
     /// Fills a database without users in one transaction; `work` inserts with [`Tx::insert_users`] and
@@ -65,13 +62,17 @@ impl Backend {
             Self::Sqlite { directory, timeout, .. } => {
                 let connection = sqlite::connect(directory, *timeout)?;
                 connection.pragma_update(None, "cache_size", -CACHE)?;
-                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
                 Ok(Link::Sqlite(connection))
             }
             Self::Postgres { long, runtime, .. } => {
                 let client = runtime.block_on(long.get())?;
                 let driver = Driver::Shared(runtime.clone());
-                Ok(Link::Postgres { client, driver, timeout: MIGRATION_TIMEOUT })
+                Ok(Link::Postgres {
+                    client,
+                    driver,
+                    timeout: MIGRATION_TIMEOUT,
+                    budget: WaitBudget::default(),
+                })
             }
         }
     }
@@ -84,7 +85,7 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
         return Err(Error::broken("the database cannot be filled", "it has users"));
     }
     link.batch(tx.either("SELECT 1", UNBOUNDED))?;
-    link.batch(tx.either("SELECT 1", WITHOUT_TRIGGERS))?;
+    let triggers = TriggersOff::begin(link, &TABLES)?;
     let indexes: Vec<Index> = tx.all(&Sql::new(tx.either(SQLITE_INDEXES, POSTGRES_INDEXES)))?;
     for index in &indexes {
         link.batch(&format!("DROP INDEX \"{}\"", index.name))?;
@@ -93,7 +94,8 @@ fn load<T>(link: &Link, work: impl FnOnce(&Tx<'_>) -> Result<T, Error>) -> Resul
     for index in &indexes {
         link.batch(&index.definition)?;
     }
-    link.batch(tx.either(REBUILD, WITH_TRIGGERS))?;
+    link.batch(tx.either(REBUILD, "SELECT 1"))?;
+    triggers.end(link)?;
     link.batch("INSERT INTO identity_changes (scope) VALUES ('all')")?;
     tx.count_members()?;
     tx.count_ids_on()?;

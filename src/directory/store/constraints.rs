@@ -7,7 +7,10 @@ use crate::directory::model::Violation;
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::Unavailable(why) | DatabaseError::Damaged(why) => Self::Unavailable(why),
+            DatabaseError::Unavailable(why) | DatabaseError::Transient(why) | DatabaseError::Damaged(why) => {
+                Self::Unavailable(why)
+            }
+            DatabaseError::Unconfirmed(why) => Self::Unconfirmed(why),
             DatabaseError::Constraint(name) => constraint(&name),
             DatabaseError::Broken(source) => Self::broken("a statement failed", source),
         }

@@ -83,10 +83,14 @@ impl Store {
 
     /// Checks the whole database. PostgreSQL checks its own pages.
     pub(in crate::directory) async fn check_integrity(&self) -> Result<IntegrityReport, Error> {
-        match self.backend {
+        let report = match self.backend {
             Backend::Sqlite { .. } => self.snapshot(|tx| Ok(check_integrity(tx)?)).await,
             Backend::Postgres { .. } => self.snapshot(|tx| Ok(found(tx, Vec::new())?)).await,
+        }?;
+        if !report.damage.is_empty() {
+            self.backend.note_damage();
         }
+        Ok(report)
     }
 }
 

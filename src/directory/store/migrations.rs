@@ -60,6 +60,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0009_token_origins.sql"),
         postgres: include_str!("../../../migrations/postgres/0009_token_origins.sql"),
     },
+    Migration {
+        version: 10,
+        name: "feed_always",
+        sqlite: include_str!("../../../migrations/sqlite/0010_feed_always.sql"),
+        postgres: include_str!("../../../migrations/postgres/0010_feed_always.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

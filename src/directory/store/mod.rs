@@ -32,6 +32,7 @@ pub(super) mod permissions;
 mod search_index;
 pub(super) mod tokens;
 pub(super) mod transfer;
+mod triggers;
 pub(super) mod user_list;
 pub(super) mod users;
 mod uses;

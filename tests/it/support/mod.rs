@@ -7,6 +7,7 @@ pub mod database;
 pub mod django;
 pub mod own_postgres;
 pub mod pgbouncer;
+pub mod proxy;
 pub mod rows;
 pub mod site;
 

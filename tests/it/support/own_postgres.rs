@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -96,8 +96,32 @@ impl OwnPostgres {
         }
     }
 
+    /// Stops all processes of the server, as a machine that hangs does. Connections stay open, and nothing answers.
+    pub fn freeze(&self) {
+        // The first process starts the others, so it is stopped first.
+        self.signal("-STOP");
+    }
+
+    /// Lets the processes of the server run again.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let file = self.place.path().join("data/postmaster.pid");
+        let Ok(text) = std::fs::read_to_string(file) else { return };
+        let first: u32 = text.lines().next().unwrap().parse().unwrap();
+        let send = |process: u32| {
+            // A process that has ended meanwhile needs no signal.
+            let _ = Command::new("kill").args([signal, &process.to_string()]).stderr(Stdio::null()).status();
+        };
+        send(first);
+        children(first).into_iter().for_each(send);
+    }
+
     /// Ends the server as a crash does: connections are cut and nothing is cleaned up.
     pub fn crash(&self) {
+        self.thaw();
         self.run("pg_ctl", &["stop", "--mode=immediate", "--silent"]);
     }
 
@@ -118,6 +142,19 @@ impl OwnPostgres {
         let output = command.current_dir(Path::new("/")).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// The processes that another one started.
+fn children(parent: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id: &u32| {
+        // The fields after the name, which is in parentheses: state, then the parent.
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let rest = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
+        rest.split(' ').nth(1) == Some(&parent.to_string())
+    })
+    .collect()
 }
 
 impl Drop for OwnPostgres {

@@ -106,6 +106,13 @@ impl Site {
         address
     }
 
+    /// A server for an open account database. It runs until the test ends.
+    pub async fn serve_open(directory: Directory) -> (App, SocketAddr) {
+        let (app, address, stop) = serve(directory, Flags::default()).await;
+        std::mem::forget(stop);
+        (app, address)
+    }
+
     /// The database that it runs on.
     pub fn backend(&self) -> Backend {
         match self.database.location {

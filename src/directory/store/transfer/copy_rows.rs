@@ -5,6 +5,7 @@ use crate::database::{DatabaseError, Link, Sql, Tx, Value};
 use crate::directory::error::Error;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::changes;
+use crate::directory::store::triggers::TriggersOff;
 use crate::directory::transfer_error::TransferError;
 
 /// Replaces all rows of `to` with the rows of `from`. A transaction on `to` has begun, and its triggers are off. An id
@@ -106,19 +107,10 @@ fn set_next_id(tx: &Tx<'_>, table: &TableSpec, id: i64) -> Result<(), DatabaseEr
     tx.first::<i64>(&Sql::new(sql).bind(table.name).bind(id)).map(|_| ())
 }
 
-/// Turns the triggers for the change feed and SQLite's search index off or on. Copying millions of rows would add
-/// millions of rows to the feed; one that says that everything changed is enough.
-pub(super) fn set_triggers(link: &Link, on: bool) -> Result<(), DatabaseError> {
-    if let Link::Sqlite(connection) = link {
-        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, on)?;
-        return Ok(());
-    }
-    for table in TABLES {
-        let mut sql = Sql::new("ALTER TABLE ");
-        sql.push(table.name).push(if on { " ENABLE TRIGGER USER" } else { " DISABLE TRIGGER USER" });
-        link.batch(sql.text())?;
-    }
-    Ok(())
+/// Switches the triggers of all tables off.
+pub(super) fn switch_triggers_off(link: &Link) -> Result<TriggersOff, DatabaseError> {
+    let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+    TriggersOff::begin(link, &names)
 }
 
 /// Updates PostgreSQL's statistics. Without them it would scan whole tables for a while.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::copy_rows::{analyze, set_triggers};
+use super::copy_rows::{analyze, switch_triggers_off};
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Work, explain, sqlite};
 use crate::directory::Location;
-use crate::directory::files::{move_into_place, private_directory};
+use crate::directory::files::{move_into_service, private_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::store::migrations;
 use crate::directory::store::search_index::REBUILD;
+use crate::directory::store::triggers::TriggersOff;
 use crate::directory::transfer_error::TransferError;
 
 /// SQLite's page cache in KiB (negative by its convention): enough for the inner pages of the indexes, whose rows are
@@ -25,6 +26,8 @@ pub(super) struct NewDatabase {
     link: Option<Link>,
     /// The private directory that holds SQLite's file, and the data directory that it will be moved to.
     file: Option<(TempDir, PathBuf)>,
+    /// The triggers that are off while it is filled.
+    triggers: Option<TriggersOff>,
     /// How long a statement may wait for a lock.
     timeout: Duration,
 }
@@ -32,12 +35,13 @@ pub(super) struct NewDatabase {
 impl NewDatabase {
     /// Creates the schema where there is none, and begins the transaction that fills it. It blocks the thread.
     pub(super) fn begin(place: &Location, timeout: Duration, now: Timestamp) -> Result<Self, TransferError> {
-        let mut new = Self { link: None, file: None, timeout };
+        let mut new = Self { link: None, file: None, triggers: None, timeout };
         let link = match place {
             Location::Sqlite(directory) => new.begin_file(directory, now)?,
             Location::Postgres(_) => new.begin_tables(place, now)?,
         };
-        set_triggers(link, false)?;
+        let triggers = switch_triggers_off(link)?;
+        new.triggers = Some(triggers);
         Ok(new)
     }
 
@@ -73,9 +77,10 @@ impl NewDatabase {
 
     /// Ends the filling, so that the rows can be read back. A SQLite file is read through a new connection.
     pub(super) fn finish_filling(&mut self) -> Result<(), TransferError> {
+        let triggers = self.triggers.take();
         let link = self.link()?;
         let Link::Sqlite(_) = link else {
-            set_triggers(link, true)?;
+            triggers.map_or(Ok(()), |triggers| triggers.end(link))?;
             return Ok(analyze(link)?);
         };
         link.batch(REBUILD)?;
@@ -99,7 +104,7 @@ impl NewDatabase {
             }
             (link, Some((place, directory))) => {
                 drop(link);
-                move_into_place(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
+                move_into_service(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
             }
             (_, None) => {}
         }

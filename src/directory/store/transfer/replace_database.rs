@@ -10,17 +10,17 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, fcntl_lock};
 
 use super::copy_database::copy_database;
-use super::copy_rows::{advance_ids, compare_rows, copy_rows, set_triggers};
+use super::copy_rows::{advance_ids, compare_rows, copy_rows, switch_triggers_off};
 use super::snapshot_file::SnapshotFile;
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, connect_initialised, sqlite};
 use crate::directory::error::Error;
-use crate::directory::files::{move_into_place, sync_directory};
+use crate::directory::files::{move_into_service, move_with_owner, sync_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::progress::Progress;
 use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
-use crate::paths::UnsafePath;
+use crate::paths::{Owner, UnsafePath};
 
 /// The suffixes of SQLite's database file and of the files beside it.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -100,7 +100,7 @@ impl RestoreTarget {
             }
             (Location::Sqlite(directory), Occupancy::Empty) => {
                 let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
-                move_into_place(&copy.close(), &sqlite::file(directory))?;
+                move_into_service(&copy.close(), &sqlite::file(directory))?;
                 Ok((None, prepared))
             }
             (Location::Postgres(_), Occupancy::Empty) => {
@@ -233,12 +233,15 @@ fn replace_file(
     }
     let (file, kept) = (sqlite::file(directory), kept_directory(directory, now));
     fs::DirBuilder::new().mode(0o700).create(&kept).map_err(TransferError::with(&kept))?;
+    let owner = present_owner(directory).map_err(TransferError::with(&file))?;
+    File::open(&kept).and_then(|opened| owner.give(opened)).map_err(TransferError::with(&kept))?;
     let mut moved = Vec::new();
     // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
     let outcome = move_files(&file, &sqlite::file(&kept), &mut moved)
         .and_then(|()| sync_directory(&kept))
         .and_then(|()| sync_directory(directory))
-        .and_then(|()| move_into_place(new, &file));
+        // The old file is gone from its place, so the new one gets its owner here.
+        .and_then(|()| move_with_owner(new, &file, Some(owner)));
     if let Err(error) = outcome {
         for (from, to) in moved {
             fs::rename(&to, &from).map_err(TransferError::with(&to))?;
@@ -248,6 +251,11 @@ fn replace_file(
         return Err(error);
     }
     Ok(kept)
+}
+
+/// Returns the owner of the database file that is replaced, or of its directory where only other files are left of it.
+fn present_owner(directory: &Path) -> io::Result<Owner> {
+    Owner::of_file(&sqlite::file(directory))?.map_or_else(|| Owner::of_directory(directory), Ok)
 }
 
 /// Moves a database file and the files beside it, and notes in `moved` what was moved before an error.
@@ -265,9 +273,9 @@ fn move_files(file: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> Re
 /// Replaces the rows of a database in which a transaction has begun, and commits.
 fn replace_all_rows(from: &Tx<'_>, to: &Link, progress: &Progress) -> Result<(), TransferError> {
     let there = Tx::new(to);
-    set_triggers(to, false)?;
+    let triggers = switch_triggers_off(to)?;
     copy_rows(from, to, progress)?;
-    set_triggers(to, true)?;
+    triggers.end(to)?;
     there.note_all_changed()?;
     compare_rows(from, &there, progress)?;
     Ok(to.batch("COMMIT")?)

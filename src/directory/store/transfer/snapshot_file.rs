@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::copy_database::copy_database;
 use super::new_database::open_for_filling;
-use crate::database::{Backend, Link, OpenError, Sql, Tx, sqlite};
+use crate::database::{Backend, DatabaseError, Link, OpenError, Sql, Tx, sqlite};
 use crate::directory::Location;
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
@@ -91,9 +91,9 @@ impl Store {
         self.check_same_file()?;
         match &self.backend {
             Backend::Sqlite { directory: from, timeout, .. } => {
-                let (from, timeout) = (from.clone(), *timeout);
+                let (from, timeout, backend) = (from.clone(), *timeout, self.backend.clone());
                 let copied = spawn_blocking(move || {
-                    copy_file(&from, &directory, timeout)?;
+                    copy_file(&from, &directory, timeout, &backend)?;
                     remove_foreign_schema(directory, timeout, now, &progress)
                 });
                 copied.await.map_err(|error| Error::broken("a copy failed", error))?
@@ -106,13 +106,22 @@ impl Store {
 }
 
 /// Copies a SQLite file as of one moment, without the deleted data in its free pages.
-fn copy_file(from: &Path, directory: &Path, timeout: Duration) -> Result<(), TransferError> {
+fn copy_file(
+    from: &Path,
+    directory: &Path,
+    timeout: Duration,
+    backend: &Backend,
+) -> Result<(), TransferError> {
     fs::DirBuilder::new().mode(0o700).create(directory).map_err(TransferError::with(directory))?;
     let file = sqlite::file(directory);
     let path =
         file.to_str().ok_or_else(|| TransferError::Refused(format!("{} is not UTF-8", file.display())))?;
     let source = Link::Sqlite(sqlite::connect(from, timeout).map_err(OpenError::from)?);
-    source.execute(&Sql::new("VACUUM INTO $1").bind(path))?;
+    source.execute(&Sql::new("VACUUM INTO $1").bind(path)).inspect_err(|error| {
+        if let DatabaseError::Damaged(_) = error {
+            backend.note_damage();
+        }
+    })?;
     fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(TransferError::with(&file))?;
     let copy = Link::Sqlite(open_for_filling(directory, timeout)?);
     // They cover the last minutes and are of no use later.

@@ -4,12 +4,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::archive::{ArchiveMember, digest};
 use crate::directory::transfer_error::TransferError;
-use crate::paths::{EntryKind, OpenDirectory, is_not_directory};
+use crate::paths::{EntryKind, OpenDirectory, create_directory, is_not_directory};
 
 /// The mode of media directories: the web server that serves the files runs as another user.
 const DIRECTORY_MODE: u32 = 0o755;
@@ -179,10 +179,10 @@ impl MediaPlan {
 
     /// Opens the media directory, and creates it if it does not exist.
     fn top(&self) -> io::Result<OpenDirectory> {
-        match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(&self.root) {
-            Ok(()) => fs::set_permissions(&self.root, fs::Permissions::from_mode(DIRECTORY_MODE))?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+        if !self.root.is_dir() {
+            create_directory(&self.root, DIRECTORY_MODE)?;
+            // The umask of the process may have removed bits of the mode.
+            fs::set_permissions(&self.root, fs::Permissions::from_mode(DIRECTORY_MODE))?;
         }
         OpenDirectory::open(&self.root)
     }

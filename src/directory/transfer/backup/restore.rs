@@ -1,7 +1,6 @@
 //! Restoring a backup: into a new database, or in place of the one that is there.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ use crate::directory::store::transfer::replace_database::{CopyOptions, Occupancy
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
-use crate::paths::check_directory;
+use crate::paths::{check_directory, create_directory};
 
 /// The most closed accesses of each kind that the audit event lists.
 const MAX_LISTED: usize = 100;
@@ -208,8 +207,7 @@ impl RestoreRun {
     fn work_directory(&self, location: &Location) -> Result<TempDir, TransferError> {
         match location {
             Location::Sqlite(directory) => {
-                let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-                made.map_err(TransferError::with(directory))?;
+                create_directory(directory, 0o700).map_err(TransferError::with(directory))?;
                 check_directory(directory)?;
                 private_directory(directory)
             }

@@ -7,6 +7,10 @@ use std::path::{Component, Path, PathBuf};
 
 use super::error::ImportError;
 use super::notices::Notices;
+use crate::paths::{Owner, create_directory};
+
+/// The mode of new directories, less the umask: the web server that serves the files runs as another user.
+const DIRECTORY_MODE: u32 = 0o777;
 
 /// Where avatars are copied from and to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +88,7 @@ impl AvatarCopy {
 
     fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
         let folder = to.parent().unwrap_or(&self.to);
-        fs::create_dir_all(folder)?;
+        create_directory(folder, DIRECTORY_MODE)?;
         if self.link && !to.exists() && fs::hard_link(from, to).is_ok() {
             return Ok(());
         }
@@ -92,6 +96,8 @@ impl AvatarCopy {
         let mut half = tempfile::NamedTempFile::new_in(folder)?;
         io::copy(&mut fs::File::open(from)?, &mut half)?;
         fs::set_permissions(half.path(), fs::metadata(from)?.permissions())?;
+        let owner = Owner::of_file(to)?.map_or_else(|| Owner::of_directory(folder), Ok)?;
+        owner.give(half.as_file())?;
         half.persist(to)?;
         Ok(())
     }
