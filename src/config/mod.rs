@@ -204,6 +204,9 @@ settings! {
     Common log_format: LogFormat = "auto";
 
     /// Which requests are logged. `failures` are responses with status 400 and above.
+    ///
+    /// With `failures`, the lines of each client, of each account and in total are limited; lines that are left out are counted.
+    /// `all` has no limit. `none` still logs responses with status 500 and above.
     Serve access_log: AccessLog = "failures";
 
     /// The minimum length of a new password, in characters (Unicode code points).
