@@ -17,6 +17,7 @@ mod diff;
 mod diff_counts;
 mod difference;
 pub mod error;
+mod file_errors;
 mod job;
 mod known;
 pub mod lines;
