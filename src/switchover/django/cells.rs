@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::gender::GenderTable;
 use super::mapping::MappedTable;
 use crate::directory::model::{Timestamp, Violation};
 use crate::directory::transfer::import::error::ImportError;
@@ -45,6 +46,7 @@ pub(super) struct RowReader<'a> {
     /// The key, once it was read.
     pub(super) key: i64,
     pub(super) zone: &'a TimeZone,
+    pub(super) genders: &'a GenderTable,
     pub(super) findings: &'a Findings,
 }
 
