@@ -61,9 +61,8 @@ pub(super) async fn sign_in(
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let (username, password) = (fields.text("username"), fields.text("password"));
-    for (name, value) in [("username", &username), ("password", &password)] {
-        fields.require_filled(name, value.as_deref());
-    }
+    fields.require_filled("username", username.as_deref());
+    fields.require_some("password", password.as_deref());
     fields.end()?;
     let password = Password::new(password.unwrap_or_default());
     let issued = app.directory().sign_in(&origin, &username.unwrap_or_default(), password).await?;
