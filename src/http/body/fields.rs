@@ -44,6 +44,14 @@ impl Fields {
         }
     }
 
+    /// Reads a text or null, which differs from an empty text.
+    pub fn text_or_null(&mut self, name: &str) -> Option<Option<String>> {
+        match self.rest.shift_remove(name)? {
+            Value::Null => Some(None),
+            value => self.faults.take(name, text(value)).map(Some),
+        }
+    }
+
     /// Reads a time, or null.
     pub fn timestamp(&mut self, name: &str) -> Option<Option<Timestamp>> {
         match self.rest.shift_remove(name)? {

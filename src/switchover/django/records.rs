@@ -14,7 +14,7 @@ impl RowReader<'_> {
         let mut group = GroupRecord::default();
         for ((field, column), cell) in self.table.columns.iter().zip(cells) {
             match field.as_str() {
-                "notes" => group.notes = Some(self.text(&column.name, cell)?.unwrap_or_default()),
+                "notes" => group.notes = Some(self.text(&column.name, cell)?),
                 "created_at" => group.created_at = self.timestamp(&column.name, cell)?,
                 _ => group.updated_at = self.timestamp(&column.name, cell)?,
             }

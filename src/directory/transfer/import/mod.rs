@@ -27,6 +27,7 @@ pub mod notices;
 pub mod options;
 mod part;
 pub mod report;
+mod same_object;
 pub mod source;
 mod stable_file;
 pub mod table;
