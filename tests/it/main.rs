@@ -43,6 +43,8 @@ mod guards;
 mod house;
 mod import;
 mod import_django;
+mod import_people;
+mod import_values;
 mod language;
 mod linearizable;
 mod list_plans;
