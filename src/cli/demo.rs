@@ -126,7 +126,7 @@ fn example() -> Result<SeedRows, CliError> {
         groups.push(Group {
             id: GroupId::try_from(id).map_err(invalid)?,
             name: name.to_owned(),
-            notes: String::new(),
+            notes: Some(String::new()),
             users_count: 0,
             created_at,
             updated_at: created_at,

@@ -48,7 +48,7 @@ pub(super) async fn run(config: Config) -> Result<Report, CliError> {
             findings.extend(schema(&directory).await?);
             findings.extend(durability(&directory).await?);
             findings.push(integrity(&directory).await?);
-            findings.push(admins(&directory).await?);
+            findings.push(admins(&directory).await);
             findings.push(clients(&config.trusted_proxies, &directory.clients_seen().await?));
         }
     }
@@ -70,13 +70,17 @@ fn public_address(config: &Config) -> Finding {
 }
 
 async fn integrity(directory: &Directory) -> Result<Finding, CliError> {
-    let IntegrityReport { damage, miscounted, strangers, recount } = directory.check_integrity().await?;
+    let IntegrityReport { damage, miscounted, strangers, times, recount } =
+        directory.check_integrity().await?;
     let (faults, remedy) = if !damage.is_empty() {
         (damage, "stop the server, keep a copy of the database, and restore a backup".to_owned())
     } else if !strangers.is_empty() {
         (strangers, "find out where it came from, and drop it with sqlite3".to_owned())
     } else if !miscounted.is_empty() {
         (miscounted, format!("servers may keep running; repair it with: {recount}"))
+    } else if let Some((_, repair)) = times.first() {
+        let remedy = format!("repair the first with the SQL: {repair}");
+        (times.into_iter().map(|(message, _)| message).collect(), remedy)
     } else {
         return Ok(good("integrity", "no damage found".to_owned()));
     };
@@ -139,16 +143,19 @@ fn tls(config: &Config) -> Option<Finding> {
     })
 }
 
-async fn admins(directory: &Directory) -> Result<Finding, CliError> {
+async fn admins(directory: &Directory) -> Finding {
     let filters = UserFilters { is_admin: Some(true), is_active: Some(true), ..UserFilters::default() };
-    let admins = directory.list_users(&operator(), &UserQuery::by_id(filters, None, 1)).await?.rows;
-    Ok(match admins.first() {
-        Some(admin) => good("admin", format!("{} is an active admin", admin.username)),
-        None => fault(
-            "admin",
-            "there is no active admin: create one with `wardroom user add NAME --admin`".to_owned(),
-        ),
-    })
+    match directory.list_users(&operator(), &UserQuery::by_id(filters, None, 1)).await {
+        // A damaged row must not hide what the other checks found.
+        Err(error) => fault("admin", error.to_string()),
+        Ok(admins) => match admins.rows.first() {
+            Some(admin) => good("admin", format!("{} is an active admin", admin.username)),
+            None => fault(
+                "admin",
+                "there is no active admin: create one with `wardroom user add NAME --admin`".to_owned(),
+            ),
+        },
+    }
 }
 
 /// Up to this many users can plausibly share one network.

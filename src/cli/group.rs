@@ -80,15 +80,21 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, CliE
     let (directory, actor) = (open(config).await?, operator());
     match verb {
         GroupVerb::Add(add) => {
-            let draft = GroupDraft { name: Some(add.name), notes: Some(add.notes), permissions: None };
+            let draft = GroupDraft { name: Some(add.name), notes: Some(Some(add.notes)), permissions: None };
             Ok(report("Added", &directory.create_group(&actor, &draft).await?.value))
         }
         GroupVerb::List(list) => {
             let after = list.after.map(GroupId::get);
             let query = GroupQuery::by_id(GroupFilters::default(), after, list.limit);
             let groups = directory.list_groups(&actor, &query).await?.rows;
-            let row =
-                |g: &Group| [g.id.to_string(), g.name.clone(), g.users_count.to_string(), g.notes.clone()];
+            let row = |g: &Group| {
+                [
+                    g.id.to_string(),
+                    g.name.clone(),
+                    g.users_count.to_string(),
+                    g.notes.clone().unwrap_or_default(),
+                ]
+            };
             let rows: Vec<_> = groups.iter().map(row).collect();
             Ok(Report::table(["id", "name", "users", "notes"], &rows, groups.iter().map(json).collect()))
         }
@@ -96,7 +102,7 @@ pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, CliE
             Err(CliError::usage(format!("nothing to change for the group {group}: give --name or --notes")))
         }
         GroupVerb::Edit(edit) => {
-            let draft = GroupDraft { name: edit.name, notes: edit.notes, permissions: None };
+            let draft = GroupDraft { name: edit.name, notes: edit.notes.map(Some), permissions: None };
             Ok(report("Changed", &directory.update_group(&actor, &edit.group, &draft).await?.value))
         }
         GroupVerb::Delete(delete) => {

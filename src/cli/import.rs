@@ -35,7 +35,7 @@ pub(super) struct FromDjango {
     /// The database: postgres://user:password@host:port/name, or the path of a SQLite file.
     #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
     from: String,
-    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]. Flags override it.
+    /// A TOML file with user_table, profile_table, group_table, time_zone, [columns] and [gender]. Flags override it.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
     /// The table with the users, if it is not found automatically.

@@ -130,7 +130,9 @@ settings! {
     /// The host of this URL is allowed even if `allowed_hosts` does not list it.
     Serve public_url: Option<PublicUrl> = "";
 
-    /// The URL path of media files.
+    /// The URL path of media files, or their absolute URL where another host serves them.
+    ///
+    /// An avatar that is stored as an absolute URL is shown as it is.
     Serve media_url: MediaUrl = "/media/";
 
     /// The hosts that a request's Host header may name. Other requests get status 400.

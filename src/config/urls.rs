@@ -99,7 +99,7 @@ impl SettingType for PublicUrl {
     }
 }
 
-/// The URL path of media files.
+/// The URL path of media files, or their absolute URL.
 #[derive(Debug)]
 pub enum MediaUrl {}
 
@@ -108,16 +108,35 @@ impl SettingType for MediaUrl {
     const NAME: &'static str = "PREFIX";
 
     fn allowed() -> String {
-        "a path that begins and ends with '/', such as /media/, of letters, digits, '-', '.', '_' and '~'"
+        "a path that begins and ends with '/', such as /media/, of letters, digits, '-', '.', '_' and '~', or such a path \
+         after http:// or https:// and a host, such as https://cdn.example.com/media/"
             .into()
     }
 
     fn parse(text: &str) -> Result<String, String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         let segment = |part: &str| !["", ".", ".."].contains(&part) && part.bytes().all(plain);
-        let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
-        let allowed = inner.is_some_and(|inner| inner.split('/').all(segment));
-        if allowed { Ok(text.into()) } else { Err(text.into()) }
+        let is_path = |path: &str| {
+            let inner = path.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+            inner.is_some_and(|inner| inner.split('/').all(segment))
+        };
+        let (origin, path) = match text.split_once("://") {
+            Some((scheme, rest)) => {
+                let host = rest.find('/').unwrap_or(rest.len());
+                text.split_at_checked(scheme.len() + 3 + host).unwrap_or((text, ""))
+            }
+            None => ("", text),
+        };
+        // A whole host may be for files.
+        let allowed = match origin {
+            "" => is_path(path),
+            origin => PublicUrl::parse(origin).is_ok() && (matches!(path, "" | "/") || is_path(path)),
+        };
+        match allowed {
+            true if path.is_empty() => Ok(format!("{text}/")),
+            true => Ok(text.into()),
+            false => Err(text.into()),
+        }
     }
 
     fn show(value: &String) -> String {

@@ -41,14 +41,17 @@ impl Directory {
         let fields = draft.parse()?;
         authorize(actor, Action::CreateGroup(&Rights::none()))?;
         let name = fields.name.clone().ok_or_else(|| Error::invalid("name", &Violation::Required))?;
-        let notes = fields.notes.clone().map(String::from).unwrap_or_default();
+        let notes = match fields.notes.clone() {
+            Some(notes) => notes.map(String::from),
+            None => Some(String::new()),
+        };
         self.change_unique(actor, UniqueValues::Others, move |change| {
             let Change { tx, now, .. } = *change;
             let (name, notes) = (name.clone().into(), notes.clone());
             let new =
                 Group { id: GroupId::UNSAVED, name, notes, users_count: 0, created_at: now, updated_at: now };
             check_name_free(change, &new)?;
-            let group = Group { id: tx.insert_group(None, &new)?, ..new };
+            let group = Group { id: tx.insert_group(None, &new, true)?, ..new };
             attach(tx, &group, &fields)?;
             change.check(Action::CreateGroup(&rights(tx, &group)?.into()))?;
             let made = audit::all_fields(snapshot(tx, &group)?);
@@ -115,7 +118,7 @@ impl Directory {
             change.check(Action::UpdateGroup(&old, &fields, &Rights::concerned(&held, &[])))?;
             check_version(tx, &old, &expected)?;
             let name = fields.name.clone().map_or_else(|| old.name.clone(), String::from);
-            let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), String::from);
+            let notes = fields.notes.clone().map_or_else(|| old.notes.clone(), |new| new.map(String::from));
             let new = Group { name, notes, updated_at: change.now, ..old.clone() };
             if fields.permissions.is_some() {
                 attach(tx, &new, &fields)?;
@@ -297,6 +300,6 @@ fn check_name_free(change: &Change<'_, '_>, group: &Group) -> Result<(), Error> 
 /// Returns the fields of a group that the audit trail shows, with the codes of its permissions.
 fn snapshot(tx: &Tx<'_>, group: &Group) -> Result<AuditSnapshot, Error> {
     let permissions = rights(tx, group)?;
-    let (name, notes) = (group.name.as_str(), group.notes.as_str());
+    let (name, notes) = (group.name.as_str(), group.notes.as_deref());
     Ok(vec![("name", name.into()), ("notes", notes.into()), ("permissions", permissions.into())])
 }

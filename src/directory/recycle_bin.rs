@@ -62,11 +62,11 @@ impl Directory {
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
         self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
             let tx = change.tx;
-            let (_, RestorableUser { user, password, permissions }) = binned(change, id)?;
+            let (_, RestorableUser { user, password, permissions, made_here }) = binned(change, id)?;
             tx.unbin_user(id)?;
             users::check_returning(change, &user)?;
             let user = User { updated_at: change.now, ..user };
-            tx.insert_user(Some(id), &user, &password)?;
+            tx.insert_user(Some(id), &user, &password, made_here)?;
             for group in &user.groups {
                 if tx.group(&GroupKey::Id(*group))?.is_some() {
                     tx.add_member(*group, id)?;

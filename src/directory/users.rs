@@ -213,7 +213,7 @@ pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -
     let tx = change.tx;
     let new = new_user(fields, change.now)?;
     check_new_values(change, None, &new)?;
-    let id = tx.insert_user(None, &new, hash)?;
+    let id = tx.insert_user(None, &new, hash, true)?;
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
     let made = tx.existing_user_state(&UserKey::Id(id))?;

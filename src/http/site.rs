@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::error::ApiError;
 use crate::config::{AllowedHosts, TrustedProxies};
+use crate::directory::model::is_absolute_url;
 use crate::network::parse_address;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -43,7 +44,7 @@ pub struct SiteSettings {
     pub trusted_proxies: TrustedProxies,
     /// The base of absolute URLs, without a slash at its end; `None`: the request's own scheme and host.
     pub public_url: Option<String>,
-    /// The path of media files; it begins and ends with a slash.
+    /// The path of media files, or their absolute URL; it ends with a slash.
     pub media_url: String,
 }
 
@@ -158,10 +159,15 @@ impl Site {
         format!("{}{}{mark}{query}", self.base, self.path)
     }
 
-    /// Makes the absolute URL of a stored file; `None` when nothing is stored.
+    /// Makes the absolute URL of a stored file; `None` when nothing is stored. A stored URL is returned as it is.
     pub fn media(&self, stored: Option<&str>) -> Option<String> {
         let name = stored.filter(|name| !name.is_empty())?;
-        Some(format!("{}{}", self.base, media_path(&self.media_url, name)))
+        if is_absolute_url(name) {
+            return Some(name.to_owned());
+        }
+        let (origin, path) = split_origin(&self.media_url);
+        let origin = if origin.is_empty() { &self.base } else { origin };
+        Some(format!("{origin}{}", media_path(path, name)))
     }
 }
 
@@ -248,6 +254,13 @@ pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: Socke
         nearest.address = address;
     }
     nearest
+}
+
+/// Splits a URL into scheme with host, and path. The first part of a path is empty.
+fn split_origin(url: &str) -> (&str, &str) {
+    let host = if is_absolute_url(url) { url.find("://").map_or(0, |at| at + 3) } else { 0 };
+    let path = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
+    url.split_at_checked(path).unwrap_or((url, ""))
 }
 
 /// Makes the path of a stored file below the media path, as Django's FileSystemStorage writes it: leading slashes are
@@ -346,6 +359,32 @@ mod tests {
     }
 
     #[test]
+    fn absolute_urls_are_kept_and_media_may_be_elsewhere() {
+        let site = |media_url: &str| Site {
+            base: "http://a".to_owned(),
+            path: String::new(),
+            media_url: media_url.to_owned(),
+        };
+        for stored in ["https://cdn.example/a/ann.jpg", "HTTP://x/é b?c#d", "https://cdn.example"] {
+            for media_url in ["/media/", "https://files.example/"] {
+                assert_eq!(site(media_url).media(Some(stored)).as_deref(), Some(stored));
+            }
+        }
+        for (media_url, name, url) in [
+            ("/media/", "a b.png", "http://a/media/a%20b.png"),
+            ("https://cdn.example/", "a b.png", "https://cdn.example/a%20b.png"),
+            ("https://cdn.example:8443/m/x/", "/a.png", "https://cdn.example:8443/m/x/a.png"),
+            ("https://cdn.example/m/", "../../../up.png", "https://cdn.example/up.png"),
+            ("/media/", "javascript:alert(1)", "http://a/media/javascript%3Aalert(1)"),
+            ("/media/", "//cdn.example/x", "http://a/media/cdn.example/x"),
+            ("/media/", "https:/cdn/x", "http://a/media/https%3A/cdn/x"),
+            ("/media/", "https:///x", "http://a/media/https%3A/x"),
+        ] {
+            assert_eq!(site(media_url).media(Some(name)).as_deref(), Some(url), "{media_url} {name}");
+        }
+    }
+
+    #[test]
     fn file_names_become_paths_as_django_makes_them() {
         for (name, path) in [
             ("avatars/alex_profile.jpg", "/media/avatars/alex_profile.jpg"),
@@ -357,7 +396,6 @@ mod tests {
             ("a\\b.png", "/media/a/b.png"),
             ("a//b/./c/../d.png", "/media/a/b/d.png"),
             ("../up.png", "/up.png"),
-            ("https://cdn/x", "/media/https%3A/cdn/x"),
             ("a?b#c;d", "/media/a%3Fb%23c%3Bd"),
         ] {
             assert_eq!(media_path("/media/", name), path, "{name}");

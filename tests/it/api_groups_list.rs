@@ -19,7 +19,8 @@ fn ids(answer: &Answer) -> Vec<i64> {
 /// The groups of the example user, and groups from id 20 on with 0, 2, 1 and 2 members.
 async fn grouped(backend: Backend) -> Site {
     let site = Site::start(backend).await;
-    let group = |id: i64, name: &str, notes: &str| Group { notes: notes.into(), ..imported_group(id, name) };
+    let group =
+        |id: i64, name: &str, notes: &str| Group { notes: Some(notes.into()), ..imported_group(id, name) };
     let groups = vec![
         Group { created_at: moment("2020-02-29T12:00:00Z"), ..group(20, "Zürich", "Straße") },
         group(21, "alpha", "100%"),

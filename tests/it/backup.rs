@@ -522,7 +522,8 @@ async fn an_older_schema_is_upgraded() {
     let mut migrations: Vec<_> =
         fs::read_dir("migrations/sqlite").unwrap().map(|entry| entry.unwrap().path()).collect();
     migrations.sort();
-    let known = i64::try_from(migrations.len()).unwrap();
+    let newest = migrations.last().unwrap().file_name().unwrap().to_str().unwrap();
+    let known: i64 = newest.split('_').next().unwrap().parse().unwrap();
     for (version, path) in (1..).zip(&migrations[..3]) {
         let migration = fs::read_to_string(path).unwrap();
         connection.execute_batch(&migration).unwrap();

@@ -52,6 +52,8 @@ mod health;
 mod house;
 mod import;
 mod import_django;
+mod import_people;
+mod import_values;
 mod language;
 mod linearizable;
 mod list_plans;

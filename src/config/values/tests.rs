@@ -115,7 +115,22 @@ fn a_public_url_is_scheme_and_host() {
 
 #[test]
 fn a_media_prefix_is_a_plain_path() {
-    takes::<MediaUrl>(&["/media/", "/a/b-c_d.e~f/"]);
+    takes::<MediaUrl>(&["/media/", "/a/b-c_d.e~f/", "https://cdn.example/", "http://[::1]:8080/a/b/"]);
+    assert_eq!(MediaUrl::parse("https://cdn.example").unwrap(), "https://cdn.example/");
+    refuses::<MediaUrl>(&[
+        "https://",
+        "https:///a/",
+        "ftp://a/",
+        "https://cdn.example/a",
+        "https://a/../",
+        "//a/b/",
+    ]);
+    refuses::<MediaUrl>(&[
+        "https://u:p@cdn.example/",
+        "https://cdn.example/a/?b=/",
+        "https://cdn.example//",
+        "https://a:x/",
+    ]);
     refuses::<MediaUrl>(&["", "/", "//", "media/", "/media", "/a//b/", "/../", "/a/./", "/a b/"]);
     refuses::<MediaUrl>(&["/a%20/", "/a?/", "/é/", "/a:b/"]);
 }

@@ -9,6 +9,11 @@ pub trait NeedsPermission {
 
 macro_rules! permissions {
     ($($code:literal: $($action:ident),+;)+) => {
+        /// Whether an action needs the permission with this code. Its name is part of the program.
+        pub fn is_own_code(code: i64) -> bool {
+            [$($code),+].contains(&code)
+        }
+
         $($(
             #[doc = concat!("The action of this name; it needs permission ", stringify!($code), ".")]
             #[derive(Clone, Copy, Debug)]

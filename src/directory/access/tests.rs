@@ -18,7 +18,7 @@ fn group(id: i64) -> Group {
     Group {
         id: id.try_into().unwrap(),
         name: "group".into(),
-        notes: String::new(),
+        notes: None,
         users_count: 0,
         created_at: identity().user.created_at,
         updated_at: identity().user.created_at,

@@ -33,4 +33,6 @@ pub(in crate::directory) struct RestorableUser {
     pub(in crate::directory) password: String,
     /// The permissions that were attached to the user. Some may no longer exist.
     pub(in crate::directory) permissions: Vec<PermissionId>,
+    /// Whether the user was created here, and not written by an import since.
+    pub(in crate::directory) made_here: bool,
 }

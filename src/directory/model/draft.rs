@@ -186,8 +186,8 @@ impl UserFields {
 pub struct GroupDraft {
     /// See [`GroupName`].
     pub name: Option<String>,
-    /// See [`Notes`].
-    pub notes: Option<String>,
+    /// See [`Notes`]. Empty notes and null differ.
+    pub notes: Option<Option<String>>,
     /// The ids of all permissions attached to it. Its members inherit them.
     pub permissions: Option<Vec<i64>>,
 }
@@ -197,7 +197,7 @@ pub struct GroupDraft {
 #[expect(missing_docs, reason = "the fields are the draft's")]
 pub struct GroupFields {
     pub name: Option<GroupName>,
-    pub notes: Option<Notes>,
+    pub notes: Option<Option<Notes>>,
     pub permissions: Option<Vec<PermissionId>>,
 }
 
@@ -221,7 +221,7 @@ impl GroupDraft {
         let mut errors = ValidationErrors::default();
         let fields = GroupFields {
             name: errors.field("name", self.name.as_deref()),
-            notes: errors.field("notes", self.notes.as_deref()),
+            notes: errors.nullable("notes", self.notes.as_ref()),
             permissions: errors.ids("permissions", self.permissions.as_ref()),
         };
         errors.into_result().map(|()| fields)

@@ -9,8 +9,8 @@ pub struct Group {
     pub id: GroupId,
     /// Unique, compared exactly.
     pub name: String,
-    /// Free text; may be empty.
-    pub notes: String,
+    /// Free text; may be empty, which differs from null.
+    pub notes: Option<String>,
     /// How many users belong to it.
     pub users_count: i64,
     /// When the group was created.

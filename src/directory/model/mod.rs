@@ -41,7 +41,7 @@ pub use permission::Permission;
 pub use rate::{Rate, Rates};
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PersonName, TokenName, Username, Violation, fold,
-    is_ambiguous_username,
+    is_absolute_url, is_ambiguous_username,
 };
 pub use timestamp::Timestamp;
 pub use token::{KeptDigest, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState};

@@ -29,6 +29,8 @@ pub(in crate::directory) struct StoredToken {
     pub(in crate::directory) token: Token,
     pub(in crate::directory) digest: KeptDigest,
     pub(in crate::directory) last_used_from: Option<String>,
+    /// The end that it got here. No import moves its expiry beyond it.
+    pub(in crate::directory) ends_by: Option<Timestamp>,
 }
 
 /// A user in the recycle bin, with what a restore needs as text.

@@ -67,7 +67,7 @@ pub enum Violation {
     #[error("Datetime has wrong format. Use RFC 3339, such as 2025-08-06T14:23:45.123456Z.")]
     Time,
     /// A time outside the years that can be stored.
-    #[error("Datetime is out of range.")]
+    #[error("Datetime is out of range. The latest is 9999-12-31T23:59:59.999999Z.")]
     TimeRange,
     /// Another object has this value already.
     #[error("{noun} with this {} already exists.", .field.replace('_', " "))]
@@ -184,6 +184,15 @@ fn username(text: &str) -> Result<&str, Violation> {
 /// an option. No user gets such a name any more; imported users keep theirs.
 pub fn is_ambiguous_username(name: &str) -> bool {
     name.starts_with('-') || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a stored avatar is the absolute URL of an image elsewhere, and not the name of a file: `http` or `https` with a
+/// host.
+pub fn is_absolute_url(text: &str) -> bool {
+    let rest = text
+        .split_once("://")
+        .filter(|(scheme, _)| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)));
+    rest.is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', '?', '#']))
 }
 
 fn email(text: &str) -> Result<&str, Violation> {

@@ -1,7 +1,6 @@
 //! Ranges of numbers and of days that filter a list.
 
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
 
 use super::Parameters;
 use crate::directory::model::Timestamp;
@@ -42,10 +41,10 @@ impl TimeRange {
             parameters.day(&name).or_else(|| parameters.day(&alias))
         });
         let days = |days: [Option<Date>; 2]| days.into_iter().flatten();
-        // A day that begins after the latest time matches nothing, and one that ends after it has no end.
+        // The last day has no end.
         Self {
-            from: days([on, first]).map(|day| midnight(day).unwrap_or(Timestamp::LAST)).max(),
-            until: days([on, last]).filter_map(|day| midnight(day.tomorrow().ok()?)).min(),
+            from: days([on, first]).map(midnight).max(),
+            until: days([on, last]).filter_map(|day| Some(midnight(day.tomorrow().ok()?))).min(),
         }
     }
 }
@@ -59,9 +58,8 @@ pub(super) fn new_name(name: &str) -> String {
     name.replacen(OLD, "_", 1)
 }
 
-fn midnight(day: Date) -> Option<Timestamp> {
-    let at = TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()?;
-    Timestamp::from_micros(at.as_microsecond()).ok()
+fn midnight(day: Date) -> Timestamp {
+    Timestamp::from_utc(day.to_datetime(Time::midnight()))
 }
 
 #[cfg(test)]
@@ -88,7 +86,11 @@ mod tests {
             "2024-06-01T00:00:00.000000Z..2024-05-02T00:00:00.000000Z"
         );
         assert_eq!(span(&[("made_date_to", "2024-12-31")]), "..2025-01-01T00:00:00.000000Z");
-        assert_eq!(span(&[("made_date", "9999-12-31")]), "9999-12-30T22:00:00.999999Z..");
+        assert_eq!(span(&[("made_date", "9999-12-31")]), "9999-12-31T00:00:00.000000Z..");
+        assert_eq!(
+            span(&[("made_date", "0000-01-01")]),
+            "0000-01-01T00:00:00.000000Z..0000-01-02T00:00:00.000000Z"
+        );
         assert_eq!(span(&[]), "..");
     }
 

@@ -126,7 +126,8 @@ const POSTGRES_INDEXES: &str = "SELECT CAST(i.indexname AS TEXT), i.indexdef FRO
 impl Tx<'_> {
     /// Inserts new users with their groups and permissions, in bulk.
     pub(in crate::directory) fn insert_users(&self, users: &[StoredUser]) -> Result<(), Error> {
-        self.insert_rows("users", users.iter().map(user_columns))?;
+        let highest = users.iter().map(|row| row.user.id.get()).max().unwrap_or_default();
+        self.insert_with_ids("users", highest, || self.insert_rows("users", users.iter().map(user_columns)))?;
         let members = users.iter().flat_map(|StoredUser { user, .. }| {
             user.groups.iter().map(|group| vec![("user_id", user.id.into()), ("group_id", (*group).into())])
         });
@@ -151,11 +152,18 @@ impl Tx<'_> {
             columns.push(("id", row.token.id.into()));
             columns
         });
-        self.insert_rows("tokens", rows)?;
+        let highest = with_id.iter().map(|row| row.token.id.get()).max().unwrap_or_default();
+        self.insert_with_ids("tokens", highest, || self.insert_rows("tokens", rows))?;
         if !with_id.is_empty() {
             self.count_ids_on()?;
         }
-        self.insert_rows("tokens", others.into_iter().map(token_columns))
+        let next = if others.is_empty() { None } else { self.next_id("tokens")? };
+        let rows = others.into_iter().zip(0..).map(|(row, place)| {
+            let mut columns = token_columns(row);
+            columns.extend(next.map(|next| ("id", (next + place).into())));
+            columns
+        });
+        self.insert_rows("tokens", rows)
     }
 
     /// Runs one statement for every [`ROWS`] rows.

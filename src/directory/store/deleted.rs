@@ -79,11 +79,14 @@ macro_rules! deleted_user_json {
             password: String,
             groups: Vec<i64>,
             permissions: Vec<i64>,
+            /// Users who were deleted by an earlier version lack it.
+            #[serde(default)]
+            made_here: bool,
         }
 
         impl DeletedUserJson {
             /// Converts a user.
-            fn of(user: &User, password: String, permissions: &[Permission]) -> Self {
+            fn of(user: &User, password: String, permissions: &[Permission], made_here: bool) -> Self {
                 let user = user.clone();
                 Self {
                     username: user.username,
@@ -95,6 +98,7 @@ macro_rules! deleted_user_json {
                     password,
                     groups: user.groups.iter().map(|group| group.get()).collect(),
                     permissions: permissions.iter().map(|permission| permission.id.get()).collect(),
+                    made_here,
                 }
             }
 
@@ -111,7 +115,8 @@ macro_rules! deleted_user_json {
                     updated_at: time(self.updated_at)?,
                     groups: ids(self.groups)?,
                 };
-                Ok(RestorableUser { user, password: self.password, permissions: ids(self.permissions)? })
+                let permissions = ids(self.permissions)?;
+                Ok(RestorableUser { user, password: self.password, permissions, made_here: self.made_here })
             }
         }
     };
@@ -143,7 +148,8 @@ impl Tx<'_> {
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
         let password = self.credentials(user.id)?.map(|known| known.password).unwrap_or_default();
         let held: Vec<Permission> = self.all(&permissions::of_user(user.id))?;
-        let remains = serde_json::to_string(&DeletedUserJson::of(user, password, &held))
+        let made_here = !self.users_made_here(&[user.id.get()])?.is_empty();
+        let remains = serde_json::to_string(&DeletedUserJson::of(user, password, &held, made_here))
             .map_err(|error| Error::broken("a user cannot be kept", error))?;
         let row = StoredDeletedUser {
             id: user.id.get(),
@@ -173,9 +179,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether a user with this id is in the recycle bin, expired or not.
-    pub(in crate::directory) fn is_in_bin(&self, id: i64) -> Result<bool, Error> {
-        Ok(self.first::<i64>(&Sql::new("SELECT id FROM deleted_users WHERE id = $1").bind(id))?.is_some())
+    /// Returns the username of the user with this id in the recycle bin, expired or not.
+    pub(in crate::directory) fn name_in_bin(&self, id: i64) -> Result<Option<String>, Error> {
+        Ok(self.first(&Sql::new("SELECT username FROM deleted_users WHERE id = $1").bind(id))?)
     }
 
     /// Returns a user deleted after a time.
@@ -221,9 +227,9 @@ mod tests {
     #[test]
     fn a_user_deleted_before_a_field_was_added_can_be_read() {
         let user = User::new("ann".into(), Timestamp::EPOCH);
-        let kept = serde_json::to_value(DeletedUserJson::of(&user, "!".into(), &[])).unwrap();
+        let kept = serde_json::to_value(DeletedUserJson::of(&user, "!".into(), &[], false)).unwrap();
         let mut before = kept.clone();
-        before.as_object_mut().unwrap().remove("gender");
+        before.as_object_mut().unwrap().retain(|name, _| name != "gender" && name != "made_here");
         assert_ne!(before, kept);
         assert_eq!(user_of(7, &before.to_string()).unwrap(), user_of(7, &kept.to_string()).unwrap());
     }

@@ -19,7 +19,7 @@ pub(super) use user;
 /// Selects a [`StoredToken`].
 macro_rules! token {
     () => {
-        concat!("SELECT ", tokens::columns!(), ", t.digest, t.last_used_from FROM tokens t")
+        concat!("SELECT ", tokens::columns!(), ", t.digest, t.last_used_from, t.ends_by FROM tokens t")
     };
 }
 pub(super) use token;
@@ -47,6 +47,7 @@ impl FromRow for StoredToken {
             digest: KeptDigest::try_from(row.next::<Vec<u8>>()?)
                 .map_err(|_| DatabaseError::corrupt("digest"))?,
             last_used_from: row.next()?,
+            ends_by: optional_time(row.next()?)?,
         })
     }
 }

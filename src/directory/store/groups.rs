@@ -69,14 +69,18 @@ impl Tx<'_> {
         &self,
         id: Option<GroupId>,
         group: &Group,
+        made_here: bool,
     ) -> Result<GroupId, Error> {
-        let (column, parameter) = if id.is_some() { (", id", ", $7") } else { ("", "") };
-        let mut sql =
-            Sql::new("INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key");
-        sql.push(column).push(") VALUES ($1, $2, $3, $4, $5, $6").push(parameter).push(") RETURNING id");
-        let sql = written(sql, group);
+        let given = id.map_or(0, GroupId::get);
+        let id = if id.is_some() { Some(given) } else { self.next_id("groups")? };
+        let (column, parameter) = if id.is_some() { (", id", ", $8") } else { ("", "") };
+        let mut sql = Sql::new(
+            "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key, made_here",
+        );
+        sql.push(column).push(") VALUES ($1, $2, $3, $4, $5, $6, $7").push(parameter).push(") RETURNING id");
+        let sql = written(sql, group).bind(made_here);
         let sql = if let Some(id) = id { sql.bind(id) } else { sql };
-        let new: Option<i64> = self.first(&sql)?;
+        let new: Option<i64> = self.insert_with_ids("groups", given, || Ok(self.first(&sql)?))?;
         let id = new.and_then(|id| GroupId::try_from(id).ok());
         Ok(id.ok_or_else(|| DatabaseError::corrupt("new group id"))?)
     }
@@ -139,8 +143,8 @@ impl Tx<'_> {
 fn written(sql: Sql, group: &Group) -> Sql {
     sql.bind(group.name.as_str())
         .bind(fold(&group.name))
-        .bind(group.notes.as_str())
+        .bind(group.notes.as_deref())
         .bind(group.created_at)
         .bind(group.updated_at)
-        .bind(fold(&[group.name.as_str(), &group.notes].join("\u{1f}")))
+        .bind(fold(&[group.name.as_str(), group.notes.as_deref().unwrap_or_default()].join("\u{1f}")))
 }

@@ -6,6 +6,7 @@ use crate::database::Sql;
 use crate::database::writers_lock;
 use crate::database::{Backend, DatabaseError, Dialect, Row, Tx};
 use crate::directory::error::Error;
+use crate::directory::model::Timestamp;
 
 /// The result of checking a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct IntegrityReport {
     pub miscounted: Vec<String>,
     /// Objects in the schema of a SQLite file that are not of this program.
     pub strangers: Vec<String>,
+    /// Columns with times that this program cannot read, and the SQL that makes them the nearest that it can.
+    pub times: Vec<(String, String)>,
     /// The SQL that recounts members, which an operator can run while servers run.
     pub recount: &'static str,
 }
@@ -30,7 +33,10 @@ macro_rules! count_members {
 impl IntegrityReport {
     /// Whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
-        self.damage.is_empty() && self.miscounted.is_empty() && self.strangers.is_empty()
+        self.damage.is_empty()
+            && self.miscounted.is_empty()
+            && self.strangers.is_empty()
+            && self.times.is_empty()
     }
 }
 
@@ -114,7 +120,51 @@ fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, DatabaseEr
         }
         _ => Vec::new(),
     };
-    Ok(IntegrityReport { damage, miscounted: miscounted(tx)?, strangers, recount })
+    // Nor can the rows of one.
+    let times = if damage.is_empty() { unreadable_times(tx)? } else { Vec::new() };
+    Ok(IntegrityReport { damage, miscounted: miscounted(tx)?, strangers, times, recount })
+}
+
+/// The columns with times, but for those of the audit trail, whose events are never changed.
+const TIMES: [(&str, &[&str]); 4] = [
+    ("users", &["last_login", "last_seen_at", "created_at", "updated_at"]),
+    ("groups", &["created_at", "updated_at"]),
+    ("tokens", &["created_at", "expires_at", "revoked_at", "last_used_at", "ends_by"]),
+    ("deleted_users", &["deleted_at"]),
+];
+
+/// Returns the columns with times that no [`Timestamp`] can hold: someone wrote them with SQL.
+fn unreadable_times(tx: &Tx<'_>) -> Result<Vec<(String, String)>, DatabaseError> {
+    let (first, last) = (Timestamp::FIRST.as_micros(), Timestamp::LAST.as_micros());
+    let mut found = Vec::new();
+    for (table, columns) in TIMES {
+        for column in columns {
+            let mut sql = Sql::new("SELECT coalesce(min(id), 0), count(*) FROM ");
+            sql.push(table).push(" WHERE ").push(column).push(" < ").push_arg(first);
+            sql.push(" OR ").push(column).push(" > ").push_arg(last);
+            let Some(UnreadableTimes { id, count: count @ 1.. }) = tx.first(&sql)? else { continue };
+            let clamp = tx.either("min(max(", "least(greatest(");
+            let message = format!(
+                "{table}.{column} of {count} rows, the first with id {id}, is no time that can be read"
+            );
+            let repair = format!(
+                "UPDATE {table} SET {column} = {clamp}{column}, {first}), {last}) WHERE {column} < {first} OR {column} > {last}"
+            );
+            found.push((message, repair));
+        }
+    }
+    Ok(found)
+}
+
+struct UnreadableTimes {
+    id: i64,
+    count: i64,
+}
+
+impl FromRow for UnreadableTimes {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { id: row.next()?, count: row.next()? })
+    }
 }
 
 /// Returns the groups whose stored number of members is wrong: rows were written while the triggers were off.

@@ -66,6 +66,27 @@ impl Tx<'_> {
         Ok(self.first::<i64>(&Sql::new(sql))?.is_some())
     }
 
+    /// Returns which of these users were created here and were not written by an import since.
+    pub(in crate::directory) fn users_made_here(&self, ids: &[i64]) -> Result<Vec<i64>, Error> {
+        let sql = self.either(
+            "SELECT id FROM users WHERE made_here AND id IN (SELECT value FROM json_each($1))",
+            "SELECT id FROM users WHERE made_here \
+             AND id IN (SELECT CAST(v AS BIGINT) FROM json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)) v)",
+        );
+        Ok(self.all(&Sql::new(sql).bind(json_list(ids)))?)
+    }
+
+    /// Returns the groups that were created here and were not written by an import since.
+    pub(in crate::directory) fn groups_made_here(&self) -> Result<Vec<i64>, Error> {
+        Ok(self.all(&Sql::new("SELECT id FROM groups WHERE made_here"))?)
+    }
+
+    /// Records that an import has written a group.
+    pub(in crate::directory) fn note_imported_group(&self, id: GroupId) -> Result<(), Error> {
+        self.execute(&Sql::new("UPDATE groups SET made_here = FALSE WHERE id = $1").bind(id))?;
+        Ok(())
+    }
+
     /// Returns whether there is a user with this id.
     pub(in crate::directory) fn has_user(&self, id: i64) -> Result<bool, Error> {
         Ok(self.first::<i64>(&Sql::new("SELECT id FROM users WHERE id = $1").bind(id))?.is_some())
@@ -104,8 +125,11 @@ impl Tx<'_> {
         let user = &row.user;
         // All columns: a user that had to give up a value is not as `old` says.
         self.update_user(user, None)?;
-        let rest =
-            vec![("password", row.password.as_str().into()), ("last_seen_at", user.last_seen_at.into())];
+        let rest = vec![
+            ("password", row.password.as_str().into()),
+            ("last_seen_at", user.last_seen_at.into()),
+            ("made_here", false.into()),
+        ];
         self.execute(&column_list::update("users", rest, user.id))?;
         if user.groups != old.user.groups {
             self.set_groups(user.id, &user.groups)?;
@@ -157,7 +181,7 @@ impl Tx<'_> {
 
 /// Returns the columns of a token, without its id.
 pub(super) fn token_columns(row: &StoredToken) -> Columns {
-    let StoredToken { token, digest, last_used_from } = row.clone();
+    let StoredToken { token, digest, last_used_from, ends_by } = row.clone();
     let mut columns = NewToken {
         user_id: token.user_id,
         name: token.name,
@@ -174,6 +198,7 @@ pub(super) fn token_columns(row: &StoredToken) -> Columns {
     columns.push(("revoked_at", token.revoked_at.into()));
     columns.push(("last_used_at", token.last_used_at.into()));
     columns.push(("last_used_from", last_used_from.into()));
+    columns.push(("ends_by", ends_by.into()));
     columns
 }
 

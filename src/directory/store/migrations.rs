@@ -66,6 +66,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0010_feed_always.sql"),
         postgres: include_str!("../../../migrations/postgres/0010_feed_always.sql"),
     },
+    Migration {
+        version: 11,
+        name: "import_origins",
+        sqlite: include_str!("../../../migrations/sqlite/0011_import_origins.sql"),
+        postgres: include_str!("../../../migrations/postgres/0011_import_origins.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

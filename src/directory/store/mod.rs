@@ -26,6 +26,7 @@ pub(super) mod groups;
 pub(super) mod health;
 pub(super) mod identities;
 mod import_rows;
+mod new_ids;
 pub(super) mod numbered;
 mod paging;
 pub(super) mod permissions;

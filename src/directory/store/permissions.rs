@@ -154,12 +154,15 @@ impl Tx<'_> {
         code: i64,
         name: &str,
     ) -> Result<(), Error> {
+        let given = id.unwrap_or_default();
+        let id = if id.is_some() { id } else { self.next_id("permissions")? };
         let (column, parameter) = if id.is_some() { (", id", ", $3") } else { ("", "") };
         let mut sql = Sql::new("INSERT INTO permissions (code, name");
         sql.push(column).push(") VALUES ($1, $2").push(parameter);
         sql.push(") ON CONFLICT (code) DO UPDATE SET name = excluded.name");
         let sql = sql.bind(code).bind(name);
-        self.execute(&if let Some(id) = id { sql.bind(id) } else { sql })?;
+        let sql = if let Some(id) = id { sql.bind(id) } else { sql };
+        self.insert_with_ids("permissions", given, || Ok(self.execute(&sql)?))?;
         Ok(())
     }
 

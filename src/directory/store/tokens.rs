@@ -98,7 +98,9 @@ impl Tx<'_> {
 
     /// Inserts a token.
     pub(in crate::directory) fn insert_token(&self, token: NewToken) -> Result<Token, Error> {
-        let mut sql = column_list::insert("tokens", [token.columns()]);
+        let mut columns = token.columns();
+        columns.extend(self.next_id("tokens")?.map(|id| ("id", id.into())));
+        let mut sql = column_list::insert("tokens", [columns]);
         sql.push(
             " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \
              made_by, root",
@@ -107,15 +109,16 @@ impl Tx<'_> {
         Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
     }
 
-    /// Sets the name and expiry of a token.
+    /// Sets the name and expiry of a token. An import moves a new expiry no later.
     pub(in crate::directory) fn update_token(
         &self,
         id: TokenId,
         name: &str,
         end: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let sql = Sql::new("UPDATE tokens SET name = $1, expires_at = $2 WHERE id = $3");
-        self.execute(&sql.bind(name).bind(end).bind(id))?;
+        let sql = "UPDATE tokens SET name = $1, expires_at = CAST($2 AS BIGINT), ends_by = CASE \
+             WHEN expires_at IS DISTINCT FROM CAST($2 AS BIGINT) THEN CAST($2 AS BIGINT) ELSE ends_by END WHERE id = $3";
+        self.execute(&Sql::new(sql).bind(name).bind(end).bind(id))?;
         Ok(())
     }
 
@@ -136,7 +139,7 @@ impl Tx<'_> {
 
     /// Limits the expiry of all tokens that came from a sign-in.
     pub(in crate::directory) fn cap_sign_in(&self, root: &KeptDigest, end: Timestamp) -> Result<(), Error> {
-        let sql = "UPDATE tokens SET expires_at = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
+        let sql = "UPDATE tokens SET expires_at = $1, ends_by = $1 WHERE root = $2 AND kind <> 'sign_in' AND revoked_at IS NULL \
              AND (expires_at IS NULL OR expires_at > $1)";
         self.execute(&Sql::new(sql).bind(end).bind(root.clone()))?;
         Ok(())
@@ -203,12 +206,14 @@ impl Tx<'_> {
         Ok(self.all(&sql.bind(now).bind(since).bind(limit))?)
     }
 
-    /// Deletes at most `limit` tokens that were revoked or had expired by a time. Returns their number.
+    /// Deletes at most `limit` tokens that were revoked or had expired by a time. Returns their number. Imported tokens that were
+    /// ended here are kept: without its row, the next import would take such a token for a new one.
     pub(in crate::directory) fn prune_tokens(&self, until: Timestamp, limit: i64) -> Result<u64, Error> {
         let sql = "DELETE FROM tokens WHERE id IN (SELECT id FROM (\
-             SELECT id FROM (SELECT id FROM tokens WHERE revoked_at <= $1 ORDER BY revoked_at LIMIT $2) AS revoked \
+             SELECT id FROM (SELECT id FROM tokens WHERE revoked_at <= $1 AND made_by <> 'import' ORDER BY revoked_at LIMIT $2) AS revoked \
              UNION ALL \
-             SELECT id FROM (SELECT id FROM tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) AS expired) AS ended)";
+             SELECT id FROM (SELECT id FROM tokens WHERE expires_at <= $1 \
+                AND (made_by <> 'import' OR (revoked_at IS NULL AND ends_by IS NULL)) ORDER BY expires_at LIMIT $2) AS expired) AS ended)";
         Ok(self.execute(&Sql::new(sql).bind(until).bind(limit))?)
     }
 

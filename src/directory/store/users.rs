@@ -223,9 +223,13 @@ impl Tx<'_> {
         id: Option<UserId>,
         user: &User,
         hash: &str,
+        made_here: bool,
     ) -> Result<UserId, Error> {
+        let given = id.map_or(0, UserId::get);
+        let id = if id.is_some() { Some(given) } else { self.next_id("users")? };
         let mut columns = written(user, None);
         columns.push(("password", hash.into()));
+        columns.push(("made_here", made_here.into()));
         columns.extend(id.map(|id| ("id", id.into())));
         let mut sql = Sql::new("INSERT INTO users (updated_at");
         for (name, _) in &columns {
@@ -236,7 +240,7 @@ impl Tx<'_> {
             sql.push(", ").push_arg(value);
         }
         sql.push(") RETURNING id");
-        let new: Option<i64> = self.first(&sql)?;
+        let new: Option<i64> = self.insert_with_ids("users", given, || Ok(self.first(&sql)?))?;
         let id = new
             .and_then(|id| UserId::try_from(id).ok())
             .ok_or_else(|| DatabaseError::corrupt("new user id"))?;
@@ -302,22 +306,6 @@ impl Tx<'_> {
         let sql =
             Sql::new("SELECT u.id FROM users u WHERE u.is_admin AND u.is_active AND u.id <> $1 LIMIT 1");
         Ok(self.first::<i64>(&sql.bind(id))?.is_some())
-    }
-
-    /// Moves the id sequences above all ids, after rows with given ids were inserted. On PostgreSQL also above all ids that were
-    /// ever given; SQLite does that by itself, except for ids in the recycle bin.
-    pub(in crate::directory) fn count_ids_on(&self) -> Result<(), Error> {
-        let sql = Sql::new(self.either(
-            "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(id), 0) FROM deleted_users)) \
-             WHERE name = 'users' RETURNING seq",
-            "SELECT count(setval(pg_get_serial_sequence(named, 'id'), \
-               GREATEST(last, pg_sequence_last_value(CAST(pg_get_serial_sequence(named, 'id') AS regclass))))) \
-             FROM (SELECT 'users' AS named, GREATEST((SELECT max(id) FROM users), (SELECT max(id) FROM deleted_users)) AS last \
-               UNION ALL SELECT 'permissions', max(id) FROM permissions UNION ALL SELECT 'groups', max(id) FROM groups \
-               UNION ALL SELECT 'tokens', max(id) FROM tokens) highest WHERE last IS NOT NULL",
-        ));
-        self.first::<i64>(&sql)?;
-        Ok(())
     }
 }
 

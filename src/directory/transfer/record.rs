@@ -72,9 +72,9 @@ pub struct GroupRecord {
     pub id: Option<i64>,
     /// Its name; unique.
     pub name: String,
-    /// Free text; empty in a new row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notes: Option<String>,
+    /// Free text; empty in a new row, which differs from null.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub notes: Nullable<String>,
     /// When it was created; now in a new row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
@@ -260,6 +260,9 @@ pub struct TokenRecord {
     /// The digest of the first token of the sign-in that it descends from.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub root: Nullable<String>,
+    /// The expiry that it got where it was changed. No import moves its expiry beyond it.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub ends_by: Nullable<Timestamp>,
 }
 
 prints_only!(UserRecord: id, username, permissions);
@@ -350,7 +353,7 @@ impl UserRecord {
 impl GroupRecord {
     /// Iterates over every text of the record.
     pub(in crate::directory::transfer) fn texts(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.name).chain(&self.notes)
+        std::iter::once(&self.name).chain(self.notes.iter().flatten())
     }
 
     /// Returns the row that the record describes, where `old` is the present one.
@@ -365,7 +368,11 @@ impl GroupRecord {
         let group = Group {
             id,
             name: self.name.clone(),
-            notes: self.notes.clone().or(kept.map(|kept| kept.notes.clone())).unwrap_or_default(),
+            notes: match (&self.notes, kept) {
+                (Some(given), _) => given.clone(),
+                (None, Some(kept)) => kept.notes.clone(),
+                (None, None) => Some(String::new()),
+            },
             users_count: kept.map_or(0, |kept| kept.users_count),
             created_at,
             updated_at: self.updated_at.or(kept.map(|kept| kept.updated_at)).unwrap_or(created_at),

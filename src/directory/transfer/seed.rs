@@ -62,7 +62,7 @@ impl Directory {
                 change.check(Action::Import)?;
                 rows.groups
                     .iter()
-                    .try_for_each(|group| tx.insert_group(Some(group.id), group).map(|_| ()))?;
+                    .try_for_each(|group| tx.insert_group(Some(group.id), group, false).map(|_| ()))?;
                 rows.users.iter().try_for_each(|user| insert_user(tx, user))?;
                 rows.tokens.into_iter().try_for_each(|token| insert_token(tx, token))?;
                 tx.count_ids_on()?;
@@ -74,7 +74,7 @@ impl Directory {
 }
 
 fn insert_user(tx: &Tx<'_>, SeedUser { user, password }: &SeedUser) -> Result<(), Error> {
-    tx.insert_user(Some(user.id), user, password)?;
+    tx.insert_user(Some(user.id), user, password, false)?;
     user.groups.iter().try_for_each(|group| add_member(tx, *group, user.id))
 }
 

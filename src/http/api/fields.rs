@@ -39,7 +39,7 @@ fn read(fields: &mut Fields, name: &str, slot: FieldSlot<'_>) {
 pub(super) fn group_draft(fields: &mut Fields) -> GroupDraft {
     GroupDraft {
         name: fields.text("name"),
-        notes: fields.text("notes"),
+        notes: fields.text_or_null("notes"),
         permissions: fields.ids("permissions"),
     }
 }

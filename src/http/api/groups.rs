@@ -319,7 +319,7 @@ fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, ApiError> {
 struct GroupBody {
     /// 1 to 150 characters, not yet taken.
     name: Option<String>,
-    /// At most 2000 characters.
+    /// At most 2000 characters; null and an empty text differ. Empty in a new group that names none.
     notes: Option<String>,
     /// IDs of all permissions of the group; its members inherit them.
     permissions: Option<Vec<i64>>,

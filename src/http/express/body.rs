@@ -11,19 +11,22 @@ use crate::http::site::{BaseUrl, Site, SiteSettings};
 /// The JSON in two parts. The base URL belongs between them when there is an avatar.
 pub(super) struct CachedBody<'a> {
     before: &'a [u8],
-    /// Empty without an avatar.
+    /// Empty without an avatar, or if the avatar is an absolute URL.
     after: &'a [u8],
 }
 
 const AVATAR: &[u8] = b",\"avatar\":\"";
 
-/// Renders the offset where the base URL belongs (four bytes, little-endian; 0 when there is no avatar), then the JSON.
+/// Renders the offset where the base URL belongs (four bytes, little-endian; 0 when there is no avatar, or it has
+/// a base of its own), then the JSON.
 pub(super) fn render(identity: &Identity, settings: &SiteSettings) -> Bytes {
     let me = Me::new(&identity.user, &Site::nowhere(settings));
     // A string holds no bare quote, so the first match is the key.
     let json = json::compact(&me).unwrap_or_default();
     let found = json.windows(AVATAR.len()).position(|part| part == AVATAR);
-    let offset = found.and_then(|start| u32::try_from(start + AVATAR.len()).ok()).unwrap_or(0);
+    // Without a base, only a path begins with a slash. An absolute URL gets no base.
+    let found = found.map(|start| start + AVATAR.len()).filter(|start| json.get(*start) == Some(&b'/'));
+    let offset = found.and_then(|start| u32::try_from(start).ok()).unwrap_or(0);
     let mut body = BytesMut::with_capacity(4 + json.len());
     body.extend_from_slice(&offset.to_le_bytes());
     body.extend_from_slice(&json);

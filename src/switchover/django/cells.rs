@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::gender::GenderTable;
 use super::mapping::MappedTable;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{Timestamp, Violation};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::notices::Notices;
 
@@ -45,6 +46,7 @@ pub(super) struct RowReader<'a> {
     /// The key, once it was read.
     pub(super) key: i64,
     pub(super) zone: &'a TimeZone,
+    pub(super) genders: &'a GenderTable,
     pub(super) findings: &'a Findings,
 }
 
@@ -90,7 +92,7 @@ impl RowReader<'_> {
             Some(Ok(timestamp)) => Ok(Some(timestamp)),
             Some(Err(nearest)) => {
                 let row = format!("{}.{column} of the row {}", self.table.name, self.key);
-                let notice = format!("times after the last that can be stored are imported as {nearest}");
+                let notice = format!("times that cannot be stored are imported as the nearest: {nearest}");
                 self.findings.note(&notice, row);
                 Ok(Some(nearest))
             }
@@ -100,19 +102,25 @@ impl RowReader<'_> {
 }
 
 /// Parses a time as Django stores it: `2025-08-06 14:23:45.123456`, without the fraction if that is zero, with or without
-/// a zone. The last day of the year 9999 often means "never"; what is too late to store is returned as an error with the
-/// last timestamp.
+/// a zone. What cannot be stored is returned as an error with the nearest timestamp: a time after the year 9999 in UTC, and
+/// PostgreSQL's `infinity`.
 fn timestamp(text: &str, zone: &TimeZone) -> Option<Result<Timestamp, Timestamp>> {
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(Ok(timestamp));
+    match (text.parse::<Timestamp>(), text) {
+        (Ok(timestamp), _) => return Some(Ok(timestamp)),
+        (Err(Violation::TimeRange), _) if text.starts_with('-') => return Some(Err(Timestamp::FIRST)),
+        (Err(Violation::TimeRange), _) | (_, "infinity") => return Some(Err(Timestamp::LAST)),
+        (_, "-infinity") => return Some(Err(Timestamp::FIRST)),
+        _ => {}
     }
     let civil: DateTime = text.trim_end_matches('Z').parse().ok()?;
-    let instant = zone.to_timestamp(civil).ok();
-    match instant.and_then(|at| Timestamp::from_micros(at.as_microsecond()).ok()) {
-        Some(timestamp) => Some(Ok(timestamp)),
-        None if civil.year() >= 9999 => Some(Err(Timestamp::LAST)),
-        None => None,
-    }
+    // The zone does not know the first and the last day: its offset is that of the day beside it.
+    let offset = match zone.to_ambiguous_timestamp(civil).compatible() {
+        Ok(at) => zone.to_offset(at),
+        Err(_) if civil.year() < 0 => zone.to_offset(jiff::Timestamp::MIN),
+        Err(_) => zone.to_offset(jiff::Timestamp::MAX),
+    };
+    let nearest = if civil.year() < 0 { Timestamp::FIRST } else { Timestamp::LAST };
+    Some(Timestamp::at_offset(civil, offset.seconds()).map_err(|_| nearest))
 }
 
 #[cfg(test)]
@@ -134,9 +142,24 @@ mod tests {
         ] {
             assert_eq!(timestamp(text, zone).unwrap().unwrap().to_string(), expected, "{text}");
         }
-        assert_eq!(timestamp("9999-12-31 23:59:59.999999", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
-        assert_eq!(timestamp("9999-12-31 23:59:59.999999Z", &TimeZone::UTC), Some(Err(Timestamp::LAST)));
-        for wrong in ["infinity", "", "yesterday", "2025-13-01 00:00:00"] {
+        for last in
+            ["9999-12-31 23:59:59.999999", "9999-12-31 23:59:59.999999Z", "9999-12-31 23:59:59.999999+00"]
+        {
+            assert_eq!(timestamp(last, &TimeZone::UTC), Some(Ok(Timestamp::LAST)), "{last}");
+        }
+        assert_eq!(
+            timestamp("9999-12-31 00:00:00", &tehran).unwrap().unwrap().to_string(),
+            "9999-12-30T20:30:00.000000Z"
+        );
+        let new_york = TimeZone::get("America/New_York").unwrap();
+        for late in
+            ["9999-12-31 23:00:00-05", "10000-01-01 00:00:00+00", "294276-12-31 23:59:59+00", "infinity"]
+        {
+            assert_eq!(timestamp(late, &TimeZone::UTC), Some(Err(Timestamp::LAST)), "{late}");
+        }
+        assert_eq!(timestamp("9999-12-31 23:00:00", &new_york), Some(Err(Timestamp::LAST)));
+        assert_eq!(timestamp("-infinity", &TimeZone::UTC), Some(Err(Timestamp::FIRST)));
+        for wrong in ["", "yesterday", "2025-13-01 00:00:00", "0044-03-15 00:00:00+00 BC"] {
             assert_eq!(timestamp(wrong, &TimeZone::UTC), None, "{wrong}");
         }
     }

@@ -49,6 +49,8 @@ pub struct MappingOptions {
     pub group_table: Option<String>,
     /// The time zone of times without one, such as `Asia/Tehran`; UTC if left out.
     pub time_zone: Option<String>,
+    /// Values of gender that the API has, by those of the source: `f = "female"`. An empty one is null.
+    pub gender: BTreeMap<String, String>,
 }
 
 /// A table, its key and some of its columns.

@@ -4,6 +4,7 @@
 //! Only this folder knows Django, the `authtoken` of Django REST Framework, and knox.
 
 mod cells;
+mod gender;
 pub mod mapping;
 pub mod reader;
 mod records;

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 
 use super::cells::{Findings, RowCells, RowReader};
+use super::gender::GenderTable;
 use super::mapping::{Catalogue, MappedTable, Mapping, MappingOptions};
 use crate::database::Name;
 use crate::database::foreign::{ForeignDatabase, ForeignError, ForeignRow};
@@ -60,6 +61,7 @@ pub struct Django {
     foreign: ForeignDatabase,
     mapping: Mapping,
     zone: TimeZone,
+    genders: GenderTable,
     total: i64,
     /// Version 5 of knox does not find tokens that version 4 issued.
     is_knox_5: bool,
@@ -110,6 +112,7 @@ impl Django {
                 ))
             })?,
         };
+        let genders = GenderTable::new(&options.gender)?;
         let foreign = match location {
             DjangoLocation::Sqlite(path) => ForeignDatabase::sqlite(path)?,
             DjangoLocation::Postgres(url) => ForeignDatabase::postgres(url, runtime)?,
@@ -133,6 +136,7 @@ impl Django {
             foreign,
             mapping,
             zone,
+            genders,
             total,
             is_knox_5,
             position: ReadPosition::Groups,
@@ -160,7 +164,7 @@ impl Django {
     }
 
     fn row_reader<'a>(&'a self, table: &'a MappedTable, key: i64) -> RowReader<'a> {
-        RowReader { table, key, zone: &self.zone, findings: &self.findings }
+        RowReader { table, key, zone: &self.zone, genders: &self.genders, findings: &self.findings }
     }
 
     /// Reads rows of a table in the order of its key: the key and the cells of the mapped columns.

@@ -14,7 +14,7 @@ impl RowReader<'_> {
         let mut group = GroupRecord::default();
         for ((field, column), cell) in self.table.columns.iter().zip(cells) {
             match field.as_str() {
-                "notes" => group.notes = Some(self.text(&column.name, cell)?.unwrap_or_default()),
+                "notes" => group.notes = Some(self.text(&column.name, cell)?),
                 "created_at" => group.created_at = self.timestamp(&column.name, cell)?,
                 _ => group.updated_at = self.timestamp(&column.name, cell)?,
             }
@@ -32,6 +32,7 @@ impl RowReader<'_> {
                 "last_login" => user.last_login = Some(self.timestamp(name, cell)?),
                 "created_at" => user.created_at = self.timestamp(name, cell)?,
                 "updated_at" => user.updated_at = self.timestamp(name, cell)?,
+                "gender" => user.gender = Some(self.genders.translate(self.text(name, cell)?)),
                 listed => match user.slot(listed) {
                     Some(FieldSlot::Text(text)) => *text = Some(self.text(name, cell)?.unwrap_or_default()),
                     Some(FieldSlot::NullableText(text)) => *text = Some(self.text(name, cell)?),

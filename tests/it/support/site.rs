@@ -178,7 +178,7 @@ pub fn imported_group(id: i64, name: &str) -> Group {
     Group {
         id: id.try_into().unwrap(),
         name: name.into(),
-        notes: String::new(),
+        notes: Some(String::new()),
         users_count: 0,
         created_at: at,
         updated_at: at,

@@ -250,9 +250,9 @@ impl Tx<'_> {
         self.execute(&sql.bind(at).bind(id)).map(|_| ()).map_err(Error::from)
     }
 
-    /// Changes when a token expires.
+    /// Changes when a token expires. An import moves that no later.
     pub(in crate::directory) fn end_at(&self, id: i64, at: i64) -> Result<(), Error> {
-        let sql = Sql::new("UPDATE tokens SET expires_at = $1 WHERE id = $2");
+        let sql = Sql::new("UPDATE tokens SET expires_at = $1, ends_by = $1 WHERE id = $2");
         self.execute(&sql.bind(at).bind(id)).map(|_| ()).map_err(Error::from)
     }
 

@@ -5,6 +5,7 @@ use crate::database::{DatabaseError, Link, Sql, Tx, Value};
 use crate::directory::error::Error;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::store::changes;
+use crate::directory::store::new_ids::high_id;
 use crate::directory::store::triggers::TriggersOff;
 use crate::directory::transfer_error::TransferError;
 
@@ -79,7 +80,7 @@ fn first_difference<'a>(ours: &'a [Vec<Value>], theirs: &'a [Vec<Value>]) -> Opt
     ours.get(index).or_else(|| theirs.get(index)).map(Vec::as_slice)
 }
 
-/// Returns the highest id that a table ever had.
+/// Returns the highest id that a table ever had, of those that new ids follow.
 fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, DatabaseError> {
     let mut sql = Sql::new(tx.either(
         "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ",
@@ -87,10 +88,10 @@ fn highest_id(tx: &Tx<'_>, table: &TableSpec) -> Result<i64, DatabaseError> {
     ));
     sql.push_arg(table.name);
     sql.push(tx.either(
-        "), 0), coalesce((SELECT max(id) FROM ",
+        concat!(" AND seq < ", high_id!(), "), 0), coalesce((SELECT max(id) FROM "),
         ", 'id')::regclass), 0), coalesce((SELECT max(id) FROM ",
     ));
-    sql.push(table.name).push("), 0))");
+    sql.push(table.name).push(concat!(" WHERE id < ", high_id!(), "), 0))"));
     Ok(tx.first(&sql)?.unwrap_or_default())
 }
 

@@ -51,6 +51,7 @@ macro_rules! user_columns {
             ("created_at", Int),
             ("updated_at", Int),
             ("search_key", Text),
+            ("made_here", Bool),
         ]
     };
 }
@@ -69,6 +70,7 @@ pub(super) const TABLES: &[TableSpec] = &[
             ("updated_at", Int),
             ("search_key", Text),
             ("users_count", Int),
+            ("made_here", Bool),
         ],
         key: 1,
         numbered: true,
@@ -114,6 +116,7 @@ pub(super) const TABLES: &[TableSpec] = &[
             ("last_used_from", Text),
             ("made_by", Text),
             ("root", Bytes),
+            ("ends_by", Int),
         ],
         key: 1,
         numbered: true,

@@ -168,7 +168,7 @@ impl From<StoredGroup> for GroupRecord {
 }
 
 impl From<StoredToken> for TokenRecord {
-    fn from(StoredToken { token, digest, last_used_from }: StoredToken) -> Self {
+    fn from(StoredToken { token, digest, last_used_from, ends_by }: StoredToken) -> Self {
         Self {
             id: Some(token.id.get()),
             user: Some(Reference::Id(token.user_id.get())),
@@ -185,6 +185,7 @@ impl From<StoredToken> for TokenRecord {
             last_used_from: Some(last_used_from),
             made_by: Some(token.made_by.as_str().to_owned()),
             root: Some(token.root.map(|root| format!("{root:x}"))),
+            ends_by: Some(ends_by),
         }
     }
 }

@@ -20,7 +20,7 @@ const LAST_NAMES: [&str; 16] = [
 pub(super) fn anonymise(record: Record) -> Record {
     match record {
         Record::User(user) => Record::User(anonymise_user(user)),
-        Record::Group(group) => Record::Group(GroupRecord { notes: Some(String::new()), ..group }),
+        Record::Group(group) => Record::Group(GroupRecord { notes: Some(Some(String::new())), ..group }),
         other => other,
     }
 }

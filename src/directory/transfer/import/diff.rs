@@ -12,12 +12,24 @@ use super::diff_counts::DiffCounts;
 use super::difference::{DeletedUserDifference, GroupDifference, PermissionDifference};
 use super::error::ImportError;
 use super::known::KnownRows;
+use super::same_object::is_same_group;
 use super::validation::{Validation, has_null};
+use crate::directory::access::is_own_code;
 use crate::directory::error::Error;
-use crate::directory::model::stored::StoredDeletedUser;
+use crate::directory::model::stored::{StoredDeletedUser, StoredGroup};
 use crate::directory::model::{GroupId, Timestamp};
 use crate::directory::store::{self, Tx};
 use crate::directory::transfer::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, id_of};
+
+/// Conflicts about an id that means one thing here and another in the source. `--sync` does not lift them.
+const ANOTHER_GROUP: &str = "the id belongs to another group, which was created here (if both are the same, give the group \
+     here the name that it has there: `wardroom group edit`; otherwise delete it here and create it again after the import)";
+/// The same about a user in the recycle bin.
+const ANOTHER_DELETED_USER: &str =
+    "the id belongs to another deleted user here (if that user may go: `wardroom user purge ID`)";
+/// The same about a permission that the program itself checks.
+const OWN_PERMISSION: &str =
+    "the code belongs to a permission of Wardroom that has another name (change the record, or leave it out)";
 
 /// Users or tokens whose stored rows are in memory at once.
 const AT_ONCE: usize = 2000;
@@ -100,6 +112,11 @@ impl Diff {
                 self.counts.permissions.unchanged += 1;
                 return Ok(());
             }
+            Some(name) if is_own_code(record.code) => {
+                let example = format!("{}: {name:?} here, {:?} there", record.code, record.name);
+                self.counts.conflicts.add(OWN_PERMISSION, example);
+                return Ok(());
+            }
             Some(name) => {
                 self.counts.permissions.changed += 1;
                 self.check_overwrite("permissions here differ", || format!("{} ({name})", record.code));
@@ -129,11 +146,22 @@ impl Diff {
         }
         let given: Option<GroupId> = id.map(id_of).transpose()?;
         let old = id.and_then(|id| self.known.group(id)).cloned();
+        if let Some(StoredGroup { group, .. }) = &old
+            && !is_same_group(&record, group, self.known.is_group_made_here(group.id.get()))
+        {
+            let example = format!("id {}: {:?} here, {:?} there", group.id, group.name, record.name);
+            self.counts.conflicts.add(ANOTHER_GROUP, example);
+            return Ok(());
+        }
         let new = record.to_row(given.unwrap_or(GroupId::UNSAVED), old.as_ref(), self.now);
         match &old {
             Some(old) if *old == new => {
                 self.counts.groups.unchanged += 1;
-                return Ok(());
+                // From now on it is the source's, which may rename it.
+                let is_taken_over = self.sync && self.known.take_over_group(old.group.id.get());
+                if !is_taken_over {
+                    return Ok(());
+                }
             }
             Some(old) => {
                 self.counts.groups.changed += 1;
@@ -165,9 +193,17 @@ impl Diff {
         let user = store::deleted::user_of(row.id, &row.remains).map_err(|error| {
             ImportError::Invalid(format!("the deleted user {} cannot be imported: {error}", row.id))
         })?;
-        if tx.is_in_bin(row.id)? {
-            self.counts.deleted_users.unchanged += 1;
-            return Ok(());
+        match tx.name_in_bin(row.id)? {
+            Some(name) if name == row.username => {
+                self.counts.deleted_users.unchanged += 1;
+                return Ok(());
+            }
+            Some(name) => {
+                let example = format!("id {}: {name:?} here, {:?} there", row.id, row.username);
+                self.counts.conflicts.add(ANOTHER_DELETED_USER, example);
+                return Ok(());
+            }
+            None => {}
         }
         self.counts.deleted_users.added += 1;
         target.deleted_user(tx, DeletedUserDifference { record, row, user })

@@ -20,7 +20,7 @@ use crate::directory::access::Actor;
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{Timestamp, is_absolute_url};
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::settings::ChangePolicy;
 use crate::directory::store::Tx;
@@ -144,7 +144,8 @@ impl ImportJob {
         while let Some(batch) = self.source.next_batch()? {
             for record in batch {
                 let Record::User(user) = record else { continue };
-                if let Some(name) = user.avatar.flatten().filter(|name| !name.is_empty()) {
+                let is_file = |name: &String| !name.is_empty() && !is_absolute_url(name);
+                if let Some(name) = user.avatar.flatten().filter(is_file) {
                     copied += u64::from(copy(&media, &name, notices)?);
                 }
                 self.progress.add(1);

@@ -15,6 +15,8 @@ pub(super) struct KnownRows {
     permission_ids: HashSet<i64>,
     groups: HashMap<i64, StoredGroup>,
     group_ids: HashMap<String, i64>,
+    /// Groups that were created here and were not written by an import before.
+    made_here: HashSet<i64>,
 }
 
 impl KnownRows {
@@ -31,6 +33,7 @@ impl KnownRows {
                 .collect(),
             groups: groups.into_iter().map(|row| (row.group.id.get(), row)).collect(),
             group_ids,
+            made_here: tx.groups_made_here()?.into_iter().collect(),
         })
     }
 
@@ -54,6 +57,16 @@ impl KnownRows {
     /// Returns the group with this id.
     pub(super) fn group(&self, id: i64) -> Option<&StoredGroup> {
         self.groups.get(&id)
+    }
+
+    /// Returns whether a group was created here and was not written by an import before.
+    pub(super) fn is_group_made_here(&self, id: i64) -> bool {
+        self.made_here.contains(&id)
+    }
+
+    /// Counts a group as imported from now on. Returns whether it was not before.
+    pub(super) fn take_over_group(&mut self, id: i64) -> bool {
+        self.made_here.remove(&id)
     }
 
     /// Returns the id of the group with this name.

@@ -3,6 +3,7 @@
 //!
 //! Memory grows with the source by about 80 bytes a user and 8 a token: values that must be unique are kept as hashes.
 
+mod refused_values;
 mod unique_values;
 pub(super) mod validator;
 

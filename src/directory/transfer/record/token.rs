@@ -51,6 +51,9 @@ impl TokenRecord {
         let (prefix, last_four) = self.ends(&digest, kept);
         let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
         let expires_at = nullable(&self.expires_at, kept.map(|kept| &kept.expires_at));
+        let ends_by = earliest(self.ends_by.flatten(), old.and_then(|old| old.ends_by));
+        // An expiry that was set here is never moved to a later time.
+        let expires_at = earliest(expires_at, ends_by);
         let revoked_at = nullable(&self.revoked_at, kept.map(|kept| &kept.revoked_at));
         let token = Token {
             id: kept
@@ -75,7 +78,7 @@ impl TokenRecord {
             root,
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
-        Ok(StoredToken { token, digest, last_used_from })
+        Ok(StoredToken { token, digest, last_used_from, ends_by })
     }
 
     /// Returns what issued the token, and the sign-in that it descends from.
@@ -121,4 +124,9 @@ impl TokenRecord {
             false => (text(&self.prefix, prefix, 2), String::new()),
         }
     }
+}
+
+/// Returns the earlier of two times, of which `None` is later than any.
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }

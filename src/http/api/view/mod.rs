@@ -233,8 +233,8 @@ pub struct GroupItem {
     pub id: i64,
     /// Unique name of the group.
     pub name: String,
-    /// Free text; may be empty.
-    pub notes: String,
+    /// Free text; may be empty, which differs from null.
+    pub notes: Option<String>,
     /// The number of its members.
     pub users_count: i64,
     /// When the group was created, UTC, always six digits.
@@ -267,7 +267,7 @@ impl GroupItem {
         Self {
             id: 3,
             name: "Billing".into(),
-            notes: "Invoices and dunning".into(),
+            notes: Some("Invoices and dunning".into()),
             users_count: 12,
             created_at: "2024-03-15T09:30:00.000000Z".into(),
             updated_at: "2024-03-15T09:30:00.000000Z".into(),

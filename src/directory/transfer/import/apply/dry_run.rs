@@ -84,6 +84,23 @@ impl DryRun {
         Ok(())
     }
 
+    /// No user of the recycle bin comes back, and none gets the id of another one that is there.
+    fn check_bin(&mut self, tx: &Tx<'_>, user: &User) -> Result<(), ImportError> {
+        let Some(name) = tx.name_in_bin(user.id.get())? else { return Ok(()) };
+        if name == user.username {
+            self.conflicts.add(
+                "users that were deleted here are in the source (delete them there, or restore or purge them here)",
+                format!("{} {:?}", user.id, user.username),
+            );
+        } else {
+            self.conflicts.add(
+                "the id belongs to a deleted user here that has another name (purge that user: `wardroom user purge ID`)",
+                format!("id {}: {name:?} here, {:?} there", user.id, user.username),
+            );
+        }
+        Ok(())
+    }
+
     /// A user that has a value of another must be about to lose it, or to be deleted.
     fn check_holders(&mut self, missing: &Missing) {
         for HeldValue { field, holder, username } in std::mem::take(&mut self.held) {
@@ -123,11 +140,8 @@ impl Apply for DryRun {
     fn users(&mut self, tx: &Tx<'_>, differences: Vec<UserDifference>) -> Result<(), ImportError> {
         for UserDifference { record, old, new } in differences {
             self.keep(Record::User(record));
-            if old.is_none() && tx.is_in_bin(new.user.id.get())? {
-                self.conflicts.add(
-                    "users that were deleted here are in the source (delete them there, or restore or purge them here)",
-                    format!("{} {:?}", new.user.id, new.user.username),
-                );
+            if old.is_none() {
+                self.check_bin(tx, &new.user)?;
             }
             self.note_holders(tx, &new.user)?;
         }

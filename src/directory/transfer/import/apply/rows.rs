@@ -34,9 +34,10 @@ impl Apply for RowWriter {
         }
         let id = if old.is_some() {
             tx.update_group(&new.group)?;
+            tx.note_imported_group(new.group.id)?;
             new.group.id
         } else {
-            let id = tx.insert_group(saved(new.group.id, GroupId::UNSAVED), &new.group)?;
+            let id = tx.insert_group(saved(new.group.id, GroupId::UNSAVED), &new.group, false)?;
             tx.count_ids_on()?;
             id
         };
@@ -100,7 +101,7 @@ fn add_user(tx: &Tx<'_>, mut row: StoredUser) -> Result<(), Error> {
     if given.is_none() {
         tx.count_ids_on()?;
     }
-    row.user.id = tx.insert_user(given, &row.user, &row.password)?;
+    row.user.id = tx.insert_user(given, &row.user, &row.password, false)?;
     let inserted = StoredUser {
         user: User { groups: vec![], ..row.user.clone() },
         password: String::new(),

@@ -4,13 +4,17 @@ use std::collections::HashMap;
 
 use super::{AT_ONCE, Diff};
 use crate::directory::model::stored::StoredToken;
-use crate::directory::model::{KeptDigest, Token, UserId};
+use crate::directory::model::{KeptDigest, Maker, Token, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::apply::Apply;
 use crate::directory::transfer::import::difference::TokenDifference;
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::record::{Reference, TokenRecord, id_of};
+
+/// The conflict about a key that was issued here to one user, and belongs to another one in the source.
+const ANOTHER_OWNER: &str = "a token that was issued here belongs to another user in the source (revoke it here, or leave it \
+     out of the source)";
 
 impl Diff {
     /// Compares the tokens of a batch, all of them before any is written.
@@ -46,6 +50,12 @@ impl Diff {
             let Ok(digest) = record.kept_digest() else { continue };
             let Some(owner) = self.owner_of(tx, &record, &owners, target.unwritten_user())? else { continue };
             let old = stored.get(&digest).copied();
+            if let Some(old) = old.filter(|old| belongs_to_another(old, owner)) {
+                let example =
+                    format!("token {}: user {} here, user {owner} there", old.token.id, old.token.user_id);
+                self.counts.conflicts.add(ANOTHER_OWNER, example);
+                continue;
+            }
             let new = record.to_row(owner, digest, old, self.now).map_err(|rule| {
                 ImportError::Invalid(format!("a token of user {owner} cannot be imported: {rule}"))
             })?;
@@ -95,6 +105,12 @@ impl Diff {
     }
 }
 
+/// Returns whether a token was issued here, to another user than this one. The owner of an imported token is the source's to
+/// say.
+fn belongs_to_another(old: &StoredToken, owner: UserId) -> bool {
+    old.token.user_id != owner && old.token.made_by != Maker::Import
+}
+
 /// Returns whether a token differs in more than what a list shows of its key: a source that knows the key has that
 /// right.
 fn differs(old: &StoredToken, new: &StoredToken) -> bool {
@@ -103,7 +119,7 @@ fn differs(old: &StoredToken, new: &StoredToken) -> bool {
         last_four: old.token.last_four.clone(),
         ..new.token.clone()
     };
-    shown != old.token || new.last_used_from != old.last_used_from
+    shown != old.token || new.last_used_from != old.last_used_from || new.ends_by != old.ends_by
 }
 
 fn ids_of_owners(tx: &Tx<'_>, records: &[TokenRecord]) -> Result<HashMap<String, i64>, ImportError> {

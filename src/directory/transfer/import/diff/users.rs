@@ -1,6 +1,6 @@
 //! Compares users: an id says which one a record is about, or else the username.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{AT_ONCE, Diff};
 use crate::directory::model::stored::StoredUser;
@@ -10,7 +10,13 @@ use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::apply::Apply;
 use crate::directory::transfer::import::difference::UserDifference;
 use crate::directory::transfer::import::error::ImportError;
+use crate::directory::transfer::import::same_object::is_same_user;
 use crate::directory::transfer::record::{UserRecord, id_of};
+
+/// The conflict about an id that belongs to one user here and to another one in the source. `--sync` does not lift it.
+const ANOTHER_USER: &str = "the id belongs to another user here (if both are the same person, give the user here the name of \
+     the source: `wardroom user edit id:ID --username NAME`; otherwise import into a new account database, or delete and \
+     purge the user here, import, and create the user again)";
 
 impl Diff {
     /// Compares the users of a batch. All of them are compared before any is written: a row that this batch adds must not
@@ -41,12 +47,45 @@ impl Diff {
         let stored = target.stored_users(tx, &ids)?;
         let stored: HashMap<i64, StoredUser> =
             stored.into_iter().map(|row| (row.user.id.get(), row)).collect();
+        let others = self.other_users(tx, &records, &stored)?;
         let mut differences = Vec::new();
         for record in records {
             let id = id_of_record(&record);
-            differences.extend(self.user(record, id, id.and_then(|id| stored.get(&id)))?);
+            let old = id.and_then(|id| stored.get(&id));
+            if let Some(old) = old.filter(|old| others.contains(&old.user.id.get())) {
+                self.active_admins += u64::from(old.user.is_active && old.user.is_admin);
+                let (id, name) = (old.user.id, &old.user.username);
+                let example = format!("id {id}: {name:?} here, {:?} there", record.username);
+                self.counts.conflicts.add(ANOTHER_USER, example);
+                continue;
+            }
+            differences.extend(self.user(record, id, old)?);
         }
         Ok(differences)
+    }
+
+    /// Returns the ids that belong to one user here and to another one in the source.
+    fn other_users(
+        &self,
+        tx: &Tx<'_>,
+        records: &[UserRecord],
+        stored: &HashMap<i64, StoredUser>,
+    ) -> Result<HashSet<i64>, ImportError> {
+        let of_id = |record: &UserRecord| record.id.and_then(|id| stored.get(&id));
+        let renamed: Vec<_> = records
+            .iter()
+            .filter_map(|record| of_id(record).map(|row| (record, row)))
+            .filter(|(record, row)| record.username != row.user.username)
+            .collect();
+        if renamed.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ids: Vec<i64> = renamed.iter().map(|(_, row)| row.user.id.get()).collect();
+        let made_here: HashSet<i64> = tx.users_made_here(&ids)?.into_iter().collect();
+        let is_other = |(record, row): &(&UserRecord, &StoredUser)| {
+            !is_same_user(record, row, made_here.contains(&row.user.id.get()))
+        };
+        Ok(renamed.into_iter().filter(is_other).map(|(_, row)| row.user.id.get()).collect())
     }
 
     fn user(

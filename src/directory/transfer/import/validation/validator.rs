@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::refused_values::{RefusedValues, check_group, check_token};
 use super::unique_values::{UniqueHashes, neighbours};
 use super::{Validation, digest_prefix, has_null, placeholder_id};
 use crate::directory::password;
@@ -15,6 +16,7 @@ use crate::directory::transfer::record::{GroupRecord, Record, Reference, TokenRe
 struct Validator {
     validation: Validation,
     values: UniqueHashes,
+    refused: RefusedValues,
     user_ids: HashSet<i64>,
     token_ids: Vec<i64>,
     /// Owners of tokens that had not been read when their tokens were.
@@ -61,6 +63,7 @@ impl Validator {
         self.validation.group_names.insert(group.name.clone());
         self.check_text("group", &group.name, group.texts());
         self.check_id("group", group.id, &group.name);
+        check_group(group, &mut self.validation.notices);
         self.values.add_group(&group.name);
     }
 
@@ -68,6 +71,7 @@ impl Validator {
         self.validation.users += 1;
         self.check_id("user", user.id, &user.username);
         self.check_text("user", &user.username, user.texts());
+        self.refused.check_user(user, &mut self.validation.notices);
         if user.is_admin == Some(true) && user.is_active != Some(false) {
             self.validation.active_admins += 1;
         }
@@ -119,6 +123,7 @@ impl Validator {
             self.validation.conflicts.add("a token needs a user", name);
         }
         self.check_text("token of the user", &owner, token.texts());
+        check_token(token, &owner, &mut self.validation.notices);
     }
 
     fn check_id(&mut self, noun: &str, id: Option<i64>, name: &str) {
@@ -136,7 +141,7 @@ impl Validator {
     }
 
     fn finish(self) -> Validation {
-        let Self { mut validation, mut values, user_ids, mut token_ids, early_owners } = self;
+        let Self { mut validation, mut values, user_ids, mut token_ids, early_owners, .. } = self;
         validation.user_ids = user_ids.into_iter().collect();
         validation.user_ids.sort_unstable();
         for owner in early_owners {
