@@ -48,7 +48,7 @@ use self::migrate::Migration;
 pub use self::open::OpenError;
 pub(crate) use self::postgres::{Work, explain};
 pub(crate) use self::row::{FromRow, Row};
-pub(crate) use self::sql::{Dialect, Name, Sql, Value};
+pub(crate) use self::sql::{Dialect, Sql, Value};
 use self::sqlite::Readers;
 pub(crate) use self::tx::Tx;
 use self::wal_index::WalIndex;

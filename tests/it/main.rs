@@ -53,6 +53,7 @@ mod house;
 mod import;
 mod import_django;
 mod import_people;
+mod import_shapes;
 mod import_values;
 mod language;
 mod linearizable;

@@ -58,8 +58,9 @@ impl ServerMessage {
     }
 
     /// Returns the message for a database that is only read.
-    pub(crate) fn for_reading(self) -> Self {
-        Self { remedy: self.remedy.map(|remedy| remedy.replace(ALL_RIGHTS, "SELECT ON")), ..self }
+    pub(crate) fn for_reading(&self) -> Self {
+        let remedy = self.remedy.as_ref().map(|remedy| remedy.replace(ALL_RIGHTS, "SELECT ON"));
+        Self { code: self.code.clone(), text: self.text.clone(), remedy }
     }
 
     /// Returns the message with another remedy.
