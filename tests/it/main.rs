@@ -54,6 +54,7 @@ mod parked;
 mod pinned;
 mod postgres_connection;
 mod process;
+mod released;
 mod restore;
 mod restore_hostile;
 mod secrets;
