@@ -173,8 +173,26 @@ both! {
             // The search index did not know this user yet.
             let admin = release.known.active.iter().find(|key| key.what == "console").unwrap();
             let address = Site::serve(&database).await;
-            let found = Request::new(address, "GET", "/api/users?search=mover%20member").token(&admin.key).send().await;
-            assert_eq!((found.status, &found.json()["count"]), (200, &json!(1)), "{}", found.body);
+            let get = async |path: &str| {
+                let answer = Request::new(address, "GET", path).token(&admin.key).send().await;
+                assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+                answer.json()
+            };
+            assert_eq!(get("/api/users?search=mover%20member").await["count"], json!(1));
+            // Every row can be read.
+            let users = get("/api/users?limit=1000").await;
+            assert_eq!(users["count"], json!(release.known.rows["users"]));
+            let mut tokens = 0;
+            for user in users["results"].as_array().unwrap() {
+                get(&format!("/api/users/{}", user["id"])).await;
+                tokens += get(&format!("/api/users/{}/tokens", user["id"])).await.as_array().unwrap().len();
+            }
+            assert!(tokens as i64 >= release.known.rows["tokens"], "{tokens}");
+            assert_eq!(get("/api/users/groups?limit=1000").await["count"], json!(release.known.rows["groups"]));
+            assert_eq!(get("/api/users/deleted?limit=1000").await["count"], json!(release.known.rows["deleted_users"]));
+            for path in ["/api/users/permissions", "/api/users/audit?limit=1000"] {
+                get(path).await;
+            }
             assert!(works(&database, &["doctor"]).out.contains("is an active admin"));
             assert!(works(&database, &["migrate"]).out.contains("up to date"));
         }

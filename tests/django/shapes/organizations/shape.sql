@@ -4,7 +4,7 @@
 CREATE TABLE auth_user (
     id bigint PRIMARY KEY, password varchar(128) NOT NULL, last_login timestamp with time zone, username varchar(128) NOT NULL UNIQUE,
     name varchar(200) NOT NULL, email varchar(75) NOT NULL, is_staff boolean NOT NULL, is_active boolean NOT NULL, is_superuser boolean NOT NULL,
-    is_managed boolean NOT NULL, is_sentry_like_app boolean, date_joined timestamp with time zone NOT NULL, session_nonce varchar(12)
+    is_managed boolean NOT NULL, is_app boolean, date_joined timestamp with time zone NOT NULL, session_nonce varchar(12)
 );
 CREATE TABLE watch_organization (id bigint PRIMARY KEY, slug varchar(50) NOT NULL UNIQUE);
 CREATE TABLE watch_organizationmember (

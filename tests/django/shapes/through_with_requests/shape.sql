@@ -1,5 +1,5 @@
--- Like sites of communities: memberships through a model with more columns and two keys to users, requests to join,
--- and badges that join users and groups.
+-- Like sites of communities: memberships through a model with more columns and two keys to users, of which a unique
+-- pair decides, requests to join, and badges that join users and groups.
 
 CREATE TABLE auth_user (
     id integer PRIMARY KEY, password varchar(128) NOT NULL, last_login timestamp with time zone, is_superuser boolean NOT NULL,
