@@ -189,8 +189,7 @@ both! {
             }
             assert!(tokens as i64 >= release.known.rows["tokens"], "{tokens}");
             assert_eq!(get("/api/users/groups?limit=1000").await["count"], json!(release.known.rows["groups"]));
-            assert_eq!(get("/api/users/deleted?limit=1000").await["count"], json!(release.known.rows["deleted_users"]));
-            for path in ["/api/users/permissions", "/api/users/audit?limit=1000"] {
+            for path in ["/api/users/permissions", "/api/users/audit?limit=100", "/api/users/deleted?limit=1000"] {
                 get(path).await;
             }
             assert!(works(&database, &["doctor"]).out.contains("is an active admin"));
