@@ -43,7 +43,7 @@ mod guards;
 mod house;
 mod import;
 mod import_django;
-mod import_shapes;
+mod import_public_shapes;
 mod language;
 mod linearizable;
 mod list_plans;
