@@ -56,6 +56,9 @@ pub(super) struct Compare {
     /// with tokens of Django REST Framework only; knox stores no keys.
     #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
     tokens_from: Option<String>,
+    /// The mapping file of `wardroom import django`, if the tokens are not in authtoken_token.
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
     /// How many keys to take, spread evenly over all keys (1 to 100000).
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sample: u32,
@@ -108,22 +111,21 @@ pub(super) async fn run(compare: Compare) -> Result<Report, CliError> {
     let (old, new) = compare.servers()?;
     let (keys, total) = match (&compare.tokens, &compare.tokens_from) {
         (Some(file), _) => keys::from_file(file)?,
-        (None, Some(from)) => keys::sampled(sample_keys(from, compare.sample).await?)?,
+        (None, Some(from)) => keys::sampled(compare.sample_keys(from).await?)?,
         (None, None) => return Err(CliError::usage("give the keys with --tokens FILE or --tokens-from URL")),
     };
     compare.send(old, new, keys, total).await
 }
 
-/// Reads a sample of keys from the Django database that an import reads.
-async fn sample_keys(from: &str, sample: u32) -> Result<Vec<String>, CliError> {
-    let (location, runtime) = (DjangoLocation::parse(from)?, Handle::current());
-    let read = spawn_blocking(move || {
-        Django::open(&location, &MappingOptions::default(), &runtime)?.sample_keys(sample)
-    });
-    Ok(read.await.map_err(|error| CliError::internal(error.to_string()))??)
-}
-
 impl Compare {
+    /// Reads a sample of keys from the Django database that an import reads.
+    async fn sample_keys(&self, from: &str) -> Result<Vec<String>, CliError> {
+        let mapping = self.mapping.as_deref().map(MappingOptions::read).transpose()?.unwrap_or_default();
+        let (location, runtime, sample) = (DjangoLocation::parse(from)?, Handle::current(), self.sample);
+        let read = spawn_blocking(move || Django::open(&location, &mapping, &runtime)?.sample_keys(sample));
+        Ok(read.await.map_err(|error| CliError::internal(error.to_string()))??)
+    }
+
     /// Sends the requests to both servers. `total` is the number of keys, if it is known.
     async fn send(
         self,

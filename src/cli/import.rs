@@ -1,7 +1,7 @@
 //! `wardroom import`: users, groups and tokens from a Django database, JSON lines or CSV.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -23,7 +23,7 @@ use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 pub(super) enum ImportVerb {
     /// Import from a Django database, which may be live and is only read: users with their ids, passwords and groups, and the
     /// tokens of Django REST Framework and knox.
-    Django(FromDjango),
+    Django(Box<FromDjango>),
     /// Import JSON lines as `wardroom export` writes them (see docs/records.md).
     Json(FromFile),
     /// Import users from a CSV file whose first line names the columns (see docs/records.md).
@@ -35,24 +35,42 @@ pub(super) struct FromDjango {
     /// The database: postgres://user:password@host:port/name, or the path of a SQLite file.
     #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
     from: String,
-    /// A TOML file with user_table, profile_table, group_table, time_zone and [columns]. Flags override it.
+    /// A TOML file with the tables, such as user_table and profile_table, time_zone and [columns] (see
+    /// docs/moving-from-django.md). Flags override it.
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
-    /// The table with the users, if it is not found automatically.
+    /// The table with the users, if it is not found automatically. On PostgreSQL, SCHEMA.TABLE names a table of another
+    /// schema. This holds for all flags that name tables; an empty name reads no such table.
     #[arg(long, value_name = "TABLE")]
     user_table: Option<String>,
     /// A table with one row per user, for fields that the user table lacks.
     #[arg(long, value_name = "TABLE")]
     profile_table: Option<String>,
-    /// The table with the notes and times of groups, if it is not found automatically.
+    /// The table with the groups, if the memberships do not show it.
     #[arg(long, value_name = "TABLE")]
-    group_table: Option<String>,
-    /// Read a field from this column. FIELD= reads it from no column.
+    groups_table: Option<String>,
+    /// A table with one row per group, for the notes and times of groups, if it is not found automatically.
+    #[arg(long, value_name = "TABLE", alias = "group-table")]
+    group_profile_table: Option<String>,
+    /// The table that joins users and groups, if it is not the one that Django creates for the user model.
+    #[arg(long, value_name = "TABLE")]
+    membership_table: Option<String>,
+    /// The table with keys in clear text, if it is not authtoken_token. It may be the table of the users.
+    #[arg(long, value_name = "TABLE")]
+    token_table: Option<String>,
+    /// The table with the tokens of knox, if it is not knox_authtoken.
+    #[arg(long, value_name = "TABLE")]
+    knox_table: Option<String>,
+    /// Read a field from this column. FIELD= reads it from no column: --map user_id= imports users without their ids. Flags
+    /// also take true, false or group:NAME, as in --map is_staff=group:Staff.
     #[arg(long = "map", value_name = "FIELD=COLUMN")]
     columns: Vec<String>,
     /// The time zone of times without one, if Django ran with USE_TZ = False [default: UTC].
     #[arg(long, value_name = "NAME")]
     time_zone: Option<String>,
+    /// Leave out rows that cannot be imported, and list them, instead of refusing the import.
+    #[arg(long)]
+    skip_invalid: bool,
     #[command(flatten)]
     how: ImportFlags,
     #[command(flatten)]
@@ -137,11 +155,16 @@ fn options(how: &ImportFlags, media: &MediaFlags, config: &Config) -> Result<Imp
 
 impl FromDjango {
     fn mapping(&self) -> Result<MappingOptions, CliError> {
-        let mut options = self.mapping.as_deref().map(mapping_file).transpose()?.unwrap_or_default();
+        let mut options = self.mapping.as_deref().map(MappingOptions::read).transpose()?.unwrap_or_default();
+        options.skip_invalid |= self.skip_invalid;
         for (flag, option) in [
             (&self.user_table, &mut options.user_table),
             (&self.profile_table, &mut options.profile_table),
-            (&self.group_table, &mut options.group_table),
+            (&self.groups_table, &mut options.groups_table),
+            (&self.group_profile_table, &mut options.group_profile_table),
+            (&self.membership_table, &mut options.membership_table),
+            (&self.token_table, &mut options.token_table),
+            (&self.knox_table, &mut options.knox_table),
             (&self.time_zone, &mut options.time_zone),
         ] {
             if flag.is_some() {
@@ -161,12 +184,6 @@ impl FromDjango {
         options.columns.extend(columns?);
         Ok(options)
     }
-}
-
-fn mapping_file(path: &Path) -> Result<MappingOptions, CliError> {
-    let wrong = |why: String| CliError::usage(format!("the mapping file {}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
 async fn import(
@@ -235,6 +252,11 @@ fn text(imported: &ImportReport) -> String {
 
 fn notices(title: &str, notices: &Notices) -> String {
     let lines = notices.iter().map(|(message, notice)| {
+        if notice.is_complete {
+            let examples: String =
+                notice.examples.iter().map(|example| format!("      {example}\n")).collect();
+            return format!("  {} x {message}:\n{examples}", notice.count);
+        }
         let more = if notice.count > notice.examples.len() as u64 { "; ..." } else { "" };
         format!("  {} x {message}: {}{more}\n", notice.count, notice.examples.join("; "))
     });

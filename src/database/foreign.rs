@@ -3,6 +3,10 @@
 //! The names of tables and columns are only known at run time. They enter a statement as [`Name`]s, which quote
 //! themselves. This file does not know what the tables mean.
 
+mod catalogue;
+mod questions;
+mod rows;
+
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +18,11 @@ use super::error::DatabaseError;
 use super::long_reads::LONG_READ_TIMEOUT;
 use super::open::OpenError;
 use super::postgres::PostgresServer;
-use super::row::{FromRow, Row};
-pub(crate) use super::sql::Name;
 use super::sql::Sql;
 use super::tx::{Driver, Link, Tx};
+
+pub(crate) use self::catalogue::{ForeignCatalogue, ForeignColumn, ForeignKey, ForeignShape, ForeignTable};
+pub(crate) use self::rows::{ForeignRow, JoinedTable, KeyKind, KeyValue, RowQuery};
 
 /// Why a foreign database cannot be read.
 pub(crate) enum ForeignError {
@@ -32,58 +37,9 @@ pub(crate) struct ForeignDatabase {
     link: Link,
 }
 
-/// A column of a foreign table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ForeignColumn {
-    pub(crate) table: String,
-    pub(crate) name: String,
-    /// The column's type as the database names it, in lower case.
-    pub(crate) kind: String,
-}
-
-/// A foreign key of one column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ForeignKey {
-    pub(crate) table: String,
-    pub(crate) column: String,
-    /// The table that it refers to.
-    pub(crate) to: String,
-}
-
-/// The values of a row, each as the bytes of its text; `None` is `NULL`.
-pub(crate) struct ForeignRow(pub(crate) Vec<Option<Vec<u8>>>);
-
-impl FromRow for ForeignColumn {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self { table: row.next()?, name: row.next()?, kind: row.next()? })
-    }
-}
-
-impl FromRow for ForeignKey {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self { table: row.next()?, column: row.next()?, to: row.next()? })
-    }
-}
-
-impl FromRow for ForeignRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        (0..row.width()).map(|_| row.next()).collect::<Result<_, _>>().map(Self)
-    }
-}
-
 impl From<DatabaseError> for ForeignError {
     fn from(error: DatabaseError) -> Self {
-        Self::Unreadable(match error {
-            DatabaseError::Unavailable(why)
-            | DatabaseError::Damaged(why)
-            | DatabaseError::Constraint(why) => why,
-            // The last cause has the database's own message.
-            DatabaseError::Broken(source) => {
-                std::iter::successors(Some(&*source as &dyn std::error::Error), |error| error.source())
-                    .last()
-                    .map_or_else(String::new, ToString::to_string)
-            }
-        })
+        Self::Unreadable(catalogue::cause(&error))
     }
 }
 
@@ -141,100 +97,91 @@ impl ForeignDatabase {
         Tx::new(&self.link)
     }
 
-    /// Reads every column of every visible table and view.
-    pub(crate) fn columns(&self) -> Result<Vec<ForeignColumn>, ForeignError> {
+    /// Reads what the database says about its tables.
+    pub(crate) fn catalogue(&self) -> Result<ForeignCatalogue, ForeignError> {
         let tx = self.tx();
-        let sql = Sql::new(tx.either(
-            "SELECT m.name, c.name, lower(c.type) FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
-             WHERE m.type = 'table' ORDER BY m.name, c.cid",
-            "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), format_type(a.atttypid, NULL) FROM pg_class c \
-             JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
-             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(c.oid) AND a.attnum > 0 \
-             AND NOT a.attisdropped AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
-             ORDER BY c.relname, a.attnum",
-        ));
-        Ok(tx.all(&sql)?)
+        Ok(match self.is_postgres() {
+            true => ForeignCatalogue::of_postgres(&tx)?,
+            false => ForeignCatalogue::of_sqlite(&tx)?,
+        })
     }
 
-    /// Reads every foreign key of one column.
-    pub(crate) fn references(&self) -> Result<Vec<ForeignKey>, ForeignError> {
-        let tx = self.tx();
-        let sql = Sql::new(tx.either(
-            "SELECT m.name, k.\"from\", k.\"table\" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) k \
-             WHERE m.type = 'table' ORDER BY 1, 2",
-            "SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), CAST(t.relname AS TEXT) FROM pg_constraint k \
-             JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid \
-             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1] \
-             WHERE k.contype = 'f' AND array_length(k.conkey, 1) = 1 AND pg_table_is_visible(c.oid) ORDER BY 1, 2",
-        ));
-        Ok(tx.all(&sql)?)
+    /// Reads a page of rows. The first value of each row is its key.
+    pub(crate) fn rows(&self, query: &RowQuery<'_>) -> Result<Vec<ForeignRow>, ForeignError> {
+        self.of_table(query.table, self.tx().all(&query.sql(self.is_postgres())))
     }
 
     /// Counts the rows of a table.
-    pub(crate) fn count(&self, table: &Name) -> Result<i64, ForeignError> {
-        let mut sql = Sql::composed("SELECT count(*) FROM ");
-        sql.push_name(table);
-        Ok(self.tx().first(&sql)?.unwrap_or_default())
+    pub(crate) fn count(&self, table: &ForeignTable) -> Result<i64, ForeignError> {
+        self.number(table, &questions::count(table))
+    }
+
+    /// Counts the rows whose column is null.
+    pub(crate) fn count_null(&self, table: &ForeignTable, column: &str) -> Result<i64, ForeignError> {
+        self.number(table, &questions::count_null(table, column))
     }
 
     /// Returns whether a table has a row with this text in the given column.
-    pub(crate) fn has(&self, table: &Name, column: &Name, text: &str) -> Result<bool, ForeignError> {
-        let mut sql = Sql::composed("SELECT count(*) FROM ");
-        sql.push_name(table).push(" WHERE ").push_name(column).push(" = ").push_arg(text);
-        Ok(self.tx().first::<i64>(&sql)?.unwrap_or_default() > 0)
+    pub(crate) fn has(&self, table: &ForeignTable, column: &str, text: &str) -> Result<bool, ForeignError> {
+        Ok(self.number(table, &questions::count_of(table, column, text))? > 0)
     }
 
-    /// Reads the next rows of a table in the order of a key, which is the first value of each row: rows with a key
-    /// above `after` and up to `last`, at most `limit` of them.
-    pub(crate) fn rows(
+    /// Returns some values that a column has more than once.
+    pub(crate) fn repeated(&self, table: &ForeignTable, column: &str) -> Result<Vec<String>, ForeignError> {
+        self.of_table(table, self.tx().all(&questions::repeated(table, column)))
+    }
+
+    /// Returns the different values of a column, as texts; only of rows where `filled` has a value other than false, zero
+    /// or an empty text.
+    pub(crate) fn values_where(
         &self,
-        table: &Name,
-        key: &Name,
-        columns: &[(&Name, &str)],
-        after: i64,
-        last: Option<i64>,
-        limit: Option<i64>,
-    ) -> Result<Vec<ForeignRow>, ForeignError> {
-        let mut sql = Sql::composed("SELECT ");
-        self.push_column(&mut sql, key, "");
-        for (column, kind) in columns {
-            sql.push(", ");
-            self.push_column(&mut sql, column, kind);
-        }
-        sql.push(" FROM ").push_name(table).push(" WHERE ").push_name(key).push(" > CAST(").push_arg(after);
-        sql.push(" AS BIGINT)");
-        if let Some(last) = last {
-            sql.push(" AND ").push_name(key).push(" <= CAST(").push_arg(last).push(" AS BIGINT)");
-        }
-        sql.push(" ORDER BY ").push_name(key);
-        if let Some(limit) = limit {
-            sql.push(" LIMIT ").push_arg(limit);
-        }
-        Ok(self.tx().all(&sql)?)
+        table: &ForeignTable,
+        column: &ForeignColumn,
+        filled: Option<&ForeignColumn>,
+    ) -> Result<Vec<String>, ForeignError> {
+        self.of_table(table, self.tx().all(&questions::values_where(table, column, filled)))
     }
 
-    /// Appends an expression for a column as the bytes of its text. Times are in UTC, in the format that SQLite uses.
-    fn push_column(&self, sql: &mut Sql, column: &Name, kind: &str) {
-        match (self.is_postgres(), kind) {
-            (false, _) => sql.push("CAST(").push_name(column).push(" AS BLOB)"),
-            (true, "timestamp with time zone") => sql
-                .push("convert_to(CASE WHEN isfinite(")
-                .push_name(column)
-                .push(") THEN to_char(")
-                .push_name(column)
-                .push(" AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.USZ') ELSE CAST(")
-                .push_name(column)
-                .push(" AS TEXT) END, 'UTF8')"),
-            (true, "timestamp without time zone") => sql
-                .push("convert_to(CASE WHEN isfinite(")
-                .push_name(column)
-                .push(") THEN to_char(")
-                .push_name(column)
-                .push(", 'YYYY-MM-DD HH24:MI:SS.US') ELSE CAST(")
-                .push_name(column)
-                .push(" AS TEXT) END, 'UTF8')"),
-            (true, _) => sql.push("convert_to(CAST(").push_name(column).push(" AS TEXT), 'UTF8')"),
-        };
+    /// Returns whether every value of a column is a whole number, or null.
+    pub(crate) fn are_whole(&self, table: &ForeignTable, column: &str) -> Result<bool, ForeignError> {
+        Ok(self.number(table, &questions::count_not_whole(table, column, self.is_postgres()))? == 0)
+    }
+
+    /// Counts the rows of a table that have no row with the same key and value in another. Tables are given with their
+    /// keys, and `value` is the column of each.
+    pub(crate) fn count_different(
+        &self,
+        one: (&ForeignTable, &str),
+        other: (&ForeignTable, &str),
+        value: (&str, &str),
+    ) -> Result<i64, ForeignError> {
+        self.number(one.0, &questions::count_different(one, other, value))
+    }
+
+    /// Counts the rows of a table whose column refers to no row of `owner`.
+    pub(crate) fn count_orphans(
+        &self,
+        table: &ForeignTable,
+        column: &str,
+        owner: (&ForeignTable, &str),
+    ) -> Result<i64, ForeignError> {
+        self.number(table, &questions::count_orphans(table, column, owner.0, owner.1))
+    }
+
+    fn number(&self, table: &ForeignTable, sql: &Sql) -> Result<i64, ForeignError> {
+        Ok(self.of_table(table, self.tx().first(sql))?.unwrap_or_default())
+    }
+
+    /// Adds the name of the table that was read to an error.
+    fn of_table<T>(&self, table: &ForeignTable, read: Result<T, DatabaseError>) -> Result<T, ForeignError> {
+        read.map_err(|error| {
+            let (role, why) = (self.is_postgres(), catalogue::cause(&error));
+            let way = match role && why.starts_with("permission denied") {
+                true => format!(": grant the role of the URL SELECT on {table}"),
+                false => String::new(),
+            };
+            ForeignError::Unreadable(format!("the table {table}: {why}{way}"))
+        })
     }
 }
 

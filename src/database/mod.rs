@@ -41,7 +41,7 @@ use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
 use self::migrate::Migration;
 pub use self::open::OpenError;
 pub(crate) use self::row::{FromRow, Row};
-pub(crate) use self::sql::{Dialect, Name, Sql, Value};
+pub(crate) use self::sql::{Dialect, Sql, Value};
 use self::sqlite::Readers;
 pub(crate) use self::tx::{Driver, Link, Tx, writers_lock};
 use self::wal_index::WalIndex;

@@ -114,6 +114,14 @@ impl Sql {
         self
     }
 
+    /// Appends the name of a table of a foreign database, with its schema if it needs one.
+    pub(crate) fn push_table(&mut self, schema: Option<&str>, table: &str) -> &mut Self {
+        if let Some(schema) = schema {
+            self.push_name(&Name::new(schema)).push(".");
+        }
+        self.push_name(&Name::new(table))
+    }
+
     /// Returns whether the parameters first appear in the order of their numbers. Then SQLite numbers them the same
     /// way, and values can be bound by position. Looking up each parameter's name takes time quadratic in their number.
     pub(crate) fn has_ordered_parameters(&self) -> bool {

@@ -44,6 +44,7 @@ mod house;
 mod import;
 mod import_django;
 mod import_public_shapes;
+mod import_shapes;
 mod language;
 mod linearizable;
 mod list_plans;

@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::mapping::MappedTable;
+use super::tables::MappedTable;
+use crate::database::foreign::KeyValue;
 use crate::directory::model::Timestamp;
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::notices::Notices;
+use crate::directory::transfer::import::source::LeftOutUsers;
 
 /// What a reader has found so far.
 #[derive(Default)]
@@ -17,14 +19,23 @@ pub(super) struct Findings {
     pub(super) notices: RefCell<Notices>,
     /// Rows that cannot be imported.
     pub(super) conflicts: RefCell<Notices>,
+    /// Whether such rows are left out instead.
+    pub(super) skips_invalid: bool,
+    /// Users that are left out.
+    pub(super) left_out: RefCell<LeftOutUsers>,
 }
 
 impl Findings {
-    /// Returns what was read of a row. A row that cannot be imported is noted, and `None`.
+    /// Returns what was read of a row. A row that cannot be imported is a conflict or left out, and `None`.
     pub(super) fn accept<T>(&self, read: Result<T, ImportError>) -> Result<Option<T>, ImportError> {
         match read {
+            Err(ImportError::Invalid(why)) if self.skips_invalid => {
+                self.note("rows that cannot be imported are left out", why);
+                Ok(None)
+            }
             Err(ImportError::Invalid(why)) => {
-                self.conflicts.borrow_mut().add("rows that cannot be imported", why);
+                let conflict = "rows that cannot be imported (--skip-invalid leaves them out)";
+                self.conflicts.borrow_mut().add(conflict, why);
                 Ok(None)
             }
             other => other.map(Some),
@@ -43,31 +54,31 @@ pub(super) type RowCells = Vec<Option<Vec<u8>>>;
 pub(super) struct RowReader<'a> {
     pub(super) table: &'a MappedTable,
     /// The key, once it was read.
-    pub(super) key: i64,
+    pub(super) key: &'a KeyValue,
     pub(super) zone: &'a TimeZone,
     pub(super) findings: &'a Findings,
 }
 
 impl RowReader<'_> {
     fn wrong(&self, column: &str, why: impl std::fmt::Display) -> ImportError {
-        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table.name, self.key))
+        ImportError::Invalid(format!("{}.{column} of the row {}: {why}", self.table.table, self.key))
     }
 
     /// Reads a text, or null.
     pub(super) fn text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<Option<String>, ImportError> {
-        let text = cell.map(String::from_utf8).transpose();
-        text.map_err(|_| self.wrong(column, "it is not UTF-8"))
+        let text =
+            cell.map(String::from_utf8).transpose().map_err(|_| self.wrong(column, "it is not UTF-8"))?;
+        match &text {
+            Some(text) if text.contains('\0') => {
+                Err(self.wrong(column, "it contains a null character, which cannot be stored"))
+            }
+            _ => Ok(text),
+        }
     }
 
     /// Reads a text that cannot be null.
     pub(super) fn required_text(&self, column: &str, cell: Option<Vec<u8>>) -> Result<String, ImportError> {
         self.text(column, cell)?.ok_or_else(|| self.wrong(column, "it is null"))
-    }
-
-    /// Reads a number.
-    pub(super) fn number(&self, column: &str, cell: Option<Vec<u8>>) -> Result<i64, ImportError> {
-        let text = self.required_text(column, cell)?;
-        text.parse().map_err(|_| self.wrong(column, format!("{text:?} is not a 64-bit number")))
     }
 
     /// Reads a truth value; null is false.
@@ -89,7 +100,7 @@ impl RowReader<'_> {
         match timestamp(&text, self.zone) {
             Some(Ok(timestamp)) => Ok(Some(timestamp)),
             Some(Err(nearest)) => {
-                let row = format!("{}.{column} of the row {}", self.table.name, self.key);
+                let row = format!("{}.{column} of the row {}", self.table.table, self.key);
                 let notice = format!("times after the last that can be stored are imported as {nearest}");
                 self.findings.note(&notice, row);
                 Ok(Some(nearest))

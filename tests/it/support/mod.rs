@@ -8,12 +8,14 @@ pub mod django;
 pub mod own_postgres;
 pub mod rows;
 pub mod site;
+pub mod source;
 
 pub use client::{Answer, Request};
 pub use database::{Backend, Database};
 pub use django::DjangoProject;
 pub use rows::Rows;
 pub use site::Site;
+pub use source::ForeignSource;
 
 /// Creates a test for each database from one body.
 macro_rules! both {

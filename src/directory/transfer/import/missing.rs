@@ -33,7 +33,9 @@ impl Missing {
         if validation.has_users() {
             missing.users = absent(
                 |after| tx.names_after(after, PAGE),
-                |Numbered(_, id)| validation.has_user(*id) || found_by_name.contains(id),
+                |Numbered(_, id)| {
+                    validation.has_user(*id) || found_by_name.contains(id) || validation.is_left_out(*id)
+                },
             )?;
         }
         if validation.has_groups() {

@@ -1,6 +1,7 @@
 //! Notices and conflicts of an import: counted by their text, each with a few examples.
 //!
-//! Never in here: a whole secret, or a list that grows with the source.
+//! Never in here: a whole secret, or a list that grows with the rows of the source. A list of its tables and columns may be
+//! complete.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -19,8 +20,10 @@ pub struct Notices(BTreeMap<String, Notice>);
 pub struct Notice {
     /// How often.
     pub count: u64,
-    /// The first cases.
+    /// The first cases, or all of them.
     pub examples: Vec<String>,
+    /// Whether all of them are kept, however many there are.
+    pub is_complete: bool,
 }
 
 impl Notices {
@@ -37,12 +40,24 @@ impl Notices {
         }
     }
 
+    /// Adds cases to a notice that keeps all of its examples, which are few: tables and columns, not rows.
+    pub fn add_all(&mut self, text: &str, count: u64, examples: Vec<String>) {
+        if count > 0 || !examples.is_empty() {
+            let notice = self.0.entry(text.to_owned()).or_default();
+            notice.is_complete = true;
+            notice.count += count;
+            notice.examples.extend(examples);
+        }
+    }
+
     /// Adds all cases of `other`.
     pub fn extend(&mut self, other: Self) {
         for (text, notice) in other.0 {
             let known = self.0.entry(text).or_default();
             known.count += notice.count;
-            let room = EXAMPLES.saturating_sub(known.examples.len());
+            known.is_complete |= notice.is_complete;
+            let most = if known.is_complete { usize::MAX } else { EXAMPLES };
+            let room = most.saturating_sub(known.examples.len());
             known.examples.extend(notice.examples.into_iter().take(room));
         }
     }
@@ -83,5 +98,17 @@ mod tests {
         let found: Vec<_> =
             one.iter().map(|(text, notice)| (text, notice.count, notice.examples.len())).collect();
         assert_eq!(found, [("even", 3, 3), ("odd", 8, 5)]);
+    }
+
+    #[test]
+    fn a_list_of_tables_stays_complete() {
+        let (mut one, mut all) = (Notices::default(), Notices::default());
+        one.add_all("tables", 7, (0..7).map(|number| number.to_string()).collect());
+        one.add_all("columns", 0, Vec::new());
+        all.extend(one.clone());
+        all.extend(one);
+        let found: Vec<_> =
+            all.iter().map(|(text, notice)| (text, notice.count, notice.examples.len())).collect();
+        assert_eq!(found, [("tables", 14, 14)]);
     }
 }

@@ -1,8 +1,19 @@
 //! Where the records of an import come from. A caller hands in a [`Source`]; the importer knows no foreign system.
 
+use std::collections::BTreeSet;
+
 use super::error::ImportError;
 use super::notices::Notices;
 use crate::directory::transfer::record::Record;
+
+/// Users that a source holds and that cannot be imported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOutUsers {
+    /// Their ids.
+    pub ids: BTreeSet<i64>,
+    /// How many have no id, so that it is not known who they are.
+    pub without_id: u64,
+}
 
 /// A source of records. It is read several times and must yield the same records each time.
 pub trait Source: Send + 'static {
@@ -23,6 +34,11 @@ pub trait Source: Send + 'static {
     /// Returns what cannot be imported of what was read since the beginning, if the source can read on after it.
     fn conflicts(&mut self) -> Notices {
         Notices::default()
+    }
+
+    /// Returns the users that the source holds and that were left out since the beginning. They are not missing.
+    fn left_out(&mut self) -> LeftOutUsers {
+        LeftOutUsers::default()
     }
 
     /// Returns how many users the source holds, if that is cheap to know.

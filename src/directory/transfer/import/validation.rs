@@ -12,6 +12,7 @@ use std::hash::{BuildHasher, RandomState};
 use self::unique_values::UniqueField;
 use super::notices::Notices;
 use super::report::ImportReport;
+use super::source::LeftOutUsers;
 use crate::directory::model::KeptDigest;
 use crate::directory::transfer::record::UserRecord;
 
@@ -46,12 +47,19 @@ pub(super) struct Validation {
     duplicates: Notices,
     /// The users that lose such a value to a user with a lower id.
     duplicated: HashSet<(UniqueField, i64)>,
+    /// Users that the source has and left out.
+    left_out: LeftOutUsers,
 }
 
 impl Validation {
     /// Returns whether the source has a user with this id.
     pub(super) fn has_user(&self, id: i64) -> bool {
         self.user_ids.binary_search(&id).is_ok()
+    }
+
+    /// Returns whether a user who is not among the records may be in the source, left out.
+    pub(super) fn is_left_out(&self, id: i64) -> bool {
+        self.left_out.without_id > 0 || self.left_out.ids.contains(&id)
     }
 
     /// Returns whether the source has a user with this name.

@@ -37,6 +37,7 @@ pub(in crate::directory::transfer::import) fn validate(
     let mut validation = validator.finish();
     validation.notices.extend(source.notices());
     validation.conflicts.extend(source.conflicts());
+    validation.left_out = source.left_out();
     Ok(validation)
 }
 
