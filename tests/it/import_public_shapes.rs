@@ -80,6 +80,32 @@ fn every_shape_is_run() {
     assert_eq!(found, SHAPES.iter().map(|name| (*name).to_owned()).collect());
 }
 
+/// Rows that a policy of PostgreSQL hides from the reading role are not missing without a word: nothing is read, and
+/// above all nothing counts as deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_policy_hides_are_a_refusal() {
+    let shape = Shape::load("one_name", Backend::Postgres).await;
+    let role = format!("wardroom_reader_{}", std::process::id());
+    let owner = connect(&shape.source).await;
+    let policy = format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}; \
+         ALTER TABLE users_user ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON users_user FOR SELECT TO {role} USING (id <> 1)"
+    );
+    owner.batch_execute(&policy).await.unwrap();
+    let database = Database::new(Backend::Postgres).await;
+    let from = shape.source.replace("://wardroom@", &format!("://{role}@"));
+    let ran = on(&database, &["import", "django", "--from", &from], "");
+    let all = shape.import(&database, &shape.flags, &["--json"]);
+    owner.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+    assert!(
+        ran.code == 5 && ran.err.contains("\"users_user\"") && ran.err.contains("BYPASSRLS"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert_eq!(all.json()["users"]["added"], 2);
+}
+
 /// The notes about tables that are not read, by the name that `expected.json` gives them.
 const UNREAD: [(&str, &str); 3] = [
     ("users", "tables that refer to users and are not read"),

@@ -1,5 +1,6 @@
 -- Like PostHog: no username, a UUID beside the whole number, and personal keys of which only a digest is kept. They
--- cannot go on working, so their table is not read. Devices of django-otp are second factors.
+-- cannot go on working, and a digest must not become one, even if its table is named. Devices of django-otp are second
+-- factors.
 
 CREATE TABLE metric_user (
     id integer PRIMARY KEY, password varchar(128) NOT NULL, last_login timestamp with time zone, is_superuser boolean NOT NULL,
