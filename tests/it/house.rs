@@ -341,8 +341,6 @@ fn writes_of_people_are_changes() {
 #[test]
 fn finding_14_no_type_prints_a_secret() {
     const SECRET: [&str; 6] = ["password", "old_password", "new_password", "digest", "remains", "key"];
-    // A column's name.
-    const OTHER: &str = "switchover/django/mapping.rs: pub(super) struct MappedTable prints pub(super) key";
     const PLAIN: [&str; 4] = ["String", "Vec<u8>", "Box<[u8]>", "Value"];
     let plain = |kind: &str| {
         let kind = kind.trim_end_matches(',');
@@ -371,7 +369,6 @@ fn finding_14_no_type_prints_a_secret() {
         }
     }
     assert!(looked_at > 50, "only {looked_at} types were found");
-    printing.retain(|printed| printed != OTHER);
     assert!(printing.is_empty(), "{printing:#?}");
 }
 

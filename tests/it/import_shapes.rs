@@ -395,6 +395,7 @@ both! {
         source.sql("CREATE VIEW hr_other AS SELECT party_ptr_id - 4 AS id, password, last_login, username, is_superuser FROM hr_account WHERE party_ptr_id = 5").await;
         let (report, records) = imported(&source, backend, &["--user-table", "hr_other", "--map", "is_admin=true"]).await;
         assert_eq!((of_kind(&records, "token").len(), &report["mapping"]["memberships"]), (0, &json!("nowhere")), "{report}");
+        assert_eq!(listed(&report, "the rows of the view do not show which table is behind it"), ["hr_other"]);
         // A view without the usual column says how to name the key.
         source.sql("CREATE VIEW hr_plain AS SELECT party_ptr_id AS number, password, last_login, username, is_superuser FROM hr_account").await;
         refused(&source, backend, &["--user-table", "hr_plain"], &["hr_plain has neither a primary key", "--map user_id=COLUMN", "number, password"]).await;
@@ -450,6 +451,55 @@ both! {
             let report = second.json();
             assert_eq!((second.code, &report["users"]["unchanged"], &report["groups"]["unchanged"], &report["tokens"]["unchanged"]), (0, &json!(2), &json!(1), &json!(1)), "{report}");
         }
+    }
+}
+
+both! {
+    /// Without a column for usernames, the unique column is the one with which users sign in. The e-mail address is not taken
+    /// if it may be another one.
+    async fn the_unique_column_is_the_one_to_sign_in_with(backend: Backend) {
+        let source = ForeignSource::empty(backend).await;
+        source.sql(
+            "CREATE TABLE auth_user(id integer PRIMARY KEY, password text NOT NULL, last_login datetime, is_superuser bool NOT NULL, phone text NOT NULL UNIQUE, email text);
+             INSERT INTO auth_user VALUES (1,'!',NULL,1,'+1-555-0100',NULL),(2,'!',NULL,0,'+1-555-0101','a@example.com');").await;
+        refused(&source, backend, &[], &["no column for username", "--map username=COLUMN; these are unique: phone"]).await;
+        let (_, records) = imported(&source, backend, &["--map", "username=phone"]).await;
+        assert_eq!((&user(&records, "+1-555-0100")["id"], &user(&records, "+1-555-0101")["mobile_number"]), (&json!(1), &json!("+1-555-0101")));
+        source.sql("CREATE TABLE member(id integer PRIMARY KEY, password text NOT NULL, last_login datetime, is_superuser bool NOT NULL, phone text, email text NOT NULL UNIQUE);
+            INSERT INTO member VALUES (1,'!',NULL,1,NULL,'root@example.com')").await;
+        let (_, records) = imported(&source, backend, &["--user-table", "member"]).await;
+        assert_eq!(user(&records, "root@example.com")["id"], 1);
+    }
+}
+
+both! {
+    /// The number of a row of another table is no value, whatever the column is called.
+    async fn a_declared_reference_is_not_a_value(backend: Backend) {
+        let source = ForeignSource::base(backend,
+            "CREATE TABLE media_image(id integer PRIMARY KEY, file text NOT NULL); INSERT INTO media_image VALUES (7,'avatars/a.png');
+             ALTER TABLE auth_user ADD COLUMN photo integer REFERENCES media_image(id); UPDATE auth_user SET photo = 7 WHERE id = 2").await;
+        let (report, records) = imported(&source, backend, &[]).await;
+        assert_eq!(user(&records, "ann")["avatar"], Value::Null);
+        assert_eq!(listed(&report, "columns that are not read"), ["auth_user.photo"]);
+    }
+}
+
+both! {
+    /// A row of a profile or of a side table that cannot be read costs its values, and not the user or group.
+    async fn a_broken_row_of_a_side_table_costs_only_its_values(backend: Backend) {
+        let broken = match backend { Backend::Sqlite => "'soon'", Backend::Postgres => "'infinity'" };
+        let source = ForeignSource::base(backend, &format!(
+            "CREATE TABLE shop_profile(user_id integer PRIMARY KEY REFERENCES auth_user(id), phone text, updated_at datetime);
+             INSERT INTO shop_profile VALUES (2,'+1-2',{broken}),(3,'+1-3',NULL);
+             INSERT INTO auth_group VALUES (1,'Billing'); INSERT INTO auth_user_groups VALUES (1,2,1);
+             CREATE TABLE desk_info(group_id integer PRIMARY KEY REFERENCES auth_group(id), notes text, created_at datetime); INSERT INTO desk_info VALUES (1,'money',{broken});")).await;
+        let flags = ["--profile-table", "shop_profile"];
+        let (_, blocked) = import(&source, backend, &flags).await;
+        assert_eq!(notice(&blocked.json(), "conflicts", "rows that cannot be imported (--skip-invalid").unwrap().0, 2, "{}", blocked.out);
+        let (report, records) = imported(&source, backend, &[&flags[..], &["--skip-invalid"]].concat()).await;
+        assert_eq!((groups(&records, "ann"), &user(&records, "ann")["mobile_number"], &user(&records, "bob")["mobile_number"]), (vec!["Billing"], &Value::Null, &json!("+1-3")));
+        let named = listed(&report, "rows that cannot be imported are left out").join(" ");
+        assert!(named.contains("shop_profile.updated_at of the row 2") && named.contains("desk_info.created_at of the row 1"), "{named}");
     }
 }
 

@@ -236,12 +236,13 @@ pub(super) fn cause(error: &DatabaseError) -> String {
 }
 
 /// Schema (null if the table is visible without it), table, column, type (of a domain, the type below it); whether it is a view;
-/// whether it can be read.
+/// whether it can be read. Partitions are left out, because their table has their rows.
 const POSTGRES_COLUMNS: &str = "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE CAST(n.nspname AS TEXT) END, \
      CAST(c.relname AS TEXT), CAST(a.attname AS TEXT), format_type(COALESCE(NULLIF(y.typbasetype, 0), y.oid), NULL), c.relkind IN ('v', 'm'), \
      has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT') \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid \
      JOIN pg_type y ON y.oid = a.atttypid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped \
+     AND NOT COALESCE(CAST(to_jsonb(c) ->> 'relispartition' AS BOOLEAN), FALSE) \
      AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY n.nspname, c.relname, a.attnum";
 
 /// Schema, table, index, column; whether it is the primary key. Columns that an index only includes are no part of it;

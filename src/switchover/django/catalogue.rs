@@ -75,7 +75,7 @@ impl Catalogue {
 
     /// Returns the tables with this name in all schemas; those that are visible without their schema come first.
     pub(super) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a ForeignTable> {
-        self.tables.keys().filter(move |table| table.name == name)
+        self.tables.keys().filter(move |table| table.name.eq_ignore_ascii_case(name))
     }
 
     /// Finds the table that the operator means.
@@ -139,8 +139,14 @@ impl Catalogue {
     ) -> Result<Option<ForeignColumn>, ImportError> {
         let own = [field];
         let names = column_names(field).unwrap_or(&own);
-        let found = names.iter().find_map(|name| self.column(table, name));
+        let is_value = |column: &&ForeignColumn| !self.is_number_of_another_row(table, column);
+        let found = names.iter().find_map(|name| self.column(table, name).filter(is_value));
         found.map(|column| readable(table, column, flag)).transpose()
+    }
+
+    /// Returns whether a column declares that its numbers stand for rows of another table, so that they are no values.
+    fn is_number_of_another_row(&self, table: &ForeignTable, column: &ForeignColumn) -> bool {
+        is_whole_type(&column.kind) && self.reference(table, &column.name).is_some()
     }
 
     /// Returns the column that the operator names for a field.
@@ -158,6 +164,12 @@ impl Catalogue {
         })?;
         readable(table, column, field)
     }
+}
+
+/// Returns whether the type of a column says that its values are whole numbers.
+pub(super) fn is_whole_type(kind: &str) -> bool {
+    let has = |names: &[&str]| names.iter().any(|name| kind.contains(name));
+    has(&["int", "serial"]) && !has(&["interval", "point"])
 }
 
 /// Returns a column, or an error if the role may not read it.

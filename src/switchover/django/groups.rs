@@ -83,7 +83,7 @@ impl GroupSearch<'_> {
             let usual = format!("{}_groups", known.table.name);
             let is_own = |table: &&ForeignTable| {
                 table.schema == known.table.schema
-                    && (table.name == usual || is_shortened(&table.name, &usual))
+                    && (table.name.eq_ignore_ascii_case(&usual) || is_shortened(&table.name, &usual))
                     && self.search(self.users, table).elsewhere().is_none()
                     && !(self.search(self.users, table).declared().is_empty()
                         && self.search(self.users, table).undeclared().is_none())

@@ -1,10 +1,10 @@
 //! Decides which column of a table says whose row something is: declared references, then uniqueness. Only a column
 //! without a declared reference is found by its name. What stays open is refused with the candidates.
 
-use super::catalogue::{Catalogue, list, readable};
+use super::catalogue::{Catalogue, is_whole_type, list, readable};
 use super::evidence::Evidence;
 use super::options::MappingOptions;
-use super::owner::{Owner, is_whole_type};
+use super::owner::Owner;
 use crate::database::foreign::{ForeignColumn, ForeignTable, KeyKind};
 use crate::directory::transfer::import::error::ImportError;
 

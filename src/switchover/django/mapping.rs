@@ -37,6 +37,14 @@ impl Mapping {
             possible_details.len() as u64,
             possible_details.iter().map(ToString::to_string).collect(),
         );
+        let owner = &mapping.users.owner;
+        if owner.is_view && owner.identities.iter().all(|known| known.table == owner.table) {
+            notices.add(
+                "the rows of the view do not show which table is behind it, so what refers to that table is not read; name it \
+                 with --membership-table, --token-table, --knox-table and --map FIELD=COLUMN",
+                &owner.table,
+            );
+        }
         notices.extend(unread::find(catalogue, &mapping));
         notices.extend(factors::find(catalogue, evidence, &mapping.users)?);
         mapping.notices = notices;

@@ -10,7 +10,7 @@ use crate::directory::model::{FLAG_FIELDS, PERSONAL_FIELDS};
 use crate::directory::transfer::import::error::ImportError;
 
 /// Fields of rows other than users, and the columns that join rows.
-const OTHER_FIELDS: [&str; 18] = [
+const OTHER_FIELDS: [&str; 19] = [
     "user_id",
     "profile_user",
     "group_id",
@@ -28,6 +28,7 @@ const OTHER_FIELDS: [&str; 18] = [
     "token_revoked",
     "token_active",
     "knox_user",
+    "knox_digest",
     "knox_expires",
 ];
 
@@ -57,6 +58,7 @@ pub(super) fn column_names(field: &str) -> Option<&'static [&'static str]> {
         "group_notes" => &["notes", "note", "description"],
         "group_created_at" => CREATED,
         "token_key" => &["key"],
+        "knox_digest" => &["digest"],
         "token_created" => CREATED,
         "token_expires" | "knox_expires" => {
             &["expiry", "expires", "expires_at", "expires_on", "expiration", "valid_until"]

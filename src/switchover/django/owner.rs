@@ -1,7 +1,7 @@
 //! A table whose rows other rows are about: the users, or the groups. Its key, and every column of the source whose values
 //! identify its rows.
 
-use super::catalogue::{Catalogue, list};
+use super::catalogue::{Catalogue, is_whole_type, list, readable};
 use super::evidence::Evidence;
 use super::options::MappingOptions;
 use crate::database::foreign::{ForeignColumn, ForeignTable, KeyKind};
@@ -212,7 +212,7 @@ fn key(
         return catalogue.named_column(table, noun.id_field(), named);
     }
     if let Some(key) = catalogue.primary_key(table).or_else(|| catalogue.column(table, "id")) {
-        return super::catalogue::readable(table, key, noun.id_field());
+        return readable(table, key, noun.id_field());
     }
     Err(ImportError::Ambiguous(format!(
         "{table} has neither a primary key of one column nor a column id: name the column that identifies {} with --map \
@@ -240,12 +240,6 @@ fn check_unique(
         noun.plural(),
         noun.id_field()
     )))
-}
-
-/// Returns whether the type of a column says that its values are whole numbers.
-pub(super) fn is_whole_type(kind: &str) -> bool {
-    let has = |names: &[&str]| names.iter().any(|name| kind.contains(name));
-    has(&["int", "serial"]) && !has(&["interval", "point"])
 }
 
 fn key_kind(

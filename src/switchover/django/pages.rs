@@ -177,7 +177,11 @@ impl Django {
             return Ok(None);
         }
         if let (Some(table), Some(cells)) = (&tables.details, details) {
-            self.row_reader(table, key).fill_group(&mut group, cells)?;
+            let mut filled = group.clone();
+            let read = self.row_reader(table, key).fill_group(&mut filled, cells);
+            if self.findings.accept(read)?.is_some() {
+                group = filled;
+            }
         }
         Ok(Some(group))
     }
@@ -308,8 +312,11 @@ impl Django {
         let mut user = UserRecord::default();
         let mut has_username = self.row_reader(&tables.users, key).fill_user(&mut user, cells)?;
         for (table, cells) in tables.sides.iter().zip(sides) {
-            if let Some(cells) = cells {
-                has_username |= self.row_reader(table, key).fill_user(&mut user, cells)?;
+            let (Some(cells), mut filled) = (cells, user.clone()) else { continue };
+            // A row that cannot be read does not cost the user.
+            let read = self.row_reader(table, key).fill_user(&mut filled, cells);
+            if let Some(with_username) = self.findings.accept(read)? {
+                (user, has_username) = (filled, has_username || with_username);
             }
         }
         let row = || format!("{} {key} {:?}", tables.owner.table, user.username);

@@ -53,7 +53,7 @@ impl TokenTable {
     fn secret(self) -> (&'static str, &'static str) {
         match self {
             Self::Keys => ("key", "token_key"),
-            Self::Knox => ("digest", "digest"),
+            Self::Knox => ("digest", "knox_digest"),
         }
     }
 }
@@ -153,13 +153,15 @@ impl TokenSearch<'_> {
                 }
             }
             TokenTable::Knox => {
-                for name in ["digest", "token_key", "created", "salt"] {
+                for name in ["token_key", "created", "salt"] {
                     let column = self.catalogue.column(table, name);
                     let column = column.map(|column| readable(table, column, "knox_user")).transpose()?;
                     found.extend(column.map(|column| (name.to_owned(), column)));
                 }
-                let expires = self.catalogue.field(self.options, table, "knox_expires")?;
-                found.extend(expires.map(|column| ("expires".to_owned(), column)));
+                for (name, field) in [("digest", "knox_digest"), ("expires", "knox_expires")] {
+                    let column = self.catalogue.field(self.options, table, field)?;
+                    found.extend(column.map(|column| (name.to_owned(), column)));
+                }
             }
         }
         Ok(found)

@@ -1,12 +1,12 @@
 //! Finds the table of the users, the tables with one row a user, and the columns of their fields.
 
-use super::catalogue::{Catalogue, list};
+use super::catalogue::{Catalogue, is_whole_type, list};
 use super::evidence::Evidence;
 use super::joins::{Join, JoinSearch};
 use super::options::{MappingOptions, user_fields};
 use super::owner::{Noun, Owner};
 use super::tables::{FlagSource, MappedTable, UserTables};
-use crate::database::foreign::ForeignTable;
+use crate::database::foreign::{ForeignColumn, ForeignTable};
 use crate::directory::model::FLAG_FIELDS;
 use crate::directory::transfer::import::error::ImportError;
 
@@ -31,7 +31,7 @@ pub(super) fn find(
         tables.sides.push(fields(catalogue, options, (&table, join), is_parent, &mut known)?);
     }
     check_columns(options, &tables, &known)?;
-    add_username(options, &mut tables, &known)?;
+    add_username(catalogue, options, &mut tables, &known)?;
     Ok(tables)
 }
 
@@ -75,7 +75,9 @@ fn is_candidate(catalogue: &Catalogue, table: &ForeignTable) -> bool {
 
 fn is_user_model(catalogue: &Catalogue, table: &ForeignTable) -> bool {
     catalogue.references.iter().any(|key| {
-        key.to == *table && key.column == "user_id" && REFERRERS.contains(&key.table.name.as_str())
+        key.to == *table
+            && key.column.eq_ignore_ascii_case("user_id")
+            && REFERRERS.iter().any(|name| key.table.name.eq_ignore_ascii_case(name))
     })
 }
 
@@ -199,8 +201,10 @@ fn check_columns(options: &MappingOptions, tables: &UserTables, known: &[String]
     Ok(())
 }
 
-/// Users of a model without usernames sign in with their e-mail addresses.
+/// Users of a model without usernames sign in with a column that is unique. That is the e-mail address if no other text is
+/// unique; otherwise the operator says which one it is.
 fn add_username(
+    catalogue: &Catalogue,
     options: &MappingOptions,
     tables: &mut UserTables,
     known: &[String],
@@ -208,19 +212,33 @@ fn add_username(
     if known.iter().any(|field| field == "username") {
         return Ok(());
     }
-    let is_left_out = options.column("username") == Some("");
-    let with_email = tables.all_mut().find_map(|table| {
+    let owner = tables.owner.table.clone();
+    let is_sign_in = |column: &&ForeignColumn| {
+        let is_text = !is_whole_type(&column.kind) && column.kind != "uuid";
+        is_text && column.name != tables.owner.key.name && catalogue.is_unique(&owner, &[&column.name])
+    };
+    let unique: Vec<String> =
+        catalogue.columns(&owner).iter().filter(is_sign_in).map(|column| column.name.clone()).collect();
+    let email = tables.all_mut().find_map(|table| {
         let column = table.columns.iter().find(|(field, _)| field == "email")?.1.clone();
         Some((table, column))
     });
-    match with_email.filter(|_| !is_left_out) {
-        Some((table, column)) => {
+    match (email, unique.as_slice()) {
+        (Some((table, column)), unique)
+            if options.column("username") != Some("") && unique.iter().all(|name| *name == column.name) =>
+        {
             table.columns.push(("username".to_owned(), column));
             Ok(())
         }
-        None => Err(ImportError::Ambiguous(format!(
-            "the table {} has no column for username: name it with --map username=COLUMN",
-            tables.users.table
-        ))),
+        (_, unique) => {
+            let (what, names) = match unique {
+                [] => ("its columns are", list(catalogue.columns(&owner).iter().map(|column| &column.name))),
+                unique => ("these are unique:", list(unique)),
+            };
+            Err(ImportError::Ambiguous(format!(
+                "the table {owner} has no column for username: name the column with which users sign in with --map \
+                 username=COLUMN; {what} {names}"
+            )))
+        }
     }
 }
