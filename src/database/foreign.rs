@@ -39,11 +39,7 @@ pub(crate) struct ForeignDatabase {
 
 impl From<DatabaseError> for ForeignError {
     fn from(error: DatabaseError) -> Self {
-        let mut cause = catalogue::cause(&error);
-        if cause.contains("row-level security") {
-            cause += ": it would hide rows, so use a role that sees all of them (one with BYPASSRLS, or the tables' owner)";
-        }
-        Self::Unreadable(cause)
+        Self::Unreadable(catalogue::cause(&error))
     }
 }
 

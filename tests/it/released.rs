@@ -266,6 +266,9 @@ const CHANGED: [(&str, &[&str]); 7] = [
     ("group 1", &["permissions", "updated_at"]),
     ("group 6", &["created_at", "updated_at"]),
 ];
+/// What 0.1.0 did not keep, so that an import by a version that keeps it has more: the difference between null and empty
+/// notes of a group.
+const LOST: [&str; 1] = ["group 3: notes"];
 const DELETED: [&str; 4] = ["user 3", "user 5", "group 4", "token of 3"];
 /// What still differs after another import: what a source does not have, or does not decide.
 const SYNCHRONISED: [&str; 6] = [
@@ -286,8 +289,9 @@ both! {
             let (_source, from) = release.people("").await;
             let fresh = Database::new(backend).await;
             works(&fresh, &["import", "django", "--from", &from]);
-            let (missing, differing) = compare(&records(&fresh), &upgraded);
+            let (missing, mut differing) = compare(&records(&fresh), &upgraded);
             assert_eq!(missing, DELETED.map(str::to_owned).into());
+            differing.retain(|field| !LOST.contains(&field.as_str()));
             assert_eq!(differing, CHANGED.iter().flat_map(|(of, fields)| fields.iter().map(move |field| format!("{of}: {field}"))).collect());
         }
     }
