@@ -220,8 +220,16 @@ fn sqlite_shape(tx: &Tx<'_>, name: &str, is_view: bool) -> Result<ForeignShape, 
     Ok(shape)
 }
 
-/// Returns the database's own message.
+/// Returns the database's own message, and what to do about a policy that hides rows.
 pub(super) fn cause(error: &DatabaseError) -> String {
+    let mut cause = own_message(error);
+    if cause.contains("row-level security") {
+        cause += ": it would hide rows, so use a role that sees all of them (one with BYPASSRLS, or the tables' owner)";
+    }
+    cause
+}
+
+fn own_message(error: &DatabaseError) -> String {
     match error {
         DatabaseError::Unavailable(why)
         | DatabaseError::Transient(why)

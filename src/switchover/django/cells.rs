@@ -83,12 +83,13 @@ impl RowReader<'_> {
         self.text(column, cell)?.ok_or_else(|| self.wrong(column, "it is null"))
     }
 
-    /// Reads a truth value; null is false.
+    /// Reads a truth value; null is false. Old tables have them as texts.
     pub(super) fn boolean(&self, column: &str, cell: Option<Vec<u8>>) -> Result<bool, ImportError> {
-        match self.text(column, cell)?.as_deref() {
-            Some("1" | "true" | "t") => Ok(true),
-            None | Some("0" | "false" | "f") => Ok(false),
-            Some(other) => Err(self.wrong(column, format!("{other:?} is neither true nor false"))),
+        let Some(text) = self.text(column, cell)? else { return Ok(false) };
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+            "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+            _ => Err(self.wrong(column, format!("{text:?} is neither true nor false"))),
         }
     }
 

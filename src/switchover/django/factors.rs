@@ -13,7 +13,7 @@ use crate::directory::transfer::import::notices::Notices;
 
 /// Words in the names of tables and columns of second factors, between underscores: django-otp, django-two-factor-auth,
 /// allauth.mfa, django-mfa2, trench and their kin.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 20] = [
     "otp",
     "totp",
     "hotp",
@@ -30,6 +30,10 @@ const WORDS: [&str; 16] = [
     "yubikey",
     "mfamethod",
     "totpdevice",
+    "u2fdevice",
+    "webauthndevice",
+    "staticdevice",
+    "authenticator",
 ];
 /// Columns that say whether a device is in use.
 const IN_USE: [&str; 5] = ["confirmed", "is_active", "is_enabled", "enabled", "verified"];
@@ -107,6 +111,8 @@ mod tests {
             "two_factor_phonedevice",
             "totp_key",
             "mfa_authenticator",
+            "auth_authenticator",
+            "shop_u2fdevice",
             "is_2fa_enabled",
         ] {
             assert!(is_factor(name), "{name}");

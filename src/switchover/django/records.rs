@@ -81,6 +81,9 @@ impl RowReader<'_> {
             key if key.len() > MAX_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 "tokens whose key no client can send are left out"
             }
+            key if is_digest(key) => {
+                "tokens of which only a digest is stored are left out: an attacker with a copy of the database could use it"
+            }
             _ => {
                 let shown = TokenKey::imported(key.clone());
                 (token.prefix, token.last_four) = (Some(shown.prefix()), Some(shown.last_four()));
@@ -140,4 +143,10 @@ impl RowReader<'_> {
 /// Returns whether a flag is true, or a time is given.
 fn is_set(text: Option<&str>) -> bool {
     !matches!(text, None | Some("" | "0" | "f" | "false"))
+}
+
+/// Returns whether a key is a digest with the name of its algorithm, such as `sha256$...`: the key itself is not stored.
+fn is_digest(key: &str) -> bool {
+    const ALGORITHMS: [&str; 6] = ["sha", "md5", "pbkdf2", "argon2", "bcrypt", "scrypt"];
+    key.split_once('$').is_some_and(|(name, _)| ALGORITHMS.iter().any(|known| name.starts_with(known)))
 }
