@@ -134,6 +134,7 @@ both! {
         assert_eq!(groups(&records, "tess"), ["Translators"]);
         assert_eq!(of_kind(&records, "group").len(), 1);
         assert_eq!(report["mapping"]["group name"], "team_group.name");
+        assert_eq!(listed(&report, "tables of Django's groups that are not read"), ["auth_group"]);
         refused(&source, backend, &["--groups-table", "auth_group"], &["team_user_groups.group_id refers to team_group.id"]).await;
         source.sql("ALTER TABLE team_group RENAME COLUMN name TO title").await;
         refused(&source, backend, &[], &["team_group has no column for the names of groups", "--map group_name=COLUMN"]).await;

@@ -31,6 +31,7 @@ impl Mapping {
         let (tokens, knox) = (tokens(TokenTable::Keys)?, tokens(TokenTable::Knox)?);
         check_group_flags(&users, memberships.as_ref())?;
         let mut mapping = Self { users, groups, memberships, tokens, knox, notices: Notices::default() };
+        check_used(options, &mapping)?;
         let mut notices = missing_flags(&mapping.users, options);
         notices.add_all(
             "tables that could have notes of groups: name one with --group-profile-table",
@@ -119,6 +120,46 @@ fn describe_columns(noun: &str, table: &MappedTable, found: &mut Vec<(String, St
             .iter()
             .map(|(field, column)| (format!("{noun} {field}"), format!("{}.{}", table.table, column.name))),
     );
+}
+
+/// A column that the operator names for a table that is not read, or that lacks it, is a mistake.
+fn check_used(options: &MappingOptions, mapping: &Mapping) -> Result<(), ImportError> {
+    let details = mapping.groups.as_ref().and_then(|groups| groups.details.as_ref());
+    let has_detail = |field: &str| {
+        let tables = mapping.groups.iter().map(|groups| &groups.groups).chain(details);
+        tables.flat_map(|table| &table.columns).any(|(known, _)| known == field)
+    };
+    for (field, column) in options.columns.iter().filter(|(_, column)| !column.is_empty()) {
+        let is_of = |prefix: &str| field.starts_with(prefix);
+        let why = match field.as_str() {
+            "profile_user" if options.profile_table.is_none() => {
+                "no profile is read; name it with --profile-table"
+            }
+            "group_profile_group" if details.is_none() => {
+                "no side table of groups is read; name it with --group-profile-table"
+            }
+            _ if is_of("membership_") && mapping.memberships.is_none() => {
+                "no memberships are read; name their table with --membership-table"
+            }
+            _ if is_of("token_") && mapping.tokens.is_none() => {
+                "no table of keys is read; name it with --token-table"
+            }
+            _ if is_of("knox_") && mapping.knox.is_none() => {
+                "no table of knox is read; name it with --knox-table"
+            }
+            _ if is_of("group_") && mapping.groups.is_none() => {
+                "no groups are read; name their table with --groups-table"
+            }
+            "group_notes" | "group_created_at" | "group_updated_at"
+                if !has_detail(field.trim_start_matches("group_")) =>
+            {
+                "no table of groups has this column; name a side table with --group-profile-table"
+            }
+            _ => continue,
+        };
+        return Err(ImportError::Ambiguous(format!("--map {field}={column}: {why}")));
+    }
+    Ok(())
 }
 
 /// A flag from a group needs the memberships.

@@ -257,10 +257,11 @@ fn key_kind(
 
 fn not_numbers(noun: Noun, table: &ForeignTable, key: &ForeignColumn) -> ImportError {
     let (nouns, field, name) = (noun.plural(), noun.id_field(), noun.name());
+    let other = if noun == Noun::Groups { ". --groups-table= reads no groups" } else { "" };
     ImportError::Ambiguous(format!(
         "the ids of {table} (column {}) are of the type {:?}, and ids here are whole numbers. If no client stores ids of \
          {nouns}, import without them: --map {field}= matches {nouns} by their {name} and gives new ids. If another column \
-         has whole numbers, name it: --map {field}=COLUMN",
+         has whole numbers, name it: --map {field}=COLUMN{other}",
         key.name, key.kind
     ))
 }

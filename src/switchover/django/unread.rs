@@ -44,6 +44,11 @@ pub(super) fn find(catalogue: &Catalogue, mapping: &Mapping) -> Notices {
     add(&mut notices, "tables that refer to groups and are not read", list(&groups));
     add(
         &mut notices,
+        "tables of Django's groups that are not read, because the memberships refer to another table",
+        other_groups(catalogue, mapping),
+    );
+    add(
+        &mut notices,
         "tables of tokens that are not read, because their rows belong to another table than the users",
         strange_tokens(catalogue, mapping),
     );
@@ -94,6 +99,15 @@ fn referring(catalogue: &Catalogue, owner: &Owner, usual: &str) -> Referring {
         }
     }
     found
+}
+
+/// Returns Django's own tables of groups beside the project's own.
+fn other_groups(catalogue: &Catalogue, mapping: &Mapping) -> Vec<String> {
+    let Some(groups) = &mapping.groups else { return Vec::new() };
+    let is_near = |table: &&ForeignTable| table.schema == mapping.users.owner.table.schema;
+    let is_read = |table: &ForeignTable| mapping.tables().any(|(read, _)| read.table == *table);
+    let found = catalogue.named("auth_group").filter(is_near);
+    found.filter(|table| **table != groups.owner.table && !is_read(table)).map(ToString::to_string).collect()
 }
 
 /// Returns Django's own tables of tokens whose rows belong to another table.

@@ -198,6 +198,9 @@ fn what_is_not_clear_is_asked() {
         (PLAIN, &[], map("age", "x"), "there is no field \"age\""),
         (PLAIN, &[], map("gender", "x"), "no table of users has the column \"x\" for gender"),
         (PLAIN, &[], map("is_staff", "group:"), "needs the name of a group"),
+        (PLAIN, &[], map("knox_user", "x"), "no table of knox is read; name it with --knox-table"),
+        (PLAIN, &[], map("profile_user", "x"), "no profile is read"),
+        (PLAIN, &[], map("group_notes", "x"), "no table of groups has this column"),
         (uuid, &[], MappingOptions::default(), "of the type \"uuid\""),
         (nameless, &[], MappingOptions::default(), "no column for username"),
         (
