@@ -88,15 +88,7 @@ both! {
                     groups, person.encoded]);
                 let fields = ["username", "mobile_number", "email", "avatar", "first_name", "last_name", "gender", "is_active", "is_staff", "is_admin", "last_login",
                     "created_at", "updated_at", "groups", "password"];
-                let mut found: Value = fields.iter().map(|field| user[field].clone()).collect();
-                let mut wanted = wanted;
-                // Times that are too late become the last one that can be stored.
-                for place in [10, 11, 12] {
-                    if wanted[place].as_str().is_some_and(|at| at.starts_with("9999-12-3")) {
-                        assert!(found[place].as_str().unwrap().starts_with("9999-12-30T22:00"), "{found}");
-                        (wanted[place], found[place]) = (Value::Null, Value::Null);
-                    }
-                }
+                let found: Value = fields.iter().map(|field| user[field].clone()).collect();
                 assert_eq!(found, wanted);
             }
             for group in project.groups() {

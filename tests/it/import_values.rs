@@ -119,6 +119,21 @@ both! {
         assert_eq!((me.status, &me.json()["created_at"]), (200, &json!("9999-12-31T23:59:59.999999Z")));
         assert_eq!(me.header("x-token-expires-at"), Some("9999-12-31T23:59:59.999999Z"));
 
+        // The API takes what it shows, and names the last time that it takes.
+        let post = async |end: &str| {
+            let body = json!({ "name": "late", "expires_at": end }).to_string();
+            Request::new(address, "POST", "/api/users/me/tokens").token(KEY).body(JSON, body).send().await
+        };
+        for at in times.iter().rev().take(12) {
+            let made = post(&at.to_string()).await;
+            assert_eq!((made.status, &made.json()["expires_at"]), (201, &json!(at.to_string())), "{}", made.body);
+        }
+        for late in ["9999-12-31T23:59:59.999999-00:01", "10000-01-01T00:00:00Z"] {
+            let refused = post(late).await;
+            let why = json!({ "expires_at": ["Datetime is out of range. The latest is 9999-12-31T23:59:59.999999Z."] });
+            assert_eq!((refused.status, refused.json()), (400, why), "{late}");
+        }
+
         let exported = works(&database, &["export"]).out;
         for other in [Backend::Sqlite, Backend::Postgres] {
             let copy = Database::new(other).await;

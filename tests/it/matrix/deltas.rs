@@ -9,8 +9,10 @@ use super::rules::is_default;
 
 type Row = Map<String, Value>;
 
-/// Columns that are computed from other columns, or that triggers keep from other rows.
-const DERIVED: [&str; 5] = ["username_key", "email_key", "name_key", "search_key", "users_count"];
+/// Columns that are computed from other columns, or that triggers keep from other rows. Whatever is written through the API
+/// was made here, and a new expiry is also that of `ends_by`.
+const DERIVED: [&str; 7] =
+    ["username_key", "email_key", "name_key", "search_key", "users_count", "made_here", "ends_by"];
 /// Columns whose value cannot be predicted, or does not matter.
 const NOT_TOLD: [&str; 5] = ["updated_at", "last_login", "revoked_at", "expires_at", "password"];
 
