@@ -63,11 +63,7 @@ pub(super) async fn sign_in(
     let mut fields = Fields::from(body);
     let (username, password) = (fields.text("username"), fields.text("password"));
     fields.require_filled("username", username.as_deref());
-    fields.require("password", password.is_some());
-    // Passwords are not trimmed: one of blanks is a password.
-    if password.as_deref() == Some("") {
-        fields.refuse("password", &Violation::Blank);
-    }
+    fields.require_some("password", password.as_deref());
     for (name, text) in [("username", &username), ("password", &password)] {
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
             fields.refuse(name, &Violation::NullCharacter);

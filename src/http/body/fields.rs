@@ -121,6 +121,14 @@ impl Fields {
         }
     }
 
+    /// Adds a fault for a required text that was not sent or is empty. Blanks alone are a text.
+    pub fn require_some(&mut self, name: &str, value: Option<&str>) {
+        self.require(name, value.is_some());
+        if value.is_some_and(str::is_empty) {
+            self.faults.add(name, &Violation::Blank);
+        }
+    }
+
     /// Adds a fault for a required text that was not sent or is blank.
     pub fn require_filled(&mut self, name: &str, value: Option<&str>) {
         self.require(name, value.is_some());
