@@ -43,7 +43,8 @@ pub(super) struct HeadScan {
     leading_line_skipped: bool,
     request_line_seen: bool,
     http_10: bool,
-    later_minor: Option<usize>,
+    /// Where a minor version above 1 stands; 0 if there is none. In two bytes, because every message resets this.
+    later_minor: u16,
     headers: usize,
     host: bool,
     length: Option<u64>,
@@ -125,7 +126,8 @@ impl HeadScan {
             // RFC 9110, section 2.5: a later minor version is read as the highest one that is known. The digit is
             // the last byte before the line's end, which has been read.
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
-                self.later_minor = self.line_start.checked_sub(b"1\r\n".len());
+                let minor = self.line_start.saturating_sub(b"2\r\n".len());
+                self.later_minor = u16::try_from(minor).unwrap_or_default();
             }
             _ => return Err(MessageRefusal::Version),
         }
@@ -191,7 +193,8 @@ impl HeadScan {
         }
         let body =
             if self.chunked { BodyLength::Chunked } else { BodyLength::Sized(self.length.unwrap_or(0)) };
-        Ok(Frame { head: self.line_start, body, later_minor: self.later_minor })
+        let later_minor = (self.later_minor > 0).then_some(self.later_minor.into());
+        Ok(Frame { head: self.line_start, body, later_minor })
     }
 }
 

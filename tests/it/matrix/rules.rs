@@ -669,15 +669,16 @@ fn touch_token(
     }
     let mut changes = Vec::new();
     changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
-    if let Some(asked) = body.get("expires_at") {
+    // The expiry that it has already is no change.
+    let lasts = lasts.unwrap_or_default();
+    if let Some(asked) = body.get("expires_at").filter(|asked| **asked != lasts) {
         let end = end(actor, Some(asked), false)?;
         // A token derived from a sign-in has an end, that of its sign-in at the latest.
         if token.came_of.is_some() && end.as_ref().is_none_or(|end| end.as_str() > END) {
             return Err(Invalid("expires_at"));
         }
-        let differs = *asked != lasts.unwrap_or_default();
-        changes.extend(differs.then(|| format!("tokens {id} expires_at")));
-        if token.kind == "sign_in" && differs {
+        changes.push(format!("tokens {id} expires_at"));
+        if token.kind == "sign_in" {
             let below = world.tokens.iter().filter(|other| other.came_of == token.came_of && other.id != id);
             changes.extend(below.map(|other| format!("tokens {} expires_at", other.id)));
         }

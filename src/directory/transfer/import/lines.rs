@@ -226,6 +226,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_in_front_of_a_file_is_ignored() {
+        let mark = "\u{feff}";
+        let line = r#"{"type":"user","username":"a"}"#;
+        assert_eq!(read(format!("{mark}{line}\n{line}\n").as_bytes()).unwrap().len(), 2);
+        assert!(read(format!("{line}\n{mark}{line}\n").as_bytes()).is_err());
+    }
+
+    #[test]
     fn left_out_and_null_are_told_apart() {
         let records = read(b"{\"type\":\"user\",\"username\":\"a\",\"email\":null,\"gender\":\"\"}").unwrap();
         let [Record::User(user)] = records.as_slice() else { panic!("{records:?}") };
