@@ -24,7 +24,7 @@ use super::express::{self, FastPathMiss, Prepared, Rejection};
 use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
 use super::pipeline::with_reason;
 use super::reason::{Reason, shown};
-use super::request_log::{InFlight, RequestInfo};
+use super::request_log::{InFlight, RequestInfo, log_refused_message};
 use super::resource::RouteName;
 use super::site::{HOST_REFUSED, Site, host};
 use super::{api, docs, ops, outgoing, path};
@@ -203,6 +203,10 @@ impl Service for Front {
         let response = Box::pin(self.answer_common(peer, request, miss)).await;
         metrics.durations.0.observe(started.elapsed().as_secs_f64());
         response
+    }
+
+    fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) {
+        log_refused_message(&self.app, peer, status, reason);
     }
 
     fn network(&self, address: IpAddr) -> Option<IpAddr> {

@@ -138,6 +138,23 @@ impl RequestInfo {
     }
 }
 
+/// Logs that a message was refused before there was a request. Its client is the other end of the socket: no header was
+/// read.
+pub(super) fn log_refused_message(app: &App, peer: Peer, status: u16, reason: &str) {
+    let client = peer.address.ip();
+    let left_out = match app.settings().access_log {
+        AccessLog::None => None,
+        AccessLog::All => Some(LeftOut::default()),
+        AccessLog::Failures => {
+            app.refusal_lines().take(app.directory().clock().now(), Some(client_network(client)), None)
+        }
+    };
+    if let Some(left_out) = left_out {
+        let [left_out_before, left_out_of_client, _] = above_zero(left_out);
+        tracing::info!(status, %client, reason, left_out_before, left_out_of_client, "answered");
+    }
+}
+
 /// The counts of what was left out, each if it is above zero.
 fn above_zero(left_out: LeftOut) -> [Option<u64>; 3] {
     let LeftOut { of_all, of_client, of_account } = left_out;

@@ -96,6 +96,9 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         }
         let Self { listener, peer, wire, .. } = self;
         let metrics = &listener.metrics;
+        if let Some((status, reason)) = wire.refusal() {
+            listener.service.note_refusal(peer, status, reason);
+        }
         match wire.finish(|| listener.service.refusal_headers(peer.tls)).await {
             WireOutcome::Quiet => 0,
             WireOutcome::Refused => metrics.refused.inc(),

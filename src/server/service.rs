@@ -57,6 +57,9 @@ pub trait Service: Clone + Send + Sync + 'static {
         known: Option<Self::Known>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
+    /// Notes that a message was refused before there was a request: the status of the answer, and why.
+    fn note_refusal(&self, _peer: Peer, _status: u16, _reason: &'static str) {}
+
     /// The network whose share of connections this address counts against. `None` for a proxy: it carries the requests
     /// of many clients and has no share.
     fn network(&self, address: IpAddr) -> Option<IpAddr>;

@@ -6,7 +6,7 @@ use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory};
 
 use crate::process::{Process, serve};
-use crate::support::client::Connection;
+use crate::support::client::{self, Connection};
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Backend, Database, Request, both};
 
@@ -145,6 +145,31 @@ both! {
         }
         let waits = line(&mut process, sign_in(), 429).await;
         assert!(waits["reason"].as_str().unwrap().starts_with("too many attempts or a full queue"), "{waits}");
+    }
+}
+
+both! {
+    /// A message that is no request is logged with its reason, and in rations like every other refusal.
+    async fn a_refused_message_has_its_reason(backend: Backend) {
+        let database = Database::new(backend).await;
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        for (bytes, status, reason) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "Bad request: there is more than one Host header."),
+            ("nonsense\r\n\r\n", 400, "Bad request: the request line is malformed."),
+            (&format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(5000)), 414, "Request line is too long."),
+        ] {
+            let answer = client::exchange(address, bytes.as_bytes()).await;
+            assert!(String::from_utf8_lossy(&answer).starts_with(&format!("HTTP/1.1 {status} ")), "{bytes}");
+            let line = process.record("answered");
+            assert_eq!((&line["status"], &line["reason"], &line["client"]), (&status.into(), &reason.into(), &"127.0.0.1".into()));
+        }
+        for _ in 0..100 {
+            client::exchange(address, b"nonsense\r\n\r\n").await;
+        }
+        process.signal("-TERM");
+        let (_, log) = process.end();
+        assert!(log.matches(r#""message":"answered""#).count() < 100 && log.contains("lines were left out"), "{log}");
     }
 }
 

@@ -205,6 +205,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         .await
     }
 
+    /// The status and the reason of the refusal that [`Wire::finish`] sends, if there is one.
+    pub(super) fn refusal(&self) -> Option<(u16, &'static str)> {
+        let status = |refusal: MessageRefusal| refusal.status().split(' ').next()?.parse().ok();
+        self.refusal.and_then(|refusal| Some((status(refusal)?, refusal.detail())))
+    }
+
     /// Sends the refusal, if there is one, and closes. `headers` are lines for that answer.
     pub(super) async fn finish(mut self, headers: impl FnOnce() -> String) -> WireOutcome {
         if !self.broken {

@@ -31,7 +31,7 @@ pub(in crate::server) enum MessageRefusal {
 }
 
 impl MessageRefusal {
-    fn status(self) -> &'static str {
+    pub(super) fn status(self) -> &'static str {
         match self {
             Self::TimedOut => "408 Request Timeout",
             Self::RequestLineTooLong => "414 URI Too Long",
@@ -43,7 +43,7 @@ impl MessageRefusal {
     }
 
     /// One sentence without quotes and backslashes, because it goes into JSON unescaped.
-    fn detail(self) -> &'static str {
+    pub(super) fn detail(self) -> &'static str {
         match self {
             Self::RequestLine => "Bad request: the request line is malformed.",
             Self::Method => {
