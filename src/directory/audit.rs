@@ -35,7 +35,7 @@ pub const EXPORT_PAGE: usize = 500;
 const PAGE: i64 = 1000;
 
 impl Directory {
-    /// Returns events, newest first, at most 1000.
+    /// Returns events, newest first, at most 1001: a page of 1000 and the first event of the next.
     pub async fn audit_events(
         &self,
         actor: &Actor,
@@ -43,7 +43,7 @@ impl Directory {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, Error> {
         authorize(actor, Action::ReadAudit)?;
-        self.store.all(store::audit::list(filter, limit.min(1000).into())).await
+        self.store.all(store::audit::list(filter, limit.min(1001).into())).await
     }
 
     /// Returns the events of a filter after a number, oldest first, at most [`EXPORT_PAGE`]. Each has its number and a line of

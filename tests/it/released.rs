@@ -396,3 +396,23 @@ both! {
         }
     }
 }
+
+both! {
+    /// 0.1.0 stored the last day of the year 9999 as a time that it could not read again. After the upgrade it can be read.
+    async fn times_that_a_release_could_not_read_are_read(backend: Backend) {
+        for release in Release::all(backend) {
+            let database = release.database().await;
+            let far = 253_402_207_200_999_999_i64;
+            database.sql(&format!(
+                "UPDATE users SET last_login = {far}, created_at = {far} WHERE id = 12; UPDATE groups SET created_at = {far} WHERE id = 5; \
+                 UPDATE tokens SET expires_at = {far} WHERE expires_at > 253300000000000000"
+            )).await;
+            works(&database, &["migrate"]);
+            release.check(&database).await;
+            let records = records(&database);
+            for (name, field) in [("user 12", "last_login"), ("user 12", "created_at"), ("group 5", "created_at")] {
+                assert_eq!(records[name][field], "9999-12-30T22:00:00.999999Z", "{field} of {name}");
+            }
+        }
+    }
+}

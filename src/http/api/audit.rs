@@ -156,9 +156,9 @@ fn timestamp(raw: &str) -> Result<Timestamp, Violation> {
 
 fn limit(raw: &str) -> Result<u32, Violation> {
     match raw.parse::<i64>().map_err(|_| Violation::Integer)? {
-        limit @ 1..=999 => u32::try_from(limit).map_err(|_| Violation::Integer),
+        limit @ 1..=1000 => u32::try_from(limit).map_err(|_| Violation::Integer),
         limit if limit < 1 => Err(Violation::AtLeast(1)),
-        _ => Err(Violation::Other("Ensure this value is less than or equal to 999.".to_owned())),
+        _ => Err(Violation::Other("Ensure this value is less than or equal to 1000.".to_owned())),
     }
 }
 
@@ -196,8 +196,8 @@ struct AuditParameters {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct PageParameters {
-    /// Events per page, 1 to 999; 10 by default.
-    #[param(minimum = 1, maximum = 999, default = 10)]
+    /// Events per page, 1 to 1000; 10 by default.
+    #[param(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<i64>,
     /// Only events with a lower number, as in `next`.
     before: Option<i64>,
