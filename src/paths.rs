@@ -86,12 +86,12 @@ pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
 /// When root runs a command, the service that uses its files runs as another account. So what root creates gets the owner
 /// of what it replaces, or of the directory that it is in. Other accounts cannot give files away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct FileOwner {
     user: u32,
     group: u32,
 }
 
-impl Owner {
+impl FileOwner {
     /// Returns the owner of a directory, whose path may contain symbolic links.
     pub(crate) fn of_directory(directory: &Path) -> io::Result<Self> {
         Ok(Self::from(&fs::metadata(directory)?))
@@ -116,7 +116,7 @@ impl Owner {
     }
 }
 
-impl From<&fs::Metadata> for Owner {
+impl From<&fs::Metadata> for FileOwner {
     fn from(found: &fs::Metadata) -> Self {
         Self { user: found.uid(), group: found.gid() }
     }
@@ -132,7 +132,7 @@ pub(crate) fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
             outcome => {
                 outcome?;
                 let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                let owner = Owner::of_directory(above.unwrap_or(Path::new(".")))?;
+                let owner = FileOwner::of_directory(above.unwrap_or(Path::new(".")))?;
                 owner.give(OpenDirectory::open(path)?.opened)?;
             }
         }
@@ -272,15 +272,16 @@ impl OpenDirectory {
     }
 
     /// Returns the owner of this directory.
-    fn owner(&self) -> io::Result<Owner> {
-        Ok(rustix::fs::fstat(&self.opened).map(|found| Owner { user: found.st_uid, group: found.st_gid })?)
+    fn owner(&self) -> io::Result<FileOwner> {
+        Ok(rustix::fs::fstat(&self.opened)
+            .map(|found| FileOwner { user: found.st_uid, group: found.st_gid })?)
     }
 
     /// Returns the owner of the regular file of this name, or of this directory if there is none.
-    fn owner_of(&self, name: &OsStr) -> io::Result<Owner> {
+    fn owner_of(&self, name: &OsStr) -> io::Result<FileOwner> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {
-                Ok(Owner { user: found.st_uid, group: found.st_gid })
+                Ok(FileOwner { user: found.st_uid, group: found.st_gid })
             }
             Ok(_) | Err(Errno::NOENT) => self.owner(),
             Err(error) => Err(error.into()),

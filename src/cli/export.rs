@@ -13,7 +13,7 @@ use crate::directory::model::{FieldValue, Timestamp};
 use crate::directory::transfer::export::{ExportScope, RecordSink};
 use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
-use crate::paths::Owner;
+use crate::paths::FileOwner;
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
@@ -55,7 +55,7 @@ pub(super) async fn run(export: ExportArgs, config: &Config) -> Result<Report, C
     let temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
     let count = write(&export, config, temporary.reopen().map_err(unwritable)?).await?;
     // A file that is replaced keeps its owner, also if root replaces it.
-    if let Some(owner) = Owner::of_file(path).map_err(unwritable)? {
+    if let Some(owner) = FileOwner::of_file(path).map_err(unwritable)? {
         owner.give(temporary.as_file()).map_err(unwritable)?;
     }
     temporary.as_file().sync_all().map_err(unwritable)?;

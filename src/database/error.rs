@@ -82,14 +82,14 @@ impl From<tokio_postgres::Error> for DatabaseError {
             };
         };
         let code = db.code().code();
-        if is_transient(code) {
+        if is_transient(code) && !is_refused_option(db) {
             return Self::Transient(format!("{} (SQLSTATE {code})", db.message()));
         }
         // SQLSTATE classes: 23 integrity; 53 resources, 55 state of an object, such as a lock that is not available,
         // 57 operator intervention, 58 system.
         match code.get(..2) {
             Some("23") => Self::Constraint(db.constraint().unwrap_or_default().to_owned()),
-            Some("53" | "55" | "57" | "58") if !is_refused_option(db) => Self::Unavailable(describe(&error)),
+            Some("53" | "55" | "57" | "58") => Self::Unavailable(describe(&error)),
             _ if db.code() == &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unavailable(describe(&error)),
             _ => Self::Broken(Box::new(ServerMessage::of(&error))),
         }

@@ -20,7 +20,7 @@ use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::wal;
-use crate::paths::{Owner, UnsafePath, check_directory, create_directory, open_file};
+use crate::paths::{FileOwner, UnsafePath, check_directory, create_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -59,7 +59,7 @@ pub(crate) fn create(directory: &Path, timeout: Duration) -> Result<(), OpenErro
         ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
         _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
     })?;
-    let given = Owner::of_directory(directory).and_then(|owner| owner.give(&opened));
+    let given = FileOwner::of_directory(directory).and_then(|owner| owner.give(&opened));
     given.map_err(|source| OpenError::UnusablePath { path: path.clone(), source })?;
     let created = set_application_id(directory, timeout);
     if created.is_err() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::transfer_error::TransferError;
-use crate::paths::Owner;
+use crate::paths::FileOwner;
 
 /// Creates a directory in `parent` that only its owner can use. It is removed with its content when it is dropped. After
 /// a power cut one may be left over: its name begins with `.wardroom-`, and it can be deleted.
@@ -30,20 +30,20 @@ pub(super) fn parent_directory(file: &Path) -> PathBuf {
 /// moves it, it keeps the owner of what it replaces. A file that replaces nothing belongs to the account that runs this
 /// process.
 pub(super) fn move_into_place(from: &Path, to: &Path) -> Result<(), TransferError> {
-    let owner = Owner::of_file(to).map_err(TransferError::with(to))?;
+    let owner = FileOwner::of_file(to).map_err(TransferError::with(to))?;
     move_with_owner(from, to, owner)
 }
 
 /// Does the same with a file that a service uses, such as a database. A file that replaces nothing belongs to the owner of
 /// its directory.
 pub(super) fn move_into_service(from: &Path, to: &Path) -> Result<(), TransferError> {
-    let directory = || Owner::of_directory(&parent_directory(to));
-    let owner = Owner::of_file(to).and_then(|owner| owner.map_or_else(directory, Ok));
+    let directory = || FileOwner::of_directory(&parent_directory(to));
+    let owner = FileOwner::of_file(to).and_then(|owner| owner.map_or_else(directory, Ok));
     move_with_owner(from, to, Some(owner.map_err(TransferError::with(to))?))
 }
 
 /// Does the same and gives the file to an owner, if root moves it.
-pub(super) fn move_with_owner(from: &Path, to: &Path, owner: Option<Owner>) -> Result<(), TransferError> {
+pub(super) fn move_with_owner(from: &Path, to: &Path, owner: Option<FileOwner>) -> Result<(), TransferError> {
     let file = File::open(from).map_err(TransferError::with(from))?;
     owner.map_or(Ok(()), |owner| owner.give(&file)).map_err(TransferError::with(from))?;
     file.sync_all().map_err(TransferError::with(from))?;

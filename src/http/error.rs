@@ -163,9 +163,7 @@ impl ApiError {
             Self::Invalid(faults) => invalid(faults.count()),
             Self::InvalidItems(_, items) => invalid(items.iter().map(ValidationErrors::count).sum()),
             Self::Malformed(detail) => detail.split(" - ").next().unwrap_or_default().to_owned(),
-            Self::UnsupportedMediaType(given) => {
-                format!("the media type {} is not supported", given.chars().take(100).collect::<String>())
-            }
+            Self::UnsupportedMediaType(detail) => detail.chars().take(150).collect(),
             Self::MethodNotAllowed(_) => return Reason::new("the path does not have this method"),
             Self::NotFound => return Reason::new("there is no such path or object"),
             other => other.body().get("detail").and_then(Value::as_str).unwrap_or_default().to_owned(),

@@ -32,7 +32,7 @@ where
     ) -> fmt::Result {
         let (mut at, metadata) = (String::new(), event.metadata());
         SystemTime.format_time(&mut Writer::new(&mut at))?;
-        let mut line = Line(Map::new());
+        let mut line = LogLine(Map::new());
         line.set("timestamp", at);
         line.set("level", metadata.level().as_str());
         // Its place is here, whatever the order of the fields.
@@ -54,9 +54,9 @@ where
 }
 
 /// The fields of a line.
-struct Line(Map<String, Value>);
+struct LogLine(Map<String, Value>);
 
-impl Line {
+impl LogLine {
     fn set(&mut self, name: &str, value: impl Into<Value>) {
         let name = match name.strip_prefix("log.") {
             None => name.strip_prefix("r#").unwrap_or(name),
@@ -67,7 +67,7 @@ impl Line {
     }
 }
 
-impl Visit for Line {
+impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.set(field.name(), format!("{value:?}"));
     }

@@ -129,7 +129,7 @@ both! {
             (new("GET", "/nowhere"), 404, "there is no such path or object"),
             (new("DELETE", "/api/users/me").token(&people.staff.key), 405, "the path does not have this method"),
             (new("GET", "/api/users/me").header("Accept", "text/html").token(&people.staff.key), 406, "Could not satisfy the request Accept header."),
-            (new("PATCH", "/api/users/me").token(&people.staff.key).body("text/hunter", "hunter2"), 415, "the media type text/hunter is not supported"),
+            (new("PATCH", "/api/users/me").token(&people.staff.key).body("text/hunter", "hunter2"), 415, "Unsupported media type \"text/hunter\" in request."),
             (new("PATCH", "/api/users/me").token(&people.staff.key).body(json, r#"{"hunter2": "hunter2"}"#), 400, "1 values of the request are not valid"),
             (new("PATCH", "/api/users/me").token(&people.staff.key).body(json, "hunter2"), 400, "JSON parse error"),
             (new("GET", "/api/users/me").token(&people.staff.key), 429, "over rate_limit_per_token: 4 requests in 86400 s"),

@@ -158,8 +158,8 @@ async fn a_source_that_may_not_be_read_is_reported() {
     let limited = role.at(&source);
     let database = Database::new(Backend::Sqlite).await;
     let ran = on(&database, &["import", "django", "--from", &limited.args()[1]], "");
-    let expected = "permission denied for table auth_user (SQLSTATE 42501): run GRANT SELECT ON auth_user TO";
-    assert!(ran.code == 5 && ran.err.contains(expected), "{}", ran.err);
+    let expected = "the role of the URL may not read auth_user.id: grant it SELECT on auth_user";
+    assert!(ran.code == 2 && ran.err.contains(expected), "{}", ran.err);
     drop(limited);
     role.drop_from(&source).await;
 }

@@ -77,9 +77,9 @@ struct Described {
 }
 
 /// Reads the columns of a row: the last `FLAGS` of them are flags, all others are texts.
-struct Line<const FLAGS: usize>(Described);
+struct CatalogueRow<const FLAGS: usize>(Described);
 
-impl<const FLAGS: usize> FromRow for Line<FLAGS> {
+impl<const FLAGS: usize> FromRow for CatalogueRow<FLAGS> {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let texts = (FLAGS..row.width()).map(|_| row.next()).collect::<Result<_, _>>()?;
         let flags = (0..FLAGS).map(|_| row.next()).collect::<Result<_, _>>()?;
@@ -104,8 +104,8 @@ fn table(schema: String, name: String) -> ForeignTable {
 }
 
 fn lines<const FLAGS: usize>(tx: &Tx<'_>, sql: &Sql) -> Result<Vec<Described>, DatabaseError> {
-    let lines: Vec<Line<FLAGS>> = tx.all(sql)?;
-    Ok(lines.into_iter().map(|Line(described)| described).collect())
+    let lines: Vec<CatalogueRow<FLAGS>> = tx.all(sql)?;
+    Ok(lines.into_iter().map(|CatalogueRow(described)| described).collect())
 }
 
 impl ForeignCatalogue {

@@ -181,8 +181,15 @@ pub(super) fn readable(
     if column.is_readable {
         return Ok(column.clone());
     }
+    // Without these columns, nothing of the table can be read.
+    let without = match field {
+        "token_user" | "token_key" => "the table out with --token-table=".to_owned(),
+        "knox_user" | "knox_digest" => "the table out with --knox-table=".to_owned(),
+        "membership_user" | "membership_group" => "the table out with --membership-table=".to_owned(),
+        field => format!("the column out with --map {field}="),
+    };
     Err(ImportError::Ambiguous(format!(
-        "the role of the URL may not read {table}.{}: grant it SELECT on {table}, or leave the column out with --map {field}=",
+        "the role of the URL may not read {table}.{}: grant it SELECT on {table}, or leave {without}",
         column.name
     )))
 }

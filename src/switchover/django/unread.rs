@@ -9,6 +9,10 @@ use super::tokens::TokenTable;
 use crate::database::foreign::ForeignTable;
 use crate::directory::transfer::import::notices::Notices;
 
+/// Parts of the names of columns that narrow what a key may do.
+const NARROWING: [&str; 7] =
+    ["scope", "write_enabled", "read_only", "readonly", "allowed", "permission", "abilities"];
+
 /// Columns that refer to an owner, by table.
 type Referring = BTreeMap<ForeignTable, BTreeSet<String>>;
 
@@ -18,7 +22,13 @@ pub(super) fn find(catalogue: &Catalogue, mapping: &Mapping) -> Notices {
     let add = |notices: &mut Notices, text: &str, found: Vec<String>| {
         notices.add_all(text, found.len() as u64, found);
     };
-    add(&mut notices, "columns that are not read", columns(catalogue, mapping));
+    let unread = columns(catalogue, mapping);
+    add(
+        &mut notices,
+        "columns limit what a key may do, and are not read: each imported key gets all rights of its user",
+        narrowing(mapping, &unread),
+    );
+    add(&mut notices, "columns that are not read", unread);
     let read: BTreeSet<&ForeignTable> = mapping.tables().map(|(table, _)| &table.table).collect();
     let mut users = referring(catalogue, &mapping.users.owner, "user_id");
     users.retain(|table, _| !read.contains(table));
@@ -82,6 +92,24 @@ fn columns(catalogue: &Catalogue, mapping: &Mapping) -> Vec<String> {
         found.extend(unread.map(|name| format!("{table}.{name}")));
     }
     found
+}
+
+/// Returns the unread columns of tables with nothing but tokens whose names say that they narrow a key.
+fn narrowing(mapping: &Mapping, unread: &[String]) -> Vec<String> {
+    let users: BTreeSet<&ForeignTable> = mapping.users.all().map(|table| &table.table).collect();
+    let tokens = [mapping.tokens.as_ref(), mapping.knox.as_ref()].into_iter().flatten();
+    let tables: Vec<_> = tokens
+        .filter(|tokens| !users.contains(&tokens.table))
+        .map(|tokens| format!("{}.", tokens.table))
+        .collect();
+    let narrows = |column: &str| {
+        let name = column.to_ascii_lowercase();
+        NARROWING.iter().any(|part| name.contains(part))
+    };
+    let of_tokens = |column: &&String| {
+        tables.iter().any(|table| column.strip_prefix(table.as_str()).is_some_and(narrows))
+    };
+    unread.iter().filter(of_tokens).cloned().collect()
 }
 
 /// Returns the columns that refer to an owner: by a declared reference, or by their name where nothing is declared.

@@ -20,7 +20,7 @@ use crate::directory::progress::Progress;
 use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
-use crate::paths::{Owner, UnsafePath};
+use crate::paths::{FileOwner, UnsafePath};
 
 /// The suffixes of SQLite's database file and of the files beside it.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -254,8 +254,8 @@ fn replace_file(
 }
 
 /// Returns the owner of the database file that is replaced, or of its directory where only other files are left of it.
-fn present_owner(directory: &Path) -> io::Result<Owner> {
-    Owner::of_file(&sqlite::file(directory))?.map_or_else(|| Owner::of_directory(directory), Ok)
+fn present_owner(directory: &Path) -> io::Result<FileOwner> {
+    FileOwner::of_file(&sqlite::file(directory))?.map_or_else(|| FileOwner::of_directory(directory), Ok)
 }
 
 /// Moves a database file and the files beside it, and notes in `moved` what was moved before an error.

@@ -28,7 +28,7 @@ pub struct JsonLines {
 }
 
 /// A line of a file.
-struct Line {
+struct FileLine {
     bytes: Vec<u8>,
     /// Whether it has a line end.
     is_whole: bool,
@@ -41,7 +41,7 @@ impl JsonLines {
     }
 
     /// Reads the next line that is neither blank nor too long.
-    fn line(&mut self) -> Result<Option<Line>, ImportError> {
+    fn line(&mut self) -> Result<Option<FileLine>, ImportError> {
         let name = self.file.name();
         let unreadable = |error: io::Error| ImportError::Unreadable(format!("{name}: {error}"));
         let Some(reader) = &mut self.reader else { return Ok(None) };
@@ -57,13 +57,13 @@ impl JsonLines {
                 self.errors.add(self.number, &format!("it is longer than {LONGEST} bytes"));
                 reader.skip_until(b'\n').map_err(unreadable)?;
             } else if !bytes.trim_ascii().is_empty() {
-                return Ok(Some(Line { bytes, is_whole }));
+                return Ok(Some(FileLine { bytes, is_whole }));
             }
         }
     }
 
     /// Parses a line, or returns everything that is wrong with it.
-    fn record(&self, Line { bytes, is_whole }: &Line) -> Result<Record, Vec<String>> {
+    fn record(&self, FileLine { bytes, is_whole }: &FileLine) -> Result<Record, Vec<String>> {
         let text = str::from_utf8(bytes).map_err(|error| vec![format!("it is not UTF-8: {error}")])?;
         // Some editors put a byte order mark in front of a file.
         let text = text.strip_prefix('\u{feff}').filter(|_| self.number == 1).unwrap_or(text);

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::error::ImportError;
 use super::notices::Notices;
-use crate::paths::{Owner, create_directory};
+use crate::paths::{FileOwner, create_directory};
 
 /// The mode of new directories, less the umask: the web server that serves the files runs as another user.
 const DIRECTORY_MODE: u32 = 0o777;
@@ -96,7 +96,7 @@ impl AvatarCopy {
         let mut half = tempfile::NamedTempFile::new_in(folder)?;
         io::copy(&mut fs::File::open(from)?, &mut half)?;
         fs::set_permissions(half.path(), fs::metadata(from)?.permissions())?;
-        let owner = Owner::of_file(to)?.map_or_else(|| Owner::of_directory(folder), Ok)?;
+        let owner = FileOwner::of_file(to)?.map_or_else(|| FileOwner::of_directory(folder), Ok)?;
         owner.give(half.as_file())?;
         half.persist(to)?;
         Ok(())
