@@ -98,8 +98,11 @@ impl Directory {
         draft: &GroupDraft,
         expected: Expected,
     ) -> Result<Written<Group>, Error> {
-        if draft.parse().is_err() {
+        if let Err(errors) = draft.parse() {
             // A value that was imported may be sent back as it is.
+            if authorize(actor, Action::ReadGroups).is_err() {
+                return Err(errors.into());
+            }
             draft.without_held(&self.existing_group(key).await?).parse()?;
         }
         let (draft, key) = (draft.clone(), key.clone());
@@ -109,7 +112,7 @@ impl Directory {
         self.change_unique(actor, values, move |change| {
             let tx = change.tx;
             let old = tx.existing_group(&key)?;
-            let fields = changing(tx, &old, &draft)?;
+            let fields = changing(change, &old, &draft)?;
             let before = snapshot(tx, &old)?;
             let held = match fields.concern_rights() {
                 true => rights(tx, &old)?,
@@ -261,12 +264,16 @@ fn check_version(tx: &Tx<'_>, group: &Group, expected: &Expected) -> Result<(), 
     if expected.holds(present)? { Ok(()) } else { Err(Error::Stale("group")) }
 }
 
-/// Parses those fields of a draft that change the group.
-fn changing(tx: &Tx<'_>, group: &Group, draft: &GroupDraft) -> Result<GroupFields, Error> {
+/// Parses those fields of a draft that change the group. For an actor who may not read groups, every field counts as a
+/// change: otherwise a right guess would be no change, and show what the group has.
+fn changing(change: &Change<'_, '_>, group: &Group, draft: &GroupDraft) -> Result<GroupFields, Error> {
+    if change.check(Action::ReadGroups).is_err() {
+        return Ok(draft.parse()?);
+    }
     let mut fields = draft.without_held(group).parse()?;
     fields.name = fields.name.filter(|new| String::from(new.clone()) != group.name);
     if let Some(permissions) = &fields.permissions
-        && tx.has_permissions(&store::permissions::of_group(group.id), permissions)?
+        && change.tx.has_permissions(&store::permissions::of_group(group.id), permissions)?
     {
         fields.permissions = None;
     }

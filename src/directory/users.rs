@@ -97,7 +97,13 @@ impl Directory {
         let mut fields = match draft.parse() {
             Ok(fields) => fields,
             // A value that was imported may be sent back as it is.
-            Err(_) => draft.without_held(&self.existing(key).await?).parse()?,
+            Err(errors) => {
+                let target = self.existing(key).await?;
+                if !sees(actor, &target) {
+                    return Err(errors.into());
+                }
+                draft.without_held(&target).parse()?
+            }
         };
         let draft = draft.clone();
         // Groups and permissions are written before the unique values are checked.
@@ -115,7 +121,9 @@ impl Directory {
         // Checked before the slow hashes, and again in the transaction.
         let target = self.existing(key).await?;
         let rights = self.rights(target.id).await?;
-        fields = UserFields { permissions: None, ..fields.changing(&target) };
+        if sees(actor, &target) {
+            fields = UserFields { permissions: None, ..fields.changing(&target) };
+        }
         authorize(actor, Action::UpdateUser(&target, &fields, &rights))?;
         let proof = self.prove_own(actor, &target, new.is_some(), present).await?;
         let hash = match new {
@@ -237,7 +245,7 @@ pub(super) fn update(
     let (tx, hash) = (change.tx, proven.hash);
     let before = tx.existing_user_state(key)?;
     let old = &before.user;
-    let fields = &changing(tx, old, draft)?;
+    let fields = &changing(change, old, draft)?;
     let rights = match fields.concern_rights() || hash.is_some() {
         true => tx.rights(old.id)?,
         false => Vec::new(),
@@ -266,15 +274,24 @@ pub(super) fn update(
     Ok(new)
 }
 
-/// Parses those fields of a draft that change the user.
-fn changing(tx: &Tx<'_>, user: &User, draft: &UserDraft) -> Result<UserFields, Error> {
+/// Parses those fields of a draft that change the user. For an actor who may not read the user, every field counts as a
+/// change: otherwise a right guess would be no change, and show what the user has.
+fn changing(change: &Change<'_, '_>, user: &User, draft: &UserDraft) -> Result<UserFields, Error> {
+    if !sees(&change.actor, user) {
+        return Ok(draft.parse()?);
+    }
     let mut fields = draft.without_held(user).parse()?.changing(user);
     if let Some(permissions) = &fields.permissions
-        && tx.has_permissions(&store::permissions::of_user(user.id), permissions)?
+        && change.tx.has_permissions(&store::permissions::of_user(user.id), permissions)?
     {
         fields.permissions = None;
     }
     Ok(fields)
+}
+
+/// Returns whether the actor may read this user.
+fn sees(actor: &Actor, user: &User) -> bool {
+    authorize(actor, Action::ReadUsers).is_ok() || own_user(actor).is_ok_and(|own| own.id == user.id)
 }
 
 /// Writes a changed user with its event and returns the user. Groups and permissions have been written already. A change that

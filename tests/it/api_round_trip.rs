@@ -201,3 +201,47 @@ both! {
         assert_eq!(answer.to_string(), r#"200 {"id":3,"notes":"x"}"#);
     }
 }
+
+both! {
+    /// Who may write and not read gets the same answer to a value that the object has and to any other one. Otherwise they
+    /// could guess values until one is no change.
+    async fn a_writer_learns_nothing_by_guessing(backend: Backend) {
+        let site = Site::start(backend).await;
+        let writer = person(site.directory(), "writer", |draft| {
+            draft.is_staff = Some(true);
+            draft.permissions = Some(vec![3, 7]);
+        }).await;
+        let target = person(site.directory(), "target", |draft| {
+            draft.is_staff = Some(true);
+            draft.permissions = Some(vec![9]);
+            draft.email = Some(Some("target@example.com".into()));
+            draft.mobile_number = Some(Some("+1-555-0199".into()));
+        }).await;
+        let path = format!("/api/users/{}", target.id);
+        for (field, right, wrong) in [
+            ("username", json!("target"), json!("other")),
+            ("email", json!("target@example.com"), json!("other@example.com")),
+            ("mobile_number", json!("+1-555-0199"), json!("+1-555-0198")),
+            ("is_staff", json!(true), json!(false)),
+            ("is_admin", json!(false), json!(true)),
+            ("permissions", json!([9]), json!([8])),
+            ("groups", json!([]), json!([1])),
+        ] {
+            for value in [right, wrong] {
+                let answer = send(&site, &writer, "PATCH", &path, &json!({ field: value })).await;
+                assert_eq!(answer.status, 403, "{field}: {value}: {answer}");
+                let answer = send(&site, &writer, "PATCH", "/api/users/bulk", &json!({"users": [{"id": target.id, field: value}]})).await;
+                assert_eq!(answer.status, 403, "{field}: {value}: {answer}");
+            }
+        }
+        let group = site.directory().create_group(&operator(), &GroupDraft {
+            name: Some("Vault".into()),
+            permissions: Some(vec![9]),
+            ..GroupDraft::default()
+        }).await.unwrap();
+        for permissions in [json!([9]), json!([8])] {
+            let answer = send(&site, &writer, "PATCH", &format!("/api/users/groups/{}", group.id), &json!({"permissions": permissions})).await;
+            assert_eq!(answer.status, 403, "{permissions}: {answer}");
+        }
+    }
+}
