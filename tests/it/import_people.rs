@@ -84,7 +84,9 @@ both! {
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert_eq!(name_behind(&database, &key).await, "root");
         // Now it is an imported user, who may get another name in the source.
-        let renamed = lines(&database, &[user(1, "chief")], &["--sync"]);
+        works(&database, &["user", "edit", "id:1", "--email", "root@example.com"]);
+        let renamed = json!({"type": "user", "id": 1, "username": "chief", "email": "root@example.com"});
+        let renamed = lines(&database, &[renamed], &["--sync"]);
         assert_eq!(renamed.code, 0, "{}{}", renamed.out, renamed.err);
         assert_eq!(name_behind(&database, &key).await, "chief");
     }
@@ -186,6 +188,23 @@ both! {
         let ran = sync(&database, &source);
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert_eq!(database.texts("SELECT username FROM users WHERE id = 2").await, ["anna"]);
+    }
+}
+
+both! {
+    /// Without times of creation, only the same address or password shows that a user was renamed. The tokens that were issued
+    /// here must not follow to another person.
+    async fn without_times_a_new_name_is_not_enough(backend: Backend) {
+        let database = Database::new(backend).await;
+        assert_eq!(lines(&database, &[user(50, "ann")], &[]).code, 0);
+        let stranger = json!({"type": "user", "id": 50, "username": "zoe", "is_admin": true});
+        refused(&lines(&database, &[stranger], &["--sync"]), &["id 50: \"ann\" here, \"zoe\" there"]);
+        let mut renamed = user(50, "ann");
+        renamed["email"] = json!("ann@example.com");
+        assert_eq!(lines(&database, &[renamed.clone()], &["--sync"]).code, 0);
+        renamed["username"] = json!("anna");
+        assert_eq!(lines(&database, &[renamed], &["--sync"]).code, 0);
+        assert_eq!(database.texts("SELECT username FROM users WHERE id = 50").await, ["anna"]);
     }
 }
 
@@ -341,7 +360,8 @@ both! {
         works(&database, &["user", "add", "boss", "--admin"]);
         works(&database, &["group", "add", "Billing"]);
         let token = json!({ "type": "token", "user": 5, "digest": digest, "expires_at": "2200-01-01T00:00:00Z" });
-        assert_eq!(lines(&database, &[user(5, "eve"), json!({ "type": "group", "id": 5, "name": "five" }), token.clone()], &[]).code, 0);
+        let named = |name: &str| json!({ "type": "user", "id": 5, "username": name, "email": "eve@example.com" });
+        assert_eq!(lines(&database, &[named("eve"), json!({ "type": "group", "id": 5, "name": "five" }), token.clone()], &[]).code, 0);
         let id = database.number("SELECT id FROM tokens").await.try_into().unwrap();
         let directory = database.open(&Clock::system().unwrap()).await;
         directory.update_token(&operator(), None, id, None, Some(Expiry::After(Duration::from_secs(3600)))).await.unwrap();
@@ -355,7 +375,7 @@ both! {
         let end = database.number("SELECT expires_at FROM tokens").await;
         refused(&lines(&database, &[user(1, "root")], &["--sync"]), &["id 1: \"boss\" here, \"root\" there"]);
         refused(&lines(&database, &[json!({ "type": "group", "id": 1, "name": "x" })], &["--sync"]), &["id 1: \"Billing\" here, \"x\" there"]);
-        let ran = lines(&database, &[user(5, "evi"), json!({ "type": "group", "id": 5, "name": "cinque" }), token], &["--sync"]);
+        let ran = lines(&database, &[named("evi"), json!({ "type": "group", "id": 5, "name": "cinque" }), token], &["--sync"]);
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert_eq!(database.number("SELECT expires_at FROM tokens").await, end);
         let shown = works(&database, &["user", "show", "id:5", "--json"]).json();
