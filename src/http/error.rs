@@ -160,7 +160,11 @@ impl ApiError {
             Self::Throttled(seconds) => {
                 format!("too many attempts or a full queue: the next is allowed in {seconds} s")
             }
-            Self::Invalid(faults) => invalid(faults.count()),
+            // These texts are the program's own. No other field's name or text is shown.
+            Self::Invalid(faults) => match faults.iter().find(|(field, _)| *field == "non_field_errors") {
+                Some((_, texts)) => texts.join(" "),
+                None => invalid(faults.count()),
+            },
             Self::InvalidItems(_, items) => invalid(items.iter().map(ValidationErrors::count).sum()),
             Self::Malformed(detail) => detail.split(" - ").next().unwrap_or_default().to_owned(),
             Self::UnsupportedMediaType(detail) => detail.chars().take(150).collect(),

@@ -226,7 +226,11 @@ impl Service for Front {
 fn host_refused<B>(error: ApiError, request: &Request<B>) -> Response {
     let is_host = matches!(error, ApiError::BadRequest(HOST_REFUSED));
     let reason = is_host.then(|| match host(request) {
-        Some(host) => Reason::new(format!("the Host {} is not in allowed_hosts", shown(host.as_bytes()))),
+        // What precedes an `@` may be a password.
+        Some(host) => {
+            let host = host.rsplit('@').next().unwrap_or_default();
+            Reason::new(format!("the Host {} is not in allowed_hosts", shown(host.as_bytes())))
+        }
         None => Reason::new("the request has no Host, or one that is no text"),
     });
     with_reason(error.into_response(), reason)
@@ -249,4 +253,24 @@ async fn bounded(
         false => body.skip().await.map_err(|error| unreadable_body(error.as_ref())),
     };
     (Request::from_parts(parts, Body::empty()), skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_host_is_logged_without_what_precedes_it() {
+        for (target, host) in
+            [("http://ann:hunter2@evil.example:81/", None), ("/", Some("ann:hunter2@evil.example:81"))]
+        {
+            let mut request = Request::builder().uri(target);
+            if let Some(host) = host {
+                request = request.header("Host", host);
+            }
+            let response = host_refused(ApiError::BadRequest(HOST_REFUSED), &request.body(()).unwrap());
+            let why = &response.extensions().get::<Reason>().unwrap().why;
+            assert_eq!(*why, "the Host evil.example:81 is not in allowed_hosts");
+        }
+    }
 }

@@ -49,8 +49,23 @@ where
                 line.0.entry(name).or_insert(value);
             }
         }
-        writeln!(writer, "{}", Value::Object(line.0))
+        write_escaped(&mut writer, &Value::Object(line.0).to_string())?;
+        writeln!(writer)
     }
+}
+
+/// Writes JSON with control characters and marks of direction as escapes. They can only be in its strings, where clients
+/// can put them, and a terminal may obey them.
+fn write_escaped(writer: &mut impl fmt::Write, json: &str) -> fmt::Result {
+    for character in json.chars() {
+        let is_mark =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match is_mark || character.is_control() {
+            true => write!(writer, "\\u{:04x}", u32::from(character))?,
+            false => writer.write_char(character)?,
+        }
+    }
+    Ok(())
 }
 
 /// The fields of a line.
@@ -114,6 +129,15 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        let mut written = String::new();
+        let text = "\u{9b}2J\u{7f}\u{202e}\u{200f}\n\u{e9}\u{1f600}";
+        write_escaped(&mut written, &Value::from(text).to_string()).unwrap();
+        assert_eq!(written, "\"\\u009b2J\\u007f\\u202e\\u200f\\n\u{e9}\u{1f600}\"");
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), Value::from(text));
     }
 
     #[test]

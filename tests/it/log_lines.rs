@@ -141,7 +141,7 @@ both! {
         }
         let sign_in = || new("POST", "/api/users/auth/pwd/signin").body(json, r#"{"username": "plain", "password": "hunter2"}"#);
         for _ in 0..6 {
-            assert_eq!(line(&mut process, sign_in(), 400).await["reason"], "1 values of the request are not valid");
+            assert_eq!(line(&mut process, sign_in(), 400).await["reason"], "Unable to log in with provided credentials.");
         }
         let waits = line(&mut process, sign_in(), 429).await;
         assert!(waits["reason"].as_str().unwrap().starts_with("too many attempts or a full queue"), "{waits}");
