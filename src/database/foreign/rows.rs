@@ -139,7 +139,9 @@ impl Cells {
     fn push(&self, sql: &mut Sql, alias: &'static str, column: &ForeignColumn) {
         let name = Name::new(&column.name);
         let time = |sql: &mut Sql, format: &'static str| {
-            sql.push("convert_to(CASE WHEN isfinite(").push(alias).push_name(&name).push(") THEN to_char(");
+            // `to_char` shows years before Christ like those after.
+            sql.push("convert_to(CASE WHEN isfinite(").push(alias).push_name(&name).push(") AND ");
+            sql.push(alias).push_name(&name).push(" >= '0001-01-01' THEN to_char(");
             sql.push(alias).push_name(&name).push(format).push(" ELSE CAST(").push(alias).push_name(&name);
             sql.push(" AS TEXT) END, 'UTF8')");
         };

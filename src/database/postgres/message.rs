@@ -49,7 +49,14 @@ impl ServerMessage {
                 }
             }
         }
-        Self { code: Some(code.to_owned()), text, remedy: remedy(code, db.message()) }
+        let remedy = match db.detail() {
+            // PostgreSQL names the missing right here alone.
+            Some(detail) if code == INSUFFICIENT_PRIVILEGE && detail.contains("CONNECT") => {
+                Some("run GRANT CONNECT ON DATABASE with its name TO the role in the URL".to_owned())
+            }
+            _ => remedy(code, db.message()),
+        };
+        Self { code: Some(code.to_owned()), text, remedy }
     }
 
     /// Returns whether the role lacks a right.
@@ -95,6 +102,9 @@ pub(crate) fn is_refused_option(db: &DbError) -> bool {
 /// Says what an operator can do about an error.
 fn remedy(code: &str, message: &str) -> Option<String> {
     Some(match code {
+        "28000" if message.contains("client certificate") => {
+            "name a certificate and its key in the URL: sslcert=FILE&sslkey=FILE".to_owned()
+        }
         "28P01" | "28000" => {
             "check the user and the password in the URL, and pg_hba.conf on the server".to_owned()
         }

@@ -20,8 +20,10 @@ pub(super) enum Purpose {
 /// Makes the server confirm a commit only when it is durable, whatever is set for the server, the database, the role or
 /// in the URL. An operator's stronger or differently ordered setting (`local`, `remote_write`, `remote_apply`) stays: all
 /// of them survive a crash of the server.
-const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
-     WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+///
+/// It is set in any case, because a session follows the server's setting as long as it has none of its own.
+const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', \
+     coalesce(nullif(pg_catalog.current_setting('synchronous_commit'), 'off'), 'on'), false)";
 
 /// Returns the statements that begin a session.
 ///

@@ -186,10 +186,15 @@ pub(super) fn readable(
         "token_user" | "token_key" => "the table out with --token-table=".to_owned(),
         "knox_user" | "knox_digest" => "the table out with --knox-table=".to_owned(),
         "membership_user" | "membership_group" => "the table out with --membership-table=".to_owned(),
+        // No user or group can be read without these.
+        "user_id" | "username" | "group_id" | "group_name" => String::new(),
         field => format!("the column out with --map {field}="),
     };
+    let without = if without.is_empty() { without } else { format!(", or leave {without}") };
+    let usage =
+        table.schema.as_ref().map_or_else(String::new, |schema| format!("USAGE on schema {schema} and "));
     Err(ImportError::Ambiguous(format!(
-        "the role of the URL may not read {table}.{}: grant it SELECT on {table}, or leave {without}",
+        "the role of the URL may not read {table}.{}: grant it {usage}SELECT on {table}{without}",
         column.name
     )))
 }
