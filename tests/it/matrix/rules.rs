@@ -329,7 +329,11 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     let body = item(operation, body);
     no_password_in_bulk(operation, body)?;
     let user = existing(world, operation, target)?;
-    let body = &without_unchanged(user, body);
+    // Who may not read the user would learn from it what the user has.
+    let body = &match is_self(actor, user.id) || holds(actor, &Codes::from([1222])) {
+        true => without_unchanged(user, body),
+        false => body.clone(),
+    };
     let names = |fields: &[&str]| fields.iter().any(|field| body.contains_key(*field));
     let groups = body.get("groups").map_or_else(|| user.groups.clone(), ids);
     let own = body.get("permissions").map_or_else(|| user.own.clone(), codes);
@@ -495,7 +499,9 @@ fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> J
     let group = target.group.and_then(|id| world.groups.get(&id)).ok_or(Refused(404))?;
     let held = body.get("permissions").map_or_else(|| group.codes.clone(), codes);
     let mut body = body.clone();
+    let is_readable = holds(actor, &Codes::from([1202]));
     body.retain(|field, value| match field.as_str() {
+        _ if !is_readable => true,
         "name" => *value != group.name.as_str(),
         "permissions" => held != group.codes,
         _ => true,
