@@ -9,11 +9,16 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
+
+pub(crate) use self::owner::FileOwner;
+use self::owner::refuse_foreign;
+
+mod owner;
 
 /// Why a path is refused.
 #[derive(Debug, thiserror::Error)]
@@ -81,65 +86,26 @@ pub(crate) fn open_file(path: &Path) -> Result<File, UnsafePath> {
     })
 }
 
-/// The owner and group of a file or directory.
-///
-/// When root runs a command, the service that uses its files runs as another account. So what root creates gets the owner
-/// of what it replaces, or of the directory that it is in. Other accounts cannot give files away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileOwner {
-    user: u32,
-    group: u32,
+/// The mode of a new directory.
+#[derive(Clone, Copy)]
+pub(crate) enum DirectoryMode {
+    /// Exactly this mode.
+    Exact(u32),
+    /// This mode, less the umask of the process.
+    LessUmask(u32),
 }
 
-impl FileOwner {
-    /// Returns the owner of a directory, whose path may contain symbolic links.
-    pub(crate) fn of_directory(directory: &Path) -> io::Result<Self> {
-        Ok(Self::from(&fs::metadata(directory)?))
-    }
-
-    /// Returns the owner of a regular file. `None` if there is none, or something else.
-    pub(crate) fn of_file(file: &Path) -> io::Result<Option<Self>> {
-        match fs::symlink_metadata(file) {
-            Ok(found) => Ok(found.is_file().then(|| Self::from(&found))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+/// Opens a directory, and creates it with this mode if it is missing, and the missing ones above it. Each belongs to the
+/// owner of the one above it if root creates it. Symbolic links are followed on the way to what exists, and not below it.
+/// A directory that exists stays as it is.
+pub(crate) fn create_directory(directory: &Path, mode: DirectoryMode) -> io::Result<OpenDirectory> {
+    let existing = directory.ancestors().find(|path| is_there(path)).unwrap_or(directory);
+    let missing = directory.strip_prefix(existing).unwrap_or(Path::new(""));
+    match OpenDirectory::follow(existing) {
+        Err(error) if error.kind() == ErrorKind::NotADirectory && missing.as_os_str().is_empty() => {
+            Err(ErrorKind::AlreadyExists.into())
         }
-    }
-
-    /// Gives an open file or directory to this owner, if root runs this process.
-    pub(crate) fn give(self, opened: impl AsFd) -> io::Result<()> {
-        if !rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
-        let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.group));
-        Ok(rustix::fs::fchown(opened, Some(user), Some(group))?)
-    }
-}
-
-impl From<&fs::Metadata> for FileOwner {
-    fn from(found: &fs::Metadata) -> Self {
-        Self { user: found.uid(), group: found.gid() }
-    }
-}
-
-/// Creates a directory with this mode, and the missing ones above it. Each belongs to the owner of the one above it if
-/// root creates it. A directory that exists stays as it is.
-pub(crate) fn create_directory(directory: &Path, mode: u32) -> io::Result<()> {
-    let missing: Vec<_> = directory.ancestors().take_while(|path| !is_there(path)).collect();
-    for path in missing.into_iter().rev() {
-        match fs::DirBuilder::new().mode(mode).create(path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            outcome => {
-                outcome?;
-                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-                let owner = FileOwner::of_directory(above.unwrap_or(Path::new(".")))?;
-                owner.give(OpenDirectory::open(path)?.opened)?;
-            }
-        }
-    }
-    match fs::metadata(directory)?.is_dir() {
-        true => Ok(()),
-        false => Err(ErrorKind::AlreadyExists.into()),
+        outcome => outcome?.create_below(missing, mode),
     }
 }
 
@@ -154,7 +120,7 @@ fn is_link(error: &io::Error) -> bool {
 }
 
 /// Opens a regular file. Fails with `ELOOP` for a symbolic link and with `InvalidInput` for anything else.
-fn open_at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<File> {
+fn open_at(folder: impl AsFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?);
     if file.metadata()?.is_file() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
@@ -167,6 +133,12 @@ pub(crate) enum EntryKind {
     Directory,
     Link,
     Other,
+}
+
+impl From<&Stat> for EntryKind {
+    fn from(found: &Stat) -> Self {
+        FileType::from_raw_mode(found.st_mode).into()
+    }
 }
 
 impl From<FileType> for EntryKind {
@@ -196,7 +168,22 @@ impl OpenDirectory {
         Self::at(CWD, path.as_os_str())
     }
 
-    fn at(folder: impl std::os::fd::AsFd, name: &OsStr) -> io::Result<Self> {
+    /// Opens a directory whose path may contain symbolic links, also as its last step. The empty path is the working
+    /// directory.
+    pub(crate) fn follow(path: &Path) -> io::Result<Self> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { opened: rustix::fs::openat(CWD, path, flags, Mode::empty())? })
+    }
+
+    /// Opens a directory that this process created for itself alone. Fails if it belongs to another account.
+    pub(crate) fn open_own(path: &Path) -> io::Result<Self> {
+        let own = Self::open(path)?;
+        refuse_foreign(&rustix::fs::fstat(&own.opened)?)?;
+        Ok(own)
+    }
+
+    fn at(folder: impl AsFd, name: &OsStr) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(folder, name, flags, Mode::empty())?;
         Ok(Self { opened })
@@ -211,23 +198,39 @@ impl OpenDirectory {
         steps(path)?.try_fold(self.try_clone()?, |folder, step| Self::at(folder.opened.as_fd(), step))
     }
 
-    /// Opens the directory at a relative path and creates missing steps with exactly this mode. What root creates belongs
-    /// to the owner of the directory that it is in.
-    pub(crate) fn create_below(&self, path: &Path, mode: u32) -> io::Result<Self> {
-        let mode = Mode::from_raw_mode(mode);
+    /// Opens the directory that contains the entry at a relative path, and returns it with the name of the entry.
+    pub(crate) fn folder_of<'a>(&self, path: &'a Path) -> io::Result<(Self, &'a OsStr)> {
+        let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+        Ok((self.open_below(path.parent().unwrap_or(Path::new("")))?, name))
+    }
+
+    /// Opens the directory at a relative path and creates missing steps with this mode. What root creates belongs to the
+    /// owner of the directory that it is in.
+    pub(crate) fn create_below(&self, path: &Path, mode: DirectoryMode) -> io::Result<Self> {
         steps(path)?.try_fold(self.try_clone()?, |folder, step| {
-            match rustix::fs::mkdirat(folder.opened.as_fd(), step, mode) {
-                Ok(()) => {
-                    let created = Self::at(folder.opened.as_fd(), step)?;
-                    // The umask of the process may have removed bits of the mode.
-                    rustix::fs::fchmod(&created.opened, mode)?;
-                    folder.owner()?.give(&created.opened)?;
-                    Ok(created)
-                }
-                Err(Errno::EXIST) => Self::at(folder.opened.as_fd(), step),
-                Err(error) => Err(error.into()),
+            match folder.create(step, mode, folder.owner()?) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::at(&folder.opened, step),
+                outcome => outcome,
             }
         })
+    }
+
+    /// Creates a directory in this one, and gives it to this owner if root does it. Fails if the name is taken.
+    pub(crate) fn create(&self, name: &OsStr, mode: DirectoryMode, owner: FileOwner) -> io::Result<Self> {
+        let (DirectoryMode::Exact(bits) | DirectoryMode::LessUmask(bits)) = mode;
+        let bits = Mode::from_raw_mode(bits);
+        rustix::fs::mkdirat(&self.opened, name, bits)?;
+        let created = Self::at(&self.opened, name)?;
+        // What has content is not new: it was put in the place of the new one.
+        if rustix::process::geteuid().is_root() && !created.entries()?.is_empty() {
+            return Err(io::Error::new(ErrorKind::PermissionDenied, owner::REPLACED));
+        }
+        owner.give(&created.opened)?;
+        if let DirectoryMode::Exact(_) = mode {
+            // The umask of the process may have removed bits of the mode.
+            rustix::fs::fchmod(&created.opened, bits)?;
+        }
+        Ok(created)
     }
 
     /// Opens the regular file at a relative path. Returns `None` if it is missing, is not a regular file, or is only
@@ -273,27 +276,108 @@ impl OpenDirectory {
 
     /// Returns the owner of this directory.
     fn owner(&self) -> io::Result<FileOwner> {
-        Ok(rustix::fs::fstat(&self.opened)
-            .map(|found| FileOwner { user: found.st_uid, group: found.st_gid })?)
+        Ok(FileOwner::from(&rustix::fs::fstat(&self.opened)?))
     }
 
-    /// Returns the owner of the regular file of this name, or of this directory if there is none.
-    fn owner_of(&self, name: &OsStr) -> io::Result<FileOwner> {
+    /// Returns the owner of the regular file of this name; `None` if there is none, or something else.
+    fn file_owner(&self, name: &OsStr) -> io::Result<Option<FileOwner>> {
         match rustix::fs::statat(&self.opened, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => {
-                Ok(FileOwner { user: found.st_uid, group: found.st_gid })
-            }
-            Ok(_) | Err(Errno::NOENT) => self.owner(),
+            Ok(found) => Ok((EntryKind::from(&found) == EntryKind::File).then(|| FileOwner::from(&found))),
+            Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Renames a finished file into this directory and replaces an entry of this name. If root does it, the file keeps
-    /// the owner of what it replaces, or gets that of the directory. The rename is durable when this returns.
-    pub(crate) fn place_file(&self, from: &Path, name: &OsStr) -> io::Result<()> {
-        self.owner_of(name)?.give(open_at(CWD, from.as_os_str())?)?;
-        rustix::fs::renameat(CWD, from, &self.opened, name)?;
+    /// Returns the owner of the regular file of this name, or of this directory if there is none.
+    pub(crate) fn owner_of(&self, name: &OsStr) -> io::Result<FileOwner> {
+        self.file_owner(name)?.map_or_else(|| self.owner(), Ok)
+    }
+
+    /// Returns the owner that a secret keeps when it replaces the file of this name. `None` if there is no such file, or
+    /// if another account may have put it there to get the secret: then the secret stays with the account that writes it.
+    pub(crate) fn trusted_owner_of(&self, name: &OsStr) -> io::Result<Option<FileOwner>> {
+        let here = rustix::fs::fstat(&self.opened)?;
+        let is_trusted = |owner: &FileOwner| match here.st_uid {
+            user if user == owner.user => here.st_mode & 0o002 == 0,
+            // The members of a group, or of an access list, that may write here could have put it there.
+            0 => here.st_mode & 0o022 == 0,
+            _ => false,
+        };
+        Ok(self.file_owner(name)?.filter(is_trusted))
+    }
+
+    /// Renames a finished file, at a relative path below `from`, into this directory and replaces an entry of this name.
+    /// If root does it, the file keeps the owner of what it replaces, or gets that of the directory. The rename is durable
+    /// when this returns.
+    pub(crate) fn place_file(&self, from: &Self, path: &Path, name: &OsStr) -> io::Result<()> {
+        let (folder, file) = from.folder_of(path)?;
+        self.owner_of(name)?.give(open_at(&folder.opened, file)?)?;
+        folder.rename(file, self, name)?;
+        self.sync()
+    }
+
+    /// Renames a finished file with secrets from another directory into this one. An entry of this name is replaced only
+    /// if `replace` is set; otherwise it is an error. If root does it, the file keeps the owner of what it replaces, where
+    /// [`Self::trusted_owner_of`] trusts it.
+    pub(crate) fn place_secret(
+        &self,
+        from: &Self,
+        (file, opened): (&OsStr, &File),
+        name: &OsStr,
+        replace: bool,
+    ) -> io::Result<()> {
+        if let Some(owner) = self.trusted_owner_of(name)?.filter(|_| replace) {
+            owner.give(opened)?;
+        }
+        opened.sync_all()?;
+        if replace { from.rename(file, self, name) } else { from.rename_to_new(file, self, name) }
+    }
+
+    /// Renames an entry of this directory into another one. Fails if the name is taken there.
+    fn rename_to_new(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
+        match rustix::fs::renameat_with(&self.opened, name, &to.opened, new_name, RenameFlags::NOREPLACE) {
+            // Not every file system can do this. There, an empty file reserves the name.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                to.create_file(new_name)?;
+                self.rename(name, to, new_name)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Renames an entry of this directory into another one.
+    pub(crate) fn rename(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.opened, name, &to.opened, new_name)?)
+    }
+
+    /// Writes the entries of this directory to disk, so that new names survive a power cut.
+    pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.opened)?)
+    }
+
+    /// Links the file at a relative path below `from` into this directory. Fails if the name is taken.
+    pub(crate) fn link_file(&self, from: &Self, path: &Path, name: &OsStr) -> io::Result<()> {
+        let (folder, file) = from.folder_of(path)?;
+        Ok(rustix::fs::linkat(&folder.opened, file, &self.opened, name, AtFlags::empty())?)
+    }
+
+    /// Creates a file in this directory that only its owner can use. Fails if the name is taken.
+    pub(crate) fn create_file(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(rustix::fs::openat(&self.opened, name, flags, Mode::from_raw_mode(0o600))?))
+    }
+
+    /// Removes the file of this name. It is no error if there is none.
+    pub(crate) fn remove_file(&self, name: &OsStr) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.opened, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Removes the empty directory of this name.
+    pub(crate) fn remove_directory(&self, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.opened, name, AtFlags::REMOVEDIR)?)
     }
 }
 
@@ -310,104 +394,4 @@ fn steps(path: &Path) -> io::Result<std::vec::IntoIter<&OsStr>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    fn mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn a_directory_that_everybody_may_write_is_refused_and_so_is_one_below_it() {
-        let temp = tempfile::tempdir().unwrap();
-        let (above, inner) = (temp.path().join("above"), temp.path().join("above/inner"));
-        fs::create_dir_all(&inner).unwrap();
-        let link = temp.path().join("link");
-        symlink(&inner, &link).unwrap();
-        mode(&inner, 0o1777);
-        assert!(check_parent(&inner).is_ok());
-        mode(&inner, 0o777);
-        assert!(check_parent(&inner).is_err());
-        for (modes, refused) in [
-            ((0o755, 0o700), None),
-            ((0o755, 0o770), None),
-            ((0o1777, 0o755), None),
-            ((0o755, 0o777), Some(&inner)),
-            ((0o755, 0o1777), Some(&inner)),
-            ((0o755, 0o702), Some(&inner)),
-            ((0o777, 0o700), Some(&above)),
-        ] {
-            mode(&above, modes.0);
-            mode(&inner, modes.1);
-            for path in [&inner, &link] {
-                let checked = check_directory(path);
-                match refused {
-                    None => assert_eq!(checked.unwrap(), inner.canonicalize().unwrap()),
-                    Some(named) => {
-                        let message = checked.unwrap_err().to_string();
-                        let named = named.canonicalize().unwrap();
-                        assert!(
-                            message.contains(&format!("chmod o-w {}", named.display())),
-                            "{modes:?}: {message}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whatever is found in place of a directory or a file, no link is followed and no call blocks.
-    #[test]
-    fn no_link_is_followed_below_a_folder() {
-        let temp = tempfile::tempdir().unwrap();
-        let (root, away) = (temp.path().join("root"), temp.path().join("away"));
-        fs::create_dir_all(root.join("room")).unwrap();
-        fs::create_dir(&away).unwrap();
-        fs::write(root.join("room/file"), "ours").unwrap();
-        fs::write(away.join("file"), "secret").unwrap();
-        symlink(&away, root.join("door")).unwrap();
-        symlink(away.join("file"), root.join("room/link")).unwrap();
-        symlink(&root, temp.path().join("root link")).unwrap();
-        rustix::fs::mknodat(CWD, root.join("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        assert!(is_not_directory(&OpenDirectory::open(&temp.path().join("root link")).err().unwrap()));
-        let folder = OpenDirectory::open(&root).unwrap();
-        assert!(folder.file(Path::new("room/file")).unwrap().is_some());
-        for nothing in [
-            "door/file",
-            "room/link",
-            "room",
-            "pipe",
-            "gone",
-            "gone/file",
-            "room/file/more",
-            "room/../room/file",
-        ] {
-            assert!(folder.file(Path::new(nothing)).unwrap().is_none(), "{nothing}");
-        }
-        for no_folder in ["door", "room/file", "pipe", "room/link"] {
-            assert!(is_not_directory(&folder.open_below(Path::new(no_folder)).err().unwrap()), "{no_folder}");
-            assert!(folder.create_below(&Path::new(no_folder).join("x"), 0o755).is_err(), "{no_folder}");
-        }
-        assert!(matches!(open_file(&root.join("room/link")), Err(UnsafePath::SymbolicLink(_))));
-        assert!(matches!(open_file(&root.join("pipe")), Err(UnsafePath::NotAFile(_))));
-        let mut kinds = folder.entries().unwrap();
-        kinds.sort_by(|one, other| one.0.cmp(&other.0));
-        let kinds: Vec<_> = kinds.iter().map(|(name, kind)| (name.to_str().unwrap(), *kind)).collect();
-        assert_eq!(
-            kinds,
-            [("door", EntryKind::Link), ("pipe", EntryKind::Other), ("room", EntryKind::Directory)]
-        );
-        let created = folder.create_below(Path::new("room/new/deep"), 0o755).unwrap();
-        let coming = temp.path().join("coming");
-        fs::write(&coming, "new").unwrap();
-        created.place_file(&coming, OsStr::new("file")).unwrap();
-        assert_eq!(fs::read_to_string(root.join("room/new/deep/file")).unwrap(), "new");
-        assert_eq!(fs::metadata(root.join("room/new")).unwrap().permissions().mode() & 0o7777, 0o755);
-        // A symbolic link of this name is replaced; its target stays unchanged.
-        fs::write(&coming, "newer").unwrap();
-        folder.open_below(Path::new("room")).unwrap().place_file(&coming, OsStr::new("link")).unwrap();
-        assert_eq!(fs::read_to_string(away.join("file")).unwrap(), "secret");
-    }
-}
+mod tests;

@@ -1,10 +1,12 @@
 //! `wardroom export`: everything as JSON lines, or the users as CSV.
 
+use std::ffi::OsStr;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use super::context::{open, operator};
 use super::report::{CliError, Report};
@@ -13,7 +15,7 @@ use crate::directory::model::{FieldValue, Timestamp};
 use crate::directory::transfer::export::{ExportScope, RecordSink};
 use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
-use crate::paths::FileOwner;
+use crate::paths::OpenDirectory;
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
@@ -44,24 +46,32 @@ pub(super) async fn run(export: ExportArgs, config: &Config) -> Result<Report, C
         return Ok(Report::silent());
     };
     let unwritable = |error: io::Error| CliError::usage(format!("{}: {error}", path.display()));
+    let exists =
+        || CliError::usage(format!("{} already exists: use --replace to overwrite it", path.display()));
     if path.exists() && !export.replace {
-        return Err(CliError::usage(format!(
-            "{} already exists: use --replace to overwrite it",
-            path.display()
-        )));
+        return Err(exists());
     }
     // An incomplete export must not look like a complete one. Temporary files are readable by their owner only.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+    let mut temporary = NamedTempFile::new_in(folder).map_err(unwritable)?;
     let count = write(&export, config, temporary.reopen().map_err(unwritable)?).await?;
-    // A file that is replaced keeps its owner, also if root replaces it.
-    if let Some(owner) = FileOwner::of_file(path).map_err(unwritable)? {
-        owner.give(temporary.as_file()).map_err(unwritable)?;
-    }
-    temporary.as_file().sync_all().map_err(unwritable)?;
-    temporary.persist(path).map_err(|error| unwritable(error.error))?;
+    place(&mut temporary, path, export.replace).map_err(|error| match error.kind() {
+        // It appeared while the export was written.
+        io::ErrorKind::AlreadyExists if !export.replace => exists(),
+        _ => unwritable(error),
+    })?;
     let text = format!("Exported {count} records to {}.\n", path.display());
     Ok(Report::new(text, json!({ "records": count, "file": path })))
+}
+
+/// Moves a complete export from beside its destination to it. The file has secrets: see [`OpenDirectory::place_secret`].
+fn place(temporary: &mut NamedTempFile, path: &Path, replace: bool) -> io::Result<()> {
+    let name = |path: &Path| path.file_name().map(OsStr::to_owned).ok_or(io::ErrorKind::InvalidInput);
+    let folder = OpenDirectory::follow(path.parent().unwrap_or(Path::new("")))?;
+    let from = name(temporary.path())?;
+    folder.place_secret(&folder, (&from, temporary.as_file()), &name(path)?, replace)?;
+    temporary.disable_cleanup(true);
+    Ok(())
 }
 
 /// Writes JSON lines.
@@ -144,5 +154,28 @@ fn field(value: FieldValue<'_>) -> String {
         FieldValue::Null => String::new(),
         FieldValue::Text(text) => text.to_owned(),
         FieldValue::Flag(flag) => flag.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Guards against an export without --replace that replaces a file which appeared while it was written.
+    #[test]
+    fn finding_a_file_that_appeared_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("export.json");
+        let mut temporary = NamedTempFile::new_in(folder.path()).unwrap();
+        fs::write(&path, "planted").unwrap();
+        let refused = place(&mut temporary, &path, false).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "planted");
+        place(&mut temporary, &path, true).unwrap();
+        drop(temporary);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -20,7 +20,7 @@ use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::wal;
-use crate::paths::{FileOwner, UnsafePath, check_directory, create_directory, open_file};
+use crate::paths::{DirectoryMode, FileOwner, UnsafePath, check_directory, create_directory, open_file};
 
 /// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
@@ -35,7 +35,7 @@ pub(crate) fn file(directory: &Path) -> PathBuf {
 /// Creates the directory for a new database. It fails if the directory already contains files.
 pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
     let unreadable = |source| OpenError::UnusablePath { path: directory.to_owned(), source };
-    create_directory(directory, 0o700).map_err(unreadable)?;
+    create_directory(directory, DirectoryMode::Exact(0o700)).map_err(unreadable)?;
     check_directory(directory)?;
     let path = file(directory);
     if fs::symlink_metadata(&path).is_ok() {

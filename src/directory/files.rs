@@ -1,19 +1,25 @@
 //! Writing files atomically: a file is written in a private directory beside its destination, then renamed.
 
-use std::fs::{self, File, Permissions};
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use super::transfer_error::TransferError;
-use crate::paths::FileOwner;
+use crate::paths::{FileOwner, OpenDirectory};
+
+/// How the name of a private directory begins.
+const PRIVATE_PREFIX: &str = ".wardroom-";
 
 /// Creates a directory in `parent` that only its owner can use. It is removed with its content when it is dropped. After
 /// a power cut one may be left over: its name begins with `.wardroom-`, and it can be deleted.
 pub(super) fn private_directory(parent: &Path) -> Result<TempDir, TransferError> {
     let mode = Permissions::from_mode(0o700);
-    let made = tempfile::Builder::new().prefix(".wardroom-").permissions(mode).tempdir_in(parent);
+    let made = tempfile::Builder::new().prefix(PRIVATE_PREFIX).permissions(mode).tempdir_in(parent);
     made.map_err(TransferError::with(parent))
 }
 
@@ -26,32 +32,126 @@ pub(super) fn parent_directory(file: &Path) -> PathBuf {
     }
 }
 
-/// Moves a finished file to its destination and replaces what is there. The file is on disk when this returns. If root
-/// moves it, it keeps the owner of what it replaces. A file that replaces nothing belongs to the account that runs this
-/// process.
-pub(super) fn move_into_place(from: &Path, to: &Path) -> Result<(), TransferError> {
-    let owner = FileOwner::of_file(to).map_err(TransferError::with(to))?;
-    move_with_owner(from, to, owner)
+/// Moves a finished file with secrets to its destination, and replaces what is there only if `replace` is set. The file
+/// is on disk when this returns. If root moves it, it keeps the owner of what it replaces, unless another account may have
+/// put that there. A file that replaces nothing belongs to the account that runs this process.
+pub(super) fn move_into_place(from: &Path, to: &Path, replace: bool) -> Result<(), TransferError> {
+    let finished = FinishedFile::open(from).map_err(TransferError::with(from))?;
+    let moved = destination(to).and_then(|(folder, name)| {
+        folder.place_secret(&finished.folder, (finished.name, &finished.opened), name, replace)?;
+        folder.sync()
+    });
+    moved.map_err(TransferError::with(to))
 }
 
-/// Does the same with a file that a service uses, such as a database. A file that replaces nothing belongs to the owner of
-/// its directory.
+/// Moves a finished file that a service uses, such as a database, to its destination and replaces what is there. The file
+/// is on disk when this returns. If root moves it, it keeps the owner of what it replaces. A file that replaces nothing
+/// belongs to the owner of its directory.
 pub(super) fn move_into_service(from: &Path, to: &Path) -> Result<(), TransferError> {
-    let directory = || FileOwner::of_directory(&parent_directory(to));
-    let owner = FileOwner::of_file(to).and_then(|owner| owner.map_or_else(directory, Ok));
-    move_with_owner(from, to, Some(owner.map_err(TransferError::with(to))?))
+    let moved = destination(to).and_then(|(folder, name)| {
+        let owner = folder.owner_of(name)?;
+        FinishedFile::open(from)?.give_to(owner, &folder, name)
+    });
+    moved.map_err(TransferError::with(to))
 }
 
-/// Does the same and gives the file to an owner, if root moves it.
-pub(super) fn move_with_owner(from: &Path, to: &Path, owner: Option<FileOwner>) -> Result<(), TransferError> {
-    let file = File::open(from).map_err(TransferError::with(from))?;
-    owner.map_or(Ok(()), |owner| owner.give(&file)).map_err(TransferError::with(from))?;
-    file.sync_all().map_err(TransferError::with(from))?;
-    fs::rename(from, to).map_err(TransferError::with(to))?;
-    sync_directory(&parent_directory(to))
+/// Does the same in a directory that is open, and gives the file to this owner.
+pub(super) fn move_with_owner(
+    from: &Path,
+    folder: &OpenDirectory,
+    name: &OsStr,
+    owner: FileOwner,
+) -> io::Result<()> {
+    FinishedFile::open(from)?.give_to(owner, folder, name)
 }
 
-/// Writes a directory's entries to disk, so that new names survive a power cut.
-pub(super) fn sync_directory(directory: &Path) -> Result<(), TransferError> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(TransferError::with(directory))
+/// Opens the directory that contains a file, or will, and returns it with the name of the file.
+fn destination(file: &Path) -> io::Result<(OpenDirectory, &OsStr)> {
+    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((OpenDirectory::follow(&parent_directory(file))?, name))
+}
+
+/// A file that is complete, in or below a [`private_directory`]. The owner of the directory above can put something else
+/// in the place of a private directory, so the steps down to the file start at one that is open and known to be ours.
+struct FinishedFile<'a> {
+    folder: OpenDirectory,
+    name: &'a OsStr,
+    opened: File,
+}
+
+impl<'a> FinishedFile<'a> {
+    fn open(from: &'a Path) -> io::Result<Self> {
+        let is_private = |path: &&Path| {
+            path.file_name().is_some_and(|name| name.as_bytes().starts_with(PRIVATE_PREFIX.as_bytes()))
+        };
+        let parent = from.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let private = parent.ancestors().find(is_private).unwrap_or(parent);
+        let below = from.strip_prefix(private).unwrap_or(from);
+        let (folder, name) = OpenDirectory::open_own(private)?.folder_of(below)?;
+        let opened = folder.file(Path::new(name))?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self { folder, name, opened })
+    }
+
+    fn give_to(self, owner: FileOwner, folder: &OpenDirectory, name: &OsStr) -> io::Result<()> {
+        owner.give(&self.opened)?;
+        self.opened.sync_all()?;
+        self.folder.rename(self.name, folder, name)?;
+        folder.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+
+    use super::*;
+
+    /// Guards against a private directory that another account replaced: what it leads to is neither moved nor given away.
+    #[test]
+    fn finding_a_replaced_private_directory_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let (away, to) = (place.path().join("away"), place.path().join("to"));
+        fs::create_dir(&away).unwrap();
+        fs::write(away.join("file"), "secret").unwrap();
+        let private = private_directory(place.path()).unwrap();
+        fs::write(private.path().join("file"), "ours").unwrap();
+        let link = place.path().join(".wardroom-link");
+        symlink(&away, &link).unwrap();
+        symlink(&away, private.path().join("below")).unwrap();
+        symlink(away.join("file"), private.path().join("link")).unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        let foreign = place.path().join(".wardroom-foreign");
+        if is_root {
+            fs::create_dir(&foreign).unwrap();
+            fs::write(foreign.join("file"), "root's").unwrap();
+            chown(&foreign, Some(65_534), Some(65_534)).unwrap();
+        }
+        let refused = [&link, &private.path().join("below"), &foreign].map(|folder| folder.join("file"));
+        for from in refused.iter().chain([&private.path().join("link")]) {
+            assert!(move_into_service(from, &to).is_err(), "{}", from.display());
+            assert!(move_into_place(from, &to, true).is_err(), "{}", from.display());
+        }
+        assert!(!to.exists() && away.join("file").exists());
+        assert_eq!(fs::metadata(away.join("file")).unwrap().uid(), rustix::process::geteuid().as_raw());
+        move_into_service(&private.path().join("file"), &to).unwrap();
+        assert_eq!(fs::read_to_string(to).unwrap(), "ours");
+    }
+
+    /// Guards against a backup that replaces a file which appeared while it was made.
+    #[test]
+    fn finding_a_file_is_replaced_only_on_request() {
+        let place = tempfile::tempdir().unwrap();
+        let (private, to) = (private_directory(place.path()).unwrap(), place.path().join("to"));
+        let from = private.path().join("file");
+        fs::write(&from, "ours").unwrap();
+        fs::write(&to, "planted").unwrap();
+        assert!(move_into_place(&from, &to, false).is_err());
+        assert_eq!((fs::read_to_string(&to).unwrap().as_str(), from.exists()), ("planted", true));
+        move_into_place(&from, &to, true).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "ours");
+        fs::write(&from, "again").unwrap();
+        move_into_place(&from, &place.path().join("new"), false).unwrap();
+        assert_eq!(fs::read_to_string(place.path().join("new")).unwrap(), "again");
+    }
 }

@@ -2,10 +2,10 @@
 //! and the same rule says that everything belongs to this account.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use crate::backup::{text, works};
+use crate::backup::{refused, text, works};
 use crate::process::serve;
 use crate::support::site::person;
 use crate::support::{Backend, Database};
@@ -131,6 +131,32 @@ async fn what_root_creates_belongs_to_the_service() {
         if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
     }
     command(&["restore", text(&backup), "--accept-revived"]);
+}
+
+/// Guards against an export or a backup of root that belongs to the account which put a file of its name into a shared
+/// directory beforehand.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_a_planted_file_does_not_get_what_replaces_it() {
+    let service = Service::new();
+    works(&service.database, &["init"]);
+    works(&service.database, &["user", "add", "ann", "--admin"]);
+    let shared = service.place().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::set_permissions(service.place(), fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, code, command) in
+        [("export.json", 2, &["export", "--output"][..]), ("backup.tar", 4, &["backup"])]
+    {
+        let planted = shared.join(name);
+        fs::write(&planted, "planted").unwrap();
+        chown(&planted, Some(service.owner.0), Some(service.owner.1)).unwrap();
+        let arguments = [command, &[text(&planted)]].concat();
+        refused(&service.database, &arguments, code, "--replace");
+        assert_eq!(fs::read_to_string(&planted).unwrap(), "planted");
+        works(&service.database, &[&arguments[..], &["--replace"]].concat());
+        let found = fs::metadata(&planted).unwrap();
+        assert_eq!((owner(&planted), found.mode() & 0o7777), (service.me, 0o600), "{name}");
+    }
 }
 
 /// A data directory that a command creates belongs to the owner of the directory above it.

@@ -1,9 +1,10 @@
 //! Replacing a database with a restored copy.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use super::copy_rows::{advance_ids, compare_rows, copy_rows, switch_triggers_off
 use super::snapshot_file::SnapshotFile;
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, connect_initialised, sqlite};
 use crate::directory::error::Error;
-use crate::directory::files::{move_into_service, move_with_owner, sync_directory};
+use crate::directory::files::{move_into_service, move_with_owner};
 use crate::directory::model::Timestamp;
 use crate::directory::progress::Progress;
 use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Location, Settings};
-use crate::paths::{FileOwner, UnsafePath};
+use crate::paths::{DirectoryMode, OpenDirectory, UnsafePath};
 
 /// The suffixes of SQLite's database file and of the files beside it.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
@@ -231,40 +232,44 @@ fn replace_file(
             sqlite::file(directory).display()
         )));
     }
-    let (file, kept) = (sqlite::file(directory), kept_directory(directory, now));
-    fs::DirBuilder::new().mode(0o700).create(&kept).map_err(TransferError::with(&kept))?;
-    let owner = present_owner(directory).map_err(TransferError::with(&file))?;
-    File::open(&kept).and_then(|opened| owner.give(opened)).map_err(TransferError::with(&kept))?;
-    let mut moved = Vec::new();
-    // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
-    let outcome = move_files(&file, &sqlite::file(&kept), &mut moved)
-        .and_then(|()| sync_directory(&kept))
-        .and_then(|()| sync_directory(directory))
-        // The old file is gone from its place, so the new one gets its owner here.
-        .and_then(|()| move_with_owner(new, &file, Some(owner)));
-    if let Err(error) = outcome {
-        for (from, to) in moved {
-            fs::rename(&to, &from).map_err(TransferError::with(&to))?;
-        }
-        // It is empty again.
-        let _ = fs::remove_dir(&kept);
-        return Err(error);
-    }
-    Ok(kept)
+    let kept = kept_directory(directory, now);
+    let here = OpenDirectory::follow(directory).map_err(TransferError::with(directory))?;
+    let swapped = swap_files(&here, new, kept.file_name().unwrap_or_default());
+    swapped.map(|()| kept.clone()).map_err(TransferError::with(&kept))
 }
 
-/// Returns the owner of the database file that is replaced, or of its directory where only other files are left of it.
-fn present_owner(directory: &Path) -> io::Result<FileOwner> {
-    FileOwner::of_file(&sqlite::file(directory))?.map_or_else(|| FileOwner::of_directory(directory), Ok)
+/// Moves the files of a database to a new directory of this name, and a new file to their place. The owner of the data
+/// directory can rename what is in it at any time, so each step starts from a directory that is open.
+fn swap_files(here: &OpenDirectory, new: &Path, kept_name: &OsStr) -> io::Result<()> {
+    // Only the name within a directory.
+    let file = sqlite::file(Path::new(""));
+    let owner = here.owner_of(file.as_os_str())?;
+    let kept = here.create(kept_name, DirectoryMode::Exact(0o700), owner)?;
+    let mut moved = Vec::new();
+    // SQLite would apply an old log to the new file, so the old names are gone from the disk before the new file comes.
+    let outcome = move_files(here, &kept, &mut moved)
+        .and_then(|()| kept.sync())
+        .and_then(|()| here.sync())
+        // The old file is gone from its place, so the new one gets its owner here.
+        .and_then(|()| move_with_owner(new, here, file.as_os_str(), owner));
+    if let Err(error) = outcome {
+        for name in moved {
+            kept.rename(&name, here, &name)?;
+        }
+        // It is empty again.
+        let _ = here.remove_directory(kept_name);
+        return Err(error);
+    }
+    Ok(())
 }
 
 /// Moves a database file and the files beside it, and notes in `moved` what was moved before an error.
-fn move_files(file: &Path, to: &Path, moved: &mut Vec<(PathBuf, PathBuf)>) -> Result<(), TransferError> {
+fn move_files(from: &OpenDirectory, to: &OpenDirectory, moved: &mut Vec<OsString>) -> io::Result<()> {
     SUFFIXES.iter().try_for_each(|suffix| {
-        let (from, to) = (with_suffix(file, suffix), with_suffix(to, suffix));
-        if fs::symlink_metadata(&from).is_ok() {
-            fs::rename(&from, &to).map_err(TransferError::with(&from))?;
-            moved.push((from, to));
+        let name = with_suffix(&sqlite::file(Path::new("")), suffix).into_os_string();
+        if from.kind(&name)?.is_some() {
+            from.rename(&name, to, &name)?;
+            moved.push(name);
         }
         Ok(())
     })
@@ -286,5 +291,46 @@ impl Tx<'_> {
     pub(in crate::directory) fn note_all_changed(&self) -> Result<(), Error> {
         self.execute(&Sql::new("INSERT INTO identity_changes (scope) VALUES ('all')"))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Guards against a restore, run by root, that follows a link in the place of the directory for the old database.
+    #[test]
+    fn finding_the_old_database_is_not_moved_through_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let [data, away, new] = ["data", "away", "new"].map(|name| place.path().join(name));
+        for directory in [&data, &away, &new] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(sqlite::file(&data), "old").unwrap();
+        fs::write(sqlite::file(&new), "new").unwrap();
+        symlink(&away, data.join("kept")).unwrap();
+        let before = fs::metadata(&away).unwrap();
+        let here = OpenDirectory::open(&data).unwrap();
+        assert!(swap_files(&here, &sqlite::file(&new), OsStr::new("kept")).is_err());
+        let after = fs::metadata(&away).unwrap();
+        assert_eq!((before.uid(), before.ctime_nsec()), (after.uid(), after.ctime_nsec()));
+        assert_eq!(fs::read_to_string(sqlite::file(&data)).unwrap(), "old");
+        swap_files(&here, &sqlite::file(&new), OsStr::new("other")).unwrap();
+        assert_eq!(fs::read_to_string(sqlite::file(&data)).unwrap(), "new");
+        assert_eq!(fs::read_to_string(sqlite::file(&data.join("other"))).unwrap(), "old");
+    }
+
+    /// When the new file cannot be moved to its place, the old ones are in theirs again.
+    #[test]
+    fn a_failed_replacement_is_undone() {
+        let data = tempfile::tempdir().unwrap();
+        let log = with_suffix(&sqlite::file(data.path()), "-wal");
+        fs::write(sqlite::file(data.path()), "old").unwrap();
+        fs::write(&log, "log").unwrap();
+        let here = OpenDirectory::open(data.path()).unwrap();
+        assert!(swap_files(&here, &data.path().join("gone/new"), OsStr::new("kept")).is_err());
+        assert!(sqlite::file(data.path()).exists() && log.exists() && !data.path().join("kept").exists());
     }
 }

@@ -57,7 +57,9 @@ impl Directory {
             pack(work_dir.path(), &archive, &request.media, foreign_schema, now, &progress)?;
             let verified = verify(&archive, work_dir.path(), now, &progress)?;
             refuse_to_replace(&request)?;
-            move_into_place(&archive, &request.file)?;
+            let moved = move_into_place(&archive, &request.file, request.replace);
+            // If the file appeared since then, this reports it as the check does.
+            moved.or_else(|error| refuse_to_replace(&request).and(Err(error)))?;
             Ok(verified)
         };
         spawn_blocking(work).await.map_err(|error| Error::broken("a backup failed", error))?

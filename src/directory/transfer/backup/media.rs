@@ -4,15 +4,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::archive::{ArchiveMember, digest};
 use crate::directory::transfer_error::TransferError;
-use crate::paths::{EntryKind, OpenDirectory, create_directory, is_not_directory};
+use crate::paths::{DirectoryMode, EntryKind, OpenDirectory, create_directory, is_not_directory};
 
 /// The mode of media directories: the web server that serves the files runs as another user.
-const DIRECTORY_MODE: u32 = 0o755;
+const DIRECTORY_MODE: DirectoryMode = DirectoryMode::Exact(0o755);
 
 /// What is below a media directory.
 #[derive(Default)]
@@ -160,18 +159,22 @@ impl MediaPlan {
         self.to_write.is_empty()
     }
 
-    /// Moves the unpacked files to their places, and returns their number.
-    pub(super) fn carry_out(&self, unpacked: &Path) -> Result<usize, TransferError> {
+    /// Moves the unpacked files to their places, and returns their number. They are in a directory that is below
+    /// `work_dir`, which this process created for itself.
+    pub(super) fn carry_out(&self, work_dir: &Path, unpacked: &Path) -> Result<usize, TransferError> {
         if self.is_empty() {
             return Ok(0);
         }
+        let below = unpacked.strip_prefix(work_dir).unwrap_or(unpacked);
+        let unpacked = OpenDirectory::open_own(work_dir).and_then(|own| own.open_below(below));
+        let unpacked = unpacked.map_err(TransferError::with(work_dir))?;
         let top = self.top().map_err(TransferError::with(&self.root))?;
         for path in &self.to_write {
             let folder = match top.create_below(parent_path(path), DIRECTORY_MODE) {
                 Err(error) if is_not_directory(&error) => return Err(self.blocked(path)),
                 outcome => outcome.map_err(TransferError::with(&self.root.join(path)))?,
             };
-            let put = folder.place_file(&unpacked.join(path), path.file_name().unwrap_or_default());
+            let put = folder.place_file(&unpacked, path, path.file_name().unwrap_or_default());
             put.map_err(TransferError::with(&self.root.join(path)))?;
         }
         Ok(self.to_write.len())
@@ -179,12 +182,9 @@ impl MediaPlan {
 
     /// Opens the media directory, and creates it if it does not exist.
     fn top(&self) -> io::Result<OpenDirectory> {
-        if !self.root.is_dir() {
-            create_directory(&self.root, DIRECTORY_MODE)?;
-            // The umask of the process may have removed bits of the mode.
-            fs::set_permissions(&self.root, fs::Permissions::from_mode(DIRECTORY_MODE))?;
-        }
-        OpenDirectory::open(&self.root)
+        let Some(name) = self.root.file_name() else { return OpenDirectory::open(&self.root) };
+        create_directory(parent_path(&self.root), DIRECTORY_MODE)?
+            .create_below(Path::new(name), DIRECTORY_MODE)
     }
 }
 

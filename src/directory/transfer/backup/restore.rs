@@ -27,7 +27,7 @@ use crate::directory::store::transfer::replace_database::{CopyOptions, Occupancy
 use crate::directory::store::transfer::snapshot_file::SnapshotFile;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Clock, Directory, Location, Settings};
-use crate::paths::{check_directory, create_directory};
+use crate::paths::{DirectoryMode, check_directory, create_directory};
 
 /// The most closed accesses of each kind that the audit event lists.
 const MAX_LISTED: usize = 100;
@@ -160,8 +160,9 @@ impl RestoreRun {
         let (kept, prepared) = self.target.replace(snapshot, occupancy, &options, |snapshot, present| {
             self.prepare(snapshot, present, &manifest.created_at)
         })?;
-        let media =
-            media.carry_out(&unpacked_media).map_err(|error| TransferError::Media(Box::new(error)))?;
+        let media = media
+            .carry_out(work_dir.path(), &unpacked_media)
+            .map_err(|error| TransferError::Media(Box::new(error)))?;
         let PreparedRestore { comparison: BackupComparison { extent, closed, .. }, brings, has_admin } =
             prepared;
         Ok(RestoreReport {
@@ -207,7 +208,8 @@ impl RestoreRun {
     fn work_directory(&self, location: &Location) -> Result<TempDir, TransferError> {
         match location {
             Location::Sqlite(directory) => {
-                create_directory(directory, 0o700).map_err(TransferError::with(directory))?;
+                create_directory(directory, DirectoryMode::Exact(0o700))
+                    .map_err(TransferError::with(directory))?;
                 check_directory(directory)?;
                 private_directory(directory)
             }

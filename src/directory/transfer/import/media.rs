@@ -1,16 +1,17 @@
 //! Copies the files of avatars from one media folder to another. Only regular files below the folder are copied: a name
 //! that leads out of it, directly or by a symbolic link, is refused.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::error::ImportError;
 use super::notices::Notices;
-use crate::paths::{FileOwner, create_directory};
+use crate::paths::{DirectoryMode, OpenDirectory, create_directory};
 
 /// The mode of new directories, less the umask: the web server that serves the files runs as another user.
-const DIRECTORY_MODE: u32 = 0o777;
+const DIRECTORY_MODE: DirectoryMode = DirectoryMode::LessUmask(0o777);
 
 /// Where avatars are copied from and to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub struct AvatarCopy {
 enum FileCopy {
     /// The same file is there already.
     Present,
-    /// It has to be copied.
-    Needed { from: PathBuf, to: PathBuf },
+    /// The file at this path below both directories has to be copied.
+    Needed(PathBuf),
 }
 
 impl AvatarCopy {
@@ -47,17 +48,17 @@ impl AvatarCopy {
 
     /// Copies the file of this name. Returns false if it was there already, or is refused.
     pub(super) fn copy(&self, name: &str, notices: &mut Notices) -> Result<bool, ImportError> {
-        let Some((from, to)) = self.needed(name, notices) else { return Ok(false) };
-        match self.put(&from, &to) {
+        let Some(file) = self.needed(name, notices) else { return Ok(false) };
+        match self.put(&file) {
             Ok(()) => Ok(true),
-            Err(error) => Err(ImportError::Invalid(format!("{}: {error}", to.display()))),
+            Err(error) => Err(ImportError::Invalid(format!("{}: {error}", self.to.join(file).display()))),
         }
     }
 
-    fn needed(&self, name: &str, notices: &mut Notices) -> Option<(PathBuf, PathBuf)> {
+    fn needed(&self, name: &str, notices: &mut Notices) -> Option<PathBuf> {
         match self.look(name) {
             Ok(FileCopy::Present) => None,
-            Ok(FileCopy::Needed { from, to }) => Some((from, to)),
+            Ok(FileCopy::Needed(file)) => Some(file),
             Err(why) => {
                 notices.add(why, format!("{name:?}"));
                 None
@@ -83,23 +84,34 @@ impl AvatarCopy {
         let to = self.to.join(relative);
         let is_there = fs::metadata(&to).is_ok_and(|there| there.is_file() && there.len() == about.len())
             && is_same(&from, &to).unwrap_or(false);
-        Ok(if is_there { FileCopy::Present } else { FileCopy::Needed { from, to } })
+        Ok(if is_there { FileCopy::Present } else { FileCopy::Needed(relative.to_owned()) })
     }
 
-    fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let folder = to.parent().unwrap_or(&self.to);
-        create_directory(folder, DIRECTORY_MODE)?;
-        if self.link && !to.exists() && fs::hard_link(from, to).is_ok() {
+    /// Copies the file at this path below both directories. The owners of both can put symbolic links there at any time,
+    /// so no link below them is followed.
+    fn put(&self, file: &Path) -> io::Result<()> {
+        let from = OpenDirectory::open(&self.from)?;
+        let top = create_directory(&self.to, DIRECTORY_MODE)?;
+        let folder = top.create_below(file.parent().unwrap_or(Path::new("")), DIRECTORY_MODE)?;
+        let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        if self.link && folder.kind(name)?.is_none() && folder.link_file(&from, file, name).is_ok() {
             return Ok(());
         }
         // Under another name first, so that no client is served half an image.
-        let mut half = tempfile::NamedTempFile::new_in(folder)?;
-        io::copy(&mut fs::File::open(from)?, &mut half)?;
-        fs::set_permissions(half.path(), fs::metadata(from)?.permissions())?;
-        let owner = FileOwner::of_file(to)?.map_or_else(|| FileOwner::of_directory(folder), Ok)?;
-        owner.give(half.as_file())?;
-        half.persist(to)?;
-        Ok(())
+        let half = OsString::from(format!(".wardroom-{}", std::process::id()));
+        folder.remove_file(&half)?;
+        let copied = from.file(file).and_then(|image| {
+            let mut image = image.ok_or(io::ErrorKind::NotFound)?;
+            let mut copy = folder.create_file(&half)?;
+            io::copy(&mut image, &mut copy)?;
+            copy.set_permissions(image.metadata()?.permissions())?;
+            folder.owner_of(name)?.give(&copy)?;
+            folder.rename(&half, &folder, name)
+        });
+        copied.inspect_err(|_| {
+            // What is left over is overwritten by the next import.
+            let _ = folder.remove_file(&half);
+        })
     }
 }
 
@@ -146,5 +158,22 @@ mod tests {
             assert_eq!(counts.iter().sum::<u64>(), 6);
             assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
         }
+    }
+
+    /// Guards against an import, run by root, that writes wherever the owner of the media directory points.
+    #[test]
+    fn finding_no_image_is_written_through_a_link_below_the_destination() {
+        let place = tempfile::tempdir().unwrap();
+        let [from, to, away] = ["from", "to", "away"].map(|name| place.path().join(name));
+        fs::create_dir_all(from.join("avatars")).unwrap();
+        fs::write(from.join("avatars/a.png"), "image").unwrap();
+        fs::create_dir(&to).unwrap();
+        fs::create_dir(&away).unwrap();
+        symlink(&away, to.join("avatars")).unwrap();
+        for link in [false, true] {
+            let media = AvatarCopy::new(&from, &to, link).unwrap();
+            assert!(media.copy("avatars/a.png", &mut Notices::default()).is_err());
+        }
+        assert_eq!(fs::read_dir(&away).unwrap().count(), 0);
     }
 }
