@@ -192,23 +192,6 @@ both! {
 }
 
 both! {
-    /// Without times of creation, only the same address or password shows that a user was renamed. The tokens that were issued
-    /// here must not follow to another person.
-    async fn without_times_a_new_name_is_not_enough(backend: Backend) {
-        let database = Database::new(backend).await;
-        assert_eq!(lines(&database, &[user(50, "ann")], &[]).code, 0);
-        let stranger = json!({"type": "user", "id": 50, "username": "zoe", "is_admin": true});
-        refused(&lines(&database, &[stranger], &["--sync"]), &["id 50: \"ann\" here, \"zoe\" there"]);
-        let mut renamed = user(50, "ann");
-        renamed["email"] = json!("ann@example.com");
-        assert_eq!(lines(&database, &[renamed.clone()], &["--sync"]).code, 0);
-        renamed["username"] = json!("anna");
-        assert_eq!(lines(&database, &[renamed], &["--sync"]).code, 0);
-        assert_eq!(database.texts("SELECT username FROM users WHERE id = 50").await, ["anna"]);
-    }
-}
-
-both! {
     /// The same for groups, whose members would get other rights, for permissions, and for tokens.
     async fn groups_permissions_and_tokens_do_not_become_others(backend: Backend) {
         let database = Database::new(backend).await;
