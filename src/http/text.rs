@@ -114,7 +114,7 @@ fn unescaped(text: &[u8], charset: Charset) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn told(result: Result<Vec<(String, String)>, ValidationErrors>) -> String {
+    fn rendered(result: Result<Vec<(String, String)>, ValidationErrors>) -> String {
         match result {
             Ok(pairs) => format!("{pairs:?}"),
             Err(errors) => {
@@ -126,21 +126,21 @@ mod tests {
     #[test]
     fn pairs_are_read_as_forms_write_them() {
         assert_eq!(
-            told(query_pairs("a=1&&b=%C3%A9+x&c&=d&e=f=g&h=%zz%2")),
+            rendered(query_pairs("a=1&&b=%C3%A9+x&c&=d&e=f=g&h=%zz%2")),
             r#"[("a", "1"), ("b", "é x"), ("c", ""), ("", "d"), ("e", "f=g"), ("h", "%zz%2")]"#
         );
-        assert_eq!(told(query_pairs("")), "[]");
-        assert_eq!(told(query_pairs("a=%FF")), "a: Not valid UTF-8.");
-        assert_eq!(told(query_pairs("%FFa=1")), "%FFa: Not valid UTF-8.");
+        assert_eq!(rendered(query_pairs("")), "[]");
+        assert_eq!(rendered(query_pairs("a=%FF")), "a: Not valid UTF-8.");
+        assert_eq!(rendered(query_pairs("%FFa=1")), "%FFa: Not valid UTF-8.");
         // Overlong forms and surrogates are no UTF-8.
-        assert_eq!(told(query_pairs("a=%C0%AF")), "a: Not valid UTF-8.");
-        assert_eq!(told(query_pairs("a=%ED%A0%80")), "a: Not valid UTF-8.");
+        assert_eq!(rendered(query_pairs("a=%C0%AF")), "a: Not valid UTF-8.");
+        assert_eq!(rendered(query_pairs("a=%ED%A0%80")), "a: Not valid UTF-8.");
     }
 
     #[test]
     fn a_form_is_read_in_its_charset() {
         let read = |media_type: &str, form: &[u8]| match Charset::of(media_type) {
-            Ok(charset) => told(form_pairs(form, charset.unwrap_or(Charset::DEFAULT))),
+            Ok(charset) => rendered(form_pairs(form, charset.unwrap_or(Charset::DEFAULT))),
             Err(unknown) => format!("unknown: {unknown}"),
         };
         let hint = "Send UTF-8, or name the charset in the Content-Type.";

@@ -88,14 +88,14 @@ mod tests {
         // However it is split.
         for piece in 1..body.len() {
             let mut scan = ChunkScan::default();
-            let mut told = Vec::new();
+            let mut announced = Vec::new();
             for bytes in body.chunks(piece) {
                 scan.scan(bytes);
-                told.push(scan.announced());
+                announced.push(scan.announced());
             }
             let whole: Vec<_> =
-                (1..=told.len()).map(|count| after((count * piece).min(body.len()))).collect();
-            assert_eq!(told, whole, "in pieces of {piece}");
+                (1..=announced.len()).map(|count| after((count * piece).min(body.len()))).collect();
+            assert_eq!(announced, whole, "in pieces of {piece}");
         }
     }
 
