@@ -25,6 +25,11 @@ fn with(mut record: Value, name: &str, value: Value) -> Value {
     record
 }
 
+/// The same with a time of creation, by which a user is known when the name changes.
+fn dated(id: i64, username: &str) -> Value {
+    with(user(id, username), "created_at", json!(format!("2020-01-01T00:00:{id:02}Z")))
+}
+
 fn token(user: i64, key: &str) -> Value {
     json!({ "type": "token", "user": user, "key": key })
 }
@@ -47,7 +52,7 @@ both! {
         let database = Database::new(backend).await;
         let admin = with(user(9, "root"), "is_admin", json!(true));
         let group = json!({ "type": "group", "id": 5, "name": "Billing" });
-        let first = [group.clone(), admin.clone(), with(user(1, "ann"), "groups", json!([5])), user(2, "bob"), token(1, KEY), token(2, OTHER_KEY)];
+        let first = [group.clone(), admin.clone(), with(dated(1, "ann"), "groups", json!([5])), dated(2, "bob"), token(1, KEY), token(2, OTHER_KEY)];
         let dry = import(&database, &first, &["--dry-run", "--json"]).json();
         assert_eq!((&dry["users"]["added"], &dry["tokens"]["added"], &dry["groups"]["added"]), (&json!(3), &json!(2), &json!(1)));
         assert_eq!(count(&database, &["user", "list", "--json"]), 0, "a dry run writes nothing");
@@ -58,8 +63,8 @@ both! {
         let events = count(&database, &["audit", "list", "--json"]);
 
         // Names and addresses change owners, users are added and removed, and a token is gone.
-        let ann = with(with(user(1, "bob"), "groups", json!([])), "first_name", json!("Ann"));
-        let second = [group, admin, ann, user(2, "ann"), user(3, "cleo"), token(1, KEY)];
+        let ann = with(with(dated(1, "bob"), "groups", json!([])), "first_name", json!("Ann"));
+        let second = [group, admin, ann, dated(2, "ann"), user(3, "cleo"), token(1, KEY)];
         let refused = import(&database, &second, &[]);
         assert!(refused.code == 4 && refused.out.contains("users here differ (--sync overwrites them): 1 \"ann\"; 2 \"bob\""), "{}", refused.out);
         assert_eq!(count(&database, &["audit", "list", "--json"]), events, "what is refused changes nothing");
@@ -97,7 +102,8 @@ both! {
     async fn an_import_beside_a_server_is_seen_by_the_next_request(backend: Backend) {
         let site = Site::start(backend).await;
         assert_eq!(site.me(&site.alex.key).send().await.json()["username"], "alex_thompson");
-        let ran = import(&site.database, &[user(42, "renamed"), user(77, "new"), token(77, OTHER_KEY)], &["--sync"]);
+        let renamed = with(user(42, "renamed"), "created_at", json!("2024-03-15T09:30:00Z"));
+        let ran = import(&site.database, &[renamed, user(77, "new"), token(77, OTHER_KEY)], &["--sync"]);
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         let me = site.me(&site.alex.key).send().await.json();
         assert_eq!((&me["username"], &me["first_name"]), (&json!("renamed"), &json!("Alex")), "what is left out stays");
@@ -115,7 +121,7 @@ both! {
             user(100, "one"), with(user(101, "two"), "email", json!("one@example.com")), with(user(102, "three"), "groups", json!([99])),
             user(100, "again"), user(103, "one"), user(-4, "minus"), with(user(104, "nul\u{0}"), "email", json!("")),
             user(105, "ONE"), with(user(106, "odd"), "password", json!("md5$salt$00")), with(user(107, "taker"), "mobile_number", json!("+1-555-0123")),
-            with(user(108, "holder"), "permissions", json!([1])), user(42, "other name"), token(9999, OTHER_KEY),
+            with(user(108, "holder"), "permissions", json!([1])), with(user(42, "other name"), "created_at", json!("2024-03-15T09:30:00Z")), token(9999, OTHER_KEY),
             json!({ "type": "token", "user": 100, "digest": "abc" }), json!({ "type": "token", "user": 100 }), json!({ "type": "token", "key": "x" }),
             json!({ "type": "group", "id": 8, "name": "Billing" }), token(100, KEY), token(100, KEY),
         ];
@@ -336,7 +342,7 @@ both! {
     /// owners even if the source has no mobile numbers.
     async fn values_change_owners_and_no_user_is_lost(backend: Backend) {
         let database = Database::new(backend).await;
-        let plain = |id: i64, name: &str| json!({ "type": "user", "id": id, "username": name, "email": format!("{name}@example.com") });
+        let plain = |id: i64, name: &str| json!({ "type": "user", "id": id, "username": name, "email": format!("{name}@example.com"), "created_at": format!("2020-01-01T00:00:{id:02}Z") });
         let group = |id: i64, name: &str| json!({ "type": "group", "id": id, "name": name });
         let root = with(plain(1, "root"), "is_admin", json!(true));
         assert_eq!(import(&database, &[group(1, "a"), group(2, "b"), root.clone(), plain(2, "bob"), plain(3, "al")], &[]).code, 0);

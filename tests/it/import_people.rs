@@ -54,6 +54,12 @@ fn refused(ran: &Ran, expected: &[&str]) {
     assert!(ran.out.ends_with("Nothing was written.\n"), "{}", ran.out);
 }
 
+/// Issues a key to a user.
+fn issued(database: &Database, username: &str) -> String {
+    let issued = works(database, &["token", "issue", username, "--name", "laptop", "--json"]).json();
+    issued["key"].as_str().unwrap().to_owned()
+}
+
 fn user(id: i64, username: &str) -> Value {
     json!({ "type": "user", "id": id, "username": username })
 }
@@ -188,6 +194,61 @@ both! {
         let ran = sync(&database, &source);
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert_eq!(database.texts("SELECT username FROM users WHERE id = 2").await, ["anna"]);
+    }
+}
+
+both! {
+    /// Without times of creation, only the same address or password shows that a user was renamed. The tokens that were
+    /// issued here must not follow to another person.
+    async fn without_times_a_new_name_is_not_enough(backend: Backend) {
+        let database = Database::new(backend).await;
+        let mut ann = user(50, "ann");
+        ann["is_staff"] = json!(true);
+        assert_eq!(lines(&database, &[ann], &[]).code, 0);
+        let key = issued(&database, "ann");
+        let stranger = json!({"type": "user", "id": 50, "username": "zoe", "is_admin": true});
+        let names = ["id 50: \"ann\" here, \"zoe\" there", "wardroom user edit id:ID --username NAME"];
+        for flags in [&[][..], &["--sync"], &["--sync", "--dry-run"]] {
+            refused_or_dry(&lines(&database, std::slice::from_ref(&stranger), flags), &names);
+        }
+        assert_eq!(name_behind(&database, &key).await, "ann");
+        let mut renamed = user(50, "ann");
+        renamed["email"] = json!("ann@example.com");
+        assert_eq!(lines(&database, &[renamed.clone()], &["--sync"]).code, 0);
+        renamed["username"] = json!("anna");
+        assert_eq!(lines(&database, &[renamed], &["--sync"]).code, 0);
+        assert_eq!(name_behind(&database, &key).await, "anna");
+        let mut known = user(50, "annika");
+        known["password"] = json!("argon2$x");
+        refused(&lines(&database, &[known.clone()], &["--sync"]), &["id 50: \"anna\" here, \"annika\" there"]);
+        // What the message says works.
+        works(&database, &["user", "edit", "id:50", "--username", "annika"]);
+        assert_eq!(lines(&database, &[known.clone()], &["--sync"]).code, 0);
+        known["username"] = json!("annie");
+        assert_eq!(lines(&database, &[known], &["--sync"]).code, 0, "the same password");
+        assert_eq!(name_behind(&database, &key).await, "annie");
+        // An unusable password, and an empty address, are everyone's.
+        let nobody = json!({"type": "user", "id": 60, "username": "first", "password": "!abc", "email": ""});
+        assert_eq!(lines(&database, &[nobody.clone()], &[]).code, 0);
+        let mut other = nobody;
+        other["username"] = json!("second");
+        refused(&lines(&database, &[other], &["--sync"]), &["id 60: \"first\" here, \"second\" there"]);
+    }
+}
+
+both! {
+    /// A table of names gives ids that mean other users in a Django without `date_joined`.
+    async fn ids_given_to_a_table_of_names_are_not_those_of_django(backend: Backend) {
+        let database = Database::new(backend).await;
+        let table = database.place().join("in.csv");
+        fs::write(&table, "username,is_staff\nann,yes\n").unwrap();
+        works(&database, &["import", "csv", "--from", text(&table)]);
+        let key = issued(&database, "ann");
+        let without_times = BASE.replace(", date_joined datetime NOT NULL", "").replace(",'2020-01-01 00:00:00'", "");
+        let source = django(&database, "old.db", &without_times);
+        refused(&sync(&database, &source), &["id 1: \"ann\" here, \"root\" there"]);
+        assert_eq!(name_behind(&database, &key).await, "ann");
+        assert_eq!(database.texts("SELECT username FROM users").await, ["ann"]);
     }
 }
 
@@ -353,7 +414,7 @@ both! {
         database.sql("ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here; ALTER TABLE tokens DROP COLUMN ends_by").await;
         database.sql("UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL").await;
         database.sql("UPDATE users SET created_at = 253402207200999999 WHERE id = 5; UPDATE groups SET created_at = 9223372036854775807 WHERE id = 5").await;
-        database.sql("DELETE FROM schema_migrations WHERE version = 11").await;
+        database.sql("DROP TABLE ended_tokens; DELETE FROM schema_migrations WHERE version > 10").await;
         works(&database, &["migrate"]);
         let end = database.number("SELECT expires_at FROM tokens").await;
         refused(&lines(&database, &[user(1, "root")], &["--sync"]), &["id 1: \"boss\" here, \"root\" there"]);

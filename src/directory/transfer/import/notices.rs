@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 /// Examples kept of each notice.
 const EXAMPLES: usize = 5;
+/// Examples kept of a notice that an operator works off row by row.
+const LISTED: usize = 50;
 
 /// Notices by their text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,18 @@ pub struct Notice {
     pub examples: Vec<String>,
     /// Whether all of them are kept, however many there are.
     pub is_complete: bool,
+    /// Whether it keeps [`LISTED`] examples.
+    is_listed: bool,
+}
+
+impl Notice {
+    fn most_examples(&self) -> usize {
+        match (self.is_complete, self.is_listed) {
+            (true, _) => usize::MAX,
+            (false, true) => LISTED,
+            (false, false) => EXAMPLES,
+        }
+    }
 }
 
 impl Notices {
@@ -34,10 +48,16 @@ impl Notices {
         }
         if let Some(notice) = self.0.get_mut(text) {
             notice.count += 1;
-            if notice.examples.len() < EXAMPLES {
+            if notice.examples.len() < notice.most_examples() {
                 notice.examples.push(example.to_string());
             }
         }
+    }
+
+    /// Does the same for a notice whose cases need a decision each: it keeps more of them.
+    pub fn add_listed(&mut self, text: &str, example: impl Display) {
+        self.0.entry(text.to_owned()).or_default().is_listed = true;
+        self.add(text, example);
     }
 
     /// Adds cases to a notice that keeps all of its examples, which are few: tables and columns, not rows.
@@ -56,8 +76,8 @@ impl Notices {
             let known = self.0.entry(text).or_default();
             known.count += notice.count;
             known.is_complete |= notice.is_complete;
-            let most = if known.is_complete { usize::MAX } else { EXAMPLES };
-            let room = most.saturating_sub(known.examples.len());
+            known.is_listed |= notice.is_listed;
+            let room = known.most_examples().saturating_sub(known.examples.len());
             known.examples.extend(notice.examples.into_iter().take(room));
         }
     }
@@ -98,6 +118,16 @@ mod tests {
         let found: Vec<_> =
             one.iter().map(|(text, notice)| (text, notice.count, notice.examples.len())).collect();
         assert_eq!(found, [("even", 3, 3), ("odd", 8, 5)]);
+    }
+
+    #[test]
+    fn cases_that_need_a_decision_each_are_listed() {
+        let (mut one, mut other) = (Notices::default(), Notices::default());
+        (0..30).for_each(|number| one.add_listed("another user", number));
+        (0..30).for_each(|number| other.add_listed("another user", number));
+        one.extend(other);
+        let found: Vec<_> = one.iter().map(|(_, notice)| (notice.count, notice.examples.len())).collect();
+        assert_eq!(found, [(60, 50)]);
     }
 
     #[test]

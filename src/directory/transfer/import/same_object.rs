@@ -8,8 +8,8 @@ use crate::directory::transfer::record::{GroupRecord, UserRecord};
 
 /// Returns whether a record is about this user. `made_here`: the user was created here, and no import has written it.
 ///
-/// The same name or the same time of creation shows it. A user that was imported may have another name by now; unless
-/// the times of creation differ, or at least the address or the password is the same, it counts as renamed.
+/// The same name or the same time of creation shows it. A user that was imported counts as renamed if at least the address
+/// or the password is the same. Where nothing shows it, tokens that were issued here would follow to another person.
 pub(super) fn is_same_user(record: &UserRecord, row: &StoredUser, made_here: bool) -> bool {
     let user = &row.user;
     if record.username == user.username || record.created_at == Some(user.created_at) {
@@ -20,7 +20,7 @@ pub(super) fn is_same_user(record: &UserRecord, row: &StoredUser, made_here: boo
     let password = record.password.as_deref().filter(is_filled).filter(|hash| !hash.starts_with(UNUSABLE));
     let shares = (email.is_some() && email == user.email.as_deref())
         || password.is_some_and(|password| password == row.password);
-    !made_here && (record.created_at.is_none() || shares)
+    !made_here && shares
 }
 
 /// Returns whether a record is about this group. `made_here`: the group was created here, and no import has written it.

@@ -14,9 +14,10 @@ use crate::directory::transfer::import::same_object::is_same_user;
 use crate::directory::transfer::record::{UserRecord, id_of};
 
 /// The conflict about an id that belongs to one user here and to another one in the source. `--sync` does not lift it.
-const ANOTHER_USER: &str = "the id belongs to another user here (if both are the same person, give the user here the name of \
-     the source: `wardroom user edit id:ID --username NAME`; otherwise import into a new account database, or delete and \
-     purge the user here, import, and create the user again)";
+const ANOTHER_USER: &str = "the id belongs to another user here: the names differ, and neither the time of creation nor, for an \
+     imported user, the e-mail address or the password shows that it is the same person (if you know that it is a new name of \
+     the same person, give the user here the name of the source: `wardroom user edit id:ID --username NAME`; otherwise import \
+     into a new account database, or delete and purge the user here, import, and create the user again)";
 
 impl Diff {
     /// Compares the users of a batch. All of them are compared before any is written: a row that this batch adds must not
@@ -56,7 +57,7 @@ impl Diff {
                 self.active_admins += u64::from(old.user.is_active && old.user.is_admin);
                 let (id, name) = (old.user.id, &old.user.username);
                 let example = format!("id {id}: {name:?} here, {:?} there", record.username);
-                self.counts.conflicts.add(ANOTHER_USER, example);
+                self.counts.conflicts.add_listed(ANOTHER_USER, example);
                 continue;
             }
             differences.extend(self.user(record, id, old)?);
