@@ -342,7 +342,27 @@ both! {
             assert_eq!((staff(&records), notice(&report, "notices", "no column says")), (expected, None), "{map}");
         }
         refused(&source, backend, &["--map", "is_staff=group:Bureau"], &[r#"no group named "Bureau" (--map is_staff=group:Bureau)"#]).await;
+        // Only columns that the source has are suggested, by the names that they have there.
+        let suggested = async |flags: &[&str]| {
+            let (report, _) = imported(&source, backend, flags).await;
+            notice(&report, "notices", "no column says who is staff").unwrap_or_else(|| panic!("{report}"));
+            let notices = report["notices"].as_array().unwrap().clone();
+            let texts = notices.iter().map(|notice| notice["what"].as_str().unwrap().to_owned());
+            texts.filter(|text| text.contains("who is staff")).collect::<String>()
+        };
+        source.sql("ALTER TABLE auth_user RENAME COLUMN is_active TO active").await;
+        assert!(suggested(&[]).await.ends_with(": use --map is_staff=active, --map is_staff=true or --map is_staff=group:NAME"));
+        let (_, records) = imported(&source, backend, &["--map", "is_staff=active"]).await;
+        assert_eq!(staff(&records), [true, true, false]);
+        assert!(suggested(&["--membership-table="]).await.ends_with(": use --map is_staff=active or --map is_staff=true"));
+        source.sql("CREATE TABLE shop_profile(user_id integer PRIMARY KEY REFERENCES auth_user(id), is_active bool NOT NULL); INSERT INTO shop_profile SELECT id, active FROM auth_user").await;
+        source.sql("ALTER TABLE auth_user RENAME COLUMN active TO is_active").await;
         source.sql("ALTER TABLE auth_user DROP COLUMN is_active; ALTER TABLE auth_user DROP COLUMN is_superuser").await;
+        assert!(suggested(&[]).await.ends_with(": use --map is_staff=COLUMN, --map is_staff=true or --map is_staff=group:NAME"));
+        let profile = ["--profile-table", "shop_profile"];
+        assert!(suggested(&profile).await.contains(": use --map is_staff=shop_profile.is_active, "));
+        let (_, records) = imported(&source, backend, &[&profile[..], &["--map", "is_staff=shop_profile.is_active"]].concat()).await;
+        assert_eq!(staff(&records), [true, true, false]);
         let (report, _) = imported(&source, backend, &["--map", "is_staff="]).await;
         assert!(notice(&report, "notices", "no column says who is active, so every new user is active").is_some(), "{report}");
         assert!(notice(&report, "notices", "no column says who is an admin, so no new user is an admin").is_some(), "{report}");
@@ -541,6 +561,62 @@ both! {
         refused(&source, backend, &["--user-table", "auth_user"], &["backoffice.auth_user, second.auth_user", "--user-table SCHEMA.TABLE"]).await;
         source.sql("DROP TABLE backoffice.authtoken_token").await;
         refused(&source, backend, &[], &["backoffice.auth_user, second.auth_user", "--user-table"]).await;
+    }
+}
+
+both! {
+    /// Another table of users, in another schema or beside the one that is read, is named with the way to read it.
+    async fn another_table_of_users_is_named(backend: Backend) {
+        let source = ForeignSource::base(backend, &format!("INSERT INTO authtoken_token VALUES ('{ANNS_KEY}','2020-01-01 00:00:00',2)")).await;
+        let users = "other tables that look like the users of a Django project are not read; name one with --user-table to read it instead";
+        let groups = "tables of Django's groups in other schemas that are not read; name one with --groups-table to read it instead";
+        let (report, _) = imported(&source, backend, &[]).await;
+        assert_eq!((notice(&report, "notices", users), notice(&report, "notices", groups)), (None, None));
+        source.sql("CREATE TABLE legacy_user(id integer PRIMARY KEY, password text NOT NULL, last_login datetime, username text NOT NULL);
+            CREATE VIEW people AS SELECT id, password, last_login, username FROM auth_user").await;
+        let mut expected = vec!["legacy_user"];
+        if backend == Backend::Postgres {
+            source.sql("CREATE SCHEMA backoffice; CREATE TABLE backoffice.auth_user (LIKE auth_user INCLUDING ALL); CREATE TABLE backoffice.auth_group (LIKE auth_group INCLUDING ALL);
+                INSERT INTO backoffice.auth_user SELECT * FROM auth_user WHERE id = 1").await;
+            expected.push("backoffice.auth_user");
+        }
+        let (report, _) = imported(&source, backend, &[]).await;
+        let mut named = listed(&report, users);
+        named.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(named, expected);
+        if backend == Backend::Postgres {
+            assert_eq!(listed(&report, groups), ["backoffice.auth_group"]);
+            // What is suggested works, and names the first one.
+            let flags = ["--user-table", "backoffice.auth_user", "--groups-table", "backoffice.auth_group"];
+            let (report, records) = imported(&source, backend, &flags).await;
+            assert_eq!(of_kind(&records, "user").len(), 1);
+            assert_eq!((listed(&report, users), listed(&report, groups)), (vec!["auth_user".to_owned(), "legacy_user".to_owned()], vec!["auth_group".to_owned()]));
+        }
+    }
+}
+
+both! {
+    /// What belongs to a user or a group that is left out, or does not exist, is named.
+    async fn what_belongs_to_rows_that_are_left_out_is_named(backend: Backend) {
+        let source = ForeignSource::base(backend,
+            "CREATE TABLE shop_profile(user_id integer PRIMARY KEY, phone text); INSERT INTO shop_profile VALUES (2,'+1-2'),(77,'+1-77');
+             INSERT INTO auth_group VALUES (1,'Billing'),(2,'Vault'),(0,'Zero');
+             INSERT INTO auth_user_groups VALUES (1,2,1),(2,2,2),(3,3,1),(4,3,0);").await;
+        // Their types do not hold this back where they are texts.
+        source.sql(match backend {
+            Backend::Sqlite => "UPDATE auth_user SET date_joined = 'soon' WHERE id = 2",
+            Backend::Postgres => "ALTER TABLE auth_user ALTER COLUMN date_joined TYPE text; UPDATE auth_user SET date_joined = 'soon' WHERE id = 2",
+        }).await;
+        let (report, records) = imported(&source, backend, &["--skip-invalid", "--profile-table", "shop_profile"]).await;
+        assert_eq!(groups(&records, "bob"), ["Billing"]);
+        assert_eq!(
+            listed(&report, "memberships of users that are left out are not read"),
+            ["user 2: the group with id 1", "user 2: the group with id 2"]
+        );
+        assert_eq!(listed(&report, "memberships of groups that are left out are not read"), ["user 3: the group 0"]);
+        assert_eq!(listed(&report, "rows of users that do not exist are left out"), ["shop_profile 77"]);
+        assert_eq!(notice(&report, "notices", "memberships of groups that do not exist"), None);
     }
 }
 

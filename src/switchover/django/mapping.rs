@@ -32,7 +32,7 @@ impl Mapping {
         check_group_flags(&users, memberships.as_ref())?;
         let mut mapping = Self { users, groups, memberships, tokens, knox, notices: Notices::default() };
         check_used(options, &mapping)?;
-        let mut notices = missing_flags(&mapping.users, options);
+        let mut notices = missing_flags(&mapping, options);
         notices.add_all(
             "tables that could have notes of groups: name one with --group-profile-table",
             possible_details.len() as u64,
@@ -173,9 +173,9 @@ fn check_group_flags(users: &UserTables, memberships: Option<&MembershipTable>) 
     }
 }
 
-/// Names the flags that no column has, and what follows.
-fn missing_flags(users: &UserTables, options: &MappingOptions) -> Notices {
-    let mut notices = Notices::default();
+/// Names the flags that no column has, and what follows. Only what the source has is suggested.
+fn missing_flags(mapping: &Mapping, options: &MappingOptions) -> Notices {
+    let (users, mut notices) = (&mapping.users, Notices::default());
     for field in FLAG_FIELDS {
         if users.has(field) || options.column(field).is_some() {
             continue;
@@ -185,14 +185,24 @@ fn missing_flags(users: &UserTables, options: &MappingOptions) -> Notices {
             "is_staff" => ("staff", "no new user is staff"),
             _ => ("an admin", "no new user is an admin"),
         };
-        let column = if *field == "is_staff" { "is_active" } else { "COLUMN" };
-        let notice = format!(
-            "no column says who is {who}, so {what}: use --map {field}={column}, --map {field}=true or --map \
-             {field}=group:NAME"
-        );
-        notices.add(&notice, &users.owner.table);
+        let active = (*field == "is_staff").then(|| active_column(users)).flatten();
+        let column = active.unwrap_or_else(|| "COLUMN".to_owned());
+        let ways = match mapping.memberships {
+            Some(_) => format!("--map {field}={column}, --map {field}=true or --map {field}=group:NAME"),
+            None => format!("--map {field}={column} or --map {field}=true"),
+        };
+        notices.add(&format!("no column says who is {who}, so {what}: use {ways}"), &users.owner.table);
     }
     notices
+}
+
+/// Returns the column that says who is active, as `--map` names it.
+fn active_column(users: &UserTables) -> Option<String> {
+    users.all().find_map(|table| {
+        let (_, column) = table.columns.iter().find(|(field, _)| field == "is_active")?;
+        let is_own = table.table == users.owner.table;
+        Some(if is_own { column.name.clone() } else { format!("{}.{}", table.table, column.name) })
+    })
 }
 
 #[cfg(test)]

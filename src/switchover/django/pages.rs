@@ -125,21 +125,34 @@ impl Django {
 
     /// Reads all groups, and remembers how memberships refer to them.
     pub(super) fn read_groups(&mut self) -> Result<Vec<Record>, ImportError> {
-        let (mut records, mut known) = (Vec::new(), HashMap::new());
+        let (mut records, mut known, mut left_out) = (Vec::new(), HashMap::new(), HashSet::new());
         if let Some(tables) = &self.mapping.groups {
             let mut details = self.group_details(tables)?;
             for (key, mut cells) in self.rows(&tables.owner, &tables.groups, KeyRange::default())? {
                 let reference = self.membership_key(tables, &key, &mut cells);
                 let group = self.group(tables, &key, cells, details.remove(&key));
-                let Some(group) = self.findings.accept(group)?.flatten() else { continue };
+                let Some(group) = self.findings.accept(group)?.flatten() else {
+                    left_out.extend(reference);
+                    continue;
+                };
                 let own = group.id.map_or_else(|| Reference::Name(group.name.clone()), Reference::Id);
                 known.extend(reference.map(|reference| (reference, own)));
                 records.push(Record::Group(group));
             }
+            if let Some(table) = &tables.details {
+                self.note_orphans(table, "groups", details.keys());
+            }
         }
         self.check_flag_groups(&records)?;
-        self.groups = known;
+        (self.groups, self.left_out_groups) = (known, left_out);
         Ok(records)
+    }
+
+    /// Names rows of a side table that are about users or groups that do not exist. Where the database compares the keys, they
+    /// were counted before.
+    fn note_orphans<'a>(&self, table: &MappedTable, nouns: &str, keys: impl Iterator<Item = &'a KeyValue>) {
+        let notice = format!("rows of {nouns} that do not exist are left out");
+        keys.for_each(|key| self.findings.note(&notice, format!("{} {key}", table.table)));
     }
 
     fn group_details(&self, tables: &GroupTables) -> Result<HashMap<KeyValue, RowCells>, ImportError> {
@@ -216,7 +229,7 @@ impl Django {
         for (key, cells) in rows {
             let groups = related.groups.remove(&key).unwrap_or_default();
             let sides: Vec<_> = related.sides.iter_mut().map(|side| side.remove(&key)).collect();
-            match self.findings.accept(self.user(&key, cells, groups, sides))?.flatten() {
+            match self.findings.accept(self.user(&key, cells, groups.clone(), sides))?.flatten() {
                 Some(user) => {
                     let reference =
                         user.id.map_or_else(|| Reference::Name(user.username.clone()), Reference::Id);
@@ -224,6 +237,12 @@ impl Django {
                     records.push(Record::User(user));
                 }
                 None => {
+                    for group in groups {
+                        self.findings.note(
+                            "memberships of users that are left out are not read",
+                            format!("user {key}: the group {group}"),
+                        );
+                    }
                     let mut left_out = self.findings.left_out.borrow_mut();
                     match (owner.has_ids, &key) {
                         (true, KeyValue::Number(id)) => {
@@ -238,10 +257,21 @@ impl Django {
         for user in related.groups.keys() {
             self.findings.note("memberships of users that do not exist are left out", format!("user {user}"));
         }
+        for (table, rows) in self.mapping.users.sides.iter().zip(&related.sides) {
+            // The parent of a user by multi-table inheritance has rows of its other children, too.
+            if !self.is_parent(table) {
+                self.note_orphans(table, "users", rows.keys());
+            }
+        }
         for (user, token) in related.tokens {
             records.extend(self.owned(&owners, &user, token).map(Record::Token));
         }
         Ok((records, last))
+    }
+
+    fn is_parent(&self, table: &MappedTable) -> bool {
+        let identities = &self.mapping.users.owner.identities;
+        identities.iter().any(|known| known.is_parent && known.table == table.table)
     }
 
     /// Returns a token with its owner. A token of a user that is left out is kept for a user who was imported before.
@@ -275,6 +305,10 @@ impl Django {
                 let Some(group) = cell.and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
                 match self.groups.get(&group) {
                     Some(reference) => related.groups.entry(user).or_default().push(reference.clone()),
+                    None if self.left_out_groups.contains(&group) => self.findings.note(
+                        "memberships of groups that are left out are not read",
+                        format!("user {user}: the group {group}"),
+                    ),
                     None => self
                         .findings
                         .note("memberships of groups that do not exist are left out", format!("user {user}")),

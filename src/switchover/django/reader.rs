@@ -69,6 +69,8 @@ pub struct Django {
     position: ReadPosition,
     /// The groups by the text with which memberships refer to them, once they were read.
     pub(super) groups: HashMap<String, Reference>,
+    /// The texts with which memberships refer to groups that are left out.
+    pub(super) left_out_groups: HashSet<String>,
     /// The groups that give a flag, by name.
     pub(super) flag_groups: HashMap<String, Reference>,
     /// Filled while rows are read.
@@ -121,6 +123,7 @@ impl Django {
             is_knox_5,
             position: ReadPosition::Groups,
             groups: HashMap::new(),
+            left_out_groups: HashSet::new(),
             flag_groups: HashMap::new(),
             findings: Findings { skips_invalid: options.skip_invalid, ..Findings::default() },
             notices,

@@ -6,6 +6,7 @@ use super::catalogue::Catalogue;
 use super::owner::Owner;
 use super::tables::{MappedTable, Mapping};
 use super::tokens::TokenTable;
+use super::users::others;
 use crate::database::foreign::ForeignTable;
 use crate::directory::transfer::import::notices::Notices;
 
@@ -22,6 +23,12 @@ pub(super) fn find(catalogue: &Catalogue, mapping: &Mapping) -> Notices {
     let add = |notices: &mut Notices, text: &str, found: Vec<String>| {
         notices.add_all(text, found.len() as u64, found);
     };
+    let tables: Vec<&ForeignTable> = mapping.tables().map(|(table, _)| &table.table).collect();
+    add(
+        &mut notices,
+        "other tables that look like the users of a Django project are not read; name one with --user-table to read it instead",
+        others(catalogue, &tables, &mapping.users.owner).iter().map(ToString::to_string).collect(),
+    );
     let unread = columns(catalogue, mapping);
     add(
         &mut notices,
@@ -55,7 +62,12 @@ pub(super) fn find(catalogue: &Catalogue, mapping: &Mapping) -> Notices {
     add(
         &mut notices,
         "tables of Django's groups that are not read, because the memberships refer to another table",
-        other_groups(catalogue, mapping),
+        other_groups(catalogue, mapping, true),
+    );
+    add(
+        &mut notices,
+        "tables of Django's groups in other schemas that are not read; name one with --groups-table to read it instead",
+        other_groups(catalogue, mapping, false),
     );
     add(
         &mut notices,
@@ -129,13 +141,13 @@ fn referring(catalogue: &Catalogue, owner: &Owner, usual: &str) -> Referring {
     found
 }
 
-/// Returns Django's own tables of groups beside the project's own.
-fn other_groups(catalogue: &Catalogue, mapping: &Mapping) -> Vec<String> {
-    let Some(groups) = &mapping.groups else { return Vec::new() };
-    let is_near = |table: &&ForeignTable| table.schema == mapping.users.owner.table.schema;
+/// Returns Django's own tables of groups beside those that are read: in the schema of the users, or in others.
+fn other_groups(catalogue: &Catalogue, mapping: &Mapping, is_near: bool) -> Vec<String> {
     let is_read = |table: &ForeignTable| mapping.tables().any(|(read, _)| read.table == *table);
-    let found = catalogue.named("auth_group").filter(is_near);
-    found.filter(|table| **table != groups.owner.table && !is_read(table)).map(ToString::to_string).collect()
+    let found = catalogue.named("auth_group");
+    let found = found.filter(|table| (table.schema == mapping.users.owner.table.schema) == is_near);
+    let found = found.filter(|table| (mapping.groups.is_some() || !is_near) && !is_read(table));
+    found.map(ToString::to_string).collect()
 }
 
 /// Returns Django's own tables of tokens whose rows belong to another table.

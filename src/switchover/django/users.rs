@@ -30,7 +30,7 @@ pub(super) fn find(
     for (table, join, is_parent) in side_tables(catalogue, evidence, options, &tables.owner)? {
         tables.sides.push(fields(catalogue, options, (&table, join), is_parent, &mut known)?);
     }
-    check_columns(options, &tables, &known)?;
+    check_columns(catalogue, options, &tables, &known)?;
     add_username(catalogue, options, &mut tables, &known)?;
     Ok(tables)
 }
@@ -66,6 +66,18 @@ fn user_table(catalogue: &Catalogue, options: &MappingOptions) -> Result<Foreign
         catalogue.tables.len(),
         list(catalogue.tables.keys())
     )))
+}
+
+/// Returns the other tables that look like a user model: in other schemas, or beside the one that is read.
+pub(super) fn others(catalogue: &Catalogue, read: &[&ForeignTable], users: &Owner) -> Vec<ForeignTable> {
+    let is_part = |table: &ForeignTable| users.identities.iter().any(|known| known.table == *table);
+    let found = catalogue.tables.keys().filter(|table| {
+        is_candidate(catalogue, table)
+            && !catalogue.is_view(table)
+            && !read.contains(table)
+            && !is_part(table)
+    });
+    found.cloned().collect()
 }
 
 fn is_candidate(catalogue: &Catalogue, table: &ForeignTable) -> bool {
@@ -181,21 +193,35 @@ fn fields(
 }
 
 /// Every column that the operator names must exist, and a password must be found or left out on purpose.
-fn check_columns(options: &MappingOptions, tables: &UserTables, known: &[String]) -> Result<(), ImportError> {
+fn check_columns(
+    catalogue: &Catalogue,
+    options: &MappingOptions,
+    tables: &UserTables,
+    known: &[String],
+) -> Result<(), ImportError> {
     let is_known = |field: &str| known.iter().any(|other| other == field);
     let read = || list(tables.all().map(|table| &table.table));
+    let columns = || {
+        let of_table = |table: &MappedTable| {
+            let columns = catalogue.columns(&table.table).iter();
+            columns.map(|column| format!("{}.{}", table.table, column.name)).collect::<Vec<_>>()
+        };
+        list(tables.all().flat_map(of_table))
+    };
     for (field, column) in options.columns.iter().filter(|(_, column)| !column.is_empty()) {
         if user_fields().any(|other| other == field) && !is_known(field) {
             return Err(ImportError::Ambiguous(format!(
-                "no table of users has the column {column:?} for {field}; the tables are {}",
-                read()
+                "no table of users has the column {column:?} for {field} (--map {field}={column}); their columns are {}",
+                columns()
             )));
         }
     }
     if !is_known("password") && options.column("password").is_none() {
         return Err(ImportError::Ambiguous(format!(
-            "{} has no column for password: name it with --map password=COLUMN, or leave it out with --map password=",
-            read()
+            "{} has no column for password: name it with --map password=COLUMN, or leave it out with --map password= (the \
+             columns are {})",
+            read(),
+            columns()
         )));
     }
     Ok(())
