@@ -1,10 +1,13 @@
 //! A record that was read may be sent back: what cannot be written is ignored, what stays as it is is no change, and a
 //! name that no answer shows is refused.
 
-use serde_json::{Value, json};
-use wardroom::directory::model::{GroupDraft, User};
+use std::time::Duration;
 
-use crate::support::site::{Persona, import, imported, operator, person};
+use serde_json::{Value, json};
+use wardroom::directory::model::{GroupDraft, User, UserKey};
+use wardroom::directory::tokens::Expiry;
+
+use crate::support::site::{Persona, import, imported, moment, operator, person};
 use crate::support::{Answer, Backend, Site, both};
 
 async fn send(site: &Site, who: &Persona, method: &str, path: &str, body: &Value) -> Answer {
@@ -242,6 +245,48 @@ both! {
         for permissions in [json!([9]), json!([8])] {
             let answer = send(&site, &writer, "PATCH", &format!("/api/users/groups/{}", group.id), &json!({"permissions": permissions})).await;
             assert_eq!(answer.status, 403, "{permissions}: {answer}");
+        }
+    }
+}
+
+both! {
+    /// The same for the expiry of a token: it may have passed, or be later than that of the writer's own token.
+    async fn a_writer_of_tokens_learns_nothing_by_guessing(backend: Backend) {
+        let site = Site::start(backend).await;
+        let target = person(site.directory(), "target", |_| {}).await;
+        let owner = UserKey::Id(target.id.try_into().unwrap());
+        let hour = Expiry::After(Duration::from_secs(3600));
+        let issue = async |end: Expiry| site.directory().issue_token(&operator(), &owner, "x", end).await.unwrap().token.id;
+        let (passed, endless) = (issue(hour).await, issue(Expiry::Never).await);
+        let later = issue(Expiry::After(Duration::from_secs(10 * 3600))).await;
+        let by = async |name: &str, permissions: Vec<i64>| {
+            let writer = person(site.directory(), name, |draft| {
+                draft.is_staff = Some(true);
+                draft.permissions = Some(permissions);
+            }).await;
+            let own = UserKey::Id(writer.id.try_into().unwrap());
+            let short = site.directory().issue_token(&operator(), &own, "short", Expiry::After(Duration::from_secs(3 * 3600))).await.unwrap();
+            Persona { key: short.key.reveal().to_owned(), ..writer }
+        };
+        let (blind, reader) = (by("blind", vec![11]).await, by("reader", vec![10, 11]).await);
+        site.clock.set(moment("2025-09-01T14:00:00Z"));
+        for (token, right, wrong) in [
+            (passed, json!("2025-09-01T13:00:00Z"), json!("2025-09-01T13:00:01Z")),
+            (endless, json!(null), json!("2099-09-01T13:00:00Z")),
+            (later, json!("2025-09-01T22:00:00Z"), json!("2025-09-01T22:00:01Z")),
+        ] {
+            let path = format!("/api/users/{}/tokens/{token}", target.id);
+            for value in [&right, &wrong] {
+                let answer = send(&site, &blind, "PATCH", &path, &json!({"expires_at": value})).await;
+                assert!(answer.status == 400 && answer.json()["expires_at"].is_array(), "{value}: {answer}");
+            }
+            let answer = send(&site, &reader, "PATCH", &path, &json!({"expires_at": right, "name": "y"})).await;
+            assert_eq!((answer.status, &answer.json()["expires_at"].is_null()), (200, &right.is_null()), "{right}: {answer}");
+            let answer = send(&site, &reader, "PATCH", &path, &json!({"expires_at": wrong})).await;
+            assert_eq!(answer.status, 400, "{wrong}: {answer}");
+            // A name alone is always a change that may be made.
+            let answer = send(&site, &blind, "PATCH", &path, &json!({"name": "z"})).await;
+            assert_eq!(answer.to_string(), format!(r#"200 {{"id":{token},"name":"z"}}"#));
         }
     }
 }
