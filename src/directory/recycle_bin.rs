@@ -139,7 +139,7 @@ fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     // Tokens that came from the user's sign-ins may belong to other users.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
     if change.policy.keep_deleted_for.is_zero() {
-        return change.tx.delete_user(user.id);
+        return change.tx.delete_user(user.id, change.now);
     }
     let by = match &change.actor.who {
         Who::Operator(name) => name.as_str(),

@@ -52,6 +52,7 @@ mod health;
 mod house;
 mod import;
 mod import_django;
+mod import_ended;
 mod import_people;
 mod import_public_shapes;
 mod import_shapes;

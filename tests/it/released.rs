@@ -141,7 +141,7 @@ fn records(database: &Database) -> BTreeMap<String, Value> {
 fn identity(record: &Value) -> String {
     let kind = record["type"].as_str().unwrap();
     let by = match kind {
-        "token" => "digest",
+        "token" | "ended_token" => "digest",
         "permission" => "code",
         _ => "id",
     };

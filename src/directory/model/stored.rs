@@ -33,6 +33,15 @@ pub(in crate::directory) struct StoredToken {
     pub(in crate::directory) ends_by: Option<Timestamp>,
 }
 
+/// A token that ended here and has no row any more. At least one of the times is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct EndedToken {
+    pub(in crate::directory) digest: KeptDigest,
+    pub(in crate::directory) revoked_at: Option<Timestamp>,
+    /// As in [`StoredToken`].
+    pub(in crate::directory) ends_by: Option<Timestamp>,
+}
+
 /// A user in the recycle bin, with what a restore needs as text.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct StoredDeletedUser {

@@ -160,7 +160,7 @@ impl Tx<'_> {
             remains,
         };
         self.insert_deleted_user(&row, user)?;
-        self.delete_user(user.id)
+        self.delete_user(user.id, now)
     }
 
     /// Inserts the row of a deleted user into the recycle bin.

@@ -202,6 +202,6 @@ pub(super) fn token_columns(row: &StoredToken) -> Columns {
     columns
 }
 
-fn json_list<T: Clone + Into<Json>>(values: &[T]) -> String {
+pub(super) fn json_list<T: Clone + Into<Json>>(values: &[T]) -> String {
     Json::from(values.to_vec()).to_string()
 }

@@ -72,6 +72,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0011_import_origins.sql"),
         postgres: include_str!("../../../migrations/postgres/0011_import_origins.sql"),
     },
+    Migration {
+        version: 12,
+        name: "ended_tokens",
+        sqlite: include_str!("../../../migrations/sqlite/0012_ended_tokens.sql"),
+        postgres: include_str!("../../../migrations/postgres/0012_ended_tokens.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

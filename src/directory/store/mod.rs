@@ -20,6 +20,7 @@ pub(super) mod changes;
 mod column_list;
 pub(super) mod deleted;
 pub(super) mod encodings;
+pub(super) mod ended_tokens;
 pub(super) mod export_rows;
 pub(super) mod group_list;
 pub(super) mod groups;

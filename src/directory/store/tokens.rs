@@ -1,6 +1,7 @@
 //! Statements about tokens. They never contain a key, only its digest.
 
 use super::column_list::{self, Columns};
+use super::import_rows::json_list;
 use super::users::optional_time;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
@@ -206,15 +207,30 @@ impl Tx<'_> {
         Ok(self.all(&sql.bind(now).bind(since).bind(limit))?)
     }
 
-    /// Deletes at most `limit` tokens that were revoked or had expired by a time. Returns their number. Imported tokens that were
-    /// ended here are kept: without its row, the next import would take such a token for a new one.
-    pub(in crate::directory) fn prune_tokens(&self, until: Timestamp, limit: i64) -> Result<u64, Error> {
-        let sql = "DELETE FROM tokens WHERE id IN (SELECT id FROM (\
+    /// Deletes about `limit` tokens that were revoked or had expired by a time. Returns their number. Imported tokens that were
+    /// ended here are kept, and of the others what ended them: the next import must not take such a token for a new one.
+    pub(in crate::directory) fn prune_tokens(
+        &self,
+        until: Timestamp,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
+        let sql = "SELECT id FROM (\
              SELECT id FROM (SELECT id FROM tokens WHERE revoked_at <= $1 AND made_by <> 'import' ORDER BY revoked_at LIMIT $2) AS revoked \
              UNION ALL \
              SELECT id FROM (SELECT id FROM tokens WHERE expires_at <= $1 \
-                AND (made_by <> 'import' OR (revoked_at IS NULL AND ends_by IS NULL)) ORDER BY expires_at LIMIT $2) AS expired) AS ended)";
-        Ok(self.execute(&Sql::new(sql).bind(until).bind(limit))?)
+                AND (made_by <> 'import' OR (revoked_at IS NULL AND ends_by IS NULL)) ORDER BY expires_at LIMIT $2) AS expired) AS ended";
+        let ids: Vec<i64> = self.all(&Sql::new(sql).bind(until).bind(limit))?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.keep_ended(&ids, now)?;
+        let sql = self.either(
+            "DELETE FROM tokens WHERE id IN (SELECT value FROM json_each($1))",
+            "DELETE FROM tokens \
+             WHERE id IN (SELECT CAST(v AS BIGINT) FROM json_array_elements_text(CAST(CAST($1 AS TEXT) AS json)) v)",
+        );
+        Ok(self.execute(&Sql::new(sql).bind(json_list(&ids)))?)
     }
 
     /// Revokes a token. One that was revoked before keeps its time.

@@ -295,8 +295,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes a user with its tokens, memberships and permissions.
-    pub(in crate::directory) fn delete_user(&self, id: UserId) -> Result<(), Error> {
+    /// Deletes a user with its tokens, memberships and permissions. What ended the tokens is kept.
+    pub(in crate::directory) fn delete_user(&self, id: UserId, now: Timestamp) -> Result<(), Error> {
+        self.keep_ended_of_user(id.get(), now)?;
         self.execute(&Sql::new("DELETE FROM users WHERE id = $1").bind(id))?;
         Ok(())
     }

@@ -23,7 +23,7 @@ impl Directory {
         let mut pruned = 0;
         loop {
             let batch = self.change(&actor, move |change| {
-                let gone = change.tx.prune_tokens(until, BATCH)?;
+                let gone = change.tx.prune_tokens(until, BATCH, change.now)?;
                 if gone > 0 {
                     audit::record(change, "token.prune", &AuditObject::Directory, json!({ "pruned": gone }))?;
                 }

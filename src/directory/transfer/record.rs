@@ -34,6 +34,8 @@ pub enum Record {
     Token(TokenRecord),
     /// A user in the recycle bin.
     DeletedUser(DeletedRecord),
+    /// A token that ended and has no record any more.
+    EndedToken(EndedTokenRecord),
 }
 
 /// The first line of an export.
@@ -285,6 +287,20 @@ pub struct DeletedRecord {
     pub deleted_by: String,
     /// What a restore needs, in a form of this program's own.
     pub remains: Value,
+}
+
+/// A token that was revoked, or whose expiry was changed, and that is gone with its user. No import makes it valid again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedTokenRecord {
+    /// The SHA-256 or SHA-512 of its key, in hexadecimal digits.
+    pub digest: String,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// The expiry that it got where it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_by: Option<Timestamp>,
 }
 
 /// Reads a field that was given, so that null differs from a field that was left out.

@@ -142,6 +142,7 @@ impl Database {
             "user_permissions",
             "group_permissions",
             "tokens",
+            "ended_tokens",
             "audit_events",
             "deleted_users",
             "attempts",

@@ -7,9 +7,16 @@ use wardroom::directory::Location;
 use super::Database;
 
 /// Tables that requests change as a side effect: the audit trail, counts of attempts and requests, the change feed,
-/// the search index. All other tables are compared, those of later migrations included.
-const NOT_COMPARED: [&str; 6] =
-    ["audit_events", "attempts", "known_addresses", "rate_counts", "identity_changes", "schema_migrations"];
+/// what ended the tokens of deleted users, the search index. All other tables are compared, those of later migrations included.
+const NOT_COMPARED: [&str; 7] = [
+    "audit_events",
+    "attempts",
+    "known_addresses",
+    "ended_tokens",
+    "rate_counts",
+    "identity_changes",
+    "schema_migrations",
+];
 
 /// A connection of its own, with the statements that read and restore every table.
 pub struct Rows {

@@ -299,7 +299,13 @@ impl Tx<'_> {
 
     /// Deletes a user with everything that belongs to them. If they are in the recycle bin of `other`, they are put into
     /// this one's.
-    pub(in crate::directory) fn drop_user(&self, id: i64, other: &Tx<'_>) -> Result<(), Error> {
+    pub(in crate::directory) fn drop_user(
+        &self,
+        id: i64,
+        other: &Tx<'_>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.keep_ended_of_user(id, now)?;
         self.execute(&Sql::new("DELETE FROM users WHERE id = $1").bind(id))?;
         self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
         let Some(bin) = TABLES.iter().find(|table| table.name == "deleted_users") else { return Ok(()) };

@@ -122,6 +122,12 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: true,
     },
     TableSpec {
+        name: "ended_tokens",
+        columns: &[("digest", Bytes), ("revoked_at", Int), ("ends_by", Int)],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
         name: "audit_events",
         columns: &[
             ("id", Int),

@@ -98,7 +98,7 @@ impl BackupComparison {
     pub(super) fn close_again(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
         let UnreportedClosures { revoked, deleted_again } = &self.unreported;
         revoked.iter().try_for_each(|(id, at)| backup.revoke_at(*id, *at))?;
-        deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present))?;
+        deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present, now))?;
         let permissions = permission_ids(backup)?;
         for closed in &self.closed {
             let id = |named: &Option<NamedId>| named.as_ref().map_or(0, |named| named.id);
@@ -115,7 +115,7 @@ impl BackupComparison {
                 ClosureKind::GroupPermissionRemoved => backup.drop_group_permission(group, permission)?,
                 ClosureKind::GroupDeleted => backup.drop_group(group)?,
                 ClosureKind::UserDeleted | ClosureKind::DeletedUserPurged => {
-                    backup.drop_user(user, present)?;
+                    backup.drop_user(user, present, now)?;
                 }
                 ClosureKind::UserDeactivated
                 | ClosureKind::AdminRemoved

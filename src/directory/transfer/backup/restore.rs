@@ -244,6 +244,12 @@ impl RestoreRun {
             if let (ReopenPolicy::Keep, Ok(present)) = (self.request.closed, &present) {
                 comparison.close_again(tx, present, self.now)?;
             }
+            if let Ok(present) = &present
+                && self.request.closed != ReopenPolicy::Allow
+                && !matches!(comparison.extent, ComparisonExtent::Impossible(_))
+            {
+                tx.take_ended_tokens(present, self.now)?;
+            }
             tx.count_members()?;
             tx.note_all_changed()?;
             let details = self.audit_details(&comparison, created_at);

@@ -1,5 +1,5 @@
 //! Exporting the account database as records, as of one moment and in an order that can be imported again: permissions,
-//! groups, users, tokens, deleted users.
+//! groups, users, tokens, deleted users, ended tokens.
 //!
 //! The audit trail has an export of its own, in `crate::directory::audit`. The counters of the rate limits are left out,
 //! because they soon expire.
@@ -12,9 +12,9 @@ use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::model::Permission;
-use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
-use crate::directory::store::export_rows;
+use crate::directory::model::stored::{EndedToken, StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
 use crate::directory::store::{self, Sql, Tx};
+use crate::directory::store::{ended_tokens, export_rows};
 use crate::directory::transfer::record::{
     DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, VERSION,
 };
@@ -73,6 +73,7 @@ impl Directory {
                 if !is_anonymised {
                     writer.tokens(tx)?;
                     writer.deleted(tx)?;
+                    writer.ended_tokens(tx)?;
                 }
                 writer.finish()
             })
@@ -123,6 +124,18 @@ impl RecordWriter {
             |whole: &StoredDeletedUser| whole.id,
             |whole| Ok(Record::DeletedUser(whole.try_into()?)),
         )
+    }
+
+    fn ended_tokens(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
+        let mut after = Vec::new();
+        loop {
+            let rows: Vec<EndedToken> = tx.all(&ended_tokens::after(&after))?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.digest.as_bytes().to_vec();
+            for row in rows {
+                self.put(Record::EndedToken(row.into()))?;
+            }
+        }
     }
 
     fn pages<T: store::FromRow>(

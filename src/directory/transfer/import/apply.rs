@@ -6,7 +6,8 @@ pub(super) mod dry_run;
 pub(super) mod rows;
 
 use super::difference::{
-    DeletedUserDifference, GroupDifference, PermissionDifference, TokenDifference, UserDifference,
+    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
+    UserDifference,
 };
 use super::error::ImportError;
 use crate::directory::model::stored::{StoredToken, StoredUser};
@@ -29,6 +30,13 @@ pub(super) trait Apply {
 
     /// Takes the tokens of a batch, whose users it has taken before.
     fn tokens(&mut self, tx: &Tx<'_>, differences: Vec<TokenDifference>) -> Result<(), ImportError>;
+
+    /// Takes the ended tokens of a batch.
+    fn ended_tokens(
+        &mut self,
+        tx: &Tx<'_>,
+        differences: Vec<EndedTokenDifference>,
+    ) -> Result<(), ImportError>;
 
     /// Reads the users to compare with.
     fn stored_users(&self, tx: &Tx<'_>, ids: &[i64]) -> Result<Vec<StoredUser>, ImportError> {

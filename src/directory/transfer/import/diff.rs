@@ -1,6 +1,7 @@
 //! Compares records of a source with the account database: what is new, what differs, what is the same. It writes
 //! nothing: an [`Apply`] takes the differences.
 
+mod ended_tokens;
 mod tokens;
 mod users;
 
@@ -74,7 +75,7 @@ impl Diff {
         records: Vec<Record>,
         target: &mut impl Apply,
     ) -> Result<(), ImportError> {
-        let (mut users, mut tokens) = (Vec::new(), Vec::new());
+        let (mut users, mut tokens, mut ended) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
             match record {
                 Record::Wardroom(_) => {}
@@ -83,6 +84,7 @@ impl Diff {
                 Record::DeletedUser(record) => self.deleted_user(tx, record, target)?,
                 Record::User(record) => users.push(record),
                 Record::Token(record) => tokens.push(record),
+                Record::EndedToken(record) => ended.push(record),
             }
         }
         if !users.is_empty() {
@@ -92,6 +94,10 @@ impl Diff {
         if !tokens.is_empty() {
             let differences = self.tokens(tx, tokens, target)?;
             target.tokens(tx, differences)?;
+        }
+        if !ended.is_empty() {
+            let differences = self.ended_tokens(tx, ended, target)?;
+            target.ended_tokens(tx, differences)?;
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Differences between a source and the account database: rows that are new, or have other values.
 
 use crate::directory::model::User;
-use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
+use crate::directory::model::stored::{EndedToken, StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
 use crate::directory::transfer::record::{
-    DeletedRecord, GroupRecord, PermissionRecord, TokenRecord, UserRecord,
+    DeletedRecord, EndedTokenRecord, GroupRecord, PermissionRecord, TokenRecord, UserRecord,
 };
 
 /// A permission that is new or has another name.
@@ -36,6 +36,12 @@ pub(super) struct TokenDifference {
     pub(super) record: TokenRecord,
     pub(super) old: Option<StoredToken>,
     pub(super) new: StoredToken,
+}
+
+/// A token that ended and has no row here. What is known of it is new, or says that it ended earlier.
+pub(super) struct EndedTokenDifference {
+    pub(super) record: EndedTokenRecord,
+    pub(super) new: EndedToken,
 }
 
 /// A user that is not in the recycle bin yet.

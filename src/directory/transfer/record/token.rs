@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{TokenRecord, nullable};
-use crate::directory::model::stored::StoredToken;
+use super::{EndedTokenRecord, TokenRecord, nullable};
+use crate::directory::model::stored::{EndedToken, StoredToken};
 use crate::directory::model::{
     KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId, Violation,
 };
@@ -18,11 +18,7 @@ impl TokenRecord {
         match (&self.key, &self.digest) {
             (Some(key), None) if key.is_empty() || key.len() > 256 => wrong("A key has 1 to 256 bytes."),
             (Some(key), None) => Ok(KeptDigest::Sha256(TokenKey::imported(key.clone()).digest())),
-            (None, Some(hex)) => KeptDigest::from_hex(hex).ok_or_else(|| {
-                Violation::Other(
-                    "A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned(),
-                )
-            }),
+            (None, Some(hex)) => read_digest(hex),
             _ => wrong("Give either the key or the digest."),
         }
     }
@@ -33,12 +29,14 @@ impl TokenRecord {
         plain.into_iter().flatten().chain(self.last_used_from.iter().flatten())
     }
 
-    /// Returns the row that the record describes, where `old` is the present one.
+    /// Returns the row that the record describes, where `old` is the present one. Without one, `ended` is what ended the token
+    /// here before its row was deleted.
     pub(in crate::directory::transfer) fn to_row(
         &self,
         owner: UserId,
         digest: KeptDigest,
         old: Option<&StoredToken>,
+        ended: Option<&EndedToken>,
         now: Timestamp,
     ) -> Result<StoredToken, Violation> {
         let kept = old.map(|old| &old.token);
@@ -52,9 +50,11 @@ impl TokenRecord {
         let created_at = self.created_at.or(kept.map(|kept| kept.created_at)).unwrap_or(now);
         let expires_at = nullable(&self.expires_at, kept.map(|kept| &kept.expires_at));
         let ends_by = earliest(self.ends_by.flatten(), old.and_then(|old| old.ends_by));
+        let ends_by = earliest(ends_by, ended.and_then(|ended| ended.ends_by));
         // An expiry that was set here is never moved to a later time.
         let expires_at = earliest(expires_at, ends_by);
         let revoked_at = nullable(&self.revoked_at, kept.map(|kept| &kept.revoked_at));
+        let revoked_here = kept.and_then(|kept| kept.revoked_at).or(ended.and_then(|ended| ended.revoked_at));
         let token = Token {
             id: kept
                 .map(|kept| kept.id)
@@ -72,7 +72,7 @@ impl TokenRecord {
                 (_, end) => end,
             },
             // A token that was revoked here stays revoked.
-            revoked_at: kept.and_then(|kept| kept.revoked_at).or(revoked_at),
+            revoked_at: revoked_here.or(revoked_at),
             last_used_at: nullable(&self.last_used_at, kept.map(|kept| &kept.last_used_at)),
             made_by,
             root,
@@ -124,6 +124,37 @@ impl TokenRecord {
             false => (text(&self.prefix, prefix, 2), String::new()),
         }
     }
+}
+
+impl EndedTokenRecord {
+    /// Returns the row that the record describes.
+    pub(in crate::directory::transfer) fn to_row(&self) -> Result<EndedToken, Violation> {
+        if self.revoked_at.is_none() && self.ends_by.is_none() {
+            return Err(Violation::Other("Give revoked_at or ends_by.".to_owned()));
+        }
+        let digest = read_digest(&self.digest)?;
+        Ok(EndedToken { digest, revoked_at: self.revoked_at, ends_by: self.ends_by })
+    }
+}
+
+impl From<EndedToken> for EndedTokenRecord {
+    fn from(EndedToken { digest, revoked_at, ends_by }: EndedToken) -> Self {
+        Self { digest: format!("{digest:x}"), revoked_at, ends_by }
+    }
+}
+
+impl EndedToken {
+    /// Adds what another record or row knows of the same token.
+    pub(in crate::directory::transfer) fn merge(&mut self, other: &Self) {
+        self.revoked_at = earliest(self.revoked_at, other.revoked_at);
+        self.ends_by = earliest(self.ends_by, other.ends_by);
+    }
+}
+
+fn read_digest(hex: &str) -> Result<KeptDigest, Violation> {
+    KeptDigest::from_hex(hex).ok_or_else(|| {
+        Violation::Other("A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned())
+    })
 }
 
 /// Returns the earlier of two times, of which `None` is later than any.

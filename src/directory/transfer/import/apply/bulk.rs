@@ -7,7 +7,8 @@ use crate::directory::model::KeptDigest;
 use crate::directory::model::stored::{StoredToken, StoredUser};
 use crate::directory::store::Tx;
 use crate::directory::transfer::import::difference::{
-    DeletedUserDifference, GroupDifference, PermissionDifference, TokenDifference, UserDifference,
+    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
+    UserDifference,
 };
 use crate::directory::transfer::import::error::ImportError;
 
@@ -38,6 +39,14 @@ impl Apply for BulkWriter {
     fn tokens(&mut self, tx: &Tx<'_>, differences: Vec<TokenDifference>) -> Result<(), ImportError> {
         let rows: Vec<_> = differences.into_iter().map(|difference| difference.new).collect();
         Ok(tx.insert_tokens(&rows)?)
+    }
+
+    fn ended_tokens(
+        &mut self,
+        tx: &Tx<'_>,
+        differences: Vec<EndedTokenDifference>,
+    ) -> Result<(), ImportError> {
+        self.0.ended_tokens(tx, differences)
     }
 
     fn stored_users(&self, _: &Tx<'_>, _: &[i64]) -> Result<Vec<StoredUser>, ImportError> {

@@ -7,7 +7,8 @@ use crate::directory::model::{GroupId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::difference::{
-    DeletedUserDifference, GroupDifference, PermissionDifference, TokenDifference, UserDifference,
+    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
+    UserDifference,
 };
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::missing::Missing;
@@ -150,6 +151,15 @@ impl Apply for DryRun {
 
     fn tokens(&mut self, _: &Tx<'_>, differences: Vec<TokenDifference>) -> Result<(), ImportError> {
         differences.into_iter().for_each(|difference| self.keep(Record::Token(difference.record)));
+        Ok(())
+    }
+
+    fn ended_tokens(
+        &mut self,
+        _: &Tx<'_>,
+        differences: Vec<EndedTokenDifference>,
+    ) -> Result<(), ImportError> {
+        differences.into_iter().for_each(|difference| self.keep(Record::EndedToken(difference.record)));
         Ok(())
     }
 

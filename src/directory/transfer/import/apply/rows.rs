@@ -9,7 +9,8 @@ use crate::directory::model::{GroupId, TokenId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::difference::{
-    DeletedUserDifference, GroupDifference, PermissionDifference, TokenDifference, UserDifference,
+    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
+    UserDifference,
 };
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::validation::Validation;
@@ -76,6 +77,15 @@ impl Apply for RowWriter {
             added.push(new);
         }
         Ok(tx.insert_tokens(&added)?)
+    }
+
+    fn ended_tokens(
+        &mut self,
+        tx: &Tx<'_>,
+        differences: Vec<EndedTokenDifference>,
+    ) -> Result<(), ImportError> {
+        let rows: Vec<_> = differences.into_iter().map(|difference| difference.new).collect();
+        Ok(tx.put_ended_tokens(&rows)?)
     }
 }
 

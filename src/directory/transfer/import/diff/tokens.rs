@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{AT_ONCE, Diff};
-use crate::directory::model::stored::StoredToken;
+use crate::directory::model::stored::{EndedToken, StoredToken};
 use crate::directory::model::{KeptDigest, Maker, Token, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
@@ -15,6 +15,10 @@ use crate::directory::transfer::record::{Reference, TokenRecord, id_of};
 /// The conflict about a key that was issued here to one user, and belongs to another one in the source.
 const ANOTHER_OWNER: &str = "a token that was issued here belongs to another user in the source (revoke it here, or leave it \
      out of the source)";
+
+/// The note about a token whose row was deleted with its user.
+const STAYS_ENDED: &str = "tokens that were revoked here, or got an earlier expiry here, keep it, although their users were \
+     deleted meanwhile (issue new ones: `wardroom token issue`)";
 
 impl Diff {
     /// Compares the tokens of a batch, all of them before any is written.
@@ -44,6 +48,9 @@ impl Diff {
         let stored = target.stored_tokens(tx, &digests.iter().collect::<Vec<_>>())?;
         let stored: HashMap<&KeptDigest, &StoredToken> =
             stored.iter().map(|row| (&row.digest, row)).collect();
+        let without_row: Vec<_> = digests.iter().filter(|digest| !stored.contains_key(digest)).collect();
+        let ended = tx.ended_tokens(&without_row)?;
+        let ended: HashMap<&KeptDigest, &EndedToken> = ended.iter().map(|row| (&row.digest, row)).collect();
         let owners = ids_of_owners(tx, &records)?;
         let mut differences = Vec::new();
         for record in records {
@@ -56,7 +63,8 @@ impl Diff {
                 self.counts.conflicts.add(ANOTHER_OWNER, example);
                 continue;
             }
-            let new = record.to_row(owner, digest, old, self.now).map_err(|rule| {
+            let ended = ended.get(&digest).copied();
+            let new = record.to_row(owner, digest, old, ended, self.now).map_err(|rule| {
                 ImportError::Invalid(format!("a token of user {owner} cannot be imported: {rule}"))
             })?;
             match old {
@@ -72,7 +80,12 @@ impl Diff {
                         });
                     }
                 }
-                None => self.counts.tokens.added += 1,
+                None => {
+                    self.counts.tokens.added += 1;
+                    if ended.is_some() {
+                        self.counts.notices.add(STAYS_ENDED, format!("of user {owner}"));
+                    }
+                }
             }
             differences.push(TokenDifference { record, old: old.cloned(), new });
         }

@@ -55,6 +55,15 @@ impl Validator {
             Record::User(user) => self.add_user(user),
             Record::Token(token) => self.add_token(token),
             Record::DeletedUser(_) => self.validation.deleted_users += 1,
+            Record::EndedToken(token) => {
+                self.validation.ended_tokens += 1;
+                if let Err(rule) = token.to_row() {
+                    let conflict = format!("an ended token cannot be imported: {rule}");
+                    self.validation
+                        .conflicts
+                        .add(&conflict, format!("number {}", self.validation.ended_tokens));
+                }
+            }
         }
     }
 
