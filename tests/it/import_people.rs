@@ -229,7 +229,7 @@ both! {
         assert_eq!(name_behind(&database, &key).await, "annie");
         // An unusable password, and an empty address, are everyone's.
         let nobody = json!({"type": "user", "id": 60, "username": "first", "password": "!abc", "email": ""});
-        assert_eq!(lines(&database, &[nobody.clone()], &[]).code, 0);
+        assert_eq!(lines(&database, std::slice::from_ref(&nobody), &[]).code, 0);
         let mut other = nobody;
         other["username"] = json!("second");
         refused(&lines(&database, &[other], &["--sync"]), &["id 60: \"first\" here, \"second\" there"]);

@@ -57,7 +57,10 @@ pub async fn fill_every_table(database: &Database) -> String {
         match name {
             "ann" => key = issued.key.reveal().to_owned(),
             "bob" => drop(directory.revoke_token(&operator(), None, issued.token.id).await.unwrap()),
-            _ => drop(directory.delete_user(&operator(), &UserKey::Id(user.id)).await.unwrap()),
+            _ => {
+                directory.revoke_token(&operator(), None, issued.token.id).await.unwrap();
+                drop(directory.delete_user(&operator(), &UserKey::Id(user.id)).await.unwrap());
+            }
         }
     }
     let bytes = if let Location::Sqlite(_) = database.location { "x'00ff80'" } else { "'\\x00ff80'" };

@@ -35,7 +35,7 @@ pub(in crate::directory) struct StoredToken {
 
 /// A token that ended here and has no row any more. At least one of the times is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct EndedToken {
+pub(in crate::directory) struct StoredEndedToken {
     pub(in crate::directory) digest: KeptDigest,
     pub(in crate::directory) revoked_at: Option<Timestamp>,
     /// As in [`StoredToken`].

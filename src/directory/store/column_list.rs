@@ -1,4 +1,6 @@
-//! Statements that are made from lists of columns with their values.
+//! Statements that are made from lists of columns with their values, and parameters that are lists.
+
+use serde_json::Value as Json;
 
 use crate::database::{Sql, Value};
 
@@ -33,4 +35,9 @@ pub(super) fn update(table: &'static str, columns: Columns, id: impl Into<Value>
     }
     sql.push(" WHERE id = ").push_arg(id);
     sql
+}
+
+/// Returns the parameter that stands for a list of values.
+pub(super) fn json_list<T: Clone + Into<Json>>(values: &[T]) -> String {
+    Json::from(values.to_vec()).to_string()
 }

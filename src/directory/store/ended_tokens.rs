@@ -1,11 +1,11 @@
 //! Statements about tokens that ended here and have no row any more. Their digests are kept, so that no import takes such a
 //! key for a new one. While a token has a row, the row alone counts.
 
-use super::import_rows::json_list;
-use super::{Tx, column_list};
+use super::Tx;
+use super::column_list::{self, json_list};
 use crate::database::{DatabaseError, FromRow, Row, Sql};
 use crate::directory::error::Error;
-use crate::directory::model::stored::EndedToken;
+use crate::directory::model::stored::StoredEndedToken;
 use crate::directory::model::{KeptDigest, Timestamp};
 
 /// Rows in one statement.
@@ -40,7 +40,7 @@ macro_rules! keep {
     };
 }
 
-impl FromRow for EndedToken {
+impl FromRow for StoredEndedToken {
     /// A time that someone wrote with SQL, and that cannot be read, becomes the nearest that can.
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let nearest = |micros: i64| {
@@ -100,7 +100,7 @@ impl Tx<'_> {
     pub(in crate::directory) fn ended_tokens(
         &self,
         digests: &[&KeptDigest],
-    ) -> Result<Vec<EndedToken>, Error> {
+    ) -> Result<Vec<StoredEndedToken>, Error> {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
@@ -114,7 +114,7 @@ impl Tx<'_> {
     }
 
     /// Writes what is known of ended tokens. No two have the same digest.
-    pub(in crate::directory) fn put_ended_tokens(&self, tokens: &[EndedToken]) -> Result<(), Error> {
+    pub(in crate::directory) fn put_ended_tokens(&self, tokens: &[StoredEndedToken]) -> Result<(), Error> {
         for part in tokens.chunks(ROWS) {
             let rows = part.iter().map(|token| {
                 vec![
@@ -148,7 +148,7 @@ impl Tx<'_> {
     fn take_pages(&self, other: &Tx<'_>, page: impl Fn(&[u8]) -> Sql) -> Result<(), Error> {
         let mut last = Vec::new();
         loop {
-            let rows: Vec<EndedToken> = other.all(&page(&last))?;
+            let rows: Vec<StoredEndedToken> = other.all(&page(&last))?;
             let Some(row) = rows.last() else { return Ok(()) };
             last = row.digest.as_bytes().to_vec();
             self.put_ended_tokens(&rows)?;

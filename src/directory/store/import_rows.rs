@@ -1,9 +1,7 @@
 //! Statements of an import: reading the rows to compare with, and overwriting those that differ.
 
-use serde_json::Value as Json;
-
 use super::Tx;
-use super::column_list::{self, Columns};
+use super::column_list::{self, Columns, json_list};
 use super::export_rows::{token, user};
 use super::numbered::Numbered;
 use super::permissions::{ids_of_codes, list};
@@ -200,8 +198,4 @@ pub(super) fn token_columns(row: &StoredToken) -> Columns {
     columns.push(("last_used_from", last_used_from.into()));
     columns.push(("ends_by", ends_by.into()));
     columns
-}
-
-pub(super) fn json_list<T: Clone + Into<Json>>(values: &[T]) -> String {
-    Json::from(values.to_vec()).to_string()
 }

@@ -1,7 +1,6 @@
 //! Statements about tokens. They never contain a key, only its digest.
 
-use super::column_list::{self, Columns};
-use super::import_rows::json_list;
+use super::column_list::{self, Columns, json_list};
 use super::users::optional_time;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;

@@ -269,6 +269,7 @@ pub struct TokenRecord {
 
 prints_only!(UserRecord: id, username, permissions);
 prints_only!(TokenRecord: user, name);
+prints_only!(EndedTokenRecord: revoked_at, ends_by);
 prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
 
 /// A user in the recycle bin.
@@ -290,7 +291,7 @@ pub struct DeletedRecord {
 }
 
 /// A token that was revoked, or whose expiry was changed, and that is gone with its user. No import makes it valid again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndedTokenRecord {
     /// The SHA-256 or SHA-512 of its key, in hexadecimal digits.

@@ -152,9 +152,20 @@ impl Database {
                 Location::Sqlite(_) => {
                     let columns = format!("SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}')");
                     let columns = self.texts(&columns).await.join(" || ', ' || ");
+                    if columns.is_empty() {
+                        // An earlier version did not have the table.
+                        continue;
+                    }
                     self.texts(&format!("SELECT {columns} FROM {table} ORDER BY 1")).await
                 }
                 Location::Postgres(_) => {
+                    if self
+                        .texts(&format!("SELECT '{table}' WHERE to_regclass('{table}') IS NOT NULL"))
+                        .await
+                        .is_empty()
+                    {
+                        continue;
+                    }
                     self.texts(&format!("SELECT row_to_json(t)::text FROM {table} t ORDER BY 1")).await
                 }
             };

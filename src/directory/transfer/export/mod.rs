@@ -12,7 +12,9 @@ use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::model::Permission;
-use crate::directory::model::stored::{EndedToken, StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
+use crate::directory::model::stored::{
+    StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
+};
 use crate::directory::store::{self, Sql, Tx};
 use crate::directory::store::{ended_tokens, export_rows};
 use crate::directory::transfer::record::{
@@ -129,7 +131,7 @@ impl RecordWriter {
     fn ended_tokens(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
         let mut after = Vec::new();
         loop {
-            let rows: Vec<EndedToken> = tx.all(&ended_tokens::after(&after))?;
+            let rows: Vec<StoredEndedToken> = tx.all(&ended_tokens::after(&after))?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.digest.as_bytes().to_vec();
             for row in rows {

@@ -1,7 +1,9 @@
 //! Differences between a source and the account database: rows that are new, or have other values.
 
 use crate::directory::model::User;
-use crate::directory::model::stored::{EndedToken, StoredDeletedUser, StoredGroup, StoredToken, StoredUser};
+use crate::directory::model::stored::{
+    StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
+};
 use crate::directory::transfer::record::{
     DeletedRecord, EndedTokenRecord, GroupRecord, PermissionRecord, TokenRecord, UserRecord,
 };
@@ -41,7 +43,7 @@ pub(super) struct TokenDifference {
 /// A token that ended and has no row here. What is known of it is new, or says that it ended earlier.
 pub(super) struct EndedTokenDifference {
     pub(super) record: EndedTokenRecord,
-    pub(super) new: EndedToken,
+    pub(super) new: StoredEndedToken,
 }
 
 /// A user that is not in the recycle bin yet.

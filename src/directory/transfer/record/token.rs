@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{EndedTokenRecord, TokenRecord, nullable};
-use crate::directory::model::stored::{EndedToken, StoredToken};
+use crate::directory::model::stored::{StoredEndedToken, StoredToken};
 use crate::directory::model::{
     KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId, Violation,
 };
@@ -36,7 +36,7 @@ impl TokenRecord {
         owner: UserId,
         digest: KeptDigest,
         old: Option<&StoredToken>,
-        ended: Option<&EndedToken>,
+        ended: Option<&StoredEndedToken>,
         now: Timestamp,
     ) -> Result<StoredToken, Violation> {
         let kept = old.map(|old| &old.token);
@@ -128,22 +128,22 @@ impl TokenRecord {
 
 impl EndedTokenRecord {
     /// Returns the row that the record describes.
-    pub(in crate::directory::transfer) fn to_row(&self) -> Result<EndedToken, Violation> {
+    pub(in crate::directory::transfer) fn to_row(&self) -> Result<StoredEndedToken, Violation> {
         if self.revoked_at.is_none() && self.ends_by.is_none() {
             return Err(Violation::Other("Give revoked_at or ends_by.".to_owned()));
         }
         let digest = read_digest(&self.digest)?;
-        Ok(EndedToken { digest, revoked_at: self.revoked_at, ends_by: self.ends_by })
+        Ok(StoredEndedToken { digest, revoked_at: self.revoked_at, ends_by: self.ends_by })
     }
 }
 
-impl From<EndedToken> for EndedTokenRecord {
-    fn from(EndedToken { digest, revoked_at, ends_by }: EndedToken) -> Self {
+impl From<StoredEndedToken> for EndedTokenRecord {
+    fn from(StoredEndedToken { digest, revoked_at, ends_by }: StoredEndedToken) -> Self {
         Self { digest: format!("{digest:x}"), revoked_at, ends_by }
     }
 }
 
-impl EndedToken {
+impl StoredEndedToken {
     /// Adds what another record or row knows of the same token.
     pub(in crate::directory::transfer) fn merge(&mut self, other: &Self) {
         self.revoked_at = earliest(self.revoked_at, other.revoked_at);

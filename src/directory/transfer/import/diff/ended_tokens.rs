@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Diff;
 use crate::directory::model::KeptDigest;
-use crate::directory::model::stored::EndedToken;
+use crate::directory::model::stored::StoredEndedToken;
 use crate::directory::store::Tx;
 use crate::directory::transfer::import::apply::Apply;
 use crate::directory::transfer::import::difference::EndedTokenDifference;
@@ -24,7 +24,7 @@ impl Diff {
         records: Vec<EndedTokenRecord>,
         target: &impl Apply,
     ) -> Result<Vec<EndedTokenDifference>, ImportError> {
-        let mut read: HashMap<KeptDigest, EndedToken> = HashMap::new();
+        let mut read: HashMap<KeptDigest, StoredEndedToken> = HashMap::new();
         for row in records.iter().filter_map(|record| record.to_row().ok()) {
             let known = read.entry(row.digest.clone()).or_insert_with(|| row.clone());
             known.merge(&row);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{AT_ONCE, Diff};
-use crate::directory::model::stored::{EndedToken, StoredToken};
+use crate::directory::model::stored::{StoredEndedToken, StoredToken};
 use crate::directory::model::{KeptDigest, Maker, Token, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
@@ -50,7 +50,8 @@ impl Diff {
             stored.iter().map(|row| (&row.digest, row)).collect();
         let without_row: Vec<_> = digests.iter().filter(|digest| !stored.contains_key(digest)).collect();
         let ended = tx.ended_tokens(&without_row)?;
-        let ended: HashMap<&KeptDigest, &EndedToken> = ended.iter().map(|row| (&row.digest, row)).collect();
+        let ended: HashMap<&KeptDigest, &StoredEndedToken> =
+            ended.iter().map(|row| (&row.digest, row)).collect();
         let owners = ids_of_owners(tx, &records)?;
         let mut differences = Vec::new();
         for record in records {
