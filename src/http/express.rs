@@ -29,8 +29,8 @@ use super::headers::set_token_expiry;
 use super::negotiate::{Negotiated, is_plain, negotiate_accept};
 use super::pipeline::{error_response, with_bearer, with_reason};
 use super::reason::Reason;
-use super::request_log::{InFlight, client, given_id};
-use super::site::BaseUrl;
+use super::request_log::{InFlight, given_id, note_unreadable_client};
+use super::site::{BaseUrl, nearest};
 use super::throttle;
 use crate::config::AccessLog;
 use crate::directory::limiter::RateLimitStatus;
@@ -123,14 +123,14 @@ async fn answer(
     let Some((base, key)) = usual(app, peer, head) else { return Ok(None) };
     let settings = &app.settings().site;
     let directory = app.directory();
-    let client = || client(app, head.forwarded_for.unwrap_or_default(), peer);
+    let client = || nearest(head.forwarded_for.unwrap_or_default(), settings, peer.address);
     let (known, now) = match directory.recognise(key, |identity: &Identity| render(identity, settings)).await
     {
         Ok(known) => known,
         Err(refused) => {
             // A request without a good token is counted before it is answered.
             let counted = !matches!(refused, Unauthenticated::Failed(_));
-            let status = counted.then(|| directory.count_address(client())).flatten();
+            let status = counted.then(|| directory.count_address(client().address)).flatten();
             let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
             let refusal = caller::refusal(app, refused);
             let throttled = status.and_then(|status| throttle::check(app, &status).err());
@@ -140,7 +140,8 @@ async fn answer(
     };
     let Some(body) = CachedBody::parse(&known.body) else { return Ok(None) };
     prepared.accepted.inc();
-    directory.note_use(&known, now, client);
+    let mut found = None;
+    directory.note_use(&known, now, || found.insert(client()).address);
     let status = authorize(app, &known)?;
     prepared.answered.inc();
     let last = last || head.close;
@@ -150,6 +151,10 @@ async fn answer(
         None => directory.clock().write_request_id(out),
     };
     prepared.write(&answer, id, out);
+    // The common way logs this too, of what is answered there.
+    if let Some(client) = found {
+        note_unreadable_client(app, client);
+    }
     Ok(Some(last))
 }
 

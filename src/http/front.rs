@@ -62,8 +62,7 @@ impl Front {
 
     /// Answers a request that the express lane did not answer; the lane may have rejected it.
     async fn answer_common(&self, peer: Peer, request: Request<MessageBody>, miss: FastPathMiss) -> Response {
-        let info = RequestInfo::of(&request, &self.app, peer);
-        let span = tracing::info_span!("request", request_id = %info.id);
+        let (info, span) = RequestInfo::of(&request, &self.app, peer);
         let response = self.respond(peer, request, &info, miss.rejection).instrument(span.clone()).await;
         span.in_scope(|| info.log(&self.app, &response, miss.started));
         info.note_refusal(&self.app, response.status(), response.extensions()).instrument(span).await;
@@ -153,8 +152,13 @@ impl Front {
         let (request, skipped) = bounded(request, settings.max_body_bytes).await;
         // The router's own error type has no values.
         let response = self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
-        // The body is the last of all checks.
-        if response.status().is_success() { skipped.map(|()| response) } else { Ok(response) }
+        match skipped {
+            // Without its body, it is no whole request.
+            Err(error @ ApiError::BodyTooSlow) => Err(error),
+            // The body is the last of all checks.
+            skipped if response.status().is_success() => skipped.map(|()| response),
+            _ => Ok(response),
+        }
     }
 }
 
@@ -205,8 +209,10 @@ impl Service for Front {
         response
     }
 
-    fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) {
-        log_refused_message(&self.app, peer, status, reason);
+    fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) -> String {
+        let id = log_refused_message(&self.app, peer, status, reason);
+        let secure = secure_lines(self.app.settings().hsts.as_ref().filter(|_| peer.tls));
+        format!("{secure}{X_REQUEST_ID}: {id}\r\n")
     }
 
     fn network(&self, address: IpAddr) -> Option<IpAddr> {
@@ -215,10 +221,6 @@ impl Service for Front {
 
     fn memory(&self) -> &MemoryBudget {
         self.app.memory()
-    }
-
-    fn refusal_headers(&self, tls: bool) -> String {
-        secure_lines(self.app.settings().hsts.as_ref().filter(|_| tls))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::directory::model::{TokenDigest, TokenKey};
+use crate::directory::model::{TokenDigest, TokenKey, UserId};
 use crate::directory::{TokenEnd, Unauthenticated};
 
 /// How many characters of a client's text a reason has.
@@ -22,12 +22,25 @@ pub(super) struct Reason {
     pub(super) why: Cow<'static, str>,
     /// The first and last characters of the key that was presented.
     pub(super) shown_key: Option<String>,
+    /// The user that the request was for, if it came with no token of that user.
+    pub(super) account: Option<UserId>,
 }
 
 impl Reason {
     /// A reason that concerns no key.
     pub(super) fn new(why: impl Into<Cow<'static, str>>) -> Self {
-        Self { why: why.into(), shown_key: None }
+        Self { why: why.into(), shown_key: None, account: None }
+    }
+
+    /// A reason that concerns this key.
+    fn about(key: &str, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { shown_key: Some(shown_key(key)), ..Self::new(why) }
+    }
+
+    /// Why a sign-in was refused. Without a reason of its own, it is the error's. It never has the username: where no
+    /// user has it, it may be a password that was typed into the wrong field.
+    pub(super) fn of_sign_in(self, why: Option<&'static str>, account: Option<UserId>) -> Self {
+        Self { why: why.map_or(self.why, Cow::Borrowed), account, ..self }
     }
 
     /// Why a key was refused.
@@ -47,7 +60,7 @@ impl Reason {
                 return Self::new(format!("the key could not be looked up: {error}"));
             }
         };
-        Self { why: why.into(), shown_key: Some(shown_key(key)) }
+        Self::about(key, why)
     }
 
     /// Why an `Authorization` header without a key was not taken for credentials.
@@ -63,10 +76,9 @@ impl Reason {
                 Self::new(format!("the Authorization header has the scheme {first} instead of Token"))
             }
             Some(_) => Self::new("the Authorization header has another scheme than Token"),
-            None => Self {
-                why: "the Authorization header has no scheme: \"Token \" must precede the key".into(),
-                shown_key: Some(shown_key(&first)),
-            },
+            None => {
+                Self::about(&first, "the Authorization header has no scheme: \"Token \" must precede the key")
+            }
         }
     }
 }
@@ -92,7 +104,7 @@ mod tests {
     #[test]
     fn a_header_that_is_not_ours_is_explained_and_never_quoted() {
         let of = |header: &str| {
-            let Reason { why, shown_key } = Reason::of_other_header(Some(header.as_bytes()));
+            let Reason { why, shown_key, .. } = Reason::of_other_header(Some(header.as_bytes()));
             format!("{why} {}", shown_key.unwrap_or_default())
         };
         assert!(of("Bearer abc").contains("the scheme Bearer"));

@@ -11,16 +11,17 @@ use axum::response::Response;
 use http::{Extensions, HeaderMap, Method, Request, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::MissedTickBehavior;
-use tracing::{Instrument, Level};
+use tracing::{Instrument, Level, Span};
 
 use super::app::App;
 use super::error::DeniedReason;
 use super::headers::X_REQUEST_ID;
 use super::reason::{Reason, shown};
 use super::resource::RouteName;
-use super::site::{forwarded_for, nearest, unreadable_scheme};
+use super::site::{Client, forwarded_for, nearest, unreadable_scheme};
 use crate::config::AccessLog;
 use crate::directory::limiter::{LeftOut, RefusalLimiter};
+use crate::directory::model::{TokenId, UserId};
 use crate::directory::{Bearer, Origin};
 use crate::network::client_network;
 use crate::server::Peer;
@@ -39,16 +40,21 @@ pub(super) struct RequestInfo {
 }
 
 impl RequestInfo {
-    pub(super) fn of<B>(request: &Request<B>, app: &App, peer: Peer) -> Self {
-        note_unreadable_scheme(app, request.headers(), peer);
+    /// Reads it, and begins the span of the request's lines in the log.
+    pub(super) fn of<B>(request: &Request<B>, app: &App, peer: Peer) -> (Self, Span) {
         let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-        Self {
-            id: given_id(app, peer, given)
-                .map_or_else(|| app.directory().clock().request_id(), str::to_owned),
-            method: request.method().clone(),
-            path: request.uri().path().chars().take(LOGGED_PATH).collect(),
-            client: client(app, &forwarded_for(request.headers()), peer),
-        }
+        let id =
+            given_id(app, peer, given).map_or_else(|| app.directory().clock().request_id(), str::to_owned);
+        let span = span(&id);
+        let client = span.in_scope(|| {
+            note_unreadable_scheme(app, request.headers(), peer);
+            let forwarded_for = forwarded_for(request.headers());
+            let client = nearest(&forwarded_for, &app.settings().site, peer.address);
+            note_unreadable_client(app, client);
+            client.address
+        });
+        let path = request.uri().path().chars().take(LOGGED_PATH).collect();
+        (Self { id, method: request.method().clone(), path, client }, span)
     }
 
     /// Where the request came from, for the audit trail.
@@ -63,57 +69,19 @@ impl RequestInfo {
             response.extensions().get::<RouteName>().map_or("none", |route| route.0.as_str()).to_owned();
         let labels = RequestLabels { route, method: known_method(&self.method), status: status.as_u16() };
         app.metrics().requests.get_or_create(&labels).inc();
-        let failed = status.is_client_error() || status.is_server_error();
-        let setting = app.settings().access_log;
-        // A failure of the server is logged whatever the setting says.
-        let is_logged = setting == AccessLog::All
-            || status.is_server_error()
-            || (failed && setting == AccessLog::Failures);
-        // All means all.
-        let is_limited = setting != AccessLog::All;
         let bearer = response.extensions().get::<Bearer>().copied();
-        let left_out = || match is_limited {
-            true => app.refusal_lines().take(
-                app.directory().clock().now(),
-                Some(client_network(self.client)),
-                bearer.map(|bearer| bearer.user),
-            ),
-            false => Some(LeftOut::default()),
+        let reason = response.extensions().get::<Reason>().filter(|_| is_failure(status));
+        let account = bearer.map(|bearer| bearer.user).or_else(|| reason.and_then(|reason| reason.account));
+        let Some(left_out) = has_line(app, status, self.client, account) else { return };
+        let line = Line {
+            request: Some((self.method.as_str(), self.path.as_str())),
+            account,
+            token: bearer.map(|bearer| bearer.token),
+            key: reason.and_then(|reason| reason.shown_key.as_deref()),
+            micros: u64::try_from(started.elapsed().as_micros()).ok(),
+            ..Line::new(status, self.client, reason.map(|reason| reason.why.as_ref()), left_out)
         };
-        if let Some(left_out) = is_logged.then(left_out).flatten() {
-            let reason = response.extensions().get::<Reason>();
-            self.write_line(status, bearer, reason.filter(|_| failed), left_out, started);
-        }
-    }
-
-    fn write_line(
-        &self,
-        status: StatusCode,
-        bearer: Option<Bearer>,
-        reason: Option<&Reason>,
-        left_out: LeftOut,
-        started: Instant,
-    ) {
-        let (method, path, client) = (self.method.as_str(), self.path.as_str(), self.client);
-        let (account, token) = (bearer.map(|it| it.user.get()), bearer.map(|it| it.token.get()));
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let key = reason.and_then(|reason| reason.shown_key.as_deref());
-        let reason = reason.map(|reason| reason.why.as_ref());
-        let [left_out_before, left_out_of_client, left_out_of_account] = above_zero(left_out);
-        let status = status.as_u16();
-        macro_rules! answered {
-            ($level:expr) => {
-                tracing::event!(
-                    $level, method, path, status, %client, account, token, key, reason, left_out_before,
-                    left_out_of_client, left_out_of_account, micros, "answered"
-                )
-            };
-        }
-        match status {
-            500 => answered!(Level::ERROR),
-            501.. => answered!(Level::WARN),
-            _ => answered!(Level::INFO),
-        }
+        line.write();
     }
 
     /// Records in the audit trail that a request with a known token was refused. A request that changes something waits
@@ -139,19 +107,78 @@ impl RequestInfo {
 }
 
 /// Logs that a message was refused before there was a request. Its client is the other end of the socket: no header was
-/// read.
-pub(super) fn log_refused_message(app: &App, peer: Peer, status: u16, reason: &str) {
-    let client = peer.address.ip();
-    let left_out = match app.settings().access_log {
-        AccessLog::None => None,
+/// read. Returns the id of the line.
+pub(super) fn log_refused_message(app: &App, peer: Peer, status: u16, reason: &str) -> String {
+    let (id, client) = (app.directory().clock().request_id(), peer.address.ip());
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    if let Some(left_out) = has_line(app, status, client, None) {
+        span(&id).in_scope(|| Line::new(status, client, Some(reason), left_out).write());
+    }
+    id
+}
+
+/// What the lines about one request have in common.
+fn span(id: &str) -> Span {
+    tracing::info_span!("request", request_id = %id)
+}
+
+fn is_failure(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+/// Whether an answer gets a line: then how many were left out before it.
+fn has_line(app: &App, status: StatusCode, client: IpAddr, account: Option<UserId>) -> Option<LeftOut> {
+    match app.settings().access_log {
+        // All means all.
         AccessLog::All => Some(LeftOut::default()),
-        AccessLog::Failures => {
-            app.refusal_lines().take(app.directory().clock().now(), Some(client_network(client)), None)
+        // A failure of the server is logged whatever the setting says.
+        AccessLog::None if !status.is_server_error() => None,
+        AccessLog::Failures if !is_failure(status) => None,
+        AccessLog::None | AccessLog::Failures => {
+            app.refusal_lines().take(app.directory().clock().now(), Some(client_network(client)), account)
         }
-    };
-    if let Some(left_out) = left_out {
-        let [left_out_before, left_out_of_client, _] = above_zero(left_out);
-        tracing::info!(status, %client, reason, left_out_before, left_out_of_client, "answered");
+    }
+}
+
+/// A line about an answer.
+struct Line<'a> {
+    /// Method and path, if there was a request.
+    request: Option<(&'a str, &'a str)>,
+    status: StatusCode,
+    client: IpAddr,
+    account: Option<UserId>,
+    token: Option<TokenId>,
+    key: Option<&'a str>,
+    reason: Option<&'a str>,
+    left_out: LeftOut,
+    micros: Option<u64>,
+}
+
+impl<'a> Line<'a> {
+    fn new(status: StatusCode, client: IpAddr, reason: Option<&'a str>, left_out: LeftOut) -> Self {
+        let (request, account, token, key, micros) = (None, None, None, None, None);
+        Self { request, status, client, account, token, key, reason, left_out, micros }
+    }
+
+    fn write(&self) {
+        let Self { client, key, reason, micros, .. } = *self;
+        let (method, path) = self.request.unzip();
+        let (account, token) = (self.account.map(UserId::get), self.token.map(TokenId::get));
+        let [left_out_before, left_out_of_client, left_out_of_account] = above_zero(self.left_out);
+        let status = self.status.as_u16();
+        macro_rules! answered {
+            ($level:expr) => {
+                tracing::event!(
+                    $level, method, path, status, %client, account, token, key, reason, left_out_before,
+                    left_out_of_client, left_out_of_account, micros, "answered"
+                )
+            };
+        }
+        match status {
+            500 => answered!(Level::ERROR),
+            501.. => answered!(Level::WARN),
+            _ => answered!(Level::INFO),
+        }
     }
 }
 
@@ -161,13 +188,11 @@ fn above_zero(left_out: LeftOut) -> [Option<u64>; 3] {
     [of_all, of_client, of_account].map(|count| Some(count).filter(|count| *count > 0))
 }
 
-/// Finds the client of a request in the text of X-Forwarded-For. What a trusted proxy sent there and is no address is logged.
-pub(super) fn client(app: &App, forwarded_for: &[u8], peer: Peer) -> IpAddr {
-    let found = nearest(forwarded_for, &app.settings().site, peer.address);
-    if let Some(text) = found.unreadable {
-        note_unreadable(app, "X-Forwarded-For", text, found.address);
+/// Logs what a trusted proxy sent in the place of an address, if it is none.
+pub(super) fn note_unreadable_client(app: &App, client: Client<'_>) {
+    if let Some(text) = client.unreadable {
+        note_unreadable(app, "X-Forwarded-For", text, client.address);
     }
-    found.address
 }
 
 /// Logs what a trusted proxy sent as the scheme, if it is neither `http` nor `https`.

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::gate::{Admission, Gate, Permit};
 use super::listener::Listener;
-use super::service::Service;
+use super::service::{Peer, Service};
 use super::wire::MessageRefusal;
 use crate::network::canonical_peer;
 
@@ -47,10 +47,10 @@ impl Acceptor {
                 Admission::Admitted(permit) => return AcceptedStream { stream, address, permit },
                 Admission::Refused => {
                     if listener.tls.is_none() {
+                        let (refusal, peer) = (MessageRefusal::OverShare, Peer { address, tls: false });
+                        let headers = listener.service.note_refusal(peer, refusal.code(), refusal.reason());
                         // If the send buffer has no room for the answer, the client gets none.
-                        let answer =
-                            MessageRefusal::Overloaded.answer(&listener.service.refusal_headers(false));
-                        let _ = stream.try_write(answer.as_bytes());
+                        let _ = stream.try_write(refusal.answer(&headers).as_bytes());
                     }
                 }
                 Admission::Full => {

@@ -27,7 +27,7 @@ use super::listener::Listener;
 use super::message_body::MessageBody;
 use super::paced::Paced;
 use super::service::{Express, Peer, Service};
-use super::wire::{Frame, MessageMarks, MessageStream, Wire, WireOutcome};
+use super::wire::{Frame, MessageMarks, MessageRefusal, MessageStream, Wire, WireOutcome};
 
 /// How a connection's task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +96,10 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         }
         let Self { listener, peer, wire, .. } = self;
         let metrics = &listener.metrics;
-        if let Some((status, reason)) = wire.refusal() {
-            listener.service.note_refusal(peer, status, reason);
-        }
-        match wire.finish(|| listener.service.refusal_headers(peer.tls)).await {
+        let note =
+            |refusal: MessageRefusal| listener.service.note_refusal(peer, refusal.code(), refusal.reason());
+        let headers = wire.refusal().map(note).unwrap_or_default();
+        match wire.finish(&headers).await {
             WireOutcome::Quiet => 0,
             WireOutcome::Refused => metrics.refused.inc(),
             WireOutcome::TimedOut => metrics.timed_out.inc(),

@@ -49,7 +49,8 @@ pub trait Service: Clone + Send + Sync + 'static {
     ) -> Option<Express<Self::Known>>;
 
     /// Answers one request of a connection, with what [`Service::express`] found out about it. The answer has a `Date`,
-    /// because the engine has no clock.
+    /// because the engine has no clock. A body that does not arrive in time is an [`std::io::Error`] of the kind
+    /// `TimedOut`; the service answers 408 then.
     fn answer(
         &self,
         peer: Peer,
@@ -57,8 +58,9 @@ pub trait Service: Clone + Send + Sync + 'static {
         known: Option<Self::Known>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Notes that a message was refused before there was a request: the status of the answer, and why.
-    fn note_refusal(&self, _peer: Peer, _status: u16, _reason: &'static str) {}
+    /// Notes that a message is refused before there is a request: the status of the answer, and why. Returns the header
+    /// lines for that answer: those that every answer has.
+    fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) -> String;
 
     /// The network whose share of connections this address counts against. `None` for a proxy: it carries the requests
     /// of many clients and has no share.
@@ -66,9 +68,6 @@ pub trait Service: Clone + Send + Sync + 'static {
 
     /// The budget of memory that large messages count against.
     fn memory(&self) -> &MemoryBudget;
-
-    /// The header lines that every answer has, for answers that are sent before there is a request.
-    fn refusal_headers(&self, tls: bool) -> String;
 }
 
 /// What the express lane did with a message.

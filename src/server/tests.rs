@@ -35,13 +35,15 @@ struct Echo {
     slow_began: Arc<AtomicBool>,
     /// Requests for /endless that are being answered.
     endless: Arc<AtomicUsize>,
+    /// Messages that never were requests.
+    refusals: Arc<AtomicUsize>,
     memory: MemoryBudget,
 }
 
 impl Default for Echo {
     fn default() -> Self {
         let memory = MemoryBudget::new(1 << 20, Gauge::default(), Counter::default());
-        Self { slow_began: Arc::default(), endless: Arc::default(), memory }
+        Self { slow_began: Arc::default(), endless: Arc::default(), refusals: Arc::default(), memory }
     }
 }
 
@@ -130,6 +132,7 @@ impl Service for Echo {
         }
         let (status, body) = match body.collect().await {
             Ok(body) => (200, body.to_bytes()),
+            Err(error) if is_timeout(&error) => (408, "too slow".into()),
             Err(_) => (400, "broken body".into()),
         };
         let text =
@@ -146,9 +149,15 @@ impl Service for Echo {
         &self.memory
     }
 
-    fn refusal_headers(&self, _: bool) -> String {
+    fn note_refusal(&self, _: Peer, _: u16, _: &'static str) -> String {
+        self.refusals.fetch_add(1, Ordering::SeqCst);
         SECURE.map(|(name, value)| format!("{name}: {value}\r\n")).concat()
     }
+}
+
+fn is_timeout(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }
 
 /// Headers that every answer of the service has.
@@ -625,15 +634,18 @@ async fn a_slow_head_is_a_408_and_bytes_do_not_prolong_it() {
 }
 
 #[tokio::test]
-async fn a_slow_body_is_a_408_and_not_the_service_s_answer() {
+async fn a_slow_body_is_answered_once_by_the_service() {
     let server = start(Limits { body_timeout: SHORT, ..limits() }).await;
     let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc";
     let said = server.say(format!("{GET}{post}")).await;
     assert_eq!(statuses(&said), ["200", "408"]);
-    assert_refused(&said, "408", "Request timed out.");
+    assert!(said.ends_with("[POST / tls=false body=too slow]"), "{said}");
     let chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab";
-    assert_refused(&server.say(chunked).await, "408", "Request timed out.");
+    let said = server.say(chunked).await;
+    assert_eq!(statuses(&said), ["408"]);
+    assert!(said.ends_with("[POST / tls=false body=too slow]"), "{said}");
     server.until(|metrics| metrics.timed_out.get() == 2).await;
+    assert_eq!(server.service.refusals.load(Ordering::SeqCst), 0, "it is a request");
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! What the log says of refused requests: the reason, and how many lines it leaves out.
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use wardroom::directory::model::UserKey;
+use wardroom::directory::password::Password;
 use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory};
 
@@ -141,10 +144,164 @@ both! {
         }
         let sign_in = || new("POST", "/api/users/auth/pwd/signin").body(json, r#"{"username": "plain", "password": "hunter2"}"#);
         for _ in 0..6 {
-            assert_eq!(line(&mut process, sign_in(), 400).await["reason"], "Unable to log in with provided credentials.");
+            assert_eq!(line(&mut process, sign_in(), 400).await["reason"], "the password is wrong, or the user has none");
         }
         let waits = line(&mut process, sign_in(), 429).await;
         assert!(waits["reason"].as_str().unwrap().starts_with("too many attempts or a full queue"), "{waits}");
+        assert_eq!(waits["account"], people.plain.id, "{waits}");
+    }
+}
+
+both! {
+    /// The line of a refused sign-in has the user that it was for. What was typed as a username is never in it: where no
+    /// user has it, it may be a password.
+    async fn a_refused_sign_in_has_its_user_and_never_what_was_typed(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let password = "hunter2 is long enough";
+        let mut ids = Vec::new();
+        for (name, is_active) in [("ann", true), ("gone", false)] {
+            let id = person(&directory, name, |draft| draft.is_active = Some(is_active)).await.id;
+            let key = UserKey::Id(id.try_into().unwrap());
+            directory.set_password(&operator(), &key, Password::new(password.into())).await.unwrap();
+            ids.push(id);
+        }
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        for (username, typed, reason, account) in [
+            ("ann", "hunter3", "the password is wrong, or the user has none", Some(ids[0])),
+            (" ann ", "hunter3", "the password is wrong, or the user has none", Some(ids[0])),
+            ("gone", password, "the user is not active", Some(ids[1])),
+            ("gone", "hunter3", "the password is wrong, or the user has none", Some(ids[1])),
+            (password, "hunter3", "no user has this username", None),
+            ("ANN", password, "no user has this username", None),
+        ] {
+            let body = serde_json::json!({ "username": username, "password": typed }).to_string();
+            let request = Request::new(address, "POST", "/api/users/auth/pwd/signin").body("application/json", body);
+            let line = line(&mut process, request, 400).await;
+            assert_eq!((line["reason"].as_str(), line["account"].as_i64()), (Some(reason), account), "{username}: {line}");
+            assert_eq!(line.get("token"), None, "{line}");
+            assert!(!["hunter", "ANN"].iter().any(|secret| line.to_string().contains(secret)), "{line}");
+        }
+    }
+}
+
+/// All lines with this message so far, after the server's end.
+fn lines(process: Process, message: &str) -> Vec<Value> {
+    process.signal("-TERM");
+    let (_, log) = process.end();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["message"] == message).collect()
+}
+
+/// The value of a header of an answer.
+fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let lines =
+        answer.split("\r\n").take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(": "));
+    lines.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+both! {
+    /// Guards against two lines for one answer: a slow upload had one as a request and one as a message that is none.
+    async fn every_answer_has_one_line_and_its_id(backend: Backend) {
+        let database = Database::new(backend).await;
+        let process = serve(&database, &["--body-timeout", "300ms", "--head-timeout", "300ms", "--access-log", "all"]);
+        let mut process = process;
+        let address = process.address("listening");
+        let cases = [
+            ("POST /api/users/auth/pwd/signin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{", 408, Some("/api/users/auth/pwd/signin")),
+            ("POST /api/users/auth/pwd/signin HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na", 408, Some("/api/users/auth/pwd/signin")),
+            ("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n", 408, Some("/nowhere")),
+            ("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404, Some("/nowhere")),
+            ("GET /slow HTTP/1.1\r\nHost: loc", 408, None),
+            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 400, None),
+            ("nonsense\r\n\r\n", 400, None),
+            ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501, None),
+            // Good enough for the framing, but not for the parser.
+            ("GET / HTTP/1.1\r\nHost: a\r\nBad Name: b\r\n\r\n", 400, None),
+        ];
+        let mut expected = Vec::new();
+        for (bytes, status, path) in cases {
+            let answer = String::from_utf8(client::exchange(address, bytes.as_bytes()).await).unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+            let id = header(&answer, "x-request-id").unwrap_or_else(|| panic!("no id: {answer}"));
+            expected.push((status, path.map(str::to_owned), id.to_owned()));
+        }
+        let text = |line: &Value, name: &str| line[name].as_str().map(str::to_owned);
+        let found: Vec<_> = lines(process, "answered")
+            .iter()
+            .map(|line| {
+                assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
+                assert_eq!(line["path"].is_null(), line["method"].is_null(), "{line}");
+                let level = if line["status"] == 501 { "WARN" } else { "INFO" };
+                assert_eq!(line["level"], level, "{line}");
+                (line["status"].as_i64().unwrap(), text(line, "path"), text(line, "request_id").unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+}
+
+both! {
+    /// Guards against two warnings about one header of a proxy, one by each path that a request takes.
+    async fn a_proxys_header_is_reported_once_a_request(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let key = person(&directory, "ann", |draft| draft.is_staff = Some(true)).await.key;
+        let plain = person(&directory, "bob", |_| {}).await.key;
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        let mut ids = Vec::new();
+        // The first request loads the identity, the others find it in memory.
+        for (path, key, status) in [
+            ("/api/users/me", &key, 200),
+            ("/api/users/me", &UNKNOWN.to_owned(), 401),
+            ("/api/users/me?x", &UNKNOWN.to_owned(), 401),
+            ("/api/users/me", &plain, 403),
+            ("/api/users/me", &plain, 403),
+            ("/nowhere", &key, 404),
+        ] {
+            let answer = Request::new(address, "GET", path).token(key).header("X-Forwarded-For", "unknown").send().await;
+            assert_eq!(answer.status, status, "{answer}");
+            ids.push((status, answer.header("x-request-id").unwrap().to_owned()));
+        }
+        let warnings = lines(process, "cannot read a header of a trusted proxy");
+        let found: Vec<_> = warnings.iter().filter_map(|line| line["request_id"].as_str().map(str::to_owned)).collect();
+        let refused = ids.iter().filter(|(status, _)| *status != 200);
+        for (_, id) in refused.clone() {
+            assert_eq!(found.iter().filter(|found| *found == id).count(), 1, "{id}: {found:?}");
+        }
+        // An answer from memory that succeeds has no span, and is not noted at each use.
+        assert!(warnings.len() <= ids.len(), "{warnings:?}");
+        for warning in &warnings {
+            assert_eq!((&warning["value"], &warning["proxy"]), (&"unknown".into(), &"127.0.0.1".into()));
+        }
+    }
+}
+
+both! {
+    /// A connection beyond its network's share gets an answer, and the answer a line with its id.
+    async fn a_connection_beyond_its_share_has_its_line(backend: Backend) {
+        let database = Database::new(backend).await;
+        let flags = ["--max-connections", "4", "--trusted-proxies", "192.0.2.1", "--access-log", "none"];
+        let mut process = serve(&database, &flags);
+        let address = process.address("listening");
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        let head = "POST /api/users/auth/pwd/signin HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                    Content-Length: 20\r\nExpect: 100-continue\r\n\r\n";
+        busy.write_all(head.as_bytes()).await.unwrap();
+        let mut begun = [0; 21];
+        busy.read_exact(&mut begun).await.unwrap();
+        assert_eq!(&begun, b"HTTP/1.1 100 Continue", "it is under way, so no other may replace it");
+        let answer = String::from_utf8(client::exchange(address, b"").await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        drop(busy);
+        let lines = lines(process, "answered");
+        let id = header(&answer, "x-request-id");
+        let line = lines.iter().find(|line| line["request_id"].as_str() == id).expect("no line");
+        assert_eq!((&line["status"], &line["level"]), (&503.into(), &"WARN".into()));
+        assert_eq!(line["reason"], "its network has its share of max_connections");
     }
 }
 

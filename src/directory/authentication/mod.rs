@@ -13,3 +13,4 @@ mod sign_in;
 
 pub use self::clients::ClientsSeen;
 pub(super) use self::own_password::{PasswordProof, password_required, write_password};
+pub use self::sign_in::RefusedSignIn;

@@ -23,6 +23,23 @@ use crate::network::client_network;
 /// The name of a token that a sign-in makes.
 const TOKEN_NAME: &str = "sign-in";
 
+/// A sign-in that failed. A client learns the error alone.
+#[derive(Debug)]
+pub struct RefusedSignIn {
+    /// What the client learns.
+    pub error: Error,
+    /// The user with the username that was sent.
+    pub account: Option<UserId>,
+    /// Why, for the log, where the error does not say it. It never has the username.
+    pub why: Option<&'static str>,
+}
+
+impl From<Error> for RefusedSignIn {
+    fn from(error: Error) -> Self {
+        Self { error, account: None, why: None }
+    }
+}
+
 impl Directory {
     /// Signs a user in and returns a token with an expiry. The username is trimmed, the password is not.
     pub async fn sign_in(
@@ -30,19 +47,35 @@ impl Directory {
         origin: &Origin,
         username: &str,
         password: Password,
-    ) -> Result<TokenWithKey, Error> {
+    ) -> Result<TokenWithKey, RefusedSignIn> {
         // PostgreSQL refuses a NUL, and no stored name has one.
         let username = username.trim();
         let known: Option<StoredCredentials> = match username.contains('\0') {
             true => None,
             false => self.store.first(credentials(username)).await?,
         };
+        let account = known.as_ref().map(|known| known.id);
+        let checked = self.check_sign_in(origin, username, password, known).await;
+        checked.map_err(|refused| RefusedSignIn { account, ..refused })
+    }
+
+    /// Checks the password, and makes the token.
+    async fn check_sign_in(
+        &self,
+        origin: &Origin,
+        username: &str,
+        password: Password,
+        known: Option<StoredCredentials>,
+    ) -> Result<TokenWithKey, RefusedSignIn> {
         let (attempt, place) = self.attempt(origin, ClaimedAccount::Name(username)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
         let verdict = self.hasher.verify(place, username, stored, password.clone()).await?;
         let known = match (known, verdict) {
             (Some(known), PasswordCheck::Right | PasswordCheck::RightButOutdated) if known.is_active => known,
-            (known, _) => return Err(self.refuse_sign_in(origin, known).await),
+            (known, verdict) => {
+                let why = why_refused(known.as_ref(), verdict);
+                return Err(self.refuse_sign_in(origin, known, why).await);
+            }
         };
         let hash = match verdict {
             PasswordCheck::RightButOutdated => self.rehash(attempt.share(), password).await?,
@@ -59,7 +92,9 @@ impl Directory {
             Ok(token)
         });
         let token = token.await?;
-        Ok(TokenWithKey { token: token.ok_or_else(wrong_credentials)?, key: shown })
+        let token =
+            token.ok_or_else(|| wrong_credentials("the user was changed while the password was checked"))?;
+        Ok(TokenWithKey { token, key: shown })
     }
 
     /// Hashes a password of an older encoding anew. Returns `None` when the queue has no place now: the next sign-in tries
@@ -74,11 +109,16 @@ impl Directory {
 
     /// Records a failed sign-in under the user it was for. An unknown name is not recorded: it may be a password typed
     /// into the wrong field.
-    async fn refuse_sign_in(&self, origin: &Origin, known: Option<StoredCredentials>) -> Error {
+    async fn refuse_sign_in(
+        &self,
+        origin: &Origin,
+        known: Option<StoredCredentials>,
+        why: &'static str,
+    ) -> RefusedSignIn {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
         let (client, account) = (origin.ip().map(client_network), known.as_ref().map(|known| known.id));
         let Some(left_out) = self.refused_sign_ins.take(now, client, account) else {
-            return wrong_credentials();
+            return wrong_credentials(why);
         };
         let details = left_out.add_to(json!({}));
         let recorded = self.change(&actor, move |change| {
@@ -88,7 +128,7 @@ impl Directory {
             let object = user.as_ref().map_or(AuditObject::Directory, AuditObject::User);
             audit::record(change, "sign_in.refused", &object, details.clone())
         });
-        recorded.await.err().unwrap_or_else(wrong_credentials)
+        recorded.await.err().map_or_else(|| wrong_credentials(why), RefusedSignIn::from)
     }
 
     /// Revokes the calling token and, if it is a sign-in, all tokens that came from it. With `everywhere`, all sign-ins of
@@ -110,10 +150,20 @@ impl Directory {
     }
 }
 
-/// The one error for every failed sign-in.
-fn wrong_credentials() -> Error {
+/// Why a checked password does not sign a user in.
+fn why_refused(known: Option<&StoredCredentials>, verdict: PasswordCheck) -> &'static str {
+    match (known, verdict) {
+        (None, _) => "no user has this username",
+        (Some(_), PasswordCheck::Wrong) => "the password is wrong, or the user has none",
+        (Some(_), PasswordCheck::Right | PasswordCheck::RightButOutdated) => "the user is not active",
+    }
+}
+
+/// The one error for every failed sign-in. `why` is for the log.
+fn wrong_credentials(why: &'static str) -> RefusedSignIn {
     let message = "Unable to log in with provided credentials.";
-    Error::invalid("non_field_errors", &Violation::Other(message.to_owned()))
+    let error = Error::invalid("non_field_errors", &Violation::Other(message.to_owned()));
+    RefusedSignIn { error, account: None, why: Some(why) }
 }
 
 /// Makes the token of a sign-in whose password was just checked. Returns `None` if the credentials have changed since.

@@ -2,7 +2,7 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals, Throttled};
 use super::view::Detail;
+use crate::directory::authentication::RefusedSignIn;
 use crate::directory::model::Violation;
 use crate::directory::password::Password;
 use crate::directory::{Bearer, Origin};
@@ -18,7 +19,8 @@ use crate::http::body::{Body, Fields};
 use crate::http::caller::Authenticated;
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::headers::set_token_expiry;
-use crate::http::pipeline::with_bearer;
+use crate::http::pipeline::{with_bearer, with_reason};
+use crate::http::reason::Reason;
 
 /// The key of a sign-in.
 #[derive(Serialize, ToSchema)]
@@ -71,11 +73,22 @@ pub(super) async fn sign_in(
     }
     fields.end()?;
     let password = Password::new(password.unwrap_or_default());
-    let issued = app.directory().sign_in(&origin, &username.unwrap_or_default(), password).await?;
+    let issued = match app.directory().sign_in(&origin, &username.unwrap_or_default(), password).await {
+        Ok(issued) => issued,
+        Err(refused) => return Ok(refused_sign_in(refused)),
+    };
     let mut response = answer(StatusCode::OK, &SignedIn { token: issued.key.reveal().to_owned() });
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     set_token_expiry(response.headers_mut(), issued.token.expires_at);
     Ok(with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
+}
+
+/// Makes the answer to a failed sign-in, with what the log says of it.
+fn refused_sign_in(refused: RefusedSignIn) -> Response {
+    let RefusedSignIn { error, account, why } = refused;
+    let response = ApiError::from(error).into_response();
+    let reason = response.extensions().get::<Reason>().cloned();
+    with_reason(response, reason.map(|reason| reason.of_sign_in(why, account)))
 }
 
 /// The extent of a sign-out.

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::chunks::ChunkScan;
 use super::head::{BodyLength, Frame};
-use super::refusal::{self, MessageRefusal};
+use super::refusal;
 use super::{Input, READ_BYTES, Wait, Wire};
 
 /// The state that a message's service, its answer and the wire share.
@@ -162,7 +162,8 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
             let open = self.wire.input == Input::Open;
             ready!(self.wire.poll_read(cx, Wait::Body))?;
             if open && self.wire.input == Input::Closed {
-                return Poll::Ready(Err(self.too_slow()));
+                // The service has the request and answers it. A refusal here would be a second answer to it.
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
         let room = self.wire.held.len().min(buf.remaining()).min(PART);
@@ -204,16 +205,6 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
         if self.wire.input == Input::Over {
             self.marks.close(cx);
         }
-    }
-
-    /// Handles a body that did not arrive in time.
-    fn too_slow(&mut self) -> io::Error {
-        if !self.answer_begun {
-            // The handler will answer that its body ended early; the client gets the real reason.
-            self.wire.refuse(MessageRefusal::TimedOut);
-            self.muted = true;
-        }
-        io::ErrorKind::TimedOut.into()
     }
 
     /// Whether hyper's bytes go out. Before the service has seen the message they are hyper's own answer, which is

@@ -205,16 +205,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         .await
     }
 
-    /// The status and the reason of the refusal that [`Wire::finish`] sends, if there is one.
-    pub(super) fn refusal(&self) -> Option<(u16, &'static str)> {
-        let status = |refusal: MessageRefusal| refusal.status().split(' ').next()?.parse().ok();
-        self.refusal.and_then(|refusal| Some((status(refusal)?, refusal.detail())))
+    /// The refusal that [`Wire::finish`] sends, if there is one. It concerns a message that never was a request.
+    pub(super) fn refusal(&self) -> Option<MessageRefusal> {
+        self.refusal
     }
 
     /// Sends the refusal, if there is one, and closes. `headers` are lines for that answer.
-    pub(super) async fn finish(mut self, headers: impl FnOnce() -> String) -> WireOutcome {
+    pub(super) async fn finish(mut self, headers: &str) -> WireOutcome {
         if !self.broken {
-            let answer = self.refusal.map(|refusal| refusal.answer(&headers()));
+            let answer = self.refusal.map(|refusal| refusal.answer(headers));
             let closed = timeout(self.limits.write_timeout, self.close(answer)).await;
             if matches!(closed, Ok(Ok(()))) && self.should_linger() {
                 // What this reads is thrown away, and the connection ends however the read ends.

@@ -26,24 +26,41 @@ pub(in crate::server) enum MessageRefusal {
     /// hyper could not parse what the wire had accepted.
     Unparsable,
     TimedOut,
-    /// There is no memory or no connection left for it.
+    /// There is no memory left for it.
     Overloaded,
+    /// The networks of its client have their share of the connections.
+    OverShare,
 }
 
 impl MessageRefusal {
-    pub(super) fn status(self) -> &'static str {
+    /// The status of the answer: its code and its words.
+    fn status(self) -> (u16, &'static str) {
         match self {
-            Self::TimedOut => "408 Request Timeout",
-            Self::RequestLineTooLong => "414 URI Too Long",
-            Self::HeadTooLarge | Self::TooManyHeaders => "431 Request Header Fields Too Large",
-            Self::UnknownEncoding => "501 Not Implemented",
-            Self::Overloaded => "503 Service Unavailable",
-            _ => "400 Bad Request",
+            Self::TimedOut => (408, "Request Timeout"),
+            Self::RequestLineTooLong => (414, "URI Too Long"),
+            Self::HeadTooLarge | Self::TooManyHeaders => (431, "Request Header Fields Too Large"),
+            Self::UnknownEncoding => (501, "Not Implemented"),
+            Self::Overloaded | Self::OverShare => (503, "Service Unavailable"),
+            _ => (400, "Bad Request"),
+        }
+    }
+
+    /// The code of the answer's status.
+    pub(in crate::server) fn code(self) -> u16 {
+        self.status().0
+    }
+
+    /// What the log says of it.
+    pub(in crate::server) fn reason(self) -> &'static str {
+        match self {
+            Self::Overloaded => "no room in body_memory",
+            Self::OverShare => "its network has its share of max_connections",
+            other => other.detail(),
         }
     }
 
     /// One sentence without quotes and backslashes, because it goes into JSON unescaped.
-    pub(super) fn detail(self) -> &'static str {
+    fn detail(self) -> &'static str {
         match self {
             Self::RequestLine => "Bad request: the request line is malformed.",
             Self::Method => {
@@ -69,18 +86,18 @@ impl MessageRefusal {
             Self::UnknownEncoding => "Unsupported transfer encoding, only chunked is.",
             Self::Unparsable => "Bad request: the HTTP message could not be parsed.",
             Self::TimedOut => "Request timed out.",
-            Self::Overloaded => "Service temporarily unavailable, try again later.",
+            Self::Overloaded | Self::OverShare => "Service temporarily unavailable, try again later.",
         }
     }
 
-    /// Writes the whole answer. `headers` are the lines that every answer has. There is no Date, because there is no
-    /// clock here; RFC 9110 allows that.
+    /// Writes the whole answer. `headers` are the service's lines for it. There is no Date, because there is no clock
+    /// here; RFC 9110 allows that.
     pub(in crate::server) fn answer(self, headers: &str) -> String {
-        let (status, detail) = (self.status(), self.detail());
+        let ((code, words), detail) = (self.status(), self.detail());
         let length = detail.len() + r#"{"detail":""}"#.len();
-        let retry = if self == Self::Overloaded { "Retry-After: 1\r\n" } else { "" };
+        let retry = if code == 503 { "Retry-After: 1\r\n" } else { "" };
         format!(
-            "HTTP/1.1 {status}\r\n\
+            "HTTP/1.1 {code} {words}\r\n\
              Content-Type: application/json\r\n\
              Content-Length: {length}\r\n\
              Connection: close\r\n\
@@ -116,7 +133,9 @@ mod tests {
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"));
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())));
         assert!(head.ends_with("\r\nX-Frame-Options: DENY"));
-        assert!(MessageRefusal::Overloaded.answer("").contains("\r\nRetry-After: 1\r\n\r\n"));
+        for refusal in [MessageRefusal::Overloaded, MessageRefusal::OverShare] {
+            assert!(refusal.answer("").contains("\r\nRetry-After: 1\r\n\r\n"));
+        }
         let parsed: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(parsed, serde_json::json!({"detail": "Bad request: the Host header is missing."}));
     }
