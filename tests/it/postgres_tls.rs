@@ -136,3 +136,84 @@ async fn a_client_certificate_opens_a_server_that_wants_one() {
         assert!(!succeeded && said.contains(text) && said.contains("wrong.key"), "{said}");
     }
 }
+
+/// A self-signed certificate as `openssl req -x509` makes it: an authority's, and the server's own.
+fn self_signed(host: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, host);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// Whoever puts the server's own certificate into sslrootcert trusts exactly that one. Its dates, its host (with
+/// verify-full) and its key are still checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_is_accepted_where_sslrootcert_has_it() {
+    let server = OwnPostgres::start().await;
+    let (certificate, key) = self_signed("localhost", |_| {});
+    let (other, _) = self_signed("localhost", |_| {});
+    server.enable_tls(&certificate, &key).await;
+    let place = tempfile::tempdir().unwrap();
+    let nothing = file(&place, "empty.pem", &other, 0o644);
+    let pinned = file(&place, "server.pem", &format!("{other}{certificate}"), 0o644).display().to_string();
+    let strange = file(&place, "other.pem", &other, 0o644).display().to_string();
+    let (succeeded, said) = run(
+        &["init"],
+        &server.url_of("localhost", &format!("?sslmode=verify-full&sslrootcert={pinned}")),
+        &nothing,
+    );
+    assert!(succeeded, "{said}");
+    let step = "copy the server's own certificate into that file";
+    for (host, end, trusted, refusal) in [
+        ("localhost", format!("?sslmode=verify-ca&sslrootcert={pinned}"), &nothing, None),
+        ("127.0.0.1", format!("?sslmode=verify-ca&sslrootcert={pinned}"), &nothing, None),
+        ("localhost", format!("?sslmode=require&sslrootcert={pinned}"), &nothing, None),
+        // The machine may trust it, too.
+        ("localhost", "?sslmode=verify-full".to_owned(), &PathBuf::from(&pinned), None),
+        (
+            "127.0.0.1",
+            format!("?sslmode=verify-full&sslrootcert={pinned}"),
+            &nothing,
+            Some("not valid for name"),
+        ),
+        ("localhost", format!("?sslmode=verify-full&sslrootcert={strange}"), &nothing, Some(step)),
+        ("localhost", format!("?sslmode=verify-ca&sslrootcert={strange}"), &nothing, Some(step)),
+        ("localhost", "?sslmode=verify-full".to_owned(), &nothing, Some(step)),
+    ] {
+        let (succeeded, said) = run(&["user", "list"], &server.url_of(host, &end), trusted);
+        assert_eq!(succeeded, refusal.is_none(), "{host}{end}: {said}");
+        assert!(refusal.is_none_or(|refusal| said.contains(refusal)), "{host}{end}: {said}");
+    }
+    let (expired, key) =
+        self_signed("localhost", |params| params.not_after = rcgen::date_time_ymd(2001, 1, 1));
+    server.enable_tls(&expired, &key).await;
+    let root = file(&place, "expired.pem", &expired, 0o644).display().to_string();
+    for mode in ["verify-full", "verify-ca"] {
+        let end = format!("?sslmode={mode}&sslrootcert={root}");
+        let (succeeded, said) = run(&["user", "list"], &server.url_of("localhost", &end), &nothing);
+        assert!(!succeeded && said.contains("expired"), "{said}");
+    }
+}
+
+/// The error names the next step, and `serve` ends at once: waiting does not turn on TLS.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_tls_is_refused_with_the_next_step() {
+    let server = OwnPostgres::start().await;
+    let place = tempfile::tempdir().unwrap();
+    let ca = file(&place, "ca.pem", &authority("ours").pem(), 0o644);
+    for end in ["?sslmode=require".to_owned(), format!("?sslmode=verify-ca&sslrootcert={}", ca.display())] {
+        for args in
+            [&["init"] as &[&str], &["user", "list"], &["doctor"], &["serve", "--listen", "127.0.0.1:0"]]
+        {
+            let (succeeded, said) = run(args, &server.url_of("localhost", &end), &ca);
+            assert!(!succeeded, "{args:?}: {said}");
+            for part in ["server does not support TLS", "set ssl = on", "write sslmode=disable into the URL"]
+            {
+                assert!(said.contains(part), "{args:?}: {said}");
+            }
+            assert!(!said.contains("waiting for PostgreSQL"), "{said}");
+        }
+    }
+}

@@ -24,6 +24,17 @@ const ALL_RIGHTS: &str = "SELECT, INSERT, UPDATE, DELETE ON";
 /// The role lacks a right.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
+/// What to do about a certificate that is not accepted.
+const UNTRUSTED: &str = "check that the certificate is for the host in the URL, and that sslrootcert (or this machine) trusts its authority";
+/// What to do about a server's certificate that is an authority's and is not in sslrootcert.
+const AUTHORITY_AS_SERVER: &str = "the server's certificate is itself an authority's (CA:TRUE), and such a certificate is accepted only \
+     if sslrootcert contains it: copy the server's own certificate into that file, or give the server one with CA:FALSE";
+/// How the driver ends its message when the server refuses TLS.
+const WITHOUT_TLS: &str = "server does not support TLS";
+/// What to do about such a server.
+const TLS_NEEDED: &str = "the URL asks for TLS, and TLS is off on the server: set ssl = on with ssl_cert_file and ssl_key_file in \
+     postgresql.conf; or, if the network path to the server is trusted, write sslmode=disable into the URL";
+
 impl ServerMessage {
     /// Describes an error: what the server reported, or the causes of a lost connection.
     pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
@@ -32,11 +43,12 @@ impl ServerMessage {
         }
         let causes = std::iter::successors(std::error::Error::source(error), |source| source.source());
         let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-        let remedy = is_tls(error).then(|| {
-            "check that the certificate is for the host in the URL, and that sslrootcert (or this machine) trusts its authority"
-                .to_owned()
-        });
-        Self { code: None, text, remedy }
+        let remedy = match tls_error(error) {
+            Some(tls) if is_authority_as_server(tls) => Some(AUTHORITY_AS_SERVER),
+            Some(_) => Some(UNTRUSTED),
+            None => text.ends_with(WITHOUT_TLS).then_some(TLS_NEEDED),
+        };
+        Self { code: None, text, remedy: remedy.map(str::to_owned) }
     }
 
     fn of_server(db: &DbError) -> Self {
@@ -87,11 +99,21 @@ impl std::error::Error for ServerMessage {}
 
 /// Returns whether a connection could not be opened because of TLS. Waiting does not help.
 pub(crate) fn is_tls(error: &tokio_postgres::Error) -> bool {
+    tls_error(error).is_some()
+}
+
+fn tls_error(error: &tokio_postgres::Error) -> Option<&rustls::Error> {
     let causes = std::iter::successors(std::error::Error::source(error), |source| source.source());
-    causes.into_iter().any(|cause| {
+    causes.into_iter().find_map(|cause| {
         let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()))
     })
+}
+
+/// Returns whether the certificate that a server presented is one of an authority.
+pub(super) fn is_authority_as_server(error: &rustls::Error) -> bool {
+    // The type of this error is in a crate that rustls does not export.
+    matches!(error, rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) if other.0.to_string() == "CaUsedAsEndEntity")
 }
 
 /// Returns whether a pooler refuses the options of a URL.

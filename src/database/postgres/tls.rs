@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
+use super::message::is_authority_as_server;
 use crate::database::open::OpenError;
 use crate::postgres_url::TlsOptions;
 
@@ -20,20 +21,15 @@ use crate::postgres_url::TlsOptions;
 pub(super) fn client_config(options: &TlsOptions) -> Result<ClientConfig, OpenError> {
     let broken = |error: rustls::Error| OpenError::Broken(error.into());
     let provider = Arc::new(ring::default_provider());
-    let roots = Arc::new(match &options.roots {
+    let (roots, trusted) = match &options.roots {
         Some(path) => roots_of(path)?,
         None => roots_of_machine(),
-    });
+    };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(broken)?;
-    let builder = match options.check_host {
-        true => builder.with_root_certificates(roots),
-        false => {
-            let verifier = AnyHost { roots, provider };
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-        }
-    };
+    let verifier = ServerCertificates { roots, trusted, check_host: options.check_host, provider };
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match &options.client {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
@@ -51,23 +47,26 @@ pub(super) fn client_config(options: &TlsOptions) -> Result<ClientConfig, OpenEr
     Ok(config)
 }
 
-fn roots_of_machine() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
+/// Authorities, and their certificates as they were given.
+type Trusted = (RootCertStore, Vec<CertificateDer<'static>>);
+
+fn roots_of_machine() -> Trusted {
+    let (mut roots, found) = (RootCertStore::empty(), rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(found.clone());
+    (roots, found)
 }
 
-fn roots_of(path: &Path) -> Result<RootCertStore, OpenError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("sslrootcert", path)? {
-        roots.add(certificate).map_err(|error| {
+fn roots_of(path: &Path) -> Result<Trusted, OpenError> {
+    let (mut roots, found) = (RootCertStore::empty(), certificates("sslrootcert", path)?);
+    for certificate in &found {
+        roots.add(certificate.clone()).map_err(|error| {
             OpenError::InvalidUrl(format!(
                 "sslrootcert: {} holds no usable certificate ({error})",
                 path.display()
             ))
         })?;
     }
-    Ok(roots)
+    Ok((roots, found))
 }
 
 fn certificates(parameter: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, OpenError> {
@@ -100,26 +99,44 @@ fn key_of(path: &Path) -> Result<PrivateKeyDer<'static>, OpenError> {
         .map_err(|error| refused(format!("cannot be read ({error}): give an unencrypted PEM private key")))
 }
 
-/// Accepts a certificate for any host, if its chain leads to one of the roots (`sslmode=verify-ca`).
+/// Accepts a certificate whose chain leads to one of the roots, and one that is itself among the trusted ones.
 #[derive(Debug)]
-struct AnyHost {
-    roots: Arc<RootCertStore>,
+struct ServerCertificates {
+    roots: RootCertStore,
+    /// The certificates of the roots.
+    trusted: Vec<CertificateDer<'static>>,
+    /// Whether it must be for the host in the URL; not with `sslmode=verify-ca`.
+    check_host: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for AnyHost {
+impl ServerCertificates {
+    /// Whether this program trusts exactly this certificate, and the error is only that an authority's certificate is not
+    /// a server's. `openssl req -x509` marks every certificate as an authority's, and libpq accepts them, too.
+    ///
+    /// That error comes after the check of the dates. That the server has the key is checked by its signature.
+    fn is_pinned(&self, certificate: &CertificateDer<'_>, error: &rustls::Error) -> bool {
+        is_authority_as_server(error) && self.trusted.iter().any(|trusted| trusted == certificate)
+    }
+}
+
+impl ServerCertVerifier for ServerCertificates {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
+        server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let certificate = ParsedCertificate::try_from(end_entity)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms)
-            .map(|()| ServerCertVerified::assertion())
+            .or_else(|error| if self.is_pinned(end_entity, &error) { Ok(()) } else { Err(error) })?;
+        if self.check_host {
+            verify_server_name(&certificate, server_name)?;
+        }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
