@@ -9,14 +9,14 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
-pub(crate) use self::owner::FileOwner;
 use self::owner::refuse_foreign;
+pub(crate) use self::owner::{FileOwner, replaced};
 
 mod owner;
 
@@ -75,6 +75,35 @@ fn check_ancestors(directory: &Path, may_be_sticky: bool) -> Result<PathBuf, Uns
         }
     }
     Ok(real)
+}
+
+/// Returns where root can work on a file that it will then rename into `directory`. The owner of a directory can put a
+/// symbolic link in the place of anything in it, and SQLite opens files by their paths. So for root this is the nearest
+/// directory in which only root can replace what root creates, from `directory` upwards on the same mount. If there is
+/// none, or without root, it is `directory`.
+pub(crate) fn workplace(directory: &Path) -> PathBuf {
+    let here = || {
+        let real = directory.canonicalize().ok().filter(|_| rustix::process::geteuid().is_root())?;
+        let mount = mount_of(&real)?;
+        let mut above = real.ancestors().take_while(|above| mount_of(above) == Some(mount));
+        above.find(|above| above.ancestors().all(is_for_root_alone)).map(Path::to_owned)
+    };
+    here().unwrap_or_else(|| directory.to_owned())
+}
+
+/// Returns the number of the mount that a directory is in. Between two mounts of one file system nothing can be renamed.
+fn mount_of(directory: &Path) -> Option<u64> {
+    let found = rustix::fs::statx(CWD, directory, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID).ok()?;
+    StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID).then_some(found.stx_mnt_id)
+}
+
+/// Returns whether only root can replace what root has created in a directory. In a sticky one, such as /tmp, others
+/// replace only what is their own.
+fn is_for_root_alone(directory: &Path) -> bool {
+    fs::symlink_metadata(directory).is_ok_and(|found| {
+        let (mode, user) = (found.permissions().mode(), found.uid());
+        user == 0 && (mode & 0o022 == 0 || mode & 0o1000 != 0)
+    })
 }
 
 /// Opens a regular file for reading. It does not follow a symbolic link of this name and does not wait for a pipe.
@@ -223,7 +252,7 @@ impl OpenDirectory {
         let created = Self::at(&self.opened, name)?;
         // What has content is not new: it was put in the place of the new one.
         if rustix::process::geteuid().is_root() && !created.entries()?.is_empty() {
-            return Err(io::Error::new(ErrorKind::PermissionDenied, owner::REPLACED));
+            return Err(replaced());
         }
         owner.give(&created.opened)?;
         if let DirectoryMode::Exact(_) = mode {
@@ -275,7 +304,7 @@ impl OpenDirectory {
     }
 
     /// Returns the owner of this directory.
-    fn owner(&self) -> io::Result<FileOwner> {
+    pub(crate) fn owner(&self) -> io::Result<FileOwner> {
         Ok(FileOwner::from(&rustix::fs::fstat(&self.opened)?))
     }
 
@@ -334,7 +363,7 @@ impl OpenDirectory {
     }
 
     /// Renames an entry of this directory into another one. Fails if the name is taken there.
-    fn rename_to_new(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
+    pub(crate) fn rename_to_new(&self, name: &OsStr, to: &Self, new_name: &OsStr) -> io::Result<()> {
         match rustix::fs::renameat_with(&self.opened, name, &to.opened, new_name, RenameFlags::NOREPLACE) {
             // Not every file system can do this. There, an empty file reserves the name.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {

@@ -46,7 +46,7 @@ pub(crate) use self::link::{Driver, Link, WaitBudget, writers_lock};
 use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
 use self::migrate::Migration;
 pub use self::open::OpenError;
-pub(crate) use self::postgres::{Work, explain};
+pub(crate) use self::postgres::{Work, explain, missing_grant};
 pub(crate) use self::row::{FromRow, Row};
 pub(crate) use self::sql::{Dialect, Sql, Value};
 use self::sqlite::Readers;
@@ -54,6 +54,7 @@ pub(crate) use self::tx::Tx;
 use self::wal_index::WalIndex;
 pub(crate) use self::writer::BeforeCommit;
 use self::writer::Writer;
+use crate::paths::OpenDirectory;
 
 /// An open database. Its calls return errors of the caller's type `E`.
 pub(crate) struct Database<E> {
@@ -332,7 +333,7 @@ fn create_schema(
 ) -> Result<(), OpenError> {
     let link = backend.link()?;
     if migrate::is_initialised(&link)? {
-        return Err(OpenError::AlreadyExists("the database".to_owned()));
+        return Err(OpenError::AlreadyExists("the PostgreSQL database".to_owned()));
     }
     if others == OtherTables::Refused {
         backend.refuse_other_tables(&link)?;
@@ -340,7 +341,9 @@ fn create_schema(
     let created =
         migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error));
     if let (Err(_), Backend::Sqlite { directory, .. }) = (&created, backend) {
-        sqlite::remove(directory);
+        if let Ok(here) = OpenDirectory::follow(directory) {
+            sqlite::remove(&here);
+        }
     }
     link.discard();
     created.map(|_| ())

@@ -21,7 +21,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 pub(crate) use self::message::{ServerMessage, is_refused_option, is_tls};
 pub(crate) use self::read_pool::ReadPool;
-pub(crate) use self::rights::{Work, explain};
+pub(crate) use self::rights::{Work, explain, missing_grant};
 pub(crate) use self::server::PostgresServer;
 use super::error::{DatabaseError, of_postgres_commit};
 use super::row::{FromRow, Row};

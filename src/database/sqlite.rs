@@ -3,9 +3,8 @@
 //! Only [`create`] creates a file. Opening never does, so a missing or damaged database cannot silently become a new,
 //! empty one.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,179 +13,19 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use self::file::open;
+pub(crate) use self::file::{check_file, create, existing, file, prepare_directory, remove, unfinished};
 use super::error::DatabaseError;
 use super::long_reads::StopSignal;
 use super::open::OpenError;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 use super::wal;
-use crate::paths::{DirectoryMode, FileOwner, UnsafePath, check_directory, create_directory, open_file};
+
+mod file;
 
 /// Older versions can lose the end of a write-ahead log when two connections checkpoint it at the same time.
 const OLDEST_SAFE_VERSION: i32 = 3_051_003;
-/// "WRDM", the application id in the header of every database file of this program.
-const APPLICATION_ID: i64 = 0x5752_444d;
-
-/// Returns the path of the database file in a data directory.
-pub(crate) fn file(directory: &Path) -> PathBuf {
-    directory.join("wardroom.db")
-}
-
-/// Creates the directory for a new database. It fails if the directory already contains files.
-pub(crate) fn prepare_directory(directory: &Path) -> Result<(), OpenError> {
-    let unreadable = |source| OpenError::UnusablePath { path: directory.to_owned(), source };
-    create_directory(directory, DirectoryMode::Exact(0o700)).map_err(unreadable)?;
-    check_directory(directory)?;
-    let path = file(directory);
-    if fs::symlink_metadata(&path).is_ok() {
-        return Err(OpenError::AlreadyExists(path.display().to_string()));
-    }
-    let mut entries = fs::read_dir(directory).map_err(unreadable)?.filter_map(Result::ok);
-    // The root of a file system contains lost+found; any other entry belongs to someone.
-    if entries.any(|entry| entry.file_name() != "lost+found") {
-        return Err(OpenError::NotEmpty(directory.to_owned()));
-    }
-    Ok(())
-}
-
-/// Creates an empty database file that only its owner can read, in a new or empty directory. If root creates it, the
-/// owner of the directory gets it.
-pub(crate) fn create(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
-    prepare_directory(directory)?;
-    let path = file(directory);
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let opened = opened.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => OpenError::AlreadyExists(path.display().to_string()),
-        _ => OpenError::UnusablePath { path: directory.to_owned(), source: error },
-    })?;
-    let given = FileOwner::of_directory(directory).and_then(|owner| owner.give(&opened));
-    given.map_err(|source| OpenError::UnusablePath { path: path.clone(), source })?;
-    let created = set_application_id(directory, timeout);
-    if created.is_err() {
-        remove(directory);
-    }
-    created
-}
-
-/// Marks a file as a database of this program, so that it is never confused with a file of another program.
-fn set_application_id(directory: &Path, timeout: Duration) -> Result<(), OpenError> {
-    let connection = open(directory, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(timeout)?;
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    Ok(())
-}
-
-/// Removes the files of a [`create`] that failed.
-pub(crate) fn remove(directory: &Path) {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        // A missing file needs no removal; one that cannot be removed is reported at the next start.
-        let _ = fs::remove_file(directory.join(format!("wardroom.db{suffix}")));
-    }
-}
-
-/// Checks that the database file exists, that others can neither read nor replace it, and that it is a complete
-/// database of this program.
-///
-/// It does this without SQLite, which could change a foreign file just by opening it.
-pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
-    let path = file(directory);
-    let missing = |error: UnsafePath| match error {
-        UnsafePath::Unusable { source, .. } if source.kind() == ErrorKind::NotFound => {
-            OpenError::Missing(path.clone())
-        }
-        other => other.into(),
-    };
-    check_directory(directory).map_err(missing)?;
-    let mut opened = open_file(&path).map_err(missing)?;
-    check_companions(&path)?;
-    let unreadable = |source| OpenError::UnusablePath { path: path.clone(), source };
-    let metadata = opened.metadata().map_err(unreadable)?;
-    if metadata.permissions().mode() & 0o007 != 0 {
-        return Err(OpenError::WorldReadable(path));
-    }
-    let mut header = [0; 100];
-    let damaged =
-        |reason: &str| OpenError::Damaged { path: path.display().to_string(), reason: reason.to_owned() };
-    if metadata.len() == 0 {
-        return Err(unfinished(directory));
-    }
-    opened.read_exact(&mut header).map_err(|_| damaged("the file is cut off inside its header"))?;
-    // An interrupted checkpoint leaves a header with a length that the file has not reached. The log has the missing
-    // pages, and SQLite repairs the file. Without a log the file is damaged.
-    let length = if wal::log_length(directory) > wal::EMPTY_LOG { u64::MAX } else { metadata.len() };
-    check_header(&header, length).map_err(damaged)?;
-    if read_u32(&header, 68) != u32::try_from(APPLICATION_ID).unwrap_or_default() {
-        return Err(OpenError::NotWardroom(path));
-    }
-    Ok(())
-}
-
-/// Returns the error of a file without tables. A file that was never finished can be deleted. If there is a log or a
-/// journal beside it, the tables may be in there, so nothing must be deleted.
-pub(crate) fn unfinished(directory: &Path) -> OpenError {
-    let path = file(directory);
-    let rest = ["-wal", "-journal"].map(|suffix| path.with_file_name(format!("wardroom.db{suffix}")));
-    let rest = rest.iter().find(|rest| fs::metadata(rest).is_ok_and(|found| found.len() > wal::EMPTY_LOG));
-    match rest {
-        None => OpenError::Unfinished(path),
-        Some(rest) => OpenError::Damaged {
-            path: path.display().to_string(),
-            reason: format!("it is empty, but {} beside it is not, and may contain the data", rest.display()),
-        },
-    }
-}
-
-/// Checks the files that SQLite uses next to the database: none may be a link or readable by others.
-fn check_companions(path: &Path) -> Result<(), OpenError> {
-    for suffix in ["-wal", "-shm", "-journal"] {
-        let companion = path.with_file_name(format!("wardroom.db{suffix}"));
-        match fs::symlink_metadata(&companion) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(OpenError::UnusablePath { path: companion, source }),
-            Ok(found) if found.is_symlink() => return Err(UnsafePath::SymbolicLink(companion).into()),
-            Ok(found) if !found.is_file() => return Err(UnsafePath::NotAFile(companion).into()),
-            Ok(found) if found.permissions().mode() & 0o007 != 0 => {
-                return Err(OpenError::WorldReadable(companion));
-            }
-            Ok(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Checks the file header (<https://www.sqlite.org/fileformat.html>, section 1.3). `length` is the length of the file
-/// in bytes.
-fn check_header(header: &[u8; 100], length: u64) -> Result<(), &'static str> {
-    if !header.starts_with(b"SQLite format 3\0") {
-        return Err("it does not begin as a SQLite database does");
-    }
-    // The text encoding: 1 is UTF-8, the only one that this program uses; 0 is a file without tables.
-    if read_u32(header, 56) > 1 {
-        return Err("its text is not UTF-8");
-    }
-    // The page size is a 16-bit number, in which 1 means 65,536.
-    let page_size = match read_u32(header, 16) >> 16 {
-        1 => 65_536,
-        size => u64::from(size),
-    };
-    if length < page_size * u64::from(read_u32(header, 28)) {
-        return Err("the file is shorter than its header says");
-    }
-    Ok(())
-}
-
-/// Reads the big-endian number at an offset in bytes.
-fn read_u32(header: &[u8; 100], at: usize) -> u32 {
-    header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes)
-}
-
-/// Opens an existing file. The path of the directory may contain symbolic links, but the file, its log and its index
-/// must not be links, even if one replaces them after the check. SQLite opens all of them with `O_NOFOLLOW`.
-fn open(directory: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
-    // If the directory does not exist, SQLite reports it.
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-    Connection::open_with_flags(file(&directory), flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)
-}
 
 /// Opens an existing file with the settings of every connection.
 pub(crate) fn connect(directory: &Path, timeout: Duration) -> Result<Connection, rusqlite::Error> {

@@ -10,16 +10,21 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::transfer_error::TransferError;
-use crate::paths::{FileOwner, OpenDirectory};
+use crate::paths::{FileOwner, OpenDirectory, workplace};
 
 /// How the name of a private directory begins.
 const PRIVATE_PREFIX: &str = ".wardroom-";
 
-/// Creates a directory in `parent` that only its owner can use. It is removed with its content when it is dropped. After
+/// Creates a directory that only its owner can use, in `parent`, or for root in one above it that root alone can write
+/// ([`workplace`]). A file can be renamed from it into `parent`. It is removed with its content when it is dropped. After
 /// a power cut one may be left over: its name begins with `.wardroom-`, and it can be deleted.
 pub(super) fn private_directory(parent: &Path) -> Result<TempDir, TransferError> {
-    let mode = Permissions::from_mode(0o700);
-    let made = tempfile::Builder::new().prefix(PRIVATE_PREFIX).permissions(mode).tempdir_in(parent);
+    let create = |folder: &Path| {
+        let mode = Permissions::from_mode(0o700);
+        tempfile::Builder::new().prefix(PRIVATE_PREFIX).permissions(mode).tempdir_in(folder)
+    };
+    // The one above may be read-only.
+    let made = create(&workplace(parent)).or_else(|_| create(parent));
     made.map_err(TransferError::with(parent))
 }
 
@@ -63,6 +68,15 @@ pub(super) fn move_with_owner(
     owner: FileOwner,
 ) -> io::Result<()> {
     FinishedFile::open(from)?.give_to(owner, folder, name)
+}
+
+/// Does the same in a directory that is open, where the name must not be taken.
+pub(super) fn move_new_into_service(from: &Path, folder: &OpenDirectory, name: &OsStr) -> io::Result<()> {
+    let (owner, finished) = (folder.owner_of(name)?, FinishedFile::open(from)?);
+    owner.give(&finished.opened)?;
+    finished.opened.sync_all()?;
+    finished.folder.rename_to_new(finished.name, folder, name)?;
+    folder.sync()
 }
 
 /// Opens the directory that contains a file, or will, and returns it with the name of the file.
@@ -136,6 +150,55 @@ mod tests {
         assert_eq!(fs::metadata(away.join("file")).unwrap().uid(), rustix::process::geteuid().as_raw());
         move_into_service(&private.path().join("file"), &to).unwrap();
         assert_eq!(fs::read_to_string(to).unwrap(), "ours");
+    }
+
+    /// The owner of a directory can put a link in the place of what root creates in it, so root works above it.
+    #[test]
+    fn root_works_where_only_root_can_replace_something() {
+        let place = tempfile::tempdir().unwrap();
+        let [owned, below] = ["owned", "owned/below"].map(|name| place.path().join(name));
+        fs::create_dir_all(&below).unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        for directory in [&owned, &below] {
+            if is_root {
+                chown(directory, Some(65_534), Some(65_534)).unwrap();
+            }
+            let private = private_directory(directory).unwrap();
+            let expected = if is_root { place.path() } else { directory };
+            assert_eq!(private.path().parent(), Some(expected));
+            fs::write(private.path().join("file"), "ours").unwrap();
+            move_into_service(&private.path().join("file"), &directory.join("file")).unwrap();
+            assert_eq!(fs::read_to_string(directory.join("file")).unwrap(), "ours");
+        }
+        // What others may write without the right to replace it is safe, as /tmp is.
+        fs::set_permissions(place.path(), Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(private_directory(place.path()).unwrap().path().parent(), Some(place.path()));
+        // What root alone may write needs no other place.
+        let own = place.path().join("own");
+        fs::create_dir(&own).unwrap();
+        assert_eq!(private_directory(&own).unwrap().path().parent(), Some(own.as_path()));
+    }
+
+    /// A file that must be new replaces nothing, and is not moved to where a link leads.
+    #[test]
+    fn finding_a_new_file_goes_to_the_directory_that_was_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let [data, moved, away] = ["data", "moved", "away"].map(|name| place.path().join(name));
+        fs::create_dir(&data).unwrap();
+        fs::create_dir(&away).unwrap();
+        fs::write(away.join("file"), "another's").unwrap();
+        let private = private_directory(place.path()).unwrap();
+        let from = private.path().join("file");
+        fs::write(&from, "ours").unwrap();
+        let opened = OpenDirectory::open(&data).unwrap();
+        fs::rename(&data, &moved).unwrap();
+        symlink(&away, &data).unwrap();
+        move_new_into_service(&from, &opened, OsStr::new("file")).unwrap();
+        assert_eq!(fs::read_to_string(moved.join("file")).unwrap(), "ours");
+        assert_eq!(fs::read_to_string(away.join("file")).unwrap(), "another's");
+        fs::write(&from, "again").unwrap();
+        assert!(move_new_into_service(&from, &opened, OsStr::new("file")).is_err());
+        assert_eq!(fs::read_to_string(moved.join("file")).unwrap(), "ours");
     }
 
     /// Guards against a backup that replaces a file which appeared while it was made.

@@ -4,12 +4,16 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use rustix::fs::{FileType, Gid, Stat, Uid};
 
-/// Why nothing is given away.
-pub(super) const REPLACED: &str = "another account replaced it while it was used: its owner was not changed";
+/// Why nothing is given away, and nothing is written.
+const REPLACED: &str = "another account replaced it while it was used: its owner was not changed";
+
+/// The error about something that another account has replaced.
+pub(crate) fn replaced() -> io::Error {
+    io::Error::new(ErrorKind::PermissionDenied, REPLACED)
+}
 
 /// The owner and group of a file or directory.
 ///
@@ -22,11 +26,6 @@ pub(crate) struct FileOwner {
 }
 
 impl FileOwner {
-    /// Returns the owner of a directory, whose path may contain symbolic links.
-    pub(crate) fn of_directory(directory: &Path) -> io::Result<Self> {
-        Ok(Self::from(&fs::metadata(directory)?))
-    }
-
     /// Gives an open file or directory to this owner, if root runs this process. Fails if this process did not create
     /// it, as when another account put something else in its place before it was opened.
     pub(crate) fn give(self, opened: impl AsFd) -> io::Result<()> {
@@ -54,7 +53,7 @@ pub(super) fn refuse_foreign(found: &Stat) -> io::Result<()> {
     if !me.is_root() || (found.st_uid == me.as_raw() && !has_more_names) {
         return Ok(());
     }
-    Err(io::Error::new(ErrorKind::PermissionDenied, REPLACED))
+    Err(replaced())
 }
 
 impl From<&Stat> for FileOwner {

@@ -111,7 +111,7 @@ fn finding_only_what_was_created_here_is_given_away() {
     fs::create_dir(&root).unwrap();
     fs::create_dir(&away).unwrap();
     belongs_to(&root, NOBODY);
-    let before = FileOwner::of_directory(&away).unwrap();
+    let before = FileOwner::from(&fs::metadata(&away).unwrap());
     symlink(&away, root.join("door")).unwrap();
     let folder = OpenDirectory::open(&root).unwrap();
     let mode = DirectoryMode::LessUmask(0o777);
@@ -120,11 +120,14 @@ fn finding_only_what_was_created_here_is_given_away() {
     assert!(folder.create_below(Path::new("door/new"), mode).is_err());
     // What does not exist has no directory above it.
     assert!(create_directory(&root.join("gone/../door/new"), mode).is_err());
-    assert_eq!((FileOwner::of_directory(&away).unwrap(), fs::read_dir(&away).unwrap().count()), (before, 0));
+    assert_eq!(
+        (FileOwner::from(&fs::metadata(&away).unwrap()), fs::read_dir(&away).unwrap().count()),
+        (before, 0)
+    );
     create_directory(&root.join("new/deep"), mode).unwrap();
     for created in ["new", "new/deep"] {
-        let owner = FileOwner::of_directory(&root).unwrap();
-        assert_eq!(FileOwner::of_directory(&root.join(created)).unwrap(), owner, "{created}");
+        let owner = FileOwner::from(&fs::metadata(&root).unwrap());
+        assert_eq!(FileOwner::from(&fs::metadata(&root.join(created)).unwrap()), owner, "{created}");
     }
     let [file, name] = ["file", "another name"].map(|name| temp.path().join(name));
     fs::write(&file, "").unwrap();

@@ -30,6 +30,21 @@ const MISSING: &str = "SELECT statement FROM ( \
      WHERE c.relnamespace = n.oid AND c.relname = 'schema_migrations' AND NOT has_table_privilege(c.oid, 'SELECT')) \
      ) missing ORDER BY place";
 
+/// Selects the statement that would give this role the rights `$1` for the tables `$2`, of those tables for which it lacks
+/// one of them. No row if it lacks none.
+const GRANT: &str = "SELECT format('GRANT %s ON %s TO %I', CAST($1 AS text), string_agg(t.name, ', ' ORDER BY t.name), current_user) \
+     FROM (SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS name FROM pg_catalog.pg_class c \
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') \
+     AND CAST(c.relname AS text) = ANY (string_to_array(CAST($2 AS text), ', '))) t \
+     WHERE EXISTS (SELECT FROM unnest(string_to_array(CAST($1 AS text), ', ')) AS needed (privilege) \
+     WHERE NOT has_table_privilege(t.oid, needed.privilege)) HAVING count(*) > 0";
+
+/// Returns the query for the statement that would give this role these rights for these tables of this program. It has no
+/// row if nothing is missing.
+pub(crate) fn missing_grant(rights: &str, tables: &[&str]) -> Sql {
+    Sql::new(GRANT).bind(rights).bind(tables.join(", "))
+}
+
 /// Adds the missing rights to an error, if it is about rights. A transaction that is open on the connection is rolled back.
 pub(crate) fn explain(link: &Link, work: Work, error: OpenError) -> OpenError {
     let OpenError::Broken(source) = error else { return error };

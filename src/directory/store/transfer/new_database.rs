@@ -10,12 +10,13 @@ use tempfile::TempDir;
 use super::copy_rows::{analyze, switch_triggers_off};
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Work, explain, sqlite};
 use crate::directory::Location;
-use crate::directory::files::{move_into_service, private_directory};
+use crate::directory::files::{move_new_into_service, private_directory};
 use crate::directory::model::Timestamp;
 use crate::directory::store::migrations;
 use crate::directory::store::search_index::REBUILD;
 use crate::directory::store::triggers::TriggersOff;
 use crate::directory::transfer_error::TransferError;
+use crate::paths::OpenDirectory;
 
 /// SQLite's page cache in KiB (negative by its convention): enough for the inner pages of the indexes, whose rows are
 /// written in no order.
@@ -25,11 +26,17 @@ const FILLING_CACHE: i64 = -64 * 1024;
 pub(super) struct NewDatabase {
     link: Option<Link>,
     /// The private directory that holds SQLite's file, and the data directory that it will be moved to.
-    file: Option<(TempDir, PathBuf)>,
+    file: Option<(TempDir, Destination)>,
     /// The triggers that are off while it is filled.
     triggers: Option<TriggersOff>,
     /// How long a statement may wait for a lock.
     timeout: Duration,
+}
+
+/// A data directory. It is open, so that its owner cannot put another one in its place.
+struct Destination {
+    opened: OpenDirectory,
+    path: PathBuf,
 }
 
 impl NewDatabase {
@@ -46,12 +53,12 @@ impl NewDatabase {
     }
 
     fn begin_file(&mut self, directory: &Path, now: Timestamp) -> Result<&Link, TransferError> {
-        sqlite::prepare_directory(directory)?;
+        let opened = sqlite::prepare_directory(directory)?;
         let place = private_directory(directory)?;
         let path = place.path().join("new");
         sqlite::create(&path, self.timeout)?;
         let connection = open_for_filling(&path, self.timeout)?;
-        self.file = Some((place, directory.to_owned()));
+        self.file = Some((place, Destination { opened, path: directory.to_owned() }));
         let link = self.link.insert(Link::Sqlite(connection));
         migrations::upgrade(link, now)?;
         link.begin()?;
@@ -102,9 +109,11 @@ impl NewDatabase {
                 link.batch("COMMIT")?;
                 link.discard();
             }
-            (link, Some((place, directory))) => {
+            (link, Some((place, Destination { opened, path }))) => {
                 drop(link);
-                move_into_service(&sqlite::file(&place.path().join("new")), &sqlite::file(directory))?;
+                let (from, name) = (sqlite::file(&place.path().join("new")), sqlite::file(Path::new("")));
+                let moved = move_new_into_service(&from, opened, name.as_os_str());
+                moved.map_err(TransferError::with(&sqlite::file(path)))?;
             }
             (_, None) => {}
         }

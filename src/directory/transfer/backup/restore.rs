@@ -139,7 +139,8 @@ impl RestoreRun {
     fn replace(self, location: &Location) -> Result<RestoreReport, TransferError> {
         let occupancy = self.refuse_to_replace()?;
         let work_dir = self.work_directory(location)?;
-        let unpacked = unpack(&self.request.file, work_dir.path(), true, &self.progress)?;
+        let unpacked =
+            unpack(&self.request.file, work_dir.path(), Path::new("unpacked"), true, &self.progress)?;
         let unpacked_media = unpacked.media.clone();
         let (snapshot, verified) = self.open_sound(unpacked)?;
         let VerifiedBackup { manifest, broken_trail, .. } = verified;

@@ -6,9 +6,9 @@
 //! and owners in the archive are ignored.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,11 @@ use super::archive::{
 use crate::directory::files::parent_directory;
 use crate::directory::progress::{Progress, Stage};
 use crate::directory::transfer_error::TransferError;
+use crate::paths::{DirectoryMode, OpenDirectory};
 
+/// The directory of the database, and the mode of all directories.
+const DATABASE_FOLDER: &str = "database";
+const PRIVATE: DirectoryMode = DirectoryMode::Exact(0o700);
 /// Bytes between two progress reports.
 const REPORT_EVERY: u64 = 16 << 20;
 
@@ -46,11 +50,13 @@ pub(super) struct UnpackedArchive {
     pub(super) media: PathBuf,
 }
 
-/// Verifies every byte of an archive and unpacks it into a private directory. Media files are written only if `media`
-/// is set.
+/// Verifies every byte of an archive and unpacks it into a new directory `below` a private one. Media files are written
+/// only if `media` is set. The owner of the directory above can put something else in the place of the private directory,
+/// so each file is reached from a directory that is open and known to be ours.
 pub(super) fn unpack(
     path: &Path,
-    into: &Path,
+    private: &Path,
+    below: &Path,
     media: bool,
     progress: &Progress,
 ) -> Result<UnpackedArchive, TransferError> {
@@ -60,12 +66,16 @@ pub(super) fn unpack(
     let mut file = opened.map_err(TransferError::with(path))?;
     check_seal(path, &mut file, progress)?;
     file.seek(SeekFrom::Start(0)).map_err(TransferError::with(path))?;
-    let target = UnpackTarget { database: into.join("database"), media: into.join(MEDIA), wanted: media };
+    let into = private.join(below);
+    let own = OpenDirectory::open_own(private).and_then(|own| own.create_below(below, PRIVATE));
+    let own = own.map_err(TransferError::with(&into))?;
+    let target = UnpackTarget { own, into, wanted: media };
     let (manifest, found) = target.members(path, file)?;
     if manifest.members != found {
         return Err(unusable(path, "its members differ from its manifest"));
     }
-    Ok(UnpackedArchive { manifest, database: target.database, media: target.media })
+    let UnpackTarget { into, .. } = target;
+    Ok(UnpackedArchive { manifest, database: into.join(DATABASE_FOLDER), media: into.join(MEDIA) })
 }
 
 fn unusable(path: &Path, why: impl std::fmt::Display) -> TransferError {
@@ -109,8 +119,9 @@ fn check_seal(path: &Path, file: &mut File, progress: &Progress) -> Result<(), T
 
 /// Where members are written.
 struct UnpackTarget {
-    database: PathBuf,
-    media: PathBuf,
+    own: OpenDirectory,
+    /// Its path, for messages.
+    into: PathBuf,
     /// Whether media files are written, or only read.
     wanted: bool,
 }
@@ -135,7 +146,7 @@ impl UnpackTarget {
             if kind != EntryType::Regular {
                 return Err(unusable(path, format!("{name:?} is not a regular file")));
             }
-            let out_of_place = seen.admit(&name, self);
+            let out_of_place = seen.admit(&name);
             out_of_place.map_err(|why| unusable(path, format!("{name:?} {why}")))?;
             match name.as_str() {
                 MANIFEST => seen.manifest = Some(read_manifest(path, &mut entry, &seen.found)?),
@@ -156,17 +167,25 @@ impl UnpackTarget {
         name: String,
         entry: &mut tar::Entry<'_, impl Read>,
     ) -> Result<ArchiveMember, TransferError> {
-        let to = self.place(&name).filter(|_| name == DATABASE || self.wanted);
+        let to = Self::place(&name).filter(|_| name == DATABASE || self.wanted);
         let mtime = entry.header().mtime().unwrap_or_default();
         let mode = if name == DATABASE { DATABASE_MODE } else { MEDIA_MODE };
-        let (size, sha256) = copy_member(path, entry, to.as_deref(), (mode, mtime))?;
+        let to = to.map(|to| self.create(&to).map(|out| (out, self.into.join(to)))).transpose()?;
+        let (size, sha256) = copy_member(path, entry, to, (mode, mtime))?;
         Ok(ArchiveMember { name, size, sha256 })
     }
 
-    /// Returns the path that a member is written to, or `None` for a name that leads elsewhere.
-    fn place(&self, name: &str) -> Option<PathBuf> {
+    /// Creates the file at a path below the target.
+    fn create(&self, to: &Path) -> Result<File, TransferError> {
+        let folder = self.own.create_below(&parent_directory(to), PRIVATE);
+        let created = folder.and_then(|folder| folder.create_file(to.file_name().unwrap_or_default()));
+        created.map_err(TransferError::with(&self.into.join(to)))
+    }
+
+    /// Returns the path below the target that a member is written to, or `None` for a name that leads elsewhere.
+    fn place(name: &str) -> Option<PathBuf> {
         if name == DATABASE {
-            return Some(self.database.join(name));
+            return Some(Path::new(DATABASE_FOLDER).join(name));
         }
         let below = name.strip_prefix(MEDIA).filter(|below| !below.is_empty() && !below.contains('\0'))?;
         let path = Path::new(below);
@@ -175,7 +194,7 @@ impl UnpackTarget {
             .all(|part| matches!(part, Component::Normal(step) if step.len() <= MAX_COMPONENT));
         // A name in another spelling than its path would be listed under another name.
         let spelled = path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
-        (plain && spelled).then(|| self.media.join(path))
+        (plain && spelled).then(|| Path::new(MEDIA).join(path))
     }
 }
 
@@ -191,7 +210,7 @@ struct MemberSequence {
 impl MemberSequence {
     /// Accepts the next member, or returns why it is not allowed here: the database comes first, then media files, the
     /// manifest and the seal.
-    fn admit(&mut self, name: &str, target: &UnpackTarget) -> Result<(), &'static str> {
+    fn admit(&mut self, name: &str) -> Result<(), &'static str> {
         if !self.names.insert(name.to_owned()) {
             return Err("occurs twice");
         }
@@ -205,7 +224,7 @@ impl MemberSequence {
         match name {
             SEAL => self.sealed = true,
             MANIFEST => {}
-            _ if target.place(name).is_none() => return Err("has a name that is not allowed"),
+            _ if UnpackTarget::place(name).is_none() => return Err("has a name that is not allowed"),
             _ if self.manifest.is_some() || self.sealed => return Err("comes after the manifest"),
             DATABASE if !self.found.is_empty() => return Err("is not the first member"),
             _ => {}
@@ -254,32 +273,55 @@ fn read_manifest(
     serde_json::from_value(manifest).map_err(|error| unusable(path, error))
 }
 
-/// Reads a member to its end, into the file `to` if there is one, and returns its size and checksum.
+/// Reads a member to its end, into a new file if there is one, and returns its size and checksum.
 fn copy_member(
     path: &Path,
     entry: &mut impl Read,
-    to: Option<&Path>,
+    mut out: Option<(File, PathBuf)>,
     (mode, mtime): (u32, u64),
 ) -> Result<(u64, String), TransferError> {
-    let mut out = match to {
-        None => None,
-        Some(to) => {
-            let parent = parent_directory(to);
-            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&parent);
-            made.map_err(TransferError::with(&parent))?;
-            let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-            Some((created.map_err(TransferError::with(to))?, to))
-        }
-    };
     let (size, digest) = digest(entry, &|error| unusable(path, error), |chunk| match &mut out {
-        Some((out, to)) => out.write_all(chunk).map_err(TransferError::with(to)),
+        Some((out, to)) => out.write_all(chunk).map_err(TransferError::with(&*to)),
         None => Ok(()),
     })?;
     if let Some((out, to)) = out {
         // The time does not matter: not every file system can store every one.
         let _ = out.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(mtime.min(MAX_MTIME)));
         let kept = out.set_permissions(Permissions::from_mode(mode));
-        kept.and_then(|()| out.sync_all()).map_err(TransferError::with(to))?;
+        kept.and_then(|()| out.sync_all()).map_err(TransferError::with(&to))?;
     }
     Ok((size, digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Guards against a restore, run by root, that unpacks into what another account put in the place of its directory.
+    #[test]
+    fn finding_nothing_is_unpacked_through_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let [private, away, link] = ["private", "away", "link"].map(|name| place.path().join(name));
+        for directory in [&private, &away] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        symlink(&away, &link).unwrap();
+        symlink(&away, private.join("below")).unwrap();
+        assert!(OpenDirectory::open_own(&link).is_err());
+        let own = || OpenDirectory::open_own(&private).unwrap();
+        assert!(own().create_below(Path::new("below"), PRIVATE).is_err());
+        let into = private.join("new");
+        let target =
+            UnpackTarget { own: own().create_below(Path::new("new"), PRIVATE).unwrap(), into, wanted: true };
+        // The directory is moved away, and a link takes its place: the open one is used.
+        std::fs::rename(private.join("new"), private.join("moved")).unwrap();
+        symlink(&away, private.join("new")).unwrap();
+        symlink(&away, private.join("moved/media")).unwrap();
+        target.create(&UnpackTarget::place(DATABASE).unwrap()).unwrap();
+        assert!(private.join("moved/database/wardroom.db").exists());
+        assert!(target.create(&UnpackTarget::place("media/a/b.png").unwrap()).is_err());
+        assert_eq!(std::fs::read_dir(&away).unwrap().count(), 0);
+    }
 }

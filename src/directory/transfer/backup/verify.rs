@@ -67,7 +67,7 @@ pub(super) fn verify(
     now: Timestamp,
     progress: &Progress,
 ) -> Result<VerifiedBackup, TransferError> {
-    let unpacked = unpack(file, &work_dir.join("check"), false, progress)?;
+    let unpacked = unpack(file, work_dir, Path::new("check"), false, progress)?;
     let snapshot = open_database(file, &unpacked, now)?;
     inspect(&snapshot, unpacked.manifest, now)
 }
