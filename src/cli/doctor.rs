@@ -45,6 +45,7 @@ pub(super) async fn run(config: Config) -> Result<Report, CliError> {
         Err(error) => findings.push(fault("database", error.to_string())),
         Ok(directory) => {
             findings.push(good("database", directory.describe().await?));
+            findings.extend(rights(&directory).await?);
             findings.extend(schema(&directory).await?);
             findings.extend(durability(&directory).await?);
             findings.push(integrity(&directory).await?);
@@ -103,6 +104,20 @@ fn database_tls(config: &Config) -> Option<Finding> {
          can change them; use sslmode=require"
     );
     Some(Finding { check: "database_tls", severity: Severity::Warning, text })
+}
+
+/// Names the rights that the role of a PostgreSQL URL lacks. Reading is not enough for a server.
+async fn rights(directory: &Directory) -> Result<Option<Finding>, CliError> {
+    Ok(directory.missing_grants().await?.map(|missing| match missing.as_slice() {
+        [] => good("rights", "the role of the URL may read and write Wardroom's tables".to_owned()),
+        missing => fault(
+            "rights",
+            format!(
+                "the role of the URL may not do all that a server does; as the owner of the tables, run {}",
+                missing.join("; ")
+            ),
+        ),
+    }))
 }
 
 /// Warns if a power cut can destroy what the PostgreSQL server has confirmed.

@@ -170,6 +170,11 @@ impl Directory {
         self.store.schema_open_to_all().await
     }
 
+    /// Returns the statements that would give the role of a PostgreSQL URL the rights that it lacks, or `None` on SQLite.
+    pub async fn missing_grants(&self) -> Result<Option<Vec<String>>, Error> {
+        self.store.missing_grants().await
+    }
+
     /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.
     pub async fn unsafe_settings(&self) -> Result<Option<Vec<String>>, Error> {
         self.store.unsafe_settings().await

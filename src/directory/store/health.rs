@@ -1,10 +1,11 @@
 //! Whether the database answers, and whether its rows are consistent.
 
+use super::transfer::tables::changed_tables;
 use super::{Store, migrations};
 use crate::database::FromRow;
 use crate::database::Sql;
-use crate::database::writers_lock;
 use crate::database::{Backend, DatabaseError, Dialect, Row, Tx};
+use crate::database::{missing_grant, writers_lock};
 use crate::directory::error::Error;
 use crate::directory::model::Timestamp;
 
@@ -73,6 +74,23 @@ impl Store {
                 self.first(Sql::new(sql)).await
             }
         }
+    }
+
+    /// Returns the statements that would give the role of a PostgreSQL URL the rights that it lacks for the work of a server,
+    /// or `None` on SQLite. Events of the audit trail are only read and added.
+    pub(in crate::directory) async fn missing_grants(&self) -> Result<Option<Vec<String>>, Error> {
+        if let Backend::Sqlite { .. } = self.backend {
+            return Ok(None);
+        }
+        let mut missing = Vec::new();
+        for (rights, tables) in [
+            ("SELECT", vec!["schema_migrations"]),
+            ("SELECT, INSERT", vec!["audit_events"]),
+            ("SELECT, INSERT, UPDATE, DELETE", changed_tables()),
+        ] {
+            missing.extend(self.point_read::<String>(missing_grant(rights, &tables)).await?);
+        }
+        Ok(Some(missing))
     }
 
     /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.

@@ -7,4 +7,4 @@ mod new_database;
 pub(in crate::directory) mod replace_database;
 mod rows;
 pub(in crate::directory) mod snapshot_file;
-mod tables;
+pub(in crate::directory) mod tables;

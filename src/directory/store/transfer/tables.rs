@@ -177,6 +177,12 @@ pub(super) const TABLES: &[TableSpec] = &[
     },
 ];
 
+/// Returns the tables of which a server changes rows. The events of the audit trail are never changed.
+pub(in crate::directory) fn changed_tables() -> Vec<&'static str> {
+    let copied = TABLES.iter().map(|table| table.name).filter(|name| *name != "audit_events");
+    copied.chain(["identity_changes", "rate_counts"]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
