@@ -40,7 +40,17 @@ pub(super) fn refusal(reopened: &ReopenedAccess) -> (String, Value) {
     }
     if let Some(brings) = brings {
         let described = brought(brings, comparison);
-        text += &format!("Before you continue: {described}Use --accept-revived to restore anyway");
+        let before = match comparison {
+            ComparisonExtent::Impossible(reason) if reason.has_remedy => {
+                text += &format!(
+                    "First: {}. Then run the restore again: it can compare the backup with the current database.\n",
+                    reason.why
+                );
+                "If that is impossible"
+            }
+            _ => "Before you continue",
+        };
+        text += &format!("{before}: {described}Use --accept-revived to restore anyway");
         text += if *comparison == ComparisonExtent::Partial {
             ", with --keep-closed to keep closed what is known.\n"
         } else {

@@ -1,6 +1,6 @@
 //! `wardroom restore`: restores a backup archive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -63,10 +63,25 @@ pub(super) async fn run(args: RestoreArgs, config: &Config) -> Result<Report, Cl
         progress::of_transfer()?,
     )
     .await?;
-    Ok(report(&restored, closed))
+    Ok(report(&restored, closed, config))
 }
 
-fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
+/// Returns the command that shows the audit trail of a replaced database, which is a data directory of its own.
+fn trail_of(kept: &Path, config: &Config) -> String {
+    let mut command = format!("wardroom audit list --data-dir {}", kept.display());
+    // The settings still name the PostgreSQL database. An empty value of a variable would leave a settings file in force.
+    for (flag, is_set) in [
+        ("--database-url", config.database_url.is_some()),
+        ("--database-url-file", config.database_url_file.is_some()),
+    ] {
+        if is_set {
+            command += &format!(" {flag} ''");
+        }
+    }
+    command
+}
+
+fn report(restored: &RestoreReport, reopening: ReopenPolicy, config: &Config) -> Report {
     let mut text = format!("Restored {}.\n", content(&restored.manifest));
     let keeps = reopening == ReopenPolicy::Keep;
     if !restored.closed.is_empty() {
@@ -85,10 +100,9 @@ fn report(restored: &RestoreReport, reopening: ReopenPolicy) -> Report {
                  --admin true`.\n";
     }
     if let Some(kept) = &restored.kept {
-        let kept = kept.display();
-        text += &format!(
-            "The previous database is kept in {kept}. Its audit trail: `wardroom audit list --data-dir {kept}`.\n"
-        );
+        let command = trail_of(kept, config);
+        text +=
+            &format!("The previous database is kept in {}. Its audit trail: `{command}`.\n", kept.display());
     }
     if let Some(broken) = &restored.broken_trail {
         text +=

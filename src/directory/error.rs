@@ -98,6 +98,15 @@ impl Error {
         Self::Invalid(ValidationErrors::of(field, violation))
     }
 
+    /// Returns why the database is not available, for another [`Error::Unavailable`]: without the words that it puts in
+    /// front.
+    pub(in crate::directory) fn into_cause(self) -> String {
+        match self {
+            Self::Unavailable(why) => why,
+            other => other.to_string(),
+        }
+    }
+
     /// Renames the field, for a caller that knows it by another name.
     #[must_use]
     pub fn of_field(self, field: &str, name: &str) -> Self {

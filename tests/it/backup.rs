@@ -278,7 +278,7 @@ async fn a_damaged_directory_is_replaced() {
         fs::write(data(&database).join("wardroom.db"), damage).unwrap();
         // A log of the old file, which must not be used as one of the new file.
         fs::write(data(&database).join("wardroom.db-wal"), "log").unwrap();
-        refused(&database, &["restore", text(&file)], 4, "already holds an account database");
+        refused(&database, &["restore", text(&file)], 4, "holds a wardroom.db that is damaged");
         fs::set_permissions(data(&database).join("wardroom.db-wal"), fs::Permissions::from_mode(0o600))
             .unwrap();
         refused(

@@ -64,6 +64,7 @@ mod log_lines;
 mod long_reads;
 mod matrix;
 mod moving;
+mod next_steps;
 mod outages;
 mod owners;
 mod parked;

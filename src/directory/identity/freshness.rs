@@ -113,7 +113,7 @@ impl Freshness {
                 let (store, feed) = (Arc::clone(store), Arc::clone(feed));
                 let look = move || {
                     let (store, feed) = (Arc::clone(&store), Arc::clone(&feed));
-                    async move { feed.look(&store).await.map_err(|error| error.to_string()) }
+                    async move { feed.look(&store).await.map_err(Error::into_cause) }
                 };
                 read_index.ensure_current(look).await.map_err(Error::Unavailable)
             }

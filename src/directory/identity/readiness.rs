@@ -52,7 +52,7 @@ impl Readiness {
         if let Some(result) = last.as_ref().filter(|result| result.is_usable(now, failures)) {
             return result.outcome.clone();
         }
-        let outcome = check().await.map(|_| ()).map_err(|error| error.to_string());
+        let outcome = check().await.map(|_| ()).map_err(Error::into_cause);
         *last = Some(CheckResult { at: now, failures, outcome: outcome.clone() });
         outcome
     }

@@ -153,7 +153,24 @@ pub enum ComparisonExtent {
     /// Only changes to tokens that are in both databases: the present audit trail does not continue the backup's.
     Partial,
     /// Nothing, for this reason.
-    Impossible(String),
+    Impossible(NotCompared),
+}
+
+/// Why nothing could be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotCompared {
+    /// The reason.
+    pub why: String,
+    /// Whether the reason names what to do about it, such as another mode of the file. Then the same database can be
+    /// compared afterwards.
+    pub has_remedy: bool,
+}
+
+impl NotCompared {
+    /// A reason that does not pass.
+    pub fn lasting(why: impl ToString) -> Self {
+        Self { why: why.to_string(), has_remedy: false }
+    }
 }
 
 impl ComparisonExtent {
@@ -171,7 +188,7 @@ impl ComparisonExtent {
         match self {
             Self::Complete => None,
             Self::Partial => Some("the present audit trail does not continue the backup's"),
-            Self::Impossible(why) => Some(why),
+            Self::Impossible(reason) => Some(&reason.why),
         }
     }
 }

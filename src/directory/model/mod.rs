@@ -26,7 +26,8 @@ mod validation;
 mod version;
 
 pub use closed_access::{
-    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, ReopenedAccess,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared,
+    ReopenedAccess,
 };
 pub use deleted::DeletedUser;
 pub(super) use deleted::RestorableUser;

@@ -16,7 +16,7 @@ use super::snapshot_file::SnapshotFile;
 use crate::database::{Backend, Link, MIGRATION_TIMEOUT, OpenError, Sql, Tx, connect_initialised, sqlite};
 use crate::directory::error::Error;
 use crate::directory::files::{move_into_service, move_with_owner};
-use crate::directory::model::Timestamp;
+use crate::directory::model::{NotCompared, Timestamp};
 use crate::directory::progress::Progress;
 use crate::directory::store::migrations;
 use crate::directory::transfer_error::TransferError;
@@ -52,7 +52,7 @@ pub(in crate::directory) struct CopyOptions<'a> {
 }
 
 /// The present database, or why it cannot be read.
-type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, String>;
+type PresentDatabase<'a, 'b> = Result<&'a Tx<'b>, NotCompared>;
 
 impl RestoreTarget {
     pub(in crate::directory) fn new(settings: &Settings) -> Self {
@@ -73,6 +73,24 @@ impl RestoreTarget {
             }
         };
         Ok(if there { Occupancy::Occupied } else { Occupancy::Empty })
+    }
+
+    /// Says what is there, as the rest of a sentence.
+    pub(in crate::directory) fn held(&self) -> String {
+        let there = match &self.location {
+            Location::Sqlite(directory) if fs::symlink_metadata(sqlite::file(directory)).is_err() => {
+                return "holds files of a database, but not wardroom.db".to_owned();
+            }
+            Location::Sqlite(directory) => sqlite::existing(directory),
+            Location::Postgres(_) => OpenError::AlreadyExists(String::new()),
+        };
+        match there {
+            OpenError::AlreadyExists(_) => "already holds an account database".to_owned(),
+            OpenError::Unfinished(_) => "holds a wardroom.db that is empty".to_owned(),
+            OpenError::NotWardroom(_) => "holds a wardroom.db of another program".to_owned(),
+            OpenError::Damaged { reason, .. } => format!("holds a wardroom.db that is damaged ({reason})"),
+            other => format!("holds a wardroom.db that cannot be read ({other})"),
+        }
     }
 
     fn backend(&self) -> Result<Backend, OpenError> {
@@ -100,12 +118,12 @@ impl RestoreTarget {
                 Ok((Some(kept), prepared))
             }
             (Location::Sqlite(directory), Occupancy::Empty) => {
-                let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
+                let prepared = prepare(&copy, Err(NotCompared::lasting(NO_DATABASE)))?;
                 move_into_service(&copy.close(), &sqlite::file(directory))?;
                 Ok((None, prepared))
             }
             (Location::Postgres(_), Occupancy::Empty) => {
-                let prepared = prepare(&copy, Err(NO_DATABASE.to_owned()))?;
+                let prepared = prepare(&copy, Err(NotCompared::lasting(NO_DATABASE)))?;
                 copy_database(&copy.tx(), &self.location, self.timeout, options.now, options.progress)?;
                 Ok((None, prepared))
             }
@@ -134,9 +152,9 @@ impl RestoreTarget {
                 let present = Tx::new(&link);
                 // Ids that were assigned since the backup are not assigned again.
                 let readable = copy.write(|tx| advance_ids(tx, &present).map_err(TransferError::from));
-                prepare(copy, readable.map(|()| &present).map_err(|error| error.to_string()))
+                prepare(copy, readable.map(|()| &present).map_err(NotCompared::lasting))
             }
-            Err(error) => prepare(copy, Err(error.to_string())),
+            Err(error) => prepare(copy, Err(not_compared(&error))),
         }
     }
 
@@ -174,6 +192,21 @@ impl fmt::Display for RestoreTarget {
             Location::Postgres(_) => f.write_str("the PostgreSQL database"),
         }
     }
+}
+
+/// Why a file cannot be compared. Another mode, owner or version can be changed; damage cannot.
+fn not_compared(error: &OpenError) -> NotCompared {
+    let has_remedy = matches!(
+        error,
+        OpenError::WorldReadable(_)
+            | OpenError::UnusablePath { .. }
+            | OpenError::UnsafePath(_)
+            | OpenError::Unusable(_)
+            | OpenError::Unreachable(_)
+            | OpenError::Older { .. }
+            | OpenError::Newer { .. }
+    );
+    NotCompared { why: error.to_string(), has_remedy }
 }
 
 fn with_suffix(file: &Path, suffix: &str) -> PathBuf {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::side_by_side::{groups, missing, pairs, side_by_side, tokens, users};
 use crate::directory::error::Error;
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, Timestamp,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared, Timestamp,
 };
 use crate::directory::password::{UNUSABLE, encoding};
 use crate::directory::store::transfer::access_rows::{
@@ -50,9 +50,9 @@ struct Comparer<'a, 'b, 'p> {
 
 impl BackupComparison {
     /// Returns the comparison for when the present database cannot be read.
-    pub(super) fn impossible(why: String) -> Self {
+    pub(super) fn impossible(reason: NotCompared) -> Self {
         let unreported = UnreportedClosures::default();
-        Self { extent: ComparisonExtent::Impossible(why), closed: Vec::new(), unreported }
+        Self { extent: ComparisonExtent::Impossible(reason), closed: Vec::new(), unreported }
     }
 
     /// Compares a backup with the present database. Users who were deleted before `kept_since` are in neither.

@@ -18,7 +18,7 @@ use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::files::{parent_directory, private_directory};
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, ReopenedAccess, Timestamp,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, NotCompared, ReopenedAccess, Timestamp,
 };
 use crate::directory::progress::Progress;
 use crate::directory::settings::ChangePolicy;
@@ -183,8 +183,9 @@ impl RestoreRun {
         let occupancy = self.target.occupancy()?;
         if occupancy == Occupancy::Occupied && !self.request.replace {
             return Err(TransferError::Refused(format!(
-                "{} already holds an account database: nothing was changed; give --replace to replace it with the backup",
-                self.target
+                "{} {}: nothing was changed; give --replace to replace it with the backup",
+                self.target,
+                self.target.held()
             )));
         }
         Ok(occupancy)
@@ -230,15 +231,15 @@ impl RestoreRun {
     fn prepare(
         &self,
         snapshot: &SnapshotFile,
-        present: Result<&Tx<'_>, String>,
+        present: Result<&Tx<'_>, NotCompared>,
         created_at: &str,
     ) -> Result<PreparedRestore, TransferError> {
         let backup = snapshot.tx();
         let comparison = match &present {
             // An unreadable database is a reason to restore, not to refuse.
             Ok(present) => BackupComparison::between(&backup, present, self.now, self.kept_since)
-                .unwrap_or_else(|error| BackupComparison::impossible(error.to_string())),
-            Err(why) => BackupComparison::impossible(why.clone()),
+                .unwrap_or_else(|error| BackupComparison::impossible(NotCompared::lasting(error))),
+            Err(reason) => BackupComparison::impossible(reason.clone()),
         };
         self.refuse_to_reopen(&comparison, &backup, created_at)?;
         snapshot.write(|tx| {
