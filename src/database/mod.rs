@@ -340,10 +340,10 @@ fn create_schema(
     }
     let created =
         migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error));
-    if let (Err(_), Backend::Sqlite { directory, .. }) = (&created, backend) {
-        if let Ok(here) = OpenDirectory::follow(directory) {
-            sqlite::remove(&here);
-        }
+    if let (Err(_), Backend::Sqlite { directory, .. }) = (&created, backend)
+        && let Ok(here) = OpenDirectory::follow(directory)
+    {
+        sqlite::remove(&here);
     }
     link.discard();
     created.map(|_| ())

@@ -127,7 +127,7 @@ fn finding_only_what_was_created_here_is_given_away() {
     create_directory(&root.join("new/deep"), mode).unwrap();
     for created in ["new", "new/deep"] {
         let owner = FileOwner::from(&fs::metadata(&root).unwrap());
-        assert_eq!(FileOwner::from(&fs::metadata(&root.join(created)).unwrap()), owner, "{created}");
+        assert_eq!(FileOwner::from(&fs::metadata(root.join(created)).unwrap()), owner, "{created}");
     }
     let [file, name] = ["file", "another name"].map(|name| temp.path().join(name));
     fs::write(&file, "").unwrap();
