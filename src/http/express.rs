@@ -12,6 +12,7 @@ mod head;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Instant;
 
 use axum::response::Response;
@@ -95,7 +96,9 @@ pub(super) async fn serve(
     }
     let started = Instant::now();
     let _in_flight = InFlight::new(&app.metrics().in_flight);
-    match catch_panic(answer(app, prepared, peer, &head, last, out)).await {
+    // Pinned where it is made, like each future below: it is large, and no request moves it.
+    let work = pin!(answer(app, prepared, peer, &head, last, out));
+    match catch_panic(work).await {
         Ok(Some(last)) => {
             app.metrics().durations.0.observe(started.elapsed().as_secs_f64());
             Express::Answered { length: head.length, last }
@@ -124,8 +127,8 @@ async fn answer(
     let settings = &app.settings().site;
     let directory = app.directory();
     let client = || nearest(head.forwarded_for.unwrap_or_default(), settings, peer.address);
-    let (known, now) = match directory.recognise(key, |identity: &Identity| render(identity, settings)).await
-    {
+    let recognised = pin!(directory.recognise(key, |identity: &Identity| render(identity, settings)));
+    let (known, now) = match recognised.await {
         Ok(known) => known,
         Err(refused) => {
             // A request without a good token is counted before it is answered.

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -190,7 +191,7 @@ impl Service for Front {
         if !self.app.directory().knows_at_once() {
             return None;
         }
-        self.express(peer, bytes, last, out).now_or_never()
+        pin!(self.express(peer, bytes, last, out)).now_or_never()
     }
 
     async fn answer(

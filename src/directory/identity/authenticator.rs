@@ -208,7 +208,8 @@ impl Authenticator {
                 }
             }
         };
-        match self.in_time(FEED_TIMEOUT, freshness.ensure_current(&self.store)).await {
+        let current = pin!(freshness.ensure_current(&self.store));
+        match self.in_time(FEED_TIMEOUT, current).await {
             Ok(()) => stale.record_success(now),
             Err(error) => {
                 // An entry that is known to have changed is never answered, whatever the operator allows.
