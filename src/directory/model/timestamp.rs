@@ -2,13 +2,14 @@
 //!
 //! Never in here: the current time. Only `clock` reads it.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
-use jiff::fmt::temporal::Pieces;
+use jiff::fmt::StdFmtWrite;
+use jiff::fmt::temporal::{DateTimePrinter, Pieces};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text::Violation;
@@ -19,6 +20,7 @@ pub struct Timestamp(i64);
 
 /// 1970-01-01T00:00:00 in no time zone.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
@@ -81,15 +83,8 @@ impl TryFrom<i64> for Timestamp {
 /// sign, as in ISO 8601.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let utc = self.utc();
-        match utc.year() {
-            year @ ..0 => write!(f, "-{:06}", year.unsigned_abs())?,
-            year => write!(f, "{year:04}")?,
-        }
-        let micro = utc.subsec_nanosecond() / 1000;
-        let (month, day, hour, minute, second) =
-            (utc.month(), utc.day(), utc.hour(), utc.minute(), utc.second());
-        write!(f, "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z")
+        PRINTER.print_datetime(&self.utc(), StdFmtWrite(&mut *f)).map_err(|_| fmt::Error)?;
+        f.write_char('Z')
     }
 }
 
