@@ -17,8 +17,10 @@ use rustix::io::Errno;
 
 use self::owner::refuse_foreign;
 pub(crate) use self::owner::{FileOwner, replaced};
+pub(crate) use self::remedy::remedy;
 
 mod owner;
+mod remedy;
 
 /// Why a path is refused.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,7 @@ pub enum UnsafePath {
     #[error("{} is not a regular file", .0.display())]
     NotAFile(PathBuf),
     /// The path cannot be used.
-    #[error("{} cannot be used: {source}: check the path and its owner", .path.display())]
+    #[error("{} cannot be used: {source}: {}", .path.display(), remedy(.source))]
     Unusable {
         /// The path.
         path: PathBuf,

@@ -5,10 +5,10 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::report::{CliError, Report};
-use crate::config::{Config, RateLimit};
+use crate::config::{Config, DEFAULT_FILE, RateLimit};
 use crate::directory::model::{Rate, Rates};
 use crate::directory::password::Password;
-use crate::directory::{Actor, Clock, Directory, Location, Settings};
+use crate::directory::{Actor, Clock, Directory, Location, OpenError, Settings};
 
 /// Picks the settings of the account database.
 pub(super) fn settings(config: &Config) -> Settings {
@@ -42,7 +42,27 @@ fn rate(limit: RateLimit) -> Rate {
 
 /// Opens the account database of these settings.
 pub(super) async fn open(config: &Config) -> Result<Directory, CliError> {
-    Ok(Directory::open(&settings(config), Clock::system()?).await?)
+    Directory::open(&settings(config), Clock::system()?).await.map_err(|error| unopened(config, error))
+}
+
+/// Why the database cannot be opened. If there is none, and no one said where it is, the message says where it was looked for.
+pub(super) fn unopened(config: &Config, error: OpenError) -> CliError {
+    let is_missing = matches!(error, OpenError::Missing(_));
+    let error = CliError::from(error);
+    if is_missing { error.adding(&where_looked_for(config)) } else { error }
+}
+
+/// Names the default data directory if it was used: it starts at the working directory, which is easily another one.
+pub(super) fn where_looked_for(config: &Config) -> String {
+    if !config.is_default_data_dir() {
+        return String::new();
+    }
+    let here = std::env::current_dir().map_or_else(|_| ".".to_owned(), |here| here.display().to_string());
+    format!(
+        "; data_dir is not set, so its default was used, {} in {here}: set it with --data-dir, WARDROOM_DATA_DIR or in \
+         {DEFAULT_FILE}",
+        config.data_dir.display()
+    )
 }
 
 /// Returns the operator: the system user that runs this process.
@@ -51,14 +71,19 @@ pub(super) fn operator() -> Actor {
 }
 
 fn system_user() -> Option<String> {
-    let uid = fs::metadata("/proc/self").ok()?.uid().to_string();
-    let accounts = fs::read_to_string("/etc/passwd").ok()?;
+    Some(account_name(fs::metadata("/proc/self").ok()?.uid()))
+}
+
+/// Returns the name of an account of this machine, or its number if it has none.
+pub(super) fn account_name(uid: u32) -> String {
+    let uid = uid.to_string();
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut lines = accounts.lines().map(|line| line.split(':'));
     let named = lines.find_map(|mut fields| {
         let name = fields.next()?;
         (fields.nth(1)? == uid).then(|| name.to_owned())
     });
-    Some(named.unwrap_or(uid))
+    named.unwrap_or(uid)
 }
 
 /// Reads a new password: one line of standard input, or twice from the terminal without echo.

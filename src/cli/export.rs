@@ -15,7 +15,7 @@ use crate::directory::model::{FieldValue, Timestamp};
 use crate::directory::transfer::export::{ExportScope, RecordSink};
 use crate::directory::transfer::import::table::{COLUMNS, LIST, neutralised};
 use crate::directory::transfer::record::{Record, Reference, UserRecord};
-use crate::paths::OpenDirectory;
+use crate::paths::{OpenDirectory, remedy};
 
 /// The arguments of `wardroom export`.
 #[derive(Args)]
@@ -45,7 +45,8 @@ pub(super) async fn run(export: ExportArgs, config: &Config) -> Result<Report, C
         write(&export, config, io::stdout()).await?;
         return Ok(Report::silent());
     };
-    let unwritable = |error: io::Error| CliError::usage(format!("{}: {error}", path.display()));
+    let unwritable =
+        |error: io::Error| CliError::usage(format!("{}: {error}: {}", path.display(), remedy(&error)));
     let exists =
         || CliError::usage(format!("{} already exists: use --replace to overwrite it", path.display()));
     if path.exists() && !export.replace {

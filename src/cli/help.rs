@@ -39,6 +39,7 @@ Exit codes:
      conflicts
   5  The database, the source of an import or a server to compare is unavailable
      or busy
+  6  An address to listen on is in use
 ";
 
 /// Adds one line about settings to the help of every command.

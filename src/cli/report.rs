@@ -94,6 +94,16 @@ impl CliError {
         Self::new(2, "usage", message)
     }
 
+    /// An address to listen on is in use.
+    pub(super) fn address_in_use(message: impl Into<String>) -> Self {
+        Self::new(6, "address_in_use", message)
+    }
+
+    /// Adds a part to the message.
+    pub(super) fn adding(self, part: &str) -> Self {
+        Self { message: self.message + part, ..self }
+    }
+
     pub(super) fn render(&self, as_json: bool) -> String {
         if as_json {
             let error = json!({ "kind": self.kind, "message": self.message, "fields": self.fields });

@@ -61,7 +61,8 @@ impl FromArgMatches for CommonFlags {
 
 impl Args for ServeFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(settings_of(FlagScope::Serve).map(|setting| arg(setting).hide(true)))
+        let settings = settings_of(FlagScope::Serve).map(|setting| arg(setting).hide(true));
+        command.args(settings).args(ELSEWHERE.map(instead_of))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -79,6 +80,22 @@ impl FromArgMatches for ServeFlags {
         take_scope(&mut self.0, matches, FlagScope::Serve);
         Ok(())
     }
+}
+
+/// Flags of other servers that people try first, and what they would have to write here.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("port", "--listen 127.0.0.1:{}"),
+    ("host", "--listen {}:8000"),
+    ("bind", "--listen {}"),
+    ("address", "--listen {}"),
+];
+
+/// A flag that is refused with the right one.
+fn instead_of((name, meant): (&'static str, &'static str)) -> Arg {
+    let refuse = move |given: &str| -> Result<String, String> {
+        Err(format!("there is no flag --{name}: write {}", meant.replace("{}", given)))
+    };
+    Arg::new(name).long(name).value_name("VALUE").hide(true).help("See --listen").value_parser(refuse)
 }
 
 fn settings_of(scope: FlagScope) -> impl Iterator<Item = &'static Setting> {

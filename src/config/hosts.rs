@@ -28,6 +28,17 @@ impl AllowedHosts {
         names.map(|pattern| pattern.strip_prefix('.').unwrap_or(pattern)).next()
     }
 
+    /// Whether every host is allowed.
+    pub fn allows_any(&self) -> bool {
+        self.0.iter().any(|pattern| pattern == "*")
+    }
+
+    /// The hosts that are listed by their whole name.
+    pub fn names(&self) -> Vec<&str> {
+        let names = self.0.iter().map(String::as_str);
+        names.filter(|pattern| *pattern != "*" && !pattern.starts_with('.')).collect()
+    }
+
     /// Allows one more host, which may have a port.
     pub fn also(&mut self, host: &str) {
         self.0.extend(split_host(host).map(|(name, _)| name.to_ascii_lowercase()));
@@ -112,6 +123,15 @@ impl TrustedProxies {
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.0.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Returns a network that is too large to belong to one operator, such as `0.0.0.0/0`.
+    pub fn too_large(&self) -> Option<&IpNet> {
+        let is_too_large = |network: &&IpNet| match network {
+            IpNet::V4(network) => network.prefix_len() < 8,
+            IpNet::V6(network) => network.prefix_len() < 16 && !network.addr().is_unique_local(),
+        };
+        self.0.iter().find(is_too_large)
     }
 }
 

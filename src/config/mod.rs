@@ -17,6 +17,7 @@ mod setting;
 mod sources;
 mod urls;
 mod values;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -234,6 +235,14 @@ settings! {
     /// behind a proxy count as one.
     Serve rate_limit_per_address: Option<RateLimit> = "";
 
+    /// Where your backups are written: a directory with `*.tar` files, or one file. `wardroom doctor` checks the newest.
+    ///
+    /// Only `doctor` reads it. Without it, `doctor` does not check the age of the last backup.
+    Common backup_dir: Option<PathBuf> = "";
+
+    /// How old the newest backup in `backup_dir` may be before `wardroom doctor` reports a fault.
+    Common backup_max_age: TimeSpan<60_000, 315_360_000_000> = "1day 2h";
+
     /// How long a deleted user can be restored. 0s deletes users permanently at once.
     ///
     /// After this time the user is purged. Only the name in the audit trail remains.
@@ -284,8 +293,16 @@ pub struct Loaded {
 }
 
 impl Config {
+    /// Whether the data directory is the default one.
+    pub fn is_default_data_dir(&self) -> bool {
+        SETTINGS
+            .iter()
+            .any(|setting| setting.key == "data_dir" && Path::new(setting.default) == self.data_dir)
+    }
+
     /// Reads every setting from these flags, this process's environment and the file.
     pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
+        variables::check(&SETTINGS, sources::process_variables())?;
         Self::load_from(flags, &sources::process_environment, Path::new(DEFAULT_FILE))
     }
 

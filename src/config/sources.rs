@@ -92,6 +92,14 @@ pub enum ConfigError {
         /// A suggestion.
         hint: String,
     },
+    /// A variable of the environment looks like a setting and is none.
+    #[error("environment {name}: there is no such setting; {hint}")]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// A suggestion.
+        hint: String,
+    },
     /// The file cannot be read.
     #[error("{CONFIG} ({origin}): {} cannot be read: {reason}; use {CONFIG_ALLOWED}", path.display())]
     Unreadable {
@@ -166,6 +174,13 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub(super) fn process_environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+/// Lists the variables of this process's environment whose names and values are UTF-8.
+pub(super) fn process_variables() -> impl Iterator<Item = (String, String)> {
+    let variables = std::env::vars_os();
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
 }
 
 /// All sources, and the settings that were taken from them so far.
@@ -322,7 +337,7 @@ fn hint(settings: &[Setting], key: &str) -> String {
 }
 
 /// Computes the edit distance of two words (Levenshtein, row by row).
-fn distance(from: &str, to: &str) -> usize {
+pub(super) fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (index, wanted) in from.chars().enumerate() {
         let mut cells = row.iter_mut();

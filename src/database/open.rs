@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::DatabaseError;
-use crate::paths::UnsafePath;
+use crate::paths::{UnsafePath, remedy};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub enum OpenError {
     )]
     NotEmpty(PathBuf),
     /// The path cannot be used.
-    #[error("{} cannot be used: {source}: check the path and its owner", .path.display())]
+    #[error("{} cannot be used: {source}: {}", .path.display(), remedy(.source))]
     UnusablePath {
         /// The path.
         path: PathBuf,

@@ -8,7 +8,7 @@ use super::error::{Denial, Error};
 use super::model::ReopenedAccess;
 use super::progress::Stopped;
 use crate::database::{DatabaseError, OpenError};
-use crate::paths::UnsafePath;
+use crate::paths::{UnsafePath, remedy};
 
 /// Why a backup, restore, export or move failed. What was there before is unchanged, except after
 /// [`TransferError::Media`].
@@ -24,7 +24,7 @@ pub enum TransferError {
     #[error("at the destination: {0}")]
     Destination(OpenError),
     /// A file could not be read or written.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}: {}", .path.display(), remedy(.source))]
     File {
         /// The file.
         path: PathBuf,

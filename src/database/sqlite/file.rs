@@ -108,7 +108,11 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     if metadata.permissions().mode() & 0o007 != 0 {
         return Err(OpenError::WorldReadable(path));
     }
-    check_content(directory, opened, metadata.len()).map(|_| ())
+    // SQLite would only say that it cannot open the file: even reading needs the memory that is shared with writers.
+    let is_read_only = rustix::fs::fstatvfs(&opened)
+        .is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    check_content(directory, opened, metadata.len())?;
+    if is_read_only { Err(unreadable(rustix::io::Errno::ROFS.into())) } else { Ok(()) }
 }
 
 /// Checks what the file is, by its header and its length. Returns the number of its pages, as the header says it.

@@ -24,6 +24,8 @@ pub struct JsonLines {
     file: StableFile,
     reader: Option<BufReader<File>>,
     number: u64,
+    /// Whether a line was read.
+    has_begun: bool,
     errors: FileErrors,
 }
 
@@ -37,7 +39,13 @@ struct FileLine {
 impl JsonLines {
     /// Names a file. It is opened when it is read.
     pub fn new(path: &Path) -> Self {
-        Self { file: StableFile::new(path), reader: None, number: 0, errors: FileErrors::default() }
+        Self {
+            file: StableFile::new(path),
+            reader: None,
+            number: 0,
+            has_begun: false,
+            errors: FileErrors::default(),
+        }
     }
 
     /// Reads the next line that is neither blank nor too long.
@@ -57,9 +65,28 @@ impl JsonLines {
                 self.errors.add(self.number, &format!("it is longer than {LONGEST} bytes"));
                 reader.skip_until(b'\n').map_err(unreadable)?;
             } else if !bytes.trim_ascii().is_empty() {
+                self.check_form(&bytes)?;
                 return Ok(Some(FileLine { bytes, is_whole }));
             }
         }
+    }
+
+    /// Refuses a file whose first line shows that it is JSON of another form, in which every line would be wrong.
+    fn check_form(&mut self, line: &[u8]) -> Result<(), ImportError> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return Ok(());
+        }
+        let name = self.file.name();
+        let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line).trim_ascii();
+        let (form, filter) = match line {
+            [b'[', ..] => ("one JSON array", "-c '.[]'"),
+            b"{" => ("JSON of several lines for each object", "-c ."),
+            _ => return Ok(()),
+        };
+        Err(ImportError::Invalid(format!(
+            "line {}: this is {form}, and an import reads one object in each line; convert it: jq {filter} {name} > {name}l",
+            self.number
+        )))
     }
 
     /// Parses a line, or returns everything that is wrong with it.
@@ -125,7 +152,7 @@ impl Source for JsonLines {
 
     fn rewind(&mut self) -> Result<(), ImportError> {
         self.reader = Some(BufReader::with_capacity(1 << 16, self.file.open()?));
-        (self.number, self.errors) = (0, FileErrors::default());
+        (self.number, self.has_begun, self.errors) = (0, false, FileErrors::default());
         Ok(())
     }
 
@@ -181,7 +208,13 @@ mod tests {
                 b"{\"type\":\"user\",\"username\":\"a\"}\n{\"type\":\"wardroom\",\"version\":1}\n",
                 "line 2: a header belongs",
             ),
-            (b"[]\n", "line 1: missing field `type`"),
+            (
+                b"[]\n",
+                "line 1: this is one JSON array, and an import reads one object in each line; convert it: jq -c '.[]' ",
+            ),
+            (b"\n\xef\xbb\xbf[\n  {\"type\":\"user\"},\n", "line 2: this is one JSON array"),
+            (b"[{\"type\":\"user\",\"username\":\"a\"}]", "line 1: this is one JSON array"),
+            (b"{\n  \"type\": \"user\"\n}\n", "line 1: this is JSON of several lines for each object"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::error::ImportError;
+use crate::paths::remedy;
 
 /// A file that must not change while it is being imported.
 pub(super) struct StableFile {
@@ -27,11 +28,16 @@ impl StableFile {
 
     /// Opens the file at its start.
     pub(super) fn open(&mut self) -> Result<File, ImportError> {
-        let unreadable = |error: io::Error| ImportError::Unreadable(format!("{}: {error}", self.name()));
+        let unreadable = |error: io::Error| {
+            ImportError::Unreadable(format!("{}: {error}: {}", self.name(), remedy(&error)))
+        };
         let file = File::open(&self.path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(ImportError::Unreadable(format!("{} is not a file", self.name())));
+            return Err(ImportError::Unreadable(format!(
+                "{} is not a file: name the file itself",
+                self.name()
+            )));
         }
         let now = (metadata.len(), metadata.modified().ok());
         if *self.first.get_or_insert(now) != now {

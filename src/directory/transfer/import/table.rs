@@ -3,6 +3,8 @@
 //!
 //! An empty cell is null where a field can be null, and left out elsewhere. Lines of JSON can express empty text.
 
+mod spreadsheets;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -11,6 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
+pub use self::spreadsheets::neutralised;
+use self::spreadsheets::{check_separator, first_line, is_shortened, restored};
 use super::error::ImportError;
 use super::file_errors::FileErrors;
 use super::source::Source;
@@ -28,11 +32,6 @@ pub static COLUMNS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 pub const LIST: char = ';';
 /// Records in a batch.
 const BATCH: usize = 2000;
-/// First characters that make a spreadsheet read a cell as a formula
-/// (<https://owasp.org/www-community/attacks/CSV_Injection>), and the mark that prevents it.
-const DANGEROUS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', MARK];
-const MARK: char = '\'';
-
 /// A file with comma-separated values.
 pub struct CsvTable {
     file: StableFile,
@@ -66,6 +65,9 @@ impl CsvTable {
     }
 
     fn check_columns(&self) -> Result<(), ImportError> {
+        if let [only] = self.columns.as_slice() {
+            check_separator(only, &COLUMNS)?;
+        }
         for (position, name) in self.columns.iter().enumerate() {
             if !COLUMNS.contains(&name.as_str()) {
                 return Err(ImportError::Invalid(format!(
@@ -86,17 +88,6 @@ impl CsvTable {
     }
 }
 
-/// Returns a cell that no spreadsheet reads as a formula.
-pub fn neutralised(text: &str) -> String {
-    let mark = if text.starts_with(DANGEROUS) { "'" } else { "" };
-    format!("{mark}{text}")
-}
-
-/// Returns the text that [`neutralised`] was given.
-fn restored(cell: &str) -> &str {
-    cell.strip_prefix(MARK).filter(|text| text.starts_with(DANGEROUS)).unwrap_or(cell)
-}
-
 impl Source for CsvTable {
     fn describe(&self) -> String {
         self.file.name()
@@ -107,7 +98,14 @@ impl Source for CsvTable {
         let checked = QuoteCheck::new(self.file.open()?, self.lines.clone());
         // The rows are counted here, where the line is known.
         let mut reader = ReaderBuilder::new().flexible(true).from_reader(checked);
-        let head = reader.byte_headers().map_err(|error| unreadable(&error, &mut self.errors))?;
+        let head = match reader.byte_headers() {
+            Ok(head) => head,
+            Err(error) => {
+                // A semicolon after a closing quote is text there.
+                check_separator(&first_line(self.file.open()?)?, &COLUMNS)?;
+                return Err(unreadable(&error, &mut self.errors));
+            }
+        };
         // Spreadsheets often begin a file with a byte order mark.
         let name =
             |cell: &[u8]| String::from_utf8_lossy(cell).trim_start_matches('\u{feff}').trim().to_owned();
@@ -272,6 +270,12 @@ fn user(columns: &[String], row: &ByteRecord) -> Result<UserRecord, Vec<String>>
 }
 
 fn put(user: &mut UserRecord, column: &str, cell: &str) -> Result<(), String> {
+    if matches!(column, "id" | "mobile_number" | "permissions") && is_shortened(cell) {
+        return Err(format!(
+            "{cell:?} is a number that a spreadsheet has shortened, and its last digits are lost: in the original table, give the \
+             column the format Text, enter the numbers again, and save the file again"
+        ));
+    }
     let text = || Some(cell.to_owned()).filter(|text| !text.is_empty());
     match column {
         "id" => user.id = number(cell)?,
@@ -330,8 +334,6 @@ fn boolean(cell: &str) -> Result<Option<bool>, String> {
 mod tests {
     use std::io::Write as _;
 
-    use proptest::prelude::*;
-
     use super::*;
 
     fn read(text: &[u8]) -> Result<Vec<Record>, ImportError> {
@@ -346,21 +348,24 @@ mod tests {
         Ok(records)
     }
 
-    proptest! {
-        #[test]
-        fn a_neutralised_cell_begins_no_formula_and_can_be_restored(text in "[=+@'\t\r-]{0,3}\\PC{0,5}") {
-            let cell = neutralised(&text);
-            prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']));
-            prop_assert_eq!(restored(&cell), text);
-        }
-    }
-
     #[test]
     fn faults_name_their_line_and_column() {
         for (text, expected) in [
             (&b"username,age\n"[..], "there is no column \"age\""),
             (b"username,username\n", "the column username appears twice"),
             (b"email\nx\n", "username among them"),
+            (
+                b"username;email\na;x\n",
+                "semicolons separate the columns, where commas must: save the table again",
+            ),
+            (b"\xef\xbb\xbf\"username\";\"email\"\n", "semicolons separate"),
+            (b"username\temail\na\tx\n", "tabs separate the columns"),
+            (
+                b"id,username,mobile_number\n1,a,4.9E+12\n",
+                "line 2: mobile_number: \"4.9E+12\" is a number that a spreadsheet has shortened",
+            ),
+            (b"id,username\n1E+15,a\n", "line 2: id: \"1E+15\" is a number that a spreadsheet has shortened"),
+            (b"username,mobile_number\na,\"4,9E+12\"\n", "its last digits are lost"),
             (b"id,username\n1,a\nx,b\n", "line 3: id: \"x\" is not a 64-bit number"),
             (b"id,username\n1\n", "line 2: 1 cells, where the first line names 2 columns"),
             (b"username,is_staff\na,perhaps\n", "line 2: is_staff: \"perhaps\" is neither"),
