@@ -11,6 +11,7 @@ use clap::Args;
 use super::context::{on_runtime, settings};
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
+use super::signals::OnHangup;
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
 use crate::directory::tokens::Expiry;
@@ -60,7 +61,8 @@ async fn serve(config: Config) -> Result<Report, CliError> {
         // The demo runs on without a terminal.
         let _ = io::stdout().lock().write_all(instructions(&users, scheme, address).as_bytes());
     }
-    server.run().await?;
+    // It ends with its terminal.
+    server.run(OnHangup::Stop).await?;
     Ok(Report::silent())
 }
 

@@ -8,7 +8,7 @@ use crate::config::{AccessLog, Config, TrustedProxies};
 use crate::directory::authentication::ClientsSeen;
 use crate::directory::query::{UserFilters, UserQuery};
 use crate::directory::{Clock, Directory, IntegrityReport};
-use crate::server::tls_config;
+use crate::server::Certificates;
 
 /// The result of one check.
 struct Finding {
@@ -152,7 +152,7 @@ async fn schema(directory: &Directory) -> Result<Option<Finding>, CliError> {
 /// Checks the certificate if the server terminates TLS itself.
 fn tls(config: &Config) -> Option<Finding> {
     let (certificate, key) = (config.tls_certificate.as_ref()?, config.tls_key.as_ref()?);
-    Some(match tls_config(certificate, key) {
+    Some(match Certificates::read(certificate, key) {
         Ok(_) => good("tls", format!("{} matches its key", certificate.display())),
         Err(error) => fault("tls", error.to_string()),
     })

@@ -20,10 +20,12 @@ mod init;
 mod moving;
 mod permission;
 mod progress;
+mod renewal;
 mod reopened;
 mod report;
 mod restore;
 mod serve;
+mod signals;
 mod token;
 mod user;
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +11,21 @@ use futures_util::stream::FuturesUnordered;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::context::settings;
+use super::context::{settings, unopened};
+use super::renewal::keep_current;
 use super::report::{CliError, Report};
+use super::signals::{self, OnHangup};
 use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
 use crate::http::request_log::{log_left_out, report_left_out};
 use crate::http::{api, app::App, settings::HttpSettings};
 use crate::jobs::{JOBS, finish};
-use crate::server::{self, Limits, Workers};
+use crate::server::{self, Certificates, Limits, TlsError, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// How long `serve` waits after the first attempt to reach PostgreSQL. Each pause is twice the one before it.
@@ -47,7 +47,7 @@ pub(super) struct Serve {
 pub(super) async fn run(config: Config, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
-    BoundServer::bind(&config, directory).await?.run().await?;
+    BoundServer::bind(&config, directory).await?.run(OnHangup::Reload).await?;
     Ok(Report::silent())
 }
 
@@ -74,7 +74,7 @@ async fn open(config: &Config, init: bool) -> Result<Directory, CliError> {
             matches!((&settings.location, &opened), (Location::Postgres(_), Err(OpenError::Unreachable(_))));
         let error = match opened {
             Err(error) if can_pass && !left.is_zero() => error,
-            opened => return Ok(opened?),
+            opened => return opened.map_err(|error| unopened(config, error)),
         };
         let wait = pause.min(left);
         tracing::warn!(attempt, %error, next_attempt_in = ?wait, "waiting for PostgreSQL");
@@ -101,7 +101,7 @@ async fn open_once(settings: &Settings, clock: &Clock, init: bool) -> Result<Dir
 /// A server with bound sockets, ready to run.
 pub(super) struct BoundServer {
     app: App,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    certificates: Option<Arc<Certificates>>,
     limits: Limits,
     listeners: Vec<TcpListener>,
     metrics: Option<TcpListener>,
@@ -111,8 +111,10 @@ pub(super) struct BoundServer {
 impl BoundServer {
     /// Binds the sockets: those that systemd passes, or those of `listen`.
     pub(super) async fn bind(config: &Config, directory: Directory) -> Result<Self, CliError> {
-        let tls = match (&config.tls_certificate, &config.tls_key) {
-            (Some(certificate), Some(key)) => Some(Arc::new(tls(certificate, key)?)),
+        let certificates = match (&config.tls_certificate, &config.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(Certificates::read(certificate, key).map_err(unusable_tls)?)
+            }
             _ => None,
         };
         let mut listeners = inherited()?;
@@ -128,7 +130,7 @@ impl BoundServer {
             Some(address) => Some(listen(address, "metrics_listen").await?),
             None => None,
         };
-        warn_if_reachable_in_clear(&listeners, tls.is_some());
+        warn_if_reachable_in_clear(&listeners, certificates.is_some());
         raise_file_limit(config.max_connections);
         let app = App::new(directory, HttpSettings::from(config), Metrics::default(), api::resources());
         // The database was opened a moment ago.
@@ -138,7 +140,7 @@ impl BoundServer {
                 "the system refuses to start more threads ({error}): lower the setting threads"
             ))
         })?;
-        Ok(Self { app, tls, limits, listeners, metrics, workers: Arc::new(workers) })
+        Ok(Self { app, certificates, limits, listeners, metrics, workers: Arc::new(workers) })
     }
 
     /// Returns the address of the first socket.
@@ -146,12 +148,13 @@ impl BoundServer {
         self.listeners.first().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until SIGTERM, SIGINT or SIGHUP, then finishes the requests in progress.
-    pub(super) async fn run(self) -> Result<(), CliError> {
+    /// Serves until SIGTERM, SIGINT or a SIGHUP that stops it, then finishes the requests in progress.
+    pub(super) async fn run(self, on_hangup: OnHangup) -> Result<(), CliError> {
         // Installed before the first request, so that an early signal does not cut a request off either.
-        let mut signals = StopSignals::listen()?;
+        let (mut signals, hangups) = signals::listen(on_hangup)?;
         let (stop, stopped) = watch::channel(());
-        let Self { app, tls, limits, listeners, metrics, workers } = self;
+        let Self { app, certificates, limits, listeners, metrics, workers } = self;
+        let tls = certificates.as_ref().map(Certificates::server_config).transpose().map_err(unusable_tls)?;
         app.directory().expect_count();
         let stopping = |mut stopped: watch::Receiver<()>| async move {
             // Dropping the sender means "stop".
@@ -175,17 +178,10 @@ impl BoundServer {
         }
         if let Some(listener) = metrics {
             tracing::info!(address = %local(&listener), "metrics listening");
-            let front = Front::metrics(app.clone());
-            let unseen = telemetry::ConnectionMetrics::default();
-            servers.push(tokio::spawn(server::serve(
-                listener,
-                None,
-                limits,
-                unseen,
-                front,
-                Arc::new(Workers::none()),
-                stopping(stopped),
-            )));
+            let (front, unseen) = (Front::metrics(app.clone()), telemetry::ConnectionMetrics::default());
+            let (workers, shutdown) = (Arc::new(Workers::none()), stopping(stopped));
+            let serving = server::serve(listener, None, limits, unseen, front, workers, shutdown);
+            servers.push(tokio::spawn(serving));
         }
         let mut jobs = JoinSet::new();
         for job in JOBS {
@@ -193,6 +189,7 @@ impl BoundServer {
             jobs.spawn(async move { job(app.directory()).await });
         }
         jobs.spawn(report_left_out(app.clone()));
+        jobs.spawn(keep_current(certificates, hangups));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -245,19 +242,26 @@ fn inherited() -> Result<Vec<TcpListener>, CliError> {
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
         let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program uses this address: stop it or choose another port",
+            io::ErrorKind::AddrInUse => {
+                "another program uses this address, perhaps a second server (ss -ltnp names it): stop it or choose another port"
+            }
             io::ErrorKind::PermissionDenied => {
                 "ports below 1024 need a special privilege: choose another port"
             }
             io::ErrorKind::AddrNotAvailable => "this machine does not have this address",
             _ => "choose another address",
         };
-        CliError::usage(format!("{setting}: cannot listen on {address} ({error}): {remedy}"))
+        let message = format!("{setting}: cannot listen on {address} ({error}): {remedy}");
+        match error.kind() {
+            io::ErrorKind::AddrInUse => CliError::address_in_use(message),
+            _ => CliError::usage(message),
+        }
     })
 }
 
-fn tls(certificate: &Path, key: &Path) -> Result<rustls::ServerConfig, CliError> {
-    server::tls_config(certificate, key).map_err(|error| CliError::usage(error.to_string()))
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
+fn unusable_tls(error: TlsError) -> CliError {
+    CliError::usage(error.to_string())
 }
 
 fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
@@ -298,36 +302,5 @@ fn raise_file_limit(connections: u32) {
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "cannot notify the service manager");
-    }
-}
-
-/// The signals that stop the server.
-struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// The terminal was closed.
-    hangup: Signal,
-}
-
-impl StopSignals {
-    /// Installs the handlers. From then on the signals no longer end the process directly.
-    fn listen() -> Result<Self, CliError> {
-        let stop = |kind| {
-            signal(kind).map_err(|error| CliError::internal(format!("cannot listen for signals: {error}")))
-        };
-        Ok(Self {
-            terminate: stop(SignalKind::terminate())?,
-            interrupt: stop(SignalKind::interrupt())?,
-            hangup: stop(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for one of the signals.
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hangup.recv() => {}
-        }
     }
 }

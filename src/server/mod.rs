@@ -5,6 +5,8 @@
 //! nothing else depends on; when it fails, only that connection ends.
 
 mod acceptor;
+mod certificate_facts;
+mod certificates;
 mod connection;
 mod conversation;
 mod gate;
@@ -28,10 +30,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+pub use certificate_facts::CertificateFacts;
+pub use certificates::{Certificates, FileStamps};
 pub use limits::Limits;
 pub use message_body::MessageBody;
 pub use service::{Express, Peer, Service};
-pub use tls::{TlsError, tls_config};
+pub use tls::TlsError;
 pub use workers::Workers;
 
 use self::acceptor::Acceptor;

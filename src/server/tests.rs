@@ -197,13 +197,13 @@ async fn start(limits: Limits) -> Running {
     start_with(limits, None).await
 }
 
-async fn start_with(limits: Limits, tls: Option<rustls::ServerConfig>) -> Running {
+async fn start_with(limits: Limits, tls: Option<Arc<rustls::ServerConfig>>) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (metrics, service) = (ConnectionMetrics::default(), Echo::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { drop(stopped.await) };
-    let (workers, tls) = (Arc::new(Workers::none()), tls.map(Arc::new));
+    let workers = Arc::new(Workers::none());
     let serving = serve(listener, tls, limits, metrics.clone(), service.clone(), workers, shutdown);
     Running { address, metrics, service, stop, task: tokio::spawn(serving) }
 }
@@ -851,7 +851,7 @@ async fn a_client_still_in_the_backlog_at_a_stop_is_answered() {
 }
 
 /// A server configuration, and a client that trusts it.
-fn tls_pair() -> (rustls::ServerConfig, tokio_rustls::TlsConnector) {
+fn tls_pair() -> (Arc<rustls::ServerConfig>, tokio_rustls::TlsConnector) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
@@ -867,7 +867,8 @@ fn tls_pair() -> (rustls::ServerConfig, tokio_rustls::TlsConnector) {
         .with_root_certificates(roots)
         .with_no_client_auth();
     client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (tls_config(&cert, &key).unwrap(), Arc::new(client).into())
+    let config = Certificates::read(&cert, &key).unwrap().server_config().unwrap();
+    (config, Arc::new(client).into())
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::server::ResolvesServerCert;
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -60,24 +62,54 @@ pub enum TlsError {
         /// What went wrong.
         source: pem::Error,
     },
-    /// rustls refuses the two together.
-    #[error("certificate and key cannot be used: {source}; check that they belong together")]
+    /// The key is another certificate's.
+    #[error(
+        "the key {key} does not belong to the first certificate in {certificate}; give the key that the certificate was \
+         requested with, and put the server's own certificate first in its file"
+    )]
+    Mismatch {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// rustls refuses the certificate, the key or both.
+    #[error(
+        "the certificate {certificate} and the key {key} cannot be used: {source}; give an X.509 certificate with an RSA, \
+         ECDSA or Ed25519 key"
+    )]
     Unusable {
+        /// The certificate file.
+        certificate: PathBuf,
+        /// The key file.
+        key: PathBuf,
         /// The error of rustls.
         source: rustls::Error,
     },
 }
 
-/// Builds a TLS 1.2 and 1.3 configuration for HTTP/1.1 with this certificate chain and key.
-pub fn tls_config(cert_pem: &Path, key_pem: &Path) -> Result<ServerConfig, TlsError> {
-    let chain = read_chain(cert_pem)?;
-    let key = read_key(key_pem)?;
+/// Builds a TLS 1.2 and 1.3 configuration for HTTP/1.1 with the certificates of `resolver`.
+pub(super) fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|source| TlsError::Unusable { source })?;
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Reads a certificate chain and its key, and checks that they belong together.
+pub(super) fn read_pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let (chain, private) = (read_chain(certificate)?, read_key(key)?);
+    CertifiedKey::from_der(chain, private, &ring::default_provider()).map_err(|source| {
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        match source {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                TlsError::Mismatch { certificate, key }
+            }
+            source => TlsError::Unusable { certificate, key, source },
+        }
+    })
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -113,14 +145,13 @@ mod tests {
     }
 
     fn message(cert: &Path, key: &Path) -> String {
-        tls_config(cert, key).unwrap_err().to_string()
+        read_pair(cert, key).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_key_for_owner_and_group_is_taken_and_speaks_http_11_only() {
+    fn a_key_for_owner_and_group_is_taken() {
         let dir = files(0o640);
-        let config = tls_config(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
-        assert_eq!(config.alpn_protocols, [b"http/1.1".to_vec()]);
+        read_pair(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
     }
 
     #[test]
@@ -136,6 +167,7 @@ mod tests {
         std::fs::set_permissions(&cert, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert!(message(&cert, &cert).contains("give an unencrypted PEM private key"));
         let strange = other.path().join("cert.pem");
-        assert!(message(&strange, &key).contains("check that they belong together"));
+        let said = message(&strange, &key);
+        assert!(said.contains("key.pem does not belong to the first certificate in"), "{said}");
     }
 }

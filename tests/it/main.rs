@@ -30,6 +30,7 @@ mod audit;
 mod backup;
 mod blocked_writes;
 mod bounds;
+mod certificates;
 mod cli;
 mod clocks;
 mod compare;

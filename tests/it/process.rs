@@ -192,7 +192,7 @@ async fn a_server_that_cannot_start_says_why_in_one_line() {
     let place = database.args();
     let here = [place[0].as_str(), place[1].as_str()];
     for (args, code, expected) in [
-        (vec![here[0], here[1], "--listen", &taken], 2, "another program uses this address"),
+        (vec![here[0], here[1], "--listen", &taken], 6, "another program uses this address"),
         (vec!["--data-dir", &missing], 5, "there is no database at"),
         (vec![here[0], here[1], "--tls-certificate", &readable, "--tls-key", &readable], 2, "key.pem"),
         (vec![here[0], here[1], "--listen", "203.0.113.1:80"], 2, "cannot listen on 203.0.113.1:80"),
