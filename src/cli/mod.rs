@@ -92,8 +92,8 @@ enum Verb {
     Export(export::ExportArgs),
     /// Send the same requests to the old server and to this one, and report every difference.
     Compare(compare::Compare),
-    /// Check the settings and the database, and report every problem.
-    Doctor,
+    /// Check the settings, the files and the database, and report every problem with its remedy.
+    Doctor(doctor::Doctor),
     /// Show the settings.
     #[command(subcommand)]
     Config(config::ConfigVerb),
@@ -190,7 +190,7 @@ fn run(cli: Cli) -> Result<Report, CliError> {
         Verb::Audit(verb) => with_config(load()?, async |config| audit::run(verb, &config).await),
         Verb::Import(verb) => with_config(load()?, async |config| import::run(verb, &config).await),
         Verb::Export(export) => with_config(load()?, async |config| export::run(export, &config).await),
-        Verb::Doctor => with_config(load()?, doctor::run),
+        Verb::Doctor(args) => with_config(load()?, async |config| doctor::run(args, config).await),
     }
 }
 

@@ -135,12 +135,20 @@ impl Backend {
         }
     }
 
+    /// Returns whether SQLite's file was found damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        match self {
+            Self::Sqlite { readers, list_readers, .. } => readers.is_damaged() || list_readers.is_damaged(),
+            Self::Postgres { .. } => false,
+        }
+    }
+
     /// Copies SQLite's log into the file, unless the file is damaged. It blocks the calling thread.
     pub(crate) fn merge_log(&self) {
         let Self::Sqlite { readers, list_readers, directory, .. } = self else { return };
         readers.close_idle();
         list_readers.close_idle();
-        if readers.is_damaged() || list_readers.is_damaged() {
+        if self.is_damaged() {
             return;
         }
         if let Err(error) = merge_log(directory) {

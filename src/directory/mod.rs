@@ -38,6 +38,7 @@ pub mod transfer_error;
 mod unique_values;
 pub mod users;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,9 @@ pub use self::refusals::Refusal;
 use self::settings::ChangePolicy;
 pub use self::settings::Settings;
 use self::store::Store;
+pub use self::store::checkup::CommitSettings;
 pub use self::store::health::IntegrityReport;
+pub use self::store::statistics::{ContentCounts, TokenCount};
 use crate::database::OtherTables;
 pub use crate::database::{Location, OpenError};
 pub use crate::paths::UnsafePath;
@@ -74,6 +77,15 @@ pub struct Directory {
     /// Limits the audit events of refused requests, and of refused sign-ins.
     refusals: RefusalLimiter,
     refused_sign_ins: RefusalLimiter,
+}
+
+/// How far two clocks differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockSkew {
+    /// The difference that is certain.
+    pub apart: Duration,
+    /// Whether the database's clock is the later one.
+    pub is_database_ahead: bool,
 }
 
 /// Counters of expensive work, for the metrics.
@@ -178,6 +190,49 @@ impl Directory {
     /// Returns the settings of a PostgreSQL server that let a power cut destroy what was committed, or `None` on SQLite.
     pub async fn unsafe_settings(&self) -> Result<Option<Vec<String>>, Error> {
         self.store.unsafe_settings().await
+    }
+
+    /// Counts the content of the database, for the metrics. It reads whole tables.
+    pub async fn count_content(&self) -> Result<ContentCounts, Error> {
+        self.store.count_content(self.clock.now()).await
+    }
+
+    /// Returns the number of the last row of the change feed that this process has read.
+    pub fn feed_position(&self) -> i64 {
+        self.authenticator.feed_position()
+    }
+
+    /// Returns how a PostgreSQL server commits, or `None` on SQLite.
+    pub async fn commit_settings(&self) -> Result<Option<CommitSettings>, Error> {
+        self.store.commit_settings().await
+    }
+
+    /// Returns how far the clocks of this machine and of a PostgreSQL server differ at least. SQLite has no clock.
+    pub async fn clock_skew(&self) -> Result<Option<ClockSkew>, Error> {
+        let before = self.clock.now().as_micros();
+        let Some(there) = self.store.database_clock().await? else { return Ok(None) };
+        let after = self.clock.now().as_micros();
+        // The other clock was read between the two.
+        let apart = before.saturating_sub(there).max(there.saturating_sub(after)).max(0);
+        let apart = Duration::from_micros(u64::try_from(apart).unwrap_or(0));
+        Ok(Some(ClockSkew { apart, is_database_ahead: there > after }))
+    }
+
+    /// Returns how far the newest audit event is in the future: zero, unless a clock was set back or another one is ahead.
+    pub async fn newest_event_ahead(&self) -> Result<Duration, Error> {
+        let newest = self.store.newest_event().await?.unwrap_or(i64::MIN);
+        let ahead = newest.saturating_sub(self.clock.now().as_micros());
+        Ok(Duration::from_micros(u64::try_from(ahead).unwrap_or(0)))
+    }
+
+    /// Returns the rows that a server could not read, each with the reason. It reads every row.
+    pub async fn unreadable_rows(&self) -> Result<Vec<String>, Error> {
+        self.store.unreadable_rows().await
+    }
+
+    /// Returns the avatars of all users, deleted ones included.
+    pub async fn avatars(&self) -> Result<BTreeSet<String>, Error> {
+        self.store.avatars().await
     }
 
     /// Checks the whole database. It may take minutes on a large one.

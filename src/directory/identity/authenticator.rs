@@ -71,6 +71,11 @@ impl Authenticator {
         self.loads.clone()
     }
 
+    /// The number of the last row of the change feed that was read.
+    pub(in crate::directory) fn feed_position(&self) -> i64 {
+        self.freshness.position()
+    }
+
     /// The counter of answers that may have been stale.
     pub(in crate::directory) fn stale_answers(&self) -> Counter {
         self.stale.answers()

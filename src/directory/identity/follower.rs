@@ -53,6 +53,14 @@ impl<M, const WORDS: usize> Follower<M, WORDS> {
         Ok(())
     }
 
+    /// Returns the position up to which the feed was read.
+    pub(crate) fn position(&self) -> M
+    where
+        M: Copy,
+    {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the sign is the known one. Another thread may be replacing the known sign word by word. A mixture that equals
     /// `sign` has every word that differs from the older sign in its newer form, and a thread that sees one of those sees
     /// the invalidations that were applied before it.

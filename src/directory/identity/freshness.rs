@@ -93,6 +93,14 @@ impl Freshness {
         }
     }
 
+    /// Returns the number of the last row of the feed that was read.
+    pub(super) fn position(&self) -> i64 {
+        match self {
+            Self::Sqlite { follower, .. } => follower.position().number,
+            Self::Postgres { feed, .. } => feed.position().number,
+        }
+    }
+
     /// Returns when every change that was acknowledged before the call is in the invalidations.
     pub(super) async fn ensure_current(&self, store: &Arc<Store>) -> Result<(), Error> {
         match self {

@@ -143,6 +143,11 @@ pub(in crate::directory) fn user_of(id: i64, remains: &str) -> Result<User, Erro
     Ok(kept.restorable(id)?.user)
 }
 
+/// Returns the avatar in the stored JSON of a deleted user.
+pub(super) fn avatar(remains: &str) -> Option<String> {
+    serde_json::from_str::<DeletedUserJson>(remains).ok()?.avatar
+}
+
 impl Tx<'_> {
     /// Moves a user to the recycle bin.
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {

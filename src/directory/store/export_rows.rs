@@ -70,13 +70,23 @@ pub(in crate::directory) fn users_after(id: i64, limit: i64) -> Sql {
     Sql::new(concat!(user!(), " WHERE u.id > $1 ORDER BY u.id LIMIT $2")).bind(id).bind(limit)
 }
 
-/// Selects every group, in the order of their ids.
-pub(in crate::directory) fn groups() -> Sql {
-    Sql::new(
+/// Selects a [`StoredGroup`].
+macro_rules! group {
+    () => {
         "SELECT g.id, g.name, g.notes, (SELECT count(*) FROM memberships m WHERE m.group_id = g.id), g.created_at, \
          g.updated_at, (SELECT string_agg(CAST(p.code AS TEXT), ',') FROM group_permissions gp \
-           JOIN permissions p ON p.id = gp.permission_id WHERE gp.group_id = g.id) FROM groups g ORDER BY g.id",
-    )
+           JOIN permissions p ON p.id = gp.permission_id WHERE gp.group_id = g.id) FROM groups g"
+    };
+}
+
+/// Selects every group, in the order of their ids.
+pub(in crate::directory) fn groups() -> Sql {
+    Sql::new(concat!(group!(), " ORDER BY g.id"))
+}
+
+/// Selects groups after an id, in the order of their ids.
+pub(in crate::directory) fn groups_after(id: i64, limit: i64) -> Sql {
+    Sql::new(concat!(group!(), " WHERE g.id > $1 ORDER BY g.id LIMIT $2")).bind(id).bind(limit)
 }
 
 /// Selects tokens after an id, in the order of their ids.

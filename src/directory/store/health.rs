@@ -110,7 +110,14 @@ impl Store {
         let report = match self.backend {
             Backend::Sqlite { .. } => self.snapshot(|tx| Ok(check_integrity(tx)?)).await,
             Backend::Postgres { .. } => self.snapshot(|tx| Ok(found(tx, Vec::new())?)).await,
-        }?;
+        };
+        let report = match report {
+            // The check itself met the damage.
+            Err(Error::Unavailable(damage)) if self.backend.is_damaged() => {
+                IntegrityReport { damage: vec![damage], ..IntegrityReport::default() }
+            }
+            report => report?,
+        };
         if !report.damage.is_empty() {
             self.backend.note_damage();
         }

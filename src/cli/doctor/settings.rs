@@ -1,0 +1,79 @@
+//! What is dangerous in the settings alone.
+
+use super::finding::{Finding, good, warning};
+use crate::cli::context::settings;
+use crate::config::{AccessLog, Config};
+
+/// Checks the settings without opening anything.
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![public_address(config)];
+    findings.extend(hosts(config));
+    findings.extend(proxies(config));
+    findings.extend(clear_text(config));
+    findings.extend(stale(config));
+    findings.extend(database_tls(config));
+    findings
+}
+
+fn public_address(config: &Config) -> Finding {
+    match &config.public_url {
+        Some(url) => good("public_url", format!("absolute URLs begin with {}", url.as_str())),
+        None => warning(
+            "public_url",
+            "not set: absolute URLs use the scheme and the Host header of each request; set it to the URL that clients use, \
+             such as https://accounts.example.com",
+        ),
+    }
+}
+
+/// Warns if a client can choose the host.
+fn hosts(config: &Config) -> Option<Finding> {
+    let chosen = if config.public_url.is_some() {
+        "a page of another site can reach this server by rebinding a name"
+    } else {
+        "a client chooses the host in the URLs of its response, which a cache may keep for others"
+    };
+    let text = format!(
+        "allowed_hosts = *: every Host header is accepted, so {chosen}; list the names that clients use"
+    );
+    config.allowed_hosts.allows_any().then(|| warning("allowed_hosts", text))
+}
+
+/// Warns if a client can choose its own address.
+fn proxies(config: &Config) -> Option<Finding> {
+    let network = config.trusted_proxies.too_large()?;
+    Some(warning(
+        "trusted_proxies",
+        format!(
+            "{network} includes machines that are not yours: a client there can name any address in X-Forwarded-For, and so \
+             evade every limit and forge the addresses in the audit trail; list only the addresses of your proxies"
+        ),
+    ))
+}
+
+/// Warns if tokens travel through a network in clear text.
+fn clear_text(config: &Config) -> Option<Finding> {
+    let open = config.listen.iter().find(|address| !address.ip().is_loopback())?;
+    let text = format!(
+        "{open} is reachable from other machines without TLS: tokens and passwords can be read on the way; set \
+         tls_certificate and tls_key, or listen on 127.0.0.1 behind a proxy with TLS"
+    );
+    config.tls_certificate.is_none().then(|| warning("listen", text))
+}
+
+/// Warns if one setting defeats another.
+fn stale(config: &Config) -> Option<Finding> {
+    let text = "with access_log = all, every request takes the full path, on which serve_stale_for has no effect: log requests at the proxy instead";
+    let is_lost = config.access_log == AccessLog::All && !config.serve_stale_for.is_zero();
+    is_lost.then(|| warning("serve_stale_for", text))
+}
+
+/// Warns if the connection to PostgreSQL is not encrypted.
+fn database_tls(config: &Config) -> Option<Finding> {
+    let host = settings(config).location.clear_text_host()?;
+    let text = format!(
+        "sslmode=disable: password hashes and token digests travel to {host} in clear text, and an attacker on the network \
+         can change them; use sslmode=require"
+    );
+    Some(warning("database_tls", text))
+}
