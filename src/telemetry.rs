@@ -3,7 +3,10 @@
 //! Never in here: a token, a password or a query string. The number of labels is bounded: they are routes and classes of
 //! responses, never text that a user or client chose.
 
+mod exposition;
 mod json_lines;
+mod process;
+mod statistics;
 
 use std::io::IsTerminal;
 
@@ -23,7 +26,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
+pub use self::exposition::Exposition;
+use self::exposition::plain;
 use self::json_lines::FlatJson;
+use self::process::ProcessMetrics;
+pub use self::statistics::{LastStatistics, Statistics};
 
 /// The bucket bounds of the duration histogram, in seconds.
 const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -59,7 +66,16 @@ pub struct Metrics {
     pub stale_answers: Counter,
     /// `wardroom_password_hashes_total`
     pub password_hashes: Counter,
+    /// `wardroom_users{state}`, `wardroom_tokens{kind,state}` and other counts of the database's content.
+    pub statistics: LastStatistics,
+    /// `wardroom_tls_certificate_expiry_timestamp_seconds`
+    pub certificate_expiry: ExpiryMetric,
+    /// `process_start_time_seconds`
+    pub started_at: Option<i64>,
 }
+
+/// A gauge that is absent until it is set.
+pub type ExpiryMetric = Family<[(String, String); 0], Gauge>;
 
 /// The labels of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,7 +132,13 @@ impl Default for Durations {
 impl Metrics {
     /// Builds the registry for Prometheus: every metric with its name and meaning.
     pub fn registry(&self) -> Registry {
-        let mut root = Registry::with_prefix("wardroom");
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ProcessMetrics { started_at: self.started_at }));
+        self.register(registry.sub_registry_with_prefix("wardroom"));
+        registry
+    }
+
+    fn register(&self, root: &mut Registry) {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         root.register("build", "The version of the server", version);
         self.register_http(root.sub_registry_with_prefix("http"));
@@ -136,7 +158,10 @@ impl Metrics {
         let about = "Responses that may have been stale, as serve_stale_for allows";
         root.register("stale_answers", about, self.stale_answers.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
-        root
+        let about = "When the certificate that new connections get expires, in Unix time";
+        let expiry = self.certificate_expiry.clone();
+        root.register_with_unit("tls_certificate_expiry_timestamp", about, Unit::Seconds, expiry);
+        root.register_collector(Box::new(self.statistics.clone()));
     }
 
     fn register_http(&self, http: &mut Registry) {
@@ -162,10 +187,11 @@ impl Metrics {
     }
 }
 
-/// Formats the metrics for Prometheus (OpenMetrics text).
-pub fn render(registry: &Registry) -> Result<String, std::fmt::Error> {
+/// Formats the metrics.
+pub fn render(registry: &Registry, format: Exposition) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    encode(&mut text, registry).map(|()| text)
+    encode(&mut text, registry)?;
+    Ok(if format == Exposition::Plain { plain(&text) } else { text })
 }
 
 /// The format of log lines.
@@ -274,7 +300,7 @@ mod tests {
             .requests
             .get_or_create(&RequestLabels { route: "none".into(), method: "GET", status: 404 })
             .inc();
-        let text = render(&metrics.registry()).unwrap();
+        let text = render(&metrics.registry(), Exposition::OpenMetrics).unwrap();
         for name in [
             "wardroom_build_info{version=",
             "wardroom_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"} 1",
@@ -282,6 +308,8 @@ mod tests {
             "wardroom_http_connections_open 0",
             "wardroom_authentications_total{outcome=\"accepted\"} 1",
             "wardroom_password_hashes_total 0",
+            "process_open_fds ",
+            "process_cpu_seconds_total ",
         ] {
             assert!(text.contains(name), "{name} is missing in:\n{text}");
         }

@@ -26,6 +26,7 @@ mod report;
 mod restore;
 mod serve;
 mod signals;
+mod statistics;
 mod token;
 mod user;
 

@@ -8,12 +8,17 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::signals::Hangups;
 use crate::server::{Certificates, FileStamps, TlsError};
+use crate::telemetry::ExpiryMetric;
 
 /// How often the files are looked at.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the certificate of new connections current. It runs until it is aborted.
-pub(super) async fn keep_current(certificates: Option<Arc<Certificates>>, mut hangups: Hangups) {
+pub(super) async fn keep_current(
+    certificates: Option<Arc<Certificates>>,
+    expiry: ExpiryMetric,
+    mut hangups: Hangups,
+) {
     let Some(certificates) = certificates else {
         loop {
             hangups.next().await;
@@ -21,7 +26,8 @@ pub(super) async fn keep_current(certificates: Option<Arc<Certificates>>, mut ha
         }
     };
     // They may have changed since they were read: the first look reads them again.
-    let mut files = Files { taken: None, failed: None, certificates };
+    let mut files = Files { taken: None, failed: None, certificates, expiry };
+    files.note_expiry();
     let mut looks = interval(LOOKED_AT_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -40,6 +46,7 @@ struct Files {
     /// Their state at the last look, if they could not be used then. A renewal replaces one file after the other, so an
     /// error is logged only if the next look finds the same.
     failed: Option<FileStamps>,
+    expiry: ExpiryMetric,
 }
 
 impl Files {
@@ -74,7 +81,14 @@ impl Files {
         (self.taken, self.failed) = (Some(stamps), None);
     }
 
+    fn note_expiry(&self) {
+        if let Some(facts) = self.certificates.facts() {
+            self.expiry.get_or_create(&[]).set(facts.not_after);
+        }
+    }
+
     fn log_taken(&self, message: &'static str) {
+        self.note_expiry();
         let facts = self.certificates.facts();
         let names = facts.as_ref().map(|facts| facts.names.join(", ")).unwrap_or_default();
         let expires = facts.and_then(|facts| jiff::Timestamp::from_second(facts.not_after).ok());

@@ -19,6 +19,7 @@ use super::context::{settings, unopened};
 use super::renewal::keep_current;
 use super::report::{CliError, Report};
 use super::signals::{self, OnHangup};
+use super::statistics::keep_counted;
 use crate::config::{Config, LogFormat, ServeFlags};
 use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
@@ -132,7 +133,9 @@ impl BoundServer {
         };
         warn_if_reachable_in_clear(&listeners, certificates.is_some());
         raise_file_limit(config.max_connections);
-        let app = App::new(directory, HttpSettings::from(config), Metrics::default(), api::resources());
+        let started_at = directory.clock().now().as_micros() / 1_000_000;
+        let process_metrics = Metrics { started_at: Some(started_at), ..Metrics::default() };
+        let app = App::new(directory, HttpSettings::from(config), process_metrics, api::resources());
         // The database was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {
@@ -176,6 +179,7 @@ impl BoundServer {
                 shutdown,
             )));
         }
+        let has_metrics = metrics.is_some();
         if let Some(listener) = metrics {
             tracing::info!(address = %local(&listener), "metrics listening");
             let (front, unseen) = (Front::metrics(app.clone()), telemetry::ConnectionMetrics::default());
@@ -189,7 +193,10 @@ impl BoundServer {
             jobs.spawn(async move { job(app.directory()).await });
         }
         jobs.spawn(report_left_out(app.clone()));
-        jobs.spawn(keep_current(certificates, hangups));
+        jobs.spawn(keep_current(certificates, app.metrics().certificate_expiry.clone(), hangups));
+        if has_metrics {
+            jobs.spawn(keep_counted(app.clone()));
+        }
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {

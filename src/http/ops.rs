@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -21,7 +21,7 @@ use super::outgoing::SharedBytes;
 use super::pipeline::with_reason;
 use super::reason::Reason;
 use super::{api, json};
-use crate::telemetry;
+use crate::telemetry::{self, Exposition};
 
 /// The paths that are answered under any Host.
 pub const HOSTLESS: [&str; 2] = ["/livez", "/readyz"];
@@ -34,7 +34,7 @@ pub fn router() -> Router<App> {
 /// The routes of the metrics' own listener.
 pub fn metrics_router(app: &App) -> Router<App> {
     let registry = Arc::new(app.metrics().registry());
-    health().route("/metrics", get(move || metrics(Arc::clone(&registry))))
+    health().route("/metrics", get(move |headers| metrics(Arc::clone(&registry), headers)))
 }
 
 fn health() -> Router<App> {
@@ -63,11 +63,13 @@ async fn readyz(State(app): State<App>) -> Response {
     }
 }
 
-async fn metrics(registry: Arc<Registry>) -> Response {
-    const OPENMETRICS: HeaderValue =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    match telemetry::render(&registry) {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+/// Sends the metrics in the format that the Accept header prefers.
+async fn metrics(registry: Arc<Registry>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let format = Exposition::negotiate(&accept.collect::<Vec<_>>().join(","));
+    let kind = HeaderValue::from_static(format.content_type());
+    match telemetry::render(&registry, format) {
+        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => ApiError::Internal(error.to_string()).into_response(),
     }
 }

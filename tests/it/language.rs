@@ -88,7 +88,8 @@ fn files() -> Vec<(String, String)> {
     });
     let code = |text: &str| text.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
     let mut files: Vec<_> = sources.map(|(file, text)| (format!("src/{file}"), code(&text))).collect();
-    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = ["docs", "docs/monitoring"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    let pages = pages.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|page| page.is_file());
     for page in pages.chain([root.join("README.md"), root.join("ARCHITECTURE.md"), root.join("openapi.json")])
     {
         files.push((

@@ -65,6 +65,7 @@ mod list_plans;
 mod log_lines;
 mod long_reads;
 mod matrix;
+mod metrics;
 mod moving;
 mod next_steps;
 mod outages;

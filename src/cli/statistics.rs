@@ -1,0 +1,46 @@
+//! Counts the content of the database for the metrics, from time to time: a scrape reads no table.
+
+use std::time::{Duration, Instant};
+
+use crate::directory::Directory;
+use crate::http::app::App;
+use crate::telemetry::Statistics;
+
+/// The shortest pause between two counts.
+const COUNTED_EVERY: Duration = Duration::from_secs(30);
+/// The pause is also this many times as long as the count took, so that counting takes at most half a percent of the time.
+const PAUSE_FACTOR: u32 = 200;
+
+/// Counts for the metrics until it is aborted.
+pub(super) async fn keep_counted(app: App) {
+    loop {
+        let begun = Instant::now();
+        match count(app.directory()).await {
+            Ok(counted) => app.metrics().statistics.set(counted),
+            Err(error) => {
+                tracing::warn!(%error, "could not count users and tokens: the metrics show the last count")
+            }
+        }
+        tokio::time::sleep(begun.elapsed().saturating_mul(PAUSE_FACTOR).max(COUNTED_EVERY)).await;
+    }
+}
+
+async fn count(directory: &Directory) -> Result<Statistics, crate::directory::Error> {
+    let counts = directory.count_content().await?;
+    let state = |are_active: bool| if are_active { "active" } else { "ended" };
+    let tokens = counts.tokens.iter().map(|of| (of.kind.clone(), state(of.are_active), of.count));
+    let now = directory.clock().now().as_micros();
+    let waited = counts.search_pending_since.map_or(0, |since| now.saturating_sub(since));
+    Ok(Statistics {
+        users: vec![
+            ("active", counts.active_users),
+            ("inactive", counts.inactive_users),
+            ("deleted", counts.deleted_users),
+        ],
+        tokens: tokens.collect(),
+        database_bytes: counts.bytes,
+        feed_unread: counts.newest_change.saturating_sub(directory.feed_position()).max(0),
+        search_pending: counts.search_pending,
+        search_waited: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
+    })
+}
