@@ -86,3 +86,4 @@ mod secrets;
 mod silence;
 mod sqlite_files;
 mod start_errors;
+mod units;
