@@ -32,7 +32,7 @@ pub(super) async fn run(args: Doctor, config: Config) -> Result<Report, CliError
     let clock = Clock::system()?;
     let mut findings = settings::check(&config);
     findings.extend(certificate::check(&config, clock.now()));
-    findings.extend(files::check(&config));
+    findings.extend(files::check(&config, args.quick));
     if !args.quick {
         findings.extend(backups::check(&config, clock.now()));
     }

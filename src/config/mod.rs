@@ -112,7 +112,7 @@ settings! {
 
     /// The PEM file with the TLS certificate chain. Without it, the server speaks plain HTTP.
     ///
-    /// Requires `tls_key`.
+    /// Requires `tls_key`. A server takes a renewed certificate without a restart: within seconds, or at SIGHUP.
     Serve tls_certificate: Option<PathBuf> = "";
 
     /// The PEM file with the private key of the TLS certificate.

@@ -21,11 +21,12 @@ pub(super) async fn check(config: &Config, directory: &Directory) -> Vec<Finding
     findings.push(
         seen.map_or_else(|error| failed("clients", &error), |seen| clients(&config.trusted_proxies, &seen)),
     );
-    let avatars = directory.avatars().await;
-    findings.extend(or_failed(
-        "media",
-        avatars.map(|avatars| media::check(&config.data_dir.join("media"), &avatars)),
-    ));
+    // An absolute URL means that another host has the files.
+    if !config.media_url.contains("://") {
+        let media = config.data_dir.join("media");
+        let found = directory.avatars().await.map(|avatars| media::check(&media, &avatars));
+        findings.extend(or_failed("media", found));
+    }
     findings
 }
 

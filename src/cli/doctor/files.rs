@@ -21,13 +21,13 @@ const DATABASE_FILES: [&str; 4] =
     ["wardroom.db", "wardroom.db-wal", "wardroom.db-shm", "wardroom.db-journal"];
 
 /// Checks the data directory, if there is one, and the temporary directory.
-pub(super) fn check(config: &Config) -> Vec<Finding> {
+pub(super) fn check(config: &Config, is_quick: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let data = &config.data_dir;
     match fs::metadata(data) {
         Ok(directory) if directory.is_dir() => {
             findings.push(space(data));
-            findings.push(owners(data, &directory));
+            findings.push(owners(data, &directory, is_quick));
         }
         // What is wrong with the directory of a SQLite file is said when it is opened.
         Ok(_) | Err(_) => {}
@@ -136,7 +136,7 @@ struct Wrong {
 }
 
 /// Checks the owner and mode of the database's files, of `media` with everything below it, and what is left over.
-fn owners(data: &Path, directory: &Metadata) -> Finding {
+fn owners(data: &Path, directory: &Metadata, is_quick: bool) -> Finding {
     const CHECK: &str = "files";
     let mut wrong = Vec::new();
     let owner = DataOwner { uid: directory.uid(), name: account_name(directory.uid()) };
@@ -147,7 +147,9 @@ fn owners(data: &Path, directory: &Metadata) -> Finding {
             wrong.extend(owner.database_file(&path, &file));
         }
     }
-    owner.below(&data.join("media"), &mut wrong);
+    if !is_quick {
+        owner.below(&data.join("media"), &mut wrong);
+    }
     wrong.extend(left_over(data));
     let Some(first) = wrong.iter().find(|wrong| wrong.is_fault).or(wrong.first()) else {
         return good(
