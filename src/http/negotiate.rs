@@ -27,14 +27,33 @@ impl Negotiated {
     pub const PLAIN: Self = Self { indent: None, problems: false };
 }
 
-/// Negotiates the response format.
-pub fn negotiate(query: Option<&str>, headers: &HeaderMap) -> Result<Negotiated, ApiError> {
+/// Negotiates the response format. A route whose successes are not JSON also accepts its own format by name; its errors are
+/// JSON.
+pub fn negotiate(
+    query: Option<&str>,
+    headers: &HeaderMap,
+    own_format: Option<&str>,
+) -> Result<Negotiated, ApiError> {
     match query_parameter(query.unwrap_or_default(), "format") {
         None => {}
         Some(Ok(format)) if matches!(format.as_str(), "" | "json") => {}
         Some(_) => return Err(ApiError::NotFound),
     }
-    negotiate_accept(&accept(headers))
+    let accept = accept(headers);
+    match negotiate_accept(&accept) {
+        Err(_) if own_format.is_some_and(|format| names(&accept, format)) => Ok(Negotiated::PLAIN),
+        negotiated => negotiated,
+    }
+}
+
+/// Whether one of the media types of Accept is this one.
+fn names(accept: &str, format: &str) -> bool {
+    let mut ranges = accept.split(',').take(MEDIA_TYPES_MAX).filter_map(MediaType::parse);
+    ranges.any(|range| {
+        format.split_once('/').is_some_and(|(main, sub)| {
+            range.main.eq_ignore_ascii_case(main) && range.sub.eq_ignore_ascii_case(sub)
+        })
+    })
 }
 
 /// Negotiates the format from the text of Accept alone.
@@ -186,8 +205,21 @@ mod tests {
             (&[",,,"], Err(())),
         ];
         for (accept, expected) in table {
-            let got = negotiate(None, &accepting(accept)).map(|found| found.indent).map_err(|_| ());
+            let got = negotiate(None, &accepting(accept), None).map(|found| found.indent).map_err(|_| ());
             assert_eq!(got, expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn a_route_accepts_its_own_format_by_name_alone() {
+        for (accept, own_format, good) in [
+            ("application/x-ndjson", Some("application/x-ndjson"), true),
+            ("text/html, APPLICATION/X-NDJSON;q=0.5", Some("application/x-ndjson"), true),
+            ("application/json", Some("application/x-ndjson"), true),
+            ("application/x-ndjson", None, false),
+            ("text/*", Some("application/x-ndjson"), false),
+        ] {
+            assert_eq!(negotiate(None, &accepting(&[accept]), own_format).is_ok(), good, "{accept}");
         }
     }
 
@@ -205,10 +237,10 @@ mod tests {
             ("format=%FF", false),
             ("x=%FF&format=json", true),
         ] {
-            assert_eq!(negotiate(Some(query), &HeaderMap::new()).is_ok(), good, "{query}");
+            assert_eq!(negotiate(Some(query), &HeaderMap::new(), None).is_ok(), good, "{query}");
         }
         assert_eq!(
-            negotiate(Some("format=json"), &accepting(&["text/html"])).unwrap_err().status(),
+            negotiate(Some("format=json"), &accepting(&["text/html"]), None).unwrap_err().status(),
             http::StatusCode::NOT_ACCEPTABLE
         );
     }
@@ -238,7 +270,7 @@ mod tests {
                         format!("{first}{end}"),
                     ] {
                         let value = http::HeaderValue::from_str(&text).unwrap();
-                        let closer = negotiate(None, &[(header::ACCEPT, value)].into_iter().collect());
+                        let closer = negotiate(None, &[(header::ACCEPT, value)].into_iter().collect(), None);
                         if is_plain(text.as_bytes()) {
                             plain += 1;
                             assert_eq!(closer.ok(), Some(Negotiated::PLAIN), "{text:?}");

@@ -63,7 +63,8 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     }
     let limit = body_limit(&app, route.as_str(), request.method());
     request.extensions_mut().insert(limit);
-    let negotiated = match negotiate(request.uri().query(), request.headers()) {
+    let own_format = app.resource(route.as_str()).and_then(|resource| resource.own_format.as_deref());
+    let negotiated = match negotiate(request.uri().query(), request.headers(), own_format) {
         Ok(negotiated) => negotiated,
         Err(error) => return error_response(error, &app, route.as_str()),
     };
@@ -185,7 +186,7 @@ async fn other_method(
     let metadata = json!({
         "name": resource.name,
         "description": resource.description,
-        "renders": ["application/json"],
+        "renders": [resource.own_format.as_deref().unwrap_or("application/json")],
         "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
     });
     Ok(answer(StatusCode::OK, &metadata))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use http::{HeaderValue, Method};
-use utoipa::openapi::PathItem;
+use utoipa::openapi::{PathItem, RefOr};
 
 /// The route that an answer belongs to, for the log and the metrics.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Resource {
     guarded: Vec<Method>,
     /// Whether no method needs a token.
     pub(super) open: bool,
+    /// The media type of its successes if it is not JSON.
+    pub(super) own_format: Option<String>,
     allow: HeaderValue,
 }
 
@@ -46,6 +48,7 @@ impl Resource {
         Self {
             open: guarded.is_empty(),
             guarded,
+            own_format: own_format(item),
             name: first.and_then(|operation| operation.summary.clone()).unwrap_or_default(),
             description: first.and_then(|operation| operation.description.clone()).unwrap_or_default(),
             // Method names are plain ASCII, which every header value may hold.
@@ -62,4 +65,10 @@ impl Resource {
     pub(super) fn needs_token(&self, method: &Method) -> bool {
         self.guarded.contains(method)
     }
+}
+
+fn own_format(item: &PathItem) -> Option<String> {
+    let success = item.get.as_ref()?.responses.responses.get("200")?;
+    let RefOr::T(success) = success else { return None };
+    success.content.keys().find(|format| *format != "application/json").cloned()
 }
