@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::json;
 use super::reason::Reason;
@@ -120,7 +120,8 @@ impl ApiError {
         })
     }
 
-    fn body(&self) -> Value {
+    /// The error in the framework's shape.
+    pub(super) fn body(&self) -> Value {
         let detail: &str = match self {
             Self::Invalid(faults) => return by_field(faults),
             Self::InvalidItems(field, items) => return by_item(field, items),
@@ -146,6 +147,12 @@ impl ApiError {
             Self::Internal(_) => "A server error occurred.",
         };
         json!({ "detail": detail })
+    }
+
+    /// The error in the shape of RFC 9457.
+    pub(super) fn problem(&self) -> Value {
+        let Value::Object(error) = self.body() else { return Value::Null };
+        problem(self.status(), self.code(), error)
     }
 
     /// What the log says of it. Texts of a body are left out: they may be secrets.
@@ -273,6 +280,20 @@ impl IntoResponse for ApiError {
 /// The code of an error. It is kept with the answer until the answer is sent.
 #[derive(Clone, Copy)]
 pub(super) struct ErrorCode(pub(super) &'static str);
+
+/// Writes an error of the framework's shape in the shape of RFC 9457.
+pub(super) fn problem(status: StatusCode, ErrorCode(code): ErrorCode, error: Map<String, Value>) -> Value {
+    let mut problem = Map::new();
+    problem.insert("type".into(), "about:blank".into());
+    problem.insert("title".into(), status.canonical_reason().unwrap_or_default().into());
+    problem.insert("status".into(), status.as_u16().into());
+    problem.insert("code".into(), code.into());
+    match error.get("detail") {
+        Some(detail @ Value::String(_)) => problem.insert("detail".into(), detail.clone()),
+        _ => problem.insert("errors".into(), Value::Object(error)),
+    };
+    problem.into()
+}
 
 /// Why the caller may not do this. It is kept with the answer for the audit trail.
 #[derive(Clone)]

@@ -6,14 +6,14 @@
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::error::{ApiError, ErrorCode};
+use super::error::{ApiError, ErrorCode, problem};
 use super::json;
 
 /// Converts an answer into a problem, if it is an error of ours.
 pub(super) async fn convert(response: Response) -> Response {
-    let Some(ErrorCode(code)) = response.extensions().get::<ErrorCode>().copied() else { return response };
+    let Some(code) = response.extensions().get::<ErrorCode>().copied() else { return response };
     let (mut parts, body) = response.into_parts();
     // The body is one that we made, whole and in memory.
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
@@ -22,15 +22,7 @@ pub(super) async fn convert(response: Response) -> Response {
     let Ok(Value::Object(error)) = serde_json::from_slice(&bytes) else {
         return Response::from_parts(parts, bytes.into());
     };
-    let mut problem = Map::new();
-    problem.insert("type".into(), "about:blank".into());
-    problem.insert("title".into(), parts.status.canonical_reason().unwrap_or_default().into());
-    problem.insert("status".into(), parts.status.as_u16().into());
-    problem.insert("code".into(), code.into());
-    match error.get("detail") {
-        Some(detail @ Value::String(_)) => problem.insert("detail".into(), detail.clone()),
-        _ => problem.insert("errors".into(), Value::Object(error)),
-    };
+    let problem = problem(parts.status, code, error);
     let bytes = json::compact(&problem).unwrap_or(bytes);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     parts.headers.remove(CONTENT_LENGTH);

@@ -15,6 +15,7 @@ mod api_auth;
 mod api_bulk;
 mod api_contract;
 mod api_deleted;
+mod api_document;
 mod api_groups_list;
 mod api_guard;
 mod api_ratchet;

@@ -104,7 +104,7 @@ pub(super) enum Conflicts {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Preconditions {
-    /// The object has changed since it was read: `If-Match` does not name its present tag.
+    /// The object has changed since it was read: `If-Match` does not name its current tag.
     #[response(status = 412)]
     Stale(Detail),
 }

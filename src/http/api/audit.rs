@@ -11,8 +11,9 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use utoipa::IntoParams;
 
 use super::answers::{ListRefusals, Refusals};
+use super::list_parameters::formats;
 use super::list_request::ListRequest;
-use super::view::{AuditItem, AuditListing};
+use super::view::{AuditItem, AuditListing, object_kinds};
 use crate::directory::Actor;
 use crate::directory::access::ReadAudit;
 use crate::directory::audit::EXPORT_PAGE;
@@ -168,26 +169,22 @@ fn limit(raw: &str) -> Result<u32, Violation> {
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct AuditParameters {
     /// With this action, such as `user.update`, `sign_in` or `sign_in.refused`.
-    #[param(example = "user.update")]
     action: Option<String>,
     /// By the user with this ID.
     actor_id: Option<i64>,
-    /// About a `user`, a `group`, a `token` or the `directory`.
-    #[param(example = "user")]
+    /// About an object of this kind; `directory` is all data together.
+    #[param(schema_with = object_kinds)]
     object_kind: Option<String>,
     /// About the object with this ID.
     object_id: Option<i64>,
-    /// Requested from this address.
-    #[param(example = "127.0.0.1")]
+    /// Requested from this address. Example: `127.0.0.1`.
     address: Option<String>,
-    /// At this time or later: RFC 3339, or a day (UTC).
-    #[param(example = "2025-09-01")]
+    /// At this time or later: RFC 3339, or a day (UTC). Example: `2025-09-01`.
     from: Option<String>,
-    /// Before this time.
-    #[param(example = "2099-09-02T12:00:00Z")]
+    /// Before this time. Example: `2099-09-02T12:00:00Z`.
     to: Option<String>,
-    /// `json`, the only format.
-    #[param(example = "json")]
+    /// The format of the response; there is only one.
+    #[param(schema_with = formats)]
     format: Option<String>,
 }
 
@@ -197,7 +194,7 @@ struct AuditParameters {
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 struct PageParameters {
     /// Events per page, 1 to 1000; 10 by default.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     /// Only events with a lower number, as in `next`.
     before: Option<i64>,

@@ -9,6 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals, Throttled};
+use super::bodies::{SignInBody, SignOutBody};
+use super::samples;
 use super::view::Detail;
 use crate::directory::authentication::RefusedSignIn;
 use crate::directory::model::Violation;
@@ -26,17 +28,8 @@ use crate::http::reason::Reason;
 #[derive(Serialize, ToSchema)]
 struct SignedIn {
     /// The key, for `Authorization: Token <key>`.
+    #[schema(example = json!(samples::KEY))]
     token: String,
-}
-
-/// Username and password.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct SignInBody {
-    /// The username; blanks around it are ignored.
-    username: String,
-    /// The password, unchanged.
-    password: String,
 }
 
 /// Sign In
@@ -89,14 +82,6 @@ fn refused_sign_in(refused: RefusedSignIn) -> Response {
     let response = ApiError::from(error).into_response();
     let reason = response.extensions().get::<Reason>().cloned();
     with_reason(response, reason.map(|reason| reason.of_sign_in(why, account)))
-}
-
-/// The extent of a sign-out.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct SignOutBody {
-    /// Whether all my sign-ins end, with the tokens that came of them. False by default.
-    everywhere: Option<bool>,
 }
 
 /// Sign Out

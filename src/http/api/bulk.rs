@@ -5,12 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
-use utoipa::ToSchema;
 
 use super::answers::{BulkRefusals, Refusals};
+use super::bodies::{ChangedUsers, DeletedUsers, NewUsers};
 use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
-use super::users::UserBody;
 use super::view::{UserDetail, UserItem, UserItems};
 use crate::directory::access::{CreateUser, DeleteUser, UpdateUser};
 use crate::directory::bulk::BULK_MAX;
@@ -185,39 +184,4 @@ fn shown(
     }
     let items: Vec<_> = items.zip(named).map(|(item, named)| named.apply(&item)).collect::<Result<_, _>>()?;
     Ok(answer(status, &json!({ LIST: items })))
-}
-
-/// Users to create.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct NewUsers {
-    /// At most 1000, without passwords.
-    users: Vec<UserBody>,
-}
-
-/// A user with the fields to change.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct ChangedUser {
-    /// ID of the user.
-    id: i64,
-    #[schema(inline)]
-    #[serde(flatten)]
-    fields: UserBody,
-}
-
-/// Users to change.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct ChangedUsers {
-    /// At most 1000, each once, without passwords.
-    users: Vec<ChangedUser>,
-}
-
-/// Users to delete.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct DeletedUsers {
-    /// IDs, at most 1000, each once.
-    users: Vec<i64>,
 }

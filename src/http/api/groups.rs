@@ -4,13 +4,14 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::bodies::{GroupChange, GroupReplacement, MemberList, NewGroup};
 use super::field_selection::FieldSelection;
 use super::fields::group_draft;
 use super::list_parameters::{GroupListParameters, ListParameters};
 use super::list_request::ListRequest;
+use super::samples;
 use super::view::{GroupDetail, GroupItem, Listing};
 use crate::directory::access::{ChangeMembers, CreateGroup, DeleteGroup, ReadGroups, UpdateGroup};
 use crate::directory::groups::MemberChange;
@@ -61,7 +62,7 @@ pub(super) async fn list(
     operation_id = "groups_create",
     tag = "groups",
     security(("token" = [])),
-    request_body = GroupBody,
+    request_body = NewGroup,
     responses(
         (status = 201, description = "The new group", body = GroupItem,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -92,7 +93,7 @@ pub(super) async fn create(
     operation_id = "groups_retrieve",
     tag = "groups",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the group")),
+    params(("id" = i64, Path, description = "ID of the group", example = json!(samples::GROUP))),
     responses(
         (status = 200, description = "The group", body = GroupDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -119,10 +120,10 @@ pub(super) async fn retrieve(
     tag = "groups",
     security(("token" = [])),
     params(
-        ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
+        ("id" = i64, Path, description = "ID of the group", example = json!(samples::CHANGED_GROUP)),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
-    request_body = GroupBody,
+    request_body = GroupChange,
     responses(
         (status = 200, description = "The group as it is now", body = GroupItem,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -151,10 +152,10 @@ pub(super) async fn update(
     tag = "groups",
     security(("token" = [])),
     params(
-        ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
+        ("id" = i64, Path, description = "ID of the group", example = json!(samples::CHANGED_GROUP)),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
-    request_body = GroupBody,
+    request_body = GroupReplacement,
     responses(
         (status = 200, description = "The group as it is now", body = GroupItem,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -217,8 +218,8 @@ async fn written(
     tag = "groups",
     security(("token" = [])),
     params(
-        ("id" = i64, Path, description = "ID of the group"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
+        ("id" = i64, Path, description = "ID of the group", example = json!(samples::DELETED_GROUP)),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
     responses((status = 204, description = "The group is deleted"), HeaderRefusals, Preconditions, Refusals),
 )]
@@ -242,8 +243,8 @@ pub(super) async fn destroy(
     operation_id = "groups_members_add",
     tag = "groups",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the group")),
-    request_body = MembersBody,
+    params(("id" = i64, Path, description = "ID of the group", example = json!(samples::CHANGED_GROUP))),
+    request_body = MemberList,
     responses((status = 200, description = "The group as it is now", body = GroupItem), BodyRefusals, Refusals),
 )]
 pub(super) async fn add_members(
@@ -265,8 +266,8 @@ pub(super) async fn add_members(
     operation_id = "groups_members_remove",
     tag = "groups",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the group")),
-    request_body = MembersBody,
+    params(("id" = i64, Path, description = "ID of the group", example = json!(samples::CHANGED_GROUP))),
+    request_body = MemberList,
     responses((status = 200, description = "The group as it is now", body = GroupItem), BodyRefusals, Refusals),
 )]
 pub(super) async fn remove_members(
@@ -299,28 +300,8 @@ async fn changed_members(
     }
 }
 
-/// The users to add or remove.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct MembersBody {
-    /// IDs of users, at most 1000.
-    users: Vec<i64>,
-}
-
 /// Turns ids into keys. A number that is not a valid id is refused as an unknown user.
 fn user_keys(ids: &[i64]) -> Result<Vec<UserKey>, ApiError> {
     let missing = |id| ApiError::Invalid(ValidationErrors::of("users", &Violation::NoSuchObject(id)));
     ids.iter().map(|id| UserId::try_from(*id).map(UserKey::Id).map_err(|_| missing(*id))).collect()
-}
-
-/// The fields of a group. Only `name` is required, and only for a new group.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct GroupBody {
-    /// 1 to 150 characters, not yet taken.
-    name: Option<String>,
-    /// At most 2000 characters; null and an empty text differ. Empty in a new group that names none.
-    notes: Option<String>,
-    /// IDs of all permissions of the group; its members inherit them.
-    permissions: Option<Vec<i64>>,
 }

@@ -1,6 +1,19 @@
 //! The parameters of the lists, for the OpenAPI document. `directory::query` defines their meaning.
 
 use utoipa::IntoParams;
+use utoipa::openapi::schema::Object;
+
+use super::bodies::choices;
+use crate::directory::model::Gender;
+
+/// The formats of responses.
+pub(super) fn formats() -> Object {
+    choices("JSON.", ["json"])
+}
+
+fn genders() -> Object {
+    choices("A gender.", Gender::ALL.map(Gender::as_str))
+}
 
 /// The parameters of every list.
 #[derive(IntoParams)]
@@ -8,23 +21,20 @@ use utoipa::IntoParams;
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct ListParameters {
     /// Terms, separated by blanks or commas. Each must be found in some field; upper and lower case are equal. At
-    /// most 500 characters and 16 terms.
-    #[param(example = "alex techcorp")]
+    /// most 500 characters and 16 terms. Example: `alex techcorp`.
     search: Option<String>,
     /// Rows per page, 1 to 1000; 10 by default.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     /// Rows to skip. Late pages cost more than early ones; with a cursor they do not.
-    #[param(minimum = 0, default = 0)]
+    #[param(minimum = 0)]
     offset: Option<i64>,
     /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
-    #[param(example = "")]
     cursor: Option<String>,
-    /// Only these fields of each row: names, separated by commas.
-    #[param(example = "id,created_at")]
+    /// Only these fields of each row: names, separated by commas. Example: `id,created_at`.
     fields: Option<String>,
-    /// `json`, the only format.
-    #[param(example = "json")]
+    /// The format of the response; there is only one.
+    #[param(schema_with = formats)]
     format: Option<String>,
     /// The least id.
     id_min: Option<i64>,
@@ -57,8 +67,7 @@ pub(super) struct ListParameters {
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct UserListParameters {
     /// Names, separated by commas; `-` in front for descending order: `id`, `username`, `email`, `gender`,
-    /// `last_login`, `created_at`, `updated_at`. The id is always the last.
-    #[param(example = "-last_login,username")]
+    /// `last_login`, `created_at`, `updated_at`. The id is always the last. Example: `-last_login,username`.
     ordering: Option<String>,
     /// Last signed in on this day (UTC).
     #[param(format = Date)]
@@ -91,22 +100,18 @@ pub(super) struct UserListParameters {
     is_admin: Option<bool>,
     /// Was one of the user's tokens used in the last five minutes?
     is_online: Option<bool>,
-    /// With exactly this username.
-    #[param(example = "alex_thompson")]
+    /// With exactly this username. Example: `alex_thompson`.
     username: Option<String>,
-    /// With this email address; upper and lower case are equal.
-    #[param(example = "alex.thompson@techcorp.com")]
+    /// With this email address; upper and lower case are equal. Example: `alex.thompson@techcorp.com`.
     email: Option<String>,
-    /// With exactly this mobile number.
-    #[param(example = "+1-555-0123")]
+    /// With exactly this mobile number. Example: `+1-555-0123`.
     mobile_number: Option<String>,
-    /// `male`, `female`, `non-binary` or `other`.
-    #[param(example = "non-binary")]
+    /// With this gender.
+    #[param(schema_with = genders)]
     gender: Option<String>,
     /// Belongs to the group with this ID.
     group_id: Option<i64>,
-    /// Belongs to one of these groups: IDs, separated by commas, at most 100.
-    #[param(example = "1,4,5")]
+    /// Belongs to one of these groups: IDs, separated by commas, at most 100. Example: `1,4,5`.
     groups_in: Option<String>,
 }
 
@@ -116,8 +121,7 @@ pub(super) struct UserListParameters {
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct GroupListParameters {
     /// Names, separated by commas; `-` in front for descending order: `id`, `name`, `users_count` (also written
-    /// `_users_count`), `created_at`, `updated_at`. The id is always the last.
-    #[param(example = "-users_count")]
+    /// `_users_count`), `created_at`, `updated_at`. The id is always the last. Example: `-users_count`.
     ordering: Option<String>,
     /// The least number of members.
     users_count_min: Option<i64>,
@@ -155,26 +159,22 @@ mod tests {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(super) struct DeletedListParameters {
-    /// Terms, separated by blanks or commas. Each must be found in some field; upper and lower case are equal.
-    #[param(example = "alex techcorp")]
+    /// Terms, separated by blanks or commas. Each must be found in some field; upper and lower case are equal. Example: `alex techcorp`.
     search: Option<String>,
-    /// Names, separated by commas; `-` in front for descending order: `id`, `username`, `deleted_at`.
-    #[param(example = "-deleted_at")]
+    /// Names, separated by commas; `-` in front for descending order: `id`, `username`, `deleted_at`. Example: `-deleted_at`.
     ordering: Option<String>,
     /// Rows per page, 1 to 1000; 10 by default.
-    #[param(minimum = 1, maximum = 1000, default = 10)]
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
     /// Rows to skip.
-    #[param(minimum = 0, default = 0)]
+    #[param(minimum = 0)]
     offset: Option<i64>,
     /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
-    #[param(example = "")]
     cursor: Option<String>,
-    /// Only these fields of each row: names, separated by commas.
-    #[param(example = "id,deleted_at")]
+    /// Only these fields of each row: names, separated by commas. Example: `id,deleted_at`.
     fields: Option<String>,
-    /// `json`, the only format.
-    #[param(example = "json")]
+    /// The format of the response; there is only one.
+    #[param(schema_with = formats)]
     format: Option<String>,
     /// The least id.
     id_min: Option<i64>,

@@ -4,9 +4,9 @@ use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::bodies::MeChange;
 use super::field_selection::FieldSelection;
 use super::fields::user_draft;
 use super::view::{FieldErrors, Me, MeDetail};
@@ -31,11 +31,11 @@ pub(in crate::http) const ME: &str = "/api/users/me";
     tag = "users",
     security(("token" = [])),
     params(
-        ("fields" = Option<String>, Query, description = "Only these fields: names, separated by commas. `is_staff`, `is_admin`, `is_active`, `permissions` and `token` are shown only if they are named", example = "id,groups,permissions"),
-        ("format" = Option<String>, Query, description = "`json`, the only format", example = "json"),
+        ("fields" = Option<String>, Query, description = "Only these fields: names, separated by commas. `is_staff`, `is_admin`, `is_active`, `permissions` and `token` are shown only if they are named. Example: `id,groups,permissions`"),
+        ("format" = Option<String>, Query, description = "`json`, the only format"),
     ),
     responses(
-        (status = 200, description = "User information retrieved successfully", body = Me,
+        (status = 200, description = "User information retrieved successfully", body = MeDetail,
             headers(("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339); absent if it does not"))),
         (status = 400, description = "Bad request: invalid parameters", body = FieldErrors),
         Refusals,
@@ -64,7 +64,7 @@ pub(super) async fn retrieve(
     tag = "users",
     security(("token" = [])),
     request_body = MeChange,
-    responses((status = 200, description = "The user as it is now", body = Me), BodyRefusals, Refusals),
+    responses((status = 200, description = "The user as it is now", body = MeDetail), BodyRefusals, Refusals),
 )]
 pub(super) async fn update(
     State(app): State<App>,
@@ -80,25 +80,4 @@ pub(super) async fn update(
     fields.end()?;
     let user = app.directory().update_self(&actor, &draft, present).await?;
     Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
-}
-
-/// The fields of their own record that users may change.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct MeChange {
-    /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
-    username: Option<String>,
-    /// At most 32 characters with 3 to 15 digits, not yet taken.
-    mobile_number: Option<String>,
-    /// At most 254 characters, not yet taken.
-    email: Option<String>,
-    /// At most 150 characters.
-    first_name: Option<String>,
-    /// At most 150 characters.
-    last_name: Option<String>,
-    /// `male`, `female`, `non-binary` or `other`.
-    gender: Option<String>,
-    /// The present password; required to change the email or the mobile number if the server's setting
-    /// `contact_needs_password` is on.
-    old_password: Option<String>,
 }

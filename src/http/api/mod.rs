@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod auth;
+mod bodies;
 mod bulk;
 mod callers;
 mod document;
@@ -15,6 +16,7 @@ mod me;
 mod password;
 mod permissions;
 mod recycle_bin;
+pub mod samples;
 mod tokens;
 mod users;
 pub mod view;
@@ -25,6 +27,7 @@ use serde_json::Value;
 use utoipa::PartialSchema;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -96,15 +99,32 @@ pub fn document() -> Value {
     document::complete(&routes().split_for_parts().1)
 }
 
+/// The groups of operations, in the order of the page.
+const TAGS: [(&str, &str); 6] = [
+    ("auth", "Signing in with a password, and signing out."),
+    ("users", "The caller's own record, the records of all users, and the recycle bin."),
+    ("tokens", "The caller's own tokens, and those of other users."),
+    ("groups", "Groups, their permissions and their members."),
+    ("permissions", "What staff can be allowed to do."),
+    ("audit", "Who did what, and when."),
+];
+const ABOUT: &str = "Which user does a token belong to, and what may that user do?\n\n\
+    To try the calls, select *Authorize* and type the key of a token. Then open a call, select *Try it out* and \
+    *Execute*. The values that are filled in work in `wardroom demo`. Ids above 1000000000 exist only there.\n\n\
+    Every path works with and without a slash at its end.";
+const AUTHORIZE: &str = "Type the key of a token. `Token <key>`, as in the header `Authorization`, works as well.\n\n\
+    In `wardroom demo`, take the key of Ada, the admin; the demo prints it. On another server, \
+    `wardroom token issue USER --name NAME` prints a new key.\n\n\
+    The key stays in this tab of the browser until you log out here or close the tab.";
+
 fn head() -> OpenApi {
     let mut document = OpenApi::default();
     document.info.title = "Wardroom".into();
     document.info.version = env!("CARGO_PKG_VERSION").into();
-    document.info.description = Some(
-        "Who is calling, and may they? Every path is answered with and without a slash at its end.".into(),
-    );
-    let about = "`Authorization: Token <key>`";
-    let token = ApiKeyValue::with_description("Authorization", about);
+    document.info.description = Some(ABOUT.into());
+    let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
+    document.tags = Some(tags.into());
+    let token = ApiKeyValue::with_description("Authorization", AUTHORIZE);
     let components = document.components.get_or_insert_default();
     // Schemas that only the shared answers refer to are not collected automatically.
     components.schemas.insert("Problem".to_owned(), <view::Problem as PartialSchema>::schema());

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::bodies::PasswordChange;
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, no_content};
 
 /// Change My Password
 ///
-/// Change my password; the present one is required. For {callers}.
+/// Change my password; the current one is required. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/password",
@@ -37,17 +37,4 @@ pub(super) async fn change(
     let (old, new) = (Password::new(old.unwrap_or_default()), Password::new(new.unwrap_or_default()));
     app.directory().change_own_password(&actor, old, new, others).await?;
     Ok(no_content())
-}
-
-/// The present password and the new one.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct PasswordChange {
-    /// The present password.
-    old_password: String,
-    /// The new password, which must follow the rule for passwords.
-    new_password: String,
-    /// Whether all my sign-ins end, with the tokens that came of them, except for the calling token; other tokens stay
-    /// valid. False by default.
-    sign_out_others: Option<bool>,
 }

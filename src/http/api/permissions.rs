@@ -26,8 +26,8 @@ const KNOWN: [&str; 3] = ["search", "ordering", "format"];
     tag = "permissions",
     security(("token" = [])),
     params(
-        ("search" = Option<String>, Query, description = "Terms; each must be found in id, code or name", example = "user"),
-        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending order", example = "-code"),
+        ("search" = Option<String>, Query, description = "Terms; each must be found in id, code or name. Example: `user`"),
+        ("ordering" = Option<String>, Query, description = "`id`, `code` or `name`; `-` in front for descending order, such as `-code`"),
     ),
     responses(
         (status = 200, description = "The permissions", body = Vec<PermissionItem>),

@@ -9,6 +9,7 @@ use super::answers::{Conflicts, ListRefusals, Refusals};
 use super::field_selection::FieldSelection;
 use super::list_parameters::DeletedListParameters;
 use super::list_request::ListRequest;
+use super::samples;
 use super::users::{user_id, written};
 use super::view::{DeletedItem, Listing, UserDetail};
 use crate::directory::access::{DeleteUser, ReadDeleted, RestoreUser};
@@ -57,7 +58,7 @@ pub(super) async fn list(
     operation_id = "users_deleted_restore",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the deleted user")),
+    params(("id" = i64, Path, description = "ID of the deleted user", example = json!(samples::RESTORED_USER))),
     responses(
         (status = 200, description = "The user is restored", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -84,7 +85,7 @@ pub(super) async fn restore(
     operation_id = "users_deleted_purge",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the deleted user")),
+    params(("id" = i64, Path, description = "ID of the deleted user", example = json!(samples::PURGED_USER))),
     responses((status = 204, description = "Only the audit trail is left of the user"), Refusals),
 )]
 pub(super) async fn purge(

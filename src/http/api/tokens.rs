@@ -12,7 +12,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::bodies::{Rotation, TokenChange, TokenDraft};
 use super::field_selection::FieldSelection;
+use super::samples;
 use super::users::user_key;
 use super::view::{IssuedToken, TokenItem};
 use crate::directory::Actor;
@@ -55,7 +57,7 @@ pub(super) async fn list_own(
     operation_id = "users_tokens_list",
     tag = "tokens",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user")),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::USER))),
     responses((status = 200, description = "The tokens", body = Vec<TokenItem>), Refusals),
 )]
 pub(super) async fn list(
@@ -75,7 +77,7 @@ pub(super) async fn list(
     operation_id = "me_tokens_create",
     tag = "tokens",
     security(("token" = [])),
-    request_body = TokenBody,
+    request_body = TokenDraft,
     responses((status = 201, description = "The token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn issue_own(
@@ -96,8 +98,8 @@ pub(super) async fn issue_own(
     operation_id = "users_tokens_create",
     tag = "tokens",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user")),
-    request_body = TokenBody,
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER))),
+    request_body = TokenDraft,
     responses((status = 201, description = "The token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn issue(
@@ -119,8 +121,8 @@ pub(super) async fn issue(
     operation_id = "me_tokens_update",
     tag = "tokens",
     security(("token" = [])),
-    params(("token" = i64, Path, description = "ID of the token")),
-    request_body = TokenBody,
+    params(("token" = i64, Path, description = "ID of the token", example = json!(samples::OWN_TOKENS[0]))),
+    request_body = TokenChange,
     responses((status = 200, description = "The token as it is now", body = TokenItem), BodyRefusals, Refusals),
 )]
 pub(super) async fn update_own(
@@ -143,8 +145,8 @@ pub(super) async fn update_own(
     operation_id = "users_tokens_update",
     tag = "tokens",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
-    request_body = TokenBody,
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)), ("token" = i64, Path, description = "ID of the token", example = json!(samples::TOKENS[0]))),
+    request_body = TokenChange,
     responses((status = 200, description = "The token as it is now", body = TokenItem), BodyRefusals, Refusals),
 )]
 pub(super) async fn update(
@@ -165,7 +167,7 @@ pub(super) async fn update(
     operation_id = "me_tokens_revoke",
     tag = "tokens",
     security(("token" = [])),
-    params(("token" = i64, Path, description = "ID of the token")),
+    params(("token" = i64, Path, description = "ID of the token", example = json!(samples::OWN_TOKENS[2]))),
     responses((status = 204, description = "The token is revoked; it stays listed"), Refusals),
 )]
 pub(super) async fn revoke_own(
@@ -186,7 +188,7 @@ pub(super) async fn revoke_own(
     operation_id = "users_tokens_revoke",
     tag = "tokens",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)), ("token" = i64, Path, description = "ID of the token", example = json!(samples::TOKENS[2]))),
     responses((status = 204, description = "The token is revoked; it stays listed"), Refusals),
 )]
 pub(super) async fn revoke(
@@ -206,8 +208,8 @@ pub(super) async fn revoke(
     operation_id = "me_tokens_rotate",
     tag = "tokens",
     security(("token" = [])),
-    params(("token" = i64, Path, description = "ID of the token")),
-    request_body = RotateBody,
+    params(("token" = i64, Path, description = "ID of the token", example = json!(samples::OWN_TOKENS[1]))),
+    request_body = Rotation,
     responses((status = 201, description = "The new token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn rotate_own(
@@ -230,8 +232,8 @@ pub(super) async fn rotate_own(
     operation_id = "users_tokens_rotate",
     tag = "tokens",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user"), ("token" = i64, Path, description = "ID of the token")),
-    request_body = RotateBody,
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)), ("token" = i64, Path, description = "ID of the token", example = json!(samples::TOKENS[1]))),
+    request_body = Rotation,
     responses((status = 201, description = "The new token with its key, shown only this once", body = IssuedToken), BodyRefusals, Refusals),
 )]
 pub(super) async fn rotate(
@@ -270,7 +272,7 @@ pub(super) async fn sign_out_own(
     operation_id = "users_sign_out",
     tag = "tokens",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user")),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::SIGNED_OUT_USER))),
     responses((status = 200, description = "How many tokens were revoked", body = SignedOut), Refusals),
 )]
 pub(super) async fn sign_out(
@@ -290,6 +292,7 @@ async fn signed_out(app: &App, actor: &Actor, owner: &UserKey) -> Result<Respons
 #[derive(Serialize, ToSchema)]
 struct SignedOut {
     /// How many tokens were revoked.
+    #[schema(example = 3)]
     ended: u64,
 }
 
@@ -359,24 +362,4 @@ fn shown_once(app: &App, issued: &TokenWithKey) -> Response {
 
 fn token_id(id: &str) -> Result<TokenId, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound)
-}
-
-/// The fields of a token. `name` is required for a new one.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct TokenBody {
-    /// The purpose of the token: 1 to 100 characters.
-    name: Option<String>,
-    /// When it expires (RFC 3339). Null is never, which is refused for the token of a sign-in and those that came of
-    /// it. By default a new token expires when the calling one does.
-    #[schema(format = DateTime)]
-    expires_at: Option<String>,
-}
-
-/// The parameters of a rotation.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct RotateBody {
-    /// For how many seconds the old key stays valid beside the new one: 0 (the default) to 2592000.
-    overlap_seconds: Option<u64>,
 }

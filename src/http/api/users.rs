@@ -4,13 +4,14 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use utoipa::ToSchema;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::bodies::{NewUser, UserChange, UserReplacement};
 use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::list_request::ListRequest;
+use super::samples;
 use super::view::{Listing, UserDetail, UserItem};
 use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
@@ -69,7 +70,7 @@ pub(super) async fn list(
     operation_id = "users_create",
     tag = "users",
     security(("token" = [])),
-    request_body = UserBody,
+    request_body = NewUser,
     responses(
         (status = 201, description = "The new user", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -102,7 +103,7 @@ pub(super) async fn create(
     operation_id = "users_retrieve",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user")),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::USER))),
     responses(
         (status = 200, description = "The user", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -130,8 +131,8 @@ pub(super) async fn retrieve(
     tag = "users",
     security(("token" = [])),
     params(
-        ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
+        ("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
     request_body = UserChange,
     responses(
@@ -163,10 +164,10 @@ pub(super) async fn update(
     tag = "users",
     security(("token" = [])),
     params(
-        ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
+        ("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
-    request_body = UserChange,
+    request_body = UserReplacement,
     responses(
         (status = 200, description = "The user as it is now", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -241,8 +242,8 @@ fn shown(app: &App, status: StatusCode, details: &UserDetails, site: &Site) -> R
     tag = "users",
     security(("token" = [])),
     params(
-        ("id" = i64, Path, description = "ID of the user"),
-        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags; `*` or no header for any", example = "*"),
+        ("id" = i64, Path, description = "ID of the user", example = json!(samples::DELETED_USER)),
+        ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
     responses(
         (status = 204, description = "The user is in the recycle bin"),
@@ -259,48 +260,4 @@ pub(super) async fn destroy(
 ) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
     Ok(no_content())
-}
-
-/// The fields of a user. Only `username` is required, and only for a new user.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-pub(super) struct UserBody {
-    /// 1 to 150 letters, digits and `@ . + - _`, not yet taken.
-    username: Option<String>,
-    /// A user without a password can only use tokens.
-    password: Option<String>,
-    /// Whether this change also revokes all tokens of the user, as `POST /api/users/{id}/sign-out` does. False by
-    /// default.
-    sign_out: Option<bool>,
-    /// At most 32 characters with 3 to 15 digits, not yet taken; null removes it.
-    mobile_number: Option<String>,
-    /// At most 254 characters, not yet taken; null removes it.
-    email: Option<String>,
-    /// At most 150 characters.
-    first_name: Option<String>,
-    /// At most 150 characters.
-    last_name: Option<String>,
-    /// `male`, `female`, `non-binary` or `other`; null removes it.
-    gender: Option<String>,
-    /// Can the user authenticate? True by default.
-    is_active: Option<bool>,
-    /// Can the user enter the back office? False by default.
-    is_staff: Option<bool>,
-    /// Does the user have all rights? False by default; only an admin may set it to true.
-    is_admin: Option<bool>,
-    /// IDs of all groups of the user.
-    groups: Option<Vec<i64>>,
-    /// IDs of all permissions that are attached to the user.
-    permissions: Option<Vec<i64>>,
-}
-
-/// The fields of a user to change.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct UserChange {
-    #[schema(inline)]
-    #[serde(flatten)]
-    fields: UserBody,
-    /// The present password: required with a new `password` for the caller's own record, and for no other.
-    old_password: Option<String>,
 }

@@ -3,8 +3,22 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
-use crate::directory::model::RecordedEvent;
+use crate::directory::model::{OBJECT_KINDS, RecordedEvent};
+use crate::http::api::bodies::choices;
+
+fn actor_kinds() -> Object {
+    choices(
+        "Who acted: a person, an operator at the command line, or anonymous.",
+        ["person", "operator", "anonymous"],
+    )
+}
+
+/// The kinds of objects that events are about.
+pub(in crate::http::api) fn object_kinds() -> Object {
+    choices("What it was done to; `directory` is all data together.", OBJECT_KINDS)
+}
 
 /// An event of the audit trail.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,7 +29,8 @@ pub struct AuditItem {
     /// When it happened, UTC, always six digits.
     #[schema(format = DateTime)]
     pub at: String,
-    /// `person`, `operator` (at the command line) or `anonymous`.
+    /// Who acted: a `person`, an `operator` at the command line, or `anonymous`.
+    #[schema(schema_with = actor_kinds)]
     pub actor_kind: String,
     /// The user's ID; null for other kinds.
     #[schema(required)]
@@ -24,7 +39,8 @@ pub struct AuditItem {
     pub actor_name: String,
     /// The action, such as `user.update`; one that ends with `.refused` was not performed.
     pub action: String,
-    /// `user`, `group`, `token` or `directory`.
+    /// What it was done to; `directory` is all data together.
+    #[schema(schema_with = object_kinds)]
     pub object_kind: String,
     /// The object's ID; null for `directory`.
     #[schema(required)]

@@ -1,41 +1,52 @@
 //! What the caller can ask for about themselves by name: their rights, and the token that they sent.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Me;
+use super::tokens::kinds;
 use crate::directory::Identity;
 use crate::http::site::Site;
 
-/// The current user with what is shown only by name.
-#[derive(Debug, Serialize)]
+/// The currently authenticated user. The last five fields are shown only if `fields` names them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Me, example = json!(Me::sample()))]
 pub struct MeDetail {
     /// What is shown without names.
     #[serde(flatten)]
     pub me: Me,
     /// Can the user enter the back office?
+    #[schema(required = false)]
     pub is_staff: bool,
     /// Does the user have all rights?
+    #[schema(required = false)]
     pub is_admin: bool,
     /// Can the user authenticate?
+    #[schema(required = false)]
     pub is_active: bool,
     /// The codes of the user's permissions, own and inherited from groups, ascending.
+    #[schema(required = false)]
     pub permissions: Vec<i64>,
     /// The token that was sent.
+    #[schema(required = false)]
     pub token: CallingToken,
 }
 
 /// The calling token, without its key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CallingToken {
     /// Unique ID of the token.
     pub id: i64,
     /// The owner's name for it.
     pub name: String,
-    /// `api`, `sign_in` or `imported`.
+    /// What the token is for; an imported one was issued elsewhere.
+    #[schema(schema_with = kinds)]
     pub kind: &'static str,
     /// When it expires; null is never.
+    #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
     /// What it is narrowed to; null is everything that its owner may do.
+    #[schema(required)]
     pub scopes: Option<Vec<String>>,
 }
 

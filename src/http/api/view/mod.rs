@@ -16,6 +16,7 @@ use crate::directory::model::{Group, Permission, Timestamp, User};
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
+pub(super) use self::audit::object_kinds;
 pub use self::audit::{AuditItem, AuditListing};
 pub use self::calling::MeDetail;
 pub use self::deleted::DeletedItem;
@@ -24,7 +25,7 @@ pub use self::tokens::{IssuedToken, TokenItem};
 
 /// The currently authenticated user.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(Me::sample()))]
+#[schema(as = MeFields)]
 pub struct Me {
     /// Unique ID of the user.
     pub id: i64,
@@ -234,6 +235,7 @@ pub struct GroupItem {
     /// Unique name of the group.
     pub name: String,
     /// Free text; may be empty, which differs from null.
+    #[schema(required)]
     pub notes: Option<String>,
     /// The number of its members.
     pub users_count: i64,
@@ -277,7 +279,7 @@ impl GroupItem {
 
 /// A group with its permissions.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = GroupRecord)]
+#[schema(as = GroupRecord, example = json!(GroupDetail::sample()))]
 pub struct GroupDetail {
     /// The group.
     #[serde(flatten)]
@@ -297,6 +299,11 @@ impl GroupDetail {
             permissions_data: details.permissions.iter().map(PermissionItem::new).collect(),
         }
     }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self { group: GroupItem::sample(), permissions_data: vec![PermissionItem::sample()] }
+    }
 }
 
 /// The users of one request, in its order.
@@ -310,7 +317,7 @@ pub struct UserItems {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T> {
     /// The number of rows on all pages; null on the pages of a cursor, which are not counted.
-    #[schema(required)]
+    #[schema(required, example = 1)]
     pub count: Option<u64>,
     /// Absolute URL of the next page; null at the end.
     #[schema(required, format = "uri")]

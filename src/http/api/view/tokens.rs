@@ -2,9 +2,28 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 use crate::directory::model::{Timestamp, Token};
 use crate::directory::tokens::TokenWithKey;
+use crate::http::api::bodies::choices;
+use crate::http::api::samples;
+
+pub(super) fn kinds() -> Object {
+    choices("What the token is for; an imported one was issued elsewhere.", ["api", "sign_in", "imported"])
+}
+
+fn states() -> Object {
+    choices("Whether it is accepted now, and if not, why.", ["active", "expired", "revoked"])
+}
+
+fn makers() -> Object {
+    choices(
+        "How it was made: by a sign-in, with a token, by an operator, or by an import; `unknown` for a token from before \
+         version 0.2.",
+        ["sign_in", "token", "operator", "import", "unknown"],
+    )
+}
 
 /// A token, without its key.
 #[derive(Debug, Serialize, ToSchema)]
@@ -14,13 +33,15 @@ pub struct TokenItem {
     pub id: i64,
     /// The owner's name for it.
     pub name: String,
-    /// `api`, `sign_in` or `imported`.
+    /// What the token is for; an imported one was issued elsewhere.
+    #[schema(schema_with = kinds)]
     pub kind: &'static str,
     /// The first characters of the key.
     pub prefix: String,
     /// The last four characters of the key; fewer or none for a short key that was imported.
     pub last_four: String,
-    /// `active`, `expired` or `revoked`.
+    /// Whether it is accepted now, and if not, why.
+    #[schema(schema_with = states)]
     pub state: &'static str,
     /// When it was issued.
     #[schema(format = DateTime)]
@@ -34,9 +55,11 @@ pub struct TokenItem {
     /// When it was last used; null until that is recorded.
     #[schema(required, format = DateTime)]
     pub last_used_at: Option<String>,
-    /// How it was made: `sign_in`, `token`, `operator`, `import`, or `unknown` for a token from before version 0.2.
+    /// How it was made: by a sign-in, with a token, by an operator, or by an import; `unknown` for a token from before
+    /// version 0.2.
+    #[schema(schema_with = makers)]
     pub made_by: &'static str,
-    /// Whether it is the token of a sign-in or came of one, and ends with it.
+    /// Whether it is the token of a sign-in or is derived from one, and ends with it.
     pub of_sign_in: bool,
 }
 
@@ -97,6 +120,7 @@ impl TokenItem {
 
 /// A token just issued, with its key, which is shown only this once.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!(IssuedToken::sample()))]
 pub struct IssuedToken {
     /// The key, for `Authorization: Token <key>`.
     pub key: String,
@@ -109,5 +133,9 @@ impl IssuedToken {
     /// Shows a token just issued.
     pub fn new(issued: &TokenWithKey, now: Timestamp) -> Self {
         Self { key: issued.key.reveal().to_owned(), token: TokenItem::new(&issued.token, now) }
+    }
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self { key: samples::KEY.into(), token: TokenItem::sample() }
     }
 }

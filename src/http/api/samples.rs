@@ -1,0 +1,49 @@
+//! The values that the document suggests, and that the page `/api/docs` fills in. `wardroom demo` has an object for each
+//! of them, so every call of the page can be tried without typing.
+//!
+//! Calls that only read name the user of the documentation's example. Calls that change, revoke or delete name objects
+//! with ids above [`ONLY_IN_DEMO`]. Servers that people use do not have such ids, so a call that is tried there by
+//! accident is a 404.
+
+/// No id of an imported or new object comes near this one.
+const ONLY_IN_DEMO: i64 = 1_000_000_000;
+
+/// A user to read: the one of the documentation's example.
+pub const USER: i64 = 42;
+/// A group to read; the user belongs to it.
+pub const GROUP: i64 = 3;
+/// A permission that users and groups can get: `user_read`.
+pub const PERMISSION: i64 = 6;
+
+/// A user to change.
+pub const CHANGED_USER: i64 = ONLY_IN_DEMO + 1;
+/// A user to delete.
+pub const DELETED_USER: i64 = ONLY_IN_DEMO + 2;
+/// Users to delete in bulk.
+pub const DELETED_USERS: [i64; 2] = [ONLY_IN_DEMO + 3, ONLY_IN_DEMO + 4];
+/// A user in the recycle bin, to restore.
+pub const RESTORED_USER: i64 = ONLY_IN_DEMO + 5;
+/// A user in the recycle bin, to purge.
+pub const PURGED_USER: i64 = ONLY_IN_DEMO + 6;
+
+/// A user to sign out.
+pub const SIGNED_OUT_USER: i64 = ONLY_IN_DEMO + 7;
+
+/// A group to change.
+pub const CHANGED_GROUP: i64 = ONLY_IN_DEMO + 1;
+/// A group to delete.
+pub const DELETED_GROUP: i64 = ONLY_IN_DEMO + 2;
+
+/// A token of the user to change: to rename, to rotate, to revoke.
+pub const TOKENS: [i64; 3] = [ONLY_IN_DEMO + 1, ONLY_IN_DEMO + 2, ONLY_IN_DEMO + 3];
+/// A token of the caller: to rename, to rotate, to revoke.
+pub const OWN_TOKENS: [i64; 3] = [ONLY_IN_DEMO + 4, ONLY_IN_DEMO + 5, ONLY_IN_DEMO + 6];
+
+/// The username of the caller.
+pub const USERNAME: &str = "ada_admin";
+/// The password of the caller.
+pub const PASSWORD: &str = "nine lanterns above the harbour";
+/// A new password of the caller.
+pub const NEW_PASSWORD: &str = "ten lanterns below the harbour";
+/// The key of a token.
+pub const KEY: &str = "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE";
