@@ -1,7 +1,8 @@
 //! `wardroom demo`: a server with example users in a temporary data directory.
 //!
 //! The first user has the id, the groups and the token of the documentation of `GET /api/users/me`, so the examples there
-//! work unchanged except for the host.
+//! work unchanged except for the host. Other users, groups and tokens have the ids that the page `/api/docs` fills in
+//! ([`samples`]).
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,15 +14,20 @@ use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
 use crate::config::{Config, Flags, ServeFlags};
-use crate::directory::model::{Group, GroupId, Timestamp, TokenKey, User, UserDraft, UserId, UserKey};
+use crate::directory::model::{
+    Group, GroupId, Timestamp, TokenId, TokenKey, User, UserDraft, UserId, UserKey, Violation,
+};
+use crate::directory::password::Password;
 use crate::directory::tokens::Expiry;
 use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
+use crate::http::api::samples;
 
 /// The key of the documentation's example.
 const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
-const EXAMPLE_ID: i64 = 42;
-const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (3, "Billing"), (7, "On call")];
+const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (samples::GROUP, "Billing"), (7, "On call")];
+/// When everything was created.
+const CREATED_AT: &str = "2024-03-15T09:30:00Z";
 
 /// The arguments of `wardroom demo`.
 #[derive(Args)]
@@ -35,6 +41,8 @@ struct ExampleUser {
     about: &'static str,
     key: TokenKey,
     status: &'static str,
+    /// Whether the page `/api/docs` is tried as this user.
+    is_for_page: bool,
 }
 
 /// Serves the demo until it is stopped. Whatever the settings say, it uses its own temporary database.
@@ -54,7 +62,9 @@ async fn serve(config: Config) -> Result<Report, CliError> {
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
     let directory = Directory::open(&settings, Clock::system()?).await?;
-    let users = fill(&directory).await?;
+    // The page fills in the admin's password, so a demo that a network can reach has none.
+    let is_private = config.listen.iter().all(|address| address.ip().is_loopback());
+    let users = fill(&directory, is_private).await?;
     let server = BoundServer::bind(&config, directory).await?;
     if let Some(address) = server.address() {
         let scheme = if config.tls_key.is_some() { "https" } else { "http" };
@@ -70,27 +80,30 @@ fn instructions(users: &[ExampleUser], scheme: &str, mut address: SocketAddr) ->
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let mut text = String::from(
-        "Wardroom demo: example users in a temporary data directory. Try in another terminal:\n\n",
-    );
-    for ExampleUser { about, key, status } in users {
-        let key = key.reveal();
-        text += &format!(
-            "# {about}: {status}\ncurl {scheme}://{address}/api/users/me -H 'Authorization: Token {key}'\n\n"
-        );
+    let site = format!("{scheme}://{address}");
+    let mut text = format!("Open in a browser:  {site}/api/docs\n");
+    if let Some(admin) = users.iter().find(|user| user.is_for_page) {
+        let key = admin.key.reveal();
+        text += &format!("To try the calls there, select Authorize and paste this key:  {key}\n");
     }
-    text + "Ctrl-C stops the demo and deletes its data.\n"
+    text += "\nOr try in another terminal:\n\n";
+    for ExampleUser { about, key, status, .. } in users {
+        let key = key.reveal();
+        text += &format!("# {about}: {status}\ncurl {site}/api/users/me -H 'Authorization: Token {key}'\n\n");
+    }
+    text + "Ctrl-C stops the demo and deletes its data, which is in a temporary directory.\n"
 }
 
 /// Creates the example users: the one of the documentation, an admin, a plain user, an inactive one, and a staff user with
-/// all optional fields empty.
-async fn fill(directory: &Directory) -> Result<Vec<ExampleUser>, CliError> {
+/// all optional fields empty. Then the objects that the page fills in.
+async fn fill(directory: &Directory, is_private: bool) -> Result<Vec<ExampleUser>, CliError> {
     let actor = Actor::operator("demo");
     directory.seed(&actor, example()?).await?;
     let mut users = vec![ExampleUser {
         about: "Alex, staff, the example of the documentation",
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
         status: "200",
+        is_for_page: false,
     }];
     let person = |username: &str, is_staff, is_admin| UserDraft {
         username: Some(username.to_owned()),
@@ -104,36 +117,92 @@ async fn fill(directory: &Directory) -> Result<Vec<ExampleUser>, CliError> {
         ..draft
     };
     let inactive = UserDraft { is_active: Some(false), ..person("ines_inactive", true, false) };
+    let admin = named("Ada", "Admin", person(samples::USERNAME, false, true));
     for (about, draft, status) in [
-        ("Ada, an admin", named("Ada", "Admin", person("ada_admin", false, true)), "200"),
+        ("Ada, an admin", admin, "200"),
         ("Emil, staff, with all optional fields empty", person("emil_empty", true, false), "200"),
         ("Paul, a plain user", named("Paul", "Plain", person("paul_plain", false, false)), "403"),
         ("Ines, staff, but not active", named("Ines", "Inactive", inactive), "401"),
     ] {
-        let user = directory.create_user(&actor, &draft, None).await?;
+        let is_for_page = draft.is_admin == Some(true);
+        let password = (is_for_page && is_private).then(|| Password::new(samples::PASSWORD.to_owned()));
+        let user = directory.create_user(&actor, &draft, password).await?;
         let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", Expiry::Never).await?;
-        users.push(ExampleUser { about, key: issued.key, status });
+        users.push(ExampleUser { about, key: issued.key, status, is_for_page });
+        if is_for_page {
+            fill_page(directory, &actor, user.id).await?;
+        }
     }
     Ok(users)
 }
 
-fn example() -> Result<SeedRows, CliError> {
-    let invalid = |rule: crate::directory::model::Violation| {
-        CliError::internal(format!("the example is invalid: {rule}"))
-    };
-    let created_at: Timestamp = "2024-03-15T09:30:00Z".parse().map_err(invalid)?;
-    let id = UserId::try_from(EXAMPLE_ID).map_err(invalid)?;
-    let mut groups = Vec::new();
-    for (id, name) in EXAMPLE_GROUPS {
-        groups.push(Group {
-            id: GroupId::try_from(id).map_err(invalid)?,
-            name: name.to_owned(),
-            notes: Some(String::new()),
-            users_count: 0,
-            created_at,
-            updated_at: created_at,
+/// Creates the objects that the page fills in. Those of the caller belong to `caller`.
+async fn fill_page(directory: &Directory, actor: &Actor, caller: UserId) -> Result<(), CliError> {
+    let mut rows = SeedRows::default();
+    for (id, name) in [(samples::CHANGED_GROUP, "Book club"), (samples::DELETED_GROUP, "Choir")] {
+        rows.groups.push(group(id, name)?);
+    }
+    let [first, second] = samples::DELETED_USERS;
+    let binned = [(samples::RESTORED_USER, "rita_restore"), (samples::PURGED_USER, "pia_purge")];
+    let kept = [
+        (samples::CHANGED_USER, "sam_lee"),
+        (samples::DELETED_USER, "dana_delete"),
+        (first, "bela_bulk"),
+        (second, "bruno_bulk"),
+        (samples::SIGNED_OUT_USER, "sigrid_signed_in"),
+    ];
+    for (id, username) in kept.into_iter().chain(binned) {
+        let user = User { id: user_id(id)?, ..User::new(username.to_owned(), created_at()?) };
+        rows.users.push(SeedUser { user, password: "!".to_owned() });
+    }
+    let tokens = samples::TOKENS.map(|id| (Some(id), user_id(samples::CHANGED_USER)));
+    let own = samples::OWN_TOKENS.map(|id| (Some(id), Ok(caller)));
+    let last = [(None, user_id(samples::SIGNED_OUT_USER))];
+    for (id, owner) in tokens.into_iter().chain(own).chain(last) {
+        rows.tokens.push(SeedToken {
+            id: id.map(TokenId::try_from).transpose().map_err(invalid)?,
+            user_id: owner?,
+            name: "example".to_owned(),
+            key: directory.clock().token_key()?,
+            created_at: created_at()?,
+            expires_at: None,
         });
     }
+    directory.seed(actor, rows).await?;
+    for (id, _) in binned {
+        directory.delete_user(actor, &UserKey::Id(user_id(id)?)).await?;
+    }
+    Ok(())
+}
+
+fn invalid(rule: Violation) -> CliError {
+    CliError::internal(format!("the example is invalid: {rule}"))
+}
+
+fn user_id(id: i64) -> Result<UserId, CliError> {
+    UserId::try_from(id).map_err(invalid)
+}
+
+fn created_at() -> Result<Timestamp, CliError> {
+    CREATED_AT.parse().map_err(invalid)
+}
+
+fn group(id: i64, name: &str) -> Result<Group, CliError> {
+    Ok(Group {
+        id: GroupId::try_from(id).map_err(invalid)?,
+        name: name.to_owned(),
+        notes: Some(String::new()),
+        users_count: 0,
+        created_at: created_at()?,
+        updated_at: created_at()?,
+    })
+}
+
+/// The user, the groups and the token of the documentation's example.
+fn example() -> Result<SeedRows, CliError> {
+    let (id, created_at) = (user_id(samples::USER)?, created_at()?);
+    let groups =
+        EXAMPLE_GROUPS.into_iter().map(|(id, name)| group(id, name)).collect::<Result<Vec<_>, _>>()?;
     let user = User {
         id,
         mobile_number: Some("+1-555-0123".to_owned()),
@@ -148,6 +217,7 @@ fn example() -> Result<SeedRows, CliError> {
         ..User::new("alex_thompson".to_owned(), created_at)
     };
     let token = SeedToken {
+        id: None,
         user_id: id,
         name: "documentation".to_owned(),
         key: TokenKey::imported(EXAMPLE_KEY.to_owned()),

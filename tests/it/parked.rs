@@ -163,6 +163,7 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
             [(owner, "calling"), (owner, "second"), (target, "second")].into_iter().enumerate()
         {
             records.tokens.push(SeedToken {
+                id: None,
                 user_id: user.try_into().unwrap(),
                 name: name.into(),
                 key: TokenKey::imported(key(number, place)),

@@ -308,26 +308,6 @@ async fn no_key_is_logged() {
     assert!(!log.contains(key), "{log}");
 }
 
-/// Runs every `curl` line of docs/api.md, with only the address and the admin's key replaced.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_documentation_s_curl_lines_work() {
-    let mut process = Process::start(wardroom(&["demo", "--listen", "127.0.0.1:0"]));
-    let address = process.address("listening").to_string();
-    let printed = invitation(&mut process);
-    let admin = printed.windows(2).find(|pair| pair[0].contains("an admin")).unwrap()[1].clone();
-    let admin = admin.split("Token ").nth(1).unwrap().trim_end_matches('\'');
-    let lines: Vec<_> =
-        include_str!("../../docs/api.md").lines().filter(|line| line.starts_with("curl ")).collect();
-    assert!(lines.len() >= 5, "the documentation has lost its examples");
-    for line in lines {
-        let line = line.replace("127.0.0.1:8000", &address).replace("ADMIN_KEY", admin);
-        let output =
-            Command::new("sh").args(["-c", &format!("{line} -s -w '\\n%{{http_code}}'")]).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(text.lines().last().unwrap().starts_with('2'), "{line}: {text}");
-    }
-}
-
 /// The peak memory of a process, in KiB.
 fn peak_memory(process: &Process) -> i64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();

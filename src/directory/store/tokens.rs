@@ -98,8 +98,22 @@ impl Tx<'_> {
 
     /// Inserts a token.
     pub(in crate::directory) fn insert_token(&self, token: NewToken) -> Result<Token, Error> {
+        let id = self.next_id("tokens")?;
+        self.insert_token_row(id, token)
+    }
+
+    /// Inserts a token with a given id.
+    pub(in crate::directory) fn insert_token_with_id(
+        &self,
+        id: TokenId,
+        token: NewToken,
+    ) -> Result<Token, Error> {
+        self.insert_with_ids("tokens", id.get(), || self.insert_token_row(Some(id.get()), token))
+    }
+
+    fn insert_token_row(&self, id: Option<i64>, token: NewToken) -> Result<Token, Error> {
         let mut columns = token.columns();
-        columns.extend(self.next_id("tokens")?.map(|id| ("id", id.into())));
+        columns.extend(id.map(|id| ("id", id.into())));
         let mut sql = column_list::insert("tokens", [columns]);
         sql.push(
             " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \

@@ -7,7 +7,7 @@ use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    Group, GroupId, GroupKey, Maker, Timestamp, TokenKey, TokenKind, User, UserId, Violation,
+    Group, GroupId, GroupKey, Maker, Timestamp, TokenId, TokenKey, TokenKind, User, UserId, Violation,
 };
 use crate::directory::secret::prints_only;
 use crate::directory::store::Tx;
@@ -39,6 +39,8 @@ prints_only!(SeedUser: user);
 /// A token with a key that its owner already has.
 #[derive(Clone, Debug)]
 pub struct SeedToken {
+    /// Its id; by default one that the database assigns.
+    pub id: Option<TokenId>,
     /// The owner.
     pub user_id: UserId,
     /// The name that lists show.
@@ -88,5 +90,9 @@ fn insert_token(tx: &Tx<'_>, token: SeedToken) -> Result<(), Error> {
     let kind = TokenKind::Imported;
     let row =
         tokens::new_token(token.user_id, token.name, kind, &token.key, token.created_at, token.expires_at);
-    tx.insert_token(NewToken { made_by: Maker::Import, ..row }).map(|_| ())
+    let row = NewToken { made_by: Maker::Import, ..row };
+    match token.id {
+        Some(id) => tx.insert_token_with_id(id, row).map(|_| ()),
+        None => tx.insert_token(row).map(|_| ()),
+    }
 }

@@ -233,6 +233,7 @@ impl World {
             self.people.values().map(|person| SeedUser { user: user(person), password: CHEAP.into() });
         let groups = self.groups.values().map(|group| imported_group(group.id, &group.name));
         let tokens = self.tokens.iter().map(|token| SeedToken {
+            id: None,
             user_id: token.owner.try_into().unwrap(),
             name: token.name.clone(),
             key: TokenKey::imported(token.key.clone()),

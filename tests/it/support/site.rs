@@ -187,6 +187,7 @@ pub fn imported_group(id: i64, name: &str) -> Group {
 
 pub fn imported_token(user_id: i64, key: &str) -> SeedToken {
     SeedToken {
+        id: None,
         user_id: user_id.try_into().unwrap(),
         name: "imported".into(),
         key: TokenKey::imported(key.to_owned()),
