@@ -19,9 +19,14 @@ use super::app::App;
 use super::error::ApiError;
 use super::outgoing::SharedBytes;
 
-const PAGE: &str = "index.html";
-/// The page names its files relative to itself. Paths here have no slash at their end, so the page needs its base.
-const BASE: &str = "<head>\n    <base href=\"/api/docs/\">";
+/// The page. Its `base` makes names of files relative to itself, because paths here have no slash at their end.
+const PAGE: &str = include_str!("docs/page.html");
+/// Our own files, with their media types. Swagger UI's files have other names.
+const OWN: [(&str, &str, &str); 3] = [
+    ("index.html", "text/html", PAGE),
+    ("page.js", "text/javascript", include_str!("docs/page.js")),
+    ("page.css", "text/css", include_str!("docs/page.css")),
+];
 /// The least that the page needs: its own scripts and styles, images in its styles, and requests to this server. Tested
 /// in Chromium: with less, the page's images are missing.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -31,13 +36,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The page and its files.
 pub(super) fn router() -> Router<App> {
-    let config = Arc::new(
-        Config::from("/api/openapi.json").deep_linking(true).use_base_layout().validator_url("none"),
-    );
-    let (page, files) = (Arc::clone(&config), config);
+    let config = Arc::new(Config::from("/api/openapi.json"));
     Router::new()
-        .route("/api/docs", get(async move || answer(PAGE, page)))
-        .route("/api/docs/{*file}", get(async move |Path(name): Path<String>| answer(&name, files)))
+        .route("/api/docs", get(async || response("text/html", PAGE.into())))
+        .route("/api/docs/{*file}", get(async move |Path(name): Path<String>| answer(&name, config)))
 }
 
 fn answer(name: &str, config: Arc<Config<'static>>) -> Response {
@@ -48,15 +50,21 @@ fn answer(name: &str, config: Arc<Config<'static>>) -> Response {
 }
 
 fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> {
+    if let Some((_, media_type, text)) = OWN.into_iter().find(|(own, ..)| *own == name) {
+        return Ok(response(media_type, text.into()));
+    }
     let found = serve(name, config);
     let found = found.map_err(|error| ApiError::Internal(format!("the documentation page: {error}")))?;
     let found = found.ok_or(ApiError::NotFound)?;
     let bytes = match found.bytes {
-        bytes if name == PAGE => String::from_utf8_lossy(&bytes).replacen("<head>", BASE, 1).into(),
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    let media_type = match found.content_type.as_str() {
+    Ok(response(&found.content_type, bytes))
+}
+
+fn response(media_type: &str, bytes: Bytes) -> Response {
+    let media_type = match media_type {
         text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
         other => other.to_owned(),
     };
@@ -67,5 +75,5 @@ fn file(name: &str, config: Arc<Config<'static>>) -> Result<Response, ApiError> 
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     response.extensions_mut().insert(SharedBytes);
-    Ok(response)
+    response
 }

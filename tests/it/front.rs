@@ -87,7 +87,7 @@ both! {
             assert_eq!(answer.header("content-security-policy"), Some(NOTHING), "{about}: {answer}");
             assert_eq!(answer.header("strict-transport-security"), None, "{about}: not without TLS");
         }
-        for file in ["", "/index.html", "/swagger-initializer.js", "/swagger-ui.css"] {
+        for file in ["", "/index.html", "/page.js", "/swagger-ui.css"] {
             let answer = site.get(&format!("/api/docs{file}")).send().await;
             let policy = answer.header("content-security-policy").unwrap();
             assert!(policy.starts_with("default-src 'none'; script-src 'self'; ") && policy.ends_with("; frame-ancestors 'none'"), "{policy}");
@@ -177,11 +177,11 @@ both! {
         let page = site.get("/api/docs/").send().await;
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(page.body.contains("<base href=\"/api/docs/\">"), "{}", page.body);
-        let script = site.get("/api/docs/swagger-initializer.js").send().await;
+        let script = site.get("/api/docs/page.js").send().await;
         assert!(script.body.contains("/api/openapi.json"));
         assert_eq!(site.get("/api/docs/nothing.js").send().await.status, 404);
         // The page loads nothing from elsewhere.
-        for file in ["/api/docs", "/api/docs/swagger-initializer.js"] {
+        for file in ["/api/docs", "/api/docs/page.js"] {
             assert!(!site.get(file).send().await.body.contains("https://"), "{file}");
         }
         site.app.start_draining();
