@@ -38,6 +38,7 @@ mod compare;
 mod database;
 mod directory;
 mod django_material;
+mod docs_links;
 mod docs_security;
 mod doctor;
 mod edge;
