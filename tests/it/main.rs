@@ -40,6 +40,7 @@ mod directory;
 mod django_material;
 mod docs_links;
 mod docs_security;
+mod docs_walk;
 mod doctor;
 mod edge;
 mod encodings;
