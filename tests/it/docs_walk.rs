@@ -86,7 +86,7 @@ const STAND_INS: [(&str, &str); 9] = [
     // Without the owner, and with paths of the scratch place in files of settings.
     (
         "install",
-        "set --  \"$@\" --end\nwhile [ \"$1\" != --end ]; do\n  case \"$1\" in\n  -o|-g) shift 2 ;;\n  *) set -- \"$@\" \"$1\"; last=$1; shift ;;\n  esac\ndone\nshift\nREAL \"$@\" || exit\ncase \"$last\" in *.toml) sed -i \"s#\\\"/var/#\\\"$PLACE/var/#\" \"$last\" ;; esac",
+        "set --  \"$@\" --end\nwhile [ \"$1\" != --end ]; do\n  case \"$1\" in\n  -o|-g) shift 2 ;;\n  *) set -- \"$@\" \"$1\"; last=$1; shift ;;\n  esac\ndone\nshift\nREAL \"$@\" || exit\ncase \"$last\" in *.toml) sed -i \"s#\\\"/\\(var\\|etc\\)/#\\\"$PLACE/\\1/#\" \"$last\" ;; esac",
     ),
 ];
 
