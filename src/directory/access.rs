@@ -114,8 +114,12 @@ pub enum Action<'a> {
     ChangeMembers(&'a User, &'a Rights),
     /// Read the list of permissions.
     ReadPermissions,
+    /// Create, rename or remove a permission that is not built in.
+    ChangePermissions,
     /// Read the audit trail.
     ReadAudit,
+    /// Read the tokens of all users.
+    ReadAllTokens,
     /// Read this user's tokens.
     ReadTokens(&'a User),
     /// Issue a token that acts as this user.
@@ -171,14 +175,14 @@ impl<'a> Action<'a> {
             Self::RestoreUser(..) => permission::<RestoreUser>(),
             Self::ReadDeleted => permission::<ReadDeleted>(),
             Self::IssueToken(..) => permission::<IssueToken>(),
-            Self::ReadTokens(_) => permission::<ReadTokens>(),
+            Self::ReadTokens(_) | Self::ReadAllTokens => permission::<ReadTokens>(),
             Self::UpdateToken(..) => permission::<UpdateToken>(),
             Self::RevokeToken(..) => permission::<RevokeToken>(),
             Self::ReadAudit => permission::<ReadAudit>(),
             Self::ReadPermissions => permission::<ReadPermissions>(),
             Self::UpdateSelf(_) => Need::Staff,
             Self::ManageSelf => Need::Nothing,
-            Self::Import | Self::Export => Need::Admin,
+            Self::Import | Self::Export | Self::ChangePermissions => Need::Admin,
             Self::CarryDirectory => Need::Operator,
         }
     }
@@ -246,6 +250,8 @@ impl<'a> Action<'a> {
             | Self::ReadPermissions
             | Self::ReadAudit
             | Self::ReadTokens(_)
+            | Self::ReadAllTokens
+            | Self::ChangePermissions
             | Self::Import
             | Self::Export
             | Self::CarryDirectory => None,

@@ -11,7 +11,9 @@ use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::change::Change;
 use super::error::Error;
-use super::model::{AuditFilter, ChainLink, Event, Group, RecordedEvent, Timestamp, Token, User, UserId};
+use super::model::{
+    AuditFilter, ChainLink, Event, Group, Permission, RecordedEvent, Timestamp, Token, User, UserId,
+};
 use super::store::{self, Tx};
 
 /// The result of verifying the whole chain.
@@ -27,6 +29,41 @@ pub struct Verification {
     /// The number of the first event that breaks the chain, and why.
     pub broken: Option<(i64, &'static str)>,
 }
+
+/// Every action that is recorded, and what it means.
+pub const ACTIONS: [(&str, &str); 31] = [
+    ("directory.import", "rows were imported"),
+    ("directory.restore", "a backup was restored"),
+    ("group.add_members", "users were added to a group"),
+    ("group.create", "a group was created"),
+    ("group.delete", "a group was deleted"),
+    ("group.remove_members", "users were removed from a group"),
+    ("group.update", "a group was changed"),
+    ("permission.create", "a permission was created"),
+    ("permission.remove", "a permission was removed"),
+    ("permission.rename", "a permission got another name"),
+    ("refusals.left_out", "refusals that were counted only, because there were too many"),
+    ("request.refused", "requests of a user or client were refused"),
+    ("sign_in", "a user signed in with a password"),
+    ("sign_in.idle", "sign-ins ended because they were not used"),
+    ("sign_in.refused", "a sign-in failed"),
+    ("sign_out", "a user was signed out"),
+    ("token.issue", "a token was issued"),
+    ("token.prune", "ended tokens were deleted"),
+    ("token.refused", "requests with an ended token were refused"),
+    ("token.revoke", "a token was revoked"),
+    ("token.rotate", "a token got a new key"),
+    ("token.update", "a token was renamed, or its expiry was moved"),
+    ("user.create", "a user was created"),
+    ("user.delete", "a user was deleted"),
+    ("user.purge", "a deleted user was removed permanently"),
+    ("user.restore", "a deleted user was restored"),
+    ("user.set_password", "a password was set"),
+    ("user.set_password.refused", "a user gave a wrong current password"),
+    ("user.unlock", "failed sign-ins of a user were forgotten"),
+    ("user.update", "a user was changed"),
+    ("value.taken", "callers met usernames, addresses or numbers that others have"),
+];
 
 /// Events of one page of an export.
 pub const EXPORT_PAGE: usize = 500;
@@ -121,6 +158,7 @@ pub(super) enum AuditObject<'a> {
     User(&'a User),
     Group(&'a Group),
     Token(&'a Token),
+    Permission(&'a Permission),
     /// A user whose id and name alone are still known.
     Gone(UserId, &'a str),
     Directory,
@@ -149,6 +187,7 @@ fn event(actor: &Actor, action: &str, object: &AuditObject<'_>, changes: &Value)
         AuditObject::User(user) => ("user", Some(user.id.get()), user.username.clone()),
         AuditObject::Group(group) => ("group", Some(group.id.get()), group.name.clone()),
         AuditObject::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
+        AuditObject::Permission(one) => ("permission", Some(one.id.get()), one.name.clone()),
         AuditObject::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
         AuditObject::Directory => ("directory", None, String::new()),
     };

@@ -7,11 +7,14 @@ use super::Directory;
 use super::access::{Action, Actor};
 use super::change::Written;
 use super::error::Error;
-use super::model::{Expected, User, UserDraft, UserId, UserKey, ValidationErrors, Violation};
+use super::model::{
+    DeletedUser, Expected, Group, GroupId, GroupKey, Token, TokenId, User, UserDraft, UserId, UserKey,
+    ValidationErrors, Violation,
+};
 use super::password::UNUSABLE;
-use super::recycle_bin;
 use super::unique_values::UniqueValues;
 use super::users::{self, Proven};
+use super::{groups, recycle_bin, tokens};
 
 /// The most users in one call.
 pub const BULK_MAX: usize = 1000;
@@ -59,6 +62,45 @@ impl Directory {
                 recycle_bin::remove(change, &UserKey::Id(*id), &Expected::Any)
             })
             .map(|_| ())
+        })
+        .await
+    }
+
+    /// Restores users as [`Directory::restore_user`] does.
+    pub async fn restore_users(&self, actor: &Actor, ids: Vec<UserId>) -> Result<Vec<User>, Error> {
+        at_most(ids.len())?;
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
+            each(&ids, |id| recycle_bin::restore(change, *id))
+        })
+        .await
+    }
+
+    /// Removes users from the recycle bin permanently, as [`Directory::purge_user`] does.
+    pub async fn purge_users(&self, actor: &Actor, ids: Vec<UserId>) -> Result<Vec<DeletedUser>, Error> {
+        at_most(ids.len())?;
+        self.change(actor, move |change| each(&ids, |id| recycle_bin::purge(change, *id))).await
+    }
+
+    /// Revokes all tokens of users, as [`Directory::sign_out_user`] does. Returns the number of each.
+    pub async fn sign_out_users(&self, actor: &Actor, ids: Vec<UserId>) -> Result<Vec<u64>, Error> {
+        at_most(ids.len())?;
+        self.change(actor, move |change| {
+            each(&ids, |id| tokens::end_all(change, &change.tx.existing_user(&UserKey::Id(*id))?))
+        })
+        .await
+    }
+
+    /// Revokes tokens as [`Directory::revoke_token`] does.
+    pub async fn revoke_tokens(&self, actor: &Actor, ids: Vec<TokenId>) -> Result<Vec<Token>, Error> {
+        at_most(ids.len())?;
+        self.change(actor, move |change| each(&ids, |id| tokens::revoke(change, None, *id))).await
+    }
+
+    /// Deletes groups as [`Directory::delete_group`] does.
+    pub async fn delete_groups(&self, actor: &Actor, ids: Vec<GroupId>) -> Result<Vec<Group>, Error> {
+        at_most(ids.len())?;
+        self.change(actor, move |change| {
+            each(&ids, |id| groups::remove(change, &GroupKey::Id(*id), &Expected::Any))
         })
         .await
     }

@@ -159,18 +159,7 @@ impl Directory {
         expected: Expected,
     ) -> Result<Group, Error> {
         let key = key.clone();
-        self.change(actor, move |change| {
-            let tx = change.tx;
-            let group = tx.existing_group(&key)?;
-            let members = Members { have_admin: tx.has_admin_member(group.id)? };
-            change.check(Action::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
-            check_version(tx, &group, &expected)?;
-            let last = audit::all_fields(snapshot(tx, &group)?);
-            tx.delete_group(group.id)?;
-            audit::record(change, "group.delete", &AuditObject::Group(&group), last)?;
-            Ok(group)
-        })
-        .await
+        self.change(actor, move |change| remove(change, &key, &expected)).await
     }
 
     /// Adds users to a group or removes them, all or none. Users that are members already, or are not, are not an error.
@@ -226,6 +215,19 @@ impl MemberChange {
             Self::Remove => "group.remove_members",
         }
     }
+}
+
+/// Removes a group, if the actor may.
+pub(super) fn remove(change: &Change<'_, '_>, key: &GroupKey, expected: &Expected) -> Result<Group, Error> {
+    let tx = change.tx;
+    let group = tx.existing_group(key)?;
+    let members = Members { have_admin: tx.has_admin_member(group.id)? };
+    change.check(Action::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
+    check_version(tx, &group, expected)?;
+    let last = audit::all_fields(snapshot(tx, &group)?);
+    tx.delete_group(group.id)?;
+    audit::record(change, "group.delete", &AuditObject::Group(&group), last)?;
+    Ok(group)
 }
 
 /// Returns a user of a list of members. An unknown id is an error of the list.

@@ -3,9 +3,9 @@
 use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
-use super::model::{Group, User};
-use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, UserQuery};
-use super::store::{FromRow, Sql, group_list, user_list};
+use super::model::{Group, ListedToken, User};
+use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
+use super::store::{FromRow, Sql, group_list, token_list, user_list};
 
 impl Directory {
     /// Returns a page of users.
@@ -19,6 +19,13 @@ impl Directory {
     pub async fn list_groups(&self, actor: &Actor, query: &GroupQuery) -> Result<Page<Group>, Error> {
         authorize(actor, Action::ReadGroups)?;
         self.page(query, group_list::page(query), group_list::count(query)).await
+    }
+
+    /// Returns a page of the tokens of all users, with the expired and revoked ones.
+    pub async fn list_tokens(&self, actor: &Actor, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
+        authorize(actor, Action::ReadAllTokens)?;
+        let now = self.clock.now();
+        self.page(query, token_list::page(query, now), token_list::count(query, now)).await
     }
 
     /// Returns the query plans of the database for a page of users and for their count, to look into a slow list.

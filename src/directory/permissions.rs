@@ -1,9 +1,25 @@
-//! Use cases about permissions.
+//! Use cases about permissions. The built-in ones decide what callers may do here, and stay as they are. Others have a
+//! meaning for other services alone, which read them from `/api/users/me`.
 
-use super::access::{Action, Actor, authorize};
+use serde_json::json;
+
+use super::Directory;
+use super::access::{Action, Actor, OWN_CODE_MAX, OWN_CODE_MIN, authorize, built_in};
+use super::audit::{self, AuditObject};
+use super::change::Change;
 use super::error::Error;
-use super::model::Permission;
-use super::{Directory, store};
+use super::model::{Permission, PermissionId, PermissionKey, PermissionName, Violation};
+use super::store::permissions::Holders;
+use super::store::{self, Tx};
+
+/// How many users and groups a permission is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PermissionHolders {
+    /// Users, without those who have it through a group.
+    pub users: i64,
+    /// Groups.
+    pub groups: i64,
+}
 
 impl Directory {
     /// Returns every permission, ordered by code.
@@ -11,4 +27,142 @@ impl Directory {
         authorize(actor, Action::ReadPermissions)?;
         self.store.all(store::permissions::list()).await
     }
+
+    /// Returns how many users and groups have a permission.
+    pub async fn permission_holders(
+        &self,
+        actor: &Actor,
+        permission: PermissionId,
+    ) -> Result<PermissionHolders, Error> {
+        authorize(actor, Action::ReadPermissions)?;
+        let found: Option<Holders> = self.store.first(store::permissions::holders(permission)).await?;
+        let Holders { users, groups } = found.unwrap_or_default();
+        Ok(PermissionHolders { users, groups })
+    }
+
+    /// Creates a permission, with the next free code from [`OWN_CODE_MIN`] on if none is given.
+    pub async fn create_permission(
+        &self,
+        actor: &Actor,
+        code: Option<i64>,
+        name: &str,
+    ) -> Result<Permission, Error> {
+        let name = parsed(name)?;
+        if let Some(code) = code.filter(|code| !(OWN_CODE_MIN..=OWN_CODE_MAX).contains(code)) {
+            return refused("code", format!("{code} is reserved: use {OWN_CODE_MIN} to {OWN_CODE_MAX}."));
+        }
+        self.change(actor, move |change| {
+            change.check(Action::ChangePermissions)?;
+            let known: Vec<Permission> = change.tx.all(&store::permissions::list())?;
+            check_name_free(&known, None, &name)?;
+            let code = match code {
+                Some(code) if known.iter().any(|one| one.code == code) => {
+                    let taken = Violation::Taken { noun: "permission", field: "code".to_owned() };
+                    return Err(Error::invalid("code", &taken));
+                }
+                Some(code) => code,
+                None => next_code(&known)?,
+            };
+            change.tx.put_permission(None, code, &name)?;
+            let made = existing(change.tx, &PermissionKey::Code(code))?;
+            record(change, "permission.create", &made, json!({ "code": code, "name": name }))?;
+            Ok(made)
+        })
+        .await
+    }
+
+    /// Gives a permission another name. The built-in ones keep theirs.
+    pub async fn rename_permission(
+        &self,
+        actor: &Actor,
+        key: &PermissionKey,
+        name: &str,
+    ) -> Result<Permission, Error> {
+        let (key, name) = (key.clone(), parsed(name)?);
+        self.change(actor, move |change| {
+            change.check(Action::ChangePermissions)?;
+            let old = existing(change.tx, &key)?;
+            check_not_built_in(&old)?;
+            let known: Vec<Permission> = change.tx.all(&store::permissions::list())?;
+            check_name_free(&known, Some(old.id), &name)?;
+            let new = Permission { name: name.clone(), ..old.clone() };
+            if new != old {
+                change.tx.put_permission(None, new.code, &new.name)?;
+                record(change, "permission.rename", &new, json!({ "name": [old.name, new.name] }))?;
+            }
+            Ok(new)
+        })
+        .await
+    }
+
+    /// Removes a permission from all users and groups, and then itself. The built-in ones stay.
+    pub async fn remove_permission(&self, actor: &Actor, key: &PermissionKey) -> Result<Permission, Error> {
+        let key = key.clone();
+        self.change(actor, move |change| {
+            change.check(Action::ChangePermissions)?;
+            let gone = existing(change.tx, &key)?;
+            check_not_built_in(&gone)?;
+            change.tx.delete_permission(gone.id)?;
+            let last = json!({ "code": gone.code, "name": gone.name });
+            record(change, "permission.remove", &gone, last)?;
+            Ok(gone)
+        })
+        .await
+    }
+}
+
+fn parsed(name: &str) -> Result<String, Error> {
+    let name: Result<PermissionName, _> = name.parse();
+    name.map(String::from).map_err(|violation| Error::invalid("name", &violation))
+}
+
+fn refused<T>(field: &str, message: String) -> Result<T, Error> {
+    Err(Error::invalid(field, &Violation::Other(message)))
+}
+
+/// Returns the permission of a key, or [`Error::NotFound`].
+fn existing(tx: &Tx<'_>, key: &PermissionKey) -> Result<Permission, Error> {
+    let known: Vec<Permission> = tx.all(&store::permissions::list())?;
+    known.into_iter().find(|one| key.is(one)).ok_or_else(|| Error::not_found("permission", key))
+}
+
+fn check_not_built_in(permission: &Permission) -> Result<(), Error> {
+    match built_in(permission.code) {
+        Some(_) => refused(
+            "permission",
+            format!(
+                "{} ({}) is built in: it cannot be renamed or removed.",
+                permission.name, permission.code
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+fn check_name_free(known: &[Permission], own: Option<PermissionId>, name: &str) -> Result<(), Error> {
+    match known.iter().any(|one| one.name == name && Some(one.id) != own) {
+        true => {
+            Err(Error::invalid("name", &Violation::Taken { noun: "permission", field: "name".to_owned() }))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Returns the code after the greatest one in the range of new codes.
+fn next_code(known: &[Permission]) -> Result<i64, Error> {
+    let last =
+        known.iter().map(|one| one.code).filter(|code| (OWN_CODE_MIN..=OWN_CODE_MAX).contains(code)).max();
+    match last.map_or(OWN_CODE_MIN, |last| last + 1) {
+        code @ ..=OWN_CODE_MAX => Ok(code),
+        _ => refused("code", format!("{OWN_CODE_MAX} is in use: choose a free code below it.")),
+    }
+}
+
+fn record(
+    change: &Change<'_, '_>,
+    action: &'static str,
+    permission: &Permission,
+    changes: serde_json::Value,
+) -> Result<(), Error> {
+    audit::record(change, action, &AuditObject::Permission(permission), changes)
 }

@@ -61,38 +61,14 @@ impl Directory {
     /// Restores a user with its password and with the groups and permissions that still exist. Its tokens are not restored.
     pub async fn restore_user(&self, actor: &Actor, id: UserId) -> Result<Written<User>, Error> {
         self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
-            let tx = change.tx;
-            let (_, RestorableUser { user, password, permissions, made_here }) = binned(change, id)?;
-            tx.unbin_user(id)?;
-            users::check_returning(change, &user)?;
-            let user = User { updated_at: change.now, ..user };
-            tx.insert_user(Some(id), &user, &password, made_here)?;
-            for group in &user.groups {
-                if tx.group(&GroupKey::Id(*group))?.is_some() {
-                    tx.add_member(*group, id)?;
-                }
-            }
-            tx.set_user_permissions(id, &permissions)?;
-            change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
-            let back = tx.existing_user_state(&UserKey::Id(id))?;
-            let restored = audit::all_fields(users::snapshot(&back.user, &back.codes));
-            audit::record(change, "user.restore", &AuditObject::User(&back.user), restored)?;
-            Ok(change.written(back.user, Action::ReadUsers))
+            Ok(change.written(restore(change, id)?, Action::ReadUsers))
         })
         .await
     }
 
     /// Removes a user from the recycle bin permanently.
     pub async fn purge_user(&self, actor: &Actor, id: UserId) -> Result<DeletedUser, Error> {
-        self.change(actor, move |change| {
-            let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
-            let rights = change.tx.rights_from(&user.groups, &permissions)?;
-            change.check(Action::DeleteUser(&user, &rights.into()))?;
-            change.tx.unbin_user(id)?;
-            audit::record(change, "user.purge", &AuditObject::User(&user), json!({}))?;
-            Ok(deleted)
-        })
-        .await
+        self.change(actor, move |change| purge(change, id)).await
     }
 
     /// Purges the users that have been here for longer than the setting allows, and returns their number. No answer depends
@@ -117,6 +93,37 @@ impl Directory {
             }
         }
     }
+}
+
+/// Restores a user, if the actor may.
+pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error> {
+    let tx = change.tx;
+    let (_, RestorableUser { user, password, permissions, made_here }) = binned(change, id)?;
+    tx.unbin_user(id)?;
+    users::check_returning(change, &user)?;
+    let user = User { updated_at: change.now, ..user };
+    tx.insert_user(Some(id), &user, &password, made_here)?;
+    for group in &user.groups {
+        if tx.group(&GroupKey::Id(*group))?.is_some() {
+            tx.add_member(*group, id)?;
+        }
+    }
+    tx.set_user_permissions(id, &tx.existing_permissions(&permissions)?)?;
+    change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
+    let back = tx.existing_user_state(&UserKey::Id(id))?;
+    let restored = audit::all_fields(users::snapshot(&back.user, &back.codes));
+    audit::record(change, "user.restore", &AuditObject::User(&back.user), restored)?;
+    Ok(back.user)
+}
+
+/// Removes a user from the recycle bin, if the actor may.
+pub(super) fn purge(change: &Change<'_, '_>, id: UserId) -> Result<DeletedUser, Error> {
+    let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
+    let rights = change.tx.rights_from(&user.groups, &permissions)?;
+    change.check(Action::DeleteUser(&user, &rights.into()))?;
+    change.tx.unbin_user(id)?;
+    audit::record(change, "user.purge", &AuditObject::User(&user), json!({}))?;
+    Ok(deleted)
 }
 
 /// Removes a user, if the actor may.

@@ -212,18 +212,20 @@ impl Directory {
         id: TokenId,
     ) -> Result<Token, Error> {
         let owner = owner.cloned();
-        let revoke = move |change: &Change<'_, '_>| {
-            let tx = change.tx;
-            let (owner, token) = owned(tx, owner.as_ref(), id)?;
-            change.check(Action::RevokeToken(&owner, &tx.rights(owner.id)?.into()))?;
-            if token.revoked_at.is_none() {
-                end(change, &token)?;
-                record(change, "token.revoke", &token)?;
-            }
-            owned(tx, None, id).map(|(_, token)| token)
-        };
-        self.change(actor, revoke).await
+        self.change(actor, move |change| revoke(change, owner.as_ref(), id)).await
     }
+}
+
+/// Revokes a token, if the actor may.
+pub(super) fn revoke(change: &Change<'_, '_>, owner: Option<&UserKey>, id: TokenId) -> Result<Token, Error> {
+    let tx = change.tx;
+    let (owner, token) = owned(tx, owner, id)?;
+    change.check(Action::RevokeToken(&owner, &tx.rights(owner.id)?.into()))?;
+    if token.revoked_at.is_none() {
+        end(change, &token)?;
+        record(change, "token.revoke", &token)?;
+    }
+    owned(tx, None, id).map(|(_, token)| token)
 }
 
 fn parse_name(name: &str) -> Result<TokenName, Error> {

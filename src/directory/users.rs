@@ -10,7 +10,7 @@ pub(super) use self::state::{check_version, snapshot};
 use super::Directory;
 use super::access::{Action, Actor, Rights, Who, authorize};
 use super::audit::{self, AuditObject};
-use super::authentication::write_password;
+use super::authentication::{forget_attempts, write_password};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
@@ -267,6 +267,8 @@ pub(super) fn update(
     if let Some(hash) = hash {
         write_password(change, &new, hash)?;
         new.updated_at = change.now;
+        // Failures with the old password say nothing about the new one.
+        forget_attempts(change, &new)?;
     }
     if fields.sign_out {
         tokens::end_all(change, &new)?;

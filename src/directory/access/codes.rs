@@ -7,12 +7,20 @@ pub trait NeedsPermission {
     const CODE: i64;
 }
 
+/// A built-in permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuiltInPermission {
+    /// Its code.
+    pub code: i64,
+    /// What it allows.
+    pub allows: &'static str,
+}
+
 macro_rules! permissions {
-    ($($code:literal: $($action:ident),+;)+) => {
-        /// Whether an action needs the permission with this code. Its name is part of the program.
-        pub fn is_own_code(code: i64) -> bool {
-            [$($code),+].contains(&code)
-        }
+    ($($code:literal $allows:literal: $($action:ident),+;)+) => {
+        /// Every built-in permission, ordered by code.
+        pub const BUILT_IN: &[BuiltInPermission] =
+            &[$(BuiltInPermission { code: $code, allows: $allows }),+];
 
         $($(
             #[doc = concat!("The action of this name; it needs permission ", stringify!($code), ".")]
@@ -27,18 +35,28 @@ macro_rules! permissions {
 }
 
 permissions! {
-    1201: CreateGroup;
-    1202: ReadGroups;
-    1203: UpdateGroup, ChangeMembers;
-    1204: DeleteGroup;
-    1221: CreateUser;
-    1222: ReadUsers;
-    1223: UpdateUser;
-    1224: DeleteUser, RestoreUser, ReadDeleted;
-    1231: IssueToken;
-    1232: ReadTokens;
-    1233: UpdateToken;
-    1234: RevokeToken;
-    1242: ReadAudit;
-    1252: ReadPermissions;
+    1201 "create groups": CreateGroup;
+    1202 "read groups": ReadGroups;
+    1203 "change groups and their members": UpdateGroup, ChangeMembers;
+    1204 "delete groups": DeleteGroup;
+    1221 "create users": CreateUser;
+    1222 "read users": ReadUsers;
+    1223 "change users": UpdateUser;
+    1224 "delete users; read, restore and purge deleted ones": DeleteUser, RestoreUser, ReadDeleted;
+    1231 "issue tokens for other users": IssueToken;
+    1232 "read the tokens of other users": ReadTokens;
+    1233 "rename, extend and rotate tokens of other users": UpdateToken;
+    1234 "revoke tokens of other users, and sign them out": RevokeToken;
+    1242 "read and export the audit trail": ReadAudit;
+    1252 "read the list of permissions": ReadPermissions;
 }
+
+/// Returns the built-in permission with this code. Its name is part of the program.
+pub fn built_in(code: i64) -> Option<&'static BuiltInPermission> {
+    BUILT_IN.iter().find(|permission| permission.code == code)
+}
+
+/// Codes below this are reserved for the program. Permissions that are created here get codes from it upwards.
+pub const OWN_CODE_MIN: i64 = 10_000;
+/// The greatest code that a permission created here can have.
+pub const OWN_CODE_MAX: i64 = 999_999;

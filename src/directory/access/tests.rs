@@ -29,7 +29,7 @@ fn group(id: i64) -> Group {
 fn each_deed_needs_its_code_and_staff() {
     let (nothing, other, rename) = (UserFields::default(), user(9, false), GroupFields::default());
     let (none, group, members) = (Rights::none(), group(5), Members { have_admin: false });
-    let table: [(Action<'_>, i64); 17] = [
+    let table: [(Action<'_>, i64); 18] = [
         (Action::CreateGroup(&none), 1201),
         (Action::ReadGroups, 1202),
         (Action::UpdateGroup(&group, &rename, &none), 1203),
@@ -42,6 +42,7 @@ fn each_deed_needs_its_code_and_staff() {
         (Action::ReadDeleted, 1224),
         (Action::IssueToken(&other, &none), 1231),
         (Action::ReadTokens(&other), 1232),
+        (Action::ReadAllTokens, 1232),
         (Action::UpdateToken(&other, &none), 1233),
         (Action::RevokeToken(&other, &none), 1234),
         (Action::ReadAudit, 1242),
@@ -90,6 +91,8 @@ fn every_right_concerned_must_be_held() {
         assert_eq!(authorize(&Actor::operator("root"), foreign), Ok(()), "{foreign:?}");
     }
     assert_eq!(authorize(&admin, Action::Import), Ok(()));
+    assert_eq!(authorize(&admin, Action::ChangePermissions), Ok(()));
+    assert_eq!(authorize(&staff(&codes), Action::ChangePermissions), Err(Denial::NoRight));
     assert_eq!(authorize(&admin, Action::CarryDirectory), Err(Denial::NoRight));
     assert_eq!(authorize(&Actor::operator("root"), Action::CarryDirectory), Ok(()));
 }

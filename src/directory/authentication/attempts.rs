@@ -26,11 +26,11 @@ use crate::network::client_network;
 /// Networks remembered of each user; the one not used for longest is dropped.
 const NETWORKS_MAX: i64 = 20;
 
-const PAIR: Backoff =
+pub(super) const PAIR: Backoff =
     Backoff { name: "pair", free: 5, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
 const CLIENT: Backoff =
     Backoff { name: "client", free: 50, longest: Duration::from_mins(15), memory: Duration::from_hours(1) };
-const ACCOUNT: Backoff =
+pub(super) const ACCOUNT: Backoff =
     Backoff { name: "account", free: 100, longest: Duration::from_mins(1), memory: Duration::from_hours(1) };
 
 /// The account that an attempt is for.
@@ -109,8 +109,7 @@ impl Directory {
             ClaimedAccount::User(user) => self.store.first(of_user(&from, user)).await?,
         };
         let Account { id, is_known } = found.unwrap_or_default();
-        // No folded name begins with a NUL.
-        let account = if id == 0 { folded } else { format!("\0{id}") };
+        let account = if id == 0 { folded } else { account_of(id) };
         let mut counts = vec![(PAIR, PAIR.key([&account, &from]))];
         if !is_known {
             counts.push((CLIENT, CLIENT.key(["", &from])));
@@ -128,6 +127,11 @@ impl Directory {
         };
         self.hasher.reserve(QueueClient { client: actor.origin.ip().map(client_network), account })
     }
+}
+
+/// Returns the name under which a known account is counted. No folded name begins with a NUL.
+pub(super) fn account_of(id: i64) -> String {
+    format!("\0{id}")
 }
 
 impl Attempt {

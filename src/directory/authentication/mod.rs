@@ -2,15 +2,18 @@
 //!
 //! `callers` authenticates the token of a request. `sign_in` signs users in with a password, and out. `own_password`
 //! checks a person's present password and replaces it. `attempts` limits how often a password may be tried; `clients`
-//! reports the networks that people sign in from, and `decoys` makes unknown names take as long as users.
+//! reports the networks that people sign in from, `open_attempts` forgets failed attempts, and `decoys` makes unknown names take as long as users.
 
 mod attempts;
 mod callers;
 mod clients;
 mod decoys;
+mod open_attempts;
 mod own_password;
 mod sign_in;
 
 pub use self::clients::ClientsSeen;
+pub use self::open_attempts::OpenAttempts;
+pub(super) use self::open_attempts::forget as forget_attempts;
 pub(super) use self::own_password::{PasswordProof, password_required, write_password};
 pub use self::sign_in::RefusedSignIn;

@@ -30,7 +30,7 @@ pub struct Event {
 }
 
 /// The kinds of objects that an event can have.
-pub const OBJECT_KINDS: [&str; 4] = ["user", "group", "token", "directory"];
+pub const OBJECT_KINDS: [&str; 5] = ["user", "group", "permission", "token", "directory"];
 
 /// An event's place in the hash chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,10 +84,14 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// Only actions of this person.
     pub actor_id: Option<i64>,
+    /// Only actions of an actor who has this name now, or had it then.
+    pub actor_name: Option<String>,
     /// Only actions on objects of this kind.
     pub object_kind: Option<String>,
     /// Only actions on the object with this id.
     pub object_id: Option<i64>,
+    /// Only actions on an object that has this name now, or had it then.
+    pub object_name: Option<String>,
     /// Only from this client's address.
     pub address: Option<String>,
     /// Only from this time on.

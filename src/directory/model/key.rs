@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{GroupId, UserId};
+use super::{GroupId, Permission, PermissionId, UserId};
 
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident, $id:ident) => {
@@ -48,6 +48,48 @@ key! {
 key! {
     /// The id or name of a group.
     GroupKey, GroupId
+}
+
+/// The code, id or name of a permission. Digits alone are the code, which is its public number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PermissionKey {
+    /// By code.
+    Code(i64),
+    /// By the id of its row, as bodies of the API name it.
+    Id(PermissionId),
+    /// By the exact name.
+    Name(String),
+}
+
+impl FromStr for PermissionKey {
+    type Err = Infallible;
+    fn from_str(raw: &str) -> Result<Self, Infallible> {
+        if let Some(id) = raw.strip_prefix("id:").and_then(|digits| digits.parse().ok()) {
+            return Ok(Self::Id(id));
+        }
+        Ok(raw.parse().map_or_else(|_| Self::Name(raw.to_owned()), Self::Code))
+    }
+}
+
+impl fmt::Display for PermissionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "with code {code}"),
+            Self::Id(id) => write!(f, "with id {id}"),
+            Self::Name(name) => write!(f, "named {name:?}"),
+        }
+    }
+}
+
+impl PermissionKey {
+    /// Whether it means this permission.
+    pub fn is(&self, permission: &Permission) -> bool {
+        match self {
+            Self::Code(code) => permission.code == *code,
+            Self::Id(id) => permission.id == *id,
+            Self::Name(name) => permission.name == *name,
+        }
+    }
 }
 
 #[cfg(test)]

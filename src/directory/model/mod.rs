@@ -37,15 +37,15 @@ pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use identity::{Bearer, Identity};
 pub(super) use identity_change::IdentityChange;
-pub use key::{GroupKey, UserKey};
+pub use key::{GroupKey, PermissionKey, UserKey};
 pub use permission::Permission;
 pub use rate::{Rate, Rates};
 pub use text::{
-    Email, Gender, GroupName, MobileNumber, Notes, PersonName, TokenName, Username, Violation, fold,
-    is_absolute_url, is_ambiguous_username,
+    Email, Gender, GroupName, MobileNumber, Notes, PermissionName, PersonName, TokenName, Username,
+    Violation, fold, is_absolute_url, is_ambiguous_username,
 };
 pub use timestamp::Timestamp;
-pub use token::{KeptDigest, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState};
+pub use token::{KeptDigest, ListedToken, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState};
 pub(super) use token_use::TokenUse;
 pub use user::{ONLINE_FOR, User};
 pub use user_fields::{FLAG_FIELDS, FieldSlot, FieldValue, PERSONAL_FIELDS};

@@ -2,7 +2,7 @@
 
 use super::PermissionId;
 
-/// A permission. Permissions are part of the schema: none are added at run time.
+/// A permission. The built-in ones are part of the schema; operators and imports may add others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     /// The id that `permissions: [ids]` on the wire refers to.

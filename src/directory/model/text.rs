@@ -60,6 +60,11 @@ pub enum Violation {
         "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."
     )]
     Username,
+    /// Not the form of a permission's name.
+    #[error(
+        "Enter a valid name: lower-case letters, digits and underscores, with a letter first, such as order_read."
+    )]
+    PermissionName,
     /// A username that could be mistaken for an id or an option on a command line.
     #[error("Enter a username that is not a number and does not begin with a hyphen.")]
     AmbiguousUsername,
@@ -171,8 +176,22 @@ text! {
     TokenName, |raw| line(raw, 100).and_then(filled)
 }
 text! {
+    /// The name of a permission: 1 to 100 lower-case letters, digits and underscores.
+    PermissionName, |raw| line(raw, 100).and_then(filled).and_then(permission_name)
+}
+text! {
     /// Free text about a group: at most 2000 code points; line breaks and tabs are allowed.
     Notes, |raw| notes(raw)
+}
+
+/// A name that could be mistaken for a code is refused.
+fn permission_name(text: &str) -> Result<&str, Violation> {
+    let known = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if known && text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        Ok(text)
+    } else {
+        Err(Violation::PermissionName)
+    }
 }
 
 fn username(text: &str) -> Result<&str, Violation> {

@@ -217,6 +217,9 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Api, Self::SignIn, Self::Imported];
+
     /// Returns the value in the database and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -228,7 +231,7 @@ impl TokenKind {
 
     /// Parses a stored value.
     pub fn from_stored(text: &str) -> Option<Self> {
-        [Self::Api, Self::SignIn, Self::Imported].into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -279,6 +282,9 @@ pub enum TokenState {
 }
 
 impl TokenState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
+
     /// Returns the value on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -333,6 +339,15 @@ impl Token {
         let used = self.last_used_at.map_or(self.created_at, |used| used.max(self.created_at));
         (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Timestamp::LAST))
     }
+}
+
+/// A token in a list of all tokens, with the name of its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedToken {
+    /// The token.
+    pub token: Token,
+    /// The username of its owner.
+    pub username: String,
 }
 
 #[cfg(test)]

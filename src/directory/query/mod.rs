@@ -12,6 +12,7 @@ mod order;
 mod parameters;
 mod range;
 mod search;
+mod tokens;
 mod users;
 
 pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageStart, Paging};
@@ -21,6 +22,7 @@ pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
 pub use self::parameters::{COMMON, Parameters};
 pub use self::range::{NumberRange, TimeRange};
 pub use self::search::Terms;
+pub use self::tokens::{KeyEnds, TokenColumn, TokenFilters, TokenQuery};
 pub use self::users::{UserColumn, UserFilters, UserQuery};
 use super::model::ValidationErrors;
 

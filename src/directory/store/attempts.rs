@@ -36,6 +36,51 @@ impl FromRow for BlockedKey {
     }
 }
 
+/// A count of failures that has not expired.
+pub(in crate::directory) struct CountedKey {
+    pub(in crate::directory) key: Vec<u8>,
+    pub(in crate::directory) failures: i64,
+    /// Until when the next attempt is blocked, in microseconds.
+    pub(in crate::directory) until: i64,
+}
+
+impl FromRow for CountedKey {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { key: row.next()?, failures: row.next()?, until: row.next()? })
+    }
+}
+
+/// Selects those of these keys that have failures now, in statements of bounded length.
+pub(in crate::directory) fn counted(keys: &[Vec<u8>], now: Timestamp) -> Vec<Sql> {
+    let statement = |keys: &[Vec<u8>]| {
+        let mut sql = Sql::composed(
+            "SELECT key, failures, blocked_until FROM attempts WHERE failures > 0 AND expires_at > ",
+        );
+        sql.push_arg(now).push(" AND key IN (");
+        for (index, key) in keys.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " }).push_arg(key.clone());
+        }
+        sql.push(")");
+        sql
+    };
+    keys.chunks(ROWS).map(statement).collect()
+}
+
+/// Selects the networks that a user has signed in from.
+pub(in crate::directory) fn networks_of(user: UserId) -> Sql {
+    Sql::new("SELECT network FROM known_addresses WHERE user_id = $1 ORDER BY network").bind(user)
+}
+
+/// Selects the addresses from which a password of a user was refused since a time.
+pub(in crate::directory) fn refused_from(user: UserId, since: Timestamp) -> Sql {
+    Sql::new(
+        "SELECT DISTINCT address FROM audit_events WHERE object_kind = 'user' AND object_id = $1 \
+         AND action IN ('sign_in.refused', 'user.set_password.refused') AND at >= $2 AND address IS NOT NULL",
+    )
+    .bind(user)
+    .bind(since)
+}
+
 /// The account that an attempt is for. The id is 0 if there is none.
 #[derive(Default)]
 pub(in crate::directory) struct Account {

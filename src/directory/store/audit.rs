@@ -68,6 +68,20 @@ fn narrow(sql: &mut Sql, filter: &AuditFilter) {
         sql.push(" AND address IN (").push_arg(format!("::ffff:{address}"));
         sql.push(", ").push_arg(address).push(")");
     }
+    if let Some(name) = &filter.actor_name {
+        sql.push(" AND (actor_name = ").push_arg(name.as_str());
+        sql.push(" OR (actor_kind = 'person' AND actor_id = (SELECT id FROM users WHERE username = ");
+        sql.push_arg(name.as_str()).push(")))");
+    }
+    if let Some(name) = &filter.object_name {
+        sql.push(" AND (object_name = ").push_arg(name.as_str());
+        for (text, end) in [
+            (" OR (object_kind = 'user' AND object_id = (SELECT id FROM users WHERE username = ", "))"),
+            (" OR (object_kind = 'group' AND object_id = (SELECT id FROM groups WHERE name = ", ")))"),
+        ] {
+            sql.push(text).push_arg(name.as_str()).push(end);
+        }
+    }
     for (text, value) in [
         (" AND id < ", filter.before),
         (" AND actor_id = ", filter.actor_id),

@@ -18,13 +18,15 @@ impl From<DatabaseError> for Error {
 }
 
 /// (name on PostgreSQL, what SQLite names, what is unique, by which field)
-const UNIQUE: [(&str, &str, &str, &str); 6] = [
+const UNIQUE: [(&str, &str, &str, &str); 8] = [
     ("users_username_unique", "users.username", "user", "username"),
     ("users_mobile_number_unique", "users.mobile_number", "user", "mobile_number"),
     ("users_email_unique", "users.email", "user", "email"),
     ("users_pkey", "users.id", "user", "id"),
     ("groups_name_unique", "groups.name", "group", "name"),
     ("groups_pkey", "groups.id", "group", "id"),
+    ("permissions_code_unique", "permissions.code", "permission", "code"),
+    ("permissions_name_unique", "permissions.name", "permission", "name"),
 ];
 
 fn constraint(named: &str) -> Error {

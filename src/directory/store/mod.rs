@@ -34,6 +34,7 @@ mod paging;
 pub(super) mod permissions;
 mod search_index;
 pub(super) mod statistics;
+pub(super) mod token_list;
 pub(super) mod tokens;
 pub(super) mod transfer;
 mod triggers;

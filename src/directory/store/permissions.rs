@@ -33,6 +33,28 @@ pub(in crate::directory) fn of_group(group: GroupId) -> Sql {
     .bind(group)
 }
 
+/// How many users and groups a permission is attached to.
+#[derive(Default)]
+pub(in crate::directory) struct Holders {
+    pub(in crate::directory) users: i64,
+    pub(in crate::directory) groups: i64,
+}
+
+impl FromRow for Holders {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { users: row.next()?, groups: row.next()? })
+    }
+}
+
+/// Counts the users and groups that a permission is attached to.
+pub(in crate::directory) fn holders(permission: PermissionId) -> Sql {
+    Sql::new(
+        "SELECT (SELECT count(*) FROM user_permissions WHERE permission_id = $1), \
+         (SELECT count(*) FROM group_permissions WHERE permission_id = $1)",
+    )
+    .bind(permission)
+}
+
 /// A permission that a user holds.
 pub(in crate::directory) struct Held {
     pub(in crate::directory) permission: Permission,
@@ -164,6 +186,25 @@ impl Tx<'_> {
         let sql = if let Some(id) = id { sql.bind(id) } else { sql };
         self.insert_with_ids("permissions", given, || Ok(self.execute(&sql)?))?;
         Ok(())
+    }
+
+    /// Deletes a permission, and takes it from all users and groups.
+    pub(in crate::directory) fn delete_permission(&self, id: PermissionId) -> Result<(), Error> {
+        // Not left to the foreign keys: the triggers of the change feed need the rows.
+        self.execute(&Sql::new("DELETE FROM user_permissions WHERE permission_id = $1").bind(id))?;
+        self.execute(&Sql::new("DELETE FROM group_permissions WHERE permission_id = $1").bind(id))?;
+        self.execute(&Sql::new("DELETE FROM permissions WHERE id = $1").bind(id))?;
+        Ok(())
+    }
+
+    /// Returns those of these permissions that exist.
+    pub(in crate::directory) fn existing_permissions(
+        &self,
+        permissions: &[PermissionId],
+    ) -> Result<Vec<PermissionId>, Error> {
+        let known: Vec<Permission> = self.all(&list())?;
+        let exists = |id: &&PermissionId| known.iter().any(|permission| permission.id == **id);
+        Ok(permissions.iter().filter(exists).copied().collect())
     }
 
     /// Runs one statement for each permission; there are few. Each id occurs once, so a statement that changes no row means that the

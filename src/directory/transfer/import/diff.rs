@@ -15,7 +15,7 @@ use super::error::ImportError;
 use super::known::KnownRows;
 use super::same_object::is_same_group;
 use super::validation::{Validation, has_null};
-use crate::directory::access::is_own_code;
+use crate::directory::access::built_in;
 use crate::directory::error::Error;
 use crate::directory::model::stored::{StoredDeletedUser, StoredGroup};
 use crate::directory::model::{GroupId, Timestamp};
@@ -118,7 +118,7 @@ impl Diff {
                 self.counts.permissions.unchanged += 1;
                 return Ok(());
             }
-            Some(name) if is_own_code(record.code) => {
+            Some(name) if built_in(record.code).is_some() => {
                 let example = format!("{}: {name:?} here, {:?} there", record.code, record.name);
                 self.counts.conflicts.add(OWN_PERMISSION, example);
                 return Ok(());

@@ -1,0 +1,142 @@
+//! Queries of the list of all tokens.
+
+use super::parameters::{integer, other};
+use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::model::{
+    ListedToken, Timestamp, TokenKind, TokenState, UserId, ValidationErrors, Violation,
+};
+
+/// A query of tokens.
+pub type TokenQuery = Query<TokenFilters, TokenColumn>;
+
+/// The filters of tokens. All that are given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct TokenFilters {
+    /// With these ids.
+    pub id: NumberRange,
+    /// Of this user.
+    pub user: Option<UserId>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// Whose key begins and ends like this.
+    pub key: Option<KeyEnds>,
+    /// In this state.
+    pub state: Option<TokenState>,
+    /// Of this kind.
+    pub kind: Option<TokenKind>,
+    /// Issued in this range.
+    pub created: TimeRange,
+    /// Expiring in this range. A token that does not expire is in no range.
+    pub expires: TimeRange,
+    /// Last used in this range. A token that was never used is in no range.
+    pub last_used: TimeRange,
+}
+
+/// Both ends of a key, as lists and logs show them: `wrd_h3Kd...Yc0q`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEnds {
+    /// The first characters.
+    pub prefix: String,
+    /// The last characters.
+    pub last_four: String,
+}
+
+/// The columns that tokens can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the token's fields")]
+pub enum TokenColumn {
+    Id,
+    CreatedAt,
+    ExpiresAt,
+    LastUsedAt,
+}
+
+impl TokenQuery {
+    /// The names of the filters.
+    pub const FILTERS: [&'static str; 16] = [
+        "id_min",
+        "id_max",
+        "user_id",
+        "name",
+        "key",
+        "state",
+        "kind",
+        "created_date",
+        "created_from",
+        "created_to",
+        "expires_date",
+        "expires_from",
+        "expires_to",
+        "last_used_date",
+        "last_used_from",
+        "last_used_to",
+    ];
+
+    /// Parses a query from its parameters. Collects all errors.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
+        Self::read("tokens", pairs, &Self::FILTERS, TokenFilters::read)
+    }
+}
+
+impl TokenFilters {
+    fn read(given: &mut Parameters<'_>) -> Self {
+        Self {
+            id: NumberRange::read(given, ["id_min", "id_max"]),
+            user: given.parsed("user_id", |raw| integer(raw).and_then(UserId::try_from)),
+            name: given.parsed("name", |raw| match raw.contains('\0') {
+                true => Err(Violation::NullCharacter),
+                false => Ok(raw.to_owned()),
+            }),
+            key: given.parsed("key", key_ends),
+            state: given.parsed("state", |raw| {
+                choice(raw, TokenState::ALL.into_iter().find(|state| state.as_str() == raw))
+            }),
+            kind: given.parsed("kind", |raw| choice(raw, TokenKind::from_stored(raw))),
+            created: TimeRange::read(given, "created"),
+            expires: TimeRange::read(given, "expires"),
+            last_used: TimeRange::read(given, "last_used"),
+        }
+    }
+}
+
+fn choice<T>(raw: &str, found: Option<T>) -> Result<T, Violation> {
+    found.ok_or_else(|| Violation::Choice(raw.to_owned()))
+}
+
+/// Parses both ends of a key. A complete key is refused, because it does not belong into a command line.
+fn key_ends(raw: &str) -> Result<KeyEnds, Violation> {
+    let ends = raw.split_once("...").filter(|_| !raw.contains('\0'));
+    let (prefix, last_four) = ends.ok_or_else(|| {
+        other("Give both ends of the key as lists and logs show them, such as wrd_h3Kd...Yc0q, not the whole key.")
+    })?;
+    Ok(KeyEnds { prefix: prefix.to_owned(), last_four: last_four.to_owned() })
+}
+
+impl Column for TokenColumn {
+    type Row = ListedToken;
+
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("id", Self::Id),
+        ("created_at", Self::CreatedAt),
+        ("expires_at", Self::ExpiresAt),
+        ("last_used_at", Self::LastUsedAt),
+    ];
+    const ID: Self = Self::Id;
+
+    fn kind(self) -> ColumnType {
+        match self {
+            Self::Id | Self::CreatedAt => ColumnType::Number,
+            Self::ExpiresAt | Self::LastUsedAt => ColumnType::NullableNumber,
+        }
+    }
+
+    fn value(self, row: &ListedToken) -> SortValue {
+        let time = |at: Option<Timestamp>| at.map_or(SortValue::Null, |at| SortValue::Number(at.as_micros()));
+        match self {
+            Self::Id => SortValue::Number(row.token.id.get()),
+            Self::CreatedAt => time(Some(row.token.created_at)),
+            Self::ExpiresAt => time(row.token.expires_at),
+            Self::LastUsedAt => time(row.token.last_used_at),
+        }
+    }
+}
