@@ -104,12 +104,20 @@ pub(super) fn new_password(from_stdin: bool) -> Result<Password, CliError> {
 
 /// Asks for confirmation unless `--yes` was given.
 pub(super) fn confirm(yes: bool, question: &str) -> Result<(), CliError> {
-    if yes {
+    check_can_confirm(yes)?;
+    if yes { Ok(()) } else { ask(question) }
+}
+
+/// Fails if a question is needed and cannot be asked: before the work that makes the question.
+pub(super) fn check_can_confirm(yes: bool) -> Result<(), CliError> {
+    if yes || io::stdin().is_terminal() {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
-        return Err(CliError::usage("there is no terminal for the confirmation: use --yes"));
-    }
+    Err(CliError::usage("there is no terminal for the confirmation: use --yes"))
+}
+
+/// Asks a question that says what happens, and to how many.
+pub(super) fn ask(question: &str) -> Result<(), CliError> {
     let unreadable = |error: io::Error| CliError::internal(format!("cannot read the answer: {error}"));
     write!(io::stderr(), "{question} Type yes to confirm: ").map_err(unreadable)?;
     let mut answer = String::new();

@@ -5,19 +5,24 @@
 //!
 //! Never in here: a rule about users and rights, which belongs to `directory`, or SQL.
 
+mod accounts;
 mod audit;
 mod backup;
 mod compare;
 mod config;
 mod context;
+mod days;
 mod demo;
 mod doctor;
 mod export;
+mod grants;
 mod group;
 mod help;
 mod import;
 mod init;
+mod lists;
 mod moving;
+mod names;
 mod permission;
 mod progress;
 mod renewal;
@@ -27,7 +32,9 @@ mod restore;
 mod serve;
 mod signals;
 mod statistics;
+mod terminal;
 mod token;
+mod usage;
 mod user;
 
 use std::ffi::OsString;
@@ -40,6 +47,7 @@ use serde_json::json;
 
 use self::context::on_runtime;
 use self::report::{CliError, Report};
+use self::terminal::{Terminal, page};
 use crate::config::{CommonFlags, Config, Loaded, settings_help, settings_json};
 
 /// Wardroom stores users, groups, permissions and API tokens.
@@ -77,10 +85,10 @@ enum Verb {
     /// Manage groups and their members.
     #[command(subcommand)]
     Group(group::GroupVerb),
-    /// Issue, list and revoke API tokens.
+    /// Issue, list, rotate and revoke API tokens.
     #[command(subcommand)]
     Token(token::TokenVerb),
-    /// List permissions.
+    /// List permissions, and manage your own.
     #[command(subcommand)]
     Permission(permission::PermissionVerb),
     /// List, export and verify the audit trail.
@@ -118,10 +126,14 @@ struct Completions {
 
 /// Runs a command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match parse(args) {
+    let args = usage::with_joined_switches(args.into_iter().collect());
+    let cli = match parse(&args) {
         Ok(cli) => cli,
+        // Help and version go to standard output with code 0.
+        Err(error) if usage::wants_json(&args) && error.use_stderr() => {
+            return fail(&CliError::usage(usage::message(&error)), true);
+        }
         Err(error) => {
-            // Help and version go to standard output with code 0, errors to standard error with code 2.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -129,10 +141,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = cli.json;
     match run(cli) {
         Ok(report) => print(&report, json),
-        Err(error) => {
-            let _ = io::stderr().lock().write_all(error.render(json).as_bytes());
-            ExitCode::from(error.code)
-        }
+        Err(error) => fail(&error, json),
     }
 }
 
@@ -140,17 +149,19 @@ fn command() -> clap::Command {
     help::with_settings_line(Cli::command())
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&command().try_get_matches_from(args)?)
 }
 
 /// Prints a result. If the reader has closed the pipe (`wardroom user list | head -1`), it needs no more output. That is an
 /// error only if the result cannot be shown again.
 fn print(report: &Report, json: bool) -> ExitCode {
-    let mut out = io::stdout().lock();
-    let printed = out.write_all(report.render(json).as_bytes()).and_then(|()| out.flush());
-    match printed {
-        Ok(()) => ExitCode::from(report.code),
+    match write(report, json) {
+        Ok(()) => {
+            let cut = report.cut.as_ref().map(|cut| cut.render(json)).unwrap_or_default();
+            let _ = io::stderr().lock().write_all(cut.as_bytes());
+            ExitCode::from(report.code)
+        }
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !report.once => {
             ExitCode::from(report.code)
         }
@@ -159,10 +170,27 @@ fn print(report: &Report, json: bool) -> ExitCode {
             let error = CliError::internal(format!(
                 "the command succeeded, but its result cannot be printed: {error}{lost}"
             ));
-            let _ = io::stderr().lock().write_all(error.render(json).as_bytes());
-            ExitCode::from(error.code)
+            fail(&error, json)
         }
     }
+}
+
+/// Writes a result to the pager or to standard output.
+fn write(report: &Report, json: bool) -> io::Result<()> {
+    let terminal = Terminal::of_stdout();
+    let text = report.render(json, &terminal);
+    if report.is_long && !report.once && page(&terminal, &text)? {
+        return Ok(());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Prints an error.
+fn fail(error: &CliError, json: bool) -> ExitCode {
+    let text = error.render(json, Terminal::colours_errors());
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+    ExitCode::from(error.code)
 }
 
 fn run(cli: Cli) -> Result<Report, CliError> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::context::{open, operator};
 use super::progress;
-use super::report::{CliError, Report};
+use super::report::{CliError, Report, table};
 use crate::config::{Config, DatabaseUrl, SettingType as _};
 use crate::directory::Location;
 use crate::directory::transfer::move_database::MoveReport;
@@ -54,7 +54,7 @@ fn report(moved: &MoveReport, from: &str, to: &str, config: &Config) -> Report {
         .iter()
         .map(|(table, rows)| [(*table).to_owned(), rows.to_string(), "identical".to_owned()])
         .collect();
-    let mut text = Report::table(["table", "rows", "comparison"], &rows, vec![]).render(false);
+    let mut text = table(["table", "rows", "comparison"], &rows);
     text += &format!("Copied {from} to {to}. Every row was compared.\n");
     if moved.left_behind {
         text += "Warning: the database changed during the move, and those changes were left behind. Stop all servers and commands \

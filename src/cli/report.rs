@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::reopened;
+use super::terminal::{Terminal, TextTable};
 use crate::config::ConfigError;
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer_error::TransferError;
@@ -11,17 +12,28 @@ use crate::switchover::parity::ParityError;
 
 /// A command's result.
 pub(super) struct Report {
-    text: String,
+    body: ReportBody,
     json: Value,
     pub(super) code: u8,
     /// Whether it cannot be shown again, such as the key of a token.
     pub(super) once: bool,
+    /// Whether it may be long, so that a pager shows it.
+    pub(super) is_long: bool,
+    /// What standard error says about a list that does not show all rows.
+    pub(super) cut: Option<CutNotice>,
+}
+
+/// The text of a result.
+enum ReportBody {
+    Text(String),
+    Table(TextTable),
 }
 
 impl Report {
     /// Creates a result in both forms. The text ends with a newline, or is empty.
     pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, code: 0, once: false }
+        let body = ReportBody::Text(text.into());
+        Self { body, json, code: 0, once: false, is_long: false, cut: None }
     }
 
     /// Marks the result as one that cannot be shown again.
@@ -29,9 +41,17 @@ impl Report {
         Self { once: true, ..self }
     }
 
-    /// Adds a line to the text.
+    /// Marks the result as one that may be long.
+    pub(super) fn long(self) -> Self {
+        Self { is_long: true, ..self }
+    }
+
+    /// Adds a line to a text.
     pub(super) fn adding(self, line: &str) -> Self {
-        Self { text: self.text + line, ..self }
+        match self.body {
+            ReportBody::Text(text) => Self { body: ReportBody::Text(text + line), ..self },
+            ReportBody::Table(_) => self,
+        }
     }
 
     /// Creates a result that prints nothing.
@@ -44,11 +64,54 @@ impl Report {
         Self::new(table(heads, rows), Value::Array(json))
     }
 
+    /// Creates a list that fits the terminal. If rows are missing, standard error says so.
+    pub(super) fn list(table: TextTable, json: Vec<Value>, cut: Option<CutNotice>) -> Self {
+        let body = ReportBody::Table(table);
+        Self { body, cut, ..Self::new("", Value::Array(json)).long() }
+    }
+
+    pub(super) fn render(&self, as_json: bool, terminal: &Terminal) -> String {
+        match (as_json, &self.json, &self.body) {
+            (true, Value::Null, _) => String::new(),
+            (true, json, _) => format!("{json:#}\n"),
+            (false, _, ReportBody::Text(text)) => text.clone(),
+            (false, _, ReportBody::Table(table)) => table.render(terminal),
+        }
+    }
+}
+
+/// What is said about a list that does not show all rows.
+pub(super) struct CutNotice {
+    shown: usize,
+    total: Option<u64>,
+    next: String,
+}
+
+impl CutNotice {
+    /// For a list that is counted, and its rows after an offset.
+    pub(super) fn counted(shown: usize, offset: u64, total: Option<u64>) -> Self {
+        let end = offset.saturating_add(u64::try_from(shown).unwrap_or(u64::MAX));
+        Self { shown, total, next: format!("--offset {end}") }
+    }
+
+    /// For a list that is not counted. `next` is the flag that continues it.
+    pub(super) fn uncounted(shown: usize, next: String) -> Self {
+        Self { shown, total: None, next }
+    }
+
     pub(super) fn render(&self, as_json: bool) -> String {
-        match (as_json, &self.json) {
-            (true, Value::Null) => String::new(),
-            (true, json) => format!("{json:#}\n"),
-            (false, _) => self.text.clone(),
+        let Self { shown, total, next } = self;
+        let how_many = match total {
+            Some(total) => format!("{shown} of {total} shown"),
+            None => format!("{shown} shown; there are more"),
+        };
+        let message = format!("{how_many}. Add --all to list all of them, or {next} for the next ones.");
+        match as_json {
+            true => {
+                let cut = json!({ "shown": shown, "total": total, "next": next, "message": message });
+                format!("{:#}\n", json!({ "cut": cut }))
+            }
+            false => format!("{message}\n"),
         }
     }
 }
@@ -104,13 +167,49 @@ impl CliError {
         Self { message: self.message + part, ..self }
     }
 
-    pub(super) fn render(&self, as_json: bool) -> String {
+    /// Returns the message.
+    pub(super) fn into_message(self) -> String {
+        self.message
+    }
+
+    /// Several objects of a command do not exist, or it is not clear which is meant.
+    pub(super) fn not_found(messages: &[String]) -> Self {
+        let fields = json!({ "not_found": messages });
+        Self { fields, ..Self::new(3, "not_found", messages.join("; ")) }
+    }
+
+    /// Something in a command is not allowed. The fields are those of the API.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(4, "invalid", message)
+    }
+
+    /// Replaces the numbers of items by what they are called, in an error of one of several items.
+    pub(super) fn of_items(error: Error, names: &[String]) -> Self {
+        let named = |index: usize| names.get(index).map_or_else(|| format!("item {index}"), Clone::clone);
+        match error {
+            Error::InvalidItems(items) => {
+                let texts: Vec<_> = items
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, errors)| !errors.is_empty())
+                    .map(|(index, errors)| format!("{}: {}", named(index), Error::Invalid(errors.clone())))
+                    .collect();
+                Self::invalid(texts.join("; "))
+            }
+            Error::DeniedItem { index, denial } => {
+                Self::new(4, "denied", format!("{}: {denial}", named(index)))
+            }
+            other => other.into(),
+        }
+    }
+
+    pub(super) fn render(&self, as_json: bool, colour: bool) -> String {
         if as_json {
             let error = json!({ "kind": self.kind, "message": self.message, "fields": self.fields });
-            format!("{:#}\n", json!({ "error": error }))
-        } else {
-            format!("wardroom: {}\n", self.message)
+            return format!("{:#}\n", json!({ "error": error }));
         }
+        let [begin, end] = if colour { ["\u{1b}[31m", "\u{1b}[0m"] } else { [""; 2] };
+        format!("{begin}wardroom:{end} {}\n", self.message)
     }
 }
 
@@ -147,7 +246,23 @@ impl From<Error> for CliError {
             }
             _ => json!({}),
         };
-        Self { fields, ..Self::new(code, kind, error.to_string()) }
+        let message = match &error {
+            Error::NotFound { noun, .. } => format!("{error}{}", where_to_look(noun)),
+            error => error.to_string(),
+        };
+        Self { fields, ..Self::new(code, kind, message) }
+    }
+}
+
+/// Names the command that lists what exists.
+fn where_to_look(noun: &str) -> &'static str {
+    match noun {
+        "user" => "; see `wardroom user list --search TERMS`",
+        "deleted user" => "; see `wardroom user deleted`",
+        "group" => "; see `wardroom group list`",
+        "permission" => "; see `wardroom permission list`",
+        "token" => "; see `wardroom token list`",
+        _ => "",
     }
 }
 

@@ -15,6 +15,7 @@ mod hosts;
 mod reference;
 mod setting;
 mod sources;
+mod terminal;
 mod urls;
 mod values;
 mod variables;
@@ -29,6 +30,7 @@ pub use hosts::{AllowedHosts, TrustedProxies};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
 pub use setting::{FlagScope, Setting};
 pub use sources::{ConfigError, Environment, SettingOrigin, ShownSetting};
+pub use terminal::TerminalVariables;
 pub use urls::{DatabaseUrl, PublicUrl};
 pub use values::{AccessLog, LogFormat, RateLimit, SettingType};
 

@@ -148,7 +148,7 @@ both! {
             (vec!["token", "revoke", "0"], 2, "greater than or equal to 1"),
             (vec!["token", "revoke", "4711"], 3, "there is no token with id 4711"),
             (vec!["user", "restore", "4711"], 3, "there is no deleted user with id 4711"),
-            (vec!["user", "restore", "ann"], 2, "invalid value 'ann'"),
+            (vec!["user", "restore", "ann"], 3, "there is no deleted user named \"ann\"; see `wardroom user deleted`"),
             (vec!["user", "purge", "4711", "--yes"], 3, "there is no deleted user with id 4711"),
             (vec!["user", "purge", "4711"], 2, "use --yes"),
             (vec!["user", "deleted", "--limit", "0"], 2, "0 is not in 1..=1000"),

@@ -63,7 +63,8 @@ impl Scene {
             keys.push((name, issued.key.reveal().to_owned()));
         }
         drop(directory);
-        assert_eq!(on(&database, &["user", "set-password", "changed", "--password-stdin"], OLD).code, 0);
+        let set = ["user", "set-password", "changed", "--password-stdin", "--keep-signed-in"];
+        assert_eq!(on(&database, &set, OLD).code, 0);
         works(&database, &["user", "add", "binned", "--admin"]);
         works(&database, &["user", "delete", "binned", "--yes"]);
         fs::create_dir_all(data(&database)).unwrap();
@@ -207,7 +208,8 @@ async fn close(scene: &Scene, what: &str) {
         "admin demoted" => run(&["user", "edit", "admin", "--admin", "false"]),
         "staff demoted" => run(&["user", "edit", "staff", "--staff", "false"]),
         "password changed" => {
-            let set = on(&scene.database, &["user", "set-password", "changed", "--password-stdin"], NEW);
+            let reset = ["user", "set-password", "changed", "--password-stdin", "--keep-signed-in"];
+            let set = on(&scene.database, &reset, NEW);
             assert_eq!(set.code, 0, "{}", set.err);
         }
         "user deleted" => run(&["user", "delete", "deleted", "--yes"]),

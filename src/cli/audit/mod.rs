@@ -1,23 +1,30 @@
 //! `wardroom audit`: lists, exports and verifies the audit trail.
 
+mod list;
+
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use self::list::ListEvents;
+use super::accounts::Accounts;
 use super::context::{open, operator};
+use super::days::{from, until};
+use super::lists::number;
 use super::report::{CliError, Report};
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::directory::audit::{EXPORT_PAGE, Verification};
-use crate::directory::model::Timestamp;
-use crate::directory::model::{AuditFilter, OBJECT_KINDS, RecordedEvent};
+use crate::directory::model::{AuditFilter, Timestamp};
 
 /// The commands of `wardroom audit`.
 #[derive(Subcommand)]
 pub(super) enum AuditVerb {
     /// List events, newest first.
     List(ListEvents),
+    /// List the actions that are recorded, for `audit list --action`.
+    Actions,
     /// Write events to standard output, oldest first, one JSON object per line. Each event can be verified by itself.
     Export(ExportEvents),
     /// Check the whole chain of events for changed, removed, added or moved events.
@@ -25,46 +32,15 @@ pub(super) enum AuditVerb {
 }
 
 #[derive(Args)]
-pub(super) struct ListEvents {
-    /// The maximum number of rows (1 to 1000).
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Only events with a lower id. To page, give the last id of the previous page.
-    #[arg(long, value_name = "ID")]
-    before: Option<i64>,
-    /// Only events with this action, such as user.update.
-    #[arg(long)]
-    action: Option<String>,
-    /// Only actions of the user with this id.
-    #[arg(long, value_name = "ID")]
-    actor: Option<i64>,
-    /// Only actions on objects of this kind.
-    #[arg(long, value_name = "KIND", value_parser = OBJECT_KINDS)]
-    object_kind: Option<String>,
-    /// Only actions on the object with this id.
-    #[arg(long, value_name = "ID")]
-    object: Option<i64>,
-    /// Only requests from this client address.
-    #[arg(long)]
-    address: Option<String>,
-    /// Only events at or after this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    from: Option<Timestamp>,
-    /// Only events before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    to: Option<Timestamp>,
-}
-
-#[derive(Args)]
 pub(super) struct ExportEvents {
     /// Only events with a higher id. To continue an export, give its last id.
-    #[arg(long, value_name = "ID", default_value_t = 0)]
+    #[arg(long, value_name = "ID", default_value_t = 0, value_parser = number)]
     after: i64,
-    /// Only events at or after this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
+    /// Only events on this day (UTC) or later, or at this time (RFC 3339) or later.
+    #[arg(long, value_name = "TIME", value_parser = from)]
     from: Option<Timestamp>,
-    /// Only events before this time (RFC 3339).
-    #[arg(long, value_name = "TIME")]
+    /// Only events on this day or earlier, or before this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = until)]
     to: Option<Timestamp>,
 }
 
@@ -81,23 +57,17 @@ fn head(text: &str) -> Result<String, &'static str> {
 }
 
 pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, CliError> {
-    let directory = open(config).await?;
     match verb {
-        AuditVerb::List(list) => {
-            let limit = list.limit;
-            let events = directory.audit_events(&operator(), &list.filter(), limit).await?;
-            let rows: Vec<_> = events.iter().map(row).collect();
-            let heads = ["id", "at", "actor", "action", "object", "changes"];
-            Ok(Report::table(heads, &rows, events.iter().map(RecordedEvent::to_json).collect()))
-        }
+        AuditVerb::Actions => Ok(list::actions()),
+        AuditVerb::List(args) => list::list(&Accounts::open(config).await?, args).await,
         AuditVerb::Export(ExportEvents { after, from, to }) => {
             let filter = AuditFilter { from, to, ..AuditFilter::default() };
-            export(&directory, &filter, after).await?;
+            export(&open(config).await?, &filter, after).await?;
             Ok(Report::silent())
         }
         AuditVerb::Verify(VerifyTrail { expect_head }) => {
-            let found = directory.verify_audit(&operator(), expect_head.as_deref()).await?;
-            Ok(verdict(&found))
+            let directory = open(config).await?;
+            Ok(verdict(&directory.verify_audit(&operator(), expect_head.as_deref()).await?))
         }
     }
 }
@@ -114,23 +84,6 @@ async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> 
         }
         if page.len() < EXPORT_PAGE {
             return out.flush().map_err(unwritable);
-        }
-    }
-}
-
-impl ListEvents {
-    fn filter(self) -> AuditFilter {
-        AuditFilter {
-            before: self.before,
-            action: self.action,
-            actor_id: self.actor,
-            actor_name: None,
-            object_kind: self.object_kind,
-            object_id: self.object,
-            object_name: None,
-            from: self.from,
-            to: self.to,
-            address: self.address,
         }
     }
 }
@@ -154,21 +107,4 @@ fn verdict(found: &Verification) -> Report {
         Report::new(text, json!({ "good": good, "head": head, "broken_event": event, "why": why }));
     report.code = why.is_some().into();
     report
-}
-
-fn row(recorded: &RecordedEvent) -> [String; 6] {
-    let event = &recorded.event;
-    let object = match event.object_id {
-        Some(id) => format!("{} {id} {}", event.object_kind, event.object_name),
-        None => event.object_kind.clone(),
-    };
-    let actor = format!("{} {}", event.actor_kind, event.actor_name);
-    [
-        recorded.id.to_string(),
-        recorded.at.to_string(),
-        actor,
-        event.action.clone(),
-        object,
-        event.changes.clone(),
-    ]
 }

@@ -1,26 +1,36 @@
-//! `wardroom token`: issues, lists and revokes API tokens.
+//! `wardroom token`: issues, lists, rotates and revokes API tokens.
+
+mod list;
+mod view;
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::context::{open, operator};
+use self::list::ListTokens;
+use super::accounts::Accounts;
+use super::names::Names;
 use super::report::{CliError, Report};
 use crate::config::Config;
-use crate::directory::Clock;
-use crate::directory::model::{Timestamp, Token, TokenId, UserKey};
-use crate::directory::tokens::{Expiry, TokenWithKey};
+use crate::directory::model::{TokenId, UserKey};
+use crate::directory::tokens::Expiry;
+
+/// The longest time for which an old key stays valid beside the new one: 30 days, as in the API.
+const OVERLAP_MAX: Duration = Duration::from_hours(24 * 30);
 
 /// The commands of `wardroom token`.
 #[derive(Subcommand)]
 pub(super) enum TokenVerb {
     /// Issue a token for a user. Its key is shown only once.
     Issue(IssueToken),
-    /// List the tokens of a user, including expired and revoked ones. Keys are not stored, so they cannot be shown.
+    /// List the tokens of a user or of all users, including expired and revoked ones. Keys are not stored, so they cannot
+    /// be shown.
     List(ListTokens),
-    /// Revoke a token. If it is the token of a sign-in, all tokens derived from it are revoked as well.
-    Revoke(RevokeToken),
+    /// Replace a token by a new one with the same name and expiry. Its key is shown only once.
+    Rotate(RotateToken),
+    /// Revoke tokens. If one is the token of a sign-in, all tokens derived from it are revoked as well.
+    Revoke(RevokeTokens),
 }
 
 #[derive(Args)]
@@ -36,15 +46,19 @@ pub(super) struct IssueToken {
 }
 
 #[derive(Args)]
-pub(super) struct ListTokens {
-    /// The user, by id or username.
-    user: UserKey,
+pub(super) struct RotateToken {
+    /// The id of the token, as `wardroom token list` shows it.
+    id: TokenId,
+    /// How long the old key stays valid, such as 1h or 2d; at most 30d. By default it ends at once.
+    #[arg(long, value_name = "DURATION", value_parser = overlap)]
+    overlap: Option<Duration>,
 }
 
 #[derive(Args)]
-pub(super) struct RevokeToken {
-    /// The id of the token, as `wardroom token list` shows it.
-    id: TokenId,
+pub(super) struct RevokeTokens {
+    /// The ids of the tokens, as `wardroom token list` shows them.
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<TokenId>,
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -55,77 +69,46 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn overlap(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(overlap) if overlap <= OVERLAP_MAX => Ok(overlap),
+        Ok(_) => Err("an old key stays valid for at most 30d".to_owned()),
+        Err(error) => Err(format!("{error}; use a number and a unit, such as 1h or 2d")),
+    }
+}
+
 pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, CliError> {
-    let (directory, actor) = (open(config).await?, operator());
-    let now = Clock::system()?.now();
+    let accounts = &Accounts::open(config).await?;
     match verb {
         TokenVerb::Issue(issue) => {
             let end = issue.expires_in.map_or(Expiry::Never, Expiry::After);
-            let issued = directory.issue_token(&actor, &issue.user, &issue.name, end).await?;
-            Ok(shown(&issued, now))
+            let issued = accounts.issue_token(&issue.user, &issue.name, end).await?;
+            Ok(view::issued(&issued, accounts.now()))
         }
-        TokenVerb::List(list) => {
-            let tokens = directory.tokens(&actor, &list.user).await?;
-            let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
-            let heads = ["id", "name", "key", "state", "created", "expires", "last used", "kind", "made by"];
-            Ok(Report::table(heads, &rows, tokens.iter().map(|token| json(token, now)).collect()))
+        TokenVerb::List(args) => list::list(accounts, args).await,
+        TokenVerb::Rotate(RotateToken { id, overlap }) => {
+            let rotated = accounts.rotate_token(id, overlap.unwrap_or_default()).await?;
+            Ok(view::issued(&rotated, accounts.now()))
         }
-        TokenVerb::Revoke(revoke) => {
-            let token = directory.revoke_token(&actor, None, revoke.id).await?;
-            let text = format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id);
-            Ok(Report::new(text, json(&token, now)))
-        }
+        TokenVerb::Revoke(args) => revoke(accounts, args).await,
     }
 }
 
-fn shown(issued: &TokenWithKey, now: Timestamp) -> Report {
-    let TokenWithKey { token, key } = issued;
-    let end =
-        token.expires_at.map_or_else(|| "does not expire".to_owned(), |end| format!("expires at {end}"));
-    let text = format!(
-        "Token {} ({}) of user {} {end}. Save its key now; it cannot be shown again:\n{}\n",
-        token.id,
-        token.name,
-        token.user_id,
-        key.reveal()
-    );
-    let mut json = json(token, now);
-    if let Value::Object(object) = &mut json {
-        object.insert("key".to_owned(), key.reveal().into());
-    }
-    Report::new(text, json).once()
-}
-
-fn row(token: &Token, now: Timestamp) -> [String; 9] {
-    let or_none = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-    [
-        token.id.to_string(),
-        token.name.clone(),
-        format!("{}...{}", token.prefix, token.last_four),
-        token.state(now).as_str().to_owned(),
-        token.created_at.to_string(),
-        or_none(token.expires_at),
-        or_none(token.last_used_at),
-        token.kind.as_str().to_owned(),
-        token.made_by.as_str().to_owned(),
-    ]
-}
-
-fn json(token: &Token, now: Timestamp) -> Value {
-    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    json!({
-        "id": token.id.get(),
-        "user_id": token.user_id.get(),
-        "name": token.name,
-        "kind": token.kind.as_str(),
-        "prefix": token.prefix,
-        "last_four": token.last_four,
-        "state": token.state(now).as_str(),
-        "created_at": token.created_at.to_string(),
-        "expires_at": text(token.expires_at),
-        "revoked_at": text(token.revoked_at),
-        "last_used_at": text(token.last_used_at),
-        "made_by": token.made_by.as_str(),
-        "of_sign_in": token.root.is_some(),
-    })
+async fn revoke(accounts: &Accounts, RevokeTokens { mut ids }: RevokeTokens) -> Result<Report, CliError> {
+    ids.sort_unstable();
+    ids.dedup();
+    let mut names = Names::new(accounts);
+    names.tokens(&ids).await?;
+    names.check()?;
+    let named: Vec<_> = ids.iter().map(|id| format!("token {id}")).collect();
+    let revoked = accounts.revoke_tokens(ids.clone()).await;
+    let revoked = revoked.map_err(|error| CliError::of_items(error, &named))?;
+    let text: String = revoked
+        .iter()
+        .map(|token| format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id))
+        .collect();
+    let now = accounts.now();
+    let mut objects: Vec<_> = revoked.iter().map(|token| view::json(token, None, now)).collect();
+    let json = if objects.len() == 1 { objects.pop().unwrap_or_default() } else { Value::Array(objects) };
+    Ok(Report::new(text, json))
 }

@@ -1,0 +1,149 @@
+//! From names to objects. A command that names several reports all that do not exist, and then changes nothing.
+
+use super::accounts::Accounts;
+use super::lists::ListParameter;
+use super::report::CliError;
+use crate::directory::Error;
+use crate::directory::groups::GroupDetails;
+use crate::directory::model::{DeletedUser, GroupKey, Permission, PermissionKey, TokenId, User, UserKey};
+use crate::directory::query::PageLink;
+
+/// Looks up what a command names, and collects what does not exist.
+pub(super) struct Names<'a> {
+    accounts: &'a Accounts,
+    missing: Vec<String>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(accounts: &'a Accounts) -> Self {
+        Self { accounts, missing: Vec::new() }
+    }
+
+    /// Returns an error that names everything that does not exist.
+    pub(super) fn check(self) -> Result<(), CliError> {
+        if self.missing.is_empty() { Ok(()) } else { Err(CliError::not_found(&self.missing)) }
+    }
+
+    fn found<T>(&mut self, found: Result<T, Error>) -> Result<Option<T>, CliError> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error @ Error::NotFound { .. }) => {
+                let message = CliError::from(error).into_message();
+                if !self.missing.contains(&message) {
+                    self.missing.push(message);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the users of these keys, each once.
+    pub(super) async fn users(&mut self, keys: &[UserKey]) -> Result<Vec<User>, CliError> {
+        let mut users: Vec<User> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let user = self.accounts.user(key).await;
+            users.extend(self.found(user)?.filter(|user| !users.iter().any(|known| known.id == user.id)));
+        }
+        Ok(users)
+    }
+
+    /// Returns the groups of these keys, each once.
+    pub(super) async fn groups(&mut self, keys: &[GroupKey]) -> Result<Vec<GroupDetails>, CliError> {
+        let mut groups: Vec<GroupDetails> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let group = self.accounts.group(key).await;
+            let is_known = |new: &GroupDetails| groups.iter().any(|known| known.group.id == new.group.id);
+            groups.extend(self.found(group)?.filter(|group| !is_known(group)));
+        }
+        Ok(groups)
+    }
+
+    /// Returns the permissions of these keys, each once.
+    pub(super) async fn permissions(&mut self, keys: &[PermissionKey]) -> Result<Vec<Permission>, CliError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.accounts.permissions().await?;
+        let mut permissions: Vec<Permission> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let one = known.iter().find(|one| key.is(one)).cloned();
+            let one = self.found(one.ok_or_else(|| Error::not_found("permission", key)))?;
+            permissions.extend(one.filter(|one| !permissions.contains(one)));
+        }
+        Ok(permissions)
+    }
+
+    /// Checks that tokens with these ids exist.
+    pub(super) async fn tokens(&mut self, ids: &[TokenId]) -> Result<(), CliError> {
+        for id in ids {
+            let only = ["id_min", "id_max"].map(|name| (name.to_owned(), id.to_string()));
+            let found = self.accounts.tokens(&only).await?.rows.pop();
+            self.found(found.ok_or_else(|| Error::not_found("token", format!("with id {id}"))))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the deleted users of these keys, each once. A name that several had must be given as an id.
+    pub(super) async fn deleted(&mut self, keys: &[UserKey]) -> Result<Vec<DeletedUser>, CliError> {
+        let mut users: Vec<DeletedUser> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let mut found = deleted(self.accounts, key).await?;
+            if found.len() > 1 {
+                let ids: Vec<_> = found.iter().map(|user| user.id.to_string()).collect();
+                self.missing
+                    .push(format!("several deleted users were {key}: give an id, one of {}", ids.join(", ")));
+                continue;
+            }
+            let one = self.found(found.pop().ok_or_else(|| Error::not_found("deleted user", key)))?;
+            users.extend(one.filter(|user| !users.iter().any(|known| known.id == user.id)));
+        }
+        Ok(users)
+    }
+}
+
+/// Returns the users of these keys, or an error that names all that do not exist.
+pub(super) async fn users(accounts: &Accounts, keys: &[UserKey]) -> Result<Vec<User>, CliError> {
+    let mut names = Names::new(accounts);
+    let users = names.users(keys).await?;
+    names.check().map(|()| users)
+}
+
+/// Returns the users in the recycle bin that have this id or name.
+async fn deleted(accounts: &Accounts, key: &UserKey) -> Result<Vec<DeletedUser>, CliError> {
+    let parameter = |name: &str, value: String| -> ListParameter { (name.to_owned(), value) };
+    let narrow = match key {
+        UserKey::Id(id) => vec![parameter("id_min", id.to_string()), parameter("id_max", id.to_string())],
+        // A search has a limited length, and finds users with longer names as well.
+        UserKey::Name(name) => vec![parameter("search", name.chars().take(100).collect())],
+    };
+    let is_meant = |user: &DeletedUser| match key {
+        UserKey::Id(id) => user.id == *id,
+        UserKey::Name(name) => user.username == *name,
+    };
+    let (mut found, mut cursor) = (Vec::new(), Some(String::new()));
+    while let Some(from) = cursor {
+        let page = [parameter("limit", "1000".to_owned()), parameter("cursor", from)];
+        let page = accounts.deleted(&narrow.iter().cloned().chain(page).collect::<Vec<_>>()).await?;
+        found.extend(page.rows.into_iter().filter(is_meant));
+        cursor = match page.next {
+            Some(PageLink::Cursor(next)) => Some(next),
+            Some(PageLink::Offset(_)) | None => None,
+        };
+    }
+    Ok(found)
+}
+
+/// Joins names for a question: all of them, or the first few.
+pub(super) fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    match names {
+        names if names.len() <= SHOWN => names.join(", "),
+        names => format!("{}, ...", names.get(..SHOWN).unwrap_or_default().join(", ")),
+    }
+}
+
+/// Counts things in words: `1 user`, `2 users`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

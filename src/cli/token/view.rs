@@ -1,0 +1,101 @@
+//! How tokens are shown.
+
+use serde_json::{Value, json};
+
+use crate::cli::days::to_the_second;
+use crate::cli::report::Report;
+use crate::cli::terminal::{CellStyle, TableCell, TableColumn, TextTable};
+use crate::directory::model::{ListedToken, Timestamp, Token, TokenState};
+use crate::directory::tokens::TokenWithKey;
+
+/// A table of tokens, with their owners if they are not the same.
+pub(super) fn table(rows: &[ListedToken], with_owners: bool, now: Timestamp) -> TextTable {
+    let columns = [
+        TableColumn::whole("id"),
+        TableColumn::text("name"),
+        TableColumn::whole("key"),
+        TableColumn::whole("state"),
+        TableColumn::whole("created").spare(4),
+        TableColumn::whole("expires").spare(5),
+        TableColumn::whole("last used").spare(3),
+        TableColumn::whole("kind").spare(2),
+        TableColumn::whole("made by").spare(1),
+    ];
+    let rows = rows.iter().map(|listed| (cells(&listed.token, now), listed));
+    if !with_owners {
+        return TextTable::new(columns, rows.map(|(cells, _)| cells).collect());
+    }
+    let [id, others @ ..] = columns;
+    let [name, key, state, created, expires, used, kind, made_by] = others;
+    let owner = TableColumn::text("user");
+    let columns = [id, owner, name, key, state, created, expires, used, kind, made_by];
+    let with_owner = |(cells, listed): ([TableCell; 9], &ListedToken)| {
+        let [id, name, key, state, created, expires, used, kind, made_by] = cells;
+        let owner = TableCell::from(&listed.username);
+        [id, owner, name, key, state, created, expires, used, kind, made_by]
+    };
+    TextTable::new(columns, rows.map(with_owner).collect())
+}
+
+fn cells(token: &Token, now: Timestamp) -> [TableCell; 9] {
+    let or_none = |at: Option<Timestamp>| TableCell::from(at.map_or_else(|| "-".to_owned(), to_the_second));
+    let style = match token.state(now) {
+        TokenState::Active => CellStyle::Good,
+        TokenState::Expired => CellStyle::Dim,
+        TokenState::Revoked => CellStyle::Bad,
+    };
+    [
+        token.id.to_string().into(),
+        token.name.as_str().into(),
+        format!("{}...{}", token.prefix, token.last_four).into(),
+        TableCell::from(token.state(now).as_str()).styled(style),
+        to_the_second(token.created_at).into(),
+        or_none(token.expires_at),
+        or_none(token.last_used_at),
+        token.kind.as_str().into(),
+        token.made_by.as_str().into(),
+    ]
+}
+
+/// A token whose key is shown now and never again.
+pub(super) fn issued(issued: &TokenWithKey, now: Timestamp) -> Report {
+    let TokenWithKey { token, key } = issued;
+    let end =
+        token.expires_at.map_or_else(|| "does not expire".to_owned(), |end| format!("expires at {end}"));
+    let text = format!(
+        "Token {} ({}) of user {} {end}. Save its key now; it cannot be shown again:\n{}\n",
+        token.id,
+        token.name,
+        token.user_id,
+        key.reveal()
+    );
+    let mut json = json(token, None, now);
+    if let Value::Object(object) = &mut json {
+        object.insert("key".to_owned(), key.reveal().into());
+    }
+    Report::new(text, json).once()
+}
+
+/// The JSON of a token, with its owner's name where it is known.
+pub(super) fn json(token: &Token, username: Option<&str>, now: Timestamp) -> Value {
+    let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    let mut json = json!({
+        "id": token.id.get(),
+        "user_id": token.user_id.get(),
+        "name": token.name,
+        "kind": token.kind.as_str(),
+        "prefix": token.prefix,
+        "last_four": token.last_four,
+        "state": token.state(now).as_str(),
+        "created_at": token.created_at.to_string(),
+        "expires_at": text(token.expires_at),
+        "revoked_at": text(token.revoked_at),
+        "last_used_at": text(token.last_used_at),
+        "made_by": token.made_by.as_str(),
+        "of_sign_in": token.root.is_some(),
+    });
+    if let (Value::Object(object), Some(username)) = (&mut json, username) {
+        object.insert("username".to_owned(), username.into());
+    }
+    json
+}

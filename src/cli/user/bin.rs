@@ -1,0 +1,105 @@
+//! The way to the recycle bin and out of it: `wardroom user delete`, `restore` and `purge`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::view::{done, named, one_or_all};
+use crate::cli::accounts::Accounts;
+use crate::cli::context::{ask, check_can_confirm};
+use crate::cli::names::{self, Names, count, some_of};
+use crate::cli::report::{CliError, Report};
+use crate::directory::model::{DeletedUser, TokenState, User, UserKey};
+
+#[derive(Args)]
+pub(in crate::cli) struct DeleteUsers {
+    /// The users, by id or username.
+    #[arg(required = true, value_name = "USER")]
+    users: Vec<UserKey>,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct RestoreUsers {
+    /// The deleted users, by id or username.
+    #[arg(required = true, value_name = "USER")]
+    users: Vec<UserKey>,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct PurgeUsers {
+    /// The deleted users, by id or username.
+    #[arg(required = true, value_name = "USER")]
+    users: Vec<UserKey>,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn delete(accounts: &Accounts, args: DeleteUsers) -> Result<Report, CliError> {
+    check_can_confirm(args.yes)?;
+    let users = names::users(accounts, &args.users).await?;
+    if !args.yes {
+        ask(&question(accounts, &users).await?)?;
+    }
+    let deleted = accounts.delete_users(users.iter().map(|user| user.id).collect()).await;
+    deleted.map_err(|error| CliError::of_items(error, &named(&users)))?;
+    Ok(done("Deleted", &users))
+}
+
+/// Says what a deletion does, and to how many.
+async fn question(accounts: &Accounts, users: &[User]) -> Result<String, CliError> {
+    let (now, mut active) = (accounts.now(), 0);
+    for user in users {
+        let tokens = accounts.tokens_of(user.id).await?;
+        active += tokens.iter().filter(|token| token.state(now) == TokenState::Active).count();
+    }
+    let names: Vec<_> = users.iter().map(|user| user.username.as_str()).collect();
+    let kept_for = accounts.deleted_kept_for();
+    let way_back = match kept_for.is_zero() {
+        true => "This cannot be undone.".to_owned(),
+        false => format!(
+            "They can be restored for {}, without tokens.",
+            humantime::format_duration(std::time::Duration::from_secs(kept_for.as_secs()))
+        ),
+    };
+    Ok(format!(
+        "Delete {} ({})? {} stop working. {way_back}",
+        count(users.len(), "user"),
+        some_of(&names),
+        count(active, "active token"),
+    ))
+}
+
+pub(super) async fn restore(accounts: &Accounts, args: RestoreUsers) -> Result<Report, CliError> {
+    let users = deleted(accounts, &args.users).await?;
+    let restored = accounts.restore_users(users.iter().map(|user| user.id).collect()).await;
+    Ok(done("Restored", &restored.map_err(|error| CliError::of_items(error, &named_deleted(&users)))?))
+}
+
+pub(super) async fn purge(accounts: &Accounts, args: PurgeUsers) -> Result<Report, CliError> {
+    check_can_confirm(args.yes)?;
+    let users = deleted(accounts, &args.users).await?;
+    if !args.yes {
+        let names: Vec<_> = users.iter().map(|user| user.username.as_str()).collect();
+        let how_many = count(users.len(), "deleted user");
+        ask(&format!("Delete {how_many} ({}) permanently? This cannot be undone.", some_of(&names)))?;
+    }
+    let gone = accounts.purge_users(users.iter().map(|user| user.id).collect()).await;
+    let gone = gone.map_err(|error| CliError::of_items(error, &named_deleted(&users)))?;
+    let text: String =
+        gone.iter().map(|user| format!("Purged user {} ({}).\n", user.id, user.username)).collect();
+    let json = gone.iter().map(|user| json!({ "id": user.id.get(), "username": user.username }));
+    Ok(Report::new(text, one_or_all(json.collect())))
+}
+
+async fn deleted(accounts: &Accounts, keys: &[UserKey]) -> Result<Vec<DeletedUser>, CliError> {
+    let mut names = Names::new(accounts);
+    let users = names.deleted(keys).await?;
+    names.check().map(|()| users)
+}
+
+fn named_deleted(users: &[DeletedUser]) -> Vec<String> {
+    users.iter().map(|user| format!("user {} ({})", user.id, user.username)).collect()
+}
