@@ -80,15 +80,9 @@ impl ListFilter {
         let arg = Arg::new(self.name).long(self.flag).help(self.help);
         match self.form {
             FilterForm::Switch { no, also_no, help_no } => {
-                let yes = arg
-                    .num_args(0..=1)
-                    .require_equals(true)
-                    .default_missing_value("true")
-                    .hide_possible_values(true)
-                    .value_name("BOOL")
-                    .value_parser(value_parser!(bool));
                 let other = Arg::new(no).long(no).help(help_no).action(ArgAction::SetTrue);
-                vec![yes, other.conflicts_with(self.name).visible_aliases(also_no)]
+                let other = other.conflicts_with(self.name).visible_aliases(also_no);
+                vec![arg.action(ArgAction::SetTrue), other]
             }
             FilterForm::Number => {
                 vec![arg.value_name("NUMBER").allow_negative_numbers(true).value_parser(number)]
@@ -107,8 +101,9 @@ impl ListFilter {
     fn value(&self, matches: &ArgMatches) -> Option<String> {
         match self.form {
             FilterForm::Switch { no, .. } => {
-                let yes = matches.get_one::<bool>(self.name).copied();
-                yes.or_else(|| matches.get_flag(no).then_some(false)).map(|yes| yes.to_string())
+                let given = [(self.name, true), (no, false)];
+                let given = given.into_iter().find(|(name, _)| matches.get_flag(name));
+                given.map(|(_, yes)| yes.to_string())
             }
             FilterForm::Number => matches.get_one::<i64>(self.name).map(ToString::to_string),
             FilterForm::Day | FilterForm::Text(_) | FilterForm::Choice(_) => {

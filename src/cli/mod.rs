@@ -57,7 +57,7 @@ struct Cli {
     #[command(flatten)]
     common: CommonFlags,
     /// Print results and errors as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1000)]
     json: bool,
     #[command(subcommand)]
     verb: Verb,
@@ -126,7 +126,7 @@ struct Completions {
 
 /// Runs a command line and returns its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = usage::with_joined_switches(args.into_iter().collect());
+    let args = usage::with_plain_switches(args.into_iter().collect());
     let cli = match parse(&args) {
         Ok(cli) => cli,
         // Help and version go to standard output with code 0.

@@ -4,27 +4,34 @@ use std::ffi::OsString;
 
 /// Commands whose switches had a value in version 0.1, such as `--staff true`.
 const WITH_VALUES: [[&str; 2]; 2] = [["user", "list"], ["user", "edit"]];
-const SWITCHES: [&str; 3] = ["--staff", "--admin", "--active"];
+/// These switches, and their opposites.
+const SWITCHES: [[&str; 2]; 3] =
+    [["--staff", "--no-staff"], ["--admin", "--no-admin"], ["--active", "--no-active"]];
 
-/// Joins `--staff true` to `--staff=true`, so that the value is not taken for the next argument.
-pub(super) fn with_joined_switches(args: Vec<OsString>) -> Vec<OsString> {
+/// Replaces `--staff true` and `--staff=true` by `--staff`, and those with `false` by `--no-staff`.
+pub(super) fn with_plain_switches(args: Vec<OsString>) -> Vec<OsString> {
     let is_there = |word: &str| args.iter().any(|arg| arg == word);
     if !WITH_VALUES.iter().any(|words| words.iter().all(|word| is_there(word))) {
         return args;
     }
-    let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
+    let mut plain: Vec<OsString> = Vec::with_capacity(args.len());
     for arg in args {
-        match joined.last_mut() {
-            Some(last)
-                if (arg == "true" || arg == "false") && SWITCHES.iter().any(|switch| last == switch) =>
-            {
-                last.push("=");
-                last.push(arg);
+        let before = plain.last().and_then(|last| SWITCHES.iter().find(|[yes, _]| last == yes));
+        let joined = SWITCHES.iter().find_map(|[yes, no]| {
+            let value = arg.to_str()?.strip_prefix(yes)?.strip_prefix('=')?;
+            ["true", "false"].contains(&value).then_some(if value == "true" { yes } else { no })
+        });
+        match (before, joined) {
+            (Some(_), _) if arg == "true" => {}
+            (Some([_, no]), _) if arg == "false" => {
+                plain.pop();
+                plain.push(no.into());
             }
-            _ => joined.push(arg),
+            (_, Some(switch)) => plain.push(switch.into()),
+            _ => plain.push(arg),
         }
     }
-    joined
+    plain
 }
 
 /// Whether errors are to be JSON. The arguments could not be parsed, so they are only searched.
@@ -49,16 +56,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_of_switches_are_joined_where_they_had_some() {
-        let joined = |args: &str| {
+    fn values_of_switches_are_replaced_where_they_had_some() {
+        let plain = |args: &str| {
             let args = args.split(' ').map(OsString::from).collect();
-            let joined: Vec<_> =
-                with_joined_switches(args).into_iter().map(|arg| arg.into_string().unwrap()).collect();
-            joined.join(" ")
+            let plain: Vec<_> =
+                with_plain_switches(args).into_iter().map(|arg| arg.into_string().unwrap()).collect();
+            plain.join(" ")
         };
-        assert_eq!(joined("wardroom user list --staff true"), "wardroom user list --staff=true");
-        assert_eq!(joined("wardroom user edit ann --admin false"), "wardroom user edit ann --admin=false");
-        assert_eq!(joined("wardroom user edit --staff ann"), "wardroom user edit --staff ann");
-        assert_eq!(joined("wardroom user add --staff true"), "wardroom user add --staff true");
+        assert_eq!(plain("wardroom user list --staff true"), "wardroom user list --staff");
+        assert_eq!(
+            plain("wardroom user list --active=false --json"),
+            "wardroom user list --no-active --json"
+        );
+        assert_eq!(plain("wardroom user edit ann --admin false"), "wardroom user edit ann --no-admin");
+        assert_eq!(plain("wardroom user edit --staff ann"), "wardroom user edit --staff ann");
+        assert_eq!(plain("wardroom user add --staff true"), "wardroom user add --staff true");
     }
 }

@@ -26,7 +26,7 @@ both! {
             "tokens         0 active, 0 expired, 0 revoked\n",
             "last login     never\n",
             "last seen      never\n",
-            "failed         no attempts\n",
+            "failed logins  none\n",
         ] {
             assert!(shown.contains(line), "{line} is not in {shown}");
         }
@@ -83,7 +83,7 @@ both! {
         let shown = works(&database, &["user", "show", "ann", "--json"]).json();
         let attempts = shown["failed_attempts"].as_array().unwrap();
         assert_eq!((attempts.len(), &attempts[0]["network"], &attempts[0]["failures"]), (1, &"127.0.0.1".into(), &16.into()));
-        assert!(works(&database, &["user", "show", "ann"]).out.contains("16 attempts from 127.0.0.1; the next one must wait until 2"));
+        assert!(works(&database, &["user", "show", "ann"]).out.contains("failed logins  16 from 127.0.0.1; the next one must wait until 2"));
         let unlocked = works(&database, &["user", "unlock", "ann", "ben"]).out;
         assert_eq!(unlocked, "Unlocked user 1 (ann): 16 failed attempts forgotten.\nUser 2 (ben) had no failed attempts.\n");
         let events = works(&database, &["audit", "list", "--action", "user.unlock", "--json"]).json();

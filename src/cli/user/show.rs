@@ -89,7 +89,7 @@ impl Sheet {
             ("tokens", one(self.tokens_text())),
             ("last login", one(when(user.last_login))),
             ("last seen", one(self.last_seen())),
-            ("failed", self.attempts_text()),
+            ("failed logins", self.attempts_text()),
             ("created", one(to_the_second(user.created_at))),
             ("updated", one(to_the_second(user.updated_at))),
         ];
@@ -120,10 +120,10 @@ impl Sheet {
                 Some(until) => format!("; the next one must wait until {}", to_the_second(until)),
                 None => String::new(),
             };
-            format!("{} attempts from {from}{wait}", open.failures)
+            format!("{} from {from}{wait}", open.failures)
         });
         let texts: Vec<_> = texts.collect();
-        if texts.is_empty() { vec!["no attempts".to_owned()] } else { texts }
+        if texts.is_empty() { vec!["none".to_owned()] } else { texts }
     }
 
     fn json(&self) -> Value {
