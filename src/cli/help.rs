@@ -51,9 +51,20 @@ pub(super) fn with_settings_line(command: Command) -> Command {
         let serves = command.get_arguments().any(|argument| argument.get_id() == "listen");
         let flags = if serves { "--listen and --data-dir" } else { "--data-dir" };
         let own = command.get_after_help().map(|own| format!("{own}\n\n")).unwrap_or_default();
-        let line = format!("{own}Settings such as {flags}: see `wardroom help settings`");
+        let line =
+            format!("{own}Settings such as {flags}: see `wardroom help settings`{}", elsewhere(&command));
         with_settings_line(command.after_help(line))
     })
+}
+
+/// The line about servers elsewhere, for the nouns that can be managed there.
+fn elsewhere(command: &Command) -> &'static str {
+    match command.get_name() {
+        "user" | "group" | "token" | "permission" | "audit" => {
+            "\nA server elsewhere: add --remote URL --token-file FILE"
+        }
+        _ => "",
+    }
 }
 
 #[cfg(test)]

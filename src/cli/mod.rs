@@ -45,6 +45,7 @@ use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use serde_json::json;
 
+use self::accounts::{Accounts, RemoteFlags};
 use self::context::on_runtime;
 use self::report::{CliError, Report};
 use self::terminal::{Terminal, page};
@@ -59,6 +60,8 @@ struct Cli {
     /// Print results and errors as JSON.
     #[arg(long, global = true, display_order = 1000)]
     json: bool,
+    #[command(flatten)]
+    remote: RemoteFlags,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -194,7 +197,11 @@ fn fail(error: &CliError, json: bool) -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Report, CliError> {
-    let Cli { common, verb, .. } = cli;
+    let Cli { common, verb, remote, .. } = cli;
+    if remote.are_given() && !verb.works_remotely() {
+        let message = "--remote works with the commands user, group, token, permission and audit only";
+        return Err(CliError::usage(message));
+    }
     let load = || Config::load(&common.alone()).map_err(CliError::from);
     match verb {
         Verb::Serve(serve) => {
@@ -212,11 +219,17 @@ fn run(cli: Cli) -> Result<Report, CliError> {
         Verb::Backup(args) => with_config(load()?, async |config| backup::run(args, &config).await),
         Verb::Restore(args) => with_config(load()?, async |config| restore::run(args, &config).await),
         Verb::Move(args) => with_config(load()?, async |config| moving::run(args, &config).await),
-        Verb::User(verb) => with_config(load()?, async |config| user::run(verb, &config).await),
-        Verb::Group(verb) => with_config(load()?, async |config| group::run(verb, &config).await),
-        Verb::Token(verb) => with_config(load()?, async |config| token::run(verb, &config).await),
-        Verb::Permission(verb) => with_config(load()?, async |config| permission::run(verb, &config).await),
-        Verb::Audit(verb) => with_config(load()?, async |config| audit::run(verb, &config).await),
+        Verb::User(verb) => with_accounts(load()?, &remote, async |accounts| user::run(verb, accounts).await),
+        Verb::Group(verb) => {
+            with_accounts(load()?, &remote, async |accounts| group::run(verb, accounts).await)
+        }
+        Verb::Token(verb) => {
+            with_accounts(load()?, &remote, async |accounts| token::run(verb, accounts).await)
+        }
+        Verb::Permission(verb) => {
+            with_accounts(load()?, &remote, async |accounts| permission::run(verb, accounts).await)
+        }
+        Verb::Audit(verb) => with_config(load()?, async |config| audit::run(verb, &config, &remote).await),
         Verb::Import(verb) => with_config(load()?, async |config| import::run(verb, &config).await),
         Verb::Export(export) => with_config(load()?, async |config| export::run(export, &config).await),
         Verb::Doctor(args) => with_config(load()?, async |config| doctor::run(args, config).await),
@@ -228,6 +241,21 @@ fn with_config(
     work: impl AsyncFnOnce(Config) -> Result<Report, CliError>,
 ) -> Result<Report, CliError> {
     on_runtime(work(loaded.config))
+}
+
+fn with_accounts(
+    loaded: Loaded,
+    remote: &RemoteFlags,
+    work: impl AsyncFnOnce(&Accounts) -> Result<Report, CliError>,
+) -> Result<Report, CliError> {
+    on_runtime(async { work(&Accounts::open(&loaded.config, remote).await?).await })
+}
+
+impl Verb {
+    /// Whether the command can work through the API of a server.
+    fn works_remotely(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Group(_) | Self::Token(_) | Self::Permission(_) | Self::Audit(_))
+    }
 }
 
 fn openapi() -> Report {

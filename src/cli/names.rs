@@ -24,17 +24,17 @@ impl<'a> Names<'a> {
         if self.missing.is_empty() { Ok(()) } else { Err(CliError::not_found(&self.missing)) }
     }
 
-    fn found<T>(&mut self, found: Result<T, Error>) -> Result<Option<T>, CliError> {
+    fn found<T>(&mut self, found: Result<T, CliError>) -> Result<Option<T>, CliError> {
         match found {
             Ok(found) => Ok(Some(found)),
-            Err(error @ Error::NotFound { .. }) => {
-                let message = CliError::from(error).into_message();
+            Err(error) if error.is_not_found() => {
+                let message = error.into_message();
                 if !self.missing.contains(&message) {
                     self.missing.push(message);
                 }
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -68,7 +68,7 @@ impl<'a> Names<'a> {
         let mut permissions: Vec<Permission> = Vec::with_capacity(keys.len());
         for key in keys {
             let one = known.iter().find(|one| key.is(one)).cloned();
-            let one = self.found(one.ok_or_else(|| Error::not_found("permission", key)))?;
+            let one = self.found(one.ok_or_else(|| Error::not_found("permission", key).into()))?;
             permissions.extend(one.filter(|one| !permissions.contains(one)));
         }
         Ok(permissions)
@@ -79,7 +79,7 @@ impl<'a> Names<'a> {
         for id in ids {
             let only = ["id_min", "id_max"].map(|name| (name.to_owned(), id.to_string()));
             let found = self.accounts.tokens(&only).await?.rows.pop();
-            self.found(found.ok_or_else(|| Error::not_found("token", format!("with id {id}"))))?;
+            self.found(found.ok_or_else(|| Error::not_found("token", format!("with id {id}")).into()))?;
         }
         Ok(())
     }
@@ -95,7 +95,7 @@ impl<'a> Names<'a> {
                     .push(format!("several deleted users were {key}: give an id, one of {}", ids.join(", ")));
                 continue;
             }
-            let one = self.found(found.pop().ok_or_else(|| Error::not_found("deleted user", key)))?;
+            let one = self.found(found.pop().ok_or_else(|| Error::not_found("deleted user", key).into()))?;
             users.extend(one.filter(|user| !users.iter().any(|known| known.id == user.id)));
         }
         Ok(users)

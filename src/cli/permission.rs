@@ -8,7 +8,6 @@ use super::context::{ask, check_can_confirm};
 use super::names::{Names, count};
 use super::report::{CliError, Report};
 use super::terminal::{TableCell, TableColumn, TextTable};
-use crate::config::Config;
 use crate::directory::access::built_in;
 use crate::directory::model::{Permission, PermissionKey};
 
@@ -52,8 +51,7 @@ pub(super) struct RemovePermission {
     yes: bool,
 }
 
-pub(super) async fn run(verb: PermissionVerb, config: &Config) -> Result<Report, CliError> {
-    let accounts = &Accounts::open(config).await?;
+pub(super) async fn run(verb: PermissionVerb, accounts: &Accounts) -> Result<Report, CliError> {
     match verb {
         PermissionVerb::List => list(accounts).await,
         PermissionVerb::Add(AddPermission { name, code }) => {

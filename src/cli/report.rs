@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::reopened;
-use super::terminal::{Terminal, TextTable};
+use super::terminal::{Terminal, TextTable, printable};
 use crate::config::ConfigError;
+use crate::directory::model::{DeletedUser, User, UserId};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
@@ -133,6 +134,9 @@ pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> S
     text
 }
 
+/// What most parts of a command return.
+pub(super) type CliResult<T> = Result<T, CliError>;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(super) struct CliError {
@@ -165,6 +169,41 @@ impl CliError {
     /// Adds a part to the message.
     pub(super) fn adding(self, part: &str) -> Self {
         Self { message: self.message + part, ..self }
+    }
+
+    /// Something does not exist.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.kind == "not_found"
+    }
+
+    /// An object has changed since it was read.
+    pub(super) fn is_stale(&self) -> bool {
+        self.kind == "stale"
+    }
+
+    /// A server cannot be reached, or does not answer as it should.
+    pub(super) fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(5, "unreachable", message)
+    }
+
+    /// A server refuses the caller.
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self::new(4, "denied", message)
+    }
+
+    /// A server refuses the input, with the errors of its fields.
+    pub(super) fn invalid_fields(message: String, fields: serde_json::Map<String, Value>) -> Self {
+        Self { fields: Value::Object(fields), ..Self::invalid(message) }
+    }
+
+    /// An error of one of several users.
+    pub(super) fn of_users(error: Error, users: &[User]) -> Self {
+        Self::of_items(error, &users.iter().map(|user| named(user.id, &user.username)).collect::<Vec<_>>())
+    }
+
+    /// An error of one of several deleted users.
+    pub(super) fn of_deleted_users(error: Error, users: &[DeletedUser]) -> Self {
+        Self::of_items(error, &users.iter().map(|user| named(user.id, &user.username)).collect::<Vec<_>>())
     }
 
     /// Returns the message.
@@ -252,6 +291,11 @@ impl From<Error> for CliError {
         };
         Self { fields, ..Self::new(code, kind, message) }
     }
+}
+
+/// How an error names a user.
+fn named(id: UserId, username: &str) -> String {
+    format!("user {id} ({})", printable(username))
 }
 
 /// Names the command that lists what exists.

@@ -36,6 +36,7 @@ mod cli;
 mod cli_audit;
 mod cli_lists;
 mod cli_permissions;
+mod cli_remote;
 mod cli_terminal;
 mod cli_users;
 mod clocks;

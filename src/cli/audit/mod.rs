@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use self::list::ListEvents;
-use super::accounts::Accounts;
+use super::accounts::{Accounts, RemoteFlags};
 use super::context::{open, operator};
 use super::days::{from, until};
 use super::lists::number;
@@ -56,10 +56,13 @@ fn head(text: &str) -> Result<String, &'static str> {
     if is_hash { Ok(text.to_ascii_lowercase()) } else { Err("a head has 64 hexadecimal digits") }
 }
 
-pub(super) async fn run(verb: AuditVerb, config: &Config) -> Result<Report, CliError> {
+pub(super) async fn run(verb: AuditVerb, config: &Config, remote: &RemoteFlags) -> Result<Report, CliError> {
     match verb {
         AuditVerb::Actions => Ok(list::actions()),
-        AuditVerb::List(args) => list::list(&Accounts::open(config).await?, args).await,
+        AuditVerb::List(args) => list::list(&Accounts::open(config, remote).await?, args).await,
+        AuditVerb::Export(_) | AuditVerb::Verify(_) if remote.are_given() => {
+            Err(CliError::usage("this command is not possible with --remote: run it on the server's machine"))
+        }
         AuditVerb::Export(ExportEvents { after, from, to }) => {
             let filter = AuditFilter { from, to, ..AuditFilter::default() };
             export(&open(config).await?, &filter, after).await?;

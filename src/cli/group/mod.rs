@@ -13,7 +13,6 @@ use self::write::{AddGroup, ChangeMembers, DeleteGroups, EditGroup, GrantGroup};
 use super::accounts::Accounts;
 use super::grants::Grant;
 use super::report::{CliError, Report};
-use crate::config::Config;
 use crate::directory::groups::MemberChange;
 
 /// The commands of `wardroom group`.
@@ -39,8 +38,7 @@ pub(super) enum GroupVerb {
     RemoveMember(ChangeMembers),
 }
 
-pub(super) async fn run(verb: GroupVerb, config: &Config) -> Result<Report, CliError> {
-    let accounts = &Accounts::open(config).await?;
+pub(super) async fn run(verb: GroupVerb, accounts: &Accounts) -> Result<Report, CliError> {
     match verb {
         GroupVerb::Add(args) => write::add(accounts, args).await,
         GroupVerb::List(args) => list::list(accounts, args).await,

@@ -30,8 +30,3 @@ pub(super) fn json(group: &Group) -> Value {
         "updated_at": group.updated_at.to_string(),
     })
 }
-
-/// How an error names each of these groups.
-pub(super) fn named(groups: &[Group]) -> Vec<String> {
-    groups.iter().map(|group| format!("group {} ({})", group.id, group.name)).collect()
-}

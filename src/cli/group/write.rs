@@ -3,13 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::view::{json as group_json, named};
+use super::view::json as group_json;
 use crate::cli::accounts::Accounts;
 use crate::cli::context::{ask, check_can_confirm};
 use crate::cli::grants::Grant;
 use crate::cli::names::{Names, count, some_of};
 use crate::cli::report::{CliError, Report};
-use crate::directory::Error;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{Expected, Group, GroupDraft, GroupKey, PermissionKey, UserKey};
 
@@ -104,7 +103,7 @@ pub(super) async fn grant(accounts: &Accounts, args: GrantGroup, grant: Grant) -
         let expected = Expected::OneOf(vec![details.version().as_str().to_owned()]);
         let draft = GroupDraft { permissions: Some(ids), ..GroupDraft::default() };
         match accounts.change_group(&key, &draft, expected).await {
-            Err(Error::Stale(_)) if tries < TRIES => tries += 1,
+            Err(error) if error.is_stale() && tries < TRIES => tries += 1,
             done => break (done?, changes),
         }
     };
@@ -121,8 +120,7 @@ pub(super) async fn delete(accounts: &Accounts, args: DeleteGroups) -> Result<Re
         ask(&question(&found))?;
     }
     let groups: Vec<Group> = found.into_iter().map(|details| details.group).collect();
-    let deleted = accounts.delete_groups(groups.iter().map(|group| group.id).collect()).await;
-    Ok(done("Deleted", &deleted.map_err(|error| CliError::of_items(error, &named(&groups)))?))
+    Ok(done("Deleted", &accounts.delete_groups(&groups).await?))
 }
 
 /// Says what a deletion does, and to how many.
@@ -148,13 +146,12 @@ pub(super) async fn change_members(
     names.groups(std::slice::from_ref(&group)).await?;
     let found = names.users(&users).await?;
     names.check()?;
-    let keys: Vec<_> = found.iter().map(|user| UserKey::Id(user.id)).collect();
-    let Membership { group, changed } = accounts.change_members(&group, &keys, change).await?;
+    let Membership { group, changed } = accounts.change_members(&group, &found, change).await?;
     let did = if change == MemberChange::Add { "joined" } else { "left" };
     let text = format!(
         "{} of {} {did} {} ({} members now).\n",
         changed.len(),
-        keys.len(),
+        found.len(),
         group.name,
         group.users_count
     );

@@ -12,7 +12,6 @@ use self::list::ListTokens;
 use super::accounts::Accounts;
 use super::names::Names;
 use super::report::{CliError, Report};
-use crate::config::Config;
 use crate::directory::model::{TokenId, UserKey};
 use crate::directory::tokens::Expiry;
 
@@ -77,8 +76,7 @@ fn overlap(text: &str) -> Result<Duration, String> {
     }
 }
 
-pub(super) async fn run(verb: TokenVerb, config: &Config) -> Result<Report, CliError> {
-    let accounts = &Accounts::open(config).await?;
+pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, CliError> {
     match verb {
         TokenVerb::Issue(issue) => {
             let end = issue.expires_in.map_or(Expiry::Never, Expiry::After);
@@ -100,9 +98,7 @@ async fn revoke(accounts: &Accounts, RevokeTokens { mut ids }: RevokeTokens) -> 
     let mut names = Names::new(accounts);
     names.tokens(&ids).await?;
     names.check()?;
-    let named: Vec<_> = ids.iter().map(|id| format!("token {id}")).collect();
-    let revoked = accounts.revoke_tokens(ids.clone()).await;
-    let revoked = revoked.map_err(|error| CliError::of_items(error, &named))?;
+    let revoked = accounts.revoke_tokens(ids).await?;
     let text: String = revoked
         .iter()
         .map(|token| format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id))

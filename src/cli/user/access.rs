@@ -4,14 +4,13 @@
 use clap::Args;
 use serde_json::json;
 
-use super::view::{done, json as user_json, named, one_or_all};
+use super::view::{done, json as user_json, one_or_all};
 use super::write::with_active_tokens;
 use crate::cli::accounts::Accounts;
 use crate::cli::context::new_password;
 use crate::cli::grants::Grant;
 use crate::cli::names::{self, Names, count};
 use crate::cli::report::{CliError, Report};
-use crate::directory::Error;
 use crate::directory::model::{Expected, PermissionKey, TokenState, UserDraft, UserKey};
 
 #[derive(Args)]
@@ -64,7 +63,7 @@ pub(super) async fn grant(accounts: &Accounts, args: GrantUser, grant: Grant) ->
         let expected = Expected::OneOf(vec![details.version().as_str().to_owned()]);
         let draft = UserDraft { permissions: Some(ids), ..UserDraft::default() };
         match accounts.change_user(user.id, &draft, None, expected).await {
-            Err(Error::Stale(_)) if tries < TRIES => tries += 1,
+            Err(error) if error.is_stale() && tries < TRIES => tries += 1,
             done => break (done?, changes),
         }
     };
@@ -90,8 +89,7 @@ pub(super) async fn set_password(accounts: &Accounts, args: SetPassword) -> Resu
 
 pub(super) async fn unlock(accounts: &Accounts, args: NamedUsers) -> Result<Report, CliError> {
     let users = names::users(accounts, &args.users).await?;
-    let keys = users.iter().map(|user| UserKey::Id(user.id)).collect();
-    let unlocked = accounts.unlock_users(keys).await?;
+    let unlocked = accounts.unlock_users(&users).await?;
     let text = unlocked.iter().map(|(user, failures)| match failures {
         0 => format!("User {} ({}) had no failed attempts.\n", user.id, user.username),
         some => format!("Unlocked user {} ({}): {some} failed attempts forgotten.\n", user.id, user.username),
@@ -104,8 +102,7 @@ pub(super) async fn unlock(accounts: &Accounts, args: NamedUsers) -> Result<Repo
 
 pub(super) async fn sign_out(accounts: &Accounts, args: NamedUsers) -> Result<Report, CliError> {
     let users = names::users(accounts, &args.users).await?;
-    let ended = accounts.sign_out_users(users.iter().map(|user| user.id).collect()).await;
-    let ended = ended.map_err(|error| CliError::of_items(error, &named(&users)))?;
+    let ended = accounts.sign_out_users(&users).await?;
     let (mut text, mut objects) = (String::new(), Vec::new());
     for (user, ended) in users.iter().zip(ended) {
         text += &format!("Signed out user {} ({}): {ended} tokens revoked.\n", user.id, user.username);

@@ -1,9 +1,11 @@
 //! The way to the recycle bin and out of it: `wardroom user delete`, `restore` and `purge`.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::json;
 
-use super::view::{done, named, one_or_all};
+use super::view::{done, one_or_all};
 use crate::cli::accounts::Accounts;
 use crate::cli::context::{ask, check_can_confirm};
 use crate::cli::names::{self, Names, count, some_of};
@@ -43,8 +45,7 @@ pub(super) async fn delete(accounts: &Accounts, args: DeleteUsers) -> Result<Rep
     if !args.yes {
         ask(&question(accounts, &users).await?)?;
     }
-    let deleted = accounts.delete_users(users.iter().map(|user| user.id).collect()).await;
-    deleted.map_err(|error| CliError::of_items(error, &named(&users)))?;
+    accounts.delete_users(&users).await?;
     Ok(done("Deleted", &users))
 }
 
@@ -57,12 +58,13 @@ async fn question(accounts: &Accounts, users: &[User]) -> Result<String, CliErro
     }
     let names: Vec<_> = users.iter().map(|user| user.username.as_str()).collect();
     let kept_for = accounts.deleted_kept_for();
-    let way_back = match kept_for.is_zero() {
-        true => "This cannot be undone.".to_owned(),
-        false => format!(
-            "They can be restored for {}, without tokens.",
-            humantime::format_duration(std::time::Duration::from_secs(kept_for.as_secs()))
-        ),
+    let way_back = match kept_for {
+        Some(Duration::ZERO) => "This cannot be undone.".to_owned(),
+        Some(span) => {
+            let span = humantime::format_duration(Duration::from_secs(span.as_secs()));
+            format!("They can be restored for {span}, without tokens.")
+        }
+        None => "They can be restored for a limited time, without tokens.".to_owned(),
     };
     Ok(format!(
         "Delete {} ({})? {} stop working. {way_back}",
@@ -74,8 +76,7 @@ async fn question(accounts: &Accounts, users: &[User]) -> Result<String, CliErro
 
 pub(super) async fn restore(accounts: &Accounts, args: RestoreUsers) -> Result<Report, CliError> {
     let users = deleted(accounts, &args.users).await?;
-    let restored = accounts.restore_users(users.iter().map(|user| user.id).collect()).await;
-    Ok(done("Restored", &restored.map_err(|error| CliError::of_items(error, &named_deleted(&users)))?))
+    Ok(done("Restored", &accounts.restore_users(&users).await?))
 }
 
 pub(super) async fn purge(accounts: &Accounts, args: PurgeUsers) -> Result<Report, CliError> {
@@ -86,8 +87,7 @@ pub(super) async fn purge(accounts: &Accounts, args: PurgeUsers) -> Result<Repor
         let how_many = count(users.len(), "deleted user");
         ask(&format!("Delete {how_many} ({}) permanently? This cannot be undone.", some_of(&names)))?;
     }
-    let gone = accounts.purge_users(users.iter().map(|user| user.id).collect()).await;
-    let gone = gone.map_err(|error| CliError::of_items(error, &named_deleted(&users)))?;
+    let gone = accounts.purge_users(&users).await?;
     let text: String =
         gone.iter().map(|user| format!("Purged user {} ({}).\n", user.id, user.username)).collect();
     let json = gone.iter().map(|user| json!({ "id": user.id.get(), "username": user.username }));
@@ -98,8 +98,4 @@ async fn deleted(accounts: &Accounts, keys: &[UserKey]) -> Result<Vec<DeletedUse
     let mut names = Names::new(accounts);
     let users = names.deleted(keys).await?;
     names.check().map(|()| users)
-}
-
-fn named_deleted(users: &[DeletedUser]) -> Vec<String> {
-    users.iter().map(|user| format!("user {} ({})", user.id, user.username)).collect()
 }

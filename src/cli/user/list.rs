@@ -167,7 +167,7 @@ pub(super) async fn list(accounts: &Accounts, args: ListUsers) -> Result<Report,
 pub(super) async fn deleted(accounts: &Accounts, args: ListDeleted) -> Result<Report, CliError> {
     let list = args.list.usually_by("-deleted_at");
     let found = list.fetch(async |parameters| accounts.deleted(parameters).await).await?;
-    let kept_for = accounts.deleted_kept_for();
+    let kept_for = accounts.deleted_kept_for().unwrap_or_default();
     let json = found.rows.iter().map(|user| {
         json!({
             "id": user.id.get(),

@@ -16,7 +16,6 @@ use self::write::{Activation, AddUser, EditUser};
 use super::accounts::Accounts;
 use super::grants::Grant;
 use super::report::{CliError, Report};
-use crate::config::Config;
 
 /// The commands of `wardroom user`.
 #[derive(Subcommand)]
@@ -53,8 +52,7 @@ pub(super) enum UserVerb {
     Purge(PurgeUsers),
 }
 
-pub(super) async fn run(verb: UserVerb, config: &Config) -> Result<Report, CliError> {
-    let accounts = &Accounts::open(config).await?;
+pub(super) async fn run(verb: UserVerb, accounts: &Accounts) -> Result<Report, CliError> {
     match verb {
         UserVerb::Add(args) => write::add(accounts, args).await,
         UserVerb::List(args) => list::list(accounts, args).await,

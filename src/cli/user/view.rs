@@ -25,11 +25,6 @@ pub(super) fn one_or_all(mut objects: Vec<Value>) -> Value {
     }
 }
 
-/// How an error names each of these users.
-pub(super) fn named(users: &[User]) -> Vec<String> {
-    users.iter().map(|user| format!("user {} ({})", user.id, printable(&user.username))).collect()
-}
-
 /// A table of users.
 pub(super) fn table(users: &[User]) -> TextTable {
     let columns = [

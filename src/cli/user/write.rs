@@ -2,15 +2,13 @@
 
 use clap::Args;
 
-use super::view::{done, named};
+use super::view::done;
 use crate::cli::accounts::Accounts;
 use crate::cli::context::new_password;
 use crate::cli::lists::{ListFilter, ListNoun, Switches};
 use crate::cli::names::{self, Names};
 use crate::cli::report::{CliError, Report};
-use crate::directory::model::{
-    Expected, GroupKey, PermissionKey, TokenState, User, UserDraft, UserId, UserKey,
-};
+use crate::directory::model::{Expected, GroupKey, PermissionKey, TokenState, User, UserDraft, UserKey};
 
 /// The switches of `add`.
 #[derive(Clone, Debug)]
@@ -159,9 +157,8 @@ pub(super) async fn activate(
 ) -> Result<Report, CliError> {
     let users = names::users(accounts, &users).await?;
     let draft = UserDraft { is_active: Some(active), sign_out, ..UserDraft::default() };
-    let changes: Vec<(UserId, UserDraft)> = users.iter().map(|user| (user.id, draft.clone())).collect();
-    let changed = accounts.change_users(changes).await;
-    let changed = changed.map_err(|error| CliError::of_items(error, &named(&users)))?;
+    let changes = users.into_iter().map(|user| (user, draft.clone())).collect();
+    let changed = accounts.change_users(changes).await?;
     let mut report = done(if active { "Enabled" } else { "Disabled" }, &changed);
     for user in &changed {
         report = with_active_tokens(accounts, user, report).await?;

@@ -55,6 +55,11 @@ impl Password {
         Self(Zeroizing::new(text))
     }
 
+    /// Returns the password itself, for a request to another server.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// Reports whether both are the same. The time it takes reveals nothing: both come from one client.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0 == other.0

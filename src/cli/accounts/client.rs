@@ -1,0 +1,135 @@
+//! Requests to the API of a server. Each has a connection of its own, and a limit on time and size.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::remote_target::RemoteTarget;
+use crate::cli::report::CliError;
+use crate::switchover::parity::client::tls;
+
+/// The longest wait for a response, and the largest body, in bytes.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_BODY: usize = 64 << 20;
+const AGENT: &str = concat!("wardroom/", env!("CARGO_PKG_VERSION"));
+
+/// A client of one server.
+pub(super) struct ApiClient {
+    target: RemoteTarget,
+    tls: Option<TlsConnector>,
+}
+
+/// A response.
+pub(super) struct ApiResponse {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    pub(super) json: Value,
+}
+
+impl ApiResponse {
+    fn header(&self, name: &http::HeaderName) -> Option<String> {
+        self.headers.get(name)?.to_str().ok().map(str::to_owned)
+    }
+
+    /// The version of the object.
+    pub(super) fn version(&self) -> Option<String> {
+        self.header(&ETAG)
+    }
+
+    /// The seconds after which the request may succeed.
+    pub(super) fn retry_after(&self) -> Option<String> {
+        self.header(&RETRY_AFTER)
+    }
+}
+
+impl ApiClient {
+    pub(super) fn new(target: RemoteTarget) -> Result<Self, CliError> {
+        let tls = target.url.secure.then(|| tls(target.ca_file.as_deref())).transpose()?;
+        Ok(Self { target, tls })
+    }
+
+    /// Sends a request. `version` is the one that the object must have.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        version: Option<&str>,
+    ) -> Result<ApiResponse, CliError> {
+        let target = format!("{}{path}", self.target.url.prefix);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(HOST, &self.target.url.authority)
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, self.target.authorization());
+        if let Some(version) = version {
+            request = request.header(IF_MATCH, version);
+        }
+        let bytes = match body {
+            Some(body) => {
+                request = request.header(CONTENT_TYPE, "application/json");
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        let request = request.body(Full::new(bytes)).map_err(|error| self.failed(&error))?;
+        match timeout(TIMEOUT, self.exchange(request)).await {
+            Ok(response) => response,
+            Err(_) => Err(self.failed(&format!("no complete response within {} s", TIMEOUT.as_secs()))),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<ApiResponse, CliError> {
+        let url = &self.target.url;
+        let stream =
+            TcpStream::connect((url.host.as_str(), url.port)).await.map_err(|error| self.failed(&error))?;
+        let Some(tls) = &self.tls else { return self.over(stream, request).await };
+        let name = ServerName::try_from(url.host.clone()).map_err(|error| self.failed(&error))?;
+        let stream = tls.connect(name, stream).await.map_err(|error| {
+            self.failed(&format!("TLS failed: {error} (for a CA of your own, use --remote-ca FILE)"))
+        })?;
+        self.over(stream, request).await
+    }
+
+    async fn over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        request: Request<Full<Bytes>>,
+    ) -> Result<ApiResponse, CliError> {
+        let (mut sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| self.failed(&error))?;
+        // It ends with the sender; its errors reach the request.
+        tokio::spawn(connection);
+        let (head, body) =
+            sender.send_request(request).await.map_err(|error| self.failed(&error))?.into_parts();
+        let body =
+            Limited::new(body, MAX_BODY).collect().await.map_err(|error| self.failed(&error))?.to_bytes();
+        let json = match body.is_empty() {
+            true => Value::Null,
+            false => serde_json::from_slice(&body).map_err(|_| {
+                self.failed(&format!(
+                    "status {} without JSON: is it a Wardroom server?",
+                    head.status.as_u16()
+                ))
+            })?,
+        };
+        Ok(ApiResponse { status: head.status.as_u16(), headers: head.headers, json })
+    }
+
+    fn failed(&self, why: &impl std::fmt::Display) -> CliError {
+        CliError::unreachable(format!("{}: {why}", self.target.url.shown()))
+    }
+}

@@ -1,0 +1,208 @@
+//! The account service in the database of the settings.
+
+use std::time::Duration;
+
+use crate::cli::context::{open, operator};
+use crate::cli::lists::{ListParameter, invalid_flags};
+use crate::cli::report::{CliError, CliResult};
+use crate::config::Config;
+use crate::directory::authentication::OpenAttempts;
+use crate::directory::groups::{GroupDetails, MemberChange, Membership};
+use crate::directory::model::{
+    AuditFilter, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission, PermissionId,
+    PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
+};
+use crate::directory::password::Password;
+use crate::directory::permissions::PermissionHolders;
+use crate::directory::query::{DeletedQuery, GroupQuery, Page, TokenQuery, UserQuery};
+use crate::directory::tokens::{Expiry, TokenWithKey};
+use crate::directory::users::UserDetails;
+use crate::directory::{Actor, Directory};
+
+/// The account service, as the operator who runs the command.
+pub(in crate::cli) struct LocalAccounts {
+    directory: Directory,
+    actor: Actor,
+}
+
+impl LocalAccounts {
+    pub(super) async fn open(config: &Config) -> CliResult<Self> {
+        Ok(Self { directory: open(config).await?, actor: operator() })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.directory.clock().now()
+    }
+
+    pub(super) fn deleted_kept_for(&self) -> Duration {
+        self.directory.deleted_kept_for()
+    }
+
+    pub(super) async fn users(&self, parameters: &[ListParameter]) -> CliResult<Page<User>> {
+        let query = UserQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
+        Ok(self.directory.list_users(&self.actor, &query).await?)
+    }
+
+    pub(super) async fn user(&self, key: &UserKey) -> CliResult<User> {
+        Ok(self.directory.user(&self.actor, key).await?)
+    }
+
+    pub(super) async fn user_details(&self, key: &UserKey) -> CliResult<UserDetails> {
+        Ok(self.directory.user_details(&self.actor, key).await?)
+    }
+
+    pub(super) async fn create_user(&self, draft: &UserDraft, password: Option<Password>) -> CliResult<User> {
+        Ok(self.directory.create_user(&self.actor, draft, password).await?.value)
+    }
+
+    pub(super) async fn change_user(
+        &self,
+        user: UserId,
+        draft: &UserDraft,
+        password: Option<Password>,
+        expected: Expected,
+    ) -> CliResult<User> {
+        let key = UserKey::Id(user);
+        let done = self.directory.update_user_if(&self.actor, &key, draft, password, expected).await?;
+        Ok(done.value)
+    }
+
+    pub(super) async fn change_users(&self, changes: Vec<(User, UserDraft)>) -> CliResult<Vec<User>> {
+        let (users, drafts): (Vec<User>, Vec<UserDraft>) = changes.into_iter().unzip();
+        let changes = users.iter().map(|user| user.id).zip(drafts).collect();
+        let done = self.directory.update_users(&self.actor, changes).await;
+        Ok(done.map_err(|error| CliError::of_users(error, &users))?.value)
+    }
+
+    pub(super) async fn sign_out_users(&self, users: &[User]) -> CliResult<Vec<u64>> {
+        let ended = self.directory.sign_out_users(&self.actor, ids(users)).await;
+        ended.map_err(|error| CliError::of_users(error, users))
+    }
+
+    pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Option<Vec<OpenAttempts>>> {
+        Ok(Some(self.directory.open_attempts(&self.actor, user).await?))
+    }
+
+    pub(super) async fn unlock_users(&self, users: &[User]) -> CliResult<Vec<(User, i64)>> {
+        let keys = users.iter().map(|user| UserKey::Id(user.id)).collect();
+        Ok(self.directory.unlock_users(&self.actor, keys).await?)
+    }
+
+    pub(super) async fn delete_users(&self, users: &[User]) -> CliResult<()> {
+        let deleted = self.directory.delete_users(&self.actor, ids(users)).await;
+        deleted.map_err(|error| CliError::of_users(error, users))
+    }
+
+    pub(super) async fn deleted(&self, parameters: &[ListParameter]) -> CliResult<Page<DeletedUser>> {
+        let query = DeletedQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
+        Ok(self.directory.list_deleted(&self.actor, &query).await?)
+    }
+
+    pub(super) async fn restore_users(&self, users: &[DeletedUser]) -> CliResult<Vec<User>> {
+        let ids = users.iter().map(|user| user.id).collect();
+        let restored = self.directory.restore_users(&self.actor, ids).await;
+        restored.map_err(|error| CliError::of_deleted_users(error, users))
+    }
+
+    pub(super) async fn purge_users(&self, users: &[DeletedUser]) -> CliResult<Vec<DeletedUser>> {
+        let ids = users.iter().map(|user| user.id).collect();
+        let purged = self.directory.purge_users(&self.actor, ids).await;
+        purged.map_err(|error| CliError::of_deleted_users(error, users))
+    }
+
+    pub(super) async fn groups(&self, parameters: &[ListParameter]) -> CliResult<Page<Group>> {
+        let query = GroupQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
+        Ok(self.directory.list_groups(&self.actor, &query).await?)
+    }
+
+    pub(super) async fn group(&self, key: &GroupKey) -> CliResult<GroupDetails> {
+        Ok(self.directory.group_details(&self.actor, key).await?)
+    }
+
+    pub(super) async fn create_group(&self, draft: &GroupDraft) -> CliResult<Group> {
+        Ok(self.directory.create_group(&self.actor, draft).await?.value)
+    }
+
+    pub(super) async fn change_group(
+        &self,
+        key: &GroupKey,
+        draft: &GroupDraft,
+        expected: Expected,
+    ) -> CliResult<Group> {
+        Ok(self.directory.update_group_if(&self.actor, key, draft, expected).await?.value)
+    }
+
+    pub(super) async fn delete_groups(&self, groups: &[Group]) -> CliResult<Vec<Group>> {
+        let named: Vec<_> =
+            groups.iter().map(|group| format!("group {} ({})", group.id, group.name)).collect();
+        let ids = groups.iter().map(|group| group.id).collect();
+        let deleted = self.directory.delete_groups(&self.actor, ids).await;
+        deleted.map_err(|error| CliError::of_items(error, &named))
+    }
+
+    pub(super) async fn change_members(
+        &self,
+        group: &GroupKey,
+        users: &[User],
+        change: MemberChange,
+    ) -> CliResult<Membership> {
+        let keys: Vec<_> = users.iter().map(|user| UserKey::Id(user.id)).collect();
+        Ok(self.directory.change_members(&self.actor, group, &keys, change).await?.value)
+    }
+
+    pub(super) async fn permissions(&self) -> CliResult<Vec<Permission>> {
+        Ok(self.directory.permissions(&self.actor).await?)
+    }
+
+    pub(super) async fn permission_holders(&self, permission: PermissionId) -> CliResult<PermissionHolders> {
+        Ok(self.directory.permission_holders(&self.actor, permission).await?)
+    }
+
+    pub(super) async fn create_permission(&self, code: Option<i64>, name: &str) -> CliResult<Permission> {
+        Ok(self.directory.create_permission(&self.actor, code, name).await?)
+    }
+
+    pub(super) async fn rename_permission(&self, key: &PermissionKey, name: &str) -> CliResult<Permission> {
+        Ok(self.directory.rename_permission(&self.actor, key, name).await?)
+    }
+
+    pub(super) async fn remove_permission(&self, key: &PermissionKey) -> CliResult<Permission> {
+        Ok(self.directory.remove_permission(&self.actor, key).await?)
+    }
+
+    pub(super) async fn tokens(&self, parameters: &[ListParameter]) -> CliResult<Page<ListedToken>> {
+        let query = TokenQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
+        Ok(self.directory.list_tokens(&self.actor, &query).await?)
+    }
+
+    pub(super) async fn tokens_of(&self, owner: UserId) -> CliResult<Vec<Token>> {
+        Ok(self.directory.tokens(&self.actor, &UserKey::Id(owner)).await?)
+    }
+
+    pub(super) async fn issue_token(
+        &self,
+        owner: &UserKey,
+        name: &str,
+        end: Expiry,
+    ) -> CliResult<TokenWithKey> {
+        Ok(self.directory.issue_token(&self.actor, owner, name, end).await?)
+    }
+
+    pub(super) async fn rotate_token(&self, token: TokenId, overlap: Duration) -> CliResult<TokenWithKey> {
+        Ok(self.directory.rotate_token(&self.actor, None, token, overlap).await?)
+    }
+
+    pub(super) async fn revoke_tokens(&self, tokens: Vec<TokenId>) -> CliResult<Vec<Token>> {
+        let named: Vec<_> = tokens.iter().map(|id| format!("token {id}")).collect();
+        let revoked = self.directory.revoke_tokens(&self.actor, tokens).await;
+        revoked.map_err(|error| CliError::of_items(error, &named))
+    }
+
+    pub(super) async fn events(&self, filter: &AuditFilter, limit: u32) -> CliResult<Vec<RecordedEvent>> {
+        Ok(self.directory.audit_events(&self.actor, filter, limit).await?)
+    }
+}
+
+fn ids(users: &[User]) -> Vec<UserId> {
+    users.iter().map(|user| user.id).collect()
+}

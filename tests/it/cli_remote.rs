@@ -1,0 +1,151 @@
+//! The commands through the API of a running server: the same commands, the same output.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::cli::{Ran, on};
+use crate::cli_lists::works;
+use crate::support::{Backend, Database, Site, both};
+
+/// A key in a file that only its owner can read.
+fn key_file(database: &Database, key: &str) -> String {
+    let file = database.place().join("key");
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    file.display().to_string()
+}
+
+/// Runs a command on a server. The settings name a place without a database.
+fn remotely(site: &Site, file: &str, args: &[&str], stdin: &str) -> Ran {
+    let nowhere = Database::in_directory(&site.database.place().join("nowhere"));
+    let url = format!("http://{}", site.address);
+    on(&nowhere, &[args, &["--remote", &url, "--token-file", file]].concat(), stdin)
+}
+
+both! {
+    /// What is read through the API looks as what is read from the database.
+    async fn the_output_is_the_same(backend: Backend) {
+        let site = Site::start(backend).await;
+        let file = key_file(&site.database, &site.admin.key);
+        works(&site.database, &["group", "grant", "Billing", "user_read"]);
+        works(&site.database, &["user", "grant", "staff", "group_read"]);
+        works(&site.database, &["user", "delete", "inactive", "--yes"]);
+        for args in [
+            &["user", "list"][..],
+            &["user", "list", "--search", "alex", "--ordering", "-id"],
+            &["user", "list", "--group", "Billing"],
+            &["user", "list", "--all", "--no-staff"],
+            &["user", "deleted"],
+            &["user", "deleted", "--json"],
+            &["group", "list", "--json"],
+            &["group", "list", "--ordering", "-name"],
+            &["group", "show", "Billing", "On call"],
+            &["group", "show", "Billing", "--json"],
+            &["permission", "list"],
+            &["token", "list", "alex_thompson"],
+            &["token", "list", "staff", "--json"],
+            &["audit", "list", "--action", "user.create"],
+            &["audit", "list", "--all", "--object-kind", "group"],
+            &["audit", "list", "--actor", "admin", "--json"],
+            &["audit", "actions"],
+        ] {
+            let (here, there) = (works(&site.database, args), remotely(&site, &file, args, ""));
+            assert_eq!((there.code, there.err.as_str()), (0, here.err.as_str()), "{args:?}");
+            assert_eq!(there.out, here.out, "{args:?}");
+        }
+        let cut = remotely(&site, &file, &["user", "list", "--limit", "2"], "");
+        assert!(cut.err.starts_with("2 of 5 shown."), "{}", cut.err);
+        let (here, there) = (works(&site.database, &["user", "show", "staff"]), remotely(&site, &file, &["user", "show", "staff"], ""));
+        let without = |text: &str| {
+            let lines = text.lines().filter(|line| !line.starts_with("failed logins") && !line.starts_with("last seen"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(without(&there.out), without(&here.out), "{}", there.err);
+        assert!(there.out.contains("failed logins  not known through the API"), "{}", there.out);
+        for args in [&["user", "show", "nobody", "4711"][..], &["group", "show", "none", "4711"], &["user", "restore", "nobody"], &["user", "list", "--group", "none"], &["user", "grant", "staff", "zz"]] {
+            let (here, there) = (on(&site.database, args, ""), remotely(&site, &file, args, ""));
+            assert_eq!((there.code, there.err), (here.code, here.err), "{args:?}");
+        }
+    }
+}
+
+both! {
+    /// The daily tasks work through the API, as the owner of the token.
+    async fn changes_are_made_by_the_owner_of_the_token(backend: Backend) {
+        let site = Site::start(backend).await;
+        let file = key_file(&site.database, &site.admin.key);
+        let run = |args: &[&str]| {
+            let ran = remotely(&site, &file, args, "");
+            assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
+            ran.out
+        };
+        assert!(run(&["user", "add", "ann", "--staff", "--group", "Billing", "--permission", "user_read", "--email", "ann@example.com"]).starts_with("Added user "));
+        assert_eq!(run(&["user", "grant", "ann", "1202"]).replace(char::is_numeric, ""), "Gave group_read () to user  (ann).\n");
+        run(&["user", "revoke", "ann", "user_read"]);
+        run(&["user", "edit", "ann", "--last-name", "Lee", "--email", ""]);
+        let shown = works(&site.database, &["user", "show", "ann", "--json"]).json();
+        assert_eq!((&shown["last_name"], &shown["email"], &shown["permissions"][0]["code"]), (&"Lee".into(), &serde_json::Value::Null, &1202.into()));
+        assert_eq!(run(&["group", "add-member", "On call", "ann", "42"]), "1 of 2 joined On call (2 members now).\n");
+        assert_eq!(run(&["group", "remove-member", "On call", "ann"]), "1 of 1 left On call (1 members now).\n");
+        run(&["group", "add", "New", "--permission", "user_read"]);
+        run(&["group", "grant", "New", "group_read"]);
+        run(&["group", "edit", "New", "--name", "Newer"]);
+        assert!(run(&["group", "show", "Newer"]).contains("permissions    1202 group_read\n               1222 user_read\n"));
+        assert!(run(&["group", "delete", "Newer", "--yes"]).starts_with("Deleted group "));
+        let issued = run(&["token", "issue", "ann", "--name", "laptop", "--expires-in", "90d"]);
+        let key = issued.lines().last().unwrap();
+        assert_eq!(site.me(key).send().await.status, 200);
+        assert!(run(&["user", "sign-out", "ann"]).ends_with("1 tokens revoked.\n"));
+        assert_eq!(site.me(key).send().await.status, 401);
+        let set = remotely(&site, &file, &["user", "set-password", "ann", "--password-stdin"], "a long enough password\n");
+        assert_eq!(set.code, 0, "{}", set.err);
+        assert_eq!(run(&["user", "disable", "ann", "plain"]).lines().count(), 2);
+        run(&["user", "enable", "ann"]);
+        assert_eq!(run(&["user", "delete", "ann", "plain", "--yes"]).lines().count(), 2);
+        assert!(run(&["user", "restore", "ann"]).starts_with("Restored user "));
+        run(&["user", "purge", "plain", "--yes"]);
+        let events = works(&site.database, &["audit", "list", "--actor", "admin", "--all", "--json"]).json();
+        assert!(events.as_array().unwrap().len() > 15);
+    }
+}
+
+both! {
+    /// What is wrong with the server, the key or the rights is said, and the key is in no message.
+    async fn refusals_name_what_to_do(backend: Backend) {
+        let site = Site::start(backend).await;
+        let (admin, plain) = (key_file(&site.database, &site.admin.key), site.database.place().join("plain"));
+        let url = format!("http://{}", site.address);
+        let plain = plain.display().to_string();
+        std::fs::write(&plain, &site.plain.key).unwrap();
+        std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let open = site.database.place().join("open").display().to_string();
+        std::fs::write(&open, &site.admin.key).unwrap();
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let wrong = site.database.place().join("wrong").display().to_string();
+        std::fs::write(&wrong, "wrd_none").unwrap();
+        std::fs::set_permissions(&wrong, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for (args, code, expected) in [
+            (&["user", "list", "--remote", &url][..], 2, "--remote needs --token-file FILE"),
+            (&["user", "list", "--token-file", &admin], 2, "need --remote URL"),
+            (&["user", "list", "--remote", "accounts", "--token-file", &admin], 2, "use one such as https://accounts.example.com"),
+            (&["user", "list", "--remote", "http://accounts.example.com", "--token-file", &admin], 2, "would send the key in clear text: use https://"),
+            (&["user", "list", "--remote", &url, "--token-file", "/nonexistent"], 2, "--token-file /nonexistent: No such file"),
+            (&["user", "list", "--remote", &url, "--token-file", &open], 2, "run `chmod 600` on it"),
+            (&["user", "list", "--remote", &url, "--token-file", &wrong], 4, "the server refuses the key of --token-file: Invalid token."),
+            (&["user", "list", "--remote", &url, "--token-file", &plain], 4, "You do not have permission"),
+            (&["user", "list", "--remote", "http://127.0.0.1:9", "--token-file", &admin], 5, "http://127.0.0.1:9: "),
+            (&["doctor", "--remote", &url, "--token-file", &admin], 2, "--remote works with the commands user, group, token, permission and audit only"),
+            (&["user", "unlock", "staff", "--remote", &url, "--token-file", &admin], 2, "`user unlock` is not possible with --remote: run the command on the server's machine"),
+            (&["token", "list", "--remote", &url, "--token-file", &admin], 2, "is not possible with --remote"),
+            (&["token", "revoke", "1", "--remote", &url, "--token-file", &admin], 2, "is not possible with --remote"),
+            (&["permission", "add", "order_read", "--remote", &url, "--token-file", &admin], 2, "`permission add` is not possible"),
+            (&["audit", "verify", "--remote", &url, "--token-file", &admin], 2, "is not possible with --remote"),
+            (&["user", "add", "staff", "--email", "zz", "--remote", &url, "--token-file", &admin], 4, "email: Enter a valid email address."),
+            (&["user", "add", "staff", "--remote", &url, "--token-file", &admin], 4, "username: user with this username already exists."),
+        ] {
+            let ran = on(&site.database, args, "");
+            assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains(expected), "{args:?}: {}", ran.err);
+            assert!(!ran.err.contains(&site.admin.key), "{args:?}");
+        }
+    }
+}
