@@ -156,10 +156,10 @@ fn table(events: &[RecordedEvent]) -> TextTable {
         TableColumn::whole("id"),
         TableColumn::whole("at"),
         TableColumn::text("actor"),
-        TableColumn::whole("address").spare(1),
+        TableColumn::whole("address").spare(2),
         TableColumn::whole("action"),
         TableColumn::text("object"),
-        TableColumn::text("changes").spare(2),
+        TableColumn::text("changes").spare(1),
     ];
     let row = |recorded: &RecordedEvent| {
         let event = &recorded.event;
