@@ -171,7 +171,7 @@ impl Walk {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WARDROOM_")) {
             command.env_remove(name);
         }
-        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        let path = format!("{}:{}", self.path("bin").display(), search_path());
         command.env("PATH", path).env("HOME", self.path("home")).env("WARDROOM_LISTEN", "127.0.0.1:0");
         command
             .env("WARDROOM_CONFIG", self.path("etc/wardroom/wardroom.toml"))
@@ -298,9 +298,14 @@ fn key(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+#[expect(clippy::disallowed_methods, reason = "where programs are is no setting")]
+fn search_path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
 /// Where a program of the system is.
 fn program(name: &str) -> Option<String> {
-    let path = std::env::var("PATH").unwrap();
+    let path = search_path();
     path.split(':')
         .map(|folder| Path::new(folder).join(name))
         .find(|file| file.is_file())
@@ -313,6 +318,7 @@ fn is_command(line: &str) -> bool {
         .contains(&first)
 }
 
+#[expect(clippy::print_stdout, reason = "the blocks that are not run are worth a look")]
 fn print(left_out: &[String]) {
     left_out.iter().for_each(|block| println!("not run: {block}"));
 }
