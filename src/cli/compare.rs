@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
+use crate::config::IMPORT_FROM_ENV;
 use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
 use crate::switchover::parity::address::{self, ServerUrl};
 use crate::switchover::parity::client::{self, RemoteServer};
@@ -54,7 +55,7 @@ pub(super) struct Compare {
     tokens: Option<PathBuf>,
     /// Take keys from the Django database: postgres://user:password@host:port/name, or the path of a SQLite file. This works
     /// with tokens of Django REST Framework only; knox stores no keys.
-    #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = IMPORT_FROM_ENV, hide_env_values = true)]
     tokens_from: Option<String>,
     /// The mapping file of `wardroom import django`, if the tokens are not in authtoken_token.
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::context::{confirm, open, operator};
 use super::progress;
 use super::report::{CliError, Report, table};
-use crate::config::Config;
+use crate::config::{Config, IMPORT_FROM_ENV};
 use crate::directory::transfer::import::lines::JsonLines;
 use crate::directory::transfer::import::media::AvatarCopy;
 use crate::directory::transfer::import::notices::Notices;
@@ -33,7 +33,7 @@ pub(super) enum ImportVerb {
 #[derive(Args)]
 pub(super) struct FromDjango {
     /// The database: postgres://user:password@host:port/name, or the path of a SQLite file.
-    #[arg(long, value_name = "URL", env = "WARDROOM_IMPORT_FROM", hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = IMPORT_FROM_ENV, hide_env_values = true)]
     from: String,
     /// A TOML file with the tables, such as user_table and profile_table, time_zone, [columns] and [gender] (see
     /// docs/moving-from-django.md). Flags override it.

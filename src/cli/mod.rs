@@ -273,6 +273,7 @@ fn completions(shell: Shell) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ARGUMENT_ENVS;
 
     #[test]
     fn the_command_tree_is_sound() {
@@ -290,6 +291,9 @@ mod tests {
                     command.get_name(),
                     argument.get_id()
                 );
+                // The check of variables knows it.
+                let env = argument.get_env().and_then(std::ffi::OsStr::to_str);
+                assert!(env.is_none_or(|env| ARGUMENT_ENVS.contains(&env)), "{env:?} would be refused");
             }
             command.get_subcommands().for_each(check);
         }

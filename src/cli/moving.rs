@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::{open, operator};
 use super::progress;
 use super::report::{CliError, Report, table};
-use crate::config::{Config, DatabaseUrl, SettingType as _};
+use crate::config::{Config, DatabaseUrl, MOVE_TO_ENV, SettingType as _};
 use crate::directory::Location;
 use crate::directory::transfer::move_database::MoveReport;
 
@@ -16,7 +16,7 @@ use crate::directory::transfer::move_database::MoveReport;
 #[derive(Args)]
 pub(super) struct Move {
     /// The destination: postgres://user:password@host:port/name, or a new or empty folder for SQLite.
-    #[arg(long, value_name = "URL_OR_DIR", env = "WARDROOM_MOVE_TO", hide_env_values = true)]
+    #[arg(long, value_name = "URL_OR_DIR", env = MOVE_TO_ENV, hide_env_values = true)]
     to: String,
 }
 

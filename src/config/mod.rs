@@ -33,6 +33,7 @@ pub use sources::{ConfigError, Environment, SettingOrigin, ShownSetting};
 pub use terminal::TerminalVariables;
 pub use urls::{DatabaseUrl, PublicUrl};
 pub use values::{AccessLog, LogFormat, RateLimit, SettingType};
+pub use variables::{ARGUMENT_ENVS, IMPORT_FROM_ENV, MOVE_TO_ENV};
 
 use sources::Sources;
 use urls::MediaUrl;

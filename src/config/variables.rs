@@ -7,6 +7,12 @@ use super::sources::{ConfigError, distance};
 const PREFIX: &str = "WARDROOM_";
 /// The test suite describes its machine with these.
 const OF_TESTS: &str = "WARDROOM_TEST_";
+/// The source of an import or a comparison, which may contain a password.
+pub const IMPORT_FROM_ENV: &str = "WARDROOM_IMPORT_FROM";
+/// The destination of a move, which may contain a password.
+pub const MOVE_TO_ENV: &str = "WARDROOM_MOVE_TO";
+/// The variables of arguments that are no settings.
+pub const ARGUMENT_ENVS: [&str; 3] = [CONFIG_ENV, IMPORT_FROM_ENV, MOVE_TO_ENV];
 /// What people call a setting elsewhere.
 const OTHER_NAMES: [(&str, &str); 9] = [
     ("PORT", "LISTEN"),
@@ -29,7 +35,7 @@ pub(super) fn check(
     let mut unknown: Vec<String> = variables
         .filter(|(name, value)| name.starts_with(PREFIX) && !is_of_kubernetes(name, value))
         .map(|(name, _)| name)
-        .filter(|name| !name.starts_with(OF_TESTS) && name != CONFIG_ENV)
+        .filter(|name| !name.starts_with(OF_TESTS) && !ARGUMENT_ENVS.contains(&name.as_str()))
         .filter(|name| !settings.iter().any(|setting| setting.env == *name))
         .collect();
     unknown.sort();
@@ -97,6 +103,8 @@ mod tests {
         }
         for (name, value) in [
             ("WARDROOM_CONFIG", "/x"),
+            ("WARDROOM_IMPORT_FROM", "/x"),
+            ("WARDROOM_MOVE_TO", "/x"),
             ("WARDROOM_TEST_POSTGRES", "x"),
             ("WARDROOM_SERVICE_HOST", "10.0.0.1"),
             ("WARDROOM_SERVICE_PORT", "8000"),
