@@ -177,7 +177,10 @@ async fn a_path_that_cannot_be_used_is_reported() {
     let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
     fs::write(directory, "a file where the directory should be").unwrap();
     for message in [opening(&database).await, creating(&database).await] {
-        assert!(message.contains("cannot be used") && message.contains("check the path"), "{message}");
+        assert!(
+            message.contains("cannot be used") && message.contains("is a file and not a directory"),
+            "{message}"
+        );
     }
 }
 
