@@ -19,6 +19,9 @@ pub(crate) fn remedy(error: &io::Error) -> &'static str {
             "this account may not use it: check owner and mode, and run the command as the account of the server"
         }
         ErrorKind::NotADirectory => "a part of the path is a file and not a directory: check the spelling",
+        ErrorKind::AlreadyExists => {
+            "something else with this name is there already: choose another path, or move it away"
+        }
         _ => "check the path and its owner",
     }
 }

@@ -176,11 +176,11 @@ async fn a_path_that_cannot_be_used_is_reported() {
     let database = Database::empty(Backend::Sqlite).await;
     let Location::Sqlite(directory) = &database.location else { panic!("not SQLite") };
     fs::write(directory, "a file where the directory should be").unwrap();
-    for message in [opening(&database).await, creating(&database).await] {
-        assert!(
-            message.contains("cannot be used") && message.contains("is a file and not a directory"),
-            "{message}"
-        );
+    for (message, cause) in [
+        (opening(&database).await, "is a file and not a directory"),
+        (creating(&database).await, "with this name is there already"),
+    ] {
+        assert!(message.contains("cannot be used") && message.contains(cause), "{message}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Misuses of the command line and their messages: what an operator reads who typed something wrong. Each message names
 //! what was met and what to type next. A row that is wrong here is a message to look at again.
 
+mod operation;
+
 use crate::cli::on;
 use crate::support::{Backend, Site, both};
 
@@ -371,12 +373,20 @@ const NOUNS: &[Misuse] = &[
     ),
 ];
 
+#[test]
+fn the_tables_are_long_and_repeat_nothing() {
+    let lines: std::collections::BTreeSet<_> =
+        NOUNS.iter().chain(operation::OPERATION).map(|(_, line, _)| line).collect();
+    assert_eq!(lines.len(), NOUNS.len() + operation::OPERATION.len());
+    assert!(lines.len() >= 150, "{}", lines.len());
+}
+
 both! {
     async fn each_misuse_has_its_message_and_changes_nothing(backend: Backend) {
         let site = Site::start(backend).await;
         let events = site.database.number("SELECT count(*) FROM audit_events").await;
         let mut wrong = Vec::new();
-        for (code, line, message) in NOUNS {
+        for (code, line, message) in NOUNS.iter().chain(operation::OPERATION) {
             let args = arguments(line);
             let ran = on(&site.database, &args.iter().map(String::as_str).collect::<Vec<_>>(), "");
             // The summary of the usage is the same for every error of a command.
