@@ -1,4 +1,4 @@
-//! What a user may do and whether the user is let in: `wardroom user grant`, `revoke`, `set-password`, `unlock` and
+//! What a user may do and whether the user can sign in: `wardroom user grant`, `revoke`, `set-password`, `unlock` and
 //! `sign-out`.
 
 use clap::Args;
