@@ -33,6 +33,8 @@ Examples:
   wardroom compare --old http://127.0.0.1:9000 --new http://127.0.0.1:8000 \\
       --host www.example.com --tokens keys.txt --ignore last_login \\
       --path /api/users/me --path '/api/users/me?format=json'
+  wardroom compare --old https://www.example.com --new http://127.0.0.1:8000 \\
+      --tokens keys.txt --origin https://app.example.com
 
 Exit codes:
   0  No difference that counts
@@ -66,6 +68,10 @@ pub(super) struct Compare {
     /// The path to request, optionally with a query. Can be repeated.
     #[arg(long = "path", value_name = "PATH", value_parser = address::path, default_value = "/api/users/me")]
     paths: Vec<PathAndQuery>,
+    /// The origin of a page, such as https://app.example.com. Also compare what a browser would let this page do (CORS).
+    /// Can be repeated.
+    #[arg(long = "origin", value_name = "ORIGIN", value_parser = address::origin)]
+    origins: Vec<HeaderValue>,
     /// Send only GET requests with valid keys; leave out HEAD, OPTIONS and the requests that should fail.
     #[arg(long)]
     only_tokens: bool,
@@ -140,6 +146,7 @@ impl Compare {
             old,
             new,
             paths: self.paths,
+            origins: self.origins,
             only_tokens: self.only_tokens,
             ignored: self.ignore,
             strict: self.strict,

@@ -9,6 +9,7 @@
 //! To add a setting, add it to the list. To add a type of setting, see `values`, `urls` and `hosts`.
 
 mod arguments;
+mod browsers;
 mod database_url;
 mod flags;
 mod hosts;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 pub use arguments::{CommonFlags, ServeFlags};
+pub use browsers::{CorsOrigins, TokenKeywords};
 pub use flags::Flags;
 pub use hosts::{AllowedHosts, TrustedProxies};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
@@ -151,6 +153,17 @@ settings! {
     /// An IPv4 address in IPv6 notation, such as `::ffff:10.0.0.1`, counts as IPv4. An address in X-Forwarded-For may have a
     /// port, brackets, quotes or a zone. The header Forwarded is not read.
     Serve trusted_proxies: TrustedProxies = "127.0.0.1,::1";
+
+    /// The words before a key in the Authorization header. Responses with status 401 name the first one.
+    ///
+    /// `Token` is always one of them. Add `Bearer` for clients that can send nothing else.
+    Serve token_keywords: TokenKeywords = "Token";
+
+    /// The origins whose pages may use the API from a browser (CORS). Without it, browsers refuse that.
+    ///
+    /// An origin is scheme, host and port, as browsers send it. `https://*.example.com` allows every subdomain, but not
+    /// `https://example.com`. `*` allows every page; it still needs a key, because no response allows credentials.
+    Serve cors_allowed_origins: CorsOrigins = "";
 
     /// How many connections are open at once. Further connections wait in the system's queue.
     ///

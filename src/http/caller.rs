@@ -14,6 +14,7 @@ use super::app::App;
 use super::error::ApiError;
 use super::reason::Reason;
 use super::throttle;
+use crate::config::TokenKeywords;
 use crate::directory::access::{NeedsPermission, Who, holds_permission};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
@@ -48,7 +49,7 @@ pub struct BadCredentials {
 /// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
 pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
-    let key = match parse(&joined) {
+    let key = match parse(&joined, &app.settings().token_keywords) {
         Presented::Nothing => return Ok(None),
         Presented::Malformed(detail) => {
             let error = ApiError::Unauthenticated(detail);
@@ -107,9 +108,9 @@ fn authorization(headers: &HeaderMap) -> Vec<u8> {
     lines.join(&b","[..])
 }
 
-/// Parses the header.
-pub(super) fn parse(header: &[u8]) -> Presented<'_> {
-    // In the usual form the rest of the header is the key.
+/// Parses the header. Any of the keywords may precede the key.
+pub(super) fn parse<'a>(header: &'a [u8], keywords: &TokenKeywords) -> Presented<'a> {
+    // In the usual form, which is always accepted, the rest of the header is the key.
     if let Some(key) = header.strip_prefix(b"Token ")
         && !key.is_empty()
         // Not stopping at the first bad byte lets the compiler check several bytes at a step.
@@ -119,7 +120,7 @@ pub(super) fn parse(header: &[u8]) -> Presented<'_> {
     }
     // As Python's bytes.split(): only ASCII blanks separate or are trimmed.
     let mut parts = header.split(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|part| !part.is_empty());
-    if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"token")) {
+    if !parts.next().is_some_and(|scheme| keywords.contains(scheme)) {
         return Presented::Nothing;
     }
     match (parts.next(), parts.next()) {
@@ -198,6 +199,10 @@ mod tests {
 
     use super::*;
 
+    fn parse(header: &[u8]) -> Presented<'_> {
+        super::parse(header, &TokenKeywords::default())
+    }
+
     const KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
 
     #[test]
@@ -240,6 +245,22 @@ mod tests {
         assert_eq!(detail(b"Token \xff \xff"), "Token string should not contain spaces.");
         assert_eq!(detail(b"Token a\xffb"), "Token string should not contain invalid characters.");
         assert_eq!(detail(b"Token \xed\xa0\x80"), "Token string should not contain invalid characters.");
+    }
+
+    #[test]
+    fn a_second_keyword_is_read_like_the_first() {
+        let both = <TokenKeywords as crate::config::SettingType>::parse("Bearer,Token").unwrap();
+        for good in [
+            format!("Bearer {KEY}"),
+            format!("bEARER\t{KEY}"),
+            format!("Token {KEY}"),
+            format!("TOKEN {KEY}"),
+        ] {
+            assert_eq!(super::parse(good.as_bytes(), &both), Presented::Key(KEY), "{good:?}");
+        }
+        let missing = "Invalid token header. No credentials provided.";
+        assert_eq!(super::parse(b"Bearer", &both), Presented::Malformed(missing));
+        assert_eq!(super::parse(b"Basic x", &both), Presented::Nothing);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use self::head::Head;
 use super::api::ME;
 use super::app::App;
 use super::caller::{self, Presented};
+use super::cors;
 use super::error::ApiError;
 use super::headers::set_token_expiry;
 use super::negotiate::{Negotiated, is_plain, negotiate_accept};
@@ -148,7 +149,8 @@ async fn answer(
     let status = authorize(app, &known)?;
     prepared.answered.inc();
     let last = last || head.close;
-    let answer = MeAnswer { now, end: known.expires_at, status, body, base, last, tls: peer.tls };
+    let origin = head.origin.and_then(|origin| cors::named(&app.settings().cors_origins, origin));
+    let answer = MeAnswer { now, end: known.expires_at, status, body, base, last, origin, tls: peer.tls };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => directory.clock().write_request_id(out),
@@ -195,7 +197,7 @@ fn usual<'a>(app: &'a App, peer: Peer, head: &Head<'a>) -> Option<(BaseUrl<'a>, 
         is_plain(accept)
             || text(Some(accept)).is_some_and(|text| negotiate_accept(text).ok() == Some(Negotiated::PLAIN))
     });
-    match caller::parse(head.authorization) {
+    match caller::parse(head.authorization, &app.settings().token_keywords) {
         Presented::Key(key) if plain => Some((base, key)),
         _ => None,
     }

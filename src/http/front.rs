@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{ALLOW, DATE, EXPECT, STRICT_TRANSPORT_SECURITY};
+use http::header::{ALLOW, DATE, EXPECT, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, StatusCode};
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -28,7 +28,8 @@ use super::reason::{Reason, shown};
 use super::request_log::{InFlight, RequestInfo, log_refused_message};
 use super::resource::RouteName;
 use super::site::{HOST_REFUSED, Site, host};
-use super::{api, docs, ops, outgoing, path};
+use super::{api, cors, docs, ops, outgoing, path};
+use crate::config::CorsOrigins;
 use crate::network::client_network;
 use crate::server::memory::MemoryBudget;
 use crate::server::{Express, MessageBody, Peer, Service};
@@ -46,7 +47,7 @@ impl Front {
     /// Makes the main listener's: the API, its documentation and the operators' routes.
     pub fn new(app: App) -> Self {
         let routes = Router::new().merge(api::router(&app)).merge(ops::router()).merge(docs::router());
-        let express = Prepared::new(app.metrics(), app.resource(api::ME), app.settings().hsts.as_ref());
+        let express = Prepared::new(app.metrics(), app.resource(api::ME), app.settings());
         Self::of(app, routes, Some(Arc::new(express)))
     }
 
@@ -81,6 +82,8 @@ impl Front {
         request.extensions_mut().insert(info.origin());
         let limit = self.app.settings().request_timeout;
         let is_read = request.method().is_safe();
+        let allowed_origin =
+            self.cors_for(&request).map(|origins| cors::allowed_origin(origins, request.headers()));
         let awaits = AwaitsClient::default();
         let request = request.map(|body| Awaited::new(body, awaits.clone()));
         let work = async {
@@ -104,7 +107,18 @@ impl Front {
             response
         });
         self.set_headers(peer, info, &mut response);
+        if let Some(allowed) = allowed_origin {
+            cors::set_headers(allowed, response.headers_mut());
+        }
         response
+    }
+
+    /// The origins whose pages may read the response; `None` where the protocol is off: by the settings, and for
+    /// operators' routes.
+    fn cors_for<B>(&self, request: &Request<B>) -> Option<&CorsOrigins> {
+        let origins = &self.app.settings().cors_origins;
+        let is_on = !origins.is_empty() && self.express.is_some();
+        (is_on && !ops::HOSTLESS.contains(&request.uri().path())).then_some(origins)
     }
 
     fn set_headers(&self, peer: Peer, info: &RequestInfo, response: &mut Response) {
@@ -119,6 +133,9 @@ impl Front {
         }
         if let Some(hsts) = self.app.settings().hsts.as_ref().filter(|_| peer.tls) {
             headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if let Some(keyword) = headers.get_mut(WWW_AUTHENTICATE) {
+            keyword.clone_from(self.app.settings().token_keywords.first());
         }
         if let Ok(id) = HeaderValue::from_str(&info.id) {
             headers.insert(X_REQUEST_ID, id);
@@ -140,6 +157,11 @@ impl Front {
                 Ok(site) => _ = request.extensions_mut().insert(site),
                 Err(error) => return Ok(host_refused(error, &request)),
             }
+        }
+        if let Some(preflight) =
+            self.cors_for(&request).and_then(|origins| cors::preflight(origins, &request))
+        {
+            return Ok(preflight);
         }
         *request.uri_mut() = path::normalised(request.uri()).ok_or(ApiError::NotFound)?;
         if request

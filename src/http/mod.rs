@@ -11,6 +11,7 @@ pub mod app;
 pub mod body;
 pub mod caller;
 mod conditions;
+mod cors;
 mod docs;
 pub mod error;
 mod express;

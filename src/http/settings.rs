@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::site::SiteSettings;
-use crate::config::{AccessLog, Config};
+use crate::config::{AccessLog, Config, CorsOrigins, TokenKeywords};
 use crate::server::Limits;
 
 /// The settings that answers depend on.
@@ -23,6 +23,10 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Which requests get a log line.
     pub access_log: AccessLog,
+    /// The words before a key.
+    pub token_keywords: TokenKeywords,
+    /// The origins whose pages may read responses.
+    pub cors_origins: CorsOrigins,
 }
 
 impl From<&Config> for HttpSettings {
@@ -40,6 +44,8 @@ impl From<&Config> for HttpSettings {
             hsts: config.hsts.as_ref().and_then(|text| HeaderValue::from_str(text).ok()),
             request_timeout: config.request_timeout,
             access_log: config.access_log,
+            token_keywords: config.token_keywords.clone(),
+            cors_origins: config.cors_allowed_origins.clone(),
         }
     }
 }

@@ -247,6 +247,43 @@ both! {
 }
 
 both! {
+    /// With `--origin`, what a browser lets a page do is compared: each loss is named, whichever headers say it.
+    async fn what_pages_of_other_origins_may_do_is_compared(backend: Backend) {
+        const NAMED: &str = "https://app.example.com";
+        const PREFLIGHT: &str = "Access-Control-Allow-Methods: DELETE, GET, OPTIONS, PATCH, POST, PUT\r\n\
+            Access-Control-Allow-Headers: accept, authorization, content-type, user-agent, x-csrftoken, x-requested-with\r\n";
+        let without = Site::start(backend).await;
+        let origins = wardroom::config::Flags::default().with("cors_allowed_origins", NAMED);
+        let with = Site::with(backend, origins).await;
+        // As django-cors-headers answers: preflights of any origin have status 200, and only the named one is allowed.
+        let old = Fake::start(move |received| {
+            let origin = received.header("origin").filter(|origin| *origin == NAMED);
+            let allowed = origin.map(|origin| format!("Access-Control-Allow-Origin: {origin}\r\n")).unwrap_or_default();
+            if received.header("access-control-request-method").is_some() {
+                return Reply::Send(bytes(received, 200, &format!("{allowed}{PREFLIGHT}"), ""));
+            }
+            let headers = format!("{}{allowed}", FRAMEWORK.replace("Cookie", "Cookie, origin"));
+            Reply::Send(bytes(received, 200, &headers, ALEX))
+        })
+        .await;
+        let origins = ["--only-tokens", "--json", "--origin", NAMED, "--origin", "https://other.example", "--origin", "null"];
+        let same = compare(old.address, with.address, &origins, &[EXAMPLE_KEY]);
+        assert_eq!(same.code, Some(0), "{} {}", same.out, same.err);
+        assert_eq!(same.json()["requests"], 10, "{}", same.out);
+        let lost = compare(old.address, without.address, &origins, &[EXAMPLE_KEY]);
+        assert_eq!(lost.code, Some(1), "{}", lost.out);
+        let differing: Vec<_> = lost.groups().into_iter().filter(|group| group.contains("CORS")).collect();
+        let requests = ["GET /api/users/me", "OPTIONS /api/users/me as a preflight for GET", "OPTIONS /api/users/me as a preflight for PATCH"];
+        let named = requests.map(|request| format!("different {request} from {NAMED} header CORS 1"));
+        assert_eq!(differing, named, "{}", lost.out);
+        assert!(lost.out.contains("refused: the status of the preflight is 401"), "{}", lost.out);
+        let bad = compare(old.address, with.address, &["--origin", "https://app.example.com/"], &[EXAMPLE_KEY]);
+        assert_eq!(bad.code, Some(2));
+        assert!(bad.err.contains("without a final slash"), "{}", bad.err);
+    }
+}
+
+both! {
     /// Every field that an import got wrong is found, counted and shown, but no key is.
     async fn differences_are_reported_field_by_field(backend: Backend) {
         let (old, new) = (Site::start(backend).await, Site::start(backend).await);

@@ -98,7 +98,6 @@ const OPEN: &str = "open";
 const ABSENT: &[(&str, &str, &[&str], &[&str])] = &[
     ("commands of the system", "", &["process::Command"], &["duct", "xshell"]),
     ("cookies", "http/", &["COOKIE", "\"cookie", "\"set-cookie"], &["axum-extra", "cookie", "tower-cookies"]),
-    ("CORS", "http/", &["ACCESS_CONTROL_", "access-control-"], &["tower-http"]),
     (
         "redirects",
         "http/",

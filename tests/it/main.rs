@@ -41,6 +41,7 @@ mod cli_terminal;
 mod cli_users;
 mod clocks;
 mod compare;
+mod cors;
 mod database;
 mod directory;
 mod django_material;

@@ -6,61 +6,19 @@ has to show the status that the server sent. Usage: docs_page.py WARDROOM PICTUR
 The page is also photographed in light and dark at three widths. The pictures are for people; nothing compares them.
 """
 
-import json
-import os
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
-import urllib.request
 
 from playwright.sync_api import expect, sync_playwright
+
+from demo import Demo, chromium
 
 # Each ends the token that is used, so each gets a demo of its own.
 ENDS_THE_TOKEN = ["auth_sign_out", "users_me_sign_out"]
 WIDTHS = [390, 820, 1440]
 # For one step of the page. Generous, because the machine may be busy; nothing waits this long if the page works.
 PATIENCE = 60_000
-
-
-class Demo:
-    """A running `wardroom demo`."""
-
-    def __init__(self, program):
-        command = [program, "demo", "--listen", "127.0.0.1:0", "--log-level", "warn"]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("WARDROOM_")}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean)
-        self.said = []
-        for line in self.process.stdout:
-            self.said.append(line)
-            if line.startswith("Ctrl-C"):
-                break
-        # What it prints first is what a newcomer needs first.
-        first = re.fullmatch(r"Open in a browser: +(http://\S+/api/docs)\n", self.said[0])
-        assert first, f"the demo begins with {self.said[0]!r}"
-        self.page = first[1]
-        self.site = self.page.removesuffix("/api/docs")
-        self.key = re.search(r"(wrd_\w{36})\n", self.said[1])[1]
-
-    def document(self):
-        with urllib.request.urlopen(f"{self.site}/api/openapi.json") as answer:
-            return json.load(answer)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        assert self.process.wait() == 0, "the demo did not stop properly"
-
-
-def chromium():
-    for name in ["chromium-headless-shell", "chromium"]:
-        found = shutil.which(name)
-        if found:
-            return found
-    sys.exit("missing: chromium-headless-shell or chromium")
 
 
 def open_page(browser, demo, faults, **how):

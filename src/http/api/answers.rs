@@ -9,7 +9,7 @@ use super::view::{Detail, FieldErrors, ItemErrors};
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Refusals {
     /// Unauthorized: authentication is required, or the token is not valid.
-    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Token`")))]
+    #[response(status = 401, headers(("WWW-Authenticate" = String, description = "`Token`, or the first word of the setting `token_keywords`")))]
     Unauthorized(Detail),
     /// Forbidden: insufficient permissions.
     #[response(status = 403)]

@@ -4,15 +4,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 
 use super::body::CachedBody;
 use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::http::api::ME;
+use crate::http::cors::{self, VARIES_BY_ORIGIN};
 use crate::http::headers::{UNCACHED, VARIES, http_date, secure_lines};
 use crate::http::resource::Resource;
+use crate::http::settings::HttpSettings;
 use crate::http::site::BaseUrl;
 use crate::http::throttle;
 use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
@@ -43,20 +44,23 @@ pub(super) struct MeAnswer<'a> {
     pub(super) base: BaseUrl<'a>,
     /// Whether the connection closes with it.
     pub(super) last: bool,
+    /// The value of `Access-Control-Allow-Origin`, if the origin is named.
+    pub(super) origin: Option<&'a [u8]>,
     /// Whether it goes out over TLS.
     pub(super) tls: bool,
 }
 
 impl Prepared {
-    /// Prepares answers for a server with these metrics. `me` is the route.
-    pub(in crate::http) fn new(metrics: &Metrics, me: Option<&Resource>, hsts: Option<&HeaderValue>) -> Self {
+    /// Prepares answers for a server with these metrics and settings. `me` is the route.
+    pub(in crate::http) fn new(metrics: &Metrics, me: Option<&Resource>, settings: &HttpSettings) -> Self {
+        let varies = if settings.cors_origins.is_empty() { VARIES } else { VARIES_BY_ORIGIN };
         let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n".to_vec();
         if let Some(me) = me {
             push(&mut head, &[b"allow: ", me.allow().as_bytes(), b"\r\n"]);
         }
-        push(&mut head, &[b"vary: ", VARIES.as_bytes(), b"\r\n"]);
+        push(&mut head, &[b"vary: ", varies.as_bytes(), b"\r\n"]);
         push(&mut head, &[b"cache-control: ", UNCACHED.as_bytes(), b"\r\n"]);
-        let [mut head, mut tls_head] = [None, hsts].map(|hsts| {
+        let [mut head, mut tls_head] = [None, settings.hsts.as_ref()].map(|hsts| {
             let secure = secure_lines(hsts);
             [head.as_slice(), secure.as_bytes()].concat()
         });
@@ -88,6 +92,9 @@ impl Prepared {
             for (name, text) in throttle::headers(status) {
                 push(out, &[name.as_str().as_bytes(), b": ", text.as_bytes(), b"\r\n"]);
             }
+        }
+        if let Some(origin) = answer.origin {
+            cors::push_lines(origin, out);
         }
         if answer.last {
             out.extend_from_slice(b"connection: close\r\n");

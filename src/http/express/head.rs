@@ -19,6 +19,7 @@ pub(super) struct Head<'a> {
     pub(super) forwarded_proto: Option<&'a [u8]>,
     pub(super) forwarded_for: Option<&'a [u8]>,
     pub(super) request_id: Option<&'a [u8]>,
+    pub(super) origin: Option<&'a [u8]>,
     /// Whether the client wants the connection closed with the answer.
     pub(super) close: bool,
 }
@@ -87,6 +88,7 @@ impl<'a> HeadParts<'a> {
                 first(&mut self.host)
             }
             6 if is("accept") => only(&mut self.head.accept, value),
+            6 if is("origin") => only(&mut self.head.origin, value),
             6 if is("expect") => None,
             7 if is("upgrade") || is("trailer") => None,
             10 if is("connection") => {

@@ -2,8 +2,8 @@
 //!
 //! Never in here: a connection, or a message that quotes a URL, which may hold a password.
 
-use http::Uri;
 use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Uri};
 
 /// The parts of a base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,23 @@ impl ServerUrl {
 pub fn host(text: &str) -> Result<Authority, String> {
     let host = text.parse::<Authority>().ok().filter(is_plain);
     host.ok_or_else(|| "use a host, such as www.example.com or www.example.com:8443".to_owned())
+}
+
+/// Parses the origin of a page, as browsers send it.
+pub fn origin(text: &str) -> Result<HeaderValue, String> {
+    let is_site = |text: &str| {
+        let uri: Option<Uri> = text.parse().ok();
+        uri.is_some_and(|uri| {
+            let site = uri.scheme_str().zip(uri.authority().filter(|authority| is_plain(authority)));
+            // Nothing follows the host, not even a slash.
+            site.is_some_and(|(scheme, authority)| text == format!("{scheme}://{authority}"))
+        })
+    };
+    let good = text == "null" || (text == text.to_ascii_lowercase() && is_site(text));
+    let value = HeaderValue::from_str(text).ok().filter(|_| good);
+    value.ok_or_else(|| {
+        "use the origin of a page in lower case and without a final slash, such as https://app.example.com".to_owned()
+    })
 }
 
 /// Parses a path with an optional query, as in a request line.

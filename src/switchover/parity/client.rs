@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HOST, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, LOCATION,
+    ORIGIN, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -207,6 +210,13 @@ impl RemoteServer {
             .header(ACCEPT, "*/*");
         if let Some(value) = probe.authorization() {
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(page) = &probe.page {
+            request = request.header(ORIGIN, &page.origin);
+            if let Some(preflight) = &page.preflight {
+                request = request.header(ACCESS_CONTROL_REQUEST_METHOD, preflight.method.as_str());
+                request = request.header(ACCESS_CONTROL_REQUEST_HEADERS, preflight.headers);
+            }
         }
         request.body(Empty::new()).map_err(|error| NoResponse::Unreachable(error.to_string()))
     }

@@ -26,7 +26,8 @@ pub(super) const DESCRIPTION: &str = "the response to OPTIONS describes the serv
 const PAGE: &str = "Django responds with an HTML page, Wardroom with JSON";
 const CHARSET: &str = "JSON is always UTF-8, whether Content-Type says so or not";
 const MORE_METHODS: &str = "Wardroom allows more methods here";
-const VARIES: &str = "Wardroom's responses depend on Accept and Authorization, not on cookies";
+const VARIES: &str =
+    "Wardroom's responses depend on Accept, Authorization and, with CORS, Origin; not on cookies";
 const TIME_FORM: &str = "Wardroom writes the same time in UTC, with Z and always six digits";
 const SIGNED_IN: &str = "last_login changes when a user signs in on one side";
 const GROUPS: &str = "the framework leaves the order of groups open; Wardroom sorts by id";
@@ -136,9 +137,9 @@ pub(super) fn allow(old: Option<&str>, new: Option<&str>) -> Option<&'static str
 
 /// Checks for the `Vary` headers that both servers are known to send.
 pub(super) fn vary(old: Option<&str>, new: Option<&str>) -> Option<&'static str> {
-    let ours = set("accept, authorization");
-    let theirs = set("accept, authorization, cookie");
-    (set(new?) == ours && set(old.unwrap_or_default()).is_subset(&theirs)).then_some(VARIES)
+    let ours = [set("accept, authorization"), set("accept, authorization, origin")];
+    let theirs = set("accept, authorization, cookie, origin");
+    (ours.contains(&set(new?)) && set(old.unwrap_or_default()).is_subset(&theirs)).then_some(VARIES)
 }
 
 /// Splits a comma-separated list into its items, in lower case.

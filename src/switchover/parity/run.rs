@@ -6,16 +6,17 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
 use http::uri::PathAndQuery;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
 
 use super::client::{HttpClient, RemoteServer};
-use super::difference::differences;
+use super::cross_origin::all_differences;
 use super::error::ParityError;
 use super::keys::Keys;
-use super::probe::{self, Probe};
+use super::probe::{Probe, ProbeList};
 use super::tally::ParityTally;
 
 /// How often progress is reported.
@@ -29,6 +30,8 @@ pub struct ComparisonOrder {
     pub new: RemoteServer,
     /// The paths to request.
     pub paths: Vec<PathAndQuery>,
+    /// The origins of pages whose requests a browser would send.
+    pub origins: Vec<HeaderValue>,
     /// Whether to leave out `HEAD`, `OPTIONS` and the requests without a valid key.
     pub only_tokens: bool,
     /// JSON fields to ignore.
@@ -60,9 +63,10 @@ pub async fn compare(
     total: Option<u64>,
     watch: &dyn Fn(RunProgress),
 ) -> Result<ParityTally, ParityError> {
-    let ComparisonOrder { old, new, paths, only_tokens, ignored, strict, examples, workers } = order;
-    let total = total.map(|keys| probe::count(paths.len(), keys, only_tokens));
-    let probes = probe::probes(paths, keys, only_tokens);
+    let ComparisonOrder { old, new, paths, origins, only_tokens, ignored, strict, examples, workers } = order;
+    let asked = ProbeList { paths, origins, only_tokens };
+    let total = total.map(|keys| asked.count(keys));
+    let probes = asked.probes(keys);
     let sums = Mutex::new(ParityTally::new(strict, examples));
     let run = Arc::new(Run { old: Arc::new(old), new: Arc::new(new), ignored, sums });
     run.go(probes, workers, total, watch).await?;
@@ -137,7 +141,7 @@ impl Run {
                 return Err(ParityError::Unreachable(message));
             }
         }
-        let found = differences(&probe.method, &was, &is, &self.ignored);
+        let found = all_differences(probe, &was, &is, &self.ignored);
         self.tally().add(probe, &was, &is, found);
         Ok(())
     }
@@ -149,7 +153,7 @@ impl Run {
             let next = queue.lock().await.recv().await;
             let Some(probe) = next.transpose()? else { break };
             let (was, is) = tokio::join!(old.send(&probe), new.send(&probe));
-            let found = differences(&probe.method, &was, &is, &self.ignored);
+            let found = all_differences(&probe, &was, &is, &self.ignored);
             self.tally().add(&probe, &was, &is, found);
         }
         Ok(())

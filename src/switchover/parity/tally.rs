@@ -180,7 +180,7 @@ mod tests {
     use super::super::client::Response;
     use super::super::error::ParityError;
     use super::super::keys::ProbeKey;
-    use super::super::probe::probes;
+    use super::super::probe::ProbeList;
     use super::*;
 
     /// Guards against memory growth when a server responds with ever new fields.
@@ -189,7 +189,8 @@ mod tests {
         let key = ProbeKey::new(b"0123456789abcdef0123", "line 1".to_owned());
         let keys = vec![key.map_err(|why| ParityError::Usage(why.to_owned()))];
         let paths = vec![PathAndQuery::from_static("/")];
-        let probe = probes(paths, Box::new(keys.into_iter()), true).next().unwrap().unwrap();
+        let asked = ProbeList { paths, origins: Vec::new(), only_tokens: true };
+        let probe = asked.probes(Box::new(keys.into_iter())).next().unwrap().unwrap();
         let mut tally = ParityTally::new(false, 2);
         let good = Ok(Response { status: 200, ..Response::default() });
         for number in 0..1000 {

@@ -65,6 +65,11 @@ impl Site {
         Self::set_up(backend, Flags::default(), change).await
     }
 
+    /// A server with the given settings, whose account database has these.
+    pub async fn with_settings(backend: Backend, flags: Flags, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::set_up(backend, flags, change).await
+    }
+
     async fn set_up(backend: Backend, flags: Flags, change: impl FnOnce(&mut Settings)) -> Self {
         let database = Database::new(backend).await;
         let clock = Clock::fixed("2025-09-01T12:00:00Z".parse().unwrap()).unwrap();

@@ -11,7 +11,7 @@ fn head(lines: &str) -> String {
 fn what_a_browser_sends_is_taken_apart() {
     let text = "GET /api/users/me/ HTTP/1.1\r\nhost:\tback.example:8000 \r\nConnection: Keep-Alive\r\n\
         sec-ch-ua: \"Chromium\";v=\"130\"\r\nAccept: */*\r\nAUTHORIZATION:Token  k\r\nX-Forwarded-For: 10.0.0.7, 10.0.0.8\r\n\
-        X-Forwarded-Proto: https\r\nX-Request-Id: a-1\r\nCookie: a=b; c=\"é\"\r\nX-Empty:\r\n\r\nGET /next";
+        X-Forwarded-Proto: https\r\nX-Request-Id: a-1\r\nOrigin: https://app.example\r\nCookie: a=b; c=\"é\"\r\nX-Empty:\r\n\r\nGET /next";
     let read = Head::read(text.as_bytes()).unwrap();
     let expected = Head {
         length: text.len() - "GET /next".len(),
@@ -21,6 +21,7 @@ fn what_a_browser_sends_is_taken_apart() {
         forwarded_proto: Some(b"https"),
         forwarded_for: Some(b"10.0.0.7, 10.0.0.8"),
         request_id: Some(b"a-1"),
+        origin: Some(b"https://app.example"),
         close: false,
     };
     assert_eq!(read, expected);
@@ -51,6 +52,7 @@ fn whatever_is_unusual_is_left_to_others() {
         "Connection: close, TE\r\n",
         "Connection: close\r\nConnection: close\r\n",
         "X-Request-Id: a\r\nX-Request-Id: b\r\n",
+        "Origin: http://a\r\nOrigin: http://b\r\n",
         "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n",
         "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.1\r\n",
         "Trailer: a\r\n",
