@@ -14,7 +14,8 @@ mod settings;
 use clap::Args;
 
 use self::finding::{Finding, Severity};
-use super::report::{CliError, Report};
+use super::report::{CliError, Report, ReportPart};
+use super::terminal::{TableColumn, TextTable};
 use crate::config::Config;
 use crate::directory::Clock;
 
@@ -37,9 +38,11 @@ pub(super) async fn run(args: Doctor, config: Config) -> Result<Report, CliError
         findings.extend(backups::check(&config, clock.now()));
     }
     findings.extend(database::check(&config, clock, args.quick).await);
-    let rows: Vec<_> = findings.iter().map(Finding::row).collect();
+    let columns =
+        [TableColumn::whole("check"), TableColumn::whole("verdict"), TableColumn::sentences("finding")];
+    let table = TextTable::new(columns, findings.iter().map(Finding::row).collect());
     let json = findings.iter().map(Finding::json).collect();
-    let mut report = Report::table(["check", "verdict", "finding"], &rows, json);
+    let mut report = Report::of_parts(vec![ReportPart::Table(table)], json);
     report.code = findings.iter().any(|finding| finding.severity == Severity::Fault).into();
     Ok(report)
 }

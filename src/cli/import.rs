@@ -7,13 +7,14 @@ use clap::{Args, Subcommand};
 
 use super::context::{confirm, open, operator};
 use super::progress;
-use super::report::{CliError, Report, table};
+use super::report::{CliError, Report, ReportPart};
+use super::terminal::{Prose, TableCell, TableColumn, TextTable};
 use crate::config::{Config, IMPORT_FROM_ENV};
 use crate::directory::transfer::import::lines::JsonLines;
 use crate::directory::transfer::import::media::AvatarCopy;
 use crate::directory::transfer::import::notices::Notices;
 use crate::directory::transfer::import::options::ImportOptions;
-use crate::directory::transfer::import::report::ImportReport;
+use crate::directory::transfer::import::report::{ImportReport, RecordCounts};
 use crate::directory::transfer::import::source::Source;
 use crate::directory::transfer::import::table::CsvTable;
 use crate::switchover::django::{Django, DjangoLocation, MappingOptions};
@@ -198,68 +199,83 @@ async fn import(
         true => directory.dry_run_import(&actor, source, options, progress).await?,
         false => directory.import(&actor, source, options, progress).await?,
     };
-    let mut report = Report::new(text(&imported), imported.to_json());
+    let mut report = Report::of_parts(parts(&imported), imported.to_json());
     report.code = if imported.is_refused() { 4 } else { 0 };
     Ok(report)
 }
 
-/// Formats the report as text.
-fn text(imported: &ImportReport) -> String {
-    let mut text = format!("Source: {}\n", imported.source);
+/// The parts of the report as text.
+fn parts(imported: &ImportReport) -> Vec<ReportPart> {
+    let mut source = Prose::default();
+    source.line(8, format!("Source: {}", imported.source));
+    source.line(0, "");
+    let mut parts = vec![ReportPart::Prose(source)];
     if !imported.mapping.is_empty() {
-        let rows: Vec<_> = imported.mapping.iter().map(|(to, from)| [to.clone(), from.clone()]).collect();
-        text += &format!("\n{}", table(["field", "from"], &rows));
+        let row = |(to, from): &(String, String)| [TableCell::from(to), TableCell::from(from)];
+        let columns = [TableColumn::whole("field"), TableColumn::sentences("from")];
+        let rows = imported.mapping.iter().map(row).collect();
+        parts.push(ReportPart::Table(TextTable::new(columns, rows)));
+        parts.push(ReportPart::Text("\n".to_owned()));
     }
-    let counts = imported.counts().into_iter().filter(|(_, counts)| counts.read + counts.missing > 0);
-    let rows: Vec<_> = counts
-        .map(|(noun, counts)| {
-            let numbers =
-                [counts.read, counts.added, counts.changed, counts.unchanged, counts.missing, counts.removed];
-            let [read, added, changed, unchanged, missing, removed] =
-                numbers.map(|number| number.to_string());
-            [noun.to_owned(), read, added, changed, unchanged, missing, removed]
-        })
-        .collect();
-    text += &format!("\n{}", table(["", "read", "new", "changed", "unchanged", "missing", "removed"], &rows));
+    parts.push(ReportPart::Table(counts(imported)));
+    let mut text = Prose::default();
     let listed = |counts: Vec<String>| counts.join(", ");
     let passwords =
         imported.passwords.iter().map(|(encoding, count)| format!("{encoding} {count}")).collect();
-    text += &format!("\nPasswords: {}\n", listed(passwords));
+    text.paragraph(format!("Passwords: {}", listed(passwords)));
     if !imported.changed_fields.is_empty() {
         let fields =
             imported.changed_fields.iter().map(|(field, count)| format!("{field} {count}")).collect();
-        text += &format!("Changed fields: {}\n", listed(fields));
+        text.line(0, format!("Changed fields: {}", listed(fields)));
     }
     if imported.media > 0 {
-        text += &format!("Avatar files: {}\n", imported.media);
+        text.line(0, format!("Avatar files: {}", imported.media));
     }
-    text += &notices("Notes", &imported.notices);
-    text += &notices("Conflicts", &imported.conflicts);
-    text + match (
-        imported.is_refused(),
-        imported.dry_run,
-        imported.counts().iter().any(|(_, counts)| counts.writes()),
-    ) {
-        (true, _, _) => "\nNothing was written.\n",
-        (false, true, _) => "\nDry run: nothing was written. There are no conflicts.\n",
-        (false, false, true) => "\nDone.\n",
-        (false, false, false) if imported.counts().iter().all(|(_, counts)| counts.read == 0) => {
-            "\nDone: the source is empty.\n"
+    add_notices(&mut text, "Notes", &imported.notices);
+    add_notices(&mut text, "Conflicts", &imported.conflicts);
+    text.paragraph(outcome(imported));
+    parts.push(ReportPart::Prose(text));
+    parts
+}
+
+/// How many rows of each kind were read and written.
+fn counts(imported: &ImportReport) -> TextTable {
+    let counts = imported.counts().into_iter().filter(|(_, counts)| counts.read + counts.missing > 0);
+    let row = |(noun, counts): (&str, RecordCounts)| {
+        let numbers =
+            [counts.read, counts.added, counts.changed, counts.unchanged, counts.missing, counts.removed];
+        let [read, added, changed, unchanged, missing, removed] =
+            numbers.map(|number| TableCell::from(number.to_string()));
+        [noun.into(), read, added, changed, unchanged, missing, removed]
+    };
+    let heads = ["", "read", "new", "changed", "unchanged", "missing", "removed"];
+    TextTable::new(heads.map(TableColumn::whole), counts.map(row).collect())
+}
+
+fn outcome(imported: &ImportReport) -> &'static str {
+    let counts = imported.counts();
+    match (imported.is_refused(), imported.dry_run, counts.iter().any(|(_, counts)| counts.writes())) {
+        (true, _, _) => "Nothing was written.",
+        (false, true, _) => "Dry run: nothing was written. There are no conflicts.",
+        (false, false, true) => "Done.",
+        (false, false, false) if counts.iter().all(|(_, counts)| counts.read == 0) => {
+            "Done: the source is empty."
         }
-        (false, false, false) => "\nDone: everything was up to date already.\n",
+        (false, false, false) => "Done: everything was up to date already.",
     }
 }
 
-fn notices(title: &str, notices: &Notices) -> String {
-    let lines = notices.iter().map(|(message, notice)| {
+fn add_notices(text: &mut Prose, title: &str, notices: &Notices) {
+    for (number, (message, notice)) in notices.iter().enumerate() {
+        if number == 0 {
+            text.paragraph(format!("{title}:"));
+        }
         if notice.is_complete {
-            let examples: String =
-                notice.examples.iter().map(|example| format!("      {example}\n")).collect();
-            return format!("  {} x {message}:\n{examples}", notice.count);
+            text.line(6, format!("  {} x {message}:", notice.count));
+            notice.examples.iter().for_each(|example| text.line(8, format!("      {example}")));
+            continue;
         }
         let more = if notice.count > notice.examples.len() as u64 { "; ..." } else { "" };
-        format!("  {} x {message}: {}{more}\n", notice.count, notice.examples.join("; "))
-    });
-    let lines: String = lines.collect();
-    if lines.is_empty() { lines } else { format!("\n{title}:\n{lines}") }
+        text.line(6, format!("  {} x {message}: {}{more}", notice.count, notice.examples.join("; ")));
+    }
 }

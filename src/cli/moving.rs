@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::context::{open, operator};
 use super::progress;
-use super::report::{CliError, Report, table};
+use super::report::{CliError, Report, ReportPart};
+use super::terminal::{Prose, TableCell, TableColumn, TextTable};
 use crate::config::{Config, DatabaseUrl, MOVE_TO_ENV, SettingType as _};
 use crate::directory::Location;
 use crate::directory::transfer::move_database::MoveReport;
@@ -19,6 +20,11 @@ pub(super) struct Move {
     #[arg(long, value_name = "URL_OR_DIR", env = MOVE_TO_ENV, hide_env_values = true)]
     to: String,
 }
+
+const LEFT_BEHIND: &str = "Warning: the database changed during the move, and those changes were left behind. Stop all servers and \
+     commands that use it, delete the copy, and move again.";
+const NEXT: &str = "Next: change database_url or data_dir of the servers, run `wardroom doctor`, and keep the old database unused for \
+     a while.";
 
 /// Copies the database and reports the rows. The exit code is 1 when changes were left behind.
 pub(super) async fn run(args: Move, config: &Config) -> Result<Report, CliError> {
@@ -49,31 +55,25 @@ fn destination(to: String) -> Result<(Location, String), CliError> {
 }
 
 fn report(moved: &MoveReport, from: &str, to: &str, config: &Config) -> Report {
-    let rows: Vec<_> = moved
-        .tables
-        .iter()
-        .map(|(table, rows)| [(*table).to_owned(), rows.to_string(), "identical".to_owned()])
-        .collect();
-    let mut text = table(["table", "rows", "comparison"], &rows);
-    text += &format!("Copied {from} to {to}. Every row was compared.\n");
-    if moved.left_behind {
-        text += "Warning: the database changed during the move, and those changes were left behind. Stop all servers and commands \
-                 that use it, delete the copy, and move again.\n";
-    } else {
-        text += "Next: change database_url or data_dir of the servers, run `wardroom doctor`, and keep the old database unused for a \
-                 while.\n";
-    }
+    let columns = [TableColumn::whole("table"), TableColumn::whole("rows"), TableColumn::whole("comparison")];
+    let row = |(table, rows): &(&str, u64)| {
+        [TableCell::from(table), TableCell::from(rows.to_string()), TableCell::from("identical")]
+    };
+    let table = TextTable::new(columns, moved.tables.iter().map(row).collect());
+    let mut text = Prose::default();
+    text.line(0, format!("Copied {from} to {to}. Every row was compared."));
+    text.line(0, if moved.left_behind { LEFT_BEHIND } else { NEXT });
     let media = config.data_dir.join("media");
     let media = media.is_dir().then(|| media.display().to_string());
     if let Some(media) = &media {
-        text += &format!("Media files are not part of a database; they are still in {media}.\n");
+        text.line(0, format!("Media files are not part of a database; they are still in {media}."));
     }
     let tables: serde_json::Map<_, _> =
         moved.tables.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();
     let json = json!({
         "from": from, "to": to, "tables": tables, "left_behind": moved.left_behind, "media_left_in": media,
     });
-    let mut report = Report::new(text, json);
+    let mut report = Report::of_parts(vec![ReportPart::Table(table), ReportPart::Prose(text)], json);
     report.code = moved.left_behind.into();
     report
 }

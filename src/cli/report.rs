@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::reopened;
-use super::terminal::{Terminal, TextTable, printable};
+use super::terminal::{Prose, Terminal, TextTable, printable};
 use crate::config::ConfigError;
 use crate::directory::model::{DeletedUser, User, UserId};
 use crate::directory::transfer::import::error::ImportError;
@@ -13,7 +13,7 @@ use crate::switchover::parity::ParityError;
 
 /// A command's result.
 pub(super) struct Report {
-    body: ReportBody,
+    body: Vec<ReportPart>,
     json: Value,
     pub(super) code: u8,
     /// Whether it cannot be shown again, such as the key of a token.
@@ -24,16 +24,33 @@ pub(super) struct Report {
     pub(super) cut: Option<CutNotice>,
 }
 
-/// The text of a result.
-enum ReportBody {
+/// A part of the text of a result.
+pub(super) enum ReportPart {
+    /// Printed as it is.
     Text(String),
+    /// Lines that are broken where the terminal ends.
+    Prose(Prose),
     Table(TextTable),
+}
+
+impl ReportPart {
+    fn render(&self, terminal: &Terminal) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Prose(prose) => prose.render(terminal),
+            Self::Table(table) => table.render(terminal),
+        }
+    }
 }
 
 impl Report {
     /// Creates a result in both forms. The text ends with a newline, or is empty.
     pub(super) fn new(text: impl Into<String>, json: Value) -> Self {
-        let body = ReportBody::Text(text.into());
+        Self::of_parts(vec![ReportPart::Text(text.into())], json)
+    }
+
+    /// Creates a result from tables and lines that fit the terminal.
+    pub(super) fn of_parts(body: Vec<ReportPart>, json: Value) -> Self {
         Self { body, json, code: 0, once: false, is_long: false, cut: None }
     }
 
@@ -47,12 +64,10 @@ impl Report {
         Self { is_long: true, ..self }
     }
 
-    /// Adds a line to a text.
-    pub(super) fn adding(self, line: &str) -> Self {
-        match self.body {
-            ReportBody::Text(text) => Self { body: ReportBody::Text(text + line), ..self },
-            ReportBody::Table(_) => self,
-        }
+    /// Adds a line.
+    pub(super) fn adding(mut self, line: &str) -> Self {
+        self.body.push(ReportPart::Text(line.to_owned()));
+        self
     }
 
     /// Creates a result that prints nothing.
@@ -60,23 +75,16 @@ impl Report {
         Self::new("", Value::Null)
     }
 
-    /// Creates a list: a table as text, an array as JSON.
-    pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]], json: Vec<Value>) -> Self {
-        Self::new(table(heads, rows), Value::Array(json))
-    }
-
     /// Creates a list that fits the terminal. If rows are missing, standard error says so.
     pub(super) fn list(table: TextTable, json: Vec<Value>, cut: Option<CutNotice>) -> Self {
-        let body = ReportBody::Table(table);
-        Self { body, cut, ..Self::new("", Value::Array(json)).long() }
+        Self { cut, ..Self::of_parts(vec![ReportPart::Table(table)], Value::Array(json)).long() }
     }
 
     pub(super) fn render(&self, as_json: bool, terminal: &Terminal) -> String {
-        match (as_json, &self.json, &self.body) {
-            (true, Value::Null, _) => String::new(),
-            (true, json, _) => format!("{json:#}\n"),
-            (false, _, ReportBody::Text(text)) => text.clone(),
-            (false, _, ReportBody::Table(table)) => table.render(terminal),
+        match (as_json, &self.json) {
+            (true, Value::Null) => String::new(),
+            (true, json) => format!("{json:#}\n"),
+            (false, _) => self.body.iter().map(|part| part.render(terminal)).collect(),
         }
     }
 }
@@ -115,23 +123,6 @@ impl CutNotice {
             false => format!("{message}\n"),
         }
     }
-}
-
-/// Formats a table. Each column is as wide as its widest cell.
-pub(super) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
-    let heads = heads.map(str::to_uppercase);
-    let lines: Vec<&[String; N]> = std::iter::once(&heads).chain(rows).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let cells = line.iter().enumerate().map(|(column, cell)| {
-            let widest =
-                lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
-            format!("{cell:<width$}", width = widest.unwrap_or_default())
-        });
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// What most parts of a command return.
@@ -367,11 +358,5 @@ mod tests {
             (CliError::from(busy).code, CliError::from(Error::Unavailable(String::new())).code),
             (5, 5)
         );
-    }
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["1".to_owned(), "alex".to_owned()], ["42".to_owned(), "é".to_owned()]];
-        assert_eq!(table(["id", "name"], &rows), "ID  NAME\n1   alex\n42  é\n");
     }
 }

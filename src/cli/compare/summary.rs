@@ -2,11 +2,10 @@
 //!
 //! The values come from servers, so control characters are escaped before they reach a terminal.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
-use crate::cli::report::Report;
+use crate::cli::report::{Report, ReportPart};
+use crate::cli::terminal::Prose;
 use crate::switchover::parity::address::ServerUrl;
 use crate::switchover::parity::tally::{DifferenceExample, DifferenceGroup, GroupTally, ParityTally};
 
@@ -14,14 +13,23 @@ use crate::switchover::parity::tally::{DifferenceExample, DifferenceGroup, Group
 pub(super) fn report(tally: &ParityTally, servers: &[ServerUrl; 2]) -> Report {
     let [old, new] = servers.each_ref().map(ServerUrl::shown);
     let verdict = verdict(tally);
-    let mut text = format!(
-        "old: {old}\nnew: {new}\n\n{} requests to each: {} identical, {} with expected differences only, {} different\n",
+    let mut text = Prose::default();
+    text.line(5, format!("old: {old}"));
+    text.line(5, format!("new: {new}"));
+    text.paragraph(format!(
+        "{} requests to each: {} identical, {} with expected differences only, {} different",
         tally.requests, tally.identical, tally.as_expected, tally.different
-    );
-    // Writing to a string does not fail.
-    let _ = write_groups(&mut text, tally);
-    let _ = writeln!(text, "\n{}", printable(&verdict));
-    let mut report = Report::new(text, json(tally, &old, &new, &verdict));
+    ));
+    add_differences(&mut text, tally);
+    add_expected(&mut text, tally);
+    if tally.left_out > 0 {
+        text.paragraph(format!(
+            "{} more differences are not listed: there are too many different kinds.",
+            tally.left_out
+        ));
+    }
+    text.paragraph(printable(&verdict));
+    let mut report = Report::of_parts(vec![ReportPart::Prose(text)], json(tally, &old, &new, &verdict));
     report.code = (!is_proven(tally)).into();
     report
 }
@@ -42,22 +50,24 @@ fn verdict(tally: &ParityTally) -> String {
     stopped.into_iter().chain([verdict]).collect::<Vec<_>>().join(" ")
 }
 
-fn write_groups(text: &mut String, tally: &ParityTally) -> std::fmt::Result {
+fn add_differences(text: &mut Prose, tally: &ParityTally) {
     let mut real: Vec<_> = tally.groups.iter().filter(|(group, _)| group.counts).collect();
     real.sort_by_key(|(_, found)| std::cmp::Reverse(found.count));
     if !real.is_empty() {
-        text.push_str("\nDifferences:\n");
+        text.paragraph("Differences:");
     }
     for (group, found) in real {
-        writeln!(text, "{:>8}  {}: {}", found.count, printable(&group.request), printable(&title(group)))?;
+        let title = printable(&title(group));
+        text.line(12, format!("{:>8}  {}: {title}", found.count, printable(&group.request)));
         if let Some(why) = group.expected {
-            writeln!(text, "          (expected: {why})")?;
+            text.line(12, format!("          (expected: {why})"));
         }
-        for example in &found.examples {
-            write_example(text, example)?;
-        }
+        found.examples.iter().for_each(|example| text.line(14, example_line(example)));
     }
-    // Expected differences are listed once for all requests, with the reason, so that readers can see nothing else hides there.
+}
+
+/// Expected differences are listed once for all requests, with the reason, so that readers can see nothing else hides there.
+fn add_expected(text: &mut Prose, tally: &ParityTally) {
     let mut expected: Vec<(String, &str, u64)> = Vec::new();
     for (group, found) in tally.groups.iter().filter(|(group, _)| !group.counts) {
         let (title, why) = (title(group), group.expected.unwrap_or_default());
@@ -68,31 +78,21 @@ fn write_groups(text: &mut String, tally: &ParityTally) -> std::fmt::Result {
     }
     expected.sort_by_key(|(.., count)| std::cmp::Reverse(*count));
     if !expected.is_empty() {
-        text.push_str("\nExpected:\n");
+        text.paragraph("Expected:");
     }
     for (title, why, count) in expected {
-        writeln!(text, "{count:>8}  {}: {why}", printable(&title))?;
+        text.line(12, format!("{count:>8}  {}: {why}", printable(&title)));
     }
-    if tally.left_out > 0 {
-        writeln!(
-            text,
-            "\n{} more differences are not listed: there are too many different kinds.",
-            tally.left_out
-        )?;
-    }
-    Ok(())
 }
 
-fn write_example(text: &mut String, example: &DifferenceExample) -> std::fmt::Result {
+fn example_line(example: &DifferenceExample) -> String {
     let shown = |value: &Option<String>| printable(value.as_deref().unwrap_or("nothing"));
-    text.push_str("            ");
-    if let (Some(source), Some(key)) = (&example.source, &example.key) {
-        write!(text, "{}, key {}: ", printable(source), printable(key))?;
-    }
-    if let Some(at) = &example.at {
-        write!(text, "{}: ", printable(at))?;
-    }
-    writeln!(text, "{} -> {}", shown(&example.old), shown(&example.new))
+    let key = match (&example.source, &example.key) {
+        (Some(source), Some(key)) => format!("{}, key {}: ", printable(source), printable(key)),
+        _ => String::new(),
+    };
+    let at = example.at.as_ref().map(|at| format!("{}: ", printable(at))).unwrap_or_default();
+    format!("            {key}{at}{} -> {}", shown(&example.old), shown(&example.new))
 }
 
 /// Names the field and the kind of a group of differences.

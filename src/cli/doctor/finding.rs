@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::cli::terminal::{CellStyle, TableCell};
 use crate::directory::Error;
 
 /// The result of one check. Its text says what was found and, if it is not good, what to do.
@@ -27,6 +28,13 @@ impl Severity {
             Self::Ok => "ok",
             Self::Warning => "warning",
             Self::Fault => "fault",
+        }
+    }
+
+    fn style(self) -> CellStyle {
+        match self {
+            Self::Ok => CellStyle::Good,
+            Self::Warning | Self::Fault => CellStyle::Bad,
         }
     }
 }
@@ -58,8 +66,9 @@ pub(super) fn or_failed(check: &'static str, outcome: Result<Option<Finding>, Er
 }
 
 impl Finding {
-    pub(super) fn row(&self) -> [String; 3] {
-        [self.check.to_owned(), self.severity.word().to_owned(), self.text.clone()]
+    pub(super) fn row(&self) -> [TableCell; 3] {
+        let verdict = TableCell::from(self.severity.word()).styled(self.severity.style());
+        [self.check.into(), verdict, TableCell::from(&self.text)]
     }
 
     pub(super) fn json(&self) -> serde_json::Value {

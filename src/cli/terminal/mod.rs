@@ -5,12 +5,14 @@
 //! Never in here: what a command has to say.
 
 mod pager;
+mod prose;
 mod table;
 mod text;
 
 use std::io::{self, IsTerminal as _};
 
 pub(super) use self::pager::page;
+pub(super) use self::prose::Prose;
 pub(super) use self::table::{CellStyle, TableCell, TableColumn, TextTable};
 pub(super) use self::text::{fields, printable};
 use crate::config::TerminalVariables;

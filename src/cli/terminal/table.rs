@@ -1,15 +1,19 @@
 //! Tables that fit a terminal.
 //!
 //! Each column is as wide as its widest cell. If the terminal is narrower, columns that can be spared are left out, then long
-//! texts are cut. Ids, keys, states and times are never cut, because a part of them is of no use.
+//! texts are cut. Ids, keys, states and times are never cut, because a part of them is of no use. A last column of sentences
+//! is neither left out nor cut: it continues below.
 
 use super::Terminal;
+use super::prose::wrap;
 use super::text::{printable, width};
 
 /// Blanks between two columns.
 const GAP: usize = 2;
 /// A text is not cut below this width.
 const CUT_MIN: usize = 8;
+/// A column of sentences is not narrower.
+const SENTENCE_MIN: usize = 24;
 
 /// How a cell is emphasised on a terminal with colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +65,8 @@ impl<T: AsRef<str>> From<T> for TableCell {
 pub(in crate::cli) struct TableColumn {
     head: &'static str,
     can_be_cut: bool,
+    /// Whether its cells continue on further lines.
+    is_wrapped: bool,
     /// The order in which columns are left out; `None` is never.
     spare: Option<u8>,
 }
@@ -68,12 +74,17 @@ pub(in crate::cli) struct TableColumn {
 impl TableColumn {
     /// A column whose cells are never cut.
     pub(in crate::cli) fn whole(head: &'static str) -> Self {
-        Self { head, can_be_cut: false, spare: None }
+        Self { head, can_be_cut: false, is_wrapped: false, spare: None }
     }
 
     /// A column of texts that may be long.
     pub(in crate::cli) fn text(head: &'static str) -> Self {
-        Self { head, can_be_cut: true, spare: None }
+        Self { can_be_cut: true, ..Self::whole(head) }
+    }
+
+    /// A last column of sentences, which continue below where the terminal ends.
+    pub(in crate::cli) fn sentences(head: &'static str) -> Self {
+        Self { is_wrapped: true, ..Self::whole(head) }
     }
 
     /// Marks the column as one that a narrow terminal can do without. Lower numbers are left out first.
@@ -103,17 +114,36 @@ impl TextTable {
         let heads = shown.iter().map(|at| (self.head(*at), if terminal.colour { "\u{1b}[1m" } else { "" }));
         push_line(&mut text, heads, &widths);
         for row in &self.rows {
-            let cells = shown
-                .iter()
-                .filter_map(|at| row.get(*at))
-                .map(|cell| (cell.text.clone(), if terminal.colour { cell.style.code() } else { "" }));
-            push_line(&mut text, cells, &widths);
+            let cells: Vec<_> = shown.iter().filter_map(|at| row.get(*at)).collect();
+            for line in self.lines(&cells, &shown, &widths) {
+                let styles = cells.iter().map(|cell| if terminal.colour { cell.style.code() } else { "" });
+                push_line(&mut text, line.into_iter().zip(styles), &widths);
+            }
         }
         if !left_out.is_empty() {
             let note = format!("Left out: {} (--json has everything).\n", left_out.join(", "));
             text.push_str(&note);
         }
         text
+    }
+
+    /// The lines of a row: one, or as many as its sentences need.
+    fn lines(&self, cells: &[&TableCell], shown: &[usize], widths: &[usize]) -> Vec<Vec<String>> {
+        let short = || cells.iter().zip(widths).map(|(cell, widest)| cut(&cell.text, *widest));
+        let (Some(sentences), Some(columns), true) = (cells.last(), widths.last(), self.is_wrapped(shown))
+        else {
+            return vec![short().collect()];
+        };
+        let line = |(number, part): (usize, String)| {
+            let others = short().take(cells.len() - 1);
+            others.map(|text| if number == 0 { text } else { String::new() }).chain([part]).collect()
+        };
+        wrap(&sentences.text, *columns, 0).into_iter().enumerate().map(line).collect()
+    }
+
+    /// Whether the last of these columns has sentences.
+    fn is_wrapped(&self, shown: &[usize]) -> bool {
+        shown.last().and_then(|at| self.columns.get(*at)).is_some_and(|last| last.is_wrapped)
     }
 
     fn head(&self, at: usize) -> String {
@@ -131,9 +161,10 @@ impl TextTable {
         let mut shown: Vec<usize> = (0..self.columns.len()).collect();
         let mut left_out = Vec::new();
         let Some(limit) = limit else { return (shown, left_out) };
-        let least = |at: &usize| {
-            let can_be_cut = self.columns.get(*at).is_some_and(|column| column.can_be_cut);
-            if can_be_cut { self.natural(*at).min(CUT_MIN * 2) } else { self.natural(*at) }
+        let least = |at: &usize| match self.columns.get(*at) {
+            Some(column) if column.can_be_cut => self.natural(*at).min(CUT_MIN * 2),
+            Some(column) if column.is_wrapped => self.natural(*at).min(SENTENCE_MIN),
+            _ => self.natural(*at),
         };
         while shown.iter().map(least).sum::<usize>() + GAP * shown.len().saturating_sub(1) > limit {
             let spare = |at: &usize| self.columns.get(*at).and_then(|column| column.spare);
@@ -146,11 +177,15 @@ impl TextTable {
         (shown, left_out)
     }
 
-    /// The widths of the columns. The widest texts are cut first.
+    /// The widths of the columns. Sentences take what is left; otherwise the widest texts are cut first.
     fn widths(&self, shown: &[usize], limit: Option<usize>) -> Vec<usize> {
         let mut widths: Vec<usize> = shown.iter().map(|at| self.natural(*at)).collect();
         let Some(limit) = limit else { return widths };
         let gaps = GAP * shown.len().saturating_sub(1);
+        if let (Some((sentences, others)), true) = (widths.split_last_mut(), self.is_wrapped(shown)) {
+            let rest = limit.saturating_sub(others.iter().sum::<usize>() + gaps);
+            *sentences = (*sentences).min(rest.max(SENTENCE_MIN));
+        }
         let can_be_cut: Vec<bool> =
             shown.iter().map(|at| self.columns.get(*at).is_some_and(|column| column.can_be_cut)).collect();
         while widths.iter().sum::<usize>() + gaps > limit {
@@ -166,7 +201,6 @@ impl TextTable {
 fn push_line(text: &mut String, cells: impl Iterator<Item = (String, &'static str)>, widths: &[usize]) {
     let mut blanks = 0;
     for (number, ((cell, style), widest)) in cells.zip(widths).enumerate() {
-        let cell = cut(&cell, *widest);
         blanks += if number == 0 { 0 } else { GAP };
         if !cell.is_empty() {
             text.push_str(&" ".repeat(blanks));
@@ -242,6 +276,23 @@ mod tests {
         let small = table().render(&narrow(40));
         assert!(small.contains("Left out: notes"), "{small}");
         assert!(!table().render(&narrow(120)).contains("Left out"));
+    }
+
+    /// A finding is of no use without its end, which says what to do.
+    #[test]
+    fn sentences_continue_below() {
+        let rows = vec![
+            ["space".into(), "only 1 GiB is free; delete what is old".into()],
+            ["files".into(), "ok".into()],
+            ["url".into(), "see https://example.com/a/path/longer/than/a/line now".into()],
+        ];
+        let table = TextTable::new([TableColumn::whole("check"), TableColumn::sentences("finding")], rows);
+        assert_eq!(
+            table.render(&narrow(33)),
+            "CHECK  FINDING\nspace  only 1 GiB is free; delete\n       what is old\nfiles  ok\n\
+             url    see\n       https://example.com/a/path/longer/than/a/line\n       now\n"
+        );
+        assert_eq!(table.render(&Terminal::default()).lines().count(), 4);
     }
 
     #[test]
