@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 
+use super::lists::within;
 use super::progress::ComparisonLine;
 use super::report::{CliError, Report};
 use crate::config::IMPORT_FROM_ENV;
@@ -63,7 +64,7 @@ pub(super) struct Compare {
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
     /// How many keys to take, spread evenly over all keys (1 to 100000).
-    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = within(1u32..=100_000))]
     sample: u32,
     /// The path to request, optionally with a query. Can be repeated.
     #[arg(long = "path", value_name = "PATH", value_parser = address::path, default_value = "/api/users/me")]
@@ -88,13 +89,13 @@ pub(super) struct Compare {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// How many requests to send to each server at once (1 to 64).
-    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = within(1u16..=64))]
     concurrency: u16,
     /// How long to wait for a complete response, such as 500ms or 10s.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     timeout: Duration,
     /// How many examples of each difference to show (0 to 100).
-    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = within(0u8..=100))]
     examples: u8,
 }
 

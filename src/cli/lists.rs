@@ -1,9 +1,12 @@
 //! The flags of lists: search, filters, order and page. What they mean is decided by `directory::query`; this file gives
 //! each parameter of the API's lists its flag.
 
+use std::fmt::Display;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::days::day;
 use super::report::{CliError, CutNotice};
@@ -196,7 +199,7 @@ impl<N: ListNoun> Args for ListFlags<N> {
             Arg::new("limit")
                 .long("limit")
                 .value_name("LIMIT")
-                .value_parser(value_parser!(u32).range(1..=i64::from(PAGE_MAX)))
+                .value_parser(within(1..=PAGE_MAX))
                 .default_value(PAGE_USUAL)
                 .help("The maximum number of rows (1 to 1000)"),
             Arg::new("offset")
@@ -236,6 +239,19 @@ impl<N: ListNoun> FromArgMatches for ListFlags<N> {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+/// Returns a parser of whole numbers within bounds.
+pub(super) fn within<T>(
+    bounds: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        number.ok_or_else(|| format!("use a whole number from {} to {}", bounds.start(), bounds.end()))
     }
 }
 

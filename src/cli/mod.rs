@@ -153,7 +153,8 @@ fn command() -> clap::Command {
 }
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&command().try_get_matches_from(args)?)
+    let matches = command().try_get_matches_from(args).map_err(|error| usage::with_tip(error, args))?;
+    Cli::from_arg_matches(&matches)
 }
 
 /// Prints a result. If the reader has closed the pipe (`wardroom user list | head -1`), it needs no more output. That is an
@@ -278,6 +279,34 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         command().debug_assert();
+    }
+
+    /// What the standard library and clap say about a number names no number that can be typed.
+    #[test]
+    fn every_number_says_which_numbers_it_takes() {
+        fn check(command: &clap::Command, words: &[String], refusals: &mut usize) {
+            for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+                for wrong in ["many", "1.5", "99999999999999999999999"] {
+                    let flag = argument.get_long().map(|flag| format!("--{flag}={wrong}"));
+                    let line = words.iter().cloned().chain([flag.unwrap_or_else(|| wrong.to_owned())]);
+                    let Err(error) = super::command().try_get_matches_from(line.clone()) else { continue };
+                    let text = error.to_string();
+                    for raw in ["invalid digit", "number too", "is not in ", "cannot parse"] {
+                        let line: Vec<_> = line.clone().collect();
+                        assert!(!text.contains(raw), "{}: {text}", line.join(" "));
+                    }
+                    *refusals += usize::from(text.contains("use a whole number"));
+                }
+            }
+            for verb in command.get_subcommands() {
+                check(verb, &[words, &[verb.get_name().to_owned()]].concat(), refusals);
+            }
+        }
+        let mut root = command();
+        root.build();
+        let mut refusals = 0;
+        check(&root, &["wardroom".to_owned()], &mut refusals);
+        assert!(refusals > 30, "{refusals}");
     }
 
     #[test]

@@ -30,8 +30,13 @@ pub(super) struct AddPermission {
     /// The name: lower-case letters, digits and underscores, such as order_read.
     name: String,
     /// The code: 10000 to 999999. By default the next free one.
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = code)]
     code: Option<i64>,
+}
+
+/// Which codes are free is decided by the account database.
+fn code(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "use a whole number from 10000 to 999999")
 }
 
 #[derive(Args)]

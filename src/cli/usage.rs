@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
 /// Commands whose switches had a value in version 0.1, such as `--staff true`.
 const WITH_VALUES: [[&str; 2]; 2] = [["user", "list"], ["user", "edit"]];
 /// These switches, and their opposites.
@@ -32,6 +35,58 @@ pub(super) fn with_plain_switches(args: Vec<OsString>) -> Vec<OsString> {
         }
     }
     plain
+}
+
+/// Commands that take a file or an address with a flag, and what is tried without.
+const BY_FLAG: [(&[&str], &str); 6] = [
+    (&["import", "django"], "--from URL"),
+    (&["import", "json"], "--from FILE"),
+    (&["import", "csv"], "--from FILE"),
+    (&["export"], "--output FILE"),
+    (&["move"], "--to URL_OR_DIR"),
+    (&["compare"], "--old URL --new URL --tokens FILE"),
+];
+/// Commands that take a file without a flag.
+const WITHOUT_FLAG: [(&str, &str); 2] =
+    [("backup", "wardroom backup FILE"), ("restore", "wardroom restore FILE")];
+
+/// Adds to an error what to type instead, where the usual messages only say that something was not expected.
+pub(super) fn with_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
+    let given = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(given)) => given.clone(),
+        _ => return error,
+    };
+    let tip = match error.kind() {
+        ErrorKind::UnknownArgument => tip_for_unknown(&given, args),
+        ErrorKind::TooManyValues => tip_for_switch(&given),
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::SuggestedValue);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error
+}
+
+fn tip_for_unknown(given: &str, args: &[OsString]) -> Option<String> {
+    let is_there = |word: &str| args.iter().any(|arg| arg == word);
+    if given.starts_with('-') {
+        let usage = WITHOUT_FLAG.iter().find(|(command, _)| is_there(command));
+        let is_file = ["--from", "--to", "--file", "--output", "--out", "--input"].contains(&given);
+        return usage.filter(|_| is_file).map(|(_, usage)| format!("the archive has no flag: {usage}"));
+    }
+    let before = args.iter().position(|arg| arg == given).and_then(|at| args.get(at.checked_sub(1)?));
+    let switch = before.and_then(|before| tip_for_switch(before.to_str()?));
+    let flag = BY_FLAG.iter().find(|(words, _)| words.iter().all(|word| is_there(word)));
+    switch.or_else(|| flag.map(|(words, flag)| format!("write wardroom {} {flag}", words.join(" "))))
+}
+
+/// A flag for yes takes no value, because there is one for no.
+fn tip_for_switch(switch: &str) -> Option<String> {
+    let pair = SWITCHES.iter().find(|pair| pair.contains(&switch));
+    pair.map(|[yes, no]| format!("write {yes} or {no}, without a value"))
 }
 
 /// Whether errors are to be JSON. The arguments could not be parsed, so they are only searched.

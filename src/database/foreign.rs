@@ -21,6 +21,7 @@ use super::open::OpenError;
 use super::postgres::PostgresServer;
 use super::sql::Sql;
 use super::tx::Tx;
+use crate::paths::remedy;
 use crate::postgres_url::PostgresUrl;
 
 pub(crate) use self::catalogue::{ForeignCatalogue, ForeignColumn, ForeignKey, ForeignShape, ForeignTable};
@@ -51,7 +52,8 @@ impl ForeignDatabase {
     pub(crate) fn sqlite(path: &Path) -> Result<Self, ForeignError> {
         let unreadable = |why: String| ForeignError::Unreadable(format!("{}: {why}", path.display()));
         let mut header = [0; 16];
-        let mut file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        let mut file =
+            std::fs::File::open(path).map_err(|error| unreadable(format!("{error}: {}", remedy(&error))))?;
         if file.read_exact(&mut header).is_err() || header != *b"SQLite format 3\0" {
             return Err(unreadable("it is not a SQLite database".to_owned()));
         }

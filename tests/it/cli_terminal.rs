@@ -1,6 +1,8 @@
 //! What the commands print on a terminal: width, colour, pager, questions. The terminal is a pseudo-terminal.
 
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{Mode, OFlags, open};
@@ -10,7 +12,8 @@ use serde_json::Value;
 
 use crate::cli::on;
 use crate::cli_lists::works;
-use crate::support::{Backend, Database};
+use crate::support::site::EXAMPLE_KEY;
+use crate::support::{Backend, Database, Site, both};
 
 /// Runs a command on a terminal with this many columns, types the input, and returns the exit code and all output.
 fn on_terminal(
@@ -20,21 +23,45 @@ fn on_terminal(
     args: &[&str],
     typed: &str,
 ) -> (i32, String) {
+    let mut command = command(database, variables, args);
+    let [ours, theirs] = terminal(columns);
+    command.stdin(theirs.try_clone().unwrap()).stderr(theirs.try_clone().unwrap()).stdout(theirs);
+    typed_into(ours, command, typed)
+}
+
+/// The same, without standard error, where progress is shown.
+fn report_on_terminal(database: &Database, columns: u16, args: &[&str]) -> (i32, String) {
+    let mut command = command(database, &[], args);
+    let [ours, theirs] = terminal(columns);
+    command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(theirs);
+    typed_into(ours, command, "")
+}
+
+/// The two ends of a terminal: ours, and that of a command.
+fn terminal(columns: u16) -> [OwnedFd; 2] {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap();
     let theirs = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
     tcsetwinsize(&theirs, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    [ours, theirs]
+}
+
+fn command(database: &Database, variables: &[(&str, &str)], args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardroom"));
     for name in ["NO_COLOR", "PAGER", "LESS", "COLUMNS"] {
         command.env_remove(name);
     }
     command.env("TERM", "xterm").env("PAGER", "cat").envs(variables.iter().copied());
-    let end = || Stdio::from(theirs.try_clone().unwrap());
-    command.args(database.args()).args(args).stdin(end()).stdout(end()).stderr(end());
+    command.args(database.args()).args(args);
+    command
+}
+
+fn typed_into(ours: OwnedFd, mut command: Command, typed: &str) -> (i32, String) {
     let mut child = command.spawn().unwrap();
-    drop((command, theirs));
+    // It has the other end of the terminal.
+    drop(command);
     let mut ours = std::fs::File::from(ours);
     ours.write_all(typed.as_bytes()).unwrap();
     let mut output = Vec::new();
@@ -111,6 +138,64 @@ async fn tables_fit_the_terminal() {
     assert!(whole.contains(&format!("{} Lee", "x".repeat(60))), "output to a program is complete: {whole}");
     let (_, wide) = on_terminal(&database, 80, &[("COLUMNS", "400")], &["user", "list"], "");
     assert!(!wide.contains('…'), "{wide}");
+}
+
+both! {
+    /// A report is read to its end: its lines are broken between words, and no word is left out.
+    async fn reports_fit_the_terminal(backend: Backend) {
+        let (site, other) = (Site::start(backend).await, Site::start(Backend::Sqlite).await);
+        other.database.sql("UPDATE users SET email = 'alex@example.com', gender = NULL WHERE id = 42").await;
+        let place = tempfile::tempdir().unwrap();
+        let django = place.path().join("django.db").display().to_string();
+        let shape = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django/shapes/organizations/shape.sql");
+        let shape = std::fs::read_to_string(shape).unwrap();
+        rusqlite::Connection::open(&django).unwrap().execute_batch(&shape).unwrap();
+        let (keys, lines) = (place.path().join("keys"), place.path().join("users.csv"));
+        std::fs::write(&keys, EXAMPLE_KEY).unwrap();
+        // Each conflict is a note.
+        std::fs::write(&lines, "id,username,email\n42,zoe,alex.thompson@techcorp.com\n43,alex_thompson,x\n").unwrap();
+        let (keys, lines) = (keys.display().to_string(), lines.display().to_string());
+        let [old, new] = [site.address, other.address].map(|address| format!("http://{address}"));
+        let mut copies = 0;
+        for args in [
+            &["import", "django", "--from", &django, "--dry-run"][..],
+            &["import", "csv", "--from", &lines, "--dry-run"],
+            &["doctor"],
+            &["compare", "--old", &old, "--new", &new, "--tokens", &keys],
+            &["move", "--to"],
+        ] {
+            let mut report = |columns: Option<u16>| {
+                copies += 1;
+                let to = place.path().join(format!("copy{copies}")).display().to_string();
+                let mut args = args.to_vec();
+                if args[0] == "move" {
+                    args.push(&to);
+                }
+                let plain_text = |(code, text): (i32, String)| (code, plain(&text));
+                match columns {
+                    Some(columns) => plain_text(report_on_terminal(&site.database, columns, &args)),
+                    None => {
+                        let ran = on(&site.database, &args, "");
+                        (ran.code, ran.out)
+                    }
+                }
+            };
+            let (code, whole) = report(None);
+            for columns in [60, 80, 120] {
+                let (same, text) = report(Some(columns));
+                assert_eq!(same, code, "{args:?}: {text}");
+                let long = text.lines().find(|line| {
+                    line.trim().contains(' ') && line.chars().count() > usize::from(columns)
+                });
+                assert_eq!(long, None, "{args:?} at {columns}:\n{text}");
+                let words = |text: &str| text.split_whitespace().count();
+                assert_eq!(words(&text), words(&whole), "{args:?} at {columns}:\n{text}\n{whole}");
+                // What is indented without a terminal is indented on one.
+                let indented = |text: &str| text.lines().filter(|line| line.starts_with("  ")).count();
+                assert!(indented(&text) >= indented(&whole), "{args:?} at {columns}:\n{text}\n{whole}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +278,7 @@ async fn usage_errors_are_json_when_asked() {
     let database = Database::new(Backend::Sqlite).await;
     for (args, part) in [
         (&["user", "lst", "--json"][..], "unrecognized subcommand 'lst'"),
-        (&["--json", "user", "list", "--limit", "0"], "0 is not in 1..=1000"),
+        (&["--json", "user", "list", "--limit", "0"], "use a whole number from 1 to 1000"),
         (
             &["user", "list", "--ordering", "password", "--json"],
             "there is no column \"password\" here: use id, username",

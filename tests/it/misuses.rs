@@ -46,7 +46,7 @@ const NOUNS: &[Misuse] = &[
     (
         2,
         "user add new --staff=perhaps",
-        "error: unexpected value 'perhaps' for '--staff' found; no more were expected",
+        "error: unexpected value 'perhaps' for '--staff' found; no more were expected tip: write --staff or --no-staff, without a value",
     ),
     (2, "user add new --staff --no-staff", "error: the argument '--staff' cannot be used with '--no-staff'"),
     (4, "user add new --email zz", "wardroom: email: Enter a valid email address."),
@@ -58,12 +58,12 @@ const NOUNS: &[Misuse] = &[
     (
         2,
         "user list --limit 0",
-        "error: invalid value '0' for '--limit <LIMIT>': 0 is not in 1..=1000 For more information, try '--help'.",
+        "error: invalid value '0' for '--limit <LIMIT>': use a whole number from 1 to 1000 For more information, try '--help'.",
     ),
     (
         2,
         "user list --limit 1001",
-        "error: invalid value '1001' for '--limit <LIMIT>': 1001 is not in 1..=1000 For more information, try '--help'.",
+        "error: invalid value '1001' for '--limit <LIMIT>': use a whole number from 1 to 1000 For more information, try '--help'.",
     ),
     (2, "user list --all --limit 5", "error: the argument '--all' cannot be used with '--limit <LIMIT>'"),
     (
@@ -92,7 +92,11 @@ const NOUNS: &[Misuse] = &[
         "error: invalid value 'x' for '--id-min <NUMBER>': use a whole number, such as 7 For more information, try '--help'.",
     ),
     (3, "user list --group none", "wardroom: there is no group named \"none\"; see `wardroom group list`"),
-    (2, "user list --staff maybe", "error: unexpected argument 'maybe' found"),
+    (
+        2,
+        "user list --staff maybe",
+        "error: unexpected argument 'maybe' found tip: write --staff or --no-staff, without a value",
+    ),
     (
         2,
         "user list --gender divers",
@@ -131,7 +135,11 @@ const NOUNS: &[Misuse] = &[
         "user edit nobody --staff",
         "wardroom: there is no user named \"nobody\"; see `wardroom user list --search TERMS`",
     ),
-    (2, "user edit 42 --admin maybe", "error: unexpected argument 'maybe' found"),
+    (
+        2,
+        "user edit 42 --admin maybe",
+        "error: unexpected argument 'maybe' found tip: write --admin or --no-admin, without a value",
+    ),
     (
         4,
         "user edit 42 --username alex_thompson2!",
@@ -242,7 +250,7 @@ const NOUNS: &[Misuse] = &[
     (
         2,
         "token issue staff --name x --expires-in soon",
-        "error: invalid value 'soon' for '--expires-in <DURATION>': expected number at 0; use a number and a unit, such as 12h, 90d or 1y For more information, try '--help'.",
+        "error: invalid value 'soon' for '--expires-in <DURATION>': use a number and a unit, such as 12h, 90d or 1y For more information, try '--help'.",
     ),
     (
         2,

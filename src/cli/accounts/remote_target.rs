@@ -1,6 +1,7 @@
 //! `--remote`: which server, and whose token.
 
 use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use clap::Args;
 use http::HeaderValue;
 
 use crate::cli::report::CliError;
+use crate::paths::remedy;
 use crate::switchover::parity::address::ServerUrl;
 
 /// The flags of the commands about users, groups, tokens, permissions and the audit trail.
@@ -75,11 +77,12 @@ impl RemoteFlags {
 /// Reads a key. Its file must not be readable by every user of the machine.
 fn authorization(file: &Path) -> Result<HeaderValue, CliError> {
     let wrong = |why: &str| CliError::usage(format!("--token-file {}: {why}", file.display()));
-    let mode = fs::metadata(file).map_err(|error| wrong(&error.to_string()))?.mode();
+    let unreadable = |error: io::Error| wrong(&format!("{error}: {}", remedy(&error)));
+    let mode = fs::metadata(file).map_err(unreadable)?.mode();
     if mode & 0o007 != 0 {
         return Err(wrong("every user of this machine can read or change it: run `chmod 600` on it"));
     }
-    let text = fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    let text = fs::read_to_string(file).map_err(unreadable)?;
     let key = text.lines().next().unwrap_or_default().trim();
     if key.is_empty() || key.contains(char::is_whitespace) {
         return Err(wrong("its first line must be the key of a token, and nothing else"));

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::accounts::Accounts;
 use crate::cli::days::{from, to_the_second, until};
-use crate::cli::lists::number;
+use crate::cli::lists::{number, within};
 use crate::cli::report::{CliError, CutNotice, Report};
 use crate::cli::terminal::{CellStyle, TableCell, TableColumn, TextTable};
 use crate::directory::audit::ACTIONS;
@@ -17,7 +17,7 @@ const PAGE: u32 = 1000;
 #[derive(Args)]
 pub(in crate::cli) struct ListEvents {
     /// The maximum number of rows (1 to 1000).
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = within(1u32..=1000))]
     limit: u32,
     /// List all events, however many there are.
     #[arg(long, conflicts_with = "limit")]

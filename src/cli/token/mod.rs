@@ -64,7 +64,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("the lifetime of a token cannot be zero".to_owned()),
         Ok(lifetime) => Ok(lifetime),
-        Err(error) => Err(format!("{error}; use a number and a unit, such as 12h, 90d or 1y")),
+        Err(_) => Err("use a number and a unit, such as 12h, 90d or 1y".to_owned()),
     }
 }
 
@@ -72,7 +72,7 @@ fn overlap(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(overlap) if overlap <= OVERLAP_MAX => Ok(overlap),
         Ok(_) => Err("an old key stays valid for at most 30d".to_owned()),
-        Err(error) => Err(format!("{error}; use a number and a unit, such as 1h or 2d")),
+        Err(_) => Err("use a number and a unit, such as 1h or 2d".to_owned()),
     }
 }
 

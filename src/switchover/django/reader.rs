@@ -42,7 +42,10 @@ impl DjangoLocation {
         let is_other = path.contains("://") || path.starts_with("postgres") || path.contains("password=");
         if path.is_empty() || is_other {
             return Err(ImportError::Ambiguous(
-                "this is neither a postgres:// URL nor the path of a SQLite file".to_owned(),
+                "the source is neither a PostgreSQL URL nor the path of a SQLite file: use \
+                 postgres://user:password@host:port/name or the path. From another database, write the rows to JSON lines (see \
+                 docs/records.md)"
+                    .to_owned(),
             ));
         }
         Ok(Self::Sqlite(path.into()))

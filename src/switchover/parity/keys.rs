@@ -9,6 +9,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::error::ParityError;
+use crate::paths::remedy;
 
 /// The longest line of a key file, in bytes, so that a wrong file is noticed before it fills the memory.
 const MAX_LINE: usize = 4096;
@@ -100,7 +101,7 @@ fn stream(mut keys: KeyLines<impl BufRead + Send + 'static>) -> Result<Keys, Par
 }
 
 fn unreadable(name: &str, error: &io::Error) -> ParityError {
-    ParityError::Usage(format!("cannot read the keys in {name}: {error}"))
+    ParityError::Usage(format!("cannot read the keys in {name}: {error}: {}", remedy(error)))
 }
 
 /// The keys of a text, one per line. Blank lines and lines that begin with `#` are skipped.

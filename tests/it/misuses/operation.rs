@@ -126,16 +126,24 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         5,
         "import django --from none.db",
-        "wardroom: the source cannot be read: none.db: No such file or directory (os error 2)",
+        "wardroom: the source cannot be read: none.db: No such file or directory (os error 2): a directory of the path, or the file, does not exist: check the spelling, and that its disk is mounted",
     ),
     (
         2,
         "import django --from mysql://x",
-        "wardroom: this is neither a postgres:// URL nor the path of a SQLite file",
+        "wardroom: the source is neither a PostgreSQL URL nor the path of a SQLite file: use postgres://user:password@host:port/name or the path. From another database, write the rows to JSON lines (see docs/records.md)",
     ),
     (2, "import json", "error: the following required arguments were not provided: --from <FILE>"),
-    (2, "import json none.jsonl", "error: unexpected argument 'none.jsonl' found"),
-    (2, "import csv none.csv", "error: unexpected argument 'none.csv' found"),
+    (
+        2,
+        "import json none.jsonl",
+        "error: unexpected argument 'none.jsonl' found tip: write wardroom import json --from FILE",
+    ),
+    (
+        2,
+        "import csv none.csv",
+        "error: unexpected argument 'none.csv' found tip: write wardroom import csv --from FILE",
+    ),
     (2, "import csv", "error: the following required arguments were not provided: --from <FILE>"),
     (2, "move", "error: the following required arguments were not provided: --to <URL_OR_DIR>"),
     (
@@ -196,7 +204,7 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "user list --remote http://127.0.0.1:1 --token-file none",
-        "wardroom: --token-file none: No such file or directory (os error 2)",
+        "wardroom: --token-file none: No such file or directory (os error 2): a directory of the path, or the file, does not exist: check the spelling, and that its disk is mounted",
     ),
     (
         2,
@@ -213,7 +221,56 @@ pub(super) const OPERATION: &[Misuse] = &[
         "doctor --remote http://127.0.0.1:1",
         "wardroom: --remote works with the commands user, group, token, permission and audit only",
     ),
-    (2, "export users", "error: unexpected argument 'users' found"),
+    (
+        2,
+        "export users.jsonl",
+        "error: unexpected argument 'users.jsonl' found tip: write wardroom export --output FILE",
+    ),
+    (
+        2,
+        "move /srv/copy",
+        "error: unexpected argument '/srv/copy' found tip: write wardroom move --to URL_OR_DIR",
+    ),
+    (
+        2,
+        "compare http://old http://new",
+        "error: unexpected argument 'http://old' found tip: write wardroom compare --old URL --new URL --tokens FILE",
+    ),
+    (
+        2,
+        "import django db.sqlite3",
+        "error: unexpected argument 'db.sqlite3' found tip: write wardroom import django --from URL",
+    ),
+    (
+        2,
+        "backup --output now.tar",
+        "error: unexpected argument '--output' found tip: the archive has no flag: wardroom backup FILE",
+    ),
+    (
+        2,
+        "restore --from now.tar",
+        "error: unexpected argument '--from' found tip: the archive has no flag: wardroom restore FILE",
+    ),
+    (
+        2,
+        "compare --old http://127.0.0.1:1 --new http://127.0.0.1:1 --tokens Cargo.toml --sample all",
+        "error: invalid value 'all' for '--sample <NUMBER>': use a whole number from 1 to 100000 For more information, try '--help'.",
+    ),
+    (
+        2,
+        "compare --old http://127.0.0.1:1 --new http://127.0.0.1:1 --tokens Cargo.toml --concurrency 100",
+        "error: invalid value '100' for '--concurrency <NUMBER>': use a whole number from 1 to 64 For more information, try '--help'.",
+    ),
+    (
+        2,
+        "permission add order_read --code x",
+        "error: invalid value 'x' for '--code <CODE>': use a whole number from 10000 to 999999 For more information, try '--help'.",
+    ),
+    (
+        2,
+        "audit list --limit 5000",
+        "error: invalid value '5000' for '--limit <LIMIT>': use a whole number from 1 to 1000 For more information, try '--help'.",
+    ),
     (
         2,
         "export --out",
@@ -224,7 +281,7 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "group list --limit many",
-        "error: invalid value 'many' for '--limit <LIMIT>': invalid digit found in string For more information, try '--help'.",
+        "error: invalid value 'many' for '--limit <LIMIT>': use a whole number from 1 to 1000 For more information, try '--help'.",
     ),
     (2, "token issue", "error: the following required arguments were not provided: --name <NAME> <USER>"),
     (2, "audit", "List, export and verify the audit trail"),
@@ -278,7 +335,7 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "compare --old http://127.0.0.1:1 --new http://127.0.0.1:1 --tokens none.txt",
-        "wardroom: cannot read the keys in none.txt: No such file or directory (os error 2)",
+        "wardroom: cannot read the keys in none.txt: No such file or directory (os error 2): a directory of the path, or the file, does not exist: check the spelling, and that its disk is mounted",
     ),
     (
         1,
