@@ -1,9 +1,11 @@
 //! The server as a process: starting, sockets, logs, metrics, the demo, and stopping without a cut.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,14 +17,26 @@ use crate::support::{Answer, Backend, Database, Request, both};
 /// A running `wardroom`, killed when the test ends.
 pub struct Process {
     child: Child,
-    log: BufReader<std::process::ChildStderr>,
+    /// The lines of its log.
+    log: Receiver<String>,
 }
+
+/// How long a test waits for the next line of a log: much longer than a busy machine needs.
+const SILENCE_MAX: Duration = Duration::from_mins(2);
 
 impl Process {
     pub fn start(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                if send.send(line.unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
         Self { child, log }
     }
 
@@ -35,9 +49,13 @@ impl Process {
     pub fn record(&mut self, message: &str) -> serde_json::Value {
         let mut seen = String::new();
         loop {
-            let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the process ended: {seen}");
+            let line = match self.log.recv_timeout(SILENCE_MAX) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => panic!("the process ended: {seen}"),
+                Err(RecvTimeoutError::Timeout) => panic!("{message:?} does not appear in the log: {seen}"),
+            };
             seen.push_str(&line);
+            seen.push('\n');
             let record: serde_json::Value = serde_json::from_str(&line).expect("a log line is JSON");
             if record["message"] == message {
                 return record;
@@ -76,7 +94,14 @@ impl Process {
     /// Waits for the end; returns the rest of the log.
     pub fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
+        // Its end closes the log.
+        loop {
+            match self.log.recv_timeout(SILENCE_MAX) {
+                Ok(line) => log.extend([line.as_str(), "\n"]),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the process does not end: {log}"),
+            }
+        }
         (self.child.wait().unwrap().code(), log)
     }
 }
