@@ -17,14 +17,14 @@ use crate::process::{Process, serve, wardroom};
 use crate::support::{Backend, Database, Request, both};
 
 /// A certificate for `localhost` with its key, as PEM.
-struct Pair {
-    certificate: String,
-    key: String,
-    der: CertificateDer<'static>,
+pub struct Pair {
+    pub certificate: String,
+    pub key: String,
+    pub der: CertificateDer<'static>,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let der = made.cert.der().clone();
         Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem(), der }
@@ -68,7 +68,7 @@ impl Files {
 }
 
 /// A client that trusts these certificates.
-fn connector(pairs: &[&Pair]) -> TlsConnector {
+pub fn connector(pairs: &[&Pair]) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
     for pair in pairs {
         roots.add(pair.der.clone()).unwrap();
@@ -84,12 +84,12 @@ fn connector(pairs: &[&Pair]) -> TlsConnector {
     Arc::new(client).into()
 }
 
-async fn connect(connector: &TlsConnector, address: SocketAddr) -> TlsStream<TcpStream> {
+pub async fn connect(connector: &TlsConnector, address: SocketAddr) -> TlsStream<TcpStream> {
     let stream = TcpStream::connect(address).await.unwrap();
     connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap()
 }
 
-fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+pub fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
 }
 
@@ -105,46 +105,65 @@ async fn ask(stream: &mut TlsStream<TcpStream>) {
     }
 }
 
-both! {
-    /// SIGHUP ended the server with code 0, so that `Restart=on-failure` left it down.
-    async fn a_hangup_takes_the_new_certificate_and_cuts_no_one_off(backend: Backend) {
+/// A server with a certificate that will be replaced.
+struct Renewal {
+    process: Process,
+    files: Files,
+    old: Pair,
+    new: Pair,
+    /// It stays until the process has ended.
+    _database: Database,
+    address: SocketAddr,
+    /// Trusts both certificates.
+    client: TlsConnector,
+}
+
+impl Renewal {
+    async fn start(backend: Backend) -> Self {
         let database = Database::new(backend).await;
         let (old, new) = (Pair::new(), Pair::new());
         let files = Files::new(&old);
         let mut process = files.serve(&database);
         let address = process.address("listening");
         let client = connector(&[&old, &new]);
-        let mut before = connect(&client, address).await;
-        assert_eq!(shown(&before), old.der);
+        Self { process, files, old, new, _database: database, address, client }
+    }
+
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        connect(&self.client, self.address).await
+    }
+}
+
+both! {
+    /// SIGHUP ended the server with code 0, so that `Restart=on-failure` left it down.
+    async fn a_hangup_takes_the_new_certificate_and_cuts_no_one_off(backend: Backend) {
+        let mut server = Renewal::start(backend).await;
+        let mut before = server.connect().await;
+        assert_eq!(shown(&before), server.old.der);
         ask(&mut before).await;
-        process.signal("-HUP");
-        process.record("SIGHUP: the certificate was read again and has not changed");
-        files.put(&new);
-        process.signal("-HUP");
-        let line = process.record("SIGHUP: new connections get the new certificate");
+        server.process.signal("-HUP");
+        server.process.record("SIGHUP: the certificate was read again and has not changed");
+        server.files.put(&server.new);
+        server.process.signal("-HUP");
+        let line = server.process.record("SIGHUP: new connections get the new certificate");
         assert_eq!(line["names"], "localhost", "{line}");
         assert!(line["expires"].as_str().unwrap().ends_with('Z'), "{line}");
-        let mut after = connect(&client, address).await;
-        assert_eq!(shown(&after), new.der);
+        let mut after = server.connect().await;
+        assert_eq!(shown(&after), server.new.der);
         ask(&mut after).await;
         ask(&mut before).await;
-        process.signal("-TERM");
-        assert_eq!(process.end().0, Some(0));
+        server.process.signal("-TERM");
+        assert_eq!(server.process.end().0, Some(0));
     }
 }
 
 both! {
     async fn a_changed_file_is_taken_without_a_signal(backend: Backend) {
-        let database = Database::new(backend).await;
-        let (old, new) = (Pair::new(), Pair::new());
-        let files = Files::new(&old);
-        let mut process = files.serve(&database);
-        let address = process.address("listening");
-        let client = connector(&[&old, &new]);
-        let mut before = connect(&client, address).await;
-        files.put(&new);
-        process.record("the certificate has changed: new connections get the new one");
-        assert_eq!(shown(&connect(&client, address).await), new.der);
+        let mut server = Renewal::start(backend).await;
+        let mut before = server.connect().await;
+        server.files.put(&server.new);
+        server.process.record("the certificate has changed: new connections get the new one");
+        assert_eq!(shown(&server.connect().await), server.new.der);
         ask(&mut before).await;
     }
 }
@@ -152,37 +171,33 @@ both! {
 /// Whatever is wrong with the new files, the old certificate stays, and the log says what to do.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_new_pair_keeps_the_old_certificate() {
-    let database = Database::new(Backend::Sqlite).await;
-    let (old, new) = (Pair::new(), Pair::new());
-    let files = Files::new(&old);
-    let mut process = files.serve(&database);
-    let address = process.address("listening");
-    let client = connector(&[&old]);
+    let mut server = Renewal::start(Backend::Sqlite).await;
+    let certificate = server.new.certificate.clone();
     let kept = "the new certificate cannot be used: new connections still get the old one";
     for (name, text, expected) in [
-        ("cert.pem", new.certificate.as_str(), "does not belong to the first certificate"),
+        ("cert.pem", certificate.as_str(), "does not belong to the first certificate"),
         ("cert.pem", "", "holds no certificate"),
         ("key.pem", "no key", "give an unencrypted PEM private key"),
     ] {
-        files.replace(name, text);
-        process.signal("-HUP");
-        let line = process.record(kept);
+        server.files.replace(name, text);
+        server.process.signal("-HUP");
+        let line = server.process.record(kept);
         assert_eq!(line["level"], "ERROR", "{line}");
         assert!(line["error"].as_str().unwrap().contains(expected), "{line}");
         assert!(line["remedy"].as_str().unwrap().contains("send SIGHUP"), "{line}");
-        assert_eq!(shown(&connect(&client, address).await), old.der);
-        files.put(&old);
-        process.signal("-HUP");
-        process.record("SIGHUP: the certificate was read again and has not changed");
+        assert_eq!(shown(&server.connect().await), server.old.der);
+        server.files.put(&server.old);
+        server.process.signal("-HUP");
+        server.process.record("SIGHUP: the certificate was read again and has not changed");
     }
     // Without a signal, too.
-    std::fs::remove_file(files.path("key.pem")).unwrap();
-    let line = process.record(kept);
+    std::fs::remove_file(server.files.path("key.pem")).unwrap();
+    let line = server.process.record(kept);
     assert!(line["error"].as_str().unwrap().contains("key.pem: No such file"), "{line}");
-    assert_eq!(shown(&connect(&client, address).await), old.der);
-    files.put(&old);
-    process.signal("-HUP");
-    process.record("SIGHUP: the certificate was read again and has not changed");
+    assert_eq!(shown(&server.connect().await), server.old.der);
+    server.files.put(&server.old);
+    server.process.signal("-HUP");
+    server.process.record("SIGHUP: the certificate was read again and has not changed");
 }
 
 /// Whether a process ignores SIGHUP, and whether it has a handler for it.

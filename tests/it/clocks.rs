@@ -10,6 +10,7 @@ use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Settings, TokenEnd, Unauthenticated};
 
 use crate::process::{Process, wardroom};
+use crate::support::own_postgres::libfaketime;
 use crate::support::site::{Persona, moment, operator, person};
 use crate::support::{Answer, Backend, Database, Request, Site, both};
 
@@ -290,16 +291,6 @@ both! {
             assert_eq!(site.database.number(events).await, recorded, "{time}");
         }
     }
-}
-
-/// The library of the package `faketime`, or its variant for programs with threads.
-fn libfaketime(name: &str) -> String {
-    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
-    let found = folders.map(|folder| folder.join("faketime").join(name)).find(|path| path.exists());
-    found
-        .expect("the package faketime is not installed: run the tests with scripts/test")
-        .display()
-        .to_string()
 }
 
 both! {

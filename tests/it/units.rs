@@ -2,10 +2,16 @@
 //! `scripts/as-unit` applies the same mounts, account and filters of system calls as systemd would.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::{Value, json};
+
+use crate::certificates::{Pair, connect, connector, shown};
 use crate::process::{Process, wardroom};
+use crate::support::own_postgres::OwnPostgres;
 use crate::support::{Backend, Database, Request, both};
 
 fn unit(name: &str) -> PathBuf {
@@ -40,10 +46,17 @@ fn systemd_finds_the_services_safe_and_the_units_correct() {
 struct Service {
     place: tempfile::TempDir,
     account: String,
+    /// Other directories, and where they are inside.
+    others: Vec<(PathBuf, &'static str)>,
 }
 
 impl Service {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A service that also sees other directories.
+    fn with(others: &[(PathBuf, &'static str)]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let account = if rustix::process::geteuid().is_root() {
             "nobody".to_owned()
@@ -53,15 +66,29 @@ impl Service {
                 .trim()
                 .to_owned()
         };
-        let service = Self { place, account };
-        for name in ["state", "backups"] {
+        let service = Self { place, account, others: others.to_vec() };
+        for name in ["state", "backups", "certificates"] {
             fs::create_dir(service.place.path().join(name)).unwrap();
-            if service.account == "nobody" {
-                let path = service.place.path().join(name);
-                assert!(Command::new("chown").arg("nobody:").arg(path).status().unwrap().success());
-            }
+            service.give(name);
         }
         service
+    }
+
+    /// Gives a file or directory to the account.
+    fn give(&self, name: &str) {
+        if self.account == "nobody" {
+            let path = self.place.path().join(name);
+            assert!(Command::new("chown").arg("nobody:").arg(path).status().unwrap().success());
+        }
+    }
+
+    /// Writes a file into /srv/certificates, as a rename does.
+    fn put(&self, name: &str, text: &str) {
+        let directory = self.place.path().join("certificates");
+        fs::write(directory.join("new"), text).unwrap();
+        fs::set_permissions(directory.join("new"), fs::Permissions::from_mode(0o600)).unwrap();
+        self.give("certificates/new");
+        fs::rename(directory.join("new"), directory.join(name)).unwrap();
     }
 
     /// A command as a unit would run it.
@@ -73,11 +100,14 @@ impl Service {
         }
         let place = self.place.path().display();
         unit_command.args(["--account", &self.account]);
-        for bound in [
+        let usual = [
             format!("{}:/usr/local/bin/wardroom", env!("CARGO_BIN_EXE_wardroom")),
             format!("{place}/state:/var/lib/wardroom"),
             format!("{place}/backups:/var/backups/wardroom"),
-        ] {
+            format!("{place}/certificates:/srv/certificates"),
+        ];
+        let others = self.others.iter().map(|(outside, inside)| format!("{}:{inside}", outside.display()));
+        for bound in usual.into_iter().chain(others) {
             unit_command.args(["--bind", &bound]);
         }
         unit_command.arg("--").args(command);
@@ -92,56 +122,193 @@ impl Service {
 /// The program that a unit starts, which `command` makes available inside.
 const PROGRAM: &str = "/usr/local/bin/wardroom";
 
-both! {
-    /// Sign-ins (threads that lower their priority), writes, lists, a signal, a backup and a stop, all inside.
-    async fn the_service_works_under_the_restrictions_of_its_unit(backend: Backend) {
-        let started = fs::read_to_string(unit("wardroom.service")).unwrap();
-        assert!(started.contains(&format!("\nExecStart={PROGRAM} serve\n")), "{started}");
-        let service = Service::new();
-        let database = Database::empty(backend).await;
-        let place = match backend {
-            Backend::Sqlite => ["--data-dir".to_owned(), "/var/lib/wardroom".to_owned()],
-            Backend::Postgres => database.args(),
-        };
-        let run = |unit: &str, args: &[&str]| {
-            let output = service.run(unit, &[&[PROGRAM, place[0].as_str(), &place[1]], args].concat());
-            assert!(output.status.success(), "{args:?}: {}", text(&output));
-            text(&output)
-        };
-        run("wardroom.service", &["init"]);
-        run("wardroom.service", &["user", "add", "root", "--admin", "--staff"]);
-        let issued = run("wardroom.service", &["token", "issue", "root", "--name", "test", "--json"]);
-        let issued: serde_json::Value = serde_json::from_str(&issued).unwrap();
-        let key = issued["key"].as_str().unwrap();
+/// A service with an account database, its arguments, and the key of an admin. All of it was made under the unit.
+struct Started {
+    service: Service,
+    place: [String; 2],
+    key: String,
+}
 
-        let mut process = Process::start(service.command(
-            "wardroom.service",
-            &[PROGRAM, place[0].as_str(), &place[1], "serve", "--listen", "127.0.0.1:0"],
-        ));
-        let address = process.address("listening");
-        let created = Request::new(address, "POST", "/api/users").token(key);
-        let body = r#"{"username":"ann","is_staff":true,"password":"a long enough password"}"#;
-        let created = created.body("application/json", body).send().await;
-        assert_eq!(created.status, 201, "{created}");
-        let signed_in = Request::new(address, "POST", "/api/users/auth/pwd/signin");
-        let body = r#"{"username":"ann","password":"a long enough password"}"#;
-        let signed_in = signed_in.body("application/json", body).send().await;
-        assert_eq!(signed_in.status, 200, "{signed_in}");
-        let mut all = vec![];
-        for path in ["/api/users/me", "/api/users?search=ann", "/api/users/groups", "/readyz", "/api/openapi.json"] {
-            all.push(Request::new(address, "GET", path).token(key).send().await.status);
+impl Started {
+    fn new(service: Service, place: [String; 2]) -> Self {
+        let mut started = Self { service, place, key: String::new() };
+        started.works("wardroom.service", &["init"]);
+        started.works("wardroom.service", &["user", "add", "root", "--admin", "--staff"]);
+        let issued =
+            started.works("wardroom.service", &["token", "issue", "root", "--name", "test", "--json"]);
+        let issued: Value = serde_json::from_str(&issued).unwrap();
+        started.key = issued["key"].as_str().unwrap().to_owned();
+        started
+    }
+
+    /// Runs a command as a unit would run it.
+    fn run(&self, unit: &str, args: &[&str]) -> Output {
+        self.service.run(unit, &[&[PROGRAM, &self.place[0], &self.place[1]], args].concat())
+    }
+
+    fn works(&self, unit: &str, args: &[&str]) -> String {
+        let output = self.run(unit, args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output));
+        text(&output)
+    }
+
+    fn serve(&self, more: &[&str]) -> Process {
+        let args = [PROGRAM, &self.place[0], &self.place[1], "serve", "--listen", "127.0.0.1:0"];
+        Process::start(self.service.command("wardroom.service", &[&args, more].concat()))
+    }
+
+    /// Sends a request as the admin, and returns the body of a response with this status.
+    async fn call(
+        &self,
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        status: u16,
+    ) -> Value {
+        let request = Request::new(address, method, path).token(&self.key);
+        let request = match body {
+            Some(body) => request.body("application/json", body.to_string()),
+            None => request,
+        };
+        let answer = request.send().await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer}");
+        if answer.body.is_empty() { Value::Null } else { answer.json() }
+    }
+}
+
+async fn started(backend: Backend) -> (Started, Database) {
+    let database = Database::empty(backend).await;
+    let place = match backend {
+        Backend::Sqlite => ["--data-dir".to_owned(), "/var/lib/wardroom".to_owned()],
+        Backend::Postgres => database.args(),
+    };
+    (Started::new(Service::new(), place), database)
+}
+
+fn stop(process: Process) {
+    process.signal("-TERM");
+    let (code, log) = process.end();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+both! {
+    /// Reading, writing, signing in (threads that lower their priority), searching, and the numbers about all of it.
+    async fn the_service_works_under_the_restrictions_of_its_unit(backend: Backend) {
+        let text_of_unit = fs::read_to_string(unit("wardroom.service")).unwrap();
+        assert!(text_of_unit.contains(&format!("\nExecStart={PROGRAM} serve\n")), "{text_of_unit}");
+        let (started, _database) = started(backend).await;
+        let mut process = started.serve(&["--metrics-listen", "127.0.0.1:0"]);
+        let (address, metrics) = (process.address("listening"), process.address("metrics listening"));
+        let password = "a long enough password";
+        let ann = json!({"username": "ann", "is_staff": true, "password": password});
+        let id = started.call(address, "POST", "/api/users", Some(ann), 201).await["id"].clone();
+        let group = started.call(address, "POST", "/api/users/groups", Some(json!({"name": "Crew"})), 201).await;
+        let change = json!({"first_name": "Ann", "groups": [group["id"]]});
+        started.call(address, "PATCH", &format!("/api/users/{id}"), Some(change), 200).await;
+        let many = json!({"users": [{"username": "bob"}, {"username": "cleo"}]});
+        let made = started.call(address, "POST", "/api/users/bulk", Some(many), 201).await;
+        let ids: Vec<_> = made["users"].as_array().unwrap().iter().map(|user| user["id"].clone()).collect();
+        started.call(address, "DELETE", "/api/users/bulk", Some(json!({"users": ids})), 204).await;
+        let found = started.call(address, "GET", "/api/users?search=ann", None, 200).await;
+        assert_eq!(found["results"][0]["id"], id, "{found}");
+        let deleted = started.call(address, "GET", "/api/users/deleted", None, 200).await;
+        assert_eq!(deleted["results"].as_array().unwrap().len(), 2, "{deleted}");
+        for path in ["/api/users/me", "/api/users/groups", "/api/users/audit", "/readyz", "/api/openapi.json"] {
+            started.call(address, "GET", path, None, 200).await;
         }
-        assert_eq!(all, [200; 5]);
+        let credentials = json!({"username": "ann", "password": password});
+        let session = started.call(address, "POST", "/api/users/auth/pwd/signin", Some(credentials), 200).await;
+        let request = Request::new(address, "POST", "/api/users/me/password").token(session["token"].as_str().unwrap());
+        let body = json!({"old_password": password, "new_password": "another long enough password"}).to_string();
+        let changed = request.body("application/json", body).send().await;
+        assert!(changed.status < 300, "{changed}");
+        let numbers = Request::new(metrics, "GET", "/metrics").send().await;
+        for name in ["wardroom_http_requests_total", "process_resident_memory_bytes", "process_open_fds"] {
+            assert!(numbers.body.contains(name), "{name}: {}", numbers.body);
+        }
         process.signal("-HUP");
         process.record("SIGHUP: there is nothing to read again, because tls_certificate is not set");
+        stop(process);
+    }
+}
+
+both! {
+    /// A backup of the running service by the unit of the backups, and what neither unit may write.
+    async fn commands_work_under_the_units_and_write_only_where_they_may(backend: Backend) {
+        let (started, _database) = started(backend).await;
+        let mut process = started.serve(&[]);
+        process.address("listening");
         let archive = "/var/backups/wardroom/wardroom-1.tar";
-        assert!(run("wardroom-backup.service", &["backup", archive]).contains("Wrote and verified"));
-        run("wardroom.service", &["doctor", "--quick"]);
-        process.signal("-TERM");
-        let (code, log) = process.end();
-        assert_eq!(code, Some(0), "{log}");
-        let known = wardroom(&["backup", "verify"]).arg(service.place.path().join("backups/wardroom-1.tar")).output().unwrap();
+        assert!(started.works("wardroom-backup.service", &["backup", archive]).contains("Wrote and verified"));
+        started.works("wardroom-backup.service", &["backup", "verify", archive]);
+        started.works("wardroom.service", &["doctor", "--quick"]);
+        for (unit, args) in [
+            ("wardroom-backup.service", &["backup", "/srv/wardroom.tar"][..]),
+            ("wardroom-backup.service", &["backup", "/etc/wardroom.tar"]),
+            ("wardroom.service", &["backup", "/var/backups/wardroom.tar"]),
+            ("wardroom.service", &["export", "--output", "/usr/local/export.jsonl"]),
+        ] {
+            let refused = started.run(unit, args);
+            let said = text(&refused);
+            assert!(!refused.status.success(), "{args:?}: {said}");
+            let known = ["read-only", "this account may not use it"];
+            assert!(known.iter().any(|remedy| said.contains(remedy)), "{args:?}: {said}");
+        }
+        stop(process);
+        let outside = started.service.place.path().join("backups/wardroom-1.tar");
+        let known = wardroom(&["backup", "verify"]).arg(outside).output().unwrap();
         assert!(known.status.success(), "{}", text(&known));
+    }
+}
+
+both! {
+    /// A certificate outside of the data directory is read at the start and renewed after SIGHUP.
+    async fn a_renewed_certificate_is_read_under_the_unit(backend: Backend) {
+        let (started, _database) = started(backend).await;
+        let (old, new) = (Pair::new(), Pair::new());
+        started.service.put("cert.pem", &old.certificate);
+        started.service.put("key.pem", &old.key);
+        let certificate = ["--tls-certificate", "/srv/certificates/cert.pem"];
+        let key = ["--tls-key", "/srv/certificates/key.pem"];
+        let mut process = started.serve(&[certificate, key].concat());
+        let address = process.address("listening");
+        let client = connector(&[&old, &new]);
+        assert_eq!(shown(&connect(&client, address).await), old.der);
+        started.service.put("cert.pem", &new.certificate);
+        started.service.put("key.pem", &new.key);
+        process.signal("-HUP");
+        process.record("SIGHUP: new connections get the new certificate");
+        assert_eq!(shown(&connect(&client, address).await), new.der);
+        stop(process);
+    }
+}
+
+/// PostgreSQL over TLS with a name that is looked up, and over a Unix socket.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_reached_under_the_unit() {
+    let server = OwnPostgres::start().await;
+    let pair = Pair::new();
+    server.enable_tls(&pair.certificate, &pair.key).await;
+    let service = Service::with(&[(server.socket_directory(), "/srv/postgres")]);
+    service.put("server.pem", &pair.certificate);
+    let encrypted = "?sslmode=verify-full&sslrootcert=/srv/certificates/server.pem";
+    let encrypted = server.url_of("localhost", encrypted);
+    let started = Started::new(service, ["--database-url".to_owned(), encrypted]);
+    let socket = format!("postgres://wardroom@/postgres?host=/srv/postgres&port={}", server.port());
+    for (url, counted) in [(started.place[1].clone(), "s.ssl"), (socket, "a.client_addr IS NULL")] {
+        let process = ["--database-url", &url, "serve", "--listen", "127.0.0.1:0"];
+        let mut process =
+            Process::start(started.service.command("wardroom.service", &[&[PROGRAM][..], &process].concat()));
+        let address = process.address("listening");
+        started.call(address, "GET", "/api/users/me", None, 200).await;
+        started.call(address, "PATCH", "/api/users/me", Some(json!({"first_name": counted})), 200).await;
+        let connections = format!(
+            "SELECT count(*) FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s ON s.pid = a.pid \
+             WHERE a.application_name = 'wardroom' AND {counted}"
+        );
+        assert!(Database::at(&server.url()).number(&connections).await > 0, "{url}");
+        stop(process);
     }
 }
 

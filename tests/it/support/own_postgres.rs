@@ -17,6 +17,8 @@ pub struct OwnPostgres {
     port: u16,
     /// Options of the server's command line.
     options: &'static str,
+    /// How far its clock is off, as the package faketime wants it, such as `+90m`.
+    clock: Option<&'static str>,
     /// PostgreSQL refuses to run as root. Then it runs as the account of the suite's server.
     account: Option<(u32, u32)>,
 }
@@ -29,6 +31,15 @@ impl OwnPostgres {
 
     /// Does the same with other options of the command line.
     pub async fn start_with(options: &'static str) -> Self {
+        Self::create(options, None).await
+    }
+
+    /// Does the same with a wrong clock: `+90m` is ahead.
+    pub async fn start_at(clock: &'static str) -> Self {
+        Self::create("-c fsync=off", Some(clock)).await
+    }
+
+    async fn create(options: &'static str, clock: Option<&'static str>) -> Self {
         let suite = database::connect(&database::server()).await;
         let ask = async |query: &str| suite.query_one(query, &[]).await.unwrap().get::<_, String>(0);
         let programs = PathBuf::from(ask("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
@@ -42,7 +53,7 @@ impl OwnPostgres {
             chown(place.path(), Some(user), Some(group)).unwrap();
         }
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { programs, place, port, options, account };
+        let server = Self { programs, place, port, options, clock, account };
         let settings =
             ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
         server.run("initdb", &settings);
@@ -57,6 +68,12 @@ impl OwnPostgres {
     /// The URL of the server with another host and other parameters.
     pub fn url_of(&self, host: &str, end: &str) -> String {
         format!("postgres://wardroom@{host}:{}/postgres{end}", self.port)
+    }
+
+    /// The directory of its socket. Other accounts may pass through it, and not list it.
+    pub fn socket_directory(&self) -> PathBuf {
+        std::fs::set_permissions(self.place.path(), Permissions::from_mode(0o711)).unwrap();
+        self.place.path().to_owned()
     }
 
     pub fn port(&self) -> u16 {
@@ -139,9 +156,24 @@ impl OwnPostgres {
         if let Some((user, group)) = self.account {
             command.uid(user).gid(group);
         }
+        if let Some(clock) = self.clock {
+            // Only the time of day: waits are not faked.
+            let library = libfaketime("libfaketime.so.1");
+            command.env("LD_PRELOAD", library).env("FAKETIME", clock).env("DONT_FAKE_MONOTONIC", "1");
+        }
         let output = command.current_dir(Path::new("/")).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// The library of the package `faketime`, or its variant for programs with threads.
+pub fn libfaketime(name: &str) -> String {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let found = folders.map(|folder| folder.join("faketime").join(name)).find(|path| path.exists());
+    found
+        .expect("the package faketime is not installed: run the tests with scripts/test")
+        .display()
+        .to_string()
 }
 
 /// The processes that another one started.
