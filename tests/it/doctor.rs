@@ -10,6 +10,7 @@ use serde_json::Value;
 use wardroom::directory::{Clock, Directory, Location};
 
 use crate::cli::{Ran, on};
+use crate::support::own_postgres::OwnPostgres;
 use crate::support::site::{moment, person};
 use crate::support::{Backend, Database, both};
 
@@ -378,6 +379,23 @@ both! {
         let in_an_hour = database.open(&Clock::fixed(in_an_hour).unwrap()).await;
         person(&in_an_hour, "late", |_| {}).await;
         expect(&with(&database, "", &[]), "clock", "warning", "in the future");
+    }
+}
+
+/// A real server whose clock is wrong: the line says which clock is ahead, by how much, and what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_server_with_a_wrong_clock_is_named() {
+    for (clock, expected) in [
+        ("+5430", "this machine's clock is 90 minutes behind the database's"),
+        ("-50h", "this machine's clock is 2 days ahead of the database's"),
+    ] {
+        let server = OwnPostgres::start_at(clock).await;
+        let database = Database::at(&server.url());
+        Directory::create(&database.settings(), &Clock::system().unwrap()).await.unwrap();
+        let ran = with(&database, "", &[]);
+        expect(&ran, "clock", "warning", expected);
+        expect(&ran, "clock", "warning", "set the clock of the machine that is wrong");
+        expect(&ran, "clock", "warning", "chrony");
     }
 }
 
