@@ -236,7 +236,7 @@ impl Trial {
         let body = cell.body.as_ref();
         let expected = allowed(&self.world, actor, operation, &cell.target, body.unwrap_or(&empty));
         let answer = self.send(actor, operation, cell).await;
-        let after = match self.rows.may_be_written() {
+        let after = match self.rows.may_be_written().await {
             true => Some(self.rows.all().await).filter(|after| *after != self.kept),
             false => None,
         };

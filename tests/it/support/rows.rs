@@ -1,7 +1,10 @@
 //! Reads all rows of a database as one text over a connection that is kept. Tests compare it before and after, and
 //! restore the rows.
 
-use tokio_postgres::NoTls;
+use std::collections::HashMap;
+
+use tokio::sync::Mutex;
+use tokio_postgres::{NoTls, Statement};
 use wardroom::directory::Location;
 
 use super::Database;
@@ -24,8 +27,10 @@ pub struct Rows {
     /// Tables that others refer to come first.
     tables: Vec<Table>,
     select: String,
-    /// SQLite's counter of changes by other connections.
-    version: i64,
+    /// What says whether other connections have written: SQLite's counter of their changes; on PostgreSQL the number of rows
+    /// of every table and the newest transaction that wrote one of them.
+    version_query: String,
+    version: String,
 }
 
 /// A table with the statements that restore it: they delete new rows, and write missing or different rows again.
@@ -37,7 +42,8 @@ struct Table {
 
 enum Link {
     Sqlite(Box<rusqlite::Connection>),
-    Postgres(tokio_postgres::Client),
+    /// With the statements that are repeated.
+    Postgres(tokio_postgres::Client, Box<Mutex<HashMap<String, Statement>>>),
 }
 
 impl Rows {
@@ -53,10 +59,11 @@ impl Rows {
                 let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
                 tokio::spawn(connection);
                 client.batch_execute("SET synchronous_commit = off").await.unwrap();
-                Link::Postgres(client)
+                Link::Postgres(client, Box::default())
             }
         };
-        let mut rows = Self { link, tables: Vec::new(), select: String::new(), version: 0 };
+        let (select, version_query, version) = (String::new(), String::new(), String::new());
+        let mut rows = Self { link, tables: Vec::new(), select, version_query, version };
         rows.learn().await;
         rows
     }
@@ -67,7 +74,7 @@ impl Rows {
                 "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
                  AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'users_search%'"
             }
-            Link::Postgres(_) => {
+            Link::Postgres(..) => {
                 "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' \
                  AND table_name NOT LIKE 'users_search%'"
             }
@@ -77,6 +84,18 @@ impl Rows {
         let refers = |table: &str| !["users", "groups", "permissions"].contains(&table);
         tables.sort_by_key(|table| (refers(table), table.clone()));
         assert!(tables.len() >= 8, "{tables:?}");
+        self.version_query = match self.link {
+            Link::Sqlite(_) => "SELECT CAST(data_version AS TEXT) FROM pragma_data_version".to_owned(),
+            Link::Postgres(..) => {
+                let of = |table: &String| {
+                    format!(
+                        "SELECT count(*) || ' ' || coalesce(max(xmin::text::bigint), 0) AS line FROM {table}"
+                    )
+                };
+                let tables = tables.iter().map(of).collect::<Vec<_>>().join(" UNION ALL ");
+                format!("SELECT string_agg(line, ', ') FROM ({tables}) every")
+            }
+        };
         let mut parts = Vec::new();
         for table in tables {
             let (key, columns, line) = self.of_table(&table).await;
@@ -86,7 +105,7 @@ impl Rows {
         let parts = parts.join(" UNION ALL ");
         self.select = match self.link {
             Link::Sqlite(_) => format!("SELECT group_concat(line, char(10)) FROM ({parts} ORDER BY 1)"),
-            Link::Postgres(_) => {
+            Link::Postgres(..) => {
                 format!("SELECT string_agg(line, E'\\n' ORDER BY line COLLATE \"C\") FROM ({parts}) every")
             }
         };
@@ -99,7 +118,7 @@ impl Rows {
                 format!("SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk"),
                 format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"),
             ),
-            Link::Postgres(_) => (
+            Link::Postgres(..) => (
                 format!(
                     "SELECT a.attname::text FROM pg_index i JOIN pg_attribute a \
                      ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
@@ -123,7 +142,7 @@ impl Rows {
                 };
                 format!("json_object({})", columns.iter().map(value).collect::<Vec<_>>().join(", "))
             }
-            Link::Postgres(_) => "row_to_json(t)::text".to_owned(),
+            Link::Postgres(..) => "row_to_json(t)::text".to_owned(),
         };
         (key, columns, line)
     }
@@ -135,8 +154,12 @@ impl Rows {
                 let mut statement = connection.prepare_cached(query).unwrap();
                 statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
             }
-            Link::Postgres(client) => {
-                client.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+            Link::Postgres(client, known) => {
+                let mut known = known.lock().await;
+                if !known.contains_key(query) {
+                    known.insert(query.to_owned(), client.prepare(query).await.unwrap());
+                }
+                client.query(&known[query], &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
             }
         }
     }
@@ -145,7 +168,7 @@ impl Rows {
     pub async fn run(&self, statements: &str) {
         match &self.link {
             Link::Sqlite(connection) => connection.execute_batch(statements).unwrap(),
-            Link::Postgres(client) => client.batch_execute(statements).await.unwrap(),
+            Link::Postgres(client, _) => client.batch_execute(statements).await.unwrap(),
         }
     }
 
@@ -154,11 +177,10 @@ impl Rows {
         self.texts(&self.select).await.remove(0)
     }
 
-    /// Whether another connection may have written since the last call. PostgreSQL does not say.
-    pub fn may_be_written(&mut self) -> bool {
-        let Link::Sqlite(connection) = &self.link else { return true };
-        let version = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
-        std::mem::replace(&mut self.version, version) != version
+    /// Whether a table may have been written since the last call. A change of a row is a new row on PostgreSQL.
+    pub async fn may_be_written(&mut self) -> bool {
+        let version = self.texts(&self.version_query).await.remove(0);
+        std::mem::replace(&mut self.version, version.clone()) != version
     }
 
     /// Remembers the current rows for [`Rows::restore`].
@@ -169,8 +191,8 @@ impl Rows {
         }
     }
 
-    /// Restores some tables.
-    pub async fn restore(&self, changed: impl Fn(&str) -> bool) {
+    /// Restores some tables. That does not count as written.
+    pub async fn restore(&mut self, changed: impl Fn(&str) -> bool) {
         let mut steps = vec!["BEGIN"];
         let changed: Vec<_> = self.tables.iter().filter(|table| changed(&table.name)).collect();
         steps.extend(changed.iter().map(|table| table.clear.as_str()));
@@ -186,8 +208,9 @@ impl Rows {
                     connection.prepare_cached(step).unwrap().execute([]).unwrap();
                 }
             }
-            Link::Postgres(client) => client.batch_execute(&steps.join("; ")).await.unwrap(),
+            Link::Postgres(client, _) => client.batch_execute(&steps.join("; ")).await.unwrap(),
         }
+        self.may_be_written().await;
     }
 }
 
