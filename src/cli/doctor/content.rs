@@ -93,7 +93,12 @@ fn clients(proxies: &TrustedProxies, seen: &ClientsSeen) -> Finding {
             "all {people} users of the last 30 days came from {only}: if that is a proxy, add it to trusted_proxies, or all \
              of them count as one client, with one limit"
         ),
-        [] => return good("clients", "no user signed in or used a token in the last 30 days"),
+        [] => {
+            return good(
+                "clients",
+                "no sign-in and no use of a token is stored from the last 30 days; uses are stored once a minute",
+            );
+        }
         [_] => return good("clients", "the users of the last 30 days came from one network"),
         _ => return good("clients", "the users of the last 30 days came from several networks"),
     };
