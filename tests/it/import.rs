@@ -269,7 +269,7 @@ both! {
             (vec!["import", "json", "--from", &bad, "--media", &bad], 5, "is not a directory"),
             (vec!["import", "django", "--from", &away], 5, "No such file"),
             (vec!["import", "django", "--from", &no_db], 5, "is not a SQLite database"),
-            (vec!["import", "django", "--from", "mysql://x/y"], 2, "neither a postgres:// URL nor the path"),
+            (vec!["import", "django", "--from", "mysql://x/y"], 2, "neither a PostgreSQL URL nor the path"),
             (vec!["import", "django", "--from", "postgres://:x:y/"], 2, "is not a PostgreSQL URL"),
             (vec!["import", "django", "--from", "postgres://nobody:secret@127.0.0.1:1/x"], 5, "the source cannot be read"),
             (vec!["import", "django", "--from", &no_db, "--map", "email"], 2, "use FIELD=COLUMN"),
