@@ -15,7 +15,7 @@ use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
 use crate::config::{Config, Flags, ServeFlags};
 use crate::directory::model::{
-    Group, GroupId, Timestamp, TokenId, TokenKey, User, UserDraft, UserId, UserKey, Violation,
+    Group, GroupId, GroupKey, Timestamp, TokenId, TokenKey, User, UserDraft, UserId, UserKey, Violation,
 };
 use crate::directory::password::Password;
 use crate::directory::tokens::Expiry;
@@ -139,7 +139,9 @@ async fn fill(directory: &Directory, is_private: bool) -> Result<Vec<ExampleUser
 /// Creates the objects that the page fills in. Those of the caller belong to `caller`.
 async fn fill_page(directory: &Directory, actor: &Actor, caller: UserId) -> Result<(), CliError> {
     let mut rows = SeedRows::default();
-    for (id, name) in [(samples::CHANGED_GROUP, "Book club"), (samples::DELETED_GROUP, "Choir")] {
+    let binned_groups = [(samples::RESTORED_GROUP, "Rowing"), (samples::PURGED_GROUP, "Pottery")];
+    let groups = [(samples::CHANGED_GROUP, "Book club"), (samples::DELETED_GROUP, "Choir")];
+    for (id, name) in groups.into_iter().chain(binned_groups) {
         rows.groups.push(group(id, name)?);
     }
     let [first, second] = samples::DELETED_USERS;
@@ -171,6 +173,9 @@ async fn fill_page(directory: &Directory, actor: &Actor, caller: UserId) -> Resu
     directory.seed(actor, rows).await?;
     for (id, _) in binned {
         directory.delete_user(actor, &UserKey::Id(user_id(id)?)).await?;
+    }
+    for (id, _) in binned_groups {
+        directory.delete_group(actor, &GroupKey::Id(GroupId::try_from(id).map_err(invalid)?)).await?;
     }
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! From names to objects. A command that names several reports all that do not exist, and then changes nothing.
 
+use std::fmt::Display;
+
 use super::accounts::Accounts;
 use super::lists::ListParameter;
 use super::report::CliError;
 use crate::directory::Error;
 use crate::directory::groups::GroupDetails;
-use crate::directory::model::{DeletedUser, GroupKey, Permission, PermissionKey, TokenId, User, UserKey};
-use crate::directory::query::PageLink;
+use crate::directory::model::{
+    DeletedGroup, DeletedUser, GroupKey, Permission, PermissionKey, TokenId, User, UserKey,
+};
+use crate::directory::query::{Page, PageLink};
 
 /// Looks up what a command names, and collects what does not exist.
 pub(super) struct Names<'a> {
@@ -88,17 +92,58 @@ impl<'a> Names<'a> {
     pub(super) async fn deleted(&mut self, keys: &[UserKey]) -> Result<Vec<DeletedUser>, CliError> {
         let mut users: Vec<DeletedUser> = Vec::with_capacity(keys.len());
         for key in keys {
-            let mut found = deleted(self.accounts, key).await?;
-            if found.len() > 1 {
-                let ids: Vec<_> = found.iter().map(|user| user.id.to_string()).collect();
-                self.missing
-                    .push(format!("several deleted users were {key}: give an id, one of {}", ids.join(", ")));
-                continue;
-            }
-            let one = self.found(found.pop().ok_or_else(|| Error::not_found("deleted user", key).into()))?;
+            let is_meant = |user: &DeletedUser| match key {
+                UserKey::Id(id) => user.id == *id,
+                UserKey::Name(name) => user.username == *name,
+            };
+            let narrow = match key {
+                UserKey::Id(id) => only_id(id.get()),
+                UserKey::Name(name) => search(name),
+            };
+            let accounts = self.accounts;
+            let found = all(narrow, is_meant, async |page| accounts.deleted(page).await).await?;
+            let ids: Vec<_> = found.iter().map(|user| user.id.get()).collect();
+            let one = self.only("deleted user", key, &ids, found)?;
             users.extend(one.filter(|user| !users.iter().any(|known| known.id == user.id)));
         }
         Ok(users)
+    }
+
+    /// Returns the deleted groups of these keys, each once. A name that several had must be given as an id.
+    pub(super) async fn deleted_groups(&mut self, keys: &[GroupKey]) -> Result<Vec<DeletedGroup>, CliError> {
+        let mut groups: Vec<DeletedGroup> = Vec::with_capacity(keys.len());
+        for key in keys {
+            let is_meant = |group: &DeletedGroup| match key {
+                GroupKey::Id(id) => group.id == *id,
+                GroupKey::Name(name) => group.name == *name,
+            };
+            let narrow = match key {
+                GroupKey::Id(id) => only_id(id.get()),
+                GroupKey::Name(name) => search(name),
+            };
+            let accounts = self.accounts;
+            let found = all(narrow, is_meant, async |page| accounts.deleted_groups(page).await).await?;
+            let ids: Vec<_> = found.iter().map(|group| group.id.get()).collect();
+            let one = self.only("deleted group", key, &ids, found)?;
+            groups.extend(one.filter(|group| !groups.iter().any(|known| known.id == group.id)));
+        }
+        Ok(groups)
+    }
+
+    /// Returns the object of a key, of which at most one may be found.
+    fn only<T>(
+        &mut self,
+        noun: &'static str,
+        key: &impl Display,
+        ids: &[i64],
+        mut found: Vec<T>,
+    ) -> Result<Option<T>, CliError> {
+        if found.len() > 1 {
+            let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
+            self.missing.push(format!("several {noun}s were {key}: give an id, one of {}", ids.join(", ")));
+            return Ok(None);
+        }
+        self.found(found.pop().ok_or_else(|| Error::not_found(noun, key).into()))
     }
 }
 
@@ -109,23 +154,29 @@ pub(super) async fn users(accounts: &Accounts, keys: &[UserKey]) -> Result<Vec<U
     names.check().map(|()| users)
 }
 
-/// Returns the users in the recycle bin that have this id or name.
-async fn deleted(accounts: &Accounts, key: &UserKey) -> Result<Vec<DeletedUser>, CliError> {
-    let parameter = |name: &str, value: String| -> ListParameter { (name.to_owned(), value) };
-    let narrow = match key {
-        UserKey::Id(id) => vec![parameter("id_min", id.to_string()), parameter("id_max", id.to_string())],
-        // A search has a limited length, and finds users with longer names as well.
-        UserKey::Name(name) => vec![parameter("search", name.chars().take(100).collect())],
-    };
-    let is_meant = |user: &DeletedUser| match key {
-        UserKey::Id(id) => user.id == *id,
-        UserKey::Name(name) => user.username == *name,
-    };
+/// Narrows a list to the row with this id.
+fn only_id(id: i64) -> Vec<ListParameter> {
+    ["id_min", "id_max"].map(|name| (name.to_owned(), id.to_string())).into()
+}
+
+/// Narrows a list by a name. A search has a limited length, and finds longer names as well.
+fn search(name: &str) -> Vec<ListParameter> {
+    vec![("search".to_owned(), name.chars().take(100).collect())]
+}
+
+/// Returns the rows of all pages of a list that are meant.
+async fn all<T>(
+    narrow: Vec<ListParameter>,
+    is_meant: impl Fn(&T) -> bool,
+    fetch: impl AsyncFn(&[ListParameter]) -> Result<Page<T>, CliError>,
+) -> Result<Vec<T>, CliError> {
     let (mut found, mut cursor) = (Vec::new(), Some(String::new()));
     while let Some(from) = cursor {
-        let page = [parameter("limit", "1000".to_owned()), parameter("cursor", from)];
-        let page = accounts.deleted(&narrow.iter().cloned().chain(page).collect::<Vec<_>>()).await?;
-        found.extend(page.rows.into_iter().filter(is_meant));
+        let mut parameters = narrow.clone();
+        parameters.push(("limit".to_owned(), "1000".to_owned()));
+        parameters.push(("cursor".to_owned(), from));
+        let page = fetch(&parameters).await?;
+        found.extend(page.rows.into_iter().filter(&is_meant));
         cursor = match page.next {
             Some(PageLink::Cursor(next)) => Some(next),
             Some(PageLink::Offset(_)) | None => None,

@@ -102,6 +102,7 @@ pub(super) fn line(closed: &ClosedAccess) -> String {
         ClosureKind::MembershipRemoved => format!("membership removed: {user} in {group}"),
         ClosureKind::GroupPermissionRemoved => format!("group permission removed: {permission} of {group}"),
         ClosureKind::GroupDeleted => format!("group deleted: {group}"),
+        ClosureKind::DeletedGroupPurged => format!("deleted group purged: {group}"),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::reopened;
 use super::terminal::{Prose, Terminal, TextTable, printable};
 use crate::config::ConfigError;
-use crate::directory::model::{DeletedUser, User, UserId};
+use crate::directory::model::{DeletedGroup, DeletedUser, User, UserId};
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer_error::TransferError;
 use crate::directory::{Error, OpenError};
@@ -197,6 +197,12 @@ impl CliError {
         Self::of_items(error, &users.iter().map(|user| named(user.id, &user.username)).collect::<Vec<_>>())
     }
 
+    /// An error of one of several deleted groups.
+    pub(super) fn of_deleted_groups(error: Error, groups: &[DeletedGroup]) -> Self {
+        let named = |group: &DeletedGroup| format!("group {} ({})", group.id, printable(&group.name));
+        Self::of_items(error, &groups.iter().map(named).collect::<Vec<_>>())
+    }
+
     /// Returns the message.
     pub(super) fn into_message(self) -> String {
         self.message
@@ -294,6 +300,7 @@ fn where_to_look(noun: &str) -> &'static str {
     match noun {
         "user" => "; see `wardroom user list --search TERMS`",
         "deleted user" => "; see `wardroom user deleted`",
+        "deleted group" => "; see `wardroom group deleted`",
         "group" => "; see `wardroom group list`",
         "permission" => "; see `wardroom permission list`",
         "token" => "; see `wardroom token list`",

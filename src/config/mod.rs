@@ -259,9 +259,9 @@ settings! {
     /// How old the newest backup in `backup_dir` may be before `wardroom doctor` reports a fault.
     Common backup_max_age: TimeSpan<60_000, 315_360_000_000> = "1day 2h";
 
-    /// How long a deleted user can be restored. 0s deletes users permanently at once.
+    /// How long a deleted user or group can be restored. 0s deletes both permanently at once.
     ///
-    /// After this time the user is purged. Only the name in the audit trail remains.
+    /// After this time the user or group is purged. Only the name in the audit trail remains.
     Common keep_deleted_for: TimeSpan<0, 315_360_000_000> = "30days";
 
     /// Whether users must give their current password to change their own email address or mobile number.

@@ -108,8 +108,12 @@ pub enum Action<'a> {
     CreateGroup(&'a Rights),
     /// Change these fields of a group. [`GroupFields::concern_rights`] says when its rights are concerned.
     UpdateGroup(&'a Group, &'a GroupFields, &'a Rights),
-    /// Delete a group with these members and rights.
+    /// Delete a group with these members and rights, from the recycle bin too.
     DeleteGroup(&'a Group, Members, &'a Rights),
+    /// Restore a deleted group with these rights, to which these members come back.
+    RestoreGroup(Members, &'a Rights),
+    /// Read deleted groups.
+    ReadDeletedGroups,
     /// Add this user to a group with these rights, or remove it.
     ChangeMembers(&'a User, &'a Rights),
     /// Read the list of permissions.
@@ -136,11 +140,15 @@ pub enum Action<'a> {
     CarryDirectory,
 }
 
-/// What matters about a group's members when the group is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What matters about a group's members when the group is deleted or restored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Members {
+    /// Whether there are any.
+    pub are_any: bool,
     /// Whether an admin is among them.
     pub have_admin: bool,
+    /// Whether the actor is among them.
+    pub have_actor: bool,
 }
 
 /// What an action needs of a user.
@@ -168,6 +176,8 @@ impl<'a> Action<'a> {
             Self::UpdateGroup(..) => permission::<UpdateGroup>(),
             Self::ChangeMembers(..) => permission::<ChangeMembers>(),
             Self::DeleteGroup(..) => permission::<DeleteGroup>(),
+            Self::RestoreGroup(..) => permission::<RestoreGroup>(),
+            Self::ReadDeletedGroups => permission::<ReadDeletedGroups>(),
             Self::CreateUser(..) => permission::<CreateUser>(),
             Self::ReadUsers => permission::<ReadUsers>(),
             Self::UpdateUser(..) => permission::<UpdateUser>(),
@@ -194,6 +204,7 @@ impl<'a> Action<'a> {
             Self::UpdateUser(target, fields, _) => {
                 fields.groups.as_ref().is_some_and(|groups| *groups != target.groups)
             }
+            Self::RestoreGroup(members, _) => members.are_any,
             _ => false,
         }
     }
@@ -209,7 +220,7 @@ impl<'a> Action<'a> {
             | Self::UpdateToken(target, _)
             | Self::RevokeToken(target, _)
             | Self::ChangeMembers(target, _) => target.is_admin,
-            Self::DeleteGroup(_, members, _) => members.have_admin,
+            Self::DeleteGroup(_, members, _) | Self::RestoreGroup(members, _) => members.have_admin,
             _ => false,
         }
     }
@@ -222,7 +233,8 @@ impl<'a> Action<'a> {
             Self::UpdateGroup(group, fields, _) => {
                 fields.permissions.is_some() && person.groups.contains(&group.id)
             }
-            Self::DeleteGroup(group, ..) => person.groups.contains(&group.id),
+            Self::DeleteGroup(group, members, _) => members.have_actor || person.groups.contains(&group.id),
+            Self::RestoreGroup(members, _) => members.have_actor,
             Self::UpdateSelf(fields) => fields.change_rights(),
             _ => false,
         }
@@ -238,6 +250,7 @@ impl<'a> Action<'a> {
             | Self::CreateGroup(rights)
             | Self::UpdateGroup(_, _, rights)
             | Self::DeleteGroup(_, _, rights)
+            | Self::RestoreGroup(_, rights)
             | Self::ChangeMembers(_, rights)
             | Self::IssueToken(_, rights)
             | Self::UpdateToken(_, rights)
@@ -246,6 +259,7 @@ impl<'a> Action<'a> {
             | Self::UpdateSelf(_)
             | Self::ManageSelf
             | Self::ReadDeleted
+            | Self::ReadDeletedGroups
             | Self::ReadGroups
             | Self::ReadPermissions
             | Self::ReadAudit
@@ -303,7 +317,7 @@ pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     }
 }
 
-/// Whether this actor may take names of users in the recycle bin: admins and operators may.
+/// Whether this actor may take names of users and groups in the recycle bin: admins and operators may.
 pub fn may_take_binned_names(actor: &Actor) -> bool {
     match &actor.who {
         Who::Operator(_) => true,

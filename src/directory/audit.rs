@@ -12,7 +12,7 @@ use super::access::{Action, Actor, Who, authorize};
 use super::change::Change;
 use super::error::Error;
 use super::model::{
-    AuditFilter, ChainLink, Event, Group, Permission, RecordedEvent, Timestamp, Token, User, UserId,
+    AuditFilter, ChainLink, Event, Group, GroupId, Permission, RecordedEvent, Timestamp, Token, User, UserId,
 };
 use super::store::{self, Tx};
 
@@ -31,13 +31,15 @@ pub struct Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 31] = [
+pub const ACTIONS: [(&str, &str); 33] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
     ("group.create", "a group was created"),
     ("group.delete", "a group was deleted"),
+    ("group.purge", "a deleted group was removed permanently"),
     ("group.remove_members", "users were removed from a group"),
+    ("group.restore", "a deleted group was restored"),
     ("group.update", "a group was changed"),
     ("permission.create", "a permission was created"),
     ("permission.remove", "a permission was removed"),
@@ -161,6 +163,8 @@ pub(super) enum AuditObject<'a> {
     Permission(&'a Permission),
     /// A user whose id and name alone are still known.
     Gone(UserId, &'a str),
+    /// A group whose id and name alone are still known.
+    GoneGroup(GroupId, &'a str),
     Directory,
 }
 
@@ -189,6 +193,7 @@ fn event(actor: &Actor, action: &str, object: &AuditObject<'_>, changes: &Value)
         AuditObject::Token(token) => ("token", Some(token.id.get()), token.name.clone()),
         AuditObject::Permission(one) => ("permission", Some(one.id.get()), one.name.clone()),
         AuditObject::Gone(id, username) => ("user", Some(id.get()), (*username).to_owned()),
+        AuditObject::GoneGroup(id, name) => ("group", Some(id.get()), (*name).to_owned()),
         AuditObject::Directory => ("directory", None, String::new()),
     };
     Event {

@@ -8,8 +8,8 @@ use super::access::{Action, Actor};
 use super::change::Written;
 use super::error::Error;
 use super::model::{
-    DeletedUser, Expected, Group, GroupId, GroupKey, Token, TokenId, User, UserDraft, UserId, UserKey,
-    ValidationErrors, Violation,
+    DeletedGroup, DeletedUser, Expected, Group, GroupId, GroupKey, Token, TokenId, User, UserDraft, UserId,
+    UserKey, ValidationErrors, Violation,
 };
 use super::password::UNUSABLE;
 use super::unique_values::UniqueValues;
@@ -103,6 +103,21 @@ impl Directory {
             each(&ids, |id| groups::remove(change, &GroupKey::Id(*id), &Expected::Any))
         })
         .await
+    }
+
+    /// Restores groups as [`Directory::restore_group`] does.
+    pub async fn restore_groups(&self, actor: &Actor, ids: Vec<GroupId>) -> Result<Vec<Group>, Error> {
+        at_most(ids.len())?;
+        self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
+            each(&ids, |id| recycle_bin::groups::restore(change, *id))
+        })
+        .await
+    }
+
+    /// Removes groups from the recycle bin permanently, as [`Directory::purge_group`] does.
+    pub async fn purge_groups(&self, actor: &Actor, ids: Vec<GroupId>) -> Result<Vec<DeletedGroup>, Error> {
+        at_most(ids.len())?;
+        self.change(actor, move |change| each(&ids, |id| recycle_bin::groups::purge(change, *id))).await
     }
 }
 

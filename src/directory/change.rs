@@ -64,7 +64,16 @@ impl<'t, 'l> Change<'t, 'l> {
         Written { is_readable: authorize(&self.actor, reading).is_ok(), value }
     }
 
-    /// Users deleted after this time are still in the recycle bin.
+    /// Returns the name of the actor, for the recycle bin.
+    pub(super) fn actor_name(&self) -> &str {
+        match &self.actor.who {
+            Who::Operator(name) => name,
+            Who::Person(identity) => &identity.user.username,
+            Who::Anonymous => "",
+        }
+    }
+
+    /// Users and groups deleted after this time are still in the recycle bin.
     pub(super) fn bin_since(&self) -> Timestamp {
         self.now.saturating_sub(self.policy.keep_deleted_for)
     }

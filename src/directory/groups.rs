@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Directory;
-use super::access::{Action, Actor, Members, Rights, authorize};
+use super::access::{Action, Actor, Members, Rights, authorize, may_take_binned_names};
 use super::audit::{self, AuditObject, AuditSnapshot};
 use super::change::{Change, Written};
 use super::error::Error;
@@ -146,7 +146,7 @@ impl Directory {
         .await
     }
 
-    /// Removes a group and returns it. Its members stay.
+    /// Removes a group, keeps it in the recycle bin for a time, and returns it. Its members stay.
     pub async fn delete_group(&self, actor: &Actor, key: &GroupKey) -> Result<Group, Error> {
         self.delete_group_if(actor, key, Expected::Any).await
     }
@@ -221,11 +221,19 @@ impl MemberChange {
 pub(super) fn remove(change: &Change<'_, '_>, key: &GroupKey, expected: &Expected) -> Result<Group, Error> {
     let tx = change.tx;
     let group = tx.existing_group(key)?;
-    let members = Members { have_admin: tx.has_admin_member(group.id)? };
+    let members = Members {
+        are_any: group.users_count > 0,
+        have_admin: tx.has_admin_member(group.id)?,
+        have_actor: false,
+    };
     change.check(Action::DeleteGroup(&group, members, &rights(tx, &group)?.into()))?;
     check_version(tx, &group, expected)?;
     let last = audit::all_fields(snapshot(tx, &group)?);
-    tx.delete_group(group.id)?;
+    if change.policy.keep_deleted_for.is_zero() {
+        tx.delete_group(group.id)?;
+    } else {
+        tx.bin_group(&group, change.now, change.actor_name())?;
+    }
     audit::record(change, "group.delete", &AuditObject::Group(&group), last)?;
     Ok(group)
 }
@@ -296,10 +304,28 @@ fn rights(tx: &Tx<'_>, group: &Group) -> Result<Vec<i64>, Error> {
     tx.codes(&store::permissions::of_group(group.id))
 }
 
-/// Checks that no other group has this name. The constraint of the database remains as a safety net.
+/// Checks that no other group has this name. The name of a deleted group stays reserved while the group can be restored,
+/// except from admins. The constraint of the database remains as a safety net.
 fn check_name_free(change: &Change<'_, '_>, group: &Group) -> Result<(), Error> {
+    let is_reserved = || match may_take_binned_names(&change.actor) {
+        true => Ok(false),
+        false => change.tx.is_group_name_reserved(&group.name, change.bin_since()),
+    };
+    check_name(change, group, is_reserved)
+}
+
+/// Checks that no other group has the name of a group that is restored.
+pub(super) fn check_name_returns(change: &Change<'_, '_>, group: &Group) -> Result<(), Error> {
+    check_name(change, group, || Ok(false))
+}
+
+fn check_name(
+    change: &Change<'_, '_>,
+    group: &Group,
+    is_reserved: impl Fn() -> Result<bool, Error>,
+) -> Result<(), Error> {
     change.check_taken_limit()?;
-    if !change.tx.is_group_name_taken(group)? {
+    if !change.tx.is_group_name_taken(group)? && !is_reserved()? {
         return Ok(());
     }
     change.taken.add("name");
@@ -307,7 +333,7 @@ fn check_name_free(change: &Change<'_, '_>, group: &Group) -> Result<(), Error> 
 }
 
 /// Returns the fields of a group that the audit trail shows, with the codes of its permissions.
-fn snapshot(tx: &Tx<'_>, group: &Group) -> Result<AuditSnapshot, Error> {
+pub(super) fn snapshot(tx: &Tx<'_>, group: &Group) -> Result<AuditSnapshot, Error> {
     let permissions = rights(tx, group)?;
     let (name, notes) = (group.name.as_str(), group.notes.as_deref());
     Ok(vec![("name", name.into()), ("notes", notes.into()), ("permissions", permissions.into())])

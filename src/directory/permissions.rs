@@ -103,6 +103,7 @@ impl Directory {
             let gone = existing(change.tx, &key)?;
             check_not_built_in(&gone)?;
             change.tx.delete_permission(gone.id)?;
+            change.tx.forget_code_of_deleted_groups(gone.code)?;
             let last = json!({ "code": gone.code, "name": gone.name });
             record(change, "permission.remove", &gone, last)?;
             Ok(gone)

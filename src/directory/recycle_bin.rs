@@ -1,14 +1,18 @@
-//! The recycle bin: deleted users can be restored for a time, then they are purged.
+//! The recycle bin: deleted users and groups can be restored for a time, then they are purged.
 //!
 //! A deleted user exists only here: its tokens are removed permanently, and its username, email and mobile number are free for
 //! admins to give to others. A user that has been here for longer than the setting allows reads as purged, whether or not it
 //! has been purged yet.
+//!
+//! A user and a group that were both deleted find each other again, in whichever order they were deleted and are restored.
+
+pub(super) mod groups;
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::access::{Action, Actor, Who, authorize};
+use super::access::{Action, Actor, authorize};
 use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
@@ -18,11 +22,11 @@ use super::store::deleted::{count, page};
 use super::unique_values::UniqueValues;
 use super::{Directory, users};
 
-/// Users purged in one transaction, so that other writers do not wait long.
+/// Users or groups purged in one transaction, so that other writers do not wait long.
 const BATCH: i64 = 200;
 
 impl Directory {
-    /// Returns how long deleted users are kept.
+    /// Returns how long deleted users and groups are kept.
     pub fn deleted_kept_for(&self) -> Duration {
         self.policy.keep_deleted_for
     }
@@ -31,7 +35,7 @@ impl Directory {
         self.clock.now().saturating_sub(self.policy.keep_deleted_for)
     }
 
-    /// Returns a page of the recycle bin.
+    /// Returns a page of the users in the recycle bin.
     pub async fn list_deleted(
         &self,
         actor: &Actor,
@@ -71,7 +75,7 @@ impl Directory {
         self.change(actor, move |change| purge(change, id)).await
     }
 
-    /// Purges the users that have been here for longer than the setting allows, and returns their number. No answer depends
+    /// Purges the users and groups that have been here for longer than the setting allows, and returns their number. No answer depends
     /// on it.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let until = self.kept_since();
@@ -82,16 +86,18 @@ impl Directory {
                 let expired = change.tx.deleted_until(until, BATCH)?;
                 for deleted in &expired {
                     change.tx.unbin_user(deleted.id)?;
+                    change.tx.forget_deleted_memberships(deleted.id)?;
                     let object = AuditObject::Gone(deleted.id, &deleted.username);
                     audit::record(change, "user.purge", &object, json!({}))?;
                 }
                 Ok(expired.len())
             });
             match batch.await? {
-                0 => return Ok(purged),
+                0 => break,
                 more => purged += more,
             }
         }
+        Ok(purged + self.purge_expired_groups(&actor, until).await?)
     }
 }
 
@@ -106,6 +112,8 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
     for group in &user.groups {
         if tx.group(&GroupKey::Id(*group))?.is_some() {
             tx.add_member(*group, id)?;
+        } else {
+            tx.add_to_deleted_group(*group, id, change.bin_since())?;
         }
     }
     tx.set_user_permissions(id, &tx.existing_permissions(&permissions)?)?;
@@ -122,6 +130,7 @@ pub(super) fn purge(change: &Change<'_, '_>, id: UserId) -> Result<DeletedUser, 
     let rights = change.tx.rights_from(&user.groups, &permissions)?;
     change.check(Action::DeleteUser(&user, &rights.into()))?;
     change.tx.unbin_user(id)?;
+    change.tx.forget_deleted_memberships(id)?;
     audit::record(change, "user.purge", &AuditObject::User(&user), json!({}))?;
     Ok(deleted)
 }
@@ -146,14 +155,10 @@ fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     // Tokens that came from the user's sign-ins may belong to other users.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
     if change.policy.keep_deleted_for.is_zero() {
+        change.tx.forget_deleted_memberships(user.id)?;
         return change.tx.delete_user(user.id, change.now);
     }
-    let by = match &change.actor.who {
-        Who::Operator(name) => name.as_str(),
-        Who::Person(identity) => identity.user.username.as_str(),
-        Who::Anonymous => "",
-    };
-    change.tx.bin_user(user, change.now, by)
+    change.tx.bin_user(user, change.now, change.actor_name())
 }
 
 /// Returns a user in the recycle bin, or [`Error::NotFound`].

@@ -24,7 +24,7 @@ pub struct Settings {
     pub sign_in_idle_timeout: Duration,
     /// How long revoked and expired tokens stay listed.
     pub keep_ended_tokens_for: Duration,
-    /// How long deleted users can be restored; zero removes them permanently at once.
+    /// How long deleted users and groups can be restored; zero removes them permanently at once.
     pub keep_deleted_for: Duration,
     /// Whether a person's own e-mail address and mobile number change only with their password.
     pub contact_needs_password: bool,
@@ -39,7 +39,7 @@ pub struct Settings {
 /// The settings that decide what a change may do. Work that follows none, such as an import, uses the default.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ChangePolicy {
-    /// How long deleted users can be restored; zero removes them permanently at once.
+    /// How long deleted users and groups can be restored; zero removes them permanently at once.
     pub(super) keep_deleted_for: Duration,
     /// Whether a person's own e-mail address and mobile number change only with their password.
     pub(super) contact_needs_password: bool,

@@ -90,15 +90,15 @@ async fn share_rates(directory: &Directory) {
 /// How often expired deleted users and ended tokens are deleted permanently.
 const PURGED_EVERY: Duration = Duration::from_hours(1);
 
-/// Purges deleted users after `keep_deleted_for`, and ended tokens after `keep_ended_tokens_for`.
+/// Purges deleted users and groups after `keep_deleted_for`, and ended tokens after `keep_ended_tokens_for`.
 async fn purge(directory: &Directory) {
     let mut ticks = every(PURGED_EVERY);
     loop {
         ticks.tick().await;
         match directory.purge_expired().await {
             Ok(0) => {}
-            Ok(purged) => tracing::info!(purged, "purged deleted users after keep_deleted_for"),
-            Err(error) => tracing::warn!(%error, "could not purge deleted users"),
+            Ok(purged) => tracing::info!(purged, "purged deleted users and groups after keep_deleted_for"),
+            Err(error) => tracing::warn!(%error, "could not purge deleted users and groups"),
         }
         match directory.prune_tokens().await {
             Ok(0) => {}

@@ -9,12 +9,12 @@ use crate::config::Config;
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{
-    AuditFilter, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission, PermissionId,
-    PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
+    AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission,
+    PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
 };
 use crate::directory::password::Password;
 use crate::directory::permissions::PermissionHolders;
-use crate::directory::query::{DeletedQuery, GroupQuery, Page, TokenQuery, UserQuery};
+use crate::directory::query::{DeletedGroupQuery, DeletedQuery, GroupQuery, Page, TokenQuery, UserQuery};
 use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::directory::users::UserDetails;
 use crate::directory::{Actor, Directory};
@@ -138,6 +138,23 @@ impl LocalAccounts {
         let ids = groups.iter().map(|group| group.id).collect();
         let deleted = self.directory.delete_groups(&self.actor, ids).await;
         deleted.map_err(|error| CliError::of_items(error, &named))
+    }
+
+    pub(super) async fn deleted_groups(&self, parameters: &[ListParameter]) -> CliResult<Page<DeletedGroup>> {
+        let query = DeletedGroupQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
+        Ok(self.directory.list_deleted_groups(&self.actor, &query).await?)
+    }
+
+    pub(super) async fn restore_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<Group>> {
+        let ids = groups.iter().map(|group| group.id).collect();
+        let restored = self.directory.restore_groups(&self.actor, ids).await;
+        restored.map_err(|error| CliError::of_deleted_groups(error, groups))
+    }
+
+    pub(super) async fn purge_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<DeletedGroup>> {
+        let ids = groups.iter().map(|group| group.id).collect();
+        let purged = self.directory.purge_groups(&self.actor, ids).await;
+        purged.map_err(|error| CliError::of_deleted_groups(error, groups))
     }
 
     pub(super) async fn change_members(

@@ -21,8 +21,8 @@ use crate::config::Config;
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{
-    AuditFilter, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission, PermissionId,
-    PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
+    AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission,
+    PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
 };
 use crate::directory::password::Password;
 use crate::directory::permissions::PermissionHolders;
@@ -55,7 +55,7 @@ impl Accounts {
         }
     }
 
-    /// How long deleted users are kept, if it is known.
+    /// How long deleted users and groups are kept, if it is known.
     pub(super) fn deleted_kept_for(&self) -> Option<Duration> {
         match self {
             Self::Here(accounts) => Some(accounts.deleted_kept_for()),
@@ -203,6 +203,27 @@ impl Accounts {
         match self {
             Self::Here(accounts) => accounts.delete_groups(groups).await,
             Self::There(accounts) => accounts.delete_groups(groups).await,
+        }
+    }
+
+    pub(super) async fn deleted_groups(&self, parameters: &[ListParameter]) -> CliResult<Page<DeletedGroup>> {
+        match self {
+            Self::Here(accounts) => accounts.deleted_groups(parameters).await,
+            Self::There(accounts) => accounts.deleted_groups(parameters).await,
+        }
+    }
+
+    pub(super) async fn restore_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<Group>> {
+        match self {
+            Self::Here(accounts) => accounts.restore_groups(groups).await,
+            Self::There(accounts) => accounts.restore_groups(groups).await,
+        }
+    }
+
+    pub(super) async fn purge_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<DeletedGroup>> {
+        match self {
+            Self::Here(accounts) => accounts.purge_groups(groups).await,
+            Self::There(accounts) => accounts.purge_groups(groups).await,
         }
     }
 

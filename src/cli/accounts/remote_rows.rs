@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::report::CliError;
 use crate::directory::model::{
-    ChainLink, DeletedUser, Event, Group, GroupId, KeptDigest, Maker, Permission, RecordedEvent, Timestamp,
-    Token, TokenKind, User, UserDraft, UserId,
+    ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, Maker, Permission,
+    RecordedEvent, Timestamp, Token, TokenKind, User, UserDraft, UserId,
 };
 
 /// An object of a response, whose fields are read by name.
@@ -62,6 +62,16 @@ impl RemoteRow<'_> {
             id: self.id("id")?,
             username: self.field("username")?,
             email: self.field("email")?,
+            deleted_at: self.field("deleted_at")?,
+            deleted_by: self.field("deleted_by")?,
+        })
+    }
+
+    pub(super) fn deleted_group(&self) -> Result<DeletedGroup, CliError> {
+        Ok(DeletedGroup {
+            id: self.id("id")?,
+            name: self.field("name")?,
+            users_count: self.field("users_count")?,
             deleted_at: self.field("deleted_at")?,
             deleted_by: self.field("deleted_by")?,
         })

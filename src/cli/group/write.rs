@@ -1,16 +1,15 @@
 //! The commands that change groups.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::view::json as group_json;
+use super::view::{done, json as group_json};
 use crate::cli::accounts::Accounts;
-use crate::cli::context::{ask, check_can_confirm};
 use crate::cli::grants::Grant;
-use crate::cli::names::{Names, count, some_of};
+use crate::cli::names::Names;
 use crate::cli::report::{CliError, Report};
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
-use crate::directory::model::{Expected, Group, GroupDraft, GroupKey, PermissionKey, UserKey};
+use crate::directory::model::{Expected, GroupDraft, GroupKey, PermissionKey, UserKey};
 
 /// How often a change is made again because someone else changed the group in between.
 const TRIES: usize = 5;
@@ -46,16 +45,6 @@ pub(in crate::cli) struct GrantGroup {
     /// The permissions, by code or name.
     #[arg(required = true, value_name = "PERMISSION")]
     permissions: Vec<PermissionKey>,
-}
-
-#[derive(Args)]
-pub(in crate::cli) struct DeleteGroups {
-    /// The groups, by id or name.
-    #[arg(required = true, value_name = "GROUP")]
-    groups: Vec<GroupKey>,
-    /// Do not ask for confirmation.
-    #[arg(long)]
-    yes: bool,
 }
 
 #[derive(Args)]
@@ -111,32 +100,6 @@ pub(super) async fn grant(accounts: &Accounts, args: GrantGroup, grant: Grant) -
     Ok(grant.report(&target, &permissions, &changes, json!({ "group": group_json(&changed) })))
 }
 
-pub(super) async fn delete(accounts: &Accounts, args: DeleteGroups) -> Result<Report, CliError> {
-    check_can_confirm(args.yes)?;
-    let mut names = Names::new(accounts);
-    let found = names.groups(&args.groups).await?;
-    names.check()?;
-    if !args.yes {
-        ask(&question(&found))?;
-    }
-    let groups: Vec<Group> = found.into_iter().map(|details| details.group).collect();
-    Ok(done("Deleted", &accounts.delete_groups(&groups).await?))
-}
-
-/// Says what a deletion does, and to how many.
-fn question(groups: &[GroupDetails]) -> String {
-    let names: Vec<_> = groups.iter().map(|found| found.group.name.as_str()).collect();
-    let members: i64 = groups.iter().map(|found| found.group.users_count).sum();
-    let permissions: usize = groups.iter().map(|found| found.permissions.len()).sum();
-    let members = count(usize::try_from(members).unwrap_or_default(), "membership");
-    format!(
-        "Delete {} ({}) permanently? {members} with {} end. This cannot be undone.",
-        count(groups.len(), "group"),
-        some_of(&names),
-        count(permissions, "permission"),
-    )
-}
-
 pub(super) async fn change_members(
     accounts: &Accounts,
     ChangeMembers { group, users }: ChangeMembers,
@@ -157,15 +120,4 @@ pub(super) async fn change_members(
     );
     let changed: Vec<_> = changed.iter().map(|user| user.id.get()).collect();
     Ok(Report::new(text, json!({ "group": group_json(&group), "changed": changed })))
-}
-
-/// What was done to groups: a line for each, and an object or, for several groups, an array.
-fn done(verb: &str, groups: &[Group]) -> Report {
-    let text: String =
-        groups.iter().map(|group| format!("{verb} group {} ({}).\n", group.id, group.name)).collect();
-    let json = match groups {
-        [group] => group_json(group),
-        groups => Value::Array(groups.iter().map(group_json).collect()),
-    };
-    Report::new(text, json)
 }

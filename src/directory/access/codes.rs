@@ -38,7 +38,7 @@ permissions! {
     1201 "create groups": CreateGroup;
     1202 "read groups": ReadGroups;
     1203 "change groups and their members": UpdateGroup, ChangeMembers;
-    1204 "delete groups": DeleteGroup;
+    1204 "delete groups; read, restore and purge deleted ones": DeleteGroup, RestoreGroup, ReadDeletedGroups;
     1221 "create users": CreateUser;
     1222 "read users": ReadUsers;
     1223 "change users": UpdateUser;

@@ -28,12 +28,14 @@ fn group(id: i64) -> Group {
 #[test]
 fn each_deed_needs_its_code_and_staff() {
     let (nothing, other, rename) = (UserFields::default(), user(9, false), GroupFields::default());
-    let (none, group, members) = (Rights::none(), group(5), Members { have_admin: false });
-    let table: [(Action<'_>, i64); 18] = [
+    let (none, group, members) = (Rights::none(), group(5), Members::default());
+    let table: [(Action<'_>, i64); 20] = [
         (Action::CreateGroup(&none), 1201),
         (Action::ReadGroups, 1202),
         (Action::UpdateGroup(&group, &rename, &none), 1203),
         (Action::DeleteGroup(&group, members, &none), 1204),
+        (Action::RestoreGroup(members, &none), 1204),
+        (Action::ReadDeletedGroups, 1204),
         (Action::CreateUser(&nothing, &none), 1221),
         (Action::ReadUsers, 1222),
         (Action::UpdateUser(&other, &nothing, &none), 1223),
@@ -64,7 +66,7 @@ fn each_deed_needs_its_code_and_staff() {
 fn every_right_concerned_must_be_held() {
     let codes = [1201, 1203, 1204, 1221, 1223, 1224, 1231, 1233, 1234];
     let (nothing, other, rename) = (UserFields::default(), user(9, false), GroupFields::default());
-    let (group, members) = (group(5), Members { have_admin: false });
+    let (group, members) = (group(5), Members::default());
     let (held, foreign) = (Rights::concerned(&[1201], &[1203]), Rights::concerned(&[1201], &[1252]));
     let actions = |rights| {
         [
@@ -75,6 +77,7 @@ fn every_right_concerned_must_be_held() {
             Action::CreateGroup(rights),
             Action::UpdateGroup(&group, &rename, rights),
             Action::DeleteGroup(&group, members, rights),
+            Action::RestoreGroup(members, rights),
             Action::ChangeMembers(&other, rights),
             Action::IssueToken(&other, rights),
             Action::UpdateToken(&other, rights),
@@ -113,6 +116,10 @@ fn handing_on_a_membership_needs_the_right_to_change_groups() {
     other.groups = vec![5.try_into().unwrap()];
     assert_eq!(authorize(&staff(&[1223]), Action::UpdateUser(&other, &five, &none)), Ok(()));
     assert_eq!(authorize(&staff(&[1223]), Action::UpdateUser(&other, &empty, &none)), Err(Denial::NoRight));
+    let members = Members { are_any: true, ..Members::default() };
+    assert_eq!(authorize(&staff(&[1204]), Action::RestoreGroup(members, &none)), Err(Denial::NoRight));
+    assert_eq!(authorize(&staff(&[1204, 1203]), Action::RestoreGroup(members, &none)), Ok(()));
+    assert_eq!(authorize(&staff(&[1204]), Action::DeleteGroup(&group(5), members, &none)), Ok(()));
 }
 
 #[test]
@@ -121,7 +128,7 @@ fn staff_never_touch_an_admin_or_themselves() {
     let (admin, own, none) = (user(9, true), user(1, false), Rights::none());
     let raise = UserFields { is_admin: Some(true), ..UserFields::default() };
     let promote = UserFields { is_staff: Some(true), ..UserFields::default() };
-    let group = group(5);
+    let (group, with_admin) = (group(5), Members { have_admin: true, ..Members::default() });
     for action in [
         Action::CreateUser(&raise, &none),
         Action::UpdateUser(&admin, &promote, &none),
@@ -131,7 +138,8 @@ fn staff_never_touch_an_admin_or_themselves() {
         Action::IssueToken(&admin, &none),
         Action::RevokeToken(&admin, &none),
         Action::ChangeMembers(&admin, &none),
-        Action::DeleteGroup(&group, Members { have_admin: true }, &none),
+        Action::DeleteGroup(&group, with_admin, &none),
+        Action::RestoreGroup(with_admin, &none),
     ] {
         assert_eq!(authorize(&all, action), Err(Denial::AdminsOnly), "{action:?}");
     }
@@ -140,8 +148,12 @@ fn staff_never_touch_an_admin_or_themselves() {
     let mut member = identity();
     (member.user.is_staff, member.user.groups, member.rights) = (true, vec![group.id], vec![1203, 1204]);
     let member = Actor { who: Who::Person(Arc::new(member)), origin: Origin::default() };
-    let removal = Action::DeleteGroup(&group, Members { have_admin: false }, &none);
+    let removal = Action::DeleteGroup(&group, Members::default(), &none);
     assert_eq!(authorize(&member, removal), Err(Denial::OwnRights));
+    let with_actor = Members { have_actor: true, ..Members::default() };
+    for action in [Action::RestoreGroup(with_actor, &none), Action::DeleteGroup(&group, with_actor, &none)] {
+        assert_eq!(authorize(&all, action), Err(Denial::OwnRights), "{action:?}");
+    }
     let raise = GroupFields { permissions: Some(Vec::new()), ..GroupFields::default() };
     assert_eq!(authorize(&member, Action::UpdateGroup(&group, &raise, &none)), Err(Denial::OwnRights));
     assert_eq!(authorize(&member, Action::UpdateGroup(&group, &GroupFields::default(), &none)), Ok(()));

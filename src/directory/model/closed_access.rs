@@ -67,13 +67,15 @@ pub enum ClosureKind {
     MembershipRemoved,
     /// A permission was removed from a group.
     GroupPermissionRemoved,
-    /// A group was deleted.
+    /// A group was deleted. It may be in the recycle bin.
     GroupDeleted,
+    /// A deleted group was permanently removed from the recycle bin.
+    DeletedGroupPurged,
 }
 
 impl ClosureKind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UserDeleted,
         Self::DeletedUserPurged,
         Self::UserDeactivated,
@@ -88,6 +90,7 @@ impl ClosureKind {
         Self::MembershipRemoved,
         Self::GroupPermissionRemoved,
         Self::GroupDeleted,
+        Self::DeletedGroupPurged,
     ];
 
     /// Returns the name in JSON and in the audit trail.
@@ -107,6 +110,7 @@ impl ClosureKind {
             Self::MembershipRemoved => "membership_removed",
             Self::GroupPermissionRemoved => "group_permission_removed",
             Self::GroupDeleted => "group_deleted",
+            Self::DeletedGroupPurged => "deleted_group_purged",
         }
     }
 }

@@ -29,8 +29,8 @@ pub use closed_access::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared,
     ReopenedAccess,
 };
-pub use deleted::DeletedUser;
-pub(super) use deleted::RestorableUser;
+pub use deleted::{DeletedGroup, DeletedUser};
+pub(super) use deleted::{RestorableGroup, RestorableUser};
 pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
 pub use event::{AuditFilter, ChainLink, Event, OBJECT_KINDS, RecordedEvent};
 pub use group::Group;

@@ -54,3 +54,15 @@ pub(in crate::directory) struct StoredDeletedUser {
 }
 
 prints_only!(StoredDeletedUser: id, username, deleted_at, deleted_by);
+
+/// A group in the recycle bin, with the ids of its members and what else a restore needs as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::directory) struct StoredDeletedGroup {
+    pub(in crate::directory) id: i64,
+    pub(in crate::directory) name: String,
+    pub(in crate::directory) deleted_at: Timestamp,
+    pub(in crate::directory) deleted_by: String,
+    pub(in crate::directory) remains: String,
+    /// Ascending. Some may be in the recycle bin, or gone.
+    pub(in crate::directory) members: Vec<i64>,
+}

@@ -1,12 +1,12 @@
 //! Queries of the recycle bin.
 
 use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
-use crate::directory::model::{DeletedUser, ValidationErrors, fold};
+use crate::directory::model::{DeletedGroup, DeletedUser, ValidationErrors, fold};
 
 /// A query of deleted users.
 pub type DeletedQuery = Query<DeletedFilters, DeletedColumn>;
 
-/// The filters of deleted users. All that are given must hold.
+/// The filters of the recycle bin. All that are given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct DeletedFilters {
     /// With these ids.
@@ -63,6 +63,52 @@ impl Column for DeletedColumn {
             Self::Id => SortValue::Number(user.id.get()),
             Self::Username => SortValue::Text(fold(&user.username)),
             Self::DeletedAt => SortValue::Number(user.deleted_at.as_micros()),
+        }
+    }
+}
+
+/// A query of deleted groups, with the filters of deleted users.
+pub type DeletedGroupQuery = Query<DeletedFilters, DeletedGroupColumn>;
+
+/// The columns that deleted groups can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are the deleted group's fields")]
+pub enum DeletedGroupColumn {
+    Id,
+    Name,
+    DeletedAt,
+}
+
+impl DeletedGroupQuery {
+    /// The names of the filters.
+    pub const FILTERS: [&'static str; 5] = DeletedQuery::FILTERS;
+
+    /// Parses a query from its parameters. Collects all errors.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
+        Self::read("deleted groups", pairs, &Self::FILTERS, DeletedFilters::read)
+    }
+}
+
+impl Column for DeletedGroupColumn {
+    type Row = DeletedGroup;
+
+    const ALL: &'static [(&'static str, Self)] =
+        &[("id", Self::Id), ("name", Self::Name), ("deleted_at", Self::DeletedAt)];
+    const ID: Self = Self::Id;
+
+    fn kind(self) -> ColumnType {
+        match self {
+            Self::Name => ColumnType::Text,
+            Self::Id | Self::DeletedAt => ColumnType::Number,
+        }
+    }
+
+    /// Names are ordered by their folded form, which has a column of its own.
+    fn value(self, group: &DeletedGroup) -> SortValue {
+        match self {
+            Self::Id => SortValue::Number(group.id.get()),
+            Self::Name => SortValue::Text(fold(&group.name)),
+            Self::DeletedAt => SortValue::Number(group.deleted_at.as_micros()),
         }
     }
 }

@@ -16,7 +16,7 @@ mod tokens;
 mod users;
 
 pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageStart, Paging};
-pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedQuery};
+pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedGroupColumn, DeletedGroupQuery, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
 pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
 pub use self::parameters::{COMMON, Parameters};

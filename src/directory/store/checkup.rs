@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::deleted_groups::{self, ReadableDeletedGroup};
 use super::{Dialect, FromRow, Sql, Store, Tx, deleted, export_rows};
 use crate::database::{DatabaseError, Row};
 use crate::directory::error::Error;
@@ -36,6 +37,7 @@ impl Store {
             look::<StoredGroup>(tx, "groups", &export_rows::groups_after, &mut found)?;
             look::<StoredToken>(tx, "tokens", &export_rows::tokens_after, &mut found)?;
             look::<ReadableDeletedUser>(tx, "deleted_users", &export_rows::deleted_after, &mut found)?;
+            look::<ReadableDeletedGroup>(tx, "deleted_groups", &deleted_groups::after, &mut found)?;
             Ok(found)
         })
         .await

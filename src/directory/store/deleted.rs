@@ -10,7 +10,7 @@ use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::stored::StoredDeletedUser;
 use crate::directory::model::{
-    DeletedUser, Permission, RestorableUser, Timestamp, User, UserId, fold, user_fields,
+    DeletedUser, GroupId, Permission, RestorableUser, Timestamp, User, UserId, fold, user_fields,
 };
 use crate::directory::query::{DeletedColumn, DeletedFilters, DeletedQuery, Terms};
 
@@ -111,8 +111,8 @@ macro_rules! deleted_user_json {
                     $($flag: self.$flag,)+
                     last_login: optional_time(self.last_login)?,
                     last_seen_at: None,
-                    created_at: time(self.created_at)?,
-                    updated_at: time(self.updated_at)?,
+                    created_at: time(self.created_at, "deleted user")?,
+                    updated_at: time(self.updated_at, "deleted user")?,
                     groups: ids(self.groups)?,
                 };
                 let permissions = ids(self.permissions)?;
@@ -123,16 +123,17 @@ macro_rules! deleted_user_json {
 }
 user_fields!(deleted_user_json);
 
-fn corrupt() -> DatabaseError {
-    DatabaseError::corrupt("deleted user")
+pub(super) fn corrupt(what: &'static str) -> DatabaseError {
+    DatabaseError::corrupt(what)
 }
 
-fn time(micros: i64) -> Result<Timestamp, DatabaseError> {
-    Timestamp::from_micros(micros).map_err(|_| corrupt())
+/// Reads a time in the stored JSON of a deleted user or group.
+pub(super) fn time(micros: i64, of: &'static str) -> Result<Timestamp, DatabaseError> {
+    Timestamp::from_micros(micros).map_err(|_| corrupt(of))
 }
 
 fn ids<T: TryFrom<i64>>(ids: Vec<i64>) -> Result<Vec<T>, DatabaseError> {
-    ids.into_iter().map(|id| T::try_from(id).map_err(|_| corrupt())).collect()
+    ids.into_iter().map(|id| T::try_from(id).map_err(|_| corrupt("deleted user"))).collect()
 }
 
 /// Parses the stored JSON of a deleted user.
@@ -216,6 +217,26 @@ impl Tx<'_> {
         let sql = "SELECT id, username, email, deleted_at, deleted_by FROM deleted_users \
                    WHERE deleted_at <= $1 ORDER BY deleted_at, id LIMIT $2";
         Ok(self.all(&Sql::new(sql).bind(until).bind(limit))?)
+    }
+
+    /// Adds a group to those that a user in the recycle bin gets back: the group was restored first.
+    pub(super) fn add_group_to_deleted_user(&self, id: i64, group: GroupId) -> Result<(), Error> {
+        let remains = Sql::new("SELECT remains FROM deleted_users WHERE id = $1").bind(id);
+        let remains: Option<String> = self.first(&remains)?;
+        // A user who cannot be read cannot be restored, and does not keep others from it.
+        let Ok(mut kept) = serde_json::from_str::<DeletedUserJson>(&remains.unwrap_or_default()) else {
+            return Ok(());
+        };
+        if kept.groups.contains(&group.get()) {
+            return Ok(());
+        }
+        kept.groups.push(group.get());
+        kept.groups.sort_unstable();
+        let remains =
+            serde_json::to_string(&kept).map_err(|error| Error::broken("a user cannot be kept", error))?;
+        let sql = Sql::new("UPDATE deleted_users SET remains = $1 WHERE id = $2");
+        self.execute(&sql.bind(remains).bind(id))?;
+        Ok(())
     }
 
     /// Removes a user from the recycle bin, to restore or to purge it.

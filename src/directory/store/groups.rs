@@ -146,5 +146,10 @@ fn written(sql: Sql, group: &Group) -> Sql {
         .bind(group.notes.as_deref())
         .bind(group.created_at)
         .bind(group.updated_at)
-        .bind(fold(&[group.name.as_str(), group.notes.as_deref().unwrap_or_default()].join("\u{1f}")))
+        .bind(search_key(&group.name, group.notes.as_deref()))
+}
+
+/// Everything that a search looks at.
+pub(super) fn search_key(name: &str, notes: Option<&str>) -> String {
+    fold(&[name, notes.unwrap_or_default()].join("\u{1f}"))
 }

@@ -151,11 +151,12 @@ fn found(tx: &Tx<'_>, damage: Vec<String>) -> Result<IntegrityReport, DatabaseEr
 }
 
 /// The columns with times, but for those of the audit trail, whose events are never changed.
-const TIMES: [(&str, &[&str]); 4] = [
+const TIMES: [(&str, &[&str]); 5] = [
     ("users", &["last_login", "last_seen_at", "created_at", "updated_at"]),
     ("groups", &["created_at", "updated_at"]),
     ("tokens", &["created_at", "expires_at", "revoked_at", "last_used_at", "ends_by"]),
     ("deleted_users", &["deleted_at"]),
+    ("deleted_groups", &["deleted_at"]),
 ];
 
 /// Returns the columns with times that no [`Timestamp`] can hold: someone wrote them with SQL.

@@ -78,6 +78,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0012_ended_tokens.sql"),
         postgres: include_str!("../../../migrations/postgres/0012_ended_tokens.sql"),
     },
+    Migration {
+        version: 13,
+        name: "deleted_groups",
+        sqlite: include_str!("../../../migrations/sqlite/0013_deleted_groups.sql"),
+        postgres: include_str!("../../../migrations/postgres/0013_deleted_groups.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

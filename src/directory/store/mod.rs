@@ -20,6 +20,7 @@ pub(super) mod changes;
 pub(super) mod checkup;
 mod column_list;
 pub(super) mod deleted;
+pub(super) mod deleted_groups;
 pub(super) mod encodings;
 pub(super) mod ended_tokens;
 pub(super) mod export_rows;

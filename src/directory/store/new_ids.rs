@@ -26,9 +26,14 @@ impl Tx<'_> {
         }
         let mut sql = Sql::new("SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = ");
         sql.push_arg(table).push(concat!(" AND seq < ", high_id!(), "), 0), "));
-        if table == "users" {
-            let binned = "coalesce((SELECT max(id) FROM deleted_users WHERE id < ";
-            sql.push(binned).push(concat!(high_id!(), "), 0), "));
+        let bin = match table {
+            "users" => Some("deleted_users"),
+            "groups" => Some("deleted_groups"),
+            _ => None,
+        };
+        if let Some(bin) = bin {
+            sql.push("coalesce((SELECT max(id) FROM ").push(bin);
+            sql.push(concat!(" WHERE id < ", high_id!(), "), 0), "));
         }
         sql.push("coalesce((SELECT max(id) FROM ").push(table).push(concat!(
             " WHERE id < ",
@@ -61,10 +66,12 @@ impl Tx<'_> {
     pub(in crate::directory) fn count_ids_on(&self) -> Result<(), Error> {
         let sql = Sql::new(self.either(
             concat!(
-                "UPDATE sqlite_sequence SET seq = max(seq, \
-                 (SELECT coalesce(max(id), 0) FROM deleted_users WHERE id < ",
+                "UPDATE sqlite_sequence SET seq = max(seq, CASE name \
+                 WHEN 'users' THEN (SELECT coalesce(max(id), 0) FROM deleted_users WHERE id < ",
                 high_id!(),
-                ")) WHERE name = 'users' RETURNING seq"
+                ") ELSE (SELECT coalesce(max(id), 0) FROM deleted_groups WHERE id < ",
+                high_id!(),
+                ") END) WHERE name IN ('users', 'groups') RETURNING seq"
             ),
             concat!(
                 "SELECT count(setval(pg_get_serial_sequence(named, 'id'), \
@@ -75,8 +82,11 @@ impl Tx<'_> {
                 high_id!(),
                 ")) AS last UNION ALL SELECT 'permissions', max(id) FROM permissions WHERE id < ",
                 high_id!(),
-                " UNION ALL SELECT 'groups', max(id) FROM groups WHERE id < ",
+                " UNION ALL SELECT 'groups', GREATEST((SELECT max(id) FROM groups WHERE id < ",
                 high_id!(),
+                "), (SELECT max(id) FROM deleted_groups WHERE id < ",
+                high_id!(),
+                "))",
                 " UNION ALL SELECT 'tokens', max(id) FROM tokens WHERE id < ",
                 high_id!(),
                 ") highest WHERE last IS NOT NULL"

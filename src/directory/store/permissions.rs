@@ -207,6 +207,13 @@ impl Tx<'_> {
         Ok(permissions.iter().filter(exists).copied().collect())
     }
 
+    /// Returns those of these codes that a permission has.
+    pub(in crate::directory) fn existing_codes(&self, codes: &[i64]) -> Result<Vec<i64>, Error> {
+        let mut known = self.codes(&list())?;
+        known.retain(|code| codes.contains(code));
+        Ok(known)
+    }
+
     /// Runs one statement for each permission; there are few. Each id occurs once, so a statement that changes no row means that the
     /// permission does not exist.
     fn attach(

@@ -3,13 +3,14 @@
 //! A field that a record leaves out keeps its value in an existing row, and gets its default in a new one. Null and empty
 //! text are values of their own. docs/records.md documents the form for users.
 
+mod deleted;
 mod token;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 
+pub use self::deleted::{DeletedGroupRecord, DeletedRecord};
 use crate::directory::error::Error;
-use crate::directory::model::stored::{StoredDeletedUser, StoredGroup, StoredUser};
+use crate::directory::model::stored::{StoredGroup, StoredUser};
 use crate::directory::model::{
     FieldSlot, FieldType, FieldValue, Group, GroupId, Timestamp, User, UserId, Violation, user_fields,
 };
@@ -34,6 +35,8 @@ pub enum Record {
     Token(TokenRecord),
     /// A user in the recycle bin.
     DeletedUser(DeletedRecord),
+    /// A group in the recycle bin.
+    DeletedGroup(DeletedGroupRecord),
     /// A token that ended and has no record any more.
     EndedToken(EndedTokenRecord),
 }
@@ -270,25 +273,6 @@ pub struct TokenRecord {
 prints_only!(UserRecord: id, username, permissions);
 prints_only!(TokenRecord: user, name);
 prints_only!(EndedTokenRecord: revoked_at, ends_by);
-prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
-
-/// A user in the recycle bin.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeletedRecord {
-    /// The id it had.
-    pub id: i64,
-    /// The username it had.
-    pub username: String,
-    /// The address it had.
-    pub email: Option<String>,
-    /// When it was deleted.
-    pub deleted_at: Timestamp,
-    /// Who deleted it: a username, or the operator's name.
-    pub deleted_by: String,
-    /// What a restore needs, in a form of this program's own.
-    pub remains: Value,
-}
 
 /// A token that was revoked, or whose expiry was changed, and that is gone with its user. No import makes it valid again.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -397,19 +381,6 @@ impl GroupRecord {
         StoredGroup {
             group,
             permissions: sorted(self.permissions.clone().or(old.map(|old| old.permissions.clone()))),
-        }
-    }
-}
-
-impl From<DeletedRecord> for StoredDeletedUser {
-    fn from(record: DeletedRecord) -> Self {
-        Self {
-            id: record.id,
-            username: record.username,
-            email: record.email,
-            deleted_at: record.deleted_at,
-            deleted_by: record.deleted_by,
-            remains: record.remains.to_string(),
         }
     }
 }

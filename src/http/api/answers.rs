@@ -95,7 +95,7 @@ pub(super) enum BulkRefusals {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]
 pub(super) enum Conflicts {
-    /// Another user has its username, email or mobile number now.
+    /// Another object has a unique value of it now, such as the name.
     #[response(status = 400)]
     Taken(FieldErrors),
 }

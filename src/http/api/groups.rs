@@ -194,7 +194,7 @@ async fn changed(
 }
 
 /// Answers with the written group: the whole record, or the written fields if the caller may not read groups.
-async fn written(
+pub(super) async fn written(
     app: &App,
     status: StatusCode,
     group: Written<Group>,
@@ -210,7 +210,7 @@ async fn written(
 
 /// Delete Group
 ///
-/// Delete a group; its members remain users. For {callers}.
+/// Delete a group; its members remain users. It can be restored for a time. For {callers}.
 #[utoipa::path(
     delete,
     path = "/api/users/groups/{id}",

@@ -154,7 +154,7 @@ mod tests {
     }
 }
 
-/// The parameters of the recycle bin. The search covers id, username, mobile_number, email, first_name and last_name.
+/// Further parameters of the list of deleted users. The search covers id, username, mobile_number, email, first_name and last_name.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
@@ -163,6 +163,29 @@ pub(super) struct DeletedListParameters {
     search: Option<String>,
     /// Names, separated by commas; `-` in front for descending order: `id`, `username`, `deleted_at`. Example: `-deleted_at`.
     ordering: Option<String>,
+    /// Only these fields of each row: names, separated by commas. Example: `id,deleted_at`.
+    fields: Option<String>,
+}
+
+/// Further parameters of the list of deleted groups. The search covers name and notes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct DeletedGroupListParameters {
+    /// Terms, separated by blanks or commas. Each must be found in some field; upper and lower case are equal. Example:
+    /// `billing`.
+    search: Option<String>,
+    /// Names, separated by commas; `-` in front for descending order: `id`, `name`, `deleted_at`. Example: `-deleted_at`.
+    ordering: Option<String>,
+    /// Only these fields of each row: names, separated by commas. Example: `id,deleted_at`.
+    fields: Option<String>,
+}
+
+/// The parameters that both lists of the recycle bin have.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct BinListParameters {
     /// Rows per page, 1 to 1000; 10 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
@@ -171,8 +194,6 @@ pub(super) struct DeletedListParameters {
     offset: Option<i64>,
     /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
     cursor: Option<String>,
-    /// Only these fields of each row: names, separated by commas. Example: `id,deleted_at`.
-    fields: Option<String>,
     /// The format of the response; there is only one.
     #[param(schema_with = formats)]
     format: Option<String>,

@@ -6,6 +6,7 @@ mod auth;
 mod bodies;
 mod bulk;
 mod callers;
+mod deleted_groups;
 mod document;
 mod field_selection;
 mod fields;
@@ -69,6 +70,9 @@ fn routes() -> OpenApiRouter<App> {
         tokens::rotate;
         tokens::sign_out;
         groups::list, groups::create;
+        deleted_groups::list;
+        deleted_groups::purge;
+        deleted_groups::restore;
         groups::retrieve, groups::update, groups::replace, groups::destroy;
         groups::add_members, groups::remove_members;
         permissions::list;
@@ -102,9 +106,9 @@ pub fn document() -> Value {
 /// The groups of operations, in the order of the page.
 const TAGS: [(&str, &str); 6] = [
     ("auth", "Signing in with a password, and signing out."),
-    ("users", "The caller's own record, the records of all users, and the recycle bin."),
+    ("users", "The caller's own record, the records of all users, and deleted users."),
     ("tokens", "The caller's own tokens, and those of other users."),
-    ("groups", "Groups, their permissions and their members."),
+    ("groups", "Groups, their permissions and their members, and deleted groups."),
     ("permissions", "What staff can be allowed to do."),
     ("audit", "Who did what, and when."),
 ];

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::answers::{Conflicts, ListRefusals, Refusals};
 use super::field_selection::FieldSelection;
-use super::list_parameters::DeletedListParameters;
+use super::list_parameters::{BinListParameters, DeletedListParameters};
 use super::list_request::ListRequest;
 use super::samples;
 use super::users::{user_id, written};
@@ -21,14 +21,14 @@ use crate::http::site::Site;
 
 /// List Deleted Users
 ///
-/// The recycle bin, a page at a time. For {callers}.
+/// The users in the recycle bin, a page at a time. For {callers}.
 #[utoipa::path(
     get,
     path = "/api/users/deleted",
     operation_id = "users_deleted_list",
     tag = "users",
     security(("token" = [])),
-    params(DeletedListParameters),
+    params(DeletedListParameters, BinListParameters),
     responses(
         (status = 200, description = "A page of deleted users", body = Listing<DeletedItem>),
         ListRefusals,

@@ -33,6 +33,10 @@ pub const SIGNED_OUT_USER: i64 = ONLY_IN_DEMO + 7;
 pub const CHANGED_GROUP: i64 = ONLY_IN_DEMO + 1;
 /// A group to delete.
 pub const DELETED_GROUP: i64 = ONLY_IN_DEMO + 2;
+/// A group in the recycle bin, to restore.
+pub const RESTORED_GROUP: i64 = ONLY_IN_DEMO + 3;
+/// A group in the recycle bin, to purge.
+pub const PURGED_GROUP: i64 = ONLY_IN_DEMO + 4;
 
 /// A token of the user to change: to rename, to rotate, to revoke.
 pub const TOKENS: [i64; 3] = [ONLY_IN_DEMO + 1, ONLY_IN_DEMO + 2, ONLY_IN_DEMO + 3];

@@ -1,5 +1,6 @@
 //! The account service behind the API of a running server.
 
+mod deleted_groups;
 mod tokens;
 
 use std::sync::Mutex;
@@ -96,6 +97,14 @@ impl RemoteAccounts {
 
     pub(super) fn deleted_kept_for(&self) -> Option<Duration> {
         self.kept_for.lock().ok().and_then(|kept_for| *kept_for)
+    }
+
+    /// Learns how long the server keeps what is deleted.
+    fn keep_span(&self, deleted_at: Timestamp, purge_at: Timestamp) {
+        let span = purge_at.as_micros().saturating_sub(deleted_at.as_micros());
+        if let Ok(mut kept_for) = self.kept_for.lock() {
+            *kept_for = u64::try_from(span).ok().map(Duration::from_micros);
+        }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> CliResult<ApiResponse> {
@@ -244,9 +253,8 @@ impl RemoteAccounts {
     pub(super) async fn deleted(&self, parameters: &[ListParameter]) -> CliResult<Page<DeletedUser>> {
         let read = |row: &RemoteRow<'_>| -> CliResult<_> { Ok((row.deleted_user()?, row.purge_at()?)) };
         let page = self.page("/api/users/deleted", parameters, read).await?;
-        if let (Some((user, purge_at)), Ok(mut kept_for)) = (page.rows.first(), self.kept_for.lock()) {
-            let span = purge_at.as_micros().saturating_sub(user.deleted_at.as_micros());
-            *kept_for = u64::try_from(span).ok().map(Duration::from_micros);
+        if let Some((user, purge_at)) = page.rows.first() {
+            self.keep_span(user.deleted_at, *purge_at);
         }
         let rows = page.rows.into_iter().map(|(user, _)| user).collect();
         Ok(Page { count: page.count, rows, next: page.next, previous: None })

@@ -91,7 +91,7 @@ impl FromRow for PermissionRow {
     }
 }
 
-/// A deleted user, and when they were deleted.
+/// A deleted user or group, and when it was deleted.
 struct DeletedRow(NameRow, i64);
 
 impl FromRow for DeletedRow {
@@ -211,9 +211,26 @@ impl Tx<'_> {
 
     /// Returns the users who were deleted after a time and are in the recycle bin, each with the time.
     pub(in crate::directory) fn deleted_since(&self, since: Timestamp) -> Result<Vec<(NameRow, i64)>, Error> {
-        let sql = "SELECT id, username, deleted_at FROM deleted_users WHERE deleted_at > $1 ORDER BY id";
-        let rows: Vec<DeletedRow> = self.all(&Sql::new(sql).bind(since))?;
-        Ok(rows.into_iter().map(|DeletedRow(user, at)| (user, at)).collect())
+        self.deleted_rows(
+            Sql::new("SELECT id, username, deleted_at FROM deleted_users WHERE deleted_at > $1 ORDER BY id")
+                .bind(since),
+        )
+    }
+
+    /// Returns the groups that were deleted after a time and are in the recycle bin, each with the time.
+    pub(in crate::directory) fn deleted_groups_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(NameRow, i64)>, Error> {
+        self.deleted_rows(
+            Sql::new("SELECT id, name, deleted_at FROM deleted_groups WHERE deleted_at > $1 ORDER BY id")
+                .bind(since),
+        )
+    }
+
+    fn deleted_rows(&self, sql: Sql) -> Result<Vec<(NameRow, i64)>, Error> {
+        let rows: Vec<DeletedRow> = self.all(&sql)?;
+        Ok(rows.into_iter().map(|DeletedRow(named, at)| (named, at)).collect())
     }
 
     /// Returns all permissions.
@@ -292,9 +309,29 @@ impl Tx<'_> {
         self.execute(&sql.bind(group).bind(permission)).map(|_| ()).map_err(Error::from)
     }
 
-    /// Deletes a group.
-    pub(in crate::directory) fn drop_group(&self, id: i64) -> Result<(), Error> {
-        self.execute(&Sql::new("DELETE FROM groups WHERE id = $1").bind(id)).map(|_| ()).map_err(Error::from)
+    /// Deletes a group. If it is in the recycle bin of `other`, it is put into this one's, with those of its members that are
+    /// here: a user who is not may have an id that a new user gets.
+    pub(in crate::directory) fn drop_group(&self, id: i64, other: &Tx<'_>) -> Result<(), Error> {
+        self.execute(&Sql::new("DELETE FROM groups WHERE id = $1").bind(id))?;
+        self.execute(&Sql::new("DELETE FROM deleted_groups WHERE id = $1").bind(id))?;
+        self.take_row("deleted_groups", id, other)?;
+        if self.first::<i64>(&Sql::new("SELECT id FROM deleted_groups WHERE id = $1").bind(id))?.is_none() {
+            return Ok(());
+        }
+        let members = "SELECT user_id FROM deleted_memberships WHERE group_id = $1 ORDER BY user_id";
+        let join = "INSERT INTO deleted_memberships (group_id, user_id) SELECT CAST($1 AS BIGINT), id FROM \
+                    (SELECT id FROM users WHERE id = $2 UNION SELECT id FROM deleted_users WHERE id = $2) known";
+        for user in other.all::<i64>(&Sql::new(members).bind(id))? {
+            self.execute(&Sql::new(join).bind(id).bind(user))?;
+        }
+        Ok(())
+    }
+
+    /// Copies the row with this id from `other`, if there is one.
+    fn take_row(&self, table: &str, id: i64, other: &Tx<'_>) -> Result<(), Error> {
+        let Some(table) = TABLES.iter().find(|known| known.name == table) else { return Ok(()) };
+        let found: Vec<RowValues> = other.all(&table.row(id))?;
+        Ok(table.insert(self.link(), found.into_iter().map(RowValues::into_values).collect())?)
     }
 
     /// Deletes a user with everything that belongs to them. If they are in the recycle bin of `other`, they are put into
@@ -308,9 +345,11 @@ impl Tx<'_> {
         self.keep_ended_of_user(id, now)?;
         self.execute(&Sql::new("DELETE FROM users WHERE id = $1").bind(id))?;
         self.execute(&Sql::new("DELETE FROM deleted_users WHERE id = $1").bind(id))?;
-        let Some(bin) = TABLES.iter().find(|table| table.name == "deleted_users") else { return Ok(()) };
-        let found: Vec<RowValues> = other.all(&bin.row(id))?;
-        Ok(bin.insert(self.link(), found.into_iter().map(RowValues::into_values).collect())?)
+        self.take_row("deleted_users", id, other)?;
+        // Who is gone permanently is no member that a restored group could have.
+        let gone = "DELETE FROM deleted_memberships WHERE user_id = $1 \
+                    AND NOT EXISTS (SELECT 1 FROM deleted_users WHERE id = $1)";
+        self.execute(&Sql::new(gone).bind(id)).map(|_| ()).map_err(Error::from)
     }
 
     /// Takes over the counts of failed sign-ins from `other`, because they have to be current whatever is restored.

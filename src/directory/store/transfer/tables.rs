@@ -164,6 +164,26 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: false,
     },
     TableSpec {
+        name: "deleted_groups",
+        columns: &[
+            ("id", Int),
+            ("name", Text),
+            ("name_key", Text),
+            ("deleted_at", Int),
+            ("deleted_by", Text),
+            ("search_key", Text),
+            ("remains", Text),
+        ],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
+        name: "deleted_memberships",
+        columns: &[("group_id", Int), ("user_id", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
         name: "attempts",
         columns: &[("key", Bytes), ("failures", Int), ("blocked_until", Int), ("expires_at", Int)],
         key: 1,

@@ -33,6 +33,8 @@ struct UnreportedClosures {
     revoked: Vec<(i64, i64)>,
     /// Users who were restored from the recycle bin and deleted again.
     deleted_again: Vec<i64>,
+    /// The same about groups.
+    groups_deleted_again: Vec<i64>,
 }
 
 /// The two databases, and the differences found so far.
@@ -55,7 +57,7 @@ impl BackupComparison {
         Self { extent: ComparisonExtent::Impossible(reason), closed: Vec::new(), unreported }
     }
 
-    /// Compares a backup with the present database. Users who were deleted before `kept_since` are in neither.
+    /// Compares a backup with the present database. Users and groups that were deleted before `kept_since` are in neither.
     pub(super) fn between(
         backup: &Tx<'_>,
         present: &Tx<'_>,
@@ -75,7 +77,7 @@ impl BackupComparison {
         };
         if let Some(end) = end {
             comparer.users(end, kept_since)?;
-            comparer.groups()?;
+            comparer.groups(kept_since)?;
         }
         comparer.tokens(end.is_some())?;
         if end.is_some() {
@@ -96,9 +98,10 @@ impl BackupComparison {
 
     /// Closes in the backup what was closed since.
     pub(super) fn close_again(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
-        let UnreportedClosures { revoked, deleted_again } = &self.unreported;
+        let UnreportedClosures { revoked, deleted_again, groups_deleted_again } = &self.unreported;
         revoked.iter().try_for_each(|(id, at)| backup.revoke_at(*id, *at))?;
         deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present, now))?;
+        groups_deleted_again.iter().try_for_each(|id| backup.drop_group(*id, present))?;
         let permissions = permission_ids(backup)?;
         for closed in &self.closed {
             let id = |named: &Option<NamedId>| named.as_ref().map_or(0, |named| named.id);
@@ -113,7 +116,9 @@ impl BackupComparison {
                 ClosureKind::PermissionRemoved => backup.drop_user_permission(user, permission)?,
                 ClosureKind::MembershipRemoved => backup.drop_membership(user, group)?,
                 ClosureKind::GroupPermissionRemoved => backup.drop_group_permission(group, permission)?,
-                ClosureKind::GroupDeleted => backup.drop_group(group)?,
+                ClosureKind::GroupDeleted | ClosureKind::DeletedGroupPurged => {
+                    backup.drop_group(group, present)?;
+                }
                 ClosureKind::UserDeleted | ClosureKind::DeletedUserPurged => {
                     backup.drop_user(user, present, now)?;
                 }
@@ -205,7 +210,7 @@ impl Comparer<'_, '_, '_> {
         Ok(())
     }
 
-    fn groups(&mut self) -> Result<(), Error> {
+    fn groups(&mut self, kept_since: Timestamp) -> Result<(), Error> {
         side_by_side(groups(self.backup), groups(self.present), |before, after| {
             if after.is_none() {
                 self.groups_gone.insert(before.0);
@@ -213,7 +218,26 @@ impl Comparer<'_, '_, '_> {
                 self.closed.push(ClosedAccess { group, ..ClosedAccess::new(ClosureKind::GroupDeleted) });
             }
             Ok(())
-        })
+        })?;
+        self.deleted_groups(kept_since)
+    }
+
+    fn deleted_groups(&mut self, kept_since: Timestamp) -> Result<(), Error> {
+        let present = self.present.deleted_groups_since(kept_since)?;
+        let present: HashMap<i64, i64> = present.into_iter().map(|(group, at)| (group.0, at)).collect();
+        for (group, at) in self.backup.deleted_groups_since(kept_since)? {
+            match present.get(&group.0) {
+                Some(same) if *same == at => {}
+                Some(_) => self.unreported.groups_deleted_again.push(group.0),
+                // The group was restored since, and gives its rights now.
+                None if !self.present.group_name(group.0)?.is_empty() => {}
+                None => {
+                    let kind = ClosureKind::DeletedGroupPurged;
+                    self.closed.push(ClosedAccess { group: Some(group.into()), ..ClosedAccess::new(kind) });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Compares tokens by their digests: a token is the same whatever its id.

@@ -1,5 +1,5 @@
 //! Exporting the account database as records, as of one moment and in an order that can be imported again: permissions,
-//! groups, users, tokens, deleted users, ended tokens.
+//! groups, users, tokens, deleted users, deleted groups, ended tokens.
 //!
 //! The audit trail has an export of its own, in `crate::directory::audit`. The counters of the rate limits are left out,
 //! because they soon expire.
@@ -13,12 +13,13 @@ use crate::directory::access::{Action, Actor, authorize};
 use crate::directory::error::Error;
 use crate::directory::model::Permission;
 use crate::directory::model::stored::{
-    StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
+    StoredDeletedGroup, StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
 };
 use crate::directory::store::{self, Sql, Tx};
 use crate::directory::store::{ended_tokens, export_rows};
 use crate::directory::transfer::record::{
-    DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord, VERSION,
+    DeletedGroupRecord, DeletedRecord, GroupRecord, Header, PermissionRecord, Record, Reference, TokenRecord,
+    VERSION,
 };
 use crate::directory::transfer_error::TransferError;
 
@@ -75,6 +76,7 @@ impl Directory {
                 if !is_anonymised {
                     writer.tokens(tx)?;
                     writer.deleted(tx)?;
+                    writer.deleted_groups(tx)?;
                     writer.ended_tokens(tx)?;
                 }
                 writer.finish()
@@ -126,6 +128,16 @@ impl RecordWriter {
             |whole: &StoredDeletedUser| whole.id,
             |whole| Ok(Record::DeletedUser(whole.try_into()?)),
         )
+    }
+
+    fn deleted_groups(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
+        let mut after = 0;
+        loop {
+            // One at a time: each comes with all of its members.
+            let Some(row) = tx.stored_deleted_groups(after, 1)?.pop() else { return Ok(()) };
+            after = row.id;
+            self.put(Record::DeletedGroup(row.try_into()?))?;
+        }
     }
 
     fn ended_tokens(&mut self, tx: &Tx<'_>) -> Result<(), Error> {
@@ -216,6 +228,21 @@ impl TryFrom<StoredDeletedUser> for DeletedRecord {
             deleted_by: whole.deleted_by,
             remains: serde_json::from_str(&whole.remains)
                 .map_err(|error| Error::broken("a deleted user cannot be read", error))?,
+        })
+    }
+}
+
+impl TryFrom<StoredDeletedGroup> for DeletedGroupRecord {
+    type Error = Error;
+    fn try_from(whole: StoredDeletedGroup) -> Result<Self, Error> {
+        Ok(Self {
+            id: whole.id,
+            name: whole.name,
+            deleted_at: whole.deleted_at,
+            deleted_by: whole.deleted_by,
+            members: whole.members,
+            remains: serde_json::from_str(&whole.remains)
+                .map_err(|error| Error::broken("a deleted group cannot be read", error))?,
         })
     }
 }

@@ -2,7 +2,7 @@
 //! users, ids, groups and permissions, and which fields are empty, stay as they are.
 //!
 //! A pseudonym is derived from the id, so it is the same in every export. Tokens, passwords (no anonymised user can sign
-//! in), deleted users, avatars and the notes of groups are left out. Ids are kept: anyone who knows a user's id knows the
+//! in), the recycle bin, avatars and the notes of groups are left out. Ids are kept: anyone who knows a user's id knows the
 //! pseudonym.
 
 use crate::directory::transfer::record::{GroupRecord, Record, UserRecord};

@@ -6,8 +6,8 @@ pub(super) mod dry_run;
 pub(super) mod rows;
 
 use super::difference::{
-    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
-    UserDifference,
+    DeletedGroupDifference, DeletedUserDifference, EndedTokenDifference, GroupDifference,
+    PermissionDifference, TokenDifference, UserDifference,
 };
 use super::error::ImportError;
 use crate::directory::model::stored::{StoredToken, StoredUser};
@@ -24,6 +24,9 @@ pub(super) trait Apply {
 
     /// Takes a user for the recycle bin.
     fn deleted_user(&mut self, tx: &Tx<'_>, difference: DeletedUserDifference) -> Result<(), ImportError>;
+
+    /// Takes a group for the recycle bin.
+    fn deleted_group(&mut self, tx: &Tx<'_>, difference: DeletedGroupDifference) -> Result<(), ImportError>;
 
     /// Takes the users of a batch.
     fn users(&mut self, tx: &Tx<'_>, differences: Vec<UserDifference>) -> Result<(), ImportError>;

@@ -10,24 +10,31 @@ use std::sync::Arc;
 
 use super::apply::Apply;
 use super::diff_counts::DiffCounts;
-use super::difference::{DeletedUserDifference, GroupDifference, PermissionDifference};
+use super::difference::{
+    DeletedGroupDifference, DeletedUserDifference, GroupDifference, PermissionDifference,
+};
 use super::error::ImportError;
 use super::known::KnownRows;
 use super::same_object::is_same_group;
 use super::validation::{Validation, has_null};
 use crate::directory::access::built_in;
 use crate::directory::error::Error;
-use crate::directory::model::stored::{StoredDeletedUser, StoredGroup};
+use crate::directory::model::stored::{StoredDeletedGroup, StoredDeletedUser, StoredGroup};
 use crate::directory::model::{GroupId, Timestamp};
 use crate::directory::store::{self, Tx};
-use crate::directory::transfer::record::{DeletedRecord, GroupRecord, PermissionRecord, Record, id_of};
+use crate::directory::transfer::record::{
+    DeletedGroupRecord, DeletedRecord, GroupRecord, PermissionRecord, Record, id_of,
+};
 
 /// Conflicts about an id that means one thing here and another in the source. `--sync` does not lift them.
 const ANOTHER_GROUP: &str = "the id belongs to another group, which was created here (if both are the same, give the group \
-     here the name that it has there: `wardroom group edit`; otherwise delete it here and create it again after the import)";
+     here the name that it has there: `wardroom group edit`; otherwise delete and purge it here, and create it again after the import)";
 /// The same about a user in the recycle bin.
 const ANOTHER_DELETED_USER: &str =
     "the id belongs to another deleted user here (if that user may go: `wardroom user purge ID`)";
+/// The same about a group in the recycle bin.
+const ANOTHER_DELETED_GROUP: &str =
+    "the id belongs to another deleted group here (if that group may go: `wardroom group purge ID`)";
 /// The same about a permission that the program itself checks.
 const OWN_PERMISSION: &str =
     "the code belongs to a permission of Wardroom that has another name (change the record, or leave it out)";
@@ -82,6 +89,7 @@ impl Diff {
                 Record::Permission(record) => self.permission(tx, record, target)?,
                 Record::Group(record) => self.group(tx, record, target)?,
                 Record::DeletedUser(record) => self.deleted_user(tx, record, target)?,
+                Record::DeletedGroup(record) => self.deleted_group(tx, record, target)?,
                 Record::User(record) => users.push(record),
                 Record::Token(record) => tokens.push(record),
                 Record::EndedToken(record) => ended.push(record),
@@ -213,6 +221,39 @@ impl Diff {
         }
         self.counts.deleted_users.added += 1;
         target.deleted_user(tx, DeletedUserDifference { record, row, user })
+    }
+
+    fn deleted_group(
+        &mut self,
+        tx: &Tx<'_>,
+        record: DeletedGroupRecord,
+        target: &mut impl Apply,
+    ) -> Result<(), ImportError> {
+        let row = StoredDeletedGroup::from(record.clone());
+        let exists = self.validation.has_group_id(row.id) || self.known.group(row.id).is_some();
+        if row.id <= 0 || has_null([&row.name, &row.deleted_by, &row.remains].into_iter()) || exists {
+            let conflict =
+                "deleted groups with an invalid id, the id of an existing group, or null characters";
+            self.counts.conflicts.add(conflict, row.id);
+            return Ok(());
+        }
+        let kept = store::deleted_groups::group_of(row.id, &row.name, &row.remains).map_err(|error| {
+            ImportError::Invalid(format!("the deleted group {} cannot be imported: {error}", row.id))
+        })?;
+        match tx.group_name_in_bin(row.id)? {
+            Some(name) if name == row.name => {
+                self.counts.deleted_groups.unchanged += 1;
+                return Ok(());
+            }
+            Some(name) => {
+                let example = format!("id {}: {name:?} here, {:?} there", row.id, row.name);
+                self.counts.conflicts.add(ANOTHER_DELETED_GROUP, example);
+                return Ok(());
+            }
+            None => {}
+        }
+        self.counts.deleted_groups.added += 1;
+        target.deleted_group(tx, DeletedGroupDifference { record, row, notes: kept.group.notes })
     }
 
     fn check_codes(&mut self, codes: Option<&[i64]>, holder: impl Fn() -> String) {

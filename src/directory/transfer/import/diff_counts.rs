@@ -14,6 +14,7 @@ pub(super) struct DiffCounts {
     pub(super) users: RecordCounts,
     pub(super) tokens: RecordCounts,
     pub(super) deleted_users: RecordCounts,
+    pub(super) deleted_groups: RecordCounts,
     pub(super) ended_tokens: RecordCounts,
     pub(super) changed_fields: BTreeMap<&'static str, u64>,
     pub(super) conflicts: Notices,
@@ -22,13 +23,14 @@ pub(super) struct DiffCounts {
 
 impl DiffCounts {
     /// Returns how many rows of each kind are new or differ, by the names that the audit trail uses.
-    pub(super) fn differing(&self) -> [(&'static str, u64); 6] {
+    pub(super) fn differing(&self) -> [(&'static str, u64); 7] {
         [
             ("permissions", self.permissions),
             ("groups", self.groups),
             ("users", self.users),
             ("tokens", self.tokens),
             ("deleted_users", self.deleted_users),
+            ("deleted_groups", self.deleted_groups),
             ("ended_tokens", self.ended_tokens),
         ]
         .map(|(name, counts)| (name, counts.added + counts.changed))
@@ -52,6 +54,7 @@ impl DiffCounts {
             (&mut report.users, self.users),
             (&mut report.tokens, self.tokens),
             (&mut report.deleted_users, self.deleted_users),
+            (&mut report.deleted_groups, self.deleted_groups),
             (&mut report.ended_tokens, self.ended_tokens),
         ] {
             let RecordCounts { added, changed, unchanged, .. } = new;

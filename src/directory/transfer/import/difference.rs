@@ -2,10 +2,11 @@
 
 use crate::directory::model::User;
 use crate::directory::model::stored::{
-    StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
+    StoredDeletedGroup, StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
 };
 use crate::directory::transfer::record::{
-    DeletedRecord, EndedTokenRecord, GroupRecord, PermissionRecord, TokenRecord, UserRecord,
+    DeletedGroupRecord, DeletedRecord, EndedTokenRecord, GroupRecord, PermissionRecord, TokenRecord,
+    UserRecord,
 };
 
 /// A permission that is new or has another name.
@@ -52,4 +53,12 @@ pub(super) struct DeletedUserDifference {
     pub(super) row: StoredDeletedUser,
     /// The user as the row describes it.
     pub(super) user: User,
+}
+
+/// A group that is not in the recycle bin yet.
+pub(super) struct DeletedGroupDifference {
+    pub(super) record: DeletedGroupRecord,
+    pub(super) row: StoredDeletedGroup,
+    /// Its notes, as the row describes them.
+    pub(super) notes: Option<String>,
 }

@@ -56,6 +56,8 @@ pub struct ImportReport {
     pub tokens: RecordCounts,
     /// Users in the recycle bin.
     pub deleted_users: RecordCounts,
+    /// Groups in the recycle bin.
+    pub deleted_groups: RecordCounts,
     /// Tokens that ended and are gone with their users.
     pub ended_tokens: RecordCounts,
     /// The number of users by the encoding of their passwords.
@@ -77,13 +79,14 @@ impl ImportReport {
     }
 
     /// Returns the counts with the names of what they count.
-    pub fn counts(&self) -> [(&'static str, RecordCounts); 6] {
+    pub fn counts(&self) -> [(&'static str, RecordCounts); 7] {
         [
             ("permissions", self.permissions),
             ("groups", self.groups),
             ("users", self.users),
             ("tokens", self.tokens),
             ("deleted users", self.deleted_users),
+            ("deleted groups", self.deleted_groups),
             ("ended tokens", self.ended_tokens),
         ]
     }
@@ -102,6 +105,7 @@ impl ImportReport {
             "users": self.users.to_json(),
             "tokens": self.tokens.to_json(),
             "deleted_users": self.deleted_users.to_json(),
+            "deleted_groups": self.deleted_groups.to_json(),
             "ended_tokens": self.ended_tokens.to_json(),
             "passwords": self.passwords,
             "changed_fields": self.changed_fields,

@@ -25,6 +25,7 @@ pub(super) struct Validation {
     users: u64,
     tokens: u64,
     deleted_users: u64,
+    deleted_groups: u64,
     ended_tokens: u64,
     active_admins: u64,
     passwords: BTreeMap<String, u64>,
@@ -133,6 +134,7 @@ impl Validation {
         report.users.read = self.users;
         report.tokens.read = self.tokens;
         report.deleted_users.read = self.deleted_users;
+        report.deleted_groups.read = self.deleted_groups;
         report.ended_tokens.read = self.ended_tokens;
         if self.is_anonymised && !is_empty {
             report.conflicts.add(

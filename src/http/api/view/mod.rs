@@ -19,7 +19,7 @@ use crate::http::site::Site;
 pub(super) use self::audit::object_kinds;
 pub use self::audit::{AuditItem, AuditListing};
 pub use self::calling::MeDetail;
-pub use self::deleted::DeletedItem;
+pub use self::deleted::{DeletedGroupItem, DeletedItem};
 pub use self::errors::{Detail, FieldErrors, ItemErrors, Problem};
 pub use self::tokens::{IssuedToken, TokenItem};
 

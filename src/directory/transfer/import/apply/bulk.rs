@@ -7,8 +7,8 @@ use crate::directory::model::KeptDigest;
 use crate::directory::model::stored::{StoredToken, StoredUser};
 use crate::directory::store::Tx;
 use crate::directory::transfer::import::difference::{
-    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
-    UserDifference,
+    DeletedGroupDifference, DeletedUserDifference, EndedTokenDifference, GroupDifference,
+    PermissionDifference, TokenDifference, UserDifference,
 };
 use crate::directory::transfer::import::error::ImportError;
 
@@ -29,6 +29,10 @@ impl Apply for BulkWriter {
 
     fn deleted_user(&mut self, tx: &Tx<'_>, difference: DeletedUserDifference) -> Result<(), ImportError> {
         self.0.deleted_user(tx, difference)
+    }
+
+    fn deleted_group(&mut self, tx: &Tx<'_>, difference: DeletedGroupDifference) -> Result<(), ImportError> {
+        self.0.deleted_group(tx, difference)
     }
 
     fn users(&mut self, tx: &Tx<'_>, differences: Vec<UserDifference>) -> Result<(), ImportError> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Apply;
-use crate::directory::model::{GroupId, User, UserId};
+use crate::directory::model::{Group, GroupId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::difference::{
-    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
-    UserDifference,
+    DeletedGroupDifference, DeletedUserDifference, EndedTokenDifference, GroupDifference,
+    PermissionDifference, TokenDifference, UserDifference,
 };
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::missing::Missing;
@@ -102,6 +102,23 @@ impl DryRun {
         Ok(())
     }
 
+    /// The same about groups.
+    fn check_group_bin(&mut self, tx: &Tx<'_>, group: &Group) -> Result<(), ImportError> {
+        let Some(name) = tx.group_name_in_bin(group.id.get())? else { return Ok(()) };
+        if name == group.name {
+            self.conflicts.add(
+                "groups that were deleted here are in the source (delete them there, or restore or purge them here)",
+                format!("{} {:?}", group.id, group.name),
+            );
+        } else {
+            self.conflicts.add(
+                "the id belongs to a deleted group here that has another name (purge that group: `wardroom group purge ID`)",
+                format!("id {}: {name:?} here, {:?} there", group.id, group.name),
+            );
+        }
+        Ok(())
+    }
+
     /// A user that has a value of another must be about to lose it, or to be deleted.
     fn check_holders(&mut self, missing: &Missing) {
         for HeldValue { field, holder, username } in std::mem::take(&mut self.held) {
@@ -124,7 +141,10 @@ impl Apply for DryRun {
     }
 
     /// A new group gets an id that no other has, for the users that refer to it by name.
-    fn group(&mut self, _: &Tx<'_>, difference: GroupDifference) -> Result<GroupId, ImportError> {
+    fn group(&mut self, tx: &Tx<'_>, difference: GroupDifference) -> Result<GroupId, ImportError> {
+        if difference.old.is_none() {
+            self.check_group_bin(tx, &difference.new.group)?;
+        }
         self.keep(Record::Group(difference.record));
         if difference.new.group.id != GroupId::UNSAVED {
             return Ok(difference.new.group.id);
@@ -135,6 +155,11 @@ impl Apply for DryRun {
 
     fn deleted_user(&mut self, _: &Tx<'_>, difference: DeletedUserDifference) -> Result<(), ImportError> {
         self.keep(Record::DeletedUser(difference.record));
+        Ok(())
+    }
+
+    fn deleted_group(&mut self, _: &Tx<'_>, difference: DeletedGroupDifference) -> Result<(), ImportError> {
+        self.keep(Record::DeletedGroup(difference.record));
         Ok(())
     }
 

@@ -9,8 +9,8 @@ use crate::directory::model::{GroupId, TokenId, User, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::difference::{
-    DeletedUserDifference, EndedTokenDifference, GroupDifference, PermissionDifference, TokenDifference,
-    UserDifference,
+    DeletedGroupDifference, DeletedUserDifference, EndedTokenDifference, GroupDifference,
+    PermissionDifference, TokenDifference, UserDifference,
 };
 use crate::directory::transfer::import::error::ImportError;
 use crate::directory::transfer::import::validation::Validation;
@@ -51,6 +51,11 @@ impl Apply for RowWriter {
     fn deleted_user(&mut self, tx: &Tx<'_>, difference: DeletedUserDifference) -> Result<(), ImportError> {
         let DeletedUserDifference { row, user, .. } = difference;
         Ok(tx.insert_deleted_user(&row, &user)?)
+    }
+
+    fn deleted_group(&mut self, tx: &Tx<'_>, difference: DeletedGroupDifference) -> Result<(), ImportError> {
+        let DeletedGroupDifference { row, notes, .. } = difference;
+        Ok(tx.insert_deleted_group(&row, notes.as_deref())?)
     }
 
     fn users(&mut self, tx: &Tx<'_>, differences: Vec<UserDifference>) -> Result<(), ImportError> {

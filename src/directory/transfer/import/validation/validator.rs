@@ -55,6 +55,7 @@ impl Validator {
             Record::User(user) => self.add_user(user),
             Record::Token(token) => self.add_token(token),
             Record::DeletedUser(_) => self.validation.deleted_users += 1,
+            Record::DeletedGroup(_) => self.validation.deleted_groups += 1,
             Record::EndedToken(token) => {
                 self.validation.ended_tokens += 1;
                 if let Err(rule) = token.to_row() {

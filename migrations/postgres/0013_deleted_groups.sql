@@ -1,0 +1,27 @@
+-- Deleted groups in the recycle bin: what is left of them until they are purged. Their names stay reserved while they
+-- can be restored. The SQLite twin of this file has the same number, tables, columns and constraint names.
+
+CREATE TABLE deleted_groups (
+    id         BIGINT PRIMARY KEY,
+    name       TEXT COLLATE "C" NOT NULL,
+    -- Folded, as in groups.
+    name_key   TEXT COLLATE "C" NOT NULL,
+    deleted_at BIGINT NOT NULL,
+    deleted_by TEXT COLLATE "C" NOT NULL,
+    -- As in groups: all that a search looks at.
+    search_key TEXT COLLATE "C" NOT NULL,
+    -- The other columns of the row, and the codes of its permissions, as JSON.
+    remains    TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX deleted_groups_by_time ON deleted_groups (deleted_at, id);
+CREATE INDEX deleted_groups_by_name_key ON deleted_groups (name_key, id);
+CREATE INDEX deleted_groups_by_name ON deleted_groups (name);
+
+-- The members that the groups had. A user may be in the recycle bin as well, so the user is no reference.
+CREATE TABLE deleted_memberships (
+    group_id BIGINT NOT NULL
+        CONSTRAINT deleted_memberships_group REFERENCES deleted_groups (id) ON DELETE CASCADE,
+    user_id  BIGINT NOT NULL,
+    CONSTRAINT deleted_memberships_unique PRIMARY KEY (group_id, user_id)
+);
+CREATE INDEX deleted_memberships_by_user ON deleted_memberships (user_id, group_id);

@@ -1,0 +1,112 @@
+//! The way to the recycle bin and out of it: `wardroom group delete`, `restore` and `purge`.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::view::{done, lines, one_or_all};
+use crate::cli::accounts::Accounts;
+use crate::cli::context::{ask, check_can_confirm};
+use crate::cli::names::{Names, count, some_of};
+use crate::cli::report::{CliError, Report};
+use crate::directory::groups::GroupDetails;
+use crate::directory::model::{DeletedGroup, Group, GroupKey};
+
+#[derive(Args)]
+pub(in crate::cli) struct DeleteGroups {
+    /// The groups, by id or name.
+    #[arg(required = true, value_name = "GROUP")]
+    groups: Vec<GroupKey>,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct RestoreGroups {
+    /// The deleted groups, by id or name.
+    #[arg(required = true, value_name = "GROUP")]
+    groups: Vec<GroupKey>,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct PurgeGroups {
+    /// The deleted groups, by id or name.
+    #[arg(required = true, value_name = "GROUP")]
+    groups: Vec<GroupKey>,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn delete(accounts: &Accounts, args: DeleteGroups) -> Result<Report, CliError> {
+    check_can_confirm(args.yes)?;
+    let mut names = Names::new(accounts);
+    let found = names.groups(&args.groups).await?;
+    names.check()?;
+    let kept_for = accounts.deleted_kept_for();
+    if !args.yes {
+        ask(&question(&found, kept_for))?;
+    }
+    let groups: Vec<Group> = found.into_iter().map(|details| details.group).collect();
+    let deleted = accounts.delete_groups(&groups).await?;
+    let mut text = lines("Deleted", &deleted);
+    if kept_for != Some(Duration::ZERO) {
+        let ids: Vec<_> = deleted.iter().map(|group| group.id.to_string()).collect();
+        text += &format!("{} `wardroom group restore {}`\n", way_back(kept_for), ids.join(" "));
+    }
+    Ok(Report::new(text, one_or_all(deleted.iter().map(super::view::json).collect())))
+}
+
+/// Says what a deletion does, and to how many.
+fn question(groups: &[GroupDetails], kept_for: Option<Duration>) -> String {
+    let names: Vec<_> = groups.iter().map(|found| found.group.name.as_str()).collect();
+    let members: i64 = groups.iter().map(|found| found.group.users_count).sum();
+    let permissions: usize = groups.iter().map(|found| found.permissions.len()).sum();
+    let members = count(usize::try_from(members).unwrap_or_default(), "membership");
+    let way_back = match kept_for {
+        Some(Duration::ZERO) => "This cannot be undone.".to_owned(),
+        kept_for => format!("{} `wardroom group restore`.", way_back(kept_for)),
+    };
+    format!(
+        "Delete {} ({})? {members} with {} end. {way_back}",
+        count(groups.len(), "group"),
+        some_of(&names),
+        count(permissions, "permission"),
+    )
+}
+
+fn way_back(kept_for: Option<Duration>) -> String {
+    let span = match kept_for {
+        Some(span) => humantime::format_duration(Duration::from_secs(span.as_secs())).to_string(),
+        None => "a limited time".to_owned(),
+    };
+    format!("The recycle bin keeps the rest for {span}; to restore it:")
+}
+
+pub(super) async fn restore(accounts: &Accounts, args: RestoreGroups) -> Result<Report, CliError> {
+    let groups = deleted(accounts, &args.groups).await?;
+    Ok(done("Restored", &accounts.restore_groups(&groups).await?))
+}
+
+pub(super) async fn purge(accounts: &Accounts, args: PurgeGroups) -> Result<Report, CliError> {
+    check_can_confirm(args.yes)?;
+    let groups = deleted(accounts, &args.groups).await?;
+    if !args.yes {
+        let names: Vec<_> = groups.iter().map(|group| group.name.as_str()).collect();
+        let how_many = count(groups.len(), "deleted group");
+        ask(&format!("Delete {how_many} ({}) permanently? This cannot be undone.", some_of(&names)))?;
+    }
+    let gone = accounts.purge_groups(&groups).await?;
+    let text: String =
+        gone.iter().map(|group| format!("Purged group {} ({}).\n", group.id, group.name)).collect();
+    let json = gone.iter().map(|group| json!({ "id": group.id.get(), "name": group.name }));
+    Ok(Report::new(text, one_or_all(json.collect())))
+}
+
+async fn deleted(accounts: &Accounts, keys: &[GroupKey]) -> Result<Vec<DeletedGroup>, CliError> {
+    let mut names = Names::new(accounts);
+    let groups = names.deleted_groups(keys).await?;
+    names.check().map(|()| groups)
+}
