@@ -98,7 +98,8 @@ both! {
         let mut rows = Vec::new();
         for id in ["ME", "me.json", "+1", "-1", "nobody", "1.0", "1e3", "0x1", "1,2", "%2B1", "1%20", "%D9%A4", "4_2"] {
             for path in ["users/{}", "users/{}/", "users/{}/tokens", "users/{}/tokens/1", "users/1/tokens/{}", "users/me/tokens/{}",
-                "users/{}/sign-out", "users/groups/{}", "users/groups/{}/members", "users/deleted/{}", "users/deleted/{}/restore"] {
+                "users/{}/sign-out", "users/groups/{}", "users/groups/{}/members", "users/deleted/{}", "users/deleted/{}/restore",
+                "users/groups/deleted/{}", "users/groups/deleted/{}/restore"] {
                 let path = format!("/api/{}", path.replace("{}", id));
                 for method in ["GET", "PATCH", "DELETE", "OPTIONS"] {
                     rows.push(("an odd id", site.request(method, &path).token("nope"), 404, NOT_FOUND));

@@ -87,7 +87,7 @@ both! {
         assert_eq!(ids(&site, "/api/users/deleted").await, [42]);
         send(&site, admin, "PATCH", &format!("/api/users/{}", made["id"]), r#"{"username": "other", "email": null}"#).await;
         assert_eq!(send(&site, admin, "POST", "/api/users/deleted/42/restore", "").await.status, 200);
-        // A group that was deleted meanwhile is left out.
+        // A group that was deleted meanwhile is left out, until it is restored as well.
         send(&site, admin, "DELETE", "/api/users/42", "").await;
         send(&site, admin, "DELETE", "/api/users/groups/3", "").await;
         let back = send(&site, admin, "POST", "/api/users/deleted/42/restore", "").await.json();

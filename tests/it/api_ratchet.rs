@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wardroom::directory::model::{GroupDraft, UserKey};
+use wardroom::directory::model::{GroupDraft, GroupKey, UserKey};
 use wardroom::directory::tokens::Expiry;
 use wardroom::http::api;
 
@@ -12,7 +12,7 @@ use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
 
 /// Method, path, body, and the statuses for: an anonymous caller, a plain user, staff without the right, staff with
-/// it, an admin. `{id}`, `{token}`, `{group}` and `{deleted}` become ids of objects made for this attempt, `{n}` a
+/// it, an admin. `{id}`, `{token}`, `{group}`, `{deleted}` and `{binned}` become ids of objects made for this attempt, `{n}` a
 /// number that no other attempt has.
 type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 
@@ -61,6 +61,9 @@ const OPERATIONS: &[Row] = &[
     ("PATCH", "/api/users/groups/{group}", r#"{"notes": "N"}"#, [401, 403, 403, 200, 200]),
     ("PUT", "/api/users/groups/{group}", r#"{"name": "put{n}"}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/groups/{group}", "", [401, 403, 403, 204, 204]),
+    ("GET", "/api/users/groups/deleted", "", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/groups/deleted/{binned}/restore", "", [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/groups/deleted/{binned}", "", [401, 403, 403, 204, 204]),
     ("POST", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
     ("GET", "/api/users/audit", "", [401, 403, 403, 200, 200]),
@@ -91,7 +94,8 @@ fn documented() -> BTreeSet<(String, String)> {
 #[test]
 fn every_operation_is_in_the_table() {
     let tried = |(method, path, ..): &Row| {
-        ((*method).to_owned(), path.replace("{group}", "{id}").replace("{deleted}", "{id}"))
+        let names = ["{group}", "{deleted}", "{binned}"];
+        ((*method).to_owned(), names.iter().fold((*path).to_owned(), |path, name| path.replace(name, "{id}")))
     };
     let once = ENDS_THE_TOKEN.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned()));
     assert_eq!(documented(), OPERATIONS.iter().map(tried).chain(once).collect());
@@ -110,11 +114,15 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
     let deleted = person(site.directory(), &format!("deleted{number}"), |_| {}).await.id;
     let gone = UserKey::Id(deleted.try_into().unwrap());
     site.directory().delete_user(&operator(), &gone).await.unwrap();
+    let draft = GroupDraft { name: Some(format!("binned{number}")), ..GroupDraft::default() };
+    let binned = site.directory().create_group(&operator(), &draft).await.unwrap().id;
+    site.directory().delete_group(&operator(), &GroupKey::Id(binned)).await.unwrap();
     let filled = |text: &str| {
         text.replace("{id}", &target.id.to_string())
             .replace("{token}", &token.to_string())
             .replace("{group}", &group.to_string())
             .replace("{deleted}", &deleted.to_string())
+            .replace("{binned}", &binned.to_string())
             .replace("{n}", &number.to_string())
     };
     let mut request = site.request(method, &filled(path));

@@ -29,6 +29,7 @@ both! {
         works(&site.database, &["group", "grant", "Billing", "user_read"]);
         works(&site.database, &["user", "grant", "staff", "group_read"]);
         works(&site.database, &["user", "delete", "inactive", "--yes"]);
+        works(&site.database, &["group", "delete", "Staff room", "--yes"]);
         for args in [
             &["user", "list"][..],
             &["user", "list", "--search", "alex", "--ordering", "-id"],
@@ -37,6 +38,8 @@ both! {
             &["user", "deleted"],
             &["user", "deleted", "--json"],
             &["group", "list", "--json"],
+            &["group", "deleted"],
+            &["group", "deleted", "--json", "--search", "staff"],
             &["group", "list", "--ordering", "-name"],
             &["group", "show", "Billing", "On call"],
             &["group", "show", "Billing", "--json"],
@@ -61,7 +64,7 @@ both! {
         };
         assert_eq!(without(&there.out), without(&here.out), "{}", there.err);
         assert!(there.out.contains("failed logins  not known through the API"), "{}", there.out);
-        for args in [&["user", "show", "nobody", "4711"][..], &["group", "show", "none", "4711"], &["user", "restore", "nobody"], &["user", "list", "--group", "none"], &["user", "grant", "staff", "zz"]] {
+        for args in [&["user", "show", "nobody", "4711"][..], &["group", "show", "none", "4711"], &["user", "restore", "nobody"], &["group", "restore", "none", "4711"], &["user", "list", "--group", "none"], &["user", "grant", "staff", "zz"]] {
             let (here, there) = (on(&site.database, args, ""), remotely(&site, &file, args, ""));
             assert_eq!((there.code, there.err), (here.code, here.err), "{args:?}");
         }

@@ -163,6 +163,14 @@ both! {
         expect(&ran, "rows", "fault", "2 rows cannot be read, the first: deleted_users, id 2: the stored deleted user is invalid");
         // The other lines are there all the same.
         expect(&ran, "admin", "ok", "root");
+        database.sql("DELETE FROM deleted_users").await;
+        for name in ["Billing", "On call"] {
+            assert_eq!(on(&database, &["group", "add", name], "").code, 0);
+            assert_eq!(on(&database, &["group", "delete", name, "--yes"], "").code, 0);
+        }
+        expect(&with(&database, "", &[]), "rows", "ok", "can be read");
+        database.sql("UPDATE deleted_groups SET remains = '{}' WHERE name = 'On call'").await;
+        expect(&with(&database, "", &[]), "rows", "fault", "1 rows cannot be read, the first: deleted_groups, id 2: the stored deleted group is invalid");
     }
 }
 

@@ -234,6 +234,23 @@ const NOUNS: &[Misuse] = &[
     ),
     (2, "group delete Billing", "wardroom: there is no terminal for the confirmation: use --yes"),
     (3, "group delete none --yes", "wardroom: there is no group named \"none\"; see `wardroom group list`"),
+    (
+        2,
+        "group deleted --ordering users_count",
+        "error: invalid value 'users_count' for '--ordering <COLUMNS>': there is no column \"users_count\" here: use id, name, deleted_at For more information, try '--help'.",
+    ),
+    (2, "group restore", "error: the following required arguments were not provided: <GROUP>..."),
+    (
+        3,
+        "group restore none",
+        "wardroom: there is no deleted group named \"none\"; see `wardroom group deleted`",
+    ),
+    (2, "group purge none", "wardroom: there is no terminal for the confirmation: use --yes"),
+    (
+        3,
+        "group purge 4711 --yes",
+        "wardroom: there is no deleted group with id 4711; see `wardroom group deleted`",
+    ),
     (2, "group add-member Billing", "error: the following required arguments were not provided: <USER>..."),
     (
         3,

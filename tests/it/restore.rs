@@ -65,6 +65,9 @@ impl Scene {
         drop(directory);
         let set = ["user", "set-password", "changed", "--password-stdin", "--keep-signed-in"];
         assert_eq!(on(&database, &set, OLD).code, 0);
+        works(&database, &["group", "add", "Binned", "--permission", "user_read"]);
+        works(&database, &["group", "add-member", "Binned", "plain"]);
+        works(&database, &["group", "delete", "Binned", "--yes"]);
         works(&database, &["user", "add", "binned", "--admin"]);
         works(&database, &["user", "delete", "binned", "--yes"]);
         fs::create_dir_all(data(&database)).unwrap();
@@ -114,6 +117,8 @@ impl Scene {
                 directory.sign_in(&Origin::default(), "changed", Password::new(password.into())).await;
             open.extend(signed_in.is_ok().then(|| format!("changed: {password}")));
         }
+        let groups = self.database.texts("SELECT name FROM deleted_groups ORDER BY id").await;
+        open.extend(groups.iter().filter(|name| *name == "Binned").map(|name| format!("bin: group {name}")));
         let bin = self.database.texts("SELECT username FROM deleted_users ORDER BY id").await;
         // Callers with the right can restore a user from the bin, with the user's old rights.
         open.extend(bin.iter().filter(|name| *name == "binned").map(|name| format!("bin: {name}")));
@@ -158,7 +163,7 @@ impl Scene {
 }
 
 /// An action that closes something, and its entry in the list: the kind, the owner, and its other name.
-const CLOSINGS: [(&str, &str, &str, &str); 16] = [
+const CLOSINGS: [(&str, &str, &str, &str); 17] = [
     ("token revoked", "token_revoked", "revoked", "laptop"),
     ("token ended", "token_ended", "ended", "laptop"),
     ("token rotated", "token_revoked", "rotated", "laptop"),
@@ -172,6 +177,7 @@ const CLOSINGS: [(&str, &str, &str, &str); 16] = [
     ("user deleted", "user_deleted", "deleted", ""),
     ("user purged", "user_deleted", "purged", ""),
     ("deleted user purged", "deleted_user_purged", "binned", ""),
+    ("deleted group purged", "deleted_group_purged", "", "Binned"),
     ("permission taken", "permission_removed", "plain", "audit_read"),
     ("membership taken", "membership_removed", "boss", "Billing"),
     ("permission of a group taken", "group_permission_removed", "", "Billing"),
@@ -222,6 +228,7 @@ async fn close(scene: &Scene, what: &str) {
             let id = scene.id("deleted_users", "username", "binned").await.to_string();
             run(&["user", "purge", &id, "--yes"]);
         }
+        "deleted group purged" => run(&["group", "purge", "Binned", "--yes"]),
         "permission taken" => {
             let of = scene.id("users", "username", "plain").await;
             scene.sql(&format!("DELETE FROM user_permissions WHERE user_id = {of}")).await;
@@ -333,6 +340,10 @@ both! {
         assert_eq!(scene.database.texts("SELECT username FROM deleted_users").await, ["deleted"]);
         assert_eq!(scene.database.number("SELECT count(*) FROM users WHERE username IN ('deleted', 'purged')").await, 0);
         assert_eq!(scene.database.number("SELECT count(*) FROM groups WHERE name = 'Doomed'").await, 0);
+        // So is the deleted group, with its member. The purged one is gone.
+        let bin = "SELECT d.name || ' ' || u.username FROM deleted_groups d JOIN deleted_memberships m ON m.group_id = d.id \
+                   JOIN users u ON u.id = m.user_id";
+        assert_eq!(scene.database.texts(bin).await, ["Doomed plain"]);
         let events = scene.database.texts("SELECT changes FROM audit_events WHERE action = 'directory.restore'").await;
         let event: Value = serde_json::from_str(&events[0]).unwrap();
         assert_eq!(events.len(), 1);

@@ -64,6 +64,12 @@ fn targets(world: &World, actor: &Actor, operation: &Operation) -> Vec<Target> {
     if path.starts_with("/api/users/groups/{id}") {
         return groups(world, operation);
     }
+    if path.starts_with("/api/users/groups/deleted/{id}") {
+        let target = |id, name: &str| Target { name: name.to_owned(), group: Some(id), ..Target::default() };
+        let binned = world.binned_groups.values().map(|group| target(group.id, &group.name));
+        let none = [target(world.group("none").id, "group none"), target(999_999, "no group")];
+        return binned.chain(none).collect();
+    }
     if path.starts_with("/api/users/deleted/{id}") {
         let names = ["deleted plain", "deleted strong", "deleted by group", "deleted admin", "other plain"];
         return names.map(|name| user(world.person(name))).into();
@@ -344,7 +350,9 @@ fn of_group(world: &World, operation: &Operation, target: &Target, field: &str) 
         json!({field: held})
     };
     Some(match field {
-        "name" => vec![json!({field: "Other name"})],
+        "name" => {
+            vec![json!({field: "Other name"}), json!({field: world.binned_group("gone plain").name})]
+        }
         "notes" => vec![json!({field: "Fresh notes"}), json!({field: ""})],
         "permissions" => vec![json!({field: []}), with(code(operation)), with(RARE)],
         _ => return None,

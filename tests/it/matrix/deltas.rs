@@ -14,7 +14,7 @@ type Row = Map<String, Value>;
 const DERIVED: [&str; 7] =
     ["username_key", "email_key", "name_key", "search_key", "users_count", "made_here", "ends_by"];
 /// Columns whose value cannot be predicted, or does not matter.
-const NOT_TOLD: [&str; 5] = ["updated_at", "last_login", "revoked_at", "expires_at", "password"];
+const NOT_TOLD: [&str; 6] = ["updated_at", "last_login", "revoked_at", "expires_at", "password", "remains"];
 
 /// The lines that only one of two texts has; each text is sorted by bytes.
 fn differing<'t>(before: &'t str, after: &'t str) -> (Vec<&'t str>, Vec<&'t str>) {
@@ -76,6 +76,7 @@ fn name(table: &str, row: &Row) -> String {
         "memberships" => &["user_id", "group_id"],
         "user_permissions" => &["user_id", "permission_id"],
         "group_permissions" => &["group_id", "permission_id"],
+        "deleted_memberships" => &["group_id", "user_id"],
         _ => &["id"],
     };
     let key: Vec<_> = key.iter().map(|column| row[*column].to_string()).collect();
@@ -102,7 +103,8 @@ pub fn deltas(before: &str, after: &str, last: i64) -> BTreeSet<String> {
     }
     let added_group = |id: i64| {
         let name = format!("groups {id}");
-        new.contains_key(&name) && !old.contains_key(&name)
+        // A group that comes back was in the recycle bin.
+        new.contains_key(&name) && !old.contains_key(&name) && !old.contains_key(&format!("deleted_{name}"))
     };
     for (name, row) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
         added(name, row, last, &added_group, &mut changes);
@@ -111,7 +113,8 @@ pub fn deltas(before: &str, after: &str, last: i64) -> BTreeSet<String> {
 }
 
 fn is_link(name: &str) -> bool {
-    ["memberships", "user_permissions", "group_permissions"].contains(&name.split(' ').next().unwrap())
+    ["memberships", "user_permissions", "group_permissions", "deleted_memberships"]
+        .contains(&name.split(' ').next().unwrap())
 }
 
 fn changed(name: &str, old: &Row, new: &Row, changes: &mut BTreeSet<String>) {
@@ -142,6 +145,7 @@ fn added(
     }
     match table {
         "users" if row["id"].as_i64().unwrap() <= last => drop(changes.insert(format!("{name} back"))),
+        "groups" if !added_group(row["id"].as_i64().unwrap()) => drop(changes.insert(format!("{name} back"))),
         "users" | "groups" => {
             changes.insert(format!("{table} new"));
             let shown = |column: &str| {

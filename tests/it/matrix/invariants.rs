@@ -47,7 +47,7 @@ pub async fn statuses(rows: &Rows) -> Standings {
 pub fn concerns_rights(happened: &BTreeSet<String>) -> bool {
     let table = |change: &str| change.split(' ').next().map(str::to_owned).unwrap_or_default();
     happened.iter().any(|change| match table(change).as_str() {
-        "tokens" | "deleted_users" => false,
+        "tokens" | "deleted_users" | "deleted_groups" | "deleted_memberships" => false,
         "users" => is_power(change),
         _ => true,
     })

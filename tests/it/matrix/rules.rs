@@ -39,6 +39,8 @@ pub enum What {
     CreateGroup,
     ChangeGroup,
     DeleteGroup,
+    RestoreGroup,
+    PurgeGroup,
     AddMembers,
     RemoveMembers,
     IssueToken,
@@ -54,8 +56,8 @@ pub enum What {
 use Need::{Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup, CreateUser,
-    DeleteGroup, DeleteUser, IssueToken, PurgeUser, Read, RemoveMembers, RestoreUser, RevokeToken,
-    RotateToken, SignIn, SignOut, SignOutUser,
+    DeleteGroup, DeleteUser, IssueToken, PurgeGroup, PurgeUser, Read, RemoveMembers, RestoreGroup,
+    RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser,
 };
 
 /// Returns the rule of an operation by its id in the document.
@@ -93,6 +95,9 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("groups_update", Code(1203), ChangeGroup),
     ("groups_replace", Code(1203), ChangeGroup),
     ("groups_destroy", Code(1204), DeleteGroup),
+    ("groups_deleted_list", Code(1204), Read),
+    ("groups_deleted_restore", Code(1204), RestoreGroup),
+    ("groups_deleted_purge", Code(1204), PurgeGroup),
     ("groups_members_add", Code(1203), AddMembers),
     ("groups_members_remove", Code(1203), RemoveMembers),
     ("audit_list", Code(1242), Read),
@@ -139,7 +144,7 @@ pub fn may_enter(actor: &Actor, need: Need) -> Result<(), Expect> {
 pub fn status(what: What) -> u16 {
     match what {
         CreateUser | CreateGroup | IssueToken | RotateToken => 201,
-        DeleteUser | PurgeUser | DeleteGroup | RevokeToken | ChangeMyPassword | SignOut => 204,
+        DeleteUser | PurgeUser | DeleteGroup | PurgeGroup | RevokeToken | ChangeMyPassword | SignOut => 204,
         _ => 200,
     }
 }
@@ -149,7 +154,7 @@ pub fn reading(actor: &Actor, operation: &Operation, target: &Target) -> Option<
     let own = operation.path.contains("/me/") || target.user.is_some_and(|user| is_self(actor, user));
     match rule(operation).1 {
         CreateUser | ChangeUser | RestoreUser => Some(1222),
-        CreateGroup | ChangeGroup | AddMembers | RemoveMembers => Some(1202),
+        CreateGroup | ChangeGroup | RestoreGroup | AddMembers | RemoveMembers => Some(1202),
         ChangeToken if !own => Some(1232),
         _ => None,
     }
@@ -183,9 +188,10 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         DeleteUser | RestoreUser | PurgeUser => move_user(world, actor, operation, what, target),
         ChangeMe => change_me(world, actor, body),
         ChangeMyPassword => change_my_password(world, actor, body),
-        CreateGroup => create_group(actor, body),
+        CreateGroup => create_group(world, actor, body),
         ChangeGroup => change_group(world, actor, target, body),
         DeleteGroup => delete_group(world, actor, target),
+        RestoreGroup | PurgeGroup => move_group(world, actor, what, target),
         AddMembers | RemoveMembers => change_members(world, actor, what, target, body),
         IssueToken => issue_token(world, actor, operation, target, body),
         ChangeToken | RevokeToken | RotateToken => touch_token(world, actor, operation, what, target, body),
@@ -485,9 +491,17 @@ fn change_my_password(world: &World, actor: &Actor, body: &Body) -> Judged {
     Ok(changes)
 }
 
-fn create_group(actor: &Actor, body: &Body) -> Judged {
+/// Only an admin may give away the name of a group in the bin.
+fn keep_group_name(world: &World, actor: &Actor, body: &Body) -> Result<(), Expect> {
+    let name = body.get("name").and_then(Value::as_str);
+    let is_reserved = name.is_some_and(|new| world.binned_groups.values().any(|group| group.name == new));
+    if is_reserved && !is_admin(actor) { Err(Invalid("name")) } else { Ok(()) }
+}
+
+fn create_group(world: &World, actor: &Actor, body: &Body) -> Judged {
     let held = body.get("permissions").map(codes).unwrap_or_default();
     demand(holds(actor, &held))?;
+    keep_group_name(world, actor, body)?;
     let mut changes = vec!["groups new".to_owned(), format!("groups new name={}", body["name"])];
     let notes = body.get("notes").filter(|notes| !is_default("notes", notes));
     changes.extend(notes.map(|notes| format!("groups new notes={notes}")));
@@ -514,6 +528,7 @@ fn change_group(world: &World, actor: &Actor, target: &Target, body: &Body) -> J
         demand(holds(actor, &group.codes))?;
         demand(holds(actor, &held))?;
     }
+    keep_group_name(world, actor, &body)?;
     let id = group.id;
     let mut changes = Vec::new();
     let named = body.get("name").filter(|name| **name != group.name.as_str());
@@ -541,6 +556,32 @@ fn delete_group(world: &World, actor: &Actor, target: &Target) -> Judged {
     let mut changes = vec![format!("groups {id} gone")];
     changes.extend(world.members(id).map(|member| format!("memberships {} {id} -", member.id)));
     changes.extend(group.codes.iter().map(|code| format!("group_permissions {id} {} -", permission(*code))));
+    changes.push(format!("deleted_groups {id} new"));
+    changes.extend(world.members(id).map(|member| format!("deleted_memberships {id} {} +", member.id)));
+    Ok(changes)
+}
+
+/// Out of the bin, or purged. Members who are not deleted themselves would get the rights of the group, so the actor must be
+/// able to make each of them a member of such a group.
+fn move_group(world: &World, actor: &Actor, what: What, target: &Target) -> Judged {
+    let group = target.group.and_then(|id| world.binned_groups.get(&id)).ok_or(Refused(404))?;
+    let (id, members) = (group.id, group.members.iter().map(|member| &world.people[member]));
+    let (absent, back): (Vec<_>, Vec<_>) = members.partition(|member| member.binned);
+    demand(holds(actor, &group.codes))?;
+    for member in &back {
+        demand(is_admin(actor) || (!member.admin && !is_self(actor, member.id)))?;
+    }
+    let mut changes = vec![format!("deleted_groups {id} gone")];
+    changes.extend(group.members.iter().map(|member| format!("deleted_memberships {id} {member} -")));
+    if what == RestoreGroup {
+        demand(back.is_empty() || holds(actor, &Codes::from([1203])))?;
+        changes.push(format!("groups {id} back"));
+        let codes = group.codes.iter();
+        changes.extend(codes.map(|code| format!("group_permissions {id} {} +", permission(*code))));
+        changes.extend(back.iter().map(|member| format!("memberships {} {id} +", member.id)));
+        // They get the group back with their own restore.
+        changes.extend(absent.iter().map(|member| format!("deleted_users {} remains", member.id)));
+    }
     Ok(changes)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wardroom::directory::model::{TokenKey, User, UserKey};
+use wardroom::directory::model::{GroupKey, TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
 use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 
@@ -50,6 +50,16 @@ pub struct Group {
     pub codes: Codes,
 }
 
+/// A group in the recycle bin.
+#[derive(Clone, Debug)]
+pub struct BinnedGroup {
+    pub id: i64,
+    pub name: String,
+    pub codes: Codes,
+    /// Its members, of whom some may be in the recycle bin.
+    pub members: BTreeSet<i64>,
+}
+
 #[derive(Clone, Debug)]
 pub struct Token {
     pub id: i64,
@@ -79,6 +89,7 @@ pub struct Actor {
 pub struct World {
     pub people: BTreeMap<i64, Person>,
     pub groups: BTreeMap<i64, Group>,
+    pub binned_groups: BTreeMap<i64, BinnedGroup>,
     pub tokens: Vec<Token>,
     /// The callers, and the users they act as.
     roles: Vec<String>,
@@ -117,6 +128,7 @@ impl World {
         let mut world = Self {
             people: BTreeMap::new(),
             groups: BTreeMap::new(),
+            binned_groups: BTreeMap::new(),
             tokens: Vec::new(),
             roles: Vec::new(),
             last: 0,
@@ -133,6 +145,7 @@ impl World {
         world.add_roles();
         world.add_others();
         world.add_binned();
+        world.add_binned_groups();
         world.add_tokens();
         world
     }
@@ -203,6 +216,29 @@ impl World {
         self.add("deleted admin", &[], Person { admin: true, ..binned });
     }
 
+    fn add_binned_groups(&mut self) {
+        let roles = self.roles.iter().map(|role| self.person(role));
+        let own: Vec<_> = roles.filter(|person| !person.admin).map(|person| person.name.clone()).collect();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        for (name, held, members) in [
+            ("gone empty", &[][..], &[][..]),
+            ("gone plain", &[], &["other plain", "member"]),
+            ("gone rare", &[RARE], &["other plain"]),
+            ("gone rare empty", &[RARE], &[]),
+            ("gone admins", &[], &["other plain", "other admin"]),
+            ("gone mine", &[], &own),
+            ("gone with deleted", &[1204], &["deleted plain"]),
+            ("gone with both", &[1204], &["deleted plain", "other plain"]),
+            ("gone with deleted admin", &[], &["deleted admin"]),
+        ] {
+            let known = self.groups.len() + self.binned_groups.len();
+            let id = FIRST_GROUP + i64::try_from(known).unwrap();
+            let members = members.iter().map(|name| self.person(name).id).collect();
+            let group = BinnedGroup { id, name: name.to_owned(), codes: codes(held), members };
+            self.binned_groups.insert(id, group);
+        }
+    }
+
     /// All have a token that was issued and one that a sign-in made; some have more.
     fn add_tokens(&mut self) {
         let mut tokens = Vec::new();
@@ -231,7 +267,8 @@ impl World {
         assert_eq!(known, CODES.map(|code| code.to_string()), "a permission that no role here has");
         let users =
             self.people.values().map(|person| SeedUser { user: user(person), password: CHEAP.into() });
-        let groups = self.groups.values().map(|group| imported_group(group.id, &group.name));
+        let binned = self.binned_groups.values().map(|group| imported_group(group.id, &group.name));
+        let groups = self.groups.values().map(|group| imported_group(group.id, &group.name)).chain(binned);
         let tokens = self.tokens.iter().map(|token| SeedToken {
             id: None,
             user_id: token.owner.try_into().unwrap(),
@@ -248,6 +285,10 @@ impl World {
             site.directory().set_password(&operator(), &key(self.person(name).id), password).await.unwrap();
         }
         rows.run(&self.rest()).await;
+        for id in self.binned_groups.keys() {
+            let key = GroupKey::Id((*id).try_into().unwrap());
+            site.directory().delete_group(&operator(), &key).await.unwrap();
+        }
         for binned in self.people.values().filter(|person| person.binned) {
             site.directory().delete_user(&operator(), &key(binned.id)).await.unwrap();
         }
@@ -268,10 +309,13 @@ impl World {
     /// What an import does not write.
     fn rest(&self) -> String {
         let mut steps = Vec::new();
-        for (table, column, id, codes) in
-            self.people.values().map(|person| ("user_permissions", "user_id", person.id, &person.own)).chain(
-                self.groups.values().map(|group| ("group_permissions", "group_id", group.id, &group.codes)),
-            )
+        let groups = self.groups.values().map(|group| (group.id, &group.codes));
+        let groups = groups.chain(self.binned_groups.values().map(|group| (group.id, &group.codes)));
+        for (table, column, id, codes) in self
+            .people
+            .values()
+            .map(|person| ("user_permissions", "user_id", person.id, &person.own))
+            .chain(groups.map(|(id, codes)| ("group_permissions", "group_id", id, codes)))
         {
             for code in codes {
                 let permission = permission(*code);
@@ -279,6 +323,12 @@ impl World {
                     "INSERT INTO {table} ({column}, permission_id) VALUES ({id}, {permission})"
                 ));
             }
+        }
+        for group in self.binned_groups.values() {
+            let join = |user: &i64| {
+                format!("INSERT INTO memberships (user_id, group_id) VALUES ({user}, {})", group.id)
+            };
+            steps.extend(group.members.iter().map(join));
         }
         steps.push(format!("UPDATE users SET updated_at = created_at WHERE id >= {FIRST}"));
         for token in &self.tokens {
@@ -311,6 +361,11 @@ impl World {
 
     pub fn group(&self, name: &str) -> &Group {
         self.groups.values().find(|group| group.name == name).unwrap_or_else(|| panic!("no group is {name}"))
+    }
+
+    pub fn binned_group(&self, name: &str) -> &BinnedGroup {
+        let mut groups = self.binned_groups.values();
+        groups.find(|group| group.name == name).unwrap_or_else(|| panic!("no deleted group is {name}"))
     }
 
     pub fn members(&self, group: i64) -> impl Iterator<Item = &Person> {

@@ -145,6 +145,8 @@ impl Database {
             "ended_tokens",
             "audit_events",
             "deleted_users",
+            "deleted_groups",
+            "deleted_memberships",
             "attempts",
             "known_addresses",
         ] {
