@@ -165,7 +165,7 @@ both! {
         let parameters = |count: usize| (0..count).map(name).collect::<Vec<_>>().join("&");
         let many_parameters = r#"400 {"detail":"A query may have at most 64 parameters."}"#;
         // This error needs no token and no list of messages.
-        for path in ["/api/users", "/api/users/groups", "/api/users/permissions", "/api/users/audit", "/api/users/me", "/api/users/deleted"] {
+        for path in ["/api/users", "/api/users/groups", "/api/users/permissions", "/api/users/audit", "/api/users/me", "/api/users/deleted", "/api/users/groups/deleted"] {
             let answer = site.get(&format!("{path}?{}", parameters(65))).send().await;
             assert_eq!(answer.to_string(), many_parameters, "{path}");
             let answer = ask(&format!("{path}?{}", parameters(64))).send().await;
@@ -290,6 +290,7 @@ async fn finding_01_twice_as_long_heads_cost_at_most_twice_as_much() {
         "/api/users/audit",
         "/api/users/permissions",
         "/api/users/deleted",
+        "/api/users/groups/deleted",
     ]
     .into();
     for path in lists {

@@ -33,11 +33,11 @@ both! {
         scene(&database);
         works(&database, &["group", "add", "On call"]);
         let gone = works(&database, &["group", "delete", "On call", "--yes"]);
-        assert_eq!(gone.out, "Deleted group 2 (On call).\nThe recycle bin keeps the rest for 30days; to restore it: `wardroom group restore 2`\n");
+        assert_eq!(gone.out, "Deleted group 2 (On call).\nIt stays in the recycle bin for 30days; to restore it: `wardroom group restore 2`\n");
         let list = works(&database, &["group", "deleted"]).out;
-        assert!(list.starts_with("id  name     users  deleted at"), "{list}");
+        assert!(list.starts_with("ID  NAME     USERS  DELETED AT"), "{list}");
         let rows = works(&database, &["group", "deleted", "--json", "--ordering", "id"]).json();
-        let shown: Vec<_> = rows["results"].as_array().unwrap_or_else(|| panic!("{rows}")).iter().map(|row| (&row["id"], &row["name"], &row["users_count"])).collect();
+        let shown: Vec<_> = rows.as_array().unwrap_or_else(|| panic!("{rows}")).iter().map(|row| (&row["id"], &row["name"], &row["users_count"])).collect();
         assert_eq!(shown, [(&json!(1), &json!("Billing"), &json!(2)), (&json!(2), &json!("On call"), &json!(0))]);
         // All that do not exist are named, and nothing is restored.
         let ran = on(&database, &["group", "restore", "Billing", "none", "4711"], "");

@@ -250,7 +250,7 @@ async fn questions_say_what_happens_and_to_how_many() {
         ),
         (
             &["group", "delete", "Billing"],
-            "Delete 1 group (Billing)? 2 memberships with 2 permissions end. The recycle bin keeps the rest for 30days; to restore it: `wardroom group restore`.",
+            "Delete 1 group (Billing)? 2 memberships with 2 permissions end. It stays in the recycle bin for 30days; to restore it: `wardroom group restore`.",
         ),
         (
             &["permission", "remove", "order_read"],

@@ -45,7 +45,7 @@ both! {
             "/api/users%2Fme", "/api/users%2fme", "/api/users/me%2F", "/api%5Cusers/me", "/api/users/me%5c", "/%2Fapi/users/me",
             "/api/docs%2Findex.html", "/api/docs/..%2findex.html", "/api/users/4%2f2",
             "/api/users/nobody", "/api/users/+42", "/api/users/-42", "/api/users/42.json", "/api/users/4%202", "/api/users/%D9%A4%D9%A2",
-            "/api/users/4\\2", "/api/users/x/tokens", "/api/users/42/tokens/x", "/api/users/groups/x", "/api/users/deleted/x/restore",
+            "/api/users/4\\2", "/api/users/x/tokens", "/api/users/42/tokens/x", "/api/users/groups/x", "/api/users/deleted/x/restore", "/api/users/groups/deleted/x/restore",
         ] {
             for key in [None, Some(&site.admin.key), Some(&"f".repeat(40))] {
                 let request = key.into_iter().fold(site.get(path), |request, key| request.token(key));

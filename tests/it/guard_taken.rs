@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wardroom::directory::Error;
-use wardroom::directory::model::{UserDraft, UserKey};
+use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Request, Site, both};
@@ -92,6 +92,10 @@ async fn routes(site: &Site) -> Vec<(&'static str, String, &'static str, Value, 
     let doomed = person(site.directory(), "doomed", |_| {}).await.id;
     site.directory().delete_user(&operator(), &UserKey::Id(doomed.try_into().unwrap())).await.unwrap();
     person(site.directory(), "doomed", |_| {}).await;
+    let draft = GroupDraft { name: Some("Doomed".into()), ..GroupDraft::default() };
+    let gone = site.directory().create_group(&operator(), &draft).await.unwrap().id;
+    site.directory().delete_group(&operator(), &GroupKey::Id(gone)).await.unwrap();
+    site.directory().create_group(&operator(), &draft).await.unwrap();
     let (taken, free) = (json!({"username": "admin"}), json!({"username": "free"}));
     let with_rights = json!({"username": "admin", "groups": [1], "permissions": [5]});
     let users = |first: &Value, second: &Value| json!({"users": [first, second]});
@@ -121,6 +125,13 @@ async fn routes(site: &Site) -> Vec<(&'static str, String, &'static str, Value, 
             json!({}),
             json!({}),
         ),
+        (
+            "POST",
+            format!("/api/users/groups/deleted/{gone}/restore"),
+            "/api/users/groups/deleted/{id}/restore",
+            json!({}),
+            json!({}),
+        ),
         ("POST", "/api/users/groups".into(), "/api/users/groups", billing.clone(), new.clone()),
         ("PATCH", group.into(), "/api/users/groups/{id}", billing_with_rights, new.clone()),
         ("PUT", group.into(), "/api/users/groups/{id}", billing, new),
@@ -132,7 +143,8 @@ const WRITTEN: &str = "SELECT 'u' || id || username FROM users UNION ALL SELECT 
                        UNION ALL SELECT 'm' || user_id || ',' || group_id FROM memberships \
                        UNION ALL SELECT 'p' || user_id || ',' || permission_id FROM user_permissions \
                        UNION ALL SELECT 'q' || group_id || ',' || permission_id FROM group_permissions \
-                       UNION ALL SELECT 'd' || id || username FROM deleted_users ORDER BY 1";
+                       UNION ALL SELECT 'd' || id || username FROM deleted_users \
+                       UNION ALL SELECT 'e' || id || name FROM deleted_groups ORDER BY 1";
 
 both! {
     /// Every operation in which a value can be taken counts it, writes an event and nothing else. A caller who has to

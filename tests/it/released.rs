@@ -241,7 +241,7 @@ both! {
             }
             assert!(tokens as i64 >= release.known.rows["tokens"], "{tokens}");
             assert_eq!(get("/api/users/groups?limit=1000").await["count"], json!(release.known.rows["groups"]));
-            for path in ["/api/users/permissions", "/api/users/audit?limit=100", "/api/users/deleted?limit=1000"] {
+            for path in ["/api/users/permissions", "/api/users/audit?limit=100", "/api/users/deleted?limit=1000", "/api/users/groups/deleted"] {
                 get(path).await;
             }
             assert!(works(&database, &["doctor"]).out.contains("is an active admin"));

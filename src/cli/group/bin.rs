@@ -54,7 +54,8 @@ pub(super) async fn delete(accounts: &Accounts, args: DeleteGroups) -> Result<Re
     let mut text = lines("Deleted", &deleted);
     if kept_for != Some(Duration::ZERO) {
         let ids: Vec<_> = deleted.iter().map(|group| group.id.to_string()).collect();
-        text += &format!("{} `wardroom group restore {}`\n", way_back(kept_for), ids.join(" "));
+        let way_back = way_back(kept_for, deleted.len());
+        text += &format!("{way_back} `wardroom group restore {}`\n", ids.join(" "));
     }
     Ok(Report::new(text, one_or_all(deleted.iter().map(super::view::json).collect())))
 }
@@ -67,7 +68,7 @@ fn question(groups: &[GroupDetails], kept_for: Option<Duration>) -> String {
     let members = count(usize::try_from(members).unwrap_or_default(), "membership");
     let way_back = match kept_for {
         Some(Duration::ZERO) => "This cannot be undone.".to_owned(),
-        kept_for => format!("{} `wardroom group restore`.", way_back(kept_for)),
+        kept_for => format!("{} `wardroom group restore`.", way_back(kept_for, groups.len())),
     };
     format!(
         "Delete {} ({})? {members} with {} end. {way_back}",
@@ -77,12 +78,13 @@ fn question(groups: &[GroupDetails], kept_for: Option<Duration>) -> String {
     )
 }
 
-fn way_back(kept_for: Option<Duration>) -> String {
+fn way_back(kept_for: Option<Duration>, groups: usize) -> String {
     let span = match kept_for {
         Some(span) => humantime::format_duration(Duration::from_secs(span.as_secs())).to_string(),
         None => "a limited time".to_owned(),
     };
-    format!("The recycle bin keeps the rest for {span}; to restore it:")
+    let (subject, object) = if groups == 1 { ("It stays", "it") } else { ("They stay", "them") };
+    format!("{subject} in the recycle bin for {span}; to restore {object}:")
 }
 
 pub(super) async fn restore(accounts: &Accounts, args: RestoreGroups) -> Result<Report, CliError> {
