@@ -102,7 +102,7 @@ both! {
             assert!(ran.code == 4 && parts.iter().all(|part| text.contains(part)), "{text}");
         };
         let same = json!({ "type": "group", "id": 1, "name": "Billing" });
-        refused(&[same.clone()], &["groups that were deleted here are in the source (delete them there, or restore or purge them here)", "1 \"Billing\""]);
+        refused(std::slice::from_ref(&same), &["groups that were deleted here are in the source (delete them there, or restore or purge them here)", "1 \"Billing\""]);
         refused(&[json!({ "type": "group", "id": 1, "name": "Other" })], &["the id belongs to a deleted group here that has another name", "id 1: \"Billing\" here, \"Other\" there"]);
         let remains = json!({ "notes": null, "created_at": 0, "updated_at": 0, "permissions": [], "made_here": true });
         let binned = |id: i64, name: &str| json!({ "type": "deleted_group", "id": id, "name": name, "deleted_at": "2025-01-01T00:00:00Z", "deleted_by": "y", "members": [], "remains": remains });

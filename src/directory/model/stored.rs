@@ -56,7 +56,7 @@ pub(in crate::directory) struct StoredDeletedUser {
 prints_only!(StoredDeletedUser: id, username, deleted_at, deleted_by);
 
 /// A group in the recycle bin, with the ids of its members and what else a restore needs as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct StoredDeletedGroup {
     pub(in crate::directory) id: i64,
     pub(in crate::directory) name: String,
@@ -66,3 +66,5 @@ pub(in crate::directory) struct StoredDeletedGroup {
     /// Ascending. Some may be in the recycle bin, or gone.
     pub(in crate::directory) members: Vec<i64>,
 }
+
+prints_only!(StoredDeletedGroup: id, name, deleted_at, deleted_by, members);

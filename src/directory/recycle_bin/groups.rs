@@ -92,7 +92,7 @@ fn rights(change: &Change<'_, '_>, kept: &RestorableGroup) -> Result<Rights, Err
     Ok(change.tx.existing_codes(&kept.permissions)?.into())
 }
 
-/// Describes the members whom a restore would give the rights of the group.
+/// Describes the members who would get the rights of the group by a restore.
 fn members(change: &Change<'_, '_>, id: GroupId) -> Result<Members, Error> {
     let actor = match &change.actor.who {
         Who::Person(identity) => Some(identity.user.id),

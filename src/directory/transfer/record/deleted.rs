@@ -8,6 +8,7 @@ use crate::directory::model::stored::{StoredDeletedGroup, StoredDeletedUser};
 use crate::directory::secret::prints_only;
 
 prints_only!(DeletedRecord: id, username, deleted_at, deleted_by);
+prints_only!(DeletedGroupRecord: id, name, deleted_at, deleted_by, members);
 
 /// A user in the recycle bin.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct DeletedRecord {
 }
 
 /// A group in the recycle bin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeletedGroupRecord {
     /// The id it had.
