@@ -14,8 +14,10 @@ use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
 use crate::config::{Config, Flags, ServeFlags};
+use crate::directory::access::OWN_CODE_MIN;
 use crate::directory::model::{
-    Group, GroupId, GroupKey, Timestamp, TokenId, TokenKey, User, UserDraft, UserId, UserKey, Violation,
+    Group, GroupId, GroupKey, Permission, PermissionId, Timestamp, TokenId, TokenKey, User, UserDraft,
+    UserId, UserKey, Violation,
 };
 use crate::directory::password::Password;
 use crate::directory::tokens::Expiry;
@@ -23,8 +25,6 @@ use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
 use crate::http::api::samples;
 
-/// The key of the documentation's example.
-const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
 const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (samples::GROUP, "Billing"), (7, "On call")];
 /// When everything was created.
 const CREATED_AT: &str = "2024-03-15T09:30:00Z";
@@ -101,7 +101,7 @@ async fn fill(directory: &Directory, is_private: bool) -> Result<Vec<ExampleUser
     directory.seed(&actor, example()?).await?;
     let mut users = vec![ExampleUser {
         about: "Alex, staff, the example of the documentation",
-        key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
+        key: TokenKey::imported(samples::EXAMPLE_KEY.to_owned()),
         status: "200",
         is_for_page: false,
     }];
@@ -144,6 +144,14 @@ async fn fill_page(directory: &Directory, actor: &Actor, caller: UserId) -> Resu
     for (id, name) in groups.into_iter().chain(binned_groups) {
         rows.groups.push(group(id, name)?);
     }
+    let mut permissions = Vec::new();
+    for (number, id, name) in
+        [(0, samples::CHANGED_PERMISSION, "invoice_read"), (1, samples::REMOVED_PERMISSION, "invoice_send")]
+    {
+        let id = PermissionId::try_from(id).map_err(invalid)?;
+        permissions.push(Permission { id, code: OWN_CODE_MIN + number, name: name.to_owned() });
+    }
+    directory.seed_permissions(actor, permissions).await?;
     let [first, second] = samples::DELETED_USERS;
     let binned = [(samples::RESTORED_USER, "rita_restore"), (samples::PURGED_USER, "pia_purge")];
     let kept = [
@@ -225,7 +233,7 @@ fn example() -> Result<SeedRows, CliError> {
         id: None,
         user_id: id,
         name: "documentation".to_owned(),
-        key: TokenKey::imported(EXAMPLE_KEY.to_owned()),
+        key: TokenKey::imported(samples::EXAMPLE_KEY.to_owned()),
         created_at,
         expires_at: None,
     };

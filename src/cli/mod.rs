@@ -30,6 +30,7 @@ mod reopened;
 mod report;
 mod restore;
 mod serve;
+mod sign_out;
 mod signals;
 mod statistics;
 mod terminal;
@@ -200,8 +201,10 @@ fn fail(error: &CliError, json: bool) -> ExitCode {
 fn run(cli: Cli) -> Result<Report, CliError> {
     let Cli { common, verb, remote, .. } = cli;
     if remote.are_given() && !verb.works_remotely() {
-        let message = "--remote works with the commands user, group, token, permission and audit only";
-        return Err(CliError::usage(message));
+        return Err(CliError::usage(
+            "--remote works with the commands user, group, token, permission and audit only: this one works on files and \
+             databases that the API does not reach, so run it on the server's machine, without --remote",
+        ));
     }
     let load = || Config::load(&common.alone()).map_err(CliError::from);
     match verb {

@@ -30,8 +30,21 @@ pub struct Verification {
     pub broken: Option<(i64, &'static str)>,
 }
 
+impl Verification {
+    /// Why the trail is not complete; `None` if it is.
+    pub fn why(&self) -> Option<&'static str> {
+        match (self.broken, self.expected_seen) {
+            (Some((_, why)), _) => Some(why),
+            (None, Some(false)) => {
+                Some("the expected head is not in the chain: events were cut off or rewritten")
+            }
+            (None, _) => None,
+        }
+    }
+}
+
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 33] = [
+pub const ACTIONS: [(&str, &str); 34] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -50,6 +63,7 @@ pub const ACTIONS: [(&str, &str); 33] = [
     ("sign_in.idle", "sign-ins ended because they were not used"),
     ("sign_in.refused", "a sign-in failed"),
     ("sign_out", "a user was signed out"),
+    ("token.find", "someone looked up whose a key is"),
     ("token.issue", "a token was issued"),
     ("token.prune", "ended tokens were deleted"),
     ("token.refused", "requests with an ended token were refused"),

@@ -6,6 +6,7 @@ use super::error::Error;
 use super::model::{Group, ListedToken, User};
 use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
 use super::store::{FromRow, Sql, group_list, token_list, user_list};
+use super::tokens;
 
 impl Directory {
     /// Returns a page of users.
@@ -25,7 +26,17 @@ impl Directory {
     pub async fn list_tokens(&self, actor: &Actor, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
         authorize(actor, Action::ReadAllTokens)?;
         let now = self.clock.now();
-        self.page(query, token_list::page(query, now), token_list::count(query, now)).await
+        let mut page = self.page(query, token_list::page(query, now), token_list::count(query, now)).await?;
+        page.rows.iter_mut().for_each(|listed| tokens::name_owner(actor, listed));
+        Ok(page)
+    }
+
+    /// Returns the query plans of the database for a page of tokens and for their count.
+    pub async fn explain_tokens(&self, actor: &Actor, query: &TokenQuery) -> Result<[String; 2], Error> {
+        authorize(actor, Action::ReadAllTokens)?;
+        let now = self.clock.now();
+        let page = self.store.plan(token_list::page(query, now)).await?;
+        Ok([page, self.store.plan(token_list::count(query, now)).await?])
     }
 
     /// Returns the query plans of the database for a page of users and for their count, to look into a slow list.

@@ -12,6 +12,15 @@ use super::model::{Permission, PermissionId, PermissionKey, PermissionName, Viol
 use super::store::permissions::Holders;
 use super::store::{self, Tx};
 
+/// A permission, and how many have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermissionDetails {
+    /// The permission.
+    pub permission: Permission,
+    /// How many users and groups it is attached to.
+    pub holders: PermissionHolders,
+}
+
 /// How many users and groups a permission is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PermissionHolders {
@@ -19,6 +28,12 @@ pub struct PermissionHolders {
     pub users: i64,
     /// Groups.
     pub groups: i64,
+}
+
+impl From<Holders> for PermissionHolders {
+    fn from(Holders { users, groups }: Holders) -> Self {
+        Self { users, groups }
+    }
 }
 
 impl Directory {
@@ -35,9 +50,22 @@ impl Directory {
         permission: PermissionId,
     ) -> Result<PermissionHolders, Error> {
         authorize(actor, Action::ReadPermissions)?;
-        let found: Option<Holders> = self.store.first(store::permissions::holders(permission)).await?;
-        let Holders { users, groups } = found.unwrap_or_default();
-        Ok(PermissionHolders { users, groups })
+        // It may count many rows.
+        let found: Vec<Holders> = self.store.all(store::permissions::holders(permission)).await?;
+        Ok(found.into_iter().next().unwrap_or_default().into())
+    }
+
+    /// Returns a permission, with the number of users and groups that have it.
+    pub async fn permission_details(
+        &self,
+        actor: &Actor,
+        key: &PermissionKey,
+    ) -> Result<PermissionDetails, Error> {
+        let known = self.permissions(actor).await?;
+        let permission = known.into_iter().find(|one| key.is(one));
+        let permission = permission.ok_or_else(|| Error::not_found("permission", key))?;
+        let holders = self.permission_holders(actor, permission.id).await?;
+        Ok(PermissionDetails { permission, holders })
     }
 
     /// Creates a permission, with the next free code from [`OWN_CODE_MIN`] on if none is given.
@@ -102,9 +130,11 @@ impl Directory {
             change.check(Action::ChangePermissions)?;
             let gone = existing(change.tx, &key)?;
             check_not_built_in(&gone)?;
+            let holders: Option<Holders> = change.tx.first(&store::permissions::holders(gone.id))?;
+            let Holders { users, groups } = holders.unwrap_or_default();
             change.tx.delete_permission(gone.id)?;
             change.tx.forget_code_of_deleted_groups(gone.code)?;
-            let last = json!({ "code": gone.code, "name": gone.name });
+            let last = json!({ "code": gone.code, "name": gone.name, "users": users, "groups": groups });
             record(change, "permission.remove", &gone, last)?;
             Ok(gone)
         })

@@ -4,6 +4,7 @@
 //! rotates. So ending a sign-in ends all of them at once (`ending`), however many generations there were.
 
 mod ending;
+mod finding;
 mod upkeep;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use super::store::{self, Tx};
 
 pub use self::ending::SIGN_INS_MAX;
 pub(super) use self::ending::{add_ended, end, end_all, end_oldest_sign_ins};
+pub(super) use self::finding::name_owner;
 
 /// A token that was just issued, with its key, which is shown only now.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::reason::Reason;
 use super::throttle;
 use crate::config::TokenKeywords;
-use crate::directory::access::{NeedsPermission, Who, holds_permission};
+use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
@@ -171,6 +171,23 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
         }
         let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
         Ok(Self { actor, action: PhantomData })
+    }
+}
+
+/// Extracts a caller who may create, rename and remove permissions.
+pub struct MayChangePermissions(pub Actor);
+
+impl FromRequestParts<App> for MayChangePermissions {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller =
+            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
+        let caller = Actor { who: Who::Person(Arc::clone(&caller.0)), origin: Origin::default() };
+        authorize(&caller, Action::ChangePermissions)
+            .map_err(|denial| ApiError::Forbidden(denial.to_string()))?;
+        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
+        Ok(Self(actor))
     }
 }
 

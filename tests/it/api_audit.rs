@@ -139,3 +139,81 @@ both! {
         assert_eq!(site.request("DELETE", "/api/users/42").token(&site.staff.key).send().await.status, 403);
     }
 }
+
+both! {
+    /// Names are those of now and those of then, of actors and of objects. An export continues where another one ended.
+    async fn events_are_filtered_by_names(backend: Backend) {
+        let site = Site::start(backend).await;
+        let patch = |path: &str, body: &str| site.request("PATCH", path).token(&site.admin.key).body("application/json", body.to_owned());
+        for name in ["alexandra", "sasha"] {
+            patch("/api/users/42", &json!({ "username": name }).to_string()).send().await;
+        }
+        patch("/api/users/groups/3", r#"{"name": "Invoices"}"#).send().await;
+        let count = async |query: &str| ids(&site, query).await.len();
+        let renamed = ids(&site, "object_name=sasha&action=user.update").await;
+        assert_eq!(renamed.len(), 2);
+        let then = ids(&site, "object_name=alexandra&action=user.update").await;
+        assert_eq!(then, renamed[1..], "the name of then");
+        assert_eq!(count("object_name=Invoices").await, 1);
+        assert_eq!(count("actor_name=admin").await, 3);
+        assert_eq!(count("actor_name=admin&object_name=Invoices").await, 1);
+        assert_eq!((count("actor_name=nobody").await, count("object_name=none").await), (0, 0));
+        let long = get(&site, &format!("/api/users/audit?object_name={}", "x".repeat(255))).await;
+        assert_eq!(long.status, 400);
+        let lines = |answer: &Answer| dechunked(&answer.body).lines().map(str::to_owned).collect::<Vec<_>>();
+        let all = lines(&get(&site, "/api/users/audit/export").await);
+        let third: Value = serde_json::from_str(&all[2]).unwrap();
+        let rest = lines(&get(&site, &format!("/api/users/audit/export?after={}", third["id"])).await);
+        assert_eq!(rest, all[3..]);
+        for path in ["/api/users/audit?after=1", "/api/users/audit/export?limit=1", "/api/users/audit/export?after=x"] {
+            assert_eq!(get(&site, path).await.status, 400, "{path}");
+        }
+    }
+}
+
+both! {
+    /// The whole chain is verified, and the first event that breaks it is named.
+    async fn the_trail_is_verified(backend: Backend) {
+        let site = Site::start(backend).await;
+        let count = site.database.number("SELECT count(*) FROM audit_events").await;
+        let good = get(&site, "/api/users/audit/verify").await;
+        assert_eq!(good.status, 200, "{good}");
+        let good = good.json();
+        assert_eq!((&good["good"], &good["broken_event"], &good["why"]), (&json!(count), &Value::Null, &Value::Null));
+        let head = good["head"].as_str().unwrap();
+        let known = get(&site, &format!("/api/users/audit/verify?expect_head={}", head.to_uppercase())).await;
+        assert_eq!(known.json(), good);
+        let cut = get(&site, &format!("/api/users/audit/verify?expect_head={}", "0".repeat(64))).await.json();
+        assert_eq!(cut["why"], "the expected head is not in the chain: events were cut off or rewritten");
+        for query in ["expect_head=zz", "head=1", "expect_head=1&expect_head=2"] {
+            assert_eq!(get(&site, &format!("/api/users/audit/verify?{query}")).await.status, 400, "{query}");
+        }
+        site.database.sql("UPDATE audit_events SET action = 'user.delete' WHERE id = 3").await;
+        let broken = get(&site, "/api/users/audit/verify").await.json();
+        assert_eq!((&broken["good"], &broken["broken_event"], &broken["why"]), (&json!(2), &json!(3), &json!("it was changed after it was written")));
+        assert_eq!(site.get("/api/users/audit/verify").token(&site.staff.key).send().await.status, 403);
+    }
+}
+
+both! {
+    /// A verification that takes longer than a request may ends with 503. It does not go on without its client.
+    async fn a_long_verification_ends(backend: Backend) {
+        let site = Site::with(backend, wardroom::config::Flags::default().with("request_timeout", "300ms")).await;
+        let endless = match backend {
+            Backend::Sqlite => {
+                "ALTER TABLE audit_events RENAME TO kept_events; CREATE VIEW audit_events AS SELECT k.* FROM \
+                 (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n) endless CROSS JOIN kept_events k"
+            }
+            Backend::Postgres => {
+                "ALTER TABLE audit_events RENAME TO kept_events; \
+                 CREATE VIEW audit_events AS SELECT k.* FROM kept_events k, pg_sleep(3600)"
+            }
+        };
+        site.database.sql(endless).await;
+        // As often as there are places for such reads, and once more: each place is free again.
+        for _ in 0..5 {
+            let ended = get(&site, "/api/users/audit/verify").await;
+            assert_eq!(ended.status, 503, "{ended}");
+        }
+    }
+}

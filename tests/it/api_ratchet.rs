@@ -12,8 +12,8 @@ use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
 
 /// Method, path, body, and the statuses for: an anonymous caller, a plain user, staff without the right, staff with
-/// it, an admin. `{id}`, `{token}`, `{group}`, `{deleted}` and `{binned}` become ids of objects made for this attempt, `{n}` a
-/// number that no other attempt has.
+/// it, an admin. `{id}`, `{token}`, `{group}`, `{permission}`, `{deleted}` and `{binned}` become ids of objects made for this
+/// attempt, `{key}` the key of the token, and `{n}` a number that no other attempt has.
 type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 
 const OPERATIONS: &[Row] = &[
@@ -55,6 +55,13 @@ const OPERATIONS: &[Row] = &[
     ("DELETE", "/api/users/{id}/tokens/{token}", "", [401, 403, 403, 204, 204]),
     ("POST", "/api/users/{id}/tokens/{token}/rotate", "", [401, 403, 403, 201, 201]),
     ("POST", "/api/users/{id}/sign-out", "", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/{id}/unlock", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/tokens", "", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/tokens/find", r#"{"key": "{key}"}"#, [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/tokens/{token}", "", [401, 403, 403, 200, 200]),
+    ("PATCH", "/api/users/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 403, 200, 200]),
+    ("DELETE", "/api/users/tokens/{token}", "", [401, 403, 403, 204, 204]),
+    ("POST", "/api/users/tokens/{token}/rotate", "", [401, 403, 403, 201, 201]),
     ("GET", "/api/users/groups", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/groups", r#"{"name": "new{n}"}"#, [401, 403, 403, 201, 201]),
     ("GET", "/api/users/groups/{group}", "", [401, 403, 403, 200, 200]),
@@ -68,7 +75,12 @@ const OPERATIONS: &[Row] = &[
     ("DELETE", "/api/users/groups/{group}/members", r#"{"users": [{id}]}"#, [401, 403, 403, 200, 200]),
     ("GET", "/api/users/audit", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/audit/export", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/audit/verify", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/permissions", "", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/permissions", r#"{"name": "new{n}"}"#, [401, 403, 403, 403, 201]),
+    ("GET", "/api/users/permissions/{permission}", "", [401, 403, 403, 200, 200]),
+    ("PATCH", "/api/users/permissions/{permission}", r#"{"name": "renamed{n}"}"#, [401, 403, 403, 403, 200]),
+    ("DELETE", "/api/users/permissions/{permission}", "", [401, 403, 403, 403, 204]),
     // Open to all: every caller sees what is wrong with this body.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
 ];
@@ -94,8 +106,10 @@ fn documented() -> BTreeSet<(String, String)> {
 #[test]
 fn every_operation_is_in_the_table() {
     let tried = |(method, path, ..): &Row| {
-        let names = ["{group}", "{deleted}", "{binned}"];
-        ((*method).to_owned(), names.iter().fold((*path).to_owned(), |path, name| path.replace(name, "{id}")))
+        let path = ["{group}", "{deleted}", "{binned}", "{permission}"]
+            .iter()
+            .fold((*path).to_owned(), |path, name| path.replace(name, "{id}"));
+        ((*method).to_owned(), path)
     };
     let once = ENDS_THE_TOKEN.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned()));
     assert_eq!(documented(), OPERATIONS.iter().map(tried).chain(once).collect());
@@ -107,8 +121,9 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let target = person(site.directory(), &format!("target{number}"), |_| {}).await;
     let owner = UserKey::Id(target.id.try_into().unwrap());
-    let token =
-        site.directory().issue_token(&operator(), &owner, "target", Expiry::Never).await.unwrap().token.id;
+    let issued = site.directory().issue_token(&operator(), &owner, "target", Expiry::Never).await.unwrap();
+    let permission = format!("permission{number}");
+    let permission = site.directory().create_permission(&operator(), None, &permission).await.unwrap().id;
     let draft = GroupDraft { name: Some(format!("group{number}")), ..GroupDraft::default() };
     let group = site.directory().create_group(&operator(), &draft).await.unwrap().id;
     let deleted = person(site.directory(), &format!("deleted{number}"), |_| {}).await.id;
@@ -119,7 +134,9 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
     site.directory().delete_group(&operator(), &GroupKey::Id(binned)).await.unwrap();
     let filled = |text: &str| {
         text.replace("{id}", &target.id.to_string())
-            .replace("{token}", &token.to_string())
+            .replace("{token}", &issued.token.id.to_string())
+            .replace("{key}", issued.key.reveal())
+            .replace("{permission}", &permission.to_string())
             .replace("{group}", &group.to_string())
             .replace("{deleted}", &deleted.to_string())
             .replace("{binned}", &binned.to_string())

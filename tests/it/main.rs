@@ -10,6 +10,7 @@
 mod support;
 
 mod addresses;
+mod api_all_tokens;
 mod api_audit;
 mod api_auth;
 mod api_bulk;
@@ -19,6 +20,7 @@ mod api_deleted_groups;
 mod api_document;
 mod api_groups_list;
 mod api_guard;
+mod api_permissions;
 mod api_ratchet;
 mod api_round_trip;
 mod api_sign_out;

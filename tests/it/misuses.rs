@@ -305,11 +305,64 @@ const NOUNS: &[Misuse] = &[
         "token rotate 1 --overlap 31d",
         "error: invalid value '31d' for '--overlap <DURATION>': an old key stays valid for at most 30d For more information, try '--help'.",
     ),
+    (
+        2,
+        "token list --has-expiry --no-expiry",
+        "error: the argument '--has-expiry' cannot be used with '--no-expiry'",
+    ),
+    (
+        2,
+        "token list --unused-since soon",
+        "error: invalid value 'soon' for '--unused-since <DAY>': use a day such as 2025-09-01, or `today` or `yesterday` (UTC) For more information, try '--help'.",
+    ),
+    (
+        2,
+        "token list --search ann",
+        "error: unexpected argument '--search' found tip: to pass '--search' as a value, use '-- --search'",
+    ),
+    (
+        2,
+        "token find",
+        "error: the following required arguments were not provided: <--key-stdin|--key-file <FILE>|--prefix <TEXT>>",
+    ),
+    (2, "token find wrd_h3Kd", "error: unexpected argument 'wrd_h3Kd' found"),
+    (
+        2,
+        "token find --key wrd_h3Kd",
+        "error: unexpected argument '--key' found tip: a similar argument exists: '--key-file'",
+    ),
+    (2, "token find --key-stdin", "wardroom: there is no key in the first line: give the key of a token"),
+    (
+        2,
+        "token find --key-file /nonexistent",
+        "wardroom: the key cannot be read: No such file or directory (os error 2)",
+    ),
+    (
+        2,
+        "token find --prefix wrd_h3Kd",
+        "error: the following required arguments were not provided: --last <TEXT>",
+    ),
+    (
+        2,
+        "token find --prefix wrd_h3Kdxxxxxxxx --last Yc0q",
+        "wardroom: --key: Give both ends of the key as lists and logs show them, such as wrd_h3Kd...Yc0q, not the whole key.",
+    ),
+    (3, "token find --prefix wrd_h3Kd --last Yc0q", "wardroom: there is no token whose key has these ends"),
+    (
+        2,
+        "token revoke 1 --all-of staff",
+        "error: the argument '[ID]...' cannot be used with '--all-of <USER>'",
+    ),
+    (
+        3,
+        "token revoke --all-of nobody",
+        "wardroom: there is no user named \"nobody\"; see `wardroom user list --search TERMS`",
+    ),
     (2, "token revoke", "error: the following required arguments were not provided: <ID>..."),
     (
         2,
         "token revoke 0",
-        "error: invalid value '0' for '<ID>...': Ensure this value is greater than or equal to 1. For more information, try '--help'.",
+        "error: invalid value '0' for '[ID]...': Ensure this value is greater than or equal to 1. For more information, try '--help'.",
     ),
     (
         3,

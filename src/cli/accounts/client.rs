@@ -1,11 +1,14 @@
 //! Requests to the API of a server. Each has a connection of its own, and a limit on time and size.
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, Method, Request};
+use http::request::Builder;
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -67,14 +70,7 @@ impl ApiClient {
         body: Option<&Value>,
         version: Option<&str>,
     ) -> Result<ApiResponse, CliError> {
-        let target = format!("{}{path}", self.target.url.prefix);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header(HOST, &self.target.url.authority)
-            .header(USER_AGENT, AGENT)
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, self.target.authorization());
+        let mut request = self.request(method, path);
         if let Some(version) = version {
             request = request.header(IF_MATCH, version);
         }
@@ -86,13 +82,56 @@ impl ApiClient {
             None => Bytes::new(),
         };
         let request = request.body(Full::new(bytes)).map_err(|error| self.failed(&error))?;
-        match timeout(TIMEOUT, self.exchange(request)).await {
-            Ok(response) => response,
+        self.in_time(async { self.whole(self.begin(request).await?).await }).await
+    }
+
+    /// Writes a response that may be long while it arrives. Returns it if it is an error.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        out: &mut dyn Write,
+    ) -> Result<Option<ApiResponse>, CliError> {
+        let request = self.request(Method::GET, path);
+        let request = request.body(Full::new(Bytes::new())).map_err(|error| self.failed(&error))?;
+        let response = self.in_time(self.begin(request)).await?;
+        if !response.status().is_success() {
+            return self.in_time(self.whole(response)).await.map(Some);
+        }
+        let mut body = response.into_body();
+        loop {
+            let frame = self.in_time(async { Ok(body.frame().await) }).await?;
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| {
+                self.failed(&format!(
+                    "the response ended early, so what was written is not complete: {error}"
+                ))
+            })?;
+            if let Ok(data) = frame.into_data() {
+                out.write_all(&data)
+                    .map_err(|error| CliError::internal(format!("cannot write the response: {error}")))?;
+            }
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.target.url.prefix))
+            .header(HOST, &self.target.url.authority)
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, self.target.authorization())
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+        match timeout(TIMEOUT, work).await {
+            Ok(done) => done,
             Err(_) => Err(self.failed(&format!("no complete response within {} s", TIMEOUT.as_secs()))),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<ApiResponse, CliError> {
+    /// Sends a request on a connection of its own, and waits for the head of the response.
+    async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CliError> {
         let url = &self.target.url;
         let stream =
             TcpStream::connect((url.host.as_str(), url.port)).await.map_err(|error| self.failed(&error))?;
@@ -108,13 +147,17 @@ impl ApiClient {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         request: Request<Full<Bytes>>,
-    ) -> Result<ApiResponse, CliError> {
+    ) -> Result<Response<Incoming>, CliError> {
         let (mut sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| self.failed(&error))?;
-        // It ends with the sender; its errors reach the request.
+        // It ends after the response; its errors reach the request.
         tokio::spawn(connection);
-        let (head, body) =
-            sender.send_request(request).await.map_err(|error| self.failed(&error))?.into_parts();
+        sender.send_request(request).await.map_err(|error| self.failed(&error))
+    }
+
+    /// Reads the rest of a response.
+    async fn whole(&self, response: Response<Incoming>) -> Result<ApiResponse, CliError> {
+        let (head, body) = response.into_parts();
         let body =
             Limited::new(body, MAX_BODY).collect().await.map_err(|error| self.failed(&error))?.to_bytes();
         let json = match body.is_empty() {

@@ -1,11 +1,14 @@
 //! The account service in the database of the settings.
 
+use std::io::Write;
 use std::time::Duration;
 
+use super::trail::TrailVerdict;
 use crate::cli::context::{open, operator};
 use crate::cli::lists::{ListParameter, invalid_flags};
 use crate::cli::report::{CliError, CliResult};
 use crate::config::Config;
+use crate::directory::audit::EXPORT_PAGE;
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{
@@ -209,6 +212,10 @@ impl LocalAccounts {
         Ok(self.directory.rotate_token(&self.actor, None, token, overlap).await?)
     }
 
+    pub(super) async fn find_token(&self, key: &str) -> CliResult<ListedToken> {
+        Ok(self.directory.find_token(&self.actor, key).await?)
+    }
+
     pub(super) async fn revoke_tokens(&self, tokens: Vec<TokenId>) -> CliResult<Vec<Token>> {
         let named: Vec<_> = tokens.iter().map(|id| format!("token {id}")).collect();
         let revoked = self.directory.revoke_tokens(&self.actor, tokens).await;
@@ -217,6 +224,32 @@ impl LocalAccounts {
 
     pub(super) async fn events(&self, filter: &AuditFilter, limit: u32) -> CliResult<Vec<RecordedEvent>> {
         Ok(self.directory.audit_events(&self.actor, filter, limit).await?)
+    }
+
+    /// Writes the events page by page, because the trail may not fit in memory.
+    pub(super) async fn export_events(
+        &self,
+        filter: &AuditFilter,
+        mut after: i64,
+        out: &mut dyn Write,
+    ) -> CliResult<()> {
+        loop {
+            let page = self.directory.export_audit(&self.actor, filter, after).await?;
+            for (id, line) in &page {
+                out.write_all(line.as_bytes())
+                    .map_err(|error| CliError::internal(format!("cannot write the export: {error}")))?;
+                after = *id;
+            }
+            if page.len() < EXPORT_PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) async fn verify_events(&self, expected: Option<&str>) -> CliResult<TrailVerdict> {
+        let found = self.directory.verify_audit(&self.actor, expected).await?;
+        let (broken_event, why) = (found.broken.map(|(id, _)| id), found.why().map(str::to_owned));
+        Ok(TrailVerdict { good: found.good, head: found.head, broken_event, why })
     }
 }
 

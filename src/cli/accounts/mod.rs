@@ -9,12 +9,15 @@ mod local;
 mod remote;
 mod remote_rows;
 mod remote_target;
+mod trail;
 
+use std::io::Write;
 use std::time::Duration;
 
 use self::local::LocalAccounts;
 use self::remote::RemoteAccounts;
 pub(super) use self::remote_target::RemoteFlags;
+pub(super) use self::trail::TrailVerdict;
 use super::lists::ListParameter;
 use super::report::CliResult;
 use crate::config::Config;
@@ -310,6 +313,13 @@ impl Accounts {
         }
     }
 
+    pub(super) async fn find_token(&self, key: &str) -> CliResult<ListedToken> {
+        match self {
+            Self::Here(accounts) => accounts.find_token(key).await,
+            Self::There(accounts) => accounts.find_token(key).await,
+        }
+    }
+
     pub(super) async fn revoke_tokens(&self, tokens: Vec<TokenId>) -> CliResult<Vec<Token>> {
         match self {
             Self::Here(accounts) => accounts.revoke_tokens(tokens).await,
@@ -321,6 +331,26 @@ impl Accounts {
         match self {
             Self::Here(accounts) => accounts.events(filter, limit).await,
             Self::There(accounts) => accounts.events(filter, limit).await,
+        }
+    }
+
+    /// Writes events after a number, oldest first, while they are read.
+    pub(super) async fn export_events(
+        &self,
+        filter: &AuditFilter,
+        after: i64,
+        out: &mut dyn Write,
+    ) -> CliResult<()> {
+        match self {
+            Self::Here(accounts) => accounts.export_events(filter, after, out).await,
+            Self::There(accounts) => accounts.export_events(filter, after, out).await,
+        }
+    }
+
+    pub(super) async fn verify_events(&self, expected: Option<&str>) -> CliResult<TrailVerdict> {
+        match self {
+            Self::Here(accounts) => accounts.verify_events(expected).await,
+            Self::There(accounts) => accounts.verify_events(expected).await,
         }
     }
 }

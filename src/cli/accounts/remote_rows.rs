@@ -3,11 +3,13 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::trail::TrailVerdict;
 use crate::cli::report::CliError;
 use crate::directory::model::{
-    ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, Maker, Permission,
+    ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, ListedToken, Maker, Permission,
     RecordedEvent, Timestamp, Token, TokenKind, User, UserDraft, UserId,
 };
+use crate::directory::permissions::PermissionHolders;
 
 /// An object of a response, whose fields are read by name.
 pub(super) struct RemoteRow<'a>(pub(super) &'a Value);
@@ -114,6 +116,32 @@ impl RemoteRow<'_> {
             last_used_at: self.field("last_used_at")?,
             made_by: Maker::from_stored(&made_by).unwrap_or(Maker::Unknown),
             root,
+        })
+    }
+
+    /// Reads a token that names its owner.
+    pub(super) fn owned_token(&self) -> Result<Token, CliError> {
+        self.token(self.id("user_id")?)
+    }
+
+    pub(super) fn listed_token(&self) -> Result<ListedToken, CliError> {
+        Ok(ListedToken { token: self.owned_token()?, username: self.field("username")? })
+    }
+
+    pub(super) fn holders(&self) -> Result<PermissionHolders, CliError> {
+        Ok(PermissionHolders { users: self.field("users_count")?, groups: self.field("groups_count")? })
+    }
+
+    pub(super) fn failed_attempts(&self) -> Result<i64, CliError> {
+        self.field("failed_attempts")
+    }
+
+    pub(super) fn verdict(&self) -> Result<TrailVerdict, CliError> {
+        Ok(TrailVerdict {
+            good: self.field("good")?,
+            head: self.field("head")?,
+            broken_event: self.field("broken_event")?,
+            why: self.field("why")?,
         })
     }
 

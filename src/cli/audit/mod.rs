@@ -8,14 +8,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use self::list::ListEvents;
-use super::accounts::{Accounts, RemoteFlags};
-use super::context::{open, operator};
+use super::accounts::{Accounts, RemoteFlags, TrailVerdict};
 use super::days::{from, until};
 use super::lists::number;
 use super::report::{CliError, Report};
 use crate::config::Config;
-use crate::directory::Directory;
-use crate::directory::audit::{EXPORT_PAGE, Verification};
 use crate::directory::model::{AuditFilter, Timestamp};
 
 /// The commands of `wardroom audit`.
@@ -57,57 +54,37 @@ fn head(text: &str) -> Result<String, &'static str> {
 }
 
 pub(super) async fn run(verb: AuditVerb, config: &Config, remote: &RemoteFlags) -> Result<Report, CliError> {
+    if let AuditVerb::Actions = verb {
+        return Ok(list::actions());
+    }
+    let accounts = Accounts::open(config, remote).await?;
     match verb {
         AuditVerb::Actions => Ok(list::actions()),
-        AuditVerb::List(args) => list::list(&Accounts::open(config, remote).await?, args).await,
-        AuditVerb::Export(_) | AuditVerb::Verify(_) if remote.are_given() => {
-            Err(CliError::usage("this command is not possible with --remote: run it on the server's machine"))
-        }
+        AuditVerb::List(args) => list::list(&accounts, args).await,
         AuditVerb::Export(ExportEvents { after, from, to }) => {
             let filter = AuditFilter { from, to, ..AuditFilter::default() };
-            export(&open(config).await?, &filter, after).await?;
+            let mut out = std::io::stdout().lock();
+            accounts.export_events(&filter, after, &mut out).await?;
+            out.flush().map_err(|error| CliError::internal(format!("cannot write the export: {error}")))?;
             Ok(Report::silent())
         }
         AuditVerb::Verify(VerifyTrail { expect_head }) => {
-            let directory = open(config).await?;
-            Ok(verdict(&directory.verify_audit(&operator(), expect_head.as_deref()).await?))
+            Ok(verdict(&accounts.verify_events(expect_head.as_deref()).await?))
         }
     }
 }
 
-/// Writes the events page by page, because the trail may not fit in memory.
-async fn export(directory: &Directory, filter: &AuditFilter, mut after: i64) -> Result<(), CliError> {
-    let unwritable = |error: std::io::Error| CliError::internal(format!("cannot write the export: {error}"));
-    let mut out = std::io::stdout().lock();
-    loop {
-        let page = directory.export_audit(&operator(), filter, after).await?;
-        for (id, line) in &page {
-            out.write_all(line.as_bytes()).map_err(unwritable)?;
-            after = *id;
-        }
-        if page.len() < EXPORT_PAGE {
-            return out.flush().map_err(unwritable);
-        }
-    }
-}
-
-fn verdict(found: &Verification) -> Report {
-    let Verification { good, head, broken, expected_seen } = found;
-    let (text, why) = match (broken, expected_seen) {
-        (Some((id, why)), _) => {
-            (format!("Broken after {good} valid events: event {id}: {why}.\n"), Some(*why))
-        }
-        (None, Some(false)) => {
-            let why = "the expected head is not in the chain: events were cut off or rewritten";
-            (format!("Broken: {why}.\n"), Some(why))
-        }
-        (None, _) => {
-            (format!("All {good} events are valid. Store this head outside the database:\n{head}\n"), None)
+fn verdict(found: &TrailVerdict) -> Report {
+    let TrailVerdict { good, head, broken_event, why } = found;
+    let text = match (broken_event, why) {
+        (Some(id), Some(why)) => format!("Broken after {good} valid events: event {id}: {why}.\n"),
+        (_, Some(why)) => format!("Broken: {why}.\n"),
+        (_, None) => {
+            format!("All {good} events are valid. Store this head outside the database:\n{head}\n")
         }
     };
-    let event = broken.map(|(id, _)| id);
-    let mut report =
-        Report::new(text, json!({ "good": good, "head": head, "broken_event": event, "why": why }));
+    let json = json!({ "good": good, "head": head, "broken_event": broken_event, "why": why });
+    let mut report = Report::new(text, json);
     report.code = why.is_some().into();
     report
 }

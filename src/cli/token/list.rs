@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::view::{json, table};
+use super::view::{listed_json, table};
 use crate::cli::accounts::Accounts;
 use crate::cli::lists::{FilterForm, ListFilter, ListFlags, ListNoun};
 use crate::cli::names;
@@ -42,6 +42,21 @@ impl ListNoun for TokenList {
         ListFilter::day("last_used_date", "last-used-date", "Only tokens last used on this day"),
         ListFilter::day("last_used_from", "last-used-from", "Only tokens last used on this day or later"),
         ListFilter::day("last_used_to", "last-used-to", "Only tokens last used on this day or earlier"),
+        ListFilter::switch(
+            "has_expiry",
+            ["has-expiry", "no-expiry"],
+            ["Only tokens that expire some time", "Only tokens that do not expire"],
+        ),
+        ListFilter::switch(
+            "is_used",
+            ["used", "never-used"],
+            ["Only tokens that were used", "Only tokens that were never used"],
+        ),
+        ListFilter::day(
+            "unused_since",
+            "unused-since",
+            "Only tokens neither used nor issued on this day (UTC) or later",
+        ),
         ListFilter::number("id_min", "id-min", "The least id"),
         ListFilter::number("id_max", "id-max", "The greatest id"),
     ];
@@ -66,7 +81,7 @@ pub(super) async fn list(accounts: &Accounts, args: ListTokens) -> Result<Report
     }
     let found = list.fetch(async |parameters| accounts.tokens(parameters).await).await?;
     let now = accounts.now();
-    let json = found.rows.iter().map(|row| json(&row.token, Some(&row.username), now)).collect();
+    let json = found.rows.iter().map(|row| listed_json(row, now)).collect();
     Ok(Report::list(table(&found.rows, args.user.is_none(), now), json, found.cut))
 }
 

@@ -1,5 +1,6 @@
 //! `wardroom token`: issues, lists, rotates and revokes API tokens.
 
+mod find;
 mod list;
 mod view;
 
@@ -8,10 +9,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use self::find::FindToken;
 use self::list::ListTokens;
 use super::accounts::Accounts;
 use super::names::Names;
 use super::report::{CliError, Report};
+use super::sign_out;
 use crate::directory::model::{TokenId, UserKey};
 use crate::directory::tokens::Expiry;
 
@@ -26,6 +29,8 @@ pub(super) enum TokenVerb {
     /// List the tokens of a user or of all users, including expired and revoked ones. Keys are not stored, so they cannot
     /// be shown.
     List(ListTokens),
+    /// Find out whose a key is, such as one that was found where it does not belong. The audit trail records it.
+    Find(FindToken),
     /// Replace a token by a new one with the same name and expiry. Its key is shown only once.
     Rotate(RotateToken),
     /// Revoke tokens. If one is the token of a sign-in, all tokens derived from it are revoked as well.
@@ -56,8 +61,12 @@ pub(super) struct RotateToken {
 #[derive(Args)]
 pub(super) struct RevokeTokens {
     /// The ids of the tokens, as `wardroom token list` shows them.
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required_unless_present = "all_of", value_name = "ID")]
     ids: Vec<TokenId>,
+    /// Revoke all tokens of this user, by id or username, and all tokens derived from the user's sign-ins, as
+    /// `wardroom user sign-out` does. It can be given several times.
+    #[arg(long, value_name = "USER", conflicts_with = "ids")]
+    all_of: Vec<UserKey>,
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -84,6 +93,7 @@ pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, 
             Ok(view::issued(&issued, accounts.now()))
         }
         TokenVerb::List(args) => list::list(accounts, args).await,
+        TokenVerb::Find(args) => find::find(accounts, args).await,
         TokenVerb::Rotate(RotateToken { id, overlap }) => {
             let rotated = accounts.rotate_token(id, overlap.unwrap_or_default()).await?;
             Ok(view::issued(&rotated, accounts.now()))
@@ -92,7 +102,11 @@ pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, 
     }
 }
 
-async fn revoke(accounts: &Accounts, RevokeTokens { mut ids }: RevokeTokens) -> Result<Report, CliError> {
+async fn revoke(accounts: &Accounts, args: RevokeTokens) -> Result<Report, CliError> {
+    let RevokeTokens { mut ids, all_of } = args;
+    if !all_of.is_empty() {
+        return sign_out::sign_out(accounts, &all_of).await;
+    }
     ids.sort_unstable();
     ids.dedup();
     let mut names = Names::new(accounts);
@@ -104,7 +118,7 @@ async fn revoke(accounts: &Accounts, RevokeTokens { mut ids }: RevokeTokens) -> 
         .map(|token| format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id))
         .collect();
     let now = accounts.now();
-    let mut objects: Vec<_> = revoked.iter().map(|token| view::json(token, None, now)).collect();
+    let mut objects: Vec<_> = revoked.iter().map(|token| view::json(token, now)).collect();
     let json = if objects.len() == 1 { objects.pop().unwrap_or_default() } else { Value::Array(objects) };
     Ok(Report::new(text, json))
 }

@@ -31,7 +31,10 @@ pub(super) fn table(rows: &[ListedToken], with_owners: bool, now: Timestamp) -> 
     let columns = [id, owner, name, key, state, created, expires, used, kind, made_by];
     let with_owner = |(cells, listed): ([TableCell; 9], &ListedToken)| {
         let [id, name, key, state, created, expires, used, kind, made_by] = cells;
-        let owner = TableCell::from(&listed.username);
+        let owner = match &listed.username {
+            Some(username) => TableCell::from(username),
+            None => listed.token.user_id.to_string().into(),
+        };
         [id, owner, name, key, state, created, expires, used, kind, made_by]
     };
     TextTable::new(columns, rows.map(with_owner).collect())
@@ -69,17 +72,26 @@ pub(super) fn issued(issued: &TokenWithKey, now: Timestamp) -> Report {
         token.user_id,
         key.reveal()
     );
-    let mut json = json(token, None, now);
+    let mut json = json(token, now);
     if let Value::Object(object) = &mut json {
         object.insert("key".to_owned(), key.reveal().into());
     }
     Report::new(text, json).once()
 }
 
-/// The JSON of a token, with its owner's name where it is known.
-pub(super) fn json(token: &Token, username: Option<&str>, now: Timestamp) -> Value {
+/// The JSON of a token in a list, with its owner's name.
+pub(super) fn listed_json(listed: &ListedToken, now: Timestamp) -> Value {
+    let mut json = json(&listed.token, now);
+    if let Value::Object(object) = &mut json {
+        object.insert("username".to_owned(), listed.username.clone().into());
+    }
+    json
+}
+
+/// The JSON of a token.
+pub(super) fn json(token: &Token, now: Timestamp) -> Value {
     let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    let mut json = json!({
+    json!({
         "id": token.id.get(),
         "user_id": token.user_id.get(),
         "name": token.name,
@@ -93,9 +105,5 @@ pub(super) fn json(token: &Token, username: Option<&str>, now: Timestamp) -> Val
         "last_used_at": text(token.last_used_at),
         "made_by": token.made_by.as_str(),
         "of_sign_in": token.root.is_some(),
-    });
-    if let (Value::Object(object), Some(username)) = (&mut json, username) {
-        object.insert("username".to_owned(), username.into());
-    }
-    json
+    })
 }

@@ -11,6 +11,7 @@ use crate::cli::context::new_password;
 use crate::cli::grants::Grant;
 use crate::cli::names::{self, Names, count};
 use crate::cli::report::{CliError, Report};
+use crate::cli::sign_out;
 use crate::directory::model::{Expected, PermissionKey, TokenState, UserDraft, UserKey};
 
 #[derive(Args)]
@@ -101,12 +102,5 @@ pub(super) async fn unlock(accounts: &Accounts, args: NamedUsers) -> Result<Repo
 }
 
 pub(super) async fn sign_out(accounts: &Accounts, args: NamedUsers) -> Result<Report, CliError> {
-    let users = names::users(accounts, &args.users).await?;
-    let ended = accounts.sign_out_users(&users).await?;
-    let (mut text, mut objects) = (String::new(), Vec::new());
-    for (user, ended) in users.iter().zip(ended) {
-        text += &format!("Signed out user {} ({}): {ended} tokens revoked.\n", user.id, user.username);
-        objects.push(json!({ "id": user.id.get(), "username": user.username, "ended": ended }));
-    }
-    Ok(Report::new(text, one_or_all(objects)))
+    sign_out::sign_out(accounts, &args.users).await
 }

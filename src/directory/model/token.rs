@@ -346,8 +346,8 @@ impl Token {
 pub struct ListedToken {
     /// The token.
     pub token: Token,
-    /// The username of its owner.
-    pub username: String,
+    /// The username of its owner; `None` for an actor who may not read users.
+    pub username: Option<String>,
 }
 
 #[cfg(test)]

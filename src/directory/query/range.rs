@@ -58,7 +58,8 @@ pub(super) fn new_name(name: &str) -> String {
     name.replacen(OLD, "_", 1)
 }
 
-fn midnight(day: Date) -> Timestamp {
+/// Returns the beginning of a day.
+pub(super) fn midnight(day: Date) -> Timestamp {
     Timestamp::from_utc(day.to_datetime(Time::midnight()))
 }
 

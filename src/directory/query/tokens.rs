@@ -1,6 +1,7 @@
 //! Queries of the list of all tokens.
 
 use super::parameters::{integer, other};
+use super::range::midnight;
 use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
 use crate::directory::model::{
     ListedToken, Timestamp, TokenKind, TokenState, UserId, ValidationErrors, Violation,
@@ -30,6 +31,12 @@ pub struct TokenFilters {
     pub expires: TimeRange,
     /// Last used in this range. A token that was never used is in no range.
     pub last_used: TimeRange,
+    /// With an expiry, or without.
+    pub has_expiry: Option<bool>,
+    /// Ever used, or never.
+    pub is_used: Option<bool>,
+    /// Neither used nor issued at this time or later.
+    pub unused_since: Option<Timestamp>,
 }
 
 /// Both ends of a key, as lists and logs show them: `wrd_h3Kd...Yc0q`.
@@ -53,7 +60,7 @@ pub enum TokenColumn {
 
 impl TokenQuery {
     /// The names of the filters.
-    pub const FILTERS: [&'static str; 16] = [
+    pub const FILTERS: [&'static str; 19] = [
         "id_min",
         "id_max",
         "user_id",
@@ -70,6 +77,9 @@ impl TokenQuery {
         "last_used_date",
         "last_used_from",
         "last_used_to",
+        "has_expiry",
+        "is_used",
+        "unused_since",
     ];
 
     /// Parses a query from its parameters. Collects all errors.
@@ -80,6 +90,10 @@ impl TokenQuery {
 
 impl TokenFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
+        // Tokens have no index for a search, and one that is ignored would show tokens that were not meant.
+        if given.value("search").is_some_and(|terms| !terms.is_empty()) {
+            given.refuse("search", &other("Tokens cannot be searched: use user_id, name or key."));
+        }
         Self {
             id: NumberRange::read(given, ["id_min", "id_max"]),
             user: given.parsed("user_id", |raw| integer(raw).and_then(UserId::try_from)),
@@ -95,6 +109,9 @@ impl TokenFilters {
             created: TimeRange::read(given, "created"),
             expires: TimeRange::read(given, "expires"),
             last_used: TimeRange::read(given, "last_used"),
+            has_expiry: given.flag("has_expiry"),
+            is_used: given.flag("is_used"),
+            unused_since: given.day("unused_since").map(midnight),
         }
     }
 }
@@ -105,7 +122,8 @@ fn choice<T>(raw: &str, found: Option<T>) -> Result<T, Violation> {
 
 /// Parses both ends of a key. A complete key is refused, because it does not belong into a command line.
 fn key_ends(raw: &str) -> Result<KeyEnds, Violation> {
-    let ends = raw.split_once("...").filter(|_| !raw.contains('\0'));
+    let are_short = |(first, last): &(&str, &str)| first.chars().count() <= 8 && last.chars().count() <= 4;
+    let ends = raw.split_once("...").filter(|ends| are_short(ends) && !raw.contains('\0'));
     let (prefix, last_four) = ends.ok_or_else(|| {
         other("Give both ends of the key as lists and logs show them, such as wrd_h3Kd...Yc0q, not the whole key.")
     })?;

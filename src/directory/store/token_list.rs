@@ -1,18 +1,20 @@
-//! Statements of the list of all tokens. Only the command line has it, so its orders have no indexes of their own.
+//! Statements of the list of all tokens. Its usual order is that of the ids. The other orders have no indexes of their own.
 
 use super::paging::{self, Shape, during, within};
 use super::tokens::columns;
 use crate::database::{DatabaseError, FromRow, Row, Sql};
-use crate::directory::model::{ListedToken, Timestamp, Token, TokenState};
+use crate::directory::model::{KeptDigest, ListedToken, Timestamp, Token, TokenDigest, TokenId, TokenState};
 use crate::directory::query::{TokenColumn, TokenFilters, TokenQuery};
 
-const SHAPE: Shape<TokenColumn> = Shape {
-    row: concat!(columns!(), ", (SELECT o.username FROM users o WHERE o.id = t.user_id)"),
-    from: "tokens t",
-    id: "t.id",
-    on_page: "t.id = page.id",
-    column,
-};
+/// The columns of a [`ListedToken`].
+macro_rules! row {
+    () => {
+        concat!(columns!(), ", (SELECT o.username FROM users o WHERE o.id = t.user_id)")
+    };
+}
+
+const SHAPE: Shape<TokenColumn> =
+    Shape { row: row!(), from: "tokens t", id: "t.id", on_page: "t.id = page.id", column };
 
 fn column(column: TokenColumn) -> &'static str {
     match column {
@@ -25,10 +27,25 @@ fn column(column: TokenColumn) -> &'static str {
 
 impl FromRow for ListedToken {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        let token = Token::from_row(row)?;
         // A row whose owner is missing is damage, which `doctor` reports.
-        Ok(Self { token, username: row.next::<Option<String>>()?.unwrap_or_default() })
+        Ok(Self { token: Token::from_row(row)?, username: row.next()? })
     }
+}
+
+/// Selects the token of an id.
+pub(in crate::directory) fn find(id: TokenId) -> Sql {
+    Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.id = $1")).bind(id)
+}
+
+/// Selects the token of a key by its digest, whatever its state.
+pub(in crate::directory) fn of_key(digest: TokenDigest) -> Sql {
+    Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.digest = $1"))
+        .bind(KeptDigest::Sha256(digest))
+}
+
+/// Selects the token of a key by the digests that another system may have stored for it.
+pub(in crate::directory) fn of_imported_key([one, other]: [Option<KeptDigest>; 2]) -> Sql {
+    Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.digest IN ($1, $2)")).bind(one).bind(other)
 }
 
 /// Selects the tokens of a page, and one more if there is one.
@@ -69,4 +86,18 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
         }
         None => sql,
     };
+    match filters.has_expiry {
+        Some(true) => sql.push(" AND t.expires_at IS NOT NULL"),
+        Some(false) => sql.push(" AND t.expires_at IS NULL"),
+        None => sql,
+    };
+    match filters.is_used {
+        Some(true) => sql.push(" AND t.last_used_at IS NOT NULL"),
+        Some(false) => sql.push(" AND t.last_used_at IS NULL"),
+        None => sql,
+    };
+    if let Some(since) = filters.unused_since {
+        sql.push(" AND coalesce(t.last_used_at, t.created_at) < ").push_arg(since);
+        sql.push(" AND t.created_at < ").push_arg(since);
+    }
 }

@@ -7,7 +7,8 @@ use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    Group, GroupId, GroupKey, Maker, Timestamp, TokenId, TokenKey, TokenKind, User, UserId, Violation,
+    Group, GroupId, GroupKey, Maker, Permission, Timestamp, TokenId, TokenKey, TokenKind, User, UserId,
+    Violation,
 };
 use crate::directory::secret::prints_only;
 use crate::directory::store::Tx;
@@ -72,6 +73,19 @@ impl Directory {
                 audit::record(&change, "directory.import", &AuditObject::Directory, counts)
             })
             .await
+    }
+
+    /// Inserts permissions of other services with the ids they have; all of them or none.
+    pub async fn seed_permissions(&self, actor: &Actor, permissions: Vec<Permission>) -> Result<(), Error> {
+        self.change(actor, move |change| {
+            change.check(Action::Import)?;
+            permissions.iter().try_for_each(|Permission { id, code, name }| {
+                change.tx.put_permission(Some(id.get()), *code, name)
+            })?;
+            let counts = json!({ "permissions": permissions.len() });
+            audit::record(change, "directory.import", &AuditObject::Directory, counts)
+        })
+        .await
     }
 }
 

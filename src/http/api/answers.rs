@@ -100,6 +100,15 @@ pub(super) enum Conflicts {
     Taken(FieldErrors),
 }
 
+/// Further errors of an operation that removes a permission.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum BuiltIn {
+    /// The permission is built in.
+    #[response(status = 400)]
+    Refused(FieldErrors),
+}
+
 /// Further errors of an operation that reads `If-Match`.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]

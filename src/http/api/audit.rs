@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use super::answers::{ListRefusals, Refusals};
 use super::list_parameters::formats;
 use super::list_request::ListRequest;
-use super::view::{AuditItem, AuditListing, object_kinds};
+use super::view::{AuditItem, AuditListing, AuditVerification, object_kinds};
 use crate::directory::Actor;
 use crate::directory::access::ReadAudit;
 use crate::directory::audit::EXPORT_PAGE;
@@ -49,7 +49,8 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let request = ListRequest::parse(query.as_deref())?;
-    let (filter, limit) = read(&request.parameters, true).map_err(ApiError::Invalid)?;
+    let (filter, EventPage { limit, .. }) =
+        read(&request.parameters, &["limit", "before"]).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
@@ -72,7 +73,7 @@ pub(super) async fn list(
     operation_id = "audit_export",
     tag = "audit",
     security(("token" = [])),
-    params(AuditParameters),
+    params(AuditParameters, ExportParameters),
     responses(
         (status = 200, description = "Events, one per line", body = String, content_type = "application/x-ndjson",
             example = "{\"id\":1,\"at\":\"2025-09-01T12:00:00.000000Z\",\"action\":\"user.create\"}\n"),
@@ -86,9 +87,10 @@ pub(super) async fn export(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let request = ListRequest::parse(query.as_deref())?;
-    let (filter, _) = read(&request.parameters, false).map_err(ApiError::Invalid)?;
+    let (filter, EventPage { after, .. }) =
+        read(&request.parameters, &["after"]).map_err(ApiError::Invalid)?;
     // The first page is read before the answer begins, so that an early failure still gets a status.
-    let first = app.directory().export_audit(&actor, &filter, 0).await?;
+    let first = app.directory().export_audit(&actor, &filter, after).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);
     let mut response = Response::new(Body::from_stream(pages));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
@@ -118,26 +120,77 @@ async fn next_page(
     }
 }
 
-/// Parses the filters, and the length of a page if there are pages.
-fn read(pairs: &[(String, String)], pages: bool) -> Result<(AuditFilter, u32), ValidationErrors> {
-    const FILTERS: [&str; 8] =
-        ["action", "actor_id", "object_kind", "object_id", "address", "from", "to", "format"];
-    let known = |name: &str| FILTERS.contains(&name) || (pages && ["limit", "before"].contains(&name));
+/// Verify Audit Trail
+///
+/// Follow the whole chain of events, and name the first one that was changed, removed, added or moved. If it takes
+/// longer than a request may, the response is 503: then run `wardroom audit verify` on the server's machine. For
+/// {callers}.
+#[utoipa::path(
+    get,
+    path = "/api/users/audit/verify",
+    operation_id = "audit_verify",
+    tag = "audit",
+    security(("token" = [])),
+    params(("expect_head" = Option<String>, Query, description = "The `head` of an earlier verification, 64 hexadecimal digits. If it is no longer in the chain, events were cut off.")),
+    responses((status = 200, description = "The result", body = AuditVerification), ListRefusals, Refusals),
+)]
+pub(super) async fn verify(
+    State(app): State<App>,
+    Require { actor, .. }: Require<ReadAudit>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::parse(query.as_deref())?;
+    let known = |name: &str| ["expect_head", "format"].contains(&name);
+    let mut given = Parameters::new(&request.parameters, known);
+    let expected = given.parsed("expect_head", head);
+    given.finish().map_err(ApiError::Invalid)?;
+    let found = app.directory().verify_audit(&actor, expected.as_deref()).await?;
+    Ok(answer(StatusCode::OK, &AuditVerification::new(&found)))
+}
+
+fn head(raw: &str) -> Result<String, Violation> {
+    let is_hash = raw.len() == 64 && raw.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let wrong = || Violation::Other("A head has 64 hexadecimal digits.".to_owned());
+    if is_hash { Ok(raw.to_ascii_lowercase()) } else { Err(wrong()) }
+}
+
+/// What is read at once.
+struct EventPage {
+    limit: u32,
+    after: i64,
+}
+
+/// Parses the filters, and the parameters of the page that are named.
+fn read(pairs: &[(String, String)], page: &[&str]) -> Result<(AuditFilter, EventPage), ValidationErrors> {
+    const FILTERS: [&str; 10] = [
+        "action",
+        "actor_id",
+        "actor_name",
+        "object_kind",
+        "object_id",
+        "object_name",
+        "address",
+        "from",
+        "to",
+        "format",
+    ];
+    let known = |name: &str| FILTERS.contains(&name) || page.contains(&name);
     let mut given = Parameters::new(pairs, known);
     let filter = AuditFilter {
         before: given.integer("before"),
         action: given.parsed("action", text),
         actor_id: given.integer("actor_id"),
-        actor_name: None,
+        actor_name: given.parsed("actor_name", text),
         object_kind: given.parsed("object_kind", kind),
         object_id: given.integer("object_id"),
-        object_name: None,
+        object_name: given.parsed("object_name", text),
         address: given.parsed("address", text),
         from: given.parsed("from", timestamp),
         to: given.parsed("to", timestamp),
     };
     let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
-    given.finish().map(|()| (filter, limit))
+    let after = given.integer("after").unwrap_or_default();
+    given.finish().map(|()| (filter, EventPage { limit, after }))
 }
 
 fn text(raw: &str) -> Result<String, Violation> {
@@ -174,11 +227,15 @@ struct AuditParameters {
     action: Option<String>,
     /// By the user with this ID.
     actor_id: Option<i64>,
+    /// By an actor who has this name now, or had it then. Example: `ada_admin`.
+    actor_name: Option<String>,
     /// About an object of this kind; `directory` is all data together.
     #[param(schema_with = object_kinds)]
     object_kind: Option<String>,
     /// About the object with this ID.
     object_id: Option<i64>,
+    /// About an object that has this name now, or had it then. Example: `alex_thompson`.
+    object_name: Option<String>,
     /// Requested from this address. Example: `127.0.0.1`.
     address: Option<String>,
     /// At this time or later: RFC 3339, or a day (UTC). Example: `2025-09-01`.
@@ -200,4 +257,13 @@ struct PageParameters {
     limit: Option<i64>,
     /// Only events with a lower number, as in `next`.
     before: Option<i64>,
+}
+
+/// Where an export begins.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct ExportParameters {
+    /// Only events with a higher number. To continue an export, the number of its last event.
+    after: Option<i64>,
 }

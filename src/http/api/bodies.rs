@@ -331,6 +331,42 @@ pub(super) struct Rotation {
     overlap_seconds: i64,
 }
 
+/// The longest key, in characters.
+pub(super) const KEY_MAX: usize = 256;
+
+/// A key whose token is wanted.
+#[derive(ToSchema)]
+#[schema(as = TokenFind, example = json!({ "key": samples::EXAMPLE_KEY }))]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct FoundKey {
+    /// The whole key; blanks around it are ignored.
+    #[schema(min_length = 1, max_length = 256)]
+    key: String,
+}
+
+/// A new permission.
+#[derive(ToSchema)]
+#[schema(as = PermissionCreate, example = json!({ "name": "order_read" }))]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct PermissionDraft {
+    /// 1 to 100 lower-case letters, digits and underscores, not yet taken.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// The code, not yet taken: 10000 to 999999. By default the next free one.
+    #[schema(required = false, minimum = 10_000, maximum = 999_999)]
+    code: i64,
+}
+
+/// The new name of a permission.
+#[derive(ToSchema)]
+#[schema(as = PermissionUpdate, example = json!({ "name": "invoice_view" }))]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct PermissionChange {
+    /// 1 to 100 lower-case letters, digits and underscores, not yet taken.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+}
+
 /// Username and password.
 #[derive(ToSchema)]
 #[schema(as = SignIn, example = json!({ "username": samples::USERNAME, "password": samples::PASSWORD }))]

@@ -11,7 +11,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use crate::directory::access::NeedsPermission;
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::caller::{Authenticated, Require, Staff};
+use crate::http::caller::{Authenticated, MayChangePermissions, Require, Staff};
 use crate::http::conditions::IfMatch;
 
 /// The placeholder for the callers in the description of an operation.
@@ -25,6 +25,7 @@ pub(super) enum AllowedCallers {
     Staff,
     /// Admins, and staff who hold the permission of this code.
     Holders(i64),
+    Admins,
 }
 
 impl fmt::Display for AllowedCallers {
@@ -32,6 +33,7 @@ impl fmt::Display for AllowedCallers {
         match self {
             Self::Anyone | Self::Authenticated => f.write_str("every user"),
             Self::Staff => f.write_str("staff and admins"),
+            Self::Admins => f.write_str("admins"),
             Self::Holders(code) => write!(f, "admins, and staff with permission {code}"),
         }
     }
@@ -60,6 +62,12 @@ impl Argument for Authenticated {
 impl Argument for Staff {
     fn callers() -> AllowedCallers {
         AllowedCallers::Staff
+    }
+}
+
+impl Argument for MayChangePermissions {
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Admins
     }
 }
 
@@ -126,6 +134,7 @@ mod tests {
         assert!(of("/api/users", "post").contains("For admins, and staff with permission 1221, who"));
         assert!(of("/api/users/me/tokens", "post").ends_with("For staff and admins."));
         assert!(of("/api/users/me/tokens", "get").ends_with("For every user."));
+        assert!(of("/api/users/permissions", "post").ends_with("For admins."));
         assert!(!document().to_string().contains(PLACEHOLDER));
         fn callers<T: Arguments, H: Handler<T, App>>(_: H) -> AllowedCallers {
             T::callers()

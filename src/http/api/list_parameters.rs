@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::schema::Object;
 
 use super::bodies::choices;
-use crate::directory::model::Gender;
+use crate::directory::model::{Gender, TokenKind, TokenState};
 
 /// The formats of responses.
 pub(super) fn formats() -> Object {
@@ -129,29 +129,85 @@ pub(super) struct GroupListParameters {
     users_count_max: Option<i64>,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
+fn token_kinds() -> Object {
+    choices("A kind of token.", TokenKind::ALL.map(TokenKind::as_str))
+}
 
-    use super::*;
-    use crate::directory::query::{COMMON, GroupQuery, UserQuery};
+fn token_states() -> Object {
+    choices("A state of tokens.", TokenState::ALL.map(TokenState::as_str))
+}
 
-    fn documented<T: IntoParams>() -> Vec<String> {
-        T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
-    }
-
-    /// The documented parameters are exactly those that are parsed.
-    #[test]
-    fn the_document_names_every_parameter() {
-        let common = documented::<ListParameters>();
-        for (own, filters) in [
-            (documented::<UserListParameters>(), &UserQuery::FILTERS[..]),
-            (documented::<GroupListParameters>(), &GroupQuery::FILTERS[..]),
-        ] {
-            let documented: BTreeSet<_> = common.iter().chain(&own).map(String::as_str).collect();
-            assert_eq!(documented, COMMON.iter().chain(filters).copied().collect());
-        }
-    }
+/// The parameters of the list of tokens.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct TokenListParameters {
+    /// Names, separated by commas; `-` in front for descending order: `id`, `created_at`, `expires_at`, `last_used_at`.
+    /// Only the id has an index. Example: `-id`.
+    ordering: Option<String>,
+    /// Rows per page, 1 to 1000; 10 by default.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// Rows to skip. Late pages cost more than early ones; with a cursor they do not.
+    #[param(minimum = 0)]
+    offset: Option<i64>,
+    /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
+    cursor: Option<String>,
+    /// Only these fields of each row: names, separated by commas. Example: `id,user_id,state`.
+    fields: Option<String>,
+    /// The format of the response; there is only one.
+    #[param(schema_with = formats)]
+    format: Option<String>,
+    /// The least id.
+    id_min: Option<i64>,
+    /// The greatest id.
+    id_max: Option<i64>,
+    /// Of the user with this ID.
+    user_id: Option<i64>,
+    /// With exactly this name. Example: `laptop`.
+    name: Option<String>,
+    /// Whose key has these ends, as lists and logs show them; never the whole key. Example: `wrd_1vko...FINE`.
+    key: Option<String>,
+    /// In this state now.
+    #[param(schema_with = token_states)]
+    state: Option<String>,
+    /// Of this kind.
+    #[param(schema_with = token_kinds)]
+    kind: Option<String>,
+    /// Issued on this day (UTC).
+    #[param(format = Date)]
+    created_date: Option<String>,
+    /// Issued on this day or later.
+    #[param(format = Date)]
+    created_from: Option<String>,
+    /// Issued on this day or earlier.
+    #[param(format = Date)]
+    created_to: Option<String>,
+    /// Expires on this day (UTC).
+    #[param(format = Date)]
+    expires_date: Option<String>,
+    /// Expires on this day or later.
+    #[param(format = Date)]
+    expires_from: Option<String>,
+    /// Expires on this day or earlier.
+    #[param(format = Date)]
+    expires_to: Option<String>,
+    /// Last used on this day (UTC).
+    #[param(format = Date)]
+    last_used_date: Option<String>,
+    /// Last used on this day or later.
+    #[param(format = Date)]
+    last_used_from: Option<String>,
+    /// Last used on this day or earlier.
+    #[param(format = Date)]
+    last_used_to: Option<String>,
+    /// Has an expiry?
+    has_expiry: Option<bool>,
+    /// Was it ever used?
+    is_used: Option<bool>,
+    /// Neither used nor issued on this day (UTC) or later.
+    #[param(format = Date)]
+    unused_since: Option<String>,
 }
 
 /// Further parameters of the list of deleted users. The search covers id, username, mobile_number, email, first_name and last_name.
@@ -210,4 +266,33 @@ pub(super) struct BinListParameters {
     /// Deleted on this day or earlier.
     #[param(format = Date)]
     deleted_to: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::directory::query::{COMMON, GroupQuery, TokenQuery, UserQuery};
+
+    fn documented<T: IntoParams>() -> Vec<String> {
+        T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
+    }
+
+    /// The documented parameters are exactly those that are parsed.
+    #[test]
+    fn the_document_names_every_parameter() {
+        let common = documented::<ListParameters>();
+        for (own, filters) in [
+            (documented::<UserListParameters>(), &UserQuery::FILTERS[..]),
+            (documented::<GroupListParameters>(), &GroupQuery::FILTERS[..]),
+        ] {
+            let documented: BTreeSet<_> = common.iter().chain(&own).map(String::as_str).collect();
+            assert_eq!(documented, COMMON.iter().chain(filters).copied().collect());
+        }
+        // Tokens have no search.
+        let tokens = documented::<TokenListParameters>();
+        let tokens: BTreeSet<_> = tokens.iter().map(String::as_str).chain(["search"]).collect();
+        assert_eq!(tokens, COMMON.iter().chain(&TokenQuery::FILTERS).copied().collect());
+    }
 }

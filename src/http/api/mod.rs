@@ -1,5 +1,6 @@
 //! The list of all API routes, and the OpenAPI document that is made of them.
 
+mod all_tokens;
 mod answers;
 mod audit;
 mod auth;
@@ -69,15 +70,22 @@ fn routes() -> OpenApiRouter<App> {
         tokens::update, tokens::revoke;
         tokens::rotate;
         tokens::sign_out;
+        users::unlock;
+        all_tokens::list;
+        all_tokens::find;
+        all_tokens::retrieve, all_tokens::update, all_tokens::revoke;
+        all_tokens::rotate;
         groups::list, groups::create;
         deleted_groups::list;
         deleted_groups::purge;
         deleted_groups::restore;
         groups::retrieve, groups::update, groups::replace, groups::destroy;
         groups::add_members, groups::remove_members;
-        permissions::list;
+        permissions::list, permissions::create;
+        permissions::retrieve, permissions::update, permissions::destroy;
         audit::list;
         audit::export;
+        audit::verify;
         auth::sign_in;
         auth::sign_out;
     };

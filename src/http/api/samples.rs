@@ -38,6 +38,11 @@ pub const RESTORED_GROUP: i64 = ONLY_IN_DEMO + 3;
 /// A group in the recycle bin, to purge.
 pub const PURGED_GROUP: i64 = ONLY_IN_DEMO + 4;
 
+/// A permission to rename.
+pub const CHANGED_PERMISSION: i64 = ONLY_IN_DEMO + 1;
+/// A permission to remove.
+pub const REMOVED_PERMISSION: i64 = ONLY_IN_DEMO + 2;
+
 /// A token of the user to change: to rename, to rotate, to revoke.
 pub const TOKENS: [i64; 3] = [ONLY_IN_DEMO + 1, ONLY_IN_DEMO + 2, ONLY_IN_DEMO + 3];
 /// A token of the caller: to rename, to rotate, to revoke.
@@ -51,3 +56,5 @@ pub const PASSWORD: &str = "nine lanterns above the harbour";
 pub const NEW_PASSWORD: &str = "ten lanterns below the harbour";
 /// The key of a token.
 pub const KEY: &str = "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE";
+/// The key of the documentation's example, whose owner is [`USER`].
+pub const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";

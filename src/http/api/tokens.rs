@@ -1,6 +1,6 @@
 //! `/api/users/me/tokens` and `/api/users/{id}/tokens`: the caller's own tokens, and other users'.
 //!
-//! Each operation has a handler for either path; both call the same function below.
+//! Each operation has a handler for either path; both call the same function below. `all_tokens` has the third path.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ pub(super) async fn update_own(
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    updated(&app, &actor, &own_key(&actor)?, token_id(&token)?, body).await
+    updated(&app, &actor, Some(&own_key(&actor)?), token_id(&token)?, body).await
 }
 
 /// Change Token
@@ -155,7 +155,7 @@ pub(super) async fn update(
     Path((id, token)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    updated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
+    updated(&app, &actor, Some(&user_key(&id)?), token_id(&token)?, body).await
 }
 
 /// Revoke Token of Mine
@@ -219,7 +219,8 @@ pub(super) async fn rotate_own(
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    rotated(&app, &actor, &own_key(&actor)?, token_id(&token)?, body).await
+    let issued = rotated(&app, &actor, Some(&own_key(&actor)?), token_id(&token)?, body).await?;
+    Ok(shown_once(&IssuedToken::new(&issued, app.directory().clock().now())))
 }
 
 /// Rotate Token
@@ -242,7 +243,8 @@ pub(super) async fn rotate(
     Path((id, token)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    rotated(&app, &actor, &user_key(&id)?, token_id(&token)?, body).await
+    let issued = rotated(&app, &actor, Some(&user_key(&id)?), token_id(&token)?, body).await?;
+    Ok(shown_once(&IssuedToken::new(&issued, app.directory().clock().now())))
 }
 
 /// Sign Me Out
@@ -310,13 +312,13 @@ async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result
     fields.require("name", name.is_some());
     fields.end()?;
     let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
-    Ok(shown_once(app, &issued))
+    Ok(shown_once(&IssuedToken::new(&issued, app.directory().clock().now())))
 }
 
-async fn updated(
+pub(super) async fn updated(
     app: &App,
     actor: &Actor,
-    owner: &UserKey,
+    owner: Option<&UserKey>,
     id: TokenId,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -326,7 +328,7 @@ async fn updated(
     let named = FieldSelection::written(&fields);
     fields.ignore(TokenItem::FIELDS);
     fields.end()?;
-    let token = app.directory().update_token(actor, Some(owner), id, name.as_deref(), end).await?;
+    let token = app.directory().update_token(actor, owner, id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());
     match token.is_readable {
         true => Ok(answer(StatusCode::OK, &item)),
@@ -339,27 +341,27 @@ async fn revoked(app: &App, actor: &Actor, owner: &UserKey, id: TokenId) -> Resu
     Ok(no_content())
 }
 
-async fn rotated(
+pub(super) async fn rotated(
     app: &App,
     actor: &Actor,
-    owner: &UserKey,
+    owner: Option<&UserKey>,
     id: TokenId,
     body: Body,
-) -> Result<Response, ApiError> {
+) -> Result<TokenWithKey, ApiError> {
     let mut fields = Fields::from(body);
     let overlap = fields.at_most("overlap_seconds", LONGEST_OVERLAP).unwrap_or_default();
     fields.end()?;
-    let issued = app.directory().rotate_token(actor, Some(owner), id, Duration::from_secs(overlap)).await?;
-    Ok(shown_once(app, &issued))
+    Ok(app.directory().rotate_token(actor, owner, id, Duration::from_secs(overlap)).await?)
 }
 
 /// Makes the only kind of answer that contains a key. No cache may keep it.
-fn shown_once(app: &App, issued: &TokenWithKey) -> Response {
-    let mut response = answer(StatusCode::CREATED, &IssuedToken::new(issued, app.directory().clock().now()));
+pub(super) fn shown_once<T: Serialize>(issued: &T) -> Response {
+    let mut response = answer(StatusCode::CREATED, issued);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn token_id(id: &str) -> Result<TokenId, ApiError> {
+/// Parses the token id from the path; anything that is not an id is a 404.
+pub(super) fn token_id(id: &str) -> Result<TokenId, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound)
 }

@@ -12,7 +12,7 @@ use super::fields::full_user_draft;
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::list_request::ListRequest;
 use super::samples;
-use super::view::{Listing, UserDetail, UserItem};
+use super::view::{Listing, Unlocked, UserDetail, UserItem};
 use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
@@ -260,4 +260,27 @@ pub(super) async fn destroy(
 ) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
     Ok(no_content())
+}
+
+/// Unlock User
+///
+/// Forget the failed sign-ins that count against a user, so that the next attempt need not wait. For {callers} who hold
+/// every right of the user, as for a new password.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/unlock",
+    operation_id = "users_unlock",
+    tag = "users",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER))),
+    responses((status = 200, description = "How many failed attempts were forgotten", body = Unlocked), Refusals),
+)]
+pub(super) async fn unlock(
+    State(app): State<App>,
+    Require { actor, .. }: Require<UpdateUser>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let unlocked = app.directory().unlock_users(&actor, vec![user_key(&id)?]).await?;
+    let failed_attempts = unlocked.first().map_or(0, |(_, failures)| *failures);
+    Ok(answer(StatusCode::OK, &Unlocked { failed_attempts }))
 }

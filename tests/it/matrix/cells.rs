@@ -13,6 +13,7 @@ pub struct Target {
     pub user: Option<i64>,
     pub group: Option<i64>,
     pub token: Option<i64>,
+    pub permission: Option<i64>,
 }
 
 /// One request.
@@ -25,9 +26,10 @@ pub struct Cell {
     pub body: Option<Body>,
 }
 
-/// Operations on whole records and on many users are variants of `users_update`, which every actor tries with
-/// everything. Here most actors try each field and each target once.
-const LIKE_ANOTHER: [&str; 2] = ["users_replace", "users_bulk_update"];
+/// Operations on whole records and on many users are variants of `users_update`, and those on tokens of `users_tokens_*`,
+/// which every actor tries with everything. Here most actors try each field and each target once.
+const LIKE_ANOTHER: [&str; 5] =
+    ["users_replace", "users_bulk_update", "tokens_update", "tokens_revoke", "tokens_rotate"];
 const TRY_THEM_TOO: [&str; 2] = ["staff without 1242", "admin"];
 
 /// Everything that an actor tries with an operation. An actor who may enter tries every field on every target. One
@@ -76,6 +78,14 @@ fn targets(world: &World, actor: &Actor, operation: &Operation) -> Vec<Target> {
     }
     if path.contains("/me/tokens/{token}") {
         return own_tokens(world, actor);
+    }
+    if path.starts_with("/api/users/permissions/{id}") {
+        return [1, 14, 999_999]
+            .map(|id| Target { permission: Some(id), name: format!("permission {id}"), ..Target::default() })
+            .into();
+    }
+    if path.starts_with("/api/users/tokens/{token}") {
+        return all_tokens(world, &users(world, actor, operation));
     }
     if path.contains("{token}") {
         return others_tokens(world, users(world, actor, operation));
@@ -159,6 +169,15 @@ fn own_tokens(world: &World, actor: &Actor) -> Vec<Target> {
     targets
 }
 
+/// The tokens of users, whose owner the path does not name.
+fn all_tokens(world: &World, users: &[Target]) -> Vec<Target> {
+    let mut targets: Vec<_> =
+        users.iter().flat_map(|target| tokens_of(world, target, target.user.unwrap())).collect();
+    let missing = Target { user: Some(world.person("other plain").id), ..Target::default() };
+    targets.push(Target { name: "no token".to_owned(), token: Some(999_999), ..missing });
+    targets
+}
+
 fn others_tokens(world: &World, users: Vec<Target>) -> Vec<Target> {
     let foreign = world.token(world.person("weak staff").id, "api", false).unwrap();
     let plain = user(world.person("other plain"));
@@ -190,6 +209,9 @@ fn required(operation: &Operation) -> Body {
         What::CreateUser | What::ChangeUser if whole => json!({"username": "fresh.name"}),
         What::CreateGroup | What::ChangeGroup if whole => json!({"name": "Fresh name"}),
         What::IssueToken => json!({"name": "fresh"}),
+        What::CreatePermission | What::RenamePermission => json!({"name": "fresh"}),
+        // The first token of the world.
+        What::FindToken => json!({"key": format!("{:040x}", 0xabc_0000)}),
         What::ChangeMyPassword => {
             json!({"old_password": PASSWORD, "new_password": "another unlikely phrase"})
         }
@@ -256,6 +278,16 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
         What::IssueToken | What::ChangeToken | What::RotateToken => of_token(actor, operation, field),
         What::ChangeMyPassword => of_password(field),
         What::SignIn => of_sign_in(world, field),
+        What::FindToken => (field == "key").then(|| {
+            let keys =
+                ["other plain", "other admin"].map(|name| world.token(world.person(name).id, "api", false));
+            keys.map(|token| json!({field: token.unwrap().key})).into()
+        }),
+        What::CreatePermission | What::RenamePermission => Some(match field {
+            "name" => vec![json!({field: "other_name"})],
+            "code" => vec![json!({field: 20_000})],
+            _ => return Vec::new(),
+        }),
         What::SignOut => (field == "everywhere").then(|| vec![json!({field: true}), json!({field: false})]),
         _ => None,
     };

@@ -171,6 +171,9 @@ fn added(
                 root(row)
             ));
         }
+        "permissions" => {
+            changes.insert(format!("permissions new code={} name={}", row["code"], row["name"]));
+        }
         _ => drop(changes.insert(format!("{name} new"))),
     }
 }

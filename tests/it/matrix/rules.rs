@@ -22,6 +22,8 @@ pub enum Need {
     Staff,
     /// This permission.
     Code(i64),
+    /// Being an admin.
+    Admin,
 }
 
 /// The object of an operation.
@@ -51,13 +53,19 @@ pub enum What {
     SignOut,
     /// For one's own tokens or another user's, by any path.
     SignOutUser,
+    Unlock,
+    FindToken,
+    CreatePermission,
+    RenamePermission,
+    RemovePermission,
 }
 
-use Need::{Code, Open, Staff};
+use Need::{Admin, Code, Open, Staff};
 use What::{
-    AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup, CreateUser,
-    DeleteGroup, DeleteUser, IssueToken, PurgeGroup, PurgeUser, Read, RemoveMembers, RestoreGroup,
-    RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser,
+    AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
+    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, IssueToken, PurgeGroup, PurgeUser,
+    Read, RemoveMembers, RemovePermission, RenamePermission, RestoreGroup, RestoreUser, RevokeToken,
+    RotateToken, SignIn, SignOut, SignOutUser, Unlock,
 };
 
 /// Returns the rule of an operation by its id in the document.
@@ -89,6 +97,13 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("users_tokens_update", Code(1233), ChangeToken),
     ("users_tokens_revoke", Code(1234), RevokeToken),
     ("users_tokens_rotate", Code(1233), RotateToken),
+    ("users_unlock", Code(1223), Unlock),
+    ("tokens_list", Code(1232), Read),
+    ("tokens_find", Code(1232), FindToken),
+    ("tokens_retrieve", Code(1232), Read),
+    ("tokens_update", Code(1233), ChangeToken),
+    ("tokens_revoke", Code(1234), RevokeToken),
+    ("tokens_rotate", Code(1233), RotateToken),
     ("groups_list", Code(1202), Read),
     ("groups_create", Code(1201), CreateGroup),
     ("groups_retrieve", Code(1202), Read),
@@ -102,7 +117,12 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("groups_members_remove", Code(1203), RemoveMembers),
     ("audit_list", Code(1242), Read),
     ("audit_export", Code(1242), Read),
+    ("audit_verify", Code(1242), Read),
     ("permissions_list", Code(1252), Read),
+    ("permissions_retrieve", Code(1252), Read),
+    ("permissions_create", Admin, CreatePermission),
+    ("permissions_update", Admin, RenamePermission),
+    ("permissions_destroy", Admin, RemovePermission),
     ("auth_password_sign_in", Open, SignIn),
     ("auth_sign_out", Need::Token, SignOut),
 ];
@@ -136,6 +156,7 @@ pub fn may_enter(actor: &Actor, need: Need) -> Result<(), Expect> {
         Open | Need::Token => true,
         Staff => person.staff || person.admin,
         Code(code) => holds(actor, &Codes::from([code])),
+        Admin => person.admin,
     };
     if enters { Ok(()) } else { Err(Refused(403)) }
 }
@@ -143,8 +164,9 @@ pub fn may_enter(actor: &Actor, need: Need) -> Result<(), Expect> {
 /// The status of a success.
 pub fn status(what: What) -> u16 {
     match what {
-        CreateUser | CreateGroup | IssueToken | RotateToken => 201,
-        DeleteUser | PurgeUser | DeleteGroup | PurgeGroup | RevokeToken | ChangeMyPassword | SignOut => 204,
+        CreateUser | CreateGroup | CreatePermission | IssueToken | RotateToken => 201,
+        DeleteUser | PurgeUser | DeleteGroup | PurgeGroup | RevokeToken | ChangeMyPassword | SignOut
+        | RemovePermission => 204,
         _ => 200,
     }
 }
@@ -198,6 +220,10 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         SignIn => sign_in(world, body),
         SignOut => Ok(sign_out(world, actor, body)),
         SignOutUser => sign_out_user(world, actor, operation, target),
+        Unlock => existing(world, operation, target).and_then(|user| unlock(world, actor, user)),
+        FindToken => Ok(vec![]),
+        CreatePermission => Ok(create_permission(body)),
+        RenamePermission | RemovePermission => touch_permission(what, target, body),
     });
     match judged {
         Ok(changes) => Done(changes.into_iter().collect()),
@@ -214,7 +240,37 @@ fn existing<'w>(world: &'w World, operation: &Operation, target: &Target) -> Res
     person.ok_or(missing)
 }
 
+/// As for a new password.
+fn unlock(world: &World, actor: &Actor, user: &Person) -> Judged {
+    demand(is_admin(actor) || !user.admin)?;
+    demand(holds(actor, &world.rights_of(user)))?;
+    Ok(vec![])
+}
+
+fn create_permission(body: &Body) -> Vec<String> {
+    let code = body.get("code").and_then(Value::as_i64).unwrap_or(10_000);
+    vec![format!("permissions new code={code} name={}", body["name"])]
+}
+
+/// The built-in permissions are the only ones here.
+fn touch_permission(what: What, target: &Target, body: &Body) -> Judged {
+    match target.permission {
+        Some(id) if id <= i64::try_from(super::world::CODES.len()).unwrap() => Err(Invalid("permission")),
+        _ if what == RenamePermission && !body.contains_key("name") => Err(Invalid("name")),
+        _ => Err(Refused(404)),
+    }
+}
+
 fn read(world: &World, operation: &Operation, target: &Target) -> Judged {
+    if target.permission.is_some_and(|id| id > 1000) {
+        return Err(Refused(404));
+    }
+    if operation.id == "tokens_retrieve" && !world.tokens.iter().any(|token| Some(token.id) == target.token) {
+        return Err(Refused(404));
+    }
+    if operation.id == "tokens_retrieve" {
+        return Ok(vec![]);
+    }
     if target.user.is_some() {
         existing(world, operation, target)?;
     }

@@ -214,12 +214,12 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "serve --remote http://127.0.0.1:1",
-        "wardroom: --remote works with the commands user, group, token, permission and audit only",
+        "wardroom: --remote works with the commands user, group, token, permission and audit only: this one works on files and databases that the API does not reach, so run it on the server's machine, without --remote",
     ),
     (
         2,
         "doctor --remote http://127.0.0.1:1",
-        "wardroom: --remote works with the commands user, group, token, permission and audit only",
+        "wardroom: --remote works with the commands user, group, token, permission and audit only: this one works on files and databases that the API does not reach, so run it on the server's machine, without --remote",
     ),
     (
         2,

@@ -1,6 +1,7 @@
 //! The account service behind the API of a running server.
 
 mod deleted_groups;
+mod permissions;
 mod tokens;
 
 use std::sync::Mutex;
@@ -17,11 +18,9 @@ use crate::cli::report::{CliError, CliResult};
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{
-    DeletedUser, Expected, Group, GroupDraft, GroupKey, Permission, PermissionId, PermissionKey, Timestamp,
-    User, UserDraft, UserId, UserKey,
+    DeletedUser, Expected, Group, GroupDraft, GroupKey, Timestamp, User, UserDraft, UserId, UserKey,
 };
 use crate::directory::password::Password;
-use crate::directory::permissions::PermissionHolders;
 use crate::directory::query::{Page, PageLink};
 use crate::directory::users::UserDetails;
 use crate::directory::{Clock, Error};
@@ -33,13 +32,6 @@ pub(in crate::cli) struct RemoteAccounts {
     /// The path and version of the object that was read last, for a change of what was read.
     version: Mutex<Option<(String, String)>>,
     kept_for: Mutex<Option<Duration>>,
-}
-
-/// An error for what the API does not offer.
-fn unavailable<T>(what: &str) -> CliResult<T> {
-    Err(CliError::usage(format!(
-        "{what} is not possible with --remote: run the command on the server's machine"
-    )))
 }
 
 /// Turns a refusal into an error.
@@ -110,6 +102,22 @@ impl RemoteAccounts {
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> CliResult<ApiResponse> {
         let response = self.client.send(method, path, body, None).await?;
         if response.status < 300 { Ok(response) } else { Err(refusal(&response)) }
+    }
+
+    /// Sends a request about one object. `missing` is the error if there is none.
+    async fn send_to(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        missing: impl FnOnce() -> Error,
+    ) -> CliResult<ApiResponse> {
+        let response = self.client.send(method, path, body, None).await?;
+        match response.status {
+            ..300 => Ok(response),
+            404 => Err(missing().into()),
+            _ => Err(refusal(&response)),
+        }
     }
 
     /// Reads an object, and keeps its version. `missing` is the error if there is none.
@@ -241,8 +249,14 @@ impl RemoteAccounts {
         Ok(None)
     }
 
-    pub(super) async fn unlock_users(&self, _: &[User]) -> CliResult<Vec<(User, i64)>> {
-        unavailable("`user unlock`")
+    /// Unlocks users, one after the other.
+    pub(super) async fn unlock_users(&self, users: &[User]) -> CliResult<Vec<(User, i64)>> {
+        let mut unlocked = Vec::with_capacity(users.len());
+        for user in users {
+            let done = self.send(Method::POST, &format!("/api/users/{}/unlock", user.id), None).await?;
+            unlocked.push((user.clone(), RemoteRow(&done.json).failed_attempts()?));
+        }
+        Ok(unlocked)
     }
 
     pub(super) async fn delete_users(&self, users: &[User]) -> CliResult<()> {
@@ -279,7 +293,7 @@ impl RemoteAccounts {
     }
 }
 
-/// Groups and permissions.
+/// Groups.
 impl RemoteAccounts {
     pub(super) async fn groups(&self, parameters: &[ListParameter]) -> CliResult<Page<Group>> {
         self.page("/api/users/groups", parameters, |row| row.group()).await
@@ -358,27 +372,6 @@ impl RemoteAccounts {
         let changes = |user: &&User| user.groups.contains(&group.id) != joins;
         let changed = users.iter().filter(changes).cloned().collect();
         Ok(Membership { group, changed })
-    }
-
-    pub(super) async fn permissions(&self) -> CliResult<Vec<Permission>> {
-        let answer = json!({ "all": self.send(Method::GET, "/api/users/permissions", None).await?.json });
-        RemoteRow(&answer).each("all", |row| row.permission())
-    }
-
-    pub(super) async fn permission_holders(&self, _: PermissionId) -> CliResult<PermissionHolders> {
-        unavailable("`permission remove`")
-    }
-
-    pub(super) async fn create_permission(&self, _: Option<i64>, _: &str) -> CliResult<Permission> {
-        unavailable("`permission add`")
-    }
-
-    pub(super) async fn rename_permission(&self, _: &PermissionKey, _: &str) -> CliResult<Permission> {
-        unavailable("`permission rename`")
-    }
-
-    pub(super) async fn remove_permission(&self, _: &PermissionKey) -> CliResult<Permission> {
-        unavailable("`permission remove`")
     }
 }
 

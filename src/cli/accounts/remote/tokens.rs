@@ -1,12 +1,14 @@
 //! Tokens and the audit trail behind the API.
 
+use std::io::Write;
 use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{RemoteAccounts, unavailable};
+use super::{RemoteAccounts, query, refusal};
 use crate::cli::accounts::remote_rows::RemoteRow;
+use crate::cli::accounts::trail::TrailVerdict;
 use crate::cli::lists::{ListParameter, invalid_flags};
 use crate::cli::report::CliResult;
 use crate::directory::Error;
@@ -19,26 +21,18 @@ use crate::directory::tokens::{Expiry, TokenWithKey};
 /// The most events of one page of the API.
 const EVENTS_MAX: usize = 1000;
 
+fn missing(id: TokenId) -> impl FnOnce() -> Error {
+    move || Error::not_found("token", format!("with id {id}"))
+}
+
 impl RemoteAccounts {
-    /// Lists the tokens of one user, all at once as the API does. Other filters than the user are not offered.
     pub(in crate::cli::accounts) async fn tokens(
         &self,
         parameters: &[ListParameter],
     ) -> CliResult<Page<ListedToken>> {
-        let query = TokenQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
-        let Some(owner) = query.filters.user else {
-            return unavailable("naming tokens without their user");
-        };
-        let is_plain = parameters
-            .iter()
-            .all(|(name, _)| ["user_id", "limit", "offset", "cursor"].contains(&name.as_str()));
-        if !is_plain {
-            return unavailable("a filter or an order of `token list`");
-        }
-        let username = self.user(&UserKey::Id(owner)).await?.username;
-        let listed = |token| ListedToken { token, username: username.clone() };
-        let rows = self.tokens_of(owner).await?.into_iter().map(listed).collect();
-        Ok(Page { count: None, rows, next: None, previous: None })
+        // Reported with the names of the flags.
+        TokenQuery::parse(parameters).map_err(|errors| invalid_flags(&errors))?;
+        self.page("/api/users/tokens", parameters, |row| row.listed_token()).await
     }
 
     pub(in crate::cli::accounts) async fn tokens_of(&self, owner: UserId) -> CliResult<Vec<Token>> {
@@ -71,14 +65,34 @@ impl RemoteAccounts {
 
     pub(in crate::cli::accounts) async fn rotate_token(
         &self,
-        _: TokenId,
-        _: Duration,
+        token: TokenId,
+        overlap: Duration,
     ) -> CliResult<TokenWithKey> {
-        unavailable("`token rotate`")
+        let (path, body) =
+            (format!("/api/users/tokens/{token}/rotate"), json!({ "overlap_seconds": overlap.as_secs() }));
+        let done = self.send_to(Method::POST, &path, Some(&body), missing(token)).await?;
+        let row = RemoteRow(&done.json);
+        Ok(TokenWithKey { token: row.owned_token()?, key: TokenKey::imported(row.key()?) })
     }
 
-    pub(in crate::cli::accounts) async fn revoke_tokens(&self, _: Vec<TokenId>) -> CliResult<Vec<Token>> {
-        unavailable("`token revoke`")
+    pub(in crate::cli::accounts) async fn find_token(&self, key: &str) -> CliResult<ListedToken> {
+        let (path, body) = ("/api/users/tokens/find", json!({ "key": key }));
+        let missing = || Error::not_found("token", "with this key");
+        RemoteRow(&self.send_to(Method::POST, path, Some(&body), missing).await?.json).listed_token()
+    }
+
+    /// Revokes tokens, one after the other.
+    pub(in crate::cli::accounts) async fn revoke_tokens(
+        &self,
+        tokens: Vec<TokenId>,
+    ) -> CliResult<Vec<Token>> {
+        let mut revoked = Vec::with_capacity(tokens.len());
+        for id in tokens {
+            let path = format!("/api/users/tokens/{id}");
+            self.send_to(Method::DELETE, &path, None, missing(id)).await?;
+            revoked.push(RemoteRow(&self.send(Method::GET, &path, None).await?.json).owned_token()?);
+        }
+        Ok(revoked)
     }
 
     pub(in crate::cli::accounts) async fn events(
@@ -86,18 +100,14 @@ impl RemoteAccounts {
         filter: &AuditFilter,
         limit: u32,
     ) -> CliResult<Vec<RecordedEvent>> {
-        if filter.object_name.is_some() {
-            return unavailable("`--object` with a name");
-        }
         let mut filter = filter.clone();
-        if let Some(name) = filter.actor_name.take() {
-            filter.actor_id = Some(self.user(&UserKey::Name(name)).await?.id.get());
-        }
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut events: Vec<RecordedEvent> = Vec::new();
         loop {
             let wanted = most.saturating_sub(events.len()).min(EVENTS_MAX);
-            let page = self.page("/api/users/audit", &parameters(&filter, wanted), |row| row.event()).await?;
+            let mut parameters = parameters(&filter);
+            parameters.push(("limit".to_owned(), wanted.to_string()));
+            let page = self.page("/api/users/audit", &parameters, |row| row.event()).await?;
             let is_last = page.next.is_none();
             events.extend(page.rows);
             filter.before = events.last().map(|event| event.id);
@@ -106,22 +116,47 @@ impl RemoteAccounts {
             }
         }
     }
+
+    pub(in crate::cli::accounts) async fn export_events(
+        &self,
+        filter: &AuditFilter,
+        after: i64,
+        out: &mut dyn Write,
+    ) -> CliResult<()> {
+        let mut parameters = parameters(filter);
+        parameters.push(("after".to_owned(), after.to_string()));
+        match self.client.download(&query("/api/users/audit/export", &parameters), out).await? {
+            None => Ok(()),
+            Some(refused) => Err(refusal(&refused)),
+        }
+    }
+
+    pub(in crate::cli::accounts) async fn verify_events(
+        &self,
+        expected: Option<&str>,
+    ) -> CliResult<TrailVerdict> {
+        let parameters: Vec<_> =
+            expected.map(|head| ("expect_head".to_owned(), head.to_owned())).into_iter().collect();
+        let found = self.send(Method::GET, &query("/api/users/audit/verify", &parameters), None).await?;
+        RemoteRow(&found.json).verdict()
+    }
 }
 
-/// The parameters of a list of events.
-fn parameters(filter: &AuditFilter, limit: usize) -> Vec<ListParameter> {
+/// The parameters of a filter of events.
+fn parameters(filter: &AuditFilter) -> Vec<ListParameter> {
     let number = |number: Option<i64>| number.map(|number| number.to_string());
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let all = [
         ("before", number(filter.before)),
         ("action", filter.action.clone()),
         ("actor_id", number(filter.actor_id)),
+        ("actor_name", filter.actor_name.clone()),
         ("object_kind", filter.object_kind.clone()),
         ("object_id", number(filter.object_id)),
+        ("object_name", filter.object_name.clone()),
         ("address", filter.address.clone()),
         ("from", time(filter.from)),
         ("to", time(filter.to)),
-        ("limit", Some(limit.to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{is_error, schema_of, set};
 use super::plain::resolved;
+use crate::directory::access::{NeedsPermission as _, ReadUsers};
 use crate::directory::model::{ValidationErrors, Violation};
 use crate::http::error::ApiError;
 
@@ -43,6 +44,19 @@ impl<'a> Examples<'a> {
                 RefusedField { name: name.clone(), why: Violation::Integer }
             }
             Some((name, _)) => RefusedField { name: name.clone(), why: Violation::Null },
+            None if operation.get("operationId").is_some_and(|id| id == "permissions_destroy") => {
+                RefusedField {
+                    name: "permission".to_owned(),
+                    why: Violation::Other(format!(
+                        "user_read ({}) is built in: it cannot be renamed or removed.",
+                        ReadUsers::CODE
+                    )),
+                }
+            }
+            None if has_parameter(operation, "expect_head") => RefusedField {
+                name: "expect_head".to_owned(),
+                why: Violation::Other("A head has 64 hexadecimal digits.".to_owned()),
+            },
             None if has_parameter(operation, "ordering") => {
                 RefusedField { name: "ordering".to_owned(), why: Violation::Choice("nickname".to_owned()) }
             }

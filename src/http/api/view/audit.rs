@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 
+use crate::directory::audit::Verification;
 use crate::directory::model::{OBJECT_KINDS, RecordedEvent};
 use crate::http::api::bodies::choices;
 
@@ -109,4 +110,37 @@ pub struct AuditListing {
     pub next: Option<String>,
     /// The events, newest first.
     pub results: Vec<AuditItem>,
+}
+
+/// The result of verifying the audit trail.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(AuditVerification::sample()))]
+pub struct AuditVerification {
+    /// How many events are valid, from the first one.
+    pub good: u64,
+    /// The hash of the last valid event, in hexadecimal digits; empty if there is none.
+    pub head: String,
+    /// The number of the first event that breaks the chain; null if none does.
+    #[schema(required)]
+    pub broken_event: Option<i64>,
+    /// Why the trail is not complete; null if it is.
+    #[schema(required)]
+    pub why: Option<&'static str>,
+}
+
+impl AuditVerification {
+    /// Shows a result.
+    pub fn new(found: &Verification) -> Self {
+        Self {
+            good: found.good,
+            head: found.head.clone(),
+            broken_event: found.broken.map(|(id, _)| id),
+            why: found.why(),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self { good: 90, head: AuditItem::sample().hash, broken_event: None, why: None }
+    }
 }

@@ -5,23 +5,24 @@ mod audit;
 mod calling;
 mod deleted;
 mod errors;
+mod permissions;
 mod tokens;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::directory::access::{NeedsPermission, ReadUsers};
 use crate::directory::groups::GroupDetails;
-use crate::directory::model::{Group, Permission, Timestamp, User};
+use crate::directory::model::{Group, Timestamp, User};
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
 pub(super) use self::audit::object_kinds;
-pub use self::audit::{AuditItem, AuditListing};
+pub use self::audit::{AuditItem, AuditListing, AuditVerification};
 pub use self::calling::MeDetail;
 pub use self::deleted::{DeletedGroupItem, DeletedItem};
 pub use self::errors::{Detail, FieldErrors, ItemErrors, Problem};
-pub use self::tokens::{IssuedToken, TokenItem};
+pub use self::permissions::{PermissionDetail, PermissionItem};
+pub use self::tokens::{IssuedToken, OwnedTokenItem, RotatedToken, TokenItem};
 
 /// The currently authenticated user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -306,6 +307,14 @@ impl GroupDetail {
     }
 }
 
+/// The result of an unlock.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Unlocked {
+    /// How many failed attempts no longer count.
+    #[schema(example = 7)]
+    pub failed_attempts: i64,
+}
+
 /// The users of one request, in its order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserItems {
@@ -329,30 +338,6 @@ pub struct Listing<T> {
     pub results: Vec<T>,
 }
 
-/// A permission.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!(PermissionItem::sample()))]
-pub struct PermissionItem {
-    /// Unique ID of the permission, as in the field `permissions` of a body.
-    pub id: i64,
-    /// Its public number: +1 create, +2 read, +3 update, +4 delete.
-    pub code: i64,
-    /// Its name.
-    pub name: String,
-}
-
-impl PermissionItem {
-    /// Shows a permission in a list.
-    pub fn new(permission: &Permission) -> Self {
-        Self { id: permission.id.get(), code: permission.code, name: permission.name.clone() }
-    }
-
-    /// The example of the documentation.
-    pub fn sample() -> Self {
-        Self { id: 6, code: ReadUsers::CODE, name: "user_read".into() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,5 +353,7 @@ mod tests {
         assert_eq!(keys(GroupItem::sample()), GroupItem::FIELDS);
         assert_eq!(keys(DeletedItem::sample()), DeletedItem::FIELDS);
         assert_eq!(keys(TokenItem::sample()), TokenItem::FIELDS);
+        assert_eq!(keys(OwnedTokenItem::sample()), OwnedTokenItem::FIELDS);
+        assert_eq!(keys(PermissionItem::sample()), PermissionItem::FIELDS);
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 
-use crate::directory::model::{Timestamp, Token};
+use crate::directory::model::{ListedToken, Timestamp, Token};
 use crate::directory::tokens::TokenWithKey;
 use crate::http::api::bodies::choices;
 use crate::http::api::samples;
@@ -137,5 +137,76 @@ impl IssuedToken {
     /// The example of the documentation.
     pub fn sample() -> Self {
         Self { key: samples::KEY.into(), token: TokenItem::sample() }
+    }
+}
+
+/// A token with its owner, without its key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!(OwnedTokenItem::sample()))]
+pub struct OwnedTokenItem {
+    /// ID of the owner.
+    pub user_id: i64,
+    /// Username of the owner; null for a caller who may not read users.
+    #[schema(required)]
+    pub username: Option<String>,
+    /// The token.
+    #[serde(flatten)]
+    pub token: TokenItem,
+}
+
+impl OwnedTokenItem {
+    /// The names of its fields, in the order they are written.
+    pub const FIELDS: &'static [&'static str] = &[
+        "user_id",
+        "username",
+        "id",
+        "name",
+        "kind",
+        "prefix",
+        "last_four",
+        "state",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+        "made_by",
+        "of_sign_in",
+    ];
+
+    /// Shows a token as of `now`.
+    pub fn new(listed: &ListedToken, now: Timestamp) -> Self {
+        Self {
+            user_id: listed.token.user_id.get(),
+            username: listed.username.clone(),
+            token: TokenItem::new(&listed.token, now),
+        }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self { user_id: 42, username: Some("alex_thompson".into()), token: TokenItem::sample() }
+    }
+}
+
+/// A token that replaces another one, with its key, which is shown only this once.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!(RotatedToken::sample()))]
+pub struct RotatedToken {
+    /// ID of the owner.
+    pub user_id: i64,
+    /// The new token.
+    #[serde(flatten)]
+    pub issued: IssuedToken,
+}
+
+impl RotatedToken {
+    /// Shows a token just issued.
+    pub fn new(issued: &TokenWithKey, now: Timestamp) -> Self {
+        Self { user_id: issued.token.user_id.get(), issued: IssuedToken::new(issued, now) }
+    }
+
+    /// The example of the documentation.
+    pub fn sample() -> Self {
+        Self { user_id: 42, issued: IssuedToken::sample() }
     }
 }
