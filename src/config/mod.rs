@@ -141,6 +141,28 @@ settings! {
     /// An avatar that is stored as an absolute URL is shown as it is.
     Serve media_url: MediaUrl = "/media/";
 
+    /// The largest file of an uploaded avatar, in bytes. A larger one gets status 413.
+    Serve avatar_max_bytes: ByteSize<1024, 67_108_864> = "5MiB";
+
+    /// The longest side of an uploaded avatar, in pixels. A larger one gets status 400.
+    Serve avatar_max_side: Number<64, 65_535> = "8192";
+
+    /// The largest area of an uploaded avatar, in pixels: width times height. A larger one gets status 400.
+    ///
+    /// Width and height are read from the header of the file, before anything is decoded.
+    Serve avatar_max_pixels: Number<4096, 1_000_000_000> = "25000000";
+
+    /// How much memory decoding avatars may use, in bytes. A picture that needs more gets status 400.
+    ///
+    /// Two threads decode, and share this memory. A PNG takes up to 4 bytes a pixel (12 with 16 bits a channel), an ordinary
+    /// JPEG 3, a progressive one up to 9, a WebP up to 11; scaling takes some more.
+    Serve avatar_decoder_memory: ByteSize<16_777_216, 17_179_869_184> = "128MiB";
+
+    /// The CPU time that one avatar may take, from the first check to the last encoded size.
+    ///
+    /// A picture that takes more gets status 400. CPU time is counted, so a busy machine refuses nothing.
+    Serve avatar_cpu_time: TimeSpan<100, 60_000> = "2s";
+
     /// The hosts that a request's Host header may name. Other requests get status 400.
     ///
     /// The patterns are Django's: `example.com` allows that host, `.example.com` also allows its subdomains, and `*` allows

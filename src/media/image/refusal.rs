@@ -41,7 +41,7 @@ pub enum PictureRefusal {
         /// The format.
         kind: SourceKind,
         /// What is wrong with it.
-        reason: String,
+        reason: &'static str,
     },
     /// A variant of the format that is not read.
     #[error(
