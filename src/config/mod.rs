@@ -154,8 +154,8 @@ settings! {
 
     /// How much memory decoding avatars may use, in bytes. A picture that needs more gets status 400.
     ///
-    /// Two threads decode, and share this memory. A PNG takes up to 4 bytes a pixel (12 with 16 bits a channel), an ordinary
-    /// JPEG 3, a progressive one up to 9, a WebP up to 11; scaling takes some more.
+    /// All uploads share this memory. A PNG takes up to 4 bytes a pixel (12 with 16 bits a channel), an ordinary JPEG 3, a
+    /// progressive one up to 9, a WebP up to 11; scaling takes some more.
     Serve avatar_decoder_memory: ByteSize<16_777_216, 17_179_869_184> = "128MiB";
 
     /// The CPU time that one avatar may take, from the first check to the last encoded size.

@@ -87,6 +87,7 @@ mod outages;
 mod owners;
 mod parked;
 mod pgbouncer;
+mod pictures;
 mod pinned;
 mod postgres_connection;
 mod postgres_rights;

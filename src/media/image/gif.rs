@@ -1,6 +1,6 @@
 //! The blocks of a GIF file (GIF 89a). Only the first frame reaches the decoder.
 
-use super::input::Input;
+use super::input::FileInput;
 use super::kinds::SourceKind;
 use super::limits::PictureLimits;
 use super::refusal::PictureRefusal;
@@ -13,7 +13,7 @@ const TRAILER: u8 = 0x3b;
 
 /// Walks through a GIF file.
 pub(super) fn walk(bytes: &[u8], limits: &PictureLimits) -> Result<Walked, PictureRefusal> {
-    let mut input = Input::new(bytes);
+    let mut input = FileInput::new(bytes);
     let mut walked = Walked::default();
     let truncated = || PictureRefusal::Truncated(SourceKind::Gif);
     read_screen(&mut input, &mut walked, limits).ok_or_else(truncated)??;
@@ -52,7 +52,7 @@ fn color_table(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }
 
-fn sub_blocks(input: &mut Input<'_>) -> Option<()> {
+fn sub_blocks(input: &mut FileInput<'_>) -> Option<()> {
     loop {
         match input.u8()? {
             0 => return Some(()),
@@ -62,7 +62,7 @@ fn sub_blocks(input: &mut Input<'_>) -> Option<()> {
 }
 
 fn read_screen(
-    input: &mut Input<'_>,
+    input: &mut FileInput<'_>,
     walked: &mut Walked,
     limits: &PictureLimits,
 ) -> Option<Result<(), PictureRefusal>> {
@@ -79,7 +79,7 @@ fn read_screen(
 
 /// Reads the first frame. It may be smaller than the screen, and some files have one that is larger.
 fn read_frame(
-    input: &mut Input<'_>,
+    input: &mut FileInput<'_>,
     walked: &mut Walked,
     limits: &PictureLimits,
 ) -> Option<Result<(), PictureRefusal>> {
@@ -99,7 +99,7 @@ fn read_frame(
 }
 
 /// Skips the other frames, up to the end of the file's structure.
-fn skip_to_end(input: &mut Input<'_>) -> Option<()> {
+fn skip_to_end(input: &mut FileInput<'_>) -> Option<()> {
     loop {
         match input.u8()? {
             EXTENSION => input.u8().map(drop)?,

@@ -2,12 +2,12 @@
 
 /// The bytes of an upload, and a position in them.
 #[derive(Clone)]
-pub(super) struct Input<'a> {
+pub(super) struct FileInput<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Input<'a> {
+impl<'a> FileInput<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }

@@ -4,12 +4,12 @@
 
 mod scans;
 
-use super::input::Input;
+use super::input::FileInput;
 use super::kinds::SourceKind;
 use super::limits::PictureLimits;
 use super::refusal::PictureRefusal;
 use super::walked::{MAX_PROFILE, Walked, check_size};
-use scans::Frame;
+use scans::JpegFrame;
 
 const EXIF: &[u8] = b"Exif\0\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
@@ -30,7 +30,7 @@ fn truncated() -> PictureRefusal {
 /// Walks through a JPEG file.
 pub(super) fn walk(bytes: &[u8], limits: &PictureLimits) -> Result<Walked, PictureRefusal> {
     let mut walk =
-        Walk { input: Input::new(bytes), limits, walked: Walked::default(), frame: None, scans: 0 };
+        JpegWalk { input: FileInput::new(bytes), limits, walked: Walked::default(), frame: None, scans: 0 };
     walk.walked.clean.extend(walk.input.take(2).unwrap_or_default());
     while walk.segment()? {}
     let Some(frame) = walk.frame.filter(|_| walk.scans > 0) else {
@@ -44,15 +44,15 @@ pub(super) fn walk(bytes: &[u8], limits: &PictureLimits) -> Result<Walked, Pictu
     Ok(walked)
 }
 
-struct Walk<'a> {
-    input: Input<'a>,
+struct JpegWalk<'a> {
+    input: FileInput<'a>,
     limits: &'a PictureLimits,
     walked: Walked,
-    frame: Option<Frame>,
+    frame: Option<JpegFrame>,
     scans: u32,
 }
 
-impl Walk<'_> {
+impl JpegWalk<'_> {
     /// Reads one segment; false at the end of the picture.
     fn segment(&mut self) -> Result<bool, PictureRefusal> {
         let marker = self.marker()?;
@@ -119,7 +119,7 @@ impl Walk<'_> {
         if self.frame.is_some() {
             return Err(damaged("it has two pictures"));
         }
-        let frame = Frame::read(marker, data).ok_or_else(|| damaged("its header is too short"))?;
+        let frame = JpegFrame::read(marker, data).ok_or_else(|| damaged("its header is too short"))?;
         check_size(frame.width, frame.height, self.limits)?;
         if frame.precision != 8 {
             return Err(unsupported("samples of more than 8 bits"));

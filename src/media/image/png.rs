@@ -2,7 +2,7 @@
 //!
 //! Only the chunks that hold pixels reach the decoder, so no compressed text or profile can expand in it.
 
-use super::input::Input;
+use super::input::FileInput;
 use super::kinds::SourceKind;
 use super::limits::PictureLimits;
 use super::refusal::PictureRefusal;
@@ -24,7 +24,7 @@ struct Chunk<'a> {
     whole: &'a [u8],
 }
 
-fn chunk<'a>(input: &mut Input<'a>) -> Option<Chunk<'a>> {
+fn chunk<'a>(input: &mut FileInput<'a>) -> Option<Chunk<'a>> {
     let start = input.position();
     let length = usize::try_from(input.u32_be()?).ok()?;
     let name = input.take(4)?.try_into().ok()?;
@@ -35,7 +35,7 @@ fn chunk<'a>(input: &mut Input<'a>) -> Option<Chunk<'a>> {
 
 /// Walks through a PNG file.
 pub(super) fn walk(bytes: &[u8], limits: &PictureLimits) -> Result<Walked, PictureRefusal> {
-    let mut input = Input::new(bytes);
+    let mut input = FileInput::new(bytes);
     let mut walked = Walked::default();
     walked.clean.extend(input.take(8).unwrap_or_default());
     let truncated = || PictureRefusal::Truncated(SourceKind::Png);
@@ -87,7 +87,7 @@ fn read_header(
     walked: &mut Walked,
     limits: &PictureLimits,
 ) -> Result<(u64, u8), PictureRefusal> {
-    let mut input = Input::new(header.data);
+    let mut input = FileInput::new(header.data);
     let fields = (input.u32_be(), input.u32_be(), input.u8(), input.u8());
     let (Some(width), Some(height), Some(depth), Some(color)) = fields else {
         return Err(damaged("its header is too short"));

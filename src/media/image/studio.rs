@@ -12,14 +12,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Checked, Picture, PictureLimits, PictureRefusal};
+use super::limits::PictureLimits;
+use super::refusal::PictureRefusal;
+use super::safe::{Checked, Picture};
 
 /// The number of threads.
 const WORKERS: usize = 2;
 /// The number of uploads that wait or are worked on.
 const PLACES: usize = 64;
 /// The bytes of all these uploads together.
-const PLACES_BYTES: usize = 48 * 1024 * 1024;
+const PLACES_BYTES: usize = 24 * 1024 * 1024;
 /// The time in which some places are probably free.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The time after which a thread without work ends.
@@ -54,8 +56,12 @@ type Made = Result<Picture, StudioError>;
 
 struct StudioOwner(Arc<StudioQueue>);
 
+/// What is done with an upload. The tests of the queue put something else here.
+type UploadWork = Box<dyn Fn(&StudioQueue, &[u8]) -> Made + Send + Sync>;
+
 struct StudioQueue {
     limits: PictureLimits,
+    work_on: UploadWork,
     state: Mutex<StudioState>,
     /// There is work, or the queue was closed.
     work: Condvar,
@@ -79,16 +85,16 @@ struct Upload {
     bytes: Bytes,
     reply: oneshot::Sender<Made>,
     /// Released when the upload is dropped.
-    _place: Place,
+    _place: QueuePlace,
 }
 
 /// A place in the queue.
-struct Place {
+struct QueuePlace {
     bytes: usize,
     queue: Arc<StudioQueue>,
 }
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         state.places -= 1;
@@ -112,8 +118,12 @@ impl Drop for DecoderShare<'_> {
 impl Studio {
     /// Makes a queue. Threads start when there is work.
     pub fn new(limits: PictureLimits) -> Self {
+        Self::working(limits, Box::new(StudioQueue::make))
+    }
+
+    fn working(limits: PictureLimits, work_on: UploadWork) -> Self {
         let state = Mutex::default();
-        let queue = StudioQueue { limits, state, work: Condvar::new(), memory: Condvar::new() };
+        let queue = StudioQueue { limits, work_on, state, work: Condvar::new(), memory: Condvar::new() };
         Self(Arc::new(StudioOwner(Arc::new(queue))))
     }
 
@@ -150,7 +160,7 @@ impl StudioQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Result<Place, StudioError> {
+    fn reserve(self: &Arc<Self>, bytes: usize) -> Result<QueuePlace, StudioError> {
         let limit = self.limits.max_bytes;
         if bytes > limit {
             return Err(PictureRefusal::TooManyBytes { bytes, limit }.into());
@@ -162,7 +172,7 @@ impl StudioQueue {
         }
         state.places += 1;
         state.bytes += bytes;
-        Ok(Place { bytes, queue: Arc::clone(self) })
+        Ok(QueuePlace { bytes, queue: Arc::clone(self) })
     }
 
     fn submit(self: &Arc<Self>, upload: Upload) -> Result<(), StudioError> {
@@ -194,7 +204,7 @@ impl StudioQueue {
                 continue;
             }
             // A panic in a decoder is an error for its caller, and does not end the thread.
-            let made = catch_unwind(AssertUnwindSafe(|| self.make(&upload.bytes)))
+            let made = catch_unwind(AssertUnwindSafe(|| (self.work_on)(self, &upload.bytes)))
                 .unwrap_or(Err(StudioError::Broken("reading the picture failed")));
             let Upload { bytes, reply, _place: place } = upload;
             // Before the reply, so that the place is free when the caller gets it.
@@ -245,3 +255,6 @@ fn lower_priority() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 mod prefix;
 mod vp8l;
 
-use super::input::Input;
+use super::input::FileInput;
 use super::kinds::SourceKind;
 use super::limits::PictureLimits;
 use super::meter::Meter;
@@ -24,7 +24,7 @@ fn truncated() -> PictureRefusal {
 
 /// The chunks of one frame.
 #[derive(Default)]
-struct Frame<'a> {
+struct WebpFrame<'a> {
     lossy: Option<&'a [u8]>,
     lossless: Option<&'a [u8]>,
     alpha: Option<&'a [u8]>,
@@ -32,15 +32,15 @@ struct Frame<'a> {
 
 /// Walks through a WebP file.
 pub(super) fn walk(bytes: &[u8], limits: &PictureLimits, meter: &Meter) -> Result<Walked, PictureRefusal> {
-    let mut input = Input::new(bytes);
+    let mut input = FileInput::new(bytes);
     let mut walked = Walked::default();
     input.take(4).ok_or_else(truncated)?;
     let size = input.u32_le().and_then(|size| usize::try_from(size).ok()).ok_or_else(truncated)?;
     let content = input.take(size).ok_or_else(truncated)?;
     walked.end = input.position();
-    let mut content = Input::new(content);
+    let mut content = FileInput::new(content);
     content.take(4);
-    let mut frame = Frame::default();
+    let mut frame = WebpFrame::default();
     while !content.is_empty() && frame.lossy.is_none() && frame.lossless.is_none() {
         let (name, data) = chunk(&mut content).ok_or_else(truncated)?;
         read_chunk(name, data, &mut frame, &mut walked, limits)?;
@@ -50,7 +50,7 @@ pub(super) fn walk(bytes: &[u8], limits: &PictureLimits, meter: &Meter) -> Resul
     Ok(walked)
 }
 
-fn chunk<'a>(input: &mut Input<'a>) -> Option<([u8; 4], &'a [u8])> {
+fn chunk<'a>(input: &mut FileInput<'a>) -> Option<([u8; 4], &'a [u8])> {
     let name = input.take(4)?.try_into().ok()?;
     let length = usize::try_from(input.u32_le()?).ok()?;
     let data = input.take(length)?;
@@ -63,7 +63,7 @@ fn chunk<'a>(input: &mut Input<'a>) -> Option<([u8; 4], &'a [u8])> {
 fn read_chunk<'a>(
     name: [u8; 4],
     data: &'a [u8],
-    frame: &mut Frame<'a>,
+    frame: &mut WebpFrame<'a>,
     walked: &mut Walked,
     limits: &PictureLimits,
 ) -> Result<(), PictureRefusal> {
@@ -72,13 +72,13 @@ fn read_chunk<'a>(
         b"VP8L" => frame.lossless = Some(data),
         b"ALPH" => frame.alpha = Some(data),
         b"VP8X" => {
-            let mut input = Input::new(data);
+            let mut input = FileInput::new(data);
             let canvas = (input.take(4), input.u24_le(), input.u24_le());
             let (_, Some(width), Some(height)) = canvas else { return Err(damaged("a chunk is too short")) };
             check_size(width.saturating_add(1), height.saturating_add(1), limits)?;
         }
         b"ANMF" => {
-            let mut input = Input::new(data);
+            let mut input = FileInput::new(data);
             input.take(16).ok_or_else(|| damaged("a chunk is too short"))?;
             while let Some((name, data)) = chunk(&mut input) {
                 if !matches!(&name, b"VP8 " | b"VP8L" | b"ALPH") {
@@ -97,7 +97,7 @@ fn read_chunk<'a>(
 }
 
 /// Looks for EXIF data behind the picture.
-fn read_rest(content: &mut Input<'_>, walked: &mut Walked) {
+fn read_rest(content: &mut FileInput<'_>, walked: &mut Walked) {
     while let Some((name, data)) = chunk(content) {
         if &name == b"EXIF" {
             walked.exif = Some(data.strip_prefix(EXIF_PREFIX).unwrap_or(data).to_vec());
@@ -107,7 +107,7 @@ fn read_rest(content: &mut Input<'_>, walked: &mut Walked) {
 
 /// Reads the dimensions of the frame, and writes a file that has only this frame.
 fn finish(
-    frame: &Frame<'_>,
+    frame: &WebpFrame<'_>,
     walked: &mut Walked,
     limits: &PictureLimits,
     meter: &Meter,
@@ -157,7 +157,7 @@ fn append(chunks: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
 
 /// The dimensions in the header of a lossy frame (RFC 6386, section 9.1).
 fn lossy_size(data: &[u8]) -> Option<(u32, u32)> {
-    let mut input = Input::new(data);
+    let mut input = FileInput::new(data);
     let is_key_frame = input.u24_le()? & 1 == 0;
     let is_start = input.take(3)? == [0x9d, 0x01, 0x2a];
     let (width, height) = (input.u16_le()?, input.u16_le()?);

@@ -3,7 +3,7 @@
 //! A progressive file may have any number of scans, and each makes the decoder go through the whole picture, even if it
 //! has no data. The decoder cannot be stopped in between, so the cost is estimated before it begins.
 
-use crate::media::image::input::Input;
+use crate::media::image::input::FileInput;
 
 /// Going through one block of 64 samples in one scan, in nanoseconds. A scan that refines looks at all of them.
 const PER_BLOCK: u64 = 100;
@@ -28,7 +28,7 @@ struct Channel {
 }
 
 /// The header of a JPEG picture.
-pub(super) struct Frame {
+pub(super) struct JpegFrame {
     pub(super) width: u32,
     pub(super) height: u32,
     /// The bits of a sample.
@@ -40,10 +40,10 @@ pub(super) struct Frame {
     pub(super) work: u64,
 }
 
-impl Frame {
+impl JpegFrame {
     /// Reads a header.
     pub(super) fn read(marker: u8, data: &[u8]) -> Option<Self> {
-        let mut input = Input::new(data);
+        let mut input = FileInput::new(data);
         let precision = input.u8()?;
         let (height, width) = (input.u16_be()?.into(), input.u16_be()?.into());
         let count = input.u8()?;
@@ -81,7 +81,7 @@ impl Frame {
 
     /// Counts a scan. `None` if its header names channels that are not there.
     pub(super) fn add_scan(&mut self, header: &[u8]) -> Option<()> {
-        let mut input = Input::new(header);
+        let mut input = FileInput::new(header);
         let count = input.u8()?;
         let mut blocks = 0;
         for _ in 0..count {

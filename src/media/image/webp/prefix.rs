@@ -8,12 +8,12 @@ const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12
 const TABLE_BITS: usize = 10;
 
 /// A stream of bits; the first one is the lowest of the first byte.
-pub(super) struct Bits<'a> {
+pub(super) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -36,14 +36,14 @@ impl<'a> Bits<'a> {
 }
 
 /// A prefix code: how many codes there are of each length, and the symbols in the order of their codes.
-pub(super) struct Code {
+pub(super) struct PrefixCode {
     counts: [usize; LONGEST + 1],
     symbols: Vec<u16>,
 }
 
-impl Code {
+impl PrefixCode {
     /// Reads a code whose symbols are below `size`.
-    pub(super) fn read(bits: &mut Bits<'_>, size: usize) -> Option<Self> {
+    pub(super) fn read(bits: &mut BitReader<'_>, size: usize) -> Option<Self> {
         if bits.read(1)? == 1 {
             let has_two = bits.read(1)? == 1;
             let width = if bits.read(1)? == 1 { 8 } else { 1 };
@@ -78,7 +78,7 @@ impl Code {
     }
 
     /// Reads a symbol. A code of one symbol takes no bits.
-    pub(super) fn symbol(&self, bits: &mut Bits<'_>) -> Option<usize> {
+    pub(super) fn symbol(&self, bits: &mut BitReader<'_>) -> Option<usize> {
         if let [only] = self.symbols.as_slice() {
             return Some(usize::from(*only));
         }
@@ -105,7 +105,7 @@ impl Code {
     }
 }
 
-fn read_lengths(bits: &mut Bits<'_>, code: &Code, size: usize) -> Option<Vec<u8>> {
+fn read_lengths(bits: &mut BitReader<'_>, code: &PrefixCode, size: usize) -> Option<Vec<u8>> {
     let mut left = size;
     if bits.read(1)? == 1 {
         let width = 2 + 2 * u32::try_from(bits.read(3)?).ok()?;

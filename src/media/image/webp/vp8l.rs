@@ -4,11 +4,11 @@
 //! makes a table of some KiB from each: 5 MB become more than 1 GB. The decoder has no limit, so the codes are read here
 //! first, up to the pixels themselves, and their tables are added up.
 
-use super::super::limits::PictureLimits;
-use super::super::meter::Meter;
-use super::super::refusal::PictureRefusal;
-use super::damaged;
-use super::prefix::{Bits, Code};
+use super::prefix::{BitReader, PrefixCode};
+use crate::media::image::kinds::SourceKind;
+use crate::media::image::limits::PictureLimits;
+use crate::media::image::meter::Meter;
+use crate::media::image::refusal::PictureRefusal;
 
 /// The signature of a lossless picture.
 const SIGNATURE: u8 = 0x2f;
@@ -18,6 +18,10 @@ const GREEN: usize = 256 + 24;
 const OTHERS: [usize; 4] = [256, 256, 256, 40];
 /// How many pixels are read between two looks at the clock.
 const PIXELS_BETWEEN: usize = 4096;
+
+fn damaged(reason: &'static str) -> PictureRefusal {
+    PictureRefusal::Damaged { kind: SourceKind::WebP, reason }
+}
 
 /// The dimensions in the header.
 pub(super) fn size(data: &[u8]) -> Option<(u32, u32)> {
@@ -51,7 +55,7 @@ fn of_stream(
     limits: &PictureLimits,
     meter: &Meter,
 ) -> Result<u64, PictureRefusal> {
-    let mut picture = Stream { bits: Bits::new(stream), memory: 0, limit: limits.decoder_memory, meter };
+    let mut picture = Stream { bits: BitReader::new(stream), memory: 0, limit: limits.decoder_memory, meter };
     let known = picture.main(width as usize, height as usize);
     meter.check()?;
     match known {
@@ -64,7 +68,7 @@ fn of_stream(
 }
 
 struct Stream<'a> {
-    bits: Bits<'a>,
+    bits: BitReader<'a>,
     memory: u64,
     limit: u64,
     meter: &'a Meter,
@@ -122,12 +126,12 @@ impl Stream<'_> {
         (1..=11).contains(&bits).then(|| 1 << bits)
     }
 
-    fn group(&mut self, cache: usize) -> Option<[Code; 5]> {
-        let green = Code::read(&mut self.bits, GREEN + cache)?;
+    fn group(&mut self, cache: usize) -> Option<[PrefixCode; 5]> {
+        let green = PrefixCode::read(&mut self.bits, GREEN + cache)?;
         let mut memory = green.memory();
         let mut others = Vec::with_capacity(OTHERS.len());
         for size in OTHERS {
-            let code = Code::read(&mut self.bits, size)?;
+            let code = PrefixCode::read(&mut self.bits, size)?;
             memory += code.memory();
             others.push(code);
         }
