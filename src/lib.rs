@@ -5,7 +5,7 @@
 //! - [`cli`]: the command line. It starts the server or calls `directory` itself.
 //! - [`http`]: the API. It turns requests into use cases, and errors into status codes.
 //! - [`server`]: the HTTP engine: connections, TLS and framing. It does not interpret requests.
-//! - [`media`]: pictures: making them safe, and keeping them. It knows no users and no requests.
+//! - [`media`]: pictures: making uploads safe, and keeping files on disk or in S3. It knows no user and no HTTP.
 //! - [`switchover`]: tools for a team that switches from Django.
 //! - [`jobs`]: the background jobs of a server.
 //! - [`directory`]: users, groups, permissions and tokens, and the rules about them. Only it opens a database.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::context::{open, operator};
 use super::progress;
 use super::report::{CliError, Report};
-use crate::config::Config;
+use crate::config::{AvatarStorage, Config};
 use crate::directory::Clock;
 use crate::directory::transfer::backup::{BackupRequest, Manifest, VerifiedBackup, verify_backup};
 
@@ -51,9 +51,19 @@ pub(super) async fn run(args: Backup, config: &Config) -> Result<Report, CliErro
             let summary = format!("Wrote and verified {}", file.display());
             let order = BackupRequest { file, replace, media: config.data_dir.join("media") };
             let checked = open(config).await?.backup(&operator(), order, progress::of_transfer()?).await?;
-            Ok(report(&checked, &summary))
+            Ok(with_bucket(report(&checked, &summary), config))
         }
         Backup { file: None, .. } => Err(CliError::usage("give the file to write")),
+    }
+}
+
+/// Says what the backup does not contain when avatars are in a bucket.
+fn with_bucket(report: Report, config: &Config) -> Report {
+    match (config.avatar_storage, &config.s3_bucket) {
+        (AvatarStorage::S3, Some(bucket)) => report.adding(&format!(
+            "The avatars in the bucket {bucket} are not in it: keep versions or a copy of the bucket.\n"
+        )),
+        _ => report,
     }
 }
 

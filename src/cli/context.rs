@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use super::report::{CliError, Report};
 use crate::config::{Config, DEFAULT_FILE, RateLimit};
 use crate::directory::model::{Rate, Rates};
 use crate::directory::password::Password;
 use crate::directory::{Actor, Clock, Directory, Location, OpenError, Settings};
+use crate::media::Media;
 
 /// Picks the settings of the account database.
 pub(super) fn settings(config: &Config) -> Settings {
@@ -28,6 +30,10 @@ pub(super) fn settings(config: &Config) -> Settings {
         rates: Rates {
             per_token: config.rate_limit_per_token.map(rate),
             per_address: config.rate_limit_per_address.map(rate),
+            uploads: (config.avatar_uploads_per_hour > 0).then_some(Rate {
+                requests: config.avatar_uploads_per_hour,
+                window: Duration::from_hours(1),
+            }),
         },
         keep_deleted_for: config.keep_deleted_for,
         contact_needs_password: config.contact_needs_password,
@@ -38,6 +44,11 @@ pub(super) fn settings(config: &Config) -> Settings {
 
 fn rate(limit: RateLimit) -> Rate {
     Rate { requests: limit.requests, window: limit.window }
+}
+
+/// Prepares the pictures of users: what makes them safe, and where they are kept.
+pub(super) fn media(config: &Config) -> Result<Media, CliError> {
+    Media::of(config).map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// Opens the account database of these settings.

@@ -4,12 +4,14 @@
 //! work unchanged except for the host. Other users, groups and tokens have the ids that the page `/api/docs` fills in
 //! ([`samples`]).
 
+mod pictures;
+
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 
-use super::context::{on_runtime, settings};
+use super::context::{media, on_runtime, settings};
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
@@ -24,7 +26,9 @@ use crate::directory::tokens::Expiry;
 use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
 use crate::http::api::samples;
+use crate::media::Media;
 
+const EXAMPLE_AVATAR: &str = "avatars/alex_profile.jpg";
 const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (samples::GROUP, "Billing"), (7, "On call")];
 /// When everything was created.
 const CREATED_AT: &str = "2024-03-15T09:30:00Z";
@@ -52,6 +56,7 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
         place.map_err(|error| CliError::internal(format!("cannot create a temporary directory: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.with("data_dir", data_dir).with("database_url", "");
+    let flags = flags.with("avatar_storage", "disk");
     let config = Config::load(&flags)?.config;
     // The directory is deleted after the runtime has ended: nothing reads in it any more.
     on_runtime(serve(config))
@@ -64,7 +69,7 @@ async fn serve(config: Config) -> Result<Report, CliError> {
     let directory = Directory::open(&settings, Clock::system()?).await?;
     // The page fills in the admin's password, so a demo that a network can reach has none.
     let is_private = config.listen.iter().all(|address| address.ip().is_loopback());
-    let users = fill(&directory, is_private).await?;
+    let users = fill(&directory, &media(&config)?, is_private).await?;
     let server = BoundServer::bind(&config, directory).await?;
     if let Some(address) = server.address() {
         let scheme = if config.tls_key.is_some() { "https" } else { "http" };
@@ -96,9 +101,10 @@ fn instructions(users: &[ExampleUser], scheme: &str, mut address: SocketAddr) ->
 
 /// Creates the example users: the one of the documentation, an admin, a plain user, an inactive one, and a staff user with
 /// all optional fields empty. Then the objects that the page fills in.
-async fn fill(directory: &Directory, is_private: bool) -> Result<Vec<ExampleUser>, CliError> {
+async fn fill(directory: &Directory, media: &Media, is_private: bool) -> Result<Vec<ExampleUser>, CliError> {
     let actor = Actor::operator("demo");
     directory.seed(&actor, example()?).await?;
+    pictures::add_alex(media, EXAMPLE_AVATAR).await?;
     let mut users = vec![ExampleUser {
         about: "Alex, staff, the example of the documentation",
         key: TokenKey::imported(samples::EXAMPLE_KEY.to_owned()),
@@ -127,6 +133,7 @@ async fn fill(directory: &Directory, is_private: bool) -> Result<Vec<ExampleUser
         let is_for_page = draft.is_admin == Some(true);
         let password = (is_for_page && is_private).then(|| Password::new(samples::PASSWORD.to_owned()));
         let user = directory.create_user(&actor, &draft, password).await?;
+        pictures::add(directory, media, &actor, (user.id, &user.username)).await?;
         let issued = directory.issue_token(&actor, &UserKey::Id(user.id), "demo", Expiry::Never).await?;
         users.push(ExampleUser { about, key: issued.key, status, is_for_page });
         if is_for_page {
@@ -220,7 +227,7 @@ fn example() -> Result<SeedRows, CliError> {
         id,
         mobile_number: Some("+1-555-0123".to_owned()),
         email: Some("alex.thompson@techcorp.com".to_owned()),
-        avatar: Some("avatars/alex_profile.jpg".to_owned()),
+        avatar: Some(EXAMPLE_AVATAR.to_owned()),
         first_name: "Alex".to_owned(),
         last_name: "Thompson".to_owned(),
         gender: Some("non-binary".to_owned()),

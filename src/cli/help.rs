@@ -19,7 +19,7 @@ Commands:
   import, export        Import from Django, JSON or CSV; export as JSON or CSV
   compare               Compare the responses of an old server with Wardroom's
   backup, restore       Write or verify a backup archive; restore one
-  move                  Copy everything to another PostgreSQL or SQLite database
+  move, media           Copy to another database; check or move media files
   openapi, completions  Print the OpenAPI document; print a completion script
 
 Options:

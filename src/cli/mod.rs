@@ -21,6 +21,7 @@ mod help;
 mod import;
 mod init;
 mod lists;
+mod media;
 mod moving;
 mod names;
 mod permission;
@@ -83,6 +84,9 @@ enum Verb {
     Restore(restore::RestoreArgs),
     /// Copy the whole database to another PostgreSQL or SQLite database, and compare every row.
     Move(moving::Move),
+    /// Check the files of avatars, or move them between disk and S3.
+    #[command(subcommand)]
+    Media(media::MediaVerb),
     /// Manage users.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -223,6 +227,7 @@ fn run(cli: Cli) -> Result<Report, CliError> {
         Verb::Backup(args) => with_config(load()?, async |config| backup::run(args, &config).await),
         Verb::Restore(args) => with_config(load()?, async |config| restore::run(args, &config).await),
         Verb::Move(args) => with_config(load()?, async |config| moving::run(args, &config).await),
+        Verb::Media(verb) => with_config(load()?, async |config| media::run(verb, &config).await),
         Verb::User(verb) => with_accounts(load()?, &remote, async |accounts| user::run(verb, accounts).await),
         Verb::Group(verb) => {
             with_accounts(load()?, &remote, async |accounts| group::run(verb, accounts).await)

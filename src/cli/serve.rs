@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::context::{settings, unopened};
+use super::context::{media, settings, unopened};
 use super::renewal::keep_current;
 use super::report::{CliError, Report};
 use super::signals::{self, OnHangup};
@@ -25,6 +25,7 @@ use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
 use crate::http::request_log::{log_left_out, report_left_out};
 use crate::http::{api, app::App, settings::HttpSettings};
+use crate::jobs::media::remove_unused_avatars;
 use crate::jobs::{JOBS, finish};
 use crate::server::{self, Certificates, Limits, TlsError, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
@@ -107,6 +108,7 @@ pub(super) struct BoundServer {
     listeners: Vec<TcpListener>,
     metrics: Option<TcpListener>,
     workers: Arc<Workers>,
+    avatar_grace: Duration,
 }
 
 impl BoundServer {
@@ -135,7 +137,8 @@ impl BoundServer {
         raise_file_limit(config.max_connections);
         let started_at = directory.clock().now().as_micros() / 1_000_000;
         let process_metrics = Metrics { started_at: Some(started_at), ..Metrics::default() };
-        let app = App::new(directory, HttpSettings::from(config), process_metrics, api::resources());
+        let settings = HttpSettings::from(config);
+        let app = App::new(directory, media(config)?, settings, process_metrics, api::resources());
         // The database was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {
@@ -143,7 +146,8 @@ impl BoundServer {
                 "the system refuses to start more threads ({error}): lower the setting threads"
             ))
         })?;
-        Ok(Self { app, certificates, limits, listeners, metrics, workers: Arc::new(workers) })
+        let (workers, avatar_grace) = (Arc::new(workers), config.avatar_grace);
+        Ok(Self { app, certificates, limits, listeners, metrics, workers, avatar_grace })
     }
 
     /// Returns the address of the first socket.
@@ -156,7 +160,7 @@ impl BoundServer {
         // Installed before the first request, so that an early signal does not cut a request off either.
         let (mut signals, hangups) = signals::listen(on_hangup)?;
         let (stop, stopped) = watch::channel(());
-        let Self { app, certificates, limits, listeners, metrics, workers } = self;
+        let Self { app, certificates, limits, listeners, metrics, workers, avatar_grace } = self;
         let tls = certificates.as_ref().map(Certificates::server_config).transpose().map_err(unusable_tls)?;
         app.directory().expect_count();
         let stopping = |mut stopped: watch::Receiver<()>| async move {
@@ -192,6 +196,10 @@ impl BoundServer {
             let app = app.clone();
             jobs.spawn(async move { job(app.directory()).await });
         }
+        jobs.spawn({
+            let app = app.clone();
+            async move { remove_unused_avatars(app.directory(), app.storage(), avatar_grace).await }
+        });
         jobs.spawn(report_left_out(app.clone()));
         jobs.spawn(keep_current(certificates, app.metrics().certificate_expiry.clone(), hangups));
         if has_metrics {

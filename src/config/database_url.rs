@@ -33,7 +33,7 @@ pub(super) fn complete(
         (Some(_), Some(_)) => return Err(both(rows)),
         (Some(_), None) => return Ok(()),
         (None, Some(path)) => path.to_owned(),
-        (None, None) => match credential(environment) {
+        (None, None) => match credential(URL, environment) {
             Some(path) => path,
             None => return Ok(()),
         },
@@ -47,10 +47,10 @@ pub(super) fn complete(
     Ok(())
 }
 
-/// Returns the file of the credential, if the service manager provides one.
-fn credential(environment: Environment<'_>) -> Option<PathBuf> {
+/// Returns the file of a credential, if the service manager provides one.
+pub(super) fn credential(name: &str, environment: Environment<'_>) -> Option<PathBuf> {
     let directory = environment(CREDENTIALS).filter(|directory| !directory.is_empty())?;
-    let path = Path::new(&directory).join(URL);
+    let path = Path::new(&directory).join(name);
     // A credential that cannot be checked must be an error later, not a silent fall-back to SQLite.
     path.try_exists().unwrap_or(true).then_some(path)
 }
@@ -61,18 +61,25 @@ fn both(rows: &[ShownSetting]) -> ConfigError {
     ConfigError::Both { keys: [URL, FILE], origins: [origin(URL), origin(FILE)] }
 }
 
-fn read(path: &Path) -> Result<DatabaseUrl, ConfigError> {
-    let unreadable = |error: std::io::Error| ConfigError::UnreadableUrl {
+/// Reads a file that holds a secret, for the setting `key`. A file that every user of the machine can open is refused.
+pub(super) fn read_secret(key: &'static str, path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    let unreadable = |error: std::io::Error| ConfigError::UnreadableSecret {
+        key,
         path: path.to_owned(),
         reason: error.to_string(),
     };
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
     if mode & 0o007 != 0 {
-        return Err(ConfigError::Exposed { key: FILE, path: path.to_owned(), mode: mode & 0o777 });
+        return Err(ConfigError::Exposed { key, path: path.to_owned(), mode: mode & 0o777 });
     }
     let mut text = Zeroizing::new(String::new());
     file.take(LONGEST).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+fn read(path: &Path) -> Result<DatabaseUrl, ConfigError> {
+    let text = read_secret(FILE, path)?;
     let origin = || SettingOrigin::File(path.to_owned());
     DatabaseUrl::parse(text.trim()).map_err(|_| match DatabaseUrl::reason(text.trim()) {
         Some(reason) => ConfigError::Refused { key: URL, origin: origin(), reason },

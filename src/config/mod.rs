@@ -13,6 +13,7 @@ mod browsers;
 mod database_url;
 mod flags;
 mod hosts;
+mod media;
 mod reference;
 mod setting;
 mod sources;
@@ -29,6 +30,7 @@ pub use arguments::{CommonFlags, ServeFlags};
 pub use browsers::{CorsOrigins, TokenKeywords};
 pub use flags::Flags;
 pub use hosts::{AllowedHosts, TrustedProxies};
+pub use media::{AvatarStorage, S3Settings};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
 pub use setting::{FlagScope, Setting};
 pub use sources::{ConfigError, Environment, SettingOrigin, ShownSetting};
@@ -37,6 +39,7 @@ pub use urls::{DatabaseUrl, PublicUrl};
 pub use values::{AccessLog, LogFormat, RateLimit, SettingType};
 pub use variables::{ARGUMENT_ENVS, IMPORT_FROM_ENV, MOVE_TO_ENV};
 
+use media::{AccessKey, BucketName, RegionName};
 use sources::Sources;
 use urls::MediaUrl;
 use values::{ByteSize, Hsts, ListenAddrs, LogLevel, Number, TimeSpan, WordList};
@@ -140,6 +143,54 @@ settings! {
     ///
     /// An avatar that is stored as an absolute URL is shown as it is.
     Serve media_url: MediaUrl = "/media/";
+
+    /// Where uploaded avatars are kept: below `media` in the data directory (`disk`), or in a bucket of an S3 service (`s3`).
+    ///
+    /// Replicas on several machines need `s3`, or one shared disk. `wardroom media move` copies the files from one to the
+    /// other. docs/avatars.md has examples.
+    Common avatar_storage: AvatarStorage = "disk";
+
+    /// The URL of the S3 service. Without it, the service is Amazon's in `s3_region`.
+    Common s3_endpoint: Option<PublicUrl> = "";
+
+    /// The bucket that holds the avatars. It must exist.
+    Common s3_bucket: Option<BucketName> = "";
+
+    /// The region that signatures name. Many services other than Amazon's accept any.
+    Common s3_region: RegionName = "us-east-1";
+
+    /// Whether the bucket is a part of the path (`https://HOST/BUCKET/...`) and not of the host (`https://BUCKET.HOST/...`).
+    Common s3_path_style: bool = "true";
+
+    /// A PEM file with the certificates of the authorities that may vouch for the S3 service. Without it, those of the
+    /// system count.
+    Common s3_ca_file: Option<PathBuf> = "";
+
+    /// The id of the access key for the S3 service. It is not a secret.
+    ///
+    /// The key needs the rights to list the bucket and to read, write and delete its objects.
+    Common s3_access_key: Option<AccessKey> = "";
+
+    /// A file that holds only the secret of the access key.
+    ///
+    /// The file must not be accessible to every user of the machine. Without this setting, Wardroom uses the service
+    /// manager's credential `s3_secret_key` if it exists (systemd: `LoadCredential=`).
+    Common s3_secret_key_file: Option<PathBuf> = "";
+
+    /// How long a call of the S3 service may take. After that, the response to an upload or to a request for a picture is
+    /// status 503.
+    Common s3_timeout: TimeSpan<100, 20_000> = "5s";
+
+    /// The memory for the cache of avatars that were requested recently, in bytes. With 0, each request reads the file.
+    ///
+    /// A file that was removed is answered for at most one minute.
+    Serve media_cache: ByteSize<0, 1_099_511_627_776> = "32MiB";
+
+    /// How long the files of an avatar are kept after the last user who has it, deleted users included, is gone or has
+    /// another avatar.
+    ///
+    /// A server looks for such files once a day.
+    Serve avatar_grace: TimeSpan<3_600_000, 315_360_000_000> = "30days";
 
     /// The largest file of an uploaded avatar, in bytes. A larger one gets status 413.
     Serve avatar_max_bytes: ByteSize<1024, 67_108_864> = "5MiB";
@@ -273,6 +324,12 @@ settings! {
     /// behind a proxy count as one.
     Serve rate_limit_per_address: Option<RateLimit> = "";
 
+    /// How many avatars one user may upload in an hour. 0 means no limit.
+    ///
+    /// An upload over the limit gets status 429. Uploads of others that a user makes count as well. Replicas share their
+    /// counts once a second. The command line has no limit.
+    Serve avatar_uploads_per_hour: Number<0, 1_000_000> = "20";
+
     /// Where your backups are written: a directory with `*.tar` files, or one file. `wardroom doctor` checks the newest.
     ///
     /// Only `doctor` reads it. Without it, `doctor` does not check the age of the last backup.
@@ -356,7 +413,9 @@ impl Config {
         let mut origins = sources.shown;
         let url_file = config.database_url_file.as_deref();
         database_url::complete(&mut config.database_url, url_file, &mut origins, environment)?;
+        media::complete(&mut config.s3_secret_key_file, &mut origins, environment);
         check_pair(&origins, ["tls_certificate", "tls_key"])?;
+        media::check(&config, &origins)?;
         if let Some(url) = &config.public_url {
             config.allowed_hosts.also(url.host());
         }

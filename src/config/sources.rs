@@ -133,9 +133,11 @@ pub enum ConfigError {
         /// Its permissions.
         mode: u32,
     },
-    /// The file with the URL of the database cannot be read.
-    #[error("database_url_file: {} cannot be read: {reason}", path.display())]
-    UnreadableUrl {
+    /// A file that holds a secret cannot be read.
+    #[error("{key}: {} cannot be read: {reason}", path.display())]
+    UnreadableSecret {
+        /// The setting that names it.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// The system's message.

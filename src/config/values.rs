@@ -341,13 +341,14 @@ impl SettingType for Hsts {
     }
 }
 
+/// Defines a setting with a few allowed texts.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])+ $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name { $($(#[$variant_doc])+ $variant,)+ }
 
-        impl SettingType for $name {
+        impl $crate::config::SettingType for $name {
             type Parsed = Self;
             const NAME: &'static str = "CHOICE";
 
@@ -368,6 +369,8 @@ macro_rules! choice {
         }
     };
 }
+
+pub(super) use choice;
 
 choice! {
     /// The format of log lines.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Directory;
 use super::access::{Action, Actor};
+use super::avatars::NewAvatar;
 use super::change::Written;
 use super::error::Error;
 use super::model::{
@@ -28,7 +29,8 @@ impl Directory {
     ) -> Result<Written<Vec<User>>, Error> {
         at_most(drafts.len())?;
         self.change_unique(actor, UniqueValues::OthersAfterWrites, move |change| {
-            let users = each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE))?;
+            let users =
+                each(&drafts, |draft| users::create(change, &draft.parse()?, UNUSABLE, &NewAvatar::Kept))?;
             Ok(change.written(users, Action::ReadUsers))
         })
         .await
@@ -45,7 +47,8 @@ impl Directory {
             let mut seen = BTreeSet::new();
             let users = each(&changes, |(id, draft)| {
                 once(&mut seen, *id)?;
-                users::update(change, &UserKey::Id(*id), draft, &Expected::Any, Proven::NONE)
+                let key = UserKey::Id(*id);
+                users::update(change, &key, draft, &Expected::Any, Proven::NONE, &NewAvatar::Kept)
             })?;
             Ok(change.written(users, Action::ReadUsers))
         })

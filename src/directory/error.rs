@@ -46,6 +46,9 @@ pub enum Error {
     /// The database is not available now. The same request may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The store of media files is not available now. Nothing but an upload needs it.
+    #[error("the store of media files is not available: {0}")]
+    MediaUnavailable(String),
     /// The database did not confirm the change: it may have been made.
     #[error(
         "the database did not confirm the change, which may have been made ({0}): check before you repeat it"

@@ -12,6 +12,7 @@
 pub mod access;
 pub mod audit;
 pub mod authentication;
+pub mod avatars;
 pub mod bulk;
 mod change;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod groups;
 pub mod identity;
 pub mod limiter;
 mod lists;
+pub mod media_files;
 pub mod model;
 pub mod password;
 pub mod permissions;

@@ -3,6 +3,8 @@
 mod rules;
 mod state;
 
+use std::sync::Arc;
+
 pub(super) use self::rules::{Proven, check_last_admin, check_returning};
 use self::rules::{check_new_values, check_proof};
 use self::state::{apply, new_user, version};
@@ -10,7 +12,8 @@ pub(super) use self::state::{check_version, snapshot};
 use super::Directory;
 use super::access::{Action, Actor, Rights, Who, authorize};
 use super::audit::{self, AuditObject};
-use super::authentication::{forget_attempts, write_password};
+use super::authentication::{PasswordProof, forget_attempts, write_password};
+use super::avatars::{AvatarChange, NewAvatar};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
@@ -29,6 +32,17 @@ impl Directory {
         draft: &UserDraft,
         password: Option<Password>,
     ) -> Result<Written<User>, Error> {
+        self.create_user_with(actor, draft, password, None).await
+    }
+
+    /// Does the same, with an avatar.
+    pub async fn create_user_with(
+        &self,
+        actor: &Actor,
+        draft: &UserDraft,
+        password: Option<Password>,
+        avatar: Option<AvatarChange>,
+    ) -> Result<Written<User>, Error> {
         let fields = draft.parse()?;
         // Checked before the slow hash, and again in the transaction, which knows the rights concerned.
         authorize(actor, Action::CreateUser(&fields, &Rights::none()))?;
@@ -41,17 +55,29 @@ impl Directory {
             }
             None => UNUSABLE.to_owned(),
         };
-        self.change_unique(actor, UniqueValues::Others, move |change| {
-            let user = create(change, &fields, &hash)?;
+        let work = move |change: &Change<'_, '_>, avatar: &NewAvatar| {
+            let user = create(change, &fields, &hash, avatar)?;
             Ok(change.written(user, Action::ReadUsers))
-        })
-        .await
+        };
+        self.change_with_avatar(actor, UniqueValues::Others, None, avatar, work).await
     }
 
     /// Returns the user of an id or name.
     pub async fn user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
         authorize(actor, Action::ReadUsers)?;
         self.existing(key).await
+    }
+
+    /// Returns the user of an id or name to an actor who may read users, and to the user.
+    pub async fn visible_user(&self, actor: &Actor, key: &UserKey) -> Result<User, Error> {
+        let own = own_user(actor).ok().filter(|own| match key {
+            UserKey::Id(id) => own.id == *id,
+            UserKey::Name(name) => own.username == *name,
+        });
+        match own {
+            Some(own) => Ok(own.clone()),
+            None => self.user(actor, key).await,
+        }
     }
 
     /// Returns a user with its groups and permissions.
@@ -94,7 +120,20 @@ impl Directory {
         passwords: impl Into<Passwords>,
         expected: Expected,
     ) -> Result<Written<User>, Error> {
-        let mut fields = match draft.parse() {
+        self.update_user_with(actor, key, draft, passwords, expected, None).await
+    }
+
+    /// Does the same, with an avatar.
+    pub async fn update_user_with(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        draft: &UserDraft,
+        passwords: impl Into<Passwords>,
+        expected: Expected,
+        avatar: Option<AvatarChange>,
+    ) -> Result<Written<User>, Error> {
+        let fields = match draft.parse() {
             Ok(fields) => fields,
             // A value that was imported may be sent back as it is.
             Err(errors) => {
@@ -105,20 +144,34 @@ impl Directory {
                 draft.without_held(&target).parse()?
             }
         };
-        let draft = draft.clone();
         // Groups and permissions are written before the unique values are checked.
         let is_late = fields.groups.is_some() || fields.permissions.is_some();
         let values = if is_late { UniqueValues::OthersAfterWrites } else { UniqueValues::Others };
-        let Passwords { new, present } = passwords.into();
-        if new.is_none() && present.is_none() {
-            let key = key.clone();
-            let work = move |change: &Change<'_, '_>| {
-                let user = update(change, &key, &draft, &expected, Proven::NONE)?;
-                Ok(change.written(user, Action::ReadUsers))
-            };
-            return self.change_unique(actor, values, work).await;
-        }
-        // Checked before the slow hashes, and again in the transaction.
+        let passwords = passwords.into();
+        let prepared = match passwords.are_given() {
+            true => self.prepare_passwords(actor, key, fields, passwords).await?,
+            false => PreparedPasswords { key: key.clone(), hash: None, proof: None },
+        };
+        let key = prepared.key.clone();
+        let inputs = Arc::new((prepared, draft.clone(), expected));
+        let work = move |change: &Change<'_, '_>, avatar: &NewAvatar| {
+            let (PreparedPasswords { key, hash, proof }, draft, expected) = &*inputs;
+            let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
+            let user = update(change, key, draft, expected, proven, avatar)?;
+            Ok(change.written(user, Action::ReadUsers))
+        };
+        self.change_with_avatar(actor, values, Some(&key), avatar, work).await
+    }
+
+    /// Checks and hashes the passwords of a change, before its transaction. The rights are checked before the slow
+    /// hashes, and again in the transaction.
+    async fn prepare_passwords(
+        &self,
+        actor: &Actor,
+        key: &UserKey,
+        mut fields: UserFields,
+        Passwords { new, present }: Passwords,
+    ) -> Result<PreparedPasswords, Error> {
         let target = self.existing(key).await?;
         let rights = self.rights(target.id).await?;
         if sees(actor, &target) {
@@ -133,13 +186,7 @@ impl Directory {
             }
             None => None,
         };
-        let key = UserKey::Id(target.id);
-        self.change_unique(actor, values, move |change| {
-            let proven = Proven { hash: hash.as_deref(), proof: proof.as_ref() };
-            let user = update(change, &key, &draft, &expected, proven)?;
-            Ok(change.written(user, Action::ReadUsers))
-        })
-        .await
+        Ok(PreparedPasswords { key: UserKey::Id(target.id), hash, proof })
     }
 
     /// Changes fields of the actor's own record. `present` is the present password, which a setting may require.
@@ -149,19 +196,32 @@ impl Directory {
         draft: &UserDraft,
         present: Option<Password>,
     ) -> Result<User, Error> {
+        self.update_self_with(actor, draft, present, None).await
+    }
+
+    /// Does the same, with an avatar.
+    pub async fn update_self_with(
+        &self,
+        actor: &Actor,
+        draft: &UserDraft,
+        present: Option<Password>,
+        avatar: Option<AvatarChange>,
+    ) -> Result<User, Error> {
         let (key, own) = (own_key(actor)?, own_user(actor)?.clone());
-        let draft = draft.clone();
         authorize(actor, Action::UpdateSelf(&draft.without_held(&own).parse()?))?;
         let proof = self.prove_own(actor, &own, false, present).await?;
-        self.change_unique(actor, UniqueValues::Own, move |change| {
-            let old = change.tx.existing_user_state(&key)?;
+        let inputs = Arc::new((key.clone(), draft.clone(), proof));
+        let work = move |change: &Change<'_, '_>, avatar: &NewAvatar| {
+            let (key, draft, proof) = &*inputs;
+            let old = change.tx.existing_user_state(key)?;
             let fields = draft.without_held(&old.user).parse()?;
             change.check(Action::UpdateSelf(&fields))?;
-            let new = UserState { user: apply(&old.user, &fields, change.now), codes: old.codes.clone() };
+            let mut new = UserState { user: apply(&old.user, &fields, change.now), codes: old.codes.clone() };
+            avatar.write_to(&mut new.user);
             check_proof(change, &old.user, &new.user, Proven { hash: None, proof: proof.as_ref() })?;
-            save(change, old, new)
-        })
-        .await
+            save(change, old, new, avatar)
+        };
+        self.change_with_avatar(actor, UniqueValues::Own, Some(&key), avatar, work).await
     }
 
     /// Replaces the password of another user. Only the command line can replace an own one this way.
@@ -197,6 +257,19 @@ pub struct Passwords {
     pub present: Option<Password>,
 }
 
+impl Passwords {
+    fn are_given(&self) -> bool {
+        self.new.is_some() || self.present.is_some()
+    }
+}
+
+/// The passwords of a change, checked and hashed, and the user that they belong to.
+struct PreparedPasswords {
+    key: UserKey,
+    hash: Option<String>,
+    proof: Option<PasswordProof>,
+}
+
 impl From<Option<Password>> for Passwords {
     fn from(new: Option<Password>) -> Self {
         Self { new, present: None }
@@ -217,20 +290,23 @@ pub struct UserDetails {
 }
 
 /// Creates a user, if the actor may write these fields.
-pub(super) fn create(change: &Change<'_, '_>, fields: &UserFields, hash: &str) -> Result<User, Error> {
+pub(super) fn create(
+    change: &Change<'_, '_>,
+    fields: &UserFields,
+    hash: &str,
+    avatar: &NewAvatar,
+) -> Result<User, Error> {
     let tx = change.tx;
-    let new = new_user(fields, change.now)?;
+    let mut new = new_user(fields, change.now)?;
+    avatar.write_to(&mut new);
     check_new_values(change, None, &new)?;
     let id = tx.insert_user(None, &new, hash, true)?;
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
     let made = tx.existing_user_state(&UserKey::Id(id))?;
-    audit::record(
-        change,
-        "user.create",
-        &AuditObject::User(&made.user),
-        audit::all_fields(snapshot(&made.user, &made.codes)),
-    )?;
+    let mut shown = snapshot(&made.user, &made.codes);
+    shown.extend(avatar.event(None, &made.user).map(|shown| ("avatar", shown)));
+    audit::record(change, "user.create", &AuditObject::User(&made.user), audit::all_fields(shown))?;
     Ok(made.user)
 }
 
@@ -241,6 +317,7 @@ pub(super) fn update(
     draft: &UserDraft,
     expected: &Expected,
     proven: Proven<'_>,
+    avatar: &NewAvatar,
 ) -> Result<User, Error> {
     let (tx, hash) = (change.tx, proven.hash);
     let before = tx.existing_user_state(key)?;
@@ -253,6 +330,7 @@ pub(super) fn update(
     change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
     check_version(&before, expected)?;
     let mut new = UserState { user: apply(old, fields, change.now), codes: before.codes.clone() };
+    avatar.write_to(&mut new.user);
     check_proof(change, old, &new.user, proven)?;
     if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {
         check_last_admin(tx, old.id)?;
@@ -263,7 +341,7 @@ pub(super) fn update(
         let attached = tx.existing_user_state(key)?;
         new = UserState { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
-    let mut new = save(change, before, new)?;
+    let mut new = save(change, before, new, avatar)?;
     if let Some(hash) = hash {
         write_password(change, &new, hash)?;
         new.updated_at = change.now;
@@ -298,14 +376,24 @@ fn sees(actor: &Actor, user: &User) -> bool {
 
 /// Writes a changed user with its event and returns the user. Groups and permissions have been written already. A change that
 /// changes nothing writes nothing and leaves no event.
-fn save(change: &Change<'_, '_>, before: UserState, new: UserState) -> Result<User, Error> {
+fn save(
+    change: &Change<'_, '_>,
+    before: UserState,
+    new: UserState,
+    avatar: &NewAvatar,
+) -> Result<User, Error> {
     let (old, now) = (snapshot(&before.user, &before.codes), snapshot(&new.user, &new.codes));
-    if old == now {
+    let avatar = avatar.event(Some(&before.user), &new.user);
+    if old == now && avatar.is_none() {
         return Ok(before.user);
     }
     check_new_values(change, Some(&before.user), &new.user)?;
     change.tx.update_user(&new.user, Some(&before.user))?;
-    audit::record(change, "user.update", &AuditObject::User(&new.user), audit::difference(old, now))?;
+    let mut changes = audit::difference(old, now);
+    if let (Some(changes), Some(avatar)) = (changes.as_object_mut(), avatar) {
+        changes.insert("avatar".to_owned(), avatar);
+    }
+    audit::record(change, "user.update", &AuditObject::User(&new.user), changes)?;
     Ok(new.user)
 }
 

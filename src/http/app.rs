@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
 
+use super::avatar_cache::AvatarCache;
 use super::resource::{Resource, Resources};
 use super::settings::HttpSettings;
 use crate::directory::Directory;
 use crate::directory::limiter::RefusalLimiter;
+use crate::media::Media;
+use crate::media::storage::Storage;
 use crate::server::memory::MemoryBudget;
 use crate::telemetry::Metrics;
 
@@ -18,6 +21,8 @@ pub struct App(Arc<AppState>);
 
 struct AppState {
     directory: Directory,
+    media: Media,
+    avatars: AvatarCache,
     settings: HttpSettings,
     metrics: Metrics,
     resources: Resources,
@@ -31,7 +36,13 @@ struct AppState {
 
 impl App {
     /// Brings the parts together. The metrics get the directory's own counters.
-    pub fn new(directory: Directory, settings: HttpSettings, metrics: Metrics, resources: Resources) -> Self {
+    pub fn new(
+        directory: Directory,
+        media: Media,
+        settings: HttpSettings,
+        metrics: Metrics,
+        resources: Resources,
+    ) -> Self {
         let counters = directory.counters();
         let metrics = Metrics {
             database_writes: counters.writes,
@@ -46,8 +57,11 @@ impl App {
         let memory = MemoryBudget::new(settings.body_memory, bytes, refused);
         let parsing = Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from));
         let (refusal_lines, header_lines) = (RefusalLimiter::default(), RefusalLimiter::default());
+        let avatars = AvatarCache::new(media.storage().clone(), settings.media_cache);
         Self(Arc::new(AppState {
             directory,
+            media,
+            avatars,
             settings,
             metrics,
             resources,
@@ -62,6 +76,21 @@ impl App {
     /// The account database with its rules.
     pub fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    /// The pictures of users: what makes uploads safe, and where they are kept.
+    pub fn media(&self) -> &Media {
+        &self.0.media
+    }
+
+    /// The store of media files.
+    pub fn storage(&self) -> &Storage {
+        self.0.media.storage()
+    }
+
+    /// The avatars in the store, with those that were requested recently in memory.
+    pub(super) fn avatars(&self) -> &AvatarCache {
+        &self.0.avatars
     }
 
     /// The settings that answers depend on.

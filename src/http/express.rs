@@ -9,6 +9,7 @@
 mod answer;
 mod body;
 mod head;
+pub(super) mod media;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

@@ -13,14 +13,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{ALLOW, DATE, EXPECT, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_LENGTH, DATE, EXPECT, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, StatusCode};
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::app::App;
-use super::body::{AtMost, Awaited, AwaitsClient, announced_length, unreadable_body};
+use super::body::{AtMost, Awaited, AwaitsClient, announced_length, is_multipart, unreadable_body};
 use super::error::ApiError;
+use super::express::media::PreparedMedia;
 use super::express::{self, FastPathMiss, Prepared, Rejection};
 use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
 use super::pipeline::with_reason;
@@ -28,7 +29,7 @@ use super::reason::{Reason, shown};
 use super::request_log::{InFlight, RequestInfo, log_refused_message};
 use super::resource::RouteName;
 use super::site::{HOST_REFUSED, Site, host};
-use super::{api, cors, docs, ops, outgoing, path};
+use super::{api, cors, docs, media, ops, outgoing, path};
 use crate::config::CorsOrigins;
 use crate::network::client_network;
 use crate::server::memory::MemoryBudget;
@@ -40,25 +41,34 @@ pub struct Front {
     app: App,
     routes: Router,
     /// The express lane. The metrics listener has none, and it checks no Host: it is called by address.
-    express: Option<Arc<Prepared>>,
+    express: Option<Arc<Lanes>>,
+}
+
+/// The express lanes.
+struct Lanes {
+    me: Prepared,
+    media: PreparedMedia,
 }
 
 impl Front {
     /// Makes the main listener's: the API, its documentation and the operators' routes.
     pub fn new(app: App) -> Self {
         let routes = Router::new().merge(api::router(&app)).merge(ops::router()).merge(docs::router());
-        let express = Prepared::new(app.metrics(), app.resource(api::ME), app.settings());
-        Self::of(app, routes, Some(Arc::new(express)))
+        let routes = routes.fallback(media::answer);
+        let (metrics, settings) = (app.metrics(), app.settings());
+        let me = Prepared::new(metrics, app.resource(api::ME), settings);
+        let media = PreparedMedia::new(metrics, &settings.media_path, settings.hsts.as_ref());
+        Self::of(app, routes, Some(Arc::new(Lanes { me, media })))
     }
 
     /// Makes the metrics listener's.
     pub fn metrics(app: App) -> Self {
-        let routes = ops::metrics_router(&app);
+        let routes = ops::metrics_router(&app).fallback(async || ApiError::NotFound);
         Self::of(app, routes, None)
     }
 
-    fn of(app: App, routes: Router<App>, express: Option<Arc<Prepared>>) -> Self {
-        let routes = routes.fallback(async || ApiError::NotFound).with_state(app.clone());
+    fn of(app: App, routes: Router<App>, express: Option<Arc<Lanes>>) -> Self {
+        let routes = routes.with_state(app.clone());
         Self { app, routes, express }
     }
 
@@ -113,18 +123,24 @@ impl Front {
         response
     }
 
-    /// The origins whose pages may read the response; `None` where the protocol is off: by the settings, and for
-    /// operators' routes.
+    /// The origins whose pages may read the response; `None` where the protocol is off: by the settings, for operators'
+    /// routes, and for media files, which every page may show.
     fn cors_for<B>(&self, request: &Request<B>) -> Option<&CorsOrigins> {
-        let origins = &self.app.settings().cors_origins;
-        let is_on = !origins.is_empty() && self.express.is_some();
-        (is_on && !ops::HOSTLESS.contains(&request.uri().path())).then_some(origins)
+        let settings = self.app.settings();
+        let path = request.uri().path();
+        let is_on = !settings.cors_origins.is_empty() && self.express.is_some();
+        let is_open = ops::HOSTLESS.contains(&path) || path.starts_with(&settings.media_path);
+        (is_on && !is_open).then_some(&settings.cors_origins)
     }
 
     fn set_headers(&self, peer: Peer, info: &RequestInfo, response: &mut Response) {
         if response.status() == StatusCode::NOT_FOUND && response.extensions().get::<RouteName>().is_none() {
             // The router names the methods of a route whose path turned out to be unknown.
             response.headers_mut().remove(ALLOW);
+        }
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // The router gives an empty response to HEAD the length 0, which would be that of the file.
+            response.headers_mut().remove(CONTENT_LENGTH);
         }
         let headers = response.headers_mut();
         for (name, value) in SECURE {
@@ -172,7 +188,10 @@ impl Front {
         {
             return Err(ApiError::Expectation);
         }
-        let (request, skipped) = bounded(request, settings.max_body_bytes).await;
+        // The route's own limit is smaller, unless it takes a file.
+        let file =
+            if is_multipart(request.headers()) { self.app.media().studio().limits().max_bytes } else { 0 };
+        let (request, skipped) = bounded(request, settings.max_body_bytes, file).await;
         // The router's own error type has no values.
         let response = self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         match skipped {
@@ -197,7 +216,10 @@ impl Service for Front {
         out: &mut Vec<u8>,
     ) -> Express<FastPathMiss> {
         match &self.express {
-            Some(prepared) => express::serve(&self.app, prepared, peer, bytes, last, out).await,
+            Some(lanes) => match express::serve(&self.app, &lanes.me, peer, bytes, last, out).await {
+                Express::NotMine => lanes.media.serve(&self.app, peer, bytes, last, out),
+                known => known,
+            },
             None => Express::NotMine,
         }
     }
@@ -209,9 +231,11 @@ impl Service for Front {
         last: bool,
         out: &mut Vec<u8>,
     ) -> Option<Express<FastPathMiss>> {
-        // On other databases each request first waits for the change feed.
+        // On other databases each request of a user first waits for the change feed.
         if !self.app.directory().knows_at_once() {
-            return None;
+            let media = &self.express.as_ref()?.media;
+            let answered = media.serve(&self.app, peer, bytes, last, out);
+            return matches!(answered, Express::Answered { .. }).then_some(answered);
         }
         pin!(self.express(peer, bytes, last, out)).now_or_never()
     }
@@ -261,17 +285,19 @@ fn host_refused<B>(error: ApiError, request: &Request<B>) -> Response {
     with_reason(error.into_response(), reason)
 }
 
-/// Limits the size of the body. Where no handler reads a body it is read and thrown away, as the framework does, so
+/// Limits the size of the body, with a file where there may be one. Where no handler reads a body it is read and thrown away, as the framework does, so
 /// that the connection can go on; the outcome of that is returned as well.
 async fn bounded(
     request: Request<Awaited<MessageBody>>,
     limit: usize,
+    file: usize,
 ) -> (Request<Body>, Result<(), ApiError>) {
     let (parts, body) = request.into_parts();
-    let body = AtMost::new(body, limit);
     if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(&parts.method) {
-        return (Request::from_parts(parts, Body::new(body)), Ok(()));
+        let body = Body::new(AtMost::new(body, limit.saturating_add(file)));
+        return (Request::from_parts(parts, body), Ok(()));
     }
+    let body = AtMost::new(body, limit);
     let announced = announced_length(&parts.headers);
     let skipped = match announced.is_some_and(|length| length > limit) {
         true => Err(ApiError::BodyTooLarge),

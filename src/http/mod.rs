@@ -8,6 +8,8 @@
 
 pub mod api;
 pub mod app;
+mod avatar_cache;
+pub mod avatars;
 pub mod body;
 pub mod caller;
 mod conditions;
@@ -18,6 +20,7 @@ mod express;
 mod front;
 mod headers;
 pub mod json;
+mod media;
 pub mod negotiate;
 pub mod ops;
 mod outgoing;

@@ -134,8 +134,13 @@ fn ids_are_digits(route: &str, path: &str) -> bool {
 /// How many bytes the body of a request to this route may have.
 fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
     let most = app.settings().max_body_bytes;
-    let needs_token = app.resource(route).is_some_and(|resource| resource.needs_token(method));
-    BodyLimit(if needs_token { most } else { most.min(OPEN_BODY_BYTES) })
+    match app.resource(route).filter(|resource| resource.needs_token(method)) {
+        None => BodyLimit { texts: most.min(OPEN_BODY_BYTES), file: None },
+        Some(resource) => {
+            let file = resource.takes_file(method).then(|| app.media().studio().limits().max_bytes);
+            BodyLimit { texts: most, file }
+        }
+    }
 }
 
 /// Counts the parameters of a query before it is parsed.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use http::{HeaderValue, Method};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::{PathItem, RefOr};
 
 /// The route that an answer belongs to, for the log and the metrics.
@@ -18,6 +19,8 @@ pub struct Resource {
     pub(super) description: String,
     /// The methods that need a token.
     guarded: Vec<Method>,
+    /// The methods whose body may be a form with a file.
+    with_file: Vec<Method>,
     /// Whether no method needs a token.
     pub(super) open: bool,
     /// The media type of its successes if it is not JSON.
@@ -45,7 +48,14 @@ impl Resource {
         let first = known.first().map(|(_, operation)| *operation);
         let guarded = known.iter().filter(|(_, operation)| operation.security.is_some());
         let guarded: Vec<_> = guarded.map(|(method, _)| method.clone()).collect();
+        let takes_file = |operation: &Operation| {
+            let Some(RefOr::T(body)) = &operation.request_body else { return false };
+            body.content.contains_key("multipart/form-data")
+        };
+        let with_file = known.iter().filter(|(_, operation)| takes_file(operation));
+        let with_file = with_file.map(|(method, _)| method.clone()).collect();
         Self {
+            with_file,
             open: guarded.is_empty(),
             guarded,
             own_format: own_format(item),
@@ -64,6 +74,11 @@ impl Resource {
     /// Whether this method needs a token.
     pub(super) fn needs_token(&self, method: &Method) -> bool {
         self.guarded.contains(method)
+    }
+
+    /// Whether the body of this method may be a form with a file.
+    pub(super) fn takes_file(&self, method: &Method) -> bool {
+        self.with_file.contains(method)
     }
 }
 

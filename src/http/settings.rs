@@ -1,11 +1,13 @@
 //! The settings that answers and connections depend on, taken from the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::site::SiteSettings;
+use super::site::{SiteSettings, media_path_of};
 use crate::config::{AccessLog, Config, CorsOrigins, TokenKeywords};
+use crate::media::storage::media_root;
 use crate::server::Limits;
 
 /// The settings that answers depend on.
@@ -27,6 +29,12 @@ pub struct HttpSettings {
     pub token_keywords: TokenKeywords,
     /// The origins whose pages may read responses.
     pub cors_origins: CorsOrigins,
+    /// The path of media files; it ends with a slash.
+    pub media_path: String,
+    /// The directory of imported media files.
+    pub media_root: PathBuf,
+    /// The memory for avatars that were requested recently, in bytes.
+    pub media_cache: usize,
 }
 
 impl From<&Config> for HttpSettings {
@@ -46,6 +54,9 @@ impl From<&Config> for HttpSettings {
             access_log: config.access_log,
             token_keywords: config.token_keywords.clone(),
             cors_origins: config.cors_allowed_origins.clone(),
+            media_path: media_path_of(&config.media_url).to_owned(),
+            media_root: media_root(config),
+            media_cache: config.media_cache,
         }
     }
 }

@@ -169,6 +169,13 @@ impl Site {
         let origin = if origin.is_empty() { &self.base } else { origin };
         Some(format!("{origin}{}", media_path(path, name)))
     }
+
+    /// Whether a URL is the one that answers show of a stored file, under this or another host of the server.
+    pub fn is_media(&self, stored: Option<&str>, url: &str) -> bool {
+        let Some(shown) = self.media(stored) else { return false };
+        let is_path = split_origin(&self.media_url).0.is_empty() && !stored.is_some_and(is_absolute_url);
+        shown == url || (is_path && is_absolute_url(url) && split_origin(url).1 == split_origin(&shown).1)
+    }
 }
 
 /// Reads the host as the client wrote it. A target in absolute form overrides the header (RFC 9112, section 3.2.2).
@@ -261,6 +268,11 @@ fn split_origin(url: &str) -> (&str, &str) {
     let host = if is_absolute_url(url) { url.find("://").map_or(0, |at| at + 3) } else { 0 };
     let path = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
     url.split_at_checked(path).unwrap_or((url, ""))
+}
+
+/// The path where this server has media files. A CDN that an absolute URL names reads them below `/media/`.
+pub(super) fn media_path_of(media_url: &str) -> &str {
+    if is_absolute_url(media_url) { "/media/" } else { media_url }
 }
 
 /// Makes the path of a stored file below the media path, as Django's FileSystemStorage writes it: leading slashes are

@@ -1,7 +1,10 @@
 //! The background jobs of a server, in one list.
 //!
-//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database. Never in here:
+//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database, and the store of
+//! media files. Never in here:
 //! a command, a request, or the decision when the server stops.
+
+pub mod media;
 
 use std::time::Duration;
 

@@ -72,7 +72,7 @@ both! {
     async fn a_client_has_one_limit_whatever_the_proxy_writes(backend: Backend) {
         let limit = Rate { requests: 3, window: std::time::Duration::from_secs(60) };
         let site = Site::with_directory(backend, |settings| {
-            settings.rates = Rates { per_token: None, per_address: Some(limit) };
+            settings.rates = Rates { per_address: Some(limit), ..Rates::default() };
         }).await;
         let get = async |from: &str, path: &str| site.get(path).token(&"f".repeat(40)).header("X-Forwarded-For", from).send().await.status;
         let statuses = [

@@ -151,7 +151,7 @@ both! {
 
 fn rates(per_token: u32, per_address: u32) -> Rates {
     let rate = |requests| Some(Rate { requests, window: Duration::from_secs(60) });
-    Rates { per_token: rate(per_token), per_address: rate(per_address) }
+    Rates { per_token: rate(per_token), per_address: rate(per_address), uploads: None }
 }
 
 both! {

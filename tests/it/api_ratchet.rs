@@ -19,6 +19,7 @@ type Row = (&'static str, &'static str, &'static str, [u16; 5]);
 const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/me", "", [401, 403, 200, 200, 200]),
     ("PATCH", "/api/users/me", r#"{"gender": "other"}"#, [401, 403, 200, 200, 200]),
+    ("GET", "/api/users/me/avatar", "", [401, 403, 200, 200, 200]),
     // No user here has a password. Callers who may change it see what is wrong with the old one.
     (
         "POST",
@@ -49,6 +50,7 @@ const OPERATIONS: &[Row] = &[
     ("PATCH", "/api/users/{id}", r#"{"first_name": "N"}"#, [401, 403, 403, 200, 200]),
     ("PUT", "/api/users/{id}", r#"{"username": "put{n}"}"#, [401, 403, 403, 200, 200]),
     ("DELETE", "/api/users/{id}", "", [401, 403, 403, 204, 204]),
+    ("GET", "/api/users/{id}/avatar", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/{id}/tokens", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/{id}/tokens", r#"{"name": "n"}"#, [401, 403, 403, 201, 201]),
     ("PATCH", "/api/users/{id}/tokens/{token}", r#"{"name": "n"}"#, [401, 403, 403, 200, 200]),

@@ -63,7 +63,7 @@ both! {
         assert_eq!(run(&["group", "list", "--json"]).json()[0]["users_count"], 1);
         run(&["group", "edit", "Billing", "--name", "Accounts"]);
         run(&["group", "remove-member", "Accounts", "ann"]);
-        assert_eq!(run(&["group", "delete", "Accounts", "--yes"]).out, "Deleted group 1 (Accounts).\n");
+        assert!(run(&["group", "delete", "Accounts", "--yes"]).out.starts_with("Deleted group 1 (Accounts).\n"));
         let issued = run(&["token", "issue", "ann", "--name", "laptop", "--expires-in", "90d", "--json"]).json();
         assert!(issued["key"].as_str().unwrap().starts_with("wrd_"));
         let listed = run(&["token", "list", "ann", "--json"]).json();

@@ -2,8 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use serde_json::{Value, json};
 use wardroom::directory::Clock;
 
+use crate::avatars::{complete, png};
 use crate::cli::{Ran, on};
 use crate::cli_lists::works;
 use crate::support::{Backend, Database, Site, both};
@@ -238,5 +240,27 @@ both! {
             run("permission rename NAME view_NAME");
             run("permission remove view_NAME --yes");
         }
+    }
+}
+
+both! {
+    async fn a_picture_is_sent_as_a_file(backend: Backend) {
+        let site = Site::start(backend).await;
+        let file = key_file(&site.database, &site.admin.key);
+        let picture = site.database.place().join("picture.png");
+        std::fs::write(&picture, png([20, 10, 5])).unwrap();
+        let picture = picture.to_str().unwrap();
+        let added = remotely(&site, &file, &["user", "add", "remote", "--staff", "--group", "Billing", "--email", "", "--avatar", picture], "");
+        assert_eq!(added.code, 0, "{}", added.err);
+        let user = async || site.get("/api/users?username=remote").token(&site.admin.key).send().await.json()["results"][0].clone();
+        let made = user().await;
+        let name = made["avatar"].as_str().unwrap().strip_prefix("http://localhost/media/").unwrap().to_owned();
+        assert!(complete(&site.media, &name), "{made}");
+        assert_eq!((&made["groups"], &made["is_staff"], &made["email"]), (&json!([3]), &json!(true), &Value::Null));
+        let edited = remotely(&site, &file, &["user", "edit", "remote", "--no-avatar", "--first-name", "R\u{e9}mi"], "");
+        assert_eq!(edited.code, 0, "{}", edited.err);
+        assert_eq!((&user().await["avatar"], &user().await["first_name"]), (&Value::Null, &json!("R\u{e9}mi")));
+        let refused = remotely(&site, &file, &["user", "edit", "remote", "--avatar", "Cargo.toml"], "");
+        assert_eq!((refused.code, refused.err.contains("Upload a valid image.")), (4, true), "{}", refused.err);
     }
 }

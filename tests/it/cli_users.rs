@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use wardroom::directory::Clock;
 
+use crate::avatars::{complete, png};
 use crate::cli::on;
 use crate::cli_lists::works;
 use crate::support::{Backend, Database, Request, Site, both};
@@ -136,4 +137,33 @@ both! {
         let list: Value = works(&site.database, &["token", "list", "admin", "--state", "active", "--json"]).json();
         assert_eq!(list.as_array().unwrap().len(), 2);
     }
+}
+
+both! {
+    /// The command line and the API store a picture alike, also through a running server.
+    async fn a_picture_is_uploaded_and_removed(backend: Backend) {
+        let database = Database::new(backend).await;
+        let data = database.place().join("data");
+        let file = database.place().join("picture.png");
+        std::fs::write(&file, png([200, 100, 50])).unwrap();
+        let file = file.to_str().unwrap();
+        let place = ["--data-dir", data.to_str().unwrap()];
+        let run = |args: &[&str]| works(&database, &[args, &place[..backend_arguments(backend)]].concat());
+        run(&["user", "add", "ann", "--staff", "--avatar", file]);
+        let avatar = || run(&["user", "show", "ann", "--json"]).json()["avatar"].clone();
+        let first = avatar();
+        assert!(complete(&data.join("media"), first.as_str().unwrap()), "{first}");
+        assert!(run(&["user", "show", "ann"]).out.contains(first.as_str().unwrap()));
+        std::fs::write(file, png([1, 100, 50])).unwrap();
+        run(&["user", "edit", "ann", "--avatar", file, "--first-name", "Ann"]);
+        assert_ne!(avatar(), first);
+        assert!(complete(&data.join("media"), avatar().as_str().unwrap()));
+        run(&["user", "edit", "ann", "--no-avatar"]);
+        assert_eq!(avatar(), serde_json::Value::Null);
+    }
+}
+
+/// On SQLite the data directory is given already.
+fn backend_arguments(backend: Backend) -> usize {
+    if backend == Backend::Sqlite { 0 } else { 2 }
 }

@@ -121,7 +121,7 @@ both! {
 
 fn limited(settings: &mut Settings) {
     let rate = Some(Rate { requests: 3, window: Duration::from_mins(1) });
-    settings.rates = Rates { per_token: rate, per_address: rate };
+    settings.rates = Rates { per_token: rate, per_address: rate, uploads: None };
 }
 
 both! {

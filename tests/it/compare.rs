@@ -653,7 +653,7 @@ async fn misuse_is_reported_and_nothing_is_sent() {
         (with(&["--timeout", "0s"]), "use a duration from 1ms to 1h"),
         (with(&["--timeout", "10"]), "use a duration from 1ms to 1h"),
         (with(&["--concurrency", "0"]), "use a whole number from 1 to 64"),
-        (with(&["--examples", "101"]), "101 is not in 0..=100"),
+        (with(&["--examples", "101"]), "use a whole number from 0 to 100"),
         (with(&["--ca-file", &good]), "--ca-file requires an https:// URL"),
         (
             base("https://127.0.0.1:1", &url, &good)

@@ -114,7 +114,7 @@ both! {
 both! {
     /// A preflight carries no key. It is answered before credentials, limits and the route.
     async fn a_preflight_is_no_access(backend: Backend) {
-        let rates = Rates { per_token: None, per_address: Some(Rate { requests: 1, window: std::time::Duration::from_secs(60) }) };
+        let rates = Rates { uploads: None, per_token: None, per_address: Some(Rate { requests: 1, window: std::time::Duration::from_secs(60) }) };
         let limited = Site::with_settings(backend, named(), |settings| settings.rates = rates).await;
         for path in ["/api/users/me", "/api/users/1/tokens", "/api/users/auth/pwd/signin", "/api/nothing"] {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] {

@@ -346,6 +346,7 @@ async fn the_readme_works_as_it_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_s_examples_work_in_the_demo() {
     let mut walk = Walk::begin();
+    fs::write(walk.path("work/picture.png"), crate::avatars::png([200, 100, 50])).unwrap();
     walk.start("wardroom demo", "docs/api.md");
     let left_out = walk.follow("docs/api.md", |_, _| {});
     print(&left_out);

@@ -78,7 +78,7 @@ both! {
             [b"--b\r\nContent-Disposition: form-data; name=\"first_name\"", lines, b"\r\n\r\n", text, b"\r\n--b--\r\n"].concat()
         };
         let form = "multipart/form-data; boundary=b";
-        let file = r#"501 {"detail":"Files cannot be uploaded yet."}"#;
+        let file = r#"400 {"first_name":["Not a valid string."]}"#;
         table(&site, &[
             (form, &part(b"", "René".as_bytes()), Ok("René")),
             (form, &part(b"", b"Ren\xe9"), Err(r#"400 {"first_name":["Not valid UTF-8. Send UTF-8, or name the charset in the Content-Type."]}"#)),

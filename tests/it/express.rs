@@ -112,7 +112,7 @@ both! {
     /// memory, and is the same as on the ordinary path.
     async fn refusals_are_answered_from_memory(backend: Backend) {
         let rate = |requests| Some(Rate { requests, window: std::time::Duration::from_secs(60) });
-        let rates = Rates { per_token: rate(5), per_address: rate(30 + 9) };
+        let rates = Rates { per_token: rate(5), per_address: rate(30 + 9), uploads: None };
         let site = Site::with_directory(backend, |settings| settings.rates = rates).await;
         let end = wardroom::directory::tokens::Expiry::After(std::time::Duration::from_secs(60));
         let owner = UserKey::Id(42.try_into().unwrap());

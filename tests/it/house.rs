@@ -330,6 +330,7 @@ fn writes_of_people_are_changes() {
         "directory/change.rs",
         "directory/identity/uses.rs",
         "directory/limiter/requests.rs",
+        "directory/media_files.rs",
         "directory/password/census.rs",
         "directory/refusals.rs",
         "directory/transfer/import/mod.rs",

@@ -414,7 +414,7 @@ both! {
         database.sql("ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here; ALTER TABLE tokens DROP COLUMN ends_by").await;
         database.sql("UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL").await;
         database.sql("UPDATE users SET created_at = 253402207200999999 WHERE id = 5; UPDATE groups SET created_at = 9223372036854775807 WHERE id = 5").await;
-        database.sql("DROP TABLE ended_tokens; DROP TABLE deleted_memberships; DROP TABLE deleted_groups; DELETE FROM schema_migrations WHERE version > 10").await;
+        database.sql("DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload; DROP TABLE deleted_memberships; DROP TABLE deleted_groups; DELETE FROM schema_migrations WHERE version > 10").await;
         works(&database, &["migrate"]);
         let end = database.number("SELECT expires_at FROM tokens").await;
         refused(&lines(&database, &[user(1, "root")], &["--sync"]), &["id 1: \"boss\" here, \"root\" there"]);

@@ -538,7 +538,7 @@ both! {
         };
         database.sql(&polluted).await;
         database.sql("ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here; ALTER TABLE tokens DROP COLUMN ends_by; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL").await;
-        database.sql("DROP TABLE ended_tokens; DROP TABLE deleted_memberships; DROP TABLE deleted_groups; DELETE FROM schema_migrations WHERE version > 10").await;
+        database.sql("DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload; DROP TABLE deleted_memberships; DROP TABLE deleted_groups; DELETE FROM schema_migrations WHERE version > 10").await;
         works(&database, &["migrate"]);
         assert_eq!(works(&database, &["user", "add", "three", "--json"]).json()["id"], 3);
         assert_eq!(works(&database, &["group", "add", "g"]).out, "Added group 1 (g).\n");

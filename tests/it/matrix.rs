@@ -36,6 +36,7 @@ const PARAMETERS: &[&str] = &[
     "cursor",
     "fields",
     "format",
+    "size",
     "ordering",
     "before",
     "after",

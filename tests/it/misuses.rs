@@ -49,6 +49,21 @@ const NOUNS: &[Misuse] = &[
         "error: unexpected value 'perhaps' for '--staff' found; no more were expected tip: write --staff or --no-staff, without a value",
     ),
     (2, "user add new --staff --no-staff", "error: the argument '--staff' cannot be used with '--no-staff'"),
+    (
+        2,
+        "user add new --avatar no-such-file.png",
+        "wardroom: --avatar: cannot read no-such-file.png: No such file or directory (os error 2); give the path of a picture",
+    ),
+    (
+        4,
+        "user edit alex_thompson --avatar Cargo.toml",
+        "wardroom: avatar: Upload a valid image. The file you uploaded was either not an image or a corrupted image.",
+    ),
+    (
+        2,
+        "user edit alex_thompson --avatar a.png --no-avatar",
+        "error: the argument '--avatar <FILE>' cannot be used with '--no-avatar'",
+    ),
     (4, "user add new --email zz", "wardroom: email: Enter a valid email address."),
     (
         2,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wardroom::directory::model::{GroupDraft, UserDraft, UserKey};
+use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
 use wardroom::directory::progress::Progress;
 use wardroom::directory::query::UserQuery;
 use wardroom::directory::tokens::Expiry;
@@ -34,7 +34,7 @@ pub async fn fill_every_table(database: &Database) -> String {
     )
     .await;
     let mut groups = Vec::new();
-    for name in ["Accounts", "Überblick"] {
+    for name in ["Accounts", "Überblick", "Abandoned"] {
         let draft = GroupDraft {
             name: Some(name.into()),
             notes: Some(Some("a\nb\t".into())),
@@ -63,8 +63,10 @@ pub async fn fill_every_table(database: &Database) -> String {
             }
         }
     }
+    let abandoned = groups.last().copied().unwrap().try_into().unwrap();
+    drop(directory.delete_group(&operator(), &GroupKey::Id(abandoned)).await.unwrap());
     let bytes = if let Location::Sqlite(_) = database.location { "x'00ff80'" } else { "'\\x00ff80'" };
-    database.sql(&format!("INSERT INTO attempts VALUES ({bytes}, 3, 0, 9000000000000000); INSERT INTO known_addresses VALUES (7, '10.0.0.1', 1), (7, '2001:db8::', 2)")).await;
+    database.sql(&format!("INSERT INTO attempts VALUES ({bytes}, 3, 0, 9000000000000000); INSERT INTO known_addresses VALUES (7, '10.0.0.1', 1), (7, '2001:db8::', 2); INSERT INTO unreferenced_media VALUES ('users/avatars/00.jpg', 1, 'waiting')")).await;
     key
 }
 

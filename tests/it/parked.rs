@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
-use wardroom::directory::model::{TokenKey, User, UserKey};
+use wardroom::directory::access::OWN_CODE_MIN;
+use wardroom::directory::model::{GroupKey, Permission, TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
 use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use wardroom::http::api;
@@ -26,8 +27,8 @@ use crate::support::{Answer, Backend, Rows, Site, both};
 const HOUR: Duration = Duration::from_hours(1);
 const PASSWORD: &str = "an unlikely pass phrase";
 
-/// Each writing operation with a body that has an effect. `{n}` is a unique number, `{self}` the caller, `{target}`
-/// another user.
+/// Each writing operation with a body that has an effect. `{n}` is a unique number, `{target}` another user, `{key}` the key of
+/// a token of that user.
 const PARKED: &[(&str, &str)] = &[
     ("users_me_update", r#"{"first_name": "Late"}"#),
     (
@@ -49,18 +50,31 @@ const PARKED: &[(&str, &str)] = &[
     ("users_deleted_restore", ""),
     ("users_deleted_purge", ""),
     ("users_sign_out", ""),
+    ("users_unlock", ""),
     ("users_tokens_create", r#"{"name": "late"}"#),
     ("users_tokens_update", r#"{"name": "late"}"#),
     ("users_tokens_revoke", ""),
     ("users_tokens_rotate", r#"{"overlap_seconds": 60}"#),
+    ("tokens_update", r#"{"name": "late"}"#),
+    ("tokens_revoke", ""),
+    ("tokens_rotate", r#"{"overlap_seconds": 60}"#),
+    ("tokens_find", r#"{"key": "{key}"}"#),
     ("groups_create", r#"{"name": "Late {n}"}"#),
     ("groups_update", r#"{"notes": "Late"}"#),
     ("groups_replace", r#"{"name": "Late {n}"}"#),
     ("groups_destroy", ""),
+    ("groups_deleted_restore", ""),
+    ("groups_deleted_purge", ""),
     ("groups_members_add", r#"{"users": [{target}]}"#),
     ("groups_members_remove", r#"{"users": [{target}]}"#),
+    ("permissions_create", r#"{"name": "late_{n}"}"#),
+    ("permissions_update", r#"{"name": "later_{n}"}"#),
+    ("permissions_destroy", ""),
     ("auth_sign_out", r#"{"everywhere": true}"#),
 ];
+
+/// Operations that no permission allows: staff get 403 from the beginning.
+const OF_ADMINS: [&str; 3] = ["permissions_create", "permissions_update", "permissions_destroy"];
 
 /// Operations that need nothing but an account.
 const OF_ANYBODY: [&str; 4] = ["auth_sign_out", "users_me_sign_out", "users_me_password", "me_tokens_revoke"];
@@ -147,6 +161,7 @@ struct Lot {
 /// Creates each operation's users, groups and tokens. The calling tokens end after an hour.
 async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
     let (mut records, mut binned, mut gifts) = (SeedRows::default(), Vec::new(), Vec::new());
+    let mut permissions = Vec::new();
     let now = site.clock.now();
     for number in (first..).take(PARKED.len()) {
         let [owner, target, deleted] = people(number);
@@ -159,6 +174,12 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
         let user = |user| SeedUser { user, password: "!".into() };
         records.users.extend([user(who), user(other), user(imported(deleted, &format!("deleted{number}")))]);
         records.groups.push(imported_group(group(number), &format!("Group {number}")));
+        records.groups.push(imported_group(deleted_group(number), &format!("Deleted group {number}")));
+        permissions.push(Permission {
+            id: permission(number).try_into().unwrap(),
+            code: OWN_CODE_MIN + number,
+            name: format!("permission_{number}"),
+        });
         for (place, (user, name)) in
             [(owner, "calling"), (owner, "second"), (target, "second")].into_iter().enumerate()
         {
@@ -182,6 +203,11 @@ async fn lots(site: &Site, rows: &Rows, event: Event, first: i64) -> Vec<Lot> {
     }
     site.directory().seed(&operator(), records).await.unwrap();
     site.directory().delete_users(&operator(), binned).await.unwrap();
+    site.directory().seed_permissions(&operator(), permissions).await.unwrap();
+    for number in (first..).take(PARKED.len()) {
+        let gone = GroupKey::Id(deleted_group(number).try_into().unwrap());
+        site.directory().delete_group(&operator(), &gone).await.unwrap();
+    }
     rows.run(&gifts.join("; ")).await;
     let mut lots = Vec::new();
     for (number, (operation, body)) in (first..).zip(PARKED) {
@@ -195,6 +221,14 @@ fn people(number: i64) -> [i64; 3] {
 }
 
 fn group(number: i64) -> i64 {
+    10_000 + number
+}
+
+fn deleted_group(number: i64) -> i64 {
+    20_000 + number
+}
+
+fn permission(number: i64) -> i64 {
     10_000 + number
 }
 
@@ -212,13 +246,18 @@ async fn lot(rows: &Rows, event: Event, number: i64, operation: &str, body: &str
     let token = format!("SELECT CAST(id AS TEXT) FROM tokens WHERE user_id = {of} AND name = 'second'");
     let token = rows.texts(&token).await.remove(0);
     let id = match path.as_str() {
+        path if path.contains("/groups/deleted/") => deleted_group(number),
         path if path.contains("/groups/") => group(number),
+        path if path.contains("/permissions/") => permission(number),
         path if path.contains("/deleted/") => deleted,
         _ if raises => owner,
         _ => target,
     };
     let path = path.replace("{id}", &id.to_string()).replace("{token}", &token);
-    let body = body.replace("{n}", &number.to_string()).replace("{target}", &target.to_string());
+    let body = body
+        .replace("{n}", &number.to_string())
+        .replace("{target}", &target.to_string())
+        .replace("{key}", &key(number, 2));
     let mut head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Token {}\r\n",
         key(number, 0)
@@ -345,6 +384,9 @@ async fn trial(site: &Site, rows: &Rows, event: Event, at_writer: bool, first: i
     let mut lots = lots(site, rows, event, first).await;
     if event != Nothing {
         lots.retain(|lot| !event.leaves(&lot.operation));
+    }
+    if event == RightsTaken {
+        lots.retain(|lot| !OF_ADMINS.contains(&lot.operation.as_str()));
     }
     let (mut parked, mut faults) = (Vec::new(), Vec::new());
     if at_writer {

@@ -33,6 +33,18 @@ pub(super) struct ApiClient {
     tls: Option<TlsConnector>,
 }
 
+/// A body with its media type.
+pub(super) struct RequestBody {
+    pub(super) media_type: String,
+    pub(super) bytes: Bytes,
+}
+
+impl RequestBody {
+    pub(super) fn json(value: &Value) -> Self {
+        Self { media_type: "application/json".to_owned(), bytes: value.to_string().into() }
+    }
+}
+
 /// A response.
 pub(super) struct ApiResponse {
     pub(super) status: u16,
@@ -62,12 +74,23 @@ impl ApiClient {
         Ok(Self { target, tls })
     }
 
-    /// Sends a request. `version` is the one that the object must have.
+    /// Sends a request with a JSON body or none. `version` is the one that the object must have.
     pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
+        version: Option<&str>,
+    ) -> Result<ApiResponse, CliError> {
+        self.send_body(method, path, body.map(RequestBody::json), version).await
+    }
+
+    /// Sends a request with any body.
+    pub(super) async fn send_body(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<RequestBody>,
         version: Option<&str>,
     ) -> Result<ApiResponse, CliError> {
         let mut request = self.request(method, path);
@@ -76,8 +99,8 @@ impl ApiClient {
         }
         let bytes = match body {
             Some(body) => {
-                request = request.header(CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
+                request = request.header(CONTENT_TYPE, body.media_type);
+                body.bytes
             }
             None => Bytes::new(),
         };

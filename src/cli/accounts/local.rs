@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::picture::PictureChange;
 use super::trail::TrailVerdict;
-use crate::cli::context::{open, operator};
+use crate::cli::context::{media, open, operator};
 use crate::cli::lists::{ListParameter, invalid_flags};
 use crate::cli::report::{CliError, CliResult};
 use crate::config::Config;
 use crate::directory::audit::EXPORT_PAGE;
 use crate::directory::authentication::OpenAttempts;
+use crate::directory::avatars::AvatarChange;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{
     AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission,
@@ -21,16 +23,18 @@ use crate::directory::query::{DeletedGroupQuery, DeletedQuery, GroupQuery, Page,
 use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::directory::users::UserDetails;
 use crate::directory::{Actor, Directory};
+use crate::http::avatars::upload;
 
 /// The account service, as the operator who runs the command.
 pub(in crate::cli) struct LocalAccounts {
     directory: Directory,
     actor: Actor,
+    config: Config,
 }
 
 impl LocalAccounts {
     pub(super) async fn open(config: &Config) -> CliResult<Self> {
-        Ok(Self { directory: open(config).await?, actor: operator() })
+        Ok(Self { directory: open(config).await?, actor: operator(), config: config.clone() })
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -68,6 +72,35 @@ impl LocalAccounts {
         let key = UserKey::Id(user);
         let done = self.directory.update_user_if(&self.actor, &key, draft, password, expected).await?;
         Ok(done.value)
+    }
+
+    pub(super) async fn create_user_with(
+        &self,
+        draft: &UserDraft,
+        password: Option<Password>,
+        picture: PictureChange,
+    ) -> CliResult<User> {
+        let avatar = self.change_of(picture)?;
+        Ok(self.directory.create_user_with(&self.actor, draft, password, Some(avatar)).await?.value)
+    }
+
+    pub(super) async fn change_user_with(
+        &self,
+        user: UserId,
+        draft: &UserDraft,
+        picture: PictureChange,
+    ) -> CliResult<User> {
+        let (key, avatar) = (UserKey::Id(user), self.change_of(picture)?);
+        let done =
+            self.directory.update_user_with(&self.actor, &key, draft, None, Expected::Any, Some(avatar));
+        Ok(done.await?.value)
+    }
+
+    fn change_of(&self, picture: PictureChange) -> CliResult<AvatarChange> {
+        Ok(match picture {
+            PictureChange::None => AvatarChange::Remove,
+            PictureChange::New(content) => AvatarChange::Upload(upload(&media(&self.config)?, content, ())),
+        })
     }
 
     pub(super) async fn change_users(&self, changes: Vec<(User, UserDraft)>) -> CliResult<Vec<User>> {

@@ -6,6 +6,7 @@
 
 mod client;
 mod local;
+mod picture;
 mod remote;
 mod remote_rows;
 mod remote_target;
@@ -15,6 +16,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use self::local::LocalAccounts;
+pub(super) use self::picture::PictureChange;
 use self::remote::RemoteAccounts;
 pub(super) use self::remote_target::RemoteFlags;
 pub(super) use self::trail::TrailVerdict;
@@ -63,6 +65,33 @@ impl Accounts {
         match self {
             Self::Here(accounts) => Some(accounts.deleted_kept_for()),
             Self::There(accounts) => accounts.deleted_kept_for(),
+        }
+    }
+}
+
+/// Users with their pictures.
+impl Accounts {
+    pub(super) async fn create_user_with(
+        &self,
+        draft: &UserDraft,
+        password: Option<Password>,
+        picture: PictureChange,
+    ) -> CliResult<User> {
+        match self {
+            Self::Here(accounts) => accounts.create_user_with(draft, password, picture).await,
+            Self::There(accounts) => accounts.create_user_with(draft, password, picture).await,
+        }
+    }
+
+    pub(super) async fn change_user_with(
+        &self,
+        user: UserId,
+        draft: &UserDraft,
+        picture: PictureChange,
+    ) -> CliResult<User> {
+        match self {
+            Self::Here(accounts) => accounts.change_user_with(user, draft, picture).await,
+            Self::There(accounts) => accounts.change_user_with(user, draft, picture).await,
         }
     }
 }

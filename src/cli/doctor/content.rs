@@ -21,11 +21,9 @@ pub(super) async fn check(config: &Config, directory: &Directory) -> Vec<Finding
     findings.push(
         seen.map_or_else(|error| failed("clients", &error), |seen| clients(&config.trusted_proxies, &seen)),
     );
-    // An absolute URL means that another host has the files.
-    if !config.media_url.contains("://") {
-        let media = config.data_dir.join("media");
-        let found = directory.avatars().await.map(|avatars| media::check(&media, &avatars));
-        findings.extend(or_failed("media", found));
+    match directory.avatars().await {
+        Ok(avatars) => findings.extend(media::check(config, &avatars).await),
+        Err(error) => findings.push(failed("media", &error)),
     }
     findings
 }

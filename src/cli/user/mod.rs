@@ -1,6 +1,7 @@
 //! `wardroom user`: users and service accounts.
 
 mod access;
+mod avatar;
 mod bin;
 mod list;
 mod show;

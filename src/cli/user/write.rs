@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::avatar::{AvatarArgs, ChangedAvatar};
 use super::view::done;
 use crate::cli::accounts::Accounts;
 use crate::cli::context::new_password;
@@ -60,6 +61,8 @@ pub(in crate::cli) struct AddUser {
     #[command(flatten)]
     details: Details,
     #[command(flatten)]
+    avatar: AvatarArgs,
+    #[command(flatten)]
     switches: Switches<NewUserSwitches>,
     /// Add the user to this group, by id or name. It can be given several times.
     #[arg(long, value_name = "GROUP")]
@@ -105,6 +108,8 @@ pub(in crate::cli) struct EditUser {
     #[command(flatten)]
     details: Details,
     #[command(flatten)]
+    avatar: ChangedAvatar,
+    #[command(flatten)]
     switches: Switches<UserSwitches>,
 }
 
@@ -119,7 +124,8 @@ pub(in crate::cli) struct Activation {
 }
 
 pub(super) async fn add(accounts: &Accounts, args: AddUser) -> Result<Report, CliError> {
-    let AddUser { username, details, switches, group, permission, password, password_stdin } = args;
+    let AddUser { username, details, avatar, switches, group, permission, password, password_stdin } = args;
+    let avatar = avatar.read()?;
     let mut names = Names::new(accounts);
     let (groups, permissions) = (names.groups(&group).await?, names.permissions(&permission).await?);
     names.check()?;
@@ -134,20 +140,30 @@ pub(super) async fn add(accounts: &Accounts, args: AddUser) -> Result<Report, Cl
         permissions: ids(permissions.iter().map(|one| one.id.get()).collect()),
         ..details.draft()
     };
-    Ok(done("Added", &[accounts.create_user(&draft, password).await?]))
+    let user = match avatar {
+        Some(avatar) => accounts.create_user_with(&draft, password, avatar).await?,
+        None => accounts.create_user(&draft, password).await?,
+    };
+    Ok(done("Added", &[user]))
 }
 
 pub(super) async fn edit(accounts: &Accounts, args: EditUser) -> Result<Report, CliError> {
-    let EditUser { user, username, details, switches } = args;
-    if username.is_none() && switches.is_empty() && details == Details::default() {
+    let EditUser { user, username, details, avatar, switches } = args;
+    let is_empty = username.is_none() && switches.is_empty() && details == Details::default();
+    if is_empty && avatar == ChangedAvatar::default() {
         return Err(CliError::usage(format!(
             "nothing to change for the user {user}: see `wardroom user edit --help`"
         )));
     }
+    let avatar = avatar.read()?;
     let [is_staff, is_admin] = ["is_staff", "is_admin"].map(|name| switches.get(name));
     let draft = UserDraft { username, is_staff, is_admin, ..details.draft() };
     let user = accounts.user(&user).await?;
-    Ok(done("Changed", &[accounts.change_user(user.id, &draft, None, Expected::Any).await?]))
+    let user = match avatar {
+        Some(avatar) => accounts.change_user_with(user.id, &draft, avatar).await?,
+        None => accounts.change_user(user.id, &draft, None, Expected::Any).await?,
+    };
+    Ok(done("Changed", &[user]))
 }
 
 pub(super) async fn activate(

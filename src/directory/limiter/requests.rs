@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::slots::Slots;
 use super::window::{lock, window_start};
 use crate::directory::error::Error;
-use crate::directory::model::{Rate, Rates, Timestamp, TokenId};
+use crate::directory::model::{Rate, Rates, Timestamp, TokenId, UserId};
 use crate::directory::store::Store;
 use crate::network::client_network;
 
@@ -34,7 +34,7 @@ const BATCH: usize = 500;
 /// How far a request is from its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitStatus {
-    /// What is limited: `token` or `address`.
+    /// What is limited: `token`, `address` or `upload`.
     pub policy: &'static str,
     /// The limit.
     pub rate: Rate,
@@ -163,12 +163,14 @@ pub(in crate::directory) struct RequestLimiter {
     rates: Rates,
     tokens: Mutex<CountTable<i64>>,
     clients: Mutex<CountTable<IpAddr>>,
+    uploads: Mutex<CountTable<i64>>,
 }
 
 impl RequestLimiter {
     /// A limiter that has counted nothing.
     pub(in crate::directory) fn new(rates: Rates) -> Self {
-        Self { rates, tokens: Mutex::new(CountTable::new()), clients: Mutex::new(CountTable::new()) }
+        let (tokens, clients) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
+        Self { rates, tokens, clients, uploads: Mutex::new(CountTable::new()) }
     }
 
     /// Counts a request with a valid token; `None` where tokens are not limited.
@@ -191,6 +193,16 @@ impl RequestLimiter {
         Some(lock(&self.clients).count("address", client_network(address), rate, now()))
     }
 
+    /// Counts an upload by a person; `None` where uploads are not limited.
+    pub(in crate::directory) fn count_upload(
+        &self,
+        person: UserId,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<RateLimitStatus> {
+        let rate = self.rates.uploads?;
+        Some(lock(&self.uploads).count("upload", person.get(), rate, now()))
+    }
+
     /// Whether anything is limited.
     pub(in crate::directory) fn is_active(&self) -> bool {
         self.rates != Rates::default()
@@ -198,10 +210,11 @@ impl RequestLimiter {
 
     /// Adds the counts of this process to those of all processes, and learns the sums.
     pub(in crate::directory) async fn share(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
-        let windows =
-            [self.rates.per_token, self.rates.per_address].into_iter().flatten().map(|rate| rate.window);
+        let Rates { per_token, per_address, uploads } = self.rates;
+        let windows = [per_token, per_address, uploads].into_iter().flatten().map(|rate| rate.window);
         let old = now.saturating_sub(windows.max().unwrap_or_default() * 2);
         share("token", &self.tokens, store, old).await?;
+        share("upload", &self.uploads, store, old).await?;
         share("address", &self.clients, store, old).await
     }
 }

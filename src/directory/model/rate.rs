@@ -18,4 +18,6 @@ pub struct Rates {
     pub per_token: Option<Rate>,
     /// Of one client that sends no valid token.
     pub per_address: Option<Rate>,
+    /// Of one person's uploads of avatars.
+    pub uploads: Option<Rate>,
 }

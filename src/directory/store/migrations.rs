@@ -84,6 +84,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0013_deleted_groups.sql"),
         postgres: include_str!("../../../migrations/postgres/0013_deleted_groups.sql"),
     },
+    Migration {
+        version: 14,
+        name: "unreferenced_media",
+        sqlite: include_str!("../../../migrations/sqlite/0014_unreferenced_media.sql"),
+        postgres: include_str!("../../../migrations/postgres/0014_unreferenced_media.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

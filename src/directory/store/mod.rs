@@ -39,6 +39,7 @@ pub(super) mod token_list;
 pub(super) mod tokens;
 pub(super) mod transfer;
 mod triggers;
+mod unreferenced_media;
 pub(super) mod user_list;
 pub(super) mod users;
 mod uses;

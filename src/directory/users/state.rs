@@ -33,7 +33,7 @@ pub(in crate::directory) fn check_version(
 /// Returns the fields of a user that the audit trail shows, with the codes of its own permissions.
 pub(in crate::directory) fn snapshot(user: &User, codes: &[i64]) -> AuditSnapshot {
     let mut snapshot: AuditSnapshot = vec![("username", user.username.as_str().into())];
-    // The avatar is left out, because no change by a caller writes it.
+    // The avatar is left out: its part of an event has its size and type.
     let fields = user.fields().filter(|(name, _)| *name != "avatar");
     snapshot.extend(fields.map(|(name, value)| (name, value.into())));
     snapshot.push(("groups", user.groups.iter().map(|group| group.get()).collect()));

@@ -63,14 +63,12 @@ pub(super) enum BodyRefusals {
     #[response(status = 400)]
     Invalid(FieldErrors),
     /// The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
+    /// Where a form may have an avatar, its file may have 5 MiB in addition.
     #[response(status = 413)]
     TooLarge(Detail),
     /// The body must be JSON, a form or a multipart form.
     #[response(status = 415)]
     UnsupportedMediaType(Detail),
-    /// Files cannot be uploaded yet.
-    #[response(status = 501)]
-    NotImplemented(Detail),
 }
 
 /// Further errors of an operation on many objects.
@@ -86,9 +84,6 @@ pub(super) enum BulkRefusals {
     /// The body must be JSON, a form or a multipart form.
     #[response(status = 415)]
     UnsupportedMediaType(Detail),
-    /// Files cannot be uploaded yet.
-    #[response(status = 501)]
-    NotImplemented(Detail),
 }
 
 /// Further errors of an operation that restores an object.

@@ -25,7 +25,7 @@ fn gender() -> Object {
 /// The fields that all users have, and that they may write about themselves.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct PersonalFields {
+pub(super) struct PersonalFields {
     /// At most 32 characters with 3 to 15 digits, not yet taken; null or an empty text removes it.
     #[schema(max_length = 32)]
     mobile_number: Option<String>,
@@ -46,7 +46,7 @@ struct PersonalFields {
 /// The fields that only others may write.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct RightsFields {
+pub(super) struct RightsFields {
     /// Can the user authenticate? True in a new user that does not name it.
     #[schema(required = false)]
     is_active: bool,
@@ -64,6 +64,25 @@ struct RightsFields {
     permissions: Vec<i64>,
 }
 
+/// The avatar in a JSON body: it can only be removed.
+fn removal() -> Object {
+    let about = "Null or an empty text removes the picture. A new one is sent in a multipart form. The URL of the present \
+                 picture is no change.";
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(about))
+        .build()
+}
+
+/// The avatar of a JSON body.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+struct AvatarRemoval {
+    /// The picture.
+    #[schema(required = false, schema_with = removal)]
+    avatar: Option<String>,
+}
+
 /// The fields of their own record that users may change.
 #[derive(ToSchema)]
 #[schema(as = MeUpdate, example = json!({ "first_name": "Ada", "last_name": "Lovelace", "gender": "female" }))]
@@ -74,6 +93,8 @@ pub(super) struct MeChange {
     username: String,
     #[serde(flatten)]
     personal: PersonalFields,
+    #[serde(flatten)]
+    avatar: AvatarRemoval,
     /// The current password; required to change the email or the mobile number if the server's setting
     /// `contact_needs_password` is on.
     #[schema(required = false)]
@@ -112,6 +133,8 @@ pub(super) struct NewUser {
     username: String,
     #[serde(flatten)]
     personal: PersonalFields,
+    #[serde(flatten)]
+    avatar: AvatarRemoval,
     /// A user without a password can only use tokens.
     #[schema(required = false, min_length = 1, max_length = 1024)]
     password: String,
@@ -122,7 +145,7 @@ pub(super) struct NewUser {
 /// Passwords, and what happens to tokens, when a user is changed.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
-struct CredentialFields {
+pub(super) struct CredentialFields {
     /// The new password.
     #[schema(required = false, min_length = 1, max_length = 1024)]
     password: String,
@@ -146,6 +169,8 @@ pub(super) struct UserChange {
     #[serde(flatten)]
     personal: PersonalFields,
     #[serde(flatten)]
+    avatar: AvatarRemoval,
+    #[serde(flatten)]
     credentials: CredentialFields,
     #[serde(flatten)]
     rights: RightsFields,
@@ -161,6 +186,8 @@ pub(super) struct UserReplacement {
     username: String,
     #[serde(flatten)]
     personal: PersonalFields,
+    #[serde(flatten)]
+    avatar: AvatarRemoval,
     #[serde(flatten)]
     credentials: CredentialFields,
     #[serde(flatten)]

@@ -6,9 +6,11 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::answers::{BodyRefusals, Refusals};
+use super::avatars::change_of_avatar;
 use super::bodies::MeChange;
 use super::field_selection::FieldSelection;
 use super::fields::user_draft;
+use super::forms::MeForm;
 use super::view::{FieldErrors, Me, MeDetail};
 use crate::directory::password::Password;
 use crate::http::app::App;
@@ -56,28 +58,30 @@ pub(super) async fn retrieve(
 /// Change Me
 ///
 /// Change the currently authenticated user. Fields that are not sent do not change; null or an empty text
-/// removes a mobile number, an email or a gender. Fields of the answer that cannot be written here are ignored.
+/// removes a mobile number, an email, an avatar or a gender. A multipart form can have a new avatar. Fields of the answer that cannot be written here are ignored.
 #[utoipa::path(
     patch,
     path = "/api/users/me",
     operation_id = "users_me_update",
     tag = "users",
     security(("token" = [])),
-    request_body = MeChange,
+    request_body(content((MeChange = "application/json"), (MeForm = "multipart/form-data"))),
     responses((status = 200, description = "The user as it is now", body = MeDetail), BodyRefusals, Refusals),
 )]
 pub(super) async fn update(
     State(app): State<App>,
-    _: Staff,
+    Staff(identity): Staff,
     Authenticated(actor): Authenticated,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let draft = user_draft(&mut fields);
+    let own = async { Ok(Some(identity.user.clone())) };
+    let avatar = change_of_avatar(&app, &site, &mut fields, own).await?;
     let present = fields.text("old_password").map(Password::new);
     fields.ignore(Me::FIELDS);
     fields.end()?;
-    let user = app.directory().update_self(&actor, &draft, present).await?;
+    let user = app.directory().update_self_with(&actor, &draft, present, avatar).await?;
     Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
 }

@@ -4,6 +4,7 @@ mod all_tokens;
 mod answers;
 mod audit;
 mod auth;
+mod avatars;
 mod bodies;
 mod bulk;
 mod callers;
@@ -11,7 +12,9 @@ mod deleted_groups;
 mod document;
 mod field_selection;
 mod fields;
+mod forms;
 mod groups;
+mod initials;
 mod list_parameters;
 mod list_request;
 mod me;
@@ -55,6 +58,7 @@ macro_rules! operations {
 fn routes() -> OpenApiRouter<App> {
     let router = operations! {
         me::retrieve, me::update;
+        avatars::retrieve_own;
         password::change;
         tokens::list_own, tokens::issue_own;
         tokens::update_own, tokens::revoke_own;
@@ -66,6 +70,7 @@ fn routes() -> OpenApiRouter<App> {
         recycle_bin::purge;
         recycle_bin::restore;
         users::retrieve, users::update, users::replace, users::destroy;
+        avatars::retrieve;
         tokens::list, tokens::issue;
         tokens::update, tokens::revoke;
         tokens::rotate;

@@ -6,9 +6,11 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::answers::{BodyRefusals, HeaderRefusals, ListRefusals, Preconditions, Refusals};
+use super::avatars::{change_of_avatar, visible};
 use super::bodies::{NewUser, UserChange, UserReplacement};
 use super::field_selection::FieldSelection;
 use super::fields::full_user_draft;
+use super::forms::{NewUserForm, UserForm, UserReplacementForm};
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::list_request::ListRequest;
 use super::samples;
@@ -70,7 +72,7 @@ pub(super) async fn list(
     operation_id = "users_create",
     tag = "users",
     security(("token" = [])),
-    request_body = NewUser,
+    request_body(content((NewUser = "application/json"), (NewUserForm = "multipart/form-data"))),
     responses(
         (status = 201, description = "The new user", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -86,11 +88,12 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let draft = full_user_draft(&mut fields);
+    let avatar = change_of_avatar(&app, &site, &mut fields, async { Ok(None) }).await?;
     let password = fields.text("password").map(Password::new);
     let named = FieldSelection::written(&fields);
     fields.require("username", draft.username.is_some());
     fields.end()?;
-    let user = app.directory().create_user(&actor, &draft, password).await?;
+    let user = app.directory().create_user_with(&actor, &draft, password, avatar).await?;
     written(&app, StatusCode::CREATED, user, &named, &site).await
 }
 
@@ -134,7 +137,7 @@ pub(super) async fn retrieve(
         ("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)),
         ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
-    request_body = UserChange,
+    request_body(content((UserChange = "application/json"), (UserForm = "multipart/form-data"))),
     responses(
         (status = 200, description = "The user as it is now", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -167,7 +170,7 @@ pub(super) async fn update(
         ("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER)),
         ("If-Match" = Option<String>, Header, description = "Only if the object still has one of these entity tags, such as the `ETag` of a response; `*` or no header for any"),
     ),
-    request_body = UserReplacement,
+    request_body(content((UserReplacement = "application/json"), (UserReplacementForm = "multipart/form-data"))),
     responses(
         (status = 200, description = "The user as it is now", body = UserDetail,
             headers(("ETag" = String, description = "The version of the writable fields; for `If-Match`"))),
@@ -199,6 +202,8 @@ async fn changed(
 ) -> Result<Response, ApiError> {
     let key = user_key(id)?;
     let draft = full_user_draft(&mut fields);
+    let seen = visible(app, actor, user_id(id)?);
+    let avatar = change_of_avatar(app, site, &mut fields, seen).await?;
     let passwords = Passwords {
         new: fields.text("password").map(Password::new),
         present: fields.text("old_password").map(Password::new),
@@ -207,7 +212,8 @@ async fn changed(
     fields.ignore(UserItem::FIELDS);
     fields.ignore(UserDetail::DATA);
     fields.end()?;
-    let user = app.directory().update_user_if(actor, &key, &draft, passwords, expected).await?;
+    let changed = app.directory().update_user_with(actor, &key, &draft, passwords, expected, avatar);
+    let user = changed.await?;
     written(app, StatusCode::OK, user, &named, site).await
 }
 

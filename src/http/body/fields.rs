@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::file::{NOT_A_FILE, SentFile, UploadedFile};
 use super::object::{JsonObject, python_type};
 use crate::directory::model::{Timestamp, ValidationErrors, Violation};
 use crate::http::error::ApiError;
@@ -18,18 +19,18 @@ pub struct Fields {
     /// The names of those that have been read.
     read: Vec<String>,
     faults: ValidationErrors,
-    #[expect(dead_code, reason = "held for its drop")]
+    file: Option<UploadedFile>,
     share: Option<MemoryShare>,
 }
 
 impl Fields {
     pub(super) fn of(rest: JsonObject) -> Self {
-        Self { rest, read: Vec::new(), faults: ValidationErrors::default(), share: None }
+        Self { rest, read: Vec::new(), faults: ValidationErrors::default(), file: None, share: None }
     }
 
-    /// Keeps the memory share of the body until its fields are dropped.
-    pub(super) fn holding(self, share: MemoryShare) -> Self {
-        Self { share: Some(share), ..self }
+    /// Adds the file that came with them, and keeps the memory share of the body until the fields are dropped.
+    pub(super) fn with(self, file: Option<UploadedFile>, share: MemoryShare) -> Self {
+        Self { file, share: Some(share), ..self }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -50,6 +51,27 @@ impl Fields {
             Value::Null => Some(None),
             value => self.faults.take(name, text(value)).map(Some),
         }
+    }
+
+    /// Reads a file. Of several texts in a form the last one counts, as in the framework.
+    pub fn file(&mut self, name: &str) -> Option<SentFile> {
+        if let Some(file) = self.file.take_if(|file| file.field == name) {
+            self.take(name);
+            self.read.push(name.to_owned());
+            let content = self.faults.take(name, file.checked())?;
+            return Some(SentFile::Content(content, self.share.take()));
+        }
+        let value = match self.take(name)? {
+            Value::Array(mut values) => values.pop().unwrap_or_default(),
+            value => value,
+        };
+        let sent = match value {
+            Value::Null => Ok(SentFile::None),
+            Value::String(text) if text.is_empty() => Ok(SentFile::None),
+            Value::String(text) => Ok(SentFile::Text(text)),
+            _ => Err(Violation::Other(NOT_A_FILE.to_owned())),
+        };
+        self.faults.take(name, sent)
     }
 
     /// Reads a time, or null.

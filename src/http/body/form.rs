@@ -21,27 +21,53 @@ pub(super) fn object(text: &[u8], charset: Charset) -> Result<(JsonObject, usize
         Some((name, _)) if looks_like_json(name.as_bytes()) => {
             Err(ApiError::Malformed(MISLABELLED.to_owned()))
         }
-        _ => gathered(pairs),
+        _ => gathered(pairs.into_iter().map(|(name, text)| (name, PairValue::Text(text))).collect()),
     }
 }
 
 const MISLABELLED: &str = "The body is JSON, but its Content-Type says application/x-www-form-urlencoded: send \
                            Content-Type: application/json.";
 
-/// Gathers pairs into an object. A name that comes several times is a list.
-pub(super) fn gathered(pairs: Vec<(String, String)>) -> Result<(JsonObject, usize), ApiError> {
+/// A field of a form and its value.
+pub(super) type Pair = (String, PairValue);
+
+/// The value of a field of a form.
+#[derive(Debug)]
+pub(super) enum PairValue {
+    /// A text.
+    Text(String),
+    /// A file in a field that takes none.
+    File,
+}
+
+impl From<PairValue> for Value {
+    /// A file is an object, which no field of a form takes.
+    fn from(value: PairValue) -> Self {
+        match value {
+            PairValue::Text(text) => Self::String(text),
+            PairValue::File => Self::Object(Map::new()),
+        }
+    }
+}
+
+/// Gathers pairs into an object. A name that comes several times is a list, and so is a file.
+pub(super) fn gathered(pairs: Vec<Pair>) -> Result<(JsonObject, usize), ApiError> {
     let count = pairs.len();
     let mut object = Map::new();
     for (name, value) in pairs {
         let is_full = object.len() == FIELDS_MAX;
         match object.get_mut(&name) {
             None if is_full => return Err(ApiError::Invalid(bounds::too_many_fields())),
-            None => _ = object.insert(name, Value::String(value)),
+            None => {
+                let is_file = matches!(value, PairValue::File);
+                let value = Value::from(value);
+                object.insert(name, if is_file { Value::Array(vec![value]) } else { value });
+            }
             Some(Value::Array(values)) if values.len() == ITEMS_MAX => {
                 return Err(ApiError::Invalid(bounds::too_many_items(Some(&name))));
             }
-            Some(Value::Array(values)) => values.push(Value::String(value)),
-            Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+            Some(Value::Array(values)) => values.push(value.into()),
+            Some(first) => *first = Value::Array(vec![first.take(), value.into()]),
         }
     }
     Ok((object, count))

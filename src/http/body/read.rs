@@ -3,13 +3,22 @@
 //! The limit of the route and the memory budget of the process are checked while the body arrives. A large body is
 //! parsed on a thread that serves no requests.
 
+use std::future::ready;
+use std::pin::Pin;
+use std::task::{self, Context, Poll};
+
+use axum::BoxError;
 use axum::body::Body as RawBody;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use tokio::task::spawn_blocking;
 
 use super::arrival::{AtMost, unreadable_body};
 use super::charsets::{ascii_charset, charset};
+use super::file::UploadedFile;
+use super::multipart::FormBounds;
 use super::object::JsonObject;
 use super::{form, json, multipart};
 use crate::http::app::App;
@@ -44,19 +53,80 @@ pub(super) async fn whole(
     Ok(bytes)
 }
 
-/// Parses a body; a large one on a blocking thread.
+/// Reads a multipart form. A body without a byte is an empty one, whatever its media type says.
+pub(super) async fn form(
+    app: &App,
+    media_type: &str,
+    mut body: AtMost<RawBody>,
+    bounds: FormBounds,
+    share: &mut MemoryShare,
+) -> Result<(JsonObject, Option<UploadedFile>), ApiError> {
+    let first = loop {
+        match body.frame().await {
+            None => return Ok((JsonObject::new(), None)),
+            Some(frame) => match frame.map_err(|error| unreadable_body(error.as_ref()))?.into_data() {
+                Ok(data) if !data.is_empty() => break data,
+                _ => {}
+            },
+        }
+    };
+    let charset = ascii_charset(media_type)?;
+    let rest = stream::poll_fn(|cx| poll_data(Pin::new(&mut body), cx));
+    let pieces = stream::once(ready(Ok(first))).chain(rest);
+    let read = multipart::read(media_type, charset, pieces, bounds, share).await;
+    if let Err(error @ (ApiError::BodyTooLarge | ApiError::BodyTooSlow | ApiError::Overloaded)) = read {
+        return Err(error);
+    }
+    // Also after an error of the form, so that the connection can go on.
+    let rest = body.skip().await.map_err(|error| unreadable_body(error.as_ref()));
+    let mut form = read?;
+    rest?;
+    let (file, length) = (form.take_file(), form.text_bytes);
+    let object = object_of(app, length, share, move || form.into_pairs().and_then(form::gathered)).await?;
+    Ok((object, file))
+}
+
+/// Polls the next bytes of a body.
+fn poll_data(
+    mut body: Pin<&mut AtMost<RawBody>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, BoxError>>> {
+    loop {
+        match task::ready!(body.as_mut().poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
+    }
+}
+
+/// Parses a body.
 pub(super) async fn parsed(
     app: &App,
     media_type: Option<String>,
     bytes: Vec<u8>,
     share: &mut MemoryShare,
 ) -> Result<JsonObject, ApiError> {
-    if bytes.len() <= SMALL {
-        return parse(media_type, bytes).map(|(object, _)| object);
+    object_of(app, bytes.len(), share, move || parse(media_type, bytes)).await
+}
+
+/// Does the work of parsing a body of this length; for a large one on a blocking thread.
+async fn object_of(
+    app: &App,
+    length: usize,
+    share: &mut MemoryShare,
+    parse: impl FnOnce() -> Result<(JsonObject, usize), ApiError> + Send + 'static,
+) -> Result<JsonObject, ApiError> {
+    if length <= SMALL {
+        return parse().map(|(object, _)| object);
     }
     let received = share.bytes();
     let _turn = app.parsing().acquire().await.map_err(|error| ApiError::Internal(error.to_string()))?;
-    let parsing = spawn_blocking(move || parse(media_type, bytes)).await;
+    let parsing = spawn_blocking(parse).await;
     let (object, values) = parsing.map_err(|error| ApiError::Internal(error.to_string()))??;
     let fits = share.grow_to(received.saturating_add(values.saturating_mul(VALUE_BYTES)));
     if fits { Ok(object) } else { Err(ApiError::Overloaded) }
@@ -72,10 +142,6 @@ fn parse(media_type: Option<String>, bytes: Vec<u8>) -> Result<(JsonObject, usiz
     match essence.as_str() {
         "application/json" => json::object(&bytes, charset(&media_type)?),
         "application/x-www-form-urlencoded" => form::object(&bytes, ascii_charset(&media_type)?),
-        "multipart/form-data" => {
-            let charset = ascii_charset(&media_type)?;
-            multipart::read(&media_type, charset, Bytes::from(bytes)).and_then(form::gathered)
-        }
         _ => Err(unsupported(&media_type, &bytes)),
     }
 }

@@ -108,13 +108,13 @@ impl Prepared {
     }
 }
 
-fn push(out: &mut Vec<u8>, parts: &[&[u8]]) {
+pub(super) fn push(out: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         out.extend_from_slice(part);
     }
 }
 
-fn push_decimal(out: &mut Vec<u8>, number: usize) {
+pub(super) fn push_decimal(out: &mut Vec<u8>, number: usize) {
     if number >= 10 {
         push_decimal(out, number / 10);
     }
@@ -123,10 +123,10 @@ fn push_decimal(out: &mut Vec<u8>, number: usize) {
 
 /// The last second for which `Date` was written, and its text.
 #[derive(Default)]
-struct Date(Mutex<(i64, String)>);
+pub(super) struct Date(Mutex<(i64, String)>);
 
 impl Date {
-    fn push(&self, now: Timestamp, out: &mut Vec<u8>) {
+    pub(super) fn push(&self, now: Timestamp, out: &mut Vec<u8>) {
         let second = now.as_micros().div_euclid(1_000_000);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.0 != second || last.1.is_empty() {

@@ -28,19 +28,42 @@ impl<'a> Head<'a> {
     /// Reads the head that `bytes` begin with.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(b"GET /api/users/me")?;
-        let mut rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
-        let mut found = HeadParts::default();
-        for _ in 0..=MAX_HEADERS {
-            let (line, after) = rest.split_at_checked(first_control(rest)?)?;
-            rest = after.strip_prefix(b"\r\n")?;
-            if line.is_empty() {
-                return found.end(bytes.len() - rest.len());
-            }
-            let (name, value) = split(line)?;
-            found.take(name, value)?;
-        }
-        None
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
+        let found = read_lines(rest, bytes.len(), |_, _| Some(()))?;
+        (found.host && found.authorization).then_some(found.head)
     }
+
+    /// Reads the lines of any head after the first one, up to the empty one. `whole` is the length of the message's bytes.
+    /// `also` gets each header that the answer to `GET /api/users/me` does not depend on.
+    #[inline]
+    pub(super) fn lines(
+        rest: &'a [u8],
+        whole: usize,
+        also: impl FnMut(&[u8], &'a [u8]) -> Option<()>,
+    ) -> Option<Self> {
+        let found = read_lines(rest, whole, also)?;
+        found.host.then_some(found.head)
+    }
+}
+
+#[inline]
+fn read_lines<'a>(
+    mut rest: &'a [u8],
+    whole: usize,
+    mut also: impl FnMut(&[u8], &'a [u8]) -> Option<()>,
+) -> Option<HeadParts<'a>> {
+    let mut found = HeadParts::default();
+    for _ in 0..=MAX_HEADERS {
+        let (line, after) = rest.split_at_checked(first_control(rest)?)?;
+        rest = after.strip_prefix(b"\r\n")?;
+        if line.is_empty() {
+            found.head.length = whole - rest.len();
+            return Some(found);
+        }
+        let (name, value) = split(line)?;
+        found.take(name, value, &mut also)?;
+    }
+    None
 }
 
 /// Splits a header line into its name and its trimmed value.
@@ -78,7 +101,13 @@ struct HeadParts<'a> {
 
 impl<'a> HeadParts<'a> {
     /// Reads a header; `None` for one that changes the request's meaning in a way that is not handled here.
-    fn take(&mut self, name: &[u8], value: &'a [u8]) -> Option<()> {
+    #[inline]
+    fn take(
+        &mut self,
+        name: &[u8],
+        value: &'a [u8],
+        also: &mut impl FnMut(&[u8], &'a [u8]) -> Option<()>,
+    ) -> Option<()> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         // By length first: most headers are none of these, and one comparison rules them out.
         match name.len() {
@@ -105,13 +134,8 @@ impl<'a> HeadParts<'a> {
             15 if is("x-forwarded-for") => only(&mut self.head.forwarded_for, value),
             17 if is("x-forwarded-proto") => only(&mut self.head.forwarded_proto, value),
             17 if is("transfer-encoding") => None,
-            _ => Some(()),
+            _ => also(name, value),
         }
-    }
-
-    fn end(mut self, length: usize) -> Option<Head<'a>> {
-        self.head.length = length;
-        (self.host && self.authorization).then_some(self.head)
     }
 }
 

@@ -323,6 +323,8 @@ fn of_user(
             Some(user) => vec![json!({field: "Fresh"}), json!({field: now(user, field)})],
             None => vec![json!({field: "Fresh"})],
         },
+        // No user in this world has one. `avatars` tries pictures.
+        "avatar" => vec![json!({field: null}), json!({field: "a.png"})],
         "gender" => vec![json!({field: "other"}), json!({field: null})],
         "is_active" | "is_staff" | "is_admin" | "sign_out" => {
             vec![json!({field: true}), json!({field: false})]

@@ -31,6 +31,8 @@ pub enum Need {
 pub enum What {
     /// It changes nothing.
     Read,
+    /// Of any user with the permission to read users, of oneself without.
+    ReadAvatar,
     CreateUser,
     ChangeUser,
     DeleteUser,
@@ -64,14 +66,15 @@ use Need::{Admin, Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
     CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, IssueToken, PurgeGroup, PurgeUser,
-    Read, RemoveMembers, RemovePermission, RenamePermission, RestoreGroup, RestoreUser, RevokeToken,
-    RotateToken, SignIn, SignOut, SignOutUser, Unlock,
+    Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, RestoreGroup, RestoreUser,
+    RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
 };
 
 /// Returns the rule of an operation by its id in the document.
 pub const RULES: &[(&str, Need, What)] = &[
     ("users_me_retrieve", Staff, Read),
     ("users_me_update", Staff, ChangeMe),
+    ("users_me_avatar", Staff, Read),
     ("users_me_password", Need::Token, ChangeMyPassword),
     ("users_me_sign_out", Need::Token, SignOutUser),
     ("me_tokens_list", Need::Token, Read),
@@ -82,6 +85,7 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("users_list", Code(1222), Read),
     ("users_create", Code(1221), CreateUser),
     ("users_retrieve", Code(1222), Read),
+    ("users_avatar", Need::Token, ReadAvatar),
     ("users_update", Code(1223), ChangeUser),
     ("users_replace", Code(1223), ChangeUser),
     ("users_destroy", Code(1224), DeleteUser),
@@ -203,7 +207,8 @@ fn demand(condition: bool) -> Result<(), Expect> {
 /// May this actor do this to that target, with these fields? And what changes if so?
 pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Expect {
     let (need, what) = rule(operation);
-    let judged = may_enter(actor, need).and_then(|()| match what {
+    let judged = may_enter(actor, need).and_then(|()| no_file(body)).and_then(|()| match what {
+        ReadAvatar => read_avatar(world, actor, operation, target),
         Read => read(world, operation, target),
         CreateUser => create_user(world, actor, operation, body),
         ChangeUser => change_user(world, actor, operation, target, body),
@@ -278,6 +283,20 @@ fn read(world: &World, operation: &Operation, target: &Target) -> Judged {
         return Err(Refused(404));
     }
     Ok(vec![])
+}
+
+fn read_avatar(world: &World, actor: &Actor, operation: &Operation, target: &Target) -> Judged {
+    let own = target.user.is_some_and(|user| is_self(actor, user));
+    demand(own || holds(actor, &Codes::from([1222])))?;
+    read(world, operation, target)
+}
+
+/// A text is no picture.
+fn no_file(body: &Body) -> Result<(), Expect> {
+    match body.get("avatar").and_then(Value::as_str) {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Invalid("avatar")),
+    }
 }
 
 fn ids(value: &Value) -> BTreeSet<i64> {
@@ -525,6 +544,9 @@ fn move_user(world: &World, actor: &Actor, operation: &Operation, what: What, ta
         changes.push(format!("users {id} back"));
         changes.extend(user.groups.iter().map(|group| format!("memberships {id} {group} +")));
         changes.extend(user.own.iter().map(|code| format!("user_permissions {id} {} +", permission(*code))));
+    } else {
+        let of = world.binned_groups.values().filter(|group| group.members.contains(&id));
+        changes.extend(of.map(|group| format!("deleted_memberships {} {id} -", group.id)));
     }
     Ok(changes)
 }

@@ -6,6 +6,32 @@ pub(super) const OPERATION: &[Misuse] = &[
     (2, "frobnicate", "error: unrecognized subcommand 'frobnicate'"),
     (2, "usr list", "error: unrecognized subcommand 'usr' tip: a similar subcommand exists: 'user'"),
     (2, "--port 8000", "error: unexpected argument '--port' found"),
+    (2, "media move", "error: the following required arguments were not provided: --to <STORE>"),
+    (
+        2,
+        "media move --to tape",
+        "error: invalid value 'tape' for '--to <STORE>' [possible values: s3, disk] For more information, try '--help'.",
+    ),
+    (
+        2,
+        "media move --to s3",
+        "wardroom: s3_bucket (default): it is empty, and avatars in S3 need it: name the bucket",
+    ),
+    (
+        2,
+        "media move --to s3 --remove-source",
+        "wardroom: --remove-source: servers still use the store that the files come from: set avatar_storage to s3, restart them, and run the command again",
+    ),
+    (
+        2,
+        "serve --avatar-storage s3",
+        "wardroom: avatar_storage (flag --avatar-storage): s3 needs s3_bucket, s3_access_key, s3_secret_key_file in addition: set them, or use disk",
+    ),
+    (
+        2,
+        "serve --avatar-storage tape",
+        "wardroom: avatar_storage (flag --avatar-storage): \"tape\" is not allowed; use one of disk, s3",
+    ),
     (
         2,
         "serve --port 8000",
@@ -311,7 +337,11 @@ pub(super) const OPERATION: &[Misuse] = &[
         "serve --media-url media",
         "wardroom: media_url (flag --media-url): \"media\" is not allowed; use a path that begins and ends with '/', such as /media/, of letters, digits, '-', '.', '_' and '~', or such a path after http:// or https:// and a host, such as https://cdn.example.com/media/",
     ),
-    (2, "serve --cors *", "error: unexpected argument '--cors' found"),
+    (
+        2,
+        "serve --cors *",
+        "error: unexpected argument '--cors' found tip: a similar argument exists: '--cors-allowed-origins'",
+    ),
     (
         5,
         "import json --from none.jsonl",

@@ -1,9 +1,11 @@
 //! A running server with the usual users.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
@@ -14,6 +16,7 @@ use wardroom::http::Front;
 use wardroom::http::api;
 use wardroom::http::app::App;
 use wardroom::http::settings::HttpSettings;
+use wardroom::media::Media;
 use wardroom::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
@@ -46,7 +49,25 @@ pub struct Site {
     pub plain: Persona,
     /// Staff, but not active.
     pub inactive: Persona,
+    /// Where its media files are.
+    pub media: PathBuf,
+    data: Arc<TempDir>,
     stop: Option<oneshot::Sender<()>>,
+}
+
+/// A data directory that stays until the tests end.
+fn any_data() -> PathBuf {
+    tempfile::tempdir().unwrap().keep()
+}
+
+/// The configuration of these flags. Without a data directory it is this one.
+fn config(flags: Flags, data: &Path) -> Config {
+    let load = |flags: &Flags| Config::load_from(flags, &|_| None, Path::new("/nonexistent")).unwrap().config;
+    let config = load(&flags);
+    if !config.is_default_data_dir() {
+        return config;
+    }
+    load(&flags.with("data_dir", data.to_str().unwrap()))
 }
 
 impl Site {
@@ -90,13 +111,17 @@ impl Site {
             draft.is_active = Some(false);
         })
         .await;
-        let (app, address, stop) = serve(directory, flags).await;
-        Self { database, clock, app, address, alex, admin, staff, holder, plain, inactive, stop: Some(stop) }
+        let data = Arc::new(tempfile::tempdir().unwrap());
+        let media = config(flags.clone(), data.path()).data_dir.join("media");
+        let (app, address, stop) = serve(directory, data.path(), flags).await;
+        let stop = Some(stop);
+        Self { database, clock, app, address, alex, admin, staff, holder, plain, inactive, media, data, stop }
     }
 
-    /// A second server on the same database, as a replica has it.
+    /// A second server on the same database and the same media files, as a replica has it.
     pub async fn replica(&self) -> SocketAddr {
-        let (_, address, stop) = serve(self.database.open(&self.clock).await, Flags::default()).await;
+        let directory = self.database.open(&self.clock).await;
+        let (_, address, stop) = serve(directory, self.data.path(), Flags::default()).await;
         // It runs until the test ends.
         std::mem::forget(stop);
         address
@@ -106,14 +131,15 @@ impl Site {
     /// the test ends.
     pub async fn serve(database: &Database) -> SocketAddr {
         let flags = Flags::default().with("allowed_hosts", "localhost,127.0.0.1,www.example.com");
-        let (_, address, stop) = serve(database.open(&Clock::system().unwrap()).await, flags).await;
+        let (_, address, stop) =
+            serve(database.open(&Clock::system().unwrap()).await, &any_data(), flags).await;
         std::mem::forget(stop);
         address
     }
 
     /// A server for an open account database. It runs until the test ends.
     pub async fn serve_open(directory: Directory) -> (App, SocketAddr) {
-        let (app, address, stop) = serve(directory, Flags::default()).await;
+        let (app, address, stop) = serve(directory, &any_data(), Flags::default()).await;
         std::mem::forget(stop);
         (app, address)
     }
@@ -231,10 +257,10 @@ async fn import_example(directory: &Directory) -> Persona {
     Persona { id: 42, key: EXAMPLE_KEY.to_owned() }
 }
 
-async fn serve(directory: Directory, flags: Flags) -> (App, SocketAddr, oneshot::Sender<()>) {
-    let no_file = std::path::Path::new("/nonexistent");
-    let config = Config::load_from(&flags, &|_| None, no_file).unwrap().config;
-    let app = App::new(directory, HttpSettings::from(&config), Metrics::default(), api::resources());
+async fn serve(directory: Directory, data: &Path, flags: Flags) -> (App, SocketAddr, oneshot::Sender<()>) {
+    let config = config(flags, data);
+    let media = Media::of(&config).unwrap();
+    let app = App::new(directory, media, HttpSettings::from(&config), Metrics::default(), api::resources());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();

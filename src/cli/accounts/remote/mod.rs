@@ -2,6 +2,7 @@
 
 mod deleted_groups;
 mod permissions;
+mod pictures;
 mod tokens;
 
 use std::sync::Mutex;

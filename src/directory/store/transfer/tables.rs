@@ -195,6 +195,12 @@ pub(super) const TABLES: &[TableSpec] = &[
         key: 2,
         numbered: false,
     },
+    TableSpec {
+        name: "unreferenced_media",
+        columns: &[("name", Text), ("since", Int), ("state", Text)],
+        key: 1,
+        numbered: false,
+    },
 ];
 
 /// Returns the tables of which a server changes rows. The events of the audit trail are never changed.

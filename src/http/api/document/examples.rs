@@ -149,7 +149,6 @@ fn error_of(status: &str, schema: Option<&str>, refused: &RefusedField) -> Optio
         }
         StatusCode::TOO_MANY_REQUESTS => ApiError::Throttled(2),
         StatusCode::INTERNAL_SERVER_ERROR => ApiError::Internal(String::new()),
-        StatusCode::NOT_IMPLEMENTED => ApiError::NotImplemented("Files cannot be uploaded yet."),
         StatusCode::SERVICE_UNAVAILABLE => ApiError::Unavailable(String::new()),
         _ => return None,
     })

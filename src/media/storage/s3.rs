@@ -1,0 +1,247 @@
+//! Media files in a bucket of an S3 service.
+//!
+//! Each request is signed, the payload's hash included. No proxy of the environment is used and no redirect is followed:
+//! either would carry requests to a place that no setting names. Every call ends within the timeout.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::path::Path as Key;
+use object_store::{
+    Attribute, Attributes, BackoffConfig, ClientOptions, Error, ObjectStore as _, ObjectStoreExt as _,
+    PutOptions, RetryConfig,
+};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+use super::file::{StorageError, StoredFile};
+use super::name::{AvatarFile, IMMUTABLE, content_type, is_good_name};
+use crate::config::S3Settings;
+
+/// A bucket.
+pub(super) struct Bucket {
+    store: AmazonS3,
+    /// For messages.
+    shown: String,
+    timeout: Duration,
+}
+
+impl Bucket {
+    pub(super) fn open(settings: &S3Settings) -> Result<Self, StorageError> {
+        let S3Settings { endpoint, bucket, region, path_style, access_key, timeout, .. } = settings;
+        let client = client(settings)?;
+        // A retry must not take longer than the call may.
+        let backoff = BackoffConfig { init_backoff: *timeout / 50, max_backoff: *timeout / 10, base: 2.0 };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_region(region)
+            .with_access_key_id(access_key)
+            .with_secret_access_key(settings.secret_key.as_str())
+            .with_virtual_hosted_style_request(!path_style)
+            .with_unsigned_payload(false)
+            .with_disable_tagging(true)
+            .with_allow_http(true)
+            .with_retry(RetryConfig { backoff, max_retries: 2, retry_timeout: *timeout })
+            .with_http_connector(OneClient(client));
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_endpoint(endpoint_of(endpoint, bucket, *path_style));
+        }
+        let store = builder.build().map_err(|error| unusable(error.to_string()))?;
+        let at = endpoint.as_deref().unwrap_or("Amazon S3");
+        Ok(Self { store, shown: format!("the bucket {bucket} at {at}"), timeout: *timeout })
+    }
+
+    /// Awaits a call within the timeout.
+    async fn call<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, StorageError> {
+        match timeout(self.timeout, call).await {
+            Ok(outcome) => outcome.map_err(|error| self.failed(&error)),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    pub(super) async fn put(&self, name: &str, content: Bytes) -> Result<(), StorageError> {
+        let mut attributes = Attributes::new();
+        attributes.insert(Attribute::ContentType, content_type(name).into());
+        if AvatarFile::parse(name).is_some() {
+            attributes.insert(Attribute::CacheControl, IMMUTABLE.into());
+        }
+        let options = PutOptions { attributes, ..PutOptions::default() };
+        self.call(self.store.put_opts(&key(name)?, content.into(), options)).await.map(drop)
+    }
+
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Bytes>, StorageError> {
+        let key = key(name)?;
+        let read = async {
+            match self.store.get(&key).await {
+                Err(Error::NotFound { .. }) => Ok(None),
+                found => found?.bytes().await.map(Some),
+            }
+        };
+        self.call(read).await
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Result<(), StorageError> {
+        let key = key(name)?;
+        let removed = async {
+            match self.store.delete(&key).await {
+                Err(Error::NotFound { .. }) => Ok(()),
+                outcome => outcome,
+            }
+        };
+        self.call(removed).await
+    }
+
+    pub(super) fn describe(&self) -> String {
+        self.shown.clone()
+    }
+
+    pub(super) async fn visit(&self, below: &str, visit: Sender<StoredFile>) -> Result<(), StorageError> {
+        let prefix = if below.is_empty() { None } else { Some(key(below)?) };
+        let mut found = self.store.list(prefix.as_ref());
+        loop {
+            // The timeout holds for each page.
+            let next = timeout(self.timeout, found.next()).await.map_err(|_| self.silent())?;
+            let Some(object) = next else { return Ok(()) };
+            let object = object.map_err(|error| self.failed(&error))?;
+            let name = object.location.to_string();
+            if is_good_name(&name) && visit.send(StoredFile { name, size: object.size }).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn silent(&self) -> StorageError {
+        StorageError::Unavailable(format!(
+            "{} did not answer within {:?}: check s3_endpoint and the network, or raise s3_timeout",
+            self.shown, self.timeout
+        ))
+    }
+
+    /// Says in one line what failed, and what to do about it.
+    fn failed(&self, error: &Error) -> StorageError {
+        let cause = cause(error);
+        let remedy = match error {
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+                "check s3_access_key, the secret in s3_secret_key_file and what the key may do"
+            }
+            Error::NotFound { .. } => "check s3_bucket and s3_path_style, and that the bucket exists",
+            _ => "check s3_endpoint, the network, the service and the room in it",
+        };
+        StorageError::Unavailable(format!("{}: {cause}: {remedy}", self.shown))
+    }
+}
+
+/// The innermost cause, on one line. The texts around it repeat it.
+fn cause(error: &Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let text = innermost.to_string();
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").chars().take(500).collect()
+}
+
+fn unusable(why: String) -> StorageError {
+    StorageError::Unavailable(why)
+}
+
+fn key(name: &str) -> Result<Key, StorageError> {
+    Key::parse(name).map_err(|_| StorageError::Name(name.to_owned()))
+}
+
+/// The endpoint as the library wants it: with virtual hosts, the bucket is a part of the host.
+fn endpoint_of(endpoint: &str, bucket: &str, path_style: bool) -> String {
+    match endpoint.split_once("://") {
+        Some((scheme, host)) if !path_style => format!("{scheme}://{bucket}.{host}"),
+        _ => endpoint.to_owned(),
+    }
+}
+
+/// Gives the library our client.
+#[derive(Debug)]
+struct OneClient(reqwest::Client);
+
+impl HttpConnector for OneClient {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+fn client(settings: &S3Settings) -> Result<reqwest::Client, StorageError> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(settings.ca_file.as_deref())?)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .timeout(settings.timeout)
+        .connect_timeout(settings.timeout)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .pool_max_idle_per_host(16);
+    client.build().map_err(|error| unusable(format!("cannot set up the S3 client: {error}")))
+}
+
+/// TLS with the system's authorities, or with those of a PEM file. The provider is named, because none is installed for the
+/// whole process.
+fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, StorageError> {
+    let mut roots = rustls::RootCertStore::empty();
+    match ca_file {
+        None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        Some(path) => {
+            let refused = |why: String| unusable(format!("s3_ca_file: {} {why}", path.display()));
+            let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+            let found = found.map_err(|error| {
+                refused(format!(
+                    "cannot be read ({error}): check the path and its owner, and give a PEM file"
+                ))
+            })?;
+            if found.is_empty() {
+                return Err(refused(
+                    "holds no certificate: give a PEM file with a BEGIN CERTIFICATE block".to_owned(),
+                ));
+            }
+            for certificate in found {
+                roots
+                    .add(certificate)
+                    .map_err(|error| refused(format!("holds no usable certificate ({error})")))?;
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(format!("cannot set up TLS: {error}")))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_in_the_path_or_in_the_host() {
+        for (path_style, endpoint) in
+            [(true, "https://s3.example:9000"), (false, "https://pictures.s3.example:9000")]
+        {
+            assert_eq!(endpoint_of("https://s3.example:9000", "pictures", path_style), endpoint);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_is_refused_by_name() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ca.pem");
+        let refused = || tls(Some(&path)).unwrap_err().to_string();
+        assert!(refused().contains("ca.pem cannot be read"), "{}", refused());
+        std::fs::write(&path, "no certificate").unwrap();
+        assert!(refused().contains("holds no certificate"), "{}", refused());
+        assert!(tls(None).is_ok());
+    }
+}

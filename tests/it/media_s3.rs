@@ -1,0 +1,393 @@
+//! Avatars in a bucket. `judges` is a real SeaweedFS: `scripts/test --judges`. It checks signatures, which common mocks do not.
+//! The other tests need no service: one that is silent, or refuses.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wardroom::config::Flags;
+
+use crate::avatars::{FORM, file, form, png};
+use crate::support::{Answer, Backend, Site, both};
+
+const KEY: &str = "wardroom";
+const SECRET: &str = "correct-horse-battery-staple";
+const BUCKET: &str = "pictures";
+
+/// A file with a secret.
+fn secret_file(place: &Path, secret: &str) -> PathBuf {
+    let path = place.join("secret");
+    fs::write(&path, format!("{secret}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn flags(endpoint: &str, secret: &Path) -> Flags {
+    Flags::default()
+        .with("avatar_storage", "s3")
+        .with("s3_endpoint", endpoint)
+        .with("s3_bucket", BUCKET)
+        .with("s3_access_key", KEY)
+        .with("s3_secret_key_file", secret.display().to_string())
+}
+
+async fn upload(site: &Site, color: [u8; 3]) -> Answer {
+    let body = form(&[file(&png(color))]);
+    site.request("PATCH", "/api/users/me").token(&site.alex.key).body(FORM, body).send().await
+}
+
+/// A listener that accepts and never answers.
+struct BlackHole {
+    address: String,
+    _listener: std::sync::Arc<TcpListener>,
+}
+
+impl BlackHole {
+    fn open() -> Self {
+        let listener = std::sync::Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let accepting = std::sync::Arc::clone(&listener);
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = accepting.accept() {
+                held.push(stream);
+            }
+        });
+        Self { address, _listener: listener }
+    }
+}
+
+both! {
+    /// A service that is silent or gone costs uploads and pictures a 503 in bounded time, and nothing else anything.
+    async fn a_silent_or_missing_service_is_a_503_for_uploads_only(backend: Backend) {
+        let place = tempfile::tempdir().unwrap();
+        let (secret, hole) = (secret_file(place.path(), SECRET), BlackHole::open());
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for endpoint in [hole.address.clone(), format!("http://{closed}"), hole.address.replace("http:", "https:")] {
+            let site = Site::with(backend, flags(&endpoint, &secret).with("s3_timeout", "300ms")).await;
+            let picture = format!("/media/users/avatars/{:040}.jpg", 1);
+            let (uploaded, shown, me) = tokio::join!(
+                upload(&site, [1, 2, 3]), site.get(&picture).send(), site.me(&site.alex.key).send()
+            );
+            for answer in [&uploaded, &shown] {
+                assert_eq!(answer.status, 503, "{answer}");
+                assert_eq!(answer.json()["detail"], "Service temporarily unavailable, try again later.", "{answer}");
+                assert!(answer.header("retry-after").is_some(), "{answer}");
+            }
+            assert_eq!((me.status, &me.json()["avatar"]), (200, &"http://localhost/media/avatars/alex_profile.jpg".into()));
+            let body = form(&[b"--b\r\nContent-Disposition: form-data; name=\"first_name\"\r\n\r\nAlexa\r\n".to_vec()]);
+            let other = site.request("PATCH", "/api/users/me").token(&site.alex.key).body(FORM, body).send().await;
+            assert_eq!((other.status, &other.json()["first_name"]), (200, &"Alexa".into()), "a form without a file");
+        }
+    }
+}
+
+both! {
+    /// A redirect would carry requests to a place that no setting names.
+    async fn redirects_are_not_followed(backend: Backend) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let place = tempfile::tempdir().unwrap();
+    let secret = secret_file(place.path(), SECRET);
+    let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (here, there) = (listener.local_addr().unwrap(), target.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 65_536];
+            let _ = stream.read(&mut bytes).await;
+            let answer = format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{there}/x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let site = Site::with(backend, flags(&format!("http://{here}"), &secret).with("s3_timeout", "2s")).await;
+    let answer = site.get(&format!("/media/users/avatars/{:040}.jpg", 1)).send().await;
+    assert_eq!(answer.status, 503, "{answer}");
+    let reached = futures_util::FutureExt::now_or_never(target.accept());
+    assert!(reached.is_none(), "the redirect was followed");
+    }
+}
+
+/// A running SeaweedFS with one bucket.
+struct SeaweedFs {
+    child: std::process::Child,
+    endpoint: String,
+    place: TempDir,
+}
+
+impl Drop for SeaweedFs {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    // All are taken at once, so that no two are the same.
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+impl SeaweedFs {
+    /// Starts it, and creates the bucket. Another process may take a port meanwhile: then others are tried.
+    fn start() -> Self {
+        for _ in 0..5 {
+            if let Some(started) = Self::try_start() {
+                return started;
+            }
+        }
+        panic!("SeaweedFS did not start");
+    }
+
+    fn try_start() -> Option<Self> {
+        let weed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/judges/venv/bin/weed");
+        assert!(weed.exists(), "{} is missing: run scripts/test --judges", weed.display());
+        let place = tempfile::tempdir().unwrap();
+        let settings = place.path().join("s3.json");
+        let identity = serde_json::json!({ "identities": [{
+            "name": "wardroom", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            "credentials": [{ "accessKey": KEY, "secretKey": SECRET }],
+        }] });
+        fs::write(&settings, identity.to_string()).unwrap();
+        let data = place.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let [master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3, s3_rpc] = free_ports();
+        let log = fs::File::create(place.path().join("log")).unwrap();
+        let child = std::process::Command::new(weed)
+            .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=20"])
+            .arg("-master.volumeSizeLimitMB=64")
+            .arg(format!("-dir={}", data.display()))
+            .arg(format!("-s3.config={}", settings.display()))
+            .arg(format!("-filer.localSocket={}", place.path().join("filer.sock").display()))
+            .args([
+                format!("-master.port={master}"),
+                format!("-master.port.grpc={master_rpc}"),
+                format!("-volume.port={volume}"),
+                format!("-volume.port.grpc={volume_rpc}"),
+                format!("-filer.port={filer}"),
+                format!("-filer.port.grpc={filer_rpc}"),
+                format!("-s3.port={s3}"),
+                format!("-s3.port.grpc={s3_rpc}"),
+            ])
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut started = Self { child, endpoint: format!("http://127.0.0.1:{s3}"), place };
+        while started.child.try_wait().unwrap().is_none() {
+            if started.curl("PUT", BUCKET, SECRET) == "200" {
+                return Some(started);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        None
+    }
+
+    /// Sends a signed request without a body with curl, and returns the status.
+    fn curl(&self, method: &str, path: &str, secret: &str) -> String {
+        let output = std::process::Command::new("curl")
+            .args([
+                "-s",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                "--aws-sigv4",
+                "aws:amz:us-east-1:s3",
+                "-X",
+                method,
+            ])
+            .args(["-u", &format!("{KEY}:{secret}"), &format!("{}/{path}", self.endpoint)])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn secret(&self, secret: &str) -> PathBuf {
+        secret_file(self.place.path(), secret)
+    }
+}
+
+mod judges {
+    use wardroom::jobs::media::sweep;
+    use wardroom::media::storage::{AvatarFile, Storage};
+
+    use super::*;
+    use crate::support::Request;
+
+    fn path_of(answer: &Answer) -> String {
+        answer.json()["avatar"].as_str().unwrap().strip_prefix("http://localhost").unwrap().to_owned()
+    }
+
+    fn config(flags: &Flags) -> wardroom::config::Config {
+        wardroom::config::Config::load_from(flags, &|_| None, Path::new("/nonexistent")).unwrap().config
+    }
+
+    async fn on(backend: Backend, weed: &SeaweedFs) {
+        let flags = flags(&weed.endpoint, &weed.secret(SECRET));
+        let site = Site::with(backend, flags.clone()).await;
+        let other = Site::with(backend, flags.clone()).await;
+        let uploaded = upload(&site, [10, 20, 30]).await;
+        assert_eq!(uploaded.status, 200, "{uploaded}");
+        let path = path_of(&uploaded);
+        // Another server with the same bucket has it at once, in every size, and has never seen it.
+        for size in ["", "?size=64", "?size=128", "?size=256", "?size=512"] {
+            let shown = Request::new(other.address, "HEAD", &format!("{path}{size}")).send().await;
+            assert_eq!(
+                (shown.status, shown.header("content-type")),
+                (200, Some("image/jpeg")),
+                "{size} {shown}"
+            );
+        }
+        assert!(!site.media.exists(), "nothing is on the disk");
+        let name = path.strip_prefix("/media/").unwrap();
+        let storage = Storage::of(&config(&flags)).unwrap();
+        let stored = storage.list("users/avatars").await.unwrap();
+        let family = AvatarFile::parse(name).unwrap().family();
+        assert!(family.iter().all(|file| stored.iter().any(|found| found.name == *file)), "{stored:?}");
+        // A second picture, and the first is removed after the grace.
+        assert_eq!(upload(&site, [30, 20, 10]).await.status, 200);
+        let grace = Duration::from_hours(24);
+        assert_eq!(sweep(site.directory(), &storage, grace).await.unwrap(), 0);
+        site.database.sql("UPDATE unreferenced_media SET since = since - 90000000000").await;
+        assert!(sweep(site.directory(), &storage, grace).await.unwrap() >= 1);
+        assert_eq!(storage.get(name).await.unwrap(), None);
+        let again = path_of(&site.me(&site.alex.key).send().await);
+        let shown = site.request("HEAD", &again).send().await;
+        assert!(shown.status == 200 && shown.header("content-length") != Some("0"), "{shown}");
+    }
+
+    /// Two servers with one bucket; signatures are checked by the service.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "scripts/test --judges installs SeaweedFS"]
+    async fn seaweedfs_keeps_avatars_for_all_replicas_and_refuses_a_wrong_secret() {
+        let weed = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
+        assert_eq!(weed.curl("GET", BUCKET, "wrong"), "403", "the judge checks signatures");
+        for backend in [Backend::Sqlite, Backend::Postgres] {
+            on(backend, &weed).await;
+            let wrong = weed.secret("wrong");
+            let site = Site::with(backend, flags(&weed.endpoint, &wrong)).await;
+            let refused = upload(&site, [1, 1, 1]).await;
+            assert_eq!(refused.status, 503, "{refused}");
+            assert!(!refused.body.contains("Signature"), "{refused}");
+            let me = site.me(&site.alex.key).send().await;
+            assert_eq!(
+                (me.status, &me.json()["avatar"]),
+                (200, &"http://localhost/media/avatars/alex_profile.jpg".into())
+            );
+            let missing = Site::with(
+                backend,
+                flags(&weed.endpoint, &weed.secret(SECRET)).with("s3_bucket", "no-such-bucket"),
+            )
+            .await;
+            assert_eq!(upload(&missing, [1, 1, 1]).await.status, 503, "a bucket that does not exist");
+        }
+    }
+
+    /// A move to the bucket and back, with a part that was there already, and the removal of the source.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "scripts/test --judges installs SeaweedFS"]
+    async fn media_move_copies_to_the_bucket_and_back() {
+        let weed = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
+        let database = crate::support::Database::new(Backend::Sqlite).await;
+        let data = match &database.location {
+            wardroom::directory::Location::Sqlite(data) => data.clone(),
+            wardroom::directory::Location::Postgres(_) => unreachable!(),
+        };
+        let secret = weed.secret(SECRET);
+        let run = |storage: &str, arguments: &[&str]| {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_wardroom"))
+                .args([
+                    "--data-dir",
+                    data.to_str().unwrap(),
+                    "--s3-bucket",
+                    BUCKET,
+                    "--s3-endpoint",
+                    &weed.endpoint,
+                ])
+                .args(["--s3-access-key", KEY, "--s3-secret-key-file", secret.to_str().unwrap()])
+                .args(["--avatar-storage", storage, "--json", "media"])
+                .args(arguments)
+                .output()
+                .unwrap();
+            let text = if output.status.success() { &output.stdout } else { &output.stderr };
+            let json: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+            (output.status.code(), json, String::from_utf8(text.clone()).unwrap())
+        };
+        let disk = Storage::disk(data.join("media"));
+        let names: Vec<_> = (0..30).map(|number| format!("users/avatars/{number:040}.png")).collect();
+        for name in names.iter().map(String::as_str).chain(["avatars/old picture é.jpg"]) {
+            disk.put(name, bytes::Bytes::copy_from_slice(name.as_bytes())).await.unwrap();
+        }
+        let settings = flags(&weed.endpoint, &secret);
+        let bucket = Storage::of(&config(&settings)).unwrap();
+        bucket.put(&names[3], bytes::Bytes::copy_from_slice(names[3].as_bytes())).await.unwrap();
+        bucket.put(&names[4], bytes::Bytes::copy_from_slice(names[5].as_bytes())).await.unwrap();
+        let counts = |json: &serde_json::Value| {
+            ["copied", "already_there", "removed"].map(|key| json[key].as_u64().unwrap())
+        };
+        let (code, json, text) = run("disk", &["move", "--to", "s3"]);
+        assert_eq!((code, counts(&json)), (Some(0), [30, 1, 0]), "{text}");
+        assert_eq!(
+            bucket.get(&names[4]).await.unwrap().unwrap(),
+            names[4],
+            "other content of the same size was replaced"
+        );
+        assert_eq!(
+            bucket.get("avatars/old picture é.jpg").await.unwrap().unwrap(),
+            "avatars/old picture é.jpg"
+        );
+        let (code, json, text) = run("disk", &["move", "--to", "s3"]);
+        assert_eq!((code, counts(&json)), (Some(0), [0, 31, 0]), "{text}");
+        let (code, _, text) = run("disk", &["move", "--to", "s3", "--remove-source"]);
+        assert!(code == Some(2) && text.contains("set avatar_storage to s3"), "{text}");
+        assert_eq!(disk.list("").await.unwrap().len(), 31, "nothing changed at the source");
+        let (code, json, text) = run("s3", &["move", "--to", "s3", "--remove-source"]);
+        assert_eq!((code, counts(&json)), (Some(0), [0, 31, 31]), "{text}");
+        assert_eq!(disk.list("").await.unwrap(), []);
+        let (code, json, text) = run("s3", &["move", "--to", "disk"]);
+        assert_eq!((code, counts(&json)), (Some(0), [31, 0, 0]), "{text}");
+        assert_eq!(disk.list("").await.unwrap(), bucket.list("").await.unwrap());
+        let (code, json, text) = run("s3", &["check"]);
+        assert_eq!(
+            (code, json["files"].as_u64(), json["missing"].as_array().map(Vec::len)),
+            (Some(0), Some(31), Some(0)),
+            "{text}"
+        );
+        // A service that stops in the middle: what is left is named, and nothing is lost.
+        drop(weed.curl("DELETE", BUCKET, SECRET));
+        let started = Instant::now();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_wardroom"))
+            .args([
+                "--data-dir",
+                data.to_str().unwrap(),
+                "--s3-bucket",
+                "no-such-bucket",
+                "--s3-endpoint",
+                &weed.endpoint,
+            ])
+            .args([
+                "--s3-access-key",
+                KEY,
+                "--s3-secret-key-file",
+                secret.to_str().unwrap(),
+                "media",
+                "move",
+                "--to",
+                "s3",
+            ])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(5) && said.contains("no-such-bucket"),
+            "{said} {:?}",
+            started.elapsed()
+        );
+    }
+}
