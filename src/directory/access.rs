@@ -92,6 +92,9 @@ pub enum Action<'a> {
     /// Change these fields of this user, or its password. [`UserFields::concern_rights`] says when its rights are
     /// concerned.
     UpdateUser(&'a User, &'a UserFields, &'a Rights),
+    /// Forget the failed sign-ins of this user, with these rights. Users never forget their own: the limit protects their
+    /// password from who has stolen a token of theirs.
+    Unlock(&'a User, &'a Rights),
     /// Change these fields of the actor's own record.
     UpdateSelf(&'a UserFields),
     /// Change the actor's own password, for which the present one is needed.
@@ -180,7 +183,7 @@ impl<'a> Action<'a> {
             Self::ReadDeletedGroups => permission::<ReadDeletedGroups>(),
             Self::CreateUser(..) => permission::<CreateUser>(),
             Self::ReadUsers => permission::<ReadUsers>(),
-            Self::UpdateUser(..) => permission::<UpdateUser>(),
+            Self::UpdateUser(..) | Self::Unlock(..) => permission::<UpdateUser>(),
             Self::DeleteUser(..) => permission::<DeleteUser>(),
             Self::RestoreUser(..) => permission::<RestoreUser>(),
             Self::ReadDeleted => permission::<ReadDeleted>(),
@@ -216,6 +219,7 @@ impl<'a> Action<'a> {
             Self::UpdateUser(target, fields, _) => target.is_admin || fields.is_admin == Some(true),
             Self::DeleteUser(target, _)
             | Self::RestoreUser(target, _)
+            | Self::Unlock(target, _)
             | Self::IssueToken(target, _)
             | Self::UpdateToken(target, _)
             | Self::RevokeToken(target, _)
@@ -247,6 +251,7 @@ impl<'a> Action<'a> {
             | Self::UpdateUser(_, _, rights)
             | Self::DeleteUser(_, rights)
             | Self::RestoreUser(_, rights)
+            | Self::Unlock(_, rights)
             | Self::CreateGroup(rights)
             | Self::UpdateGroup(_, _, rights)
             | Self::DeleteGroup(_, _, rights)
@@ -278,7 +283,7 @@ fn permission<A: NeedsPermission>() -> Need {
 }
 
 /// Decides whether an actor may perform an action. An operator always may. An admin may unless the action is only for
-/// operators. Staff may with the permission that the action needs, but never if the action concerns an admin, their own
+/// operators, or unlocks the admin. Staff may with the permission that the action needs, but never if the action concerns an admin, their own
 /// rights, or a right that they do not hold.
 pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     let identity = match &actor.who {
@@ -288,6 +293,9 @@ pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     };
     let person = &identity.user;
     let need = action.need(person);
+    if matches!(action, Action::Unlock(target, _) if target.id == person.id) {
+        return Err(Denial::OwnLock);
+    }
     if person.is_admin && !matches!(need, Need::Operator) {
         return Ok(());
     }

@@ -27,7 +27,7 @@ const DIRECTORY: &str = "users/avatars";
 const SHOWN: usize = 20;
 
 /// What the name of a user's avatar is made of, besides its content. So the same picture has another name for another
-/// user: a name does not show who else uses the picture, and every file belongs to one user.
+/// user, and every file belongs to one user. Who has the uploaded file can work out the name for a given user.
 #[derive(Clone, Debug)]
 pub struct AvatarOwner(Vec<u8>);
 

@@ -82,6 +82,9 @@ pub enum Denial {
     /// Users may not change their own rights.
     #[error("You cannot change your own rights.")]
     OwnRights,
+    /// Users may not unlock themselves.
+    #[error("You cannot unlock yourself: another user who may, or an operator, can.")]
+    OwnLock,
     /// Only an actor who holds a right may grant it, revoke it or act with it.
     #[error("You cannot hand on, take away or act with a right that you do not hold.")]
     NotYours,

@@ -51,7 +51,7 @@ fn names(accept: &str, format: &str) -> bool {
     let mut ranges = accept.split(',').take(MEDIA_TYPES_MAX).filter_map(MediaType::parse);
     ranges.any(|range| {
         format.split_once('/').is_some_and(|(main, sub)| {
-            range.main.eq_ignore_ascii_case(main) && range.sub.eq_ignore_ascii_case(sub)
+            range.main.eq_ignore_ascii_case(main) && (range.sub == "*" || range.sub.eq_ignore_ascii_case(sub))
         })
     })
 }

@@ -2,6 +2,7 @@
 //!
 //! Several replicas may do this at the same time: each removes what the database gave to it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -62,32 +63,44 @@ pub async fn sweep(directory: &Directory, storage: &Storage, grace: Duration) ->
             if begun.elapsed() >= REMOVAL_LIMIT {
                 return Ok(removed);
             }
-            if let Some(file) = AvatarFile::parse(&name) {
-                for file in file.family() {
-                    storage.remove(&file).await?;
+            match remove_family(storage, &name).await {
+                Ok(()) => {
+                    directory.media_removed(name).await?;
+                    removed += 1;
                 }
+                // It is tried again when another process may take it over.
+                Err(error) => tracing::warn!(%error, name, "could not remove the files of an avatar"),
             }
-            directory.media_removed(name).await?;
-            removed += 1;
         }
     }
 }
 
+/// Removes all files of an avatar.
+async fn remove_family(storage: &Storage, name: &str) -> Result<(), StorageError> {
+    if let Some(file) = AvatarFile::parse(name) {
+        for file in file.family() {
+            storage.remove(&file).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares the avatars whose files are there with the users. A square counts, too: an upload that was cut off may have left
+/// squares alone.
 async fn compare(directory: &Directory, storage: &Storage) -> Result<(), SweepError> {
     let mut comparison = directory.compare_media().await?;
     let (send, mut files) = mpsc::channel::<StoredFile>(BATCH);
     let compared = async {
-        let mut names = Vec::with_capacity(BATCH);
+        let mut names = BTreeSet::new();
         while let Some(file) = files.recv().await {
-            if AvatarFile::parse(&file.name).is_some_and(|file| file.size.is_none()) {
-                names.push(file.name);
-            }
+            names.extend(AvatarFile::parse(&file.name).map(|file| file.full().name()));
             if names.len() == BATCH {
-                directory.compare_some(&mut comparison, std::mem::take(&mut names)).await?;
+                let names = std::mem::take(&mut names).into_iter().collect();
+                directory.compare_some(&mut comparison, names).await?;
             }
         }
         if !names.is_empty() {
-            directory.compare_some(&mut comparison, names).await?;
+            directory.compare_some(&mut comparison, names.into_iter().collect()).await?;
         }
         Ok::<_, SweepError>(())
     };

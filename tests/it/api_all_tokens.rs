@@ -229,6 +229,11 @@ both! {
         assert_eq!(unlocked.status, 200, "{unlocked}");
         assert!(unlocked.json()["failed_attempts"].as_i64().unwrap() >= 6, "{unlocked}");
         assert_eq!(attempt().await.status, 400);
+        // The limit protects a password from who has a stolen token: not even an admin unlocks themselves.
+        for caller in [&site.holder, &site.admin] {
+            let own = send(&site, caller, "POST", &format!("/api/users/{}/unlock", caller.id), Value::Null).await;
+            assert_eq!((own.status, own.body.contains("You cannot unlock yourself")), (403, true), "{own}");
+        }
         let admin = format!("/api/users/{}/unlock", site.admin.id);
         assert_eq!(send(&site, &site.holder, "POST", &admin, Value::Null).await.status, 403);
         assert_eq!(send(&site, &site.holder, "POST", "/api/users/4711/unlock", Value::Null).await.status, 404);

@@ -241,6 +241,26 @@ both! {
     }
 }
 
+both! {
+    /// A large file is not copied for each client: both ways send what is in memory. What is not in memory counts.
+    async fn large_files_are_sent_from_memory_or_counted(backend: Backend) {
+        let content: &'static [u8] = [JPEG, vec![7; 900 * 1024].as_slice()].concat().leak();
+        let path = format!("/media/users/avatars/{HASH}.jpg");
+        let flags = || Flags::default().with("body_memory", "1MiB");
+        let (kept, place) = site(backend, flags()).await;
+        put(place.path(), &format!("users/avatars/{HASH}.jpg"), content).await;
+        let first = comparable(send(&kept, "GET", &path, "").await);
+        assert_eq!((first.status, first.body == content), (200, true));
+        for _ in 0..2 {
+            assert_eq!(comparable(send(&kept, "GET", &path, "").await), first);
+        }
+        let (unkept, place) = site(backend, flags().with("media_cache", "0")).await;
+        put(place.path(), &format!("users/avatars/{HASH}.jpg"), content).await;
+        assert_eq!(send(&unkept, "GET", &path, "").await.status, 503, "it is larger than three quarters of the budget");
+        assert_eq!(send(&unkept, "HEAD", &path, "").await.status, 200);
+    }
+}
+
 /// The text of an answer of the database.
 async fn states(site: &Site) -> Vec<i64> {
     let count = async |state: &str| {
@@ -273,6 +293,8 @@ both! {
             put(place.path(), &avatar(number), JPEG).await;
             put(place.path(), &avatar(number).replace(".jpg", ".64.jpg"), JPEG).await;
         }
+        // An upload that was cut off left a square alone.
+        put(place.path(), &avatar(7).replace(".jpg", ".64.jpg"), JPEG).await;
         put(place.path(), "avatars/alex_profile.jpg", JPEG).await;
         let name = |id: i64, avatar: &str| format!("UPDATE users SET avatar = '{avatar}' WHERE id = {id}");
         site.database.sql(&name(site.alex.id, &avatar(1))).await;
@@ -284,16 +306,16 @@ both! {
             let files = storage.list("users/avatars").await.unwrap();
             files.iter().filter(|file| !file.name.contains(".64.")).map(|file| file.name.clone()).collect::<Vec<_>>()
         };
-        assert_eq!((sweep().await, states(&site).await), (0, vec![4, 0]));
+        assert_eq!((sweep().await, states(&site).await), (0, vec![5, 0]));
         age(&site, 29).await;
-        assert_eq!((sweep().await, states(&site).await), (0, vec![4, 0]));
+        assert_eq!((sweep().await, states(&site).await), (0, vec![5, 0]));
         // One is named again by someone's SQL, and one has lost its files.
         site.database.sql(&name(site.staff.id, &avatar(3))).await;
         for file in [avatar(4), avatar(4).replace(".jpg", ".64.jpg")] {
             storage.remove(&file).await.unwrap();
         }
         age(&site, 2).await;
-        assert_eq!((sweep().await, states(&site).await), (2, vec![0, 0]));
+        assert_eq!((sweep().await, states(&site).await), (3, vec![0, 0]));
         assert_eq!(left().await, [avatar(1), avatar(2), avatar(3)]);
         assert_eq!(storage.list("users/avatars").await.unwrap().len(), 6, "the squares went with them");
         assert!(storage.get("avatars/alex_profile.jpg").await.unwrap().is_some(), "imported files stay");

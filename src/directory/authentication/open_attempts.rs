@@ -14,7 +14,7 @@ use crate::directory::access::{Action, Actor, Rights, authorize};
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{Timestamp, User, UserFields, UserKey};
+use crate::directory::model::{Timestamp, User, UserKey};
 use crate::directory::store::Tx;
 use crate::directory::store::attempts::{CountedKey, counted, networks_of, refused_from};
 use crate::network::client_network;
@@ -46,7 +46,7 @@ impl Directory {
             let unlocked = keys.iter().map(|key| {
                 let user = change.tx.existing_user(key)?;
                 let rights = Rights::from(change.tx.rights(user.id)?);
-                change.check(Action::UpdateUser(&user, &UserFields::default(), &rights))?;
+                change.check(Action::Unlock(&user, &rights))?;
                 let failures = forget(change, &user)?;
                 if failures > 0 {
                     let details = json!({ "failures": failures });

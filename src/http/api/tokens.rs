@@ -16,7 +16,7 @@ use super::bodies::{Rotation, TokenChange, TokenDraft};
 use super::field_selection::FieldSelection;
 use super::samples;
 use super::users::user_key;
-use super::view::{IssuedToken, TokenItem};
+use super::view::{IssuedToken, OwnedTokenItem, TokenItem};
 use crate::directory::Actor;
 use crate::directory::access::{IssueToken, ReadTokens, RevokeToken, UpdateToken};
 use crate::directory::model::{TokenId, UserKey};
@@ -326,7 +326,8 @@ pub(super) async fn updated(
     let name = fields.text("name");
     let end = fields.timestamp("expires_at").map(|end| end.map_or(Expiry::Never, Expiry::At));
     let named = FieldSelection::written(&fields);
-    fields.ignore(TokenItem::FIELDS);
+    // A list of all tokens also shows the owner.
+    fields.ignore(OwnedTokenItem::FIELDS);
     fields.end()?;
     let token = app.directory().update_token(actor, owner, id, name.as_deref(), end).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());

@@ -62,7 +62,9 @@ impl Fields {
             return Some(SentFile::Content(content, self.share.take()));
         }
         let value = match self.take(name)? {
-            Value::Array(mut values) => values.pop().unwrap_or_default(),
+            Value::Array(mut values) if values.len() > 1 && values.iter().all(Value::is_string) => {
+                values.pop().unwrap_or_default()
+            }
             value => value,
         };
         let sent = match value {

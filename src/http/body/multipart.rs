@@ -167,9 +167,17 @@ impl Reader<'_> {
         most: usize,
     ) -> Result<(), ApiError> {
         let name_length = UploadedFile::name_length(part.file_name());
+        let mut next = self.next(&mut part).await?;
+        while next.as_ref().is_some_and(Bytes::is_empty) {
+            next = self.next(&mut part).await?;
+        }
+        if name_length == 0 && next.is_none() {
+            // What a browser sends for a field in which no file was chosen. Django skips it.
+            return Ok(());
+        }
         let mut bytes = self.form.file.take().map(|file| file.bytes).unwrap_or_default();
         bytes.clear();
-        while let Some(more) = self.next(&mut part).await? {
+        while let Some(more) = next {
             let length = bytes.len().saturating_add(more.len());
             if length > most {
                 return Err(ApiError::BodyTooLarge);
@@ -181,6 +189,7 @@ impl Reader<'_> {
                 bytes.reserve_exact(room - bytes.len());
             }
             bytes.extend_from_slice(&more);
+            next = self.next(&mut part).await?;
         }
         self.form.file = Some(UploadedFile { field, name_length, bytes });
         Ok(())

@@ -28,6 +28,9 @@ use crate::telemetry::{Metrics, RequestLabels};
 const LONGEST: usize = 96;
 /// Room for the head of any answer, without the parts that a client may make long.
 const HEAD_BYTES: usize = 1024;
+/// The largest file that is copied into the buffer of its connection, in bytes. A client that reads slowly holds the copy; of a
+/// larger file, the common way sends the one copy that is in memory.
+const COPIED_MAX: usize = 32 * 1024;
 
 /// What is the same for every answer, made once.
 pub(in crate::http) struct PreparedMedia {
@@ -140,6 +143,9 @@ impl PreparedMedia {
             // A list, a weak tag, or one that is old.
             Some(_) => return None,
         };
+        if is_whole && !wanted.is_head && kept.content.len() > COPIED_MAX {
+            return None;
+        }
         let _in_flight = InFlight::new(&app.metrics().in_flight);
         let last = last || head.close;
         self.write(app, peer, wanted, (&kept, is_whole, last), out);

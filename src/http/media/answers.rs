@@ -32,8 +32,8 @@ pub(super) struct WantedFile<'a> {
 }
 
 impl WantedFile<'_> {
-    /// Answers with a file that never changes.
-    pub(super) fn immutable(&self, kept: &KeptFile) -> Response {
+    /// Answers with a file that never changes. One that the cache keeps is in memory anyway, so it does not count.
+    pub(super) fn immutable(&self, kept: &KeptFile, is_in_memory: bool) -> Response {
         let mut response = match self.has(&kept.tag) {
             true => not_modified(),
             false => {
@@ -49,7 +49,9 @@ impl WantedFile<'_> {
         for (name, value) in kept.headers(is_whole) {
             response.headers_mut().insert(name, value.clone());
         }
-        response.extensions_mut().insert(SharedBytes);
+        if is_in_memory {
+            response.extensions_mut().insert(SharedBytes);
+        }
         response
     }
 

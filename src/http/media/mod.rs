@@ -2,10 +2,13 @@
 //!
 //! An uploaded avatar has a name of its own for each content, so browsers and caches may keep it. It is answered from memory
 //! where it can be (`http/express/media.rs` does the same without a parser). Other files below the media directory were
-//! imported; they can change, and are read from disk each time. No token is needed: the names of uploads cannot be guessed.
+//! imported; they can change, and are read from disk each time. No token is needed: a name of an upload can be found only by who has the
+//! uploaded file itself.
 
 mod answers;
 mod imported;
+
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -81,7 +84,8 @@ async fn find(app: &App, name: &str, request: &Parts) -> Result<Response, Failur
         (Some(file), size) => {
             let file = AvatarFile { size: file.size.or(size), ..file };
             let kept = app.avatars().find(file).await?.ok_or(Failure::NotFound)?;
-            Ok(wanted.immutable(&kept))
+            let is_in_memory = app.avatars().kept(file, Instant::now()).is_some();
+            Ok(wanted.immutable(&kept, is_in_memory))
         }
         // An imported picture has no squares, so it is the same for every size.
         (None, _) => imported::find(app, name, &wanted).await,
@@ -93,6 +97,8 @@ fn size_of(query: Option<&str>) -> Result<Option<u16>, Failure> {
     let parameters = query.unwrap_or_default().split('&');
     let mut sizes = parameters.filter_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        // A cache may decode the name, too.
+        let name = percent_decode_str(name).decode_utf8_lossy();
         (name == "size").then_some(value)
     });
     match (sizes.next(), sizes.next()) {
@@ -110,7 +116,9 @@ mod tests {
     fn a_size_is_one_of_four_and_other_parameters_have_no_effect() {
         let of = |query: &str| size_of(Some(query)).ok();
         assert_eq!(size_of(None).ok(), Some(None));
-        for (query, size) in [("size=64", 64), ("v=2&size=512", 512), ("size=128&size2=1", 128)] {
+        for (query, size) in
+            [("size=64", 64), ("%73ize=64", 64), ("v=2&size=512", 512), ("size=128&size2=1", 128)]
+        {
             assert_eq!(of(query), Some(Some(size)), "{query}");
         }
         for query in ["", "v=2", "Size=3", "sizes=7"] {
