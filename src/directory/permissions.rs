@@ -91,6 +91,8 @@ impl Directory {
                 Some(code) => code,
                 None => next_code(&known)?,
             };
+            // An import may have brought a deleted group with a code that was never here.
+            change.tx.forget_code_of_deleted_groups(code)?;
             change.tx.put_permission(None, code, &name)?;
             let made = existing(change.tx, &PermissionKey::Code(code))?;
             record(change, "permission.create", &made, json!({ "code": code, "name": name }))?;

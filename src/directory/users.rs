@@ -301,6 +301,8 @@ pub(super) fn create(
     avatar.write_to(&mut new);
     check_new_values(change, None, &new)?;
     let id = tx.insert_user(None, &new, hash, true)?;
+    // An import may have brought a deleted group with a member who was never here.
+    tx.forget_deleted_memberships(id)?;
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
     let made = tx.existing_user_state(&UserKey::Id(id))?;

@@ -257,6 +257,30 @@ both! {
     }
 }
 
+both! {
+    /// A deleted group that an import brought may name users and permissions that were never here. New ones that get their
+    /// ids and codes gain nothing by it.
+    async fn what_is_new_is_not_what_a_deleted_group_names(backend: Backend) {
+        let site = Site::start(backend).await;
+        let directory = site.directory();
+        directory.create_permission(&operator(), Some(10_001), "order_read").await.unwrap();
+        let own = directory.permissions(&operator()).await.unwrap().iter().find(|one| one.code == 10_001).unwrap().id.get();
+        let id = binned(&site, "orders", &[own], &[42]).await;
+        let last = crate::support::site::person(directory, "last", |_| {}).await.id;
+        site.database.sql(&format!("INSERT INTO deleted_memberships (group_id, user_id) VALUES ({id}, {})", last + 1)).await;
+        site.database.sql("UPDATE deleted_groups SET remains = REPLACE(remains, '10001', '10777')").await;
+        let next = crate::support::site::person(directory, "next", |_| {}).await.id;
+        assert_eq!(next, last + 1);
+        directory.create_permission(&operator(), Some(10_777), "order_all").await.unwrap();
+        send(&site, &site.admin.key, "POST", &format!("/api/users/groups/deleted/{id}/restore"), "").await;
+        assert_eq!(own_codes(&site, id).await, [0; 0]);
+        let user = send(&site, &site.admin.key, "GET", &format!("/api/users/{next}"), "").await.json();
+        assert_eq!(user["groups"], json!([]));
+        let member = send(&site, &site.admin.key, "GET", "/api/users/42", "").await.json();
+        assert!(member["groups"].as_array().unwrap().contains(&json!(id)), "the known member is back: {member}");
+    }
+}
+
 async fn own_codes(site: &Site, id: i64) -> Vec<i64> {
     let group = send(site, &site.admin.key, "GET", &format!("/api/users/groups/{id}"), "").await.json();
     group["permissions_data"].as_array().unwrap().iter().map(|one| one["code"].as_i64().unwrap()).collect()
