@@ -100,8 +100,10 @@ def attempt(page, method, path, operation):
         press(block, "button.execute")
     response = waiting.value
     assert "?" not in response.url, f"{method} {path} was sent with a query: {response.url}"
+    # The browser follows a redirect, and the page shows what it leads to.
+    status = 200 if 300 <= response.status < 400 else response.status
     shown = block.locator(".live-responses-table .response .response-col_status")
-    expect(shown).to_have_text(re.compile(rf"^{response.status}\b"), timeout=PATIENCE)
+    expect(shown).to_have_text(re.compile(rf"^{status}\b"), timeout=PATIENCE)
     press(block, ".opblock-summary-control")
     return response
 
@@ -117,7 +119,7 @@ def try_everything(browser, program, faults):
             response = attempt(page, method, path, operation)
             said = f"{method} {path}: {response.status}"
             print(said, flush=True)
-            if not 200 <= response.status < 300:
+            if not 200 <= response.status < 400:
                 faults.append(f"{said} {response.text()}")
     for last in ENDS_THE_TOKEN:
         with Demo(program) as demo:
