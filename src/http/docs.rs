@@ -30,7 +30,7 @@ const OWN: [(&str, &str, &str); 3] = [
 /// The least that the page needs: its own scripts and styles, images in its styles, and requests to this server. Tested
 /// in Chromium: with less, the page's images are missing.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
      base-uri 'self'; form-action 'none'; frame-ancestors 'none'",
 );
 
