@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG,
 };
 use http::{HeaderName, HeaderValue};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::media::storage::{AvatarFile, IMMUTABLE, Storage, StorageError};
@@ -30,10 +31,12 @@ const TYPICAL: u64 = 16 * 1024;
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// What every media file is sent with: no script in it runs, and pages of other origins may show it.
-const RESTRICTED: [(HeaderName, &str); 2] = [
+/// What every media file is sent with: no script in it runs, and pages of other origins may show and read it. Its name is all
+/// that a client needs, so nothing is opened by that.
+const RESTRICTED: [(HeaderName, &str); 3] = [
     (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
+    (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
 ];
 
 /// The headers of a file. Those of a representation are left out of a 304.
@@ -44,7 +47,7 @@ pub(super) fn headers(
     cache_control: &'static str,
     tag: HeaderValue,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = Vec::with_capacity(7);
+    let mut headers = Vec::with_capacity(8);
     if is_whole {
         headers.push((CONTENT_TYPE, content_type));
         headers.push((CONTENT_DISPOSITION, disposition));
@@ -172,9 +175,18 @@ impl AvatarCache {
         }
     }
 
+    /// Waits until one more file may be read.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, StorageError> {
+        let busy = || StorageError::Unavailable("too many media files are being read at once".to_owned());
+        match timeout(TURN, self.reads.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(busy()),
+        }
+    }
+
     async fn read(&self, file: AvatarFile<'_>) -> Result<Option<Arc<KeptFile>>, StorageError> {
-        let busy = || StorageError::Unavailable("too many avatars are being read at once".to_owned());
-        let _turn = timeout(TURN, self.reads.acquire()).await.map_err(|_| busy())?;
+        let _turn = self.turn().await?;
         let content = self.storage.get(&file.name()).await?;
         Ok(content.map(|content| Arc::new(KeptFile::new(file, content))))
     }

@@ -15,17 +15,21 @@ pub const AVATAR: &str = "avatar";
 const NOT_AN_IMAGE: &str =
     "Upload a valid image. The file you uploaded was either not an image or a corrupted image.";
 
-/// Makes the work that turns an upload into stored files. `held` is kept until the upload was read.
+/// Makes the work that turns an upload into stored files. `held` is kept until the files are stored.
 pub fn upload(media: &Media, content: Bytes, held: impl Send + 'static) -> AvatarUpload {
     let media = media.clone();
     Box::new(move |owner: AvatarOwner| {
         async move {
             let made = media.make_safe(content, |content, extension| owner.name(content, extension)).await;
-            // The upload is no longer in memory.
-            drop(held);
             let made = made.map_err(error_of)?;
             let (name, bytes) = (made.name.clone(), made.bytes);
-            let store = async move { media.store(made).await.map_err(error_of) }.boxed();
+            let store = async move {
+                let stored = media.store(made).await.map_err(error_of);
+                // Until here the files were in memory in place of the upload.
+                drop(held);
+                stored
+            };
+            let store = store.boxed();
             Ok(MadeAvatar { name, bytes, store })
         }
         .boxed()

@@ -124,12 +124,14 @@ impl Front {
     }
 
     /// The origins whose pages may read the response; `None` where the protocol is off: by the settings, for operators'
-    /// routes, and for media files, which every page may show.
+    /// routes, and for media files, which every page may read. A page that sends a key along, as after a redirect from
+    /// `/avatar`, asks first.
     fn cors_for<B>(&self, request: &Request<B>) -> Option<&CorsOrigins> {
         let settings = self.app.settings();
         let path = request.uri().path();
         let is_on = !settings.cors_origins.is_empty() && self.express.is_some();
-        let is_open = ops::HOSTLESS.contains(&path) || path.starts_with(&settings.media_path);
+        let is_media = request.method() != Method::OPTIONS && path.starts_with(&settings.media_path);
+        let is_open = ops::HOSTLESS.contains(&path) || is_media;
         (is_on && !is_open).then_some(&settings.cors_origins)
     }
 

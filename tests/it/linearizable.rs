@@ -5,14 +5,16 @@
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use wardroom::directory::avatars::AvatarOwner;
 use wardroom::directory::model::{UserDraft, UserKey};
 use wardroom::directory::{Clock, Directory, Settings};
 
+use crate::avatars::{FORM, file, form, png};
 use crate::support::client::Connection;
 use crate::support::own_postgres::OwnPostgres;
 use crate::support::site::{EXAMPLE_KEY, operator, person};
@@ -142,6 +144,49 @@ both! {
                 site.database.sql(CUT).await;
             }
         }).await;
+    }
+}
+
+both! {
+    /// A new avatar is shown by every replica from the moment on that its upload is acknowledged.
+    async fn no_answer_shows_an_older_avatar(backend: Backend) {
+        const UPLOADS: usize = 40;
+        let site = Site::with_directory(backend, |settings| settings.rates.uploads = None).await;
+        let servers = [site.address, site.replica().await];
+        let pictures: Vec<_> = (0..UPLOADS).map(|number| png([u8::try_from(number).unwrap(); 3])).collect();
+        let owner = AvatarOwner::of(42.try_into().unwrap());
+        let names: Arc<Vec<_>> = Arc::new(pictures.iter().map(|picture| owner.name(picture, "jpg")).collect());
+        let acknowledged = Arc::new(AtomicUsize::new(0));
+        let mut readers = JoinSet::new();
+        for reader in 0..READERS {
+            let (names, acknowledged) = (Arc::clone(&names), Arc::clone(&acknowledged));
+            readers.spawn(async move {
+                let mut connection = Connection::to(servers[reader % 2]).await;
+                let (mut seen, mut answers) = (0, 0_usize);
+                while seen < UPLOADS {
+                    let least = acknowledged.load(Ordering::SeqCst).max(seen);
+                    let (status, body) = connection.get("/api/users/me", EXAMPLE_KEY).await;
+                    if status == 503 {
+                        continue;
+                    }
+                    assert_eq!(status, 200, "{body}");
+                    // The picture of before the first upload is number 0.
+                    let shown = names.iter().position(|name| body.contains(name.as_str())).map_or(0, |at| at + 1);
+                    assert!(shown >= least, "{shown} after {least}");
+                    (seen, answers) = (shown, answers + 1);
+                }
+                answers
+            });
+        }
+        for (number, picture) in pictures.iter().enumerate() {
+            let request = Request::new(servers[number % 2], "PATCH", "/api/users/me").token(EXAMPLE_KEY);
+            let answer = request.body(FORM, form(&[file(picture)])).send().await;
+            assert_eq!(answer.status, 200, "{answer}");
+            assert!(answer.body.contains(&names[number]), "{answer}");
+            acknowledged.store(number + 1, Ordering::SeqCst);
+        }
+        let answers = readers.join_all().await;
+        assert!(answers.iter().all(|count| *count > 1), "{answers:?}");
     }
 }
 

@@ -90,6 +90,7 @@ both! {
             ("cache-control", "public, max-age=31536000, immutable"),
             ("content-security-policy", "default-src 'none'; sandbox"),
             ("cross-origin-resource-policy", "cross-origin"),
+            ("access-control-allow-origin", "*"),
             ("content-disposition", &format!("inline; filename=\"{HASH}.png\"")),
             ("accept-ranges", "none"),
             ("content-length", "18"),
@@ -176,7 +177,7 @@ both! {
         for (name, value) in [
             ("content-type", "image/jpeg"), ("cache-control", "public, max-age=300"),
             ("x-content-type-options", "nosniff"), ("content-security-policy", "default-src 'none'; sandbox"),
-            ("cross-origin-resource-policy", "cross-origin"), ("accept-ranges", "none"), ("content-length", "14"),
+            ("cross-origin-resource-policy", "cross-origin"), ("access-control-allow-origin", "*"), ("accept-ranges", "none"), ("content-length", "14"),
             ("content-disposition", "inline; filename=\"alex_profile.jpg\""),
         ] {
             assert_eq!(jpeg.header(name), Some(value), "{name}");

@@ -1,25 +1,55 @@
 //! The nginx configuration of docs/avatars.md, tried with a real nginx: `scripts/test --judges`.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running nginx.
+pub struct Nginx(Child);
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Nginx {
+    /// Starts one with its files in this place and these lines in the block `http`, and waits until it accepts here.
+    pub async fn start(place: &Path, block: &str, here: SocketAddr) -> Self {
+        let is_root = Command::new("id").arg("-u").output().unwrap().stdout.starts_with(b"0\n");
+        let user = if is_root { "user root;" } else { "" };
+        let configuration = format!(
+            "{user} daemon off; master_process off; pid nginx.pid; error_log error.log;\nevents {{}}\nhttp {{ access_log off; \
+             client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n{block}\n}}\n"
+        );
+        fs::write(place.join("nginx.conf"), configuration).unwrap();
+        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
+        let child = Command::new(program)
+            .args(["-e", "error.log", "-p", place.to_str().unwrap(), "-c", "nginx.conf"])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("nginx, from Debian's package nginx-light");
+        let mut nginx = Self(child);
+        while std::net::TcpStream::connect(here).is_err() {
+            let log = || fs::read_to_string(place.join("error.log")).unwrap_or_default();
+            assert!(nginx.0.try_wait().unwrap().is_none(), "{}", log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        nginx
+    }
+}
+
 mod judges {
-    use std::fs;
-    use std::net::{SocketAddr, TcpListener};
-    use std::path::Path;
-    use std::process::{Child, Command, Stdio};
-    use std::time::Duration;
+    use std::net::TcpListener;
 
     use wardroom::media::storage::Storage;
 
+    use super::*;
     use crate::support::client::exchange;
     use crate::support::{Answer, Backend, Site};
-
-    struct Nginx(Child);
-
-    impl Drop for Nginx {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
 
     /// The block of the document, with its paths and addresses replaced.
     fn configuration(data: &Path, here: SocketAddr, there: SocketAddr) -> String {
@@ -29,17 +59,7 @@ mod judges {
             assert_eq!(block.matches(expected).count(), 1, "{expected}");
         }
         let block = block.replace("/var/lib/wardroom", data.to_str().unwrap());
-        let block =
-            block.replace("127.0.0.1:8080", &here.to_string()).replace("127.0.0.1:8000", &there.to_string());
-        let user = if fs::metadata("/root").is_ok_and(|_| rustix_root()) { "user root;" } else { "" };
-        format!(
-            "{user} daemon off; worker_processes 1; pid nginx.pid; error_log error.log;\nevents {{}}\nhttp {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n{block}\n}}\n"
-        )
-    }
-
-    fn rustix_root() -> bool {
-        let id = Command::new("id").arg("-u").output().unwrap();
-        id.stdout.starts_with(b"0\n")
+        block.replace("127.0.0.1:8080", &here.to_string()).replace("127.0.0.1:8000", &there.to_string())
     }
 
     async fn get(address: SocketAddr, target: &str) -> Answer {
@@ -62,19 +82,7 @@ mod judges {
         }
         let place = tempfile::tempdir().unwrap();
         let here = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        fs::write(place.path().join("nginx.conf"), configuration(data, here, site.address)).unwrap();
-        let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
-        let child = Command::new(program)
-            .args(["-e", "error.log", "-p", place.path().to_str().unwrap(), "-c", "nginx.conf"])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("nginx, from Debian's package nginx-light");
-        let mut nginx = Nginx(child);
-        while std::net::TcpStream::connect(here).is_err() {
-            let log = || fs::read_to_string(place.path().join("error.log")).unwrap_or_default();
-            assert!(nginx.0.try_wait().unwrap().is_none(), "{}", log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let _nginx = Nginx::start(place.path(), &configuration(data, here, site.address), here).await;
         let path = format!("/media/users/avatars/{hash}.jpg");
         let (direct, full) = (get(site.address, &path).await, get(here, &path).await);
         assert_eq!((full.status, full.body.as_str()), (200, "full"), "{full}");
@@ -84,6 +92,7 @@ mod judges {
             "x-content-type-options",
             "content-security-policy",
             "cross-origin-resource-policy",
+            "access-control-allow-origin",
         ] {
             assert_eq!(full.header(name), direct.header(name), "{name}");
         }

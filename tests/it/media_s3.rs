@@ -2,7 +2,7 @@
 //! The other tests need no service: one that is silent, or refuses.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -112,6 +112,54 @@ both! {
     }
 }
 
+/// A service that reads each request, refuses a PUT with this status and body, and knows no file.
+async fn full_service(status: &'static str, body: &'static str) -> SocketAddr {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 65_536];
+                let read = stream.read(&mut bytes).await.unwrap_or(0);
+                let (status, body) = match bytes[..read].starts_with(b"PUT ") {
+                    true => (status, body),
+                    false => ("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>"),
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await;
+                // The rest of the request is read, so that the answer is not lost with it.
+                let _ = stream.shutdown().await;
+                while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+            });
+        }
+    });
+    address
+}
+
+both! {
+    /// A bucket without room costs uploads a 503, whatever words the service has for it. The old picture stays.
+    async fn a_full_bucket_is_a_503_for_uploads_only(backend: Backend) {
+        let place = tempfile::tempdir().unwrap();
+        let secret = secret_file(place.path(), SECRET);
+        for (status, body) in [
+            ("507 Insufficient Storage", "<Error><Code>XMinioStorageFull</Code></Error>"),
+            ("403 Forbidden", "<Error><Code>QuotaExceeded</Code></Error>"),
+            ("400 Bad Request", "<Error><Code>EntityTooLarge</Code></Error>"),
+        ] {
+            let service = full_service(status, body).await;
+            let site = Site::with(backend, flags(&format!("http://{service}"), &secret).with("s3_timeout", "2s")).await;
+            let (uploaded, me) = (upload(&site, [1, 2, 3]).await, site.me(&site.alex.key).send().await);
+            assert_eq!(uploaded.status, 503, "{status}: {uploaded}");
+            assert!(uploaded.header("retry-after").is_some() && !uploaded.body.contains("Error"), "{uploaded}");
+            assert_eq!((me.status, &me.json()["avatar"]), (200, &"http://localhost/media/avatars/alex_profile.jpg".into()));
+        }
+    }
+}
+
 /// A running SeaweedFS with one bucket.
 struct SeaweedFs {
     child: std::process::Child,
@@ -218,7 +266,9 @@ mod judges {
     use wardroom::media::storage::{AvatarFile, Storage};
 
     use super::*;
+    use crate::media_nginx::Nginx;
     use crate::support::Request;
+    use crate::support::client::exchange;
 
     fn path_of(answer: &Answer) -> String {
         answer.json()["avatar"].as_str().unwrap().strip_prefix("http://localhost").unwrap().to_owned()
@@ -257,9 +307,76 @@ mod judges {
         site.database.sql("UPDATE unreferenced_media SET since = since - 90000000000").await;
         assert!(sweep(site.directory(), &storage, grace).await.unwrap() >= 1);
         assert_eq!(storage.get(name).await.unwrap(), None);
+        imported_files(&site, &storage).await;
         let again = path_of(&site.me(&site.alex.key).send().await);
         let shown = site.request("HEAD", &again).send().await;
         assert!(shown.status == 200 && shown.header("content-length") != Some("0"), "{shown}");
+    }
+
+    /// Files that were not uploaded here are read from the bucket part by part.
+    async fn imported_files(site: &Site, storage: &Storage) {
+        let large: Vec<u8> = b"\xff\xd8\xff"
+            .iter()
+            .copied()
+            .chain((0..900_000_u32).map(|number| (number % 251) as u8))
+            .collect();
+        for (name, content) in [
+            ("avatars/large.jpg", &large[..]),
+            ("avatars/small.jpg", b"\xff\xd8\xff\xe0"),
+            ("avatars/empty.jpg", b""),
+        ] {
+            storage.put(name, bytes::Bytes::copy_from_slice(content)).await.unwrap();
+            let get = |more: String| {
+                let request = format!(
+                    "GET /media/{name} HTTP/1.1\r\nHost: localhost\r\n{more}Connection: close\r\n\r\n"
+                );
+                async move { exchange(site.address, request.as_bytes()).await }
+            };
+            let whole = get(String::new()).await;
+            let at = whole.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+            let head = String::from_utf8(whole[..at].to_vec()).unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 ") && whole[at..] == *content, "{name}: {head}");
+            assert!(head.contains(&format!("content-length: {}\r\n", content.len())), "{head}");
+            let tag = head.split_once("etag: ").unwrap().1.split_once('\r').unwrap().0;
+            let same = get(format!("If-None-Match: {tag}\r\n")).await;
+            assert!(same.starts_with(b"HTTP/1.1 304 "), "{name}");
+        }
+    }
+
+    /// The bucket behind TLS with a certificate of its own authority: with this authority it is used, without it not.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "scripts/test --judges installs SeaweedFS and nginx"]
+    async fn the_authority_of_the_service_is_a_setting() {
+        let weed = tokio::task::spawn_blocking(SeaweedFs::start).await.unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for (name, text) in [
+            ("cert.pem", made.cert.pem()),
+            ("key.pem", made.signing_key.serialize_pem()),
+            ("other.pem", other.cert.pem()),
+        ] {
+            fs::write(path(name), text).unwrap();
+        }
+        let [port] = free_ports();
+        let block = format!(
+            "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem;\n\
+             location / {{ proxy_pass {}; proxy_set_header Host $http_host; }} }}",
+            weed.endpoint
+        );
+        let _nginx = Nginx::start(place.path(), &block, SocketAddr::from(([127, 0, 0, 1], port))).await;
+        let endpoint = format!("https://localhost:{port}");
+        for (authority, status) in [("cert.pem", 200), ("other.pem", 503)] {
+            let flags = flags(&endpoint, &weed.secret(SECRET))
+                .with("s3_ca_file", path(authority).display().to_string());
+            let site = Site::with(Backend::Sqlite, flags).await;
+            let uploaded = upload(&site, [5, 6, 7]).await;
+            assert_eq!(uploaded.status, status, "{authority}: {uploaded}");
+            if status == 200 {
+                assert_eq!(site.request("HEAD", &path_of(&uploaded)).send().await.status, 200);
+            }
+        }
     }
 
     /// Two servers with one bucket; signatures are checked by the service.
@@ -353,8 +470,48 @@ mod judges {
             (Some(0), Some(31), Some(0)),
             "{text}"
         );
-        // A service that stops in the middle: what is left is named, and nothing is lost.
-        drop(weed.curl("DELETE", BUCKET, SECRET));
+        // Killed in the middle and begun again: every file is there, whole.
+        let more: Vec<_> = (100..400).map(|number| format!("users/avatars/{number:040}.jpg")).collect();
+        for name in &more {
+            disk.put(name, bytes::Bytes::copy_from_slice(name.as_bytes())).await.unwrap();
+        }
+        let mut killed = std::process::Command::new(env!("CARGO_BIN_EXE_wardroom"))
+            .args([
+                "--data-dir",
+                data.to_str().unwrap(),
+                "--s3-bucket",
+                BUCKET,
+                "--s3-endpoint",
+                &weed.endpoint,
+            ])
+            .args([
+                "--s3-access-key",
+                KEY,
+                "--s3-secret-key-file",
+                secret.to_str().unwrap(),
+                "media",
+                "move",
+                "--to",
+                "s3",
+            ])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while bucket.list("").await.unwrap().len() < 40 {
+            assert!(killed.try_wait().unwrap().is_none(), "it ended before it was killed");
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let there = bucket.list("").await.unwrap().len();
+        assert!((40..331).contains(&there), "killed too late: {there}");
+        let (code, json, text) = run("disk", &["move", "--to", "s3"]);
+        let [copied, already_there, _] = counts(&json);
+        assert_eq!((code, copied + already_there), (Some(0), 331), "{text}");
+        assert!(copied > 0 && already_there >= there as u64, "{text}");
+        for name in &more {
+            assert_eq!(bucket.get(name).await.unwrap().unwrap(), name.as_bytes());
+        }
+        // A bucket that is not there is named.
         let started = Instant::now();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_wardroom"))
             .args([

@@ -1,7 +1,7 @@
 //! Files below the media directory that were not uploaded here, such as those that came with an import. They are only read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
@@ -12,17 +12,20 @@ use futures_util::stream::try_unfold;
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::answers::{Failure, WantedFile, not_modified};
 use crate::http::app::App;
 use crate::http::avatar_cache::headers;
-use crate::media::storage::{StorageError, open_below};
+use crate::media::storage::{FilePart, StorageError, open_below};
 
 /// How long browsers and caches may keep a file that can change.
 const CHANGEABLE: &str = "public, max-age=300";
 /// How much of a file is in memory while it is sent, in bytes.
 const PIECE: usize = 64 * 1024;
+/// The same of a file in a bucket. Each part is a call.
+const PART: u64 = 256 * 1024;
 /// How many bytes decide which type a file has.
 const SIGNATURE: usize = 16;
 
@@ -43,18 +46,17 @@ pub(super) async fn find(app: &App, name: &str, wanted: &WantedFile<'_>) -> Resu
     match found {
         Some(found) => respond(found, name, wanted),
         // After a move to a bucket, it is there.
-        None if app.storage().is_shared() => {
-            let content = app.storage().get(name).await?.ok_or(Failure::NotFound)?;
-            in_bucket(content, name, wanted)
+        None => {
+            let first = part(app, name, 0, None).await?.ok_or(Failure::NotFound)?;
+            in_bucket(app, first, name, wanted)
         }
-        None => Err(Failure::NotFound),
     }
 }
 
 fn open(root: &Path, name: &Path) -> io::Result<Option<Found>> {
     let file = match open_below(root, name) {
         // A file that the server may not read is unknown.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(None),
         opened => opened?,
     };
     let Some(mut file) = file else { return Ok(None) };
@@ -86,11 +88,58 @@ fn respond(found: Found, name: &str, wanted: &WantedFile<'_>) -> Result<Response
     answer(&tag, media_type, name, wanted, length, || Body::from_stream(pieces(file, length)))
 }
 
-fn in_bucket(content: Bytes, name: &str, wanted: &WantedFile<'_>) -> Result<Response, Failure> {
-    use sha2::{Digest as _, Sha256};
-    let digest: String = Sha256::digest(&content).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let media_type = picture(&content);
-    answer(&format!("\"{digest}\""), media_type, name, wanted, content.len() as u64, || content.into())
+/// Answers with a file in a bucket. Only a part of it is in memory at a time.
+fn in_bucket(app: &App, first: FilePart, name: &str, wanted: &WantedFile<'_>) -> Result<Response, Failure> {
+    let (size, media_type) = (first.size, picture(&first.content));
+    let tag = tag_of(&first);
+    answer(&tag, media_type, name, wanted, size, || match first.content.len() as u64 == size {
+        true => first.content.into(),
+        false => Body::from_stream(parts(app.clone(), name.to_owned(), first)),
+    })
+}
+
+/// The entity tag of a file in a bucket: the service's own, whose form is not checked, as a hash.
+fn tag_of(part: &FilePart) -> String {
+    let digest = Sha256::new().chain_update(part.size.to_be_bytes()).chain_update(&part.tag).finalize();
+    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digest}\"")
+}
+
+/// Reads a part of a file in the bucket when it is its turn.
+async fn part(
+    app: &App,
+    name: &str,
+    start: u64,
+    tag: Option<&str>,
+) -> Result<Option<FilePart>, StorageError> {
+    let _turn = app.avatars().turn().await?;
+    app.storage().part_in_bucket(name, start, PART, tag).await
+}
+
+/// Sends the first part and reads the others one by one. A file that changes meanwhile ends the answer early.
+fn parts(
+    app: App,
+    name: String,
+    first: FilePart,
+) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let FilePart { content, size, tag } = first;
+    try_unfold((app, name, Some(content), 0_u64), move |(app, name, content, at)| {
+        let tag = tag.clone();
+        async move {
+            if at >= size {
+                return Ok(None);
+            }
+            let content = match content {
+                Some(content) => content,
+                None => {
+                    let read = part(&app, &name, at, Some(&tag)).await.map_err(io::Error::other)?;
+                    read.filter(|part| !part.content.is_empty()).ok_or(ErrorKind::UnexpectedEof)?.content
+                }
+            };
+            let next = at + content.len() as u64;
+            Ok(Some((content, (app, name, None, next))))
+        }
+    })
 }
 
 fn answer(

@@ -1,5 +1,7 @@
 //! What every store says of files and of its failures.
 
+use bytes::Bytes;
+
 /// A file in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
@@ -7,6 +9,16 @@ pub struct StoredFile {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
+}
+
+/// A part of a file in a bucket.
+pub struct FilePart {
+    /// The bytes of the part.
+    pub content: Bytes,
+    /// The size of the whole file in bytes.
+    pub size: u64,
+    /// What the service calls this content of the file (its `ETag`).
+    pub tag: String,
 }
 
 /// Why a store did not do its work. Nothing is known to have changed.

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{Sender, channel};
 
 use self::disk::Disk;
-pub use self::file::{StorageError, StoredFile};
+pub use self::file::{FilePart, StorageError, StoredFile};
 pub use self::name::{AVATARS, AvatarFile, IMMUTABLE, content_type, is_good_name, picture_type};
 use self::s3::Bucket;
 use crate::config::{AvatarStorage, Config, S3Settings};
@@ -53,11 +53,6 @@ impl Storage {
         }
     }
 
-    /// Whether files are in a bucket, so that all replicas see the same ones.
-    pub fn is_shared(&self) -> bool {
-        matches!(*self.0, StorageKind::S3(_))
-    }
-
     /// Writes a file and replaces one of this name. The file is durable when this returns.
     pub async fn put(&self, name: &str, content: Bytes) -> Result<(), StorageError> {
         checked(name)?;
@@ -73,6 +68,22 @@ impl Storage {
         match &*self.0 {
             StorageKind::Disk(disk) => disk.get(name).await,
             StorageKind::S3(bucket) => bucket.get(name).await,
+        }
+    }
+
+    /// Reads `length` bytes of a file in a bucket from the byte `start`; less at its end. `None` if there is no such file, or
+    /// no bucket. With the tag of an earlier part, a file that has changed since is an error.
+    pub async fn part_in_bucket(
+        &self,
+        name: &str,
+        start: u64,
+        length: u64,
+        tag: Option<&str>,
+    ) -> Result<Option<FilePart>, StorageError> {
+        checked(name)?;
+        match &*self.0 {
+            StorageKind::Disk(_) => Ok(None),
+            StorageKind::S3(bucket) => bucket.part(name, start, length, tag).await,
         }
     }
 

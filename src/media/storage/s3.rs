@@ -13,15 +13,15 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::path::Path as Key;
 use object_store::{
-    Attribute, Attributes, BackoffConfig, ClientOptions, Error, ObjectStore as _, ObjectStoreExt as _,
-    PutOptions, RetryConfig,
+    Attribute, Attributes, BackoffConfig, ClientOptions, Error, GetOptions, GetRange, ObjectStore as _,
+    ObjectStoreExt as _, PutOptions, RetryConfig,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
-use super::file::{StorageError, StoredFile};
+use super::file::{FilePart, StorageError, StoredFile};
 use super::name::{AvatarFile, IMMUTABLE, content_type, is_good_name};
 use crate::config::S3Settings;
 
@@ -83,6 +83,40 @@ impl Bucket {
                 Err(Error::NotFound { .. }) => Ok(None),
                 found => found?.bytes().await.map(Some),
             }
+        };
+        self.call(read).await
+    }
+
+    /// Reads `length` bytes of a file from the byte `start`; less at its end, `None` if there is no such file. With a
+    /// tag, a file that has changed since is an error.
+    pub(super) async fn part(
+        &self,
+        name: &str,
+        start: u64,
+        length: u64,
+        tag: Option<&str>,
+    ) -> Result<Option<FilePart>, StorageError> {
+        let key = key(name)?;
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(start..start.saturating_add(length))),
+            if_match: tag.map(str::to_owned),
+            ..GetOptions::default()
+        };
+        let read = async {
+            let found = match self.store.get_opts(&key, options).await {
+                Err(Error::NotFound { .. }) => return Ok(None),
+                // An empty file has no part.
+                Err(error) if start == 0 => match self.store.head(&key).await {
+                    Ok(found) if found.size == 0 => {
+                        let tag = found.e_tag.unwrap_or_default();
+                        return Ok(Some(FilePart { content: Bytes::new(), size: 0, tag }));
+                    }
+                    _ => return Err(error),
+                },
+                found => found?,
+            };
+            let (size, tag) = (found.meta.size, found.meta.e_tag.clone().unwrap_or_default());
+            found.bytes().await.map(|content| Some(FilePart { content, size, tag }))
         };
         self.call(read).await
     }
