@@ -1,5 +1,7 @@
 //! Days and times on the command line: `2025-09-01`, `today`, `yesterday`, or a time of RFC 3339. Days are those of UTC.
 
+use std::time::Duration;
+
 use jiff::civil::{Date, Time};
 
 use crate::directory::Clock;
@@ -52,6 +54,19 @@ fn midnight(day: Date) -> Timestamp {
     Timestamp::from_utc(day.to_datetime(Time::midnight()))
 }
 
+/// Formats a span of time to the second, such as `30 days`.
+pub(super) fn span_text(span: Duration) -> String {
+    let text = humantime::format_duration(Duration::from_secs(span.as_secs())).to_string();
+    let mut spaced = String::with_capacity(text.len() + 4);
+    for character in text.chars() {
+        if character.is_alphabetic() && spaced.ends_with(|last: char| last.is_ascii_digit()) {
+            spaced.push(' ');
+        }
+        spaced.push(character);
+    }
+    spaced
+}
+
 /// Formats a time to the second, as `from` and `until` read it.
 pub(super) fn to_the_second(at: Timestamp) -> String {
     let text = at.to_string();
@@ -72,6 +87,13 @@ mod tests {
         assert_eq!(day("2024-02-29"), Ok("2024-02-29".to_owned()));
         for wrong in ["", "tomorrow", "2025-02-29", "2025-9-1", "20250901", "01.09.2025"] {
             assert!(day(wrong).is_err() && from(wrong).is_err() && until(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn spans_are_shown_with_their_units() {
+        for (hours, text) in [(24, "1 day"), (24 * 30, "30 days"), (25, "1 day 1 h")] {
+            assert_eq!(span_text(Duration::from_hours(hours)), text);
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) enum PermissionVerb {
 pub(super) struct AddPermission {
     /// The name: lower-case letters, digits and underscores, such as order_read.
     name: String,
-    /// The code: 10000 to 999999. By default the next free one.
+    /// The code: 10000 to 999999. By default one more than the highest so far.
     #[arg(long, value_name = "CODE", value_parser = code)]
     code: Option<i64>,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::days::span_text;
 use crate::directory::model::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, NamedId, ReopenedAccess,
 };
@@ -113,7 +114,7 @@ pub(super) fn brought(brings: &GrantedAccess, comparison: &ComparisonExtent) -> 
     };
     let why = comparison.why().unwrap_or_default();
     let age = match brings.age {
-        Some(age) => format!("is {} old", humantime::format_duration(whole_minutes(age))),
+        Some(age) => format!("is {} old", span_text(whole_minutes(age))),
         None => "has a creation time in the future".to_owned(),
     };
     let GrantedAccess { users, admins, tokens, .. } = brings;

@@ -68,7 +68,7 @@ impl Directory {
         Ok(PermissionDetails { permission, holders })
     }
 
-    /// Creates a permission, with the next free code from [`OWN_CODE_MIN`] on if none is given.
+    /// Creates a permission, with one more than the highest code so far, at least [`OWN_CODE_MIN`], if none is given.
     pub async fn create_permission(
         &self,
         actor: &Actor,

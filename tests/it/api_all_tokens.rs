@@ -222,12 +222,24 @@ both! {
             assert_eq!(attempt().await.status, 400);
         }
         assert_eq!(attempt().await.status, 429);
+        let attempts = format!("/api/users/{}/failed-attempts", site.plain.id);
+        assert_eq!(send(&site, &site.staff, "GET", &attempts, Value::Null).await.status, 403);
+        let open = async || {
+            let answer = send(&site, &site.holder, "GET", &attempts, Value::Null).await;
+            assert_eq!(answer.status, 200, "{answer}");
+            answer.json()["failed_attempts"].clone()
+        };
+        let counted = open().await;
+        let all: i64 = counted.as_array().unwrap().iter().map(|one| one["failures"].as_i64().unwrap()).sum();
+        let waits = |one: &Value| one["blocked_until"].as_str().is_some_and(|until| until > "2025");
+        assert!(all >= 6 && counted.as_array().unwrap().iter().any(waits), "{counted}");
         let path = format!("/api/users/{}/unlock", site.plain.id);
         assert_eq!(send(&site, &site.staff, "POST", &path, Value::Null).await.status, 403);
         assert_eq!(attempt().await.status, 429);
         let unlocked = send(&site, &site.holder, "POST", &path, Value::Null).await;
         assert_eq!(unlocked.status, 200, "{unlocked}");
-        assert!(unlocked.json()["failed_attempts"].as_i64().unwrap() >= 6, "{unlocked}");
+        assert_eq!(unlocked.json()["failed_attempts"].as_i64(), Some(all), "{unlocked}");
+        assert_eq!(open().await, json!([]));
         assert_eq!(attempt().await.status, 400);
         // The limit protects a password from who has a stolen token: not even an admin unlocks themselves.
         for caller in [&site.holder, &site.admin] {

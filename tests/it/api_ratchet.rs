@@ -57,6 +57,7 @@ const OPERATIONS: &[Row] = &[
     ("DELETE", "/api/users/{id}/tokens/{token}", "", [401, 403, 403, 204, 204]),
     ("POST", "/api/users/{id}/tokens/{token}/rotate", "", [401, 403, 403, 201, 201]),
     ("POST", "/api/users/{id}/sign-out", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/{id}/failed-attempts", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/{id}/unlock", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/tokens", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/tokens/find", r#"{"key": "{key}"}"#, [401, 403, 403, 200, 200]),

@@ -33,7 +33,7 @@ both! {
         scene(&database);
         works(&database, &["group", "add", "On call"]);
         let gone = works(&database, &["group", "delete", "On call", "--yes"]);
-        assert_eq!(gone.out, "Deleted group 2 (On call).\nIt stays in the recycle bin for 30days; to restore it: `wardroom group restore 2`\n");
+        assert_eq!(gone.out, "Deleted group 2 (On call).\nIt stays in the recycle bin for 30 days; to restore it: `wardroom group restore 2`\n");
         let list = works(&database, &["group", "deleted"]).out;
         assert!(list.starts_with("ID  NAME     USERS  DELETED AT"), "{list}");
         let rows = works(&database, &["group", "deleted", "--json", "--ordering", "id"]).json();

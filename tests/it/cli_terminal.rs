@@ -246,11 +246,11 @@ async fn questions_say_what_happens_and_to_how_many() {
     for (args, question) in [
         (
             &["user", "delete", "ann", "bob"][..],
-            "Delete 2 users (ann, bob)? 1 active token stop working. They can be restored for 30days, without tokens. Type yes to confirm:",
+            "Delete 2 users (ann, bob)? 1 active token stop working. They can be restored for 30 days, without tokens. Type yes to confirm:",
         ),
         (
             &["group", "delete", "Billing"],
-            "Delete 1 group (Billing)? 2 memberships with 2 permissions end. It stays in the recycle bin for 30days; to restore it: `wardroom group restore`.",
+            "Delete 1 group (Billing)? 2 memberships with 2 permissions end. It stays in the recycle bin for 30 days; to restore it: `wardroom group restore`.",
         ),
         (
             &["permission", "remove", "order_read"],

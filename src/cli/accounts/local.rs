@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::Restored;
 use super::picture::PictureChange;
 use super::trail::TrailVerdict;
 use crate::cli::context::{media, open, operator};
@@ -115,8 +116,8 @@ impl LocalAccounts {
         ended.map_err(|error| CliError::of_users(error, users))
     }
 
-    pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Option<Vec<OpenAttempts>>> {
-        Ok(Some(self.directory.open_attempts(&self.actor, user).await?))
+    pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Vec<OpenAttempts>> {
+        Ok(self.directory.open_attempts(&self.actor, user).await?)
     }
 
     pub(super) async fn unlock_users(&self, users: &[User]) -> CliResult<Vec<(User, i64)>> {
@@ -134,10 +135,14 @@ impl LocalAccounts {
         Ok(self.directory.list_deleted(&self.actor, &query).await?)
     }
 
-    pub(super) async fn restore_users(&self, users: &[DeletedUser]) -> CliResult<Vec<User>> {
+    pub(super) async fn restore_users(
+        &self,
+        users: &[DeletedUser],
+    ) -> CliResult<Vec<Restored<User, DeletedUser>>> {
         let ids = users.iter().map(|user| user.id).collect();
         let restored = self.directory.restore_users(&self.actor, ids).await;
-        restored.map_err(|error| CliError::of_deleted_users(error, users))
+        let restored = restored.map_err(|error| CliError::of_deleted_users(error, users))?;
+        Ok(restored.into_iter().map(Restored::Readable).collect())
     }
 
     pub(super) async fn purge_users(&self, users: &[DeletedUser]) -> CliResult<Vec<DeletedUser>> {
@@ -181,10 +186,14 @@ impl LocalAccounts {
         Ok(self.directory.list_deleted_groups(&self.actor, &query).await?)
     }
 
-    pub(super) async fn restore_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<Group>> {
+    pub(super) async fn restore_groups(
+        &self,
+        groups: &[DeletedGroup],
+    ) -> CliResult<Vec<Restored<Group, DeletedGroup>>> {
         let ids = groups.iter().map(|group| group.id).collect();
         let restored = self.directory.restore_groups(&self.actor, ids).await;
-        restored.map_err(|error| CliError::of_deleted_groups(error, groups))
+        let restored = restored.map_err(|error| CliError::of_deleted_groups(error, groups))?;
+        Ok(restored.into_iter().map(Restored::Readable).collect())
     }
 
     pub(super) async fn purge_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<DeletedGroup>> {

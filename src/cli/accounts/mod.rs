@@ -10,6 +10,7 @@ mod picture;
 mod remote;
 mod remote_rows;
 mod remote_target;
+mod restored;
 mod trail;
 
 use std::io::Write;
@@ -19,6 +20,7 @@ use self::local::LocalAccounts;
 pub(super) use self::picture::PictureChange;
 use self::remote::RemoteAccounts;
 pub(super) use self::remote_target::RemoteFlags;
+pub(super) use self::restored::Restored;
 pub(super) use self::trail::TrailVerdict;
 use super::lists::ListParameter;
 use super::report::CliResult;
@@ -153,7 +155,7 @@ impl Accounts {
         }
     }
 
-    pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Option<Vec<OpenAttempts>>> {
+    pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Vec<OpenAttempts>> {
         match self {
             Self::Here(accounts) => accounts.open_attempts(user).await,
             Self::There(accounts) => accounts.open_attempts(user).await,
@@ -181,7 +183,10 @@ impl Accounts {
         }
     }
 
-    pub(super) async fn restore_users(&self, users: &[DeletedUser]) -> CliResult<Vec<User>> {
+    pub(super) async fn restore_users(
+        &self,
+        users: &[DeletedUser],
+    ) -> CliResult<Vec<Restored<User, DeletedUser>>> {
         match self {
             Self::Here(accounts) => accounts.restore_users(users).await,
             Self::There(accounts) => accounts.restore_users(users).await,
@@ -245,7 +250,10 @@ impl Accounts {
         }
     }
 
-    pub(super) async fn restore_groups(&self, groups: &[DeletedGroup]) -> CliResult<Vec<Group>> {
+    pub(super) async fn restore_groups(
+        &self,
+        groups: &[DeletedGroup],
+    ) -> CliResult<Vec<Restored<Group, DeletedGroup>>> {
         match self {
             Self::Here(accounts) => accounts.restore_groups(groups).await,
             Self::There(accounts) => accounts.restore_groups(groups).await,

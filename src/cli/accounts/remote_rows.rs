@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::trail::TrailVerdict;
 use crate::cli::report::CliError;
+use crate::directory::authentication::OpenAttempts;
 use crate::directory::model::{
     ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, ListedToken, Maker, Permission,
     RecordedEvent, Timestamp, Token, TokenKind, User, UserDraft, UserId,
@@ -130,6 +131,14 @@ impl RemoteRow<'_> {
 
     pub(super) fn holders(&self) -> Result<PermissionHolders, CliError> {
         Ok(PermissionHolders { users: self.field("users_count")?, groups: self.field("groups_count")? })
+    }
+
+    pub(super) fn open_attempts(&self) -> Result<OpenAttempts, CliError> {
+        Ok(OpenAttempts {
+            network: self.field("network")?,
+            failures: self.field("failures")?,
+            blocked_until: self.field("blocked_until")?,
+        })
     }
 
     pub(super) fn failed_attempts(&self) -> Result<i64, CliError> {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::view::{done, lines, one_or_all};
-use crate::cli::accounts::Accounts;
+use super::view::{lines, one_or_all};
+use crate::cli::accounts::{Accounts, Restored};
 use crate::cli::context::{ask, check_can_confirm};
+use crate::cli::days::span_text;
 use crate::cli::names::{Names, count, some_of};
 use crate::cli::report::{CliError, Report};
 use crate::directory::groups::GroupDetails;
@@ -80,7 +81,7 @@ fn question(groups: &[GroupDetails], kept_for: Option<Duration>) -> String {
 
 fn way_back(kept_for: Option<Duration>, groups: usize) -> String {
     let span = match kept_for {
-        Some(span) => humantime::format_duration(Duration::from_secs(span.as_secs())).to_string(),
+        Some(span) => span_text(span),
         None => "a limited time".to_owned(),
     };
     let (subject, object) = if groups == 1 { ("It stays", "it") } else { ("They stay", "them") };
@@ -89,7 +90,20 @@ fn way_back(kept_for: Option<Duration>, groups: usize) -> String {
 
 pub(super) async fn restore(accounts: &Accounts, args: RestoreGroups) -> Result<Report, CliError> {
     let groups = deleted(accounts, &args.groups).await?;
-    Ok(done("Restored", &accounts.restore_groups(&groups).await?))
+    let restored = accounts.restore_groups(&groups).await?;
+    let (text, json): (String, Vec<_>) = restored.iter().map(shown).unzip();
+    Ok(Report::new(text, one_or_all(json)))
+}
+
+/// A line and an object about a restored group.
+fn shown(restored: &Restored<Group, DeletedGroup>) -> (String, Value) {
+    let (id, name, json) = match restored {
+        Restored::Readable(group) => (group.id, &group.name, super::view::json(group)),
+        Restored::Unreadable(group) => {
+            (group.id, &group.name, json!({ "id": group.id.get(), "name": group.name }))
+        }
+    };
+    (format!("Restored group {id} ({name}).\n"), json)
 }
 
 pub(super) async fn purge(accounts: &Accounts, args: PurgeGroups) -> Result<Report, CliError> {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::view::{done, one_or_all};
-use crate::cli::accounts::Accounts;
+use crate::cli::accounts::{Accounts, Restored};
 use crate::cli::context::{ask, check_can_confirm};
+use crate::cli::days::span_text;
 use crate::cli::names::{self, Names, count, some_of};
 use crate::cli::report::{CliError, Report};
+use crate::cli::terminal::printable;
 use crate::directory::model::{DeletedUser, TokenState, User, UserKey};
 
 #[derive(Args)]
@@ -60,10 +62,7 @@ async fn question(accounts: &Accounts, users: &[User]) -> Result<String, CliErro
     let kept_for = accounts.deleted_kept_for();
     let way_back = match kept_for {
         Some(Duration::ZERO) => "This cannot be undone.".to_owned(),
-        Some(span) => {
-            let span = humantime::format_duration(Duration::from_secs(span.as_secs()));
-            format!("They can be restored for {span}, without tokens.")
-        }
+        Some(span) => format!("They can be restored for {}, without tokens.", span_text(span)),
         None => "They can be restored for a limited time, without tokens.".to_owned(),
     };
     Ok(format!(
@@ -76,7 +75,20 @@ async fn question(accounts: &Accounts, users: &[User]) -> Result<String, CliErro
 
 pub(super) async fn restore(accounts: &Accounts, args: RestoreUsers) -> Result<Report, CliError> {
     let users = deleted(accounts, &args.users).await?;
-    Ok(done("Restored", &accounts.restore_users(&users).await?))
+    let restored = accounts.restore_users(&users).await?;
+    let (text, json): (String, Vec<_>) = restored.iter().map(shown).unzip();
+    Ok(Report::new(text, one_or_all(json)))
+}
+
+/// A line and an object about a restored user.
+fn shown(restored: &Restored<User, DeletedUser>) -> (String, Value) {
+    let (id, username, json) = match restored {
+        Restored::Readable(user) => (user.id, &user.username, super::view::json(user)),
+        Restored::Unreadable(user) => {
+            (user.id, &user.username, json!({ "id": user.id.get(), "username": user.username }))
+        }
+    };
+    (format!("Restored user {id} ({}).\n", printable(username)), json)
 }
 
 pub(super) async fn purge(accounts: &Accounts, args: PurgeUsers) -> Result<Report, CliError> {

@@ -24,8 +24,7 @@ struct Sheet {
     /// How many tokens are active, expired and revoked.
     tokens: [(TokenState, usize); 3],
     last_used: Option<Token>,
-    /// `None` if they are not known.
-    attempts: Option<Vec<OpenAttempts>>,
+    attempts: Vec<OpenAttempts>,
 }
 
 pub(super) async fn show(accounts: &Accounts, args: NamedUsers) -> Result<Report, CliError> {
@@ -111,8 +110,7 @@ impl Sheet {
     }
 
     fn attempts_text(&self) -> Vec<String> {
-        let Some(attempts) = &self.attempts else { return vec!["not known through the API".to_owned()] };
-        let texts = attempts.iter().map(|open| {
+        let texts = self.attempts.iter().map(|open| {
             let from = match open.network.as_deref() {
                 None => "new networks together",
                 Some("") => "a Unix socket",
@@ -140,7 +138,7 @@ impl Sheet {
                 "from_groups": groups.map(|found| found.group.id.get()).collect::<Vec<_>>(),
             })
         });
-        let attempts = self.attempts.iter().flatten().map(|open| {
+        let attempts = self.attempts.iter().map(|open| {
             json!({
                 "network": open.network,
                 "failures": open.failures,
@@ -157,7 +155,7 @@ impl Sheet {
                 ("permissions", permissions.collect()),
                 ("tokens", Value::Object(tokens)),
                 ("last_seen_at", json!(self.user.last_seen_at.map(|at| at.to_string()))),
-                ("failed_attempts", if self.attempts.is_some() { attempts.collect() } else { Value::Null }),
+                ("failed_attempts", attempts.collect()),
             ];
             object.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
         }

@@ -379,7 +379,7 @@ pub(super) struct PermissionDraft {
     /// 1 to 100 lower-case letters, digits and underscores, not yet taken.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    /// The code, not yet taken: 10000 to 999999. By default the next free one.
+    /// The code, not yet taken: 10000 to 999999. By default one more than the highest so far.
     #[schema(required = false, minimum = 10_000, maximum = 999_999)]
     code: i64,
 }

@@ -75,6 +75,7 @@ fn routes() -> OpenApiRouter<App> {
         tokens::update, tokens::revoke;
         tokens::rotate;
         tokens::sign_out;
+        users::failed_attempts;
         users::unlock;
         all_tokens::list;
         all_tokens::find;

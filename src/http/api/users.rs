@@ -14,7 +14,7 @@ use super::forms::{NewUserForm, UserForm, UserReplacementForm};
 use super::list_parameters::{ListParameters, UserListParameters};
 use super::list_request::ListRequest;
 use super::samples;
-use super::view::{Listing, Unlocked, UserDetail, UserItem};
+use super::view::{FailedAttempts, Listing, Unlocked, UserDetail, UserItem};
 use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
 use crate::directory::model::{Expected, User, UserId, UserKey};
 use crate::directory::password::Password;
@@ -266,6 +266,28 @@ pub(super) async fn destroy(
 ) -> Result<Response, ApiError> {
     app.directory().delete_user_if(&actor, &user_key(&id)?, expected).await?;
     Ok(no_content())
+}
+
+/// List Failed Attempts
+///
+/// List the failed sign-ins that count against a user, by the network that they came from. For {callers}.
+#[utoipa::path(
+    get,
+    path = "/api/users/{id}/failed-attempts",
+    operation_id = "users_failed_attempts",
+    tag = "users",
+    security(("token" = [])),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER))),
+    responses((status = 200, description = "The failed attempts", body = FailedAttempts), Refusals),
+)]
+pub(super) async fn failed_attempts(
+    State(app): State<App>,
+    Require { actor, .. }: Require<ReadUsers>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let user = app.directory().visible_user(&actor, &user_key(&id)?).await?;
+    let open = app.directory().open_attempts(&actor, &user).await?;
+    Ok(answer(StatusCode::OK, &FailedAttempts::new(open)))
 }
 
 /// Unlock User

@@ -101,6 +101,7 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("users_tokens_update", Code(1233), ChangeToken),
     ("users_tokens_revoke", Code(1234), RevokeToken),
     ("users_tokens_rotate", Code(1233), RotateToken),
+    ("users_failed_attempts", Code(1222), Read),
     ("users_unlock", Code(1223), Unlock),
     ("tokens_list", Code(1232), Read),
     ("tokens_find", Code(1232), FindToken),

@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::RemoteAccounts;
+use crate::cli::accounts::Restored;
 use crate::cli::accounts::remote_rows::RemoteRow;
 use crate::cli::lists::ListParameter;
 use crate::cli::report::CliResult;
@@ -27,11 +28,12 @@ impl RemoteAccounts {
     pub(in crate::cli::accounts) async fn restore_groups(
         &self,
         groups: &[DeletedGroup],
-    ) -> CliResult<Vec<Group>> {
+    ) -> CliResult<Vec<Restored<Group, DeletedGroup>>> {
         let mut restored = Vec::with_capacity(groups.len());
         for group in groups {
             let path = format!("/api/users/groups/deleted/{}/restore", group.id);
-            restored.push(RemoteRow(&self.send(Method::POST, &path, None).await?.json).group()?);
+            let answer = self.send(Method::POST, &path, None).await?.json;
+            restored.push(Restored::of(&answer, group, |row| row.group())?);
         }
         Ok(restored)
     }

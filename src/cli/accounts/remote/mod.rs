@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::Restored;
 use super::client::{ApiClient, ApiResponse};
 use super::remote_rows::{RemoteRow, body_of_user};
 use super::remote_target::RemoteTarget;
@@ -246,8 +247,10 @@ impl RemoteAccounts {
         Ok(ended)
     }
 
-    pub(super) async fn open_attempts(&self, _: &User) -> CliResult<Option<Vec<OpenAttempts>>> {
-        Ok(None)
+    pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Vec<OpenAttempts>> {
+        let path = format!("/api/users/{}/failed-attempts", user.id);
+        let answer = self.read(&path, || Error::not_found("user", &user.id)).await?;
+        RemoteRow(&answer).each("failed_attempts", |row| row.open_attempts())
     }
 
     /// Unlocks users, one after the other.
@@ -276,11 +279,15 @@ impl RemoteAccounts {
     }
 
     /// Restores users, one after the other.
-    pub(super) async fn restore_users(&self, users: &[DeletedUser]) -> CliResult<Vec<User>> {
+    pub(super) async fn restore_users(
+        &self,
+        users: &[DeletedUser],
+    ) -> CliResult<Vec<Restored<User, DeletedUser>>> {
         let mut restored = Vec::with_capacity(users.len());
         for user in users {
             let path = format!("/api/users/deleted/{}/restore", user.id);
-            restored.push(RemoteRow(&self.send(Method::POST, &path, None).await?.json).user()?);
+            let answer = self.send(Method::POST, &path, None).await?.json;
+            restored.push(Restored::of(&answer, user, |row| row.user())?);
         }
         Ok(restored)
     }

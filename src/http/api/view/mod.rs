@@ -1,6 +1,7 @@
 //! The types of answers on the wire. They are not rows: each has its own fields, in the contract's order, and a sample
 //! that is the example in the OpenAPI document.
 
+mod attempts;
 mod audit;
 mod calling;
 mod deleted;
@@ -16,6 +17,7 @@ use crate::directory::model::{Group, Timestamp, User};
 use crate::directory::users::UserDetails;
 use crate::http::site::Site;
 
+pub use self::attempts::{FailedAttempts, FailedAttemptsItem, Unlocked};
 pub(super) use self::audit::object_kinds;
 pub use self::audit::{AuditItem, AuditListing, AuditVerification};
 pub use self::calling::MeDetail;
@@ -305,14 +307,6 @@ impl GroupDetail {
     pub fn sample() -> Self {
         Self { group: GroupItem::sample(), permissions_data: vec![PermissionItem::sample()] }
     }
-}
-
-/// The result of an unlock.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Unlocked {
-    /// How many failed attempts no longer count.
-    #[schema(example = 7)]
-    pub failed_attempts: i64,
 }
 
 /// The users of one request, in its order.
