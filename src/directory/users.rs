@@ -17,7 +17,8 @@ use super::avatars::{AvatarChange, NewAvatar};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    Expected, Group, Permission, Scope, User, UserDraft, UserFields, UserId, UserKey, UserState, Version, Violation,
+    Expected, Group, Permission, Scope, User, UserDraft, UserFields, UserId, UserKey, UserState, Version,
+    Violation,
 };
 use super::password::{Password, PasswordOwner, UNUSABLE};
 use super::store::{self, Tx};

@@ -1,7 +1,9 @@
 //! An identity to test with, and tests of the invalidations.
 
 use super::invalidations::Invalidations;
-use crate::directory::model::{Identity, IdentityChange, Maker, Narrowing, Timestamp, Token, TokenKind, User};
+use crate::directory::model::{
+    Identity, IdentityChange, Maker, Narrowing, Timestamp, Token, TokenKind, User,
+};
 
 /// An active user without any right, and its token.
 pub(crate) fn identity() -> Identity {

@@ -149,6 +149,21 @@ impl Narrowing {
             .is_none_or(|networks| from.is_some_and(|address| networks.contain(address)))
     }
 
+    /// Whether a token with this has at most what a token with `other` has.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let scopes = match (&self.scopes, &other.scopes) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(scopes), Some(others)) => scopes.iter().all(|scope| others.contains(scope)),
+        };
+        let networks = match (&self.allowed_networks, &other.allowed_networks) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(networks), Some(others)) => networks.first_outside(others).is_none(),
+        };
+        scopes && networks && (self.read_only || !other.read_only)
+    }
+
     /// Whether the token has this scope.
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
@@ -171,9 +186,23 @@ mod tests {
             ("0.0.0.0/0", "0.0.0.0/0"),
             ("::/0", "::/0"),
         ] {
-            assert_eq!(parse_network(written).map(|network| network.to_string()), Ok(one.to_owned()), "{written}");
+            assert_eq!(
+                parse_network(written).map(|network| network.to_string()),
+                Ok(one.to_owned()),
+                "{written}"
+            );
         }
-        for bad in ["", " 10.0.0.0/8", "10.0.0.0/33", "10.0.0/8", "localhost", "10.0.0.0/", "fe80::1%eth0", "::/129", "10.0.0.0-10.0.0.9"] {
+        for bad in [
+            "",
+            " 10.0.0.0/8",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "localhost",
+            "10.0.0.0/",
+            "fe80::1%eth0",
+            "::/129",
+            "10.0.0.0-10.0.0.9",
+        ] {
             assert!(parse_network(bad).is_err(), "{bad}");
         }
         let refused = parse_network("10.1.2.3/8").unwrap_err().to_string();
@@ -184,12 +213,17 @@ mod tests {
     fn what_is_stored_and_no_network_admits_no_address() {
         let networks = Networks::from_stored("10.0.0.0/8 2001:db8::/32 nonsense");
         assert_eq!(networks.stored(), "10.0.0.0/8 2001:db8::/32");
-        for (address, is_in) in
-            [("10.1.2.3", true), ("::ffff:10.1.2.3", true), ("2001:db8::1", true), ("11.0.0.1", false), ("::1", false)]
-        {
+        for (address, is_in) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("2001:db8::1", true),
+            ("11.0.0.1", false),
+            ("::1", false),
+        ] {
             assert_eq!(networks.contain(address.parse().unwrap()), is_in, "{address}");
         }
-        let broken = Narrowing { allowed_networks: Some(Networks::from_stored("nonsense")), ..Narrowing::default() };
+        let broken =
+            Narrowing { allowed_networks: Some(Networks::from_stored("nonsense")), ..Narrowing::default() };
         assert!(!broken.admits(Some([10, 0, 0, 1].into())) && !broken.admits(None));
         assert!(Narrowing::default().admits(None));
     }

@@ -85,7 +85,8 @@ impl CurrentIdentity {
         // What scopes leave of flags and rights is computed, not compared.
         let is_whole = self.narrowing.scopes.is_none() && self.narrowing == token.narrowing;
         let flags = (self.is_active, self.is_staff, self.is_admin);
-        ends && is_whole && flags == (user.is_active, user.is_staff, user.is_admin)
+        ends && is_whole
+            && flags == (user.is_active, user.is_staff, user.is_admin)
             && self.username == user.username
             && (self.is_admin || (self.groups == user.groups && self.rights == seen.rights))
     }

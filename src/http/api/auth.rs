@@ -86,7 +86,8 @@ fn refused_sign_in(refused: RefusedSignIn) -> Response {
 
 /// Sign Out
 ///
-/// Revoke the calling token, with the tokens that came of it if it is a sign-in. For {callers}.
+/// Revoke the calling token, with the tokens that came of it if it is a sign-in. Every token may end itself, whatever it is
+/// narrowed to; `everywhere` needs one that may change what is mine. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/auth/signout",
