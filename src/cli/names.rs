@@ -8,7 +8,7 @@ use super::report::CliError;
 use crate::directory::Error;
 use crate::directory::groups::GroupDetails;
 use crate::directory::model::{
-    DeletedGroup, DeletedUser, GroupKey, Permission, PermissionKey, TokenId, User, UserKey,
+    DeletedGroup, DeletedUser, GroupKey, ListedToken, Permission, PermissionKey, TokenId, User, UserKey,
 };
 use crate::directory::query::{Page, PageLink};
 
@@ -78,14 +78,16 @@ impl<'a> Names<'a> {
         Ok(permissions)
     }
 
-    /// Checks that tokens with these ids exist.
-    pub(super) async fn tokens(&mut self, ids: &[TokenId]) -> Result<(), CliError> {
+    /// Returns the tokens of these ids.
+    pub(super) async fn tokens(&mut self, ids: &[TokenId]) -> Result<Vec<ListedToken>, CliError> {
+        let mut tokens = Vec::with_capacity(ids.len());
         for id in ids {
             let only = ["id_min", "id_max"].map(|name| (name.to_owned(), id.to_string()));
             let found = self.accounts.tokens(&only).await?.rows.pop();
-            self.found(found.ok_or_else(|| Error::not_found("token", format!("with id {id}")).into()))?;
+            let found = found.ok_or_else(|| Error::not_found("token", format!("with id {id}")).into());
+            tokens.extend(self.found(found)?);
         }
-        Ok(())
+        Ok(tokens)
     }
 
     /// Returns the deleted users of these keys, each once. A name that several had must be given as an id.

@@ -97,6 +97,7 @@ pub(super) fn line(closed: &ClosedAccess) -> String {
         ClosureKind::PasswordChanged => format!("password changed: {user}"),
         ClosureKind::TokenRevoked => format!("token revoked: {token} of {user}, at {at}"),
         ClosureKind::TokenEnded => format!("token expiry changed: {token} of {user}, to {at}"),
+        ClosureKind::TokenNarrowed => format!("token narrowed: {token} of {user}"),
         ClosureKind::TokenDeleted => format!("token deleted: {token} of {user}"),
         ClosureKind::TokenMoved => format!("token moved to another user: {token} of {user}"),
         ClosureKind::PermissionRemoved => format!("permission removed: {permission} of {user}"),

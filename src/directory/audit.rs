@@ -8,11 +8,12 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Directory;
-use super::access::{Action, Actor, Who, authorize};
+use super::access::{Action, Actor, Who, authorize, scope_list};
 use super::change::Change;
 use super::error::Error;
 use super::model::{
-    AuditFilter, ChainLink, Event, Group, GroupId, Permission, RecordedEvent, Timestamp, Token, User, UserId,
+    AuditFilter, ChainLink, Event, Group, GroupId, Networks, Permission, RecordedEvent, Timestamp, Token,
+    User, UserId,
 };
 use super::store::{self, Tx};
 
@@ -66,10 +67,10 @@ pub const ACTIONS: [(&str, &str); 34] = [
     ("token.find", "someone looked up whose a key is"),
     ("token.issue", "a token was issued"),
     ("token.prune", "ended tokens were deleted"),
-    ("token.refused", "requests with an ended token were refused"),
+    ("token.refused", "requests with an ended token, or from outside its networks, were refused"),
     ("token.revoke", "a token was revoked"),
     ("token.rotate", "a token got a new key"),
-    ("token.update", "a token was renamed, or its expiry was moved"),
+    ("token.update", "a token was renamed, its expiry was moved, or it was narrowed to something else"),
     ("user.create", "a user was created"),
     ("user.delete", "a user was deleted"),
     ("user.purge", "a deleted user was removed permanently"),
@@ -275,5 +276,8 @@ pub(super) fn token_snapshot(token: &Token) -> AuditSnapshot {
         ("expires_at", token.expires_at.map(|end| end.to_string()).into()),
         ("kind", token.kind.as_str().into()),
         ("made_by", token.made_by.as_str().into()),
+        ("scopes", token.narrowing.scopes.as_ref().map(scope_list).into()),
+        ("read_only", token.narrowing.read_only.into()),
+        ("allowed_networks", token.narrowing.allowed_networks.as_ref().map(Networks::texts).into()),
     ]
 }

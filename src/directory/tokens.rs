@@ -5,6 +5,7 @@
 
 mod ending;
 mod finding;
+mod narrowing;
 mod upkeep;
 
 use std::time::Duration;
@@ -17,8 +18,8 @@ use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User, UserId,
-    UserKey, Violation,
+    KeptDigest, Maker, Narrowing, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState,
+    User, UserId, UserKey, Violation,
 };
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
@@ -26,6 +27,7 @@ use super::store::{self, Tx};
 pub use self::ending::SIGN_INS_MAX;
 pub(super) use self::ending::{add_ended, end, end_all, end_oldest_sign_ins};
 pub(super) use self::finding::name_owner;
+pub use self::narrowing::NarrowingDraft;
 
 /// A token that was just issued, with its key, which is shown only now.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Expiry {
 }
 
 impl Directory {
-    /// Issues a token that acts as this user.
+    /// Issues a token that acts as this user. It has what the calling token has.
     pub async fn issue_token(
         &self,
         actor: &Actor,
@@ -96,7 +98,19 @@ impl Directory {
         name: &str,
         end: Expiry,
     ) -> Result<TokenWithKey, Error> {
-        let name = parse_name(name)?;
+        self.issue_token_with(actor, owner, name, end, &NarrowingDraft::default()).await
+    }
+
+    /// Does the same with a token that is narrowed.
+    pub async fn issue_token_with(
+        &self,
+        actor: &Actor,
+        owner: &UserKey,
+        name: &str,
+        end: Expiry,
+        narrowing: &NarrowingDraft,
+    ) -> Result<TokenWithKey, Error> {
+        let (name, fields) = (parse_name(name)?, narrowing.parse()?);
         let key = self.clock.token_key()?;
         let (owner, shown) = (owner.clone(), key.clone());
         let issue = move |change: &Change<'_, '_>| {
@@ -104,8 +118,9 @@ impl Directory {
             let owner = tx.existing_user(&owner)?;
             change.check(Action::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
             let end = end.resolve(&change.actor, now)?;
+            let narrowing = narrowing::of_new(change, &fields)?;
             let new = new_token(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
-            let token = tx.insert_token(made_by_actor(new, &change.actor))?;
+            let token = tx.insert_token(NewToken { narrowing, ..made_by_actor(new, &change.actor) })?;
             record(change, "token.issue", &token)?;
             Ok(token)
         };
@@ -129,13 +144,27 @@ impl Directory {
         name: Option<&str>,
         end: Option<Expiry>,
     ) -> Result<Written<Token>, Error> {
-        let name = name.map(parse_name).transpose()?;
+        self.update_token_with(actor, owner, id, name, end, &NarrowingDraft::default()).await
+    }
+
+    /// Does the same, and changes what the token is narrowed to. Tokens that it made before stay as they are.
+    pub async fn update_token_with(
+        &self,
+        actor: &Actor,
+        owner: Option<&UserKey>,
+        id: TokenId,
+        name: Option<&str>,
+        end: Option<Expiry>,
+        narrowing: &NarrowingDraft,
+    ) -> Result<Written<Token>, Error> {
+        let (name, fields) = (name.map(parse_name).transpose()?, narrowing.parse()?);
         let (owner, lifetime) = (owner.cloned(), self.sign_in_lifetime);
         let update = move |change: &Change<'_, '_>| {
             let tx = change.tx;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             check_not_revoked(&old)?;
+            let narrowing = narrowing::of_changed(change, &fields, &old.narrowing)?;
             // An expiry that stays as it is, is no change. For an actor who may not read the token it is one: otherwise the
             // answer to a right guess would differ.
             let reads = change.check(Action::ReadTokens(&owner)).is_ok();
@@ -147,6 +176,9 @@ impl Directory {
             }
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
+            if narrowing != old.narrowing {
+                tx.narrow_token(id, &narrowing)?;
+            }
             if let (Some(_), TokenKind::SignIn, Some(root)) = (end, old.kind, &old.root)
                 && let Some(last) = tx.end_of_sign_in(root)?
             {
@@ -163,7 +195,7 @@ impl Directory {
         self.change(actor, update).await
     }
 
-    /// Replaces a token's key by a new token with the same name, kind and expiry. The old token is revoked, or stays valid for
+    /// Replaces a token's key by a new token with the same name, kind and expiry, narrowed to the same. The old token is revoked, or stays valid for
     /// `overlap` so that its users can switch over. The token of a sign-in can only be rotated by its owner, and a token that
     /// came from it by no other sign-in.
     pub async fn rotate_token(
@@ -181,6 +213,7 @@ impl Directory {
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
             check_not_revoked(&old)?;
             check_same_sign_in(&change.actor, &old)?;
+            narrowing::check_reach(change, &old.narrowing)?;
             let end = old.expires_at.map_or(Expiry::Never, Expiry::At).resolve(&change.actor, now)?;
             let new =
                 made_by_actor(new_token(owner.id, old.name.clone(), old.kind, &key, now, end), &change.actor);
@@ -196,7 +229,7 @@ impl Directory {
                 TokenKind::Api | TokenKind::Imported => Vec::new(),
             };
             let root = old.root.clone().or(new.root);
-            let token = tx.insert_token(NewToken { root, ..new })?;
+            let token = tx.insert_token(NewToken { root, narrowing: old.narrowing.clone(), ..new })?;
             let mut replaced = json!({ "replaces": id.get(), "overlap_seconds": overlap.as_secs() });
             add_ended(&mut replaced, &ended);
             audit::record(change, "token.rotate", &AuditObject::Token(&token), replaced)?;
@@ -343,5 +376,6 @@ pub(super) fn new_token(
         expires_at,
         made_by: Maker::Unknown,
         root: None,
+        narrowing: Narrowing::default(),
     }
 }

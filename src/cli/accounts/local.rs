@@ -21,7 +21,7 @@ use crate::directory::model::{
 use crate::directory::password::Password;
 use crate::directory::permissions::PermissionHolders;
 use crate::directory::query::{DeletedGroupQuery, DeletedQuery, GroupQuery, Page, TokenQuery, UserQuery};
-use crate::directory::tokens::{Expiry, TokenWithKey};
+use crate::directory::tokens::{Expiry, NarrowingDraft, TokenWithKey};
 use crate::directory::users::UserDetails;
 use crate::directory::{Actor, Directory};
 use crate::http::avatars::upload;
@@ -246,8 +246,20 @@ impl LocalAccounts {
         owner: &UserKey,
         name: &str,
         end: Expiry,
+        narrowing: &NarrowingDraft,
     ) -> CliResult<TokenWithKey> {
-        Ok(self.directory.issue_token(&self.actor, owner, name, end).await?)
+        Ok(self.directory.issue_token_with(&self.actor, owner, name, end, narrowing).await?)
+    }
+
+    pub(super) async fn update_token(
+        &self,
+        token: TokenId,
+        name: Option<&str>,
+        end: Option<Expiry>,
+        narrowing: &NarrowingDraft,
+    ) -> CliResult<Token> {
+        let (directory, actor) = (&self.directory, &self.actor);
+        Ok(directory.update_token_with(actor, None, token, name, end, narrowing).await?.value)
     }
 
     pub(super) async fn rotate_token(&self, token: TokenId, overlap: Duration) -> CliResult<TokenWithKey> {

@@ -34,7 +34,7 @@ use crate::directory::model::{
 use crate::directory::password::Password;
 use crate::directory::permissions::PermissionHolders;
 use crate::directory::query::Page;
-use crate::directory::tokens::{Expiry, TokenWithKey};
+use crate::directory::tokens::{Expiry, NarrowingDraft, TokenWithKey};
 use crate::directory::users::UserDetails;
 
 /// The account service.
@@ -336,10 +336,24 @@ impl Accounts {
         owner: &UserKey,
         name: &str,
         end: Expiry,
+        narrowing: &NarrowingDraft,
     ) -> CliResult<TokenWithKey> {
         match self {
-            Self::Here(accounts) => accounts.issue_token(owner, name, end).await,
-            Self::There(accounts) => accounts.issue_token(owner, name, end).await,
+            Self::Here(accounts) => accounts.issue_token(owner, name, end, narrowing).await,
+            Self::There(accounts) => accounts.issue_token(owner, name, end, narrowing).await,
+        }
+    }
+
+    pub(super) async fn update_token(
+        &self,
+        token: TokenId,
+        name: Option<&str>,
+        end: Option<Expiry>,
+        narrowing: &NarrowingDraft,
+    ) -> CliResult<Token> {
+        match self {
+            Self::Here(accounts) => accounts.update_token(token, name, end, narrowing).await,
+            Self::There(accounts) => accounts.update_token(token, name, end, narrowing).await,
         }
     }
 

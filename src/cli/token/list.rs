@@ -57,6 +57,30 @@ impl ListNoun for TokenList {
             "unused-since",
             "Only tokens neither used nor issued on this day (UTC) or later",
         ),
+        ListFilter::text("scope", ["scope", "SCOPE"], "Only tokens with this scope, such as user_read"),
+        ListFilter::switch(
+            "has_scopes",
+            ["has-scopes", "no-scopes"],
+            ["Only tokens with scopes", "Only tokens without scopes"],
+        ),
+        ListFilter::switch(
+            "read_only",
+            ["read-only", "read-write"],
+            ["Only tokens that can only read", "Only tokens that can also write"],
+        ),
+        ListFilter::text(
+            "network",
+            ["network", "NETWORK"],
+            "Only tokens with exactly this network among those that they may be used from, such as 10.0.0.0/8",
+        ),
+        ListFilter::switch(
+            "has_networks",
+            ["has-networks", "any-network"],
+            [
+                "Only tokens that may be used from some networks only",
+                "Only tokens that may be used from anywhere",
+            ],
+        ),
         ListFilter::number("id_min", "id-min", "The least id"),
         ListFilter::number("id_max", "id-max", "The greatest id"),
     ];

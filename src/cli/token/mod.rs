@@ -1,7 +1,9 @@
-//! `wardroom token`: issues, lists, rotates and revokes API tokens.
+//! `wardroom token`: issues, lists, shows, changes, rotates and revokes API tokens.
 
 mod find;
 mod list;
+mod narrowing;
+mod show;
 mod view;
 
 use std::time::Duration;
@@ -11,6 +13,8 @@ use serde_json::Value;
 
 use self::find::FindToken;
 use self::list::ListTokens;
+use self::narrowing::Narrow;
+use self::show::{EditToken, ShowTokens};
 use super::accounts::Accounts;
 use super::names::Names;
 use super::report::{CliError, Report};
@@ -29,9 +33,13 @@ pub(super) enum TokenVerb {
     /// List the tokens of a user or of all users, including expired and revoked ones. Keys are not stored, so they cannot
     /// be shown.
     List(ListTokens),
+    /// Show tokens, with what they are narrowed to.
+    Show(ShowTokens),
+    /// Rename a token, change when it expires or what it is narrowed to. Tokens that it made before stay as they are.
+    Edit(EditToken),
     /// Find out whose a key is, such as one that was found where it does not belong. The audit trail records it.
     Find(FindToken),
-    /// Replace a token by a new one with the same name and expiry. Its key is shown only once.
+    /// Replace a token by a new one with the same name and expiry, narrowed to the same. Its key is shown only once.
     Rotate(RotateToken),
     /// Revoke tokens. If one is the token of a sign-in, all tokens derived from it are revoked as well.
     Revoke(RevokeTokens),
@@ -45,8 +53,10 @@ pub(super) struct IssueToken {
     #[arg(long)]
     name: String,
     /// The lifetime of the token, such as 12h, 90d or 1y. By default it does not expire.
-    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    #[arg(long, visible_alias = "expires", value_name = "DURATION", value_parser = lifetime)]
     expires_in: Option<Duration>,
+    #[command(flatten)]
+    narrow: Narrow,
 }
 
 #[derive(Args)]
@@ -89,10 +99,13 @@ pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, 
     match verb {
         TokenVerb::Issue(issue) => {
             let end = issue.expires_in.map_or(Expiry::Never, Expiry::After);
-            let issued = accounts.issue_token(&issue.user, &issue.name, end).await?;
+            let narrowing = issue.narrow.draft();
+            let issued = accounts.issue_token(&issue.user, &issue.name, end, &narrowing).await?;
             Ok(view::issued(&issued, accounts.now()))
         }
         TokenVerb::List(args) => list::list(accounts, args).await,
+        TokenVerb::Show(args) => show::show(accounts, args).await,
+        TokenVerb::Edit(args) => show::edit(accounts, args).await,
         TokenVerb::Find(args) => find::find(accounts, args).await,
         TokenVerb::Rotate(RotateToken { id, overlap }) => {
             let rotated = accounts.rotate_token(id, overlap.unwrap_or_default()).await?;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::cli::days::to_the_second;
 use crate::cli::report::Report;
 use crate::cli::terminal::{CellStyle, TableCell, TableColumn, TextTable};
-use crate::directory::model::{ListedToken, Timestamp, Token, TokenState};
+use crate::directory::access::scope_list;
+use crate::directory::model::{ListedToken, Narrowing, Networks, Timestamp, Token, TokenState};
 use crate::directory::tokens::TokenWithKey;
 
 /// A table of tokens, with their owners if they are not the same.
@@ -20,27 +21,28 @@ pub(super) fn table(rows: &[ListedToken], with_owners: bool, now: Timestamp) -> 
         TableColumn::whole("last used").spare(3),
         TableColumn::whole("kind").spare(2),
         TableColumn::whole("made by").spare(1),
+        TableColumn::text("narrowed to").spare(6),
     ];
     let rows = rows.iter().map(|listed| (cells(&listed.token, now), listed));
     if !with_owners {
         return TextTable::new(columns, rows.map(|(cells, _)| cells).collect());
     }
     let [id, others @ ..] = columns;
-    let [name, key, state, created, expires, used, kind, made_by] = others;
+    let [name, key, state, created, expires, used, kind, made_by, narrowing] = others;
     let owner = TableColumn::text("user");
-    let columns = [id, owner, name, key, state, created, expires, used, kind, made_by];
-    let with_owner = |(cells, listed): ([TableCell; 9], &ListedToken)| {
-        let [id, name, key, state, created, expires, used, kind, made_by] = cells;
+    let columns = [id, owner, name, key, state, created, expires, used, kind, made_by, narrowing];
+    let with_owner = |(cells, listed): ([TableCell; 10], &ListedToken)| {
+        let [id, name, key, state, created, expires, used, kind, made_by, narrowing] = cells;
         let owner = match &listed.username {
             Some(username) => TableCell::from(username),
             None => listed.token.user_id.to_string().into(),
         };
-        [id, owner, name, key, state, created, expires, used, kind, made_by]
+        [id, owner, name, key, state, created, expires, used, kind, made_by, narrowing]
     };
     TextTable::new(columns, rows.map(with_owner).collect())
 }
 
-fn cells(token: &Token, now: Timestamp) -> [TableCell; 9] {
+fn cells(token: &Token, now: Timestamp) -> [TableCell; 10] {
     let or_none = |at: Option<Timestamp>| TableCell::from(at.map_or_else(|| "-".to_owned(), to_the_second));
     let style = match token.state(now) {
         TokenState::Active => CellStyle::Good,
@@ -57,7 +59,20 @@ fn cells(token: &Token, now: Timestamp) -> [TableCell; 9] {
         or_none(token.last_used_at),
         token.kind.as_str().into(),
         token.made_by.as_str().into(),
+        narrowing(&token.narrowing).unwrap_or_else(|| "-".to_owned()).into(),
     ]
+}
+
+/// What a token is narrowed to, in one line; `None` if it is not.
+pub(super) fn narrowing(narrowing: &Narrowing) -> Option<String> {
+    let Narrowing { scopes, read_only, allowed_networks } = narrowing;
+    let parts = [
+        scopes.as_ref().map(|scopes| scope_list(scopes).join(" ")),
+        read_only.then(|| "read only".to_owned()),
+        allowed_networks.as_ref().map(|networks| format!("from {}", networks.texts().join(" "))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// A token whose key is shown now and never again.
@@ -65,8 +80,10 @@ pub(super) fn issued(issued: &TokenWithKey, now: Timestamp) -> Report {
     let TokenWithKey { token, key } = issued;
     let end =
         token.expires_at.map_or_else(|| "does not expire".to_owned(), |end| format!("expires at {end}"));
+    let narrowed = narrowing(&token.narrowing).map(|what| format!(" It is narrowed to: {what}."));
+    let narrowed = narrowed.unwrap_or_default();
     let text = format!(
-        "Token {} ({}) of user {} {end}. Save its key now; it cannot be shown again:\n{}\n",
+        "Token {} ({}) of user {} {end}.{narrowed} Save its key now; it cannot be shown again:\n{}\n",
         token.id,
         token.name,
         token.user_id,
@@ -105,5 +122,8 @@ pub(super) fn json(token: &Token, now: Timestamp) -> Value {
         "last_used_at": text(token.last_used_at),
         "made_by": token.made_by.as_str(),
         "of_sign_in": token.root.is_some(),
+        "scopes": token.narrowing.scopes.as_ref().map(scope_list),
+        "read_only": token.narrowing.read_only,
+        "allowed_networks": token.narrowing.allowed_networks.as_ref().map(Networks::texts),
     })
 }

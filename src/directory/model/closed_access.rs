@@ -57,6 +57,8 @@ pub enum ClosureKind {
     TokenRevoked,
     /// A token's expiry was moved to an earlier time, as a rotation with an overlap does.
     TokenEnded,
+    /// A token was narrowed: to fewer scopes, to reading, or to fewer networks.
+    TokenNarrowed,
     /// A token was deleted.
     TokenDeleted,
     /// A token now belongs to another user.
@@ -75,7 +77,7 @@ pub enum ClosureKind {
 
 impl ClosureKind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UserDeleted,
         Self::DeletedUserPurged,
         Self::UserDeactivated,
@@ -84,6 +86,7 @@ impl ClosureKind {
         Self::PasswordChanged,
         Self::TokenRevoked,
         Self::TokenEnded,
+        Self::TokenNarrowed,
         Self::TokenDeleted,
         Self::TokenMoved,
         Self::PermissionRemoved,
@@ -104,6 +107,7 @@ impl ClosureKind {
             Self::PasswordChanged => "password_changed",
             Self::TokenRevoked => "token_revoked",
             Self::TokenEnded => "token_ended",
+            Self::TokenNarrowed => "token_narrowed",
             Self::TokenDeleted => "token_deleted",
             Self::TokenMoved => "token_moved",
             Self::PermissionRemoved => "permission_removed",

@@ -1,10 +1,13 @@
 //! Queries of the list of all tokens.
 
+use ipnet::IpNet;
+
 use super::parameters::{integer, other};
 use super::range::midnight;
 use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use crate::directory::access::parse_scope;
 use crate::directory::model::{
-    ListedToken, Timestamp, TokenKind, TokenState, UserId, ValidationErrors, Violation,
+    ListedToken, Scope, Timestamp, TokenKind, TokenState, UserId, ValidationErrors, Violation, parse_network,
 };
 
 /// A query of tokens.
@@ -37,6 +40,16 @@ pub struct TokenFilters {
     pub is_used: Option<bool>,
     /// Neither used nor issued at this time or later.
     pub unused_since: Option<Timestamp>,
+    /// With this scope. A token without scopes is not one of them.
+    pub scope: Option<Scope>,
+    /// With scopes, or without.
+    pub has_scopes: Option<bool>,
+    /// For reading only, or not.
+    pub is_read_only: Option<bool>,
+    /// Limited to networks, one of which is this one.
+    pub network: Option<IpNet>,
+    /// Limited to networks, or not.
+    pub has_networks: Option<bool>,
 }
 
 /// Both ends of a key, as lists and logs show them: `wrd_h3Kd...Yc0q`.
@@ -60,7 +73,7 @@ pub enum TokenColumn {
 
 impl TokenQuery {
     /// The names of the filters.
-    pub const FILTERS: [&'static str; 19] = [
+    pub const FILTERS: [&'static str; 24] = [
         "id_min",
         "id_max",
         "user_id",
@@ -80,6 +93,11 @@ impl TokenQuery {
         "has_expiry",
         "is_used",
         "unused_since",
+        "scope",
+        "has_scopes",
+        "read_only",
+        "network",
+        "has_networks",
     ];
 
     /// Parses a query from its parameters. Collects all errors.
@@ -112,6 +130,11 @@ impl TokenFilters {
             has_expiry: given.flag("has_expiry"),
             is_used: given.flag("is_used"),
             unused_since: given.day("unused_since").map(midnight),
+            scope: given.parsed("scope", parse_scope),
+            has_scopes: given.flag("has_scopes"),
+            is_read_only: given.flag("read_only"),
+            network: given.parsed("network", parse_network),
+            has_networks: given.flag("has_networks"),
         }
     }
 }

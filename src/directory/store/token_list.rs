@@ -3,6 +3,7 @@
 use super::paging::{self, Shape, during, within};
 use super::tokens::columns;
 use crate::database::{DatabaseError, FromRow, Row, Sql};
+use crate::directory::access::scope_name;
 use crate::directory::model::{KeptDigest, ListedToken, Timestamp, Token, TokenDigest, TokenId, TokenState};
 use crate::directory::query::{TokenColumn, TokenFilters, TokenQuery};
 
@@ -100,4 +101,36 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
         sql.push(" AND coalesce(t.last_used_at, t.created_at) < ").push_arg(since);
         sql.push(" AND t.created_at < ").push_arg(since);
     }
+    narrowed(sql, filters);
+}
+
+/// Adds the filters of what a token is narrowed to.
+fn narrowed(sql: &mut Sql, filters: &TokenFilters) {
+    if let Some(scope) = filters.scope {
+        contains(sql, "t.scopes", &scope_name(scope));
+    }
+    if let Some(network) = filters.network {
+        contains(sql, "t.allowed_networks", &network.to_string());
+    }
+    match filters.has_scopes {
+        Some(true) => sql.push(" AND t.scopes IS NOT NULL"),
+        Some(false) => sql.push(" AND t.scopes IS NULL"),
+        None => sql,
+    };
+    match filters.has_networks {
+        Some(true) => sql.push(" AND t.allowed_networks IS NOT NULL"),
+        Some(false) => sql.push(" AND t.allowed_networks IS NULL"),
+        None => sql,
+    };
+    match filters.is_read_only {
+        Some(true) => sql.push(" AND t.read_only"),
+        Some(false) => sql.push(" AND NOT t.read_only"),
+        None => sql,
+    };
+}
+
+/// Adds the condition that a stored list has this word. Of the characters of a word only `_` means something in a pattern.
+fn contains(sql: &mut Sql, column: &'static str, word: &str) {
+    let pattern = format!("% {} %", word.replace('_', "\\_"));
+    sql.push(" AND ' ' || ").push(column).push(" || ' ' LIKE ").push_arg(pattern).push(" ESCAPE '\\'");
 }

@@ -268,6 +268,16 @@ pub struct TokenRecord {
     /// The expiry that it got where it was changed. No import moves its expiry beyond it.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub ends_by: Nullable<Timestamp>,
+    /// What its owner may do with it: names such as `me_read` and `user_read`. Null is everything. An import takes scopes away
+    /// and gives none back.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub scopes: Nullable<Vec<String>>,
+    /// Whether it can only read. No import lets it write again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+    /// The networks that it may be used from. Null is anywhere. An import only makes them narrower.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub allowed_networks: Nullable<Vec<String>>,
 }
 
 prints_only!(UserRecord: id, username, permissions);

@@ -99,7 +99,7 @@ pub(super) async fn retrieve(
 
 /// Change Token of Any User
 ///
-/// Rename a token or change when it expires, as below its owner's path. For {callers} who hold every right of the owner.
+/// Rename a token, change when it expires or what it is narrowed to, as below its owner's path. For {callers} who hold every right of the owner.
 #[utoipa::path(
     patch,
     path = "/api/users/tokens/{token}",

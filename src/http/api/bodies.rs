@@ -333,6 +333,18 @@ pub(super) struct TokenDraft {
     /// not name it expires when the calling one does.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// What its owner may do with it: `me_read`, `me_write`, names of built-in permissions such as `user_read`, and codes
+    /// of other permissions; at most 100. Null is everything that its owner may do. A token that names none has those of the calling
+    /// one.
+    #[schema(min_items = 1, max_items = 100)]
+    scopes: Option<Vec<String>>,
+    /// Can it only read? By default as the calling one.
+    #[schema(required = false)]
+    read_only: bool,
+    /// The networks that it may be used from, in CIDR notation; at most 20. Null is anywhere. A token that names none
+    /// has those of the calling one.
+    #[schema(min_items = 1, max_items = 20)]
+    allowed_networks: Option<Vec<String>>,
 }
 
 /// The fields of a token to change.
@@ -346,6 +358,16 @@ pub(super) struct TokenChange {
     /// When it expires (RFC 3339). Null is never, which is refused for the token of a sign-in and those derived from it.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// What its owner may do with it: `me_read`, `me_write`, names of built-in permissions such as `user_read`, and codes
+    /// of other permissions; at most 100. Null is everything that its owner may do.
+    #[schema(min_items = 1, max_items = 100)]
+    scopes: Option<Vec<String>>,
+    /// Can it only read?
+    #[schema(required = false)]
+    read_only: bool,
+    /// The networks that it may be used from, in CIDR notation; at most 20. Null is anywhere.
+    #[schema(min_items = 1, max_items = 20)]
+    allowed_networks: Option<Vec<String>>,
 }
 
 /// The parameters of a rotation.

@@ -208,6 +208,16 @@ pub(super) struct TokenListParameters {
     /// Neither used nor issued on this day (UTC) or later.
     #[param(format = Date)]
     unused_since: Option<String>,
+    /// With this scope. A token without scopes is not one of them. Example: `user_read`.
+    scope: Option<String>,
+    /// Has scopes?
+    has_scopes: Option<bool>,
+    /// Can it only read?
+    read_only: Option<bool>,
+    /// With exactly this network among those that it may be used from. Example: `192.0.2.0/24`.
+    network: Option<String>,
+    /// Can it be used only from some networks?
+    has_networks: Option<bool>,
 }
 
 /// Further parameters of the list of deleted users. The search covers id, username, mobile_number, email, first_name and last_name.

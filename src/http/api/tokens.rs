@@ -20,11 +20,11 @@ use super::view::{IssuedToken, OwnedTokenItem, TokenItem};
 use crate::directory::Actor;
 use crate::directory::access::{IssueToken, ReadTokens, RevokeToken, UpdateToken};
 use crate::directory::model::{TokenId, UserKey};
-use crate::directory::tokens::{Expiry, TokenWithKey};
+use crate::directory::tokens::{Expiry, NarrowingDraft, TokenWithKey};
 use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::{Authenticated, Require, Staff};
+use crate::http::caller::{ReadsOwn, Require, Staff, WritesOwn};
 use crate::http::error::{ApiError, answer, no_content};
 
 /// The longest time for which an old key may stay valid beside the new one: 30 days.
@@ -43,7 +43,7 @@ const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 )]
 pub(super) async fn list_own(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    ReadsOwn(actor): ReadsOwn,
 ) -> Result<Response, ApiError> {
     listed(&app, &actor, &own_key(&actor)?).await
 }
@@ -70,7 +70,7 @@ pub(super) async fn list(
 
 /// Create Token of Mine
 ///
-/// Issue a token that acts as me. It cannot expire later than the calling token. For {callers}.
+/// Issue a token that acts as me. It cannot expire later than the calling token, nor allow more. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens",
@@ -82,8 +82,8 @@ pub(super) async fn list(
 )]
 pub(super) async fn issue_own(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     _: Staff,
-    Authenticated(actor): Authenticated,
     body: Body,
 ) -> Result<Response, ApiError> {
     issued(&app, &actor, &own_key(&actor)?, body).await
@@ -91,7 +91,7 @@ pub(super) async fn issue_own(
 
 /// Create Token
 ///
-/// Issue a token that acts as the user. For {callers} who hold every right of the user.
+/// Issue a token that acts as the user. It cannot expire later than the calling token, nor allow more. For {callers} who hold every right of the user.
 #[utoipa::path(
     post,
     path = "/api/users/{id}/tokens",
@@ -113,7 +113,7 @@ pub(super) async fn issue(
 
 /// Change Token of Mine
 ///
-/// Rename one of my tokens or change when it expires; an expired one can become valid again. The token of a sign-in,
+/// Rename one of my tokens, change when it expires or what it is narrowed to; an expired one can become valid again. The token of a sign-in,
 /// and those that came of it, must expire. For {callers}.
 #[utoipa::path(
     patch,
@@ -127,8 +127,8 @@ pub(super) async fn issue(
 )]
 pub(super) async fn update_own(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     _: Staff,
-    Authenticated(actor): Authenticated,
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -137,7 +137,7 @@ pub(super) async fn update_own(
 
 /// Change Token
 ///
-/// Rename a user's token or change when it expires; an expired one can become valid again. The token of a sign-in, and
+/// Rename a user's token, change when it expires or what it is narrowed to; an expired one can become valid again. The token of a sign-in, and
 /// those that came of it, must expire. For {callers} who hold every right of the user.
 #[utoipa::path(
     patch,
@@ -172,7 +172,7 @@ pub(super) async fn update(
 )]
 pub(super) async fn revoke_own(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    WritesOwn(actor): WritesOwn,
     Path(token): Path<String>,
 ) -> Result<Response, ApiError> {
     revoked(&app, &actor, &own_key(&actor)?, token_id(&token)?).await
@@ -201,7 +201,7 @@ pub(super) async fn revoke(
 
 /// Rotate Token of Mine
 ///
-/// Replace one of my tokens by a new one with the same name, kind and expiry. For {callers}.
+/// Replace one of my tokens by a new one with the same name, kind and expiry, narrowed to the same. For {callers}.
 #[utoipa::path(
     post,
     path = "/api/users/me/tokens/{token}/rotate",
@@ -214,8 +214,8 @@ pub(super) async fn revoke(
 )]
 pub(super) async fn rotate_own(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     _: Staff,
-    Authenticated(actor): Authenticated,
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -225,7 +225,7 @@ pub(super) async fn rotate_own(
 
 /// Rotate Token
 ///
-/// Replace a user's token by a new one with the same name, kind and expiry. For {callers} who hold every right of the
+/// Replace a user's token by a new one with the same name, kind and expiry, narrowed to the same. For {callers} who hold every right of the
 /// user.
 #[utoipa::path(
     post,
@@ -260,7 +260,7 @@ pub(super) async fn rotate(
 )]
 pub(super) async fn sign_out_own(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    WritesOwn(actor): WritesOwn,
 ) -> Result<Response, ApiError> {
     signed_out(&app, &actor, &own_key(&actor)?).await
 }
@@ -309,9 +309,11 @@ async fn issued(app: &App, actor: &Actor, owner: &UserKey, body: Body) -> Result
     let name = fields.text("name");
     let end =
         fields.timestamp("expires_at").map_or(Expiry::Default, |end| end.map_or(Expiry::Never, Expiry::At));
+    let narrowing = narrowing(&mut fields);
     fields.require("name", name.is_some());
     fields.end()?;
-    let issued = app.directory().issue_token(actor, owner, &name.unwrap_or_default(), end).await?;
+    let name = name.unwrap_or_default();
+    let issued = app.directory().issue_token_with(actor, owner, &name, end, &narrowing).await?;
     Ok(shown_once(&IssuedToken::new(&issued, app.directory().clock().now())))
 }
 
@@ -325,15 +327,26 @@ pub(super) async fn updated(
     let mut fields = Fields::from(body);
     let name = fields.text("name");
     let end = fields.timestamp("expires_at").map(|end| end.map_or(Expiry::Never, Expiry::At));
+    let narrowing = narrowing(&mut fields);
     let named = FieldSelection::written(&fields);
     // A list of all tokens also shows the owner.
     fields.ignore(OwnedTokenItem::FIELDS);
     fields.end()?;
-    let token = app.directory().update_token(actor, owner, id, name.as_deref(), end).await?;
+    let directory = app.directory();
+    let token = directory.update_token_with(actor, owner, id, name.as_deref(), end, &narrowing).await?;
     let item = TokenItem::new(&token, app.directory().clock().now());
     match token.is_readable {
         true => Ok(answer(StatusCode::OK, &item)),
         false => Ok(answer(StatusCode::OK, &named.apply(&item)?)),
+    }
+}
+
+/// Reads what a token is to be narrowed to.
+fn narrowing(fields: &mut Fields) -> NarrowingDraft {
+    NarrowingDraft {
+        scopes: fields.texts_or_null("scopes"),
+        read_only: fields.boolean("read_only"),
+        allowed_networks: fields.texts_or_null("allowed_networks"),
     }
 }
 

@@ -105,6 +105,14 @@ impl Fields {
         self.faults.take(name, ids(value))
     }
 
+    /// Reads a list of texts, or null. A single one in a form counts as a list, and an empty one as null.
+    pub fn texts_or_null(&mut self, name: &str) -> Option<Option<Vec<String>>> {
+        match self.take(name)? {
+            Value::Null => Some(None),
+            value => self.faults.take(name, texts(value)),
+        }
+    }
+
     /// Reads an integer of 64 bits.
     pub fn integer(&mut self, name: &str) -> Option<i64> {
         let value = self.take(name)?;
@@ -204,6 +212,19 @@ fn ids(value: Value) -> Result<Vec<i64>, Violation> {
         Value::Array(values) => values.iter().map(id).collect(),
         Value::String(text) if text.is_empty() => Ok(Vec::new()),
         single @ Value::String(_) => Ok(vec![id(&single)?]),
+        other => Err(Violation::Other(format!(
+            "Expected a list of items but got type \"{}\".",
+            python_type(&other)
+        ))),
+    }
+}
+
+/// Returns the texts of a list; `None` for the empty text of a form.
+fn texts(value: Value) -> Result<Option<Vec<String>>, Violation> {
+    match value {
+        Value::Array(values) => values.into_iter().map(text).collect::<Result<_, _>>().map(Some),
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) => Ok(Some(vec![text])),
         other => Err(Violation::Other(format!(
             "Expected a list of items but got type \"{}\".",
             python_type(&other)

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{RemoteAccounts, query, refusal};
 use crate::cli::accounts::remote_rows::RemoteRow;
@@ -16,7 +16,7 @@ use crate::directory::model::{
     AuditFilter, ListedToken, RecordedEvent, Timestamp, Token, TokenId, TokenKey, UserId, UserKey,
 };
 use crate::directory::query::{Page, TokenQuery};
-use crate::directory::tokens::{Expiry, TokenWithKey};
+use crate::directory::tokens::{Expiry, NarrowingDraft, TokenWithKey};
 
 /// The most events of one page of the API.
 const EVENTS_MAX: usize = 1000;
@@ -46,9 +46,38 @@ impl RemoteAccounts {
         owner: &UserKey,
         name: &str,
         end: Expiry,
+        narrowing: &NarrowingDraft,
     ) -> CliResult<TokenWithKey> {
         let owner = self.user(owner).await?.id;
-        let end = match end {
+        let mut body = body_of_narrowing(narrowing);
+        body.insert("name".to_owned(), json!(name));
+        body.insert("expires_at".to_owned(), self.end(end)?);
+        let body = Value::Object(body);
+        let done = self.send(Method::POST, &format!("/api/users/{owner}/tokens"), Some(&body)).await?;
+        let row = RemoteRow(&done.json);
+        Ok(TokenWithKey { token: row.token(owner)?, key: TokenKey::imported(row.key()?) })
+    }
+
+    pub(in crate::cli::accounts) async fn update_token(
+        &self,
+        token: TokenId,
+        name: Option<&str>,
+        end: Option<Expiry>,
+        narrowing: &NarrowingDraft,
+    ) -> CliResult<Token> {
+        let mut body = body_of_narrowing(narrowing);
+        body.extend(name.map(|name| ("name".to_owned(), json!(name))));
+        if let Some(end) = end {
+            body.insert("expires_at".to_owned(), self.end(end)?);
+        }
+        let path = format!("/api/users/tokens/{token}");
+        self.send_to(Method::PATCH, &path, Some(&Value::Object(body)), missing(token)).await?;
+        RemoteRow(&self.send(Method::GET, &path, None).await?.json).owned_token()
+    }
+
+    /// The expiry as the API takes it.
+    fn end(&self, end: Expiry) -> CliResult<Value> {
+        Ok(match end {
             Expiry::Never | Expiry::Default => Value::Null,
             Expiry::At(at) => json!(at.to_string()),
             Expiry::After(span) => {
@@ -56,11 +85,7 @@ impl RemoteAccounts {
                     self.now().plus(span).map_err(|violation| Error::invalid("expires_at", &violation))?;
                 json!(at.to_string())
             }
-        };
-        let body = json!({ "name": name, "expires_at": end });
-        let done = self.send(Method::POST, &format!("/api/users/{owner}/tokens"), Some(&body)).await?;
-        let row = RemoteRow(&done.json);
-        Ok(TokenWithKey { token: row.token(owner)?, key: TokenKey::imported(row.key()?) })
+        })
     }
 
     pub(in crate::cli::accounts) async fn rotate_token(
@@ -140,6 +165,17 @@ impl RemoteAccounts {
         let found = self.send(Method::GET, &query("/api/users/audit/verify", &parameters), None).await?;
         RemoteRow(&found.json).verdict()
     }
+}
+
+/// The fields of a body that narrow a token. What is not given is not sent, so servers of earlier versions know all of them.
+fn body_of_narrowing(narrowing: &NarrowingDraft) -> Map<String, Value> {
+    let NarrowingDraft { scopes, read_only, allowed_networks } = narrowing;
+    let fields = [
+        ("scopes", scopes.as_ref().map(|scopes| json!(scopes))),
+        ("read_only", read_only.map(Value::from)),
+        ("allowed_networks", allowed_networks.as_ref().map(|networks| json!(networks))),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The parameters of a filter of events.

@@ -5,7 +5,7 @@ use super::rows::RowValues;
 use super::tables::TABLES;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
-use crate::directory::model::Timestamp;
+use crate::directory::model::{Narrowing, Timestamp};
 use crate::directory::secret::prints_only;
 
 /// A token.
@@ -17,6 +17,7 @@ pub(in crate::directory) struct TokenRow {
     pub(in crate::directory) name: String,
     pub(in crate::directory) revoked_at: Option<i64>,
     pub(in crate::directory) expires_at: Option<i64>,
+    pub(in crate::directory) narrowing: Narrowing,
 }
 
 prints_only!(TokenRow: id, user_id, name, revoked_at, expires_at);
@@ -30,6 +31,7 @@ impl FromRow for TokenRow {
             name: row.next()?,
             revoked_at: row.next()?,
             expires_at: row.next()?,
+            narrowing: Narrowing::from_row(row)?,
         })
     }
 }
@@ -127,8 +129,8 @@ impl FromRow for AuditPosition {
 
 /// Reads the tokens after a digest, in the order of their digests.
 pub(in crate::directory) fn tokens(after: &[u8]) -> Sql {
-    let sql = "SELECT id, digest, user_id, name, revoked_at, expires_at FROM tokens WHERE digest > $1 \
-               ORDER BY digest LIMIT 1000";
+    let sql = "SELECT id, digest, user_id, name, revoked_at, expires_at, scopes, read_only, allowed_networks FROM tokens \
+               WHERE digest > $1 ORDER BY digest LIMIT 1000";
     Sql::new(sql).bind(after.to_vec())
 }
 

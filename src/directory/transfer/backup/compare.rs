@@ -7,13 +7,15 @@ use std::time::Duration;
 use super::side_by_side::{groups, missing, pairs, side_by_side, tokens, users};
 use crate::directory::error::Error;
 use crate::directory::model::{
-    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared, Timestamp,
+    ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, Narrowing,
+    NotCompared, Timestamp, TokenId,
 };
 use crate::directory::password::{UNUSABLE, encoding};
 use crate::directory::store::transfer::access_rows::{
     self, AuditPosition, GoodToken, NameRow, PairRow, TokenRow, UserRow,
 };
 use crate::directory::store::{Sql, Tx};
+use crate::directory::transfer::record::id_of;
 
 /// Audit actions on a user that do not change their access.
 const HARMLESS: [&str; 4] = ["sign_in", "sign_in.refused", "sign_out", "user.set_password.refused"];
@@ -31,6 +33,8 @@ pub(super) struct BackupComparison {
 struct UnreportedClosures {
     /// Expired tokens that were revoked, each with the time.
     revoked: Vec<(i64, i64)>,
+    /// What tokens that are valid in both databases are narrowed to now. Those that were narrowed are reported.
+    narrowed: Vec<(TokenId, Narrowing)>,
     /// Users who were restored from the recycle bin and deleted again.
     deleted_again: Vec<i64>,
     /// The same about groups.
@@ -98,8 +102,9 @@ impl BackupComparison {
 
     /// Closes in the backup what was closed since.
     pub(super) fn close_again(&self, backup: &Tx<'_>, present: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
-        let UnreportedClosures { revoked, deleted_again, groups_deleted_again } = &self.unreported;
+        let UnreportedClosures { revoked, narrowed, deleted_again, groups_deleted_again } = &self.unreported;
         revoked.iter().try_for_each(|(id, at)| backup.revoke_at(*id, *at))?;
+        narrowed.iter().try_for_each(|(id, narrowing)| backup.narrow_token(*id, narrowing))?;
         deleted_again.iter().try_for_each(|id| backup.drop_user(*id, present, now))?;
         groups_deleted_again.iter().try_for_each(|id| backup.drop_group(*id, present))?;
         let permissions = permission_ids(backup)?;
@@ -113,6 +118,8 @@ impl BackupComparison {
                     backup.revoke_at(token, at)?;
                 }
                 ClosureKind::TokenEnded => backup.end_at(token, at)?,
+                // Written above.
+                ClosureKind::TokenNarrowed => {}
                 ClosureKind::PermissionRemoved => backup.drop_user_permission(user, permission)?,
                 ClosureKind::MembershipRemoved => backup.drop_membership(user, group)?,
                 ClosureKind::GroupPermissionRemoved => backup.drop_group_permission(group, permission)?,
@@ -253,6 +260,9 @@ impl Comparer<'_, '_, '_> {
                 self.unreported.revoked.extend(revoked);
                 return Ok(());
             }
+            if let Some(after) = after.filter(|after| !before.narrowing.is_within(&after.narrowing)) {
+                self.unreported.narrowed.push((id_of(before.id)?, after.narrowing.clone()));
+            }
             let owner_is_gone = self.users_gone.contains(&before.user_id);
             let Some((kind, at)) = token_closure(before, after, is_complete, owner_is_gone) else {
                 if let Some(good) = self.good.get_mut(&before.user_id) {
@@ -322,7 +332,11 @@ fn token_closure(
         return Some((ClosureKind::TokenRevoked, after.revoked_at));
     }
     let earlier = after.expires_at.filter(|end| before.expires_at.is_none_or(|before| *end < before));
-    earlier.map(|end| (ClosureKind::TokenEnded, Some(end)))
+    match earlier {
+        Some(end) => Some((ClosureKind::TokenEnded, Some(end))),
+        None if !before.narrowing.is_within(&after.narrowing) => Some((ClosureKind::TokenNarrowed, None)),
+        None => None,
+    }
 }
 
 /// Reports whether the backup's password of a user no longer signs them in. A sign-in that re-encodes a password does

@@ -9,12 +9,12 @@ pub mod pseudonym;
 use std::io;
 
 use crate::directory::Directory;
-use crate::directory::access::{Action, Actor, authorize};
+use crate::directory::access::{Action, Actor, authorize, scope_list};
 use crate::directory::error::Error;
-use crate::directory::model::Permission;
 use crate::directory::model::stored::{
     StoredDeletedGroup, StoredDeletedUser, StoredEndedToken, StoredGroup, StoredToken, StoredUser,
 };
+use crate::directory::model::{Networks, Permission};
 use crate::directory::store::{self, Sql, Tx};
 use crate::directory::store::{ended_tokens, export_rows};
 use crate::directory::transfer::record::{
@@ -213,6 +213,9 @@ impl From<StoredToken> for TokenRecord {
             made_by: Some(token.made_by.as_str().to_owned()),
             root: Some(token.root.map(|root| format!("{root:x}"))),
             ends_by: Some(ends_by),
+            scopes: Some(token.narrowing.scopes.as_ref().map(scope_list)),
+            read_only: Some(token.narrowing.read_only),
+            allowed_networks: Some(token.narrowing.allowed_networks.as_ref().map(Networks::texts)),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::{EndedTokenRecord, TokenRecord, nullable};
+use super::{EndedTokenRecord, Nullable, TokenRecord, nullable};
+use crate::directory::access::parse_scope;
 use crate::directory::model::stored::{StoredEndedToken, StoredToken};
 use crate::directory::model::{
-    KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId, Violation,
+    KeptDigest, Maker, Narrowing, Networks, Scopes, Timestamp, Token, TokenId, TokenKey, TokenKind, UserId,
+    Violation, parse_network,
 };
 
 /// The lifetime of a sign-in's token that is imported without an expiry.
@@ -76,9 +78,33 @@ impl TokenRecord {
             last_used_at: nullable(&self.last_used_at, kept.map(|kept| &kept.last_used_at)),
             made_by,
             root,
+            narrowing: self.narrowing(kept.map(|kept| &kept.narrowing))?,
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
         Ok(StoredToken { token, digest, last_used_from, ends_by })
+    }
+
+    /// Returns what the token is narrowed to. A token that was narrowed here is not widened.
+    pub(in crate::directory::transfer) fn narrowing(
+        &self,
+        kept: Option<&Narrowing>,
+    ) -> Result<Narrowing, Violation> {
+        let kept = kept.cloned().unwrap_or_default();
+        let scopes: Option<Scopes> = read_list(&self.scopes, parse_scope)?;
+        let networks: Option<Networks> = read_list(&self.allowed_networks, parse_network)?;
+        Ok(Narrowing {
+            scopes: match (scopes, kept.scopes) {
+                (Some(given), Some(kept)) => {
+                    Some(Scopes::from_iter(kept.iter().filter(|scope| given.contains(*scope))))
+                }
+                (given, kept) => given.or(kept),
+            },
+            read_only: kept.read_only || self.read_only.unwrap_or(false),
+            allowed_networks: match (networks, kept.allowed_networks) {
+                (Some(given), Some(kept)) if given.first_outside(&kept).is_some() => Some(kept),
+                (given, kept) => given.or(kept),
+            },
+        })
     }
 
     /// Returns what issued the token, and the sign-in that it descends from.
@@ -155,6 +181,15 @@ fn read_digest(hex: &str) -> Result<KeptDigest, Violation> {
     KeptDigest::from_hex(hex).ok_or_else(|| {
         Violation::Other("A digest is 64 hexadecimal digits of SHA-256, or 128 of SHA-512.".to_owned())
     })
+}
+
+/// Parses a list that may be null or left out.
+fn read_list<T, C: FromIterator<T>>(
+    given: &Nullable<Vec<String>>,
+    parse: impl Fn(&str) -> Result<T, Violation>,
+) -> Result<Option<C>, Violation> {
+    let texts = given.as_ref().and_then(Option::as_ref);
+    texts.map(|texts| texts.iter().map(|text| parse(text)).collect()).transpose()
 }
 
 /// Returns the earlier of two times, of which `None` is later than any.

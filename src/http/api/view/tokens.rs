@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 
-use crate::directory::model::{ListedToken, Timestamp, Token};
+use crate::directory::access::scope_list;
+use crate::directory::model::{ListedToken, Networks, Timestamp, Token};
 use crate::directory::tokens::TokenWithKey;
 use crate::http::api::bodies::choices;
 use crate::http::api::samples;
@@ -61,6 +62,15 @@ pub struct TokenItem {
     pub made_by: &'static str,
     /// Whether it is the token of a sign-in or is derived from one, and ends with it.
     pub of_sign_in: bool,
+    /// What its owner may do with it: `me_read`, `me_write`, names of built-in permissions and codes of others. Null is
+    /// everything that its owner may do.
+    #[schema(required)]
+    pub scopes: Option<Vec<String>>,
+    /// Can it only read?
+    pub read_only: bool,
+    /// The networks that it may be used from, in CIDR notation; null is anywhere.
+    #[schema(required)]
+    pub allowed_networks: Option<Vec<String>>,
 }
 
 impl TokenItem {
@@ -78,6 +88,9 @@ impl TokenItem {
         "last_used_at",
         "made_by",
         "of_sign_in",
+        "scopes",
+        "read_only",
+        "allowed_networks",
     ];
 
     /// Shows a token as of `now`.
@@ -96,6 +109,9 @@ impl TokenItem {
             last_used_at: text(token.last_used_at),
             made_by: token.made_by.as_str(),
             of_sign_in: token.root.is_some(),
+            scopes: token.narrowing.scopes.as_ref().map(scope_list),
+            read_only: token.narrowing.read_only,
+            allowed_networks: token.narrowing.allowed_networks.as_ref().map(Networks::texts),
         }
     }
 
@@ -114,6 +130,9 @@ impl TokenItem {
             last_used_at: None,
             made_by: "token",
             of_sign_in: false,
+            scopes: Some(vec!["me_read".into(), "user_read".into()]),
+            read_only: true,
+            allowed_networks: Some(vec!["192.0.2.0/24".into()]),
         }
     }
 }
@@ -171,6 +190,9 @@ impl OwnedTokenItem {
         "last_used_at",
         "made_by",
         "of_sign_in",
+        "scopes",
+        "read_only",
+        "allowed_networks",
     ];
 
     /// Shows a token as of `now`.

@@ -123,6 +123,10 @@ impl Validator {
                 .conflicts
                 .add(&format!("a token cannot be imported: {rule}"), format!("of the user {owner}")),
         }
+        if let Err(rule) = token.narrowing(None) {
+            let conflict = format!("a token cannot be imported: {rule}");
+            self.validation.conflicts.add(&conflict, format!("of the user {owner}"));
+        }
         self.token_ids.extend(token.id);
         if let Some(Reference::Id(owner)) = token.user
             && !self.user_ids.contains(&owner)
