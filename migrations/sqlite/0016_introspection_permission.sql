@@ -6,9 +6,9 @@ UPDATE permissions SET code = (
     SELECT coalesce(max(code), 9999) + 1 FROM permissions WHERE code BETWEEN 10000 AND 999998
 ) WHERE code = 1282;
 UPDATE permissions SET name = name || '_' || CAST(code AS TEXT) WHERE name = 'introspection_read';
-UPDATE deleted_groups SET remains = json_set(remains, '$.permissions', (
+UPDATE deleted_groups SET remains = json_set(remains, '$.permissions', json((
     SELECT json_group_array(value) FROM json_each(deleted_groups.remains, '$.permissions') WHERE value <> 1282
-)) WHERE json_valid(remains) AND EXISTS (
+))) WHERE json_valid(remains) AND EXISTS (
     SELECT 1 FROM json_each(deleted_groups.remains, '$.permissions') WHERE value = 1282
 );
 -- Not left to the counter: it follows ids that new rows do not follow, see store/new_ids.rs.

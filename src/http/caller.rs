@@ -17,7 +17,9 @@ use super::reason::Reason;
 use super::schemes::{Schemes, TOKEN_AND_BEARER, basic_password};
 use super::throttle;
 use crate::config::TokenKeywords;
-use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission, may_read_self};
+use crate::directory::access::{
+    Action, Introspect, NeedsPermission, Who, authorize, holds_permission, may_read_self,
+};
 use crate::directory::model::Scope;
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
@@ -247,6 +249,21 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
             return Err(forbidden());
         }
         Ok(Self { actor: counted(app, parts, identity)?, action: PhantomData })
+    }
+}
+
+/// Extracts a caller who may introspect tokens. The standard demands POST, but it is reading.
+pub struct Introspects(pub Actor);
+
+impl FromRequestParts<App> for Introspects {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = any_caller(parts)?;
+        if !holds_permission::<Introspect>(identity) {
+            return Err(forbidden());
+        }
+        counted(app, parts, identity).map(Self)
     }
 }
 

@@ -12,9 +12,8 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::api::{LEAKED, takes_any_scheme};
 use super::app::App;
-use super::body::{BodyLimit, LEAKED_BODY_BYTES, OPEN_BODY_BYTES};
+use super::body::{BodyLimit, open_body_bytes};
 use super::caller::{self, BadCredentials, CallerIdentity, Staff};
 use super::error::{ApiError, answer};
 use super::headers::{UNCACHED, VARIES, set_token_expiry};
@@ -73,7 +72,7 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     let counted = CountedRequest::default();
     request.extensions_mut().insert(counted.clone());
     let (parts, body) = request.into_parts();
-    let schemes = if takes_any_scheme(route.as_str()) { Schemes::Any } else { Schemes::Settings };
+    let schemes = Schemes::of(route.as_str());
     let identified = identify(&app, &parts, schemes).await;
     let missing = matches!(identified, Ok(None)).then(|| caller::explain(&parts.headers));
     let request = Request::from_parts(parts, body);
@@ -143,8 +142,7 @@ fn ids_are_digits(route: &str, path: &str) -> bool {
 fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
     let most = app.settings().max_body_bytes;
     match app.resource(route).filter(|resource| resource.needs_token(method)) {
-        None if route == LEAKED => BodyLimit { texts: most.min(LEAKED_BODY_BYTES), file: None },
-        None => BodyLimit { texts: most.min(OPEN_BODY_BYTES), file: None },
+        None => BodyLimit { texts: most.min(open_body_bytes(route)), file: None },
         Some(resource) => {
             let file = resource.takes_file(method).then(|| app.media().studio().limits().max_bytes);
             BodyLimit { texts: most, file }

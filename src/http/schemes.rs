@@ -16,6 +16,16 @@ pub(super) enum Schemes {
     Any,
 }
 
+/// The route whose callers are programs of other people.
+pub(super) const INTROSPECT: &str = "/api/auth/introspect";
+
+impl Schemes {
+    /// The schemes of a route.
+    pub(super) fn of(route: &str) -> Self {
+        if route == INTROSPECT { Self::Any } else { Self::Settings }
+    }
+}
+
 /// The words that are accepted beside those of `token_keywords`.
 pub(super) static TOKEN_AND_BEARER: LazyLock<TokenKeywords> =
     LazyLock::new(|| <TokenKeywords as SettingType>::parse("Token,Bearer").unwrap_or_default());

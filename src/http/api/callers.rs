@@ -9,11 +9,12 @@ use axum::handler::Handler;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::leaked::CountedReport;
-use crate::directory::access::NeedsPermission;
+use crate::directory::access::{Introspect, NeedsPermission};
 use crate::http::app::App;
 use crate::http::body::{Body, FormBody};
 use crate::http::caller::{
-    Authenticated, EndsItself, MayChangePermissions, ReadsMe, ReadsOwn, Require, Staff, WritesOwn,
+    Authenticated, EndsItself, Introspects, MayChangePermissions, ReadsMe, ReadsOwn, Require, Staff,
+    WritesOwn,
 };
 use crate::http::conditions::IfMatch;
 
@@ -72,6 +73,12 @@ lets_pass! {
     Authenticated: Authenticated EndsItself ReadsOwn WritesOwn;
     Staff: Staff ReadsMe;
     Admins: MayChangePermissions;
+}
+
+impl Argument for Introspects {
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Holders(Introspect::CODE)
+    }
 }
 
 impl<A: NeedsPermission> Argument for Require<A> {

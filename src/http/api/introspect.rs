@@ -9,20 +9,12 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use super::answers::{FormRefusals, Refusals};
 use super::bodies::IntrospectionRequest;
 use super::view::Introspection;
-use crate::directory::access::Introspect;
 use crate::http::app::App;
 use crate::http::body::{Fields, FormBody};
-use crate::http::caller::Require;
+use crate::http::caller::Introspects;
 use crate::http::error::{ApiError, answer, answer_json};
+use crate::http::schemes::INTROSPECT;
 use crate::http::text::query_parameter;
-
-/// The route, whose caller may send its key in the schemes of OAuth.
-const INTROSPECT: &str = "/api/auth/introspect";
-
-/// Whether a route takes the key of its caller in any scheme.
-pub(in crate::http) fn takes_any_scheme(route: &str) -> bool {
-    route == INTROSPECT
-}
 
 /// What is said of every key that is not valid, or not for the caller to know.
 const INACTIVE: &[u8] = br#"{"active":false}"#;
@@ -44,7 +36,7 @@ const INACTIVE: &[u8] = br#"{"active":false}"#;
 )]
 pub(super) async fn introspect(
     State(app): State<App>,
-    Require { actor, .. }: Require<Introspect>,
+    Introspects(actor): Introspects,
     RawQuery(query): RawQuery,
     FormBody(body): FormBody,
 ) -> Result<Response, ApiError> {

@@ -18,9 +18,6 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::error::ApiError;
 
-/// The route, whose body may be larger than those of other open routes.
-pub(in crate::http) const LEAKED: &str = "/api/users/auth/leaked";
-
 /// How long an answer takes at least. It is longer than the work, so its time does not show what was found.
 const SHORTEST_ANSWER: Duration = Duration::from_millis(250);
 

@@ -39,8 +39,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::callers::with_callers;
-pub(super) use self::introspect::takes_any_scheme;
-pub(super) use self::leaked::LEAKED;
 pub(super) use self::me::ME;
 use super::app::App;
 use super::pipeline;

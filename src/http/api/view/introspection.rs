@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::directory::Identity;
-use crate::directory::access::stored_scopes;
+use crate::directory::access::{NeedsPermission as _, ReadUsers, stored_scopes};
 use crate::directory::model::{Networks, Timestamp};
 use crate::http::api::samples;
 
@@ -96,7 +96,7 @@ impl Introspection {
         json!({
             "active": true, "sub": samples::USER.to_string(), "username": "alex_thompson", "token_type": "Token",
             "exp": 1_788_264_000, "iat": 1_756_728_000, "jti": "7", "client_id": "reports", "user_id": samples::USER,
-            "email": "alex.thompson@techcorp.com", "groups": [1, 3, 7], "permissions": [1222], "is_staff": true,
+            "email": "alex.thompson@techcorp.com", "groups": [1, 3, 7], "permissions": [ReadUsers::CODE], "is_staff": true,
             "is_admin": false, "read_only": false, "allowed_networks": null,
         })
     }
