@@ -14,9 +14,12 @@ use http::{HeaderMap, header};
 use super::app::App;
 use super::error::ApiError;
 use super::reason::Reason;
+use super::schemes::{Schemes, TOKEN_AND_BEARER, basic_password};
 use super::throttle;
 use crate::config::TokenKeywords;
-use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission, may_read_self};
+use crate::directory::access::{
+    Action, Introspect, NeedsPermission, Who, authorize, holds_permission, may_read_self,
+};
 use crate::directory::model::Scope;
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
@@ -49,13 +52,23 @@ pub struct BadCredentials {
 }
 
 /// Reads the header and checks the key, which a client at this address has sent. `None` is a request without credentials, which some routes allow.
-pub async fn identify(
+pub(super) async fn identify(
     app: &App,
     headers: &HeaderMap,
+    schemes: Schemes,
     from: Option<IpAddr>,
 ) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
-    let key = match parse(&joined, &app.settings().token_keywords) {
+    let basic = if schemes == Schemes::Any { basic_password(&joined) } else { Ok(None) };
+    let presented = match &basic {
+        Err(detail) => Presented::Malformed(detail),
+        Ok(Some(key)) => Presented::Key(key),
+        Ok(None) => match parse(&joined, &app.settings().token_keywords) {
+            Presented::Nothing if schemes == Schemes::Any => parse(&joined, &TOKEN_AND_BEARER),
+            presented => presented,
+        },
+    };
+    let key = match presented {
         Presented::Nothing => return Ok(None),
         Presented::Malformed(detail) => {
             let error = ApiError::Unauthenticated(detail);
@@ -236,6 +249,21 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
             return Err(forbidden());
         }
         Ok(Self { actor: counted(app, parts, identity)?, action: PhantomData })
+    }
+}
+
+/// Extracts a caller who may introspect tokens. The standard demands POST, but it is reading.
+pub struct Introspects(pub Actor);
+
+impl FromRequestParts<App> for Introspects {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = any_caller(parts)?;
+        if !holds_permission::<Introspect>(identity) {
+            return Err(forbidden());
+        }
+        counted(app, parts, identity).map(Self)
     }
 }
 

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
 use super::app::App;
-use super::body::{BodyLimit, OPEN_BODY_BYTES};
+use super::body::{BodyLimit, open_body_bytes};
 use super::caller::{self, BadCredentials, CallerIdentity, Staff};
 use super::error::{ApiError, answer};
 use super::headers::{UNCACHED, VARIES, set_token_expiry};
@@ -22,6 +22,7 @@ use super::negotiate::negotiate;
 use super::problem;
 use super::reason::Reason;
 use super::resource::RouteName;
+use super::schemes::Schemes;
 use super::throttle::{self, CountedRequest};
 use crate::directory::{Bearer, Origin};
 
@@ -71,7 +72,8 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     let counted = CountedRequest::default();
     request.extensions_mut().insert(counted.clone());
     let (parts, body) = request.into_parts();
-    let identified = identify(&app, &parts).await;
+    let schemes = Schemes::of(route.as_str());
+    let identified = identify(&app, &parts, schemes).await;
     let missing = matches!(identified, Ok(None)).then(|| caller::explain(&parts.headers));
     let request = Request::from_parts(parts, body);
     let response = match identified {
@@ -97,9 +99,13 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
 }
 
 /// Finds the caller. A request without a good token is counted before it is answered.
-async fn identify(app: &App, parts: &Parts) -> Result<Option<CallerIdentity>, BadCredentials> {
+async fn identify(
+    app: &App,
+    parts: &Parts,
+    schemes: Schemes,
+) -> Result<Option<CallerIdentity>, BadCredentials> {
     let from = parts.extensions.get::<Origin>().and_then(Origin::ip);
-    match caller::identify(app, &parts.headers, from).await {
+    match caller::identify(app, &parts.headers, schemes, from).await {
         Ok(None) => throttle::count_client(app, parts).map(|()| None).map_err(|error| BadCredentials {
             error,
             bearer: None,
@@ -136,7 +142,7 @@ fn ids_are_digits(route: &str, path: &str) -> bool {
 fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
     let most = app.settings().max_body_bytes;
     match app.resource(route).filter(|resource| resource.needs_token(method)) {
-        None => BodyLimit { texts: most.min(OPEN_BODY_BYTES), file: None },
+        None => BodyLimit { texts: most.min(open_body_bytes(route)), file: None },
         Some(resource) => {
             let file = resource.takes_file(method).then(|| app.media().studio().limits().max_bytes);
             BodyLimit { texts: most, file }
@@ -193,7 +199,7 @@ async fn other_method(
         "name": resource.name,
         "description": resource.description,
         "renders": [resource.own_format.as_deref().unwrap_or("application/json")],
-        "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+        "parses": resource.parses(),
     });
     Ok(answer(StatusCode::OK, &metadata))
 }

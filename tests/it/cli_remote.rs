@@ -245,6 +245,31 @@ both! {
 }
 
 both! {
+    /// A list of keys ends tokens here and there; only here is it said whose they were. No key is printed.
+    async fn leaked_keys_end_here_and_there(backend: Backend) {
+        let site = Site::start(backend).await;
+        let file = key_file(&site.database, &site.admin.key);
+        let list = site.database.place().join("leaked.txt");
+        std::fs::write(&list, format!("{}\n\n  nonsense \n{}\n", site.plain.key, site.plain.key)).unwrap();
+        let here = on(&site.database, &["token", "revoke", "--leaked", list.to_str().unwrap()], "");
+        assert!(here.out.contains("(test) of plain is revoked.\n1 token of 2 keys; 1 without a valid token.\n"), "{}{}", here.out, here.err);
+        let keys = format!("{}\n{}\n", site.staff.key, site.plain.key);
+        let there = remotely(&site, &file, &["token", "revoke", "--leaked", "-"], &keys);
+        assert_eq!((there.code, there.out.as_str()), (0, "2 keys were reported. Those that were valid no longer are; the audit trail names their owners.\n"));
+        for key in [&site.plain.key, &site.staff.key] {
+            assert_eq!(site.me(key).send().await.status, 401);
+            assert!(!format!("{}{}{}{}", here.out, here.err, there.out, there.err).contains(key.as_str()));
+        }
+        let again = on(&site.database, &["token", "revoke", "--leaked", "-", "--json"], &keys);
+        assert_eq!(again.json(), json!({ "reported": 2, "revoked": [] }));
+        let longest = on(&site.database, &["token", "revoke", "--leaked", "-"], &format!("a\n{}\n", "k".repeat(257)));
+        assert_eq!((longest.code, longest.err.contains("line 2 is longer than a key, 256 bytes")), (2, true), "{}", longest.err);
+        let events = "SELECT actor_kind || ' ' || object_name FROM audit_events WHERE action = 'token.leaked' ORDER BY id";
+        assert_eq!(site.database.texts(events).await, ["operator test", "anonymous test"]);
+    }
+}
+
+both! {
     async fn a_picture_is_sent_as_a_file(backend: Backend) {
         let site = Site::start(backend).await;
         let file = key_file(&site.database, &site.admin.key);

@@ -354,6 +354,26 @@ async fn the_api_s_examples_work_in_the_demo() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn services_introspect_and_report_keys_as_documented() {
+    let mut walk = Walk::begin();
+    walk.start("wardroom demo", "docs/introspection.md");
+    let mut compared = 0;
+    let mut left_out = walk.follow("docs/introspection.md", |walk, block| {
+        if block.language == "json" {
+            let members = |text: &str| -> Vec<String> {
+                let object: serde_json::Value = serde_json::from_str(text).unwrap();
+                object.as_object().unwrap().keys().cloned().collect()
+            };
+            assert_eq!(members(&walk.output), members(&block.text), "docs/introspection.md:{}", block.line);
+            compared += 1;
+        }
+    });
+    left_out.extend(walk.follow("docs/leaked-keys.md", |_, _| {}));
+    print(&left_out);
+    assert!(walk.ran == 4 && left_out.len() == 2 && compared == 1, "{} ran, {left_out:?}", walk.ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exports_and_imports_work_as_documented() {
     let mut walk = Walk::begin();
     for place in ["one", "other"] {

@@ -329,6 +329,7 @@ fn writes_of_people_are_changes() {
         "directory/authentication/attempts.rs",
         "directory/change.rs",
         "directory/identity/uses.rs",
+        "directory/leaked_keys.rs",
         "directory/limiter/requests.rs",
         "directory/media_files.rs",
         "directory/password/census.rs",

@@ -376,6 +376,17 @@ const NOUNS: &[Misuse] = &[
     (2, "token revoke", "error: the following required arguments were not provided: <ID>..."),
     (
         2,
+        "token revoke 1 --leaked keys.txt",
+        "error: the argument '[ID]...' cannot be used with '--leaked <FILE>'",
+    ),
+    (
+        2,
+        "token revoke --leaked /nonexistent",
+        "wardroom: the keys cannot be read: No such file or directory (os error 2)",
+    ),
+    (2, "token revoke --leaked -", "wardroom: there is no key in the file: write one key on each line"),
+    (
+        2,
         "token revoke 0",
         "error: invalid value '0' for '[ID]...': Ensure this value is greater than or equal to 1. For more information, try '--help'.",
     ),

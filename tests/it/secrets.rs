@@ -107,6 +107,34 @@ async fn exercise(address: std::net::SocketAddr, admin: &str) -> Vec<String> {
         .send()
         .await;
     send("GET", &format!("/nowhere?key={QUERY}"), admin, none.clone()).await;
+    // Keys that are introspected, in the body and by mistake in the query, and keys that are reported as leaked.
+    for (caller, body, query) in
+        [(admin, &key, ""), (admin, &key, key.as_str()), (&key, &key, ""), (admin, &NO_KEY.to_owned(), QUERY)]
+    {
+        let path = if query.is_empty() {
+            "/api/auth/introspect".to_owned()
+        } else {
+            format!("/api/auth/introspect?token={query}")
+        };
+        let request = Request::new(address, "POST", &path).token(caller);
+        let answer = request
+            .body("application/x-www-form-urlencoded", format!("token={body}&token={}", "x".repeat(4)))
+            .send()
+            .await;
+        assert!([400, 403].contains(&answer.status), "{}", answer.body);
+        let request = Request::new(address, "POST", &path).token(caller);
+        assert!(
+            request.body("application/x-www-form-urlencoded", format!("token={body}")).send().await.status
+                < 500
+        );
+    }
+    let leaked = async |body: String| {
+        let request = Request::new(address, "POST", "/api/users/auth/leaked");
+        request.body("application/json", body).send().await.status
+    };
+    assert_eq!(leaked(json!({"tokens": [keys[1], NO_KEY]}).to_string()).await, 202);
+    assert_eq!(leaked(json!({"tokens": [NO_KEY, 7], keys[1].clone(): [key]}).to_string()).await, 400);
+    assert_eq!(leaked(format!("{{\"tokens\": [\"{key}\", {key}")).await, 400);
     send("POST", "/api/users/auth/signout", &key, json!({"everywhere": true})).await;
     keys
 }

@@ -14,6 +14,7 @@ use crate::directory::audit::EXPORT_PAGE;
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::avatars::AvatarChange;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
+use crate::directory::leaked_keys::LEAKED_MAX;
 use crate::directory::model::{
     AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission,
     PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
@@ -274,6 +275,14 @@ impl LocalAccounts {
         let named: Vec<_> = tokens.iter().map(|id| format!("token {id}")).collect();
         let revoked = self.directory.revoke_tokens(&self.actor, tokens).await;
         revoked.map_err(|error| CliError::of_items(error, &named))
+    }
+
+    pub(super) async fn revoke_leaked(&self, keys: &[String]) -> CliResult<Vec<ListedToken>> {
+        let mut revoked = Vec::new();
+        for part in keys.chunks(LEAKED_MAX) {
+            revoked.extend(self.directory.revoke_leaked(&self.actor, part).await?);
+        }
+        Ok(revoked)
     }
 
     pub(super) async fn events(&self, filter: &AuditFilter, limit: u32) -> CliResult<Vec<RecordedEvent>> {

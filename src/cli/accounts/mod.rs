@@ -378,6 +378,14 @@ impl Accounts {
         }
     }
 
+    /// Revokes the tokens of these keys; `None` if it does not learn which they were.
+    pub(super) async fn revoke_leaked(&self, keys: &[String]) -> CliResult<Option<Vec<ListedToken>>> {
+        match self {
+            Self::Here(accounts) => accounts.revoke_leaked(keys).await.map(Some),
+            Self::There(accounts) => accounts.report_leaked(keys).await.map(|()| None),
+        }
+    }
+
     pub(super) async fn events(&self, filter: &AuditFilter, limit: u32) -> CliResult<Vec<RecordedEvent>> {
         match self {
             Self::Here(accounts) => accounts.events(filter, limit).await,

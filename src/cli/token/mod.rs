@@ -1,11 +1,13 @@
 //! `wardroom token`: issues, lists, shows, changes, rotates and revokes API tokens.
 
 mod find;
+mod leaked;
 mod list;
 mod narrowing;
 mod show;
 mod view;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -71,12 +73,16 @@ pub(super) struct RotateToken {
 #[derive(Args)]
 pub(super) struct RevokeTokens {
     /// The ids of the tokens, as `wardroom token list` shows them.
-    #[arg(required_unless_present = "all_of", value_name = "ID")]
+    #[arg(required_unless_present_any = ["all_of", "leaked"], value_name = "ID")]
     ids: Vec<TokenId>,
     /// Revoke all tokens of this user, by id or username, and all tokens derived from the user's sign-ins, as
     /// `wardroom user sign-out` does. It can be given several times.
     #[arg(long, value_name = "USER", conflicts_with = "ids")]
     all_of: Vec<UserKey>,
+    /// Revoke the tokens of the keys in this file, one on each line, or `-` for standard input: keys that were found where
+    /// they do not belong. Lines that are the key of no token are ignored.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "all_of"])]
+    leaked: Option<PathBuf>,
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -116,7 +122,10 @@ pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, 
 }
 
 async fn revoke(accounts: &Accounts, args: RevokeTokens) -> Result<Report, CliError> {
-    let RevokeTokens { mut ids, all_of } = args;
+    let RevokeTokens { mut ids, all_of, leaked } = args;
+    if let Some(file) = leaked {
+        return leaked::revoke(accounts, &file).await;
+    }
     if !all_of.is_empty() {
         return sign_out::sign_out(accounts, &all_of).await;
     }

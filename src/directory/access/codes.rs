@@ -51,6 +51,7 @@ permissions! {
     1234 token_delete "revoke tokens of other users, and sign them out": RevokeToken;
     1242 audit_read "read and export the audit trail": ReadAudit;
     1252 permission_read "read the list of permissions": ReadPermissions;
+    1282 introspection_read "introspect tokens: whose a key is, and what it may do": Introspect;
 }
 
 /// Returns the built-in permission with this code. Its name is part of the program.

@@ -96,6 +96,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0015_narrow_tokens.sql"),
         postgres: include_str!("../../../migrations/postgres/0015_narrow_tokens.sql"),
     },
+    Migration {
+        version: 16,
+        name: "introspection_permission",
+        sqlite: include_str!("../../../migrations/sqlite/0016_introspection_permission.sql"),
+        postgres: include_str!("../../../migrations/postgres/0016_introspection_permission.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

@@ -1,9 +1,12 @@
 //! The bodies of requests, for the OpenAPI document: which fields an operation reads, which of them it needs, their
 //! lengths, choices and nulls. `body::Fields` reads them; `tests/it/api_document.rs` checks that both agree.
 
+mod services;
+
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
+pub(super) use self::services::{IntrospectionRequest, LeakedKeys};
 use super::samples;
 use crate::directory::model::Gender;
 

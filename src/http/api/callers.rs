@@ -8,11 +8,13 @@ use axum::extract::{Path, RawQuery, State};
 use axum::handler::Handler;
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::directory::access::NeedsPermission;
+use super::leaked::CountedReport;
+use crate::directory::access::{Introspect, NeedsPermission};
 use crate::http::app::App;
-use crate::http::body::Body;
+use crate::http::body::{Body, FormBody};
 use crate::http::caller::{
-    Authenticated, EndsItself, MayChangePermissions, ReadsMe, ReadsOwn, Require, Staff, WritesOwn,
+    Authenticated, EndsItself, Introspects, MayChangePermissions, ReadsMe, ReadsOwn, Require, Staff,
+    WritesOwn,
 };
 use crate::http::conditions::IfMatch;
 
@@ -54,6 +56,8 @@ impl<T> Argument for Path<T> {}
 impl Argument for RawQuery {}
 impl Argument for IfMatch {}
 impl Argument for Body {}
+impl Argument for FormBody {}
+impl Argument for CountedReport {}
 
 macro_rules! lets_pass {
     ($($callers:ident: $($argument:ident)+;)+) => {
@@ -69,6 +73,12 @@ lets_pass! {
     Authenticated: Authenticated EndsItself ReadsOwn WritesOwn;
     Staff: Staff ReadsMe;
     Admins: MayChangePermissions;
+}
+
+impl Argument for Introspects {
+    fn callers() -> AllowedCallers {
+        AllowedCallers::Holders(Introspect::CODE)
+    }
 }
 
 impl<A: NeedsPermission> Argument for Require<A> {

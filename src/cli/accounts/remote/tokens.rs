@@ -12,6 +12,7 @@ use crate::cli::accounts::trail::TrailVerdict;
 use crate::cli::lists::{ListParameter, invalid_flags};
 use crate::cli::report::CliResult;
 use crate::directory::Error;
+use crate::directory::leaked_keys::LEAKED_MAX;
 use crate::directory::model::{
     AuditFilter, ListedToken, RecordedEvent, Timestamp, Token, TokenId, TokenKey, UserId, UserKey,
 };
@@ -118,6 +119,14 @@ impl RemoteAccounts {
             revoked.push(RemoteRow(&self.send(Method::GET, &path, None).await?.json).owned_token()?);
         }
         Ok(revoked)
+    }
+
+    /// Reports leaked keys. The service does not say which were valid.
+    pub(in crate::cli::accounts) async fn report_leaked(&self, keys: &[String]) -> CliResult<()> {
+        for part in keys.chunks(LEAKED_MAX) {
+            self.send(Method::POST, "/api/users/auth/leaked", Some(&json!({ "tokens": part }))).await?;
+        }
+        Ok(())
     }
 
     pub(in crate::cli::accounts) async fn events(
