@@ -3,11 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::directory::Directory;
 use crate::directory::error::Error;
-use crate::directory::identity::{CachedIdentity, Unauthenticated};
+use crate::directory::identity::{CachedIdentity, Render, Unauthenticated};
 use crate::directory::model::{Identity, Timestamp};
 
 impl Directory {
@@ -25,7 +23,7 @@ impl Directory {
     pub fn recognise(
         &self,
         key: &str,
-        render: impl Fn(&Identity) -> Bytes + Send + Sync + Copy,
+        render: impl Render,
     ) -> impl Future<Output = Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated>> + Send {
         self.authenticator.recognise(key, render)
     }
