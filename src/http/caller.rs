@@ -4,6 +4,7 @@
 //! extractors such as [`Staff`]; they never see the header.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -15,7 +16,8 @@ use super::error::ApiError;
 use super::reason::Reason;
 use super::throttle;
 use crate::config::TokenKeywords;
-use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission};
+use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission, may_read_self};
+use crate::directory::model::Scope;
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
@@ -47,8 +49,12 @@ pub struct BadCredentials {
     pub(super) reason: Option<Reason>,
 }
 
-/// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIdentity>, BadCredentials> {
+/// Reads the header and checks the key, which a client at this address has sent. `None` is a request without credentials, which some routes allow.
+pub async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    from: Option<IpAddr>,
+) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
     let key = match parse(&joined, &app.settings().token_keywords) {
         Presented::Nothing => return Ok(None),
@@ -58,7 +64,7 @@ pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIde
         }
         Presented::Key(key) => key,
     };
-    match app.directory().authenticate(key).await {
+    match app.directory().authenticate(key, from).await {
         Ok(identity) => {
             count(app, "accepted");
             Ok(Some(CallerIdentity(identity)))
@@ -138,6 +144,32 @@ pub(super) fn parse<'a>(header: &'a [u8], keywords: &TokenKeywords) -> Presented
     }
 }
 
+/// Returns the caller, whatever the token allows.
+fn any_caller(parts: &Parts) -> Result<&Arc<Identity>, ApiError> {
+    let caller = parts.extensions.get::<CallerIdentity>();
+    caller.map(|caller| &caller.0).ok_or(ApiError::Unauthenticated(NOT_PROVIDED))
+}
+
+/// Returns the caller, whose token allows the method: one that is for reading only allows safe methods.
+fn caller(parts: &Parts) -> Result<&Arc<Identity>, ApiError> {
+    let identity = any_caller(parts)?;
+    match identity.token.narrowing.read_only && !parts.method.is_safe() {
+        true => Err(forbidden()),
+        false => Ok(identity),
+    }
+}
+
+/// Counts the request against the caller's limit and returns the caller as an actor.
+fn counted(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Actor, ApiError> {
+    throttle::count(app, parts, identity.token.id)?;
+    let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+    Ok(Actor { who: Who::Person(Arc::clone(identity)), origin })
+}
+
+fn forbidden() -> ApiError {
+    ApiError::Forbidden(Denial::NoRight.to_string())
+}
+
 /// Extracts any caller with a good key. The directory decides what the caller may do.
 pub struct Authenticated(pub Actor);
 
@@ -145,12 +177,47 @@ impl FromRequestParts<App> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        throttle::count(app, parts, caller.0.token.id)?;
-        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
+        counted(app, parts, caller(parts)?).map(Self)
     }
+}
+
+/// Extracts any caller with a good key, to end that key: every token may end itself, one for reading only too.
+pub struct EndsItself(pub Actor);
+
+impl FromRequestParts<App> for EndsItself {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        counted(app, parts, any_caller(parts)?).map(Self)
+    }
+}
+
+/// Extracts a caller whose token allows to read what belongs to the caller.
+pub struct ReadsOwn(pub Actor);
+
+impl FromRequestParts<App> for ReadsOwn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts).and_then(|caller| with_scope(caller, Scope::MeRead))?;
+        counted(app, parts, identity).map(Self)
+    }
+}
+
+/// Extracts a caller whose token allows to change what belongs to the caller.
+pub struct WritesOwn(pub Actor);
+
+impl FromRequestParts<App> for WritesOwn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts).and_then(|caller| with_scope(caller, Scope::MeWrite))?;
+        counted(app, parts, identity).map(Self)
+    }
+}
+
+fn with_scope(identity: &Arc<Identity>, scope: Scope) -> Result<&Arc<Identity>, ApiError> {
+    if identity.has(scope) { Ok(identity) } else { Err(forbidden()) }
 }
 
 /// Extracts a caller who holds the permission that the action `A` needs, before the body is read. The directory decides
@@ -165,13 +232,11 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        if !holds_permission::<A>(&caller.0) {
-            return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
+        let identity = caller(parts)?;
+        if !holds_permission::<A>(identity) {
+            return Err(forbidden());
         }
-        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        Ok(Self { actor, action: PhantomData })
+        Ok(Self { actor: counted(app, parts, identity)?, action: PhantomData })
     }
 }
 
@@ -182,13 +247,11 @@ impl FromRequestParts<App> for MayChangePermissions {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        let caller = Actor { who: Who::Person(Arc::clone(&caller.0)), origin: Origin::default() };
-        authorize(&caller, Action::ChangePermissions)
+        let identity = caller(parts)?;
+        let actor = Actor { who: Who::Person(Arc::clone(identity)), origin: Origin::default() };
+        authorize(&actor, Action::ChangePermissions)
             .map_err(|denial| ApiError::Forbidden(denial.to_string()))?;
-        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        Ok(Self(actor))
+        counted(app, parts, identity).map(Self)
     }
 }
 
@@ -199,15 +262,28 @@ impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        let user = &caller.0.user;
-        if user.is_staff || user.is_admin {
-            throttle::count(app, parts, caller.0.token.id)?;
-            Ok(Self(Arc::clone(&caller.0)))
-        } else {
-            Err(ApiError::Forbidden(Denial::NoRight.to_string()))
+        let identity = caller(parts)?;
+        if !identity.user.is_staff && !identity.user.is_admin {
+            return Err(forbidden());
         }
+        throttle::count(app, parts, identity.token.id)?;
+        Ok(Self(Arc::clone(identity)))
+    }
+}
+
+/// Extracts a caller who may read their own record.
+pub struct ReadsMe(pub Arc<Identity>);
+
+impl FromRequestParts<App> for ReadsMe {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts)?;
+        if !may_read_self(identity) {
+            return Err(forbidden());
+        }
+        throttle::count(app, parts, identity.token.id)?;
+        Ok(Self(Arc::clone(identity)))
     }
 }
 

@@ -174,9 +174,10 @@ impl Front {
     }
 
     /// Answers a request of forward authentication. Its body is not read.
-    async fn forward_auth(&self, request: Request<Awaited<MessageBody>>) -> Response {
+    async fn forward_auth(&self, peer: Peer, request: Request<Awaited<MessageBody>>) -> Response {
         let (parts, _body) = request.into_parts();
         let client = parts.extensions.get::<Origin>().and_then(Origin::ip);
+        let client = client.unwrap_or_else(|| peer.address.ip().to_canonical());
         let rule = self.forward_auth_rule(parts.uri.path()).unwrap_or_default();
         api::forward_auth::answer(&self.app, rule, &parts.headers, client).await
     }
@@ -189,7 +190,7 @@ impl Front {
     ) -> Result<Response, ApiError> {
         let settings = self.app.settings();
         if self.forward_auth_rule(request.uri().path()).is_some() {
-            return Ok(self.forward_auth(request).await);
+            return Ok(self.forward_auth(peer, request).await);
         }
         if self.express.is_some() && !ops::HOSTLESS.contains(&request.uri().path()) {
             match Site::of(&request, &settings.site, peer.address, peer.tls) {

@@ -133,7 +133,8 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
 
 /// Finds the caller. A request without a good token is counted before it is answered.
 async fn identify(app: &App, parts: &Parts) -> Result<Option<CallerIdentity>, BadCredentials> {
-    match caller::identify(app, &parts.headers).await {
+    let from = parts.extensions.get::<Origin>().and_then(Origin::ip);
+    match caller::identify(app, &parts.headers, from).await {
         Ok(None) => throttle::count_client(app, parts).map(|()| None).map_err(|error| BadCredentials {
             error,
             bearer: None,

@@ -90,6 +90,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0014_unreferenced_media.sql"),
         postgres: include_str!("../../../migrations/postgres/0014_unreferenced_media.sql"),
     },
+    Migration {
+        version: 15,
+        name: "narrow_tokens",
+        sqlite: include_str!("../../../migrations/sqlite/0015_narrow_tokens.sql"),
+        postgres: include_str!("../../../migrations/postgres/0015_narrow_tokens.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

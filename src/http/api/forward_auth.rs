@@ -26,6 +26,9 @@ pub(super) struct ForwardAuthDocument;
 /// The path has every method, `OPTIONS` included, and anything may follow the rule. The query and the body are not read. In
 /// addition to `Token`, the schemes `Bearer` and `Basic` are read, the latter with the key as password or as user name.
 ///
+/// A token with scopes needs `me_read`, and only the permissions among its scopes count; with scopes, an admin is staff. A token
+/// that can only read is refused with status 403, because Wardroom does not see what the application does.
+///
 /// Values of headers are percent-encoded outside visible ASCII. The names are those of the setting `forward_auth_headers`. A
 /// response with status 200 always has all of them.
 #[utoipa::path(
@@ -63,11 +66,6 @@ pub(super) struct ForwardAuthDocument;
         )),
     ),
 )]
-pub(in crate::http) async fn answer(
-    app: &App,
-    rule: &str,
-    headers: &HeaderMap,
-    client: Option<IpAddr>,
-) -> Response {
+pub(in crate::http) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
     forward_auth::answer(app, rule, headers, client).await
 }

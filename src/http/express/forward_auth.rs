@@ -77,7 +77,7 @@ impl PreparedForwardAuth {
         };
         let client = nearest(head.forwarded_for.unwrap_or_default(), &app.settings().site, peer.address);
         let accepted = || _ = self.answer.accepted.inc();
-        let decided = pin!(decide(app, &rule, &key, accepted, || Some(client.address)));
+        let decided = pin!(decide(app, &rule, &key, accepted, || client.address));
         let allowed = decided.await?;
         self.answer.answered.inc();
         self.count(app, rule.kinds());

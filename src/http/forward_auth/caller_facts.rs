@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::rule::{Condition, Rule};
 use crate::config::IdentityHeaders;
+use crate::directory::model::Scope;
 use crate::directory::{CachedFor, Identity, NamedIdentity, Render};
 
 /// What is escaped in a value: everything but visible ASCII, and the escape itself.
@@ -15,6 +16,8 @@ const ITEM: &AsciiSet = &VALUE.add(b',');
 
 const STAFF: u8 = 1;
 const ADMIN: u8 = 2;
+/// The token does not allow to be let through, whatever the rule says.
+const TOO_NARROW: u8 = 4;
 
 /// Makes the body that is cached. The names of the headers are fixed while the server runs.
 #[derive(Clone, Copy)]
@@ -26,8 +29,11 @@ impl Render for RenderFacts<'_> {
     /// Writes a byte of flags, the number of groups and of permissions (four bytes each), the ids and codes (eight bytes each;
     /// all numbers little-endian), then the lines.
     fn render(&self, found: &NamedIdentity) -> Bytes {
-        let Identity { user, rights, .. } = &found.identity;
-        let flags = if user.is_staff { STAFF } else { 0 } | if user.is_admin { ADMIN } else { 0 };
+        let Identity { user, rights, token } = &found.identity;
+        // What the application does is unknown, so a token that can only read cannot be let through.
+        let is_narrow = token.narrowing.read_only || !found.identity.has(Scope::MeRead);
+        let flags = [(user.is_staff, STAFF), (user.is_admin, ADMIN), (is_narrow, TOO_NARROW)];
+        let flags = flags.iter().filter(|(held, _)| *held).fold(0, |all, (_, flag)| all | flag);
         let mut facts = vec![flags];
         for count in [user.groups.len(), rights.len()] {
             facts.extend_from_slice(&u32::try_from(count).unwrap_or(0).to_le_bytes());
@@ -87,13 +93,14 @@ impl<'a> CallerFacts<'a> {
     /// Whether the user meets every condition of the rule.
     pub(super) fn meet(&self, rule: &Rule<'_>) -> bool {
         let is_admin = self.flags & ADMIN != 0;
-        rule.all(|condition| match condition {
-            Condition::Active => true,
-            Condition::Staff => self.flags & (STAFF | ADMIN) != 0,
-            Condition::Admin => is_admin,
-            Condition::Group(id) => has(self.groups, id),
-            Condition::Permission(code) => is_admin || has(self.codes, code),
-        })
+        self.flags & TOO_NARROW == 0
+            && rule.all(|condition| match condition {
+                Condition::Active => true,
+                Condition::Staff => self.flags & (STAFF | ADMIN) != 0,
+                Condition::Admin => is_admin,
+                Condition::Group(id) => has(self.groups, id),
+                Condition::Permission(code) => is_admin || has(self.codes, code),
+            })
     }
 }
 
