@@ -52,6 +52,8 @@ pub struct Metrics {
     pub bodies_refused: Counter,
     /// `wardroom_authentications_total{outcome}`
     pub authentications: Family<OutcomeLabels, Counter>,
+    /// `wardroom_forward_auth_requests_total{rule,result}`
+    pub forward_auth: Family<ForwardAuthLabels, Counter>,
     /// `wardroom_throttled_total{policy}`
     pub throttled: Family<ThrottledLabels, Counter>,
     /// `wardroom_database_up`
@@ -93,6 +95,15 @@ pub struct RequestLabels {
 pub struct OutcomeLabels {
     /// `accepted`, `refused` or `failed`.
     pub outcome: &'static str,
+}
+
+/// The labels of a request of forward authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ForwardAuthLabels {
+    /// The kinds of conditions that the rule has, without numbers; `unknown` for a rule that is none.
+    pub rule: String,
+    /// `allowed`, `unauthenticated`, `forbidden`, `throttled`, `unavailable` or `unknown_rule`.
+    pub result: &'static str,
 }
 
 /// The labels of a throttled request.
@@ -144,6 +155,8 @@ impl Metrics {
         self.register_http(root.sub_registry_with_prefix("http"));
         let about = "Authentications by outcome: accepted, refused or failed (database unavailable)";
         root.register("authentications", about, self.authentications.clone());
+        let about = "Requests of forward authentication, by the kinds of conditions of the rule and result";
+        root.register("forward_auth_requests", about, self.forward_auth.clone());
         let about = "Requests refused with status 429 by a rate limit, by policy: token or address";
         root.register("throttled", about, self.throttled.clone());
         root.register(

@@ -12,6 +12,7 @@ mod arguments;
 mod browsers;
 mod database_url;
 mod flags;
+mod forward_auth;
 mod hosts;
 mod media;
 mod reference;
@@ -29,6 +30,7 @@ use std::sync::LazyLock;
 pub use arguments::{CommonFlags, ServeFlags};
 pub use browsers::{CorsOrigins, TokenKeywords};
 pub use flags::Flags;
+pub use forward_auth::IdentityHeaders;
 pub use hosts::{AllowedHosts, TrustedProxies};
 pub use media::{AvatarStorage, S3Settings};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
@@ -237,6 +239,18 @@ settings! {
     /// An origin is scheme, host and port, as browsers send it. `https://*.example.com` allows every subdomain, but not
     /// `https://example.com`. `*` allows every page; it still needs a key, because no response allows credentials.
     Serve cors_allowed_origins: CorsOrigins = "";
+
+    /// The headers that `/api/auth/forward` describes a user with. A proxy passes them on to the application.
+    ///
+    /// `remote` means `Remote-User`, `Remote-User-Id`, `Remote-Groups`, `Remote-Group-Names`, `Remote-Email`, `Remote-Name`,
+    /// `Remote-Staff` and `Remote-Admin`; `x-auth-request` means `X-Auth-Request-User` and so on. Single headers can have
+    /// other names: `user=X-Webauth-User`. The proxy must remove all of them from the requests of clients.
+    Serve forward_auth_headers: IdentityHeaders = "remote";
+
+    /// Whether requests of `/api/auth/forward` count against `rate_limit_per_token` and `rate_limit_per_address`.
+    ///
+    /// A page with a hundred pictures makes a hundred of these requests, and some proxies turn the status 429 into 500.
+    Serve forward_auth_rate_limits: bool = "false";
 
     /// How many connections are open at once. Further connections wait in the system's queue.
     ///

@@ -24,7 +24,8 @@ use crate::directory::model::Scope;
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
-const NOT_PROVIDED: &str = "Authentication credentials were not provided.";
+/// The answer to a request without credentials.
+pub(super) const NOT_PROVIDED: &str = "Authentication credentials were not provided.";
 
 /// The content of an `Authorization` header.
 #[derive(Debug, PartialEq, Eq)]

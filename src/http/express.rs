@@ -8,6 +8,7 @@
 
 mod answer;
 mod body;
+pub(super) mod forward_auth;
 mod head;
 pub(super) mod media;
 
@@ -16,10 +17,9 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Instant;
 
-use axum::response::Response;
 use futures_util::FutureExt;
 
-use self::answer::MeAnswer;
+use self::answer::AnswerHead;
 pub(super) use self::answer::Prepared;
 use self::body::{CachedBody, render};
 use self::head::Head;
@@ -28,17 +28,15 @@ use super::app::App;
 use super::caller::{self, Presented};
 use super::cors;
 use super::error::ApiError;
-use super::headers::set_token_expiry;
 use super::negotiate::{Negotiated, is_plain, negotiate_accept};
-use super::pipeline::{error_response, with_bearer, with_reason};
+use super::pipeline::Rejection;
 use super::reason::Reason;
 use super::request_log::{InFlight, given_id, note_unreadable_client};
 use super::site::{BaseUrl, nearest};
 use super::throttle;
 use crate::config::AccessLog;
 use crate::directory::limiter::RateLimitStatus;
-use crate::directory::model::Timestamp;
-use crate::directory::{Bearer, CachedIdentity, Denial, Identity, Unauthenticated};
+use crate::directory::{CachedIdentity, Denial, Identity, Unauthenticated};
 use crate::server::{Express, Peer};
 
 /// What the express lane knows of a request that goes the common way.
@@ -49,36 +47,10 @@ pub struct FastPathMiss {
     pub(super) rejection: Option<Box<Rejection>>,
 }
 
-/// The rejection of a request, which the common way turns into an answer.
-pub(super) struct Rejection {
-    error: ApiError,
-    /// The request's rate limit, if it was counted.
-    status: Option<RateLimitStatus>,
-    /// When the good token ends that it came with.
-    end: Option<Timestamp>,
-    /// The token that it came with, if it is known.
-    bearer: Option<Bearer>,
-    /// Why its key was refused, for the log.
-    reason: Option<Reason>,
-}
-
 impl FastPathMiss {
     /// For a request that begins now and of which nothing is known.
     pub(super) fn now() -> Self {
         Self { started: Instant::now(), rejection: None }
-    }
-}
-
-impl Rejection {
-    /// Makes the answer that the common way would make.
-    pub(super) fn into_response(self, app: &App) -> Response {
-        let mut response = error_response(self.error, app, ME);
-        set_token_expiry(response.headers_mut(), self.end);
-        if let Some(status) = self.status {
-            throttle::write_headers(&status, response.headers_mut());
-        }
-        let over_limit = self.status.as_ref().and_then(throttle::reason);
-        with_bearer(with_reason(response, over_limit.or(self.reason)), self.bearer)
     }
 }
 
@@ -112,7 +84,7 @@ pub(super) async fn serve(
 
 /// Runs `work`. A panic in it becomes an internal error, not a broken connection.
 async fn catch_panic<T>(work: impl Future<Output = Result<T, Box<Rejection>>>) -> Result<T, Box<Rejection>> {
-    let panicked = |_| Err(ApiError::Internal("the express lane panicked".into()).into());
+    let panicked = |_| Err(Rejection::new(ApiError::Internal("the express lane panicked".into()), ME));
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(panicked)
 }
 
@@ -141,7 +113,7 @@ async fn answer(
             let refusal = caller::refusal(app, refused);
             let throttled = status.and_then(|status| throttle::check(app, &status).err());
             let error = throttled.unwrap_or(refusal);
-            return Err(Box::new(Rejection { error, status, end: None, bearer, reason }));
+            return Err(Box::new(Rejection { error, route: ME, status, end: None, bearer, reason }));
         }
     };
     let Some(body) = CachedBody::parse(&known.body) else { return Ok(None) };
@@ -152,12 +124,14 @@ async fn answer(
     prepared.answered.inc();
     let last = last || head.close;
     let origin = head.origin.and_then(|origin| cors::named(&app.settings().cors_origins, origin));
-    let answer = MeAnswer { now, end: known.expires_at, status, body, base, last, origin, tls: peer.tls };
+    let (end, length, tls) = (known.expires_at, body.length(&base), peer.tls);
+    let parts = AnswerHead { now, end, status, last, origin, tls, lines: &[], length };
     let id = |out: &mut Vec<u8>| match given_id(app, peer, text(head.request_id)) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => directory.clock().write_request_id(out),
     };
-    prepared.write(&answer, id, out);
+    prepared.write_head(&parts, id, out);
+    body.push(&base, out);
     // The common way logs this too, of what is answered there.
     if let Some(client) = found {
         note_unreadable_client(app, client);
@@ -169,7 +143,7 @@ async fn answer(
 fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus>, Box<Rejection>> {
     let rejection = |error, status| {
         let (end, bearer) = (known.expires_at, Some(known.bearer()));
-        Box::new(Rejection { error, status, end, bearer, reason: None })
+        Box::new(Rejection { error, route: ME, status, end, bearer, reason: None })
     };
     if !known.may_enter {
         return Err(rejection(ApiError::Forbidden(Denial::NoRight.to_string()), None));
@@ -178,12 +152,6 @@ fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus
     match status.map_or(Ok(()), |status| throttle::check(app, &status)) {
         Ok(()) => Ok(status),
         Err(error) => Err(rejection(error, status)),
-    }
-}
-
-impl From<ApiError> for Box<Rejection> {
-    fn from(error: ApiError) -> Self {
-        Self::new(Rejection { error, status: None, end: None, bearer: None, reason: None })
     }
 }
 

@@ -21,16 +21,18 @@ use tracing::Instrument;
 use super::app::App;
 use super::body::{AtMost, Awaited, AwaitsClient, announced_length, is_multipart, unreadable_body};
 use super::error::ApiError;
+use super::express::forward_auth::PreparedForwardAuth;
 use super::express::media::PreparedMedia;
-use super::express::{self, FastPathMiss, Prepared, Rejection};
+use super::express::{self, FastPathMiss, Prepared};
 use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
-use super::pipeline::with_reason;
+use super::pipeline::{Rejection, with_reason};
 use super::reason::{Reason, shown};
 use super::request_log::{InFlight, RequestInfo, log_refused_message};
 use super::resource::RouteName;
 use super::site::{HOST_REFUSED, Site, host};
-use super::{api, cors, docs, media, ops, outgoing, path};
+use super::{api, cors, docs, forward_auth, media, ops, outgoing, path};
 use crate::config::CorsOrigins;
+use crate::directory::Origin;
 use crate::network::client_network;
 use crate::server::memory::MemoryBudget;
 use crate::server::{Express, MessageBody, Peer, Service};
@@ -48,6 +50,7 @@ pub struct Front {
 struct Lanes {
     me: Prepared,
     media: PreparedMedia,
+    forward_auth: PreparedForwardAuth,
 }
 
 impl Front {
@@ -58,7 +61,8 @@ impl Front {
         let (metrics, settings) = (app.metrics(), app.settings());
         let me = Prepared::new(metrics, app.resource(api::ME), settings);
         let media = PreparedMedia::new(metrics, &settings.media_path, settings.hsts.as_ref());
-        Self::of(app, routes, Some(Arc::new(Lanes { me, media })))
+        let forward_auth = PreparedForwardAuth::new(metrics, settings);
+        Self::of(app, routes, Some(Arc::new(Lanes { me, media, forward_auth })))
     }
 
     /// Makes the metrics listener's.
@@ -91,7 +95,7 @@ impl Front {
     ) -> Response {
         request.extensions_mut().insert(info.origin());
         let limit = self.app.settings().request_timeout;
-        let is_read = request.method().is_safe();
+        let is_read = request.method().is_safe() || self.forward_auth_rule(request.uri().path()).is_some();
         let allowed_origin =
             self.cors_for(&request).map(|origins| cors::allowed_origin(origins, request.headers()));
         let awaits = AwaitsClient::default();
@@ -123,15 +127,21 @@ impl Front {
         response
     }
 
+    /// The text of the rule, if this is a request of forward authentication.
+    fn forward_auth_rule<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.express.as_ref().and_then(|_| forward_auth::rule_of(path))
+    }
+
     /// The origins whose pages may read the response; `None` where the protocol is off: by the settings, for operators'
     /// routes, and for media files, which every page may read. A page that sends a key along, as after a redirect from
-    /// `/avatar`, asks first.
+    /// `/avatar`, asks first. It is off for forward authentication, too, whose answers are for proxies: a preflight that a
+    /// proxy passes on must not be answered here.
     fn cors_for<B>(&self, request: &Request<B>) -> Option<&CorsOrigins> {
         let settings = self.app.settings();
         let path = request.uri().path();
         let is_on = !settings.cors_origins.is_empty() && self.express.is_some();
         let is_media = request.method() != Method::OPTIONS && path.starts_with(&settings.media_path);
-        let is_open = ops::HOSTLESS.contains(&path) || is_media;
+        let is_open = ops::HOSTLESS.contains(&path) || is_media || self.forward_auth_rule(path).is_some();
         (is_on && !is_open).then_some(&settings.cors_origins)
     }
 
@@ -163,6 +173,15 @@ impl Front {
         }
     }
 
+    /// Answers a request of forward authentication. Its body is not read.
+    async fn forward_auth(&self, peer: Peer, request: Request<Awaited<MessageBody>>) -> Response {
+        let (parts, _body) = request.into_parts();
+        let client = parts.extensions.get::<Origin>().and_then(Origin::ip);
+        let client = client.unwrap_or_else(|| peer.address.ip().to_canonical());
+        let rule = self.forward_auth_rule(parts.uri.path()).unwrap_or_default();
+        api::forward_auth::answer(&self.app, rule, &parts.headers, client).await
+    }
+
     /// Checks host, path and limits, then calls the route.
     async fn route(
         &self,
@@ -170,6 +189,9 @@ impl Front {
         mut request: Request<Awaited<MessageBody>>,
     ) -> Result<Response, ApiError> {
         let settings = self.app.settings();
+        if self.forward_auth_rule(request.uri().path()).is_some() {
+            return Ok(self.forward_auth(peer, request).await);
+        }
         if self.express.is_some() && !ops::HOSTLESS.contains(&request.uri().path()) {
             match Site::of(&request, &settings.site, peer.address, peer.tls) {
                 Ok(site) => _ = request.extensions_mut().insert(site),
@@ -219,7 +241,10 @@ impl Service for Front {
     ) -> Express<FastPathMiss> {
         match &self.express {
             Some(lanes) => match express::serve(&self.app, &lanes.me, peer, bytes, last, out).await {
-                Express::NotMine => lanes.media.serve(&self.app, peer, bytes, last, out),
+                Express::NotMine => match lanes.media.serve(&self.app, peer, bytes, last, out) {
+                    Express::NotMine => lanes.forward_auth.serve(&self.app, peer, bytes, last, out).await,
+                    known => known,
+                },
                 known => known,
             },
             None => Express::NotMine,

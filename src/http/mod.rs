@@ -17,6 +17,7 @@ mod cors;
 mod docs;
 pub mod error;
 mod express;
+mod forward_auth;
 mod front;
 mod headers;
 pub mod json;

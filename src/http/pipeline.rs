@@ -24,6 +24,8 @@ use super::reason::Reason;
 use super::resource::RouteName;
 use super::schemes::Schemes;
 use super::throttle::{self, CountedRequest};
+use crate::directory::limiter::RateLimitStatus;
+use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, Origin};
 
 /// The most parameters of a query; no list has more than half as many.
@@ -37,6 +39,39 @@ pub(super) fn wrap(app: &App, routes: Router<App>) -> Router<App> {
 /// Answers with an error and the headers of every answer of the route.
 pub(super) fn error_response(error: ApiError, app: &App, route: &str) -> Response {
     with_common_headers(error.into_response(), app, route)
+}
+
+/// The rejection of a request that the express lane or forward authentication makes.
+pub(super) struct Rejection {
+    pub(super) error: ApiError,
+    /// The route that it is of.
+    pub(super) route: &'static str,
+    /// The request's rate limit, if it was counted.
+    pub(super) status: Option<RateLimitStatus>,
+    /// When the good token ends that it came with.
+    pub(super) end: Option<Timestamp>,
+    /// The token that it came with, if it is known.
+    pub(super) bearer: Option<Bearer>,
+    /// Why its key was refused, for the log.
+    pub(super) reason: Option<Reason>,
+}
+
+impl Rejection {
+    /// A rejection of which nothing else is known.
+    pub(super) fn new(error: ApiError, route: &'static str) -> Box<Self> {
+        Box::new(Self { error, route, status: None, end: None, bearer: None, reason: None })
+    }
+
+    /// Makes the answer.
+    pub(super) fn into_response(self, app: &App) -> Response {
+        let mut response = error_response(self.error, app, self.route);
+        set_token_expiry(response.headers_mut(), self.end);
+        if let Some(status) = self.status {
+            throttle::write_headers(&status, response.headers_mut());
+        }
+        let over_limit = self.status.as_ref().and_then(throttle::reason);
+        with_bearer(with_reason(response, over_limit.or(self.reason)), self.bearer)
+    }
 }
 
 /// Notes in the answer which token its request came with, for the access log and the audit trail.
@@ -160,7 +195,7 @@ fn check_query(query: Option<&str>) -> Result<(), ApiError> {
 }
 
 /// Adds the headers of every answer, and the route's name for the log and the metrics.
-fn with_common_headers(mut response: Response, app: &App, route: &str) -> Response {
+pub(super) fn with_common_headers(mut response: Response, app: &App, route: &str) -> Response {
     let headers = response.headers_mut();
     if let Some(resource) = app.resource(route) {
         headers.insert(ALLOW, resource.allow());

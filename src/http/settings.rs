@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::site::{SiteSettings, media_path_of};
-use crate::config::{AccessLog, Config, CorsOrigins, TokenKeywords};
+use crate::config::{AccessLog, Config, CorsOrigins, IdentityHeaders, TokenKeywords};
 use crate::media::storage::media_root;
 use crate::server::Limits;
 
@@ -29,6 +29,10 @@ pub struct HttpSettings {
     pub token_keywords: TokenKeywords,
     /// The origins whose pages may read responses.
     pub cors_origins: CorsOrigins,
+    /// The names of the identity headers of forward authentication.
+    pub identity_headers: IdentityHeaders,
+    /// Whether forward authentication counts against the rate limits.
+    pub forward_auth_rate_limits: bool,
     /// The path of media files; it ends with a slash.
     pub media_path: String,
     /// The directory of imported media files.
@@ -54,6 +58,8 @@ impl From<&Config> for HttpSettings {
             access_log: config.access_log,
             token_keywords: config.token_keywords.clone(),
             cors_origins: config.cors_allowed_origins.clone(),
+            identity_headers: config.forward_auth_headers.clone(),
+            forward_auth_rate_limits: config.forward_auth_rate_limits,
             media_path: media_path_of(&config.media_url).to_owned(),
             media_root: media_root(config),
             media_cache: config.media_cache,

@@ -3,11 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::directory::Directory;
 use crate::directory::error::Error;
-use crate::directory::identity::{CachedIdentity, Unauthenticated};
+use crate::directory::identity::{CachedIdentity, Render, Unauthenticated};
 use crate::directory::model::{Identity, Timestamp};
 
 impl Directory {
@@ -28,7 +26,7 @@ impl Directory {
         &self,
         key: &str,
         from: impl FnOnce() -> IpAddr + Send,
-        render: impl Fn(&Identity) -> Bytes + Send + Sync + Copy,
+        render: impl Render,
     ) -> impl Future<Output = Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated>> + Send {
         self.authenticator.recognise(key, from, render)
     }

@@ -7,11 +7,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::timeout;
 
-use super::cached::{CacheEntry, CacheLookup, CachedIdentity, IdentityCache, Loading};
+use super::cached::{
+    CacheEntry, CacheLookup, CachedFor, CachedIdentity, EntryKey, IdentityCache, Loading, Render,
+};
 use super::callers::{CachedCaller, Callers};
 use super::freshness::Freshness;
 use super::idle::IdleTimeout;
@@ -23,10 +24,11 @@ use super::uses::TokenUses;
 use crate::directory::clock::Clock;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    Identity, KeptDigest, Timestamp, TokenDigest, TokenKind, TokenState, TokenUse,
+    Identity, KeptDigest, NamedIdentity, Timestamp, TokenDigest, TokenKind, TokenState, TokenUse,
 };
 use crate::directory::settings::Settings;
-use crate::directory::store::{Dialect, OpenError, Sql, Store, identities};
+use crate::directory::store::identities::{self, GroupNames};
+use crate::directory::store::{Dialect, OpenError, Sql, Store};
 
 /// How long a request waits for a database that does not answer.
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -149,8 +151,8 @@ impl Authenticator {
         let Self { freshness, callers, .. } = self;
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
-        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
-        let found = found.map(|identity| Arc::new(self.with_uses(identity)));
+        let found = look_up(key, digest, CachedFor::Me, |sql| self.store.point_read(sql)).await?;
+        let found = found.map(|found| Arc::new(self.with_uses(found.identity)));
         if let Some(identity) = &found {
             callers.keep(digest, CachedCaller { identity: Arc::clone(identity), read_at });
         }
@@ -177,7 +179,7 @@ impl Authenticator {
         &self,
         key: &str,
         from: impl FnOnce() -> IpAddr + Send,
-        render: impl Fn(&Identity) -> Bytes + Send + Copy,
+        render: impl Render,
     ) -> Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let now = self.clock.now();
@@ -207,12 +209,13 @@ impl Authenticator {
         &self,
         key: &str,
         digest: TokenDigest,
-        render: impl Fn(&Identity) -> Bytes + Send,
+        render: impl Render,
         now: Timestamp,
     ) -> Result<CacheEntry, Error> {
         let Self { freshness, cache, stale, .. } = self;
         let invalidations = freshness.invalidations();
-        let kept = match cache.get(&digest, invalidations) {
+        let entry_key = EntryKey { digest, kind: kind_of(&render) };
+        let kept = match cache.get(&entry_key, invalidations) {
             Some(kept) => kept,
             None => {
                 if !invalidations.has_begun() {
@@ -220,7 +223,7 @@ impl Authenticator {
                     freshness.ensure_current(&self.store).await?;
                 }
                 // Boxed: a future that holds a query is large, and every request would move it.
-                match Box::pin(cache.get_or_load(&digest, invalidations)).await {
+                match Box::pin(cache.get_or_load(&entry_key, invalidations)).await {
                     // What is read from now on is as fresh as a look at the feed could make it.
                     CacheLookup::Nothing(loading) => {
                         return Box::pin(self.load(key, digest, render, loading, now)).await;
@@ -241,7 +244,7 @@ impl Authenticator {
         if kept.holds(invalidations) {
             return Ok(kept);
         }
-        match Box::pin(cache.get_or_load(&digest, invalidations)).await {
+        match Box::pin(cache.get_or_load(&entry_key, invalidations)).await {
             CacheLookup::CacheEntry(entry) => Ok(entry),
             CacheLookup::Nothing(loading) => Box::pin(self.load(key, digest, render, loading, now)).await,
         }
@@ -252,7 +255,7 @@ impl Authenticator {
         &self,
         key: &str,
         digest: TokenDigest,
-        render: impl Fn(&Identity) -> Bytes + Send,
+        render: impl Render,
         loading: Option<Loading<'_>>,
         now: Timestamp,
     ) -> Result<CacheEntry, Error> {
@@ -260,15 +263,16 @@ impl Authenticator {
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
         loads.inc();
-        let found = look_up(key, digest, |sql| self.store.priority_read(sql)).await?;
+        let found = look_up(key, digest, kind_of(&render), |sql| self.store.priority_read(sql)).await?;
         stale.record_success(now);
         let entry = match found {
-            Some(identity) => {
-                let identity = self.with_uses(identity);
-                let idle_end = self.idle_timeout.end(&identity.token);
+            Some(found) => {
+                let identity = self.with_uses(found.identity);
+                let found = NamedIdentity { identity, ..found };
+                let idle_end = self.idle_timeout.end(&found.identity.token);
                 CacheEntry::Known(Arc::new(CachedIdentity::new(
-                    &identity,
-                    &render(&identity),
+                    &found.identity,
+                    &render.render(&found),
                     read_at,
                     idle_end,
                 )))
@@ -288,7 +292,7 @@ impl Authenticator {
         &self,
         key: &str,
         digest: TokenDigest,
-        render: impl Fn(&Identity) -> Bytes + Send,
+        render: impl Render,
         known: &CachedIdentity,
         now: Timestamp,
     ) -> Result<Arc<CachedIdentity>, Unauthenticated> {
@@ -296,7 +300,7 @@ impl Authenticator {
             return Err(Unauthenticated::InvalidToken(Some(known.ended(now))));
         }
         let entry = self.in_time(TIMEOUT, self.load(key, digest, render, None, now)).await?;
-        self.cache.replace(digest, entry.clone());
+        self.cache.replace(EntryKey { digest, kind: kind_of(&render) }, entry.clone());
         match entry {
             CacheEntry::Known(known) if known.is_good(now) => Ok(known),
             CacheEntry::Known(known) => Err(Unauthenticated::InvalidToken(Some(known.ended(now)))),
@@ -315,7 +319,8 @@ impl Authenticator {
         let look_up = async {
             self.freshness.ensure_current(&self.store).await?;
             // No token has this digest. The statement reads the tables and the index that every look-up reads.
-            self.store.priority_read::<Identity>(identities::find(TokenDigest::of_no_token())).await
+            let sql = identities::find(TokenDigest::of_no_token(), GroupNames::LeftOut);
+            self.store.priority_read::<NamedIdentity>(sql).await
         };
         let checked = self.readiness.check(Instant::now(), || self.in_time(TIMEOUT, look_up));
         checked.await.map_err(Error::Unavailable)
@@ -356,21 +361,28 @@ impl Authenticator {
     }
 }
 
+/// What the bodies of a renderer are for.
+fn kind_of<R: Render>(_: &R) -> CachedFor {
+    R::FOR
+}
+
 /// Reads the identity of a key. Only a key that is not of our form, and may come from another system, is looked up by the
 /// digests of that system: they cost more than ours.
 async fn look_up<F>(
     key: &str,
     digest: TokenDigest,
+    kind: CachedFor,
     read: impl Fn(Sql) -> F,
-) -> Result<Option<Identity>, Error>
+) -> Result<Option<NamedIdentity>, Error>
 where
-    F: Future<Output = Result<Vec<Identity>, Error>>,
+    F: Future<Output = Result<Vec<NamedIdentity>, Error>>,
 {
-    if let Some(identity) = read(identities::find(digest)).await?.pop() {
-        return Ok(Some(identity));
+    let names = if kind == CachedFor::ForwardAuth { GroupNames::Read } else { GroupNames::LeftOut };
+    if let Some(found) = read(identities::find(digest, names)).await?.pop() {
+        return Ok(Some(found));
     }
     match KeptDigest::of_another_system(key) {
         [None, None] => Ok(None),
-        digests => Ok(read(identities::find_imported(digests)).await?.pop()),
+        digests => Ok(read(identities::find_imported(digests, names)).await?.pop()),
     }
 }

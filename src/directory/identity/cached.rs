@@ -4,19 +4,48 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use bytes::Bytes;
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult, PlaceholderGuard};
 use quick_cache::{OptionsBuilder, Weighter};
 
 use super::invalidations::{Invalidations, Position};
 use super::unauthenticated::{EndedToken, TokenEnd};
 use crate::directory::access::may_read_self;
-use crate::directory::model::{Bearer, Identity, Networks, Timestamp, TokenDigest, TokenId, UserId};
+use crate::directory::model::{
+    Bearer, Identity, NamedIdentity, Networks, Timestamp, TokenDigest, TokenId, UserId,
+};
 
 /// Microseconds after a use of a token in which further uses are not noted.
 const USE_INTERVAL: i64 = 60_000_000;
 /// The bytes of an entry beside its own size and its body: its key, its slot in the map and what the allocator adds,
 /// rounded up.
 const OVERHEAD: u64 = 200;
+
+/// What the body of a cached identity is for. A server that gets only one kind of request keeps only its bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CachedFor {
+    /// `GET /api/users/me`.
+    Me,
+    /// Forward authentication, which needs the names of groups as well.
+    ForwardAuth,
+}
+
+/// Makes the body that is cached with an identity.
+pub trait Render: Copy + Send + Sync {
+    /// What the body is for.
+    const FOR: CachedFor;
+
+    /// Makes the body.
+    fn render(&self, found: &NamedIdentity) -> Bytes;
+}
+
+impl<F: Fn(&Identity) -> Bytes + Copy + Send + Sync> Render for F {
+    const FOR: CachedFor = CachedFor::Me;
+
+    fn render(&self, found: &NamedIdentity) -> Bytes {
+        self(&found.identity)
+    }
+}
 
 /// What the most frequent requests need of an identity, with the body of their answer.
 #[derive(Debug)]
@@ -123,7 +152,15 @@ impl CacheEntry {
     }
 }
 
-/// Hashes a digest by its first bytes: digests are random already.
+/// The key of an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct EntryKey {
+    pub(super) digest: TokenDigest,
+    pub(super) kind: CachedFor,
+}
+
+/// Hashes a digest by its first bytes: digests are random already. The other part of an [`EntryKey`] does not count: few keys
+/// are used for both.
 #[derive(Default)]
 pub(super) struct DigestHasher(u64);
 
@@ -139,14 +176,16 @@ impl Hasher for DigestHasher {
     }
 
     fn write_usize(&mut self, _length: usize) {}
+
+    fn write_isize(&mut self, _kind: isize) {}
 }
 
 /// Weighs an entry by its size in bytes.
 #[derive(Clone)]
 pub(super) struct ByBytes;
 
-impl Weighter<TokenDigest, CacheEntry> for ByBytes {
-    fn weight(&self, _: &TokenDigest, entry: &CacheEntry) -> u64 {
+impl Weighter<EntryKey, CacheEntry> for ByBytes {
+    fn weight(&self, _: &EntryKey, entry: &CacheEntry) -> u64 {
         match entry {
             CacheEntry::Known(known) => (size_of::<CachedIdentity>() + known.body.len()) as u64 + OVERHEAD,
             CacheEntry::Unknown(_) => OVERHEAD,
@@ -154,15 +193,15 @@ impl Weighter<TokenDigest, CacheEntry> for ByBytes {
     }
 }
 
-type IdentityMap = Cache<TokenDigest, CacheEntry, ByBytes, BuildHasherDefault<DigestHasher>>;
+type IdentityMap = Cache<EntryKey, CacheEntry, ByBytes, BuildHasherDefault<DigestHasher>>;
 /// The right to load one digest. Other requests for it wait.
 pub(super) type Loading<'a> = PlaceholderGuard<
     'a,
-    TokenDigest,
+    EntryKey,
     CacheEntry,
     ByBytes,
     BuildHasherDefault<DigestHasher>,
-    DefaultLifecycle<TokenDigest, CacheEntry>,
+    DefaultLifecycle<EntryKey, CacheEntry>,
 >;
 
 /// Cached identities, bounded by their bytes; `None` where nothing is cached.
@@ -187,22 +226,18 @@ impl IdentityCache {
     }
 
     /// Returns the entry of a digest if it still holds.
-    pub(super) fn get(&self, digest: &TokenDigest, invalidations: &Invalidations) -> Option<CacheEntry> {
-        self.0.as_ref()?.get(digest).filter(|entry| entry.holds(invalidations))
+    pub(super) fn get(&self, key: &EntryKey, invalidations: &Invalidations) -> Option<CacheEntry> {
+        self.0.as_ref()?.get(key).filter(|entry| entry.holds(invalidations))
     }
 
     /// Returns the entry, or the right to load it. Waits while another request loads it.
-    pub(super) async fn get_or_load(
-        &self,
-        digest: &TokenDigest,
-        invalidations: &Invalidations,
-    ) -> CacheLookup<'_> {
+    pub(super) async fn get_or_load(&self, key: &EntryKey, invalidations: &Invalidations) -> CacheLookup<'_> {
         let Some(map) = &self.0 else { return CacheLookup::Nothing(None) };
-        let checked = |_: &TokenDigest, entry: &mut CacheEntry| match entry.holds(invalidations) {
+        let checked = |_: &EntryKey, entry: &mut CacheEntry| match entry.holds(invalidations) {
             true => EntryAction::Retain(entry.clone()),
             false => EntryAction::ReplaceWithGuard,
         };
-        match map.entry_async(digest, checked).await {
+        match map.entry_async(key, checked).await {
             EntryResult::Retained(entry) => CacheLookup::CacheEntry(entry),
             EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => CacheLookup::Nothing(Some(guard)),
             EntryResult::Removed(..) | EntryResult::Timeout => CacheLookup::Nothing(None),
@@ -210,9 +245,9 @@ impl IdentityCache {
     }
 
     /// Puts an entry in place of the one that is cached.
-    pub(super) fn replace(&self, digest: TokenDigest, entry: CacheEntry) {
+    pub(super) fn replace(&self, key: EntryKey, entry: CacheEntry) {
         if let Some(map) = &self.0 {
-            map.insert(digest, entry);
+            map.insert(key, entry);
         }
     }
 

@@ -14,6 +14,15 @@ pub struct Identity {
     pub rights: Vec<i64>,
 }
 
+/// An identity with the names of the owner's groups.
+#[derive(Clone, Debug)]
+pub struct NamedIdentity {
+    /// The identity.
+    pub identity: Identity,
+    /// The names, in the order of the groups' ids; empty if they were not requested.
+    pub group_names: Vec<String>,
+}
+
 /// The owner of a presented token, valid or not: for logs and the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bearer {

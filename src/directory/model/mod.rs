@@ -36,7 +36,7 @@ pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
 pub use event::{AuditFilter, ChainLink, Event, OBJECT_KINDS, RecordedEvent};
 pub use group::Group;
 pub use id::{GroupId, PermissionId, TokenId, UserId};
-pub use identity::{Bearer, Identity};
+pub use identity::{Bearer, Identity, NamedIdentity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};

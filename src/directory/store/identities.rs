@@ -4,7 +4,7 @@ use super::users::{numbers, optional_time};
 use super::{tokens, users};
 use crate::database::{DatabaseError, FromRow, Row, Sql};
 use crate::directory::model::{
-    GroupId, Identity, KeptDigest, Narrowing, Timestamp, Token, TokenDigest, TokenId, User,
+    GroupId, Identity, KeptDigest, NamedIdentity, Narrowing, Timestamp, Token, TokenDigest, TokenId, User,
 };
 
 /// The codes of all permissions that the user `u` holds, separated by commas.
@@ -20,8 +20,16 @@ macro_rules! rights {
     };
 }
 
-macro_rules! select {
+/// The groups of the user `u`: of each the id, the number of characters of its name, and the name.
+macro_rules! group_names {
     () => {
+        "(SELECT string_agg(CAST(g.id AS TEXT) || ':' || CAST(length(g.name) AS TEXT) || ':' || g.name, ',') \
+          FROM memberships m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id)"
+    };
+}
+
+macro_rules! select {
+    ($($more:tt)*) => {
         concat!(
             "SELECT ",
             tokens::columns!(),
@@ -29,24 +37,45 @@ macro_rules! select {
             users::columns!(),
             ", ",
             rights!(),
+            $($more)*,
             " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t."
         )
     };
 }
 
-/// Selects the identity of a key's digest, whatever its state. `identity` decides whether the token is valid.
-pub(in crate::directory) fn find(digest: TokenDigest) -> Sql {
-    Sql::new(concat!(select!(), "digest = $1")).bind(KeptDigest::Sha256(digest))
+/// Whether the names of an identity's groups are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::directory) enum GroupNames {
+    Read,
+    LeftOut,
 }
 
-/// Selects the identity of a key by the digests that another system may have stored for it.
-pub(in crate::directory) fn find_imported([one, other]: [Option<KeptDigest>; 2]) -> Sql {
-    Sql::new(concat!(select!(), "digest IN ($1, $2)")).bind(one).bind(other)
+impl GroupNames {
+    fn select(self) -> Sql {
+        Sql::new(match self {
+            Self::Read => select!(concat!(", ", group_names!())),
+            Self::LeftOut => select!(", CAST(NULL AS TEXT)"),
+        })
+    }
+}
+
+/// Selects the [`NamedIdentity`] of a key's digest, whatever its state. `identity` decides whether the token is valid.
+pub(in crate::directory) fn find(digest: TokenDigest, names: GroupNames) -> Sql {
+    let mut sql = names.select();
+    sql.push("digest = $1");
+    sql.bind(KeptDigest::Sha256(digest))
+}
+
+/// Selects the same by the digests that another system may have stored for the key.
+pub(in crate::directory) fn find_imported([one, other]: [Option<KeptDigest>; 2], names: GroupNames) -> Sql {
+    let mut sql = names.select();
+    sql.push("digest IN ($1, $2)");
+    sql.bind(one).bind(other)
 }
 
 /// Selects the identity of a token, whatever its state.
 pub(in crate::directory) fn of_token(id: TokenId) -> Sql {
-    Sql::new(concat!(select!(), "id = $1")).bind(id)
+    Sql::new(concat!(select!(""), "id = $1")).bind(id)
 }
 
 /// The parts of an identity that decide what an actor may do, as they are now, before the token narrows them. An admin may do
@@ -131,5 +160,50 @@ impl FromRow for Identity {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         let (token, user) = (Token::from_row(row)?, User::from_row(row)?);
         Ok(Self::new(token, user, numbers(row.next()?, "permission code")?))
+    }
+}
+
+impl FromRow for NamedIdentity {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { identity: Identity::from_row(row)?, group_names: names(row.next()?)? })
+    }
+}
+
+/// Reads what `group_names!` selects, and returns the names in the order of the ids. The database does not sort them; see
+/// [`numbers`].
+fn names(list: Option<String>) -> Result<Vec<String>, DatabaseError> {
+    let list = list.unwrap_or_default();
+    let (mut rest, mut found) = (list.as_str(), Vec::new());
+    while !rest.is_empty() {
+        let (group, after) = group(rest).ok_or_else(|| DatabaseError::corrupt("group name"))?;
+        found.push(group);
+        rest = after;
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, name)| name.to_owned()).collect())
+}
+
+/// Splits the first group off: its id and name, and the rest after the comma.
+fn group(list: &str) -> Option<((i64, &str), &str)> {
+    let (id, rest) = list.split_once(':')?;
+    let (length, rest) = rest.split_once(':')?;
+    let length: usize = length.parse().ok()?;
+    let end = rest.char_indices().nth(length).map_or(rest.len(), |(end, _)| end);
+    let (name, rest) = rest.split_at_checked(end)?;
+    Some(((id.parse().ok()?, name), rest.strip_prefix(',').unwrap_or(rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_separators_are_read_in_the_order_of_the_ids() {
+        let list = "10:3:a,b,9:0:,-2:4:1:2:,11:1:\u{e9}";
+        assert_eq!(names(Some(list.into())).unwrap(), ["1:2:", "", "a,b", "\u{e9}"]);
+        assert!(names(None).unwrap().is_empty());
+        for damaged in ["x", "1:x:a", ":1:a", "1:1"] {
+            assert!(names(Some(damaged.into())).is_err(), "{damaged}");
+        }
     }
 }

@@ -13,6 +13,7 @@ mod document;
 mod field_selection;
 mod fields;
 mod forms;
+pub(super) mod forward_auth;
 mod groups;
 mod initials;
 mod introspect;
@@ -31,14 +32,15 @@ pub mod view;
 use axum::Router;
 use axum::routing::post;
 use serde_json::Value;
-use utoipa::PartialSchema;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
+use utoipa::{OpenApi as _, PartialSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::callers::with_callers;
+use self::forward_auth::ForwardAuthDocument;
 pub(super) use self::me::ME;
 use super::app::App;
 use super::pipeline;
@@ -110,10 +112,11 @@ pub(super) fn router(app: &App) -> Router<App> {
     pipeline::wrap(app, router)
 }
 
-/// Every documented route.
+/// Every documented route of the router.
 pub fn resources() -> Resources {
     let document = routes().split_for_parts().1;
-    document.paths.paths.iter().map(|(path, item)| (path.clone(), Resource::of(item))).collect()
+    let routed = document.paths.paths.iter().filter(|(path, _)| path.as_str() != super::forward_auth::ROUTE);
+    routed.map(|(path, item)| (path.clone(), Resource::of(item))).collect()
 }
 
 /// The OpenAPI document of all routes.
@@ -123,7 +126,10 @@ pub fn document() -> Value {
 
 /// The groups of operations, in the order of the page.
 const TAGS: [(&str, &str); 6] = [
-    ("auth", "Signing in with a password, signing out, whose a key is, and keys that leaked."),
+    (
+        "auth",
+        "Signing in with a password, signing out, whose a key is, keys that leaked, and authenticating for a proxy.",
+    ),
     ("users", "The caller's own record, the records of all users, and deleted users."),
     ("tokens", "The caller's own tokens, and those of other users."),
     ("groups", "Groups, their permissions and their members, and deleted groups."),
@@ -140,7 +146,7 @@ const AUTHORIZE: &str = "Type the key of a token. `Token <key>`, as in the heade
     The key stays in this tab of the browser until you log out here or close the tab.";
 
 fn head() -> OpenApi {
-    let mut document = OpenApi::default();
+    let mut document = ForwardAuthDocument::openapi();
     document.info.title = "Wardroom".into();
     document.info.version = env!("CARGO_PKG_VERSION").into();
     document.info.description = Some(ABOUT.into());

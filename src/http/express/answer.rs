@@ -1,4 +1,4 @@
-//! Writes the answer of `GET /api/users/me` byte by byte, head and body in one buffer.
+//! Writes the answer of `GET /api/users/me` and of forward authentication byte by byte, head and body in one buffer.
 //!
 //! The caller decides what the answer depends on. What is the same for every answer is made once.
 
@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::body::CachedBody;
 use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::http::api::ME;
@@ -14,7 +13,6 @@ use crate::http::cors::{self, VARIES_BY_ORIGIN};
 use crate::http::headers::{UNCACHED, VARIES, http_date, secure_lines};
 use crate::http::resource::Resource;
 use crate::http::settings::HttpSettings;
-use crate::http::site::BaseUrl;
 use crate::http::throttle;
 use crate::telemetry::{Metrics, OutcomeLabels, RequestLabels};
 
@@ -28,46 +26,54 @@ pub(in crate::http) struct Prepared {
     /// The same over TLS.
     tls_head: Vec<u8>,
     date: Date,
-    /// Counts good answers of `GET /api/users/me`.
+    /// Counts good answers of the route.
     pub(super) answered: Counter,
     /// Counts keys accepted.
     pub(super) accepted: Counter,
 }
 
-/// What belongs to one answer.
-pub(super) struct MeAnswer<'a> {
+/// What belongs to the head of one answer.
+pub(super) struct AnswerHead<'a> {
     pub(super) now: Timestamp,
     /// When the token ends.
     pub(super) end: Option<Timestamp>,
     pub(super) status: Option<RateLimitStatus>,
-    pub(super) body: CachedBody<'a>,
-    pub(super) base: BaseUrl<'a>,
     /// Whether the connection closes with it.
     pub(super) last: bool,
     /// The value of `Access-Control-Allow-Origin`, if the origin is named.
     pub(super) origin: Option<&'a [u8]>,
     /// Whether it goes out over TLS.
     pub(super) tls: bool,
+    /// Headers of the route's own, each line with its end.
+    pub(super) lines: &'a [u8],
+    /// The length of the body.
+    pub(super) length: usize,
 }
 
 impl Prepared {
-    /// Prepares answers for a server with these metrics and settings. `me` is the route.
+    /// Prepares answers of `GET /api/users/me` for a server with these metrics and settings. `me` is the route.
     pub(in crate::http) fn new(metrics: &Metrics, me: Option<&Resource>, settings: &HttpSettings) -> Self {
         let varies = if settings.cors_origins.is_empty() { VARIES } else { VARIES_BY_ORIGIN };
-        let mut head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n".to_vec();
-        if let Some(me) = me {
-            push(&mut head, &[b"allow: ", me.allow().as_bytes(), b"\r\n"]);
-        }
-        push(&mut head, &[b"vary: ", varies.as_bytes(), b"\r\n"]);
-        push(&mut head, &[b"cache-control: ", UNCACHED.as_bytes(), b"\r\n"]);
-        let [mut head, mut tls_head] = [None, settings.hsts.as_ref()].map(|hsts| {
+        let allow = me.map(|me| String::from_utf8_lossy(me.allow().as_bytes()).into_owned());
+        let allow = allow.map(|allow| format!("allow: {allow}\r\n")).unwrap_or_default();
+        let own = format!("content-type: application/json\r\n{allow}");
+        Self::of_route(metrics, ME, &own, varies, settings)
+    }
+
+    /// Prepares answers to `GET` of a route. `own` are the lines of headers that only its answers have.
+    pub(super) fn of_route(
+        metrics: &Metrics,
+        route: &str,
+        own: &str,
+        varies: &str,
+        settings: &HttpSettings,
+    ) -> Self {
+        let head = format!("HTTP/1.1 200 OK\r\n{own}vary: {varies}\r\ncache-control: {UNCACHED}\r\n");
+        let [head, tls_head] = [None, settings.hsts.as_ref()].map(|hsts| {
             let secure = secure_lines(hsts);
-            [head.as_slice(), secure.as_bytes()].concat()
+            format!("{head}{secure}x-request-id: ").into_bytes()
         });
-        for head in [&mut head, &mut tls_head] {
-            head.extend_from_slice(b"x-request-id: ");
-        }
-        let labels = RequestLabels { route: ME.to_owned(), method: "GET", status: 200 };
+        let labels = RequestLabels { route: route.to_owned(), method: "GET", status: 200 };
         let accepted = OutcomeLabels { outcome: "accepted" };
         Self {
             head,
@@ -78,13 +84,19 @@ impl Prepared {
         }
     }
 
-    /// Appends the answer; `id` appends the request's id.
-    pub(super) fn write(&self, answer: &MeAnswer<'_>, id: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
-        let length = answer.body.length(&answer.base);
-        out.reserve(HEAD_BYTES + length);
+    /// Appends the head of an answer; `id` appends the request's id.
+    #[inline]
+    pub(super) fn write_head(
+        &self,
+        answer: &AnswerHead<'_>,
+        id: impl FnOnce(&mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) {
+        out.reserve(HEAD_BYTES + answer.lines.len() + answer.length);
         out.extend_from_slice(if answer.tls { &self.tls_head } else { &self.head });
         id(out);
         out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(answer.lines);
         if let Some(end) = answer.end {
             push(out, &[b"x-token-expires-at: ", end.to_string().as_bytes(), b"\r\n"]);
         }
@@ -100,11 +112,10 @@ impl Prepared {
             out.extend_from_slice(b"connection: close\r\n");
         }
         out.extend_from_slice(b"content-length: ");
-        push_decimal(out, length);
+        push_decimal(out, answer.length);
         out.extend_from_slice(b"\r\ndate: ");
         self.date.push(answer.now, out);
         out.extend_from_slice(b"\r\n\r\n");
-        answer.body.push(&answer.base, out);
     }
 }
 

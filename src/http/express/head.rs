@@ -4,6 +4,7 @@
 //! checks all three. Anything odd, with a body, or not understood is `None`. It goes to those two, which then find its
 //! faults.
 
+use crate::http::forward_auth::PREFIX;
 use crate::server::wire::{MAX_HEADER_LINE, MAX_HEADERS, first_control};
 
 /// A whole and good head without a body, with the headers that the answer depends on.
@@ -31,6 +32,16 @@ impl<'a> Head<'a> {
         let rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
         let found = read_lines(rest, bytes.len(), |_, _| Some(()))?;
         (found.host && found.authorization).then_some(found.head)
+    }
+
+    /// Reads the head of a request of forward authentication, and its rule. Nothing but a `?` may follow the rule.
+    pub(super) fn forward_auth(bytes: &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let rest = bytes.strip_prefix(b"GET ")?.strip_prefix(PREFIX.as_bytes())?;
+        let is_of_rule = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b',');
+        let (rule, rest) = rest.split_at_checked(rest.iter().position(|byte| !is_of_rule(byte))?)?;
+        let rest = rest.strip_prefix(b"?").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
+        let found = read_lines(rest, bytes.len(), |_, _| Some(()))?;
+        (found.host && found.authorization).then_some((rule, found.head))
     }
 
     /// Reads the lines of any head after the first one, up to the empty one. `whole` is the length of the message's bytes.
