@@ -15,7 +15,7 @@ use crate::support::site::{Persona, operator};
 use crate::support::{Answer, Backend, Database, Request, Site, both};
 
 const FORBIDDEN: &str = r#"403 {"detail":"You do not have permission to perform this action."}"#;
-const INVALID: &str = r#"401 {"detail":"Invalid token."}"#;
+const INVALID: &str = r#"401 [www-authenticate: Token] {"detail":"Invalid token."}"#;
 
 /// A new token of this user, narrowed to what `narrow` says.
 async fn narrow(site: &Site, who: &Persona, narrow: Value) -> String {
@@ -346,7 +346,7 @@ both! {
         let widened = send(&site, &site.admin.key, "PATCH", &path(&rotated["id"]), json!({"scopes": null, "read_only": false, "allowed_networks": null})).await.json();
         assert_eq!((&widened["scopes"], &widened["read_only"], &widened["allowed_networks"]), (&Value::Null, &json!(false), &Value::Null));
         let events = site.database.texts("SELECT changes FROM audit_events WHERE action = 'token.update' ORDER BY id DESC LIMIT 1").await;
-        assert_eq!(events, [r#"{"allowed_networks":[["127.0.0.1/32"],null],"read_only":[true,false],"scopes":[["me_read"],null]}"#]);
+        assert_eq!(events, [r#"{"scopes":[["me_read"],null],"read_only":[true,false],"allowed_networks":[["127.0.0.1/32"],null]}"#]);
     }
 }
 
