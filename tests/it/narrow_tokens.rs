@@ -473,7 +473,7 @@ both! {
         let id = token_id(&site, &key).await;
         works(&site.database, &["token", "edit", &id.to_string(), "--scope", "me_read", "--network", "127.0.0.1"]);
         let before = exported(&site.database);
-        let ran = import(&site.database, &["--overwrite"]);
+        let ran = import(&site.database, &["--sync"]);
         assert_eq!(ran.code, 0, "{}", ran.err);
         assert_eq!(exported(&site.database), before);
         // A record that no token can have is a conflict, and nothing is written.
