@@ -481,7 +481,8 @@ both! {
             std::fs::write(&file, export.replace(good, bad)).unwrap();
             let database = Database::new(backend).await;
             let ran = import(&database, &[]);
-            assert!(ran.code != 0 && ran.err.contains("a token cannot be imported"), "{}", ran.err);
+            let report = format!("{}{}", ran.out, ran.err);
+            assert!(ran.code != 0 && report.contains("a token cannot be imported"), "{} {report}", ran.code);
             assert_eq!(database.number("SELECT count(*) FROM users").await, 0);
         }
     }

@@ -423,7 +423,7 @@ both! {
                 assert!(printed["error"]["message"].as_str().unwrap().contains("--accept-revived"), "{printed}");
             }
             let people = scene.restore(&[]);
-            for part in ["The backup is ", "14 active users, 2 active admins and 14 active tokens", "  admin: \"boss\" (", "  token: \"laptop\" ("] {
+            for part in ["The backup is ", "15 active users, 2 active admins and 15 active tokens", "  admin: \"boss\" (", "  token: \"laptop\" ("] {
                 assert!(people.err.contains(part), "{part}: {}", people.err);
             }
             let restored = scene.restored(&["--accept-revived", "--keep-closed"]);
