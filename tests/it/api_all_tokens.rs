@@ -49,6 +49,8 @@ both! {
         let over = issue(&site, &site.staff, "over", Expiry::Never).await.token.id;
         site.directory().revoke_token(&operator(), None, over).await.unwrap();
         site.database.sql("UPDATE tokens SET last_used_at = 1751328000000000 WHERE name = 'imported'").await;
+        site.database.sql("UPDATE tokens SET scopes = 'me_read user_read' WHERE name = 'later'; \
+            UPDATE tokens SET read_only = TRUE, allowed_networks = '10.0.0.0/8 2001:db8::/32' WHERE name = 'over'").await;
         let user = site.staff.id;
         for (query, expected) in [
             (format!("user_id={user}"), vec!["staff/test", "staff/later", "staff/over"]),
@@ -68,6 +70,18 @@ both! {
             ("key=f4e7...2070".to_owned(), vec!["alex_thompson/imported"]),
             (format!("unused_since=2025-09-02&user_id={user}"), vec!["staff/test", "staff/later", "staff/over"]),
             (format!("unused_since=2025-09-01&user_id={user}"), vec![]),
+            ("scope=me_read".to_owned(), vec!["staff/later"]),
+            ("scope=user_read".to_owned(), vec!["staff/later"]),
+            // It is a name, not a pattern.
+            ("scope=user_create".to_owned(), vec![]),
+            ("has_scopes=true".to_owned(), vec!["staff/later"]),
+            (format!("has_scopes=false&user_id={user}"), vec!["staff/test", "staff/over"]),
+            ("read_only=true".to_owned(), vec!["staff/over"]),
+            (format!("read_only=false&user_id={user}"), vec!["staff/test", "staff/later"]),
+            ("network=2001:DB8::/32".to_owned(), vec!["staff/over"]),
+            ("network=10.0.0.0/9".to_owned(), vec![]),
+            ("has_networks=true".to_owned(), vec!["staff/over"]),
+            (format!("has_networks=false&user_id={user}"), vec!["staff/test", "staff/later"]),
         ] {
             let page = send(&site, &site.holder, "GET", &format!("/api/users/tokens?{query}"), Value::Null).await;
             assert_eq!(names(&page), expected, "{query}");
@@ -81,7 +95,10 @@ both! {
             ("state=gone", "state", "not a valid choice"),
             ("ordering=name", "ordering", "not a valid choice"),
             ("user_id=x", "user_id", "A valid integer is required."),
-            ("scope=me_read", "scope", "Unknown parameter."),
+            ("scope=nonsense", "scope", "is not a scope"),
+            ("network=10.0.0.1/8", "network", "write 10.0.0.0/8"),
+            ("has_scopes=perhaps", "has_scopes", "Must be a valid boolean."),
+            ("scopes=me_read", "scopes", "Unknown parameter."),
         ] {
             let refused = send(&site, &site.holder, "GET", &format!("/api/users/tokens?{query}"), Value::Null).await;
             assert_eq!(refused.status, 400, "{query}: {refused}");

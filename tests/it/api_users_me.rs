@@ -198,7 +198,7 @@ both! {
         let alex = fields(&site.alex.key, flags).await;
         let id = site.database.number("SELECT id FROM tokens WHERE user_id = 42").await;
         let expected = format!(
-            r#"200 {{"id":42,"is_staff":true,"is_admin":false,"is_active":true,"permissions":[],"token":{{"id":{id},"name":"imported","kind":"imported","expires_at":null,"scopes":null}}}}"#
+            r#"200 {{"id":42,"is_staff":true,"is_admin":false,"is_active":true,"permissions":[],"token":{{"id":{id},"name":"imported","kind":"imported","expires_at":null,"scopes":null,"read_only":false,"allowed_networks":null}}}}"#
         );
         assert_eq!(alex, expected);
         let holder = fields(&site.holder.key, "permissions").await;
@@ -217,7 +217,7 @@ both! {
         let end = wardroom::directory::tokens::Expiry::After(hour);
         let issued = site.directory().issue_token(&operator(), &owner, "short", end).await.unwrap();
         let token = fields(issued.key.reveal(), "token").await;
-        assert!(token.ends_with(r#""name":"short","kind":"api","expires_at":"2025-09-01T13:00:00.000000Z","scopes":null}}"#), "{token}");
+        assert!(token.ends_with(r#""name":"short","kind":"api","expires_at":"2025-09-01T13:00:00.000000Z","scopes":null,"read_only":false,"allowed_networks":null}}"#), "{token}");
         assert!(!token.contains(issued.key.reveal()));
         assert_eq!(fields(&site.alex.key, "").await, format!("200 {ALEX}"));
     }

@@ -89,6 +89,7 @@ mod media_s3;
 mod metrics;
 mod misuses;
 mod moving;
+mod narrow_tokens;
 mod next_steps;
 mod outages;
 mod owners;

@@ -94,6 +94,11 @@ const PARAMETERS: &[&str] = &[
     "has_expiry",
     "is_used",
     "unused_since",
+    "scope",
+    "has_scopes",
+    "read_only",
+    "network",
+    "has_networks",
     "address",
     "from",
     "to",
@@ -226,8 +231,9 @@ impl Trial {
             let mut actors = self.world.actors();
             // Operations on one's own record need no permission: a few actors represent all.
             if !matches!(rule(&operation).0, Need::Code(_)) {
-                actors
-                    .retain(|actor| !actor.name.starts_with("staff with") || actor.name == "staff with all");
+                actors.retain(|actor| {
+                    !actor.name.starts_with("staff with") || actor.name.starts_with("staff with all")
+                });
             }
             // A token beside the sign-in makes no difference.
             if rule(&operation).0 == Need::Open {

@@ -278,6 +278,33 @@ const NOUNS: &[Misuse] = &[
         "token issue nobody --name x",
         "wardroom: there is no user named \"nobody\"; see `wardroom user list --search TERMS`",
     ),
+    (
+        2,
+        "token issue staff --name x --scope 1222",
+        "error: invalid value '1222' for '--scope <SCOPE>': \"1222\" is not a scope: write user_read. For more information, try '--help'.",
+    ),
+    (
+        2,
+        "token issue staff --name x --network 10.1.2.3/8",
+        "error: invalid value '10.1.2.3/8' for '--network <NETWORK>': \"10.1.2.3/8\" has bits behind its prefix: write 10.0.0.0/8 for the network, or 10.1.2.3/32 for the address. For more information, try '--help'.",
+    ),
+    (
+        4,
+        "token issue staff --name x --scope 10001",
+        "wardroom: scopes: \"10001\" is not a scope: no permission has this code.",
+    ),
+    (
+        2,
+        "token edit 1",
+        "wardroom: there is nothing to change: give --name, --expires-in, --scope, --read-only or --network",
+    ),
+    (3, "token edit 4711 --read-only", "wardroom: there is no token with id 4711; see `wardroom token list`"),
+    (3, "token show 4711", "wardroom: there is no token with id 4711; see `wardroom token list`"),
+    (
+        2,
+        "token edit 1 --read-only --read-write",
+        "error: the argument '--read-only' cannot be used with '--read-write'",
+    ),
     (4, "token issue staff --name ''", "wardroom: name: This field may not be blank."),
     (
         2,

@@ -18,9 +18,9 @@ use crate::support::site::{import, imported, operator};
 use crate::support::{Backend, Database, both};
 
 /// Each of these users loses something that the others keep.
-const PEOPLE: [&str; 14] = [
-    "boss", "revoked", "ended", "rotated", "overlap", "struck", "moved", "inactive", "admin", "staff",
-    "changed", "deleted", "purged", "plain",
+const PEOPLE: [&str; 15] = [
+    "boss", "revoked", "ended", "rotated", "overlap", "struck", "moved", "narrowed", "inactive", "admin",
+    "staff", "changed", "deleted", "purged", "plain",
 ];
 const OLD: &str = "an old long passphrase";
 const NEW: &str = "quite another passphrase";
@@ -163,11 +163,12 @@ impl Scene {
 }
 
 /// An action that closes something, and its entry in the list: the kind, the owner, and its other name.
-const CLOSINGS: [(&str, &str, &str, &str); 17] = [
+const CLOSINGS: [(&str, &str, &str, &str); 18] = [
     ("token revoked", "token_revoked", "revoked", "laptop"),
     ("token ended", "token_ended", "ended", "laptop"),
     ("token rotated", "token_revoked", "rotated", "laptop"),
     ("token rotated with an overlap", "token_ended", "overlap", "laptop"),
+    ("token narrowed", "token_narrowed", "narrowed", "laptop"),
     ("token struck out", "token_deleted", "struck", "laptop"),
     ("token of another user", "token_moved", "moved", "laptop"),
     ("user deactivated", "user_deactivated", "inactive", ""),
@@ -202,6 +203,10 @@ async fn close(scene: &Scene, what: &str) {
                 .rotate_token(&operator(), None, id, Duration::from_secs(overlap))
                 .await
                 .unwrap();
+        }
+        "token narrowed" => {
+            let id = scene.token_of("narrowed").await.to_string();
+            run(&["token", "edit", &id, "--scope", "me_read", "--network", "192.0.2.0/24"]);
         }
         "token struck out" => {
             scene.sql(&format!("DELETE FROM tokens WHERE id = {}", scene.token_of("struck").await)).await;
@@ -418,7 +423,7 @@ both! {
                 assert!(printed["error"]["message"].as_str().unwrap().contains("--accept-revived"), "{printed}");
             }
             let people = scene.restore(&[]);
-            for part in ["The backup is ", "14 active users, 2 active admins and 14 active tokens", "  admin: \"boss\" (", "  token: \"laptop\" ("] {
+            for part in ["The backup is ", "15 active users, 2 active admins and 15 active tokens", "  admin: \"boss\" (", "  token: \"laptop\" ("] {
                 assert!(people.err.contains(part), "{part}: {}", people.err);
             }
             let restored = scene.restored(&["--accept-revived", "--keep-closed"]);

@@ -22,8 +22,9 @@ pub(in crate::cli) struct ShowTokens {
 }
 
 #[derive(Args)]
-#[group(id = "token_change", required = true, multiple = true)]
-pub(in crate::cli) struct TokenEdits {
+pub(in crate::cli) struct EditToken {
+    /// The id of the token, as `wardroom token list` shows it.
+    id: TokenId,
     /// The new purpose of the token: 1 to 100 characters.
     #[arg(long)]
     name: Option<String>,
@@ -39,14 +40,6 @@ pub(in crate::cli) struct TokenEdits {
     widen: Widen,
 }
 
-#[derive(Args)]
-pub(in crate::cli) struct EditToken {
-    /// The id of the token, as `wardroom token list` shows it.
-    id: TokenId,
-    #[command(flatten)]
-    edits: TokenEdits,
-}
-
 pub(super) async fn show(accounts: &Accounts, args: ShowTokens) -> Result<Report, CliError> {
     let mut names = Names::new(accounts);
     let tokens = names.tokens(&args.ids).await?;
@@ -59,9 +52,14 @@ pub(super) async fn show(accounts: &Accounts, args: ShowTokens) -> Result<Report
 }
 
 pub(super) async fn edit(accounts: &Accounts, args: EditToken) -> Result<Report, CliError> {
-    let EditToken { id, edits: TokenEdits { name, expires_in, no_expiry, narrow, widen } } = args;
+    let EditToken { id, name, expires_in, no_expiry, narrow, widen } = args;
     let end = expires_in.map(Expiry::After).or(no_expiry.then_some(Expiry::Never));
     let draft = widen.add_to(narrow.draft());
+    if name.is_none() && end.is_none() && draft.is_empty() {
+        let message =
+            "there is nothing to change: give --name, --expires-in, --scope, --read-only or --network";
+        return Err(CliError::usage(message));
+    }
     let token = accounts.update_token(id, name.as_deref(), end, &draft).await?;
     let now = accounts.now();
     let head = format!("Token {} ({}) of user {} is now:\n", token.id, token.name, token.user_id);

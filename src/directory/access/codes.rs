@@ -47,7 +47,7 @@ permissions! {
     1224 user_delete "delete users; read, restore and purge deleted ones": DeleteUser, RestoreUser, ReadDeleted;
     1231 token_create "issue tokens for other users": IssueToken;
     1232 token_read "read the tokens of other users": ReadTokens;
-    1233 token_update "rename, extend and rotate tokens of other users": UpdateToken;
+    1233 token_update "rename, extend, narrow and rotate tokens of other users": UpdateToken;
     1234 token_delete "revoke tokens of other users, and sign them out": RevokeToken;
     1242 audit_read "read and export the audit trail": ReadAudit;
     1252 permission_read "read the list of permissions": ReadPermissions;

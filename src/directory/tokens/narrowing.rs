@@ -31,6 +31,11 @@ pub(super) struct NarrowingFields {
 }
 
 impl NarrowingDraft {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        self.scopes.is_none() && self.read_only.is_none() && self.allowed_networks.is_none()
+    }
+
     /// Parses the values. Collects all errors.
     pub(super) fn parse(&self) -> Result<NarrowingFields, Error> {
         let mut errors = ValidationErrors::default();

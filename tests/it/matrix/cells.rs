@@ -43,7 +43,7 @@ pub fn cells(world: &World, actor: &Actor, operation: &Operation) -> Vec<Cell> {
     };
     let like_another =
         LIKE_ANOTHER.contains(&operation.id.as_str()) && !TRY_THEM_TOO.contains(&actor.name.as_str());
-    if like_another || may_enter(actor, rule(operation).0).is_err() {
+    if like_another || may_enter(actor, operation).is_err() {
         let most = tried.iter().map(Vec::len).max().unwrap_or_default().max(targets.len());
         return (0..most).map(|place| cell(place % targets.len(), place)).collect();
     }
@@ -160,6 +160,12 @@ fn own_tokens(world: &World, actor: &Actor) -> Vec<Target> {
     let mine = Target { name: "oneself".to_owned(), ..Target::default() };
     let mut targets =
         actor.person.as_ref().map(|person| tokens_of(world, &mine, person.id)).unwrap_or_default();
+    let calling = actor.token.as_ref().filter(|token| token.narrow.is_some());
+    targets.extend(calling.map(|token| Target {
+        name: "the calling token".to_owned(),
+        token: Some(token.id),
+        ..mine.clone()
+    }));
     let other = world.person("other plain");
     targets.extend(tokens_of(
         world,
@@ -426,6 +432,9 @@ fn of_token(actor: &Actor, operation: &Operation, field: &str) -> Option<Vec<Val
             }
             ends_at
         }
+        "scopes" => vec![json!({field: ["user_read"]})],
+        "read_only" => vec![json!({field: true})],
+        "allowed_networks" => vec![json!({field: ["127.0.0.0/8"]})],
         "overlap_seconds" => vec![json!({field: 0}), json!({field: 60})],
         _ => return None,
     })

@@ -44,7 +44,9 @@ fn rows(lines: Vec<&str>) -> BTreeMap<String, Row> {
 /// SQLite's booleans are numbers, and PostgreSQL marks a digest as one.
 fn plain(name: &str, value: Value) -> Value {
     match &value {
-        Value::Number(number) if name.starts_with("is_") => Value::Bool(number.as_i64() != Some(0)),
+        Value::Number(number) if name.starts_with("is_") || name == "read_only" => {
+            Value::Bool(number.as_i64() != Some(0))
+        }
         Value::String(digest) if ["root", "digest"].contains(&name) => {
             digest.trim_start_matches("\\x").to_lowercase().into()
         }
@@ -163,12 +165,15 @@ fn added(
                 row["expires_at"].as_i64().map(|micros| Timestamp::from_micros(micros).unwrap().to_string());
             let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
             changes.insert(format!(
-                "tokens new of={} kind={} name={} end={end} made_by={} root={}",
+                "tokens new of={} kind={} name={} end={end} made_by={} root={} scopes={} read_only={} networks={}",
                 row["user_id"],
                 row["kind"],
                 row["name"],
                 row["made_by"],
-                root(row)
+                root(row),
+                row["scopes"],
+                row["read_only"],
+                row["allowed_networks"]
             ));
         }
         "permissions" => {

@@ -79,14 +79,16 @@ pub fn broken(
     }
     let stronger = |id: &i64| {
         let was = before.get(id).cloned().unwrap_or_default();
-        was.admin || (!was.codes.is_subset(&actor.rights) && !is_self(actor, *id))
+        // Their own record, with a token that has scopes, takes none of their rights.
+        !is_self(actor, *id) && (was.admin || !was.codes.is_subset(&actor.rights))
     };
     for change in happened {
         let owners = owners(world, change);
         if owners.is_empty() {
             continue;
         }
-        if owners.iter().all(|id| before.get(id).is_some_and(|was| was.admin)) {
+        let is_admin = |id: &i64| !is_self(actor, *id) && before.get(id).is_some_and(|was| was.admin);
+        if owners.iter().all(is_admin) {
             broken.push(format!("an admin was touched: {change}"));
         } else if is_power(change) && owners.iter().all(stronger) {
             broken.push(format!("a user with more rights was changed: {change}"));

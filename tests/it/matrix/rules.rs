@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 use super::cells::Target;
 use super::operations::Operation;
-use super::world::{Actor, Codes, END, PASSWORD, Person, Token, World, mobile_number, permission, username};
+use super::world::{
+    Actor, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission, username,
+};
 
 pub type Body = Map<String, Value>;
 
@@ -157,18 +159,31 @@ pub enum Expect {
 use Expect::{Done, Invalid, Refused};
 
 /// Whether the caller may enter the operation.
-pub fn may_enter(actor: &Actor, need: Need) -> Result<(), Expect> {
+pub fn may_enter(actor: &Actor, operation: &Operation) -> Result<(), Expect> {
+    let (need, narrow) = (rule(operation).0, actor.narrow());
     let Some(person) = &actor.person else {
         return if need == Open { Ok(()) } else { Err(Refused(401)) };
     };
     let enters = match need {
-        _ if person.inactive => return Err(Refused(401)),
+        _ if person.inactive || narrow.away => return Err(Refused(401)),
+        // Every token may end itself.
+        _ if narrow.read_only && operation.method != "GET" && operation.id != "auth_sign_out" => false,
+        _ if own_scope(operation).is_some_and(|scope| !narrow.has(scope)) => false,
         Open | Need::Token => true,
         Staff => person.staff || person.admin,
         Code(code) => holds(actor, &Codes::from([code])),
         Admin => person.admin,
     };
     if enters { Ok(()) } else { Err(Refused(403)) }
+}
+
+/// The scope that an operation on oneself needs.
+fn own_scope(operation: &Operation) -> Option<&'static str> {
+    match operation.id.as_str() {
+        "users_me_retrieve" | "users_me_avatar" | "me_tokens_list" => Some("me_read"),
+        id if id.starts_with("users_me_") || id.starts_with("me_tokens_") => Some("me_write"),
+        _ => None,
+    }
 }
 
 /// The status of a success.
@@ -213,8 +228,8 @@ fn demand(condition: bool) -> Result<(), Expect> {
 
 /// May this actor do this to that target, with these fields? And what changes if so?
 pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Target, body: &Body) -> Expect {
-    let (need, what) = rule(operation);
-    let judged = may_enter(actor, need).and_then(|()| no_file(body)).and_then(|()| match what {
+    let (_, what) = rule(operation);
+    let judged = may_enter(actor, operation).and_then(|()| no_file(body)).and_then(|()| match what {
         ReadAvatar => read_avatar(world, actor, operation, target),
         Read => read(world, operation, target),
         CreateUser => create_user(world, actor, operation, body),
@@ -230,7 +245,7 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         IssueToken => issue_token(world, actor, operation, target, body),
         ChangeToken | RevokeToken | RotateToken => touch_token(world, actor, operation, what, target, body),
         SignIn => sign_in(world, body),
-        SignOut => Ok(sign_out(world, actor, body)),
+        SignOut => sign_out(world, actor, body),
         SignOutUser => sign_out_user(world, actor, operation, target),
         Unlock => existing(world, operation, target).and_then(|user| unlock(world, actor, user)),
         FindToken | Introspect => Ok(vec![]),
@@ -296,7 +311,7 @@ fn read(world: &World, operation: &Operation, target: &Target) -> Judged {
 }
 
 fn read_avatar(world: &World, actor: &Actor, operation: &Operation, target: &Target) -> Judged {
-    let own = target.user.is_some_and(|user| is_self(actor, user));
+    let own = target.user.is_some_and(|user| is_self(actor, user)) && actor.narrow().has("me_read");
     demand(own || holds(actor, &Codes::from([1222])))?;
     read(world, operation, target)
 }
@@ -420,8 +435,10 @@ fn change_user(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     let body = item(operation, body);
     no_password_in_bulk(operation, body)?;
     let user = existing(world, operation, target)?;
+    demand(!is_self(actor, user.id) || actor.narrow().has("me_write"))?;
+    let sees_itself = is_self(actor, user.id) && actor.narrow().has("me_read");
     // Who may not read the user would learn from it what the user has.
-    let body = &match is_self(actor, user.id) || holds(actor, &Codes::from([1222])) {
+    let body = &match sees_itself || holds(actor, &Codes::from([1222])) {
         true => without_unchanged(user, body),
         false => body.clone(),
     };
@@ -707,10 +724,27 @@ fn owner<'w>(
 
 fn may_act_as(world: &World, actor: &Actor, owner: &Person) -> Result<(), Expect> {
     if is_self(actor, owner.id) {
-        return Ok(());
+        return demand(actor.narrow().has("me_write"));
     }
     demand(is_admin(actor) || !owner.admin)?;
     demand(holds(actor, &world.rights_of(owner)))
+}
+
+/// What a token becomes that was `old` before: never more than the one it is made or changed with.
+fn narrowed(actor: &Actor, old: Narrow, body: &Body) -> Result<String, Expect> {
+    let scopes = body.get("scopes").map(|scopes| scopes[0].as_str().unwrap().to_owned());
+    if scopes.as_ref().is_some_and(|scope| !actor.narrow().has(scope)) {
+        return Err(Invalid("scopes"));
+    }
+    let shown = old.shown();
+    let (now, rest) = shown.split_once(" read_only=").unwrap();
+    let (reading, networks) = rest.split_once(' ').unwrap();
+    let now = scopes.map_or(now.to_owned(), |scope| format!("scopes={scope:?}"));
+    let reading = body.get("read_only").map_or(reading.to_owned(), Value::to_string);
+    let networks = body
+        .get("allowed_networks")
+        .map_or(networks.to_owned(), |networks| format!("networks={}", networks[0]));
+    Ok(format!("{now} read_only={reading} {networks}"))
 }
 
 /// The end of the new token: never later than that of the token it is made with.
@@ -728,10 +762,19 @@ fn end(actor: &Actor, asked: Option<&Value>, unasked: bool) -> Result<Option<Str
     }
 }
 
-fn issued(owner: i64, kind: &str, name: &str, end: Option<String>, from: (&str, &str)) -> Vec<String> {
+fn issued(
+    owner: i64,
+    kind: &str,
+    name: &str,
+    end: Option<String>,
+    from: (&str, &str),
+    narrow: &str,
+) -> Vec<String> {
     let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
     let (maker, root) = from;
-    vec![format!("tokens new of={owner} kind={kind:?} name={name:?} end={end} made_by={maker:?} root={root}")]
+    vec![format!(
+        "tokens new of={owner} kind={kind:?} name={name:?} end={end} made_by={maker:?} root={root} {narrow}"
+    )]
 }
 
 /// The ends of those tokens that are still live.
@@ -758,8 +801,9 @@ fn issue_token(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     let owner = owner(world, actor, operation, target)?;
     may_act_as(world, actor, owner)?;
     let end = end(actor, body.get("expires_at"), true)?;
+    let narrow = narrowed(actor, actor.narrow(), body)?;
     let root = &actor.token.as_ref().unwrap().root;
-    Ok(issued(owner.id, "api", body["name"].as_str().unwrap(), end, ("token", root)))
+    Ok(issued(owner.id, "api", body["name"].as_str().unwrap(), end, ("token", root), &narrow))
 }
 
 fn touch_token(
@@ -786,6 +830,10 @@ fn touch_token(
         return Err(Invalid("non_field_errors"));
     }
     let lasts = token.ends.then(|| Value::from(END));
+    let old = token.narrow.map(|(_, narrow)| narrow).unwrap_or_default();
+    // Only a token with the same scopes is ever one of the targets.
+    let reaches =
+        actor.narrow().scopes.is_none() || actor.token.as_ref().is_some_and(|mine| mine.id == token.id);
     if what == RotateToken {
         let mine = actor.token.as_ref().unwrap();
         // Only the user who signed in replaces a sign-in, and not with a token derived from another one.
@@ -793,16 +841,24 @@ fn touch_token(
         if of_another || (token.kind == "sign_in" && !is_self(actor, owner.id)) {
             return Err(Invalid("non_field_errors"));
         }
+        demand(reaches)?;
         let end = end(actor, Some(&lasts.unwrap_or_default()), false)?;
         let root = if token.came_of.is_some() { &token.root } else { &mine.root };
-        let mut changes = issued(owner.id, token.kind, &token.name, end, ("token", root));
+        let mut changes = issued(owner.id, token.kind, &token.name, end, ("token", root), &old.shown());
         changes.push(match body.get("overlap_seconds").and_then(Value::as_i64) {
             Some(1..) => format!("tokens {id} expires_at"),
             _ => format!("tokens {id} revoked_at"),
         });
         return Ok(changes);
     }
+    demand(reaches)?;
+    let (before, after) = (old.shown(), narrowed(actor, old, body)?);
     let mut changes = Vec::new();
+    if before != after {
+        let (field, value) = body.iter().find(|(field, _)| *field != "name").unwrap();
+        let value = value.get(0).unwrap_or(value);
+        changes.push(format!("tokens {id} {field}={value}"));
+    }
     changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
     // The expiry that it has already is no change.
     let lasts = lasts.unwrap_or_default();
@@ -827,7 +883,8 @@ fn sign_in(world: &World, body: &Body) -> Judged {
     let known = known.filter(|person| !person.inactive && !person.binned && body["password"] == PASSWORD);
     let id = known.ok_or(Invalid("non_field_errors"))?.id;
     let end = Some("2025-09-02T00:00:00.000000Z".to_owned());
-    let mut changes = issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"));
+    let mut changes =
+        issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"), &Narrow::default().shown());
     changes.push(format!("users {id} last_login"));
     Ok(changes)
 }
@@ -855,9 +912,10 @@ fn report_leak(world: &World, body: &Body) -> Vec<String> {
     revoked(world, |token| reported(token) || derived(token))
 }
 
-fn sign_out(world: &World, actor: &Actor, body: &Body) -> Vec<String> {
+fn sign_out(world: &World, actor: &Actor, body: &Body) -> Judged {
     let mine = actor.token.as_ref().unwrap();
     let everywhere = body.get("everywhere") == Some(&Value::Bool(true));
     let sign_in = mine.kind == "sign_in" || everywhere;
-    revoked(world, |token| token.id == mine.id || (sign_in && token.came_of == Some(mine.owner)))
+    demand(!everywhere || (actor.narrow().has("me_write") && !actor.narrow().read_only))?;
+    Ok(revoked(world, |token| token.id == mine.id || (sign_in && token.came_of == Some(mine.owner))))
 }

@@ -16,6 +16,24 @@ pub type Codes = BTreeSet<i64>;
 /// The code of every permission, in the order of their ids.
 pub const CODES: [i64; 15] =
     [1201, 1202, 1203, 1204, 1221, 1222, 1223, 1224, 1231, 1232, 1233, 1234, 1242, 1252, 1282];
+/// The names of the permissions, in the same order: the names of their scopes.
+const NAMES: [&str; 15] = [
+    "group_create",
+    "group_read",
+    "group_update",
+    "group_delete",
+    "user_create",
+    "user_read",
+    "user_update",
+    "user_delete",
+    "token_create",
+    "token_read",
+    "token_update",
+    "token_delete",
+    "audit_read",
+    "permission_read",
+    "introspection_read",
+];
 /// Codes that most actors lack.
 pub const RARE: i64 = 1242;
 /// The password of all users.
@@ -73,7 +91,73 @@ pub struct Token {
     pub came_of: Option<i64>,
     /// The form in which the database stores that, as in `deltas`.
     pub root: String,
+    /// Its name in `NARROW`, and what it is narrowed to.
+    pub narrow: Option<(&'static str, Narrow)>,
 }
+
+/// What a token is narrowed to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Narrow {
+    /// The stored form.
+    pub scopes: Option<&'static str>,
+    pub read_only: bool,
+    /// It may be used from another network only.
+    pub away: bool,
+}
+
+impl Narrow {
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.is_none_or(|scopes| scopes.split(' ').any(|name| name == scope))
+    }
+
+    /// In the form of `deltas`.
+    pub fn shown(&self) -> String {
+        let scopes = self.scopes.map_or("null".to_owned(), |scopes| format!("{scopes:?}"));
+        let networks = if self.away { format!("{AWAY:?}") } else { "null".to_owned() };
+        format!("scopes={scopes} read_only={} networks={networks}", self.read_only)
+    }
+}
+
+/// No test is there.
+const AWAY: &str = "203.0.113.0/24";
+
+/// Narrow tokens: a name, the owner, and what it is narrowed to.
+const NARROW: [(&str, &str, Narrow); 7] = [
+    (
+        "narrowed to all scopes",
+        "admin",
+        Narrow {
+            scopes: Some(
+                "me_read me_write group_create group_read group_update group_delete user_create user_read user_update \
+                 user_delete token_create token_read token_update token_delete audit_read permission_read",
+            ),
+            read_only: false,
+            away: false,
+        },
+    ),
+    ("narrowed to me_read", "admin", Narrow { scopes: Some("me_read"), read_only: false, away: false }),
+    (
+        "narrowed to me_write",
+        "staff with all",
+        Narrow { scopes: Some("me_write"), read_only: false, away: false },
+    ),
+    (
+        "narrowed to permissions",
+        "staff with all",
+        Narrow {
+            scopes: Some("group_update user_read user_update token_create token_update token_delete"),
+            read_only: false,
+            away: false,
+        },
+    ),
+    (
+        "narrowed beyond its owner",
+        "staff",
+        Narrow { scopes: Some("user_read"), read_only: false, away: false },
+    ),
+    ("narrowed to reading", "admin", Narrow { scopes: None, read_only: true, away: false }),
+    ("narrowed to elsewhere", "admin", Narrow { scopes: None, read_only: false, away: true }),
+];
 
 /// A user's token in use: the caller.
 #[derive(Clone, Debug)]
@@ -84,6 +168,13 @@ pub struct Actor {
     pub token: Option<Token>,
     /// The rights of the actor, their own and those of their groups.
     pub rights: Codes,
+}
+
+impl Actor {
+    /// What the token is narrowed to.
+    pub fn narrow(&self) -> Narrow {
+        self.token.as_ref().and_then(|token| token.narrow).map(|(_, narrow)| narrow).unwrap_or_default()
+    }
 }
 
 pub struct World {
@@ -246,7 +337,7 @@ impl World {
             let number = tokens.len() + 0xabc_0000;
             let (name, key) = (format!("matrix {number}"), format!("{number:040x}"));
             let (ends, root) = (came_of.is_some(), "none".to_owned());
-            tokens.push(Token { id: 0, owner, name, kind, key, ends, revoked, came_of, root });
+            tokens.push(Token { id: 0, owner, name, kind, key, ends, revoked, came_of, root, narrow: None });
         };
         for person in self.people.values() {
             add(person.id, "api", None, false);
@@ -257,6 +348,13 @@ impl World {
         }
         for (owner, sign_in) in OF_SIGN_INS {
             add(self.person(owner).id, "api", Some(self.person(sign_in).id), false);
+        }
+        for (of, owner, narrow) in NARROW {
+            let owner = self.person(owner).id;
+            let plain = tokens.iter().find(|token: &&Token| token.owner == owner).unwrap().clone();
+            let number = tokens.len() + 0xabc_0000;
+            let (name, key) = (format!("matrix {number}"), format!("{number:040x}"));
+            tokens.push(Token { name, key, narrow: Some((of, narrow)), ..plain });
         }
         self.tokens = tokens;
     }
@@ -339,6 +437,17 @@ impl World {
             ));
         }
         for token in &self.tokens {
+            let Some((_, narrow)) = token.narrow else { continue };
+            let text = |text: Option<&str>| text.map_or("NULL".to_owned(), |text| format!("'{text}'"));
+            steps.push(format!(
+                "UPDATE tokens SET scopes = {}, read_only = {}, allowed_networks = {} WHERE name = '{}'",
+                text(narrow.scopes),
+                narrow.read_only,
+                text(narrow.away.then_some(AWAY)),
+                token.name
+            ));
+        }
+        for token in &self.tokens {
             let Some(sign_in) = token.came_of.and_then(|user| self.token(user, "sign_in", false)) else {
                 continue;
             };
@@ -386,6 +495,7 @@ impl World {
     /// A token of a user, by its kind and whether it is revoked. `of sign_in` is one that was derived from a sign-in.
     pub fn token(&self, owner: i64, kind: &str, revoked: bool) -> Option<&Token> {
         let is = |token: &&Token| match (token.kind, token.came_of) {
+            _ if token.narrow.is_some() => token.narrow.is_some_and(|(name, _)| kind == name),
             ("api", Some(_)) => kind == "of sign_in",
             (is, _) => kind == is,
         };
@@ -399,9 +509,22 @@ impl World {
         let label = match kind {
             "api" => name.to_owned(),
             "sign_in" => format!("{name}, signed in"),
+            narrow if narrow.starts_with("narrowed") => format!("{name}, {narrow}"),
             _ => format!("{name}, by a token of a sign-in"),
         };
-        Actor { name: label, rights: self.rights_of(&person), person: Some(person), token }
+        let mut actor = Actor { name: label, rights: self.rights_of(&person), person: Some(person), token };
+        if actor.narrow().scopes.is_some() {
+            let person = actor.person.as_mut().unwrap();
+            let is_in_scope = |code: &i64| {
+                let place = CODES.iter().position(|known| known == code).unwrap();
+                actor.token.as_ref().is_some_and(|token| token.narrow.unwrap().1.has(NAMES[place]))
+            };
+            let held = if person.admin { codes(&CODES) } else { actor.rights.clone() };
+            actor.rights = held.into_iter().filter(is_in_scope).collect();
+            person.staff |= person.admin;
+            person.admin = false;
+        }
+        actor
     }
 
     /// All actors, each with a token that was issued to them.
@@ -409,7 +532,8 @@ impl World {
         let anonymous =
             Actor { name: "anonymous".to_owned(), person: None, token: None, rights: Codes::new() };
         let each = self.roles.iter().map(|role| self.actor(role, "api"));
-        std::iter::once(anonymous).chain(each).collect()
+        let narrow = NARROW.map(|(kind, owner, _)| self.actor(owner, kind));
+        std::iter::once(anonymous).chain(each).chain(narrow).collect()
     }
 }
 
