@@ -53,7 +53,7 @@ pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::identity::Authenticator;
-pub use self::identity::{CachedIdentity, TokenEnd, Unauthenticated};
+pub use self::identity::{CachedIdentity, FeedMark, TokenEnd, Unauthenticated};
 use self::limiter::{RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity};
 use self::password::Hasher;
