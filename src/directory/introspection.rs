@@ -10,13 +10,24 @@ use std::sync::Arc;
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
 use super::error::Error;
+use super::identity::FeedMark;
 use super::model::Identity;
 
 impl Directory {
+    /// Returns how far the feed of changes is applied, for [`Self::introspect`].
+    pub fn feed_mark(&self) -> FeedMark {
+        self.authenticator.mark()
+    }
+
     /// Returns the identity of a key if it is valid, its owner is active, and the actor may know it. A valid key counts as
-    /// used.
-    pub async fn introspect(&self, actor: &Actor, key: &str) -> Result<Option<Arc<Identity>>, Error> {
-        authorize(actor, Action::Introspect)?;
+    /// used. `since` is a mark from before the actor was authenticated: the body of a request may arrive much later than its
+    /// head, so an actor who has changed meanwhile is read again.
+    pub async fn introspect(
+        &self,
+        actor: &Actor,
+        key: &str,
+        since: FeedMark,
+    ) -> Result<Option<Arc<Identity>>, Error> {
         let service = match &actor.who {
             Who::Person(identity) => Some(identity.user.id),
             Who::Operator(_) | Who::Anonymous => None,
@@ -24,6 +35,13 @@ impl Directory {
         let now = self.clock.now();
         let check = || service.map_or(Ok(()), |service| self.requests.check_guesses(service, now));
         let inspected = self.authenticator.inspect(key, check).await?;
+        let is_unchanged = |service| inspected.is_current && self.authenticator.is_unchanged(since, service);
+        let confirmed = match service.is_none_or(is_unchanged) {
+            true => None,
+            false => Some(self.confirm(actor).await?),
+        };
+        let actor = confirmed.as_ref().unwrap_or(actor);
+        authorize(actor, Action::Introspect)?;
         let identity = inspected.identity.filter(|identity| may_know(actor, identity));
         match (&identity, service) {
             (None, Some(service)) if inspected.is_guess => self.requests.count_guess(service, now),

@@ -53,7 +53,7 @@ pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::identity::Authenticator;
-pub use self::identity::{CachedFor, CachedIdentity, Render, TokenEnd, Unauthenticated};
+pub use self::identity::{CachedFor, CachedIdentity, FeedMark, Render, TokenEnd, Unauthenticated};
 use self::limiter::{RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity, NamedIdentity};
 use self::password::Hasher;

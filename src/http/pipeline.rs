@@ -106,8 +106,11 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     };
     let counted = CountedRequest::default();
     request.extensions_mut().insert(counted.clone());
-    let (parts, body) = request.into_parts();
     let schemes = Schemes::of(route.as_str());
+    if schemes == Schemes::Any {
+        request.extensions_mut().insert(app.directory().feed_mark());
+    }
+    let (parts, body) = request.into_parts();
     let identified = identify(&app, &parts, schemes).await;
     let missing = matches!(identified, Ok(None)).then(|| caller::explain(&parts.headers));
     let request = Request::from_parts(parts, body);

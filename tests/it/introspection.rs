@@ -1,13 +1,17 @@
 //! `POST /api/auth/introspect`: what a service learns of a key, who may ask, and how fresh the answer is.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use wardroom::directory::authentication::ClientsSeen;
 use wardroom::directory::model::{TokenId, UserDraft, UserKey};
 use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory};
+use wardroom::telemetry::OutcomeLabels;
 
 use crate::support::site::{Persona, moment, operator, person};
 use crate::support::{Answer, Backend, Request, Site, both};
@@ -91,8 +95,8 @@ both! {
         }
         work.dedup();
         assert_eq!(work.len(), 1, "statements of the first and of the second call: {work:?}");
-        // On PostgreSQL both read the feed of changes, the first with the caller alone.
-        let expected = if backend == Backend::Sqlite { (1, 0) } else { (2, 2) };
+        // On PostgreSQL both read the feed of changes, for the caller and for the key.
+        let expected = if backend == Backend::Sqlite { (1, 0) } else { (3, 2) };
         assert_eq!(work[0], expected, "the second is answered from memory");
         for key in ["f".repeat(40), "nonsense".to_owned(), "%C3%A9".to_owned(), longest, "a+b".to_owned()] {
             let answer = ask(&site, &site.holder, &key).await;
@@ -294,6 +298,51 @@ both! {
         ] {
             site.directory().update_user(&operator(), &of_caller, &change, None).await.unwrap();
             assert_eq!(ask(&site, &caller, &site.plain.key).await.status, status);
+        }
+    }
+}
+
+both! {
+    /// The last byte of the body arrives after the service has lost its right: it learns nothing.
+    async fn a_held_back_body_is_decided_by_the_rights_when_it_arrives(backend: Backend) {
+        let site = Site::start(backend).await;
+        let accepted = || {
+            let accepted = OutcomeLabels { outcome: "accepted" };
+            site.app.metrics().authentications.get_or_create(&accepted).get()
+        };
+        for (number, (change, status)) in [
+            ("SELECT 1", 200),
+            ("UPDATE tokens SET revoked_at = 1 WHERE user_id = {}", 401),
+            ("UPDATE tokens SET scopes = 'user_read' WHERE user_id = {}", 403),
+            ("UPDATE users SET is_active = FALSE WHERE id = {}", 401),
+            ("UPDATE users SET is_staff = FALSE WHERE id = {}", 403),
+            ("DELETE FROM user_permissions WHERE user_id = {} AND permission_id = 15", 403),
+            ("DELETE FROM user_permissions WHERE user_id = {} AND permission_id = 6", 200),
+            ("DELETE FROM users WHERE id = {}", 401),
+        ].into_iter().enumerate() {
+            let caller = service(&site, &format!("caller{number}"), &[INTROSPECT, READ_USERS]).await;
+            // Once before, so that everything is in memory.
+            assert_eq!(ask(&site, &caller, &site.plain.key).await.json()["active"], true);
+            let (body, before) = (format!("token={}", site.plain.key), accepted());
+            let head = format!(
+                "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Token {}\r\nContent-Type: {FORM}\r\nContent-Length: {}\r\n\r\n",
+                caller.key, body.len()
+            );
+            let mut stream = TcpStream::connect(site.address).await.unwrap();
+            let (first, last) = body.split_at(body.len() - 1);
+            stream.write_all(format!("{head}{first}").as_bytes()).await.unwrap();
+            while accepted() == before {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            site.database.sql(&change.replace("{}", &caller.id.to_string())).await;
+            stream.write_all(last.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            let answer = Answer::parse(&answer);
+            assert_eq!(answer.status, status, "{change}: {answer}");
+            if change.ends_with("permission_id = 6") {
+                assert_eq!(answer.to_string(), INACTIVE, "it may no longer read users");
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod inspection;
 
+pub use self::inspection::FeedMark;
+
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;

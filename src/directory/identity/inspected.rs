@@ -37,9 +37,9 @@ impl InspectedKey {
 
 /// Weighs an entry by its size in bytes.
 #[derive(Clone)]
-struct BySize;
+struct KeyBytes;
 
-impl Weighter<TokenDigest, InspectedKey> for BySize {
+impl Weighter<TokenDigest, InspectedKey> for KeyBytes {
     fn weight(&self, _: &TokenDigest, key: &InspectedKey) -> u64 {
         let Some(identity) = &key.identity else { return UNKNOWN_BYTES };
         let Identity { user, rights, token, .. } = &**identity;
@@ -52,7 +52,7 @@ impl Weighter<TokenDigest, InspectedKey> for BySize {
     }
 }
 
-type KeyMap = Cache<TokenDigest, InspectedKey, BySize, BuildHasherDefault<DigestHasher>>;
+type KeyMap = Cache<TokenDigest, InspectedKey, KeyBytes, BuildHasherDefault<DigestHasher>>;
 
 /// The keys that are kept; `None` where nothing is cached.
 pub(super) struct InspectedKeys(Option<KeyMap>);
@@ -64,7 +64,7 @@ impl InspectedKeys {
             OptionsBuilder::new().estimated_items_capacity(capacity).weight_capacity(BYTES_MAX).build();
         let options = options.ok().filter(|_| is_enabled);
         Self(options.map(|options| {
-            Cache::with_options(options, BySize, BuildHasherDefault::default(), DefaultLifecycle::default())
+            Cache::with_options(options, KeyBytes, BuildHasherDefault::default(), DefaultLifecycle::default())
         }))
     }
 

@@ -27,6 +27,7 @@ mod unauthenticated;
 mod uses;
 
 pub(super) use self::authenticator::Authenticator;
+pub use self::authenticator::FeedMark;
 pub use self::cached::{CachedFor, CachedIdentity, Render};
 pub(super) use self::idle::IDLE_GRACE;
 pub use self::unauthenticated::{EndedToken, TokenEnd, Unauthenticated};

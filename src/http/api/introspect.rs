@@ -1,5 +1,6 @@
 //! `/api/auth/introspect`: whose a key is that another service was sent (RFC 7662).
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use super::answers::{FormRefusals, Refusals};
 use super::bodies::IntrospectionRequest;
 use super::view::Introspection;
+use crate::directory::FeedMark;
 use crate::http::app::App;
 use crate::http::body::{Fields, FormBody};
 use crate::http::caller::Introspects;
@@ -37,6 +39,7 @@ const INACTIVE: &[u8] = br#"{"active":false}"#;
 pub(super) async fn introspect(
     State(app): State<App>,
     Introspects(actor): Introspects,
+    Extension(since): Extension<FeedMark>,
     RawQuery(query): RawQuery,
     FormBody(body): FormBody,
 ) -> Result<Response, ApiError> {
@@ -50,7 +53,7 @@ pub(super) async fn introspect(
     // RFC 7662, section 2.1: a service may send parameters that this server does not know.
     fields.ignore_rest();
     fields.end()?;
-    let known = app.directory().introspect(&actor, &token.unwrap_or_default()).await?;
+    let known = app.directory().introspect(&actor, &token.unwrap_or_default(), since).await?;
     let mut response = match known {
         Some(identity) => answer(StatusCode::OK, &Introspection::new(&identity)),
         None => answer_json(StatusCode::OK, Bytes::from_static(INACTIVE)),

@@ -7,10 +7,15 @@
 use std::sync::Arc;
 
 use super::super::inspected::InspectedKey;
+use super::super::invalidations::Position;
 use super::{Authenticator, TIMEOUT, look_up};
 use crate::directory::error::Error;
-use crate::directory::model::{Identity, KeptDigest, Timestamp, TokenDigest, TokenState};
+use crate::directory::model::{Identity, KeptDigest, Timestamp, TokenDigest, TokenKey, TokenState, UserId};
 use crate::directory::store::identities;
+
+/// How far the feed of changes had been applied at some time.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedMark(Position);
 
 /// The result of a look at a key.
 pub(in crate::directory) struct Inspected {
@@ -18,6 +23,8 @@ pub(in crate::directory) struct Inspected {
     pub(in crate::directory) identity: Option<Arc<Identity>>,
     /// Whether the key could be one, and was looked up in the database: another one of these is a guess.
     pub(in crate::directory) is_guess: bool,
+    /// Whether the feed of changes was looked at: see [`Authenticator::is_unchanged`].
+    pub(in crate::directory) is_current: bool,
 }
 
 impl Authenticator {
@@ -29,29 +36,35 @@ impl Authenticator {
         check_limit: impl Fn() -> Result<(), Error>,
     ) -> Result<Inspected, Error> {
         let known = TokenDigest::of_presented(key);
-        let (has_form, digest) = (known.is_some(), known.unwrap_or_else(|| TokenDigest::of_malformed(key)));
+        let malformed = || TokenKey::imported(shortened(key).to_owned()).digest();
+        let (has_form, digest) = (known.is_some(), known.unwrap_or_else(malformed));
         let is_valid = |identity: &Arc<Identity>| has_form && self.is_valid(identity, self.clock.now());
-        let in_memory = self.in_memory(digest).await;
-        if let Some(InspectedKey { identity, .. }) = in_memory
+        let is_current = self.look_at_feed().await;
+        let kept = self.inspected.get(&digest, self.freshness.invalidations()).filter(|_| is_current);
+        if let Some(InspectedKey { identity, .. }) = kept
             && !identity.as_ref().is_some_and(|identity| self.seems_unused(identity))
         {
-            return Ok(Inspected { identity: identity.filter(is_valid), is_guess: false });
+            return Ok(Inspected { identity: identity.filter(is_valid), is_guess: false, is_current });
         }
         check_limit()?;
         let identity = self.in_time(self.store.timeout(), self.load_inspected(key, digest)).await?;
-        Ok(Inspected { identity: identity.filter(is_valid), is_guess: has_form })
+        Ok(Inspected { identity: identity.filter(is_valid), is_guess: has_form, is_current })
     }
 
-    /// Returns what is in memory of a digest, if it is as fresh as the database.
-    async fn in_memory(&self, digest: TokenDigest) -> Option<InspectedKey> {
-        let invalidations = self.freshness.invalidations();
-        let kept = self.inspected.get(&digest, invalidations);
-        // Before the first look at the feed nothing that is read can be kept.
-        if kept.is_none() && (!self.inspected.is_enabled() || invalidations.has_begun()) {
-            return None;
-        }
-        let current = self.in_time(TIMEOUT, self.freshness.ensure_current(&self.store)).await;
-        kept.filter(|kept| current.is_ok() && kept.holds(invalidations))
+    /// Brings the invalidations up to date, if anything is kept. Whether that succeeded: otherwise the database is read.
+    async fn look_at_feed(&self) -> bool {
+        self.inspected.is_enabled()
+            && self.in_time(TIMEOUT, self.freshness.ensure_current(&self.store)).await.is_ok()
+    }
+
+    /// Returns how far the feed of changes is applied.
+    pub(in crate::directory) fn mark(&self) -> FeedMark {
+        FeedMark(self.freshness.invalidations().position())
+    }
+
+    /// Whether no change of this user was applied since a mark. It knows of changes up to the last look at the feed.
+    pub(in crate::directory) fn is_unchanged(&self, since: FeedMark, user: UserId) -> bool {
+        self.freshness.invalidations().holds(since.0, user.get())
     }
 
     /// Reads the identity of a key from the database and keeps it.
