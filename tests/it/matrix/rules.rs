@@ -129,6 +129,7 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("permissions_destroy", Admin, RemovePermission),
     ("auth_password_sign_in", Open, SignIn),
     ("auth_sign_out", Need::Token, SignOut),
+    ("auth_forward", Staff, Read),
 ];
 
 pub fn rule(operation: &Operation) -> (Need, What) {
