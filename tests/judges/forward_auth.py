@@ -5,6 +5,7 @@ decides, not what the proxy says. The table that is printed is the one in docs/f
 """
 
 import base64
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -118,6 +119,9 @@ class Wardroom:
     def issue(self, name):
         return re.search(r"wrd_\w{36}", self.run("token", "issue", name, "--name", "judge"))[0]
 
+    def revoke(self, name):
+        self.run("token", "revoke", "--all-of", name)
+
     def start(self):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("WARDROOM_")}
         command = [self.program, "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data, "--log-level", "error"]
@@ -142,7 +146,7 @@ def send(port, text):
     """Sends bytes and returns the status of the first response; 0 without one."""
     data = text if isinstance(text, bytes) else text.encode("latin-1")
     said = b""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as one:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as one:
         one.sendall(data)
         while True:
             more = one.recv(65536)
@@ -268,14 +272,18 @@ def seen(received, user_id):
 class Proxy:
     """A proxy with its configuration of the documents, on free ports."""
 
-    def __init__(self, name, command, place, ports):
+    def __init__(self, name, command, place, wardroom):
         self.name, self.place = name, place / name
+        self.application = Server(free_port(), answer("200 OK", body="application"))
+        backend = self.application.socket.getsockname()[1]
+        ports = {WARDROOM: wardroom, APPLICATION: backend, PROXY: free_port()}
         self.place.mkdir()
         for path in DOCS.iterdir():
             text = path.read_text()
             for known, port in ports.items():
                 text = text.replace(known, f"127.0.0.1:{port}")
             text = text.replace("pid /run/nginx.pid;", "pid nginx.pid; daemon off; error_log error.log;")
+            text = text.replace("http://:8080", f"http://:{ports[PROXY]}")
             if name == "envoy":
                 # Envoy has address and port in two fields.
                 for known, port in ports.items():
@@ -307,24 +315,25 @@ def commands(programs):
     }
 
 
-def ready(proxy, wardroom, application):
+def ready(proxy, wardroom):
     """Waits until a good request arrives at the application."""
     wait_for(proxy.port, proxy.process)
     for _ in range(500):
         if send(proxy.port, request(f"Authorization: Token {wardroom.keys['ann']}")) == 200:
-            application.received.clear()
             return
         time.sleep(0.02)
     sys.exit(f"{proxy.name} does not let a good request through: {(proxy.place / 'log').read_text()[-2000:]}")
 
 
-def attempt(proxies, application, name, data, wanted, user_id):
-    """Tries one thing with every proxy; the cells of the table."""
-    cells = []
+def attempt(proxies, name, data, wanted, user_id):
+    """Tries one thing with every proxy at the same time; a row of the table."""
     for proxy in proxies:
-        application.received.clear()
-        status = send(proxy.port, data)
-        found, faults = seen(application.received, user_id)
+        proxy.application.received.clear()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        statuses = list(pool.map(lambda proxy: send(proxy.port, data), proxies))
+    cells = []
+    for proxy, status in zip(proxies, statuses):
+        found, faults = seen(proxy.application.received, user_id)
         good = {"ann": found == "ann", "-": found == "-", "ann-": found in ("ann", "-", "none"), "none-": found in ("none", "-")}[wanted]
         refused = found == "-"
         if not good or faults or (refused and 200 <= status < 300) or (wanted == "ann" and status != 200):
@@ -334,12 +343,12 @@ def attempt(proxies, application, name, data, wanted, user_id):
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
-def bodies_arrive(proxies, application, keys):
+def bodies_arrive(proxies, keys):
     for proxy in proxies:
-        application.received.clear()
+        proxy.application.received.clear()
         body = bytes(range(256)) * 100
         send(proxy.port, request(f"Authorization: Token {keys['ann']}", method="POST", body=body))
-        if [received for *_, received in application.received] != [body]:
+        if [received for *_, received in proxy.application.received] != [body]:
             FAULTS.append(f"{proxy.name}: the body does not arrive whole")
 
 
@@ -350,30 +359,26 @@ def main():
         place = pathlib.Path(scratch)
         wardroom = Wardroom(program, place, free_port())
         user_id = re.search(r'"id": ?(\d+)', wardroom.run("user", "show", "ann", "--json"))[1]
-        application = Server(free_port(), answer("200 OK", body="application"))
-        backend = application.socket.getsockname()[1]
         proxies = []
         rows = []
         try:
             for name, command in commands(programs).items():
-                ports = {WARDROOM: wardroom.port, APPLICATION: backend, PROXY: free_port()}
-                proxies.append(Proxy(name, command, place, ports))
+                proxies.append(Proxy(name, command, place, wardroom.port))
             for proxy in proxies:
-                ready(proxy, wardroom, application)
+                ready(proxy, wardroom)
             for name, data, wanted in attempts(wardroom.keys):
-                rows.append(attempt(proxies, application, name, data, wanted, user_id))
-            bodies_arrive(proxies, application, wardroom.keys)
-            key = wardroom.issue("ann")
-            good = request(f"Authorization: Token {key}", *[f"Remote-{name}: ada" for name in NAMES])
-            rows.append(attempt(proxies, application, "a new key", good, "ann", user_id))
-            wardroom.run("token", "revoke", key)
-            rows.append(attempt(proxies, application, "the same key, revoked: the next request", good, "-", user_id))
+                rows.append(attempt(proxies, name, data, wanted, user_id))
+            bodies_arrive(proxies, wardroom.keys)
+            wardroom.revoke("ann")
+            good = request(f"Authorization: Token {wardroom.keys['ann']}", *[f"Remote-{name}: ada" for name in NAMES])
+            rows.append(attempt(proxies, "a good key, revoked a moment ago", good, "-", user_id))
+            good = request(f"Authorization: Token {wardroom.issue('ann')}", *[f"Remote-{name}: ada" for name in NAMES])
+            rows.append(attempt(proxies, "a new key, `Remote-*`", good, "ann", user_id))
             wardroom.stop()
-            good = good.replace(key.encode(), wardroom.keys["ann"].encode())
-            rows.append(attempt(proxies, application, "a good key, Wardroom is down", good, "-", user_id))
+            rows.append(attempt(proxies, "a good key, Wardroom is down", good, "-", user_id))
             for name, reply, wanted in IMPOSTORS:
                 impostor = Server(wardroom.port, reply)
-                rows.append(attempt(proxies, application, name, good, wanted, user_id))
+                rows.append(attempt(proxies, name, good, wanted, user_id))
                 impostor.close()
         finally:
             wardroom.process.kill()
