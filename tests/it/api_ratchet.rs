@@ -84,6 +84,7 @@ const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/permissions/{permission}", "", [401, 403, 403, 200, 200]),
     ("PATCH", "/api/users/permissions/{permission}", r#"{"name": "renamed{n}"}"#, [401, 403, 403, 403, 200]),
     ("DELETE", "/api/users/permissions/{permission}", "", [401, 403, 403, 403, 204]),
+    ("GET", "/api/auth/forward/{rule}", "", [401, 403, 200, 200, 200]),
     // Open to all: every caller sees what is wrong with this body.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
     ("POST", "/api/auth/introspect", "token={key}", [401, 403, 403, 200, 200]),
@@ -146,6 +147,7 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
             .replace("{deleted}", &deleted.to_string())
             .replace("{binned}", &binned.to_string())
             .replace("{n}", &number.to_string())
+            .replace("{rule}", "staff")
     };
     let mut request = site.request(method, &filled(path));
     if let Some(key) = key {

@@ -61,6 +61,7 @@ mod export;
 mod express;
 mod feed;
 mod findings;
+mod forward_auth;
 mod front;
 mod guard_refusals;
 mod guard_sign_in;

@@ -312,7 +312,7 @@ impl Trial {
             .map(|id| id.to_string())
             .unwrap_or_default();
         let token = cell.target.token.map(|id| id.to_string()).unwrap_or_default();
-        let path = operation.path.replace("{id}", &id).replace("{token}", &token);
+        let path = operation.path.replace("{id}", &id).replace("{token}", &token).replace("{rule}", "staff");
         let key = actor.token.as_ref().map(|token| token.key.as_str());
         let body = cell.body.as_ref().map(Body::to_text);
         if operation.id == "audit_export" {

@@ -137,6 +137,7 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("auth_sign_out", Need::Token, SignOut),
     ("auth_introspect", Code(1282), Introspect),
     ("auth_leaked", Open, ReportLeak),
+    ("auth_forward", Staff, Read),
 ];
 
 pub fn rule(operation: &Operation) -> (Need, What) {
