@@ -135,6 +135,8 @@ pub enum Action<'a> {
     UpdateToken(&'a User, &'a Rights),
     /// Revoke a token of this user.
     RevokeToken(&'a User, &'a Rights),
+    /// Learn whose a presented key is, and what it may do.
+    Introspect,
     /// Import rows from elsewhere, unchanged.
     Import,
     /// Export all rows, with hashes and digests.
@@ -193,6 +195,7 @@ impl<'a> Action<'a> {
             Self::RevokeToken(..) => permission::<RevokeToken>(),
             Self::ReadAudit => permission::<ReadAudit>(),
             Self::ReadPermissions => permission::<ReadPermissions>(),
+            Self::Introspect => permission::<Introspect>(),
             Self::UpdateSelf(_) => Need::Staff,
             Self::ManageSelf => Need::Nothing,
             Self::Import | Self::Export | Self::ChangePermissions => Need::Admin,
@@ -271,6 +274,7 @@ impl<'a> Action<'a> {
             | Self::ReadTokens(_)
             | Self::ReadAllTokens
             | Self::ChangePermissions
+            | Self::Introspect
             | Self::Import
             | Self::Export
             | Self::CarryDirectory => None,

@@ -44,7 +44,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 34] = [
+pub const ACTIONS: [(&str, &str); 35] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -65,6 +65,7 @@ pub const ACTIONS: [(&str, &str); 34] = [
     ("sign_out", "a user was signed out"),
     ("token.find", "someone looked up whose a key is"),
     ("token.issue", "a token was issued"),
+    ("token.leaked", "a token was revoked because its key was reported as leaked"),
     ("token.prune", "ended tokens were deleted"),
     ("token.refused", "requests with an ended token were refused"),
     ("token.revoke", "a token was revoked"),

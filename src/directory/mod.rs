@@ -20,6 +20,8 @@ pub mod error;
 mod files;
 pub mod groups;
 pub mod identity;
+mod introspection;
+pub mod leaked_keys;
 pub mod limiter;
 mod lists;
 pub mod media_files;

@@ -18,11 +18,6 @@ impl Directory {
         self.requests.count_address(address, || self.clock.now())
     }
 
-    /// Whether anything is limited, so that counts are to be shared.
-    pub fn has_rates(&self) -> bool {
-        self.requests.is_active()
-    }
-
     /// Adds the counts of this process to those of all processes, and learns the sums.
     pub async fn share_rates(&self) -> Result<(), Error> {
         self.requests.share(&self.store, self.clock.now()).await

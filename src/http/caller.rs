@@ -4,9 +4,11 @@
 //! extractors such as [`Staff`]; they never see the header.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
@@ -14,7 +16,7 @@ use super::app::App;
 use super::error::ApiError;
 use super::reason::Reason;
 use super::throttle;
-use crate::config::TokenKeywords;
+use crate::config::{SettingType, TokenKeywords};
 use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission};
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
@@ -46,10 +48,32 @@ pub struct BadCredentials {
     pub(super) reason: Option<Reason>,
 }
 
+/// The schemes that a route accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schemes {
+    /// The words of `token_keywords`.
+    Settings,
+    /// Also `Token`, `Bearer`, and the password of `Basic`, for programs of other people that have no choice.
+    Any,
+}
+
 /// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Option<CallerIdentity>, BadCredentials> {
+pub(super) async fn identify(
+    app: &App,
+    headers: &HeaderMap,
+    schemes: Schemes,
+) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
-    let key = match parse(&joined, &app.settings().token_keywords) {
+    let basic = if schemes == Schemes::Any { basic_password(&joined) } else { Ok(None) };
+    let presented = match &basic {
+        Err(detail) => Presented::Malformed(detail),
+        Ok(Some(key)) => Presented::Key(key),
+        Ok(None) => match parse(&joined, &app.settings().token_keywords) {
+            Presented::Nothing if schemes == Schemes::Any => parse(&joined, &TOKEN_AND_BEARER),
+            presented => presented,
+        },
+    };
+    let key = match presented {
         Presented::Nothing => return Ok(None),
         Presented::Malformed(detail) => {
             let error = ApiError::Unauthenticated(detail);
@@ -106,6 +130,32 @@ fn authorization(headers: &HeaderMap) -> Vec<u8> {
     let lines: Vec<_> =
         headers.get_all(header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes).collect();
     lines.join(&b","[..])
+}
+
+static TOKEN_AND_BEARER: LazyLock<TokenKeywords> =
+    LazyLock::new(|| <TokenKeywords as SettingType>::parse("Token,Bearer").unwrap_or_default());
+
+/// Reads the password of a header with the scheme `Basic` (RFC 7617); `None` if it has another scheme. The texts are
+/// Django REST Framework's.
+fn basic_password(header: &[u8]) -> Result<Option<String>, &'static str> {
+    let mut parts = header.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
+    if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic")) {
+        return Ok(None);
+    }
+    let credentials = match (parts.next(), parts.next()) {
+        (None, _) => return Err("Invalid basic header. No credentials provided."),
+        (Some(_), Some(_)) => {
+            return Err("Invalid basic header. Credentials string should not contain spaces.");
+        }
+        (Some(credentials), None) => credentials,
+    };
+    let text = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let password = text.as_ref().and_then(|text| text.split_once(':')).map(|(_, password)| password);
+    match password {
+        None => Err("Invalid basic header. Credentials not correctly base64 encoded."),
+        Some("") => Err("Invalid basic header. No credentials provided."),
+        Some(password) => Ok(Some(password.to_owned())),
+    }
 }
 
 /// Parses the header. Any of the keywords may precede the key.
@@ -278,6 +328,33 @@ mod tests {
         let missing = "Invalid token header. No credentials provided.";
         assert_eq!(super::parse(b"Bearer", &both), Presented::Malformed(missing));
         assert_eq!(super::parse(b"Basic x", &both), Presented::Nothing);
+    }
+
+    #[test]
+    fn of_basic_credentials_the_password_is_the_key() {
+        let header = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        let read = |header: &str| basic_password(header.as_bytes());
+        for user in ["", "service", "a b", "\u{e9}"] {
+            assert_eq!(read(&header(&format!("{user}:{KEY}"))), Ok(Some(KEY.to_owned())), "{user}");
+        }
+        assert_eq!(read(&header("service:a:b")), Ok(Some("a:b".to_owned())));
+        assert_eq!(read(&header("x:y").replacen("Basic ", " bASIC\t", 1)), Ok(Some("y".to_owned())));
+        for other in ["", "Token x", "Basics x", "Bearer x"] {
+            assert_eq!(read(other), Ok(None), "{other}");
+        }
+        for (bad, why) in [
+            ("Basic".to_owned(), "No credentials provided."),
+            (header("service:"), "No credentials provided."),
+            ("Basic a b".to_owned(), "Credentials string should not contain spaces."),
+            ("Basic !".to_owned(), "Credentials not correctly base64 encoded."),
+            (header("no colon"), "Credentials not correctly base64 encoded."),
+            (format!("{},{}", header("a:b"), header("c:d")), "Credentials string should not contain spaces."),
+            (format!("{},", header("a:b")), "Credentials not correctly base64 encoded."),
+            (format!("Basic {}", STANDARD.encode(b"a:\xff")), "Credentials not correctly base64 encoded."),
+        ] {
+            let refused = read(&bad).unwrap_err();
+            assert_eq!(refused, format!("Invalid basic header. {why}"), "{bad}");
+        }
     }
 
     #[test]

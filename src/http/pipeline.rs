@@ -12,9 +12,10 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
+use super::api::{LEAKED, takes_any_scheme};
 use super::app::App;
-use super::body::{BodyLimit, OPEN_BODY_BYTES};
-use super::caller::{self, BadCredentials, CallerIdentity, Staff};
+use super::body::{BodyLimit, LEAKED_BODY_BYTES, OPEN_BODY_BYTES};
+use super::caller::{self, BadCredentials, CallerIdentity, Schemes, Staff};
 use super::error::{ApiError, answer};
 use super::headers::{UNCACHED, VARIES, set_token_expiry};
 use super::json;
@@ -71,7 +72,8 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
     let counted = CountedRequest::default();
     request.extensions_mut().insert(counted.clone());
     let (parts, body) = request.into_parts();
-    let identified = identify(&app, &parts).await;
+    let schemes = if takes_any_scheme(route.as_str()) { Schemes::Any } else { Schemes::Settings };
+    let identified = identify(&app, &parts, schemes).await;
     let missing = matches!(identified, Ok(None)).then(|| caller::explain(&parts.headers));
     let request = Request::from_parts(parts, body);
     let response = match identified {
@@ -97,8 +99,12 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
 }
 
 /// Finds the caller. A request without a good token is counted before it is answered.
-async fn identify(app: &App, parts: &Parts) -> Result<Option<CallerIdentity>, BadCredentials> {
-    match caller::identify(app, &parts.headers).await {
+async fn identify(
+    app: &App,
+    parts: &Parts,
+    schemes: Schemes,
+) -> Result<Option<CallerIdentity>, BadCredentials> {
+    match caller::identify(app, &parts.headers, schemes).await {
         Ok(None) => throttle::count_client(app, parts).map(|()| None).map_err(|error| BadCredentials {
             error,
             bearer: None,
@@ -135,6 +141,7 @@ fn ids_are_digits(route: &str, path: &str) -> bool {
 fn body_limit(app: &App, route: &str, method: &Method) -> BodyLimit {
     let most = app.settings().max_body_bytes;
     match app.resource(route).filter(|resource| resource.needs_token(method)) {
+        None if route == LEAKED => BodyLimit { texts: most.min(LEAKED_BODY_BYTES), file: None },
         None => BodyLimit { texts: most.min(OPEN_BODY_BYTES), file: None },
         Some(resource) => {
             let file = resource.takes_file(method).then(|| app.media().studio().limits().max_bytes);
@@ -192,7 +199,7 @@ async fn other_method(
         "name": resource.name,
         "description": resource.description,
         "renders": [resource.own_format.as_deref().unwrap_or("application/json")],
-        "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+        "parses": resource.parses(),
     });
     Ok(answer(StatusCode::OK, &metadata))
 }

@@ -6,6 +6,8 @@ use http::{HeaderValue, Method};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{PathItem, RefOr};
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The route that an answer belongs to, for the log and the metrics.
 #[derive(Clone)]
 pub(super) struct RouteName(pub(super) String);
@@ -25,6 +27,8 @@ pub struct Resource {
     pub(super) open: bool,
     /// The media type of its successes if it is not JSON.
     pub(super) own_format: Option<String>,
+    /// Whether its bodies are forms only.
+    form_only: bool,
     allow: HeaderValue,
 }
 
@@ -56,6 +60,7 @@ impl Resource {
         let with_file = with_file.map(|(method, _)| method.clone()).collect();
         Self {
             with_file,
+            form_only: known.iter().any(|(_, operation)| is_form_only(operation)),
             open: guarded.is_empty(),
             guarded,
             own_format: own_format(item),
@@ -71,6 +76,11 @@ impl Resource {
         self.allow.clone()
     }
 
+    /// The media types of the bodies that it reads.
+    pub(super) fn parses(&self) -> &'static [&'static str] {
+        if self.form_only { &[FORM] } else { &["application/json", FORM, "multipart/form-data"] }
+    }
+
     /// Whether this method needs a token.
     pub(super) fn needs_token(&self, method: &Method) -> bool {
         self.guarded.contains(method)
@@ -80,6 +90,11 @@ impl Resource {
     pub(super) fn takes_file(&self, method: &Method) -> bool {
         self.with_file.contains(method)
     }
+}
+
+fn is_form_only(operation: &Operation) -> bool {
+    let Some(RefOr::T(body)) = &operation.request_body else { return false };
+    body.content.keys().all(|media_type| media_type == FORM)
 }
 
 fn own_format(item: &PathItem) -> Option<String> {

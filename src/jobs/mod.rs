@@ -76,11 +76,8 @@ async fn note_left_out(directory: &Directory, end: bool) {
     }
 }
 
-/// Shares request counts with other replicas, if rate limits are set.
+/// Shares request counts with other replicas.
 async fn share_rates(directory: &Directory) {
-    if !directory.has_rates() {
-        return;
-    }
     let mut ticks = every(SHARE_INTERVAL);
     loop {
         ticks.tick().await;

@@ -85,6 +85,8 @@ const OPERATIONS: &[Row] = &[
     ("DELETE", "/api/users/permissions/{permission}", "", [401, 403, 403, 403, 204]),
     // Open to all: every caller sees what is wrong with this body.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
+    ("POST", "/api/auth/introspect", "token={key}", [401, 403, 403, 200, 200]),
+    ("POST", "/api/users/auth/leaked", r#"{"tokens": ["{key}"]}"#, [202, 202, 202, 202, 202]),
 ];
 
 /// Operations that each caller can do only once: tested in `api_auth` and `api_sign_out`.
@@ -149,7 +151,9 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
         request = request.token(key);
     }
     if !body.is_empty() {
-        request = request.body("application/json", filled(body));
+        let is_json = body.starts_with(['{', '"']);
+        let media_type = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+        request = request.body(media_type, filled(body));
     }
     request.send().await
 }

@@ -202,7 +202,7 @@ both! {
         );
         assert_eq!(alex, expected);
         let holder = fields(&site.holder.key, "permissions").await;
-        assert_eq!(holder, r#"200 {"permissions":[1201,1202,1203,1204,1221,1222,1223,1224,1231,1232,1233,1234,1242,1252]}"#);
+        assert_eq!(holder, r#"200 {"permissions":[1201,1202,1203,1204,1221,1222,1223,1224,1231,1232,1233,1234,1242,1252,1282]}"#);
         assert_eq!(fields(&site.admin.key, "is_admin,is_staff").await, r#"200 {"is_staff":false,"is_admin":true}"#);
         // Rights of groups count, in ascending order and once.
         let group = wardroom::directory::model::GroupDraft { name: Some("Readers".into()), notes: None, permissions: Some(vec![6, 2]) };

@@ -80,7 +80,11 @@ const OF_ADMINS: [&str; 3] = ["permissions_create", "permissions_update", "permi
 const OF_ANYBODY: [&str; 4] = ["auth_sign_out", "users_me_sign_out", "users_me_password", "me_tokens_revoke"];
 
 /// Done without a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`.
-const NOT_BY_TOKEN: &[&str] = &["auth_password_sign_in"];
+/// and `a_parked_report_of_a_leak_ends_what_is_still_valid`.
+const NOT_BY_TOKEN: &[&str] = &["auth_password_sign_in", "auth_leaked"];
+
+/// Sent with POST, and changes nothing.
+const READS: &[&str] = &["auth_introspect"];
 
 /// Every writing operation of the document: its id, method and path.
 static WRITING: LazyLock<Vec<(String, String, String)>> = LazyLock::new(|| {
@@ -100,7 +104,7 @@ static WRITING: LazyLock<Vec<(String, String, String)>> = LazyLock::new(|| {
 #[test]
 fn every_writing_operation_is_parked() {
     let documented: BTreeSet<_> = WRITING.iter().map(|(id, ..)| id.clone()).collect();
-    let parked = PARKED.iter().map(|(id, _)| *id).chain(NOT_BY_TOKEN.iter().copied());
+    let parked = PARKED.iter().map(|(id, _)| *id).chain(NOT_BY_TOKEN.iter().chain(READS).copied());
     assert_eq!(parked.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
 }
 
@@ -477,6 +481,27 @@ both! {
 }
 
 /// Events with a long text each, so that an export is much longer than the buffers on its way.
+both! {
+    /// A report of a leaked key waits for the writer while another one ends the same token: it ends it once.
+    async fn a_parked_report_of_a_leak_ends_what_is_still_valid(backend: Backend) {
+        let site = Site::start(backend).await;
+        let rows = Rows::of(&site.database).await;
+        let body = format!(r#"{{"tokens": ["{}", "{}"]}}"#, site.plain.key, site.staff.key);
+        let report = || site.request("POST", "/api/users/auth/leaked").body("application/json", body.clone()).send();
+        take_write_lock(backend, &rows).await;
+        rows.run(&format!("UPDATE tokens SET revoked_at = 1 WHERE user_id = {}", site.plain.id)).await;
+        let (answer, ()) = tokio::join!(report(), async {
+            tokio::task::yield_now().await;
+            rows.run("COMMIT").await;
+        });
+        assert_eq!((answer.status, answer.body.as_str()), (202, ""));
+        let ended = site.database.texts("SELECT object_name || ' ' || changes FROM audit_events WHERE action = 'token.leaked'").await;
+        assert!(ended.len() == 1 && ended[0].contains("\"username\":\"staff\""), "{ended:?}");
+        let first = format!("SELECT revoked_at FROM tokens WHERE user_id = {}", site.plain.id);
+        assert_eq!(site.database.number(&first).await, 1, "the first revocation keeps its time");
+    }
+}
+
 async fn fill_trail(rows: &Rows, backend: Backend, count: i64) {
     let columns =
         "at, actor_kind, actor_name, action, object_kind, object_name, changes, previous_hash, hash";

@@ -49,6 +49,7 @@ permissions! {
     1234 "revoke tokens of other users, and sign them out": RevokeToken;
     1242 "read and export the audit trail": ReadAudit;
     1252 "read the list of permissions": ReadPermissions;
+    1282 "introspect tokens: whose a key is, and what it may do": Introspect;
 }
 
 /// Returns the built-in permission with this code. Its name is part of the program.

@@ -29,7 +29,7 @@ fn group(id: i64) -> Group {
 fn each_deed_needs_its_code_and_staff() {
     let (nothing, other, rename) = (UserFields::default(), user(9, false), GroupFields::default());
     let (none, group, members) = (Rights::none(), group(5), Members::default());
-    let table: [(Action<'_>, i64); 20] = [
+    let table: [(Action<'_>, i64); 21] = [
         (Action::CreateGroup(&none), 1201),
         (Action::ReadGroups, 1202),
         (Action::UpdateGroup(&group, &rename, &none), 1203),
@@ -49,6 +49,7 @@ fn each_deed_needs_its_code_and_staff() {
         (Action::RevokeToken(&other, &none), 1234),
         (Action::ReadAudit, 1242),
         (Action::ReadPermissions, 1252),
+        (Action::Introspect, 1282),
         (Action::ChangeMembers(&other, &none), 1203),
     ];
     for (action, code) in table {

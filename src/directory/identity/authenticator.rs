@@ -1,5 +1,7 @@
 //! The authenticator: answers whose key was presented, from the caches or from the database.
 
+mod inspection;
+
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use super::cached::{CacheEntry, CacheLookup, CachedIdentity, IdentityCache, Load
 use super::callers::{CachedCaller, Callers};
 use super::freshness::Freshness;
 use super::idle::IdleTimeout;
+use super::inspected::InspectedKeys;
 use super::outage::StalePolicy;
 use super::readiness::Readiness;
 use super::unauthenticated::{EndedToken, TokenEnd, Unauthenticated};
@@ -39,6 +42,7 @@ pub(in crate::directory) struct Authenticator {
     clock: Clock,
     cache: IdentityCache,
     callers: Callers,
+    inspected: InspectedKeys,
     uses: TokenUses,
     loads: Counter,
     stale: StalePolicy,
@@ -58,6 +62,7 @@ impl Authenticator {
             freshness: Freshness::open(store)?,
             cache: IdentityCache::new(settings.identity_cache_bytes),
             callers: Callers::new(settings.identity_cache_bytes > 0),
+            inspected: InspectedKeys::new(settings.identity_cache_bytes > 0),
             uses: TokenUses::default(),
             loads: Counter::default(),
             stale: StalePolicy::new(settings.serve_stale_for),

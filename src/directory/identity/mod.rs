@@ -4,8 +4,8 @@
 //! that depends on time is decided on each request.
 //!
 //! [`Authenticator`] is the component. `invalidations` knows which cached entries still hold, and `freshness` brings it up
-//! to date (`follower` on SQLite, `read_index` on PostgreSQL). `cached` and `callers` are the two caches. `uses` collects
-//! when tokens were used, and `idle` decides when an unused sign-in ends. `readiness` answers health checks.
+//! to date (`follower` on SQLite, `read_index` on PostgreSQL). `cached`, `callers` and `inspected` are the caches. `uses`
+//! collects when tokens were used, and `idle` decides when an unused sign-in ends. `readiness` answers health checks.
 //!
 //! Never in here: a use case. `authentication` has them.
 
@@ -15,6 +15,7 @@ mod callers;
 mod follower;
 mod freshness;
 mod idle;
+mod inspected;
 mod invalidations;
 mod outage;
 mod read_index;

@@ -21,3 +21,4 @@ pub use self::refusals::{LeftOut, RefusalLimiter};
 pub(super) use self::requests::RequestLimiter;
 pub use self::requests::{COUNTED_MAX, RateLimitStatus, SHARE_INTERVAL};
 pub(super) use self::taken::TakenValues;
+pub(super) use self::window::window_start;

@@ -31,6 +31,9 @@ const SHARED_MAX: usize = 2_000;
 /// Counts written in one transaction.
 const BATCH: usize = 500;
 
+/// Look-ups of keys that are not valid, which one service may cause.
+const GUESSES: Rate = Rate { requests: 600, window: Duration::from_mins(1) };
+
 /// How far a request is from its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitStatus {
@@ -121,6 +124,18 @@ impl<K: Copy + Eq + Hash> CountTable<K> {
         }
     }
 
+    /// Returns how long a key has to wait because its limit is reached. It counts nothing.
+    fn wait(&mut self, key: &K, rate: Rate, now: Timestamp) -> Option<Duration> {
+        let length = i64::try_from(rate.window.as_micros()).unwrap_or(i64::MAX).max(1);
+        let window = window_start(now, length);
+        let count = self.counts.get_mut(key)?;
+        if count.window != window || count.used() < u64::from(rate.requests) {
+            return None;
+        }
+        let left = window.saturating_add(length).saturating_sub(now.as_micros());
+        Some(Duration::from_micros(u64::try_from(left).unwrap_or(0)))
+    }
+
     /// Takes out the counts that are to be shared now. In each window the database gets no more rows than there are counts
     /// in memory; beyond that, each process limits by its own counts.
     fn take_unshared(&mut self) -> Vec<(K, i64, u64)> {
@@ -164,13 +179,15 @@ pub(in crate::directory) struct RequestLimiter {
     tokens: Mutex<CountTable<i64>>,
     clients: Mutex<CountTable<IpAddr>>,
     uploads: Mutex<CountTable<i64>>,
+    guesses: Mutex<CountTable<i64>>,
 }
 
 impl RequestLimiter {
     /// A limiter that has counted nothing.
     pub(in crate::directory) fn new(rates: Rates) -> Self {
         let (tokens, clients) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
-        Self { rates, tokens, clients, uploads: Mutex::new(CountTable::new()) }
+        let (uploads, guesses) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
+        Self { rates, tokens, clients, uploads, guesses }
     }
 
     /// Counts a request with a valid token; `None` where tokens are not limited.
@@ -203,18 +220,28 @@ impl RequestLimiter {
         Some(lock(&self.uploads).count("upload", person.get(), rate, now()))
     }
 
-    /// Whether anything is limited.
-    pub(in crate::directory) fn is_active(&self) -> bool {
-        self.rates != Rates::default()
+    /// Counts a key that a service asked about and that was not valid.
+    pub(in crate::directory) fn count_guess(&self, service: UserId, now: Timestamp) {
+        lock(&self.guesses).count("guess", service.get(), GUESSES, now);
+    }
+
+    /// Returns [`Error::Busy`] while a service has asked about too many keys that are not valid.
+    pub(in crate::directory) fn check_guesses(&self, service: UserId, now: Timestamp) -> Result<(), Error> {
+        match lock(&self.guesses).wait(&service.get(), GUESSES, now) {
+            None => Ok(()),
+            Some(retry_after) => Err(Error::Busy { retry_after }),
+        }
     }
 
     /// Adds the counts of this process to those of all processes, and learns the sums.
     pub(in crate::directory) async fn share(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
         let Rates { per_token, per_address, uploads } = self.rates;
-        let windows = [per_token, per_address, uploads].into_iter().flatten().map(|rate| rate.window);
+        let rates = [per_token, per_address, uploads, Some(GUESSES)];
+        let windows = rates.into_iter().flatten().map(|rate| rate.window);
         let old = now.saturating_sub(windows.max().unwrap_or_default() * 2);
         share("token", &self.tokens, store, old).await?;
         share("upload", &self.uploads, store, old).await?;
+        share("guess", &self.guesses, store, old).await?;
         share("address", &self.clients, store, old).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::directory::model::Timestamp;
 
 /// Returns the start of the window that `now` lies in; both in microseconds, as is `length`, at least 1.
-pub(super) fn window_start(now: Timestamp, length: i64) -> i64 {
+pub(in crate::directory) fn window_start(now: Timestamp, length: i64) -> i64 {
     now.as_micros().div_euclid(length).saturating_mul(length)
 }
 

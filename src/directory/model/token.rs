@@ -117,6 +117,12 @@ impl TokenDigest {
         plausible.then(|| Self(Sha256::digest(key.as_bytes()).into()))
     }
 
+    /// Returns a digest for a text that no token can have as its key, see [`Self::of_presented`]. It costs as much.
+    pub fn of_malformed(text: &str) -> Self {
+        let end = text.len().min(KEY_LENGTH_MAX);
+        Self(Sha256::digest(text.as_bytes().get(..end).unwrap_or_default()).into())
+    }
+
     /// Returns a digest that no token has: no text is known whose SHA-256 is zero.
     pub fn of_no_token() -> Self {
         Self([0; 32])

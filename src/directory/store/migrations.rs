@@ -90,6 +90,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0014_unreferenced_media.sql"),
         postgres: include_str!("../../../migrations/postgres/0014_unreferenced_media.sql"),
     },
+    Migration {
+        version: 16,
+        name: "introspection_permission",
+        sqlite: include_str!("../../../migrations/sqlite/0016_introspection_permission.sql"),
+        postgres: include_str!("../../../migrations/postgres/0016_introspection_permission.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

@@ -58,6 +58,22 @@ pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     Sql::new(concat!("SELECT ", columns!(), " FROM tokens t WHERE t.user_id = $1 ORDER BY t.id")).bind(user)
 }
 
+/// Digests that one statement looks up.
+const DIGESTS: usize = 300;
+
+/// Selects the ids of the tokens with these digests, in statements of bounded length.
+pub(in crate::directory) fn ids_of_digests(digests: &[KeptDigest]) -> Vec<Sql> {
+    let statement = |digests: &[KeptDigest]| {
+        let mut sql = Sql::composed("SELECT id FROM tokens WHERE digest IN (");
+        for (index, digest) in digests.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " }).push_arg(digest.clone());
+        }
+        sql.push(")");
+        sql
+    };
+    digests.chunks(DIGESTS).map(statement).collect()
+}
+
 /// A token to insert.
 pub(in crate::directory) struct NewToken {
     pub(in crate::directory) user_id: UserId,

@@ -62,11 +62,26 @@ pub(super) enum BodyRefusals {
     /// Input that is not valid, by field; or a body that cannot be read.
     #[response(status = 400)]
     Invalid(FieldErrors),
-    /// The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-    /// Where a form may have an avatar, its file may have 5 MiB in addition.
+    /// The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+    /// (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
     #[response(status = 413)]
     TooLarge(Detail),
     /// The body must be JSON, a form or a multipart form.
+    #[response(status = 415)]
+    UnsupportedMediaType(Detail),
+}
+
+/// Further errors of an operation that reads a form.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum FormRefusals {
+    /// Input that is not valid, by field; or a body that cannot be read.
+    #[response(status = 400)]
+    Invalid(FieldErrors),
+    /// The body is too large: at most 1 MiB unless the server is configured otherwise.
+    #[response(status = 413)]
+    TooLarge(Detail),
+    /// The body must be a form: `application/x-www-form-urlencoded`.
     #[response(status = 415)]
     UnsupportedMediaType(Detail),
 }

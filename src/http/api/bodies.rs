@@ -371,6 +371,39 @@ pub(super) struct FoundKey {
     key: String,
 }
 
+/// A key that a service was sent. Other fields of a form are ignored.
+#[derive(ToSchema)]
+#[schema(as = TokenIntrospect, example = json!({ "token": samples::EXAMPLE_KEY }))]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct IntrospectionRequest {
+    /// The whole key.
+    #[schema(min_length = 1)]
+    token: String,
+    /// What kind of token it is; it is not needed, and ignored.
+    #[schema(required = false)]
+    token_type_hint: String,
+}
+
+/// Keys that were found where they do not belong.
+#[derive(ToSchema)]
+#[schema(as = LeakReport, example = json!({ "tokens": [samples::KEY] }))]
+#[expect(dead_code, reason = "the fields are read by the derive alone")]
+pub(super) struct LeakedKeys {
+    #[schema(schema_with = leaked_keys)]
+    tokens: Vec<String>,
+}
+
+fn leaked_keys() -> utoipa::openapi::schema::Array {
+    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(KEY_MAX));
+    let about = "The whole keys; blanks around them are ignored. What is no key of this server is ignored.";
+    utoipa::openapi::schema::ArrayBuilder::new()
+        .items(key)
+        .description(Some(about))
+        .min_items(Some(1))
+        .max_items(Some(crate::directory::leaked_keys::LEAKED_MAX))
+        .build()
+}
+
 /// A new permission.
 #[derive(ToSchema)]
 #[schema(as = PermissionCreate, example = json!({ "name": "order_read" }))]

@@ -8,9 +8,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::handler::Handler;
 use utoipa_axum::router::UtoipaMethodRouter;
 
+use super::leaked::CountedReport;
 use crate::directory::access::NeedsPermission;
 use crate::http::app::App;
-use crate::http::body::Body;
+use crate::http::body::{Body, FormBody};
 use crate::http::caller::{Authenticated, MayChangePermissions, Require, Staff};
 use crate::http::conditions::IfMatch;
 
@@ -52,6 +53,8 @@ impl<T> Argument for Path<T> {}
 impl Argument for RawQuery {}
 impl Argument for IfMatch {}
 impl Argument for Body {}
+impl Argument for FormBody {}
+impl Argument for CountedReport {}
 
 impl Argument for Authenticated {
     fn callers() -> AllowedCallers {

@@ -15,6 +15,8 @@ mod fields;
 mod forms;
 mod groups;
 mod initials;
+mod introspect;
+mod leaked;
 mod list_parameters;
 mod list_request;
 mod me;
@@ -37,6 +39,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::callers::with_callers;
+pub(super) use self::introspect::takes_any_scheme;
+pub(super) use self::leaked::LEAKED;
 pub(super) use self::me::ME;
 use super::app::App;
 use super::pipeline;
@@ -93,6 +97,8 @@ fn routes() -> OpenApiRouter<App> {
         audit::verify;
         auth::sign_in;
         auth::sign_out;
+        introspect::introspect;
+        leaked::report;
     };
     router
         .route("/api/users/auth/otp/signin", post(auth::not_yet))
@@ -118,7 +124,7 @@ pub fn document() -> Value {
 
 /// The groups of operations, in the order of the page.
 const TAGS: [(&str, &str); 6] = [
-    ("auth", "Signing in with a password, and signing out."),
+    ("auth", "Signing in with a password, signing out, whose a key is, and keys that leaked."),
     ("users", "The caller's own record, the records of all users, and deleted users."),
     ("tokens", "The caller's own tokens, and those of other users."),
     ("groups", "Groups, their permissions and their members, and deleted groups."),

@@ -76,6 +76,44 @@ impl Fields {
         self.faults.take(name, sent)
     }
 
+    /// Reads a text that may be sent only once. In a form, a name that comes several times is a list.
+    pub fn single_text(&mut self, name: &str) -> Option<String> {
+        let value = self.take(name)?;
+        let text = match value {
+            Value::Array(_) => Err(Violation::Other("Send this field only once.".to_owned())),
+            value => text(value),
+        };
+        self.faults.take(name, text)
+    }
+
+    /// Reads a list of texts without blanks around them: at least one, each of 1 to `longest` characters. A single one
+    /// in a form counts as a list. Faults name places, never texts.
+    pub fn texts(&mut self, name: &str, longest: usize) -> Option<Vec<String>> {
+        let values = match self.take(name)? {
+            Value::Array(values) if values.is_empty() => {
+                Err(Violation::Other("This list may not be empty.".to_owned()))
+            }
+            Value::Array(values) => Ok(values),
+            Value::Null => Err(Violation::Null),
+            single @ Value::String(_) => Ok(vec![single]),
+            other => Err(not("Expected a list of items", &other)),
+        };
+        let values = self.faults.take(name, values)?;
+        let mut texts = Vec::with_capacity(values.len());
+        for (place, value) in values.into_iter().enumerate() {
+            match item_text(&value, place + 1, longest) {
+                Ok(text) => texts.push(text),
+                Err(violation) => self.faults.add(name, &violation),
+            }
+        }
+        Some(texts)
+    }
+
+    /// Ignores the fields that have not been read, whatever their names are.
+    pub fn ignore_rest(&mut self) {
+        self.rest.clear();
+    }
+
     /// Reads a time, or null.
     pub fn timestamp(&mut self, name: &str) -> Option<Option<Timestamp>> {
         match self.take(name)? {
@@ -211,10 +249,25 @@ fn ids(value: Value) -> Result<Vec<i64>, Violation> {
     }
 }
 
-fn items(value: Value) -> Result<Vec<Fields>, Violation> {
-    let not = |what: &str, value: &Value| {
-        Violation::Other(format!("{what} but got type \"{}\".", python_type(value)))
+fn not(what: &str, value: &Value) -> Violation {
+    Violation::Other(format!("{what} but got type \"{}\".", python_type(value)))
+}
+
+/// Reads the text at a place of a list, counted from 1.
+fn item_text(value: &Value, place: usize, longest: usize) -> Result<String, Violation> {
+    let Value::String(text) = value else {
+        return Err(not(&format!("Item {place}: expected a string"), value));
     };
+    match text.trim() {
+        "" => Err(Violation::Other(format!("Item {place} is blank."))),
+        text if text.chars().count() > longest => {
+            Err(Violation::Other(format!("Item {place} has more than {longest} characters.")))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn items(value: Value) -> Result<Vec<Fields>, Violation> {
     let Value::Array(values) = value else { return Err(not("Expected a list of items", &value)) };
     let object = |value: Value| match value {
         Value::Object(object) => Ok(Fields::of(object)),

@@ -34,6 +34,9 @@ use crate::server::memory::{MemoryShare, SMALL};
 /// The largest body of an operation that needs no token, in bytes.
 pub const OPEN_BODY_BYTES: usize = SMALL;
 
+/// The largest report of leaked keys: a thousand keys of our form, or twice as long, and their punctuation.
+pub const LEAKED_BODY_BYTES: usize = 128 * 1024;
+
 /// How many bytes the body of a request may have. A request without one in its extensions may have [`OPEN_BODY_BYTES`],
 /// so a route that was forgotten has the small limit.
 #[derive(Clone, Copy)]
@@ -97,6 +100,27 @@ impl FromRequest<App> for Body {
         let bytes = read::whole(body, most, &mut share).await?;
         let object = read::parsed(app, media_type, bytes, &mut share).await?;
         Ok(Self { object, file: None, share })
+    }
+}
+
+/// A body that must be a form, as the standards of OAuth demand. It is read by the rules of [`Body`].
+pub struct FormBody(pub Body);
+
+impl FromRequest<App> for FormBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let media_type = request.headers().get(CONTENT_TYPE).map(|value| latin1(value.as_bytes()));
+        let essence = media_type.as_deref().map(|text| text.split(';').next().unwrap_or_default().trim());
+        match essence {
+            Some(essence) if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") => {
+                let media_type = media_type.unwrap_or_default();
+                Err(ApiError::UnsupportedMediaType(format!(
+                    "Unsupported media type \"{media_type}\" in request. Send application/x-www-form-urlencoded."
+                )))
+            }
+            _ => Body::from_request(request, app).await.map(Self),
+        }
     }
 }
 

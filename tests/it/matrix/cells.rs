@@ -212,6 +212,8 @@ fn required(operation: &Operation) -> Body {
         What::CreatePermission | What::RenamePermission => json!({"name": "fresh"}),
         // The first token of the world.
         What::FindToken => json!({"key": format!("{:040x}", 0xabc_0000)}),
+        What::Introspect => json!({"token": format!("{:040x}", 0xabc_0000)}),
+        What::ReportLeak => json!({"tokens": ["0".repeat(40)]}),
         What::ChangeMyPassword => {
             json!({"old_password": PASSWORD, "new_password": "another unlikely phrase"})
         }
@@ -278,6 +280,7 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
         What::IssueToken | What::ChangeToken | What::RotateToken => of_token(actor, operation, field),
         What::ChangeMyPassword => of_password(field),
         What::SignIn => of_sign_in(world, field),
+        What::Introspect | What::ReportLeak => Some(of_keys(world, what, field)),
         What::FindToken => (field == "key").then(|| {
             let keys =
                 ["other plain", "other admin"].map(|name| world.token(world.person(name).id, "api", false));
@@ -293,6 +296,24 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
     };
     let found = found.unwrap_or_else(|| panic!("{}: nothing is tried with the field {field}", operation.id));
     found.into_iter().map(body).collect()
+}
+
+/// Keys of every kind of owner and of none.
+fn of_keys(world: &World, what: What, field: &str) -> Vec<Value> {
+    let owners = ["other plain", "other admin", "other inactive", "strong", "staff with 1282"];
+    let of = |name: &str, kind: &str, revoked: bool| {
+        world.token(world.person(name).id, kind, revoked).unwrap().key.clone()
+    };
+    let mut keys: Vec<_> = owners.map(|name| of(name, "api", false)).into();
+    keys.extend([of("other plain", "sign_in", false), of("other plain", "api", true)]);
+    keys.extend(["no key".to_owned(), "f".repeat(40), format!("wrd_{}", "0".repeat(36))]);
+    match (what, field) {
+        (What::ReportLeak, _) => {
+            keys.iter().map(|key| json!({field: [key]})).chain([json!({field: keys.clone()})]).collect()
+        }
+        (_, "token") => keys.iter().map(|key| json!({field: key})).collect(),
+        _ => vec![json!({field: "access_token"})],
+    }
 }
 
 fn of_user(

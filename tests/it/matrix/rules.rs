@@ -57,6 +57,9 @@ pub enum What {
     SignOutUser,
     Unlock,
     FindToken,
+    /// It changes nothing. Whether the key is active depends on the caller.
+    Introspect,
+    ReportLeak,
     CreatePermission,
     RenamePermission,
     RemovePermission,
@@ -65,8 +68,8 @@ pub enum What {
 use Need::{Admin, Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
-    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, IssueToken, PurgeGroup, PurgeUser,
-    Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, RestoreGroup, RestoreUser,
+    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, Introspect, IssueToken, PurgeGroup,
+    PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak, RestoreGroup, RestoreUser,
     RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
 };
 
@@ -129,6 +132,8 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("permissions_destroy", Admin, RemovePermission),
     ("auth_password_sign_in", Open, SignIn),
     ("auth_sign_out", Need::Token, SignOut),
+    ("auth_introspect", Code(1282), Introspect),
+    ("auth_leaked", Open, ReportLeak),
 ];
 
 pub fn rule(operation: &Operation) -> (Need, What) {
@@ -171,6 +176,7 @@ pub fn status(what: What) -> u16 {
         CreateUser | CreateGroup | CreatePermission | IssueToken | RotateToken => 201,
         DeleteUser | PurgeUser | DeleteGroup | PurgeGroup | RevokeToken | ChangeMyPassword | SignOut
         | RemovePermission => 204,
+        ReportLeak => 202,
         _ => 200,
     }
 }
@@ -226,7 +232,8 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         SignOut => Ok(sign_out(world, actor, body)),
         SignOutUser => sign_out_user(world, actor, operation, target),
         Unlock => existing(world, operation, target).and_then(|user| unlock(world, actor, user)),
-        FindToken => Ok(vec![]),
+        FindToken | Introspect => Ok(vec![]),
+        ReportLeak => Ok(report_leak(world, body)),
         CreatePermission => Ok(create_permission(body)),
         RenamePermission | RemovePermission => touch_permission(what, target, body),
     });
@@ -822,6 +829,27 @@ fn sign_in(world: &World, body: &Body) -> Judged {
     let mut changes = issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"));
     changes.push(format!("users {id} last_login"));
     Ok(changes)
+}
+
+/// Whether introspection of a key is to say that it is active.
+pub fn is_active(world: &World, actor: &Actor, key: &str) -> bool {
+    let Some(token) = world.tokens.iter().find(|token| token.key == key && !token.revoked) else {
+        return false;
+    };
+    let owner = &world.people[&token.owner];
+    let may_know = is_self(actor, owner.id) || holds(actor, &[1222].into());
+    may_know && !owner.inactive && !owner.binned
+}
+
+/// Who has a key may end it, and needs nothing else.
+fn report_leak(world: &World, body: &Body) -> Vec<String> {
+    let keys: Vec<&str> = body["tokens"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    let reported = |token: &Token| keys.contains(&token.key.as_str()) && !token.revoked;
+    let sign_ins: Vec<_> =
+        world.tokens.iter().filter(|token| reported(token) && token.kind == "sign_in").collect();
+    let derived =
+        |token: &Token| sign_ins.iter().any(|sign_in| token.came_of.is_some() && token.came_of == sign_in.came_of);
+    revoked(world, |token| reported(token) || derived(token))
 }
 
 fn sign_out(world: &World, actor: &Actor, body: &Body) -> Vec<String> {

@@ -14,8 +14,8 @@ use super::deltas::roots;
 pub type Codes = BTreeSet<i64>;
 
 /// The code of every permission, in the order of their ids.
-pub const CODES: [i64; 14] =
-    [1201, 1202, 1203, 1204, 1221, 1222, 1223, 1224, 1231, 1232, 1233, 1234, 1242, 1252];
+pub const CODES: [i64; 15] =
+    [1201, 1202, 1203, 1204, 1221, 1222, 1223, 1224, 1231, 1232, 1233, 1234, 1242, 1252, 1282];
 /// Codes that most actors lack.
 pub const RARE: i64 = 1242;
 /// The password of all users.

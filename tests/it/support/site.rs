@@ -102,7 +102,7 @@ impl Site {
         let staff = person(&directory, "staff", |draft| draft.is_staff = Some(true)).await;
         let holder = person(&directory, "holder", |draft| {
             draft.is_staff = Some(true);
-            draft.permissions = Some((1..=14).collect());
+            draft.permissions = Some((1..=15).collect());
         })
         .await;
         let plain = person(&directory, "plain", |_| {}).await;

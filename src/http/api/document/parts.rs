@@ -7,9 +7,12 @@ pub(super) fn is_error(status: &str) -> bool {
     status == "default" || status.starts_with(['4', '5'])
 }
 
-/// The JSON schema of a response or of the body of a request.
+/// The schema of a response, or of the body of a request: of a form, if it cannot be JSON.
 pub(super) fn schema_of(response: &Value) -> Option<&Value> {
-    response.get("content")?.get("application/json")?.get("schema")
+    let content = response.get("content")?;
+    let body =
+        content.get("application/json").or_else(|| content.get("application/x-www-form-urlencoded"))?;
+    body.get("schema")
 }
 
 /// Sets a member of an object.

@@ -5,6 +5,7 @@ mod audit;
 mod calling;
 mod deleted;
 mod errors;
+mod introspection;
 mod permissions;
 mod tokens;
 
@@ -21,6 +22,7 @@ pub use self::audit::{AuditItem, AuditListing, AuditVerification};
 pub use self::calling::MeDetail;
 pub use self::deleted::{DeletedGroupItem, DeletedItem};
 pub use self::errors::{Detail, FieldErrors, ItemErrors, Problem};
+pub use self::introspection::Introspection;
 pub use self::permissions::{PermissionDetail, PermissionItem};
 pub use self::tokens::{IssuedToken, OwnedTokenItem, RotatedToken, TokenItem};
 

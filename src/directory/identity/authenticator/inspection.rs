@@ -1,0 +1,93 @@
+//! Looking at a key that another service was sent: it is no caller here, so its networks are not checked, and the key of
+//! a user who is not staff is as good as any.
+//!
+//! A key that is not valid takes the same way for every reason: the same digests, the same statements, the same entry in
+//! the cache.
+
+use std::sync::Arc;
+
+use super::super::inspected::InspectedKey;
+use super::{Authenticator, TIMEOUT, look_up};
+use crate::directory::error::Error;
+use crate::directory::model::{Identity, KeptDigest, Timestamp, TokenDigest, TokenState};
+use crate::directory::store::identities;
+
+/// The result of a look at a key.
+pub(in crate::directory) struct Inspected {
+    /// The identity of a key that is valid now, and whose owner is active.
+    pub(in crate::directory) identity: Option<Arc<Identity>>,
+    /// Whether the key could be one, and was looked up in the database: another one of these is a guess.
+    pub(in crate::directory) is_guess: bool,
+}
+
+impl Authenticator {
+    /// Returns the identity of a key that is valid. `check_limit` is called before a key is looked up that is not in memory.
+    /// It never writes. What the feed of changes leaves out may be older: see [`Authenticator::authenticate`].
+    pub(in crate::directory) async fn inspect(
+        &self,
+        key: &str,
+        check_limit: impl Fn() -> Result<(), Error>,
+    ) -> Result<Inspected, Error> {
+        let known = TokenDigest::of_presented(key);
+        let (has_form, digest) = (known.is_some(), known.unwrap_or_else(|| TokenDigest::of_malformed(key)));
+        let is_valid = |identity: &Arc<Identity>| has_form && self.is_valid(identity, self.clock.now());
+        let in_memory = self.in_memory(digest).await;
+        if let Some(InspectedKey { identity, .. }) = in_memory
+            && !identity.as_ref().is_some_and(|identity| self.seems_unused(identity))
+        {
+            return Ok(Inspected { identity: identity.filter(is_valid), is_guess: false });
+        }
+        check_limit()?;
+        let identity = self.in_time(self.store.timeout(), self.load_inspected(key, digest)).await?;
+        Ok(Inspected { identity: identity.filter(is_valid), is_guess: has_form })
+    }
+
+    /// Returns what is in memory of a digest, if it is as fresh as the database.
+    async fn in_memory(&self, digest: TokenDigest) -> Option<InspectedKey> {
+        let invalidations = self.freshness.invalidations();
+        let kept = self.inspected.get(&digest, invalidations);
+        // Before the first look at the feed nothing that is read can be kept.
+        if kept.is_none() && (!self.inspected.is_enabled() || invalidations.has_begun()) {
+            return None;
+        }
+        let current = self.in_time(TIMEOUT, self.freshness.ensure_current(&self.store)).await;
+        kept.filter(|kept| current.is_ok() && kept.holds(invalidations))
+    }
+
+    /// Reads the identity of a key from the database and keeps it.
+    async fn load_inspected(&self, key: &str, digest: TokenDigest) -> Result<Option<Arc<Identity>>, Error> {
+        // The position first: changes during the read are not in what is read.
+        let read_at = self.freshness.invalidations().position();
+        let key = shortened(key);
+        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
+        let identity = found.map(|identity| Arc::new(self.with_uses(identity)));
+        let is_valid = |identity: &Arc<Identity>| self.is_valid(identity, self.clock.now());
+        let others = KeptDigest::of_another_system(key);
+        if identity.as_ref().is_some_and(|identity| !is_valid(identity)) && others.iter().any(Option::is_some)
+        {
+            // A key that no token has needs this statement; one that is no longer valid takes as long.
+            let _: Vec<Identity> = self.store.point_read(identities::find_imported(others)).await?;
+        }
+        self.inspected.keep(digest, InspectedKey { identity: identity.clone(), read_at });
+        Ok(identity)
+    }
+
+    fn is_valid(&self, identity: &Identity, now: Timestamp) -> bool {
+        identity.user.is_active
+            && identity.token.state(now) == TokenState::Active
+            && !self.idle_timeout.has_ended(&identity.token, now)
+    }
+
+    /// Whether a token has ended only because it was not used, as far as memory knows: it does not have later uses.
+    fn seems_unused(&self, identity: &Identity) -> bool {
+        self.idle_timeout.has_ended(&identity.token, self.clock.now())
+    }
+}
+
+/// The part of a text that can be a key: no longer than [`TokenDigest::of_presented`] allows.
+fn shortened(key: &str) -> &str {
+    key.get(..key.floor_char_boundary(KEY_BYTES_MAX)).unwrap_or_default()
+}
+
+/// The longest key, in bytes.
+const KEY_BYTES_MAX: usize = 256;

@@ -1,0 +1,94 @@
+//! What a service learns of a key (RFC 7662).
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::directory::Identity;
+use crate::directory::model::Timestamp;
+use crate::http::api::samples;
+
+/// What is known of a key. Of a key that is not valid, `active` is all there is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Introspection, example = json!(Introspection::sample()))]
+pub struct Introspection {
+    /// Is the key valid now?
+    pub active: bool,
+    /// ID of the owner, as text.
+    #[schema(required = false)]
+    pub sub: String,
+    /// Username of the owner.
+    #[schema(required = false)]
+    pub username: String,
+    /// Always `Token`.
+    #[schema(required = false)]
+    pub token_type: &'static str,
+    /// When the token expires, in seconds since 1970; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub exp: Option<i64>,
+    /// When the token was issued, in seconds since 1970.
+    #[schema(required = false)]
+    pub iat: i64,
+    /// ID of the token, as text.
+    #[schema(required = false)]
+    pub jti: String,
+    /// Name of the token.
+    #[schema(required = false)]
+    pub client_id: String,
+    /// ID of the owner.
+    #[schema(required = false)]
+    pub user_id: i64,
+    /// Email of the owner.
+    #[schema(required = false)]
+    pub email: Option<String>,
+    /// IDs of the owner's groups, ascending.
+    #[schema(required = false)]
+    pub groups: Vec<i64>,
+    /// The codes of the permissions that the token can use, own and inherited from groups, ascending.
+    #[schema(required = false)]
+    pub permissions: Vec<i64>,
+    /// Can the owner enter the back office?
+    #[schema(required = false)]
+    pub is_staff: bool,
+    /// Does the token have all rights?
+    #[schema(required = false)]
+    pub is_admin: bool,
+}
+
+impl Introspection {
+    /// Describes a valid key.
+    pub fn new(identity: &Identity) -> Self {
+        let (user, token) = (&identity.user, &identity.token);
+        Self {
+            active: true,
+            sub: user.id.to_string(),
+            username: user.username.clone(),
+            token_type: "Token",
+            exp: token.expires_at.map(seconds),
+            iat: seconds(token.created_at),
+            jti: token.id.to_string(),
+            client_id: token.name.clone(),
+            user_id: user.id.get(),
+            email: user.email.clone(),
+            groups: user.groups.iter().map(|group| group.get()).collect(),
+            permissions: identity.rights.clone(),
+            is_staff: user.is_staff,
+            is_admin: user.is_admin,
+        }
+    }
+
+    fn sample() -> Value {
+        json!({
+            "active": true, "sub": samples::USER.to_string(), "username": "alex_thompson", "token_type": "Token",
+            "exp": 1_788_264_000, "iat": 1_756_728_000, "jti": "7", "client_id": "reports", "user_id": samples::USER,
+            "email": "alex.thompson@techcorp.com", "groups": [1, 3, 7], "permissions": [1222], "is_staff": true,
+            "is_admin": false,
+        })
+    }
+}
+
+/// Whole seconds since 1970, rounded down: a service never takes a token for valid after its expiry.
+fn seconds(at: Timestamp) -> i64 {
+    at.as_micros().div_euclid(1_000_000)
+}
