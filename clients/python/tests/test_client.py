@@ -82,7 +82,9 @@ class Refusals(unittest.TestCase):
         waits: list[float] = []
         server = Script(*pieces)
         self.addCleanup(server.close)
-        return Client(server.url, KEY, sleep=waits.append, **options), server, waits  # type: ignore[arg-type]
+        client = Client(server.url, KEY, sleep=waits.append, **options)  # type: ignore[arg-type]
+        self.addCleanup(client.close)
+        return client, server, waits
 
     def test_every_status_has_its_error(self) -> None:
         kinds = {
@@ -180,6 +182,7 @@ class Refusals(unittest.TestCase):
         server = Script(response(200, {"id": 1}), response(200, {"id": 2}), each_closes=True)
         self.addCleanup(server.close)
         client = Client(server.url, KEY)
+        self.addCleanup(client.close)
         self.assertEqual(client.users_retrieve(1)["id"], 1)
         self.assertEqual(client.users_retrieve(2)["id"], 2)
         self.assertEqual(server.connections, 2)
@@ -288,19 +291,20 @@ class Keys(unittest.TestCase):
             server = Script(piece, each_closes=True)
             self.addCleanup(server.close)
             client = Client(server.url, KEY, timeout=5)
+            self.addCleanup(client.close)
             self.assertNotIn(KEY, repr(client) + str(vars(client)))
             with self.assertRaises(kit.WardroomError) as raised:
                 client.users_me_retrieve()
             error: Optional[BaseException] = raised.exception
             self.assertIsNone(error.__context__)
-            told = traceback.TracebackException.from_exception(error, capture_locals=True)
-            self.assertNotIn(KEY, "".join(told.format()).replace(repr(piece), ""))
+            shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+            self.assertNotIn(KEY, "".join(shown.format()).replace(repr(piece), ""))
             self.assertNotIn(KEY, repr(raised.exception) + str(raised.exception.__dict__))
         closed = Client("http://127.0.0.1:9", KEY, timeout=5)
         with self.assertRaises(kit.ConnectionFailed) as refused:
             closed.users_me_retrieve()
-        told = traceback.TracebackException.from_exception(refused.exception, capture_locals=True)
-        self.assertNotIn(KEY, "".join(told.format()))
+        shown = traceback.TracebackException.from_exception(refused.exception, capture_locals=True)
+        self.assertNotIn(KEY, "".join(shown.format()))
         self.assertNotIn(KEY, log.getvalue())
         self.assertIn("/api/users/me", log.getvalue())
         with self.assertRaises(TypeError):
@@ -345,7 +349,7 @@ class RealServer(unittest.TestCase):
 
     def test_pages_and_exports_have_every_row(self) -> None:
         made = self.client.users_bulk_create({"users": [{"username": f"page{number}"} for number in range(25)]})
-        ids = sorted(user["id"] for user in made["results"])
+        ids = sorted(user["id"] for user in made["users"])
         seen = [user["id"] for user in self.client.users_iterate(search="page", ordering="id", limit=4)]
         self.assertEqual(seen, ids)
         events = [event["id"] for event in self.client.audit_iterate(limit=7)]

@@ -144,33 +144,54 @@ class Exchange:
     def __init__(self, response: http.client.HTTPResponse, connection: Connection, pool: Pool) -> None:
         self._response, self._connection, self._pool = response, connection, pool
         self.status = response.status
+        self._buffer = b""
 
     def header(self, name: str) -> Optional[str]:
         return self._response.getheader(name)
 
+    def _piece(self) -> bytes:
+        """The next bytes, or none at the end. `http.client` by itself passes over some ends that come too early."""
+        piece = guarded(lambda: self._response.read1(65536))
+        if not piece and self._response.length:
+            self.close()
+            raise Incomplete("the response ended before its end")
+        return piece
+
     def read(self, limit: int) -> bytes:
         """The whole body."""
-        body = guarded(lambda: self._response.read(limit + 1))
-        if len(body) > limit:
-            self.close()
-            raise Incomplete(f"the response is larger than {limit} bytes")
-        self.finish()
-        return body
+        body = bytearray()
+        while len(body) <= limit:
+            piece = self._piece()
+            if not piece:
+                self.finish()
+                return bytes(body)
+            body += piece
+        self.close()
+        raise Incomplete(f"the response is larger than {limit} bytes")
 
     def read_line(self, timeout: float) -> bytes:
         """The next line, or nothing at the end of the response."""
-        self._connection.set_deadline(time.monotonic() + timeout)
-        line = guarded(self._response.readline)
-        if not line.endswith(b"\n"):
-            self.finish()
-        return line
+        while True:
+            line, end, rest = self._buffer.partition(b"\n")
+            if end:
+                self._buffer = rest
+                return line + end
+            self._connection.set_deadline(time.monotonic() + timeout)
+            piece = self._piece()
+            if not piece:
+                self._buffer = b""
+                self.finish()
+                return line
+            self._buffer += piece
 
     def finish(self) -> None:
         """After the last byte: the connection can be used again."""
-        if self._response.isclosed() and not self._response.will_close:
+        reusable = not self._response.will_close
+        self._response.close()
+        if reusable:
             self._pool.put(self._connection)
         else:
-            self.close()
+            self._connection.close()
 
     def close(self) -> None:
         self._response.close()
