@@ -5,14 +5,16 @@
 //! the database (the last admin) are checked by the use cases, inside their transactions.
 
 mod codes;
+mod scopes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::error::Denial;
-use super::model::{Group, GroupFields, Identity, User, UserFields};
+use super::model::{Group, GroupFields, Identity, Scope, User, UserFields};
 
 pub use self::codes::*;
+pub use self::scopes::*;
 
 /// The one who acts, and where the request came from.
 #[derive(Clone, Debug)]
@@ -95,6 +97,8 @@ pub enum Action<'a> {
     /// Forget the failed sign-ins of this user, with these rights. Users never forget their own: the limit protects their
     /// password from who has stolen a token of theirs.
     Unlock(&'a User, &'a Rights),
+    /// Read the actor's own record.
+    ReadSelf,
     /// Change these fields of the actor's own record.
     UpdateSelf(&'a UserFields),
     /// Change the actor's own password, for which the present one is needed.
@@ -196,11 +200,51 @@ impl<'a> Action<'a> {
             Self::ReadAudit => permission::<ReadAudit>(),
             Self::ReadPermissions => permission::<ReadPermissions>(),
             Self::Introspect => permission::<Introspect>(),
-            Self::UpdateSelf(_) => Need::Staff,
+            Self::ReadSelf | Self::UpdateSelf(_) => Need::Staff,
             Self::ManageSelf => Need::Nothing,
             Self::Import | Self::Export | Self::ChangePermissions => Need::Admin,
             Self::CarryDirectory => Need::Operator,
         }
+    }
+
+    /// The scope that the actor's token needs because the action concerns the actor.
+    fn own_scope(&self, person: &User) -> Option<Scope> {
+        match self {
+            Self::ReadSelf => Some(Scope::MeRead),
+            Self::ReadTokens(owner) if owner.id == person.id => Some(Scope::MeRead),
+            Self::UpdateSelf(_) | Self::ManageSelf => Some(Scope::MeWrite),
+            Self::UpdateUser(target, ..) if target.id == person.id => Some(Scope::MeWrite),
+            _ => self.concerns_own_token(person).then_some(Scope::MeWrite),
+        }
+    }
+
+    /// Whether it makes, changes or ends a token of the actor. Such a token has at most what the calling one has, which
+    /// `tokens::narrowing` checks.
+    fn concerns_own_token(&self, person: &User) -> bool {
+        match self {
+            Self::IssueToken(owner, _) | Self::UpdateToken(owner, _) | Self::RevokeToken(owner, _) => {
+                owner.id == person.id
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it changes nothing.
+    fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadSelf
+                | Self::ReadUsers
+                | Self::ReadDeleted
+                | Self::ReadGroups
+                | Self::ReadDeletedGroups
+                | Self::ReadPermissions
+                | Self::ReadAudit
+                | Self::ReadAllTokens
+                | Self::ReadTokens(_)
+                | Self::Introspect
+                | Self::Export
+        )
     }
 
     /// Whether it adds users to groups or removes them, which needs the right to change groups as well.
@@ -264,6 +308,7 @@ impl<'a> Action<'a> {
             | Self::UpdateToken(_, rights)
             | Self::RevokeToken(_, rights) => Some(rights),
             Self::ReadUsers
+            | Self::ReadSelf
             | Self::UpdateSelf(_)
             | Self::ManageSelf
             | Self::ReadDeleted
@@ -288,15 +333,23 @@ fn permission<A: NeedsPermission>() -> Need {
 
 /// Decides whether an actor may perform an action. An operator always may. An admin may unless the action is only for
 /// operators, or unlocks the admin. Staff may with the permission that the action needs, but never if the action concerns an admin, their own
-/// rights, or a right that they do not hold.
+/// rights, or a right that they do not hold. A token that is narrowed allows less: see [`Identity::new`], and the scope and the
+/// reading that are checked here.
 pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
-    let identity = match &actor.who {
-        Who::Operator(_) => return Ok(()),
-        Who::Person(identity) => identity,
-        Who::Anonymous => return Err(Denial::NoRight),
-    };
+    match &actor.who {
+        Who::Operator(_) => Ok(()),
+        Who::Person(identity) => decide(identity, action),
+        Who::Anonymous => Err(Denial::NoRight),
+    }
+}
+
+/// Decides for a person.
+fn decide(identity: &Identity, action: Action<'_>) -> Result<(), Denial> {
     let person = &identity.user;
     let need = action.need(person);
+    if !allows(identity, action) {
+        return Err(Denial::NoRight);
+    }
     if matches!(action, Action::Unlock(target, _) if target.id == person.id) {
         return Err(Denial::OwnLock);
     }
@@ -311,6 +364,9 @@ pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
     };
     if !has {
         return Err(Denial::NoRight);
+    }
+    if action.concerns_own_token(person) {
+        return Ok(());
     }
     if action.concerns_admin() {
         return Err(Denial::AdminsOnly);
@@ -327,6 +383,17 @@ pub fn authorize(actor: &Actor, action: Action<'_>) -> Result<(), Denial> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a narrow token allows an action that concerns its owner, or that writes.
+fn allows(identity: &Identity, action: Action<'_>) -> bool {
+    let has_scope = action.own_scope(&identity.user).is_none_or(|scope| identity.has(scope));
+    has_scope && (action.only_reads() || !identity.token.narrowing.read_only)
+}
+
+/// Whether a caller may read their own record: the one decision of `GET /api/users/me`.
+pub fn may_read_self(identity: &Identity) -> bool {
+    decide(identity, Action::ReadSelf).is_ok()
 }
 
 /// Whether this actor may take names of users and groups in the recycle bin: admins and operators may.

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Directory;
-use super::access::{Action, Actor, Who, authorize};
+use super::access::{Action, Actor, Origin, Who, authorize};
 use super::error::Error;
 use super::limiter::{TakenValues, Waits};
 use super::model::{Identity, Timestamp, TokenState};
@@ -36,7 +36,8 @@ pub(super) struct Change<'t, 'l> {
 }
 
 impl<'t, 'l> Change<'t, 'l> {
-    /// Begins a change by `actor`. A person whose token has ended, or who is no longer active, is refused.
+    /// Begins a change by `actor`. A person whose token has ended or does not admit the client's address, or who is no longer
+    /// active, is refused.
     pub(super) fn begin(
         tx: &'t Tx<'l>,
         now: Timestamp,
@@ -46,7 +47,7 @@ impl<'t, 'l> Change<'t, 'l> {
         let who = match &actor.who {
             Who::Person(seen) => {
                 let found = tx.first::<CurrentIdentity>(&identities::current(seen))?;
-                Who::Person(active(found, seen, now)?)
+                Who::Person(active(found, seen, &actor.origin, now)?)
             }
             Who::Operator(_) | Who::Anonymous => actor.who.clone(),
         };
@@ -125,15 +126,16 @@ impl Directory {
     pub(super) async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
         let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
         let found: Option<CurrentIdentity> = self.store.first(identities::current(seen)).await?;
-        let identity = active(found, seen, self.clock.now())?;
+        let identity = active(found, seen, &actor.origin, self.clock.now())?;
         Ok(Actor { who: Who::Person(identity), origin: actor.origin.clone() })
     }
 }
 
-/// Returns the identity as it is now, if its token is valid and its owner active.
+/// Returns the identity as it is now, if its token is valid for a request from there and its owner active.
 fn active(
     found: Option<CurrentIdentity>,
     seen: &Arc<Identity>,
+    origin: &Origin,
     now: Timestamp,
 ) -> Result<Arc<Identity>, Error> {
     let current = found.ok_or(Error::TokenEnded)?;
@@ -142,6 +144,7 @@ fn active(
         false => Arc::new(current.of(seen)),
     };
     match identity.token.state(now) {
+        TokenState::Active if !identity.token.narrowing.admits(origin.ip()) => Err(Error::TokenEnded),
         TokenState::Active if identity.user.is_active => Ok(identity),
         TokenState::Active => Err(Error::OwnerInactive),
         TokenState::Revoked | TokenState::Expired => Err(Error::TokenEnded),

@@ -37,7 +37,8 @@ pub enum Error {
     /// The actor may not do this.
     #[error("{0}")]
     Denied(Denial),
-    /// The actor's token has ended since the request began: it was revoked, it expired, or its owner was deleted.
+    /// The actor's token has ended since the request began: it was revoked, it expired, its owner was deleted, or it may no
+    /// longer be used from there.
     #[error("Invalid token.")]
     TokenEnded,
     /// The actor was deactivated since the request began.

@@ -51,7 +51,7 @@ impl Directory {
             let found = tx.first::<Identity>(&identities::of_token(token))?;
             // A user who was deleted meanwhile left an event of its own.
             let Some(identity) = found else { return Ok(()) };
-            let state = state(&identity, now);
+            let state = state(&identity, &origin, now);
             let action = if reason.is_some() { "request.refused" } else { "token.refused" };
             let (user, token) = (identity.user.id, identity.token.clone());
             let is_known = reason.is_some() && state.is_none();
@@ -90,10 +90,13 @@ impl Directory {
 }
 
 /// Returns why a token is not valid; `None` if it is.
-fn state(identity: &Identity, now: Timestamp) -> Option<&'static str> {
+fn state(identity: &Identity, origin: &Origin, now: Timestamp) -> Option<&'static str> {
     match identity.token.state(now) {
         TokenState::Revoked => Some("the token is revoked"),
         TokenState::Expired => Some("the token has expired"),
+        TokenState::Active if !identity.token.narrowing.admits(origin.ip()) => {
+            Some("the client is outside the token's networks")
+        }
         TokenState::Active if !identity.user.is_active => Some("the token's owner is not active"),
         TokenState::Active => None,
     }

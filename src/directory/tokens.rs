@@ -17,8 +17,8 @@ use super::audit::{self, AuditObject};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    KeptDigest, Maker, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState, User, UserId,
-    UserKey, Violation,
+    KeptDigest, Maker, Narrowing, Timestamp, Token, TokenId, TokenKey, TokenKind, TokenName, TokenState,
+    User, UserId, UserKey, Violation,
 };
 use super::store::tokens::NewToken;
 use super::store::{self, Tx};
@@ -343,5 +343,6 @@ pub(super) fn new_token(
         expires_at,
         made_by: Maker::Unknown,
         root: None,
+        narrowing: Narrowing::default(),
     }
 }

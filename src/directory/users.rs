@@ -17,7 +17,8 @@ use super::avatars::{AvatarChange, NewAvatar};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    Expected, Group, Permission, User, UserDraft, UserFields, UserId, UserKey, UserState, Version, Violation,
+    Expected, Group, Permission, Scope, User, UserDraft, UserFields, UserId, UserKey, UserState, Version,
+    Violation,
 };
 use super::password::{Password, PasswordOwner, UNUSABLE};
 use super::store::{self, Tx};
@@ -75,8 +76,8 @@ impl Directory {
             UserKey::Name(name) => own.username == *name,
         });
         match own {
-            Some(own) => Ok(own.clone()),
-            None => self.user(actor, key).await,
+            Some(own) if has_scope(actor, Scope::MeRead) => Ok(own.clone()),
+            _ => self.user(actor, key).await,
         }
     }
 
@@ -373,7 +374,13 @@ fn changing(change: &Change<'_, '_>, user: &User, draft: &UserDraft) -> Result<U
 
 /// Returns whether the actor may read this user.
 fn sees(actor: &Actor, user: &User) -> bool {
-    authorize(actor, Action::ReadUsers).is_ok() || own_user(actor).is_ok_and(|own| own.id == user.id)
+    let is_own = || own_user(actor).is_ok_and(|own| own.id == user.id) && has_scope(actor, Scope::MeRead);
+    authorize(actor, Action::ReadUsers).is_ok() || is_own()
+}
+
+/// Whether the actor's token has this scope.
+fn has_scope(actor: &Actor, scope: Scope) -> bool {
+    matches!(&actor.who, Who::Person(identity) if identity.has(scope))
 }
 
 /// Writes a changed user with its event and returns the user. Groups and permissions have been written already. A change that

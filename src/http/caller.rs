@@ -4,20 +4,21 @@
 //! extractors such as [`Staff`]; they never see the header.
 
 use std::marker::PhantomData;
-use std::sync::{Arc, LazyLock};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
 use super::app::App;
 use super::error::ApiError;
 use super::reason::Reason;
+use super::schemes::{Schemes, TOKEN_AND_BEARER, basic_password};
 use super::throttle;
-use crate::config::{SettingType, TokenKeywords};
-use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission};
+use crate::config::TokenKeywords;
+use crate::directory::access::{Action, NeedsPermission, Who, authorize, holds_permission, may_read_self};
+use crate::directory::model::Scope;
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
@@ -48,20 +49,12 @@ pub struct BadCredentials {
     pub(super) reason: Option<Reason>,
 }
 
-/// The schemes that a route accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Schemes {
-    /// The words of `token_keywords`.
-    Settings,
-    /// Also `Token`, `Bearer`, and the password of `Basic`, for programs of other people that have no choice.
-    Any,
-}
-
-/// Reads the header and checks the key. `None` is a request without credentials, which some routes allow.
+/// Reads the header and checks the key, which a client at this address has sent. `None` is a request without credentials, which some routes allow.
 pub(super) async fn identify(
     app: &App,
     headers: &HeaderMap,
     schemes: Schemes,
+    from: Option<IpAddr>,
 ) -> Result<Option<CallerIdentity>, BadCredentials> {
     let joined = authorization(headers);
     let basic = if schemes == Schemes::Any { basic_password(&joined) } else { Ok(None) };
@@ -81,7 +74,7 @@ pub(super) async fn identify(
         }
         Presented::Key(key) => key,
     };
-    match app.directory().authenticate(key).await {
+    match app.directory().authenticate(key, from).await {
         Ok(identity) => {
             count(app, "accepted");
             Ok(Some(CallerIdentity(identity)))
@@ -132,32 +125,6 @@ fn authorization(headers: &HeaderMap) -> Vec<u8> {
     lines.join(&b","[..])
 }
 
-static TOKEN_AND_BEARER: LazyLock<TokenKeywords> =
-    LazyLock::new(|| <TokenKeywords as SettingType>::parse("Token,Bearer").unwrap_or_default());
-
-/// Reads the password of a header with the scheme `Basic` (RFC 7617); `None` if it has another scheme. The texts are
-/// Django REST Framework's.
-fn basic_password(header: &[u8]) -> Result<Option<String>, &'static str> {
-    let mut parts = header.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
-    if !parts.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic")) {
-        return Ok(None);
-    }
-    let credentials = match (parts.next(), parts.next()) {
-        (None, _) => return Err("Invalid basic header. No credentials provided."),
-        (Some(_), Some(_)) => {
-            return Err("Invalid basic header. Credentials string should not contain spaces.");
-        }
-        (Some(credentials), None) => credentials,
-    };
-    let text = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let password = text.as_ref().and_then(|text| text.split_once(':')).map(|(_, password)| password);
-    match password {
-        None => Err("Invalid basic header. Credentials not correctly base64 encoded."),
-        Some("") => Err("Invalid basic header. No credentials provided."),
-        Some(password) => Ok(Some(password.to_owned())),
-    }
-}
-
 /// Parses the header. Any of the keywords may precede the key.
 pub(super) fn parse<'a>(header: &'a [u8], keywords: &TokenKeywords) -> Presented<'a> {
     // In the usual form, which is always accepted, the rest of the header is the key.
@@ -187,6 +154,32 @@ pub(super) fn parse<'a>(header: &'a [u8], keywords: &TokenKeywords) -> Presented
     }
 }
 
+/// Returns the caller, whatever the token allows.
+fn any_caller(parts: &Parts) -> Result<&Arc<Identity>, ApiError> {
+    let caller = parts.extensions.get::<CallerIdentity>();
+    caller.map(|caller| &caller.0).ok_or(ApiError::Unauthenticated(NOT_PROVIDED))
+}
+
+/// Returns the caller, whose token allows the method: one that is for reading only allows safe methods.
+fn caller(parts: &Parts) -> Result<&Arc<Identity>, ApiError> {
+    let identity = any_caller(parts)?;
+    match identity.token.narrowing.read_only && !parts.method.is_safe() {
+        true => Err(forbidden()),
+        false => Ok(identity),
+    }
+}
+
+/// Counts the request against the caller's limit and returns the caller as an actor.
+fn counted(app: &App, parts: &Parts, identity: &Arc<Identity>) -> Result<Actor, ApiError> {
+    throttle::count(app, parts, identity.token.id)?;
+    let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+    Ok(Actor { who: Who::Person(Arc::clone(identity)), origin })
+}
+
+fn forbidden() -> ApiError {
+    ApiError::Forbidden(Denial::NoRight.to_string())
+}
+
 /// Extracts any caller with a good key. The directory decides what the caller may do.
 pub struct Authenticated(pub Actor);
 
@@ -194,12 +187,47 @@ impl FromRequestParts<App> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        throttle::count(app, parts, caller.0.token.id)?;
-        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        Ok(Self(Actor { who: Who::Person(Arc::clone(&caller.0)), origin }))
+        counted(app, parts, caller(parts)?).map(Self)
     }
+}
+
+/// Extracts any caller with a good key, to end that key: every token may end itself, one for reading only too.
+pub struct EndsItself(pub Actor);
+
+impl FromRequestParts<App> for EndsItself {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        counted(app, parts, any_caller(parts)?).map(Self)
+    }
+}
+
+/// Extracts a caller whose token allows to read what belongs to the caller.
+pub struct ReadsOwn(pub Actor);
+
+impl FromRequestParts<App> for ReadsOwn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts).and_then(|caller| with_scope(caller, Scope::MeRead))?;
+        counted(app, parts, identity).map(Self)
+    }
+}
+
+/// Extracts a caller whose token allows to change what belongs to the caller.
+pub struct WritesOwn(pub Actor);
+
+impl FromRequestParts<App> for WritesOwn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts).and_then(|caller| with_scope(caller, Scope::MeWrite))?;
+        counted(app, parts, identity).map(Self)
+    }
+}
+
+fn with_scope(identity: &Arc<Identity>, scope: Scope) -> Result<&Arc<Identity>, ApiError> {
+    if identity.has(scope) { Ok(identity) } else { Err(forbidden()) }
 }
 
 /// Extracts a caller who holds the permission that the action `A` needs, before the body is read. The directory decides
@@ -214,13 +242,11 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        if !holds_permission::<A>(&caller.0) {
-            return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
+        let identity = caller(parts)?;
+        if !holds_permission::<A>(identity) {
+            return Err(forbidden());
         }
-        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        Ok(Self { actor, action: PhantomData })
+        Ok(Self { actor: counted(app, parts, identity)?, action: PhantomData })
     }
 }
 
@@ -231,13 +257,11 @@ impl FromRequestParts<App> for MayChangePermissions {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        let caller = Actor { who: Who::Person(Arc::clone(&caller.0)), origin: Origin::default() };
-        authorize(&caller, Action::ChangePermissions)
+        let identity = caller(parts)?;
+        let actor = Actor { who: Who::Person(Arc::clone(identity)), origin: Origin::default() };
+        authorize(&actor, Action::ChangePermissions)
             .map_err(|denial| ApiError::Forbidden(denial.to_string()))?;
-        let Authenticated(actor) = Authenticated::from_request_parts(parts, app).await?;
-        Ok(Self(actor))
+        counted(app, parts, identity).map(Self)
     }
 }
 
@@ -248,15 +272,28 @@ impl FromRequestParts<App> for Staff {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let caller =
-            parts.extensions.get::<CallerIdentity>().ok_or(ApiError::Unauthenticated(NOT_PROVIDED))?;
-        let user = &caller.0.user;
-        if user.is_staff || user.is_admin {
-            throttle::count(app, parts, caller.0.token.id)?;
-            Ok(Self(Arc::clone(&caller.0)))
-        } else {
-            Err(ApiError::Forbidden(Denial::NoRight.to_string()))
+        let identity = caller(parts)?;
+        if !identity.user.is_staff && !identity.user.is_admin {
+            return Err(forbidden());
         }
+        throttle::count(app, parts, identity.token.id)?;
+        Ok(Self(Arc::clone(identity)))
+    }
+}
+
+/// Extracts a caller who may read their own record.
+pub struct ReadsMe(pub Arc<Identity>);
+
+impl FromRequestParts<App> for ReadsMe {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts)?;
+        if !may_read_self(identity) {
+            return Err(forbidden());
+        }
+        throttle::count(app, parts, identity.token.id)?;
+        Ok(Self(Arc::clone(identity)))
     }
 }
 
@@ -328,33 +365,6 @@ mod tests {
         let missing = "Invalid token header. No credentials provided.";
         assert_eq!(super::parse(b"Bearer", &both), Presented::Malformed(missing));
         assert_eq!(super::parse(b"Basic x", &both), Presented::Nothing);
-    }
-
-    #[test]
-    fn of_basic_credentials_the_password_is_the_key() {
-        let header = |text: &str| format!("Basic {}", STANDARD.encode(text));
-        let read = |header: &str| basic_password(header.as_bytes());
-        for user in ["", "service", "a b", "\u{e9}"] {
-            assert_eq!(read(&header(&format!("{user}:{KEY}"))), Ok(Some(KEY.to_owned())), "{user}");
-        }
-        assert_eq!(read(&header("service:a:b")), Ok(Some("a:b".to_owned())));
-        assert_eq!(read(&header("x:y").replacen("Basic ", " bASIC\t", 1)), Ok(Some("y".to_owned())));
-        for other in ["", "Token x", "Basics x", "Bearer x"] {
-            assert_eq!(read(other), Ok(None), "{other}");
-        }
-        for (bad, why) in [
-            ("Basic".to_owned(), "No credentials provided."),
-            (header("service:"), "No credentials provided."),
-            ("Basic a b".to_owned(), "Credentials string should not contain spaces."),
-            ("Basic !".to_owned(), "Credentials not correctly base64 encoded."),
-            (header("no colon"), "Credentials not correctly base64 encoded."),
-            (format!("{},{}", header("a:b"), header("c:d")), "Credentials string should not contain spaces."),
-            (format!("{},", header("a:b")), "Credentials not correctly base64 encoded."),
-            (format!("Basic {}", STANDARD.encode(b"a:\xff")), "Credentials not correctly base64 encoded."),
-        ] {
-            let refused = read(&bad).unwrap_err();
-            assert_eq!(refused, format!("Invalid basic header. {why}"), "{bad}");
-        }
     }
 
     #[test]

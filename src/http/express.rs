@@ -129,7 +129,8 @@ async fn answer(
     let settings = &app.settings().site;
     let directory = app.directory();
     let client = || nearest(head.forwarded_for.unwrap_or_default(), settings, peer.address);
-    let recognised = pin!(directory.recognise(key, |identity: &Identity| render(identity, settings)));
+    let from = || client().address;
+    let recognised = pin!(directory.recognise(key, from, |identity: &Identity| render(identity, settings)));
     let (known, now) = match recognised.await {
         Ok(known) => known,
         Err(refused) => {

@@ -30,6 +30,7 @@ mod problem;
 mod reason;
 pub mod request_log;
 pub mod resource;
+mod schemes;
 pub mod settings;
 pub mod site;
 mod text;

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::api::{LEAKED, takes_any_scheme};
 use super::app::App;
 use super::body::{BodyLimit, LEAKED_BODY_BYTES, OPEN_BODY_BYTES};
-use super::caller::{self, BadCredentials, CallerIdentity, Schemes, Staff};
+use super::caller::{self, BadCredentials, CallerIdentity, Staff};
 use super::error::{ApiError, answer};
 use super::headers::{UNCACHED, VARIES, set_token_expiry};
 use super::json;
@@ -23,6 +23,7 @@ use super::negotiate::negotiate;
 use super::problem;
 use super::reason::Reason;
 use super::resource::RouteName;
+use super::schemes::Schemes;
 use super::throttle::{self, CountedRequest};
 use crate::directory::{Bearer, Origin};
 
@@ -104,7 +105,8 @@ async fn identify(
     parts: &Parts,
     schemes: Schemes,
 ) -> Result<Option<CallerIdentity>, BadCredentials> {
-    match caller::identify(app, &parts.headers, schemes).await {
+    let from = parts.extensions.get::<Origin>().and_then(Origin::ip);
+    match caller::identify(app, &parts.headers, schemes, from).await {
         Ok(None) => throttle::count_client(app, parts).map(|()| None).map_err(|error| BadCredentials {
             error,
             bearer: None,

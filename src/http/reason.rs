@@ -53,6 +53,7 @@ impl Reason {
             Unauthenticated::InvalidToken(Some(ended)) => match ended.why {
                 TokenEnd::Revoked => "the token is revoked",
                 TokenEnd::Expired => "the token has expired",
+                TokenEnd::Outside => "the client is outside the networks that the token may be used from",
                 TokenEnd::Idle => "the sign-in was not used for longer than sign_in_idle_timeout",
             },
             Unauthenticated::Inactive(_) => "the token's owner is not active",

@@ -379,7 +379,7 @@ both! {
         settings.sign_in_idle_timeout = half_an_hour;
         let replica = wardroom::directory::Directory::open(&settings, site.clock.clone()).await.unwrap();
         at("13:30:00");
-        let identity = replica.authenticate(&key).await.unwrap();
+        let identity = replica.authenticate(&key, None).await.unwrap();
         replica.note_use_of(&identity, "127.0.0.1".parse().unwrap());
         replica.write_uses().await.unwrap();
         at("14:02:59");
@@ -388,14 +388,14 @@ both! {
         assert_eq!(site.directory().end_idle_sign_ins().await.unwrap(), 0);
         at("14:35:59");
         assert_eq!((site.me(&key).send().await.status, tokens(&key).await), (401, 401));
-        assert!(replica.authenticate(&key).await.is_err());
+        assert!(replica.authenticate(&key, None).await.is_err());
         assert_eq!(site.me(&key).send().await.status, 401, "being refused is no use");
         // Permanently, with the tokens derived from it, even if the setting changes.
         assert!(opens(&site, &child).await);
         assert_eq!(site.directory().end_idle_sign_ins().await.unwrap(), 2);
         assert!(!opens(&site, &child).await);
         let without = site.database.open(&site.clock).await;
-        assert!(without.authenticate(&key).await.is_err());
+        assert!(without.authenticate(&key, None).await.is_err());
         assert!(opens(&site, &site.staff.key).await, "tokens that were issued by name stay");
         assert_eq!(site.database.number("SELECT count(*) FROM audit_events WHERE action = 'sign_in.idle'").await, 1);
     }
@@ -513,11 +513,11 @@ both! {
             format!("import ... 0 {no}"),
         ]);
         let directory = database.open(&clock).await;
-        let opens = async |key: &str| directory.authenticate(key).await.is_ok();
+        let opens = async |key: &str| directory.authenticate(key, None).await.is_ok();
         for key in ["one", "two", "three", "secret12"] {
             assert!(opens(key).await, "{key}");
         }
-        let identity = directory.authenticate("one").await.unwrap();
+        let identity = directory.authenticate("one", None).await.unwrap();
         let ann = wardroom::directory::Actor { who: wardroom::directory::access::Who::Person(identity), origin: Default::default() };
         directory.sign_out(&ann, true).await.unwrap();
         assert!(!opens("one").await && !opens("two").await);

@@ -116,7 +116,7 @@ both! {
             fs::create_dir_all(data(&place)).unwrap();
             assert!(done(&place, &["restore", text(&file), "--accept-revived"]).out.contains("4 users"));
             let directory = place.open(&Clock::system().unwrap()).await;
-            assert_eq!(directory.authenticate(&key).await.unwrap().user.username, "ann");
+            assert_eq!(directory.authenticate(&key, None).await.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
             assert!(directory.check_integrity().await.unwrap().is_clean());
             assert_eq!(place.number("SELECT count(*) FROM audit_events WHERE action = 'directory.restore'").await, 1);
@@ -259,7 +259,7 @@ both! {
             assert_eq!(fs::read_to_string(media.join(name)).unwrap(), held);
         }
         let directory = database.open(&Clock::system().unwrap()).await;
-        assert!(directory.authenticate(&key).await.is_ok());
+        assert!(directory.authenticate(&key, None).await.is_ok());
         let kept = Database::in_directory(Path::new(report["kept"].as_str().unwrap()));
         assert!(works(&kept, &["user", "list"]).out.contains("later"));
         assert!(works(&kept, &["audit", "list"]).out.contains("later"));
@@ -292,7 +292,7 @@ async fn a_damaged_directory_is_replaced() {
             works(&database, &["restore", text(&file), "--replace", "--accept-revived", "--json"]).json();
         assert_eq!(report["comparison"], "none");
         assert!(report["not_compared"].as_str().unwrap().contains("is damaged"), "{report}");
-        assert!(database.open(&Clock::system().unwrap()).await.authenticate(&key).await.is_ok());
+        assert!(database.open(&Clock::system().unwrap()).await.authenticate(&key, None).await.is_ok());
         let kept = Path::new(report["kept"].as_str().unwrap());
         assert_eq!(fs::read(kept.join("wardroom.db")).unwrap(), damage);
         assert_eq!(fs::read(kept.join("wardroom.db-wal")).unwrap(), b"log");

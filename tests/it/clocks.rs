@@ -186,7 +186,7 @@ both! {
             (&revoked, "2020-01-01T00:00:00Z", TokenEnd::Revoked),
         ] {
             set(&site, time);
-            let Err(Unauthenticated::InvalidToken(Some(ended))) = site.directory().authenticate(key.key.reveal()).await else {
+            let Err(Unauthenticated::InvalidToken(Some(ended))) = site.directory().authenticate(key.key.reveal(), None).await else {
                 panic!("{time}")
             };
             assert_eq!(ended.why, why, "{time}");
@@ -242,7 +242,7 @@ both! {
         }
         set(&site, "2025-09-01T13:03:00Z");
         assert!(!opens().await);
-        let Err(Unauthenticated::InvalidToken(Some(ended))) = site.directory().authenticate(key).await else { panic!("valid") };
+        let Err(Unauthenticated::InvalidToken(Some(ended))) = site.directory().authenticate(key, None).await else { panic!("valid") };
         assert_eq!(ended.why, TokenEnd::Idle);
         assert_eq!(site.directory().end_idle_sign_ins().await.unwrap(), 1);
         set(&site, NOON);

@@ -58,7 +58,7 @@ async fn state(database: &Database) -> ([bool; 3], i64) {
     let directory = open(database).await;
     let mut works = [false; 3];
     for (works, key) in works.iter_mut().zip([REVOKED, ENDED, ACTIVE]) {
-        *works = directory.authenticate(key).await.is_ok();
+        *works = directory.authenticate(key, None).await.is_ok();
     }
     drop(directory);
     let expiry = format!("SELECT coalesce(max(expires_at), 0) FROM tokens WHERE name = '{ENDED}'");

@@ -235,12 +235,12 @@ impl Shape {
     async fn check_keys(&self, database: &Database) {
         let directory = database.open(&Clock::system().unwrap()).await;
         for (key, username) in self.expected("keys").as_object().into_iter().flatten() {
-            let identity = directory.authenticate(key).await;
+            let identity = directory.authenticate(key, None).await;
             let identity = identity.unwrap_or_else(|error| panic!("the key {key} of {username}: {error:?}"));
             assert_eq!(identity.user.username, text(username));
         }
         for key in texts(self.expected("refused_keys")) {
-            assert!(directory.authenticate(&key).await.is_err(), "{key} authenticates");
+            assert!(directory.authenticate(&key, None).await.is_err(), "{key} authenticates");
         }
     }
 

@@ -109,7 +109,7 @@ both! {
         assert_eq!(third.content().await, before);
         for database in [&second, &third] {
             let directory = database.open(&Clock::system().unwrap()).await;
-            let owner = directory.authenticate(&key).await;
+            let owner = directory.authenticate(&key, None).await;
             assert_eq!(owner.unwrap().user.username, "ann");
             assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
             assert!(directory.check_integrity().await.unwrap().is_clean());
@@ -132,10 +132,10 @@ both! {
         let directory = second.open(&Clock::system().unwrap()).await;
         let noted = "SELECT count(*) FROM identity_changes WHERE scope = 'user'";
         assert_eq!(second.number(noted).await, 0);
-        assert!(directory.authenticate(&key).await.is_ok());
+        assert!(directory.authenticate(&key, None).await.is_ok());
         second.sql("UPDATE tokens SET revoked_at = 1").await;
         assert!(second.number(noted).await > 0);
-        assert!(directory.authenticate(&key).await.is_err());
+        assert!(directory.authenticate(&key, None).await.is_err());
     }
 }
 

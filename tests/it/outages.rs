@@ -98,7 +98,7 @@ async fn a_locked_table_costs_no_more_connections_than_allowed() {
         let mut requests = tokio::task::JoinSet::new();
         for _ in 0..40 {
             let (directory, key) = (Arc::clone(&directory), key.clone());
-            requests.spawn(async move { directory.authenticate(&key).await.is_err() });
+            requests.spawn(async move { directory.authenticate(&key, None).await.is_err() });
         }
         assert!(requests.join_all().await.into_iter().all(|failed| failed));
         let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'wardroom'";
@@ -106,7 +106,7 @@ async fn a_locked_table_costs_no_more_connections_than_allowed() {
         assert!(open <= 9, "{open} connections are open");
     };
     tokio::join!(held, storm);
-    assert!(directory.authenticate(&key).await.is_ok(), "it recovers by itself");
+    assert!(directory.authenticate(&key, None).await.is_ok(), "it recovers by itself");
 }
 
 both! {
@@ -114,10 +114,10 @@ both! {
     async fn an_outage_is_never_taken_for_a_wrong_key(backend: Backend) {
         let database = Database::new(backend).await;
         let directory = impatient(&database).await;
-        assert!(matches!(directory.authenticate(EXAMPLE_KEY).await, Err(Unauthenticated::InvalidToken(None))));
+        assert!(matches!(directory.authenticate(EXAMPLE_KEY, None).await, Err(Unauthenticated::InvalidToken(None))));
         database.make_unavailable().await;
         loop {
-            match directory.authenticate(EXAMPLE_KEY).await {
+            match directory.authenticate(EXAMPLE_KEY, None).await {
                 Err(Unauthenticated::Failed(_)) => break,
                 _ if backend == Backend::Sqlite => tokio::time::sleep(Duration::from_millis(50)).await,
                 other => panic!("{other:?}"),

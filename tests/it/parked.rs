@@ -480,7 +480,6 @@ both! {
     }
 }
 
-/// Events with a long text each, so that an export is much longer than the buffers on its way.
 both! {
     /// A report of a leaked key waits for the writer while another one ends the same token: it ends it once.
     async fn a_parked_report_of_a_leak_ends_what_is_still_valid(backend: Backend) {
@@ -502,6 +501,7 @@ both! {
     }
 }
 
+/// Events with a long text each, so that an export is much longer than the buffers on its way.
 async fn fill_trail(rows: &Rows, backend: Backend, count: i64) {
     let columns =
         "at, actor_kind, actor_name, action, object_kind, object_name, changes, previous_hash, hash";

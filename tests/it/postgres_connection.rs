@@ -146,7 +146,7 @@ async fn finding_low_another_schema_answers_nothing() {
     assert_eq!(database.texts("SELECT username FROM users").await, ["mallory"], "it comes first, for others");
     let directory = database.open(&clock).await;
     assert_eq!(names(&directory).await, ["ann"]);
-    let identity = directory.authenticate(&key).await.unwrap();
+    let identity = directory.authenticate(&key, None).await.unwrap();
     assert_eq!((identity.user.username.as_str(), identity.user.is_admin), ("ann", false));
     let tables =
         "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'users'";
@@ -159,7 +159,7 @@ async fn finding_low_another_schema_answers_nothing() {
     assert!(database.number(cut).await > 0);
     let bob = person(&directory, "bob", |_| {}).await;
     assert_eq!(names(&directory).await, ["ann", "bob"]);
-    assert_eq!(directory.authenticate(&bob.key).await.unwrap().user.username, "bob");
+    assert_eq!(directory.authenticate(&bob.key, None).await.unwrap().user.username, "bob");
     assert_eq!(database.number("SELECT count(*) FROM public.users").await, 2);
     drop(directory);
 

@@ -111,12 +111,12 @@ impl Release {
         let about = self.folder.display();
         let directory = database.open(&Clock::system().unwrap()).await;
         for Key { key, username, what } in &self.known.active {
-            let identity = directory.authenticate(key).await;
+            let identity = directory.authenticate(key, None).await;
             let identity = identity.unwrap_or_else(|error| panic!("{about}: {what}: {error:?}"));
             assert_eq!(Some(&identity.user.username), username.as_ref(), "{about}: {what}");
         }
         for Key { key, what, .. } in &self.known.refused {
-            assert!(directory.authenticate(key).await.is_err(), "{about}: {what} authenticates");
+            assert!(directory.authenticate(key, None).await.is_err(), "{about}: {what} authenticates");
         }
         let verified = directory.verify_audit(&operator(), None).await.unwrap();
         assert_eq!(verified.broken, None, "{about}");
@@ -381,11 +381,11 @@ both! {
                 done(&place, &["restore", text(&release.backup()), "--accept-revived"]);
                 let directory = place.open(&Clock::system().unwrap()).await;
                 for Key { key, username, what } in &release.known.active {
-                    let identity = directory.authenticate(key).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+                    let identity = directory.authenticate(key, None).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
                     assert_eq!(Some(&identity.user.username), username.as_ref(), "{what}");
                 }
                 for Key { key, what, .. } in &release.known.refused {
-                    assert!(directory.authenticate(key).await.is_err(), "{what} authenticates");
+                    assert!(directory.authenticate(key, None).await.is_err(), "{what} authenticates");
                 }
                 assert_eq!(directory.verify_audit(&operator(), None).await.unwrap().broken, None);
                 assert!(directory.check_integrity().await.unwrap().is_clean());

@@ -95,7 +95,7 @@ impl Scene {
         let directory = self.directory().await;
         let mut open = BTreeSet::new();
         for (name, key) in &self.keys {
-            let Ok(identity) = directory.authenticate(key).await else { continue };
+            let Ok(identity) = directory.authenticate(key, None).await else { continue };
             let user = &identity.user;
             // With the owner, in case it belongs to another user by now.
             let name = if *name == user.username {

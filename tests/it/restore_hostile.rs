@@ -101,7 +101,7 @@ async fn foreign_objects_are_left_out_of_a_backup() {
     for place in [&restored, &moved] {
         assert_eq!(place.number("SELECT count(*) FROM sqlite_schema WHERE name = 'helpful'").await, 0);
         let directory = place.open(&Clock::system().unwrap()).await;
-        assert!(directory.authenticate(&key).await.is_ok());
+        assert!(directory.authenticate(&key, None).await.is_ok());
         assert!(directory.check_integrity().await.unwrap().is_clean());
     }
     let rows = |content: Vec<String>| -> Vec<String> {

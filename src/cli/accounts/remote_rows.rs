@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::trail::TrailVerdict;
 use crate::cli::report::CliError;
+use crate::directory::access::parse_scope;
 use crate::directory::model::{
-    ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, ListedToken, Maker, Permission,
-    RecordedEvent, Timestamp, Token, TokenKind, User, UserDraft, UserId,
+    ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, ListedToken, Maker, Narrowing,
+    Permission, RecordedEvent, Timestamp, Token, TokenKind, User, UserDraft, UserId, parse_network,
 };
 use crate::directory::permissions::PermissionHolders;
 
@@ -116,6 +117,23 @@ impl RemoteRow<'_> {
             last_used_at: self.field("last_used_at")?,
             made_by: Maker::from_stored(&made_by).unwrap_or(Maker::Unknown),
             root,
+            narrowing: self.narrowing()?,
+        })
+    }
+
+    /// Reads what a token is narrowed to. Servers of earlier versions have no narrow tokens.
+    fn narrowing(&self) -> Result<Narrowing, CliError> {
+        if self.0.get("read_only").is_none() {
+            return Ok(Narrowing::default());
+        }
+        let (scopes, networks): (Option<Vec<String>>, Option<Vec<String>>) =
+            (self.field("scopes")?, self.field("allowed_networks")?);
+        let scopes = scopes.map(|names| names.iter().map(|name| parse_scope(name)).collect());
+        let networks = networks.map(|texts| texts.iter().map(|text| parse_network(text)).collect());
+        Ok(Narrowing {
+            scopes: scopes.transpose().map_err(|_| unreadable("scopes"))?,
+            read_only: self.field("read_only")?,
+            allowed_networks: networks.transpose().map_err(|_| unreadable("allowed_networks"))?,
         })
     }
 

@@ -11,23 +11,26 @@ use crate::directory::identity::{CachedIdentity, Unauthenticated};
 use crate::directory::model::{Identity, Timestamp};
 
 impl Directory {
-    /// Returns the identity of a key. It never writes. These parts may be older than the rest, and must not decide
+    /// Returns the identity of a key that a client at this address has sent. It never writes. Without a known address, a
+    /// token that is limited to networks is refused. These parts may be older than the rest, and must not decide
     /// anything: when the token was last used, when its owner was last seen and last changed.
     pub fn authenticate(
         &self,
         key: &str,
+        from: Option<IpAddr>,
     ) -> impl Future<Output = Result<Arc<Identity>, Unauthenticated>> + Send {
-        self.authenticator.authenticate(key)
+        self.authenticator.authenticate(key, from)
     }
 
     /// Returns what the most frequent requests need of the identity of a key, and when that was decided. It follows the
-    /// rules of [`Directory::authenticate`]. `render` makes the body that is cached with an identity when it is loaded.
+    /// rules of [`Directory::authenticate`]. `from` finds the client's address, which few tokens need. `render` makes the body that is cached with an identity when it is loaded.
     pub fn recognise(
         &self,
         key: &str,
+        from: impl FnOnce() -> IpAddr + Send,
         render: impl Fn(&Identity) -> Bytes + Send + Sync + Copy,
     ) -> impl Future<Output = Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated>> + Send {
-        self.authenticator.recognise(key, render)
+        self.authenticator.recognise(key, from, render)
     }
 
     /// Whether [`Directory::recognise`] answers from memory without waiting.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::attempts::ClaimedAccount;
 use crate::directory::Directory;
-use crate::directory::access::{Actor, Origin, Who};
+use crate::directory::access::{Action, Actor, Origin, Who};
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
@@ -131,12 +131,15 @@ impl Directory {
         recorded.await.err().map_or_else(|| wrong_credentials(why), RefusedSignIn::from)
     }
 
-    /// Revokes the calling token and, if it is a sign-in, all tokens that came from it. With `everywhere`, all sign-ins of
-    /// this person end that way.
+    /// Revokes the calling token and, if it is a sign-in, all tokens that came from it. Every token may end itself. With
+    /// `everywhere`, all sign-ins of this person end that way, if the token allows to change them.
     pub async fn sign_out(&self, actor: &Actor, everywhere: bool) -> Result<(), Error> {
         let Who::Person(identity) = &actor.who else { return Ok(()) };
         let (user, token) = (identity.user.id, identity.token.id);
         self.change(actor, move |change| {
+            if everywhere {
+                change.check(Action::ManageSelf)?;
+            }
             let user = change.tx.existing_user(&UserKey::Id(user))?;
             let calling = change.tx.token(token)?;
             let mut ended = calling.map(|token| tokens::end(change, &token)).transpose()?.unwrap_or(0);

@@ -96,11 +96,12 @@ impl Authenticator {
         self.idle_timeout.get()
     }
 
-    /// Returns the identity of a key. It never writes. What the feed of changes leaves out may be older, and must not
+    /// Returns the identity of a key that a client at this address has sent. It never writes. What the feed of changes leaves out may be older, and must not
     /// decide anything: when the token was last used, when its owner was last seen and last changed.
     pub(in crate::directory) async fn authenticate(
         &self,
         key: &str,
+        from: Option<IpAddr>,
     ) -> Result<Arc<Identity>, Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
         let caller = self.in_time(self.store.timeout(), self.caller(key, digest));
@@ -115,6 +116,10 @@ impl Authenticator {
         if !is_active || self.idle_timeout.has_ended(&identity.token, now) {
             let (bearer, token) = (identity.bearer(), &identity.token);
             let why = TokenEnd::of(token.revoked_at.is_some(), token.expires_at, now);
+            return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
+        }
+        if !identity.token.narrowing.admits(from) {
+            let (bearer, why) = (identity.bearer(), TokenEnd::Outside);
             return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
         }
         if !identity.user.is_active {
@@ -167,10 +172,11 @@ impl Authenticator {
     }
 
     /// Returns what the most frequent requests need of the identity of a key, and when that was decided. It follows the
-    /// rules of [`Self::authenticate`]. `render` makes the body that is cached with an identity when it is loaded.
+    /// rules of [`Self::authenticate`]. `from` finds the client's address, which few tokens need. `render` makes the body that is cached with an identity when it is loaded.
     pub(in crate::directory) async fn recognise(
         &self,
         key: &str,
+        from: impl FnOnce() -> IpAddr + Send,
         render: impl Fn(&Identity) -> Bytes + Send + Copy,
     ) -> Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
@@ -181,6 +187,12 @@ impl Authenticator {
         let CacheEntry::Known(mut known) = entry else { return Err(Unauthenticated::InvalidToken(None)) };
         if !known.is_good(now) {
             known = Box::pin(self.used_since(key, digest, render, &known, now)).await?;
+        }
+        if let Some(networks) = &known.networks
+            && !networks.contain(from())
+        {
+            let (bearer, why) = (known.bearer(), TokenEnd::Outside);
+            return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
         }
         if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive(known.bearer())) }
     }

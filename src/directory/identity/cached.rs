@@ -9,7 +9,8 @@ use quick_cache::{OptionsBuilder, Weighter};
 
 use super::invalidations::{Invalidations, Position};
 use super::unauthenticated::{EndedToken, TokenEnd};
-use crate::directory::model::{Bearer, Identity, Timestamp, TokenDigest, TokenId, UserId};
+use crate::directory::access::may_read_self;
+use crate::directory::model::{Bearer, Identity, Networks, Timestamp, TokenDigest, TokenId, UserId};
 
 /// Microseconds after a use of a token in which further uses are not noted.
 const USE_INTERVAL: i64 = 60_000_000;
@@ -26,7 +27,7 @@ pub struct CachedIdentity {
     pub user: UserId,
     /// When the token ends.
     pub expires_at: Option<Timestamp>,
-    /// Whether the owner may enter the back office: staff or admin.
+    /// Whether the caller may read its own record: staff or admin, with a token that allows it.
     pub may_enter: bool,
     /// The body that was rendered when the identity was loaded.
     pub body: Box<[u8]>,
@@ -34,6 +35,8 @@ pub struct CachedIdentity {
     /// the least number.
     good_until: i64,
     is_revoked: bool,
+    /// Where the token may be used; `None` is anywhere.
+    pub(super) networks: Option<Networks>,
     pub(super) is_active: bool,
     read_at: Position,
     /// When the last use was noted, in microseconds.
@@ -57,10 +60,11 @@ impl CachedIdentity {
             token: token.id,
             user: user.id,
             expires_at: token.expires_at,
-            may_enter: user.is_staff || user.is_admin,
+            may_enter: may_read_self(identity),
             body: body.into(),
             good_until,
             is_revoked: token.revoked_at.is_some(),
+            networks: token.narrowing.allowed_networks.clone(),
             is_active: user.is_active,
             read_at,
             used_at: AtomicI64::new(i64::MIN),

@@ -1,7 +1,9 @@
 //! An identity to test with, and tests of the invalidations.
 
 use super::invalidations::Invalidations;
-use crate::directory::model::{Identity, IdentityChange, Maker, Timestamp, Token, TokenKind, User};
+use crate::directory::model::{
+    Identity, IdentityChange, Maker, Narrowing, Timestamp, Token, TokenKind, User,
+};
 
 /// An active user without any right, and its token.
 pub(crate) fn identity() -> Identity {
@@ -19,6 +21,7 @@ pub(crate) fn identity() -> Identity {
         last_used_at: None,
         made_by: Maker::Operator,
         root: None,
+        narrowing: Narrowing::default(),
     };
     Identity { token, user, rights: vec![] }
 }

@@ -6,7 +6,7 @@ use crate::directory::model::{Bearer, Timestamp};
 /// Why authentication failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unauthenticated {
-    /// The token is unknown (`None`), or it has ended. The client does not learn which.
+    /// The token is unknown (`None`), it has ended, or it may not be used from here. The client does not learn which.
     #[error("Invalid token.")]
     InvalidToken(Option<EndedToken>),
     /// The token is valid, but its owner is not active.
@@ -17,16 +17,16 @@ pub enum Unauthenticated {
     Failed(#[from] Error),
 }
 
-/// A token that is known and no longer valid.
+/// A token that is known and not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndedToken {
     /// The token and its owner.
     pub bearer: Bearer,
-    /// Why it is no longer valid.
+    /// Why it is not valid.
     pub why: TokenEnd,
 }
 
-/// Why a token is no longer valid.
+/// Why a token is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenEnd {
     /// It was revoked.
@@ -35,6 +35,8 @@ pub enum TokenEnd {
     Expired,
     /// It is the token of a sign-in and was not used for as long as the setting allows.
     Idle,
+    /// The request came from outside the networks that it may be used from.
+    Outside,
 }
 
 impl TokenEnd {

@@ -12,6 +12,7 @@ mod id;
 mod identity;
 mod identity_change;
 mod key;
+mod narrowing;
 mod permission;
 mod rate;
 pub(super) mod stored;
@@ -38,6 +39,7 @@ pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use identity::{Bearer, Identity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
+pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
 pub use permission::Permission;
 pub use rate::{Rate, Rates};
 pub use text::{

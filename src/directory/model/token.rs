@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Timestamp, TokenId, UserId, Violation};
+use super::{Narrowing, Timestamp, TokenId, UserId, Violation};
 
 const PREFIX: &str = "wrd_";
 const RANDOM_DIGITS: usize = 30;
@@ -328,6 +328,8 @@ pub struct Token {
     pub made_by: Maker,
     /// The sign-in that it came from, as the digest of the first token of that sign-in. For that token it is its own digest.
     pub root: Option<KeptDigest>,
+    /// What it is narrowed to.
+    pub narrowing: Narrowing,
 }
 
 impl Token {

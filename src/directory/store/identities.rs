@@ -3,7 +3,9 @@
 use super::users::{numbers, optional_time};
 use super::{tokens, users};
 use crate::database::{DatabaseError, FromRow, Row, Sql};
-use crate::directory::model::{GroupId, Identity, KeptDigest, Timestamp, Token, TokenDigest, TokenId, User};
+use crate::directory::model::{
+    GroupId, Identity, KeptDigest, Narrowing, Timestamp, Token, TokenDigest, TokenId, User,
+};
 
 /// The codes of all permissions that the user `u` holds, separated by commas.
 macro_rules! rights {
@@ -47,11 +49,12 @@ pub(in crate::directory) fn of_token(id: TokenId) -> Sql {
     Sql::new(concat!(select!(), "id = $1")).bind(id)
 }
 
-/// The parts of an identity that decide what an actor may do, as they are now. An admin may do everything, so groups and rights
-/// are only read for others.
+/// The parts of an identity that decide what an actor may do, as they are now, before the token narrows them. An admin may do
+/// everything, so groups and rights are only read for others.
 pub(in crate::directory) struct CurrentIdentity {
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    narrowing: Narrowing,
     username: String,
     is_active: bool,
     is_staff: bool,
@@ -63,8 +66,8 @@ pub(in crate::directory) struct CurrentIdentity {
 /// Selects the current state of an identity that was read before. No row if its token is gone or has another owner.
 pub(in crate::directory) fn current(seen: &Identity) -> Sql {
     Sql::new(concat!(
-        "SELECT t.expires_at, t.revoked_at, u.username, u.is_active, u.is_staff, u.is_admin, \
-         CASE WHEN u.is_admin THEN NULL ELSE \
+        "SELECT t.expires_at, t.revoked_at, t.scopes, t.read_only, t.allowed_networks, u.username, u.is_active, u.is_staff, u.is_admin, \
+         CASE WHEN u.is_admin AND t.scopes IS NULL THEN NULL ELSE \
              (SELECT string_agg(CAST(m.group_id AS TEXT), ',') FROM memberships m WHERE m.user_id = u.id) END, \
          CASE WHEN u.is_admin THEN NULL ELSE ",
         rights!(),
@@ -75,19 +78,27 @@ pub(in crate::directory) fn current(seen: &Identity) -> Sql {
 }
 
 impl CurrentIdentity {
-    /// Whether nothing has changed. Groups and rights of an admin are not compared.
+    /// Whether nothing has changed. Groups and rights of an admin are not compared; a token with scopes counts as changed.
     pub(in crate::directory) fn is_still(&self, seen: &Identity) -> bool {
         let (token, user) = (&seen.token, &seen.user);
         let ends = (self.expires_at, self.revoked_at) == (token.expires_at, token.revoked_at);
+        // What scopes leave of flags and rights is computed, not compared.
+        let is_whole = self.narrowing.scopes.is_none() && self.narrowing == token.narrowing;
         let flags = (self.is_active, self.is_staff, self.is_admin);
-        ends && flags == (user.is_active, user.is_staff, user.is_admin)
+        ends && is_whole
+            && flags == (user.is_active, user.is_staff, user.is_admin)
             && self.username == user.username
             && (self.is_admin || (self.groups == user.groups && self.rights == seen.rights))
     }
 
     /// Returns the identity as it is now.
     pub(in crate::directory) fn of(self, seen: &Identity) -> Identity {
-        let token = Token { expires_at: self.expires_at, revoked_at: self.revoked_at, ..seen.token.clone() };
+        let token = Token {
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            narrowing: self.narrowing,
+            ..seen.token.clone()
+        };
         let user = User {
             username: self.username,
             is_active: self.is_active,
@@ -96,7 +107,7 @@ impl CurrentIdentity {
             groups: self.groups,
             ..seen.user.clone()
         };
-        Identity { token, user, rights: self.rights }
+        Identity::new(token, user, self.rights)
     }
 }
 
@@ -105,6 +116,7 @@ impl FromRow for CurrentIdentity {
         Ok(Self {
             expires_at: optional_time(row.next()?)?,
             revoked_at: optional_time(row.next()?)?,
+            narrowing: Narrowing::from_row(row)?,
             username: row.next()?,
             is_active: row.next()?,
             is_staff: row.next()?,
@@ -117,10 +129,7 @@ impl FromRow for CurrentIdentity {
 
 impl FromRow for Identity {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            token: Token::from_row(row)?,
-            user: User::from_row(row)?,
-            rights: numbers(row.next()?, "permission code")?,
-        })
+        let (token, user) = (Token::from_row(row)?, User::from_row(row)?);
+        Ok(Self::new(token, user, numbers(row.next()?, "permission code")?))
     }
 }

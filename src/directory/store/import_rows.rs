@@ -191,6 +191,7 @@ pub(super) fn token_columns(row: &StoredToken) -> Columns {
         expires_at: token.expires_at,
         made_by: token.made_by,
         root: token.root,
+        narrowing: token.narrowing,
     }
     .columns();
     columns.push(("revoked_at", token.revoked_at.into()));

@@ -91,6 +91,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../migrations/postgres/0014_unreferenced_media.sql"),
     },
     Migration {
+        version: 15,
+        name: "narrow_tokens",
+        sqlite: include_str!("../../../migrations/sqlite/0015_narrow_tokens.sql"),
+        postgres: include_str!("../../../migrations/postgres/0015_narrow_tokens.sql"),
+    },
+    Migration {
         version: 16,
         name: "introspection_permission",
         sqlite: include_str!("../../../migrations/sqlite/0016_introspection_permission.sql"),

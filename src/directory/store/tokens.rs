@@ -3,14 +3,17 @@
 use super::column_list::{self, Columns, json_list};
 use super::users::optional_time;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
+use crate::directory::access::{scopes_from_stored, stored_scopes};
 use crate::directory::error::Error;
-use crate::directory::model::{KeptDigest, Maker, Timestamp, Token, TokenId, TokenKind, UserId};
+use crate::directory::model::{
+    KeptDigest, Maker, Narrowing, Networks, Timestamp, Token, TokenId, TokenKind, UserId,
+};
 
 /// The columns of a [`Token`], in the order in which [`FromRow`] reads them; `t` is the tokens table.
 macro_rules! columns {
     () => {
         "t.id, t.user_id, t.name, t.kind, t.prefix, t.last_four, t.created_at, t.expires_at, t.revoked_at, \
-         t.last_used_at, t.made_by, t.root"
+         t.last_used_at, t.made_by, t.root, t.scopes, t.read_only, t.allowed_networks"
     };
 }
 pub(super) use columns;
@@ -35,6 +38,17 @@ impl FromRow for Token {
                 .next::<Option<Vec<u8>>>()?
                 .map(|root| KeptDigest::try_from(root).map_err(|_| DatabaseError::corrupt("token root")))
                 .transpose()?,
+            narrowing: Narrowing::from_row(row)?,
+        })
+    }
+}
+
+impl FromRow for Narrowing {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            scopes: row.next::<Option<String>>()?.as_deref().map(scopes_from_stored),
+            read_only: row.next()?,
+            allowed_networks: row.next::<Option<String>>()?.as_deref().map(Networks::from_stored),
         })
     }
 }
@@ -86,11 +100,13 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) expires_at: Option<Timestamp>,
     pub(in crate::directory) made_by: Maker,
     pub(in crate::directory) root: Option<KeptDigest>,
+    pub(in crate::directory) narrowing: Narrowing,
 }
 
 impl NewToken {
     /// Returns the columns of its row.
     pub(super) fn columns(self) -> Columns {
+        let Narrowing { scopes, read_only, allowed_networks } = self.narrowing;
         vec![
             ("user_id", self.user_id.into()),
             ("name", self.name.into()),
@@ -102,6 +118,9 @@ impl NewToken {
             ("expires_at", self.expires_at.into()),
             ("made_by", self.made_by.as_str().into()),
             ("root", self.root.into()),
+            ("scopes", scopes.as_ref().map(stored_scopes).into()),
+            ("read_only", read_only.into()),
+            ("allowed_networks", allowed_networks.as_ref().map(Networks::stored).into()),
         ]
     }
 }
@@ -133,7 +152,7 @@ impl Tx<'_> {
         let mut sql = column_list::insert("tokens", [columns]);
         sql.push(
             " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \
-             made_by, root",
+             made_by, root, scopes, read_only, allowed_networks",
         );
         let new: Option<Token> = self.first(&sql)?;
         Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
@@ -149,6 +168,17 @@ impl Tx<'_> {
         let sql = "UPDATE tokens SET name = $1, expires_at = CAST($2 AS BIGINT), ends_by = CASE \
              WHEN expires_at IS DISTINCT FROM CAST($2 AS BIGINT) THEN CAST($2 AS BIGINT) ELSE ends_by END WHERE id = $3";
         self.execute(&Sql::new(sql).bind(name).bind(end).bind(id))?;
+        Ok(())
+    }
+
+    /// Sets what a token is narrowed to.
+    pub(in crate::directory) fn narrow_token(&self, id: TokenId, narrowing: &Narrowing) -> Result<(), Error> {
+        let sql = "UPDATE tokens SET scopes = $1, read_only = $2, allowed_networks = $3 WHERE id = $4";
+        let sql = Sql::new(sql)
+            .bind(narrowing.scopes.as_ref().map(stored_scopes))
+            .bind(narrowing.read_only)
+            .bind(narrowing.allowed_networks.as_ref().map(Networks::stored));
+        self.execute(&sql.bind(id))?;
         Ok(())
     }
 

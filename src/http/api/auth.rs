@@ -18,7 +18,7 @@ use crate::directory::password::Password;
 use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Authenticated;
+use crate::http::caller::EndsItself;
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::headers::set_token_expiry;
 use crate::http::pipeline::{with_bearer, with_reason};
@@ -98,7 +98,7 @@ fn refused_sign_in(refused: RefusedSignIn) -> Response {
 )]
 pub(super) async fn sign_out(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    EndsItself(actor): EndsItself,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);

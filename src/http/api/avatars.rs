@@ -16,7 +16,7 @@ use crate::directory::{Actor, Error};
 use crate::http::app::App;
 use crate::http::avatars::{AVATAR, upload};
 use crate::http::body::{Fields, NOT_A_FILE, SentFile};
-use crate::http::caller::{Authenticated, Staff};
+use crate::http::caller::{Authenticated, ReadsMe};
 use crate::http::error::ApiError;
 use crate::http::site::Site;
 use crate::http::text::query_parameter;
@@ -78,7 +78,7 @@ pub(super) async fn visible(app: &App, actor: &Actor, id: UserId) -> Result<Opti
     ),
 )]
 pub(super) async fn retrieve_own(
-    Staff(identity): Staff,
+    ReadsMe(identity): ReadsMe,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {

@@ -12,7 +12,9 @@ use super::leaked::CountedReport;
 use crate::directory::access::NeedsPermission;
 use crate::http::app::App;
 use crate::http::body::{Body, FormBody};
-use crate::http::caller::{Authenticated, MayChangePermissions, Require, Staff};
+use crate::http::caller::{
+    Authenticated, EndsItself, MayChangePermissions, ReadsMe, ReadsOwn, Require, Staff, WritesOwn,
+};
 use crate::http::conditions::IfMatch;
 
 /// The placeholder for the callers in the description of an operation.
@@ -56,22 +58,20 @@ impl Argument for Body {}
 impl Argument for FormBody {}
 impl Argument for CountedReport {}
 
-impl Argument for Authenticated {
-    fn callers() -> AllowedCallers {
-        AllowedCallers::Authenticated
-    }
+macro_rules! lets_pass {
+    ($($callers:ident: $($argument:ident)+;)+) => {
+        $($(impl Argument for $argument {
+            fn callers() -> AllowedCallers {
+                AllowedCallers::$callers
+            }
+        })+)+
+    };
 }
 
-impl Argument for Staff {
-    fn callers() -> AllowedCallers {
-        AllowedCallers::Staff
-    }
-}
-
-impl Argument for MayChangePermissions {
-    fn callers() -> AllowedCallers {
-        AllowedCallers::Admins
-    }
+lets_pass! {
+    Authenticated: Authenticated EndsItself ReadsOwn WritesOwn;
+    Staff: Staff ReadsMe;
+    Admins: MayChangePermissions;
 }
 
 impl<A: NeedsPermission> Argument for Require<A> {

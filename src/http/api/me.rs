@@ -12,10 +12,11 @@ use super::field_selection::FieldSelection;
 use super::fields::user_draft;
 use super::forms::MeForm;
 use super::view::{FieldErrors, Me, MeDetail};
+use crate::directory::model::Scope;
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::{Authenticated, Staff};
+use crate::http::caller::{ReadsMe, Staff, WritesOwn};
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
 use crate::http::text::query_parameter;
@@ -44,7 +45,7 @@ pub(in crate::http) const ME: &str = "/api/users/me";
     ),
 )]
 pub(super) async fn retrieve(
-    Staff(identity): Staff,
+    ReadsMe(identity): ReadsMe,
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -70,8 +71,8 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn update(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     Staff(identity): Staff,
-    Authenticated(actor): Authenticated,
     Extension(site): Extension<Site>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -80,8 +81,13 @@ pub(super) async fn update(
     let own = async { Ok(Some(identity.user.clone())) };
     let avatar = change_of_avatar(&app, &site, &mut fields, own).await?;
     let present = fields.text("old_password").map(Password::new);
+    let named = FieldSelection::written(&fields);
     fields.ignore(Me::FIELDS);
     fields.end()?;
     let user = app.directory().update_self_with(&actor, &draft, present, avatar).await?;
-    Ok(answer(StatusCode::OK, &Me::new(&user, &site)))
+    let me = Me::new(&user, &site);
+    match identity.has(Scope::MeRead) {
+        true => Ok(answer(StatusCode::OK, &me)),
+        false => Ok(answer(StatusCode::OK, &named.apply(&me)?)),
+    }
 }

@@ -8,7 +8,7 @@ use super::bodies::PasswordChange;
 use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::Authenticated;
+use crate::http::caller::WritesOwn;
 use crate::http::error::{ApiError, no_content};
 
 /// Change My Password
@@ -25,7 +25,7 @@ use crate::http::error::{ApiError, no_content};
 )]
 pub(super) async fn change(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    WritesOwn(actor): WritesOwn,
     body: Body,
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);

@@ -24,7 +24,7 @@ use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::directory::users::own_key;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
-use crate::http::caller::{Authenticated, Require, Staff};
+use crate::http::caller::{ReadsOwn, Require, Staff, WritesOwn};
 use crate::http::error::{ApiError, answer, no_content};
 
 /// The longest time for which an old key may stay valid beside the new one: 30 days.
@@ -43,7 +43,7 @@ const LONGEST_OVERLAP: u64 = 30 * 24 * 60 * 60;
 )]
 pub(super) async fn list_own(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    ReadsOwn(actor): ReadsOwn,
 ) -> Result<Response, ApiError> {
     listed(&app, &actor, &own_key(&actor)?).await
 }
@@ -82,8 +82,8 @@ pub(super) async fn list(
 )]
 pub(super) async fn issue_own(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     _: Staff,
-    Authenticated(actor): Authenticated,
     body: Body,
 ) -> Result<Response, ApiError> {
     issued(&app, &actor, &own_key(&actor)?, body).await
@@ -127,8 +127,8 @@ pub(super) async fn issue(
 )]
 pub(super) async fn update_own(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     _: Staff,
-    Authenticated(actor): Authenticated,
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -172,7 +172,7 @@ pub(super) async fn update(
 )]
 pub(super) async fn revoke_own(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    WritesOwn(actor): WritesOwn,
     Path(token): Path<String>,
 ) -> Result<Response, ApiError> {
     revoked(&app, &actor, &own_key(&actor)?, token_id(&token)?).await
@@ -214,8 +214,8 @@ pub(super) async fn revoke(
 )]
 pub(super) async fn rotate_own(
     State(app): State<App>,
+    WritesOwn(actor): WritesOwn,
     _: Staff,
-    Authenticated(actor): Authenticated,
     Path(token): Path<String>,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -260,7 +260,7 @@ pub(super) async fn rotate(
 )]
 pub(super) async fn sign_out_own(
     State(app): State<App>,
-    Authenticated(actor): Authenticated,
+    WritesOwn(actor): WritesOwn,
 ) -> Result<Response, ApiError> {
     signed_out(&app, &actor, &own_key(&actor)?).await
 }

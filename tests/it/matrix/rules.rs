@@ -69,8 +69,8 @@ use Need::{Admin, Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
     CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, Introspect, IssueToken, PurgeGroup,
-    PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak, RestoreGroup, RestoreUser,
-    RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
+    PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak, RestoreGroup,
+    RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
 };
 
 /// Returns the rule of an operation by its id in the document.
@@ -843,12 +843,14 @@ pub fn is_active(world: &World, actor: &Actor, key: &str) -> bool {
 
 /// Who has a key may end it, and needs nothing else.
 fn report_leak(world: &World, body: &Body) -> Vec<String> {
-    let keys: Vec<&str> = body["tokens"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    let keys: Vec<&str> =
+        body["tokens"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
     let reported = |token: &Token| keys.contains(&token.key.as_str()) && !token.revoked;
     let sign_ins: Vec<_> =
         world.tokens.iter().filter(|token| reported(token) && token.kind == "sign_in").collect();
-    let derived =
-        |token: &Token| sign_ins.iter().any(|sign_in| token.came_of.is_some() && token.came_of == sign_in.came_of);
+    let derived = |token: &Token| {
+        sign_ins.iter().any(|sign_in| token.came_of.is_some() && token.came_of == sign_in.came_of)
+    };
     revoked(world, |token| reported(token) || derived(token))
 }
 

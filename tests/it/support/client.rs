@@ -77,6 +77,17 @@ impl Connection {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
 
+    /// Sends a form and reads its answer.
+    pub async fn post_form(&mut self, path: &str, key: &str, form: &str) -> Answer {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Token {key}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        self.0.write_all(head.as_bytes()).await.unwrap();
+        self.answer().await
+    }
+
     /// Sends `GET` with a key and returns status and body.
     pub async fn get(&mut self, path: &str, key: &str) -> (u16, String) {
         let answer = self.send("GET", path, Some(key), None).await;

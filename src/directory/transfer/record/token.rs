@@ -76,6 +76,7 @@ impl TokenRecord {
             last_used_at: nullable(&self.last_used_at, kept.map(|kept| &kept.last_used_at)),
             made_by,
             root,
+            narrowing: kept.map(|kept| kept.narrowing.clone()).unwrap_or_default(),
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
         Ok(StoredToken { token, digest, last_used_from, ends_by })

@@ -6,6 +6,8 @@ use utoipa::ToSchema;
 use super::Me;
 use super::tokens::kinds;
 use crate::directory::Identity;
+use crate::directory::access::scope_list;
+use crate::directory::model::Networks;
 use crate::http::site::Site;
 
 /// The currently authenticated user. The last five fields are shown only if `fields` names them.
@@ -48,6 +50,11 @@ pub struct CallingToken {
     /// What it is narrowed to; null is everything that its owner may do.
     #[schema(required)]
     pub scopes: Option<Vec<String>>,
+    /// Can it only read?
+    pub read_only: bool,
+    /// The networks that it may be used from, in CIDR notation; null is anywhere.
+    #[schema(required)]
+    pub allowed_networks: Option<Vec<String>>,
 }
 
 impl MeDetail {
@@ -73,7 +80,9 @@ impl MeDetail {
                 name: token.name.clone(),
                 kind: token.kind.as_str(),
                 expires_at: token.expires_at.map(|end| end.to_string()),
-                scopes: None,
+                scopes: token.narrowing.scopes.as_ref().map(scope_list),
+                read_only: token.narrowing.read_only,
+                allowed_networks: token.narrowing.allowed_networks.as_ref().map(Networks::texts),
             },
         }
     }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::directory::Identity;
-use crate::directory::model::Timestamp;
+use crate::directory::access::stored_scopes;
+use crate::directory::model::{Networks, Timestamp};
 use crate::http::api::samples;
 
 /// What is known of a key. Of a key that is not valid, `active` is all there is.
@@ -36,6 +37,10 @@ pub struct Introspection {
     /// Name of the token.
     #[schema(required = false)]
     pub client_id: String,
+    /// Names of the scopes that the token is narrowed to, with a blank between them; absent if it has all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub scope: Option<String>,
     /// ID of the owner.
     #[schema(required = false)]
     pub user_id: i64,
@@ -54,6 +59,12 @@ pub struct Introspection {
     /// Does the token have all rights?
     #[schema(required = false)]
     pub is_admin: bool,
+    /// Is the token only for reading?
+    #[schema(required = false)]
+    pub read_only: bool,
+    /// The networks that the token may be used from; null is anywhere. The service must compare the address of its client.
+    #[schema(required = false)]
+    pub allowed_networks: Option<Vec<String>>,
 }
 
 impl Introspection {
@@ -69,12 +80,15 @@ impl Introspection {
             iat: seconds(token.created_at),
             jti: token.id.to_string(),
             client_id: token.name.clone(),
+            scope: token.narrowing.scopes.as_ref().map(stored_scopes),
             user_id: user.id.get(),
             email: user.email.clone(),
             groups: user.groups.iter().map(|group| group.get()).collect(),
             permissions: identity.rights.clone(),
             is_staff: user.is_staff,
             is_admin: user.is_admin,
+            read_only: token.narrowing.read_only,
+            allowed_networks: token.narrowing.allowed_networks.as_ref().map(Networks::texts),
         }
     }
 
@@ -83,7 +97,7 @@ impl Introspection {
             "active": true, "sub": samples::USER.to_string(), "username": "alex_thompson", "token_type": "Token",
             "exp": 1_788_264_000, "iat": 1_756_728_000, "jti": "7", "client_id": "reports", "user_id": samples::USER,
             "email": "alex.thompson@techcorp.com", "groups": [1, 3, 7], "permissions": [1222], "is_staff": true,
-            "is_admin": false,
+            "is_admin": false, "read_only": false, "allowed_networks": null,
         })
     }
 }

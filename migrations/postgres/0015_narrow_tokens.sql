@@ -1,0 +1,12 @@
+-- A token may be narrowed: to some scopes (names with a blank between them; null is everything that its owner may do), to
+-- reading, and to networks (null is anywhere). The SQLite twin of this file has the same number, columns and constraint names.
+ALTER TABLE tokens ADD COLUMN scopes TEXT COLLATE "C";
+ALTER TABLE tokens ADD COLUMN read_only BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE tokens ADD COLUMN allowed_networks TEXT COLLATE "C";
+
+-- Cached identities depend on all three.
+DROP TRIGGER tokens_changed ON tokens;
+CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at, revoked_at, made_by,
+    root, scopes, read_only, allowed_networks ON tokens FOR EACH ROW EXECUTE FUNCTION note_old_user();
+ALTER TABLE tokens ENABLE ALWAYS TRIGGER tokens_changed;
+INSERT INTO identity_changes (scope) VALUES ('all');

@@ -1,0 +1,407 @@
+//! `POST /api/auth/introspect`: what a service learns of a key, who may ask, and how fresh the answer is.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use wardroom::directory::authentication::ClientsSeen;
+use wardroom::directory::model::{TokenId, UserDraft, UserKey};
+use wardroom::directory::tokens::Expiry;
+use wardroom::directory::{Clock, Directory};
+
+use crate::support::site::{Persona, moment, operator, person};
+use crate::support::{Answer, Backend, Request, Site, both};
+
+const PATH: &str = "/api/auth/introspect";
+const FORM: &str = "application/x-www-form-urlencoded";
+const INACTIVE: &str = r#"200 {"active":false}"#;
+/// Ids of permissions: `user_read`, `introspection_read`.
+const READ_USERS: i64 = 6;
+const INTROSPECT: i64 = 15;
+
+async fn ask_at(address: SocketAddr, caller: &str, key: &str) -> Answer {
+    Request::new(address, "POST", PATH).token(caller).body(FORM, format!("token={key}")).send().await
+}
+
+async fn ask(site: &Site, caller: &Persona, key: &str) -> Answer {
+    ask_at(site.address, &caller.key, key).await
+}
+
+async fn service(site: &Site, name: &str, permissions: &[i64]) -> Persona {
+    person(site.directory(), name, |draft| {
+        draft.is_staff = Some(true);
+        draft.permissions = Some(permissions.to_vec());
+    })
+    .await
+}
+
+async fn issue(directory: &Directory, owner: i64, end: Expiry) -> (String, TokenId) {
+    let owner = UserKey::Id(owner.try_into().unwrap());
+    let issued = directory.issue_token(&operator(), &owner, "reports", end).await.unwrap();
+    (issued.key.reveal().to_owned(), issued.token.id)
+}
+
+both! {
+    /// Line 13: every member, for a staff user with groups, an imported key, a plain user, and an admin.
+    async fn an_active_key_has_every_member(backend: Backend) {
+        let site = Site::start(backend).await;
+        let (key, id) = issue(site.directory(), site.plain.id, Expiry::At(moment("2025-09-03T12:00:00.9Z"))).await;
+        let shown = ask(&site, &site.holder, &key).await;
+        assert_eq!((shown.status, shown.header("cache-control")), (200, Some("no-store")));
+        let issued_at = site.clock.now().as_micros().div_euclid(1_000_000);
+        let members = json!({
+            "active": true, "sub": site.plain.id.to_string(), "username": "plain", "token_type": "Token",
+            "exp": 1_756_900_800, "iat": issued_at, "jti": id.to_string(), "client_id": "reports",
+            "user_id": site.plain.id, "email": null, "groups": [], "permissions": [], "is_staff": false,
+            "is_admin": false, "read_only": false, "allowed_networks": null,
+        });
+        assert_eq!(shown.json(), members);
+        let alex = ask(&site, &site.admin, &site.alex.key).await.json();
+        assert_eq!(alex.get("exp"), None, "a token that does not expire");
+        assert_eq!(alex.get("scope"), None, "a token with all scopes");
+        assert_eq!(
+            (&alex["sub"], &alex["email"], &alex["groups"], &alex["client_id"], &alex["is_staff"]),
+            (&json!("42"), &json!("alex.thompson@techcorp.com"), &json!([1, 3, 7]), &json!("imported"), &json!(true))
+        );
+        let holder = ask(&site, &site.holder, &site.holder.key).await.json();
+        assert!(holder["permissions"].as_array().unwrap().contains(&json!(1282)), "{holder}");
+        assert_eq!(ask(&site, &site.holder, &site.admin.key).await.json()["is_admin"], true);
+    }
+}
+
+both! {
+    /// Line 12: whatever is wrong with a key, the answer is the same, and so is the work.
+    async fn a_key_that_is_not_valid_is_inactive_and_nothing_else(backend: Backend) {
+        let site = Site::start(backend).await;
+        let directory = site.directory();
+        let (expired, _) = issue(directory, site.plain.id, Expiry::At(moment("2025-09-01T12:00:01Z"))).await;
+        let (revoked, id) = issue(directory, site.plain.id, Expiry::Never).await;
+        directory.revoke_token(&operator(), None, id).await.unwrap();
+        site.clock.set(moment("2025-09-01T12:00:01Z"));
+        let longest = "k".repeat(100_000);
+        let reads = || directory.counters().reads.get();
+        assert_eq!(ask(&site, &site.holder, &site.holder.key).await.status, 200);
+        // Keys of our form, which one statement looks up.
+        let mut work = Vec::new();
+        for key in [&expired, &revoked, &site.inactive.key, "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE", "wrd_malformed"] {
+            let first = { let before = reads(); (ask(&site, &site.holder, key).await.to_string(), reads() - before) };
+            let again = { let before = reads(); (ask(&site, &site.holder, key).await.to_string(), reads() - before) };
+            assert_eq!((first.0.as_str(), again.0.as_str()), (INACTIVE, INACTIVE), "{key}");
+            work.push((first.1, again.1));
+        }
+        work.dedup();
+        assert_eq!(work.len(), 1, "statements of the first and of the second call: {work:?}");
+        assert_eq!(work[0].0, work[0].1 + 1, "the second is answered from memory: {work:?}");
+        for key in ["f".repeat(40), "nonsense".to_owned(), "%C3%A9".to_owned(), longest, "a+b".to_owned()] {
+            let answer = ask(&site, &site.holder, &key).await;
+            assert_eq!((answer.to_string().as_str(), answer.header("cache-control")), (INACTIVE, Some("no-store")));
+        }
+        // An imported key that has ended takes as many statements as one that no token has.
+        let work_of = async |key: &str| {
+            let before = reads();
+            assert_eq!(ask(&site, &site.holder, key).await.to_string(), INACTIVE);
+            reads() - before
+        };
+        site.database.sql("UPDATE tokens SET revoked_at = 1 WHERE user_id = 42").await;
+        // Both after the feed was read.
+        ask(&site, &site.holder, &site.holder.key).await;
+        assert_eq!(work_of(&site.alex.key).await, work_of(&"e".repeat(40)).await);
+    }
+}
+
+both! {
+    /// Line 14: a service that may not read users learns of its own keys alone, and an admin of all.
+    async fn a_service_learns_nothing_of_those_it_may_not_read(backend: Backend) {
+        let site = Site::start(backend).await;
+        let blind = service(&site, "blind", &[INTROSPECT]).await;
+        let seeing = service(&site, "seeing", &[INTROSPECT, READ_USERS]).await;
+        for owner in [&site.plain, &site.staff, &site.admin, &site.alex, &seeing] {
+            assert_eq!(ask(&site, &blind, &owner.key).await.to_string(), INACTIVE);
+            for caller in [&seeing, &site.admin] {
+                assert_eq!(ask(&site, caller, &owner.key).await.json()["active"], true);
+            }
+        }
+        assert_eq!(ask(&site, &blind, &blind.key).await.json()["username"], "blind");
+        // A right that comes later counts at the next call.
+        let draft = UserDraft { permissions: Some(vec![READ_USERS, INTROSPECT]), ..UserDraft::default() };
+        let key = UserKey::Id(blind.id.try_into().unwrap());
+        site.directory().update_user(&operator(), &key, &draft, None).await.unwrap();
+        assert_eq!(ask(&site, &blind, &site.plain.key).await.json()["active"], true);
+    }
+}
+
+both! {
+    /// Line 11: the caller's key as Token, Bearer or the password of Basic; on no other route.
+    async fn the_caller_sends_its_key_in_any_scheme(backend: Backend) {
+        let site = Site::start(backend).await;
+        let key = &site.holder.key;
+        let basic = |user: &str, key: &str| base64::engine::general_purpose::STANDARD.encode(format!("{user}:{key}"));
+        let body = format!("token={}", site.plain.key);
+        let send = async |authorization: &[String]| {
+            let mut request = site.request("POST", PATH).body(FORM, body.clone());
+            for line in authorization {
+                request = request.header("Authorization", line);
+            }
+            request.send().await
+        };
+        for good in [
+            format!("Token {key}"), format!("token {key}"), format!("Bearer {key}"), format!("bEARER\t{key}"),
+            format!("Basic {}", basic("mod_oauth2", key)), format!("BASIC {}", basic("", key)),
+        ] {
+            let answer = send(std::slice::from_ref(&good)).await;
+            assert_eq!(answer.json()["active"], true, "{good}: {answer}");
+            let elsewhere = site.get("/api/users/me").header("Authorization", &good).send().await;
+            assert_eq!(elsewhere.status == 200, good.to_lowercase().starts_with("token"), "{good}: {elsewhere}");
+        }
+        for (bad, detail) in [
+            (vec![], "Authentication credentials were not provided."),
+            (vec!["Digest x".to_owned()], "Authentication credentials were not provided."),
+            (vec![format!("Token {key}"), format!("Token {key}")], "Invalid token header. Token string should not contain spaces."),
+            (vec![format!("Bearer {key}"), format!("Basic {}", basic("a", key))], "Invalid token header. Token string should not contain spaces."),
+            (vec![format!("Basic {}", basic("a", key)), format!("Token {key}")], "Invalid basic header. Credentials string should not contain spaces."),
+            (vec!["Bearer wrong".to_owned()], "Invalid token."),
+            (vec![format!("Basic {}", basic(key, ""))], "Invalid basic header. No credentials provided."),
+            (vec![format!("Basic {}", basic("a", "wrong"))], "Invalid token."),
+            (vec!["Basic %%%".to_owned()], "Invalid basic header. Credentials not correctly base64 encoded."),
+            (vec![format!("Bearer {}", site.inactive.key)], "User inactive or deleted."),
+        ] {
+            let answer = send(&bad).await;
+            assert_eq!(answer.to_string(), format!(r#"401 [www-authenticate: Token] {{"detail":"{detail}"}}"#), "{bad:?}");
+        }
+        for caller in [&site.plain, &site.staff] {
+            let answer = send(&[format!("Bearer {}", caller.key)]).await;
+            assert_eq!(answer.to_string(), r#"403 {"detail":"You do not have permission to perform this action."}"#);
+        }
+    }
+}
+
+both! {
+    /// Each wrong request is answered by what is wrong with it, and none as if it were a key.
+    async fn wrong_requests_are_named(backend: Backend) {
+        let site = Site::start(backend).await;
+        let key = &site.plain.key;
+        let post = |media_type: &str, body: &str| {
+            site.request("POST", PATH).token(&site.holder.key).body(media_type, body.to_owned()).send()
+        };
+        for (media_type, body, expected) in [
+            (FORM, "", r#"400 {"token":["This field is required."]}"#.to_owned()),
+            (FORM, "token_type_hint=access_token", r#"400 {"token":["This field is required."]}"#.to_owned()),
+            (FORM, "token=", r#"400 {"token":["This field may not be blank."]}"#.to_owned()),
+            (FORM, &format!("token={key}&token={key}"), r#"400 {"token":["Send this field only once."]}"#.to_owned()),
+            (FORM, &format!("token={key}&token_type_hint=a&token_type_hint=b"), r#"400 {"token_type_hint":["Send this field only once."]}"#.to_owned()),
+            (FORM, "token=%FF", r#"400 {"token":["Not valid UTF-8. Send UTF-8, or name the charset in the Content-Type."]}"#.to_owned()),
+            ("application/json", &json!({ "token": key }).to_string(), r#"415 {"detail":"Unsupported media type \"application/json\" in request. Send application/x-www-form-urlencoded."}"#.to_owned()),
+            ("multipart/form-data; boundary=x", "--x--\r\n", r#"415 {"detail":"Unsupported media type \"multipart/form-data; boundary=x\" in request. Send application/x-www-form-urlencoded."}"#.to_owned()),
+            ("text/plain", &format!("token={key}"), r#"415 {"detail":"Unsupported media type \"text/plain\" in request. Send application/x-www-form-urlencoded."}"#.to_owned()),
+            (&format!("{FORM}; charset=klingon"), "token=a", r#"415 {"detail":"Unsupported charset \"klingon\" in request."}"#.to_owned()),
+        ] {
+            assert_eq!(post(media_type, body).await.to_string(), expected, "{media_type} {body}");
+        }
+        // What a service may send besides: parameters of its own, and a charset.
+        for (media_type, body) in [
+            (FORM.to_owned(), format!("token={key}&token_type_hint=nonsense&client_id=a&client_id=b&resource=c")),
+            (format!("{FORM}; charset=ISO-8859-1"), format!("token={key}&note=%E9")),
+            (FORM.to_uppercase(), format!("token_type_hint=&token={key}")),
+        ] {
+            assert_eq!(post(&media_type, &body).await.json()["active"], true, "{media_type} {body}");
+        }
+        assert_eq!(post(FORM, &format!("token={}", "k".repeat(1 << 20))).await.status, 413);
+        // In the query, a key counts for nothing.
+        let in_query = site.request("POST", &format!("{PATH}?token={key}")).token(&site.holder.key).body(FORM, "");
+        assert_eq!(in_query.send().await.to_string(), r#"400 {"token":["This field is required."]}"#);
+        for (method, status) in [("GET", 405), ("HEAD", 405), ("PUT", 405), ("DELETE", 405)] {
+            let answer = site.request(method, PATH).token(&site.holder.key).send().await;
+            assert_eq!((answer.status, answer.header("allow")), (status, Some("POST, OPTIONS")), "{method}");
+        }
+        let options = site.request("OPTIONS", PATH).token(&site.holder.key).send().await;
+        assert_eq!((options.status, &options.json()["parses"]), (200, &json!([FORM])));
+        let with_slash = site.request("POST", &format!("{PATH}/")).token(&site.holder.key).body(FORM, format!("token={key}"));
+        assert_eq!(with_slash.send().await.json()["active"], true);
+    }
+}
+
+/// Every way to end a token or to change what it may do, and the next answer at each address.
+async fn each_change(directory: &Directory, site: &Site, addresses: &[SocketAddr]) {
+    let operator = operator();
+    let alex = UserKey::Id(42.try_into().unwrap());
+    let shown = async |key: &str| -> Value {
+        let mut answers = Vec::new();
+        for address in addresses {
+            // Twice: the second from memory.
+            for _ in 0..2 {
+                answers.push(ask_at(*address, &site.holder.key, key).await.json());
+            }
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "replicas disagree: {answers:?}");
+        answers.remove(0)
+    };
+    let (key, id) = issue(directory, 42, Expiry::Never).await;
+    // A key that no token has yet, and then one has it.
+    assert_eq!(shown(&key).await["active"], true);
+    let set = async |draft: UserDraft| {
+        directory.update_user(&operator, &alex, &draft, None).await.unwrap();
+    };
+    set(UserDraft { permissions: Some(vec![READ_USERS]), ..UserDraft::default() }).await;
+    assert_eq!(shown(&key).await["permissions"], json!([1222]));
+    set(UserDraft { is_staff: Some(false), ..UserDraft::default() }).await;
+    assert_eq!(shown(&key).await["is_staff"], false);
+    set(UserDraft { email: Some(None), ..UserDraft::default() }).await;
+    assert_eq!(shown(&key).await["email"], Value::Null);
+    set(UserDraft { is_active: Some(false), ..UserDraft::default() }).await;
+    assert_eq!(shown(&key).await, json!({ "active": false }));
+    set(UserDraft { is_active: Some(true), ..UserDraft::default() }).await;
+    assert_eq!(shown(&key).await["active"], true);
+    directory.update_token(&operator, None, id, Some("renamed"), None).await.unwrap();
+    assert_eq!(shown(&key).await["client_id"], "renamed");
+    directory.revoke_token(&operator, None, id).await.unwrap();
+    assert_eq!(shown(&key).await, json!({ "active": false }));
+    directory.delete_user(&operator, &alex).await.unwrap();
+    assert_eq!(shown(&site.alex.key).await, json!({ "active": false }));
+}
+
+both! {
+    async fn nothing_is_stale_after_a_change_here(backend: Backend) {
+        let site = Site::start(backend).await;
+        each_change(site.directory(), &site, &[site.address]).await;
+    }
+}
+
+both! {
+    async fn nothing_is_stale_after_a_change_elsewhere(backend: Backend) {
+        let site = Site::start(backend).await;
+        let replica = site.replica().await;
+        let elsewhere = site.database.open(&Clock::system().unwrap()).await;
+        each_change(&elsewhere, &site, &[site.address, replica]).await;
+    }
+}
+
+both! {
+    /// A service that loses its right, its token or its account learns nothing at the next call.
+    async fn a_service_that_lost_its_right_learns_nothing(backend: Backend) {
+        let site = Site::start(backend).await;
+        let caller = service(&site, "caller", &[INTROSPECT, READ_USERS]).await;
+        let of_caller = UserKey::Id(caller.id.try_into().unwrap());
+        assert_eq!(ask(&site, &caller, &site.plain.key).await.json()["active"], true);
+        let draft = |change: fn(&mut UserDraft)| { let mut draft = UserDraft::default(); change(&mut draft); draft };
+        for (change, status) in [
+            (draft(|draft| draft.permissions = Some(vec![READ_USERS])), 403),
+            (draft(|draft| draft.permissions = Some(vec![READ_USERS, INTROSPECT])), 200),
+            (draft(|draft| draft.is_staff = Some(false)), 403),
+            (draft(|draft| draft.is_active = Some(false)), 401),
+        ] {
+            site.directory().update_user(&operator(), &of_caller, &change, None).await.unwrap();
+            assert_eq!(ask(&site, &caller, &site.plain.key).await.status, status);
+        }
+    }
+}
+
+both! {
+    /// A key that a service asks about counts as used, at the address of the service; introspection itself writes nothing.
+    async fn an_introspected_key_counts_as_used(backend: Backend) {
+        let site = Site::start(backend).await;
+        let writes = || site.directory().counters().writes.get();
+        let before = writes();
+        for key in [&site.plain.key, &site.plain.key, &"f".repeat(40), &"wrd_malformed".to_owned()] {
+            ask(&site, &site.holder, key).await;
+        }
+        assert_eq!(writes(), before);
+        site.directory().write_uses().await.unwrap();
+        let used = format!("SELECT count(*) FROM tokens WHERE last_used_from = '127.0.0.1' AND user_id IN ({}, {})", site.plain.id, site.holder.id);
+        assert_eq!(site.database.number(&used).await, 2);
+        let ClientsSeen { people, .. } = site.directory().clients_seen().await.unwrap();
+        assert_eq!(people, 2, "no key that is not valid counts as used");
+    }
+}
+
+both! {
+    /// Line 14: who asks about too many keys that no token has must wait. What is in memory is still answered, also to
+    /// services that have to wait, and other services do not wait.
+    async fn guessing_is_limited_for_each_service(backend: Backend) {
+        let site = Site::start(backend).await;
+        let guesser = service(&site, "guesser", &[INTROSPECT, READ_USERS]).await;
+        assert_eq!(ask(&site, &guesser, &site.plain.key).await.json()["active"], true);
+        let mut connection = crate::support::client::Connection::to(site.address).await;
+        for number in 0..600 {
+            let form = format!("token={number:040x}");
+            let answer = connection.post_form(PATH, &guesser.key, &form).await;
+            assert_eq!(answer.to_string(), INACTIVE, "{number}");
+        }
+        let refused = ask(&site, &guesser, &"f".repeat(40)).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{refused}");
+        assert_eq!(ask(&site, &guesser, &site.staff.key).await.status, 429, "a right guess is not answered");
+        assert_eq!(ask(&site, &guesser, &site.plain.key).await.json()["active"], true, "in memory");
+        assert_eq!(ask(&site, &guesser, &format!("{:040x}", 7)).await.to_string(), INACTIVE, "in memory");
+        assert_eq!(ask(&site, &site.holder, &site.staff.key).await.json()["active"], true, "another service");
+        // Replicas share the counts.
+        site.directory().share_rates().await.unwrap();
+        let elsewhere = site.database.open(&site.clock).await;
+        elsewhere.share_rates().await.unwrap();
+        site.clock.set(moment("2025-09-01T12:01:00Z"));
+        assert_eq!(ask(&site, &guesser, &site.alex.key).await.json()["active"], true, "the next minute");
+    }
+}
+
+both! {
+    /// Without the database there is no answer, not even an old one.
+    async fn without_the_database_nothing_is_answered(backend: Backend) {
+        let site = Site::start(backend).await;
+        assert_eq!(ask(&site, &site.holder, &site.plain.key).await.json()["active"], true);
+        site.database.make_unavailable().await;
+        if backend == Backend::Postgres {
+            assert_eq!(ask(&site, &site.holder, &site.plain.key).await.status, 503);
+        }
+    }
+}
+
+both! {
+    /// A narrow key is described as narrow: its rights are those that are left.
+    async fn a_narrow_key_is_described(backend: Backend) {
+        let site = Site::start(backend).await;
+        site.database.sql(&format!(
+            "UPDATE tokens SET scopes = 'me_read user_read', read_only = {}, allowed_networks = '10.0.0.0/8' WHERE user_id = {}",
+            if backend == Backend::Sqlite { "1" } else { "TRUE" }, site.admin.id
+        )).await;
+        let shown = ask(&site, &site.holder, &site.admin.key).await.json();
+        assert_eq!((&shown["active"], &shown["is_admin"], &shown["is_staff"]), (&json!(true), &json!(false), &json!(true)));
+        assert_eq!((&shown["scope"], &shown["permissions"]), (&json!("me_read user_read"), &json!([1222])));
+        assert_eq!((&shown["read_only"], &shown["allowed_networks"]), (&json!(true), &json!(["10.0.0.0/8"])));
+        // A service with a narrow token of its own: reading is enough.
+        site.database.sql(&format!(
+            "UPDATE tokens SET scopes = 'introspection_read user_read', read_only = {} WHERE user_id = {}",
+            if backend == Backend::Sqlite { "1" } else { "TRUE" }, site.holder.id
+        )).await;
+        assert_eq!(ask(&site, &site.holder, &site.plain.key).await.json()["active"], true);
+        site.database.sql(&format!("UPDATE tokens SET scopes = 'user_read' WHERE user_id = {}", site.holder.id)).await;
+        assert_eq!(ask(&site, &site.holder, &site.plain.key).await.status, 403);
+    }
+}
+
+both! {
+    /// Guards against a permission of the same number or name that a project had before: its holders gain nothing here.
+    async fn an_older_permission_with_the_code_keeps_its_meaning(backend: Backend) {
+        let site = Site::start(backend).await;
+        let database = &site.database;
+        let migration = std::fs::read_to_string(match backend {
+            Backend::Sqlite => "migrations/sqlite/0016_introspection_permission.sql",
+            Backend::Postgres => "migrations/postgres/0016_introspection_permission.sql",
+        }).unwrap();
+        // As it was before: the project has permissions of its own with the code and with the name.
+        let remains = r#"{"notes":null,"permissions":[1222,1282],"created_at":0}"#;
+        database.sql(&format!(
+            "UPDATE permissions SET name = 'orders_all' WHERE code = 1282; \
+             INSERT INTO permissions (id, code, name) VALUES (70, 10000, 'introspection_read'); \
+             INSERT INTO user_permissions (user_id, permission_id) VALUES ({}, 15); \
+             INSERT INTO deleted_groups (id, name, name_key, deleted_at, deleted_by, search_key, remains) \
+             VALUES (900, 'gone', 'gone', 0, '', 'gone', '{remains}')", site.staff.id
+        )).await;
+        database.sql(&migration).await;
+        let known = database.texts("SELECT CAST(code AS TEXT) || ' ' || name FROM permissions WHERE id >= 15 ORDER BY code").await;
+        assert_eq!(known, ["1282 introspection_read", "10000 introspection_read_10000", "10001 orders_all"]);
+        let remains: Value = serde_json::from_str(&database.texts("SELECT remains FROM deleted_groups WHERE id = 900").await[0]).unwrap();
+        assert_eq!(remains["permissions"], json!([1222]));
+        assert_eq!(ask(&site, &site.staff, &site.plain.key).await.status, 403, "no one gains the right");
+        let mine = site.get("/api/users/me?fields=permissions").token(&site.staff.key).send().await;
+        assert_eq!(mine.body, r#"{"permissions":[10001]}"#);
+    }
+}
