@@ -34,11 +34,11 @@ class RemoteUserMiddleware:
 
     def __call__(self, request: Any) -> Any:
         if not addresses.is_proxy(str(request.META.get("REMOTE_ADDR") or ""), settings()):
-            return HttpResponseForbidden("This request did not come through the proxy.\n", content_type="text/plain")
+            return HttpResponseForbidden(b"This request did not come through the proxy.\n", content_type="text/plain")
         try:
             known = forwarded(request.META)
         except Refused as error:
-            return HttpResponseForbidden(f"{error}\n", content_type="text/plain")
+            return HttpResponseForbidden(f"{error}\n".encode(), content_type="text/plain")
         request.wardroom = known
         request.user = AnonymousUser() if known is None else users.user(known)
         return self.get_response(request)

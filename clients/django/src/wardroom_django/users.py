@@ -106,7 +106,7 @@ def created(known: Identity) -> Any:
     if taken(known):
         setattr(row, model.USERNAME_FIELD, apart(known))
     try:
-        with transaction.atomic():
+        with transaction.atomic():  # pyright: ignore[reportGeneralTypeIssues]
             row.save(force_insert=True)
     except IntegrityError:
         # Another request was faster.
