@@ -170,7 +170,7 @@ export class Client {
       if (table[operation][2] === "image/svg+xml") {
         return response.status === 200 && !response.redirected ? { url: null, svg: text } : { url: response.headers.get("location"), svg: null };
       }
-      if (response.status === 204) return undefined;
+      if (response.status === 202 || response.status === 204) return undefined;
       const body = parsed(text);
       if (typeof body === "object" && body !== null) infos.set(body, facts(response));
       return body;

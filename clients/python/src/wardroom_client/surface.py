@@ -240,7 +240,7 @@ class Surface:
     def _call(self, method: str, path: str, **parts: Any) -> Any:
         exchange = self.request(method, path, **parts)
         body = exchange.read(64 << 20)
-        if exchange.status == 204:
+        if exchange.status in (202, 204):
             return None
         made = parsed(body)
         about = Info(
