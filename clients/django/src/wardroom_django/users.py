@@ -1,0 +1,167 @@
+"""What `request.user` is: a light object, or a row of Django's own table."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Optional
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+
+from .conf import settings
+from .identity import Identity
+
+logger = logging.getLogger("wardroom_django")
+
+
+def code(permission: Any) -> Optional[int]:
+    """The code that a name such as "1222" means."""
+    written = str(permission)
+    return int(written) if written.isascii() and written.isdigit() else None
+
+
+def holds(known: Identity, permission: Any) -> bool:
+    return known.is_admin or code(permission) in known.permissions
+
+
+class WardroomUser:
+    """A user without a row. It cannot be saved, and nothing can refer to it."""
+
+    is_active = True
+    is_authenticated = True
+    is_anonymous = False
+
+    def __init__(self, known: Identity) -> None:
+        self.wardroom = known
+        self.pk = self.id = known.user_id
+        self.username = known.username
+        self.email = known.email
+        self.is_staff = known.is_staff
+        self.is_superuser = known.is_admin
+        #: Ids.
+        self.groups = known.groups
+
+    def __str__(self) -> str:
+        return self.username
+
+    def __repr__(self) -> str:
+        return f"<WardroomUser {self.pk}: {self.username}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WardroomUser) and other.pk == self.pk
+
+    def __hash__(self) -> int:
+        return hash(self.pk)
+
+    def get_username(self) -> str:
+        return self.username
+
+    def has_perm(self, permission: Any, obj: Any = None) -> bool:
+        """Whether the token has the permission with this code: "1222" or 1222."""
+        return holds(self.wardroom, permission)
+
+    def has_perms(self, permissions: Any, obj: Any = None) -> bool:
+        return all(self.has_perm(one, obj) for one in permissions)
+
+    def has_module_perms(self, _label: str) -> bool:
+        return self.is_superuser
+
+
+def user(known: Identity) -> Any:
+    """The user of a request, as the setting `MODE` says."""
+    return mirrored(known) if settings().mode == "mirror" else WardroomUser(known)
+
+
+def mirrored(known: Identity) -> Any:
+    """The row with the id that the user has in Wardroom. It is created if it is missing, without a password."""
+    rows = get_user_model()._default_manager
+    row = rows.filter(pk=known.user_id).first()
+    if row is None:
+        row = created(known)
+    else:
+        updated(row, known)
+    # The rights of this request, which those of a narrow token may be less than those of the row.
+    row.is_staff, row.is_superuser = known.is_staff, known.is_admin
+    row.wardroom = known
+    return row
+
+
+def values(known: Identity) -> dict[str, Any]:
+    """What the row should have. A narrow token says nothing about the flags."""
+    model = get_user_model()
+    fields = {field.attname for field in model._meta.concrete_fields}
+    wanted: dict[str, Any] = {model.USERNAME_FIELD: known.username, "is_active": True}
+    if model.get_email_field_name() != model.USERNAME_FIELD:
+        wanted[model.get_email_field_name()] = known.email
+    if known.token is None or known.token.scopes is None:
+        wanted.update(is_staff=known.is_staff, is_superuser=known.is_admin)
+    return {name: value for name, value in wanted.items() if name in fields}
+
+
+def created(known: Identity) -> Any:
+    model = get_user_model()
+    row = model(pk=known.user_id, **values(known))
+    row.set_unusable_password()
+    if taken(known):
+        setattr(row, model.USERNAME_FIELD, apart(known))
+    try:
+        with transaction.atomic():  # pyright: ignore[reportGeneralTypeIssues]
+            row.save(force_insert=True)
+    except IntegrityError:
+        # Another request was faster.
+        return model._default_manager.get(pk=known.user_id)
+    return row
+
+
+def updated(row: Any, known: Identity) -> None:
+    model = get_user_model()
+    differ = {name: value for name, value in values(known).items() if not same(getattr(row, name), value)}
+    if model.USERNAME_FIELD in differ and taken(known):
+        differ[model.USERNAME_FIELD] = apart(known)
+        if row.get_username() == apart(known):
+            del differ[model.USERNAME_FIELD]
+    if differ:
+        model._default_manager.filter(pk=row.pk).update(**differ)
+        for name, value in differ.items():
+            setattr(row, name, value)
+
+
+def same(stored: Any, value: Any) -> bool:
+    """No address is the same as an empty one."""
+    return bool((stored or "") == value) if isinstance(value, str) else bool(stored == value)
+
+
+def taken(known: Identity) -> bool:
+    """Whether a row of another id has the username: an account of Django's own, or one that was renamed since."""
+    model = get_user_model()
+    others = model._default_manager.filter(**{model.USERNAME_FIELD: known.username}).exclude(pk=known.user_id)
+    if not others.exists():
+        return False
+    logger.warning("user %d has another name here, because another row has its username", known.user_id)
+    return True
+
+
+def apart(known: Identity) -> str:
+    return f"{known.username[:120]}~{known.user_id}"
+
+
+class WardroomPermissions:
+    """A backend for `AUTHENTICATION_BACKENDS`: gives mirrored users the permissions of their tokens. It has to come first, so
+    that a narrow token does not get the permissions that the row has in Django."""
+
+    def authenticate(self, _request: Any, **_credentials: Any) -> None:
+        return None
+
+    def get_user(self, _user_id: Any) -> None:
+        return None
+
+    def has_perm(self, row: Any, permission: Any, obj: Any = None) -> bool:
+        known = getattr(row, "wardroom", None)
+        if not isinstance(known, Identity):
+            return False
+        if holds(known, permission):
+            return True
+        if known.token is not None and known.token.scopes is not None:
+            raise PermissionDenied
+        return False
