@@ -246,7 +246,7 @@ both! {
     async fn permissions_are_a_bare_array(backend: Backend) {
         let site = Site::start(backend).await;
         let list = async |query: &str| site.get(&format!("/api/users/permissions{query}")).token(&site.holder.key).send().await;
-        assert_eq!(list("").await.json().as_array().unwrap().len(), 14);
+        assert_eq!(list("").await.json().as_array().unwrap().len(), 15);
         assert_eq!(list("").await.json()[0], json!({"id": 1, "code": 1201, "name": "group_create"}));
         assert_eq!(list("?search=USER,read&ordering=-code").await.to_string(), r#"200 [{"id":6,"code":1222,"name":"user_read"}]"#);
         assert_eq!(list("?ordering=-name").await.json()[0]["name"], "user_update");

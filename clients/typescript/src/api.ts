@@ -4,6 +4,62 @@
  */
 
 export interface paths {
+    "/api/auth/forward/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Authenticate for a Proxy
+         * @description Decides whether a client may pass, for the proxy in front of an application (nginx, Caddy, Traefik, Envoy, `HAProxy`). The
+         *     proxy sends the client's header `Authorization` and passes the identity headers of the response on to the application.
+         *
+         *     The rule has one or more conditions, joined by commas, all of which must hold: `active` (every user), `staff` (staff and
+         *     admins), `admin`, `group=3` (members of the group with this id), `permission=1222` (holders of this permission, and admins).
+         *
+         *     The path has every method, `OPTIONS` included, and anything may follow the rule. The query and the body are not read. In
+         *     addition to `Token`, the schemes `Bearer` and `Basic` are read, the latter with the key as password or as user name.
+         *
+         *     A token with scopes needs `me_read`, and only the permissions among its scopes count; with scopes, an admin is staff. A token
+         *     that can only read is refused with status 403, because Wardroom does not see what the application does.
+         *
+         *     Values of headers are percent-encoded outside visible ASCII. The names are those of the setting `forward_auth_headers`. A
+         *     response with status 200 always has all of them.
+         */
+        get: operations["auth_forward"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Introspect Token
+         * @description Is a key valid that a service was sent, whose is it, and what may its owner do? As in RFC 7662. The service sends
+         *     its own key as `Token`, as `Bearer`, or as the password of `Basic`. A key that is unknown, malformed, expired or
+         *     revoked, or whose owner is not active, is `{"active": false}`; so is the key of another user if the service may not
+         *     read users. For admins, and staff with permission 1282.
+         */
+        post: operations["auth_introspect"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users": {
         parameters: {
             query?: never;
@@ -91,6 +147,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/auth/leaked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Leaked Keys
+         * @description Revoke the tokens of keys that were found where they do not belong. No token is needed: who has a key may end it.
+         *     The answer and its time are the same whatever the keys are. The audit trail names the owners. At most 60 reports an
+         *     hour from one address, or from one network of IPv6.
+         */
+        post: operations["auth_leaked"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/auth/pwd/signin": {
         parameters: {
             query?: never;
@@ -123,7 +201,8 @@ export interface paths {
         put?: never;
         /**
          * Sign Out
-         * @description Revoke the calling token, with the tokens that came of it if it is a sign-in. For every user.
+         * @description Revoke the calling token, with the tokens that came of it if it is a sign-in. Every token may end itself, whatever it is
+         *     narrowed to; `everywhere` needs one that may change what is mine. For every user.
          */
         post: operations["auth_sign_out"];
         delete?: never;
@@ -467,7 +546,7 @@ export interface paths {
         put?: never;
         /**
          * Create Token of Mine
-         * @description Issue a token that acts as me. It cannot expire later than the calling token. For staff and admins.
+         * @description Issue a token that acts as me. It cannot expire later than the calling token, nor allow more. For staff and admins.
          */
         post: operations["me_tokens_create"];
         delete?: never;
@@ -495,7 +574,7 @@ export interface paths {
         head?: never;
         /**
          * Change Token of Mine
-         * @description Rename one of my tokens or change when it expires; an expired one can become valid again. The token of a sign-in,
+         * @description Rename one of my tokens, change when it expires or what it is narrowed to; an expired one can become valid again. The token of a sign-in,
          *     and those that came of it, must expire. For staff and admins.
          */
         patch: operations["me_tokens_update"];
@@ -512,7 +591,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate Token of Mine
-         * @description Replace one of my tokens by a new one with the same name, kind and expiry. For staff and admins.
+         * @description Replace one of my tokens by a new one with the same name, kind and expiry, narrowed to the same. For staff and admins.
          */
         post: operations["me_tokens_rotate"];
         delete?: never;
@@ -642,7 +721,7 @@ export interface paths {
         head?: never;
         /**
          * Change Token of Any User
-         * @description Rename a token or change when it expires, as below its owner's path. For admins, and staff with permission 1233 who hold every right of the owner.
+         * @description Rename a token, change when it expires or what it is narrowed to, as below its owner's path. For admins, and staff with permission 1233 who hold every right of the owner.
          */
         patch: operations["tokens_update"];
         trace?: never;
@@ -722,6 +801,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/{id}/failed-attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Failed Attempts
+         * @description List the failed sign-ins that count against a user, by the network that they came from. For admins, and staff with permission 1222.
+         */
+        get: operations["users_failed_attempts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/{id}/sign-out": {
         parameters: {
             query?: never;
@@ -757,7 +856,7 @@ export interface paths {
         put?: never;
         /**
          * Create Token
-         * @description Issue a token that acts as the user. For admins, and staff with permission 1231 who hold every right of the user.
+         * @description Issue a token that acts as the user. It cannot expire later than the calling token, nor allow more. For admins, and staff with permission 1231 who hold every right of the user.
          */
         post: operations["users_tokens_create"];
         delete?: never;
@@ -786,7 +885,7 @@ export interface paths {
         head?: never;
         /**
          * Change Token
-         * @description Rename a user's token or change when it expires; an expired one can become valid again. The token of a sign-in, and
+         * @description Rename a user's token, change when it expires or what it is narrowed to; an expired one can become valid again. The token of a sign-in, and
          *     those that came of it, must expire. For admins, and staff with permission 1233 who hold every right of the user.
          */
         patch: operations["users_tokens_update"];
@@ -803,7 +902,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate Token
-         * @description Replace a user's token by a new one with the same name, kind and expiry. For admins, and staff with permission 1233 who hold every right of the
+         * @description Replace a user's token by a new one with the same name, kind and expiry, narrowed to the same. For admins, and staff with permission 1233 who hold every right of the
          *     user.
          */
         post: operations["users_tokens_rotate"];
@@ -963,6 +1062,10 @@ export interface components {
             expires_at: string | null;
             /** @description What it is narrowed to; null is everything that its owner may do. */
             scopes: string[] | null;
+            /** @description Can it only read? */
+            read_only: boolean;
+            /** @description The networks that it may be used from, in CIDR notation; null is anywhere. */
+            allowed_networks: string[] | null;
         };
         /**
          * @description A group in the recycle bin.
@@ -1044,6 +1147,31 @@ export interface components {
         Detail: {
             /** @description What is wrong, in one sentence. */
             detail: string;
+        };
+        /** @description The failed sign-ins that count against a user. */
+        FailedAttempts: {
+            /** @description Where they came from; empty if none count. */
+            failed_attempts: components["schemas"]["FailedAttemptsItem"][];
+        };
+        /** @description The failed sign-ins from one place. */
+        FailedAttemptsItem: {
+            /**
+             * @description The network, such as an IPv4 address or an IPv6 /64; empty for Unix sockets, null for all networks together that the
+             *     user has not signed in from.
+             * @example 203.0.113.7/32
+             */
+            network: string | null;
+            /**
+             * Format: int64
+             * @description How many count.
+             * @example 7
+             */
+            failures: number;
+            /**
+             * Format: date-time
+             * @description Until when the next attempt from there has to wait; null if it need not.
+             */
+            blocked_until: string | null;
         };
         /**
          * @description Errors of input: each field with its messages.
@@ -1199,6 +1327,78 @@ export interface components {
             name?: string;
         };
         /**
+         * @description What is known of a key. Of a key that is not valid, `active` is all there is.
+         * @example {
+         *       "active": true,
+         *       "sub": "42",
+         *       "username": "alex_thompson",
+         *       "token_type": "Token",
+         *       "exp": 1788264000,
+         *       "iat": 1756728000,
+         *       "jti": "7",
+         *       "client_id": "reports",
+         *       "user_id": 42,
+         *       "email": "alex.thompson@techcorp.com",
+         *       "groups": [
+         *         1,
+         *         3,
+         *         7
+         *       ],
+         *       "permissions": [
+         *         1222
+         *       ],
+         *       "is_staff": true,
+         *       "is_admin": false,
+         *       "read_only": false,
+         *       "allowed_networks": null
+         *     }
+         */
+        Introspection: {
+            /** @description Is the key valid now? */
+            active: boolean;
+            /** @description ID of the owner, as text. */
+            sub?: string;
+            /** @description Username of the owner. */
+            username?: string;
+            /** @description Always `Token`. */
+            token_type?: string;
+            /**
+             * Format: int64
+             * @description When the token expires, in seconds since 1970; absent if it does not.
+             */
+            exp?: number;
+            /**
+             * Format: int64
+             * @description When the token was issued, in seconds since 1970.
+             */
+            iat?: number;
+            /** @description ID of the token, as text. */
+            jti?: string;
+            /** @description Name of the token. */
+            client_id?: string;
+            /** @description Names of the scopes that the token is narrowed to, with a blank between them; absent if it has all. */
+            scope?: string;
+            /**
+             * Format: int64
+             * @description ID of the owner.
+             */
+            user_id?: number;
+            /** @description Email of the owner. */
+            email?: string | null;
+            /** @description IDs of the owner's groups, ascending. */
+            groups?: number[];
+            /** @description The codes of the permissions that the token can use, own and inherited from groups, ascending. */
+            permissions?: number[];
+            /** @description Can the owner enter the back office? */
+            is_staff?: boolean;
+            /** @description Does the token have all rights? */
+            is_admin?: boolean;
+            /** @description Is the token only for reading? */
+            read_only?: boolean;
+            /** @description The networks that the token may be used from; null is anywhere. The service must compare the address of its client. */
+            allowed_networks?: string[] | null;
+        };
+        /**
          * @description A token just issued, with its key, which is shown only this once.
          * @example {
          *       "key": "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE",
@@ -1213,7 +1413,15 @@ export interface components {
          *       "revoked_at": null,
          *       "last_used_at": null,
          *       "made_by": "token",
-         *       "of_sign_in": false
+         *       "of_sign_in": false,
+         *       "scopes": [
+         *         "me_read",
+         *         "user_read"
+         *       ],
+         *       "read_only": true,
+         *       "allowed_networks": [
+         *         "192.0.2.0/24"
+         *       ]
          *     }
          */
         IssuedToken: {
@@ -1265,6 +1473,15 @@ export interface components {
             made_by: "sign_in" | "token" | "operator" | "import" | "unknown";
             /** @description Whether it is the token of a sign-in or is derived from one, and ends with it. */
             of_sign_in: boolean;
+            /**
+             * @description What its owner may do with it: `me_read`, `me_write`, names of built-in permissions and codes of others. Null is
+             *     everything that its owner may do.
+             */
+            scopes: string[] | null;
+            /** @description Can it only read? */
+            read_only: boolean;
+            /** @description The networks that it may be used from, in CIDR notation; null is anywhere. */
+            allowed_networks: string[] | null;
             /** @description The key, for `Authorization: Token <key>`. */
             key: string;
         };
@@ -1284,6 +1501,18 @@ export interface components {
          */
         ItemErrors: {
             [key: string]: unknown;
+        };
+        /**
+         * @description Keys that were found where they do not belong.
+         * @example {
+         *       "tokens": [
+         *         "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE"
+         *       ]
+         *     }
+         */
+        LeakReport: {
+            /** @description The whole keys; blanks around them are ignored. What is no key of this server is ignored. */
+            tokens: string[];
         };
         /** @description One page of a list. */
         Listing_DeletedGroupItem: {
@@ -1543,7 +1772,15 @@ export interface components {
          *       "revoked_at": null,
          *       "last_used_at": null,
          *       "made_by": "token",
-         *       "of_sign_in": false
+         *       "of_sign_in": false,
+         *       "scopes": [
+         *         "me_read",
+         *         "user_read"
+         *       ],
+         *       "read_only": true,
+         *       "allowed_networks": [
+         *         "192.0.2.0/24"
+         *       ]
          *     }
          */
         OwnedTokenItem: {
@@ -1596,6 +1833,15 @@ export interface components {
             /** @description Whether it is the token of a sign-in or is derived from one, and ends with it. */
             of_sign_in: boolean;
             /**
+             * @description What its owner may do with it: `me_read`, `me_write`, names of built-in permissions and codes of others. Null is
+             *     everything that its owner may do.
+             */
+            scopes: string[] | null;
+            /** @description Can it only read? */
+            read_only: boolean;
+            /** @description The networks that it may be used from, in CIDR notation; null is anywhere. */
+            allowed_networks: string[] | null;
+            /**
              * Format: int64
              * @description ID of the owner.
              */
@@ -1633,7 +1879,7 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description The code, not yet taken: 10000 to 999999. By default the next free one.
+             * @description The code, not yet taken: 10000 to 999999. By default one more than the highest so far.
              */
             code?: number;
         };
@@ -1748,7 +1994,15 @@ export interface components {
          *       "revoked_at": null,
          *       "last_used_at": null,
          *       "made_by": "token",
-         *       "of_sign_in": false
+         *       "of_sign_in": false,
+         *       "scopes": [
+         *         "me_read",
+         *         "user_read"
+         *       ],
+         *       "read_only": true,
+         *       "allowed_networks": [
+         *         "192.0.2.0/24"
+         *       ]
          *     }
          */
         RotatedToken: {
@@ -1800,6 +2054,15 @@ export interface components {
             made_by: "sign_in" | "token" | "operator" | "import" | "unknown";
             /** @description Whether it is the token of a sign-in or is derived from one, and ends with it. */
             of_sign_in: boolean;
+            /**
+             * @description What its owner may do with it: `me_read`, `me_write`, names of built-in permissions and codes of others. Null is
+             *     everything that its owner may do.
+             */
+            scopes: string[] | null;
+            /** @description Can it only read? */
+            read_only: boolean;
+            /** @description The networks that it may be used from, in CIDR notation; null is anywhere. */
+            allowed_networks: string[] | null;
             /** @description The key, for `Authorization: Token <key>`. */
             key: string;
             /**
@@ -1864,6 +2127,19 @@ export interface components {
              *     not name it expires when the calling one does.
              */
             expires_at?: string | null;
+            /**
+             * @description What its owner may do with it: `me_read`, `me_write`, names of built-in permissions such as `user_read`, and codes
+             *     of other permissions; at most 100. Null is everything that its owner may do. A token that names none has those of the calling
+             *     one.
+             */
+            scopes?: string[] | null;
+            /** @description Can it only read? By default as the calling one. */
+            read_only?: boolean;
+            /**
+             * @description The networks that it may be used from, in CIDR notation; at most 20. Null is anywhere. A token that names none
+             *     has those of the calling one.
+             */
+            allowed_networks?: string[] | null;
         };
         /**
          * @description A key whose token is wanted.
@@ -1874,6 +2150,21 @@ export interface components {
         TokenFind: {
             /** @description The whole key; blanks around it are ignored. */
             key: string;
+        };
+        /**
+         * @description A key that a service was sent. Other fields of a form are ignored.
+         * @example {
+         *       "token": "f4e75eab6e0f663a972d145478d6fc4b81762070"
+         *     }
+         */
+        TokenIntrospect: {
+            /**
+             * @description The whole key.
+             * @example f4e75eab6e0f663a972d145478d6fc4b81762070
+             */
+            token: string;
+            /** @description What kind of token it is; it is not needed, and ignored. */
+            token_type_hint?: string;
         };
         /**
          * @description A token, without its key.
@@ -1889,7 +2180,15 @@ export interface components {
          *       "revoked_at": null,
          *       "last_used_at": null,
          *       "made_by": "token",
-         *       "of_sign_in": false
+         *       "of_sign_in": false,
+         *       "scopes": [
+         *         "me_read",
+         *         "user_read"
+         *       ],
+         *       "read_only": true,
+         *       "allowed_networks": [
+         *         "192.0.2.0/24"
+         *       ]
          *     }
          */
         TokenItem: {
@@ -1941,6 +2240,15 @@ export interface components {
             made_by: "sign_in" | "token" | "operator" | "import" | "unknown";
             /** @description Whether it is the token of a sign-in or is derived from one, and ends with it. */
             of_sign_in: boolean;
+            /**
+             * @description What its owner may do with it: `me_read`, `me_write`, names of built-in permissions and codes of others. Null is
+             *     everything that its owner may do.
+             */
+            scopes: string[] | null;
+            /** @description Can it only read? */
+            read_only: boolean;
+            /** @description The networks that it may be used from, in CIDR notation; null is anywhere. */
+            allowed_networks: string[] | null;
         };
         /**
          * @description The parameters of a rotation.
@@ -1969,6 +2277,15 @@ export interface components {
              * @description When it expires (RFC 3339). Null is never, which is refused for the token of a sign-in and those derived from it.
              */
             expires_at?: string | null;
+            /**
+             * @description What its owner may do with it: `me_read`, `me_write`, names of built-in permissions such as `user_read`, and codes
+             *     of other permissions; at most 100. Null is everything that its owner may do.
+             */
+            scopes?: string[] | null;
+            /** @description Can it only read? */
+            read_only?: boolean;
+            /** @description The networks that it may be used from, in CIDR notation; at most 20. Null is anywhere. */
+            allowed_networks?: string[] | null;
         };
         /** @description The result of an unlock. */
         Unlocked: {
@@ -2560,6 +2877,583 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    auth_forward: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Conditions, joined by commas
+                 * @example staff
+                 */
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The client may pass. The body is empty. */
+            200: {
+                headers: {
+                    /** @description `true` for admins, otherwise `false` */
+                    "Remote-Admin"?: string;
+                    /** @description The email address; empty without one */
+                    "Remote-Email"?: string;
+                    /** @description Their names in the same order, separated by commas; a comma in a name is `%2C` */
+                    "Remote-Group-Names"?: string;
+                    /** @description The ids of the user's groups, ascending, separated by commas */
+                    "Remote-Groups"?: string;
+                    /** @description The full name; empty without one */
+                    "Remote-Name"?: string;
+                    /** @description `true` for staff, otherwise `false` */
+                    "Remote-Staff"?: string;
+                    /** @description The username */
+                    "Remote-User"?: string;
+                    /** @description The user's id */
+                    "Remote-User-Id"?: string;
+                    /** @description When the token expires (RFC 3339); absent if it does not */
+                    "X-Token-Expires-At"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A query may have at most 64 parameters."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "code": "bad_request",
+                     *       "detail": "A query may have at most 64 parameters."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: authentication is required, or the token is not valid. */
+            401: {
+                headers: {
+                    /** @description `Token`, or the first word of the setting `token_keywords` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "code": "authentication_failed",
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The user does not meet the rule. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "code": "permission_denied",
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such rule. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests than a limit allows. Only with the setting `forward_auth_rate_limits`. */
+            429: {
+                headers: {
+                    /** @description The rest of the limit, and the seconds until it is reset */
+                    RateLimit?: string;
+                    /** @description The limit */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "code": "throttled",
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "code": "error",
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is unavailable; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "code": "service_unavailable",
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow (408) or too large (413, 414, 431), or an expectation that cannot be met (417). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Method Not Allowed",
+                     *       "status": 405,
+                     *       "code": "method_not_allowed",
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_introspect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["TokenIntrospect"];
+            };
+        };
+        responses: {
+            /** @description What is known of the key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "active": true,
+                     *       "sub": "42",
+                     *       "username": "alex_thompson",
+                     *       "token_type": "Token",
+                     *       "exp": 1788264000,
+                     *       "iat": 1756728000,
+                     *       "jti": "7",
+                     *       "client_id": "reports",
+                     *       "user_id": 42,
+                     *       "email": "alex.thompson@techcorp.com",
+                     *       "groups": [
+                     *         1,
+                     *         3,
+                     *         7
+                     *       ],
+                     *       "permissions": [
+                     *         1222
+                     *       ],
+                     *       "is_staff": true,
+                     *       "is_admin": false,
+                     *       "read_only": false,
+                     *       "allowed_networks": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Introspection"];
+                };
+            };
+            /** @description Input that is not valid, by field; or a body that cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "token": [
+                     *         "This field may not be null."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FieldErrors"] | components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "code": "invalid",
+                     *       "errors": {
+                     *         "token": [
+                     *           "This field may not be null."
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: authentication is required, or the token is not valid. */
+            401: {
+                headers: {
+                    /** @description `Token`, or the first word of the setting `token_keywords` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "code": "authentication_failed",
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: insufficient permissions. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "code": "permission_denied",
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such object, or an unknown `format`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description JSON does not satisfy the Accept header. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Acceptable",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large: at most 1 MiB unless the server is configured otherwise. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request body is too large."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "code": "body_too_large",
+                     *       "detail": "Request body is too large."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be a form: `application/x-www-form-urlencoded`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Unsupported media type \"text/plain\" in request."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "Unsupported media type \"text/plain\" in request."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description More requests than the token's limit allows, or too many at the same time; try again after `Retry-After`
+             *     seconds.
+             */
+            429: {
+                headers: {
+                    /** @description The rest of the limit, and the seconds until it is reset */
+                    RateLimit?: string;
+                    /** @description The limit */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "code": "throttled",
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "code": "error",
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "code": "service_unavailable",
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow (408) or too large (413, 414, 431), or an expectation that cannot be met (417). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Method Not Allowed",
+                     *       "status": 405,
+                     *       "code": "method_not_allowed",
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     users_list: {
         parameters: {
             query?: {
@@ -3115,8 +4009,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -4122,6 +5016,260 @@ export interface operations {
             };
         };
     };
+    auth_leaked: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeakReport"];
+            };
+        };
+        responses: {
+            /** @description The report was received; keys that were valid no longer are */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Input that is not valid, by field; or a body that cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tokens": [
+                     *         "This field may not be null."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FieldErrors"] | components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "code": "invalid",
+                     *       "errors": {
+                     *         "tokens": [
+                     *           "This field may not be null."
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An `Authorization` header was sent and is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "code": "authentication_failed",
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description JSON does not satisfy the Accept header. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Acceptable",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
+             */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request body is too large."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "code": "body_too_large",
+                     *       "detail": "Request body is too large."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be JSON, a form or a multipart form. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Unsupported media type \"text/plain\" in request."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "Unsupported media type \"text/plain\" in request."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Too many attempts of this account or client, or too many at the same time; try again after `Retry-After`
+             *     seconds.
+             */
+            429: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "code": "throttled",
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "code": "error",
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "code": "service_unavailable",
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow (408) or too large (413, 414, 431), or an expectation that cannot be met (417). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Method Not Allowed",
+                     *       "status": 405,
+                     *       "code": "method_not_allowed",
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     auth_password_sign_in: {
         parameters: {
             query?: never;
@@ -4230,8 +5378,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -4534,8 +5682,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -7024,8 +8172,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -8478,8 +9626,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -9113,8 +10261,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -9439,8 +10587,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -9765,8 +10913,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -10378,8 +11526,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -10948,8 +12096,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -11390,7 +12538,15 @@ export interface operations {
                      *         "revoked_at": null,
                      *         "last_used_at": null,
                      *         "made_by": "token",
-                     *         "of_sign_in": false
+                     *         "of_sign_in": false,
+                     *         "scopes": [
+                     *           "me_read",
+                     *           "user_read"
+                     *         ],
+                     *         "read_only": true,
+                     *         "allowed_networks": [
+                     *           "192.0.2.0/24"
+                     *         ]
                      *       }
                      *     ]
                      */
@@ -11661,7 +12817,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["IssuedToken"];
@@ -11796,8 +12960,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -12246,7 +13410,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TokenItem"];
@@ -12381,8 +13553,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -12579,7 +13751,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["IssuedToken"];
@@ -12714,8 +13894,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -13300,8 +14480,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -14146,8 +15326,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -14358,6 +15538,16 @@ export interface operations {
                 is_used?: boolean;
                 /** @description Neither used nor issued on this day (UTC) or later. */
                 unused_since?: string;
+                /** @description With this scope. A token without scopes is not one of them. Example: `user_read`. */
+                scope?: string;
+                /** @description Has scopes? */
+                has_scopes?: boolean;
+                /** @description Can it only read? */
+                read_only?: boolean;
+                /** @description With exactly this network among those that it may be used from. Example: `192.0.2.0/24`. */
+                network?: string;
+                /** @description Can it be used only from some networks? */
+                has_networks?: boolean;
             };
             header?: never;
             path?: never;
@@ -14391,7 +15581,15 @@ export interface operations {
                      *           "revoked_at": null,
                      *           "last_used_at": null,
                      *           "made_by": "token",
-                     *           "of_sign_in": false
+                     *           "of_sign_in": false,
+                     *           "scopes": [
+                     *             "me_read",
+                     *             "user_read"
+                     *           ],
+                     *           "read_only": true,
+                     *           "allowed_networks": [
+                     *             "192.0.2.0/24"
+                     *           ]
                      *         }
                      *       ]
                      *     }
@@ -14670,7 +15868,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["OwnedTokenItem"];
@@ -14805,8 +16011,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -15000,7 +16206,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["OwnedTokenItem"];
@@ -15528,7 +16742,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TokenItem"];
@@ -15663,8 +16885,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -15862,7 +17084,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["RotatedToken"];
@@ -15997,8 +17227,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -16682,8 +17912,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -17349,8 +18579,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -17544,6 +18774,272 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A query may have at most 64 parameters."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "code": "bad_request",
+                     *       "detail": "A query may have at most 64 parameters."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: authentication is required, or the token is not valid. */
+            401: {
+                headers: {
+                    /** @description `Token`, or the first word of the setting `token_keywords` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "code": "authentication_failed",
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: insufficient permissions. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "code": "permission_denied",
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such object, or an unknown `format`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description JSON does not satisfy the Accept header. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Acceptable",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description More requests than the token's limit allows, or too many at the same time; try again after `Retry-After`
+             *     seconds.
+             */
+            429: {
+                headers: {
+                    /** @description The rest of the limit, and the seconds until it is reset */
+                    RateLimit?: string;
+                    /** @description The limit */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "code": "throttled",
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "code": "error",
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "code": "service_unavailable",
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow (408) or too large (413, 414, 431), or an expectation that cannot be met (417). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Method Not Allowed",
+                     *       "status": 405,
+                     *       "code": "method_not_allowed",
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_failed_attempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description ID of the user
+                 * @example 1000000001
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The failed attempts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "failed_attempts": [
+                     *         {
+                     *           "network": "203.0.113.7/32",
+                     *           "failures": 7,
+                     *           "blocked_until": null
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FailedAttempts"];
+                };
             };
             /** @description The request cannot be read. */
             400: {
@@ -18071,7 +19567,15 @@ export interface operations {
                      *         "revoked_at": null,
                      *         "last_used_at": null,
                      *         "made_by": "token",
-                     *         "of_sign_in": false
+                     *         "of_sign_in": false,
+                     *         "scopes": [
+                     *           "me_read",
+                     *           "user_read"
+                     *         ],
+                     *         "read_only": true,
+                     *         "allowed_networks": [
+                     *           "192.0.2.0/24"
+                     *         ]
                      *       }
                      *     ]
                      */
@@ -18348,7 +19852,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["IssuedToken"];
@@ -18483,8 +19995,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -18943,7 +20455,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["TokenItem"];
@@ -19078,8 +20598,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {
@@ -19281,7 +20801,15 @@ export interface operations {
                      *       "revoked_at": null,
                      *       "last_used_at": null,
                      *       "made_by": "token",
-                     *       "of_sign_in": false
+                     *       "of_sign_in": false,
+                     *       "scopes": [
+                     *         "me_read",
+                     *         "user_read"
+                     *       ],
+                     *       "read_only": true,
+                     *       "allowed_networks": [
+                     *         "192.0.2.0/24"
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["IssuedToken"];
@@ -19416,8 +20944,8 @@ export interface operations {
                 };
             };
             /**
-             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed.
-             *     Where a form may have an avatar, its file may have 5 MiB in addition.
+             * @description The body is too large: at most 1 MiB unless the server is configured otherwise, 16 KiB where no token is needed
+             *     (128 KiB for leaked keys). Where a form may have an avatar, its file may have 5 MiB in addition.
              */
             413: {
                 headers: {

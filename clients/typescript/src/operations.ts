@@ -2,11 +2,14 @@
 
 /** Method, path, type of the response, parameter of pages, and whether the body is a form. */
 export const table = {
+  auth_forward: ["GET", "/api/auth/forward/{rule}", "", "", false],
+  auth_introspect: ["POST", "/api/auth/introspect", "application/json", "", true],
   users_list: ["GET", "/api/users", "application/json", "cursor", false],
   users_create: ["POST", "/api/users", "application/json", "", false],
   audit_list: ["GET", "/api/users/audit", "application/json", "before", false],
   audit_export: ["GET", "/api/users/audit/export", "application/x-ndjson", "", false],
   audit_verify: ["GET", "/api/users/audit/verify", "application/json", "", false],
+  auth_leaked: ["POST", "/api/users/auth/leaked", "", "", false],
   auth_password_sign_in: ["POST", "/api/users/auth/pwd/signin", "application/json", "", false],
   auth_sign_out: ["POST", "/api/users/auth/signout", "", "", false],
   users_bulk_create: ["POST", "/api/users/bulk", "application/json", "", false],
@@ -52,6 +55,7 @@ export const table = {
   users_destroy: ["DELETE", "/api/users/{id}", "", "", false],
   users_update: ["PATCH", "/api/users/{id}", "application/json", "", false],
   users_avatar: ["GET", "/api/users/{id}/avatar", "image/svg+xml", "", false],
+  users_failed_attempts: ["GET", "/api/users/{id}/failed-attempts", "application/json", "", false],
   users_sign_out: ["POST", "/api/users/{id}/sign-out", "application/json", "", false],
   users_tokens_list: ["GET", "/api/users/{id}/tokens", "application/json", "", false],
   users_tokens_create: ["POST", "/api/users/{id}/tokens", "application/json", "", false],

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::trail::TrailVerdict;
 use crate::cli::report::CliError;
-use crate::directory::authentication::OpenAttempts;
 use crate::directory::access::parse_scope;
+use crate::directory::authentication::OpenAttempts;
 use crate::directory::model::{
     ChainLink, DeletedGroup, DeletedUser, Event, Group, GroupId, KeptDigest, ListedToken, Maker, Narrowing,
     Permission, RecordedEvent, Timestamp, Token, TokenKind, User, UserDraft, UserId, parse_network,

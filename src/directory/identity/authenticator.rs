@@ -153,7 +153,7 @@ impl Authenticator {
         let Self { freshness, callers, .. } = self;
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
-        let found = look_up(key, digest, CachedFor::Me, |sql| self.store.point_read(sql)).await?;
+        let found = look_up(key, digest, GroupNames::LeftOut, |sql| self.store.point_read(sql)).await?;
         let found = found.map(|found| Arc::new(self.with_uses(found.identity)));
         if let Some(identity) = &found {
             callers.keep(digest, CachedCaller { identity: Arc::clone(identity), read_at });
@@ -265,7 +265,8 @@ impl Authenticator {
         // The position first: changes during the read are not in what is read.
         let read_at = freshness.invalidations().position();
         loads.inc();
-        let found = look_up(key, digest, kind_of(&render), |sql| self.store.priority_read(sql)).await?;
+        let found =
+            look_up(key, digest, names_for(kind_of(&render)), |sql| self.store.priority_read(sql)).await?;
         stale.record_success(now);
         let entry = match found {
             Some(found) => {
@@ -368,18 +369,22 @@ fn kind_of<R: Render>(_: &R) -> CachedFor {
     R::FOR
 }
 
+/// Whether bodies of this kind need the names of groups.
+fn names_for(kind: CachedFor) -> GroupNames {
+    if kind == CachedFor::ForwardAuth { GroupNames::Read } else { GroupNames::LeftOut }
+}
+
 /// Reads the identity of a key. Only a key that is not of our form, and may come from another system, is looked up by the
 /// digests of that system: they cost more than ours.
 async fn look_up<F>(
     key: &str,
     digest: TokenDigest,
-    kind: CachedFor,
+    names: GroupNames,
     read: impl Fn(Sql) -> F,
 ) -> Result<Option<NamedIdentity>, Error>
 where
     F: Future<Output = Result<Vec<NamedIdentity>, Error>>,
 {
-    let names = if kind == CachedFor::ForwardAuth { GroupNames::Read } else { GroupNames::LeftOut };
     if let Some(found) = read(identities::find(digest, names)).await?.pop() {
         return Ok(Some(found));
     }

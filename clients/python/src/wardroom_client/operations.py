@@ -11,6 +11,28 @@ from .surface import File, Picture, Stream, Surface, segment
 class Operations(Surface):
     """Every operation of the API, as a method with its name in openapi.json."""
 
+    def auth_forward(
+        self,
+        rule: str,
+    ) -> None:
+        """Authenticate for a Proxy."""
+        self._call(
+            "GET",
+            f"/api/auth/forward/{segment(rule)}",
+        )
+
+    def auth_introspect(
+        self,
+        form: types.TokenIntrospect,
+    ) -> types.Introspection:
+        """Introspect Token."""
+        made: types.Introspection = self._call(
+            "POST",
+            "/api/auth/introspect",
+            form=form,
+        )
+        return made
+
     def users_list(
         self,
         *,
@@ -299,6 +321,17 @@ class Operations(Surface):
             },
         )
         return made
+
+    def auth_leaked(
+        self,
+        body: types.LeakReport,
+    ) -> None:
+        """Report Leaked Keys."""
+        self._call(
+            "POST",
+            "/api/users/auth/leaked",
+            body=body,
+        )
 
     def auth_password_sign_in(
         self,
@@ -926,6 +959,11 @@ class Operations(Surface):
         has_expiry: Optional[bool] = None,
         is_used: Optional[bool] = None,
         unused_since: Optional[str] = None,
+        scope: Optional[str] = None,
+        has_scopes: Optional[bool] = None,
+        read_only: Optional[bool] = None,
+        network: Optional[str] = None,
+        has_networks: Optional[bool] = None,
     ) -> types.ListingOwnedTokenItem:
         """List Tokens of All Users."""
         made: types.ListingOwnedTokenItem = self._call(
@@ -956,6 +994,11 @@ class Operations(Surface):
                 "has_expiry": has_expiry,
                 "is_used": is_used,
                 "unused_since": unused_since,
+                "scope": scope,
+                "has_scopes": has_scopes,
+                "read_only": read_only,
+                "network": network,
+                "has_networks": has_networks,
             },
         )
         return made
@@ -985,6 +1028,11 @@ class Operations(Surface):
         has_expiry: Optional[bool] = None,
         is_used: Optional[bool] = None,
         unused_since: Optional[str] = None,
+        scope: Optional[str] = None,
+        has_scopes: Optional[bool] = None,
+        read_only: Optional[bool] = None,
+        network: Optional[str] = None,
+        has_networks: Optional[bool] = None,
     ) -> Iterator[types.OwnedTokenItem]:
         """List Tokens of All Users: every row of every page."""
         made: Iterator[types.OwnedTokenItem] = self._pages(
@@ -1013,6 +1061,11 @@ class Operations(Surface):
                 "has_expiry": has_expiry,
                 "is_used": is_used,
                 "unused_since": unused_since,
+                "scope": scope,
+                "has_scopes": has_scopes,
+                "read_only": read_only,
+                "network": network,
+                "has_networks": has_networks,
             },
         )
         return made
@@ -1149,6 +1202,17 @@ class Operations(Surface):
             query={
                 "size": size,
             },
+        )
+        return made
+
+    def users_failed_attempts(
+        self,
+        id: int,
+    ) -> types.FailedAttempts:
+        """List Failed Attempts."""
+        made: types.FailedAttempts = self._call(
+            "GET",
+            f"/api/users/{segment(id)}/failed-attempts",
         )
         return made
 

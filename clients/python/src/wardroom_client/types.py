@@ -47,6 +47,8 @@ class CallingToken(TypedDict):
     kind: Literal["api", "sign_in", "imported"]
     expires_at: Optional[str]
     scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
 
 
 class DeletedGroupItem(TypedDict):
@@ -75,6 +77,20 @@ class Detail(TypedDict):
     """Any error that does not concern a field."""
 
     detail: str
+
+
+class FailedAttempts(TypedDict):
+    """The failed sign-ins that count against a user."""
+
+    failed_attempts: list[FailedAttemptsItem]
+
+
+class FailedAttemptsItem(TypedDict):
+    """The failed sign-ins from one place."""
+
+    network: Optional[str]
+    failures: int
+    blocked_until: Optional[str]
 
 FieldErrors = dict[str, list[str]]
 
@@ -138,6 +154,31 @@ class GroupUpdate(TypedDict, total=False):
     name: str
 
 
+class _Introspection(TypedDict):
+    active: bool
+
+
+class Introspection(_Introspection, total=False):
+    """What is known of a key."""
+
+    sub: str
+    username: str
+    token_type: str
+    exp: int
+    iat: int
+    jti: str
+    client_id: str
+    scope: str
+    user_id: int
+    email: Optional[str]
+    groups: list[int]
+    permissions: list[int]
+    is_staff: bool
+    is_admin: bool
+    read_only: bool
+    allowed_networks: Optional[list[str]]
+
+
 class IssuedToken(TypedDict):
     """A token just issued, with its key, which is shown only this once."""
 
@@ -153,9 +194,18 @@ class IssuedToken(TypedDict):
     last_used_at: Optional[str]
     made_by: Literal["sign_in", "token", "operator", "import", "unknown"]
     of_sign_in: bool
+    scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
     key: str
 
 ItemErrors = dict[str, Any]
+
+
+class LeakReport(TypedDict):
+    """Keys that were found where they do not belong."""
+
+    tokens: list[str]
 
 
 class ListingDeletedGroupItem(TypedDict):
@@ -269,6 +319,9 @@ class OwnedTokenItem(TypedDict):
     last_used_at: Optional[str]
     made_by: Literal["sign_in", "token", "operator", "import", "unknown"]
     of_sign_in: bool
+    scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
     user_id: int
     username: Optional[str]
 
@@ -347,6 +400,9 @@ class RotatedToken(TypedDict):
     last_used_at: Optional[str]
     made_by: Literal["sign_in", "token", "operator", "import", "unknown"]
     of_sign_in: bool
+    scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
     key: str
     user_id: int
 
@@ -384,12 +440,25 @@ class TokenCreate(_TokenCreate, total=False):
     """A new token."""
 
     expires_at: Optional[str]
+    scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
 
 
 class TokenFind(TypedDict):
     """A key whose token is wanted."""
 
     key: str
+
+
+class _TokenIntrospect(TypedDict):
+    token: str
+
+
+class TokenIntrospect(_TokenIntrospect, total=False):
+    """A key that a service was sent."""
+
+    token_type_hint: str
 
 
 class TokenItem(TypedDict):
@@ -407,6 +476,9 @@ class TokenItem(TypedDict):
     last_used_at: Optional[str]
     made_by: Literal["sign_in", "token", "operator", "import", "unknown"]
     of_sign_in: bool
+    scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
 
 
 class TokenRotate(TypedDict, total=False):
@@ -420,6 +492,9 @@ class TokenUpdate(TypedDict, total=False):
 
     name: str
     expires_at: Optional[str]
+    scopes: Optional[list[str]]
+    read_only: bool
+    allowed_networks: Optional[list[str]]
 
 
 class Unlocked(TypedDict):

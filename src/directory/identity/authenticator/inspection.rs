@@ -10,8 +10,10 @@ use super::super::inspected::InspectedKey;
 use super::super::invalidations::Position;
 use super::{Authenticator, TIMEOUT, look_up};
 use crate::directory::error::Error;
-use crate::directory::model::{Identity, KeptDigest, Timestamp, TokenDigest, TokenKey, TokenState, UserId};
-use crate::directory::store::identities;
+use crate::directory::model::{
+    Identity, KeptDigest, NamedIdentity, Timestamp, TokenDigest, TokenKey, TokenState, UserId,
+};
+use crate::directory::store::identities::{self, GroupNames};
 
 /// How far the feed of changes had been applied at some time.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +74,15 @@ impl Authenticator {
         // The position first: changes during the read are not in what is read.
         let read_at = self.freshness.invalidations().position();
         let key = shortened(key);
-        let found = look_up(key, digest, |sql| self.store.point_read(sql)).await?;
-        let identity = found.map(|identity| Arc::new(self.with_uses(identity)));
+        let found = look_up(key, digest, GroupNames::LeftOut, |sql| self.store.point_read(sql)).await?;
+        let identity = found.map(|found| Arc::new(self.with_uses(found.identity)));
         let is_valid = |identity: &Arc<Identity>| self.is_valid(identity, self.clock.now());
         let others = KeptDigest::of_another_system(key);
         if identity.as_ref().is_some_and(|identity| !is_valid(identity)) && others.iter().any(Option::is_some)
         {
             // A key that no token has needs this statement; one that is no longer valid takes as long.
-            let _: Vec<Identity> = self.store.point_read(identities::find_imported(others)).await?;
+            let statement = identities::find_imported(others, GroupNames::LeftOut);
+            let _: Vec<NamedIdentity> = self.store.point_read(statement).await?;
         }
         self.inspected.keep(digest, InspectedKey { identity: identity.clone(), read_at });
         Ok(identity)
