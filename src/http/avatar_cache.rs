@@ -59,6 +59,12 @@ pub(super) fn headers(
     headers
 }
 
+/// The entity tag that stands for what was hashed: 128 bits.
+pub(super) fn tag_of(hashed: Sha256) -> String {
+    let digest: String = hashed.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digest}\"")
+}
+
 /// A file with what it is sent with.
 pub(super) struct KeptFile {
     pub(super) content: Bytes,
@@ -77,9 +83,7 @@ impl KeptFile {
         let name = name.rsplit('/').next().unwrap_or_default();
         // The names of uploads are plain, so nothing is escaped.
         let disposition = header(&format!("inline; filename=\"{name}\""));
-        let digest = Sha256::digest(&content);
-        let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let tag = header(&format!("\"{digest}\""));
+        let tag = header(&tag_of(Sha256::new_with_prefix(&content)));
         let content_type = HeaderValue::from_static(file.content_type());
         let [whole, unmodified] = [true, false].map(|is_whole| {
             headers(is_whole, content_type.clone(), disposition.clone(), IMMUTABLE, tag.clone())

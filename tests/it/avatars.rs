@@ -483,7 +483,7 @@ both! {
     async fn many_uploads_keep_no_one_else_waiting(backend: Backend) {
         let site = Site::with(backend, Flags::default().with("request_timeout", "30m")).await;
         let mut large = Vec::new();
-        RgbImage::from_pixel(1000, 750, Rgb([9, 9, 9])).write_to(&mut Cursor::new(&mut large), ImageFormat::Png).unwrap();
+        RgbImage::from_pixel(500, 375, Rgb([9, 9, 9])).write_to(&mut Cursor::new(&mut large), ImageFormat::Png).unwrap();
         let body = form(&[file(&large)]);
         let ended = Arc::new(AtomicUsize::new(0));
         let mut uploads = JoinSet::new();

@@ -17,7 +17,7 @@ use tokio::task::spawn_blocking;
 
 use super::answers::{Failure, WantedFile, not_modified};
 use crate::http::app::App;
-use crate::http::avatar_cache::headers;
+use crate::http::avatar_cache::{headers, tag_of};
 use crate::media::storage::{FilePart, StorageError, open_below};
 
 /// How long browsers and caches may keep a file that can change.
@@ -91,18 +91,12 @@ fn respond(found: Found, name: &str, wanted: &WantedFile<'_>) -> Result<Response
 /// Answers with a file in a bucket. Only a part of it is in memory at a time.
 fn in_bucket(app: &App, first: FilePart, name: &str, wanted: &WantedFile<'_>) -> Result<Response, Failure> {
     let (size, media_type) = (first.size, picture(&first.content));
-    let tag = tag_of(&first);
+    // The service's own tag, whose form is not checked, goes in as a hash.
+    let tag = tag_of(Sha256::new().chain_update(size.to_be_bytes()).chain_update(&first.tag));
     answer(&tag, media_type, name, wanted, size, || match first.content.len() as u64 == size {
         true => first.content.into(),
         false => Body::from_stream(parts(app.clone(), name.to_owned(), first)),
     })
-}
-
-/// The entity tag of a file in a bucket: the service's own, whose form is not checked, as a hash.
-fn tag_of(part: &FilePart) -> String {
-    let digest = Sha256::new().chain_update(part.size.to_be_bytes()).chain_update(&part.tag).finalize();
-    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digest}\"")
 }
 
 /// Reads a part of a file in the bucket when it is its turn.

@@ -26,6 +26,9 @@ const PLACES_BYTES: usize = 24 * 1024 * 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The time after which a thread without work ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Decoder memory that is returned to the system at once, in bytes. The allocator keeps what is freed for a while, and with
+/// it, pictures one after the other would use twice the limit.
+const LARGE: u64 = 8 * 1024 * 1024;
 /// The priority of a thread: at 10, it gets a tenth of the CPU time of a busy thread at 0.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
@@ -110,6 +113,9 @@ struct DecoderShare<'a> {
 
 impl Drop for DecoderShare<'_> {
     fn drop(&mut self) {
+        if self.bytes >= LARGE {
+            return_freed_memory();
+        }
         self.queue.lock().decoder_memory -= self.bytes;
         self.queue.memory.notify_all();
     }
@@ -248,6 +254,13 @@ impl StudioQueue {
             waited_long = waited.1.timed_out();
         }
     }
+}
+
+/// Makes the allocator return what this thread has freed to the system.
+#[expect(unsafe_code, reason = "the allocator is a C library")]
+fn return_freed_memory() {
+    // SAFETY: the function may be called at any time, from any thread, and touches only memory that is free.
+    unsafe { libmimalloc_sys::mi_collect(true) };
 }
 
 /// Lowers the priority of this thread, where the system supports that and allows it.

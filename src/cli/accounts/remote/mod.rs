@@ -249,7 +249,7 @@ impl RemoteAccounts {
 
     pub(super) async fn open_attempts(&self, user: &User) -> CliResult<Vec<OpenAttempts>> {
         let path = format!("/api/users/{}/failed-attempts", user.id);
-        let answer = self.read(&path, || Error::not_found("user", &user.id)).await?;
+        let answer = self.read(&path, || Error::not_found("user", user.id)).await?;
         RemoteRow(&answer).each("failed_attempts", |row| row.open_attempts())
     }
 
