@@ -3,10 +3,8 @@
 //! The list in this file produces the `Config` struct, the flags, the environment variables, the keys of the file, the
 //! help, docs/settings.md and the output of `wardroom config show`.
 //!
-//! A flag overrides the environment, the environment overrides the TOML file, and the file overrides the default. Never
-//! in here: code that acts on a setting, or a value that is not a setting.
-//!
-//! To add a setting, add it to the list. To add a type of setting, see `values`, `urls` and `hosts`.
+//! A flag overrides the environment, the environment overrides the TOML file, and the file overrides the default. To add a
+//! type of setting, see `values`, `urls` and `hosts`. Never in here: code that acts on a setting.
 
 mod arguments;
 mod browsers;
@@ -243,7 +241,7 @@ settings! {
     /// The headers that `/api/auth/forward` describes a user with. A proxy passes them on to the application.
     ///
     /// `remote` means `Remote-User`, `Remote-User-Id`, `Remote-Groups`, `Remote-Group-Names`, `Remote-Email`, `Remote-Name`,
-    /// `Remote-Staff` and `Remote-Admin`; `x-auth-request` means `X-Auth-Request-User` and so on. Single headers can have
+    /// `Remote-Staff` and `Remote-Admin`; `x-auth-request` means `X-Auth-Request-User` and so on. Single ones can have
     /// other names: `user=X-Webauth-User`. The proxy must remove all of them from the requests of clients.
     Serve forward_auth_headers: IdentityHeaders = "remote";
 

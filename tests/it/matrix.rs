@@ -29,6 +29,7 @@ use world::{Actor, World};
 const PARAMETERS: &[&str] = &[
     "id",
     "token",
+    "rule",
     "If-Match",
     "search",
     "limit",
