@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::process::{Process, serve, wardroom};
 use crate::support::site::{EXAMPLE_KEY, Persona};
-use crate::support::{Backend, Database, Site, both};
+use crate::support::{Backend, Database, Site, both, free_address};
 
 /// The output and the exit code of a command.
 struct Ran {
@@ -435,7 +435,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer_at_the_start_is_named() {
     let good = plain("{}").await;
-    let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let refusing = free_address();
     let closing = Fake::start(|_| Reply::Close).await.address;
     let message = |side: &str, bad: SocketAddr, why: &str| {
         format!(

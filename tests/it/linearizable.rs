@@ -18,7 +18,7 @@ use crate::avatars::{FORM, file, form, png};
 use crate::support::client::Connection;
 use crate::support::own_postgres::OwnPostgres;
 use crate::support::site::{EXAMPLE_KEY, operator, person};
-use crate::support::{Backend, Database, Request, Site, both};
+use crate::support::{Backend, Database, Request, Site, both, free_address};
 
 const READERS: usize = 6;
 /// The number of answers that must be reached, however long it takes.
@@ -198,7 +198,7 @@ struct Replica {
 
 impl Replica {
     async fn start(database: &Database) -> Self {
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         let mut command = crate::process::wardroom(&["serve", "--listen"]);
         command.arg(address.to_string()).args(database.args()).stderr(Stdio::null());
         let mut replica = Self { process: command.spawn().unwrap(), address };

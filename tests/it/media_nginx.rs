@@ -43,13 +43,11 @@ impl Nginx {
 }
 
 mod judges {
-    use std::net::TcpListener;
-
     use wardroom::media::storage::Storage;
 
     use super::*;
     use crate::support::client::exchange;
-    use crate::support::{Answer, Backend, Site};
+    use crate::support::{Answer, Backend, Site, free_address};
 
     /// The block of the document, with its paths and addresses replaced.
     fn configuration(data: &Path, here: SocketAddr, there: SocketAddr) -> String {
@@ -81,7 +79,7 @@ mod judges {
             storage.put(&name, content.into()).await.unwrap();
         }
         let place = tempfile::tempdir().unwrap();
-        let here = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let here = free_address();
         let _nginx = Nginx::start(place.path(), &configuration(data, here, site.address), here).await;
         let path = format!("/media/users/avatars/{hash}.jpg");
         let (direct, full) = (get(site.address, &path).await, get(here, &path).await);

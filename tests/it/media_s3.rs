@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use wardroom::config::Flags;
 
 use crate::avatars::{FORM, file, form, png};
-use crate::support::{Answer, Backend, Site, both};
+use crate::support::{Answer, Backend, Site, both, free_address};
 
 const KEY: &str = "wardroom";
 const SECRET: &str = "correct-horse-battery-staple";
@@ -65,7 +65,7 @@ both! {
     async fn a_silent_or_missing_service_is_a_503_for_uploads_only(backend: Backend) {
         let place = tempfile::tempdir().unwrap();
         let (secret, hole) = (secret_file(place.path(), SECRET), BlackHole::open());
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = free_address();
         for endpoint in [hole.address.clone(), format!("http://{closed}"), hole.address.replace("http:", "https:")] {
             let site = Site::with(backend, flags(&endpoint, &secret).with("s3_timeout", "300ms")).await;
             let picture = format!("/media/users/avatars/{:040}.jpg", 1);
@@ -174,12 +174,6 @@ impl Drop for SeaweedFs {
     }
 }
 
-fn free_ports<const N: usize>() -> [u16; N] {
-    // All are taken at once, so that no two are the same.
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 impl SeaweedFs {
     /// Starts it, and creates the bucket. Another process may take a port meanwhile: then others are tried.
     fn start() -> Self {
@@ -203,14 +197,18 @@ impl SeaweedFs {
         fs::write(&settings, identity.to_string()).unwrap();
         let data = place.path().join("data");
         fs::create_dir(&data).unwrap();
-        let [master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3, s3_rpc] = free_ports();
+        let [master, master_rpc, volume, volume_rpc, filer, filer_rpc, s3, s3_rpc] =
+            [(); 8].map(|()| free_address().port());
         let log = fs::File::create(place.path().join("log")).unwrap();
         let child = std::process::Command::new(weed)
             .args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=20"])
             .arg("-master.volumeSizeLimitMB=64")
+            // Services with fixed ports, which only one of several servers gets; the others then end.
+            .args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"])
             .arg(format!("-dir={}", data.display()))
             .arg(format!("-s3.config={}", settings.display()))
             .arg(format!("-filer.localSocket={}", place.path().join("filer.sock").display()))
+            .arg(format!("-s3.localSocket={}", place.path().join("s3.sock").display()))
             .args([
                 format!("-master.port={master}"),
                 format!("-master.port.grpc={master_rpc}"),
@@ -359,14 +357,14 @@ mod judges {
         ] {
             fs::write(path(name), text).unwrap();
         }
-        let [port] = free_ports();
+        let here = free_address();
         let block = format!(
-            "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem;\n\
+            "server {{ listen {here} ssl; ssl_certificate cert.pem; ssl_certificate_key key.pem;\n\
              location / {{ proxy_pass {}; proxy_set_header Host $http_host; }} }}",
             weed.endpoint
         );
-        let _nginx = Nginx::start(place.path(), &block, SocketAddr::from(([127, 0, 0, 1], port))).await;
-        let endpoint = format!("https://localhost:{port}");
+        let _nginx = Nginx::start(place.path(), &block, here).await;
+        let endpoint = format!("https://localhost:{}", here.port());
         for (authority, status) in [("cert.pem", 200), ("other.pem", 503)] {
             let flags = flags(&endpoint, &weed.secret(SECRET))
                 .with("s3_ca_file", path(authority).display().to_string());

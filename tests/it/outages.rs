@@ -9,14 +9,14 @@ use wardroom::directory::{Clock, Directory, Location, Settings, Unauthenticated}
 
 use crate::process::wardroom;
 use crate::support::site::{EXAMPLE_KEY, person};
-use crate::support::{Backend, Database, Request, Site, both};
+use crate::support::{Backend, Database, Request, Site, both, free_address};
 
 /// Starts a server whose log goes to `log`; returns its address.
 fn serve(database: &Database, log: Stdio) -> (std::process::Child, std::net::SocketAddr) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     // With the default, refused requests get a limited number of lines.
-    let mut command = wardroom(&["serve", "--listen", &port.to_string(), "--access-log", "all"]);
-    (command.args(database.args()).stderr(log).spawn().unwrap(), port)
+    let mut command = wardroom(&["serve", "--listen", &address.to_string(), "--access-log", "all"]);
+    (command.args(database.args()).stderr(log).spawn().unwrap(), address)
 }
 
 async fn until_it_answers(address: std::net::SocketAddr) {

@@ -7,7 +7,7 @@ use wardroom::directory::{Clock, Location};
 
 use crate::process::{Process, wardroom};
 use crate::support::site::person;
-use crate::support::{Answer, Backend, Database, Request, both};
+use crate::support::{Answer, Backend, Database, Request, both, free_address};
 
 /// Planted secrets, so that a search finds only them.
 const PASSWORD: &str = "planted-password-9f3a77";
@@ -194,14 +194,14 @@ async fn finding_14_a_crate_is_logged_in_detail_only_when_it_is_named() {
         ("tokio=trace,t=trace,tokio_=trace", false),
         ("info,tokio_postgres=debug", true),
     ] {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = wardroom(&["serve", "--listen", &port.to_string(), "--log-level", level]);
+        let address = free_address();
+        let mut command = wardroom(&["serve", "--listen", &address.to_string(), "--log-level", level]);
         command.args(database.args());
         let process = Process::start(command);
-        while tokio::net::TcpStream::connect(port).await.is_err() {
+        while tokio::net::TcpStream::connect(address).await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        assert_eq!(Request::new(port, "GET", "/readyz").send().await.status, 200);
+        assert_eq!(Request::new(address, "GET", "/readyz").send().await.status, 200);
         process.signal("-TERM");
         let (_, log) = process.end();
         assert_eq!(log.contains("tokio_postgres"), driver, "{level}: {log}");

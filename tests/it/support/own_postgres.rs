@@ -52,7 +52,7 @@ impl OwnPostgres {
         if let Some((user, group)) = account {
             chown(place.path(), Some(user), Some(group)).unwrap();
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = super::free_address().port();
         let server = Self { programs, place, port, options, clock, account };
         let settings =
             ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];

@@ -23,7 +23,7 @@ impl PgBouncer {
         let (_, address) = server.split_once('@').unwrap();
         let server_port = address.split_once(':').unwrap().1.split_once('/').unwrap().0;
         let place = tempfile::tempdir_in("/tmp").unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = super::free_address().port();
         let path = |name: &str| place.path().join(name).display().to_string();
         std::fs::write(path("users.txt"), "\"wardroom\" \"\"\n").unwrap();
         let text = format!(
