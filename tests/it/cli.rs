@@ -92,7 +92,7 @@ both! {
         let forged = on(&database, &["audit", "verify", "--expect-head", &"0".repeat(64)], "");
         assert!(forged.code == 1 && forged.out.contains("not in the chain"), "{}", forged.out);
         assert_eq!(run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
-        assert_eq!(run(&["permission", "list", "--json"]).json().as_array().unwrap().len(), 14);
+        assert_eq!(run(&["permission", "list", "--json"]).json().as_array().unwrap().len(), 15);
         assert!(run(&["migrate"]).out.contains("up to date"));
         assert!(run(&["doctor"]).out.contains("root is an active admin"));
         for (args, expected) in [

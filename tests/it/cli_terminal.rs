@@ -131,7 +131,8 @@ async fn tables_fit_the_terminal() {
     let (_, narrow) = on_terminal(&database, 80, &[], &["token", "list"], "");
     assert!(
         narrow.contains("…")
-            && narrow.contains("Left out: made by, kind, last used, created (--json has everything)."),
+            && narrow
+                .contains("Left out: made by, kind, last used, created, expires (--json has everything)."),
         "{narrow}"
     );
     let whole = works(&database, &["user", "list"]).out;

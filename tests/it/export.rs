@@ -46,7 +46,7 @@ both! {
         directory.create_user(&operator(), &draft, None).await.unwrap();
         site.database.sql("INSERT INTO group_permissions VALUES (3, 2); INSERT INTO permissions (code, name) VALUES (4711, 'coffee')").await;
         let first = lines(&site.database);
-        for (kind, count) in [("permission", 15), ("group", 3), ("user", 6), ("token", 7), ("deleted_user", 1)] {
+        for (kind, count) in [("permission", 16), ("group", 3), ("user", 6), ("token", 7), ("deleted_user", 1)] {
             assert_eq!(first.iter().filter(|line| line["type"] == kind).count(), count, "{kind}");
         }
         for other in [Backend::Sqlite, Backend::Postgres] {

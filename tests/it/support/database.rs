@@ -105,6 +105,30 @@ impl Database {
         }
     }
 
+    /// Takes back what the migrations after version 10 added, so that `migrate` runs them again on rows that exist.
+    pub async fn go_back_to_version_10(&self) {
+        let (on_tokens, action) = match self.location {
+            Location::Sqlite(_) => {
+                ("", "BEGIN INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id); END")
+            }
+            Location::Postgres(_) => (" ON tokens", "FOR EACH ROW EXECUTE FUNCTION note_old_user()"),
+        };
+        let statements = format!(
+            "ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here;
+             ALTER TABLE tokens DROP COLUMN ends_by;
+             DROP TRIGGER tokens_changed{on_tokens};
+             ALTER TABLE tokens DROP COLUMN scopes; ALTER TABLE tokens DROP COLUMN read_only;
+             ALTER TABLE tokens DROP COLUMN allowed_networks;
+             CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
+                 revoked_at, made_by, root ON tokens {action};
+             UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL;
+             DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload;
+             DROP TABLE deleted_memberships; DROP TABLE deleted_groups;
+             DELETE FROM permissions WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 10"
+        );
+        self.sql(&statements).await;
+    }
+
     /// Makes the database unavailable to all processes that use it.
     pub async fn make_unavailable(&self) {
         match (&self.location, &self.loan) {
