@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from server import Server, run
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from ports import free_port  # noqa: E402
 
 SIGN_IN = """
 from django.contrib.auth import authenticate
@@ -45,9 +49,7 @@ class Project:
 
     @contextmanager
     def serve(self) -> Iterator[str]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         gunicorn = self.python.parent / "gunicorn"
         command = [gunicorn, "--bind", f"127.0.0.1:{port}", "--threads", "4", "--log-level", "warning", f"{self.name}.wsgi"]
         process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stderr=subprocess.PIPE, text=True)
@@ -104,6 +106,26 @@ def code_of(document: Path) -> dict[str, str]:
             raise SystemExit(f"{document.name}:{line}: the first line does not name a file")
         found[first[2:]] = text
     return found
+
+
+def judge_the_recipe(python: Path, document: Path, folder: Path) -> None:
+    """Django's own middleware behind forward authentication: the user of the header, decoded, and nobody without one."""
+    from run import blocks
+
+    [(_, recipe)] = blocks(document, "python")
+    project = Project(python, folder / "recipe", "recipe", dict(os.environ))
+    project.append("people.py", recipe)
+    middleware, backend = "recipe.people.WardroomMiddleware", "recipe.people.WardroomBackend"
+    project.append("settings.py", f'MIDDLEWARE.append("{middleware}")\nAUTHENTICATION_BACKENDS = ["{backend}"]\n')
+    project.append(
+        "urls.py",
+        "from django.http import HttpResponse\n"
+        'urlpatterns.append(path("who", lambda request: HttpResponse(request.user.get_username() or "nobody")))\n',
+    )
+    project.manage("migrate", "--verbosity", "0")
+    with project.serve() as url:
+        for headers, who in (({}, "nobody"), ({"Remote_User": "ann"}, "ann"), ({"Remote_User": "%D8%B2%D9%87%D8%B1%D8%A7"}, "زهرا")):
+            same(ask(f"{url}/who", None, **headers), (200, who), "the recipe of Django")
 
 
 def judge_the_readme(python: Path, server: Server, readme: Path, folder: Path) -> None:

@@ -63,6 +63,9 @@ class Kits:
             run([self.tools / "mypy", "--cache-dir", cache], cwd=CLIENTS / kit, env=environment)
             paths = ["--pythonpath", self.tools / "python"] if kit == "python" else ["--pythonpath", self.django("5.2")]
             run([self.node / "pyright", *paths], cwd=CLIENTS / kit)
+            # The oldest Python, which this machine may not have.
+            oldest = re.search(r'requires-python = ">=(.+)"', (CLIENTS / kit / "pyproject.toml").read_text()).group(1)  # type: ignore[union-attr]
+            run([self.tools / "vermin", "--quiet", "--violations", "--no-tips", "--eval-annotations", f"--target={oldest}-", "src"], cwd=CLIENTS / kit)
 
     def wheels(self, *kits: str) -> list[Path]:
         return [next(self.archives.glob(f"wardroom_{kit}-*.whl")) for kit in kits]
@@ -135,7 +138,18 @@ class Kits:
         (folder / "package.json").write_text('{ "type": "module", "private": true }\n')
         run([*tsc, "--lib", "es2022,dom,dom.iterable", "test/readme.ts", "test/node.d.ts"], cwd=folder)
         expect(run(["node", "test/readme.js"], cwd=folder, env=server.environment()), "joan", "404 not_found Not found.")
-        run(["node", "--test", "test/"], cwd=folder, env=server.environment())
+        # The Node of this machine, and the oldest one that the kit is for.
+        for node in ["node", self.oldest_node()]:
+            run([node, "--test", "test/"], cwd=folder, env=server.environment())
+
+    def oldest_node(self) -> Path:
+        found = list(self.node.parent.glob("node-linux-*/bin/node"))
+        if len(found) != 1 or not run([found[0], "--version"]).startswith("v18."):
+            raise SystemExit(f"Node 18 is missing: {found}")
+        return found[0]
+
+    def module(self) -> Path:
+        return self.place / "node" / "node_modules" / "wardroom-client" / "dist"
 
     def judge_django(self, server: Server) -> None:
         for version in ("4.2", "5.2"):
@@ -189,7 +203,8 @@ def expect(text: str, *parts: str) -> None:
 
 
 def main() -> None:
-    from project import judge_the_move, judge_the_readme
+    from browser import judge_the_browser
+    from project import judge_the_move, judge_the_readme, judge_the_recipe
 
     kits = Kits(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
     kits.place.mkdir(parents=True, exist_ok=True)
@@ -208,9 +223,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Server(kits.wardroom, Path(folder) / "data") as server:
         step("python", kits.judge_python, server)
         step("typescript", kits.judge_typescript, server)
+        step("browser", judge_the_browser, kits.wardroom, kits.module(), Path(folder))
         step("django", kits.judge_django, server)
         step("example of django", judge_the_readme, kits.django("5.2"), server, CLIENTS / "django" / "README.md", Path(folder))
     with tempfile.TemporaryDirectory() as folder:
+        step("recipe of django", judge_the_recipe, kits.django("5.2"), ROOT / "docs" / "forward-auth" / "README.md", Path(folder))
         step("the move", judge_the_move, kits.django("5.2"), kits.wardroom, ROOT / "docs" / "moving-from-django.md", Path(folder))
     say("client kits: " + ", ".join(times))
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 
 def say(text: str) -> None:
@@ -27,7 +27,7 @@ def run(command: list[Any], input: str | None = None, fails: bool = False, **opt
 class Server:
     """Wardroom on SQLite, with an admin."""
 
-    def __init__(self, wardroom: Path, data: Path, is_new: bool = True) -> None:
+    def __init__(self, wardroom: Path, data: Path, is_new: bool = True, settings: Sequence[str] = ()) -> None:
         self.wardroom, self.data = wardroom, data
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("WARDROOM_")}
         if is_new:
@@ -35,7 +35,7 @@ class Server:
             self.command("user", "add", "root", "--admin")
             self.key = self.issue("root")
         self._process = subprocess.Popen(
-            [wardroom, "serve", "--data-dir", data, "--listen", "127.0.0.1:0", "--log-format", "json"],
+            [wardroom, "serve", "--data-dir", data, "--listen", "127.0.0.1:0", "--log-format", "json", *settings],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
