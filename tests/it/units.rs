@@ -330,7 +330,7 @@ def call(outcome):
 attempt("state", lambda: open("/var/lib/wardroom/x", "w"))
 attempt("temporary", lambda: open("/tmp/x", "w"))
 attempt("inet", lambda: socket.socket(socket.AF_INET))
-attempt("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, 5))
+attempt("priority", lambda: os.setpriority(os.PRIO_PROCESS, 0, 19))
 attempt("program", lambda: open("/usr/local/bin/wardroom", "r+"))
 attempt("usr", lambda: open("/usr/x", "w"))
 attempt("etc", lambda: open("/etc/x", "w"))
