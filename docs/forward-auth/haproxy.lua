@@ -1,7 +1,7 @@
 -- Asks Wardroom whether a client may pass, for haproxy.cfg. Whatever goes wrong, the request is refused.
 local identity = {
     "remote-user", "remote-user-id", "remote-groups", "remote-group-names",
-    "remote-email", "remote-name", "remote-staff", "remote-admin",
+    "remote-email", "remote-name", "remote-staff", "remote-admin", "remote-scopes",
 }
 
 -- The lines of a header as the client of HAProxy's Lua wants them: a list that begins at 1.

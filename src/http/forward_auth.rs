@@ -33,7 +33,7 @@ use super::reason::Reason;
 use super::throttle;
 use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
-use crate::directory::{CachedIdentity, Denial, Unauthenticated};
+use crate::directory::{CachedIdentity, Unauthenticated};
 use crate::telemetry::ForwardAuthLabels;
 
 /// The route.
@@ -142,8 +142,8 @@ async fn decide_uncounted(
     let Some(facts) = CallerFacts::parse(&known.body) else {
         return Err(rejected(ApiError::Internal("the facts of a caller cannot be read".into()), None));
     };
-    if !facts.meet(rule) {
-        return Err(rejected(ApiError::Forbidden(Denial::NoRight.to_string()), None));
+    if let Some(why) = facts.refusal(rule) {
+        return Err(rejected(ApiError::Forbidden(why), None));
     }
     let status = if settings.forward_auth_rate_limits { directory.count_token(known.token) } else { None };
     match status.map_or(Ok(()), |status| throttle::check(app, &status)) {

@@ -21,8 +21,8 @@ import time
 DOCS = pathlib.Path("docs/forward-auth")
 WARDROOM, APPLICATION, PROXY = "127.0.0.1:8000", "127.0.0.1:9000", "127.0.0.1:8080"
 IDENTITY = {"remote-user": "ann", "remote-user-id": None, "remote-groups": "", "remote-group-names": "", "remote-email": "",
-            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false"}
-NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin"]
+            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false", "remote-scopes": ""}
+NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin", "Scopes"]
 OTHERS = re.compile(r"x-auth-request-|x-forwarded-(user|groups|email|preferred)")
 FAULTS = []
 
