@@ -45,6 +45,15 @@ const UNKNOWN: &str = "unknown";
 /// The framework's answer to two headers, which it joins with a comma and a blank.
 const SEVERAL: &str = "Invalid token header. Token string should not contain spaces.";
 
+/// The address of the client.
+#[derive(Clone, Copy)]
+pub(super) struct ClientAddress {
+    /// For limits and records: if the client's is not known, that of the last trusted proxy.
+    pub(super) address: IpAddr,
+    /// The client's own, if it is known.
+    pub(super) known: Option<IpAddr>,
+}
+
 /// A user who is let through.
 pub(super) struct Allowed {
     known: Arc<CachedIdentity>,
@@ -52,6 +61,8 @@ pub(super) struct Allowed {
     pub(super) now: Timestamp,
     /// The token's rate limit, if the request was counted.
     pub(super) status: Option<RateLimitStatus>,
+    /// Whether the use of the token was noted with this request.
+    pub(super) is_noted: bool,
 }
 
 /// Returns the text of the rule if this is a path of the route. What is behind the rule is ignored.
@@ -61,7 +72,7 @@ pub(super) fn rule_of(path: &str) -> Option<&str> {
 }
 
 /// Answers a request of the common way.
-pub(super) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
+pub(super) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: ClientAddress) -> Response {
     match check(app, rule, headers, client).await {
         Ok(allowed) => allowed.into_response(app),
         Err(rejection) => rejection.into_response(app),
@@ -72,7 +83,7 @@ async fn check(
     app: &App,
     rule: &str,
     headers: &HeaderMap,
-    client: IpAddr,
+    client: ClientAddress,
 ) -> Result<Allowed, Box<Rejection>> {
     let Some(rule) = Rule::parse(rule) else {
         count(app, UNKNOWN.to_owned(), "unknown_rule");
@@ -95,7 +106,7 @@ async fn check(
         Err(detail) => {
             let mut rejection = Rejection::new(ApiError::Unauthenticated(detail), ROUTE);
             rejection.reason = Some(caller::explain(headers));
-            count_client(app, &mut rejection, client);
+            count_client(app, &mut rejection, client.address);
             count(app, rule.kinds().label(), result_of(&rejection.error));
             Err(rejection)
         }
@@ -108,7 +119,7 @@ pub(super) async fn decide(
     rule: &Rule<'_>,
     key: &str,
     accepted: impl FnOnce(),
-    client: impl Fn() -> IpAddr + Send + Sync,
+    client: impl Fn() -> ClientAddress + Send + Sync,
 ) -> Result<Allowed, Box<Rejection>> {
     let decided = pin!(decide_uncounted(app, rule, key, accepted, client));
     let decided = decided.await;
@@ -123,16 +134,21 @@ async fn decide_uncounted(
     rule: &Rule<'_>,
     key: &str,
     accepted: impl FnOnce(),
-    client: impl Fn() -> IpAddr + Send + Sync,
+    client: impl Fn() -> ClientAddress + Send + Sync,
 ) -> Result<Allowed, Box<Rejection>> {
     let (directory, settings) = (app.directory(), app.settings());
-    let recognised = pin!(directory.recognise(key, &client, RenderFacts(&settings.identity_headers)));
+    let from = || client().known;
+    let recognised = pin!(directory.recognise(key, from, RenderFacts(&settings.identity_headers)));
     let (known, now) = match recognised.await {
         Ok(known) => known,
-        Err(refused) => return Err(refuse(app, key, refused, client())),
+        Err(refused) => return Err(refuse(app, key, refused, client().address)),
     };
     accepted();
-    directory.note_use(&known, now, &client);
+    let mut is_noted = false;
+    directory.note_use(&known, now, || {
+        is_noted = true;
+        client().address
+    });
     let rejected = |error, status| {
         let mut rejection = Rejection::new(error, ROUTE);
         (rejection.status, rejection.end, rejection.bearer) =
@@ -147,7 +163,7 @@ async fn decide_uncounted(
     }
     let status = if settings.forward_auth_rate_limits { directory.count_token(known.token) } else { None };
     match status.map_or(Ok(()), |status| throttle::check(app, &status)) {
-        Ok(()) => Ok(Allowed { known, now, status }),
+        Ok(()) => Ok(Allowed { known, now, status, is_noted }),
         Err(error) => Err(rejected(error, status)),
     }
 }

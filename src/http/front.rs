@@ -24,6 +24,7 @@ use super::error::ApiError;
 use super::express::forward_auth::PreparedForwardAuth;
 use super::express::media::PreparedMedia;
 use super::express::{self, FastPathMiss, Prepared};
+use super::forward_auth::ClientAddress;
 use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
 use super::pipeline::{Rejection, with_reason};
 use super::reason::{Reason, shown};
@@ -176,8 +177,9 @@ impl Front {
     /// Answers a request of forward authentication. Its body is not read.
     async fn forward_auth(&self, peer: Peer, request: Request<Awaited<MessageBody>>) -> Response {
         let (parts, _body) = request.into_parts();
-        let client = parts.extensions.get::<Origin>().and_then(Origin::ip);
-        let client = client.unwrap_or_else(|| peer.address.ip().to_canonical());
+        let origin = parts.extensions.get::<Origin>();
+        let address = origin.and_then(Origin::ip).unwrap_or_else(|| peer.address.ip().to_canonical());
+        let client = ClientAddress { address, known: origin.and_then(Origin::client) };
         let rule = self.forward_auth_rule(parts.uri.path()).unwrap_or_default();
         api::forward_auth::answer(&self.app, rule, &parts.headers, client).await
     }

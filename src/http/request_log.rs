@@ -37,6 +37,8 @@ pub(super) struct RequestInfo {
     /// Without the query, which may contain secrets.
     path: String,
     client: IpAddr,
+    /// Whether `client` is a trusted proxy's address.
+    is_proxy: bool,
 }
 
 impl RequestInfo {
@@ -46,20 +48,21 @@ impl RequestInfo {
         let id =
             given_id(app, peer, given).map_or_else(|| app.directory().clock().request_id(), str::to_owned);
         let span = span(&id);
-        let client = span.in_scope(|| {
+        let (client, is_proxy) = span.in_scope(|| {
             note_unreadable_scheme(app, request.headers(), peer);
             let forwarded_for = forwarded_for(request.headers());
             let client = nearest(&forwarded_for, &app.settings().site, peer.address);
             note_unreadable_client(app, client);
-            client.address
+            (client.address, client.is_proxy)
         });
         let path = request.uri().path().chars().take(LOGGED_PATH).collect();
-        (Self { id, method: request.method().clone(), path, client }, span)
+        (Self { id, method: request.method().clone(), path, client, is_proxy }, span)
     }
 
     /// Where the request came from, for the audit trail.
     pub(super) fn origin(&self) -> Origin {
-        Origin { address: Some(self.client.to_string()), request_id: Some(self.id.clone()) }
+        let (address, request_id) = (Some(self.client.to_string()), Some(self.id.clone()));
+        Origin { address, is_proxy: self.is_proxy, request_id }
     }
 
     /// Counts the request and writes its line in the access log.

@@ -353,6 +353,7 @@ both! {
             for server in servers {
                 for end in ["", "/x"] {
                     let request = Request::new(server, "GET", &format!("/api/auth/forward/{rule}{end}"));
+                    let request = request.header("X-Forwarded-For", "198.51.100.7");
                     let answer = request.token(&site.alex.key).send().await;
                     let shown = |name: &str| answer.header(name).unwrap_or_default().to_owned();
                     found.push((answer.status, shown("remote-groups"), shown("remote-group-names"), shown("remote-name")));
@@ -382,7 +383,7 @@ both! {
             ("UPDATE tokens SET scopes = 'me_read user_read' WHERE user_id = 42", "permission=1222", 200),
             ("UPDATE tokens SET scopes = 'user_read' WHERE user_id = 42", "active", 403),
             ("UPDATE tokens SET scopes = NULL, allowed_networks = '192.0.2.0/24' WHERE user_id = 42", "active", 401),
-            ("UPDATE tokens SET allowed_networks = '127.0.0.0/8' WHERE user_id = 42", "active", 200),
+            ("UPDATE tokens SET allowed_networks = '198.51.100.0/24' WHERE user_id = 42", "active", 200),
             ("UPDATE users SET is_active = FALSE WHERE id = 42", "active", 401),
             ("UPDATE users SET is_active = TRUE WHERE id = 42", "active", 200),
             ("UPDATE tokens SET revoked_at = 1 WHERE user_id = 42", "active", 401),

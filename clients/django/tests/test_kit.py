@@ -386,6 +386,11 @@ class NarrowTokens(Case):
         self.assertEqual([status(*one) for one in refused], [401] * len(refused))
         self.fake(lambda _key: said(allowed_networks=[]))
         self.assertEqual(status("192.0.2.9"), 401)
+        # The network of the proxies themselves is not that of their clients.
+        self.fake(lambda _key: said(allowed_networks=["10.0.0.0/8"]), PROXIES=["10.1.0.0/16"])
+        unknown = ["", " , ", "x", "10.1.2.2", "10.1.2.2, 10.1.3.3", "10.9.9.9, x"]
+        self.assertEqual([status("10.1.1.1", forwarded) for forwarded in unknown], [401] * len(unknown))
+        self.assertEqual([status("10.1.1.1", "10.9.9.9"), status("10.9.9.9")], [200, 200])
 
 
 class Load(Case):

@@ -1,14 +1,12 @@
 //! `/api/auth/forward/{rule}`: whether a client may pass, for the proxy in front of an application.
 
-use std::net::IpAddr;
-
 use axum::response::Response;
 use http::HeaderMap;
 use utoipa::OpenApi;
 
 use super::view::Detail;
 use crate::http::app::App;
-use crate::http::forward_auth;
+use crate::http::forward_auth::{self, ClientAddress};
 
 /// The operation for the document. The route is not the router's: it has every method, and anything may follow the rule.
 #[derive(OpenApi)]
@@ -67,6 +65,11 @@ pub(super) struct ForwardAuthDocument;
         )),
     ),
 )]
-pub(in crate::http) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
+pub(in crate::http) async fn answer(
+    app: &App,
+    rule: &str,
+    headers: &HeaderMap,
+    client: ClientAddress,
+) -> Response {
     forward_auth::answer(app, rule, headers, client).await
 }
