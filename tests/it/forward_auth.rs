@@ -177,7 +177,7 @@ both! {
         let id = site.plain.id.to_string();
         assert_eq!(identity(&answer, "remote-"), ["plain", &id, "", "", "", "", "false", "false", ""]);
         assert_eq!(identity(&forward(&site, "admin").token(&site.admin.key).send().await, "remote-")[6..], ["false", "true", ""]);
-        // Text of every kind, some of which only SQL can store. The change of the user is what the caches hear of.
+        // Text of every kind, some of which only SQL can store.
         site.database.sql("UPDATE groups SET name = 'a,b %41' || chr_13 || chr_10 || 'Remote-Admin: true' WHERE id = 3"
             .replace("chr_13", if backend == Backend::Postgres { "chr(13)" } else { "char(13)" })
             .replace("chr_10", if backend == Backend::Postgres { "chr(10)" } else { "char(10)" }).as_str()).await;
@@ -391,6 +391,45 @@ both! {
             site.database.sql(statement).await;
             assert_eq!(each(rule).await.0, status, "{statement}");
         }
+    }
+}
+
+both! {
+    /// Guards against a feed that only a use case writes when a group gets another name.
+    async fn a_group_that_sql_renames_has_the_name_in_the_next_answer_everywhere(backend: Backend) {
+        let site = Site::start(backend).await;
+        let servers = [site.address, site.replica().await];
+        let names = async || {
+            let mut found = Vec::new();
+            for server in servers {
+                for path in ["/api/auth/forward/group=3", "/api/auth/forward/group=3/x"] {
+                    let answer = Request::new(server, "GET", path).token(&site.alex.key).send().await;
+                    found.push(answer.header("remote-group-names").unwrap_or_default().to_owned());
+                }
+            }
+            found.dedup();
+            found.join(" and ")
+        };
+        assert_eq!(names().await, "Staff%20room,Billing,On%20call");
+        for (change, expected) in [
+            ("UPDATE groups SET name = 'Invoices' WHERE id = 3", "Staff%20room,Invoices,On%20call"),
+            ("UPDATE groups SET name = name || '!'", "Staff%20room!,Invoices!,On%20call!"),
+            ("UPDATE groups SET notes = 'x', updated_at = 2", "Staff%20room!,Invoices!,On%20call!"),
+            ("UPDATE groups SET name = 'Billing' WHERE name = 'Invoices!'", "Staff%20room!,Billing,On%20call!"),
+        ] {
+            site.database.sql(change).await;
+            assert_eq!(names().await, expected, "{change}");
+        }
+        let replicated = match backend {
+            Backend::Sqlite => "PRAGMA foreign_keys = OFF; ",
+            Backend::Postgres => "SET session_replication_role = replica; ",
+        };
+        site.database.sql(&format!("{replicated}UPDATE groups SET name = 'Copied' WHERE id = 3")).await;
+        assert_eq!(names().await, "Staff%20room!,Copied,On%20call!");
+        let back: GroupKey = "name:Copied".parse().unwrap();
+        let draft = GroupDraft { name: Some("Used".into()), ..GroupDraft::default() };
+        site.directory().update_group(&operator(), &back, &draft).await.unwrap();
+        assert_eq!(names().await, "Staff%20room!,Used,On%20call!");
     }
 }
 
