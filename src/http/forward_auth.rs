@@ -15,6 +15,7 @@ mod rule;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -42,6 +43,8 @@ pub(super) const ROUTE: &str = "/api/auth/forward/{rule}";
 pub(super) const PREFIX: &str = "/api/auth/forward/";
 /// The rule that is shown in the metrics for a text that is none.
 const UNKNOWN: &str = "unknown";
+/// Why a key was refused of which nothing is known.
+const NOT_LOOKED_UP: &str = "over rate_limit_per_address: the key is not in memory, and was not looked up";
 /// The framework's answer to two headers, which it joins with a comma and a blank.
 const SEVERAL: &str = "Invalid token header. Token string should not contain spaces.";
 
@@ -138,10 +141,23 @@ async fn decide_uncounted(
 ) -> Result<Allowed, Box<Rejection>> {
     let (directory, settings) = (app.directory(), app.settings());
     let from = || client().known;
-    let recognised = pin!(directory.recognise(key, from, RenderFacts(&settings.identity_headers)));
+    let is_limited = AtomicBool::new(false);
+    let may_look_up = || {
+        let is_over = directory.is_address_over(client().address);
+        is_limited.store(is_over, Ordering::Relaxed);
+        !is_over
+    };
+    let facts = RenderFacts { names: &settings.identity_headers, may_look_up: &may_look_up };
+    let recognised = pin!(directory.recognise(key, from, facts));
     let (known, now) = match recognised.await {
         Ok(known) => known,
-        Err(refused) => return Err(refuse(app, key, refused, client().address)),
+        Err(refused) => {
+            let mut rejection = refuse(app, key, refused, client().address);
+            if is_limited.load(Ordering::Relaxed) {
+                rejection.reason = Some(Reason::new(NOT_LOOKED_UP));
+            }
+            return Err(rejection);
+        }
     };
     accepted();
     let mut is_noted = false;
@@ -170,12 +186,16 @@ async fn decide_uncounted(
 
 #[cold]
 fn refuse(app: &App, key: &str, refused: Unauthenticated, client: IpAddr) -> Box<Rejection> {
-    let is_counted = !matches!(refused, Unauthenticated::Failed(_));
+    let is_failure = matches!(refused, Unauthenticated::Failed(_));
+    let is_guess = matches!(refused, Unauthenticated::InvalidToken(None));
     let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
     let mut rejection = Rejection::new(caller::refusal(app, refused), ROUTE);
     (rejection.bearer, rejection.reason) = (bearer, reason);
-    if is_counted {
+    if app.settings().forward_auth_rate_limits && !is_failure {
         count_client(app, &mut rejection, client);
+    } else if is_guess {
+        // Without the setting no status is 429. But what is over the limit is not looked up.
+        let _ = app.directory().count_address(client);
     }
     rejection
 }

@@ -498,6 +498,58 @@ both! {
     }
 }
 
+both! {
+    /// Guards against a route that looks up any number of made-up keys. What is known to be good passes all the same.
+    async fn over_the_limit_of_its_network_a_client_causes_no_look_up(backend: Backend) {
+        let rates = Rates {
+            per_address: Some(Rate { requests: 3, window: std::time::Duration::from_secs(60) }), ..Rates::default()
+        };
+        let site = Site::with_settings(backend, Flags::default(), |settings| settings.rates = rates).await;
+        let get = async |from: &str, path: &str, key: &str| {
+            forward(&site, path).token(key).header("X-Forwarded-For", from).send().await
+        };
+        let loads = || site.directory().counters().identity_loads.get();
+        let guess = |number: u32| format!("{number:040x}");
+        assert_allowed(&get("192.0.2.1", "staff", &site.alex.key).await);
+        // A client without a key, with a malformed one, or with one whose user may not pass has guessed nothing.
+        for key in ["", "x y", &site.plain.key, &site.inactive.key] {
+            for _ in 0..5 {
+                assert!([401, 403].contains(&get("192.0.2.1", "staff", key).await.status), "{key}");
+            }
+        }
+        // A key of any form counts, again each time it is sent, on both paths.
+        for (number, (path, key)) in
+            [("staff", guess(1)), ("staff/x", "knox-style-key".to_owned()), ("staff", guess(1))].into_iter().enumerate()
+        {
+            assert_eq!(refusal(&get("192.0.2.1", path, &key).await), (401, INVALID), "{number}");
+        }
+        let before = loads();
+        for number in 10..30 {
+            for path in ["staff", "staff/x", "permission=1222"] {
+                let answer = get("192.0.2.1", path, &guess(number)).await;
+                assert_eq!(refusal(&answer), (401, INVALID));
+                assert!(answer.header("ratelimit").is_none() && answer.header("retry-after").is_none());
+            }
+        }
+        // Nor is a good key that is not in memory.
+        assert_eq!(refusal(&get("192.0.2.1", "staff", &site.admin.key).await), (401, INVALID));
+        assert_eq!(loads(), before);
+        // One that is in memory passes, also after a change; other networks are not concerned, nor the next window.
+        assert_allowed(&get("192.0.2.1", "staff", &site.alex.key).await);
+        site.database.sql("UPDATE users SET last_name = 'Changed' WHERE id = 42").await;
+        assert_eq!(get("192.0.2.1", "staff", &site.alex.key).await.header("remote-name"), Some("Alex%20Changed"));
+        site.database.sql("UPDATE tokens SET revoked_at = 1 WHERE user_id = 42").await;
+        assert_eq!(get("192.0.2.1", "staff", &site.alex.key).await.status, 401);
+        assert_allowed(&get("192.0.2.2", "staff", &site.admin.key).await);
+        assert_eq!(get("192.0.2.2", "staff", &guess(99)).await.status, 401);
+        assert_allowed(&get("192.0.2.1", "staff", &site.admin.key).await);
+        site.clock.set(moment("2025-09-01T12:02:00Z"));
+        let before = loads();
+        assert_allowed(&get("192.0.2.1", "staff", &site.staff.key).await);
+        assert_eq!(loads(), before + 1);
+    }
+}
+
 /// Without its database, every subrequest is refused, with a status that no proxy takes for permission.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_database_the_status_is_503() {

@@ -221,6 +221,9 @@ impl Authenticator {
         let kept = match cache.get(&entry_key, invalidations) {
             Some(kept) => kept,
             None => {
+                if !self.may_look_up(&entry_key, &render) {
+                    return Ok(CacheEntry::Unknown(invalidations.position()));
+                }
                 if !invalidations.has_begun() {
                     // What is read before the first look at the feed cannot be kept.
                     freshness.ensure_current(&self.store).await?;
@@ -247,10 +250,18 @@ impl Authenticator {
         if kept.holds(invalidations) {
             return Ok(kept);
         }
+        if !self.may_look_up(&entry_key, &render) {
+            return Ok(CacheEntry::Unknown(invalidations.position()));
+        }
         match Box::pin(cache.get_or_load(&entry_key, invalidations)).await {
             CacheLookup::CacheEntry(entry) => Ok(entry),
             CacheLookup::Nothing(loading) => Box::pin(self.load(key, digest, render, loading, now)).await,
         }
+    }
+
+    /// Whether a key may be looked up that is not in memory, or is no longer current there. That of a token is: it is no guess.
+    fn may_look_up(&self, key: &EntryKey, render: &impl Render) -> bool {
+        render.may_look_up() || self.cache.has_token(key)
     }
 
     /// Reads an entry from the database, for all requests that wait for it.

@@ -30,11 +30,23 @@ const LACKS_ME: &str = "This token lacks the scope me_read.";
 const NEEDS_PERMISSION: &str =
     "This token has scopes. It passes only rules that name permissions, all of which are among its scopes.";
 
-/// Makes the body that is cached. The names of the headers are fixed while the server runs.
-#[derive(Clone, Copy)]
-pub(super) struct RenderFacts<'a>(pub(super) &'a IdentityHeaders);
+/// Makes the body that is cached.
+pub(super) struct RenderFacts<'a, F> {
+    /// The names of the headers. They are fixed while the server runs.
+    pub(super) names: &'a IdentityHeaders,
+    /// Whether the client may cause a look-up.
+    pub(super) may_look_up: &'a F,
+}
 
-impl Render for RenderFacts<'_> {
+impl<F> Clone for RenderFacts<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for RenderFacts<'_, F> {}
+
+impl<F: Fn() -> bool + Sync> Render for RenderFacts<'_, F> {
     const FOR: CachedFor = CachedFor::ForwardAuth;
 
     /// Writes a byte of flags, the number of groups and of permissions (four bytes each), the ids and codes (eight bytes each;
@@ -57,10 +69,14 @@ impl Render for RenderFacts<'_> {
         for number in user.groups.iter().map(|group| group.get()).chain(rights.iter().copied()) {
             facts.extend_from_slice(&number.to_le_bytes());
         }
-        for (name, value) in self.0.names().iter().zip(values(found)) {
+        for (name, value) in self.names.names().iter().zip(values(found)) {
             facts.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         facts.into()
+    }
+
+    fn may_look_up(&self) -> bool {
+        (self.may_look_up)()
     }
 }
 
