@@ -79,10 +79,12 @@ impl Front {
 
     /// Answers a request that the express lane did not answer; the lane may have rejected it.
     async fn answer_common(&self, peer: Peer, request: Request<MessageBody>, miss: FastPathMiss) -> Response {
+        let is_forward_auth = self.forward_auth_rule(request.uri().path()).is_some();
         let (info, span) = RequestInfo::of(&request, &self.app, peer);
         let response = self.respond(peer, request, &info, miss.rejection).instrument(span.clone()).await;
         span.in_scope(|| info.log(&self.app, &response, miss.started));
-        info.note_refusal(&self.app, response.status(), response.extensions()).instrument(span).await;
+        let noted = info.note_refusal(&self.app, response.status(), response.extensions(), is_forward_auth);
+        noted.instrument(span).await;
         response
     }
 

@@ -88,18 +88,25 @@ impl RequestInfo {
     }
 
     /// Records in the audit trail that a request with a known token was refused. A request that changes something waits
-    /// for that; a read waits for no write.
-    pub(super) async fn note_refusal(&self, app: &App, status: StatusCode, extensions: &Extensions) {
+    /// for that; a read waits for no write. Forward authentication is a read with any method: to refuse those who do not meet
+    /// a rule is what it is for, and no event.
+    pub(super) async fn note_refusal(
+        &self,
+        app: &App,
+        status: StatusCode,
+        extensions: &Extensions,
+        is_forward_auth: bool,
+    ) {
         let Some(bearer) = extensions.get::<Bearer>().copied() else { return };
         let why = match (status, extensions.get::<DeniedReason>()) {
             (StatusCode::UNAUTHORIZED, _) => None,
-            (_, Some(DeniedReason(why))) => Some(why.clone()),
+            (_, Some(DeniedReason(why))) if !is_forward_auth => Some(why.clone()),
             _ => return,
         };
         let route = extensions.get::<RouteName>().map_or(self.path.as_str(), |route| route.0.as_str());
         let operation = format!("{} {route}", self.method);
         let Some(refusal) = app.directory().refusal(bearer, self.origin(), operation, why) else { return };
-        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.method) {
+        if is_forward_auth || [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.method) {
             let app = app.clone();
             let noted = async move { app.directory().note_refusal(&refusal).await };
             drop(tokio::spawn(noted.in_current_span()));
