@@ -337,6 +337,9 @@ both! {
                 let common = get(&format!("{rule}/x")).await;
                 assert_eq!(get(rule).await, common, "{rule}");
                 assert_eq!(get(&format!("{rule}?")).await, common, "{rule}");
+                // As Envoy asks.
+                let announced = forward(&site, rule).token(key).header("Content-Length", "0").send().await;
+                assert_eq!(comparable(&announced), common, "{rule}");
                 assert!(!common.contains("\"allow\""), "{common}");
             }
         }
