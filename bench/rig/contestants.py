@@ -13,7 +13,8 @@ from rig.machine import PLACE, ROOT, WARDROOM, Process, found, free_port, postgr
 from rig.people import body, fill_postgres, fill_sqlite, key_of
 
 # What each needs in addition to Rust and Python: programs and their Debian packages.
-PROGRAMS = {"nginx": {"nginx": "nginx-light"}, "wardroom-postgres": {"postgres": "postgresql"}, "wardroom-replicas": {"postgres": "postgresql"}}
+NGINX = {"nginx": "nginx-light"}
+PROGRAMS = {"nginx": NGINX, "wardroom-behind-nginx": NGINX, "wardroom-forward-auth": NGINX, "wardroom-postgres": {"postgres": "postgresql"}, "wardroom-replicas": {"postgres": "postgresql"}}
 
 
 class Contestant:
@@ -91,6 +92,38 @@ server {{ listen 127.0.0.1:{port}; location / {{ return 200 '{body(users)}'; }} 
     return Contestant([Process([found("nginx"), "-p", place, "-c", place / "nginx.conf"], port)])
 
 
+def behind_nginx(users, options, location):
+    """Wardroom and an nginx in front of it, which gets the requests. The work of both counts."""
+    server = serve("--data-dir", fill_sqlite(users), *options)
+    port = free_port()
+    place = PLACE / f"nginx-{port}"
+    (place / "api/users").mkdir(parents=True)
+    (place / "api/users/me").write_text(body(users))
+    config = f"""daemon off; master_process off; worker_processes 1; pid {place}/pid; error_log {place}/error.log;
+events {{ worker_connections 4096; }}
+http {{ access_log off; default_type application/json; keepalive_requests 1000000000; root {place}; open_file_cache max=10;
+proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
+upstream wardroom {{ server 127.0.0.1:{server.port}; keepalive 512; keepalive_requests 1000000000; }}
+server {{ listen 127.0.0.1:{port}; {location} }} }}
+"""
+    (place / "nginx.conf").write_text(config)
+    return Contestant([Process([found("nginx"), "-p", place, "-c", place / "nginx.conf"], port)], [server])
+
+
+def wardroom_behind_nginx(users, *options):
+    return behind_nginx(users, options, "location / { proxy_pass http://wardroom; proxy_set_header Host 127.0.0.1; }")
+
+
+def wardroom_forward_auth(users, *options):
+    """nginx asks Wardroom with the directives of docs/forward-auth/nginx.conf, and answers with a file of the same length as `me`."""
+    headers = ["user", "user_id", "groups", "group_names", "email", "name", "staff", "admin", "scopes"]
+    sets = " ".join(f"auth_request_set $wardroom_{name} $upstream_http_remote_{name};" for name in headers)
+    return behind_nginx(users, options, f"""location / {{ auth_request /_wardroom; {sets} }}
+location = /_wardroom {{ internal; proxy_pass http://wardroom/api/auth/forward/staff; proxy_method GET;
+proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr;
+proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id; }}""")
+
+
 def bare_hyper(users):
     port = free_port()
     return Contestant([Process([PLACE / "bare_hyper/release/bare_hyper", port, body(users)], port)])
@@ -112,4 +145,4 @@ def drf(users):
 
 
 CONTESTANTS = {"nginx": nginx, "bare-hyper": bare_hyper, "wardroom-sqlite": wardroom_sqlite, "wardroom-postgres": wardroom_postgres,
-               "wardroom-replicas": wardroom_replicas, "drf": drf}
+               "wardroom-replicas": wardroom_replicas, "wardroom-behind-nginx": wardroom_behind_nginx, "wardroom-forward-auth": wardroom_forward_auth, "drf": drf}

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 
 from rig.machine import LOAD, PLACE, fail
@@ -50,6 +51,15 @@ def get(port, path, key):
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Token {key}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+def status(port, path, key):
+    """The status of a response that is an error."""
+    try:
+        get(port, path, key)
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 200
 
 
 def touch(port, numbers, connections=32, pipelined=8):

@@ -1,7 +1,7 @@
 -- Asks Wardroom whether a client may pass, for haproxy.cfg. Whatever goes wrong, the request is refused.
 local identity = {
     "remote-user", "remote-user-id", "remote-groups", "remote-group-names",
-    "remote-email", "remote-name", "remote-staff", "remote-admin",
+    "remote-email", "remote-name", "remote-staff", "remote-admin", "remote-scopes",
 }
 
 -- The lines of a header as the client of HAProxy's Lua wants them: a list that begins at 1.
@@ -29,7 +29,8 @@ local function wardroom(txn, url)
     local headers = { ["x-forwarded-for"] = { txn.f:src() } }
     local keys = lines(txn.http:req_get_headers(), "authorization")
     if #keys > 0 then headers["authorization"] = keys end
-    local response = core.httpclient():get({ url = url, headers = headers, timeout = 2000 })
+    -- Milliseconds. The client of HAProxy asks four times, so a Wardroom that does not answer is a 503 after two seconds.
+    local response = core.httpclient():get({ url = url, headers = headers, timeout = 500 })
     local status = response and response.status or 0
     if status == 401 or status == 403 then return refuse(txn, status, response) end
     if status ~= 200 then return refuse(txn, 503) end

@@ -7,7 +7,7 @@ use http::HeaderName;
 use super::values::{SettingType, items, joined};
 
 /// What the identity headers are about, in their order: the name of each in the setting, and its default header.
-const FIELDS: [(&str, &str); 8] = [
+const FIELDS: [(&str, &str); 9] = [
     ("user", "remote-user"),
     ("user_id", "remote-user-id"),
     ("groups", "remote-groups"),
@@ -16,6 +16,7 @@ const FIELDS: [(&str, &str); 8] = [
     ("name", "remote-name"),
     ("staff", "remote-staff"),
     ("admin", "remote-admin"),
+    ("scopes", "remote-scopes"),
 ];
 /// The presets: a word, and what stands in the place of `remote-`.
 const PRESETS: [(&str, &str); 2] = [("remote", "remote-"), ("x-auth-request", "x-auth-request-")];
@@ -95,8 +96,8 @@ const TAKEN_OF_PROXIES: [&str; 12] = [
 pub struct IdentityHeaders([HeaderName; FIELDS.len()]);
 
 impl IdentityHeaders {
-    /// The names: of the username, the user's id, the ids and names of groups, the email address, the full name, and whether
-    /// the user is staff and an admin.
+    /// The names: of the username, the user's id, the ids and names of groups, the email address, the full name, whether the
+    /// user is staff and an admin, and of the token's scopes.
     pub fn names(&self) -> &[HeaderName; FIELDS.len()] {
         &self.0
     }

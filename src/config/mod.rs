@@ -241,7 +241,7 @@ settings! {
     /// The headers that `/api/auth/forward` describes a user with. A proxy passes them on to the application.
     ///
     /// `remote` means `Remote-User`, `Remote-User-Id`, `Remote-Groups`, `Remote-Group-Names`, `Remote-Email`, `Remote-Name`,
-    /// `Remote-Staff` and `Remote-Admin`; `x-auth-request` means `X-Auth-Request-User` and so on. Single ones can have
+    /// `Remote-Staff`, `Remote-Admin` and `Remote-Scopes`; `x-auth-request` means `X-Auth-Request-User` and so on. Single ones can have
     /// other names: `user=X-Webauth-User`. The proxy must remove all of them from the requests of clients.
     Serve forward_auth_headers: IdentityHeaders = "remote";
 

@@ -39,16 +39,23 @@ pub enum Who {
 /// Where a request came from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// The client's address.
+    /// The client's address; if it is not known, the address of the last trusted proxy.
     pub address: Option<String>,
+    /// Whether `address` is that of a trusted proxy.
+    pub is_proxy: bool,
     /// The request's id.
     pub request_id: Option<String>,
 }
 
 impl Origin {
-    /// Parses the client's address.
+    /// Parses the address, for limits and records.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.as_ref()?.parse().ok()
+    }
+
+    /// Parses the address of the client itself, for what depends on where the client is; `None` if it is not known.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.ip().filter(|_| !self.is_proxy)
     }
 }
 

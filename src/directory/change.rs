@@ -144,7 +144,7 @@ fn active(
         false => Arc::new(current.of(seen)),
     };
     match identity.token.state(now) {
-        TokenState::Active if !identity.token.narrowing.admits(origin.ip()) => Err(Error::TokenEnded),
+        TokenState::Active if !identity.token.narrowing.admits(origin.client()) => Err(Error::TokenEnded),
         TokenState::Active if identity.user.is_active => Ok(identity),
         TokenState::Active => Err(Error::OwnerInactive),
         TokenState::Revoked | TokenState::Expired => Err(Error::TokenEnded),

@@ -94,8 +94,11 @@ fn state(identity: &Identity, origin: &Origin, now: Timestamp) -> Option<&'stati
     match identity.token.state(now) {
         TokenState::Revoked => Some("the token is revoked"),
         TokenState::Expired => Some("the token has expired"),
-        TokenState::Active if !identity.token.narrowing.admits(origin.ip()) => {
-            Some("the client is outside the token's networks")
+        TokenState::Active if !identity.token.narrowing.admits(origin.client()) => {
+            Some(match origin.is_proxy {
+                false => "the client is outside the token's networks",
+                true => "the client's address is not known, and the token has networks",
+            })
         }
         TokenState::Active if !identity.user.is_active => Some("the token's owner is not active"),
         TokenState::Active => None,

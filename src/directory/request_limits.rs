@@ -18,6 +18,11 @@ impl Directory {
         self.requests.count_address(address, || self.clock.now())
     }
 
+    /// Whether a client without a valid token is over its limit. It counts nothing.
+    pub fn is_address_over(&self, address: IpAddr) -> bool {
+        self.requests.is_address_over(address, self.clock.now())
+    }
+
     /// Adds the counts of this process to those of all processes, and learns the sums.
     pub async fn share_rates(&self) -> Result<(), Error> {
         self.requests.share(&self.store, self.clock.now()).await

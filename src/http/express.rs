@@ -101,7 +101,7 @@ async fn answer(
     let settings = &app.settings().site;
     let directory = app.directory();
     let client = || nearest(head.forwarded_for.unwrap_or_default(), settings, peer.address);
-    let from = || client().address;
+    let from = || client().known();
     let recognised = pin!(directory.recognise(key, from, |identity: &Identity| render(identity, settings)));
     let (known, now) = match recognised.await {
         Ok(known) => known,

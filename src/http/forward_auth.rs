@@ -15,6 +15,7 @@ mod rule;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::response::Response;
@@ -33,7 +34,7 @@ use super::reason::Reason;
 use super::throttle;
 use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
-use crate::directory::{CachedIdentity, Denial, Unauthenticated};
+use crate::directory::{CachedIdentity, Unauthenticated};
 use crate::telemetry::ForwardAuthLabels;
 
 /// The route.
@@ -42,8 +43,19 @@ pub(super) const ROUTE: &str = "/api/auth/forward/{rule}";
 pub(super) const PREFIX: &str = "/api/auth/forward/";
 /// The rule that is shown in the metrics for a text that is none.
 const UNKNOWN: &str = "unknown";
+/// Why a key was refused of which nothing is known.
+const NOT_LOOKED_UP: &str = "over rate_limit_per_address: the key is not in memory, and was not looked up";
 /// The framework's answer to two headers, which it joins with a comma and a blank.
 const SEVERAL: &str = "Invalid token header. Token string should not contain spaces.";
+
+/// The address of the client.
+#[derive(Clone, Copy)]
+pub(super) struct ClientAddress {
+    /// For limits and records: if the client's is not known, that of the last trusted proxy.
+    pub(super) address: IpAddr,
+    /// The client's own, if it is known.
+    pub(super) known: Option<IpAddr>,
+}
 
 /// A user who is let through.
 pub(super) struct Allowed {
@@ -52,6 +64,8 @@ pub(super) struct Allowed {
     pub(super) now: Timestamp,
     /// The token's rate limit, if the request was counted.
     pub(super) status: Option<RateLimitStatus>,
+    /// Whether the use of the token was noted with this request.
+    pub(super) is_noted: bool,
 }
 
 /// Returns the text of the rule if this is a path of the route. What is behind the rule is ignored.
@@ -61,7 +75,7 @@ pub(super) fn rule_of(path: &str) -> Option<&str> {
 }
 
 /// Answers a request of the common way.
-pub(super) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
+pub(super) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: ClientAddress) -> Response {
     match check(app, rule, headers, client).await {
         Ok(allowed) => allowed.into_response(app),
         Err(rejection) => rejection.into_response(app),
@@ -72,7 +86,7 @@ async fn check(
     app: &App,
     rule: &str,
     headers: &HeaderMap,
-    client: IpAddr,
+    client: ClientAddress,
 ) -> Result<Allowed, Box<Rejection>> {
     let Some(rule) = Rule::parse(rule) else {
         count(app, UNKNOWN.to_owned(), "unknown_rule");
@@ -95,7 +109,7 @@ async fn check(
         Err(detail) => {
             let mut rejection = Rejection::new(ApiError::Unauthenticated(detail), ROUTE);
             rejection.reason = Some(caller::explain(headers));
-            count_client(app, &mut rejection, client);
+            count_client(app, &mut rejection, client.address);
             count(app, rule.kinds().label(), result_of(&rejection.error));
             Err(rejection)
         }
@@ -108,7 +122,7 @@ pub(super) async fn decide(
     rule: &Rule<'_>,
     key: &str,
     accepted: impl FnOnce(),
-    client: impl Fn() -> IpAddr + Send + Sync,
+    client: impl Fn() -> ClientAddress + Send + Sync,
 ) -> Result<Allowed, Box<Rejection>> {
     let decided = pin!(decide_uncounted(app, rule, key, accepted, client));
     let decided = decided.await;
@@ -123,16 +137,34 @@ async fn decide_uncounted(
     rule: &Rule<'_>,
     key: &str,
     accepted: impl FnOnce(),
-    client: impl Fn() -> IpAddr + Send + Sync,
+    client: impl Fn() -> ClientAddress + Send + Sync,
 ) -> Result<Allowed, Box<Rejection>> {
     let (directory, settings) = (app.directory(), app.settings());
-    let recognised = pin!(directory.recognise(key, &client, RenderFacts(&settings.identity_headers)));
+    let from = || client().known;
+    let is_limited = AtomicBool::new(false);
+    let may_look_up = || {
+        let is_over = directory.is_address_over(client().address);
+        is_limited.store(is_over, Ordering::Relaxed);
+        !is_over
+    };
+    let facts = RenderFacts { names: &settings.identity_headers, may_look_up: &may_look_up };
+    let recognised = pin!(directory.recognise(key, from, facts));
     let (known, now) = match recognised.await {
         Ok(known) => known,
-        Err(refused) => return Err(refuse(app, key, refused, client())),
+        Err(refused) => {
+            let mut rejection = refuse(app, key, refused, client().address);
+            if is_limited.load(Ordering::Relaxed) {
+                rejection.reason = Some(Reason::new(NOT_LOOKED_UP));
+            }
+            return Err(rejection);
+        }
     };
     accepted();
-    directory.note_use(&known, now, &client);
+    let mut is_noted = false;
+    directory.note_use(&known, now, || {
+        is_noted = true;
+        client().address
+    });
     let rejected = |error, status| {
         let mut rejection = Rejection::new(error, ROUTE);
         (rejection.status, rejection.end, rejection.bearer) =
@@ -142,24 +174,28 @@ async fn decide_uncounted(
     let Some(facts) = CallerFacts::parse(&known.body) else {
         return Err(rejected(ApiError::Internal("the facts of a caller cannot be read".into()), None));
     };
-    if !facts.meet(rule) {
-        return Err(rejected(ApiError::Forbidden(Denial::NoRight.to_string()), None));
+    if let Some(why) = facts.refusal(rule) {
+        return Err(rejected(ApiError::Forbidden(why), None));
     }
     let status = if settings.forward_auth_rate_limits { directory.count_token(known.token) } else { None };
     match status.map_or(Ok(()), |status| throttle::check(app, &status)) {
-        Ok(()) => Ok(Allowed { known, now, status }),
+        Ok(()) => Ok(Allowed { known, now, status, is_noted }),
         Err(error) => Err(rejected(error, status)),
     }
 }
 
 #[cold]
 fn refuse(app: &App, key: &str, refused: Unauthenticated, client: IpAddr) -> Box<Rejection> {
-    let is_counted = !matches!(refused, Unauthenticated::Failed(_));
+    let is_failure = matches!(refused, Unauthenticated::Failed(_));
+    let is_guess = matches!(refused, Unauthenticated::InvalidToken(None));
     let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
     let mut rejection = Rejection::new(caller::refusal(app, refused), ROUTE);
     (rejection.bearer, rejection.reason) = (bearer, reason);
-    if is_counted {
+    if app.settings().forward_auth_rate_limits && !is_failure {
         count_client(app, &mut rejection, client);
+    } else if is_guess {
+        // Without the setting no status is 429. But what is over the limit is not looked up.
+        let _ = app.directory().count_address(client);
     }
     rejection
 }

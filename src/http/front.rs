@@ -24,6 +24,7 @@ use super::error::ApiError;
 use super::express::forward_auth::PreparedForwardAuth;
 use super::express::media::PreparedMedia;
 use super::express::{self, FastPathMiss, Prepared};
+use super::forward_auth::ClientAddress;
 use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
 use super::pipeline::{Rejection, with_reason};
 use super::reason::{Reason, shown};
@@ -78,10 +79,12 @@ impl Front {
 
     /// Answers a request that the express lane did not answer; the lane may have rejected it.
     async fn answer_common(&self, peer: Peer, request: Request<MessageBody>, miss: FastPathMiss) -> Response {
+        let is_forward_auth = self.forward_auth_rule(request.uri().path()).is_some();
         let (info, span) = RequestInfo::of(&request, &self.app, peer);
         let response = self.respond(peer, request, &info, miss.rejection).instrument(span.clone()).await;
         span.in_scope(|| info.log(&self.app, &response, miss.started));
-        info.note_refusal(&self.app, response.status(), response.extensions()).instrument(span).await;
+        let noted = info.note_refusal(&self.app, response.status(), response.extensions(), is_forward_auth);
+        noted.instrument(span).await;
         response
     }
 
@@ -176,8 +179,9 @@ impl Front {
     /// Answers a request of forward authentication. Its body is not read.
     async fn forward_auth(&self, peer: Peer, request: Request<Awaited<MessageBody>>) -> Response {
         let (parts, _body) = request.into_parts();
-        let client = parts.extensions.get::<Origin>().and_then(Origin::ip);
-        let client = client.unwrap_or_else(|| peer.address.ip().to_canonical());
+        let origin = parts.extensions.get::<Origin>();
+        let address = origin.and_then(Origin::ip).unwrap_or_else(|| peer.address.ip().to_canonical());
+        let client = ClientAddress { address, known: origin.and_then(Origin::client) };
         let rule = self.forward_auth_rule(parts.uri.path()).unwrap_or_default();
         api::forward_auth::answer(&self.app, rule, &parts.headers, client).await
     }

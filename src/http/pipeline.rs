@@ -142,7 +142,7 @@ async fn identify(
     parts: &Parts,
     schemes: Schemes,
 ) -> Result<Option<CallerIdentity>, BadCredentials> {
-    let from = parts.extensions.get::<Origin>().and_then(Origin::ip);
+    let from = parts.extensions.get::<Origin>().and_then(Origin::client);
     match caller::identify(app, &parts.headers, schemes, from).await {
         Ok(None) => throttle::count_client(app, parts).map(|()| None).map_err(|error| BadCredentials {
             error,

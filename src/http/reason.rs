@@ -54,6 +54,10 @@ impl Reason {
                 TokenEnd::Revoked => "the token is revoked",
                 TokenEnd::Expired => "the token has expired",
                 TokenEnd::Outside => "the client is outside the networks that the token may be used from",
+                TokenEnd::Nowhere => {
+                    "the token may be used from some networks only, and the client's address is not known: a trusted proxy sent \
+                     no X-Forwarded-For, one that cannot be read, or only addresses of trusted proxies"
+                }
                 TokenEnd::Idle => "the sign-in was not used for longer than sign_in_idle_timeout",
             },
             Unauthenticated::Inactive(_) => "the token's owner is not active",

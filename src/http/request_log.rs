@@ -37,6 +37,8 @@ pub(super) struct RequestInfo {
     /// Without the query, which may contain secrets.
     path: String,
     client: IpAddr,
+    /// Whether `client` is a trusted proxy's address.
+    is_proxy: bool,
 }
 
 impl RequestInfo {
@@ -46,20 +48,21 @@ impl RequestInfo {
         let id =
             given_id(app, peer, given).map_or_else(|| app.directory().clock().request_id(), str::to_owned);
         let span = span(&id);
-        let client = span.in_scope(|| {
+        let (client, is_proxy) = span.in_scope(|| {
             note_unreadable_scheme(app, request.headers(), peer);
             let forwarded_for = forwarded_for(request.headers());
             let client = nearest(&forwarded_for, &app.settings().site, peer.address);
             note_unreadable_client(app, client);
-            client.address
+            (client.address, client.is_proxy)
         });
         let path = request.uri().path().chars().take(LOGGED_PATH).collect();
-        (Self { id, method: request.method().clone(), path, client }, span)
+        (Self { id, method: request.method().clone(), path, client, is_proxy }, span)
     }
 
     /// Where the request came from, for the audit trail.
     pub(super) fn origin(&self) -> Origin {
-        Origin { address: Some(self.client.to_string()), request_id: Some(self.id.clone()) }
+        let (address, request_id) = (Some(self.client.to_string()), Some(self.id.clone()));
+        Origin { address, is_proxy: self.is_proxy, request_id }
     }
 
     /// Counts the request and writes its line in the access log.
@@ -85,18 +88,25 @@ impl RequestInfo {
     }
 
     /// Records in the audit trail that a request with a known token was refused. A request that changes something waits
-    /// for that; a read waits for no write.
-    pub(super) async fn note_refusal(&self, app: &App, status: StatusCode, extensions: &Extensions) {
+    /// for that; a read waits for no write. Forward authentication is a read with any method: to refuse those who do not meet
+    /// a rule is what it is for, and no event.
+    pub(super) async fn note_refusal(
+        &self,
+        app: &App,
+        status: StatusCode,
+        extensions: &Extensions,
+        is_forward_auth: bool,
+    ) {
         let Some(bearer) = extensions.get::<Bearer>().copied() else { return };
         let why = match (status, extensions.get::<DeniedReason>()) {
             (StatusCode::UNAUTHORIZED, _) => None,
-            (_, Some(DeniedReason(why))) => Some(why.clone()),
+            (_, Some(DeniedReason(why))) if !is_forward_auth => Some(why.clone()),
             _ => return,
         };
         let route = extensions.get::<RouteName>().map_or(self.path.as_str(), |route| route.0.as_str());
         let operation = format!("{} {route}", self.method);
         let Some(refusal) = app.directory().refusal(bearer, self.origin(), operation, why) else { return };
-        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.method) {
+        if is_forward_auth || [Method::GET, Method::HEAD, Method::OPTIONS].contains(&self.method) {
             let app = app.clone();
             let noted = async move { app.directory().note_refusal(&refusal).await };
             drop(tokio::spawn(noted.in_current_span()));

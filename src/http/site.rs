@@ -83,6 +83,15 @@ pub struct Client<'a> {
     pub address: IpAddr,
     /// What a trusted proxy sent in the place of an address and is none. Then `address` is that proxy's.
     pub unreadable: Option<&'a [u8]>,
+    /// Whether `address` is a trusted proxy's, which named no client. Where the client is, is not known then.
+    pub is_proxy: bool,
+}
+
+impl Client<'_> {
+    /// The address of the client itself, if it is known.
+    pub fn known(&self) -> Option<IpAddr> {
+        (!self.is_proxy).then_some(self.address)
+    }
 }
 
 impl<'a> BaseUrl<'a> {
@@ -244,21 +253,24 @@ pub(super) fn forwarded_for(headers: &HeaderMap) -> Vec<u8> {
     lines.join(&b","[..])
 }
 
-/// Finds the client in the text of X-Forwarded-For: the nearest address that is not a trusted proxy's.
+/// Finds the client in the text of X-Forwarded-For: the nearest address that is not a trusted proxy's. Without one, it is the
+/// address of the last proxy.
 pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: SocketAddr) -> Client<'a> {
-    let mut nearest = Client { address: peer.ip().to_canonical(), unreadable: None };
+    let trusts = |address| settings.trusted_proxies.trusts(address);
+    let address = peer.ip().to_canonical();
+    let mut nearest = Client { address, unreadable: None, is_proxy: trusts(address) };
     // Empty items of a list mean nothing (RFC 9110, section 5.6.1).
     let hops =
         forwarded_for.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty());
     for hop in hops.take(HOPS_MAX) {
-        if !settings.trusted_proxies.trusts(nearest.address) {
+        if !nearest.is_proxy {
             break;
         }
         let Some(address) = std::str::from_utf8(hop).ok().and_then(parse_address) else {
             nearest.unreadable = Some(hop);
             break;
         };
-        nearest.address = address;
+        (nearest.address, nearest.is_proxy) = (address, trusts(address));
     }
     nearest
 }
@@ -331,13 +343,16 @@ mod tests {
             ("10.0.0.1:80", "198.51.100.1, unknown", "10.0.0.1", Some("unknown")),
             ("10.0.0.1:80", "198.51.100.1, \u{e9}, 10.0.0.2", "10.0.0.2", Some("\u{e9}")),
             ("10.0.0.1:80", "", "10.0.0.1", None),
+            ("10.0.0.1:80", "10.0.0.2, 10.0.0.3", "10.0.0.2", None),
             // No header of a stranger is read.
             ("[::ffff:192.0.2.9]:80", "unknown", "192.0.2.9", None),
         ] {
             let found = nearest(header.as_bytes(), &settings, peer.parse().unwrap());
-            let expected =
-                Client { address: client.parse().unwrap(), unreadable: unreadable.map(str::as_bytes) };
-            assert_eq!(found, expected, "{header}");
+            let address = client.parse().unwrap();
+            let is_proxy = settings.trusted_proxies.trusts(address);
+            let unreadable = unreadable.map(str::as_bytes);
+            assert_eq!(found, Client { address, unreadable, is_proxy }, "{header}");
+            assert_eq!(found.known(), (!client.starts_with("10.0.0.")).then_some(address), "{header}");
         }
     }
 

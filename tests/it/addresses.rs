@@ -183,3 +183,66 @@ both! {
         }
     }
 }
+
+both! {
+    /// Guards against a proxy that sends no X-Forwarded-For, or one that cannot be read, and whose own address then opens the
+    /// networks of tokens to everyone behind it.
+    async fn what_a_proxy_does_not_say_is_in_no_network(backend: Backend) {
+        for (proxies, sent, works) in [
+            ("127.0.0.0/8", None, false),
+            ("127.0.0.0/8", Some(""), false),
+            ("127.0.0.0/8", Some(" , ,"), false),
+            ("127.0.0.0/8", Some("unknown"), false),
+            ("127.0.0.0/8", Some("192.0.2.7, unknown"), false),
+            ("127.0.0.0/8", Some("192.0.2.7, \u{e9}"), false),
+            ("127.0.0.0/8", Some("192.0.2.7:99999"), false),
+            ("127.0.0.0/8", Some("127.0.0.9"), false),
+            ("127.0.0.0/8,10.0.0.0/8", Some("10.0.0.9"), false),
+            ("127.0.0.0/8,10.0.0.0/8", Some("192.0.2.7, 10.0.0.9"), true),
+            ("127.0.0.0/8", Some("192.0.2.7"), true),
+            ("", None, true),
+            ("", Some("unknown"), true),
+            ("10.0.0.0/8", Some("203.0.113.7"), true),
+        ] {
+            let site = Site::with(backend, Flags::default().with("trusted_proxies", proxies)).await;
+            let get = async |method: &str, path: &str, key: &str, body: Option<(&str, &str)>| {
+                let request = site.request(method, path).token(key);
+                let request = sent.into_iter().fold(request, |request, sent| request.header("X-Forwarded-For", sent));
+                let request = body.into_iter().fold(request, |request, (kind, body)| request.body(kind, body));
+                request.send().await
+            };
+            site.database.sql(&format!(
+                "UPDATE tokens SET allowed_networks = '127.0.0.0/8 10.0.0.0/8 192.0.2.0/24' WHERE user_id = {}", site.admin.id
+            )).await;
+            let form = ("application/x-www-form-urlencoded", "token=x");
+            for (method, path, body) in [
+                ("GET", "/api/users/me", None), ("GET", "/api/users/me", None), ("GET", "/api/users/me?x", None),
+                ("GET", "/api/users", None), ("PATCH", "/api/users/me", Some(("application/json", "{}"))),
+                ("GET", "/api/auth/forward/admin", None), ("GET", "/api/auth/forward/admin", None),
+                ("GET", "/api/auth/forward/admin/x", None), ("POST", "/api/auth/introspect", Some(form)),
+            ] {
+                let status = get(method, path, &site.admin.key, body).await.status;
+                assert_eq!(status, if works { 200 } else { 401 }, "{proxies} {sent:?} {method} {path}");
+                // A token for any network needs no address.
+                if !path.contains("admin") && path != "/api/auth/introspect" && path != "/api/users" {
+                    assert_eq!(get(method, path, &site.staff.key, body).await.status, 200, "{sent:?} {path}");
+                }
+            }
+        }
+    }
+}
+
+both! {
+    /// The limits still count what came through such a proxy: by its address.
+    async fn what_a_proxy_does_not_say_is_still_counted(backend: Backend) {
+        let limit = Rate { requests: 2, window: std::time::Duration::from_secs(60) };
+        let site = Site::with_directory(backend, |settings| {
+            settings.rates = Rates { per_address: Some(limit), ..Rates::default() };
+        }).await;
+        let mut statuses = Vec::new();
+        for path in ["/api/users/me", "/api/users/me?x", "/api/users/me", "/api/users/me?x"] {
+            statuses.push(site.get(path).token(&"f".repeat(40)).header("X-Forwarded-For", "unknown").send().await.status);
+        }
+        assert_eq!(statuses, [401, 401, 429, 429]);
+    }
+}

@@ -49,6 +49,44 @@ impl Holder {
     }
 }
 
+both! {
+    /// Guards against refusals of forward authentication that write an event each, on the path of the request.
+    async fn forward_auth_refuses_without_waiting_for_a_write(backend: Backend) {
+        let site = Site::start(backend).await;
+        let outside = "UPDATE tokens SET allowed_networks = '192.0.2.0/24' WHERE user_id = ";
+        site.database.sql(&format!("{outside}{}", site.admin.id)).await;
+        let holder = Holder::of_writers(&site.database).await;
+        let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"];
+        for method in methods {
+            for path in ["staff", "staff/x"] {
+                let status = async |key: &str| {
+                    site.request(method, &format!("/api/auth/forward/{path}")).token(key).send().await.status
+                };
+                let statuses = [status(&site.plain.key).await, status(&site.admin.key).await, status(&site.inactive.key).await];
+                assert_eq!(statuses, [403, 401, 401], "{method} {path}");
+            }
+        }
+        holder.release().await;
+        // Tokens that are refused are noted, in limited number; users who may not pass are not.
+        site.clock.set("2025-09-01T13:00:00Z".parse().unwrap());
+        for key in [&site.admin.key, &site.inactive.key] {
+            site.get("/api/auth/forward/staff").token(key).send().await;
+        }
+        let events = "SELECT count(DISTINCT object_id) FROM audit_events WHERE action = 'token.refused'";
+        while site.database.number(events).await < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        for method in methods {
+            site.request(method, "/api/auth/forward/staff").token(&site.plain.key).send().await;
+        }
+        // A write that is noted the same way, and after those.
+        let refused = site.request("DELETE", "/api/users/42").token(&site.plain.key).send().await;
+        assert_eq!(refused.status, 403);
+        let denied = "SELECT count(*) FROM audit_events WHERE action = 'request.refused'";
+        assert_eq!(site.database.number(denied).await, 1);
+    }
+}
+
 /// Renames a user, as an admin does.
 fn rename(
     address: std::net::SocketAddr,

@@ -59,6 +59,11 @@ both! {
             "CREATE TABLE kept AS SELECT * FROM permissions WHERE id = 14",
             "DELETE FROM permissions WHERE id = 14",
             "INSERT INTO permissions SELECT * FROM kept",
+            "UPDATE groups SET name = 'x' WHERE id = 3",
+            "UPDATE groups SET id = 33 WHERE id = 3",
+            "DELETE FROM groups WHERE id = 7",
+            "INSERT INTO memberships (user_id, group_id) VALUES (42, 77)",
+            "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) VALUES (77, 'y', 'y', '', 0, 0, 'y')",
             "UPDATE tokens SET name = 'x' WHERE user_id = 42",
             "UPDATE users SET username = 'x' WHERE id = 42",
         ] {
@@ -67,6 +72,24 @@ both! {
             if !change.starts_with("CREATE") {
                 assert!(last().await > before, "{change}");
             }
+        }
+    }
+}
+
+both! {
+    /// A group that is created, deleted or noted about, and has no members, is in no identity: the caches stay as they are.
+    async fn groups_that_no_identity_shows_leave_the_feed_alone(backend: Backend) {
+        let site = Site::start(backend).await;
+        let last = async || site.database.number("SELECT max(id) FROM identity_changes").await;
+        let before = last().await;
+        for change in [
+            "INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) VALUES (77, 'y', 'y', '', 0, 0, 'y')",
+            "UPDATE groups SET notes = 'z', updated_at = 1 WHERE id = 3",
+            "UPDATE groups SET name = name",
+            "DELETE FROM groups WHERE id = 77",
+        ] {
+            site.database.sql(change).await;
+            assert_eq!(last().await, before, "{change}");
         }
     }
 }

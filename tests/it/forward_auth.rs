@@ -10,7 +10,8 @@ use crate::support::client::exchange;
 use crate::support::site::{EXAMPLE_KEY, moment, operator};
 use crate::support::{Answer, Backend, Request, Site, both};
 
-const NAMES: [&str; 8] = ["user", "user-id", "groups", "group-names", "email", "name", "staff", "admin"];
+const NAMES: [&str; 9] =
+    ["user", "user-id", "groups", "group-names", "email", "name", "staff", "admin", "scopes"];
 const NO_RIGHT: &str = r#"{"detail":"You do not have permission to perform this action."}"#;
 const NOTHING: &str = r#"{"detail":"Authentication credentials were not provided."}"#;
 const INVALID: &str = r#"{"detail":"Invalid token."}"#;
@@ -24,7 +25,7 @@ fn key(id: i64) -> UserKey {
 }
 
 /// The identity headers in their order; one that is missing or comes twice fails.
-fn identity(answer: &Answer, prefix: &str) -> [String; 8] {
+fn identity(answer: &Answer, prefix: &str) -> [String; 9] {
     let value = |name: &str| {
         let name = format!("{prefix}{name}");
         answer.header(&name).unwrap_or_else(|| panic!("{name} is missing: {:?}", answer.headers)).to_owned()
@@ -86,6 +87,67 @@ both! {
 }
 
 both! {
+    /// Guards against a narrow token that is a whole sign-in at every application behind a proxy.
+    async fn a_token_with_scopes_passes_only_rules_that_name_permissions_among_them(backend: Backend) {
+        const NEEDS: &str = r#"{"detail":"This token has scopes. It passes only rules that name permissions, all of which are among its scopes."}"#;
+        const LACKS: &str = r#"{"detail":"This token lacks the scope me_read."}"#;
+        const READS: &str = r#"{"detail":"This token can only read, and it is not known what the application does."}"#;
+        let site = Site::start(backend).await;
+        let id = site.directory().create_permission(&operator(), Some(10_001), "orders").await.unwrap().id;
+        let right = UserDraft { permissions: Some(vec![6, id.get()]), ..UserDraft::default() };
+        site.directory().update_user(&operator(), &key(42), &right, None).await.unwrap();
+        let narrow = async |scopes: &str, read_only: bool| {
+            let only = if read_only { "TRUE" } else { "FALSE" };
+            let owners = format!("user_id IN (42, {})", site.admin.id);
+            site.database.sql(&format!("UPDATE tokens SET scopes = {scopes}, read_only = {only} WHERE {owners}")).await;
+        };
+        // Of each: what Alex (staff, in group 3, with 1222 and 10001) gets, and an admin.
+        let cases: [(&str, bool, &str, [Option<&str>; 2]); 21] = [
+            ("'me_read'", false, "active", [Some(NEEDS); 2]),
+            ("'me_read me_write user_read 10001'", false, "active", [Some(NEEDS); 2]),
+            ("'me_read me_write user_read 10001'", false, "staff", [Some(NEEDS); 2]),
+            ("'me_read me_write user_read 10001'", false, "admin", [Some(NEEDS); 2]),
+            ("'me_read me_write user_read 10001'", false, "group=3", [Some(NEEDS); 2]),
+            ("'me_read me_write user_read 10001'", false, "active,staff,group=3", [Some(NEEDS); 2]),
+            ("'me_read user_read'", false, "permission=1222", [None; 2]),
+            ("'me_read user_read'", false, "permission=1222,staff", [None; 2]),
+            ("'me_read user_read'", false, "permission=1222,active,group=3", [None, Some(NEEDS)]),
+            ("'me_read user_read'", false, "permission=1222,admin", [Some(NEEDS); 2]),
+            ("'me_read user_read'", false, "permission=10001", [Some(NEEDS); 2]),
+            ("'me_read user_read'", false, "permission=1222,permission=10001", [Some(NEEDS); 2]),
+            ("'me_read 10001'", false, "permission=10001", [None; 2]),
+            ("'me_read user_update'", false, "permission=1223", [Some(NEEDS), None]),
+            ("'user_read'", false, "permission=1222", [Some(LACKS); 2]),
+            ("'me_write'", false, "active", [Some(LACKS); 2]),
+            ("''", false, "active", [Some(LACKS); 2]),
+            ("'me_read user_read'", true, "permission=1222", [Some(READS); 2]),
+            ("NULL", true, "active", [Some(READS); 2]),
+            ("NULL", false, "active", [None; 2]),
+            ("NULL", false, "permission=1222,group=3", [None, Some(NO_RIGHT)]),
+        ];
+        for (scopes, read_only, rule, expected) in cases {
+            narrow(scopes, read_only).await;
+            for (key, expected) in [&site.alex.key, &site.admin.key].into_iter().zip(expected) {
+                for path in [rule.to_owned(), format!("{rule}/x")] {
+                    let answer = forward(&site, &path).token(key).send().await;
+                    match expected {
+                        Some(body) => assert_eq!(refusal(&answer), (403, body), "{scopes} {path}"),
+                        None => {
+                            assert_allowed(&answer);
+                            // Applications see that the token is narrow, and never that its owner is an admin.
+                            let shown = scopes.trim_matches('\'').replace(' ', ",").replace("NULL", "");
+                            assert_eq!(identity(&answer, "remote-")[8], shown, "{scopes} {path}");
+                            let is_admin = scopes == "NULL" && *key == site.admin.key;
+                            assert_eq!(answer.header("remote-admin"), Some(if is_admin { "true" } else { "false" }));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+both! {
     async fn a_rule_that_is_none_lets_nobody_through(backend: Backend) {
         let site = Site::start(backend).await;
         for rule in [
@@ -109,19 +171,19 @@ both! {
         let answer = forward(&site, "active").token(&site.alex.key).send().await;
         assert_eq!(identity(&answer, "remote-"), [
             "alex_thompson", "42", "1,3,7", "Staff%20room,Billing,On%20call", "alex.thompson@techcorp.com", "Alex%20Thompson",
-            "true", "false",
+            "true", "false", "",
         ]);
         let answer = forward(&site, "active").token(&site.plain.key).send().await;
         let id = site.plain.id.to_string();
-        assert_eq!(identity(&answer, "remote-"), ["plain", &id, "", "", "", "", "false", "false"]);
-        assert_eq!(identity(&forward(&site, "admin").token(&site.admin.key).send().await, "remote-")[6..], ["false", "true"]);
-        // Text of every kind, some of which only SQL can store. The change of the user is what the caches hear of.
+        assert_eq!(identity(&answer, "remote-"), ["plain", &id, "", "", "", "", "false", "false", ""]);
+        assert_eq!(identity(&forward(&site, "admin").token(&site.admin.key).send().await, "remote-")[6..], ["false", "true", ""]);
+        // Text of every kind, some of which only SQL can store.
         site.database.sql("UPDATE groups SET name = 'a,b %41' || chr_13 || chr_10 || 'Remote-Admin: true' WHERE id = 3"
             .replace("chr_13", if backend == Backend::Postgres { "chr(13)" } else { "char(13)" })
             .replace("chr_10", if backend == Backend::Postgres { "chr(10)" } else { "char(10)" }).as_str()).await;
         site.database.sql("UPDATE users SET first_name = 'سارا', last_name = 'Ünal 🙂 50%', username = 'x y' WHERE id = 42").await;
         let answer = forward(&site, "active").token(&site.alex.key).send().await;
-        let [user, _, _, names, _, name, _, admin] = identity(&answer, "remote-");
+        let [user, _, _, names, _, name, _, admin, _] = identity(&answer, "remote-");
         assert_eq!(user, "x%20y");
         assert_eq!(names, "Staff%20room,a%2Cb%20%2541%0D%0ARemote-Admin:%20true,On%20call");
         assert_eq!(name, "%D8%B3%D8%A7%D8%B1%D8%A7%20%C3%9Cnal%20%F0%9F%99%82%2050%25");
@@ -275,6 +337,9 @@ both! {
                 let common = get(&format!("{rule}/x")).await;
                 assert_eq!(get(rule).await, common, "{rule}");
                 assert_eq!(get(&format!("{rule}?")).await, common, "{rule}");
+                // As Envoy asks.
+                let announced = forward(&site, rule).token(key).header("Content-Length", "0").send().await;
+                assert_eq!(comparable(&announced), common, "{rule}");
                 assert!(!common.contains("\"allow\""), "{common}");
             }
         }
@@ -291,6 +356,7 @@ both! {
             for server in servers {
                 for end in ["", "/x"] {
                     let request = Request::new(server, "GET", &format!("/api/auth/forward/{rule}{end}"));
+                    let request = request.header("X-Forwarded-For", "198.51.100.7");
                     let answer = request.token(&site.alex.key).send().await;
                     let shown = |name: &str| answer.header(name).unwrap_or_default().to_owned();
                     found.push((answer.status, shown("remote-groups"), shown("remote-group-names"), shown("remote-name")));
@@ -320,7 +386,7 @@ both! {
             ("UPDATE tokens SET scopes = 'me_read user_read' WHERE user_id = 42", "permission=1222", 200),
             ("UPDATE tokens SET scopes = 'user_read' WHERE user_id = 42", "active", 403),
             ("UPDATE tokens SET scopes = NULL, allowed_networks = '192.0.2.0/24' WHERE user_id = 42", "active", 401),
-            ("UPDATE tokens SET allowed_networks = '127.0.0.0/8' WHERE user_id = 42", "active", 200),
+            ("UPDATE tokens SET allowed_networks = '198.51.100.0/24' WHERE user_id = 42", "active", 200),
             ("UPDATE users SET is_active = FALSE WHERE id = 42", "active", 401),
             ("UPDATE users SET is_active = TRUE WHERE id = 42", "active", 200),
             ("UPDATE tokens SET revoked_at = 1 WHERE user_id = 42", "active", 401),
@@ -328,6 +394,45 @@ both! {
             site.database.sql(statement).await;
             assert_eq!(each(rule).await.0, status, "{statement}");
         }
+    }
+}
+
+both! {
+    /// Guards against a feed that only a use case writes when a group gets another name.
+    async fn a_group_that_sql_renames_has_the_name_in_the_next_answer_everywhere(backend: Backend) {
+        let site = Site::start(backend).await;
+        let servers = [site.address, site.replica().await];
+        let names = async || {
+            let mut found = Vec::new();
+            for server in servers {
+                for path in ["/api/auth/forward/group=3", "/api/auth/forward/group=3/x"] {
+                    let answer = Request::new(server, "GET", path).token(&site.alex.key).send().await;
+                    found.push(answer.header("remote-group-names").unwrap_or_default().to_owned());
+                }
+            }
+            found.dedup();
+            found.join(" and ")
+        };
+        assert_eq!(names().await, "Staff%20room,Billing,On%20call");
+        for (change, expected) in [
+            ("UPDATE groups SET name = 'Invoices' WHERE id = 3", "Staff%20room,Invoices,On%20call"),
+            ("UPDATE groups SET name = name || '!'", "Staff%20room!,Invoices!,On%20call!"),
+            ("UPDATE groups SET notes = 'x', updated_at = 2", "Staff%20room!,Invoices!,On%20call!"),
+            ("UPDATE groups SET name = 'Billing' WHERE name = 'Invoices!'", "Staff%20room!,Billing,On%20call!"),
+        ] {
+            site.database.sql(change).await;
+            assert_eq!(names().await, expected, "{change}");
+        }
+        let replicated = match backend {
+            Backend::Sqlite => "PRAGMA foreign_keys = OFF; ",
+            Backend::Postgres => "SET session_replication_role = replica; ",
+        };
+        site.database.sql(&format!("{replicated}UPDATE groups SET name = 'Copied' WHERE id = 3")).await;
+        assert_eq!(names().await, "Staff%20room!,Copied,On%20call!");
+        let back: GroupKey = "name:Copied".parse().unwrap();
+        let draft = GroupDraft { name: Some("Used".into()), ..GroupDraft::default() };
+        site.directory().update_group(&operator(), &back, &draft).await.unwrap();
+        assert_eq!(names().await, "Staff%20room!,Used,On%20call!");
     }
 }
 
@@ -393,6 +498,58 @@ both! {
             let is_limited = on == "true";
             assert_eq!(forward(&site, "staff/x").token(EXAMPLE_KEY).send().await.header("ratelimit").is_some(), is_limited);
         }
+    }
+}
+
+both! {
+    /// Guards against a route that looks up any number of made-up keys. What is known to be good passes all the same.
+    async fn over_the_limit_of_its_network_a_client_causes_no_look_up(backend: Backend) {
+        let rates = Rates {
+            per_address: Some(Rate { requests: 3, window: std::time::Duration::from_secs(60) }), ..Rates::default()
+        };
+        let site = Site::with_settings(backend, Flags::default(), |settings| settings.rates = rates).await;
+        let get = async |from: &str, path: &str, key: &str| {
+            forward(&site, path).token(key).header("X-Forwarded-For", from).send().await
+        };
+        let loads = || site.directory().counters().identity_loads.get();
+        let guess = |number: u32| format!("{number:040x}");
+        assert_allowed(&get("192.0.2.1", "staff", &site.alex.key).await);
+        // A client without a key, with a malformed one, or with one whose user may not pass has guessed nothing.
+        for key in ["", "x y", &site.plain.key, &site.inactive.key] {
+            for _ in 0..5 {
+                assert!([401, 403].contains(&get("192.0.2.1", "staff", key).await.status), "{key}");
+            }
+        }
+        // A key of any form counts, again each time it is sent, on both paths.
+        for (number, (path, key)) in
+            [("staff", guess(1)), ("staff/x", "knox-style-key".to_owned()), ("staff", guess(1))].into_iter().enumerate()
+        {
+            assert_eq!(refusal(&get("192.0.2.1", path, &key).await), (401, INVALID), "{number}");
+        }
+        let before = loads();
+        for number in 10..30 {
+            for path in ["staff", "staff/x", "permission=1222"] {
+                let answer = get("192.0.2.1", path, &guess(number)).await;
+                assert_eq!(refusal(&answer), (401, INVALID));
+                assert!(answer.header("ratelimit").is_none() && answer.header("retry-after").is_none());
+            }
+        }
+        // Nor is a good key that is not in memory.
+        assert_eq!(refusal(&get("192.0.2.1", "staff", &site.admin.key).await), (401, INVALID));
+        assert_eq!(loads(), before);
+        // One that is in memory passes, also after a change; other networks are not concerned, nor the next window.
+        assert_allowed(&get("192.0.2.1", "staff", &site.alex.key).await);
+        site.database.sql("UPDATE users SET last_name = 'Changed' WHERE id = 42").await;
+        assert_eq!(get("192.0.2.1", "staff", &site.alex.key).await.header("remote-name"), Some("Alex%20Changed"));
+        site.database.sql("UPDATE tokens SET revoked_at = 1 WHERE user_id = 42").await;
+        assert_eq!(get("192.0.2.1", "staff", &site.alex.key).await.status, 401);
+        assert_allowed(&get("192.0.2.2", "staff", &site.admin.key).await);
+        assert_eq!(get("192.0.2.2", "staff", &guess(99)).await.status, 401);
+        assert_allowed(&get("192.0.2.1", "staff", &site.admin.key).await);
+        site.clock.set(moment("2025-09-01T12:02:00Z"));
+        let before = loads();
+        assert_allowed(&get("192.0.2.1", "staff", &site.staff.key).await);
+        assert_eq!(loads(), before + 1);
     }
 }
 

@@ -112,7 +112,7 @@ both! {
     async fn finding_11_a_person_who_sets_passwords_has_two_places_in_the_queue(backend: Backend) {
         let site = Site::start(backend).await;
         let person = site.directory().authenticate(&site.admin.key, None).await.unwrap();
-        let origin = wardroom::directory::Origin { address: Some("192.0.2.1".into()), request_id: None };
+        let origin = wardroom::directory::Origin { address: Some("192.0.2.1".into()), ..Default::default() };
         let person = wardroom::directory::Actor { who: wardroom::directory::access::Who::Person(person), origin };
         let made = join_all((0..12).map(|number| with_password(site.directory(), &person, number))).await;
         let made = made.into_iter().filter(|made| *made).count();

@@ -1,4 +1,5 @@
-//! The promise under load and failures. While a writer changes a user through one process, readers query two others.
+//! The promise under load and failures. While a writer changes a user through one process, readers query two others: the user's
+//! own record, and forward authentication on both of its paths.
 //! Connections are cut, a replica is suspended, PostgreSQL crashes and comes back. No answer may be older than the
 //! last write that was acknowledged before the request, and none may be older than an earlier answer.
 
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use wardroom::directory::avatars::AvatarOwner;
-use wardroom::directory::model::{UserDraft, UserKey};
+use wardroom::directory::model::{GroupDraft, GroupKey, UserDraft, UserKey};
+use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory, Settings};
 
 use crate::avatars::{FORM, file, form, png};
@@ -21,6 +23,8 @@ use crate::support::site::{EXAMPLE_KEY, operator, person};
 use crate::support::{Backend, Database, Request, Site, both, free_address};
 
 const READERS: usize = 6;
+/// What the readers ask for, one after the other.
+const PATHS: [&str; 3] = ["/api/users/me", "/api/auth/forward/staff", "/api/auth/forward/staff/x"];
 /// The number of answers that must be reached, however long it takes.
 const WRITES: i64 = 60;
 const ANSWERS: u64 = 300;
@@ -101,24 +105,29 @@ impl World {
             connections.push(Connection::to(server).await);
         }
         while !self.over.load(Ordering::SeqCst) {
-            for connection in &mut connections {
-                self.query(connection).await;
+            for path in PATHS {
+                for connection in &mut connections {
+                    self.query(connection, path).await;
+                }
             }
         }
     }
 
     /// Checks one answer against the promise; returns false if the database could not be reached.
-    async fn query(&self, connection: &mut Connection) -> bool {
+    async fn query(&self, connection: &mut Connection, path: &str) -> bool {
         // What had been acknowledged, and what any reader had seen, before this request is sent.
         let least = self.acknowledged.load(Ordering::SeqCst).max(self.seen.load(Ordering::SeqCst));
-        let (status, body) = connection.get("/api/users/me", &self.key).await;
-        if status == 503 {
+        let answer = connection.send("GET", path, Some(&self.key), None).await;
+        if answer.status == 503 {
             return false;
         }
-        assert_eq!(status, 200, "{body}");
-        let (_, rest) = body.split_once(r#""last_name":""#).unwrap();
-        let shown: i64 = rest.split_once('"').unwrap().0.parse().unwrap();
-        assert!(shown >= least, "{shown} after {least}");
+        assert_eq!(answer.status, 200, "{answer}");
+        let shown = match answer.header("remote-name") {
+            Some(name) => name.rsplit("%20").next(),
+            None => answer.body.split_once(r#""last_name":""#).and_then(|(_, rest)| rest.split('"').next()),
+        };
+        let shown: i64 = shown.unwrap().parse().unwrap();
+        assert!(shown >= least, "{path}: {shown} after {least}");
         self.seen.fetch_max(shown, Ordering::SeqCst);
         self.answers.fetch_add(1, Ordering::SeqCst);
         true
@@ -184,6 +193,72 @@ both! {
             assert_eq!(answer.status, 200, "{answer}");
             assert!(answer.body.contains(&names[number]), "{answer}");
             acknowledged.store(number + 1, Ordering::SeqCst);
+        }
+        let answers = readers.join_all().await;
+        assert!(answers.iter().all(|count| *count > 1), "{answers:?}");
+    }
+}
+
+both! {
+    /// What only forward authentication shows: names of groups, scopes, and that a token is revoked, by use cases and by SQL.
+    async fn no_answer_to_a_proxy_is_older_than_a_change(backend: Backend) {
+        const CHANGES: usize = 40;
+        let site = Site::start(backend).await;
+        let (directory, alex) = (site.directory(), UserKey::Id(42.try_into().unwrap()));
+        let reads = UserDraft { permissions: Some(vec![6]), ..UserDraft::default() };
+        directory.update_user(&operator(), &alex, &reads, None).await.unwrap();
+        let servers = [site.address, site.replica().await];
+        let mut tokens = Vec::new();
+        for number in 0..CHANGES {
+            tokens.push(directory.issue_token(&operator(), &alex, &format!("t{number}"), Expiry::Never).await.unwrap());
+        }
+        let keys: Arc<Vec<_>> = Arc::new(tokens.iter().map(|token| token.key.reveal().to_owned()).collect());
+        let acknowledged = Arc::new(AtomicUsize::new(0));
+        let mut readers = JoinSet::new();
+        for reader in 0..READERS {
+            let (keys, acknowledged) = (Arc::clone(&keys), Arc::clone(&acknowledged));
+            readers.spawn(async move {
+                let mut connection = Connection::to(servers[reader % 2]).await;
+                let path = ["/api/auth/forward/permission=1222", "/api/auth/forward/permission=1222/x"][reader / 2 % 2];
+                let (mut seen, mut answers) = ([0; 2], 0_usize);
+                while seen != [CHANGES; 2] {
+                    let least = acknowledged.load(Ordering::SeqCst);
+                    // Each of these keys is in memory before it is revoked.
+                    for (number, key) in keys.iter().enumerate().skip(least.saturating_sub(1)).take(3) {
+                        let status = connection.send("GET", path, Some(key), None).await.status;
+                        let is_valid = number >= least;
+                        assert!(status == 401 || status == 503 || (is_valid && status == 200), "{status}: {number} after {least}");
+                    }
+                    let answer = connection.send("GET", path, Some(EXAMPLE_KEY), None).await;
+                    if answer.status == 503 {
+                        continue;
+                    }
+                    assert_eq!(answer.status, 200, "{answer}");
+                    for (shown, header) in ["remote-group-names", "remote-scopes"].into_iter().enumerate() {
+                        let text = answer.header(header).unwrap();
+                        let number = text.split(',').find_map(|item| item.strip_prefix("70")).map_or(0, |text| text.parse().unwrap());
+                        assert!(number >= least.max(seen[shown]), "{header}: {text} after {least} and {seen:?}");
+                        seen[shown] = number;
+                    }
+                    answers += 1;
+                }
+                answers
+            });
+        }
+        for number in 1..=CHANGES {
+            let (name, token) = (format!("70{number:03}"), tokens[number - 1].token.id);
+            let by_sql = number % 2 == 0;
+            if by_sql {
+                site.database.sql(&format!("UPDATE groups SET name = '{name}' WHERE id = 3")).await;
+                site.database.sql(&format!("UPDATE tokens SET revoked_at = created_at WHERE id = {token}")).await;
+            } else {
+                let draft = GroupDraft { name: Some(name.clone()), ..GroupDraft::default() };
+                directory.update_group(&operator(), &GroupKey::Id(3.try_into().unwrap()), &draft).await.unwrap();
+                directory.revoke_token(&operator(), None, token).await.unwrap();
+            }
+            let scopes = format!("UPDATE tokens SET scopes = 'me_read user_read {name}' WHERE user_id = 42 AND kind = 'imported'");
+            site.database.sql(&scopes).await;
+            acknowledged.store(number, Ordering::SeqCst);
         }
         let answers = readers.join_all().await;
         assert!(answers.iter().all(|count| *count > 1), "{answers:?}");

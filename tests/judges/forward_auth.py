@@ -19,10 +19,15 @@ import threading
 import time
 
 DOCS = pathlib.Path("docs/forward-auth")
-WARDROOM, APPLICATION, PROXY = "127.0.0.1:8000", "127.0.0.1:9000", "127.0.0.1:8080"
+WARDROOM, APPLICATION, PROXY, INSIDE = "127.0.0.1:8000", "127.0.0.1:9000", "127.0.0.1:8080", "127.0.0.1:8081"
 IDENTITY = {"remote-user": "ann", "remote-user-id": None, "remote-groups": "", "remote-group-names": "", "remote-email": "",
-            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false"}
-NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin"]
+            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false", "remote-scopes": ""}
+# The rule of the documents, and the one that is used, in which a permission is named.
+RULE, NARROWER = "/api/auth/forward/staff", "/api/auth/forward/staff,permission=1222"
+SCOPES = "me_read,user_read"
+# Clients have an address that no proxy has: Wardroom trusts 127.0.0.1.
+CLIENT = "127.0.0.2"
+NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin", "Scopes"]
 OTHERS = re.compile(r"x-auth-request-|x-forwarded-(user|groups|email|preferred)")
 FAULTS = []
 
@@ -105,10 +110,13 @@ class Wardroom:
     def __init__(self, program, place, port):
         self.program, self.data, self.port = program, place / "data", port
         self.run("init")
-        self.run("user", "add", "ann", "--staff", "--first-name", "Ann", "--last-name", "Lee")
+        self.run("user", "add", "ann", "--staff", "--first-name", "Ann", "--last-name", "Lee", "--permission", "1222")
         self.run("user", "add", "bob")
         self.run("user", "add", "ada", "--admin")
         self.keys = {name: self.issue(name) for name in ["ann", "bob", "ada"]}
+        narrow = {"scopes": ["--scope", SCOPES], "other": ["--scope", "me_read,group_read"], "reader": ["--read-only"],
+                  "near": ["--network", CLIENT], "far": ["--network", "192.0.2.0/24"]}
+        self.keys |= {name: self.issue("ann", *flags) for name, flags in narrow.items()}
         self.start()
 
     def run(self, *arguments):
@@ -116,8 +124,8 @@ class Wardroom:
         command = [self.program, *arguments, "--data-dir", self.data]
         return subprocess.run(command, check=True, capture_output=True, text=True, env=clean).stdout
 
-    def issue(self, name):
-        return re.search(r"wrd_\w{36}", self.run("token", "issue", name, "--name", "judge"))[0]
+    def issue(self, name, *flags):
+        return re.search(r"wrd_\w{36}", self.run("token", "issue", name, "--name", "judge", *flags))[0]
 
     def revoke(self, name):
         self.run("token", "revoke", "--all-of", name)
@@ -146,7 +154,7 @@ def send(port, text):
     """Sends bytes and returns the status of the first response; 0 without one."""
     data = text if isinstance(text, bytes) else text.encode("latin-1")
     said = b""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as one:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(CLIENT, 0)) as one:
         one.sendall(data)
         while True:
             more = one.recv(65536)
@@ -165,7 +173,9 @@ def request(*lines, method="GET", target="/page", body=b"", host="app.example.co
 
 
 def attempts(keys):
-    """What is tried: a name, the bytes, and who the application may see: `ann`, nobody (`-`), or either (`ann-`)."""
+    """What is tried: a name, the bytes, and who the application may see: `ann`, ann with a narrow token (`scopes`), nobody (`-`), or
+    ann or nobody (`ann-`)."""
+    key = lambda name: f"Authorization: Token {keys[name]}"
     ann, bob = f"Authorization: Token {keys['ann']}", f"Authorization: Token {keys['bob']}"
     basic = base64.b64encode(f"x:{keys['ann']}".encode()).decode()
     spoofed = [f"Remote-{name}: ada" for name in NAMES]
@@ -185,6 +195,12 @@ def attempts(keys):
         ("no key", request(), "-"),
         ("an unknown key", request(f"Authorization: Token {'f' * 40}"), "-"),
         ("the key of a user who does not meet the rule", request(bob), "-"),
+        ("a key with scopes, the permission of the rule among them", request(key("scopes"), *spoofed), "scopes"),
+        ("a key with other scopes, `Remote-*`", request(key("other"), *spoofed), "-"),
+        ("a key that can only read", request(key("reader")), "-"),
+        ("a key from its network", request(key("near")), "ann"),
+        ("a key from outside its network, `X-Forwarded-For` from inside", request(key("far"), "X-Forwarded-For: 192.0.2.7", "X-Real-IP: 192.0.2.7", "Forwarded: for=192.0.2.7"), "-"),
+        ("a key from outside its network, `X-Forwarded-For: 127.0.0.1`", request(key("far"), "X-Forwarded-For: 192.0.2.7, 127.0.0.1"), "-"),
         ("no key, `Remote-*`", request(*spoofed), "-"),
         ("a good key, `Remote-*`", request(ann, *spoofed), "ann"),
         ("a good key, `Remote-*` twice, in capitals", request(ann, *[line.upper() for line in spoofed + spoofed]), "ann"),
@@ -243,8 +259,9 @@ IMPOSTORS = [
 ]
 
 
-def seen(received, user_id):
+def seen(received, user_id, scopes):
     """Who the application takes the client for; anything that is forged is a fault."""
+    identity = IDENTITY | {"remote-scopes": scopes}
     faults = []
     found = "-"
     for first, headers, _ in received:
@@ -254,7 +271,7 @@ def seen(received, user_id):
         found = own.get("remote-user", "none")
         for name, value in named:
             if name.startswith("remote-"):
-                right = str(user_id) if name == "remote-user-id" else IDENTITY.get(name)
+                right = str(user_id) if name == "remote-user-id" else identity.get(name)
                 if value != right:
                     faults.append(f"{name}: {value}")
                 if [other for other, _ in named].count(name) > 1:
@@ -263,7 +280,7 @@ def seen(received, user_id):
                 faults.append(f"{name}: {value}")
         if "/hidden" in first:
             faults.append("the hidden request")
-        filled = {name for name, right in IDENTITY.items() if right != ""}
+        filled = {name for name, right in identity.items() if right != ""}
         if found == "ann" and not filled <= own.keys():
             faults.append(f"missing: {filled - own.keys()}")
     return found, faults
@@ -276,12 +293,13 @@ class Proxy:
         self.name, self.place = name, place / name
         self.application = Server(free_port(), answer("200 OK", body="application"))
         backend = self.application.socket.getsockname()[1]
-        ports = {WARDROOM: wardroom, APPLICATION: backend, PROXY: free_port()}
+        ports = {WARDROOM: wardroom, APPLICATION: backend, PROXY: free_port(), INSIDE: free_port()}
         self.place.mkdir()
         for path in DOCS.iterdir():
             text = path.read_text()
             for known, port in ports.items():
                 text = text.replace(known, f"127.0.0.1:{port}")
+            text = text.replace(RULE, NARROWER)
             text = text.replace("pid /run/nginx.pid;", "pid nginx.pid; daemon off; error_log error.log;")
             text = text.replace("http://:8080", f"http://:{ports[PROXY]}")
             if name == "envoy":
@@ -333,10 +351,10 @@ def attempt(proxies, name, data, wanted, user_id):
         statuses = list(pool.map(lambda proxy: send(proxy.port, data), proxies))
     cells = []
     for proxy, status in zip(proxies, statuses):
-        found, faults = seen(proxy.application.received, user_id)
-        good = {"ann": found == "ann", "-": found == "-", "ann-": found in ("ann", "-", "none"), "none-": found in ("none", "-")}[wanted]
+        found, faults = seen(proxy.application.received, user_id, SCOPES if wanted == "scopes" else "")
+        good = {"ann": found == "ann", "scopes": found == "ann", "-": found == "-", "ann-": found in ("ann", "-", "none"), "none-": found in ("none", "-")}[wanted]
         refused = found == "-"
-        if not good or faults or (refused and 200 <= status < 300) or (wanted == "ann" and status != 200):
+        if not good or faults or (refused and 200 <= status < 300) or (wanted in ("ann", "scopes") and status != 200):
             FAULTS.append(f"{proxy.name}: {name}: {found} instead of {wanted}, status {status}, {faults}")
         who = {"-": str(status) if status else "closed", "none": "no identity"}.get(found, found)
         cells.append(who)

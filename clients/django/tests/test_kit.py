@@ -321,6 +321,19 @@ class People(Case):
 
         whole = mirrored(identity({**ACTIVE}))
         narrow = mirrored(identity({**ACTIVE, "scope": "user_read", "permissions": [1222]}))
+        # What an application saves of the object of a request does not keep its rights, in either direction.
+        for kept in (True, False):
+            User.objects.filter(pk=7).update(is_staff=kept, is_superuser=kept)
+            narrow.first_name, narrow.is_staff, narrow.is_superuser = f"Joan {kept}", not kept, not kept
+            for fields in (None, ["first_name", "is_staff", "is_superuser"]):
+                narrow.save(update_fields=fields)
+            row.refresh_from_db()
+            self.assertEqual((row.first_name, row.is_staff, row.is_superuser), (f"Joan {kept}", kept, kept))
+            self.assertEqual((narrow.is_staff, narrow.is_superuser), (False, False))
+        whole.first_name = "Joan"
+        whole.save()
+        row.refresh_from_db()
+        self.assertEqual((row.first_name, row.is_staff, row.is_superuser), ("Joan", True, False))
         self.assertTrue(whole.has_perm("auth.view_user") and whole.has_perm("10001"))
         self.assertTrue(narrow.has_perm("1222") and not narrow.has_perm("10001") and not narrow.has_perm("auth.view_user"))
 
@@ -373,6 +386,11 @@ class NarrowTokens(Case):
         self.assertEqual([status(*one) for one in refused], [401] * len(refused))
         self.fake(lambda _key: said(allowed_networks=[]))
         self.assertEqual(status("192.0.2.9"), 401)
+        # The network of the proxies themselves is not that of their clients.
+        self.fake(lambda _key: said(allowed_networks=["10.0.0.0/8"]), PROXIES=["10.1.0.0/16"])
+        unknown = ["", " , ", "x", "10.1.2.2", "10.1.2.2, 10.1.3.3", "10.9.9.9, x"]
+        self.assertEqual([status("10.1.1.1", forwarded) for forwarded in unknown], [401] * len(unknown))
+        self.assertEqual([status("10.1.1.1", "10.9.9.9"), status("10.9.9.9")], [200, 200])
 
 
 class Load(Case):
@@ -416,6 +434,7 @@ HEADERS = {
     "HTTP_REMOTE_NAME": "Zo%C3%AB",
     "HTTP_REMOTE_STAFF": "true",
     "HTTP_REMOTE_ADMIN": "false",
+    "HTTP_REMOTE_SCOPES": "",
 }
 
 
@@ -465,15 +484,33 @@ class Forwarded(Case):
             {"HTTP_REMOTE_ADMIN": ""},
             {"HTTP_REMOTE_GROUPS": "1,admins"},
             {"HTTP_REMOTE_USER": "Zo%EB"},
+            {"HTTP_REMOTE_SCOPES": "me_read,"},
+            {"HTTP_REMOTE_SCOPES": "Me read"},
+            {"HTTP_REMOTE_SCOPES": "010001"},
         ]
         for changed in wrong:
             self.assertEqual(self.ask(**{**HEADERS, **changed})[0], 403, changed)
-        self.assertEqual(self.ask(**{**HEADERS, "HTTP_REMOTE_GROUPS": None, "HTTP_REMOTE_EMAIL": None})[0], 200)
+        absent = dict.fromkeys(["HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_SCOPES"])
+        self.assertEqual(self.ask(**{**HEADERS, **absent})[0], 200)
 
     def test_mirror(self) -> None:
         self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
         self.assertEqual(self.ask(**HEADERS)[2]["kind"], "User")
         self.assertEqual(User.objects.get(pk=7).username, "Zoë 25%")
+
+    def test_rights_of_a_narrow_token_are_never_kept(self) -> None:
+        self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
+        narrow = {**HEADERS, "HTTP_REMOTE_STAFF": "false", "HTTP_REMOTE_SCOPES": "me_read,10001"}
+        flags = lambda: User.objects.values_list("username", "is_staff", "is_superuser").get(pk=7)  # noqa: E731
+        # A row that a narrow token creates has no rights, whatever the token has.
+        self.assertEqual(self.ask(**{**narrow, "HTTP_REMOTE_STAFF": "true"})[0], 200)
+        self.assertEqual(flags(), ("Zoë 25%", False, False))
+        for whole, kept in (({"HTTP_REMOTE_ADMIN": "true"}, True), ({}, False)):
+            self.assertEqual(self.ask(**{**HEADERS, **whole})[0], 200)
+            self.assertEqual(flags(), ("Zoë 25%", True, kept))
+            # An admin with a narrow token is no admin here, and stays one elsewhere.
+            self.assertEqual(self.ask(**{**narrow, "HTTP_REMOTE_USER": "zoe", "HTTP_REMOTE_ADMIN": "true"})[0], 200)
+            self.assertEqual(flags(), ("zoe", True, kept))
 
     def test_no_proxy_is_no_middleware(self) -> None:
         for proxies in ([], "127.0.0.1", ["localhost"], ["10.0.0.1/8"]):

@@ -22,8 +22,8 @@ export interface paths {
          *     The path has every method, `OPTIONS` included, and anything may follow the rule. The query and the body are not read. In
          *     addition to `Token`, the schemes `Bearer` and `Basic` are read, the latter with the key as password or as user name.
          *
-         *     A token with scopes needs `me_read`, and only the permissions among its scopes count; with scopes, an admin is staff. A token
-         *     that can only read is refused with status 403, because Wardroom does not see what the application does.
+         *     A token with scopes passes only rules that name permissions, all of which are among its scopes, and it needs `me_read`; with
+         *     scopes, an admin is staff. A token that can only read is refused, because Wardroom does not see what the application does.
          *
          *     Values of headers are percent-encoded outside visible ASCII. The names are those of the setting `forward_auth_headers`. A
          *     response with status 200 always has all of them.
@@ -2905,6 +2905,8 @@ export interface operations {
                     "Remote-Groups"?: string;
                     /** @description The full name; empty without one */
                     "Remote-Name"?: string;
+                    /** @description The scopes of the token, separated by commas; empty for a token without scopes, which may do all that its owner may */
+                    "Remote-Scopes"?: string;
                     /** @description `true` for staff, otherwise `false` */
                     "Remote-Staff"?: string;
                     /** @description The username */
@@ -2967,7 +2969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The user does not meet the rule. */
+            /** @description The user does not meet the rule, or the token is too narrow for it. */
             403: {
                 headers: {
                     [name: string]: unknown;

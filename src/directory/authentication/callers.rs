@@ -21,11 +21,11 @@ impl Directory {
     }
 
     /// Returns what the most frequent requests need of the identity of a key, and when that was decided. It follows the
-    /// rules of [`Directory::authenticate`]. `from` finds the client's address, which few tokens need. `render` makes the body that is cached with an identity when it is loaded.
+    /// rules of [`Directory::authenticate`]. `from` finds the client's address if it is known; few tokens need it. `render` makes the body that is cached with an identity when it is loaded.
     pub fn recognise(
         &self,
         key: &str,
-        from: impl FnOnce() -> IpAddr + Send,
+        from: impl FnOnce() -> Option<IpAddr> + Send,
         render: impl Render,
     ) -> impl Future<Output = Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated>> + Send {
         self.authenticator.recognise(key, from, render)

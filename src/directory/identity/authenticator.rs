@@ -123,7 +123,7 @@ impl Authenticator {
             return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
         }
         if !identity.token.narrowing.admits(from) {
-            let (bearer, why) = (identity.bearer(), TokenEnd::Outside);
+            let (bearer, why) = (identity.bearer(), TokenEnd::outside(from));
             return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
         }
         if !identity.user.is_active {
@@ -176,11 +176,11 @@ impl Authenticator {
     }
 
     /// Returns what the most frequent requests need of the identity of a key, and when that was decided. It follows the
-    /// rules of [`Self::authenticate`]. `from` finds the client's address, which few tokens need. `render` makes the body that is cached with an identity when it is loaded.
+    /// rules of [`Self::authenticate`]. `from` finds the client's address if it is known; few tokens need it. `render` makes the body that is cached with an identity when it is loaded.
     pub(in crate::directory) async fn recognise(
         &self,
         key: &str,
-        from: impl FnOnce() -> IpAddr + Send,
+        from: impl FnOnce() -> Option<IpAddr> + Send,
         render: impl Render,
     ) -> Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
@@ -192,11 +192,12 @@ impl Authenticator {
         if !known.is_good(now) {
             known = Box::pin(self.used_since(key, digest, render, &known, now)).await?;
         }
-        if let Some(networks) = &known.networks
-            && !networks.contain(from())
-        {
-            let (bearer, why) = (known.bearer(), TokenEnd::Outside);
-            return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
+        if let Some(networks) = &known.networks {
+            let from = from();
+            if !from.is_some_and(|address| networks.contain(address)) {
+                let (bearer, why) = (known.bearer(), TokenEnd::outside(from));
+                return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
+            }
         }
         if known.is_active { Ok((known, now)) } else { Err(Unauthenticated::Inactive(known.bearer())) }
     }
@@ -220,6 +221,9 @@ impl Authenticator {
         let kept = match cache.get(&entry_key, invalidations) {
             Some(kept) => kept,
             None => {
+                if !self.may_look_up(&entry_key, &render) {
+                    return Ok(CacheEntry::Unknown(invalidations.position()));
+                }
                 if !invalidations.has_begun() {
                     // What is read before the first look at the feed cannot be kept.
                     freshness.ensure_current(&self.store).await?;
@@ -246,10 +250,18 @@ impl Authenticator {
         if kept.holds(invalidations) {
             return Ok(kept);
         }
+        if !self.may_look_up(&entry_key, &render) {
+            return Ok(CacheEntry::Unknown(invalidations.position()));
+        }
         match Box::pin(cache.get_or_load(&entry_key, invalidations)).await {
             CacheLookup::CacheEntry(entry) => Ok(entry),
             CacheLookup::Nothing(loading) => Box::pin(self.load(key, digest, render, loading, now)).await,
         }
+    }
+
+    /// Whether a key may be looked up that is not in memory, or is no longer current there. That of a token is: it is no guess.
+    fn may_look_up(&self, key: &EntryKey, render: &impl Render) -> bool {
+        render.may_look_up() || self.cache.has_token(key)
     }
 
     /// Reads an entry from the database, for all requests that wait for it.

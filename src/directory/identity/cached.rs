@@ -37,6 +37,11 @@ pub trait Render: Copy + Send + Sync {
 
     /// Makes the body.
     fn render(&self, found: &NamedIdentity) -> Bytes;
+
+    /// Whether a key that is not in memory, and never was a good one there, is looked up. Otherwise it counts as unknown.
+    fn may_look_up(&self) -> bool {
+        true
+    }
 }
 
 impl<F: Fn(&Identity) -> Bytes + Copy + Send + Sync> Render for F {
@@ -228,6 +233,12 @@ impl IdentityCache {
     /// Returns the entry of a digest if it still holds.
     pub(super) fn get(&self, key: &EntryKey, invalidations: &Invalidations) -> Option<CacheEntry> {
         self.0.as_ref()?.get(key).filter(|entry| entry.holds(invalidations))
+    }
+
+    /// Whether there is an entry of a token, whether it still holds or not.
+    pub(super) fn has_token(&self, key: &EntryKey) -> bool {
+        let entry = self.0.as_ref().and_then(|map| map.peek(key));
+        matches!(entry, Some(CacheEntry::Known(_)))
     }
 
     /// Returns the entry, or the right to load it. Waits while another request loads it.

@@ -1,5 +1,7 @@
 //! Why authentication failed.
 
+use std::net::IpAddr;
+
 use crate::directory::error::Error;
 use crate::directory::model::{Bearer, Timestamp};
 
@@ -37,9 +39,16 @@ pub enum TokenEnd {
     Idle,
     /// The request came from outside the networks that it may be used from.
     Outside,
+    /// It may be used from some networks only, and it is not known where the request came from.
+    Nowhere,
 }
 
 impl TokenEnd {
+    /// Returns why a token with networks may not be used from there.
+    pub(super) fn outside(from: Option<IpAddr>) -> Self {
+        if from.is_some() { Self::Outside } else { Self::Nowhere }
+    }
+
     /// Returns why a token that is not valid has ended.
     pub(super) fn of(is_revoked: bool, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
         match expires_at {

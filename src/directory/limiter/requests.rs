@@ -210,6 +210,12 @@ impl RequestLimiter {
         Some(lock(&self.clients).count("address", client_network(address), rate, now()))
     }
 
+    /// Whether a client without a valid token is over its limit. It counts nothing.
+    pub(in crate::directory) fn is_address_over(&self, address: IpAddr, now: Timestamp) -> bool {
+        let Some(rate) = self.rates.per_address else { return false };
+        lock(&self.clients).wait(&client_network(address), rate, now).is_some()
+    }
+
     /// Counts an upload by a person; `None` where uploads are not limited.
     pub(in crate::directory) fn count_upload(
         &self,

@@ -85,12 +85,8 @@ impl Tx<'_> {
         Ok(id.ok_or_else(|| DatabaseError::corrupt("new group id"))?)
     }
 
-    /// Writes every column of a group. Cached identities may show its name, so the feed of changes says that it is another one.
+    /// Writes every column of a group.
     pub(in crate::directory) fn update_group(&self, group: &Group) -> Result<(), Error> {
-        let renamed = Sql::new(
-            "INSERT INTO identity_changes (scope) SELECT 'all' FROM groups WHERE id = $1 AND name <> $2",
-        );
-        self.execute(&renamed.bind(group.id).bind(group.name.as_str()))?;
         let sql = Sql::new(
             "UPDATE groups SET name = $1, name_key = $2, notes = $3, created_at = $4, updated_at = $5, \
              search_key = $6 WHERE id = $7",

@@ -102,6 +102,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0016_introspection_permission.sql"),
         postgres: include_str!("../../../migrations/postgres/0016_introspection_permission.sql"),
     },
+    Migration {
+        version: 17,
+        name: "group_names",
+        sqlite: include_str!("../../../migrations/sqlite/0017_group_names.sql"),
+        postgres: include_str!("../../../migrations/postgres/0017_group_names.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

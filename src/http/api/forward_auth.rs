@@ -1,14 +1,12 @@
 //! `/api/auth/forward/{rule}`: whether a client may pass, for the proxy in front of an application.
 
-use std::net::IpAddr;
-
 use axum::response::Response;
 use http::HeaderMap;
 use utoipa::OpenApi;
 
 use super::view::Detail;
 use crate::http::app::App;
-use crate::http::forward_auth;
+use crate::http::forward_auth::{self, ClientAddress};
 
 /// The operation for the document. The route is not the router's: it has every method, and anything may follow the rule.
 #[derive(OpenApi)]
@@ -26,8 +24,8 @@ pub(super) struct ForwardAuthDocument;
 /// The path has every method, `OPTIONS` included, and anything may follow the rule. The query and the body are not read. In
 /// addition to `Token`, the schemes `Bearer` and `Basic` are read, the latter with the key as password or as user name.
 ///
-/// A token with scopes needs `me_read`, and only the permissions among its scopes count; with scopes, an admin is staff. A token
-/// that can only read is refused with status 403, because Wardroom does not see what the application does.
+/// A token with scopes passes only rules that name permissions, all of which are among its scopes, and it needs `me_read`; with
+/// scopes, an admin is staff. A token that can only read is refused, because Wardroom does not see what the application does.
 ///
 /// Values of headers are percent-encoded outside visible ASCII. The names are those of the setting `forward_auth_headers`. A
 /// response with status 200 always has all of them.
@@ -48,12 +46,13 @@ pub(super) struct ForwardAuthDocument;
             ("Remote-Name" = String, description = "The full name; empty without one"),
             ("Remote-Staff" = String, description = "`true` for staff, otherwise `false`"),
             ("Remote-Admin" = String, description = "`true` for admins, otherwise `false`"),
+            ("Remote-Scopes" = String, description = "The scopes of the token, separated by commas; empty for a token without scopes, which may do all that its owner may"),
             ("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339); absent if it does not")
         )),
         (status = 401, description = "Unauthorized: authentication is required, or the token is not valid.", body = Detail, headers(
             ("WWW-Authenticate" = String, description = "`Token`, or the first word of the setting `token_keywords`")
         )),
-        (status = 403, description = "The user does not meet the rule.", body = Detail),
+        (status = 403, description = "The user does not meet the rule, or the token is too narrow for it.", body = Detail),
         (status = 404, description = "There is no such rule.", body = Detail),
         (status = 429, description = "More requests than a limit allows. Only with the setting `forward_auth_rate_limits`.", body = Detail, headers(
             ("Retry-After" = String, description = "Seconds"),
@@ -66,6 +65,11 @@ pub(super) struct ForwardAuthDocument;
         )),
     ),
 )]
-pub(in crate::http) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
+pub(in crate::http) async fn answer(
+    app: &App,
+    rule: &str,
+    headers: &HeaderMap,
+    client: ClientAddress,
+) -> Response {
     forward_auth::answer(app, rule, headers, client).await
 }

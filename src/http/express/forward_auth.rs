@@ -12,7 +12,7 @@ use super::head::Head;
 use super::{FastPathMiss, catch_panic, text};
 use crate::config::AccessLog;
 use crate::http::app::App;
-use crate::http::forward_auth::{ROUTE, Rule, RuleKinds, credentials, decide};
+use crate::http::forward_auth::{ClientAddress, ROUTE, Rule, RuleKinds, credentials, decide};
 use crate::http::pipeline::Rejection;
 use crate::http::request_log::{InFlight, given_id, note_unreadable_client};
 use crate::http::site::nearest;
@@ -75,9 +75,13 @@ impl PreparedForwardAuth {
         let Ok(key) = credentials(head.authorization, &app.settings().token_keywords) else {
             return Ok(None);
         };
-        let client = nearest(head.forwarded_for.unwrap_or_default(), &app.settings().site, peer.address);
+        let client = || nearest(head.forwarded_for.unwrap_or_default(), &app.settings().site, peer.address);
+        let address = || {
+            let client = client();
+            ClientAddress { address: client.address, known: client.known() }
+        };
         let accepted = || _ = self.answer.accepted.inc();
-        let decided = pin!(decide(app, &rule, &key, accepted, || client.address));
+        let decided = pin!(decide(app, &rule, &key, accepted, address));
         let allowed = decided.await?;
         self.answer.answered.inc();
         self.count(app, rule.kinds());
@@ -90,7 +94,10 @@ impl PreparedForwardAuth {
             None => app.directory().clock().write_request_id(out),
         };
         self.answer.write_head(&parts, id, out);
-        note_unreadable_client(app, client);
+        // The common way logs this too, of what is answered there.
+        if allowed.is_noted {
+            note_unreadable_client(app, client());
+        }
         Ok(Some(last))
     }
 

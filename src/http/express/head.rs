@@ -31,17 +31,19 @@ impl<'a> Head<'a> {
         let rest = bytes.strip_prefix(b"GET /api/users/me")?;
         let rest = rest.strip_prefix(b"/").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
         let found = read_lines(rest, bytes.len(), |_, _| Some(()))?;
-        (found.host && found.authorization).then_some(found.head)
+        (found.body_length.is_none() && found.host && found.authorization).then_some(found.head)
     }
 
-    /// Reads the head of a request of forward authentication, and its rule. Nothing but a `?` may follow the rule.
+    /// Reads the head of a request of forward authentication, and its rule. Nothing but a `?` may follow the rule. Some proxies
+    /// announce a body without bytes.
     pub(super) fn forward_auth(bytes: &'a [u8]) -> Option<(&'a [u8], Self)> {
         let rest = bytes.strip_prefix(b"GET ")?.strip_prefix(PREFIX.as_bytes())?;
         let is_of_rule = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b',');
         let (rule, rest) = rest.split_at_checked(rest.iter().position(|byte| !is_of_rule(byte))?)?;
         let rest = rest.strip_prefix(b"?").unwrap_or(rest).strip_prefix(b" HTTP/1.1\r\n")?;
         let found = read_lines(rest, bytes.len(), |_, _| Some(()))?;
-        (found.host && found.authorization).then_some((rule, found.head))
+        let has_no_body = found.body_length.is_none_or(|length| length == b"0");
+        (has_no_body && found.host && found.authorization).then_some((rule, found.head))
     }
 
     /// Reads the lines of any head after the first one, up to the empty one. `whole` is the length of the message's bytes.
@@ -53,7 +55,7 @@ impl<'a> Head<'a> {
         also: impl FnMut(&[u8], &'a [u8]) -> Option<()>,
     ) -> Option<Self> {
         let found = read_lines(rest, whole, also)?;
-        found.host.then_some(found.head)
+        (found.body_length.is_none() && found.host).then_some(found.head)
     }
 }
 
@@ -108,6 +110,8 @@ struct HeadParts<'a> {
     host: bool,
     authorization: bool,
     connection: bool,
+    /// The only Content-Length header.
+    body_length: Option<&'a [u8]>,
 }
 
 impl<'a> HeadParts<'a> {
@@ -141,7 +145,7 @@ impl<'a> HeadParts<'a> {
                 self.head.authorization = value;
                 first(&mut self.authorization)
             }
-            14 if is("content-length") => None,
+            14 if is("content-length") => only(&mut self.body_length, value),
             15 if is("x-forwarded-for") => only(&mut self.head.forwarded_for, value),
             17 if is("x-forwarded-proto") => only(&mut self.head.forwarded_proto, value),
             17 if is("transfer-encoding") => None,

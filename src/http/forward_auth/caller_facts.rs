@@ -6,8 +6,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::rule::{Condition, Rule};
 use crate::config::IdentityHeaders;
+use crate::directory::access::scope_list;
 use crate::directory::model::Scope;
-use crate::directory::{CachedFor, Identity, NamedIdentity, Render};
+use crate::directory::{CachedFor, Denial, Identity, NamedIdentity, Render};
 
 /// What is escaped in a value: everything but visible ASCII, and the escape itself.
 const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
@@ -16,23 +17,50 @@ const ITEM: &AsciiSet = &VALUE.add(b',');
 
 const STAFF: u8 = 1;
 const ADMIN: u8 = 2;
-/// The token does not allow to be let through, whatever the rule says.
-const TOO_NARROW: u8 = 4;
+/// The token can only read. What the application does is unknown, so it is not let through.
+const ONLY_READS: u8 = 4;
+/// The token has scopes. It is not let through where a permission among them is not enough.
+const SCOPED: u8 = 8;
+/// The token has scopes without the one for its owner's record, which is what the headers are made of.
+const WITHOUT_ME: u8 = 16;
 
-/// Makes the body that is cached. The names of the headers are fixed while the server runs.
-#[derive(Clone, Copy)]
-pub(super) struct RenderFacts<'a>(pub(super) &'a IdentityHeaders);
+/// What a client learns whose token is too narrow.
+const READS: &str = "This token can only read, and it is not known what the application does.";
+const LACKS_ME: &str = "This token lacks the scope me_read.";
+const NEEDS_PERMISSION: &str =
+    "This token has scopes. It passes only rules that name permissions, all of which are among its scopes.";
 
-impl Render for RenderFacts<'_> {
+/// Makes the body that is cached.
+pub(super) struct RenderFacts<'a, F> {
+    /// The names of the headers. They are fixed while the server runs.
+    pub(super) names: &'a IdentityHeaders,
+    /// Whether the client may cause a look-up.
+    pub(super) may_look_up: &'a F,
+}
+
+impl<F> Clone for RenderFacts<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for RenderFacts<'_, F> {}
+
+impl<F: Fn() -> bool + Sync> Render for RenderFacts<'_, F> {
     const FOR: CachedFor = CachedFor::ForwardAuth;
 
     /// Writes a byte of flags, the number of groups and of permissions (four bytes each), the ids and codes (eight bytes each;
     /// all numbers little-endian), then the lines.
     fn render(&self, found: &NamedIdentity) -> Bytes {
         let Identity { user, rights, token } = &found.identity;
-        // What the application does is unknown, so a token that can only read cannot be let through.
-        let is_narrow = token.narrowing.read_only || !found.identity.has(Scope::MeRead);
-        let flags = [(user.is_staff, STAFF), (user.is_admin, ADMIN), (is_narrow, TOO_NARROW)];
+        let narrowing = &token.narrowing;
+        let flags = [
+            (user.is_staff, STAFF),
+            (user.is_admin, ADMIN),
+            (narrowing.read_only, ONLY_READS),
+            (narrowing.scopes.is_some(), SCOPED),
+            (!found.identity.has(Scope::MeRead), WITHOUT_ME),
+        ];
         let flags = flags.iter().filter(|(held, _)| *held).fold(0, |all, (_, flag)| all | flag);
         let mut facts = vec![flags];
         for count in [user.groups.len(), rights.len()] {
@@ -41,16 +69,21 @@ impl Render for RenderFacts<'_> {
         for number in user.groups.iter().map(|group| group.get()).chain(rights.iter().copied()) {
             facts.extend_from_slice(&number.to_le_bytes());
         }
-        for (name, value) in self.0.names().iter().zip(values(found)) {
+        for (name, value) in self.names.names().iter().zip(values(found)) {
             facts.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         facts.into()
     }
+
+    fn may_look_up(&self) -> bool {
+        (self.may_look_up)()
+    }
 }
 
 /// The values of the identity headers, in the order of [`IdentityHeaders::names`].
-fn values(found: &NamedIdentity) -> [String; 8] {
-    let user = &found.identity.user;
+fn values(found: &NamedIdentity) -> [String; 9] {
+    let Identity { user, token, .. } = &found.identity;
+    let scopes = token.narrowing.scopes.as_ref().map(scope_list);
     let value = |text: &str| utf8_percent_encode(text, VALUE).to_string();
     let flag = |held: bool| if held { "true" } else { "false" }.to_owned();
     let groups: Vec<_> = user.groups.iter().map(ToString::to_string).collect();
@@ -65,6 +98,7 @@ fn values(found: &NamedIdentity) -> [String; 8] {
         value(&user.full_name()),
         flag(user.is_staff),
         flag(user.is_admin),
+        scopes.unwrap_or_default().join(","),
     ]
 }
 
@@ -90,10 +124,22 @@ impl<'a> CallerFacts<'a> {
         Some(Self { flags: *flags, groups, codes, lines })
     }
 
-    /// Whether the user meets every condition of the rule.
-    pub(super) fn meet(&self, rule: &Rule<'_>) -> bool {
+    /// Why the user is not let through by this rule; `None` if the user is.
+    pub(super) fn refusal(&self, rule: &Rule<'_>) -> Option<String> {
+        (!self.meet(rule)).then(|| match self.flags {
+            flags if flags & ONLY_READS != 0 => READS.to_owned(),
+            flags if flags & WITHOUT_ME != 0 => LACKS_ME.to_owned(),
+            flags if flags & SCOPED != 0 => NEEDS_PERMISSION.to_owned(),
+            _ => Denial::NoRight.to_string(),
+        })
+    }
+
+    /// Whether the user meets every condition of the rule, with a token that is not too narrow for it. To an application, a
+    /// client who passes is simply its user: so a token with scopes passes only if the rule itself says what it is for.
+    fn meet(&self, rule: &Rule<'_>) -> bool {
         let is_admin = self.flags & ADMIN != 0;
-        self.flags & TOO_NARROW == 0
+        self.flags & (ONLY_READS | WITHOUT_ME) == 0
+            && (self.flags & SCOPED == 0 || rule.kinds().name_a_permission())
             && rule.all(|condition| match condition {
                 Condition::Active => true,
                 Condition::Staff => self.flags & (STAFF | ADMIN) != 0,

@@ -83,6 +83,11 @@ impl RuleKinds {
     /// How many there are, with the one of no condition.
     pub(in crate::http) const COUNT: usize = 1 << NAMES.len();
 
+    /// Whether one of the conditions is a permission.
+    pub(super) fn name_a_permission(self) -> bool {
+        self.0 & Condition::Permission(0).bit() != 0
+    }
+
     /// A number below [`Self::COUNT`].
     pub(in crate::http) fn index(self) -> usize {
         self.0.into()

@@ -33,7 +33,8 @@ def is_proxy(peer: str, settings: Settings) -> bool:
 
 
 def client(meta: dict[str, Any], settings: Settings) -> Optional[Address]:
-    """The address of the client. `X-Forwarded-For` counts only from the named proxies, from the right."""
+    """The address of the client. `X-Forwarded-For` counts only from the named proxies, from the right. The address of a proxy is
+    never that of a client: if the proxies name none, it is not known."""
     peer = str(meta.get("REMOTE_ADDR") or "")
     if not is_proxy(peer, settings):
         return parsed(peer)
@@ -41,4 +42,4 @@ def client(meta: dict[str, Any], settings: Settings) -> Optional[Address]:
         address = parsed(hop)
         if address is None or not is_within(address, settings.proxies):
             return address
-    return parsed(peer)
+    return None

@@ -40,7 +40,15 @@ class Identity:
     is_admin: bool
     groups: tuple[int, ...]
     permissions: frozenset[int]
+    #: `None` behind a proxy that authenticates, which says less.
     token: Optional[TokenFacts]
+    #: The scopes of the token; `None` means all that the owner may do.
+    scopes: Optional[frozenset[str]] = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the rights are less than those of the owner. Then nothing about them may be kept."""
+        return self.scopes is not None
 
 
 def identity(said: Any) -> Optional[Identity]:
@@ -74,6 +82,7 @@ def identity(said: Any) -> Optional[Identity]:
             groups=tuple(number(one) for one in said["groups"]),
             permissions=frozenset(number(one) for one in said["permissions"]),
             token=facts,
+            scopes=facts.scopes,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         failure = Malformed()

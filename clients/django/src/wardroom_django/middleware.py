@@ -15,6 +15,7 @@ from .conf import settings
 from .identity import Identity
 
 ID = re.compile("[1-9][0-9]{0,18}")
+SCOPE = re.compile("[a-z_]+|[1-9][0-9]{0,18}")
 FLAGS = {"true": True, "false": False}
 
 
@@ -55,15 +56,20 @@ def forwarded(meta: dict[str, Any]) -> Optional[Identity]:
     groups = header(meta, "GROUPS")
     if not all(ID.fullmatch(one) for one in groups.split(",") if groups):
         raise Refused("The header Remote-Groups has to have ids.")
+    scopes = header(meta, "SCOPES")
+    if not all(SCOPE.fullmatch(one) for one in scopes.split(",") if scopes):
+        raise Refused("The header Remote-Scopes has to have names of scopes.")
     return Identity(
         user_id=int(user_id),
         username=decoded(name),
         email=decoded(header(meta, "EMAIL")),
         is_staff=flag(meta, "STAFF"),
-        is_admin=flag(meta, "ADMIN"),
+        is_admin=flag(meta, "ADMIN") and scopes == "",
         groups=tuple(int(one) for one in groups.split(",") if one),
         permissions=frozenset(),
         token=None,
+        # Only a token without scopes has none here.
+        scopes=frozenset(scopes.split(",")) if scopes else None,
     )
 
 

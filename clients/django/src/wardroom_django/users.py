@@ -8,6 +8,7 @@ from typing import Any, Optional
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models.signals import post_save, pre_save
 
 from .conf import settings
 from .identity import Identity
@@ -81,10 +82,37 @@ def mirrored(known: Identity) -> Any:
         row = created(known)
     else:
         updated(row, known)
-    # The rights of this request, which those of a narrow token may be less than those of the row.
-    row.is_staff, row.is_superuser = known.is_staff, known.is_admin
     row.wardroom = known
+    shown(row, known)
     return row
+
+
+def shown(row: Any, known: Identity) -> None:
+    """Gives the object the rights of this request. Those of a narrow token may be less than those of the row."""
+    row.is_staff, row.is_superuser = known.is_staff, known.is_admin
+
+
+def keep_flags(sender: Any, instance: Any, **_more: Any) -> None:
+    """Before an application saves the object of a request: the row keeps its own flags if the token is narrow."""
+    known = getattr(instance, "wardroom", None)
+    if not isinstance(known, Identity) or not known.is_narrow:
+        return
+    row = sender._base_manager.filter(pk=instance.pk).first()
+    for flag in ("is_staff", "is_superuser"):
+        if hasattr(row, flag):
+            setattr(instance, flag, getattr(row, flag))
+
+
+def show_flags(sender: Any, instance: Any, **_more: Any) -> None:
+    """Afterwards the object has the rights of its request again."""
+    del sender
+    known = getattr(instance, "wardroom", None)
+    if isinstance(known, Identity) and known.is_narrow:
+        shown(instance, known)
+
+
+pre_save.connect(keep_flags, dispatch_uid="wardroom_django.keep_flags")
+post_save.connect(show_flags, dispatch_uid="wardroom_django.show_flags")
 
 
 def values(known: Identity) -> dict[str, Any]:
@@ -94,7 +122,7 @@ def values(known: Identity) -> dict[str, Any]:
     wanted: dict[str, Any] = {model.USERNAME_FIELD: known.username, "is_active": True}
     if model.get_email_field_name() != model.USERNAME_FIELD:
         wanted[model.get_email_field_name()] = known.email
-    if known.token is None or known.token.scopes is None:
+    if not known.is_narrow:
         wanted.update(is_staff=known.is_staff, is_superuser=known.is_admin)
     return {name: value for name, value in wanted.items() if name in fields}
 
@@ -162,6 +190,6 @@ class WardroomPermissions:
             return False
         if holds(known, permission):
             return True
-        if known.token is not None and known.token.scopes is not None:
+        if known.is_narrow:
             raise PermissionDenied
         return False

@@ -58,7 +58,7 @@ async fn counted(settings: &Settings) -> Directory {
 /// Signs in with a wrong password, from an address of its own, and returns what it was compared with.
 async fn compared(directory: &Directory, number: usize, name: &str) -> String {
     let address = Some(format!("10.{}.{}.1", number / 250, number % 250));
-    let origin = Origin { address, request_id: None };
+    let origin = Origin { address, ..Origin::default() };
     let (hashes, before) = (directory.hasher.count(), directory.hasher.count().get());
     directory.sign_in(&origin, name, Password::new("wrong".into())).await.unwrap_err();
     assert_eq!(hashes.get() - before, 1, "{name}");

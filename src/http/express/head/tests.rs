@@ -90,6 +90,31 @@ fn whatever_is_unusual_is_left_to_others() {
     }
 }
 
+#[test]
+fn a_proxy_may_announce_a_body_without_bytes() {
+    // What Envoy sends.
+    let text = "GET /api/auth/forward/staff HTTP/1.1\r\nhost: 127.0.0.1:8000\r\ncontent-length: 0\r\nauthorization: Token k\r\n\
+        x-forwarded-for: 198.51.100.7\r\nx-forwarded-proto: http\r\n\r\n";
+    let (rule, read) = Head::forward_auth(text.as_bytes()).unwrap();
+    assert_eq!((rule, read.length), (&b"staff"[..], text.len()));
+    assert_eq!(admitted(text.as_bytes()), Some(text.len()));
+    for other in [
+        "1",
+        "00",
+        "+0",
+        "-0",
+        "0, 0",
+        "",
+        "0x0",
+        "0\r\ncontent-length: 0",
+        "0\r\ntransfer-encoding: chunked",
+    ] {
+        let text = text.replace("content-length: 0", &format!("content-length: {other}"));
+        assert_eq!(Head::forward_auth(text.as_bytes()), None, "{other:?}");
+    }
+    assert_eq!(Head::read(text.replace("auth/forward/staff", "users/me").as_bytes()), None);
+}
+
 /// The wire accepts without a body what is accepted here, and the parser reads it to the same values.
 fn agrees_with_the_strict_readers(bytes: &[u8]) -> bool {
     let Some(read) = Head::read(bytes) else { return false };
