@@ -56,8 +56,10 @@ def authorize(page, typed):
     page.locator(".scheme-container .btn.authorize").click()
     dialog = page.locator(".modal-ux")
     expect(dialog).to_contain_text("Type the key of a token")
-    dialog.locator("input").fill(typed)
-    dialog.locator(".btn.modal-btn.auth.authorize").click()
+    # The other schemes are for the few operations that programs of other people call.
+    scheme = dialog.locator(".auth-container", has_text="Type the key of a token")
+    scheme.locator("input").fill(typed)
+    scheme.locator(".btn.modal-btn.auth.authorize").click()
     dialog.locator(".btn-done").click()
 
 
