@@ -250,7 +250,7 @@ def look_alikes(count, keys):
                 lambda: f"wrd_{text(37)}",
                 lambda: f"WRD_{text(36)}",
                 lambda: f"wrd-{text(36)}",
-                lambda: f"awrd_{key[4:]}",
+                lambda: f"awrd_{text(36)}",
                 lambda: f"wrd_{text(20)}-{text(15)}",
                 lambda: f"wrd_{text(36)}",
                 lambda: key[:at] + other + key[at + 1 :],
