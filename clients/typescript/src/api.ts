@@ -2172,6 +2172,7 @@ export interface components {
             /**
              * @description The IP address of the client that sent the key to the service. A token that is limited to networks is active only
              *     with an address in one of them.
+             * @example 192.0.2.7
              */
             client_address?: string;
         };

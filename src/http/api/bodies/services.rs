@@ -20,7 +20,7 @@ pub(in crate::http::api) struct IntrospectionRequest {
     token_type_hint: String,
     /// The IP address of the client that sent the key to the service. A token that is limited to networks is active only
     /// with an address in one of them.
-    #[schema(required = false)]
+    #[schema(required = false, example = json!("192.0.2.7"))]
     client_address: String,
 }
 
