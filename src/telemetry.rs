@@ -54,6 +54,8 @@ pub struct Metrics {
     pub authentications: Family<OutcomeLabels, Counter>,
     /// `wardroom_forward_auth_requests_total{rule,result}`
     pub forward_auth: Family<ForwardAuthLabels, Counter>,
+    /// `wardroom_introspections_total{result}`
+    pub introspections: Family<IntrospectionLabels, Counter>,
     /// `wardroom_throttled_total{policy}`
     pub throttled: Family<ThrottledLabels, Counter>,
     /// `wardroom_database_up`
@@ -106,6 +108,13 @@ pub struct ForwardAuthLabels {
     pub result: &'static str,
 }
 
+/// The labels of an introspection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct IntrospectionLabels {
+    /// `active`, `inactive` or `refused`.
+    pub result: &'static str,
+}
+
 /// The labels of a throttled request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ThrottledLabels {
@@ -149,6 +158,11 @@ impl Metrics {
         registry
     }
 
+    /// Counts an introspection.
+    pub(crate) fn count_introspection(&self, result: &'static str) {
+        self.introspections.get_or_create(&IntrospectionLabels { result }).inc();
+    }
+
     fn register(&self, root: &mut Registry) {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         root.register("build", "The version of the server", version);
@@ -157,6 +171,8 @@ impl Metrics {
         root.register("authentications", about, self.authentications.clone());
         let about = "Requests of forward authentication, by the kinds of conditions of the rule and result";
         root.register("forward_auth_requests", about, self.forward_auth.clone());
+        let about = "Introspections by result: active, inactive, or refused (status 401, 403 or 429)";
+        root.register("introspections", about, self.introspections.clone());
         let about = "Requests refused with status 429 by a rate limit, by policy: token or address";
         root.register("throttled", about, self.throttled.clone());
         root.register(

@@ -1,6 +1,12 @@
 //! Keys that were found where they do not belong, such as in a public repository. Who has a key can end its token, and
 //! needs no other right: the key itself is the proof.
+//!
+//! Anyone may report, so a report must cost little. All reports are counted in memory, before their body is read, for each
+//! client and for this process together. Only a client whose report has ended tokens is counted in the database, so that
+//! replicas agree on it; made-up keys write nothing. Tokens are revoked in parts, so that no report keeps other writes
+//! waiting for long.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,6 +26,9 @@ use crate::network::client_network;
 /// The most keys of one report.
 pub const LEAKED_MAX: usize = 1000;
 
+/// How many tokens are revoked in one transaction.
+pub const LEAKED_PART: usize = 50;
+
 /// Reports of one client in each window.
 const REPORTS_MAX: i64 = 60;
 const WINDOW: Duration = Duration::from_hours(1);
@@ -27,39 +36,38 @@ const WINDOW: Duration = Duration::from_hours(1);
 const REPORTS: Backoff = Backoff { name: "leaked", free: REPORTS_MAX, longest: WINDOW, memory: WINDOW };
 
 impl Directory {
-    /// Counts a report of leaked keys by its client, in the database, so that all replicas have one count. Returns
-    /// [`Error::Busy`] when the client has made too many.
-    pub async fn count_leak_report(&self, origin: &Origin) -> Result<(), Error> {
-        let network = origin.ip().map(|address| client_network(address).to_string()).unwrap_or_default();
-        let now = self.clock.now();
-        let length = i64::try_from(WINDOW.as_micros()).unwrap_or(i64::MAX);
-        let start = window_start(now, length);
-        let end = Timestamp::from_micros(start.saturating_add(length)).unwrap_or(Timestamp::LAST);
-        // With the window in its key, a count of another window matters no more, also when the clock goes back.
-        let key = REPORTS.key([&network, &start.to_string()]);
-        // A report that has to wait costs one read.
-        let waiting: Vec<BlockedKey> =
-            self.store.point_read(blocked(std::slice::from_ref(&key), now)).await?;
-        let is_counted = waiting.is_empty()
-            && self
-                .store
-                .write(move |tx| {
-                    let reports = tx.failures(&key, now)?;
-                    if reports >= REPORTS_MAX {
-                        return Ok(false);
-                    }
-                    let until = if reports + 1 == REPORTS_MAX { end } else { now };
-                    tx.count_failure(&key, reports + 1, until, end)?;
-                    tx.forget_attempts(now)?;
-                    Ok(true)
-                })
-                .await?;
-        let left = u64::try_from(end.as_micros().saturating_sub(now.as_micros())).unwrap_or(0);
-        if is_counted { Ok(()) } else { Err(Error::Busy { retry_after: Duration::from_micros(left) }) }
+    /// Counts a report of leaked keys in memory, whatever it contains. Returns [`Error::Busy`] when its client has made too
+    /// many, or all clients together have.
+    pub fn count_leak_report(&self, origin: &Origin) -> Result<(), Error> {
+        let client = origin.ip().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        self.requests.count_report(client, self.clock.now())
     }
 
-    /// Revokes the tokens of these keys, in one transaction, and returns them as they were. Texts that are the keys of no
-    /// token are ignored, and so are tokens that are revoked already; expired ones could become valid again and are not.
+    /// Revokes the tokens of reported keys. Returns [`Error::Busy`] when the client has ended tokens with too many reports,
+    /// here or on other replicas.
+    pub async fn report_leaked(&self, actor: &Actor, keys: &[String]) -> Result<(), Error> {
+        let now = self.clock.now();
+        let (key, end) = window_of(&actor.origin, now);
+        let waiting: Vec<BlockedKey> =
+            self.store.point_read(blocked(std::slice::from_ref(&key), now)).await?;
+        if !waiting.is_empty() {
+            let left = u64::try_from(end.as_micros().saturating_sub(now.as_micros())).unwrap_or(0);
+            return Err(Error::Busy { retry_after: Duration::from_micros(left) });
+        }
+        if self.revoke_leaked(actor, keys).await?.is_empty() {
+            return Ok(());
+        }
+        let counted = self.store.write(move |tx| {
+            let reports = tx.failures(&key, now)?.saturating_add(1);
+            tx.count_failure(&key, reports, if reports >= REPORTS_MAX { end } else { now }, end)?;
+            tx.forget_attempts(now)
+        });
+        counted.await
+    }
+
+    /// Revokes the tokens of these keys, [`LEAKED_PART`] in one transaction, and returns them as they were. Texts that are
+    /// the keys of no token are ignored, and so are tokens that are revoked already; expired ones could become valid again
+    /// and are not.
     pub async fn revoke_leaked(&self, actor: &Actor, keys: &[String]) -> Result<Vec<ListedToken>, Error> {
         let mut found: Vec<i64> = Vec::new();
         for statement in ids_of_digests(&digests(keys)) {
@@ -67,16 +75,26 @@ impl Directory {
         }
         found.sort_unstable();
         found.dedup();
-        if found.is_empty() {
-            return Ok(Vec::new());
+        let mut revoked = Vec::new();
+        for part in found.chunks(LEAKED_PART) {
+            let ids: Vec<_> = part.iter().filter_map(|id| TokenId::try_from(*id).ok()).collect();
+            let part = self.change(actor, move |change| {
+                ids.iter().map(|id| revoke(change, *id)).collect::<Result<Vec<_>, Error>>()
+            });
+            revoked.extend(part.await?.into_iter().flatten());
         }
-        let revoked = self.change(actor, move |change| {
-            let ids = found.iter().filter_map(|id| TokenId::try_from(*id).ok());
-            let revoked = ids.map(|id| revoke(change, id)).collect::<Result<Vec<_>, Error>>()?;
-            Ok(revoked.into_iter().flatten().collect())
-        });
-        revoked.await
+        Ok(revoked)
     }
+}
+
+/// Returns the key of the count of a client in the window of now, and the end of that window. With the window in its key, a
+/// count of another window matters no more, also when the clock goes back.
+fn window_of(origin: &Origin, now: Timestamp) -> (Vec<u8>, Timestamp) {
+    let network = origin.ip().map(|address| client_network(address).to_string()).unwrap_or_default();
+    let length = i64::try_from(WINDOW.as_micros()).unwrap_or(i64::MAX);
+    let start = window_start(now, length);
+    let end = Timestamp::from_micros(start.saturating_add(length)).unwrap_or(Timestamp::LAST);
+    (REPORTS.key([&network, &start.to_string()]), end)
 }
 
 /// The digests that these keys may be stored as.

@@ -26,6 +26,7 @@ impl Directory {
     pub async fn list_tokens(&self, actor: &Actor, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
         authorize(actor, Action::ReadAllTokens)?;
         let now = self.clock.now();
+        let query = &query.leaving_out(tokens::unreadable_owner(actor));
         let mut page = self.page(query, token_list::page(query, now), token_list::count(query, now)).await?;
         page.rows.iter_mut().for_each(|listed| tokens::name_owner(actor, listed));
         Ok(page)

@@ -26,7 +26,7 @@ use super::store::{self, Tx};
 
 pub use self::ending::SIGN_INS_MAX;
 pub(super) use self::ending::{add_ended, end, end_all, end_oldest_sign_ins};
-pub(super) use self::finding::name_owner;
+pub(super) use self::finding::{name_owner, unreadable_owner};
 pub use self::narrowing::NarrowingDraft;
 
 /// A token that was just issued, with its key, which is shown only now.

@@ -28,6 +28,10 @@ use crate::directory::limiter::RateLimitStatus;
 use crate::directory::model::Timestamp;
 use crate::directory::{Bearer, Origin};
 
+/// The answers to a service that may not introspect, or has done so too often.
+const REFUSALS: [StatusCode; 3] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+
 /// The most parameters of a query; no list has more than half as many.
 const PARAMETERS_MAX: usize = 64;
 
@@ -125,6 +129,9 @@ async fn around(State(app): State<App>, route: MatchedPath, mut request: Request
         }
         Ok(Some(caller)) => answer_caller(&app, caller, request, next).await,
     };
+    if schemes == Schemes::Any && REFUSALS.contains(&response.status()) {
+        app.metrics().count_introspection("refused");
+    }
     let response = with_reason(response, counted.reason());
     let response = if negotiated.problems { problem::convert(response).await } else { response };
     let response = match negotiated.indent {

@@ -270,3 +270,40 @@ both! {
         assert_eq!((&events["results"][0]["actor_name"], &events["results"][0]["object_name"]), (&json!("holder"), &json!("plain")));
     }
 }
+
+both! {
+    /// Guards against a narrow token that reads its owner's tokens by the routes for all tokens: they need `me_read`, as at
+    /// `/api/users/me/tokens`.
+    async fn a_narrow_token_reads_its_owner_s_tokens_only_with_the_scope(backend: Backend) {
+        let site = Site::start(backend).await;
+        let reader = staff_with(&site, "reader", &[READ_TOKENS]).await;
+        let own = issue(&site, &reader, "own", Expiry::Never).await;
+        let other = issue(&site, &site.plain, "other", Expiry::Never).await;
+        for (scopes, may_read_own) in [("token_read", false), ("token_read me_write", false), ("token_read me_read", true)] {
+            let first = format!("SELECT min(id) FROM tokens WHERE user_id = {}", reader.id);
+            site.database.sql(&format!("UPDATE tokens SET scopes = '{scopes}' WHERE id = ({first})")).await;
+            let get = async |path: String| send(&site, &reader, "GET", &path, Value::Null).await;
+            let all = get("/api/users/tokens?limit=100".to_owned()).await;
+            assert_eq!(names(&all).contains(&"-/own".to_owned()), may_read_own, "{all}");
+            assert!(names(&all).contains(&"-/other".to_owned()), "{all}");
+            let rows = names(&all).len();
+            assert_eq!(all.json()["count"], rows, "the count does not show them either");
+            let mine = get(format!("/api/users/tokens?user_id={}", reader.id)).await;
+            assert_eq!(names(&mine).len(), if may_read_own { 2 } else { 0 });
+            let status = if may_read_own { 200 } else { 403 };
+            for path in [
+                format!("/api/users/tokens/{}", own.token.id),
+                format!("/api/users/{}/tokens", reader.id),
+                "/api/users/me/tokens".to_owned(),
+            ] {
+                assert_eq!(get(path.clone()).await.status, status, "{scopes}: {path}");
+            }
+            assert_eq!(get(format!("/api/users/tokens/{}", other.token.id)).await.status, 200);
+            for (issued, status) in [(&own, status), (&other, 200)] {
+                let body = json!({ "key": issued.key.reveal() });
+                let found = send(&site, &reader, "POST", "/api/users/tokens/find", body).await;
+                assert_eq!(found.status, status, "{scopes}: {found}");
+            }
+        }
+    }
+}

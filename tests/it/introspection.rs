@@ -11,7 +11,7 @@ use wardroom::directory::authentication::ClientsSeen;
 use wardroom::directory::model::{TokenId, UserDraft, UserKey};
 use wardroom::directory::tokens::Expiry;
 use wardroom::directory::{Clock, Directory};
-use wardroom::telemetry::OutcomeLabels;
+use wardroom::telemetry::{IntrospectionLabels, OutcomeLabels};
 
 use crate::support::site::{Persona, moment, operator, person};
 use crate::support::{Answer, Backend, Request, Site, both};
@@ -195,6 +195,9 @@ both! {
             (FORM, "token=", r#"400 {"token":["This field may not be blank."]}"#.to_owned()),
             (FORM, &format!("token={key}&token={key}"), r#"400 {"token":["Send this field only once."]}"#.to_owned()),
             (FORM, &format!("token={key}&token_type_hint=a&token_type_hint=b"), r#"400 {"token_type_hint":["Send this field only once."]}"#.to_owned()),
+            (FORM, &format!("token={key}&client_address="), r#"400 {"client_address":["\"\" is no IP address. Send that of the client, such as 192.0.2.7 or 2001:db8::7, or leave the field out."]}"#.to_owned()),
+            (FORM, &format!("token={key}&client_address=192.0.2.7%2C10.0.0.1"), r#"400 {"client_address":["\"192.0.2.7,10.0.0.1\" is no IP address. Send that of the client, such as 192.0.2.7 or 2001:db8::7, or leave the field out."]}"#.to_owned()),
+            (FORM, &format!("token={key}&client_address=::1&client_address=::1"), r#"400 {"client_address":["Send this field only once."]}"#.to_owned()),
             (FORM, "token=%FF", r#"400 {"token":["Not valid UTF-8. Send UTF-8, or name the charset in the Content-Type."]}"#.to_owned()),
             ("application/json", &json!({ "token": key }).to_string(), r#"415 {"detail":"Unsupported media type \"application/json\" in request. Send application/x-www-form-urlencoded."}"#.to_owned()),
             ("multipart/form-data; boundary=x", "--x--\r\n", r#"415 {"detail":"Unsupported media type \"multipart/form-data; boundary=x\" in request. Send application/x-www-form-urlencoded."}"#.to_owned()),
@@ -365,6 +368,20 @@ both! {
     }
 }
 
+/// A key of our own form with a right checksum, which anyone can compute. No token has it.
+fn made_up(number: u32) -> String {
+    let mut key = format!("wrd_{number:030}");
+    let mut rest = crc32fast::hash(key.as_bytes());
+    let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut check = [0; 6];
+    for digit in check.iter_mut().rev() {
+        *digit = digits[usize::try_from(rest % 62).unwrap()];
+        rest /= 62;
+    }
+    key.push_str(std::str::from_utf8(&check).unwrap());
+    key
+}
+
 both! {
     /// Line 14: who asks about too many keys that no token has must wait. What is in memory is still answered, also to
     /// services that have to wait, and other services do not wait.
@@ -378,18 +395,134 @@ both! {
             let answer = connection.post_form(PATH, &guesser.key, &form).await;
             assert_eq!(answer.to_string(), INACTIVE, "{number}");
         }
-        let refused = ask(&site, &guesser, &"f".repeat(40)).await;
-        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{refused}");
-        assert_eq!(ask(&site, &guesser, &site.staff.key).await.status, 429, "a right guess is not answered");
+        let reads = || site.directory().counters().reads.get();
+        for guess in [&"f".repeat(40), &site.alex.key, &"e".repeat(64), &"secret".to_owned()] {
+            let refused = ask(&site, &guesser, guess).await;
+            assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{refused}");
+        }
+        let before = reads();
+        assert_eq!(ask(&site, &guesser, &"f".repeat(40)).await.status, 429);
+        let feed = u64::from(backend == Backend::Postgres) * 2;
+        assert!(reads() - before <= feed, "a guess beyond the limit is not looked up");
         assert_eq!(ask(&site, &guesser, &site.plain.key).await.json()["active"], true, "in memory");
         assert_eq!(ask(&site, &guesser, &format!("{:040x}", 7)).await.to_string(), INACTIVE, "in memory");
-        assert_eq!(ask(&site, &site.holder, &site.staff.key).await.json()["active"], true, "another service");
+        assert_eq!(ask(&site, &guesser, "wrd_malformed").await.status, 429, "it cannot be a key");
+        assert_eq!(ask(&site, &site.holder, &site.alex.key).await.json()["active"], true, "another service");
         // Replicas share the counts.
         site.directory().share_rates().await.unwrap();
         let elsewhere = site.database.open(&site.clock).await;
         elsewhere.share_rates().await.unwrap();
         site.clock.set(moment("2025-09-01T12:01:00Z"));
         assert_eq!(ask(&site, &guesser, &site.alex.key).await.json()["active"], true, "the next minute");
+    }
+}
+
+both! {
+    /// Guards against a lock-out: strangers who send made-up keys to a service, with or without a right checksum, do not keep
+    /// the keys of its users from being looked up, also when nothing is in memory.
+    async fn strangers_do_not_lock_out_the_users_of_a_service(backend: Backend) {
+        let site = Site::start(backend).await;
+        let shop = service(&site, "shop", &[INTROSPECT, READ_USERS]).await;
+        let mut connection = crate::support::client::Connection::to(site.address).await;
+        for number in 0..700 {
+            let key = if number % 2 == 0 { made_up(number) } else { format!("{number:040x}") };
+            let answer = connection.post_form(PATH, &shop.key, &format!("token={key}")).await;
+            assert!([200, 429].contains(&answer.status), "{answer}");
+        }
+        assert_eq!(ask(&site, &shop, &"f".repeat(40)).await.status, 429);
+        // A user whom nobody has asked about, and one whose key has just been issued.
+        assert_eq!(ask(&site, &shop, &site.plain.key).await.json()["active"], true);
+        let (fresh, _) = issue(site.directory(), site.staff.id, Expiry::Never).await;
+        assert_eq!(ask(&site, &shop, &fresh).await.json()["active"], true);
+        // After a change everything is read again.
+        site.database.sql("INSERT INTO identity_changes (scope) VALUES ('all')").await;
+        assert_eq!(ask(&site, &shop, &site.plain.key).await.json()["active"], true);
+        // Many at once take turns, and all are answered.
+        let keys = (1000..1040).map(made_up).chain([site.inactive.key.clone(), site.admin.key.clone()]);
+        let asked = keys.map(|key| { let shop = shop.key.clone(); let address = site.address; async move { ask_at(address, &shop, &key).await } });
+        let answers = futures_util::future::join_all(asked).await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        assert_eq!(answers.last().unwrap().json()["active"], true);
+    }
+}
+
+both! {
+    /// A token that is limited to networks is active only with the address of a client inside: a service that says nothing
+    /// about its client does not let such a token in.
+    async fn a_token_with_networks_needs_the_address_of_the_client(backend: Backend) {
+        let site = Site::start(backend).await;
+        let networks = format!("UPDATE tokens SET allowed_networks = '10.0.0.0/8 2001:db8::/32' WHERE user_id = {}", site.plain.id);
+        site.database.sql(&networks).await;
+        let ask = async |key: &str, address: &str| {
+            let body = format!("token={key}{address}");
+            site.request("POST", PATH).token(&site.holder.key).body(FORM, body).send().await.to_string()
+        };
+        for _ in 0..2 {
+            for outside in ["", "&client_address=192.0.2.7", "&client_address=::1", "&client_address=2001:db9::1", "&client_address=127.0.0.1"] {
+                assert_eq!(ask(&site.plain.key, outside).await, INACTIVE, "{outside}");
+            }
+            for inside in ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::7", "%5B2001:db8::7%5D:443", "10.1.2.3:51000"] {
+                let answer = ask(&site.plain.key, &format!("&client_address={inside}")).await;
+                assert!(answer.contains(r#""active":true"#), "{inside}: {answer}");
+            }
+        }
+        // The address means nothing for other tokens.
+        for address in ["", "&client_address=192.0.2.7"] {
+            assert!(ask(&site.staff.key, address).await.contains(r#""active":true"#));
+        }
+        site.database.sql(&networks.replace("10.0.0.0/8 2001:db8::/32", "172.16.0.0/12")).await;
+        assert_eq!(ask(&site.plain.key, "&client_address=10.1.2.3").await, INACTIVE, "after a change");
+    }
+}
+
+both! {
+    /// Guards against a narrow token that reads by introspection what it must not read by `/api/users/me`: its own record needs
+    /// the scope `me_read`, or the permission to read users.
+    async fn a_narrow_service_reads_its_own_record_only_with_the_scope(backend: Backend) {
+        let site = Site::start(backend).await;
+        let caller = service(&site, "caller", &[INTROSPECT]).await;
+        let (other, _) = issue(site.directory(), caller.id, Expiry::Never).await;
+        assert_eq!(ask(&site, &caller, &other).await.json()["active"], true);
+        for (scopes, is_shown) in [
+            ("introspection_read", false),
+            ("introspection_read me_read", true),
+            ("introspection_read me_write", false),
+            ("introspection_read user_read", false),
+        ] {
+            let id = format!("SELECT min(id) FROM tokens WHERE user_id = {}", caller.id);
+            site.database.sql(&format!("UPDATE tokens SET scopes = '{scopes}' WHERE id = ({id})")).await;
+            for key in [&other, &caller.key] {
+                let answer = ask(&site, &caller, key).await;
+                assert_eq!(answer.json()["active"], is_shown, "{scopes}: {answer}");
+            }
+        }
+        let seeing = service(&site, "seeing", &[INTROSPECT, READ_USERS]).await;
+        site.database.sql(&format!("UPDATE tokens SET scopes = 'introspection_read user_read' WHERE user_id = {}", seeing.id)).await;
+        assert_eq!(ask(&site, &seeing, &seeing.key).await.json()["active"], true, "it may read all users");
+    }
+}
+
+both! {
+    /// The metric counts what services learn, and services that may not ask or have to wait.
+    async fn introspections_are_counted_by_result(backend: Backend) {
+        let site = Site::start(backend).await;
+        ask(&site, &site.holder, &site.plain.key).await;
+        ask(&site, &site.holder, &site.plain.key).await;
+        ask(&site, &site.holder, "nonsense").await;
+        ask(&site, &site.holder, &site.inactive.key).await;
+        ask(&site, &site.holder, "nonsense").await;
+        ask(&site, &site.plain, "nonsense").await;
+        ask_at(site.address, "nonsense", "nonsense").await;
+        site.request("POST", PATH).body(FORM, "token=a").send().await;
+        let rate = |result| {
+            let labels = IntrospectionLabels { result };
+            site.app.metrics().introspections.get_or_create(&labels).get()
+        };
+        assert_eq!([rate("active"), rate("inactive"), rate("refused")], [2, 3, 3]);
+        // A request that is wrong is none of these, and neither is another route.
+        site.request("POST", PATH).token(&site.holder.key).body(FORM, "").send().await;
+        site.get("/api/users/me").send().await;
+        assert_eq!([rate("active"), rate("inactive"), rate("refused")], [2, 3, 3]);
     }
 }
 
@@ -413,7 +546,8 @@ both! {
             "UPDATE tokens SET scopes = 'me_read user_read', read_only = {}, allowed_networks = '10.0.0.0/8' WHERE user_id = {}",
             if backend == Backend::Sqlite { "1" } else { "TRUE" }, site.admin.id
         )).await;
-        let shown = ask(&site, &site.holder, &site.admin.key).await.json();
+        let body = format!("token={}&client_address=10.0.0.1", site.admin.key);
+        let shown = site.request("POST", PATH).token(&site.holder.key).body(FORM, body).send().await.json();
         assert_eq!((&shown["active"], &shown["is_admin"], &shown["is_staff"]), (&json!(true), &json!(false), &json!(true)));
         assert_eq!((&shown["scope"], &shown["permissions"]), (&json!("me_read user_read"), &json!([1222])));
         assert_eq!((&shown["read_only"], &shown["allowed_networks"]), (&json!(true), &json!(["10.0.0.0/8"])));

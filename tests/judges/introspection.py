@@ -1,7 +1,8 @@
 """Programs of other people introspect keys. Usage: introspection.py WARDROOM
 
 Apache with mod_oauth2 and a Django service with authlib use the files of docs/introspection, and a revoked key is refused
-by the next request through each of them. gitleaks uses docs/leaked-keys: it finds every key, and with the checksum
+by the next request through each of them. A token that may only read gets in for reading alone, and one that is limited to
+networks only from inside. gitleaks uses docs/leaked-keys: it finds every key, and with the checksum
 nothing else.
 """
 
@@ -85,8 +86,8 @@ class Accounts:
         assert len(ids) == len(permissions), known
         return self.send("/api/users", {"username": name, "is_staff": is_staff, "permissions": ids})["id"]
 
-    def token(self, user, name="judged"):
-        made = self.send(f"/api/users/{user}/tokens", {"name": name})
+    def token(self, user, name="judged", **narrowing):
+        made = self.send(f"/api/users/{user}/tokens", {"name": name, **narrowing})
         return made["key"] if "key" in made else made["token"], made["id"]
 
     def revoke(self, token):
@@ -101,7 +102,10 @@ class Application(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
     def log_message(self, *_):
         pass
@@ -128,8 +132,8 @@ class Apache:
             time.sleep(0.05)
         sys.exit(f"Apache does not listen: {pathlib.Path(place, 'error.log').read_text()}")
 
-    def get(self, path, key=None, scheme="Token", headers=None):
-        return call(f"http://127.0.0.1:{self.port}{path}", key, scheme, headers=headers)
+    def get(self, path, key=None, scheme="Token", headers=None, method="GET"):
+        return call(f"http://127.0.0.1:{self.port}{path}", key, scheme, headers=headers, method=method)
 
     def stop(self):
         self.process.terminate()
@@ -156,6 +160,19 @@ def judge_apache(accounts, place):
             for bad, wrong in [(None, scheme), ("nonsense", scheme), (key, {"Token": "Bearer", "Bearer": "Token"}[scheme])]:
                 status, _, _ = apache.get(path, bad, wrong)
                 expected(status == 401, f"mod_oauth2 {scheme}: {wrong} {bad}: {status}")
+            reading, _ = accounts.token(user, read_only=True)
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE"]:
+                safe = method in ("GET", "HEAD")
+                status, _, _ = apache.get(path, reading, scheme, method=method)
+                expected((status == 200) == safe and status in (200, 401, 403), f"mod_oauth2 {scheme}: {method} for reading: {status}")
+                status, _, _ = apache.get(path, key, scheme, method=method)
+                expected(status == 200, f"mod_oauth2 {scheme}: {method}: {status}")
+            # The module does not know where the client is, so such a token gets in from nowhere.
+            for networks in [["192.0.2.0/24"], ["127.0.0.0/8"]]:
+                inside, _ = accounts.token(user, allowed_networks=networks)
+                forged = {"X-Forwarded-For": "192.0.2.7"}
+                status, _, _ = apache.get(path, inside, scheme, forged)
+                expected(status == 401, f"mod_oauth2 {scheme}: a token for {networks}: {status}")
             accounts.revoke(token)
             status, _, _ = apache.get(path, key, scheme)
             expected(status == 401, f"mod_oauth2 {scheme}: a revoked key: {status}")
@@ -184,8 +201,9 @@ def judge_authlib(accounts):
     def scoped(request):
         return JsonResponse({})
 
-    def ask(view, authorization):
-        request = RequestFactory().get("/", **({"HTTP_AUTHORIZATION": authorization} if authorization else {}))
+    def ask(view, authorization, method="GET", address="127.0.0.1"):
+        headers = {"HTTP_AUTHORIZATION": authorization} if authorization else {}
+        request = RequestFactory().generic(method, "/", REMOTE_ADDR=address, **headers)
         answer = view(request)
         return answer.status_code, json.loads(answer.content)
 
@@ -197,6 +215,17 @@ def judge_authlib(accounts):
         for bad in [None, scheme, f"{scheme} nonsense", f"Basic {key}"]:
             expected(ask(view, bad)[0] == 401, f"authlib: {bad}")
     expected(ask(scoped, f"Bearer {key}")[0] == 403, "authlib: a token without scopes has none for authlib")
+    reading, _ = accounts.token(user, read_only=True)
+    inside, _ = accounts.token(user, allowed_networks=["192.0.2.0/24", "2001:db8::/32"])
+    for scheme in ["Bearer", "Token"]:
+        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]:
+            safe = method in ("GET", "HEAD", "OPTIONS")
+            status, _ = ask(view, f"{scheme} {reading}", method)
+            expected(status == (200 if safe else 403), f"authlib: {method} with a token for reading: {status}")
+            expected(ask(view, f"{scheme} {key}", method)[0] == 200, f"authlib: {method}")
+        for address, status in [("192.0.2.7", 200), ("2001:db8::7", 200), ("192.0.3.7", 401), ("127.0.0.1", 401)]:
+            found, _ = ask(view, f"{scheme} {inside}", address=address)
+            expected(found == status, f"authlib: a token with networks from {address}: {found}")
     accounts.revoke(token)
     status, seen = ask(view, f"Bearer {key}")
     expected(status == 401, f"authlib: a revoked key: {status} {seen}")
@@ -221,7 +250,7 @@ def look_alikes(count, keys):
                 lambda: f"wrd_{text(37)}",
                 lambda: f"WRD_{text(36)}",
                 lambda: f"wrd-{text(36)}",
-                lambda: f"awrd_{key[4:]}",
+                lambda: f"awrd_{text(36)}",
                 lambda: f"wrd_{text(20)}-{text(15)}",
                 lambda: f"wrd_{text(36)}",
                 lambda: key[:at] + other + key[at + 1 :],

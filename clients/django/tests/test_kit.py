@@ -60,6 +60,7 @@ class Fake:
 
     def __init__(self, answer: Callable[[str], Answer]) -> None:
         self.keys: list[str] = []
+        self.clients: list[Optional[str]] = []
         self.connections: set[Any] = set()
         fake = self
 
@@ -70,8 +71,10 @@ class Fake:
             def do_POST(self) -> None:
                 fake.connections.add(self.client_address)
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                key = parse_qs(body)["token"][0]
+                form = parse_qs(body)
+                key = form["token"][0]
                 fake.keys.append(key)
+                fake.clients.append(form.get("client_address", [None])[0])
                 status, headers, data = answer(key)
                 self.send_response(status)
                 for name, value in headers.items():
@@ -364,6 +367,17 @@ class NarrowTokens(Case):
     def test_read_only(self) -> None:
         self.fake(lambda _key: said(read_only=True))
         self.assertEqual([ask("/new", "Token abc", method)[0] for method in ("GET", "HEAD", "OPTIONS", "POST")], [200, 200, 200, 403])
+        self.assertEqual([ask("/open", "Token abc", method)[0] for method in ("POST", "PUT", "DELETE")], [403, 403, 403])
+
+    def test_the_address_of_the_client_is_sent(self) -> None:
+        fake = self.fake(lambda _key: said(), PROXIES=["10.0.0.0/8", "unix"])
+        for peer, forwarded in (("192.0.2.9", "8.8.8.8"), ("10.1.1.1", "8.8.8.8, 192.0.2.1, 10.2.2.2"), ("::ffff:192.0.2.1", ""), ("10.1.1.1", ""), ("", "")):
+            self.assertEqual(ask("/new", "Token abc", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)[0], 200)
+        self.assertEqual(fake.clients, ["192.0.2.9", "192.0.2.1", "192.0.2.1", None, None])
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda number: ask("/new", f"Token {number}", REMOTE_ADDR=f"192.0.2.{number}"), range(200)))
+        sent = dict(zip(fake.keys[5:], fake.clients[5:]))
+        self.assertEqual(sent, {str(number): f"192.0.2.{number}" for number in range(200)})
 
     def test_a_staff_member_s_scoped_token_needs_the_right_to_its_record(self) -> None:
         self.fake(lambda key: said(scope=key.replace("+", " "), is_admin=True))
@@ -669,6 +683,17 @@ class RealServer(Case):
         self.assertLess(abs(known.token.issued_at - datetime.datetime.now(datetime.timezone.utc)), datetime.timedelta(hours=1))
         self.assertEqual(ask("/readers", f"Token {key}")[0], 200)
         self.assertNotIn(key, repr(known))
+
+    def test_narrow_tokens_of_a_real_server(self) -> None:
+        pk, _ = self.person("kit.narrow", is_staff=True)
+        made = self.admin.users_tokens_create(pk, {"name": "reading", "read_only": True})
+        key = f"Token {made['key']}"
+        self.assertEqual([ask("/new", key, method)[0] for method in ("GET", "POST")], [200, 403])
+        made = self.admin.users_tokens_create(pk, {"name": "inside", "allowed_networks": ["192.0.2.0/24"]})
+        key = f"Token {made['key']}"
+        self.assertEqual([ask("/new", key, REMOTE_ADDR=peer)[0] for peer in ("192.0.2.7", "192.0.3.7", "")], [200, 401, 401])
+        self.assertIsNone(service.whose(made["key"]))
+        self.assertIsNotNone(service.whose(made["key"], "192.0.2.7"))
 
     def test_the_key_of_the_service(self) -> None:
         lines, failed = check()

@@ -51,7 +51,8 @@ export interface paths {
          * @description Is a key valid that a service was sent, whose is it, and what may its owner do? As in RFC 7662. The service sends
          *     its own key as `Token`, as `Bearer`, or as the password of `Basic`. A key that is unknown, malformed, expired or
          *     revoked, or whose owner is not active, is `{"active": false}`; so is the key of another user if the service may not
-         *     read users. For admins, and staff with permission 1282.
+         *     read users, and one that is limited to networks unless `client_address` is in one of them. Whether a method is allowed
+         *     by `read_only`, the service has to check. For admins, and staff with permission 1282.
          */
         post: operations["auth_introspect"];
         delete?: never;
@@ -159,8 +160,8 @@ export interface paths {
         /**
          * Report Leaked Keys
          * @description Revoke the tokens of keys that were found where they do not belong. No token is needed: who has a key may end it.
-         *     The answer and its time are the same whatever the keys are. The audit trail names the owners. At most 60 reports an
-         *     hour from one address, or from one network of IPv6.
+         *     The answer is the same whatever the keys are, and its time depends on their number alone. The audit trail names the
+         *     owners. At most 60 reports an hour from one address, or from one network of IPv6.
          */
         post: operations["auth_leaked"];
         delete?: never;
@@ -1393,9 +1394,12 @@ export interface components {
             is_staff?: boolean;
             /** @description Does the token have all rights? */
             is_admin?: boolean;
-            /** @description Is the token only for reading? */
+            /** @description Is the token only for reading? Then the service must refuse every request that may change something. */
             read_only?: boolean;
-            /** @description The networks that the token may be used from; null is anywhere. The service must compare the address of its client. */
+            /**
+             * @description The networks that the token may be used from, one of which has `client_address`; null is anywhere. A service that
+             *     keeps this response must compare the address of each client.
+             */
             allowed_networks?: string[] | null;
         };
         /**
@@ -2165,6 +2169,12 @@ export interface components {
             token: string;
             /** @description What kind of token it is; it is not needed, and ignored. */
             token_type_hint?: string;
+            /**
+             * @description The IP address of the client that sent the key to the service. A token that is limited to networks is active only
+             *     with an address in one of them.
+             * @example 192.0.2.7
+             */
+            client_address?: string;
         };
         /**
          * @description A token, without its key.

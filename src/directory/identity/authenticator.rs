@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::cached::{
@@ -38,6 +39,9 @@ const TIMEOUT: Duration = Duration::from_millis(900);
 /// [`TIMEOUT`], because a request that arrives during a look waits for the next one as well.
 const FEED_TIMEOUT: Duration = Duration::from_millis(800);
 
+/// How many look-ups of services that have caused too many take place at once: see `Directory::introspect`.
+const BEYOND_LIMIT_AT_ONCE: usize = 2;
+
 /// Answers whose key was presented.
 pub(in crate::directory) struct Authenticator {
     // Dropped before the store, which then is the last to close SQLite's file.
@@ -47,6 +51,7 @@ pub(in crate::directory) struct Authenticator {
     cache: IdentityCache,
     callers: Callers,
     inspected: InspectedKeys,
+    beyond_limit: Semaphore,
     uses: TokenUses,
     loads: Counter,
     stale: StalePolicy,
@@ -67,6 +72,7 @@ impl Authenticator {
             cache: IdentityCache::new(settings.identity_cache_bytes),
             callers: Callers::new(settings.identity_cache_bytes > 0),
             inspected: InspectedKeys::new(settings.identity_cache_bytes > 0),
+            beyond_limit: Semaphore::new(BEYOND_LIMIT_AT_ONCE),
             uses: TokenUses::default(),
             loads: Counter::default(),
             stale: StalePolicy::new(settings.serve_stale_for),

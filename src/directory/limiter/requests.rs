@@ -34,6 +34,11 @@ const BATCH: usize = 500;
 /// Look-ups of keys that are not valid, which one service may cause.
 const GUESSES: Rate = Rate { requests: 600, window: Duration::from_mins(1) };
 
+/// Reports of leaked keys by one client.
+const REPORTS: Rate = Rate { requests: 60, window: Duration::from_hours(1) };
+/// Reports of all clients together. Their window is short: if strangers use it up, others can report soon again.
+const ALL_REPORTS: Rate = Rate { requests: 120, window: Duration::from_mins(1) };
+
 /// How far a request is from its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitStatus {
@@ -180,6 +185,9 @@ pub(in crate::directory) struct RequestLimiter {
     clients: Mutex<CountTable<IpAddr>>,
     uploads: Mutex<CountTable<i64>>,
     guesses: Mutex<CountTable<i64>>,
+    /// Not shared: see `leaked_keys`.
+    reports: Mutex<CountTable<IpAddr>>,
+    all_reports: Mutex<CountTable<()>>,
 }
 
 impl RequestLimiter {
@@ -187,7 +195,8 @@ impl RequestLimiter {
     pub(in crate::directory) fn new(rates: Rates) -> Self {
         let (tokens, clients) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
         let (uploads, guesses) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
-        Self { rates, tokens, clients, uploads, guesses }
+        let (reports, all_reports) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
+        Self { rates, tokens, clients, uploads, guesses, reports, all_reports }
     }
 
     /// Counts a request with a valid token; `None` where tokens are not limited.
@@ -237,6 +246,17 @@ impl RequestLimiter {
             None => Ok(()),
             Some(retry_after) => Err(Error::Busy { retry_after }),
         }
+    }
+
+    /// Counts a report of leaked keys. Returns [`Error::Busy`] when this client, or all together, have made too many. A client
+    /// over its own limit takes nothing from the others.
+    pub(in crate::directory) fn count_report(&self, client: IpAddr, now: Timestamp) -> Result<(), Error> {
+        let within = |status: RateLimitStatus| match status.exceeded {
+            true => Err(Error::Busy { retry_after: status.reset }),
+            false => Ok(()),
+        };
+        within(lock(&self.reports).count("report", client_network(client), REPORTS, now))?;
+        within(lock(&self.all_reports).count("report", (), ALL_REPORTS, now))
     }
 
     /// Adds the counts of this process to those of all processes, and learns the sums.

@@ -110,11 +110,14 @@ impl TokenDigest {
     /// Returns the digest to look up for a presented key. `None` if no token can have this key: it has our prefix but not our
     /// length or checksum, or it is empty or longer than 256 bytes.
     pub fn of_presented(key: &str) -> Option<Self> {
-        let plausible = match key.strip_prefix(PREFIX) {
-            Some(_) => is_ours(key),
-            None => !key.is_empty() && key.len() <= KEY_LENGTH_MAX,
-        };
+        let is_foreign = !key.starts_with(PREFIX) && (1..=KEY_LENGTH_MAX).contains(&key.len());
+        let plausible = is_foreign || Self::has_own_form(key);
         plausible.then(|| Self(Sha256::digest(key.as_bytes()).into()))
+    }
+
+    /// Whether a presented key has the form of the keys of this program, with its checksum.
+    pub fn has_own_form(key: &str) -> bool {
+        key.starts_with(PREFIX) && is_ours(key)
     }
 
     /// Returns a digest that no token has: no text is known whose SHA-256 is zero.

@@ -24,6 +24,8 @@ pub struct TokenFilters {
     pub name: Option<String>,
     /// Whose key begins and ends like this.
     pub key: Option<KeyEnds>,
+    /// Not of this user. No parameter sets it: the use case does.
+    pub not_of: Option<UserId>,
     /// In this state.
     pub state: Option<TokenState>,
     /// Of this kind.
@@ -106,6 +108,15 @@ impl TokenQuery {
     }
 }
 
+impl TokenQuery {
+    /// The same query, without the tokens of this user.
+    pub(in crate::directory) fn leaving_out(&self, user: Option<UserId>) -> Self {
+        let mut query = self.clone();
+        query.filters.not_of = user;
+        query
+    }
+}
+
 impl TokenFilters {
     fn read(given: &mut Parameters<'_>) -> Self {
         // Tokens have no index for a search, and one that is ignored would show tokens that were not meant.
@@ -114,6 +125,7 @@ impl TokenFilters {
         }
         Self {
             id: NumberRange::read(given, ["id_min", "id_max"]),
+            not_of: None,
             user: given.parsed("user_id", |raw| integer(raw).and_then(UserId::try_from)),
             name: given.parsed("name", |raw| match raw.contains('\0') {
                 true => Err(Violation::NullCharacter),

@@ -68,6 +68,9 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
     if let Some(user) = filters.user {
         sql.push(" AND t.user_id = ").push_arg(user);
     }
+    if let Some(user) = filters.not_of {
+        sql.push(" AND t.user_id <> ").push_arg(user);
+    }
     if let Some(name) = &filters.name {
         sql.push(" AND t.name = ").push_arg(name.as_str());
     }

@@ -8,9 +8,9 @@ use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, Who, authorize};
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
-use crate::directory::error::Error;
+use crate::directory::error::{Denial, Error};
 use crate::directory::limiter::{Backoff, Waits};
-use crate::directory::model::{KeptDigest, ListedToken, TokenDigest, TokenId};
+use crate::directory::model::{KeptDigest, ListedToken, Scope, Token, TokenDigest, TokenId, UserId};
 use crate::directory::store::token_list;
 
 /// For keys that no token has.
@@ -27,6 +27,7 @@ impl Directory {
         authorize(actor, Action::ReadAllTokens)?;
         let found: Option<ListedToken> = self.store.first(token_list::find(id)).await?;
         let mut found = found.ok_or_else(|| Error::not_found("token", format!("with id {id}")))?;
+        check_own(actor, &found.token)?;
         name_owner(actor, &mut found);
         Ok(found)
     }
@@ -50,6 +51,22 @@ impl Directory {
             }
         });
         found.await?
+    }
+}
+
+/// Returns the actor if one's own tokens are not for the actor to read: the calling token is narrow, and lacks the scope.
+/// It may read those of all others.
+pub(in crate::directory) fn unreadable_owner(actor: &Actor) -> Option<UserId> {
+    match &actor.who {
+        Who::Person(identity) if !identity.has(Scope::MeRead) => Some(identity.user.id),
+        _ => None,
+    }
+}
+
+fn check_own(actor: &Actor, token: &Token) -> Result<(), Error> {
+    match unreadable_owner(actor) == Some(token.user_id) {
+        true => Err(Denial::NoRight.into()),
+        false => Ok(()),
     }
 }
 
@@ -89,7 +106,7 @@ fn found(
     let details = json!({ "user_id": listed.token.user_id.get() });
     audit::record(change, "token.find", &AuditObject::Token(&listed.token), details)?;
     name_owner(&change.actor, &mut listed);
-    Ok(Ok(listed))
+    Ok(check_own(&change.actor, &listed.token).map(|()| listed))
 }
 
 /// Counts a key that no token has.

@@ -34,7 +34,7 @@ pub(super) struct ForwardAuthDocument;
     path = "/api/auth/forward/{rule}",
     operation_id = "auth_forward",
     tag = "auth",
-    security(("token" = [])),
+    security(("token" = []), ("token_bearer" = []), ("token_basic" = [])),
     params(("rule" = String, Path, description = "Conditions, joined by commas", example = "staff")),
     responses(
         (status = 200, description = "The client may pass. The body is empty.", headers(

@@ -1,6 +1,6 @@
 //! `/api/users/auth/leaked`: keys that were found where they do not belong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::body::Body as RawBody;
@@ -8,18 +8,22 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
+use tokio::time::sleep;
 
 use super::answers::{BodyRefusals, Throttled};
 use super::bodies::{KEY_MAX, LeakedKeys};
 use super::view::Detail;
 use crate::directory::access::Who;
+use crate::directory::leaked_keys::LEAKED_PART;
 use crate::directory::{Actor, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::error::ApiError;
 
-/// How long an answer takes at least. It is longer than the work, so its time does not show what was found.
+/// How long an answer takes, and for each part of keys that were sent how much longer. It is longer than the work, so its time
+/// does not show what was found.
 const SHORTEST_ANSWER: Duration = Duration::from_millis(250);
+const EACH_PART: Duration = Duration::from_millis(100);
 
 /// A report that has been counted, before its body is read.
 pub(super) struct CountedReport;
@@ -29,7 +33,7 @@ impl FromRequestParts<App> for CountedReport {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        app.directory().count_leak_report(&origin).await?;
+        app.directory().count_leak_report(&origin)?;
         Ok(Self)
     }
 }
@@ -37,8 +41,8 @@ impl FromRequestParts<App> for CountedReport {
 /// Report Leaked Keys
 ///
 /// Revoke the tokens of keys that were found where they do not belong. No token is needed: who has a key may end it.
-/// The answer and its time are the same whatever the keys are. The audit trail names the owners. At most 60 reports an
-/// hour from one address, or from one network of IPv6.
+/// The answer is the same whatever the keys are, and its time depends on their number alone. The audit trail names the
+/// owners. At most 60 reports an hour from one address, or from one network of IPv6.
 #[utoipa::path(
     post,
     path = "/api/users/auth/leaked",
@@ -64,10 +68,47 @@ pub(super) async fn report(
     fields.end()?;
     let keys = keys.unwrap_or_default();
     let actor = Actor { who: Who::Anonymous, origin };
-    let work = app.directory().revoke_leaked(&actor, &keys);
-    let (revoked, ()) = tokio::join!(work, tokio::time::sleep(SHORTEST_ANSWER));
-    revoked?;
+    in_steps(time_of(keys.len()), app.directory().report_leaked(&actor, &keys)).await?;
     let mut response = Response::new(RawBody::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
+}
+
+/// How long the answer to a report of this many keys takes.
+fn time_of(keys: usize) -> Duration {
+    let further = u32::try_from(keys.div_ceil(LEAKED_PART)).unwrap_or(u32::MAX).saturating_sub(1);
+    SHORTEST_ANSWER.saturating_add(EACH_PART.saturating_mul(further))
+}
+
+/// Waits for the work, and until a whole number of steps is over since it began.
+async fn in_steps<T>(step: Duration, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let done = work.await;
+    sleep(whole_steps(step, begun.elapsed()).saturating_sub(begun.elapsed())).await;
+    done
+}
+
+/// Rounds a time up to whole steps, at least one. On a server so slow that the work takes longer than a step, the time of the
+/// answer still shows little of it.
+fn whole_steps(step: Duration, taken: Duration) -> Duration {
+    let steps = taken.as_micros().div_ceil(step.as_micros().max(1)).max(1);
+    step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_an_answer_depends_on_the_number_of_keys_and_no_work_shows_in_it() {
+        let millis = Duration::from_millis;
+        for (keys, expected) in [(0, 250), (1, 250), (50, 250), (51, 350), (100, 350), (1000, 2150)] {
+            assert_eq!(time_of(keys), millis(expected), "{keys}");
+        }
+        for (taken, expected) in
+            [(0, 250), (1, 250), (249, 250), (250, 250), (251, 500), (499, 500), (2_001, 2_250)]
+        {
+            assert_eq!(whole_steps(millis(250), millis(taken)), millis(expected), "{taken}");
+        }
+    }
 }

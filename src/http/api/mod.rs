@@ -33,7 +33,7 @@ use axum::Router;
 use axum::routing::post;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::{OpenApi as _, PartialSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -145,6 +145,11 @@ const AUTHORIZE: &str = "Type the key of a token. `Token <key>`, as in the heade
     `wardroom token issue USER --name NAME` prints a new key.\n\n\
     The key stays in this tab of the browser until you log out here or close the tab.";
 
+const BEARER: &str = "The same key as `Bearer`. Introspection and forward authentication read it, and with the setting \
+    `token_keywords` every operation.";
+const BASIC: &str = "The same key as the password of `Basic`, with any user name; forward authentication also reads it as the user \
+    name. Only introspection and forward authentication read it.";
+
 fn head() -> OpenApi {
     let mut document = ForwardAuthDocument::openapi();
     document.info.title = "Wardroom".into();
@@ -158,5 +163,11 @@ fn head() -> OpenApi {
     components.schemas.insert("Problem".to_owned(), <view::Problem as PartialSchema>::schema());
     components.schemas.insert("ItemErrors".to_owned(), <view::ItemErrors as PartialSchema>::schema());
     components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+    for (name, scheme, about) in
+        [("token_bearer", HttpAuthScheme::Bearer, BEARER), ("token_basic", HttpAuthScheme::Basic, BASIC)]
+    {
+        let scheme = HttpBuilder::new().scheme(scheme).description(Some(about)).build();
+        components.add_security_scheme(name, SecurityScheme::Http(scheme));
+    }
     document
 }

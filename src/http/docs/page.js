@@ -34,9 +34,9 @@ const rememberKey = () => ({
         authorize: (authorize) => (entries) => {
           const read = Object.entries(entries).map(([name, entry]) => [
             name,
-            typeof entry.value === "string" ? { ...entry, value: asHeader(entry.value) } : entry,
+            name === "token" ? { ...entry, value: asHeader(entry.value) } : entry,
           ]);
-          kept.write(read.map(([, entry]) => entry.value).find((value) => value));
+          kept.write(read.filter(([name]) => name === "token").map(([, entry]) => entry.value).find((value) => value));
           return authorize(Object.fromEntries(read));
         },
         logout: (logout) => (names) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any, Optional
 
 from rest_framework import exceptions
@@ -12,6 +13,8 @@ from .conf import settings
 from .identity import Identity
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+#: The address of the client of this request.
+_client: ContextVar[Optional[str]] = ContextVar("wardroom_client", default=None)
 
 
 class ServiceUnavailable(exceptions.APIException):
@@ -28,6 +31,8 @@ class WardroomAuthentication(TokenAuthentication):
     """Django REST Framework's own class, which reads the header, with Wardroom in place of the table of keys."""
 
     def authenticate(self, request: Any) -> Optional[tuple[Any, Any]]:
+        address = addresses.client(request.META, settings())
+        _client.set(None if address is None else str(address))
         found = super().authenticate(request)
         if found is None:
             return None
@@ -37,7 +42,7 @@ class WardroomAuthentication(TokenAuthentication):
 
     def authenticate_credentials(self, key: str) -> tuple[Any, Any]:
         try:
-            known = service.whose(key)
+            known = service.whose(key, _client.get())
         except service.Away:
             known, away = None, True
         else:
@@ -50,7 +55,8 @@ class WardroomAuthentication(TokenAuthentication):
 
 
 def check(known: Identity, request: Any) -> None:
-    """What only this service can check of a narrow token: where the client is, and whether it changes something."""
+    """What a narrow token allows this request: where the client is, which Wardroom has compared unless the facts were kept,
+    and whether it changes something, which only this service knows."""
     token = known.token
     if token is None:
         return

@@ -90,23 +90,24 @@ def forget(*, setting: str = "WARDROOM", **_more: Any) -> None:
 setting_changed.connect(forget)
 
 
-def whose(key: str) -> Optional[Identity]:
-    """Whose a key is. `None` is a key that is not valid; no response, or one that is an error, is `Away`."""
+def whose(key: str, client_address: Optional[str] = None) -> Optional[Identity]:
+    """Whose a key is that a client at this address has sent. `None` is a key that is not valid; no response, or one that is an error, is `Away`."""
     seconds, now = settings().cache_seconds, clock()
     if seconds == 0:
-        return introspect(key)
+        return introspect(key, client_address)
     digest = hashlib.sha256(key.encode()).digest()
     known = _cache.get(digest, now, seconds)
     if known is None:
-        known = introspect(key)
+        known = introspect(key, client_address)
         _cache.put(digest, now, known)
     return known
 
 
-def introspect(key: str) -> Optional[Identity]:
-    """Asks now."""
+def introspect(key: str, client_address: Optional[str] = None) -> Optional[Identity]:
+    """Asks now. Without the address of the client, a token that is limited to networks is not valid."""
+    form = {"token": key} if client_address is None else {"token": key, "client_address": client_address}
     try:
-        exchange = client().request("POST", "/api/auth/introspect", form={"token": key}, repeatable=True)
+        exchange = client().request("POST", "/api/auth/introspect", form=form, repeatable=True)
         return identity(json.loads(exchange.read(1 << 20)))
     except ApiError as error:
         why = reason(error)

@@ -459,6 +459,7 @@ class TokenIntrospect(_TokenIntrospect, total=False):
     """A key that a service was sent."""
 
     token_type_hint: str
+    client_address: str
 
 
 class TokenItem(TypedDict):

@@ -1,10 +1,13 @@
-//! Looking at a key that another service was sent: it is no caller here, so its networks are not checked, and the key of
-//! a user who is not staff is as good as any.
+//! Looking at a key that another service was sent: it is no caller here, so its networks are not checked here, and the key
+//! of a user who is not staff is as good as any.
 //!
 //! A key that is not valid takes the same way for every reason: the same digests, the same statements, the same entry in
 //! the cache.
 
 use std::sync::Arc;
+
+use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 
 use super::super::inspected::InspectedKey;
 use super::super::invalidations::Position;
@@ -31,7 +34,7 @@ pub(in crate::directory) struct Inspected {
 
 impl Authenticator {
     /// Returns the identity of a key that is valid. `check_limit` is called before a key is looked up that is not in memory.
-    /// It never writes. What the feed of changes leaves out may be older: see [`Authenticator::authenticate`].
+    /// Beyond the limit, only keys are looked up that cannot be guessed, one after the other. It never writes. What the feed of changes leaves out may be older: see [`Authenticator::authenticate`].
     pub(in crate::directory) async fn inspect(
         &self,
         key: &str,
@@ -48,9 +51,21 @@ impl Authenticator {
         {
             return Ok(Inspected { identity: identity.filter(is_valid), is_guess: false, is_current });
         }
-        check_limit()?;
+        let _turn = match check_limit() {
+            Err(busy) if TokenDigest::has_own_form(key) => Some(self.turn(busy).await?),
+            checked => checked.map(|()| None)?,
+        };
         let identity = self.in_time(self.store.timeout(), self.load_inspected(key, digest)).await?;
         Ok(Inspected { identity: identity.filter(is_valid), is_guess: has_form, is_current })
+    }
+
+    /// Waits for a turn among the look-ups beyond the limit, as long as for the database; then it is [`Error::Busy`] after
+    /// all.
+    async fn turn(&self, busy: Error) -> Result<SemaphorePermit<'_>, Error> {
+        match timeout(self.store.timeout(), self.beyond_limit.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(busy),
+        }
     }
 
     /// Brings the invalidations up to date, if anything is kept. Whether that succeeded: otherwise the database is read.

@@ -18,6 +18,10 @@ pub(in crate::http::api) struct IntrospectionRequest {
     /// What kind of token it is; it is not needed, and ignored.
     #[schema(required = false)]
     token_type_hint: String,
+    /// The IP address of the client that sent the key to the service. A token that is limited to networks is active only
+    /// with an address in one of them.
+    #[schema(required = false, example = json!("192.0.2.7"))]
+    client_address: String,
 }
 
 /// Keys that were found where they do not belong.

@@ -59,10 +59,11 @@ pub struct Introspection {
     /// Does the token have all rights?
     #[schema(required = false)]
     pub is_admin: bool,
-    /// Is the token only for reading?
+    /// Is the token only for reading? Then the service must refuse every request that may change something.
     #[schema(required = false)]
     pub read_only: bool,
-    /// The networks that the token may be used from; null is anywhere. The service must compare the address of its client.
+    /// The networks that the token may be used from, one of which has `client_address`; null is anywhere. A service that
+    /// keeps this response must compare the address of each client.
     #[schema(required = false)]
     pub allowed_networks: Option<Vec<String>>,
 }

@@ -83,6 +83,11 @@ def of_the_server(client: Client, read: Settings) -> Iterator[Finding]:
     yield "ok", f"{read.url} answered in {taken * 1000:.0f} ms."
     if own is not None:
         yield from of_the_service(own)
+    else:
+        yield "note", (
+            "the key of this service is valid, but what it may do is not shown: it is limited to networks, or has scopes without "
+            "user_read and me_read."
+        )
     yield from of_the_version(client)
 
 
