@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wardroom::config::Flags;
 use wardroom::directory::Unauthenticated;
+use wardroom::directory::access::scope_names;
 use wardroom::directory::model::UserKey;
 use wardroom::directory::tokens::{Expiry, NarrowingDraft};
 
@@ -387,9 +388,11 @@ both! {
     async fn misuses_are_named(backend: Backend) {
         let site = Site::start(backend).await;
         let many: Vec<String> = (0..21).map(|number| format!("10.0.{number}.0/24")).collect();
-        let vocabulary = "Scopes are me_read, me_write, group_create, group_read, group_update, group_delete, user_create, user_read, user_update, \
-            user_delete, token_create, token_read, token_update, token_delete, audit_read, permission_read, and the codes of permissions \
-            that were created here.";
+        // The names are those of the program, and those are `me_read`, `me_write` and the names of the permissions of a new database.
+        let permissions = site.database.texts("SELECT name FROM permissions ORDER BY code").await;
+        let names: Vec<_> = ["me_read", "me_write"].into_iter().chain(permissions.iter().map(String::as_str)).collect();
+        assert_eq!(scope_names(), names);
+        let vocabulary = format!("Scopes are {}, and the codes of permissions that were created here.", names.join(", "));
         for (body, field, expected) in [
             (json!({"scopes": ["user_raed"]}), "scopes", format!("\"user_raed\" is not a scope. {vocabulary}")),
             (json!({"scopes": [1222]}), "scopes", "\"1222\" is not a scope: write user_read.".to_owned()),
@@ -411,7 +414,7 @@ both! {
         assert_eq!(site.database.number("SELECT count(*) FROM tokens WHERE name = 'x'").await, 0);
         // A form says the same.
         let form = site.request("POST", "/api/users/me/tokens").token(&site.admin.key)
-            .body("application/x-www-form-urlencoded", "name=f&scopes=user_read&scopes=me_read&read_only=on&allowed_networks=").send().await.json();
+            .body("application/x-www-form-urlencoded", "name=f&scopes=user_read&scopes=me_read&read_only=on").send().await.json();
         assert_eq!((&form["scopes"], &form["read_only"], &form["allowed_networks"]), (&json!(["me_read", "user_read"]), &json!(true), &Value::Null));
         for (query, expected) in [
             ("scope=zz", format!(r#"{{"scope":["\"zz\" is not a scope. {vocabulary}"]}}"#)),
@@ -419,6 +422,66 @@ both! {
         ] {
             assert_eq!(site.get(&format!("/api/users/tokens?{query}")).token(&site.admin.key).send().await.body, expected);
         }
+    }
+}
+
+both! {
+    /// An empty list or text is neither nothing nor everything: it is refused wherever a token is made or changed, in every
+    /// format, and nothing changes.
+    async fn finding_an_empty_list_is_never_no_limit(backend: Backend) {
+        let site = Site::start(backend).await;
+        let kept = narrow(&site, &site.admin, json!({"scopes": ["me_read"], "allowed_networks": ["127.0.0.0/8"]})).await;
+        let (admin, token) = (site.admin.id, token_id(&site, &kept).await);
+        let tokens = async || site.database.texts("SELECT id || ' ' || name || ' ' || coalesce(scopes, 'all') || ' ' || coalesce(allowed_networks, 'any') FROM tokens ORDER BY id").await;
+        let before = tokens().await;
+        let list = "This list may not be empty. Null is no limit.";
+        let text = "This list may not be empty. Null is no limit; a form cannot say null, so send JSON.";
+        let form = "application/x-www-form-urlencoded";
+        let part = |field: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nx\r\n--b--\r\n");
+        for (method, path) in [
+            ("POST", "/api/users/me/tokens".to_owned()),
+            ("POST", format!("/api/users/{admin}/tokens")),
+            ("PATCH", format!("/api/users/me/tokens/{token}")),
+            ("PATCH", format!("/api/users/{admin}/tokens/{token}")),
+            ("PATCH", format!("/api/users/tokens/{token}")),
+        ] {
+            for field in ["scopes", "allowed_networks"] {
+                let word = if field == "scopes" { "scope" } else { "network" };
+                for (kind, body, expected) in [
+                    ("application/json", json!({"name": "x", field: []}).to_string(), list),
+                    ("application/json", json!({"name": "x", field: ""}).to_string(), text),
+                    (form, format!("name=x&{field}="), text),
+                    (form, format!("name=x&{field}"), text),
+                    ("multipart/form-data; boundary=b", part(field), text),
+                    ("application/json", json!({"name": "x", field: [""]}).to_string(), word),
+                    (form, format!("name=x&{field}=+"), word),
+                    (form, format!("name=x&{field}=&{field}="), word),
+                ] {
+                    let answer = site.request(method, &path).token(&site.admin.key).body(kind, body.clone()).send().await;
+                    let message = answer.json()[field][0].as_str().unwrap_or_default().to_owned();
+                    let fits = if expected == word { message.contains(&format!("is not a {word}")) } else { message == expected };
+                    assert!(answer.status == 400 && fits, "{method} {path} {kind} {body}: {answer}");
+                }
+            }
+            let bad = site.request(method, &path).token(&site.admin.key).body(form, "name=x&read_only=&expires_at=").send().await;
+            assert_eq!(bad.status, 400, "{method} {path} {bad}");
+            assert!(bad.json()["read_only"].is_array() && bad.json()["expires_at"].is_array(), "{bad}");
+        }
+        // A rotation takes neither.
+        let rotate = format!("/api/users/me/tokens/{token}/rotate");
+        for body in ["scopes=", "allowed_networks=", "read_only="] {
+            assert_eq!(site.request("POST", &rotate).token(&site.admin.key).body(form, body).send().await.status, 400, "{body}");
+        }
+        for flags in [
+            &["--scope", ""][..], &["--scope="], &["--scope", ","], &["--scope", "me_read,"], &["--network", ""], &["--network="], &["--network", ","],
+        ] {
+            for command in [&["token", "issue", "admin", "--name", "x"][..], &["token", "edit", &token.to_string()], &["token", "list"]] {
+                let ran = on(&site.database, &[command, flags].concat(), "");
+                let is_named = ran.err.contains("is not a ") || ran.err.contains("a value is required for");
+                assert!(ran.code == 2 && is_named, "{command:?} {flags:?} {} {}", ran.code, ran.err);
+            }
+        }
+        assert_eq!(tokens().await, before);
     }
 }
 
