@@ -486,6 +486,100 @@ both! {
 }
 
 both! {
+    /// In a record, an empty list allows nothing, and an empty text is no list.
+    async fn an_imported_empty_list_allows_nothing(backend: Backend) {
+        let place = Database::new(backend).await;
+        let key = |number: u8| format!("{number}").repeat(40);
+        let record = |number: u8, rest: &str| format!(r#"{{"type":"token","user":"ann","key":"{}","name":"t{number}"{rest}}}"#, key(number));
+        let user = r#"{"type":"user","username":"ann","is_staff":true,"is_admin":true}"#;
+        let file = place.place().join("records.json");
+        let import = |lines: &[String]| {
+            std::fs::write(&file, format!("{user}\n{}\n", lines.join("\n"))).unwrap();
+            on(&place, &["import", "json", "--from", file.to_str().unwrap()], "")
+        };
+        for bad in [r#","scopes":"""#, r#","allowed_networks":"""#, r#","scopes":[""]"#, r#","allowed_networks":[""]"#, r#","read_only":"""#, r#","scopes":["10001"]"#] {
+            let ran = import(&[record(1, bad)]);
+            assert!(ran.code != 0, "{bad}: {}{}", ran.out, ran.err);
+            assert_eq!(place.number("SELECT count(*) FROM users").await, 0, "{bad}");
+        }
+        let ran = import(&[record(1, r#","scopes":[]"#), record(2, r#","allowed_networks":[]"#), record(3, r#","scopes":null"#)]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let address = Site::serve(&place).await;
+        for (number, own, all) in [(1, 403, 403), (2, 401, 401), (3, 200, 200)] {
+            let get = async |path: &str| Request::new(address, "GET", path).token(&key(number)).send().await.status;
+            assert_eq!((get("/api/users/me").await, get("/api/users").await), (own, all), "{number}");
+        }
+        let shown = works(&place, &["token", "list"]).out;
+        assert!(shown.contains("nothing"), "{shown}");
+        assert_eq!(exported(&place)[0]["scopes"], json!([]));
+    }
+}
+
+both! {
+    /// A permission that is removed leaves all scopes, and one that gets its code later is in none of them. The last scope leaves
+    /// an empty list: null would allow everything. Every replica sees it with the next request.
+    async fn finding_the_code_of_a_removed_permission_leaves_all_scopes(backend: Backend) {
+        let site = Site::start(backend).await;
+        let replica = site.replica().await;
+        let create = async |name: &str, code: i64| {
+            let made = send(&site, &site.admin.key, "POST", "/api/users/permissions", json!({"name": name, "code": code})).await;
+            assert_eq!(made.status, 201, "{made}");
+            format!("/api/users/permissions/{}", made.json()["id"])
+        };
+        let (orders, other) = (create("order_read", 10_001).await, create("invoice_read", 100_010).await);
+        let both = scoped(&site, &site.admin, &["me_read", "10001", "100010"]).await;
+        let only = scoped(&site, &site.admin, &["10001"]).await;
+        let revoked = scoped(&site, &site.admin, &["10001", "user_read"]).await;
+        works(&site.database, &["token", "revoke", &token_id(&site, &revoked).await.to_string()]);
+        let rights = async |key: &str| {
+            let mut seen = Vec::new();
+            for address in [site.address, replica] {
+                seen.push(Request::new(address, "GET", "/api/users/me?fields=permissions").token(key).send().await.to_string());
+            }
+            assert_eq!(seen[0], seen[1]);
+            seen.remove(0)
+        };
+        assert_eq!(rights(&both).await, r#"200 {"permissions":[10001,100010]}"#);
+        assert_eq!(rights(&only).await, FORBIDDEN);
+        assert_eq!(send(&site, &site.admin.key, "DELETE", &orders, Value::Null).await.status, 204);
+        assert_eq!(rights(&both).await, r#"200 {"permissions":[100010]}"#);
+        let stored = async || site.database.texts("SELECT coalesce(scopes, 'all') FROM tokens WHERE name = 'narrow' ORDER BY id").await;
+        assert_eq!(stored().await, ["me_read 100010", "", "user_read"]);
+        let event = site.database.texts("SELECT changes FROM audit_events WHERE action = 'permission.remove'").await;
+        assert!(event[0].contains(r#""tokens":3"#), "{event:?}");
+        // Another permission with the code is not what was meant.
+        let again = create("payroll_read", 10_001).await;
+        assert_eq!((rights(&both).await, rights(&only).await), (r#"200 {"permissions":[100010]}"#.to_owned(), FORBIDDEN.to_owned()));
+        assert_eq!(stored().await, ["me_read 100010", "", "user_read"]);
+        let shown = send(&site, &site.admin.key, "GET", "/api/users/tokens?name=narrow", Value::Null).await.json();
+        let scopes: Vec<_> = shown["results"].as_array().unwrap().iter().map(|token| token["scopes"].clone()).collect();
+        assert!(scopes.contains(&json!([])), "{scopes:?}");
+        // Nor is one whose code stands in scopes before it exists, as only SQL can write it. The command line does the same.
+        for path in [again, other] {
+            assert_eq!(send(&site, &site.admin.key, "DELETE", &path, Value::Null).await.status, 204);
+        }
+        site.database.sql("UPDATE tokens SET scopes = '10001 me_read 10001 110001' WHERE scopes = 'me_read'").await;
+        site.database.sql("UPDATE tokens SET scopes = '10001' WHERE scopes = ''").await;
+        works(&site.database, &["permission", "add", "secret_read", "--code", "10001"]);
+        assert_eq!(stored().await, ["me_read 110001", "", "user_read"]);
+        assert_eq!((rights(&both).await, rights(&only).await), (r#"200 {"permissions":[110001]}"#.to_owned(), FORBIDDEN.to_owned()));
+        works(&site.database, &["permission", "remove", "secret_read", "--yes"]);
+        // An import brings permissions, too.
+        site.database.sql("UPDATE tokens SET scopes = 'me_read 10001' WHERE scopes = 'me_read 110001'").await;
+        let file = site.database.place().join("permission.json");
+        std::fs::write(&file, r#"{"type":"permission","code":10001,"name":"imported_read"}"#).unwrap();
+        let ran = on(&site.database, &["import", "json", "--from", file.to_str().unwrap()], "");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert_eq!(stored().await, ["me_read", "", "user_read"]);
+        assert_eq!(rights(&both).await, r#"200 {"permissions":[]}"#);
+        // A rename keeps the meaning, and the scopes.
+        let named = scoped(&site, &site.admin, &["me_read", "10001"]).await;
+        works(&site.database, &["permission", "rename", "imported_read", "imported_view"]);
+        assert_eq!(rights(&named).await, r#"200 {"permissions":[10001]}"#);
+    }
+}
+
+both! {
     /// The code of a permission of another service is a scope as well. It stays the same when the permission is renamed.
     async fn a_permission_that_was_created_here_is_a_scope_by_its_code(backend: Backend) {
         let site = Site::start(backend).await;
