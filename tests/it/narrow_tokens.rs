@@ -580,6 +580,40 @@ both! {
 }
 
 both! {
+    /// A token with an expiry renames and widens none that lives longer. It may make less of it.
+    async fn finding_a_token_makes_no_more_of_one_that_lives_longer(backend: Backend) {
+        let site = Site::start(backend).await;
+        let owner = UserKey::Id(site.admin.id.try_into().unwrap());
+        let hour = Expiry::After(Duration::from_hours(1));
+        let calling = site.directory().issue_token(&operator(), &owner, "calling", hour).await.unwrap().key.reveal().to_owned();
+        let (whole, part) = (narrow(&site, &site.admin, json!({})).await, scoped(&site, &site.admin, &["me_read"]).await);
+        let (whole, part) = (token_id(&site, &whole).await, token_id(&site, &part).await);
+        let tokens = async || site.database.texts("SELECT name || coalesce(scopes, 'all') FROM tokens WHERE name <> 'calling' ORDER BY id").await;
+        let before = tokens().await;
+        let refused = r#"400 {"expires_at":["A token cannot rename or widen one that lives longer than itself: use one that lives as long, or set an earlier expiry as well."]}"#;
+        for path in ["/api/users/me/tokens".to_owned(), "/api/users/tokens".to_owned(), format!("/api/users/{}/tokens", site.admin.id)] {
+            for (id, body) in [
+                (whole, json!({"name": "mine"})), (part, json!({"name": "mine"})), (part, json!({"scopes": null})),
+                (part, json!({"scopes": ["user_read"]})), (part, json!({"scopes": ["me_read", "user_read"]})),
+            ] {
+                let answer = send(&site, &calling, "PATCH", &format!("{path}/{id}"), body.clone()).await;
+                assert_eq!(answer.to_string(), refused, "{path} {body}");
+            }
+            // What stays as it is, is no change.
+            for (id, body) in [(whole, json!({"name": "narrow"})), (part, json!({"scopes": ["me_read"], "read_only": false})), (part, json!({}))] {
+                assert_eq!(status(&site, &calling, "PATCH", &format!("{path}/{id}"), body.clone()).await, 200, "{path} {body}");
+            }
+        }
+        assert_eq!(tokens().await, before);
+        let path = |id: i64| format!("/api/users/me/tokens/{id}");
+        assert_eq!(status(&site, &calling, "PATCH", &path(whole), json!({"read_only": true, "scopes": ["me_read"]})).await, 200);
+        let soon = site.clock.now().plus(Duration::from_secs(60)).unwrap().to_string();
+        assert_eq!(status(&site, &calling, "PATCH", &path(part), json!({"expires_at": soon, "name": "short", "scopes": null})).await, 200);
+        assert_eq!(status(&site, &calling, "DELETE", &path(whole), Value::Null).await, 204);
+    }
+}
+
+both! {
     /// The code of a permission of another service is a scope as well. It stays the same when the permission is renamed.
     async fn a_permission_that_was_created_here_is_a_scope_by_its_code(backend: Backend) {
         let site = Site::start(backend).await;

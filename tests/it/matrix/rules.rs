@@ -802,6 +802,17 @@ fn narrowed(actor: &Actor, old: &Narrow, body: &Body) -> Result<Narrowed, Expect
     Ok(becomes)
 }
 
+/// Whether a token could do more than before.
+fn is_more(before: &Narrowed, after: &Narrowed) -> bool {
+    before.iter().zip(after).any(|((_, before), (_, after))| match (before, after) {
+        (Value::Bool(before), Value::Bool(after)) => *before && !*after,
+        (Value::String(before), Value::String(after)) => {
+            after.split(' ').any(|word| !before.split(' ').any(|had| had == word))
+        }
+        _ => *after == Value::Null && *before != Value::Null,
+    })
+}
+
 /// The end of the new token: never later than that of the token it is made with.
 fn end(actor: &Actor, asked: Option<&Value>, unasked: bool) -> Result<Option<String>, Expect> {
     let maker_ends = actor.token.as_ref().is_some_and(|token| token.ends);
@@ -907,6 +918,11 @@ fn touch_token(
     }
     demand(reaches)?;
     let (before, after) = (columns(&old), narrowed(actor, &old, body)?);
+    // A token may only make less of one that lives longer. Where it may name an end, it names nothing else here.
+    let lives_longer = actor.token.as_ref().is_some_and(|mine| mine.ends) && !token.ends;
+    if lives_longer && (body.contains_key("name") || is_more(&before, &after)) {
+        return Err(Invalid("expires_at"));
+    }
     let differing = after.iter().filter(|column| !before.contains(column));
     let mut changes: Vec<_> = differing.map(|(column, new)| format!("tokens {id} {column}={new}")).collect();
     changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
