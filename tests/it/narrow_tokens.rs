@@ -580,6 +580,34 @@ both! {
 }
 
 both! {
+    /// Nor does a user or a group in the recycle bin get another permission with the code or the id of one that was removed.
+    async fn finding_a_removed_permission_leaves_the_recycle_bin(backend: Backend) {
+        let place = Database::new(backend).await;
+        works(&place, &["permission", "add", "order_read", "--code", "10001"]);
+        works(&place, &["user", "add", "ann", "--staff", "--permission", "order_read", "--permission", "user_read"]);
+        works(&place, &["group", "add", "Orders"]);
+        works(&place, &["group", "grant", "Orders", "order_read", "user_read"]);
+        for deleted in ["ann", "Orders"] {
+            works(&place, &[if deleted == "ann" { "user" } else { "group" }, "delete", deleted, "--yes"]);
+        }
+        let id = place.number("SELECT id FROM permissions WHERE code = 10001").await;
+        works(&place, &["permission", "remove", "order_read", "--yes"]);
+        let file = place.place().join("permission.json");
+        for (id, code, name) in [(id, 10_002, "payroll_read"), (id + 1, 10_001, "invoice_read")] {
+            std::fs::write(&file, format!(r#"{{"type":"permission","id":{id},"code":{code},"name":"{name}"}}"#)).unwrap();
+            works(&place, &["import", "json", "--from", file.to_str().unwrap()]);
+        }
+        assert_eq!(place.number(&format!("SELECT code FROM permissions WHERE id = {id}")).await, 10_002, "the id is used again");
+        works(&place, &["user", "restore", "ann"]);
+        works(&place, &["group", "restore", "Orders"]);
+        for table in ["user_permissions", "group_permissions"] {
+            let held = format!("SELECT p.name FROM {table} h JOIN permissions p ON p.id = h.permission_id ORDER BY p.code");
+            assert_eq!(place.texts(&held).await, ["user_read"], "{table}");
+        }
+    }
+}
+
+both! {
     /// A token with an expiry renames and widens none that lives longer. It may make less of it.
     async fn finding_a_token_makes_no_more_of_one_that_lives_longer(backend: Backend) {
         let site = Site::start(backend).await;
@@ -680,6 +708,56 @@ both! {
 }
 
 both! {
+    /// A move to the other database, and a backup that is restored there, keep what tokens are narrowed to, the empty list included.
+    async fn what_a_token_is_narrowed_to_survives_a_move_and_a_restore(backend: Backend) {
+        let other = if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite };
+        let database = Database::new(backend).await;
+        works(&database, &["user", "add", "ann", "--admin"]);
+        for flags in [
+            &["--scope", "me_read,user_read", "--read-only", "--network", "127.0.0.0/8", "--network", "2001:db8::/32"][..],
+            &["--scope", "me_read"], &["--scope", "me_write"], &["--network", "192.0.2.0/24"], &["--read-only"], &[],
+        ] {
+            works(&database, &[&["token", "issue", "ann", "--name", "n"], flags].concat());
+        }
+        database.sql("UPDATE tokens SET scopes = '' WHERE scopes = 'me_write'").await;
+        let columns = "SELECT name || ' ' || coalesce(scopes, 'all') || ' ' || CAST(read_only AS INTEGER) || ' ' || coalesce(allowed_networks, 'any') FROM tokens ORDER BY id";
+        let before = database.texts(columns).await;
+        assert_eq!((before.len(), before[2].as_str()), (6, "n  0 any"));
+        let file = database.place().join("archive");
+        let file = file.to_str().unwrap();
+        works(&database, &["backup", file]);
+        for kind in [backend, other] {
+            let restored = Database::empty(kind).await;
+            works(&restored, &["restore", file, "--accept-revived"]);
+            assert_eq!(restored.texts(columns).await, before, "{kind:?}");
+        }
+        let moved = Database::empty(other).await;
+        works(&database, &["move", "--to", &moved.args()[1]]);
+        assert_eq!(moved.texts(columns).await, before);
+    }
+}
+
+both! {
+    /// A restore that keeps closed what is closed now does not give tokens the scopes back that a permission took with it.
+    async fn a_restore_gives_no_scope_back_that_is_closed_now(backend: Backend) {
+        let database = Database::new(backend).await;
+        works(&database, &["user", "add", "ann", "--admin"]);
+        works(&database, &["permission", "add", "order_read", "--code", "10001"]);
+        for scopes in ["me_read,10001", "10001"] {
+            works(&database, &["token", "issue", "ann", "--name", "n", "--scope", scopes]);
+        }
+        let scopes = "SELECT coalesce(scopes, 'all') FROM tokens ORDER BY id";
+        let file = database.place().join("archive");
+        let file = file.to_str().unwrap();
+        works(&database, &["backup", file]);
+        works(&database, &["permission", "remove", "order_read", "--yes"]);
+        assert_eq!(database.texts(scopes).await, ["me_read", ""]);
+        works(&database, &["restore", file, "--replace", "--keep-closed"]);
+        assert_eq!(database.texts(scopes).await, ["me_read", ""]);
+    }
+}
+
+both! {
     /// The command line narrows, shows and finds tokens, here and through the API.
     async fn the_command_line_narrows_tokens(backend: Backend) {
         let site = Site::start(backend).await;
@@ -713,10 +791,22 @@ both! {
             let rotated = run(&["token", "rotate", &id, "--json"]).json();
             assert_eq!(narrowing(&rotated), expected);
             let id = rotated["id"].to_string();
+            // Whose a key is, by the key or by both of its ends.
+            let key = rotated["key"].as_str().unwrap();
+            let (first, last) = (&key[..8], &key[key.len() - 4..]);
+            let found = on(&site.database, &[&["token", "find", "--key-stdin", "--json"], remote].concat(), &format!("{key}\n")).json();
+            assert_eq!((&found[0]["id"], &found[0]["username"], narrowing(&found[0])), (&rotated["id"], &json!("holder"), expected.clone()));
+            let found = run(&["token", "find", "--prefix", first, "--last", last, "--json"]).json();
+            assert_eq!((&found[0]["id"], narrowing(&found[0])), (&rotated["id"], expected.clone()));
             let edited = run(&["token", "edit", &id, "--name", "wide", "--all-scopes", "--read-write", "--any-network", "--no-expiry", "--json"]).json();
             assert_eq!(narrowing(&edited), [Value::Null, json!(false), Value::Null]);
             assert_eq!((&edited["name"], &edited["expires_at"]), (&json!("wide"), &Value::Null));
             run(&["token", "revoke", &id]);
+            let live = "SELECT count(*) FROM tokens t JOIN users u ON u.id = t.user_id WHERE u.username = 'plain' AND t.revoked_at IS NULL";
+            run(&["token", "issue", "plain", "--name", "last", "--scope", "me_read"]);
+            assert!(site.database.number(live).await > 0);
+            run(&["token", "revoke", "--all-of", "plain"]);
+            assert_eq!(site.database.number(live).await, 0);
         }
     }
 }
