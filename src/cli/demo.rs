@@ -22,7 +22,7 @@ use crate::directory::model::{
     UserId, UserKey, Violation,
 };
 use crate::directory::password::Password;
-use crate::directory::tokens::Expiry;
+use crate::directory::tokens::{Expiry, NarrowingDraft};
 use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 use crate::directory::{Actor, Clock, Directory};
 use crate::http::api::samples;
@@ -138,9 +138,24 @@ async fn fill(directory: &Directory, media: &Media, is_private: bool) -> Result<
         users.push(ExampleUser { about, key: issued.key, status, is_for_page });
         if is_for_page {
             fill_page(directory, &actor, user.id).await?;
+            users.push(narrow_token(directory, &actor, user.id).await?);
         }
     }
     Ok(users)
+}
+
+/// Issues a token that can do less than its owner.
+async fn narrow_token(directory: &Directory, actor: &Actor, owner: UserId) -> Result<ExampleUser, CliError> {
+    let scopes = ["me_read", "user_read"].map(str::to_owned);
+    let narrowing = NarrowingDraft {
+        scopes: Some(Some(scopes.into())),
+        read_only: Some(true),
+        ..NarrowingDraft::default()
+    };
+    let owner = UserKey::Id(owner);
+    let issued = directory.issue_token_with(actor, &owner, "demo, narrow", Expiry::Never, &narrowing).await?;
+    let about = "Ada, with a token that can only read users";
+    Ok(ExampleUser { about, key: issued.key, status: "200", is_for_page: false })
 }
 
 /// Creates the objects that the page fills in. Those of the caller belong to `caller`.

@@ -91,8 +91,6 @@ impl Directory {
                 Some(code) => code,
                 None => next_code(&known)?,
             };
-            // An import may have brought a deleted group with a code that was never here.
-            change.tx.forget_code_of_deleted_groups(code)?;
             change.tx.put_permission(None, code, &name)?;
             let made = existing(change.tx, &PermissionKey::Code(code))?;
             record(change, "permission.create", &made, json!({ "code": code, "name": name }))?;
@@ -125,7 +123,7 @@ impl Directory {
         .await
     }
 
-    /// Removes a permission from all users and groups, and then itself. The built-in ones stay.
+    /// Removes a permission from all users, groups and scopes of tokens, and then itself. The built-in ones stay.
     pub async fn remove_permission(&self, actor: &Actor, key: &PermissionKey) -> Result<Permission, Error> {
         let key = key.clone();
         self.change(actor, move |change| {
@@ -134,9 +132,10 @@ impl Directory {
             check_not_built_in(&gone)?;
             let holders: Option<Holders> = change.tx.first(&store::permissions::holders(gone.id))?;
             let Holders { users, groups } = holders.unwrap_or_default();
-            change.tx.delete_permission(gone.id)?;
-            change.tx.forget_code_of_deleted_groups(gone.code)?;
-            let last = json!({ "code": gone.code, "name": gone.name, "users": users, "groups": groups });
+            let tokens = change.tx.delete_permission(&gone)?;
+            let last = json!({
+                "code": gone.code, "name": gone.name, "users": users, "groups": groups, "tokens": tokens
+            });
             record(change, "permission.remove", &gone, last)?;
             Ok(gone)
         })

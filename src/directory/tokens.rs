@@ -63,10 +63,7 @@ impl Expiry {
 
     /// Returns the time of expiry. It must lie ahead, and no token makes one that lives longer than itself.
     fn resolve(self, actor: &Actor, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let maker = match &actor.who {
-            Who::Person(identity) => identity.token.expires_at,
-            Who::Operator(_) | Who::Anonymous => None,
-        };
+        let maker = expiry_of_caller(actor);
         let end = match self {
             Self::Default => maker,
             Self::Never => None,
@@ -79,13 +76,38 @@ impl Expiry {
         if end.is_some_and(|end| end <= now) {
             return wrong("Ensure this time lies in the future.");
         }
-        match (maker, end) {
-            (Some(_), None) => wrong("A token cannot make one that lives longer than itself."),
-            (Some(maker), Some(end)) if end > maker => {
-                wrong("A token cannot make one that lives longer than itself.")
-            }
-            _ => Ok(end),
+        match lives_longer(end, maker) {
+            true => wrong("A token cannot make one that lives longer than itself."),
+            false => Ok(end),
         }
+    }
+}
+
+/// When the calling token expires; `None` also for actors without one.
+fn expiry_of_caller(actor: &Actor) -> Option<Timestamp> {
+    match &actor.who {
+        Who::Person(identity) => identity.token.expires_at,
+        Who::Operator(_) | Who::Anonymous => None,
+    }
+}
+
+/// Whether a token with this expiry outlives one with the `other`.
+fn lives_longer(end: Option<Timestamp>, other: Option<Timestamp>) -> bool {
+    other.is_some_and(|other| end.is_none_or(|end| end > other))
+}
+
+/// Checks that a token which is given another name, or more than it had, does not outlive the calling one.
+fn check_lifetime(actor: &Actor, end: Option<Timestamp>) -> Result<(), Error> {
+    match lives_longer(end, expiry_of_caller(actor)) {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "expires_at",
+            &Violation::Other(
+                "A token cannot rename or widen one that lives longer than itself: use one that lives as long, or set an \
+                 earlier expiry as well."
+                    .to_owned(),
+            ),
+        )),
     }
 }
 
@@ -147,7 +169,8 @@ impl Directory {
         self.update_token_with(actor, owner, id, name, end, &NarrowingDraft::default()).await
     }
 
-    /// Does the same, and changes what the token is narrowed to. Tokens that it made before stay as they are.
+    /// Does the same, and changes what the token is narrowed to. Tokens that it made before stay as they are. A token that outlives
+    /// the calling one may only become less: expire earlier, or be narrower.
     pub async fn update_token_with(
         &self,
         actor: &Actor,
@@ -174,8 +197,17 @@ impl Directory {
                 check_latest_end(end, latest_end(change, &old, lifetime)?)?;
                 revive(change, &old)?;
             }
+            let last = end.unwrap_or(old.expires_at);
+            let renames = name.is_some();
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
-            tx.update_token(id, &name, end.unwrap_or(old.expires_at))?;
+            let is_more = match reads {
+                true => name != old.name || !narrowing.is_within(&old.narrowing),
+                false => renames || !fields.is_empty(),
+            };
+            if is_more {
+                check_lifetime(&change.actor, last)?;
+            }
+            tx.update_token(id, &name, last)?;
             if narrowing != old.narrowing {
                 tx.narrow_token(id, &narrowing)?;
             }

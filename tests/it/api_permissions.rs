@@ -44,7 +44,7 @@ both! {
         assert_eq!(send(&site, &site.admin, "GET", &user, Value::Null).await.json()["permissions_data"], json!([]));
         let events = send(&site, &site.admin, "GET", "/api/users/audit?object_kind=permission", Value::Null).await.json();
         let events: Vec<_> = events["results"].as_array().unwrap().iter().map(|event| (event["action"].clone(), event["actor_name"].clone(), event["changes"].clone())).collect();
-        assert_eq!(events[0], (json!("permission.remove"), json!("admin"), json!({"code": 10_000, "name": "order_view", "users": 1, "groups": 1})));
+        assert_eq!(events[0], (json!("permission.remove"), json!("admin"), json!({"code": 10_000, "name": "order_view", "users": 1, "groups": 1, "tokens": 0})));
         assert_eq!(events[1], (json!("permission.rename"), json!("admin"), json!({"name": ["order_read", "order_view"]})));
         assert_eq!(events.len(), 4);
     }

@@ -46,6 +46,7 @@ async fn with_admin(backend: Backend) -> Database {
     let directory = database.open(&Clock::system().unwrap()).await;
     person(&directory, "root", |draft| draft.is_admin = Some(true)).await;
     directory.close().await.unwrap();
+    database.sql("UPDATE tokens SET expires_at = 4102444800000000").await;
     database
 }
 
@@ -120,6 +121,7 @@ both! {
             ("integrity", "no damage found"),
             ("rows", "can be read"),
             ("admin", "root is an active admin"),
+            ("tokens", "every token of an admin expires, or is narrowed"),
             ("clock", "agrees with the database"),
         ] {
             expect(&ran, check, "ok", part);
@@ -127,6 +129,28 @@ both! {
         if backend == Backend::Sqlite {
             expect(&ran, "space", "ok", "the database has");
             expect(&ran, "files", "ok", "only that account can write them");
+        }
+    }
+}
+
+both! {
+    /// A key with which a thief could do everything is named, until it is limited in one way or another.
+    async fn tokens_of_admins_without_any_limit_are_named(backend: Backend) {
+        let database = with_admin(backend).await;
+        for limit in ["expires_at = 4102444800000000", "scopes = 'me_read'", "scopes = ''", "read_only = TRUE", "allowed_networks = '127.0.0.0/8'", "revoked_at = 1"] {
+            database.sql("UPDATE tokens SET expires_at = NULL, scopes = NULL, read_only = FALSE, allowed_networks = NULL, revoked_at = NULL").await;
+            let ran = with(&database, "", &[]);
+            expect(&ran, "tokens", "warning", "token 1 of an admin does not expire, and may do everything from anywhere: revoke it, or limit it to what it is for: `wardroom token edit 1` with");
+            assert_eq!(ran.code, 0);
+            database.sql(&format!("UPDATE tokens SET {limit}")).await;
+            expect(&with(&database, "", &[]), "tokens", "ok", "every token of an admin");
+        }
+        database.sql("UPDATE tokens SET expires_at = NULL, revoked_at = NULL").await;
+        assert_eq!(on(&database, &["token", "issue", "root", "--name", "second"], "").code, 0);
+        expect(&with(&database, "", &[]), "tokens", "warning", "2 tokens of admins do not expire, and may do everything from anywhere; the first is 1:");
+        for idle in ["is_admin = FALSE", "is_admin = TRUE, is_active = FALSE"] {
+            database.sql(&format!("UPDATE users SET {idle}")).await;
+            expect(&with(&database, "", &[]), "tokens", "ok", "every token of an admin");
         }
     }
 }

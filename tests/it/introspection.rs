@@ -563,30 +563,53 @@ both! {
 }
 
 both! {
-    /// Guards against a permission of the same number or name that a project had before: its holders gain nothing here.
-    async fn an_older_permission_with_the_code_keeps_its_meaning(backend: Backend) {
+    /// Guards against permissions of the same number or name that a project had before: their holders gain nothing here, in
+    /// the recycle bin neither, and no name or code that is taken keeps the migration from running.
+    async fn older_permissions_with_the_code_or_the_name_keep_their_meaning(backend: Backend) {
         let site = Site::start(backend).await;
         let database = &site.database;
         let migration = std::fs::read_to_string(match backend {
             Backend::Sqlite => "migrations/sqlite/0016_introspection_permission.sql",
             Backend::Postgres => "migrations/postgres/0016_introspection_permission.sql",
         }).unwrap();
-        // As it was before: the project has permissions of its own with the code and with the name.
-        let remains = r#"{"notes":null,"permissions":[1222,1282],"created_at":0}"#;
+        let remains = |codes: &str| format!(r#"{{"notes":"\"permissions\":[1282]","permissions":[{codes}],"created_at":0,"updated_at":0}}"#);
+        // As it was before: the project has permissions of its own with the code, the name, names made from it, and the last codes.
         database.sql(&format!(
             "UPDATE permissions SET name = 'orders_all' WHERE code = 1282; \
-             INSERT INTO permissions (id, code, name) VALUES (70, 10000, 'introspection_read'); \
+             INSERT INTO permissions (id, code, name) VALUES (70, 10000, 'introspection_read'), (71, 10001, 'introspection_read_10000'), \
+                 (72, 999998, 'introspection_read_1282'), (73, 999999, 'last'); \
              INSERT INTO user_permissions (user_id, permission_id) VALUES ({}, 15); \
              INSERT INTO deleted_groups (id, name, name_key, deleted_at, deleted_by, search_key, remains) \
-             VALUES (900, 'gone', 'gone', 0, '', 'gone', '{remains}')", site.staff.id
+             VALUES (900, 'gone', 'gone', {3}, '', 'gone', '{1}'), (901, 'dangling', 'dangling', {3}, '', 'dangling', '{2}'), \
+                 (902, 'broken', 'broken', {3}, '', 'broken', 'no JSON'), (903, 'none', 'none', {3}, '', 'none', '{4}')",
+            site.staff.id, remains("1222,1282"), remains("10002"), site.clock.now().as_micros(), remains("")
         )).await;
         database.sql(&migration).await;
         let known = database.texts("SELECT CAST(code AS TEXT) || ' ' || name FROM permissions WHERE id >= 15 ORDER BY code").await;
-        assert_eq!(known, ["1282 introspection_read", "10000 introspection_read_10000", "10001 orders_all"]);
-        let remains: Value = serde_json::from_str(&database.texts("SELECT remains FROM deleted_groups WHERE id = 900").await[0]).unwrap();
-        assert_eq!(remains["permissions"], json!([1222]));
+        let expected = [
+            "1282 introspection_read", "10000 introspection_read_10001", "10001 introspection_read_10000", "10003 orders_all",
+            "999998 introspection_read_1282", "999999 last",
+        ];
+        assert_eq!(known, expected);
+        for (id, codes) in [(900, json!([1222, 10_003])), (901, json!([10_002])), (903, json!([]))] {
+            let remains = database.texts(&format!("SELECT remains FROM deleted_groups WHERE id = {id}")).await;
+            let remains: Value = serde_json::from_str(&remains[0]).unwrap();
+            assert_eq!((&remains["permissions"], &remains["notes"]), (&codes, &json!("\"permissions\":[1282]")), "{id}");
+        }
+        // A second time there is one with the name, and none with another meaning of the code.
+        database.sql("UPDATE permissions SET code = 1283, name = 'older' WHERE code = 1282").await;
+        database.sql(&migration).await;
+        let codes = database.texts("SELECT remains FROM deleted_groups WHERE id = 900").await;
+        assert!(codes[0].contains("10003"), "{codes:?}");
+        database.sql("UPDATE permissions SET code = 1284, name = 'older_still' WHERE code = 1282").await;
+        database.sql(&format!("UPDATE deleted_groups SET remains = '{}' WHERE id = 901", remains("1282"))).await;
+        database.sql(&migration).await;
+        let codes = database.texts("SELECT remains FROM deleted_groups WHERE id = 901").await;
+        let codes: Value = serde_json::from_str(&codes[0]).unwrap();
+        assert_eq!(codes["permissions"], json!([]), "the code of no permission is forgotten");
+        assert_eq!(database.number("SELECT count(*) FROM permissions WHERE code = 1282").await, 1);
         assert_eq!(ask(&site, &site.staff, &site.plain.key).await.status, 403, "no one gains the right");
         let mine = site.get("/api/users/me?fields=permissions").token(&site.staff.key).send().await;
-        assert_eq!(mine.body, r#"{"permissions":[10001]}"#);
+        assert_eq!(mine.body, r#"{"permissions":[10003]}"#);
     }
 }

@@ -172,11 +172,13 @@ async fn filled_with_tokens(backend: Backend, users: i64) -> Database {
         Backend::Sqlite => "CAST(printf('%032d', id) AS BLOB)",
         Backend::Postgres => "CAST(lpad(CAST(id AS TEXT), 32, '0') AS BYTEA)",
     };
-    let columns = "user_id, name, kind, digest, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, made_by";
+    let columns = "user_id, name, kind, digest, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, made_by, scopes, allowed_networks";
     database
         .sql(&format!(
             "INSERT INTO tokens ({columns}) SELECT id, 'laptop', 'api', {digest}, 'wrd_h3Kd', 'Yc0q', created_at, \
-               CASE WHEN id % 500 = 0 THEN created_at END, CASE WHEN id % 500 = 1 THEN created_at END, last_login, 'operator' FROM users"
+               CASE WHEN id % 500 = 0 THEN created_at END, CASE WHEN id % 500 = 1 THEN created_at END, last_login, 'operator', \
+               CASE id % 1000 WHEN 2 THEN 'me_read user_read' WHEN 502 THEN 'me_read' END, \
+               CASE id % 1000 WHEN 3 THEN '10.0.0.0/8 192.0.2.0/24' WHEN 503 THEN '192.0.2.0/24' END FROM users"
         ))
         .await;
     if backend == Backend::Postgres {
@@ -207,7 +209,14 @@ both! {
             ("user_id=7", "tokens_by_user"),
             ("id_min=10&id_max=12", "pkey"),
             ("expires_date=2025-01-03", "tokens_by_end"),
+            ("expires_to=2025-01-02", "tokens_by_end"),
+            ("user_id=7&kind=api&has_expiry=0&is_used=0", "tokens_by_user"),
             ("state=revoked", "tokens_by_revocation"),
+            ("has_scopes=1", "tokens_with_scopes"),
+            ("scope=user_read", "tokens_with_scopes"),
+            ("scope=user_read&state=active&has_expiry=0", "tokens_with_scopes"),
+            ("has_networks=1", "tokens_with_networks"),
+            ("network=10.0.0.0/8", "tokens_with_networks"),
         ] {
             let [_, count] = token_plans(&database, query).await;
             let serves = match (backend, index) {
@@ -218,7 +227,8 @@ both! {
             assert!(serves && !is_slow(&count), "{query}: {count}");
         }
         // The order of the ids: the first page and a late one, with filters that most tokens pass.
-        for query in ["cursor=", "ordering=-id&cursor=", "state=active&limit=50", "has_expiry=0&is_used=1&limit=50", "unused_since=2025-01-15&kind=api&limit=50"] {
+        for query in ["cursor=", "ordering=-id&cursor=", "state=active&limit=50", "has_expiry=0&is_used=1&limit=50", "unused_since=2025-01-15&kind=api&limit=50", "is_used=0&limit=50",
+            "has_scopes=0&has_networks=0&read_only=0&limit=50"] {
             let [page, _] = token_plans(&database, query).await;
             let along = match backend {
                 // SQLite calls walking along the table in its own order a scan. It sorts the few ids of the page again.

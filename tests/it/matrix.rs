@@ -231,7 +231,7 @@ impl Trial {
         for operation in operations().into_iter().filter(chosen) {
             let mut actors = self.world.actors();
             // Operations on one's own record need no permission: a few actors represent all.
-            if !matches!(rule(&operation).0, Need::Code(_)) {
+            if !matches!(rule(&operation).0, Need::Code(_) | Need::Rule) {
                 actors.retain(|actor| {
                     !actor.name.starts_with("staff with") || actor.name.starts_with("staff with all")
                 });
@@ -313,7 +313,11 @@ impl Trial {
             .map(|id| id.to_string())
             .unwrap_or_default();
         let token = cell.target.token.map(|id| id.to_string()).unwrap_or_default();
-        let path = operation.path.replace("{id}", &id).replace("{token}", &token).replace("{rule}", "staff");
+        let path = operation
+            .path
+            .replace("{id}", &id)
+            .replace("{token}", &token)
+            .replace("{rule}", cell.target.rule.unwrap_or_default());
         let key = actor.token.as_ref().map(|token| token.key.as_str());
         let body = cell.body.as_ref().map(Body::to_text);
         if operation.id == "audit_export" {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wardroom::config::Flags;
 use wardroom::directory::Unauthenticated;
+use wardroom::directory::access::scope_names;
 use wardroom::directory::model::UserKey;
 use wardroom::directory::tokens::{Expiry, NarrowingDraft};
 
@@ -388,9 +389,11 @@ both! {
     async fn misuses_are_named(backend: Backend) {
         let site = Site::start(backend).await;
         let many: Vec<String> = (0..21).map(|number| format!("10.0.{number}.0/24")).collect();
-        let vocabulary = "Scopes are me_read, me_write, group_create, group_read, group_update, group_delete, user_create, user_read, user_update, \
-            user_delete, token_create, token_read, token_update, token_delete, audit_read, permission_read, and the codes of permissions \
-            that were created here.";
+        // The names are those of the program, and those are `me_read`, `me_write` and the names of the permissions of a new database.
+        let permissions = site.database.texts("SELECT name FROM permissions ORDER BY code").await;
+        let names: Vec<_> = ["me_read", "me_write"].into_iter().chain(permissions.iter().map(String::as_str)).collect();
+        assert_eq!(scope_names(), names);
+        let vocabulary = format!("Scopes are {}, and the codes of permissions that were created here.", names.join(", "));
         for (body, field, expected) in [
             (json!({"scopes": ["user_raed"]}), "scopes", format!("\"user_raed\" is not a scope. {vocabulary}")),
             (json!({"scopes": [1222]}), "scopes", "\"1222\" is not a scope: write user_read.".to_owned()),
@@ -412,7 +415,7 @@ both! {
         assert_eq!(site.database.number("SELECT count(*) FROM tokens WHERE name = 'x'").await, 0);
         // A form says the same.
         let form = site.request("POST", "/api/users/me/tokens").token(&site.admin.key)
-            .body("application/x-www-form-urlencoded", "name=f&scopes=user_read&scopes=me_read&read_only=on&allowed_networks=").send().await.json();
+            .body("application/x-www-form-urlencoded", "name=f&scopes=user_read&scopes=me_read&read_only=on").send().await.json();
         assert_eq!((&form["scopes"], &form["read_only"], &form["allowed_networks"]), (&json!(["me_read", "user_read"]), &json!(true), &Value::Null));
         for (query, expected) in [
             ("scope=zz", format!(r#"{{"scope":["\"zz\" is not a scope. {vocabulary}"]}}"#)),
@@ -420,6 +423,222 @@ both! {
         ] {
             assert_eq!(site.get(&format!("/api/users/tokens?{query}")).token(&site.admin.key).send().await.body, expected);
         }
+    }
+}
+
+both! {
+    /// An empty list or text is neither nothing nor everything: it is refused wherever a token is made or changed, in every
+    /// format, and nothing changes.
+    async fn finding_an_empty_list_is_never_no_limit(backend: Backend) {
+        let site = Site::start(backend).await;
+        let kept = narrow(&site, &site.admin, json!({"scopes": ["me_read"], "allowed_networks": ["127.0.0.0/8"]})).await;
+        let (admin, token) = (site.admin.id, token_id(&site, &kept).await);
+        let tokens = async || site.database.texts("SELECT id || ' ' || name || ' ' || coalesce(scopes, 'all') || ' ' || coalesce(allowed_networks, 'any') FROM tokens ORDER BY id").await;
+        let before = tokens().await;
+        let list = "This list may not be empty. Null is no limit.";
+        let text = "This list may not be empty. Null is no limit; a form cannot say null, so send JSON.";
+        let form = "application/x-www-form-urlencoded";
+        let part = |field: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nx\r\n--b--\r\n");
+        for (method, path) in [
+            ("POST", "/api/users/me/tokens".to_owned()),
+            ("POST", format!("/api/users/{admin}/tokens")),
+            ("PATCH", format!("/api/users/me/tokens/{token}")),
+            ("PATCH", format!("/api/users/{admin}/tokens/{token}")),
+            ("PATCH", format!("/api/users/tokens/{token}")),
+        ] {
+            for field in ["scopes", "allowed_networks"] {
+                let word = if field == "scopes" { "scope" } else { "network" };
+                for (kind, body, expected) in [
+                    ("application/json", json!({"name": "x", field: []}).to_string(), list),
+                    ("application/json", json!({"name": "x", field: ""}).to_string(), text),
+                    (form, format!("name=x&{field}="), text),
+                    (form, format!("name=x&{field}"), text),
+                    ("multipart/form-data; boundary=b", part(field), text),
+                    ("application/json", json!({"name": "x", field: [""]}).to_string(), word),
+                    (form, format!("name=x&{field}=+"), word),
+                    (form, format!("name=x&{field}=&{field}="), word),
+                ] {
+                    let answer = site.request(method, &path).token(&site.admin.key).body(kind, body.clone()).send().await;
+                    let message = answer.json()[field][0].as_str().unwrap_or_default().to_owned();
+                    let fits = if expected == word { message.contains(&format!("is not a {word}")) } else { message == expected };
+                    assert!(answer.status == 400 && fits, "{method} {path} {kind} {body}: {answer}");
+                }
+            }
+            let bad = site.request(method, &path).token(&site.admin.key).body(form, "name=x&read_only=&expires_at=").send().await;
+            assert_eq!(bad.status, 400, "{method} {path} {bad}");
+            assert!(bad.json()["read_only"].is_array() && bad.json()["expires_at"].is_array(), "{bad}");
+        }
+        // A rotation takes neither.
+        let rotate = format!("/api/users/me/tokens/{token}/rotate");
+        for body in ["scopes=", "allowed_networks=", "read_only="] {
+            assert_eq!(site.request("POST", &rotate).token(&site.admin.key).body(form, body).send().await.status, 400, "{body}");
+        }
+        for flags in [
+            &["--scope", ""][..], &["--scope="], &["--scope", ","], &["--scope", "me_read,"], &["--network", ""], &["--network="], &["--network", ","],
+        ] {
+            for command in [&["token", "issue", "admin", "--name", "x"][..], &["token", "edit", &token.to_string()], &["token", "list"]] {
+                let ran = on(&site.database, &[command, flags].concat(), "");
+                let is_named = ran.err.contains("is not a ") || ran.err.contains("a value is required for");
+                assert!(ran.code == 2 && is_named, "{command:?} {flags:?} {} {}", ran.code, ran.err);
+            }
+        }
+        assert_eq!(tokens().await, before);
+    }
+}
+
+both! {
+    /// In a record, an empty list allows nothing, and an empty text is no list.
+    async fn an_imported_empty_list_allows_nothing(backend: Backend) {
+        let place = Database::new(backend).await;
+        let key = |number: u8| format!("{number}").repeat(40);
+        let record = |number: u8, rest: &str| format!(r#"{{"type":"token","user":"ann","key":"{}","name":"t{number}"{rest}}}"#, key(number));
+        let user = r#"{"type":"user","username":"ann","is_staff":true,"is_admin":true}"#;
+        let file = place.place().join("records.json");
+        let import = |lines: &[String]| {
+            std::fs::write(&file, format!("{user}\n{}\n", lines.join("\n"))).unwrap();
+            on(&place, &["import", "json", "--from", file.to_str().unwrap()], "")
+        };
+        for bad in [r#","scopes":"""#, r#","allowed_networks":"""#, r#","scopes":[""]"#, r#","allowed_networks":[""]"#, r#","read_only":"""#, r#","scopes":["10001"]"#] {
+            let ran = import(&[record(1, bad)]);
+            assert!(ran.code != 0, "{bad}: {}{}", ran.out, ran.err);
+            assert_eq!(place.number("SELECT count(*) FROM users").await, 0, "{bad}");
+        }
+        let ran = import(&[record(1, r#","scopes":[]"#), record(2, r#","allowed_networks":[]"#), record(3, r#","scopes":null"#)]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let address = Site::serve(&place).await;
+        for (number, own, all) in [(1, 403, 403), (2, 401, 401), (3, 200, 200)] {
+            let get = async |path: &str| Request::new(address, "GET", path).token(&key(number)).send().await.status;
+            assert_eq!((get("/api/users/me").await, get("/api/users").await), (own, all), "{number}");
+        }
+        let shown = works(&place, &["token", "list"]).out;
+        assert!(shown.contains("nothing"), "{shown}");
+        assert_eq!(exported(&place)[0]["scopes"], json!([]));
+    }
+}
+
+both! {
+    /// A permission that is removed leaves all scopes, and one that gets its code later is in none of them. The last scope leaves
+    /// an empty list: null would allow everything. Every replica sees it with the next request.
+    async fn finding_the_code_of_a_removed_permission_leaves_all_scopes(backend: Backend) {
+        let site = Site::start(backend).await;
+        let replica = site.replica().await;
+        let create = async |name: &str, code: i64| {
+            let made = send(&site, &site.admin.key, "POST", "/api/users/permissions", json!({"name": name, "code": code})).await;
+            assert_eq!(made.status, 201, "{made}");
+            format!("/api/users/permissions/{}", made.json()["id"])
+        };
+        let (orders, other) = (create("order_read", 10_001).await, create("invoice_read", 100_010).await);
+        let both = scoped(&site, &site.admin, &["me_read", "10001", "100010"]).await;
+        let only = scoped(&site, &site.admin, &["10001"]).await;
+        let revoked = scoped(&site, &site.admin, &["10001", "user_read"]).await;
+        works(&site.database, &["token", "revoke", &token_id(&site, &revoked).await.to_string()]);
+        let rights = async |key: &str| {
+            let mut seen = Vec::new();
+            for address in [site.address, replica] {
+                seen.push(Request::new(address, "GET", "/api/users/me?fields=permissions").token(key).send().await.to_string());
+            }
+            assert_eq!(seen[0], seen[1]);
+            seen.remove(0)
+        };
+        assert_eq!(rights(&both).await, r#"200 {"permissions":[10001,100010]}"#);
+        assert_eq!(rights(&only).await, FORBIDDEN);
+        assert_eq!(send(&site, &site.admin.key, "DELETE", &orders, Value::Null).await.status, 204);
+        assert_eq!(rights(&both).await, r#"200 {"permissions":[100010]}"#);
+        let stored = async || site.database.texts("SELECT coalesce(scopes, 'all') FROM tokens WHERE name = 'narrow' ORDER BY id").await;
+        assert_eq!(stored().await, ["me_read 100010", "", "user_read"]);
+        let event = site.database.texts("SELECT changes FROM audit_events WHERE action = 'permission.remove'").await;
+        assert!(event[0].contains(r#""tokens":3"#), "{event:?}");
+        // Another permission with the code is not what was meant.
+        let again = create("payroll_read", 10_001).await;
+        assert_eq!((rights(&both).await, rights(&only).await), (r#"200 {"permissions":[100010]}"#.to_owned(), FORBIDDEN.to_owned()));
+        assert_eq!(stored().await, ["me_read 100010", "", "user_read"]);
+        let shown = send(&site, &site.admin.key, "GET", "/api/users/tokens?name=narrow", Value::Null).await.json();
+        let scopes: Vec<_> = shown["results"].as_array().unwrap().iter().map(|token| token["scopes"].clone()).collect();
+        assert!(scopes.contains(&json!([])), "{scopes:?}");
+        // Nor is one whose code stands in scopes before it exists, as only SQL can write it. The command line does the same.
+        for path in [again, other] {
+            assert_eq!(send(&site, &site.admin.key, "DELETE", &path, Value::Null).await.status, 204);
+        }
+        site.database.sql("UPDATE tokens SET scopes = '10001 me_read 10001 110001' WHERE scopes = 'me_read'").await;
+        site.database.sql("UPDATE tokens SET scopes = '10001' WHERE scopes = ''").await;
+        works(&site.database, &["permission", "add", "secret_read", "--code", "10001"]);
+        assert_eq!(stored().await, ["me_read 110001", "", "user_read"]);
+        assert_eq!((rights(&both).await, rights(&only).await), (r#"200 {"permissions":[110001]}"#.to_owned(), FORBIDDEN.to_owned()));
+        works(&site.database, &["permission", "remove", "secret_read", "--yes"]);
+        // An import brings permissions, too.
+        site.database.sql("UPDATE tokens SET scopes = 'me_read 10001' WHERE scopes = 'me_read 110001'").await;
+        let file = site.database.place().join("permission.json");
+        std::fs::write(&file, r#"{"type":"permission","code":10001,"name":"imported_read"}"#).unwrap();
+        let ran = on(&site.database, &["import", "json", "--from", file.to_str().unwrap()], "");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert_eq!(stored().await, ["me_read", "", "user_read"]);
+        assert_eq!(rights(&both).await, r#"200 {"permissions":[]}"#);
+        // A rename keeps the meaning, and the scopes.
+        let named = scoped(&site, &site.admin, &["me_read", "10001"]).await;
+        works(&site.database, &["permission", "rename", "imported_read", "imported_view"]);
+        assert_eq!(rights(&named).await, r#"200 {"permissions":[10001]}"#);
+    }
+}
+
+both! {
+    /// Nor does a user or a group in the recycle bin get another permission with the code or the id of one that was removed.
+    async fn finding_a_removed_permission_leaves_the_recycle_bin(backend: Backend) {
+        let place = Database::new(backend).await;
+        works(&place, &["permission", "add", "order_read", "--code", "10001"]);
+        works(&place, &["user", "add", "ann", "--staff", "--permission", "order_read", "--permission", "user_read"]);
+        works(&place, &["group", "add", "Orders"]);
+        works(&place, &["group", "grant", "Orders", "order_read", "user_read"]);
+        for deleted in ["ann", "Orders"] {
+            works(&place, &[if deleted == "ann" { "user" } else { "group" }, "delete", deleted, "--yes"]);
+        }
+        let id = place.number("SELECT id FROM permissions WHERE code = 10001").await;
+        works(&place, &["permission", "remove", "order_read", "--yes"]);
+        let file = place.place().join("permission.json");
+        for (id, code, name) in [(id, 10_002, "payroll_read"), (id + 1, 10_001, "invoice_read")] {
+            std::fs::write(&file, format!(r#"{{"type":"permission","id":{id},"code":{code},"name":"{name}"}}"#)).unwrap();
+            works(&place, &["import", "json", "--from", file.to_str().unwrap()]);
+        }
+        assert_eq!(place.number(&format!("SELECT code FROM permissions WHERE id = {id}")).await, 10_002, "the id is used again");
+        works(&place, &["user", "restore", "ann"]);
+        works(&place, &["group", "restore", "Orders"]);
+        for table in ["user_permissions", "group_permissions"] {
+            let held = format!("SELECT p.name FROM {table} h JOIN permissions p ON p.id = h.permission_id ORDER BY p.code");
+            assert_eq!(place.texts(&held).await, ["user_read"], "{table}");
+        }
+    }
+}
+
+both! {
+    /// A token with an expiry renames and widens none that lives longer. It may make less of it.
+    async fn finding_a_token_makes_no_more_of_one_that_lives_longer(backend: Backend) {
+        let site = Site::start(backend).await;
+        let owner = UserKey::Id(site.admin.id.try_into().unwrap());
+        let hour = Expiry::After(Duration::from_hours(1));
+        let calling = site.directory().issue_token(&operator(), &owner, "calling", hour).await.unwrap().key.reveal().to_owned();
+        let (whole, part) = (narrow(&site, &site.admin, json!({})).await, scoped(&site, &site.admin, &["me_read"]).await);
+        let (whole, part) = (token_id(&site, &whole).await, token_id(&site, &part).await);
+        let tokens = async || site.database.texts("SELECT name || coalesce(scopes, 'all') FROM tokens WHERE name <> 'calling' ORDER BY id").await;
+        let before = tokens().await;
+        let refused = r#"400 {"expires_at":["A token cannot rename or widen one that lives longer than itself: use one that lives as long, or set an earlier expiry as well."]}"#;
+        for path in ["/api/users/me/tokens".to_owned(), "/api/users/tokens".to_owned(), format!("/api/users/{}/tokens", site.admin.id)] {
+            for (id, body) in [
+                (whole, json!({"name": "mine"})), (part, json!({"name": "mine"})), (part, json!({"scopes": null})),
+                (part, json!({"scopes": ["user_read"]})), (part, json!({"scopes": ["me_read", "user_read"]})),
+            ] {
+                let answer = send(&site, &calling, "PATCH", &format!("{path}/{id}"), body.clone()).await;
+                assert_eq!(answer.to_string(), refused, "{path} {body}");
+            }
+            // What stays as it is, is no change.
+            for (id, body) in [(whole, json!({"name": "narrow"})), (part, json!({"scopes": ["me_read"], "read_only": false})), (part, json!({}))] {
+                assert_eq!(status(&site, &calling, "PATCH", &format!("{path}/{id}"), body.clone()).await, 200, "{path} {body}");
+            }
+        }
+        assert_eq!(tokens().await, before);
+        let path = |id: i64| format!("/api/users/me/tokens/{id}");
+        assert_eq!(status(&site, &calling, "PATCH", &path(whole), json!({"read_only": true, "scopes": ["me_read"]})).await, 200);
+        let soon = site.clock.now().plus(Duration::from_secs(60)).unwrap().to_string();
+        assert_eq!(status(&site, &calling, "PATCH", &path(part), json!({"expires_at": soon, "name": "short", "scopes": null})).await, 200);
+        assert_eq!(status(&site, &calling, "DELETE", &path(whole), Value::Null).await, 204);
     }
 }
 
@@ -490,6 +709,56 @@ both! {
 }
 
 both! {
+    /// A move to the other database, and a backup that is restored there, keep what tokens are narrowed to, the empty list included.
+    async fn what_a_token_is_narrowed_to_survives_a_move_and_a_restore(backend: Backend) {
+        let other = if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite };
+        let database = Database::new(backend).await;
+        works(&database, &["user", "add", "ann", "--admin"]);
+        for flags in [
+            &["--scope", "me_read,user_read", "--read-only", "--network", "127.0.0.0/8", "--network", "2001:db8::/32"][..],
+            &["--scope", "me_read"], &["--scope", "me_write"], &["--network", "192.0.2.0/24"], &["--read-only"], &[],
+        ] {
+            works(&database, &[&["token", "issue", "ann", "--name", "n"], flags].concat());
+        }
+        database.sql("UPDATE tokens SET scopes = '' WHERE scopes = 'me_write'").await;
+        let columns = "SELECT name || ' ' || coalesce(scopes, 'all') || ' ' || CAST(read_only AS INTEGER) || ' ' || coalesce(allowed_networks, 'any') FROM tokens ORDER BY id";
+        let before = database.texts(columns).await;
+        assert_eq!((before.len(), before[2].as_str()), (6, "n  0 any"));
+        let file = database.place().join("archive");
+        let file = file.to_str().unwrap();
+        works(&database, &["backup", file]);
+        for kind in [backend, other] {
+            let restored = Database::empty(kind).await;
+            works(&restored, &["restore", file, "--accept-revived"]);
+            assert_eq!(restored.texts(columns).await, before, "{kind:?}");
+        }
+        let moved = Database::empty(other).await;
+        works(&database, &["move", "--to", &moved.args()[1]]);
+        assert_eq!(moved.texts(columns).await, before);
+    }
+}
+
+both! {
+    /// A restore that keeps closed what is closed now does not give tokens the scopes back that a permission took with it.
+    async fn a_restore_gives_no_scope_back_that_is_closed_now(backend: Backend) {
+        let database = Database::new(backend).await;
+        works(&database, &["user", "add", "ann", "--admin"]);
+        works(&database, &["permission", "add", "order_read", "--code", "10001"]);
+        for scopes in ["me_read,10001", "10001"] {
+            works(&database, &["token", "issue", "ann", "--name", "n", "--scope", scopes]);
+        }
+        let scopes = "SELECT coalesce(scopes, 'all') FROM tokens ORDER BY id";
+        let file = database.place().join("archive");
+        let file = file.to_str().unwrap();
+        works(&database, &["backup", file]);
+        works(&database, &["permission", "remove", "order_read", "--yes"]);
+        assert_eq!(database.texts(scopes).await, ["me_read", ""]);
+        works(&database, &["restore", file, "--replace", "--keep-closed"]);
+        assert_eq!(database.texts(scopes).await, ["me_read", ""]);
+    }
+}
+
+both! {
     /// The command line narrows, shows and finds tokens, here and through the API.
     async fn the_command_line_narrows_tokens(backend: Backend) {
         let site = Site::start(backend).await;
@@ -523,10 +792,22 @@ both! {
             let rotated = run(&["token", "rotate", &id, "--json"]).json();
             assert_eq!(narrowing(&rotated), expected);
             let id = rotated["id"].to_string();
+            // Whose a key is, by the key or by both of its ends.
+            let key = rotated["key"].as_str().unwrap();
+            let (first, last) = (&key[..8], &key[key.len() - 4..]);
+            let found = on(&site.database, &[&["token", "find", "--key-stdin", "--json"], remote].concat(), &format!("{key}\n")).json();
+            assert_eq!((&found[0]["id"], &found[0]["username"], narrowing(&found[0])), (&rotated["id"], &json!("holder"), expected.clone()));
+            let found = run(&["token", "find", "--prefix", first, "--last", last, "--json"]).json();
+            assert_eq!((&found[0]["id"], narrowing(&found[0])), (&rotated["id"], expected.clone()));
             let edited = run(&["token", "edit", &id, "--name", "wide", "--all-scopes", "--read-write", "--any-network", "--no-expiry", "--json"]).json();
             assert_eq!(narrowing(&edited), [Value::Null, json!(false), Value::Null]);
             assert_eq!((&edited["name"], &edited["expires_at"]), (&json!("wide"), &Value::Null));
             run(&["token", "revoke", &id]);
+            let live = "SELECT count(*) FROM tokens t JOIN users u ON u.id = t.user_id WHERE u.username = 'plain' AND t.revoked_at IS NULL";
+            run(&["token", "issue", "plain", "--name", "last", "--scope", "me_read"]);
+            assert!(site.database.number(live).await > 0);
+            run(&["token", "revoke", "--all-of", "plain"]);
+            assert_eq!(site.database.number(live).await, 0);
         }
     }
 }

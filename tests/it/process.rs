@@ -314,7 +314,19 @@ async fn the_demo_s_curl_lines_do_what_they_say() {
             assert!(text.contains(r#""id":42,"username":"alex_thompson""#), "{text}");
         }
     }
-    assert_eq!(tried, 5);
+    assert_eq!(tried, 6);
+    // The narrow token can do what its line says, and no more.
+    let narrow = lines.windows(2).find(|pair| pair[0].contains("can only read users")).unwrap()[1].clone();
+    for (path, flags, expected) in [
+        ("/api/users", "", "200"),
+        ("/api/users/groups", "", "403"),
+        ("/api/users/me", "-X PATCH -d first_name=Eve", "403"),
+    ] {
+        let command =
+            format!("{} -s -o /dev/null -w '%{{http_code}}' {flags}", narrow.replace("/api/users/me", path));
+        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{command}");
+    }
     process.signal("-INT");
     assert_eq!(process.end().0, Some(0));
 }

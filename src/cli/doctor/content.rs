@@ -17,6 +17,7 @@ pub(super) async fn check(config: &Config, directory: &Directory) -> Vec<Finding
     }];
     findings.extend(or_failed("rows", rows(directory).await));
     findings.push(admins(directory).await);
+    findings.push(tokens(directory).await);
     let seen = directory.clients_seen().await;
     findings.push(
         seen.map_or_else(|error| failed("clients", &error), |seen| clients(&config.trusted_proxies, &seen)),
@@ -74,6 +75,34 @@ async fn admins(directory: &Directory) -> Finding {
             }
         },
     }
+}
+
+/// So many tokens are counted; after that it is "at least".
+const MOST_TOKENS: i64 = 1000;
+
+/// Warns of keys with which a thief could do everything, from anywhere, without an end.
+async fn tokens(directory: &Directory) -> Finding {
+    let ids = match directory.unlimited_admin_tokens(MOST_TOKENS).await {
+        Ok(ids) => ids,
+        Err(error) => return failed("tokens", &error),
+    };
+    let Some(first) = ids.first() else {
+        return good("tokens", "every token of an admin expires, or is narrowed");
+    };
+    let at_least = if i64::try_from(ids.len()) == Ok(MOST_TOKENS) { "at least " } else { "" };
+    let which = match ids.len() {
+        1 => format!("token {first} of an admin does not expire, and may do everything from anywhere"),
+        count => format!(
+            "{at_least}{count} tokens of admins do not expire, and may do everything from anywhere; the first is {first}"
+        ),
+    };
+    warning(
+        "tokens",
+        format!(
+            "{which}: revoke it, or limit it to what it is for: `wardroom token edit {first}` with --expires-in, --scope, \
+             --read-only or --network"
+        ),
+    )
 }
 
 /// Up to this many users can plausibly share one network.

@@ -72,7 +72,7 @@ fn text(token: &Token, now: Timestamp) -> String {
     let time =
         |at: Option<Timestamp>, none: &str| vec![at.map_or_else(|| none.to_owned(), |at| at.to_string())];
     let narrowing = &token.narrowing;
-    let scopes = narrowing.scopes.as_ref().map(crate::directory::access::scope_list);
+    let scopes = narrowing.scopes.as_ref().map(view::scope_texts);
     let networks = narrowing.allowed_networks.as_ref().map(Networks::texts);
     fields(&[
         ("id", one(token.id.to_string())),

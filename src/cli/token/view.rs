@@ -6,7 +6,7 @@ use crate::cli::days::to_the_second;
 use crate::cli::report::Report;
 use crate::cli::terminal::{CellStyle, TableCell, TableColumn, TextTable};
 use crate::directory::access::scope_list;
-use crate::directory::model::{ListedToken, Narrowing, Networks, Timestamp, Token, TokenState};
+use crate::directory::model::{ListedToken, Narrowing, Networks, Scopes, Timestamp, Token, TokenState};
 use crate::directory::tokens::TokenWithKey;
 
 /// A table of tokens, with their owners if they are not the same.
@@ -67,12 +67,20 @@ fn cells(token: &Token, now: Timestamp) -> [TableCell; 10] {
 pub(super) fn narrowing(narrowing: &Narrowing) -> Option<String> {
     let Narrowing { scopes, read_only, allowed_networks } = narrowing;
     let parts = [
-        scopes.as_ref().map(|scopes| scope_list(scopes).join(" ")),
+        scopes.as_ref().map(|scopes| scope_texts(scopes).join(" ")),
         read_only.then(|| "read only".to_owned()),
         allowed_networks.as_ref().map(|networks| format!("from {}", networks.texts().join(" "))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// The names of scopes. A token loses the last one with the permission that it names.
+pub(super) fn scope_texts(scopes: &Scopes) -> Vec<String> {
+    match scope_list(scopes) {
+        none if none.is_empty() => vec!["nothing".to_owned()],
+        names => names,
+    }
 }
 
 /// A token whose key is shown now and never again.

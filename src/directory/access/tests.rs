@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::directory::identity::tests::identity;
+use crate::directory::model::{Narrowing, Token};
 
 fn staff(rights: &[i64]) -> Actor {
     let mut identity = identity();
@@ -60,6 +61,98 @@ fn each_deed_needs_its_code_and_staff() {
         let plain = Actor { who: Who::Person(Arc::new(plain)), origin: Origin::default() };
         assert_eq!(authorize(&plain, action), Err(Denial::NoRight), "{action:?}");
         assert_eq!(authorize(&Actor::operator("root"), action), Ok(()), "{action:?}");
+    }
+}
+
+/// What a person may do with a token that is narrowed to this.
+fn narrowed(user: User, rights: &[i64], narrowing: Narrowing) -> Actor {
+    let token = Token { narrowing, ..identity().token };
+    let identity = Identity::new(token, user, rights.to_vec());
+    Actor { who: Who::Person(Arc::new(identity)), origin: Origin::default() }
+}
+
+fn scoped(user: User, rights: &[i64], scopes: &[Scope]) -> Actor {
+    let scopes = Some(scopes.iter().copied().collect());
+    narrowed(user, rights, Narrowing { scopes, ..Narrowing::default() })
+}
+
+#[test]
+fn a_scope_is_needed_for_what_its_owner_may() {
+    let (fields, other, own, none) = (UserFields::default(), user(9, false), user(1, false), Rights::none());
+    let (staff, admin) = (User { is_staff: true, ..user(1, false) }, user(1, true));
+    let (group, rename) = (group(5), GroupFields::default());
+    let permission = |code| vec![Scope::Permission(code)];
+    let mine = |code| vec![Scope::MeWrite, Scope::Permission(code)];
+    for (action, needed) in [
+        (Action::ReadSelf, vec![Scope::MeRead]),
+        (Action::ReadTokens(&own), vec![Scope::MeRead]),
+        (Action::UpdateSelf(&fields), vec![Scope::MeWrite]),
+        (Action::ManageSelf, vec![Scope::MeWrite]),
+        (Action::IssueToken(&own, &none), vec![Scope::MeWrite]),
+        (Action::UpdateToken(&own, &none), vec![Scope::MeWrite]),
+        (Action::RevokeToken(&own, &none), vec![Scope::MeWrite]),
+        (Action::UpdateUser(&own, &fields, &none), mine(1223)),
+        (Action::ReadGroups, permission(1202)),
+        (Action::UpdateGroup(&group, &rename, &none), permission(1203)),
+        (Action::CreateUser(&fields, &none), permission(1221)),
+        (Action::ReadUsers, permission(1222)),
+        (Action::UpdateUser(&other, &fields, &none), permission(1223)),
+        (Action::DeleteUser(&other, &none), permission(1224)),
+        (Action::IssueToken(&other, &none), permission(1231)),
+        (Action::ReadTokens(&other), permission(1232)),
+        (Action::ReadAllTokens, permission(1232)),
+        (Action::UpdateToken(&other, &none), permission(1233)),
+        (Action::RevokeToken(&other, &none), permission(1234)),
+        (Action::ReadAudit, permission(1242)),
+        (Action::ReadPermissions, permission(1252)),
+        (Action::Introspect, permission(1282)),
+    ] {
+        let codes: Vec<i64> = BUILT_IN.iter().map(|permission| permission.code).collect();
+        let all: Vec<Scope> = [Scope::MeRead, Scope::MeWrite]
+            .into_iter()
+            .chain(codes.iter().map(|code| Scope::Permission(*code)))
+            .collect();
+        for owner in [&staff, &admin] {
+            assert_eq!(authorize(&scoped(owner.clone(), &codes, &needed), action), Ok(()), "{action:?}");
+            assert_eq!(authorize(&scoped(owner.clone(), &codes, &all), action), Ok(()), "{action:?}");
+            for lacking in &needed {
+                let rest: Vec<Scope> = all.iter().copied().filter(|scope| scope != lacking).collect();
+                let denied = authorize(&scoped(owner.clone(), &codes, &rest), action);
+                assert_eq!(denied, Err(Denial::NoRight), "{action:?} without {lacking:?}");
+            }
+            assert_eq!(authorize(&scoped(owner.clone(), &codes, &[]), action), Err(Denial::NoRight));
+        }
+        // A scope is no right.
+        if let Some(Scope::Permission(_)) = needed.last() {
+            assert_eq!(authorize(&scoped(staff.clone(), &[], &all), action), Err(Denial::NoRight));
+        }
+        let reading = narrowed(admin.clone(), &[], Narrowing { read_only: true, ..Narrowing::default() });
+        let expected = if action.only_reads() { Ok(()) } else { Err(Denial::NoRight) };
+        assert_eq!(authorize(&reading, action), expected, "{action:?}");
+    }
+}
+
+#[test]
+fn an_admin_with_scopes_is_staff() {
+    let (fields, other_admin, none) = (UserFields::default(), user(9, true), Rights::none());
+    let foreign = Rights::from(vec![1242]);
+    let other = user(9, false);
+    let actor = scoped(user(1, true), &[], &[1223, 1224, 1231, 1233, 1234].map(Scope::Permission));
+    for action in [
+        Action::UpdateUser(&other_admin, &fields, &none),
+        Action::DeleteUser(&other_admin, &none),
+        Action::IssueToken(&other_admin, &none),
+        Action::UpdateToken(&other_admin, &none),
+        Action::RevokeToken(&other_admin, &none),
+    ] {
+        assert_eq!(authorize(&actor, action), Err(Denial::AdminsOnly), "{action:?}");
+    }
+    // Nor does it act with a right that is none of its scopes.
+    for action in [Action::IssueToken(&other, &foreign), Action::DeleteUser(&other, &foreign)] {
+        assert_eq!(authorize(&actor, action), Err(Denial::NotYours), "{action:?}");
+    }
+    for action in [Action::ChangePermissions, Action::Import, Action::Export, Action::CarryDirectory] {
+        assert_eq!(authorize(&actor, action), Err(Denial::NoRight), "{action:?}");
     }
 }
 

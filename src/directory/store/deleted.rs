@@ -221,17 +221,44 @@ impl Tx<'_> {
 
     /// Adds a group to those that a user in the recycle bin gets back: the group was restored first.
     pub(super) fn add_group_to_deleted_user(&self, id: i64, group: GroupId) -> Result<(), Error> {
+        self.change_deleted_user(id, |kept| {
+            let is_new = !kept.groups.contains(&group.get());
+            if is_new {
+                kept.groups.push(group.get());
+                kept.groups.sort_unstable();
+            }
+            is_new
+        })
+    }
+
+    /// Removes a permission from all users in the recycle bin: an import may bring another one with its id.
+    pub(super) fn forget_permission_of_deleted_users(&self, id: i64) -> Result<(), Error> {
+        let holders = Sql::new("SELECT id FROM deleted_users WHERE remains LIKE $1");
+        for user in self.all::<i64>(&holders.bind(format!("%\"permissions\":[%{id}%")))? {
+            self.change_deleted_user(user, |kept| {
+                let before = kept.permissions.len();
+                kept.permissions.retain(|held| *held != id);
+                kept.permissions.len() < before
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Changes what is kept of a user, if `change` returns that it has.
+    fn change_deleted_user(
+        &self,
+        id: i64,
+        change: impl Fn(&mut DeletedUserJson) -> bool,
+    ) -> Result<(), Error> {
         let remains = Sql::new("SELECT remains FROM deleted_users WHERE id = $1").bind(id);
         let remains: Option<String> = self.first(&remains)?;
         // A user who cannot be read cannot be restored, and does not keep others from it.
         let Ok(mut kept) = serde_json::from_str::<DeletedUserJson>(&remains.unwrap_or_default()) else {
             return Ok(());
         };
-        if kept.groups.contains(&group.get()) {
+        if !change(&mut kept) {
             return Ok(());
         }
-        kept.groups.push(group.get());
-        kept.groups.sort_unstable();
         let remains =
             serde_json::to_string(&kept).map_err(|error| Error::broken("a user cannot be kept", error))?;
         let sql = Sql::new("UPDATE deleted_users SET remains = $1 WHERE id = $2");

@@ -319,7 +319,7 @@ impl Tx<'_> {
     }
 
     /// Removes a permission from all groups in the recycle bin: a later one may get the same code.
-    pub(in crate::directory) fn forget_code_of_deleted_groups(&self, code: i64) -> Result<(), Error> {
+    pub(super) fn forget_code_of_deleted_groups(&self, code: i64) -> Result<(), Error> {
         let mut last = i64::MIN;
         loop {
             let rows: Vec<RowOnly> = self.all(&after(last, 1000))?;

@@ -169,13 +169,19 @@ impl Tx<'_> {
         self.attach(permissions, |permission| Sql::new(attach).bind(group).bind(permission))
     }
 
-    /// Adds a permission, or gives the one with this code another name.
+    /// Adds a permission, or gives the one with this code another name. A new one is held by no one in the recycle bin and by no
+    /// token, even if one of them names its code or id: an import may have brought some that were never here.
     pub(in crate::directory) fn put_permission(
         &self,
         id: Option<i64>,
         code: i64,
         name: &str,
     ) -> Result<(), Error> {
+        if self.existing_codes(&[code])?.is_empty() {
+            self.forget_code_of_deleted_groups(code)?;
+            self.forget_code_of_scopes(code)?;
+            id.map_or(Ok(()), |id| self.forget_permission_of_deleted_users(id))?;
+        }
         let given = id.unwrap_or_default();
         let id = if id.is_some() { id } else { self.next_id("permissions")? };
         let (column, parameter) = if id.is_some() { (", id", ", $3") } else { ("", "") };
@@ -188,13 +194,17 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes a permission, and takes it from all users and groups.
-    pub(in crate::directory) fn delete_permission(&self, id: PermissionId) -> Result<(), Error> {
+    /// Deletes a permission, and takes it from all users, groups and tokens, also in the recycle bin: a later permission may
+    /// get the same code or id. Returns how many tokens had it as a scope.
+    pub(in crate::directory) fn delete_permission(&self, permission: &Permission) -> Result<u64, Error> {
+        let id = permission.id;
         // Not left to the foreign keys: the triggers of the change feed need the rows.
         self.execute(&Sql::new("DELETE FROM user_permissions WHERE permission_id = $1").bind(id))?;
         self.execute(&Sql::new("DELETE FROM group_permissions WHERE permission_id = $1").bind(id))?;
         self.execute(&Sql::new("DELETE FROM permissions WHERE id = $1").bind(id))?;
-        Ok(())
+        self.forget_permission_of_deleted_users(id.get())?;
+        self.forget_code_of_deleted_groups(permission.code)?;
+        self.forget_code_of_scopes(permission.code)
     }
 
     /// Returns those of these permissions that exist.

@@ -135,5 +135,12 @@ fn narrowed(sql: &mut Sql, filters: &TokenFilters) {
 /// Adds the condition that a stored list has this word. Of the characters of a word only `_` means something in a pattern.
 fn contains(sql: &mut Sql, column: &'static str, word: &str) {
     let pattern = format!("% {} %", word.replace('_', "\\_"));
-    sql.push(" AND ' ' || ").push(column).push(" || ' ' LIKE ").push_arg(pattern).push(" ESCAPE '\\'");
+    // The first condition names the index of the tokens that have a list at all.
+    sql.push(" AND ")
+        .push(column)
+        .push(" IS NOT NULL AND ' ' || ")
+        .push(column)
+        .push(" || ' ' LIKE ")
+        .push_arg(pattern)
+        .push(" ESCAPE '\\'");
 }

@@ -3,10 +3,10 @@
 use super::column_list::{self, Columns, json_list};
 use super::users::optional_time;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
-use crate::directory::access::{scopes_from_stored, stored_scopes};
+use crate::directory::access::{scope_name, scopes_from_stored, stored_scopes};
 use crate::directory::error::Error;
 use crate::directory::model::{
-    KeptDigest, Maker, Narrowing, Networks, Timestamp, Token, TokenId, TokenKind, UserId,
+    KeptDigest, Maker, Narrowing, Networks, Scope, Timestamp, Token, TokenId, TokenKind, UserId,
 };
 
 /// The columns of a [`Token`], in the order in which [`FromRow`] reads them; `t` is the tokens table.
@@ -70,6 +70,14 @@ pub(in crate::directory) fn find(id: TokenId) -> Sql {
 /// Selects the tokens of a user, oldest first, with the expired and revoked ones.
 pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     Sql::new(concat!("SELECT ", columns!(), " FROM tokens t WHERE t.user_id = $1 ORDER BY t.id")).bind(user)
+}
+
+/// Selects the ids of tokens of active admins that limit nothing. It starts from the admins, who are few.
+pub(in crate::directory) fn unlimited_of_admins(limit: i64) -> Sql {
+    let sql = "SELECT t.id FROM users u JOIN tokens t ON t.user_id = u.id WHERE u.is_admin AND u.is_active \
+               AND t.revoked_at IS NULL AND t.expires_at IS NULL AND t.scopes IS NULL AND NOT t.read_only \
+               AND t.allowed_networks IS NULL ORDER BY t.id LIMIT $1";
+    Sql::new(sql).bind(limit)
 }
 
 /// Digests that one statement looks up.
@@ -180,6 +188,18 @@ impl Tx<'_> {
             .bind(narrowing.allowed_networks.as_ref().map(Networks::stored));
         self.execute(&sql.bind(id))?;
         Ok(())
+    }
+
+    /// Takes a code from the scopes of all tokens: no permission has it any more, or a new one gets it. A token whose last scope it
+    /// was keeps an empty list, which allows nothing. Returns how many tokens had it.
+    pub(in crate::directory) fn forget_code_of_scopes(&self, code: i64) -> Result<u64, Error> {
+        // Two blanks between two words, so that each word has blanks of its own.
+        let sql = "UPDATE tokens SET scopes = \
+                   trim(replace(replace(' ' || replace(scopes, ' ', '  ') || ' ', $1, ''), '  ', ' ')) \
+                   WHERE scopes IS NOT NULL AND ' ' || scopes || ' ' LIKE $2";
+        let word = format!(" {} ", scope_name(Scope::Permission(code)));
+        let pattern = format!("%{word}%");
+        Ok(self.execute(&Sql::new(sql).bind(word).bind(pattern))?)
     }
 
     /// Binds a token to a sign-in, if it belongs to none.

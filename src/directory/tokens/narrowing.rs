@@ -48,6 +48,11 @@ impl NarrowingDraft {
 }
 
 impl NarrowingFields {
+    /// Whether nothing is given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.scopes.is_none() && self.read_only.is_none() && self.networks.is_none()
+    }
+
     /// Returns what `old` becomes. A scope that is the code of a permission needs the permission.
     pub(super) fn apply(&self, change: &Change<'_, '_>, old: &Narrowing) -> Result<Narrowing, Error> {
         if let Some(Some(scopes)) = &self.scopes {

@@ -10,6 +10,7 @@ use crate::directory::access::Actor;
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::error::Error;
 use crate::directory::identity::IDLE_GRACE;
+use crate::directory::store;
 
 /// Tokens of one transaction, so that other writers do not wait long.
 const BATCH: i64 = 500;
@@ -49,6 +50,14 @@ impl Directory {
                 more => ended += more,
             }
         }
+    }
+}
+
+impl Directory {
+    /// Returns the ids of some tokens of active admins that limit nothing: they do not expire, and may do everything that the admin
+    /// may, from anywhere. At most `limit` of them, in the order of their ids.
+    pub async fn unlimited_admin_tokens(&self, limit: i64) -> Result<Vec<i64>, Error> {
+        self.store.all(store::tokens::unlimited_of_admins(limit)).await
     }
 }
 

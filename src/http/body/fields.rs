@@ -13,6 +13,8 @@ const TRUE: [&str; 14] =
 const FALSE: [&str; 14] =
     ["f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"];
 
+const NO_LIST: &str = "This list may not be empty. Null is no limit; a form cannot say null, so send JSON.";
+
 /// The fields of a body that have not been read yet.
 pub struct Fields {
     rest: JsonObject,
@@ -143,11 +145,12 @@ impl Fields {
         self.faults.take(name, ids(value))
     }
 
-    /// Reads a list of texts, or null. A single one in a form counts as a list, and an empty one as null.
+    /// Reads a list of texts, or null. A single one in a form counts as a list. An empty one is refused: an empty field of a form
+    /// does not say whether it means nothing or everything.
     pub fn texts_or_null(&mut self, name: &str) -> Option<Option<Vec<String>>> {
         match self.take(name)? {
             Value::Null => Some(None),
-            value => self.faults.take(name, texts(value)),
+            value => self.faults.take(name, texts(value)).map(Some),
         }
     }
 
@@ -257,12 +260,11 @@ fn ids(value: Value) -> Result<Vec<i64>, Violation> {
     }
 }
 
-/// Returns the texts of a list; `None` for the empty text of a form.
-fn texts(value: Value) -> Result<Option<Vec<String>>, Violation> {
+fn texts(value: Value) -> Result<Vec<String>, Violation> {
     match value {
-        Value::Array(values) => values.into_iter().map(text).collect::<Result<_, _>>().map(Some),
-        Value::String(text) if text.is_empty() => Ok(None),
-        Value::String(text) => Ok(Some(vec![text])),
+        Value::Array(values) => values.into_iter().map(text).collect(),
+        Value::String(text) if text.is_empty() => Err(Violation::Other(NO_LIST.to_owned())),
+        Value::String(text) => Ok(vec![text]),
         other => Err(not("Expected a list of items", &other)),
     }
 }

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::operations::Operation;
-use super::rules::{Body, Need, What, may_enter, now, rule};
-use super::world::{Actor, PASSWORD, Person, RARE, World, mobile_number, permission, username};
+use super::rules::{Body, NO_RULE, Need, What, may_enter, now, rule};
+use super::world::{
+    AWAY, Actor, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission, username,
+};
 
 /// The object that an operation's path names.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,8 @@ pub struct Target {
     pub group: Option<i64>,
     pub token: Option<i64>,
     pub permission: Option<i64>,
+    /// The rule of forward authentication.
+    pub rule: Option<&'static str>,
 }
 
 /// One request.
@@ -60,8 +64,25 @@ fn code(operation: &Operation) -> i64 {
     }
 }
 
+/// Rules of forward authentication: of each condition one, and two together. 100 is the group `none`, 101 `mine`.
+const RULES: [&str; 9] = [
+    "active",
+    "staff",
+    "admin",
+    "group=100",
+    "group=101",
+    "permission=1222",
+    "permission=1242",
+    "permission=1222,staff",
+    NO_RULE,
+];
+
 fn targets(world: &World, actor: &Actor, operation: &Operation) -> Vec<Target> {
     let path = operation.path.as_str();
+    if path.contains("{rule}") {
+        let target = |rule| Target { name: format!("rule {rule}"), rule: Some(rule), ..Target::default() };
+        return RULES.map(target).into();
+    }
     let bulk = path == "/api/users/bulk" && operation.method != "POST";
     if path.starts_with("/api/users/groups/{id}") {
         return groups(world, operation);
@@ -139,15 +160,17 @@ fn groups(world: &World, operation: &Operation) -> Vec<Target> {
 /// The tokens of one user, each a target.
 fn tokens_of(world: &World, target: &Target, owner: i64) -> Vec<Target> {
     let kinds = [("api", false), ("sign_in", false), ("of sign_in", false), ("api", true)];
+    let narrow = world.narrow_kinds(owner).into_iter().map(|kind| (kind, false));
     kinds
         .into_iter()
+        .chain(narrow)
         .filter_map(|(kind, revoked)| world.token(owner, kind, revoked))
         .map(|token| Target {
             name: format!(
                 "{}, {}{}{}",
                 target.name,
                 if token.revoked { "revoked " } else { "" },
-                token.kind,
+                token.narrow.map_or(token.kind, |(name, _)| name),
                 if token.kind == "api" && token.ends { " of a sign-in" } else { "" }
             ),
             token: Some(token.id),
@@ -160,12 +183,6 @@ fn own_tokens(world: &World, actor: &Actor) -> Vec<Target> {
     let mine = Target { name: "oneself".to_owned(), ..Target::default() };
     let mut targets =
         actor.person.as_ref().map(|person| tokens_of(world, &mine, person.id)).unwrap_or_default();
-    let calling = actor.token.as_ref().filter(|token| token.narrow.is_some());
-    targets.extend(calling.map(|token| Target {
-        name: "the calling token".to_owned(),
-        token: Some(token.id),
-        ..mine.clone()
-    }));
     let other = world.person("other plain");
     targets.extend(tokens_of(
         world,
@@ -283,7 +300,9 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
         What::DeleteUser if field == "users" => Some(vec![json!({})]),
         What::AddMembers | What::RemoveMembers => of_members(world, actor, operation, field),
         What::CreateGroup | What::ChangeGroup => of_group(world, operation, target, field),
-        What::IssueToken | What::ChangeToken | What::RotateToken => of_token(actor, operation, field),
+        What::IssueToken | What::ChangeToken | What::RotateToken => {
+            of_token(world, actor, operation, target, field)
+        }
         What::ChangeMyPassword => of_password(field),
         What::SignIn => of_sign_in(world, field),
         What::Introspect | What::ReportLeak => Some(of_keys(world, what, field)),
@@ -312,6 +331,7 @@ fn of_keys(world: &World, what: What, field: &str) -> Vec<Value> {
     };
     let mut keys: Vec<_> = owners.map(|name| of(name, "api", false)).into();
     keys.extend([of("other plain", "sign_in", false), of("other plain", "api", true)]);
+    keys.push(of("other plain", "narrowed to reading users", false));
     keys.extend(["no key".to_owned(), "f".repeat(40), format!("wrd_{}", "0".repeat(36))]);
     match (what, field) {
         (What::ReportLeak, _) => {
@@ -420,7 +440,21 @@ fn of_group(world: &World, operation: &Operation, target: &Target, field: &str) 
     })
 }
 
-fn of_token(actor: &Actor, operation: &Operation, field: &str) -> Option<Vec<Value>> {
+fn of_token(
+    world: &World,
+    actor: &Actor,
+    operation: &Operation,
+    target: &Target,
+    field: &str,
+) -> Option<Vec<Value>> {
+    // To widen needs something that is narrow.
+    let is_narrow = |token: &Token| token.narrow.is_some();
+    let old = target.token.and_then(|id| world.tokens.iter().find(|token| token.id == id));
+    let may_widen = actor.token.as_ref().is_some_and(is_narrow) || old.is_some_and(is_narrow);
+    let with_wider = |one: Value, wider: [Value; 2]| {
+        let wider = may_widen.then_some(wider).into_iter().flatten();
+        [one].into_iter().chain(wider).map(|value| json!({field: value})).collect()
+    };
     let ends = actor.token.as_ref().is_some_and(|token| token.ends);
     Some(match field {
         "name" => vec![json!({field: "other"})],
@@ -432,9 +466,10 @@ fn of_token(actor: &Actor, operation: &Operation, field: &str) -> Option<Vec<Val
             }
             ends_at
         }
-        "scopes" => vec![json!({field: ["user_read"]})],
+        "scopes" => with_wider(json!(["user_read"]), [json!(["audit_read"]), Value::Null]),
+        "read_only" if may_widen => vec![json!({field: true}), json!({field: false})],
         "read_only" => vec![json!({field: true})],
-        "allowed_networks" => vec![json!({field: ["127.0.0.0/8"]})],
+        "allowed_networks" => with_wider(json!([HERE]), [json!([AWAY]), Value::Null]),
         "overlap_seconds" => vec![json!({field: 0}), json!({field: 60})],
         _ => return None,
     })

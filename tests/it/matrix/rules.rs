@@ -11,6 +11,9 @@ use super::world::{
     Actor, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission, username,
 };
 
+/// The path of forward authentication where no rule is.
+pub const NO_RULE: &str = "nonsense";
+
 pub type Body = Map<String, Value>;
 
 /// The condition that is checked before anything else.
@@ -26,6 +29,8 @@ pub enum Need {
     Code(i64),
     /// Being an admin.
     Admin,
+    /// What the path says: forward authentication.
+    Rule,
 }
 
 /// The object of an operation.
@@ -62,6 +67,8 @@ pub enum What {
     /// It changes nothing. Whether the key is active depends on the caller.
     Introspect,
     ReportLeak,
+    /// It changes nothing. Whether the caller may pass depends on the rule in the path.
+    Pass,
     CreatePermission,
     RenamePermission,
     RemovePermission,
@@ -70,9 +77,9 @@ pub enum What {
 use Need::{Admin, Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
-    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, Introspect, IssueToken, PurgeGroup,
-    PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak, RestoreGroup,
-    RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
+    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, Introspect, IssueToken, Pass,
+    PurgeGroup, PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak,
+    RestoreGroup, RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
 };
 
 /// Returns the rule of an operation by its id in the document.
@@ -137,7 +144,7 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("auth_sign_out", Need::Token, SignOut),
     ("auth_introspect", Code(1282), Introspect),
     ("auth_leaked", Open, ReportLeak),
-    ("auth_forward", Staff, Read),
+    ("auth_forward", Need::Rule, Pass),
 ];
 
 pub fn rule(operation: &Operation) -> (Need, What) {
@@ -162,20 +169,28 @@ use Expect::{Done, Invalid, Refused};
 /// Whether the caller may enter the operation.
 pub fn may_enter(actor: &Actor, operation: &Operation) -> Result<(), Expect> {
     let (need, narrow) = (rule(operation).0, actor.narrow());
+    if need == Need::Rule {
+        return Ok(());
+    }
     let Some(person) = &actor.person else {
         return if need == Open { Ok(()) } else { Err(Refused(401)) };
     };
     let enters = match need {
-        _ if person.inactive || narrow.away => return Err(Refused(401)),
-        // Every token may end itself.
-        _ if narrow.read_only && operation.method != "GET" && operation.id != "auth_sign_out" => false,
+        _ if person.inactive || narrow.is_away() => return Err(Refused(401)),
+        _ if narrow.read_only && !serves_reading(operation) => false,
         _ if own_scope(operation).is_some_and(|scope| !narrow.has(scope)) => false,
         Open | Need::Token => true,
         Staff => person.staff || person.admin,
         Code(code) => holds(actor, &Codes::from([code])),
         Admin => person.admin,
+        Need::Rule => true,
     };
     if enters { Ok(()) } else { Err(Refused(403)) }
+}
+
+/// Whether a token for reading only may do this. Introspection changes nothing, and every token may end itself.
+fn serves_reading(operation: &Operation) -> bool {
+    operation.method == "GET" || ["auth_introspect", "auth_sign_out"].contains(&operation.id.as_str())
 }
 
 /// The scope that an operation on oneself needs.
@@ -250,6 +265,7 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         SignOutUser => sign_out_user(world, actor, operation, target),
         Unlock => existing(world, operation, target).and_then(|user| unlock(world, actor, user)),
         FindToken | Introspect => Ok(vec![]),
+        Pass => pass(actor, target).map(|()| vec![]),
         ReportLeak => Ok(report_leak(world, body)),
         CreatePermission => Ok(create_permission(body)),
         RenamePermission | RemovePermission => touch_permission(what, target, body),
@@ -261,6 +277,31 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
 }
 
 type Judged = Result<Vec<String>, Expect>;
+
+/// Whether a client may pass. The application may write whatever it is sent, and it shows whose token it is.
+fn pass(actor: &Actor, target: &Target) -> Result<(), Expect> {
+    let rule = target.rule.unwrap();
+    if rule == NO_RULE {
+        return Err(Refused(404));
+    }
+    let (Some(person), narrow) = (&actor.person, actor.narrow()) else { return Err(Refused(401)) };
+    if person.inactive || narrow.is_away() {
+        return Err(Refused(401));
+    }
+    demand(!narrow.read_only && narrow.has("me_read"))?;
+    for condition in rule.split(',') {
+        demand(match condition.split_once('=') {
+            None if condition == "active" => true,
+            None if condition == "staff" => person.staff || person.admin,
+            None if condition == "admin" => person.admin,
+            Some(("group", id)) => person.groups.contains(&id.parse().unwrap()),
+            // A service of its own decides what the permission means, so its holder need not be staff.
+            Some(("permission", code)) => person.admin || actor.rights.contains(&code.parse().unwrap()),
+            _ => panic!("{condition} is no condition"),
+        })?;
+    }
+    Ok(())
+}
 
 /// A user who exists.
 fn existing<'w>(world: &'w World, operation: &Operation, target: &Target) -> Result<&'w Person, Expect> {
@@ -731,21 +772,45 @@ fn may_act_as(world: &World, actor: &Actor, owner: &Person) -> Result<(), Expect
     demand(holds(actor, &world.rights_of(owner)))
 }
 
+/// The columns of what a token is narrowed to, with their values as JSON.
+type Narrowed = [(&'static str, Value); 3];
+
+fn columns(narrow: &Narrow) -> Narrowed {
+    let [scopes, read_only, networks] = narrow.columns();
+    [("scopes", scopes), ("read_only", read_only), ("allowed_networks", networks)]
+}
+
 /// What a token becomes that was `old` before: never more than the one it is made or changed with.
-fn narrowed(actor: &Actor, old: Narrow, body: &Body) -> Result<String, Expect> {
-    let scopes = body.get("scopes").map(|scopes| scopes[0].as_str().unwrap().to_owned());
-    if scopes.as_ref().is_some_and(|scope| !actor.narrow().has(scope)) {
-        return Err(Invalid("scopes"));
+fn narrowed(actor: &Actor, old: &Narrow, body: &Body) -> Result<Narrowed, Expect> {
+    let mine = actor.narrow();
+    let mut becomes = columns(old);
+    for (column, value) in &mut becomes {
+        let Some(asked) = body.get(*column) else { continue };
+        let is_more = match (*column, asked) {
+            ("scopes", Value::Array(scopes)) => !scopes.iter().all(|scope| mine.has(scope.as_str().unwrap())),
+            ("scopes", _) => mine.scopes.is_some(),
+            ("read_only", _) => mine.read_only && *asked == Value::Bool(false),
+            (_, Value::Array(networks)) => mine.networks.is_some_and(|mine| networks[0] != mine),
+            _ => mine.networks.is_some(),
+        };
+        if is_more {
+            return Err(Invalid(column));
+        }
+        // Each list has one item here.
+        *value = asked.get(0).unwrap_or(asked).clone();
     }
-    let shown = old.shown();
-    let (now, rest) = shown.split_once(" read_only=").unwrap();
-    let (reading, networks) = rest.split_once(' ').unwrap();
-    let now = scopes.map_or(now.to_owned(), |scope| format!("scopes={scope:?}"));
-    let reading = body.get("read_only").map_or(reading.to_owned(), Value::to_string);
-    let networks = body
-        .get("allowed_networks")
-        .map_or(networks.to_owned(), |networks| format!("networks={}", networks[0]));
-    Ok(format!("{now} read_only={reading} {networks}"))
+    Ok(becomes)
+}
+
+/// Whether a token could do more than before.
+fn is_more(before: &Narrowed, after: &Narrowed) -> bool {
+    before.iter().zip(after).any(|((_, before), (_, after))| match (before, after) {
+        (Value::Bool(before), Value::Bool(after)) => *before && !*after,
+        (Value::String(before), Value::String(after)) => {
+            after.split(' ').any(|word| !before.split(' ').any(|had| had == word))
+        }
+        _ => *after == Value::Null && *before != Value::Null,
+    })
 }
 
 /// The end of the new token: never later than that of the token it is made with.
@@ -769,8 +834,9 @@ fn issued(
     name: &str,
     end: Option<String>,
     from: (&str, &str),
-    narrow: &str,
+    [(_, scopes), (_, read_only), (_, networks)]: &Narrowed,
 ) -> Vec<String> {
+    let narrow = format!("scopes={scopes} read_only={read_only} networks={networks}");
     let end = end.map_or("null".to_owned(), |end| format!("{end:?}"));
     let (maker, root) = from;
     vec![format!(
@@ -802,7 +868,7 @@ fn issue_token(world: &World, actor: &Actor, operation: &Operation, target: &Tar
     let owner = owner(world, actor, operation, target)?;
     may_act_as(world, actor, owner)?;
     let end = end(actor, body.get("expires_at"), true)?;
-    let narrow = narrowed(actor, actor.narrow(), body)?;
+    let narrow = narrowed(actor, &actor.narrow(), body)?;
     let root = &actor.token.as_ref().unwrap().root;
     Ok(issued(owner.id, "api", body["name"].as_str().unwrap(), end, ("token", root), &narrow))
 }
@@ -832,9 +898,7 @@ fn touch_token(
     }
     let lasts = token.ends.then(|| Value::from(END));
     let old = token.narrow.map(|(_, narrow)| narrow).unwrap_or_default();
-    // Only a token with the same scopes is ever one of the targets.
-    let reaches =
-        actor.narrow().scopes.is_none() || actor.token.as_ref().is_some_and(|mine| mine.id == token.id);
+    let reaches = old.is_within(&actor.narrow());
     if what == RotateToken {
         let mine = actor.token.as_ref().unwrap();
         // Only the user who signed in replaces a sign-in, and not with a token derived from another one.
@@ -845,7 +909,7 @@ fn touch_token(
         demand(reaches)?;
         let end = end(actor, Some(&lasts.unwrap_or_default()), false)?;
         let root = if token.came_of.is_some() { &token.root } else { &mine.root };
-        let mut changes = issued(owner.id, token.kind, &token.name, end, ("token", root), &old.shown());
+        let mut changes = issued(owner.id, token.kind, &token.name, end, ("token", root), &columns(&old));
         changes.push(match body.get("overlap_seconds").and_then(Value::as_i64) {
             Some(1..) => format!("tokens {id} expires_at"),
             _ => format!("tokens {id} revoked_at"),
@@ -853,13 +917,14 @@ fn touch_token(
         return Ok(changes);
     }
     demand(reaches)?;
-    let (before, after) = (old.shown(), narrowed(actor, old, body)?);
-    let mut changes = Vec::new();
-    if before != after {
-        let (field, value) = body.iter().find(|(field, _)| *field != "name").unwrap();
-        let value = value.get(0).unwrap_or(value);
-        changes.push(format!("tokens {id} {field}={value}"));
+    let (before, after) = (columns(&old), narrowed(actor, &old, body)?);
+    // A token may only make less of one that lives longer. Where it may name an end, it names nothing else here.
+    let lives_longer = actor.token.as_ref().is_some_and(|mine| mine.ends) && !token.ends;
+    if lives_longer && (body.contains_key("name") || is_more(&before, &after)) {
+        return Err(Invalid("expires_at"));
     }
+    let differing = after.iter().filter(|column| !before.contains(column));
+    let mut changes: Vec<_> = differing.map(|(column, new)| format!("tokens {id} {column}={new}")).collect();
     changes.extend(body.get("name").map(|name| format!("tokens {id} name={name}")));
     // The expiry that it has already is no change.
     let lasts = lasts.unwrap_or_default();
@@ -885,7 +950,7 @@ fn sign_in(world: &World, body: &Body) -> Judged {
     let id = known.ok_or(Invalid("non_field_errors"))?.id;
     let end = Some("2025-09-02T00:00:00.000000Z".to_owned());
     let mut changes =
-        issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"), &Narrow::default().shown());
+        issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"), &columns(&Narrow::default()));
     changes.push(format!("users {id} last_login"));
     Ok(changes)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use wardroom::directory::model::{GroupKey, TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
 use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
@@ -91,7 +92,7 @@ pub struct Token {
     pub came_of: Option<i64>,
     /// The form in which the database stores that, as in `deltas`.
     pub root: String,
-    /// Its name in `NARROW`, and what it is narrowed to.
+    /// Its name in `CALLING` or `NARROW_TARGETS`, and what it is narrowed to.
     pub narrow: Option<(&'static str, Narrow)>,
 }
 
@@ -101,8 +102,8 @@ pub struct Narrow {
     /// The stored form.
     pub scopes: Option<&'static str>,
     pub read_only: bool,
-    /// It may be used from another network only.
-    pub away: bool,
+    /// One network, in its stored form.
+    pub networks: Option<&'static str>,
 }
 
 impl Narrow {
@@ -110,53 +111,72 @@ impl Narrow {
         self.scopes.is_none_or(|scopes| scopes.split(' ').any(|name| name == scope))
     }
 
-    /// In the form of `deltas`.
-    pub fn shown(&self) -> String {
-        let scopes = self.scopes.map_or("null".to_owned(), |scopes| format!("{scopes:?}"));
-        let networks = if self.away { format!("{AWAY:?}") } else { "null".to_owned() };
-        format!("scopes={scopes} read_only={} networks={networks}", self.read_only)
+    /// Whether it may be used from another network only.
+    pub fn is_away(&self) -> bool {
+        self.networks.is_some_and(|network| network != HERE)
+    }
+
+    /// Whether a token with this has at most what a token with `other` has.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let has_all = |scopes: &str| scopes.split(' ').all(|scope| scope.is_empty() || other.has(scope));
+        let scopes = self.scopes.map_or(other.scopes.is_none(), has_all);
+        let networks = other.networks.is_none() || self.networks == other.networks;
+        scopes && networks && (self.read_only || !other.read_only)
+    }
+
+    /// The columns of a token, as JSON.
+    pub fn columns(&self) -> [Value; 3] {
+        [self.scopes.into(), self.read_only.into(), self.networks.into()]
     }
 }
 
+/// Where all tests are.
+pub const HERE: &str = "127.0.0.0/8";
 /// No test is there.
-const AWAY: &str = "203.0.113.0/24";
+pub const AWAY: &str = "203.0.113.0/24";
+/// All names, as they are stored.
+const ALL_SCOPES: &str = "me_read me_write group_create group_read group_update group_delete user_create user_read \
+                          user_update user_delete token_create token_read token_update token_delete audit_read \
+                          permission_read introspection_read";
 
-/// Narrow tokens: a name, the owner, and what it is narrowed to.
-const NARROW: [(&str, &str, Narrow); 7] = [
-    (
-        "narrowed to all scopes",
-        "admin",
-        Narrow {
-            scopes: Some(
-                "me_read me_write group_create group_read group_update group_delete user_create user_read user_update \
-                 user_delete token_create token_read token_update token_delete audit_read permission_read",
-            ),
-            read_only: false,
-            away: false,
-        },
-    ),
-    ("narrowed to me_read", "admin", Narrow { scopes: Some("me_read"), read_only: false, away: false }),
-    (
-        "narrowed to me_write",
-        "staff with all",
-        Narrow { scopes: Some("me_write"), read_only: false, away: false },
-    ),
+const fn scoped(scopes: &'static str) -> Narrow {
+    Narrow { scopes: Some(scopes), read_only: false, networks: None }
+}
+
+/// Narrow tokens of callers: a name, the owner, and what it is narrowed to.
+const CALLING: [(&str, &str, Narrow); 11] = [
+    ("narrowed to all scopes", "admin", scoped(ALL_SCOPES)),
+    ("narrowed to all scopes", "staff with all", scoped(ALL_SCOPES)),
+    ("narrowed to me_read", "admin", scoped("me_read")),
+    ("narrowed to me_read", "plain", scoped("me_read")),
+    ("narrowed to me_write", "staff with all", scoped("me_write")),
     (
         "narrowed to permissions",
         "staff with all",
-        Narrow {
-            scopes: Some("group_update user_read user_update token_create token_update token_delete"),
-            read_only: false,
-            away: false,
-        },
+        scoped("group_update user_read user_update token_create token_update token_delete"),
+    ),
+    ("narrowed beyond its owner", "staff", scoped("user_read")),
+    ("narrowed to nothing", "admin", scoped("")),
+    ("narrowed to reading", "admin", Narrow { scopes: None, read_only: true, networks: None }),
+    ("narrowed to here", "staff with all", Narrow { scopes: None, read_only: false, networks: Some(HERE) }),
+    ("narrowed to elsewhere", "admin", Narrow { scopes: None, read_only: false, networks: Some(AWAY) }),
+];
+
+/// Narrow tokens that are only targets. Their owner has no rights, so only what the tokens have decides.
+const NARROW_TARGETS: [(&str, &str, Narrow); 5] = [
+    ("narrowed to user_read", "other plain", scoped("user_read")),
+    ("narrowed to audit_read", "other plain", scoped("audit_read")),
+    ("narrowed to nothing", "other plain", scoped("")),
+    (
+        "narrowed to reading users",
+        "other plain",
+        Narrow { scopes: Some("user_read"), read_only: true, networks: None },
     ),
     (
-        "narrowed beyond its owner",
-        "staff",
-        Narrow { scopes: Some("user_read"), read_only: false, away: false },
+        "narrowed to users here",
+        "other plain",
+        Narrow { scopes: Some("user_read"), read_only: false, networks: Some(HERE) },
     ),
-    ("narrowed to reading", "admin", Narrow { scopes: None, read_only: true, away: false }),
-    ("narrowed to elsewhere", "admin", Narrow { scopes: None, read_only: false, away: true }),
 ];
 
 /// A user's token in use: the caller.
@@ -349,7 +369,7 @@ impl World {
         for (owner, sign_in) in OF_SIGN_INS {
             add(self.person(owner).id, "api", Some(self.person(sign_in).id), false);
         }
-        for (of, owner, narrow) in NARROW {
+        for (of, owner, narrow) in CALLING.into_iter().chain(NARROW_TARGETS) {
             let owner = self.person(owner).id;
             let plain = tokens.iter().find(|token: &&Token| token.owner == owner).unwrap().clone();
             let number = tokens.len() + 0xabc_0000;
@@ -443,7 +463,7 @@ impl World {
                 "UPDATE tokens SET scopes = {}, read_only = {}, allowed_networks = {} WHERE name = '{}'",
                 text(narrow.scopes),
                 narrow.read_only,
-                text(narrow.away.then_some(AWAY)),
+                text(narrow.networks),
                 token.name
             ));
         }
@@ -492,6 +512,12 @@ impl World {
         self.rights(&person.own, &person.groups)
     }
 
+    /// The names of a user's narrow tokens.
+    pub fn narrow_kinds(&self, owner: i64) -> Vec<&'static str> {
+        let tokens = self.tokens.iter().filter(|token| token.owner == owner);
+        tokens.filter_map(|token| token.narrow.map(|(name, _)| name)).collect()
+    }
+
     /// A token of a user, by its kind and whether it is revoked. `of sign_in` is one that was derived from a sign-in.
     pub fn token(&self, owner: i64, kind: &str, revoked: bool) -> Option<&Token> {
         let is = |token: &&Token| match (token.kind, token.came_of) {
@@ -532,7 +558,7 @@ impl World {
         let anonymous =
             Actor { name: "anonymous".to_owned(), person: None, token: None, rights: Codes::new() };
         let each = self.roles.iter().map(|role| self.actor(role, "api"));
-        let narrow = NARROW.map(|(kind, owner, _)| self.actor(owner, kind));
+        let narrow = CALLING.map(|(kind, owner, _)| self.actor(owner, kind));
         std::iter::once(anonymous).chain(each).chain(narrow).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{AT_ONCE, Diff};
 use crate::directory::model::stored::{StoredEndedToken, StoredToken};
-use crate::directory::model::{KeptDigest, Maker, Token, UserId};
+use crate::directory::model::{KeptDigest, Maker, Scopes, Token, UserId};
 use crate::directory::store::Tx;
 use crate::directory::store::numbered::Numbered;
 use crate::directory::transfer::import::apply::Apply;
@@ -68,6 +68,8 @@ impl Diff {
             let new = record.to_row(owner, digest, old, ended, self.now).map_err(|rule| {
                 ImportError::Invalid(format!("a token of user {owner} cannot be imported: {rule}"))
             })?;
+            let codes: Vec<i64> = new.token.narrowing.scopes.iter().flat_map(Scopes::codes).collect();
+            self.check_codes(Some(&codes), || format!("the scopes of a token of user {owner}"));
             match old {
                 Some(old) if *old == new => {
                     self.counts.tokens.unchanged += 1;
