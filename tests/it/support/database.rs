@@ -107,16 +107,23 @@ impl Database {
 
     /// Takes back what the migrations after version 10 added, so that `migrate` runs them again on rows that exist.
     pub async fn go_back_to_version_10(&self) {
-        let (on_tokens, action) = match self.location {
-            Location::Sqlite(_) => {
-                ("", "BEGIN INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id); END")
-            }
-            Location::Postgres(_) => (" ON tokens", "FOR EACH ROW EXECUTE FUNCTION note_old_user()"),
+        let sqlite = "BEGIN INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id); END";
+        let (on_tokens, on_groups, truncated, action) = match self.location {
+            Location::Sqlite(_) => ("", "", "", sqlite),
+            Location::Postgres(_) => (
+                " ON tokens",
+                " ON groups",
+                "DROP TRIGGER groups_truncated ON groups;",
+                "FOR EACH ROW EXECUTE FUNCTION note_old_user()",
+            ),
         };
         let statements = format!(
             "ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here;
              ALTER TABLE tokens DROP COLUMN ends_by;
              DROP TRIGGER tokens_changed{on_tokens};
+             DROP TRIGGER groups_changed{on_groups}; DROP TRIGGER groups_added{on_groups};
+             DROP TRIGGER groups_removed{on_groups}; {truncated}
+             DROP INDEX tokens_with_scopes; DROP INDEX tokens_with_networks;
              ALTER TABLE tokens DROP COLUMN scopes; ALTER TABLE tokens DROP COLUMN read_only;
              ALTER TABLE tokens DROP COLUMN allowed_networks;
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
