@@ -338,6 +338,7 @@ fn of_keys(world: &World, what: What, field: &str) -> Vec<Value> {
             keys.iter().map(|key| json!({field: [key]})).chain([json!({field: keys.clone()})]).collect()
         }
         (_, "token") => keys.iter().map(|key| json!({field: key})).collect(),
+        (_, "client_address") => vec![json!({field: "192.0.2.7"})],
         _ => vec![json!({field: "access_token"})],
     }
 }
