@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::error::Denial;
 use super::model::{Group, GroupFields, Identity, Scope, User, UserFields};
+use crate::network::client_network;
 
 pub use self::codes::*;
 pub use self::scopes::*;
@@ -49,6 +50,11 @@ impl Origin {
     /// Parses the client's address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.as_ref()?.parse().ok()
+    }
+
+    /// The network that counts as one client; `None` for what does not come from a client.
+    pub fn network(&self) -> Option<IpAddr> {
+        self.address.as_ref().map(|_| client_network(self.ip()))
     }
 }
 

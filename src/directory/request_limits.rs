@@ -13,8 +13,8 @@ impl Directory {
         self.requests.count_token(token, || self.clock.now())
     }
 
-    /// Counts a request without one; `None` where clients are not limited.
-    pub fn count_address(&self, address: IpAddr) -> Option<RateLimitStatus> {
+    /// Counts a request without one; `None` where clients are not limited. Clients without an address count as one.
+    pub fn count_address(&self, address: impl Into<Option<IpAddr>>) -> Option<RateLimitStatus> {
         self.requests.count_address(address, || self.clock.now())
     }
 

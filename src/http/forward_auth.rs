@@ -61,7 +61,7 @@ pub(super) fn rule_of(path: &str) -> Option<&str> {
 }
 
 /// Answers a request of the common way.
-pub(super) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
+pub(super) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: Option<IpAddr>) -> Response {
     match check(app, rule, headers, client).await {
         Ok(allowed) => allowed.into_response(app),
         Err(rejection) => rejection.into_response(app),
@@ -72,7 +72,7 @@ async fn check(
     app: &App,
     rule: &str,
     headers: &HeaderMap,
-    client: IpAddr,
+    client: Option<IpAddr>,
 ) -> Result<Allowed, Box<Rejection>> {
     let Some(rule) = Rule::parse(rule) else {
         count(app, UNKNOWN.to_owned(), "unknown_rule");
@@ -108,7 +108,7 @@ pub(super) async fn decide(
     rule: &Rule<'_>,
     key: &str,
     accepted: impl FnOnce(),
-    client: impl Fn() -> IpAddr + Send + Sync,
+    client: impl Fn() -> Option<IpAddr> + Send + Sync,
 ) -> Result<Allowed, Box<Rejection>> {
     let decided = pin!(decide_uncounted(app, rule, key, accepted, client));
     let decided = decided.await;
@@ -123,7 +123,7 @@ async fn decide_uncounted(
     rule: &Rule<'_>,
     key: &str,
     accepted: impl FnOnce(),
-    client: impl Fn() -> IpAddr + Send + Sync,
+    client: impl Fn() -> Option<IpAddr> + Send + Sync,
 ) -> Result<Allowed, Box<Rejection>> {
     let (directory, settings) = (app.directory(), app.settings());
     let recognised = pin!(directory.recognise(key, &client, RenderFacts(&settings.identity_headers)));
@@ -153,7 +153,7 @@ async fn decide_uncounted(
 }
 
 #[cold]
-fn refuse(app: &App, key: &str, refused: Unauthenticated, client: IpAddr) -> Box<Rejection> {
+fn refuse(app: &App, key: &str, refused: Unauthenticated, client: Option<IpAddr>) -> Box<Rejection> {
     let is_counted = !matches!(refused, Unauthenticated::Failed(_));
     let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
     let mut rejection = Rejection::new(caller::refusal(app, refused), ROUTE);
@@ -165,7 +165,7 @@ fn refuse(app: &App, key: &str, refused: Unauthenticated, client: IpAddr) -> Box
 }
 
 /// Counts a request without a good token against its client, if the setting is on.
-fn count_client(app: &App, rejection: &mut Rejection, client: IpAddr) {
+fn count_client(app: &App, rejection: &mut Rejection, client: Option<IpAddr>) {
     let is_counted = app.settings().forward_auth_rate_limits;
     let Some(status) = is_counted.then(|| app.directory().count_address(client)).flatten() else { return };
     rejection.status = Some(status);

@@ -3,7 +3,7 @@
 //!
 //! A host is trusted when the settings allow it. A forwarded scheme or address is trusted only from a trusted proxy.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Version};
@@ -13,6 +13,7 @@ use super::error::ApiError;
 use crate::config::{AllowedHosts, TrustedProxies};
 use crate::directory::model::is_absolute_url;
 use crate::network::parse_address;
+use crate::server::PeerAddress;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -79,8 +80,9 @@ enum Scheme {
 /// Where a request came from, as far as trusted proxies report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {
-    /// The nearest address that is not a trusted proxy's.
-    pub address: IpAddr,
+    /// The nearest address that is not a trusted proxy's. A client of a Unix socket has none, unless it is a trusted proxy
+    /// that reports one.
+    pub address: Option<IpAddr>,
     /// What a trusted proxy sent in the place of an address and is none. Then `address` is that proxy's.
     pub unreadable: Option<&'a [u8]>,
 }
@@ -91,7 +93,7 @@ impl<'a> BaseUrl<'a> {
         host: Option<&'a str>,
         protos: impl IntoIterator<Item = &'b [u8]>,
         settings: &'a SiteSettings,
-        peer: SocketAddr,
+        peer: PeerAddress,
         tls: bool,
     ) -> Result<Self, ApiError> {
         let is_allowed = |host: &&str| settings.allowed_hosts.allows(host);
@@ -134,7 +136,7 @@ impl Site {
     pub fn of<B>(
         request: &Request<B>,
         settings: &SiteSettings,
-        peer: SocketAddr,
+        peer: PeerAddress,
         tls: bool,
     ) -> Result<Self, ApiError> {
         let protos = request.headers().get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
@@ -200,7 +202,7 @@ fn default_host<'a, B>(request: &Request<B>, settings: &'a SiteSettings) -> Opti
 fn scheme<'a>(
     protos: impl IntoIterator<Item = &'a [u8]>,
     settings: &SiteSettings,
-    peer: SocketAddr,
+    peer: PeerAddress,
     tls: bool,
 ) -> Result<Scheme, ApiError> {
     if tls || !settings.trusted_proxies.trusts(peer.ip()) {
@@ -231,7 +233,7 @@ fn forwarded_scheme(line: &[u8]) -> Scheme {
 pub(super) fn unreadable_scheme<'a>(
     headers: &'a HeaderMap,
     settings: &SiteSettings,
-    peer: SocketAddr,
+    peer: PeerAddress,
 ) -> Option<&'a [u8]> {
     let mut lines = headers.get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
     let unknown = lines.find(|line| forwarded_scheme(line) == Scheme::Unknown)?;
@@ -245,8 +247,8 @@ pub(super) fn forwarded_for(headers: &HeaderMap) -> Vec<u8> {
 }
 
 /// Finds the client in the text of X-Forwarded-For: the nearest address that is not a trusted proxy's.
-pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: SocketAddr) -> Client<'a> {
-    let mut nearest = Client { address: peer.ip().to_canonical(), unreadable: None };
+pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: PeerAddress) -> Client<'a> {
+    let mut nearest = Client { address: peer.ip().map(|address| address.to_canonical()), unreadable: None };
     // Empty items of a list mean nothing (RFC 9110, section 5.6.1).
     let hops =
         forwarded_for.rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty());
@@ -258,7 +260,7 @@ pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: Socke
             nearest.unreadable = Some(hop);
             break;
         };
-        nearest.address = address;
+        nearest.address = Some(address);
     }
     nearest
 }
@@ -310,6 +312,10 @@ mod tests {
         }
     }
 
+    fn peer_of(text: &str) -> PeerAddress {
+        text.parse().map_or(PeerAddress::Unix, PeerAddress::Ip)
+    }
+
     #[test]
     fn the_client_is_the_nearest_address_that_is_no_proxy_in_every_form() {
         let settings = settings("10.0.0.0/8,fd00::/8");
@@ -333,12 +339,35 @@ mod tests {
             ("10.0.0.1:80", "", "10.0.0.1", None),
             // No header of a stranger is read.
             ("[::ffff:192.0.2.9]:80", "unknown", "192.0.2.9", None),
+            ("unix", "198.51.100.1", "unknown", None),
         ] {
-            let found = nearest(header.as_bytes(), &settings, peer.parse().unwrap());
-            let expected =
-                Client { address: client.parse().unwrap(), unreadable: unreadable.map(str::as_bytes) };
+            let found = nearest(header.as_bytes(), &settings, peer_of(peer));
+            let expected = Client { address: client.parse().ok(), unreadable: unreadable.map(str::as_bytes) };
             assert_eq!(found, expected, "{header}");
         }
+    }
+
+    #[test]
+    fn a_unix_socket_is_trusted_by_its_word_and_has_no_address_of_its_own() {
+        let trusting = settings("unix,10.0.0.0/8");
+        for (header, client, unreadable) in [
+            ("198.51.100.1", "198.51.100.1", None),
+            ("1.2.3.4, 198.51.100.1, 10.0.0.3", "198.51.100.1", None),
+            ("198.51.100.1, unknown", "none", Some("unknown")),
+            ("", "none", None),
+        ] {
+            let found = nearest(header.as_bytes(), &trusting, PeerAddress::Unix);
+            let expected = Client { address: client.parse().ok(), unreadable: unreadable.map(str::as_bytes) };
+            assert_eq!(found, expected, "{header}");
+        }
+        let https =
+            |settings: &SiteSettings| scheme([&b"https"[..]], settings, PeerAddress::Unix, false).ok();
+        assert_eq!(https(&trusting), Some(Scheme::Https));
+        assert_eq!(
+            https(&settings("0.0.0.0/0,::/0")),
+            Some(Scheme::Http),
+            "every address is not every client"
+        );
     }
 
     #[test]
@@ -346,7 +375,7 @@ mod tests {
         let settings = settings("10.0.0.1");
         let of = |peer: &str, lines: &[&str], tls| {
             let lines = lines.iter().map(|line| line.as_bytes());
-            scheme(lines, &settings, peer.parse().unwrap(), tls).ok()
+            scheme(lines, &settings, peer_of(peer), tls).ok()
         };
         for (lines, expected) in [
             (vec![], Some(Scheme::Http)),

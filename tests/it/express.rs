@@ -167,7 +167,7 @@ both! {
             let site = std::sync::Arc::clone(&site);
             all.spawn(async move {
                 let draw = |_: &wardroom::directory::Identity| bytes::Bytes::from_static(b"x");
-                site.directory().recognise(&site.alex.key, || [127, 0, 0, 1].into(), draw).await.map(|(known, _)| known.user.get()).unwrap()
+                site.directory().recognise(&site.alex.key, || Some([127, 0, 0, 1].into()), draw).await.map(|(known, _)| known.user.get()).unwrap()
             });
         }
         while let Some(user) = all.join_next().await {
@@ -195,7 +195,7 @@ both! {
         site.me(&site.alex.key).send().await;
         for number in 0..200 {
             let draw = |_: &wardroom::directory::Identity| bytes::Bytes::new();
-            let unknown = site.directory().recognise(&format!("{number:040x}"), || [127, 0, 0, 1].into(), draw).await;
+            let unknown = site.directory().recognise(&format!("{number:040x}"), || Some([127, 0, 0, 1].into()), draw).await;
             assert!(unknown.is_err());
         }
         let (_, bytes) = site.directory().cached();

@@ -180,7 +180,7 @@ impl Authenticator {
     pub(in crate::directory) async fn recognise(
         &self,
         key: &str,
-        from: impl FnOnce() -> IpAddr + Send,
+        from: impl FnOnce() -> Option<IpAddr> + Send,
         render: impl Render,
     ) -> Result<(Arc<CachedIdentity>, Timestamp), Unauthenticated> {
         let digest = TokenDigest::of_presented(key).ok_or(Unauthenticated::InvalidToken(None))?;
@@ -193,7 +193,7 @@ impl Authenticator {
             known = Box::pin(self.used_since(key, digest, render, &known, now)).await?;
         }
         if let Some(networks) = &known.networks
-            && !networks.contain(from())
+            && !from().is_some_and(|address| networks.contain(address))
         {
             let (bearer, why) = (known.bearer(), TokenEnd::Outside);
             return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
@@ -343,7 +343,7 @@ impl Authenticator {
         &self,
         known: &CachedIdentity,
         at: Timestamp,
-        from: impl FnOnce() -> IpAddr,
+        from: impl FnOnce() -> Option<IpAddr>,
     ) {
         if known.is_first_use(at)
             && !self.uses.note(TokenUse { token: known.token, user: known.user, at, from: from() })
@@ -353,7 +353,7 @@ impl Authenticator {
     }
 
     /// Notes the use of the token of an identity that was just authenticated.
-    pub(in crate::directory) fn note_use_of(&self, identity: &Identity, from: IpAddr) {
+    pub(in crate::directory) fn note_use_of(&self, identity: &Identity, from: Option<IpAddr>) {
         let at = self.clock.now();
         let _ = self.uses.note(TokenUse { token: identity.token.id, user: identity.user.id, at, from });
     }

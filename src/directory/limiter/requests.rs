@@ -203,7 +203,7 @@ impl RequestLimiter {
     /// Counts a request without one; `None` where clients are not limited.
     pub(in crate::directory) fn count_address(
         &self,
-        address: IpAddr,
+        address: impl Into<Option<IpAddr>>,
         now: impl FnOnce() -> Timestamp,
     ) -> Option<RateLimitStatus> {
         let rate = self.rates.per_address?;

@@ -66,6 +66,11 @@ pub(super) struct ForwardAuthDocument;
         )),
     ),
 )]
-pub(in crate::http) async fn answer(app: &App, rule: &str, headers: &HeaderMap, client: IpAddr) -> Response {
+pub(in crate::http) async fn answer(
+    app: &App,
+    rule: &str,
+    headers: &HeaderMap,
+    client: Option<IpAddr>,
+) -> Response {
     forward_auth::answer(app, rule, headers, client).await
 }
