@@ -3,7 +3,7 @@
 //! An IPv4 address can arrive in IPv6 notation (`::ffff:192.0.2.7`), from a socket that serves both, from a header or from
 //! a setting. It is the same address everywhere: in the log, the audit trail, filters and limits.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Brings the address of a peer into its one form.
 pub(crate) fn canonical_peer(peer: SocketAddr) -> SocketAddr {
@@ -46,10 +46,13 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
+/// Stands for clients whose address is unknown, such as those of a Unix socket. No client has it.
+const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// Returns the network that counts as one client: an IPv4 address, or the 64 bits of an IPv6 address that one client
-/// commonly has to itself.
-pub(crate) fn client_network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
+/// commonly has to itself. All clients without an address count as one.
+pub(crate) fn client_network(address: impl Into<Option<IpAddr>>) -> IpAddr {
+    match address.into().unwrap_or(UNKNOWN).to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address => address,
     }
@@ -140,7 +143,8 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("::1", "::"),
         ] {
-            assert_eq!(client_network(address.parse().unwrap()).to_string(), one);
+            assert_eq!(client_network(address.parse::<IpAddr>().unwrap()).to_string(), one);
         }
+        assert_eq!(client_network(None), client_network(UNKNOWN));
     }
 }

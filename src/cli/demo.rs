@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clap::Args;
 
 use super::context::{media, on_runtime, settings};
+use super::listeners::Listeners;
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
@@ -68,33 +69,52 @@ async fn serve(config: Config) -> Result<Report, CliError> {
     Directory::create(&settings, &Clock::system()?).await?;
     let directory = Directory::open(&settings, Clock::system()?).await?;
     // The page fills in the admin's password, so a demo that a network can reach has none.
-    let is_private = config.listen.iter().all(|address| address.ip().is_loopback());
+    let listeners = Listeners::open(&config).await?;
+    let is_private = listeners.are_local();
     let users = fill(&directory, &media(&config)?, is_private).await?;
-    let server = BoundServer::bind(&config, directory).await?;
-    if let Some(address) = server.address() {
-        let scheme = if config.tls_key.is_some() { "https" } else { "http" };
+    let scheme = if config.tls_key.is_some() { "https" } else { "http" };
+    let place = match (listeners.address(), listeners.first()) {
+        (Some(address), _) => Some((site(scheme, address), String::new())),
+        (None, Some(name)) => {
+            let path = name.strip_prefix("unix:").unwrap_or_default();
+            Some(("http://localhost".to_owned(), format!("--unix-socket {path} ")))
+        }
+        (None, None) => None,
+    };
+    let server = BoundServer::new(&config, listeners, directory)?;
+    if let Some((site, option)) = place {
         // The demo runs on without a terminal.
-        let _ = io::stdout().lock().write_all(instructions(&users, scheme, address).as_bytes());
+        let _ = io::stdout().lock().write_all(instructions(&users, &site, &option).as_bytes());
     }
     // It ends with its terminal.
     server.run(OnHangup::Stop).await?;
     Ok(Report::silent())
 }
 
-fn instructions(users: &[ExampleUser], scheme: &str, mut address: SocketAddr) -> String {
+/// The URL of a demo at this address.
+fn site(scheme: &str, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let site = format!("{scheme}://{address}");
-    let mut text = format!("Open in a browser:  {site}/api/docs\n");
-    if let Some(admin) = users.iter().find(|user| user.is_for_page) {
+    format!("{scheme}://{address}")
+}
+
+/// What to try. `option` is what curl needs in addition to the URL of a Unix socket, which no browser opens.
+fn instructions(users: &[ExampleUser], site: &str, option: &str) -> String {
+    let mut text = String::new();
+    if option.is_empty() {
+        text += &format!("Open in a browser:  {site}/api/docs\n");
+    }
+    if let Some(admin) = users.iter().find(|user| user.is_for_page && option.is_empty()) {
         let key = admin.key.reveal();
         text += &format!("To try the calls there, select Authorize and paste this key:  {key}\n");
     }
     text += "\nOr try in another terminal:\n\n";
     for ExampleUser { about, key, status, .. } in users {
         let key = key.reveal();
-        text += &format!("# {about}: {status}\ncurl {site}/api/users/me -H 'Authorization: Token {key}'\n\n");
+        text += &format!(
+            "# {about}: {status}\ncurl {option}{site}/api/users/me -H 'Authorization: Token {key}'\n\n"
+        );
     }
     text + "Ctrl-C stops the demo and deletes its data, which is in a temporary directory.\n"
 }

@@ -20,6 +20,7 @@ mod group;
 mod help;
 mod import;
 mod init;
+mod listeners;
 mod lists;
 mod media;
 mod moving;

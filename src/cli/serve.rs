@@ -1,21 +1,18 @@
 //! `wardroom serve`: starts the server from the settings, and stops it gracefully.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use listenfd::ListenFd;
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::context::{media, settings, unopened};
+use super::listeners::{Listeners, Listening};
 use super::renewal::keep_current;
 use super::report::{CliError, Report};
 use super::signals::{self, OnHangup};
@@ -27,7 +24,7 @@ use crate::http::request_log::{log_left_out, report_left_out};
 use crate::http::{api, app::App, settings::HttpSettings};
 use crate::jobs::media::remove_unused_avatars;
 use crate::jobs::{JOBS, finish};
-use crate::server::{self, Certificates, Limits, TlsError, Workers};
+use crate::server::{self, Certificates, Limits, Socket, TlsError, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
 /// How long `serve` waits after the first attempt to reach PostgreSQL. Each pause is twice the one before it.
@@ -49,7 +46,8 @@ pub(super) struct Serve {
 pub(super) async fn run(config: Config, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
-    BoundServer::bind(&config, directory).await?.run(OnHangup::Reload).await?;
+    let listeners = Listeners::open(&config).await?;
+    BoundServer::new(&config, listeners, directory)?.run(OnHangup::Reload).await?;
     Ok(Report::silent())
 }
 
@@ -105,35 +103,26 @@ pub(super) struct BoundServer {
     app: App,
     certificates: Option<Arc<Certificates>>,
     limits: Limits,
-    listeners: Vec<TcpListener>,
-    metrics: Option<TcpListener>,
+    listeners: Listeners,
     workers: Arc<Workers>,
     avatar_grace: Duration,
 }
 
 impl BoundServer {
-    /// Binds the sockets: those that systemd passes, or those of `listen`.
-    pub(super) async fn bind(config: &Config, directory: Directory) -> Result<Self, CliError> {
+    /// Prepares what answers on these sockets.
+    pub(super) fn new(config: &Config, listeners: Listeners, directory: Directory) -> Result<Self, CliError> {
         let certificates = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => {
                 Some(Certificates::read(certificate, key).map_err(unusable_tls)?)
             }
             _ => None,
         };
-        let mut listeners = inherited()?;
-        let mut limits = Limits::from(config);
-        if !listeners.is_empty() {
-            limits.last_call = Duration::ZERO;
-        } else {
-            for address in &config.listen {
-                listeners.push(listen(*address, "listen").await?);
-            }
+        let limits = Limits::from(config);
+        if certificates.is_none() && !listeners.are_local() {
+            tracing::warn!(
+                "tokens travel to other machines in clear text: set tls_certificate and tls_key, or use a proxy with TLS"
+            );
         }
-        let metrics = match config.metrics_listen {
-            Some(address) => Some(listen(address, "metrics_listen").await?),
-            None => None,
-        };
-        warn_if_reachable_in_clear(&listeners, certificates.is_some());
         raise_file_limit(config.max_connections);
         let started_at = directory.clock().now().as_micros() / 1_000_000;
         let process_metrics = Metrics { started_at: Some(started_at), ..Metrics::default() };
@@ -147,12 +136,7 @@ impl BoundServer {
             ))
         })?;
         let (workers, avatar_grace) = (Arc::new(workers), config.avatar_grace);
-        Ok(Self { app, certificates, limits, listeners, metrics, workers, avatar_grace })
-    }
-
-    /// Returns the address of the first socket.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.listeners.first().and_then(|listener| listener.local_addr().ok())
+        Ok(Self { app, certificates, limits, listeners, workers, avatar_grace })
     }
 
     /// Serves until SIGTERM, SIGINT or a SIGHUP that stops it, then finishes the requests in progress.
@@ -160,7 +144,7 @@ impl BoundServer {
         // Installed before the first request, so that an early signal does not cut a request off either.
         let (mut signals, hangups) = signals::listen(on_hangup)?;
         let (stop, stopped) = watch::channel(());
-        let Self { app, certificates, limits, listeners, metrics, workers, avatar_grace } = self;
+        let Self { app, certificates, limits, listeners, workers, avatar_grace } = self;
         let tls = certificates.as_ref().map(Certificates::server_config).transpose().map_err(unusable_tls)?;
         app.directory().expect_count();
         let stopping = |mut stopped: watch::Receiver<()>| async move {
@@ -169,23 +153,28 @@ impl BoundServer {
         };
         let connections = app.metrics().connections.clone();
         let mut servers = Vec::new();
-        for listener in listeners {
-            tracing::info!(address = %local(&listener), tls = tls.is_some(), "listening");
-            let front = Front::new(app.clone());
+        let front = Front::new(app.clone());
+        for Listening { socket, passed_as } in listeners.sockets {
+            let is_tls = tls.is_some() && matches!(socket, Socket::Tcp(_));
+            let name = socket.name();
+            tracing::info!(address = name, tls = is_tls, passed_as, "listening");
+            // Connections in the queue of a socket that was passed wait for the next server.
+            let last_call = if passed_as.is_some() { Duration::ZERO } else { limits.last_call };
+            let limits = Limits { last_call, ..limits };
             let shutdown = stopping(stopped.clone());
             servers.push(tokio::spawn(server::serve(
-                listener,
+                socket,
                 tls.clone(),
                 limits,
                 connections.clone(),
-                front,
+                front.clone(),
                 Arc::clone(&workers),
                 shutdown,
             )));
         }
-        let has_metrics = metrics.is_some();
-        if let Some(listener) = metrics {
-            tracing::info!(address = %local(&listener), "metrics listening");
+        let has_metrics = listeners.metrics.is_some();
+        if let Some(listener) = listeners.metrics.map(Socket::from) {
+            tracing::info!(address = listener.name(), "metrics listening");
             let (front, unseen) = (Front::metrics(app.clone()), telemetry::ConnectionMetrics::default());
             let (workers, shutdown) = (Arc::new(Workers::none()), stopping(stopped));
             let serving = server::serve(listener, None, limits, unseen, front, workers, shutdown);
@@ -234,59 +223,9 @@ fn threads(config: &Config) -> usize {
     }
 }
 
-fn local(listener: &TcpListener) -> String {
-    listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
-}
-
-/// Takes the sockets that systemd or another parent passes, so that no connection is refused during a restart.
-fn inherited() -> Result<Vec<TcpListener>, CliError> {
-    let unusable = |error: io::Error| {
-        CliError::usage(format!("cannot use a socket that the service manager passed: {error}"))
-    };
-    let mut sockets = ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for index in 0..sockets.len() {
-        if let Some(socket) = sockets.take_tcp_listener(index).map_err(unusable)? {
-            socket.set_nonblocking(true).map_err(unusable)?;
-            listeners.push(TcpListener::from_std(socket).map_err(unusable)?);
-        }
-    }
-    Ok(listeners)
-}
-
-async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program uses this address, perhaps a second server (ss -ltnp names it): stop it or choose another port"
-            }
-            io::ErrorKind::PermissionDenied => {
-                "ports below 1024 need a special privilege: choose another port"
-            }
-            io::ErrorKind::AddrNotAvailable => "this machine does not have this address",
-            _ => "choose another address",
-        };
-        let message = format!("{setting}: cannot listen on {address} ({error}): {remedy}");
-        match error.kind() {
-            io::ErrorKind::AddrInUse => CliError::address_in_use(message),
-            _ => CliError::usage(message),
-        }
-    })
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "map_err passes it by value")]
 fn unusable_tls(error: TlsError) -> CliError {
     CliError::usage(error.to_string())
-}
-
-fn warn_if_reachable_in_clear(listeners: &[TcpListener], tls: bool) {
-    let reachable =
-        |listener: &TcpListener| listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
-    if !tls && listeners.iter().any(reachable) {
-        tracing::warn!(
-            "tokens travel to other machines in clear text: set tls_certificate and tls_key, or use a proxy with TLS"
-        );
-    }
 }
 
 /// Open files that are not connections: databases, sockets, logs.

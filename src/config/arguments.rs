@@ -3,7 +3,7 @@
 //! They are hidden from the help of each command, where 40 settings would bury the command's own flags. `wardroom help
 //! settings` lists them.
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::flags::{CONFIG, CONFIG_ENV, Flags};
 use super::setting::{FlagScope, Setting};
@@ -102,9 +102,11 @@ fn settings_of(scope: FlagScope) -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(move |setting| setting.scope == scope)
 }
 
+/// Takes what was typed. A list may be typed in parts.
 fn take(flags: &mut Flags, matches: &ArgMatches, key: &'static str) {
-    if let Ok(Some(text)) = matches.try_get_one::<String>(key) {
-        *flags = std::mem::take(flags).with(key, text.clone());
+    if let Ok(Some(texts)) = matches.try_get_many::<String>(key) {
+        let text = texts.map(String::as_str).collect::<Vec<_>>().join(",");
+        *flags = std::mem::take(flags).with(key, text);
     }
 }
 
@@ -118,6 +120,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let summary = setting.paragraphs().next().unwrap_or_default().replace('`', "");
     Arg::new(setting.key)
         .long(setting.flag.as_str())
+        .action(if setting.list { ArgAction::Append } else { ArgAction::Set })
         .value_name(setting.value_name)
         .help(summary.trim_end_matches('.').to_owned())
 }

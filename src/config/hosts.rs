@@ -116,13 +116,21 @@ fn is_ipv6(name: &str) -> bool {
 
 /// The peers whose headers about the client's address and scheme are trusted.
 #[derive(Debug, Clone)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    /// Whether the clients of Unix sockets are trusted, too.
+    unix: bool,
+}
+
+/// The word for all clients of Unix sockets.
+const UNIX: &str = "unix";
 
 impl TrustedProxies {
-    /// Whether this peer is a trusted proxy. `::ffff:10.0.0.1` counts as `10.0.0.1`.
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.0.iter().any(|network| network.contains(&peer))
+    /// Whether this peer is a trusted proxy. `::ffff:10.0.0.1` counts as `10.0.0.1`. Without an address, it is a client of
+    /// a Unix socket.
+    pub fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        let Some(peer) = peer.map(|peer| peer.to_canonical()) else { return self.unix };
+        self.networks.iter().any(|network| network.contains(&peer))
     }
 
     /// Returns a network that is too large to belong to one operator, such as `0.0.0.0/0`.
@@ -131,7 +139,7 @@ impl TrustedProxies {
             IpNet::V4(network) => network.prefix_len() < 8,
             IpNet::V6(network) => network.prefix_len() < 16 && !network.addr().is_unique_local(),
         };
-        self.0.iter().find(is_too_large)
+        self.networks.iter().find(is_too_large)
     }
 }
 
@@ -141,18 +149,27 @@ impl SettingType for TrustedProxies {
     const LIST: bool = true;
 
     fn allowed() -> String {
-        "IP addresses or networks, separated by commas, such as 127.0.0.1,10.0.0.0/8,::1, or an empty value"
+        "IP addresses or networks, or unix for the clients of Unix sockets, separated by commas, such as \
+         127.0.0.1,10.0.0.0/8,::1, or an empty value"
             .into()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        items(text).map(|item| network(item).ok_or_else(|| item.into())).collect::<Result<_, _>>().map(Self)
+        let mut proxies = Self { networks: Vec::new(), unix: false };
+        for item in items(text) {
+            match item {
+                UNIX => proxies.unix = true,
+                item => proxies.networks.push(network(item).ok_or(item)?),
+            }
+        }
+        Ok(proxies)
     }
 
     fn show(value: &Self) -> String {
         let single = |net: &IpNet| net.prefix_len() == net.max_prefix_len();
         let shown = |net: &IpNet| if single(net) { net.addr().to_string() } else { net.to_string() };
-        joined(&value.0.iter().map(shown).collect::<Vec<_>>())
+        let unix = value.unix.then(|| UNIX.to_owned());
+        joined(&value.networks.iter().map(shown).chain(unix).collect::<Vec<_>>())
     }
 }
 

@@ -12,6 +12,7 @@ mod database_url;
 mod flags;
 mod forward_auth;
 mod hosts;
+mod listen;
 mod media;
 mod reference;
 mod setting;
@@ -30,19 +31,21 @@ pub use browsers::{CorsOrigins, TokenKeywords};
 pub use flags::Flags;
 pub use forward_auth::IdentityHeaders;
 pub use hosts::{AllowedHosts, TrustedProxies};
+pub use listen::ListenAddress;
 pub use media::{AvatarStorage, S3Settings};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
 pub use setting::{FlagScope, Setting};
 pub use sources::{ConfigError, Environment, SettingOrigin, ShownSetting};
-pub use terminal::TerminalVariables;
+pub use terminal::{TerminalVariables, passed_socket_names};
 pub use urls::{DatabaseUrl, PublicUrl};
 pub use values::{AccessLog, LogFormat, RateLimit, SettingType};
 pub use variables::{ARGUMENT_ENVS, IMPORT_FROM_ENV, MOVE_TO_ENV};
 
+use listen::ListenAddrs;
 use media::{AccessKey, BucketName, RegionName};
-use sources::Sources;
+use sources::{Sources, check_pair};
 use urls::MediaUrl;
-use values::{ByteSize, Hsts, ListenAddrs, LogLevel, Number, TimeSpan, WordList};
+use values::{ByteSize, Hsts, LogLevel, Number, TimeSpan, WordList};
 
 /// The file that is read when neither `--config` nor `WARDROOM_CONFIG` names one.
 pub const DEFAULT_FILE: &str = "/etc/wardroom/wardroom.toml";
@@ -112,7 +115,10 @@ settings! {
     /// the start at once. Other commands do not wait.
     Serve database_start_timeout: TimeSpan<0, 3_600_000> = "1m";
 
-    /// The addresses to listen on.
+    /// The addresses and Unix sockets to listen on.
+    ///
+    /// `unix:/PATH?mode=660` is a Unix socket with these permissions; without a mode, only the server's account may connect
+    /// (600). A Unix socket speaks plain HTTP, also with `tls_certificate`. Sockets of the service manager replace this list.
     Serve listen: ListenAddrs = "127.0.0.1:8000";
 
     /// A separate address for health checks and metrics. Without it, there is no such listener.
@@ -223,7 +229,8 @@ settings! {
 
     /// The proxies whose X-Forwarded-Proto and X-Forwarded-For headers are trusted.
     ///
-    /// An IPv4 address in IPv6 notation, such as `::ffff:10.0.0.1`, counts as IPv4. An address in X-Forwarded-For may have a
+    /// `unix` means all clients of Unix sockets. Without it, their address is unknown. An IPv4 address in IPv6 notation, such
+    /// as `::ffff:10.0.0.1`, counts as IPv4. An address in X-Forwarded-For may have a
     /// port, brackets, quotes or a zone. The header Forwarded is not read.
     Serve trusted_proxies: TrustedProxies = "127.0.0.1,::1";
 
@@ -432,17 +439,6 @@ impl Config {
             config.allowed_hosts.also(url.host());
         }
         Ok(Loaded { config, origins, file })
-    }
-}
-
-/// Checks that both or neither of two settings are set.
-fn check_pair(origins: &[ShownSetting], keys: [&'static str; 2]) -> Result<(), ConfigError> {
-    let [first, second] = keys.map(|key| origins.iter().find(|row| row.key == key && !row.value.is_empty()));
-    match (first, second, keys) {
-        (Some(row), None, [_, missing]) | (None, Some(row), [missing, _]) => {
-            Err(ConfigError::Unpaired { given: row.key, origin: row.origin.clone(), missing })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -44,6 +44,9 @@ The settings file is TOML, with one line per setting: data_dir = \"/srv/data\".
 Names in the file have underscores. Wardroom reads DEFAULT_FILE
 if it exists. Name another file with --config PATH or WARDROOM_CONFIG.
 
+A list has commas between its items. Its flag can also be given several times,
+and in the file it can be an array: listen = [\"127.0.0.1:8000\", \"[::1]:8000\"].
+
 To see the values in effect and where they come from: wardroom config show
 ";
 
@@ -130,10 +133,11 @@ The commands that start a server, and `wardroom config show`, also accept those 
 fn section(setting: &Setting) -> String {
     let Setting { key, flag, env, value_name, allowed, .. } = setting;
     let default = if setting.default.is_empty() { "none".into() } else { format!("`{}`", setting.default) };
-    let array = if setting.list { ", also as an array of strings" } else { "" };
+    let [repeated, array] =
+        if setting.list { [", also several times", ", also as an array of strings"] } else { [""; 2] };
     let doc = setting.paragraphs().collect::<Vec<_>>().join("\n\n");
     format!(
-        "\n### {key}\n\n{doc}\n\n- Flag: `--{flag} <{value_name}>`\n- Environment: `{env}`\n- File: `{key}`{array}\n\
+        "\n### {key}\n\n{doc}\n\n- Flag: `--{flag} <{value_name}>`{repeated}\n- Environment: `{env}`\n- File: `{key}`{array}\n\
          - Default: {default}\n- Allowed: {}\n",
         allowed.replace('*', "\\*")
     )

@@ -259,6 +259,17 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Checks that both or neither of two settings are set.
+pub(super) fn check_pair(origins: &[ShownSetting], keys: [&'static str; 2]) -> Result<(), ConfigError> {
+    let [first, second] = keys.map(|key| origins.iter().find(|row| row.key == key && !row.value.is_empty()));
+    match (first, second, keys) {
+        (Some(row), None, [_, missing]) | (None, Some(row), [missing, _]) => {
+            Err(ConfigError::Unpaired { given: row.key, origin: row.origin.clone(), missing })
+        }
+        _ => Ok(()),
+    }
+}
+
 struct SettingsFile {
     path: PathBuf,
     mode: u32,

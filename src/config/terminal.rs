@@ -17,6 +17,12 @@ pub struct TerminalVariables {
     pub columns: Option<usize>,
 }
 
+/// The names of the sockets that the service manager passes (`LISTEN_FDNAMES`), in their order.
+pub fn passed_socket_names() -> Vec<String> {
+    let names = process_environment("LISTEN_FDNAMES").unwrap_or_default();
+    names.to_string_lossy().split(':').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 impl TerminalVariables {
     /// Reads them from the environment of this process.
     pub fn read() -> Self {

@@ -205,28 +205,6 @@ fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// The addresses to listen on: at least one.
-#[derive(Debug)]
-pub enum ListenAddrs {}
-
-impl SettingType for ListenAddrs {
-    type Parsed = Vec<SocketAddr>;
-    const NAME: &'static str = "ADDRESSES";
-    const LIST: bool = true;
-
-    fn allowed() -> String {
-        format!("{}; separate several with commas", SocketAddr::allowed())
-    }
-
-    fn parse(text: &str) -> Result<Vec<SocketAddr>, String> {
-        text.split(',').map(|item| SocketAddr::parse(item.trim())).collect()
-    }
-
-    fn show(value: &Vec<SocketAddr>) -> String {
-        joined(value)
-    }
-}
-
 impl SettingType for SocketAddr {
     type Parsed = Self;
     const NAME: &'static str = "ADDRESS";

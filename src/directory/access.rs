@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::error::Denial;
 use super::model::{Group, GroupFields, Identity, Scope, User, UserFields};
+use crate::network::client_network;
 
 pub use self::codes::*;
 pub use self::scopes::*;
@@ -56,6 +57,11 @@ impl Origin {
     /// Parses the address of the client itself, for what depends on where the client is; `None` if it is not known.
     pub fn client(&self) -> Option<IpAddr> {
         self.ip().filter(|_| !self.is_proxy)
+    }
+
+    /// The network that counts as one client; `None` for what does not come from a client.
+    pub fn network(&self) -> Option<IpAddr> {
+        self.address.as_ref().map(|_| client_network(self.ip()))
     }
 }
 

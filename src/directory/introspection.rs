@@ -66,8 +66,8 @@ impl Directory {
             (None, Some(service)) if inspected.is_guess => self.requests.count_guess(service, now),
             _ => {}
         }
-        if let (Some(identity), Some(address)) = (&identity, actor.origin.ip()) {
-            self.authenticator.note_use_of(identity, address);
+        if let Some(identity) = identity.as_ref().filter(|_| actor.origin.address.is_some()) {
+            self.authenticator.note_use_of(identity, actor.origin.ip());
         }
         Ok(identity)
     }

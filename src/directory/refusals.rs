@@ -13,7 +13,6 @@ use super::error::Error;
 use super::limiter::LeftOut;
 use super::model::{Bearer, Identity, Timestamp, TokenState};
 use super::store::identities;
-use crate::network::client_network;
 
 /// A refusal that may be recorded.
 pub struct Refusal {
@@ -35,7 +34,7 @@ impl Directory {
         request: String,
         reason: Option<String>,
     ) -> Option<Refusal> {
-        let client = origin.ip().map(client_network);
+        let client = origin.network();
         let left_out = self.refusals.take(self.clock.now(), client, Some(bearer.user))?;
         Some(Refusal { bearer, origin, request, reason, left_out })
     }

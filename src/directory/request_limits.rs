@@ -13,13 +13,13 @@ impl Directory {
         self.requests.count_token(token, || self.clock.now())
     }
 
-    /// Counts a request without one; `None` where clients are not limited.
-    pub fn count_address(&self, address: IpAddr) -> Option<RateLimitStatus> {
+    /// Counts a request without one; `None` where clients are not limited. Clients without an address count as one.
+    pub fn count_address(&self, address: impl Into<Option<IpAddr>>) -> Option<RateLimitStatus> {
         self.requests.count_address(address, || self.clock.now())
     }
 
     /// Whether a client without a valid token is over its limit. It counts nothing.
-    pub fn is_address_over(&self, address: IpAddr) -> bool {
+    pub fn is_address_over(&self, address: Option<IpAddr>) -> bool {
         self.requests.is_address_over(address, self.clock.now())
     }
 

@@ -52,7 +52,7 @@ const SEVERAL: &str = "Invalid token header. Token string should not contain spa
 #[derive(Clone, Copy)]
 pub(super) struct ClientAddress {
     /// For limits and records: if the client's is not known, that of the last trusted proxy.
-    pub(super) address: IpAddr,
+    pub(super) address: Option<IpAddr>,
     /// The client's own, if it is known.
     pub(super) known: Option<IpAddr>,
 }
@@ -185,7 +185,7 @@ async fn decide_uncounted(
 }
 
 #[cold]
-fn refuse(app: &App, key: &str, refused: Unauthenticated, client: IpAddr) -> Box<Rejection> {
+fn refuse(app: &App, key: &str, refused: Unauthenticated, client: Option<IpAddr>) -> Box<Rejection> {
     let is_failure = matches!(refused, Unauthenticated::Failed(_));
     let is_guess = matches!(refused, Unauthenticated::InvalidToken(None));
     let (bearer, reason) = (refused.bearer(), Some(Reason::of_key(key, &refused)));
@@ -201,7 +201,7 @@ fn refuse(app: &App, key: &str, refused: Unauthenticated, client: IpAddr) -> Box
 }
 
 /// Counts a request without a good token against its client, if the setting is on.
-fn count_client(app: &App, rejection: &mut Rejection, client: IpAddr) {
+fn count_client(app: &App, rejection: &mut Rejection, client: Option<IpAddr>) {
     let is_counted = app.settings().forward_auth_rate_limits;
     let Some(status) = is_counted.then(|| app.directory().count_address(client)).flatten() else { return };
     rejection.status = Some(status);

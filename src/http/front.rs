@@ -177,10 +177,10 @@ impl Front {
     }
 
     /// Answers a request of forward authentication. Its body is not read.
-    async fn forward_auth(&self, peer: Peer, request: Request<Awaited<MessageBody>>) -> Response {
+    async fn forward_auth(&self, request: Request<Awaited<MessageBody>>) -> Response {
         let (parts, _body) = request.into_parts();
         let origin = parts.extensions.get::<Origin>();
-        let address = origin.and_then(Origin::ip).unwrap_or_else(|| peer.address.ip().to_canonical());
+        let address = origin.and_then(Origin::ip);
         let client = ClientAddress { address, known: origin.and_then(Origin::client) };
         let rule = self.forward_auth_rule(parts.uri.path()).unwrap_or_default();
         api::forward_auth::answer(&self.app, rule, &parts.headers, client).await
@@ -194,7 +194,7 @@ impl Front {
     ) -> Result<Response, ApiError> {
         let settings = self.app.settings();
         if self.forward_auth_rule(request.uri().path()).is_some() {
-            return Ok(self.forward_auth(peer, request).await);
+            return Ok(self.forward_auth(request).await);
         }
         if self.express.is_some() && !ops::HOSTLESS.contains(&request.uri().path()) {
             match Site::of(&request, &settings.site, peer.address, peer.tls) {
@@ -293,7 +293,7 @@ impl Service for Front {
         format!("{secure}{X_REQUEST_ID}: {id}\r\n")
     }
 
-    fn network(&self, address: IpAddr) -> Option<IpAddr> {
+    fn network(&self, address: Option<IpAddr>) -> Option<IpAddr> {
         (!self.app.settings().site.trusted_proxies.trusts(address)).then(|| client_network(address))
     }
 

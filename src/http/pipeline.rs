@@ -165,9 +165,8 @@ async fn identify(
 }
 
 async fn answer_caller(app: &App, caller: CallerIdentity, mut request: Request, next: Next) -> Response {
-    if let Some(address) = request.extensions().get::<Origin>().and_then(Origin::ip) {
-        app.directory().note_use_of(&caller.0, address);
-    }
+    let from = request.extensions().get::<Origin>().and_then(Origin::ip);
+    app.directory().note_use_of(&caller.0, from);
     let (end, bearer) = (caller.0.token.expires_at, caller.0.bearer());
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;

@@ -24,7 +24,7 @@ use crate::directory::limiter::{LeftOut, RefusalLimiter};
 use crate::directory::model::{TokenId, UserId};
 use crate::directory::{Bearer, Origin};
 use crate::network::client_network;
-use crate::server::Peer;
+use crate::server::{Peer, PeerAddress};
 use crate::telemetry::RequestLabels;
 
 /// How many characters of a path are logged. The path is the client's text, and the log must not grow with it.
@@ -36,7 +36,7 @@ pub(super) struct RequestInfo {
     method: Method,
     /// Without the query, which may contain secrets.
     path: String,
-    client: IpAddr,
+    client: Option<IpAddr>,
     /// Whether `client` is a trusted proxy's address.
     is_proxy: bool,
 }
@@ -61,7 +61,7 @@ impl RequestInfo {
 
     /// Where the request came from, for the audit trail.
     pub(super) fn origin(&self) -> Origin {
-        let (address, request_id) = (Some(self.client.to_string()), Some(self.id.clone()));
+        let (address, request_id) = (Some(client_name(self.client)), Some(self.id.clone()));
         Origin { address, is_proxy: self.is_proxy, request_id }
     }
 
@@ -136,8 +136,18 @@ fn is_failure(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
+/// How the log and the audit trail name a client.
+fn client_name(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| PeerAddress::Unix.to_string(), |address| address.to_string())
+}
+
 /// Whether an answer gets a line: then how many were left out before it.
-fn has_line(app: &App, status: StatusCode, client: IpAddr, account: Option<UserId>) -> Option<LeftOut> {
+fn has_line(
+    app: &App,
+    status: StatusCode,
+    client: Option<IpAddr>,
+    account: Option<UserId>,
+) -> Option<LeftOut> {
     match app.settings().access_log {
         // All means all.
         AccessLog::All => Some(LeftOut::default()),
@@ -155,7 +165,7 @@ struct Line<'a> {
     /// Method and path, if there was a request.
     request: Option<(&'a str, &'a str)>,
     status: StatusCode,
-    client: IpAddr,
+    client: Option<IpAddr>,
     account: Option<UserId>,
     token: Option<TokenId>,
     key: Option<&'a str>,
@@ -165,13 +175,14 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(status: StatusCode, client: IpAddr, reason: Option<&'a str>, left_out: LeftOut) -> Self {
+    fn new(status: StatusCode, client: Option<IpAddr>, reason: Option<&'a str>, left_out: LeftOut) -> Self {
         let (request, account, token, key, micros) = (None, None, None, None, None);
         Self { request, status, client, account, token, key, reason, left_out, micros }
     }
 
     fn write(&self) {
-        let Self { client, key, reason, micros, .. } = *self;
+        let Self { key, reason, micros, .. } = *self;
+        let client = client_name(self.client);
         let (method, path) = self.request.unzip();
         let (account, token) = (self.account.map(UserId::get), self.token.map(TokenId::get));
         let [left_out_before, left_out_of_client, left_out_of_account] = above_zero(self.left_out);
@@ -213,11 +224,11 @@ fn note_unreadable_scheme(app: &App, headers: &HeaderMap, peer: Peer) {
 }
 
 #[cold]
-fn note_unreadable(app: &App, header: &str, text: &[u8], proxy: IpAddr) {
+fn note_unreadable(app: &App, header: &str, text: &[u8], proxy: Option<IpAddr>) {
     let now = app.directory().clock().now();
     if let Some(left_out) = app.header_lines().take(now, Some(client_network(proxy)), None) {
         let [left_out_before, _, _] = above_zero(left_out);
-        let value = shown(text);
+        let (value, proxy) = (shown(text), client_name(proxy));
         tracing::warn!(header, value, %proxy, left_out_before, "cannot read a header of a trusted proxy");
     }
 }

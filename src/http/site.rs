@@ -3,7 +3,7 @@
 //!
 //! A host is trusted when the settings allow it. A forwarded scheme or address is trusted only from a trusted proxy.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::header::{HOST, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Version};
@@ -13,6 +13,7 @@ use super::error::ApiError;
 use crate::config::{AllowedHosts, TrustedProxies};
 use crate::directory::model::is_absolute_url;
 use crate::network::parse_address;
+use crate::server::PeerAddress;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -79,8 +80,9 @@ enum Scheme {
 /// Where a request came from, as far as trusted proxies report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {
-    /// The nearest address that is not a trusted proxy's.
-    pub address: IpAddr,
+    /// The nearest address that is not a trusted proxy's. A client of a Unix socket has none, unless it is a trusted proxy
+    /// that reports one.
+    pub address: Option<IpAddr>,
     /// What a trusted proxy sent in the place of an address and is none. Then `address` is that proxy's.
     pub unreadable: Option<&'a [u8]>,
     /// Whether `address` is a trusted proxy's, which named no client. Where the client is, is not known then.
@@ -90,7 +92,7 @@ pub struct Client<'a> {
 impl Client<'_> {
     /// The address of the client itself, if it is known.
     pub fn known(&self) -> Option<IpAddr> {
-        (!self.is_proxy).then_some(self.address)
+        self.address.filter(|_| !self.is_proxy)
     }
 }
 
@@ -100,7 +102,7 @@ impl<'a> BaseUrl<'a> {
         host: Option<&'a str>,
         protos: impl IntoIterator<Item = &'b [u8]>,
         settings: &'a SiteSettings,
-        peer: SocketAddr,
+        peer: PeerAddress,
         tls: bool,
     ) -> Result<Self, ApiError> {
         let is_allowed = |host: &&str| settings.allowed_hosts.allows(host);
@@ -143,7 +145,7 @@ impl Site {
     pub fn of<B>(
         request: &Request<B>,
         settings: &SiteSettings,
-        peer: SocketAddr,
+        peer: PeerAddress,
         tls: bool,
     ) -> Result<Self, ApiError> {
         let protos = request.headers().get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
@@ -209,7 +211,7 @@ fn default_host<'a, B>(request: &Request<B>, settings: &'a SiteSettings) -> Opti
 fn scheme<'a>(
     protos: impl IntoIterator<Item = &'a [u8]>,
     settings: &SiteSettings,
-    peer: SocketAddr,
+    peer: PeerAddress,
     tls: bool,
 ) -> Result<Scheme, ApiError> {
     if tls || !settings.trusted_proxies.trusts(peer.ip()) {
@@ -240,7 +242,7 @@ fn forwarded_scheme(line: &[u8]) -> Scheme {
 pub(super) fn unreadable_scheme<'a>(
     headers: &'a HeaderMap,
     settings: &SiteSettings,
-    peer: SocketAddr,
+    peer: PeerAddress,
 ) -> Option<&'a [u8]> {
     let mut lines = headers.get_all(X_FORWARDED_PROTO).iter().map(HeaderValue::as_bytes);
     let unknown = lines.find(|line| forwarded_scheme(line) == Scheme::Unknown)?;
@@ -255,9 +257,9 @@ pub(super) fn forwarded_for(headers: &HeaderMap) -> Vec<u8> {
 
 /// Finds the client in the text of X-Forwarded-For: the nearest address that is not a trusted proxy's. Without one, it is the
 /// address of the last proxy.
-pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: SocketAddr) -> Client<'a> {
+pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: PeerAddress) -> Client<'a> {
     let trusts = |address| settings.trusted_proxies.trusts(address);
-    let address = peer.ip().to_canonical();
+    let address = peer.ip().map(|address| address.to_canonical());
     let mut nearest = Client { address, unreadable: None, is_proxy: trusts(address) };
     // Empty items of a list mean nothing (RFC 9110, section 5.6.1).
     let hops =
@@ -270,7 +272,7 @@ pub fn nearest<'a>(forwarded_for: &'a [u8], settings: &SiteSettings, peer: Socke
             nearest.unreadable = Some(hop);
             break;
         };
-        (nearest.address, nearest.is_proxy) = (address, trusts(address));
+        (nearest.address, nearest.is_proxy) = (Some(address), trusts(Some(address)));
     }
     nearest
 }
@@ -322,6 +324,10 @@ mod tests {
         }
     }
 
+    fn peer_of(text: &str) -> PeerAddress {
+        text.parse().map_or(PeerAddress::Unix, PeerAddress::Ip)
+    }
+
     #[test]
     fn the_client_is_the_nearest_address_that_is_no_proxy_in_every_form() {
         let settings = settings("10.0.0.0/8,fd00::/8");
@@ -346,14 +352,40 @@ mod tests {
             ("10.0.0.1:80", "10.0.0.2, 10.0.0.3", "10.0.0.2", None),
             // No header of a stranger is read.
             ("[::ffff:192.0.2.9]:80", "unknown", "192.0.2.9", None),
+            ("unix", "198.51.100.1", "unknown", None),
         ] {
-            let found = nearest(header.as_bytes(), &settings, peer.parse().unwrap());
-            let address = client.parse().unwrap();
-            let is_proxy = settings.trusted_proxies.trusts(address);
+            let found = nearest(header.as_bytes(), &settings, peer_of(peer));
+            let address = client.parse().ok();
+            let is_proxy = address.is_some_and(|address| settings.trusted_proxies.trusts(Some(address)));
             let unreadable = unreadable.map(str::as_bytes);
             assert_eq!(found, Client { address, unreadable, is_proxy }, "{header}");
-            assert_eq!(found.known(), (!client.starts_with("10.0.0.")).then_some(address), "{header}");
+            assert_eq!(found.known(), address.filter(|_| !client.starts_with("10.0.0.")), "{header}");
         }
+    }
+
+    #[test]
+    fn a_unix_socket_is_trusted_by_its_word_and_has_no_address_of_its_own() {
+        let trusting = settings("unix,10.0.0.0/8");
+        for (header, client, unreadable) in [
+            ("198.51.100.1", "198.51.100.1", None),
+            ("1.2.3.4, 198.51.100.1, 10.0.0.3", "198.51.100.1", None),
+            ("198.51.100.1, unknown", "none", Some("unknown")),
+            ("", "none", None),
+        ] {
+            let found = nearest(header.as_bytes(), &trusting, PeerAddress::Unix);
+            let (address, unreadable) = (client.parse().ok(), unreadable.map(str::as_bytes));
+            let is_proxy = address.is_none();
+            assert_eq!(found, Client { address, unreadable, is_proxy }, "{header}");
+            assert_eq!(found.known(), address, "{header}");
+        }
+        let https =
+            |settings: &SiteSettings| scheme([&b"https"[..]], settings, PeerAddress::Unix, false).ok();
+        assert_eq!(https(&trusting), Some(Scheme::Https));
+        assert_eq!(
+            https(&settings("0.0.0.0/0,::/0")),
+            Some(Scheme::Http),
+            "every address is not every client"
+        );
     }
 
     #[test]
@@ -361,7 +393,7 @@ mod tests {
         let settings = settings("10.0.0.1");
         let of = |peer: &str, lines: &[&str], tls| {
             let lines = lines.iter().map(|line| line.as_bytes());
-            scheme(lines, &settings, peer.parse().unwrap(), tls).ok()
+            scheme(lines, &settings, peer_of(peer), tls).ok()
         };
         for (lines, expected) in [
             (vec![], Some(Scheme::Http)),

@@ -58,7 +58,7 @@ pub(super) fn count(
 /// Counts a request without a good token against its client.
 pub(super) fn count_client(app: &App, parts: &Parts) -> Result<(), ApiError> {
     let address = parts.extensions.get::<Origin>().and_then(Origin::ip);
-    count_once(app, parts, || app.directory().count_address(address?))
+    count_once(app, parts, || app.directory().count_address(address))
 }
 
 fn count_once(

@@ -1,38 +1,36 @@
 //! Accepts connections one after the other and gets each a permit from the gate.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::gate::{Admission, Gate, Permit};
 use super::listener::Listener;
-use super::service::{Peer, Service};
+use super::service::{Peer, PeerAddress, Service};
+use super::socket::{DetachedStream, PlainStream, Socket};
 use super::wire::MessageRefusal;
-use crate::network::canonical_peer;
 
 /// How long to wait when the system has no room for another connection (most often: no file descriptor).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening socket with its gate.
 pub(super) struct Acceptor {
-    socket: TcpListener,
+    socket: Socket,
     gate: Arc<Gate>,
     /// A connection that was accepted and has no permit yet.
-    waiting: Option<(TcpStream, SocketAddr)>,
+    waiting: Option<(PlainStream, PeerAddress)>,
 }
 
 /// An accepted connection with its permit.
-pub(super) struct AcceptedStream<T = TcpStream> {
+pub(super) struct AcceptedStream<T = PlainStream> {
     pub(super) stream: T,
-    pub(super) address: SocketAddr,
+    pub(super) address: PeerAddress,
     pub(super) permit: Permit,
 }
 
 impl Acceptor {
-    pub(super) fn new(socket: TcpListener, gate: Arc<Gate>) -> Self {
+    pub(super) fn new(socket: Socket, gate: Arc<Gate>) -> Self {
         Self { socket, gate, waiting: None }
     }
 
@@ -63,10 +61,10 @@ impl Acceptor {
 }
 
 /// Accepts the next connection. No error of `accept` is a reason to stop listening.
-async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(socket: &Socket) -> (PlainStream, PeerAddress) {
     loop {
         match socket.accept().await {
-            Ok((stream, address)) => return (stream, canonical_peer(address)),
+            Ok(accepted) => return accepted,
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection, trying again");
@@ -78,9 +76,9 @@ async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
 
 impl AcceptedStream {
     /// Takes the connection off the runtime that accepted it.
-    pub(super) fn detach(self) -> Option<AcceptedStream<std::net::TcpStream>> {
+    pub(super) fn detach(self) -> Option<AcceptedStream<DetachedStream>> {
         let Self { stream, address, permit } = self;
-        match stream.into_std() {
+        match stream.detach() {
             Ok(stream) => Some(AcceptedStream { stream, address, permit }),
             Err(error) => {
                 tracing::warn!(%error, %address, "a connection cannot be handed to a worker");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::acceptor::AcceptedStream;
 use super::conversation::{ConnectionEnd, Conversation, grace_after_stop};
 use super::listener::Listener;
 use super::service::{Peer, Service};
+use super::socket::{DetachedStream, PlainStream};
 use super::wire::{Presence, Wire};
 
 /// Counts a connection as open for as long as it lives, however it ends.
@@ -34,11 +34,11 @@ impl<S: Service> Listener<S> {
     /// Serves a connection until it ends.
     pub(super) async fn serve(
         self: Arc<Self>,
-        accepted: AcceptedStream<std::net::TcpStream>,
+        accepted: AcceptedStream<DetachedStream>,
         stop: watch::Receiver<bool>,
     ) -> ConnectionEnd {
         let AcceptedStream { stream, address, permit } = accepted;
-        let stream = match TcpStream::from_std(stream) {
+        let stream = match stream.attach() {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, %address, "a worker cannot take a connection");
@@ -47,11 +47,19 @@ impl<S: Service> Listener<S> {
         };
         let _open = Open::new(self.metrics.open.clone());
         self.metrics.accepted.inc();
+        let presence = Arc::clone(&permit.presence);
+        let stream = match stream {
+            PlainStream::Tcp(stream) => stream,
+            PlainStream::Unix(stream) => {
+                let peer = Peer { address, tls: false };
+                // Boxed: a connection of the other kind needs no room for it.
+                return Box::pin(self.converse(stream, peer, presence, stop)).await;
+            }
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, %address, "cannot set TCP_NODELAY");
         }
         let peer = Peer { address, tls: self.tls.is_some() };
-        let presence = Arc::clone(&permit.presence);
         let Some(acceptor) = &self.tls else { return self.converse(stream, peer, presence, stop).await };
         // Boxed, twice: connections without TLS need no room for it.
         let accepting = Box::pin(acceptor.accept(stream));

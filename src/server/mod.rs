@@ -16,7 +16,9 @@ pub mod memory;
 mod message_body;
 mod paced;
 mod service;
+mod socket;
 mod tls;
+mod unix_socket;
 pub(crate) mod wire;
 mod workers;
 
@@ -26,7 +28,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
@@ -34,8 +35,10 @@ pub use certificate_facts::CertificateFacts;
 pub use certificates::{Certificates, FileStamps};
 pub use limits::Limits;
 pub use message_body::MessageBody;
-pub use service::{Express, Peer, Service};
+pub use service::{Express, Peer, PeerAddress, Service};
+pub use socket::Socket;
 pub use tls::TlsError;
+pub use unix_socket::UnixSocketError;
 pub use workers::Workers;
 
 use self::acceptor::Acceptor;
@@ -53,9 +56,10 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves on `workers` until `shutdown` resolves, then lets requests in flight finish, for at most `drain_timeout`.
+/// Serves on `workers` until `shutdown` resolves, then lets requests in flight finish, for at most `drain_timeout`. A Unix
+/// socket speaks plain HTTP, whatever `tls` says.
 pub async fn serve<S: Service>(
-    listener: TcpListener,
+    socket: impl Into<Socket>,
     tls: Option<Arc<rustls::ServerConfig>>,
     limits: Limits,
     metrics: ConnectionMetrics,
@@ -64,12 +68,16 @@ pub async fn serve<S: Service>(
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let gate = Gate::new(limits.max_connections, metrics.clone());
+    let mut socket = socket.into();
+    let tls = tls.filter(|_| matches!(socket, Socket::Tcp(_)));
     let shared = Arc::new(Listener::new(tls, limits, metrics, service));
-    let mut acceptor = Acceptor::new(listener, gate);
+    let file = socket.take_file();
+    let mut acceptor = Acceptor::new(socket, gate);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut last_call = pin!(shutdown.then(|()| {
         let _ = stop.send(true);
+        drop(file);
         tokio::time::sleep(limits.last_call)
     }));
     loop {

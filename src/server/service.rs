@@ -1,6 +1,7 @@
 //! What the engine needs of the program that answers requests.
 
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,9 +16,37 @@ use super::message_body::MessageBody;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// The other end of the socket, which may be a proxy.
-    pub address: SocketAddr,
+    pub address: PeerAddress,
     /// Whether the connection came in over TLS.
     pub tls: bool,
+}
+
+/// The other end of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    /// An address and a port.
+    Ip(SocketAddr),
+    /// A client of a Unix socket, which has no address.
+    Unix,
+}
+
+impl PeerAddress {
+    /// The address, if there is one.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
 }
 
 /// Answers requests. A panic in it ends its connection, and only that.
@@ -62,9 +91,9 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// lines for that answer: those that every answer has.
     fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) -> String;
 
-    /// The network whose share of connections this address counts against. `None` for a proxy: it carries the requests
-    /// of many clients and has no share.
-    fn network(&self, address: IpAddr) -> Option<IpAddr>;
+    /// The network whose share of connections a peer with this address counts against; a client of a Unix socket has no
+    /// address. `None` for a proxy: it carries the requests of many clients and has no share.
+    fn network(&self, address: Option<IpAddr>) -> Option<IpAddr>;
 
     /// The budget of memory that large messages count against.
     fn memory(&self) -> &MemoryBudget;

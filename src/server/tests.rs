@@ -15,11 +15,12 @@ use tokio::time::{sleep, timeout};
 use hyper::{Request, Response};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::acceptor::AcceptedStream;
 use super::gate::Admission;
 use super::memory::MemoryBudget;
+use super::socket::DetachedStream;
 use super::wire::Presence;
 use super::*;
 
@@ -141,8 +142,8 @@ impl Service for Echo {
     }
 
     /// All but one address of this machine are proxies.
-    fn network(&self, address: IpAddr) -> Option<IpAddr> {
-        Some(address).filter(|address| address.to_string() == NO_PROXY)
+    fn network(&self, address: Option<IpAddr>) -> Option<IpAddr> {
+        address.filter(|address| address.to_string() == NO_PROXY)
     }
 
     fn memory(&self) -> &MemoryBudget {
@@ -436,7 +437,12 @@ async fn a_request_is_one_read_and_one_write() {
     let (reads, writes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let counted = Counted { socket, reads: Arc::clone(&reads), writes: Arc::clone(&writes) };
     let (_stop, stopped) = watch::channel(false);
-    let held = tokio::spawn(shared().converse(counted, Peer { address, tls: false }, presence(), stopped));
+    let held = tokio::spawn(shared().converse(
+        counted,
+        Peer { address: PeerAddress::Ip(address), tls: false },
+        presence(),
+        stopped,
+    ));
     let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
     let asked = [FAST, GET, post, AT_ONCE, FAST];
     for (number, request) in asked.into_iter().enumerate() {
@@ -461,7 +467,12 @@ async fn an_answer_is_flushed_before_the_next_request_is_waited_for() {
     let address = "127.0.0.1:1".parse().unwrap();
     let (_stop, stopped) = watch::channel(false);
     let kept = tokio::io::BufWriter::new(socket);
-    let held = tokio::spawn(shared().converse(kept, Peer { address, tls: false }, presence(), stopped));
+    let held = tokio::spawn(shared().converse(
+        kept,
+        Peer { address: PeerAddress::Ip(address), tls: false },
+        presence(),
+        stopped,
+    ));
     for request in [GET, FAST, GET] {
         client.write_all(request.as_bytes()).await.unwrap();
         timeout(LONG, read_until(&mut client, "]")).await.unwrap();
@@ -924,6 +935,9 @@ async fn a_connection_without_tls_needs_little_room() {
     let gate = Gate::new(1, ConnectionMetrics::default());
     let Admission::Admitted(permit) = gate.enter(None) else { panic!("there is no permit") };
     let (_stop, stopped) = watch::channel(false);
-    let room = size_of_val(&shared().serve(AcceptedStream { stream, address, permit }, stopped));
+    let room = size_of_val(&shared().serve(
+        AcceptedStream { stream: DetachedStream::Tcp(stream), address: PeerAddress::Ip(address), permit },
+        stopped,
+    ));
     assert!(room < 3072, "{room} bytes");
 }

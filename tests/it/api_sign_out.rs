@@ -380,7 +380,7 @@ both! {
         let replica = wardroom::directory::Directory::open(&settings, site.clock.clone()).await.unwrap();
         at("13:30:00");
         let identity = replica.authenticate(&key, None).await.unwrap();
-        replica.note_use_of(&identity, "127.0.0.1".parse().unwrap());
+        replica.note_use_of(&identity, "127.0.0.1".parse().ok());
         replica.write_uses().await.unwrap();
         at("14:02:59");
         assert_eq!((site.me(&key).send().await.status, tokens(&key).await), (200, 200));

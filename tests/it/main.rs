@@ -81,6 +81,7 @@ mod language;
 mod leaked_keys;
 mod linearizable;
 mod list_plans;
+mod listen;
 mod log_lines;
 mod long_reads;
 mod matrix;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::certificates::{Pair, connect, connector, shown};
 use crate::process::{Process, wardroom};
@@ -310,6 +311,32 @@ async fn postgres_is_reached_under_the_unit() {
         assert!(Database::at(&server.url()).number(&connections).await > 0, "{url}");
         stop(process);
     }
+}
+
+/// A Unix socket in the directory that the unit creates, with the mode of the setting in spite of `UMask=0077`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unix_socket_is_served_under_the_unit() {
+    let text_of_unit = fs::read_to_string(unit("wardroom.service")).unwrap();
+    assert!(text_of_unit.contains("\nRuntimeDirectory=wardroom\n"), "it creates /run/wardroom");
+    let runtime = tempfile::tempdir().unwrap();
+    let service = Service::with(&[(runtime.path().to_owned(), "/run/wardroom")]);
+    let owner = format!("{}:", service.account);
+    assert!(Command::new("chown").arg(owner).arg(runtime.path()).status().unwrap().success());
+    let place = ["--data-dir".to_owned(), "/var/lib/wardroom".to_owned()];
+    let started = Started::new(service, place);
+    let mut process = started.serve(&["--listen", "unix:/run/wardroom/http.sock?mode=660"]);
+    process.address("listening");
+    assert_eq!(process.record("listening")["address"], "unix:/run/wardroom/http.sock");
+    let socket = runtime.path().join("http.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o660);
+    let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
+    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    stop(process);
+    assert!(!socket.exists());
 }
 
 /// The restrictions are there: what they forbid fails.

@@ -60,6 +60,12 @@ impl RemoteFlags {
                 ));
             }
         };
+        if remote.starts_with("unix:") {
+            return Err(CliError::usage(
+                "--remote does not connect to Unix sockets: on the server's machine, run the command without --remote; \
+                 from elsewhere, use the URL of the server, such as https://accounts.example.com",
+            ));
+        }
         // The URL is not quoted, because it may hold a password.
         let url = ServerUrl::parse(remote).ok_or_else(|| {
             CliError::usage(

@@ -112,7 +112,7 @@ const FEW_USERS: u64 = 2;
 fn clients(proxies: &TrustedProxies, seen: &ClientsSeen) -> Finding {
     let ClientsSeen { people, networks } = seen;
     let text = match networks.as_slice() {
-        [only] if *people > FEW_USERS && proxies.trusts(*only) => format!(
+        [only] if *people > FEW_USERS && proxies.trusts(Some(*only)) => format!(
             "all {people} users of the last 30 days came from {only}, which is in trusted_proxies: make that proxy send \
              X-Forwarded-For, or all of them count as one client, with one limit"
         ),

@@ -10,6 +10,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     findings.extend(hosts(config));
     findings.extend(proxies(config));
     findings.extend(clear_text(config));
+    findings.extend(open_socket(config));
     findings.extend(stale(config));
     findings.extend(database_tls(config));
     findings
@@ -53,12 +54,22 @@ fn proxies(config: &Config) -> Option<Finding> {
 
 /// Warns if tokens travel through a network in clear text.
 fn clear_text(config: &Config) -> Option<Finding> {
-    let open = config.listen.iter().find(|address| !address.ip().is_loopback())?;
+    let open = config.listen.iter().find(|address| !address.is_local())?;
     let text = format!(
         "{open} is reachable from other machines without TLS: tokens and passwords can be read on the way; set \
          tls_certificate and tls_key, or listen on 127.0.0.1 behind a proxy with TLS"
     );
     config.tls_certificate.is_none().then(|| warning("listen", text))
+}
+
+/// Warns if a local account that is no proxy can choose its own address.
+fn open_socket(config: &Config) -> Option<Finding> {
+    let open = config.listen.iter().find(|address| address.is_open_to_everyone())?;
+    let text = format!(
+        "every account of this machine can connect to {open}, and trusted_proxies has unix: each of them can name any \
+         address in X-Forwarded-For; use mode=660 and a group that only the proxy is in"
+    );
+    config.trusted_proxies.trusts(None).then(|| warning("listen", text))
 }
 
 /// Warns if one setting defeats another.

@@ -63,7 +63,7 @@ impl Directory {
         let counts = self.attempt_counts(claimed, network).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
         // The last key decides the share of the queue: a known pair has its own, strangers share that of the account.
-        let share = QueueClient { client: network, account: keys.last().cloned() };
+        let share = QueueClient { client: origin.network(), account: keys.last().cloned() };
         // An attempt that has to wait costs one read.
         let waits = Waits::of(now, &counts, &self.store.point_read(blocked(&keys, now)).await?);
         let verdict = waits.check();
@@ -125,7 +125,7 @@ impl Directory {
             Who::Person(identity) => Some(format!("person {}", identity.user.id.get()).into_bytes()),
             Who::Operator(_) | Who::Anonymous => None,
         };
-        self.hasher.reserve(QueueClient { client: actor.origin.ip().map(client_network), account })
+        self.hasher.reserve(QueueClient { client: actor.origin.network(), account })
     }
 }
 

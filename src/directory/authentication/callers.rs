@@ -37,12 +37,12 @@ impl Directory {
     }
 
     /// Notes the use of a token, at most once a minute for each cached one. It is written later.
-    pub fn note_use(&self, known: &CachedIdentity, at: Timestamp, from: impl FnOnce() -> IpAddr) {
+    pub fn note_use(&self, known: &CachedIdentity, at: Timestamp, from: impl FnOnce() -> Option<IpAddr>) {
         self.authenticator.note_use(known, at, from);
     }
 
     /// Notes the use of the token of an identity that was just authenticated.
-    pub fn note_use_of(&self, identity: &Identity, from: IpAddr) {
+    pub fn note_use_of(&self, identity: &Identity, from: Option<IpAddr>) {
         self.authenticator.note_use_of(identity, from);
     }
 

@@ -29,7 +29,7 @@ impl Directory {
         let since = self.clock.now().saturating_sub(PERIOD);
         let people = self.store.count(people_seen(since)).await?;
         let addresses: Vec<String> = self.store.all(addresses_seen(since, ADDRESSES_MAX)).await?;
-        let addresses = addresses.iter().filter_map(|address| address.parse().ok());
+        let addresses = addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
         let networks: BTreeSet<_> = addresses.map(client_network).collect();
         Ok(ClientsSeen { people, networks: networks.into_iter().collect() })
     }

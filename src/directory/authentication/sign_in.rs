@@ -18,7 +18,6 @@ use crate::directory::password::{Password, PasswordCheck, QueueClient};
 use crate::directory::store::tokens::NewToken;
 use crate::directory::store::users::{StoredCredentials, credentials};
 use crate::directory::tokens::{self, TokenWithKey, end_oldest_sign_ins, new_token};
-use crate::network::client_network;
 
 /// The name of a token that a sign-in makes.
 const TOKEN_NAME: &str = "sign-in";
@@ -116,7 +115,7 @@ impl Directory {
         why: &'static str,
     ) -> RefusedSignIn {
         let (actor, now) = (Actor { who: Who::Anonymous, origin: origin.clone() }, self.clock.now());
-        let (client, account) = (origin.ip().map(client_network), known.as_ref().map(|known| known.id));
+        let (client, account) = (origin.network(), known.as_ref().map(|known| known.id));
         let Some(left_out) = self.refused_sign_ins.take(now, client, account) else {
             return wrong_credentials(why);
         };

@@ -361,7 +361,7 @@ impl Authenticator {
         &self,
         known: &CachedIdentity,
         at: Timestamp,
-        from: impl FnOnce() -> IpAddr,
+        from: impl FnOnce() -> Option<IpAddr>,
     ) {
         if known.is_first_use(at)
             && !self.uses.note(TokenUse { token: known.token, user: known.user, at, from: from() })
@@ -371,7 +371,7 @@ impl Authenticator {
     }
 
     /// Notes the use of the token of an identity that was just authenticated.
-    pub(in crate::directory) fn note_use_of(&self, identity: &Identity, from: IpAddr) {
+    pub(in crate::directory) fn note_use_of(&self, identity: &Identity, from: Option<IpAddr>) {
         let at = self.clock.now();
         let _ = self.uses.note(TokenUse { token: identity.token.id, user: identity.user.id, at, from });
     }

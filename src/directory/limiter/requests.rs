@@ -212,7 +212,7 @@ impl RequestLimiter {
     /// Counts a request without one; `None` where clients are not limited.
     pub(in crate::directory) fn count_address(
         &self,
-        address: IpAddr,
+        address: impl Into<Option<IpAddr>>,
         now: impl FnOnce() -> Timestamp,
     ) -> Option<RateLimitStatus> {
         let rate = self.rates.per_address?;
@@ -220,7 +220,7 @@ impl RequestLimiter {
     }
 
     /// Whether a client without a valid token is over its limit. It counts nothing.
-    pub(in crate::directory) fn is_address_over(&self, address: IpAddr, now: Timestamp) -> bool {
+    pub(in crate::directory) fn is_address_over(&self, address: Option<IpAddr>, now: Timestamp) -> bool {
         let Some(rate) = self.rates.per_address else { return false };
         lock(&self.clients).wait(&client_network(address), rate, now).is_some()
     }

@@ -10,5 +10,6 @@ pub(in crate::directory) struct TokenUse {
     pub(in crate::directory) token: TokenId,
     pub(in crate::directory) user: UserId,
     pub(in crate::directory) at: Timestamp,
-    pub(in crate::directory) from: IpAddr,
+    /// The address, if it is known.
+    pub(in crate::directory) from: Option<IpAddr>,
 }

@@ -11,7 +11,8 @@ impl Tx<'_> {
     /// Writes uses. A use that is older than the stored one changes nothing.
     pub(in crate::directory) fn write_uses(&self, uses: &[TokenUse]) -> Result<(), Error> {
         for rows in uses.chunks(ROWS) {
-            let tokens = rows.iter().map(|used| (used.token.get(), used.at, Some(used.from.to_string())));
+            let tokens =
+                rows.iter().map(|used| (used.token.get(), used.at, used.from.map(|from| from.to_string())));
             let mut sql = Sql::new("UPDATE tokens SET last_used_at = v.column2, last_used_from = v.column3 ");
             push_values(&mut sql, tokens);
             sql.push(

@@ -289,6 +289,8 @@ fn pass(actor: &Actor, target: &Target) -> Result<(), Expect> {
         return Err(Refused(401));
     }
     demand(!narrow.read_only && narrow.has("me_read"))?;
+    // A token with scopes is no full sign-in at an application.
+    demand(narrow.scopes.is_none() || rule.contains("permission="))?;
     for condition in rule.split(',') {
         demand(match condition.split_once('=') {
             None if condition == "active" => true,

@@ -40,17 +40,42 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "serve --listen 8000",
-        "wardroom: listen (flag --listen): \"8000\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000 or [::]:8000; separate several with commas",
+        "wardroom: listen (flag --listen): \"8000\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000 or [::]:8000, or the path of a Unix socket, such as unix:/run/wardroom/http.sock or unix:/run/wardroom/http.sock?mode=660; separate several with commas",
     ),
     (
         2,
         "serve --listen localhost:8000:1",
-        "wardroom: listen (flag --listen): \"localhost:8000:1\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000 or [::]:8000; separate several with commas",
+        "wardroom: listen (flag --listen): \"localhost:8000:1\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000 or [::]:8000, or the path of a Unix socket, such as unix:/run/wardroom/http.sock or unix:/run/wardroom/http.sock?mode=660; separate several with commas",
     ),
     (
         2,
         "serve --listen :99999",
-        "wardroom: listen (flag --listen): \":99999\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000 or [::]:8000; separate several with commas",
+        "wardroom: listen (flag --listen): \":99999\" is not allowed; use an IP address and a port, such as 127.0.0.1:8000 or [::]:8000, or the path of a Unix socket, such as unix:/run/wardroom/http.sock or unix:/run/wardroom/http.sock?mode=660; separate several with commas",
+    ),
+    (
+        2,
+        "serve --listen /run/http.sock",
+        "wardroom: listen (flag --listen): \"/run/http.sock\" is a path; use unix:/run/http.sock for a Unix socket",
+    ),
+    (
+        2,
+        "serve --listen unix:http.sock",
+        "wardroom: listen (flag --listen): \"unix:http.sock\" does not have an absolute path; use unix: and a path that begins with /, such as unix:/run/wardroom/http.sock",
+    ),
+    (
+        2,
+        "serve --listen unix:/run/http.sock?mode=rw",
+        "wardroom: listen (flag --listen): \"unix:/run/http.sock?mode=rw\" has the mode \"rw\"; use ?mode=600 (the server's account only), ?mode=660 (and its group) or ?mode=666 (everyone on this machine)",
+    ),
+    (
+        2,
+        "serve --listen tcp://127.0.0.1:8000",
+        "wardroom: listen (flag --listen): \"tcp://127.0.0.1:8000\" has the scheme \"tcp\", which is unknown here; use an IP address and a port without a scheme, such as 127.0.0.1:8000, or unix:/run/wardroom/http.sock",
+    ),
+    (
+        2,
+        "serve --listen 127.0.0.1:8000 --listen 127.0.0.1:8000",
+        "wardroom: listen (flag --listen): \"127.0.0.1:8000\" is listed twice; list it once",
     ),
     (
         2,
@@ -91,12 +116,12 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "serve --trusted-proxies 10.0.0.0/40",
-        "wardroom: trusted_proxies (flag --trusted-proxies): \"10.0.0.0/40\" is not allowed; use IP addresses or networks, separated by commas, such as 127.0.0.1,10.0.0.0/8,::1, or an empty value",
+        "wardroom: trusted_proxies (flag --trusted-proxies): \"10.0.0.0/40\" is not allowed; use IP addresses or networks, or unix for the clients of Unix sockets, separated by commas, such as 127.0.0.1,10.0.0.0/8,::1, or an empty value",
     ),
     (
         2,
         "serve --trusted-proxies proxy.local",
-        "wardroom: trusted_proxies (flag --trusted-proxies): \"proxy.local\" is not allowed; use IP addresses or networks, separated by commas, such as 127.0.0.1,10.0.0.0/8,::1, or an empty value",
+        "wardroom: trusted_proxies (flag --trusted-proxies): \"proxy.local\" is not allowed; use IP addresses or networks, or unix for the clients of Unix sockets, separated by commas, such as 127.0.0.1,10.0.0.0/8,::1, or an empty value",
     ),
     (
         2,
