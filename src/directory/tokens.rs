@@ -96,15 +96,15 @@ fn lives_longer(end: Option<Timestamp>, other: Option<Timestamp>) -> bool {
     other.is_some_and(|other| end.is_none_or(|end| end > other))
 }
 
-/// Checks that a token which is given another name, or more than it had, does not outlive the calling one.
+/// Checks that a token which is given more than it had does not outlive the calling one.
 fn check_lifetime(actor: &Actor, end: Option<Timestamp>) -> Result<(), Error> {
     match lives_longer(end, expiry_of_caller(actor)) {
         false => Ok(()),
         true => Err(Error::invalid(
             "expires_at",
             &Violation::Other(
-                "A token cannot rename or widen one that lives longer than itself: use one that lives as long, or set an \
-                 earlier expiry as well."
+                "A token cannot widen one that lives longer than itself: use one that lives as long, or set an earlier \
+                 expiry as well."
                     .to_owned(),
             ),
         )),
@@ -170,7 +170,7 @@ impl Directory {
     }
 
     /// Does the same, and changes what the token is narrowed to. Tokens that it made before stay as they are. A token that outlives
-    /// the calling one may only become less: expire earlier, or be narrower.
+    /// the calling one is not widened: what the caller may do would outlive the caller.
     pub async fn update_token_with(
         &self,
         actor: &Actor,
@@ -198,11 +198,10 @@ impl Directory {
                 revive(change, &old)?;
             }
             let last = end.unwrap_or(old.expires_at);
-            let renames = name.is_some();
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             let is_more = match reads {
-                true => name != old.name || !narrowing.is_within(&old.narrowing),
-                false => renames || !fields.is_empty(),
+                true => !narrowing.is_within(&old.narrowing),
+                false => !fields.is_empty(),
             };
             if is_more {
                 check_lifetime(&change.actor, last)?;

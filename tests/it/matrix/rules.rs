@@ -920,9 +920,9 @@ fn touch_token(
     }
     demand(reaches)?;
     let (before, after) = (columns(&old), narrowed(actor, &old, body)?);
-    // A token may only make less of one that lives longer. Where it may name an end, it names nothing else here.
+    // A token widens none that lives longer. Where it may name an end, it names nothing else here.
     let lives_longer = actor.token.as_ref().is_some_and(|mine| mine.ends) && !token.ends;
-    if lives_longer && (body.contains_key("name") || is_more(&before, &after)) {
+    if lives_longer && is_more(&before, &after) {
         return Err(Invalid("expires_at"));
     }
     let differing = after.iter().filter(|column| !before.contains(column));
