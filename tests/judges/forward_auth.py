@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 
+from ports import free_port
+
 DOCS = pathlib.Path("docs/forward-auth")
 WARDROOM, APPLICATION, PROXY, INSIDE = "127.0.0.1:8000", "127.0.0.1:9000", "127.0.0.1:8080", "127.0.0.1:8081"
 IDENTITY = {"remote-user": "ann", "remote-user-id": None, "remote-groups": "", "remote-group-names": "", "remote-email": "",
@@ -30,12 +32,6 @@ CLIENT = "127.0.0.2"
 NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin", "Scopes"]
 OTHERS = re.compile(r"x-auth-request-|x-forwarded-(user|groups|email|preferred)")
 FAULTS = []
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def receive(connection):

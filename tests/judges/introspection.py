@@ -25,6 +25,7 @@ import urllib.parse
 import urllib.request
 
 from demo import Demo
+from ports import free_port
 
 DOCS = pathlib.Path("docs")
 FAULTS = []
@@ -44,12 +45,6 @@ Listen 127.0.0.1:{port}
 def expected(good, said):
     if not good:
         FAULTS.append(said)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def call(url, key=None, scheme="Token", data=None, method=None, headers=None):
