@@ -14,6 +14,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use wardroom::config::Flags;
 
 use crate::support::client::Connection;
 use crate::support::{Answer, Backend, Rows, Site, both, conformance};
@@ -195,7 +196,7 @@ struct Trial {
 
 impl Trial {
     async fn new(backend: Backend) -> Self {
-        let site = Site::start(backend).await;
+        let site = Site::with(backend, Flags::default().with("trusted_proxies", "")).await;
         let rows = Rows::of(&site.database).await;
         let mut world = World::new();
         world.settle(&site, &rows).await;
