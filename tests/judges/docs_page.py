@@ -56,17 +56,16 @@ def authorize(page, typed):
     page.locator(".scheme-container .btn.authorize").click()
     dialog = page.locator(".modal-ux")
     expect(dialog).to_contain_text("Type the key of a token")
-    # The other schemes are for the few operations that programs of other people call.
-    scheme = dialog.locator(".auth-container", has_text="Type the key of a token")
-    scheme.locator("input").fill(typed)
-    scheme.locator(".btn.modal-btn.auth.authorize").click()
-    scheme.locator(".btn-done").click()
+    # There is one field. Other schemes in the document are for the programs of other people.
+    dialog.locator("input").fill(typed)
+    dialog.locator(".btn.modal-btn.auth.authorize").click()
+    dialog.locator(".btn-done").click()
 
 
 def log_out(page):
     page.locator(".scheme-container .btn.authorize").click()
     page.locator(".modal-ux .btn.modal-btn.auth", has_text="Logout").click()
-    page.locator(".modal-ux .btn-done").first.click()
+    page.locator(".modal-ux .btn-done").click()
 
 
 def operations(document):
@@ -183,7 +182,7 @@ def photograph(browser, program, pictures, faults):
                 page.screenshot(path=pictures / f"{scheme}-{width}-top.png")
                 page.locator(".scheme-container .btn.authorize").click()
                 page.screenshot(path=pictures / f"{scheme}-{width}-authorize.png")
-                page.locator(".modal-ux .btn-done").first.click()
+                page.locator(".modal-ux .btn-done").click()
                 authorize(page, demo.key)
                 for operation_id in ["users_me_retrieve", "users_create"]:
                     one = next(found for found in operations(document) if found[2]["operationId"] == operation_id)

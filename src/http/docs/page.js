@@ -34,14 +34,36 @@ const rememberKey = () => ({
         authorize: (authorize) => (entries) => {
           const read = Object.entries(entries).map(([name, entry]) => [
             name,
-            name === "token" ? { ...entry, value: asHeader(entry.value) } : entry,
+            typeof entry.value === "string" ? { ...entry, value: asHeader(entry.value) } : entry,
           ]);
-          kept.write(read.filter(([name]) => name === "token").map(([, entry]) => entry.value).find((value) => value));
+          kept.write(read.map(([, entry]) => entry.value).find((value) => value));
           return authorize(Object.fromEntries(read));
         },
         logout: (logout) => (names) => {
           kept.write(null);
           return logout(names);
+        },
+      },
+    },
+  },
+});
+
+// The page asks for one key. Other schemes for the same key are for the programs of other people.
+const isToken = (schemes) => Object.keys(schemes).every((name) => name === "token");
+const onlyToken = () => ({
+  statePlugins: {
+    spec: {
+      wrapActions: {
+        updateJsonSpec: (update) => (given) => {
+          const shown = structuredClone(given);
+          const all = shown.components?.securitySchemes;
+          if (all) shown.components.securitySchemes = { token: all.token };
+          for (const path of Object.values(shown.paths ?? {})) {
+            for (const operation of Object.values(path)) {
+              if (operation.security) operation.security = operation.security.filter(isToken);
+            }
+          }
+          return update(shown);
         },
       },
     },
@@ -60,7 +82,7 @@ const ui = SwaggerUIBundle({
   displayRequestDuration: true,
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
-  plugins: [rememberKey],
+  plugins: [rememberKey, onlyToken],
   onComplete() {
     const value = kept.read();
     if (value) ui.preauthorizeApiKey("token", value);
