@@ -123,7 +123,7 @@ impl BoundServer {
                 "tokens travel to other machines in clear text: set tls_certificate and tls_key, or use a proxy with TLS"
             );
         }
-        raise_file_limit(config.max_connections);
+        raise_file_limit(config.max_connections, listeners.sockets.len());
         let started_at = directory.clock().now().as_micros() / 1_000_000;
         let process_metrics = Metrics { started_at: Some(started_at), ..Metrics::default() };
         let settings = HttpSettings::from(config);
@@ -232,11 +232,12 @@ fn unusable_tls(error: TlsError) -> CliError {
 const OTHER_FILES: u64 = 128;
 
 /// Raises the limit of open files. Each connection is an open file, and the usual limit of 1024 is lower than
-/// max_connections.
-fn raise_file_limit(connections: u32) {
+/// max_connections, which each listener has.
+fn raise_file_limit(connections: u32, listeners: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = u64::from(connections) + OTHER_FILES;
+    let listeners = u64::try_from(listeners).unwrap_or(u64::MAX);
+    let wanted = u64::from(connections).saturating_mul(listeners).saturating_add(OTHER_FILES);
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= wanted);
     if enough(limit.current) {
         return;
@@ -246,6 +247,7 @@ fn raise_file_limit(connections: u32) {
     if failed || !enough(limit.maximum) {
         tracing::warn!(
             max_connections = connections,
+            listeners,
             most = limit.maximum,
             "the limit of open files is too low for max_connections: raise LimitNOFILE or lower the setting"
         );

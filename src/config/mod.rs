@@ -162,7 +162,7 @@ settings! {
     /// The bucket that holds the avatars. It must exist.
     Common s3_bucket: Option<BucketName> = "";
 
-    /// The region that signatures name. Many services other than Amazon's accept any.
+    /// The region of the bucket. It is a part of the signature of each request. Many services other than Amazon's accept any.
     Common s3_region: RegionName = "us-east-1";
 
     /// Whether the bucket is a part of the path (`https://HOST/BUCKET/...`) and not of the host (`https://BUCKET.HOST/...`).
@@ -189,11 +189,10 @@ settings! {
 
     /// The memory for the cache of avatars that were requested recently, in bytes. With 0, each request reads the file.
     ///
-    /// A file that was removed is answered for at most one minute.
+    /// A file that was removed can still be served for one minute.
     Serve media_cache: ByteSize<0, 1_099_511_627_776> = "32MiB";
 
-    /// How long the files of an avatar are kept after the last user who has it, deleted users included, is gone or has
-    /// another avatar.
+    /// How long the files of an avatar are kept when no user, deleted users included, has it any more.
     ///
     /// A server looks for such files once a day.
     Serve avatar_grace: TimeSpan<3_600_000, 315_360_000_000> = "30days";
@@ -227,7 +226,7 @@ settings! {
     /// request of HTTP/1.0 without a Host header is served as if it named the first host of this list.
     Serve allowed_hosts: AllowedHosts = "localhost,127.0.0.1,[::1]";
 
-    /// The proxies whose X-Forwarded-Proto and X-Forwarded-For headers are trusted.
+    /// The proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id headers are trusted.
     ///
     /// `unix` means all clients of Unix sockets. Without it, their address is unknown. An IPv4 address in IPv6 notation, such
     /// as `::ffff:10.0.0.1`, counts as IPv4. An address in X-Forwarded-For may have a
@@ -245,7 +244,7 @@ settings! {
     /// `https://example.com`. `*` allows every page; it still needs a key, because no response allows credentials.
     Serve cors_allowed_origins: CorsOrigins = "";
 
-    /// The headers that `/api/auth/forward` describes a user with. A proxy passes them on to the application.
+    /// The response headers in which `/api/auth/forward` describes a user. A proxy passes them on to the application.
     ///
     /// `remote` means `Remote-User`, `Remote-User-Id`, `Remote-Groups`, `Remote-Group-Names`, `Remote-Email`, `Remote-Name`,
     /// `Remote-Staff`, `Remote-Admin` and `Remote-Scopes`; `x-auth-request` means `X-Auth-Request-User` and so on. Single ones can have
@@ -257,7 +256,7 @@ settings! {
     /// A page with a hundred pictures makes a hundred of these requests, and some proxies turn the status 429 into 500.
     Serve forward_auth_rate_limits: bool = "false";
 
-    /// How many connections are open at once. Further connections wait in the system's queue.
+    /// How many connections are open at once, for each address in `listen`. Further connections wait in the system's queue.
     ///
     /// One network (an IPv4 address or an IPv6 /64 network) may hold a quarter of them; a proxy in `trusted_proxies` may
     /// hold all. When all are taken, a new connection replaces the one that has been idle longest.
@@ -268,7 +267,8 @@ settings! {
 
     /// The largest request body, in bytes. A larger one gets status 413.
     ///
-    /// Requests that need no token, such as a sign-in, are limited to 16KiB.
+    /// Requests that need no token, such as a sign-in, are limited to 16KiB, and reports of leaked keys to 128KiB. The file of
+    /// an avatar has a limit of its own, `avatar_max_bytes`.
     Serve max_body_bytes: ByteSize<1024, 1_073_741_824> = "1MiB";
 
     /// How much memory all bodies may use together, in bytes. Beyond that, requests get status 503.
@@ -385,7 +385,7 @@ settings! {
     /// How long a sign-in token may stay unused before it ends. 0s means no limit.
     ///
     /// The token ends at the earliest this long after its last use, and at most three minutes later, because uses are
-    /// written once a minute. Named tokens are not affected.
+    /// written once a minute. Tokens that were made with the sign-in end with it. Other tokens are not affected.
     Serve sign_in_idle_timeout: TimeSpan<0, 31_536_000_000> = "0s";
 
     /// How long revoked and expired tokens stay listed.

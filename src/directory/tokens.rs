@@ -195,7 +195,9 @@ impl Directory {
             let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
             if let Some(end) = end {
                 check_latest_end(end, latest_end(change, &old, lifetime)?)?;
-                revive(change, &old)?;
+                if old.state(change.now) == TokenState::Expired {
+                    bind_to_sign_in(change, id)?;
+                }
             }
             let last = end.unwrap_or(old.expires_at);
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
@@ -205,6 +207,7 @@ impl Directory {
             };
             if is_more {
                 check_lifetime(&change.actor, last)?;
+                bind_to_sign_in(change, id)?;
             }
             tx.update_token(id, &name, last)?;
             if narrowing != old.narrowing {
@@ -348,15 +351,14 @@ fn check_latest_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result
     }
 }
 
-/// Binds an expired token to the sign-in of the person who moves its expiry, so that it ends with that sign-in.
-fn revive(change: &Change<'_, '_>, token: &Token) -> Result<(), Error> {
+/// Binds a token that gets a new life, or more rights, to the sign-in that gives it, so that it ends with that sign-in.
+fn bind_to_sign_in(change: &Change<'_, '_>, id: TokenId) -> Result<(), Error> {
     match &change.actor.who {
-        Who::Person(identity) if token.state(change.now) == TokenState::Expired => match &identity.token.root
-        {
-            Some(root) => change.tx.bind_token(token.id, root),
+        Who::Person(identity) => match &identity.token.root {
+            Some(root) => change.tx.bind_token(id, root),
             None => Ok(()),
         },
-        _ => Ok(()),
+        Who::Operator(_) | Who::Anonymous => Ok(()),
     }
 }
 

@@ -526,3 +526,25 @@ both! {
         assert!(!opens("three").await && !opens("secret12").await);
     }
 }
+
+both! {
+    /// A token that a sign-in widens ends with that sign-in, like one that it makes. One that it narrows or renames does not.
+    async fn finding_06_a_token_that_a_sign_in_widens_ends_with_it(backend: Backend) {
+        let site = Site::start(backend).await;
+        let (key, path) = (site.admin.key.clone(), "/api/users/me/tokens");
+        let soon = site.clock.now().plus(std::time::Duration::from_secs(3600)).unwrap().to_string();
+        let narrow = json!({"name": "narrow", "expires_at": soon, "scopes": ["me_read"], "read_only": true, "allowed_networks": ["192.0.2.0/24"]});
+        for (change, ends) in [
+            (json!({"scopes": null}), true), (json!({"scopes": ["me_read", "user_read"]}), true), (json!({"read_only": false}), true),
+            (json!({"allowed_networks": null}), true), (json!({"name": "other"}), false), (json!({"allowed_networks": ["192.0.2.7"]}), false),
+        ] {
+            let (_, token) = made(&site, &key, path, narrow.clone()).await;
+            let sign_in = sign_in(&site, &site.admin, "admin").await;
+            let changed = send(&site, &sign_in, "PATCH", &format!("{path}/{}", token["id"]), change.clone()).await;
+            assert_eq!(changed.status, 200, "{change}: {changed}");
+            assert_eq!(send(&site, &sign_in, "POST", "/api/users/auth/signout", json!({})).await.status, 204);
+            let revoked = format!("SELECT count(*) FROM tokens WHERE id = {} AND revoked_at IS NOT NULL", token["id"]);
+            assert_eq!(site.database.number(&revoked).await, i64::from(ends), "{change}");
+        }
+    }
+}

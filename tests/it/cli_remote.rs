@@ -264,6 +264,16 @@ both! {
         assert_eq!(again.json(), json!({ "reported": 2, "revoked": [] }));
         let longest = on(&site.database, &["token", "revoke", "--leaked", "-"], &format!("a\n{}\n", "k".repeat(257)));
         assert_eq!((longest.code, longest.err.contains("line 2 is longer than a key, 256 bytes")), (2, true), "{}", longest.err);
+        // A line of a report or of source code: its key would stay valid.
+        let key = &site.admin.key;
+        for line in [format!("[{{\"Secret\":\"{key}\"}}]"), format!("\"{key}\","), format!("KEY={key}"), format!("key:{key}"), format!("{key} # mine")] {
+            let lines = format!("nonsense\n{line}\n");
+            for said in [on(&site.database, &["token", "revoke", "--leaked", "-"], &lines), remotely(&site, &file, &["token", "revoke", "--leaked", "-"], &lines)] {
+                let is_refused = (said.code, said.err.contains("line 2 has more than a key: write one key on each line"), said.err.contains(key.as_str()));
+                assert_eq!(is_refused, (2, true, false), "{line}: {}{}", said.out, said.err);
+            }
+        }
+        assert_eq!(site.me(key).send().await.status, 200);
         let events = "SELECT actor_kind || ' ' || object_name FROM audit_events WHERE action = 'token.leaked' ORDER BY id";
         assert_eq!(site.database.texts(events).await, ["operator test", "anonymous test"]);
     }

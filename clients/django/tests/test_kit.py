@@ -19,6 +19,7 @@ from typing import Any, Callable, Optional
 from urllib.parse import parse_qs
 
 import project
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
@@ -324,6 +325,14 @@ class People(Case):
 
         whole = mirrored(identity({**ACTIVE}))
         narrow = mirrored(identity({**ACTIVE, "scope": "user_read", "permissions": [1222]}))
+        # Neither when it is read again, nor asked in the asynchronous way, nor for a part of the admin.
+        for _ in range(2):
+            self.assertEqual((narrow.is_staff, narrow.is_superuser), (False, False))
+            self.assertEqual((narrow.has_perm("1222"), narrow.has_perm("auth.view_user"), narrow.has_module_perms("auth")), (True, False, False))
+            if hasattr(narrow, "ahas_perm"):
+                asked = [async_to_sync(narrow.ahas_perm)(one) for one in ("1222", "auth.view_user")]
+                self.assertEqual([*asked, async_to_sync(narrow.ahas_module_perms)("auth")], [True, False, False])
+            narrow.refresh_from_db()
         # What an application saves of the object of a request does not keep its rights, in either direction.
         for kept in (True, False):
             User.objects.filter(pk=7).update(is_staff=kept, is_superuser=kept)

@@ -10,18 +10,23 @@ use serde_json::json;
 use super::view::listed_json;
 use crate::cli::accounts::Accounts;
 use crate::cli::report::{CliError, Report};
-use crate::directory::model::ListedToken;
+use crate::directory::model::{KEY_PREFIX, ListedToken};
 
 /// The longest key, in bytes: no token has a longer one.
 const KEY_MAX: usize = 256;
+/// What stands around a key in reports and in source code, and in no key.
+const AROUND_KEYS: [char; 7] = [' ', '\t', '"', '\'', '`', ',', '{'];
 
 pub(super) async fn revoke(accounts: &Accounts, file: &Path) -> Result<Report, CliError> {
     let keys = keys(file)?;
     let Some(revoked) = accounts.revoke_leaked(&keys).await? else {
-        let text = format!(
-            "{} were reported. Those that were valid no longer are; the audit trail names their owners.\n",
-            counted(keys.len(), "key")
-        );
+        let text = match keys.len() {
+            1 => "1 key was reported. If it was valid, it no longer is; the audit trail names its owner.\n"
+                .to_owned(),
+            many => format!(
+                "{many} keys were reported. Those that were valid no longer are; the audit trail names their owners.\n"
+            ),
+        };
         return Ok(Report::new(text, json!({ "reported": keys.len() })));
     };
     let now = accounts.now();
@@ -56,11 +61,17 @@ fn keys(file: &Path) -> Result<Vec<String>, CliError> {
     let text = read.map_err(|error| CliError::usage(format!("the keys cannot be read: {error}")))?;
     let mut keys: Vec<String> = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let key = line.trim();
+        let (key, place) = (line.trim(), number + 1);
         if key.len() > KEY_MAX {
-            let place = number + 1;
             return Err(CliError::usage(format!(
                 "line {place} is longer than a key, {KEY_MAX} bytes: write one key on each line"
+            )));
+        }
+        // Such as a line of a report. Its key would stay valid, and the operator would not know.
+        if key.contains(AROUND_KEYS) || key.find(KEY_PREFIX).is_some_and(|at| at > 0) {
+            return Err(CliError::usage(format!(
+                "line {place} has more than a key: write one key on each line (docs/leaked-keys/verify.py finds the keys in \
+                 a report)"
             )));
         }
         keys.push(key.to_owned());

@@ -80,7 +80,7 @@ pub(super) struct RevokeTokens {
     #[arg(long, value_name = "USER", conflicts_with = "ids")]
     all_of: Vec<UserKey>,
     /// Revoke the tokens of the keys in this file, one on each line, or `-` for standard input: keys that were found where
-    /// they do not belong. Lines that are the key of no token are ignored.
+    /// they do not belong. Keys of no valid token are counted, and nothing else. A line with more than a key is an error.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ids", "all_of"])]
     leaked: Option<PathBuf>,
 }

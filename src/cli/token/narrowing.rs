@@ -10,14 +10,15 @@ use crate::directory::tokens::NarrowingDraft;
 #[derive(Args)]
 pub(super) struct Narrow {
     /// Let the token do only this: me_read, me_write, the name of a built-in permission such as user_read, or the code of
-    /// another permission. It can be given several times. By default it may do everything that its owner may.
+    /// another permission. It can be given several times, or as a list with commas. A token without scopes may do everything
+    /// that its owner may. A key of `--remote` that is narrow passes on what it is narrowed to.
     #[arg(long, value_name = "SCOPE", value_delimiter = ',', value_parser = scope)]
     scope: Vec<String>,
     /// Let the token only read.
     #[arg(long)]
     read_only: bool,
     /// Let the token be used only from this network, such as 10.20.0.0/16, 2001:db8::/32 or one address. It can be given up
-    /// to 20 times. By default it may be used from anywhere.
+    /// to 20 times, or as a list with commas. A token without networks may be used from anywhere.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',', value_parser = network)]
     network: Vec<String>,
 }

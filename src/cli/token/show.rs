@@ -56,8 +56,8 @@ pub(super) async fn edit(accounts: &Accounts, args: EditToken) -> Result<Report,
     let end = expires_in.map(Expiry::After).or(no_expiry.then_some(Expiry::Never));
     let draft = widen.add_to(narrow.draft());
     if name.is_none() && end.is_none() && draft.is_empty() {
-        let message =
-            "there is nothing to change: give --name, --expires-in, --scope, --read-only or --network";
+        let message = "there is nothing to change: give --name, --expires-in or --no-expiry, --scope or --all-scopes, --read-only or \
+             --read-write, --network or --any-network";
         return Err(CliError::usage(message));
     }
     let token = accounts.update_token(id, name.as_deref(), end, &draft).await?;

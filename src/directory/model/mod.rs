@@ -47,7 +47,9 @@ pub use text::{
     Violation, fold, is_absolute_url, is_ambiguous_username,
 };
 pub use timestamp::Timestamp;
-pub use token::{KeptDigest, ListedToken, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState};
+pub use token::{
+    KEY_PREFIX, KeptDigest, ListedToken, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState,
+};
 pub(super) use token_use::TokenUse;
 pub use user::{ONLINE_FOR, User};
 pub use user_fields::{FLAG_FIELDS, FieldSlot, FieldValue, PERSONAL_FIELDS};

@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::{Narrowing, Timestamp, TokenId, UserId, Violation};
 
-const PREFIX: &str = "wrd_";
+/// How every key that this program makes begins.
+pub const KEY_PREFIX: &str = "wrd_";
 const RANDOM_DIGITS: usize = 30;
 const CHECK_DIGITS: usize = 6;
-const KEY_LENGTH: usize = PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS;
+const KEY_LENGTH: usize = KEY_PREFIX.len() + RANDOM_DIGITS + CHECK_DIGITS;
 /// Longer keys are not hashed: no system that we import from has them.
 const KEY_LENGTH_MAX: usize = 256;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -29,8 +30,8 @@ impl TokenKey {
     /// Makes a key from the random bytes that `fill` writes into its buffers.
     pub fn generate<E>(mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
         let mut key = Zeroizing::new(String::with_capacity(KEY_LENGTH));
-        key.push_str(PREFIX);
-        while key.len() < PREFIX.len() + RANDOM_DIGITS {
+        key.push_str(KEY_PREFIX);
+        while key.len() < KEY_PREFIX.len() + RANDOM_DIGITS {
             let mut byte = [0_u8; 1];
             fill(&mut byte)?;
             // 248 is the largest multiple of 62 in a byte: larger values would favour the first digits.
@@ -58,8 +59,7 @@ impl TokenKey {
         TokenDigest(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// Returns the first characters, by which its owner recognises it in a list: `wrd_` and four more, or some of a key of
-    /// another system.
+    /// Returns the first characters, which lists show: `wrd_` and four more, or some of a key of another system.
     pub fn prefix(&self) -> String {
         self.0.chars().take(self.shown().0).collect()
     }
@@ -110,14 +110,14 @@ impl TokenDigest {
     /// Returns the digest to look up for a presented key. `None` if no token can have this key: it has our prefix but not our
     /// length or checksum, or it is empty or longer than 256 bytes.
     pub fn of_presented(key: &str) -> Option<Self> {
-        let is_foreign = !key.starts_with(PREFIX) && (1..=KEY_LENGTH_MAX).contains(&key.len());
+        let is_foreign = !key.starts_with(KEY_PREFIX) && (1..=KEY_LENGTH_MAX).contains(&key.len());
         let plausible = is_foreign || Self::has_own_form(key);
         plausible.then(|| Self(Sha256::digest(key.as_bytes()).into()))
     }
 
     /// Whether a presented key has the form of the keys of this program, with its checksum.
     pub fn has_own_form(key: &str) -> bool {
-        key.starts_with(PREFIX) && is_ours(key)
+        key.starts_with(KEY_PREFIX) && is_ours(key)
     }
 
     /// Returns a digest that no token has: no text is known whose SHA-256 is zero.
@@ -151,7 +151,7 @@ impl KeptDigest {
     /// Returns the digests besides its [`TokenDigest`] that a presented key may be stored as; none for a key of our form.
     /// Version 5 of knox hashes the key's text, version 4 the bytes that its hexadecimal digits stand for.
     pub fn of_another_system(key: &str) -> [Option<Self>; 2] {
-        if key.starts_with(PREFIX) {
+        if key.starts_with(KEY_PREFIX) {
             return [None, None];
         }
         let hashed = |bytes: &[u8]| Self::Sha512(Box::new(Sha512::digest(bytes).into()));
