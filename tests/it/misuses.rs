@@ -296,7 +296,7 @@ const NOUNS: &[Misuse] = &[
     (
         2,
         "token edit 1",
-        "wardroom: there is nothing to change: give --name, --expires-in, --scope, --read-only or --network",
+        "wardroom: there is nothing to change: give --name, --expires-in or --no-expiry, --scope or --all-scopes, --read-only or --read-write, --network or --any-network",
     ),
     (3, "token edit 4711 --read-only", "wardroom: there is no token with id 4711; see `wardroom token list`"),
     (3, "token show 4711", "wardroom: there is no token with id 4711; see `wardroom token list`"),
