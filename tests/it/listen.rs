@@ -101,6 +101,8 @@ async fn next(stream: &mut (impl AsyncRead + Unpin + ?Sized)) -> Answer {
         let Some(head) = said.ends_with(b"\r\n\r\n").then(|| String::from_utf8(said.clone()).unwrap()) else {
             continue;
         };
+        // nginx writes it with capital letters.
+        let head = head.to_ascii_lowercase();
         let length =
             head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
         let mut body = vec![0; length];
