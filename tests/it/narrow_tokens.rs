@@ -748,14 +748,18 @@ both! {
         for scopes in ["me_read,10001", "10001"] {
             works(&database, &["token", "issue", "ann", "--name", "n", "--scope", scopes]);
         }
+        // One that has expired could be extended.
+        works(&database, &["token", "issue", "ann", "--name", "expired"]);
+        database.sql("UPDATE tokens SET expires_at = created_at + 1 WHERE name = 'expired'").await;
         let scopes = "SELECT coalesce(scopes, 'all') FROM tokens ORDER BY id";
         let file = database.place().join("archive");
         let file = file.to_str().unwrap();
         works(&database, &["backup", file]);
         works(&database, &["permission", "remove", "order_read", "--yes"]);
-        assert_eq!(database.texts(scopes).await, ["me_read", ""]);
+        database.sql("UPDATE tokens SET scopes = 'me_read' WHERE name = 'expired'").await;
+        assert_eq!(database.texts(scopes).await, ["me_read", "", "me_read"]);
         works(&database, &["restore", file, "--replace", "--keep-closed"]);
-        assert_eq!(database.texts(scopes).await, ["me_read", ""]);
+        assert_eq!(database.texts(scopes).await, ["me_read", "", "me_read"]);
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct BackupComparison {
 struct UnreportedClosures {
     /// Expired tokens that were revoked, each with the time.
     revoked: Vec<(i64, i64)>,
-    /// What tokens that are valid in both databases are narrowed to now. Those that were narrowed are reported.
+    /// What tokens that are revoked in neither database are narrowed to now. Those that are valid are reported.
     narrowed: Vec<(TokenId, Narrowing)>,
     /// Users who were restored from the recycle bin and deleted again.
     deleted_again: Vec<i64>,
@@ -255,13 +255,14 @@ impl Comparer<'_, '_, '_> {
             if before.revoked_at.is_some() {
                 return Ok(());
             }
+            // Also of a token that has expired: someone may extend it.
+            if let Some(after) = after.filter(|after| !before.narrowing.is_within(&after.narrowing)) {
+                self.unreported.narrowed.push((id_of(before.id)?, after.narrowing.clone()));
+            }
             if before.expires_at.is_some_and(|end| end <= now) {
                 let revoked = after.and_then(|after| Some((before.id, after.revoked_at?)));
                 self.unreported.revoked.extend(revoked);
                 return Ok(());
-            }
-            if let Some(after) = after.filter(|after| !before.narrowing.is_within(&after.narrowing)) {
-                self.unreported.narrowed.push((id_of(before.id)?, after.narrowing.clone()));
             }
             let owner_is_gone = self.users_gone.contains(&before.user_id);
             let Some((kind, at)) = token_closure(before, after, is_complete, owner_is_gone) else {
