@@ -388,6 +388,18 @@ settings! {
     /// written once a minute. Tokens that were made with the sign-in end with it. Other tokens are not affected.
     Serve sign_in_idle_timeout: TimeSpan<0, 31_536_000_000> = "0s";
 
+    /// Whether the admin site is served, below `/admin`.
+    ///
+    /// Staff with a right to read something, and admins, sign in there with their password. Without it, none of its paths
+    /// exists.
+    Serve admin_site: bool = "true";
+
+    /// Whether people can sign in to the admin site over plain HTTP from other machines.
+    ///
+    /// A password and a session that travel in clear text can be stolen. Without this setting, the site accepts sign-ins over
+    /// HTTPS and under the name `localhost` only.
+    Serve admin_insecure: bool = "false";
+
     /// How long revoked and expired tokens stay listed.
     ///
     /// A server deletes them within an hour after that. Keep them at least as long as the backups that you may restore: an

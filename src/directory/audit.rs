@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 35] = [
+pub const ACTIONS: [(&str, &str); 36] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -61,6 +61,7 @@ pub const ACTIONS: [(&str, &str); 35] = [
     ("refusals.left_out", "refusals that were counted only, because there were too many"),
     ("request.refused", "requests of a user or client were refused"),
     ("sign_in", "a user signed in with a password"),
+    ("sign_in.confirm", "a user proved again who they are, in a browser session"),
     ("sign_in.idle", "sign-ins ended because they were not used"),
     ("sign_in.refused", "a sign-in failed"),
     ("sign_out", "a user was signed out"),

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Directory;
-use super::access::{Action, Actor, Origin, Who, authorize};
+use super::access::{Action, Actor, Origin, Who, authorize, may_now};
 use super::error::Error;
 use super::limiter::{TakenValues, Waits};
 use super::model::{Identity, Timestamp, TokenState};
@@ -58,6 +58,11 @@ impl<'t, 'l> Change<'t, 'l> {
     /// Returns an error unless the actor may do this.
     pub(super) fn check(&self, action: Action<'_>) -> Result<(), Error> {
         Ok(authorize(&self.actor, action)?)
+    }
+
+    /// Returns an error unless the actor may do something dangerous now: see [`may_now`].
+    pub(super) fn check_proof_age(&self) -> Result<(), Error> {
+        Ok(may_now(&self.actor, self.now)?)
     }
 
     /// Returns what was written, and whether its writer may read it.

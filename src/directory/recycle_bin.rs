@@ -126,6 +126,7 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
 
 /// Removes a user from the recycle bin, if the actor may.
 pub(super) fn purge(change: &Change<'_, '_>, id: UserId) -> Result<DeletedUser, Error> {
+    change.check_proof_age()?;
     let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
     let rights = change.tx.rights_from(&user.groups, &permissions)?;
     change.check(Action::DeleteUser(&user, &rights.into()))?;

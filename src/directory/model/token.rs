@@ -217,11 +217,13 @@ pub enum TokenKind {
     SignIn,
     /// Imported from another system with its key.
     Imported,
+    /// Made by a sign-in to the admin site. Its key is in a cookie and opens nothing else. It always expires.
+    Browser,
 }
 
 impl TokenKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Api, Self::SignIn, Self::Imported];
+    pub const ALL: [Self; 4] = [Self::Api, Self::SignIn, Self::Imported, Self::Browser];
 
     /// Returns the value in the database and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -229,7 +231,13 @@ impl TokenKind {
             Self::Api => "api",
             Self::SignIn => "sign_in",
             Self::Imported => "imported",
+            Self::Browser => "browser",
         }
+    }
+
+    /// Whether tokens of this kind are a sign-in, with which all tokens derived from it end.
+    pub fn is_sign_in(self) -> bool {
+        matches!(self, Self::SignIn | Self::Browser)
     }
 
     /// Parses a stored value.
@@ -327,6 +335,8 @@ pub struct Token {
     pub root: Option<KeptDigest>,
     /// What it is narrowed to.
     pub narrowing: Narrowing,
+    /// How the owner of a browser session proved who they are: names of RFC 8176 with a blank between them.
+    pub amr: Option<String>,
 }
 
 impl Token {
@@ -339,10 +349,15 @@ impl Token {
         }
     }
 
-    /// Returns when it ends because it is not used; only the token of a sign-in does.
-    pub fn idle_end(&self, timeout: Duration) -> Option<Timestamp> {
+    /// Returns when a token that may go unused for this long ends.
+    pub fn idle_end(&self, timeout: Duration) -> Timestamp {
         let used = self.last_used_at.map_or(self.created_at, |used| used.max(self.created_at));
-        (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Timestamp::LAST))
+        used.plus(timeout).unwrap_or(Timestamp::LAST)
+    }
+
+    /// Returns when the owner of a browser session last proved who they are: each proof makes a new token.
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        (self.kind == TokenKind::Browser).then_some(self.created_at)
     }
 }
 

@@ -108,6 +108,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0017_group_names.sql"),
         postgres: include_str!("../../../migrations/postgres/0017_group_names.sql"),
     },
+    Migration {
+        version: 19,
+        name: "browser_sessions",
+        sqlite: include_str!("../../../migrations/sqlite/0019_browser_sessions.sql"),
+        postgres: include_str!("../../../migrations/postgres/0019_browser_sessions.sql"),
+    },
 ];
 
 /// The version of the schema that this program works with.

@@ -145,6 +145,11 @@ impl FromRow for StoredCredentials {
     }
 }
 
+/// Selects the id of any user; no row if there is none.
+pub(in crate::directory) fn is_any() -> Sql {
+    Sql::new("SELECT id FROM users LIMIT 1")
+}
+
 /// Selects the credentials of a username.
 pub(in crate::directory) fn credentials(username: &str) -> Sql {
     Sql::new("SELECT id, password, is_active FROM users WHERE username = $1").bind(username)

@@ -125,7 +125,13 @@ impl Database {
              DROP TRIGGER groups_removed{on_groups}; {truncated}
              DROP INDEX tokens_with_scopes; DROP INDEX tokens_with_networks;
              ALTER TABLE tokens DROP COLUMN scopes; ALTER TABLE tokens DROP COLUMN read_only;
-             ALTER TABLE tokens DROP COLUMN allowed_networks;
+             ALTER TABLE tokens DROP COLUMN allowed_networks; ALTER TABLE tokens DROP COLUMN amr;
+             DROP INDEX tokens_live_sign_ins;
+             CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
+                 WHERE kind = 'sign_in' AND revoked_at IS NULL;
+             ALTER TABLE tokens DROP CONSTRAINT tokens_kind_known;
+             ALTER TABLE tokens ADD CONSTRAINT tokens_kind_known
+                 CHECK (kind = 'api' OR kind = 'sign_in' OR kind = 'imported');
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
                  revoked_at, made_by, root ON tokens {action};
              UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL;

@@ -120,6 +120,7 @@ pub(super) const TABLES: &[TableSpec] = &[
             ("scopes", Text),
             ("read_only", Bool),
             ("allowed_networks", Text),
+            ("amr", Text),
         ],
         key: 1,
         numbered: true,

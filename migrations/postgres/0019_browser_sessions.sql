@@ -1,0 +1,18 @@
+-- A browser session is a token of its own kind, with the ways in which its owner proved who they are (names of RFC 8176 with a
+-- blank between them). The SQLite twin of this file has the same number, columns and constraint names.
+ALTER TABLE tokens ADD COLUMN amr TEXT COLLATE "C";
+ALTER TABLE tokens DROP CONSTRAINT tokens_kind_known;
+ALTER TABLE tokens ADD CONSTRAINT tokens_kind_known
+    CHECK (kind = 'api' OR kind = 'sign_in' OR kind = 'imported' OR kind = 'browser');
+
+-- A browser session counts as a sign-in.
+DROP INDEX tokens_live_sign_ins;
+CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
+    WHERE (kind = 'sign_in' OR kind = 'browser') AND revoked_at IS NULL;
+
+-- Cached identities show it.
+DROP TRIGGER tokens_changed ON tokens;
+CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at, revoked_at, made_by,
+    root, scopes, read_only, allowed_networks, amr ON tokens FOR EACH ROW EXECUTE FUNCTION note_old_user();
+ALTER TABLE tokens ENABLE ALWAYS TRIGGER tokens_changed;
+INSERT INTO identity_changes (scope) VALUES ('all');
