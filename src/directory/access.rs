@@ -5,17 +5,18 @@
 //! the database (the last admin) are checked by the use cases, inside their transactions.
 
 mod codes;
+mod proof;
 mod scopes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::error::Denial;
-use super::model::{Group, GroupFields, Identity, Scope, Timestamp, User, UserFields};
+use super::model::{Group, GroupFields, Identity, Scope, User, UserFields};
 use crate::network::client_network;
 
 pub use self::codes::*;
+pub use self::proof::*;
 pub use self::scopes::*;
 
 /// The one who acts, and where the request came from.
@@ -408,31 +409,6 @@ fn allows(identity: &Identity, action: Action<'_>) -> bool {
 /// Whether a caller may read their own record: the one decision of `GET /api/users/me`.
 pub fn may_read_self(identity: &Identity) -> bool {
     decide(identity, Action::ReadSelf).is_ok()
-}
-
-/// How long a proof of who a person is holds for what is dangerous.
-pub const PROOF_HOLDS_FOR: Duration = Duration::from_mins(10);
-
-/// Decides whether an actor may do something dangerous now, such as making an admin: in a browser session only shortly after
-/// its owner proved who they are. Other tokens carry no proof, and what may be done with them is decided when they are issued.
-pub fn may_now(actor: &Actor, now: Timestamp) -> Result<(), Denial> {
-    let proven = match &actor.who {
-        Who::Person(identity) => identity.token.authenticated_at(),
-        Who::Operator(_) | Who::Anonymous => None,
-    };
-    match proven {
-        Some(at) if at < now.saturating_sub(PROOF_HOLDS_FOR) => Err(Denial::ProofTooOld),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Whether a person may enter the admin site: an admin, or staff who may read something there.
-pub fn may_enter_site(identity: &Identity) -> bool {
-    holds_permission::<ReadUsers>(identity)
-        || holds_permission::<ReadGroups>(identity)
-        || holds_permission::<ReadTokens>(identity)
-        || holds_permission::<ReadAudit>(identity)
-        || holds_permission::<ReadPermissions>(identity)
 }
 
 /// Whether this actor may take names of users and groups in the recycle bin: admins and operators may.

@@ -10,6 +10,10 @@
 mod support;
 
 mod addresses;
+mod admin_forms;
+mod admin_pages;
+mod admin_set_up;
+mod admin_sign_in;
 mod api_all_tokens;
 mod api_audit;
 mod api_auth;

@@ -1,4 +1,4 @@
-//! Sessions of the admin site: whose a cookie is, proving again who one is, and the first admin of a new installation.
+//! Sessions of the admin site: whose a cookie is, and proving again who one is.
 //!
 //! A session is a token of the kind `browser`. It is made by signing in, like any other, and ends like any other.
 
@@ -9,26 +9,15 @@ use serde_json::json;
 
 use super::sign_in::{PASSWORD_PROOF, SignInKind};
 use crate::directory::Directory;
-use crate::directory::access::{Actor, Origin, Who};
+use crate::directory::access::{Actor, Who};
 use crate::directory::audit::{self, AuditObject};
-use crate::directory::avatars::NewAvatar;
+use crate::directory::change::Change;
 use crate::directory::error::{Denial, Error};
 use crate::directory::identity::Unauthenticated;
-use crate::directory::model::{Identity, Maker, User, UserDraft, UserKey};
-use crate::directory::password::{Password, PasswordOwner};
+use crate::directory::model::{Identity, Maker, UserKey};
+use crate::directory::password::Password;
 use crate::directory::store::tokens::NewToken;
-use crate::directory::store::users::is_any;
 use crate::directory::tokens::TokenWithKey;
-use crate::directory::users;
-
-/// Whether there is a user yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FirstAdmin {
-    /// There is none: one may be created.
-    Missing,
-    /// There are users.
-    Exists,
-}
 
 impl Directory {
     /// Returns the identity of the key in the cookie of a browser. It follows the rules of [`Directory::authenticate`], for
@@ -49,7 +38,7 @@ impl Directory {
         let proof = self.prove(actor, &user, password).await?;
         let key = self.clock.token_key()?;
         let shown = key.clone();
-        let confirm = move |change: &crate::directory::change::Change<'_, '_>| {
+        let confirm = move |change: &Change<'_, '_>| {
             proof.check(change)?;
             let user = change.tx.existing_user(&UserKey::Id(user.id))?;
             let kind = SignInKind::Browser(old.name.clone());
@@ -63,41 +52,5 @@ impl Directory {
             Ok(token)
         };
         Ok(TokenWithKey { token: self.change(actor, confirm).await?, key: shown })
-    }
-
-    /// Returns whether the first admin can be created: there is no user yet.
-    pub async fn first_admin(&self) -> Result<FirstAdmin, Error> {
-        let found: Option<i64> = self.store.first(is_any()).await?;
-        Ok(if found.is_some() { FirstAdmin::Exists } else { FirstAdmin::Missing })
-    }
-
-    /// Creates the first admin, for who has the link that the operator's log shows. With users it is [`Error::NotFound`].
-    pub async fn create_first_admin(
-        &self,
-        origin: &Origin,
-        username: &str,
-        password: Password,
-    ) -> Result<User, Error> {
-        let draft = UserDraft {
-            username: Some(username.to_owned()),
-            is_staff: Some(true),
-            is_admin: Some(true),
-            ..UserDraft::default()
-        };
-        let fields = draft.parse()?;
-        if self.first_admin().await? == FirstAdmin::Exists {
-            return Err(Error::not_found("link", "to set up the first admin"));
-        }
-        let actor = Actor { origin: origin.clone(), ..Actor::operator("set-up link") };
-        let new = User::new(username.to_owned(), self.clock.now());
-        let place = self.hash_place(&actor)?;
-        let hash = self.hasher.encode(place, &self.clock, password, PasswordOwner::new(&new)).await?;
-        self.change(&actor, move |change| {
-            if change.tx.first::<i64>(&is_any())?.is_some() {
-                return Err(Error::not_found("link", "to set up the first admin"));
-            }
-            users::create(change, &fields, &hash, &NewAvatar::default())
-        })
-        .await
     }
 }

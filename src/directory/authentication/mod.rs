@@ -13,7 +13,6 @@ mod open_attempts;
 mod own_password;
 mod sign_in;
 
-pub use self::browser::FirstAdmin;
 pub use self::clients::ClientsSeen;
 pub use self::open_attempts::OpenAttempts;
 pub(super) use self::open_attempts::forget as forget_attempts;

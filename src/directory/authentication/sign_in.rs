@@ -206,6 +206,23 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Revokes all sign-ins of the actor with all tokens that came from them, except the calling token.
+    pub async fn sign_out_others(&self, actor: &Actor) -> Result<u64, Error> {
+        let Who::Person(identity) = &actor.who else { return Ok(0) };
+        let (user, token) = (identity.user.id, identity.token.id);
+        self.change(actor, move |change| {
+            change.check(Action::ManageSelf)?;
+            let user = change.tx.existing_user(&UserKey::Id(user))?;
+            let ended = change.tx.revoke_sign_ins(user.id, Some(token), change.now)?;
+            let details = json!({ "everywhere": "others", "ended": ended });
+            audit::record(change, "sign_out", &AuditObject::User(&user), details)?;
+            Ok(ended)
+        })
+        .await
+    }
+}
+
 /// Why a checked password does not sign a user in.
 fn why_refused(known: Option<&StoredCredentials>, verdict: PasswordCheck) -> &'static str {
     match (known, verdict) {

@@ -19,6 +19,7 @@ pub(super) mod stored;
 mod text;
 mod timestamp;
 mod token;
+mod token_kind;
 mod token_use;
 mod user;
 mod user_fields;
@@ -40,16 +41,15 @@ pub use identity::{Bearer, Identity, NamedIdentity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
-pub use permission::Permission;
+pub use permission::{HeldPermission, Permission};
 pub use rate::{Rate, Rates};
 pub use text::{
     Email, Gender, GroupName, MobileNumber, Notes, PermissionName, PersonName, TokenName, Username,
     Violation, fold, is_absolute_url, is_ambiguous_username,
 };
 pub use timestamp::Timestamp;
-pub use token::{
-    KEY_PREFIX, KeptDigest, ListedToken, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState,
-};
+pub use token::{KEY_PREFIX, KeptDigest, ListedToken, Token, TokenDigest, TokenKey};
+pub use token_kind::{Maker, TokenKind, TokenState};
 pub(super) use token_use::TokenUse;
 pub use user::{ONLINE_FOR, User};
 pub use user_fields::{FLAG_FIELDS, FieldSlot, FieldValue, PERSONAL_FIELDS};

@@ -47,6 +47,28 @@ pub(in crate::directory) fn of_user(user: UserId) -> Sql {
     .bind(user)
 }
 
+/// The id and the name of a group.
+pub(in crate::directory) struct GroupName {
+    pub(in crate::directory) id: GroupId,
+    pub(in crate::directory) name: String,
+}
+
+impl FromRow for GroupName {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { id: row.next_as::<i64, _>("group id")?, name: row.next()? })
+    }
+}
+
+/// Selects the names of these groups, of which there is at least one.
+pub(in crate::directory) fn names(ids: &[GroupId]) -> Sql {
+    let mut sql = Sql::composed("SELECT id, name FROM groups WHERE id IN (");
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
+    }
+    sql.push(")");
+    sql
+}
+
 impl Tx<'_> {
     /// Returns the group of an id or name.
     pub(in crate::directory) fn group(&self, key: &GroupKey) -> Result<Option<Group>, Error> {

@@ -154,6 +154,11 @@ impl Database {
         }
     }
 
+    /// Runs a query and returns the text of its first row.
+    pub async fn text(&self, query: &str) -> String {
+        self.texts(query).await.into_iter().next().unwrap()
+    }
+
     /// Runs a query and returns one text from each row.
     pub async fn texts(&self, query: &str) -> Vec<String> {
         match &self.location {

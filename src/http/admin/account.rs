@@ -1,0 +1,157 @@
+//! `/admin/account`: the person's own profile, password and sessions.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::form::Problems;
+use super::page::SiteFrame;
+use super::places::ACCOUNT;
+use super::responses::{page, see_other};
+use super::user::{ShownToken, ShownUser};
+use super::visit::Visit;
+use crate::directory::error::Error;
+use crate::directory::model::{Gender, TokenId, TokenState, UserDraft, UserKey};
+use crate::directory::password::Password;
+use crate::http::app::App;
+use crate::http::body::{Fields, FormBody};
+use crate::http::error::ApiError;
+
+const PROFILE: &[(&str, &str)] = &[
+    ("first_name", "First name"),
+    ("last_name", "Last name"),
+    ("email", "E-mail"),
+    ("mobile_number", "Mobile number"),
+    ("gender", "Gender"),
+    ("old_password", "Current password"),
+];
+const PASSWORD: &[(&str, &str)] = &[("old_password", "Current password"), ("new_password", "New password")];
+
+#[derive(Template)]
+#[template(path = "admin/account.html")]
+struct AccountPage {
+    page: SiteFrame,
+    user: ShownUser,
+    profile: Problems,
+    password: Problems,
+    sessions: Vec<ShownToken>,
+    /// The id of the session of this browser.
+    current: i64,
+    genders: [&'static str; 4],
+}
+
+async fn view(app: &App, visit: &Visit) -> Result<AccountPage, ApiError> {
+    let key = UserKey::Id(visit.identity.user.id);
+    let now = visit.request.now;
+    let tokens = app.directory().tokens(&visit.actor, &key).await?;
+    let live =
+        tokens.iter().filter(|token| token.kind.is_sign_in() && token.state(now) == TokenState::Active);
+    Ok(AccountPage {
+        page: SiteFrame::new("Your account", ACCOUNT, visit),
+        user: ShownUser::new(&visit.identity.user, now),
+        profile: Problems::default(),
+        password: Problems::default(),
+        sessions: live.map(|token| ShownToken::new(token, now)).collect(),
+        current: visit.identity.token.id.get(),
+        genders: Gender::ALL.map(Gender::as_str),
+    })
+}
+
+impl AccountPage {
+    /// Whether the person has this gender.
+    fn is_gender(&self, gender: &str) -> bool {
+        self.user.gender == gender
+    }
+}
+
+/// `GET /admin/account`.
+pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
+    page(StatusCode::OK, &view(&app, &visit).await?)
+}
+
+/// `POST /admin/account/profile`.
+pub(super) async fn change_profile(
+    State(app): State<App>,
+    visit: Visit,
+    FormBody(body): FormBody,
+) -> Result<Response, ApiError> {
+    let mut fields = Fields::from(body);
+    let mut text = |name: &str| fields.text(name);
+    // A form has no null: what is empty is not given.
+    let mut or_null = |name: &str| text(name).map(|text| Some(text).filter(|text| !text.is_empty()));
+    let (email, mobile_number, gender) = (or_null("email"), or_null("mobile_number"), or_null("gender"));
+    let (first_name, last_name) = (text("first_name"), text("last_name"));
+    let present = text("old_password").filter(|text| !text.is_empty()).map(Password::new);
+    fields.end()?;
+    let draft = UserDraft { first_name, last_name, email, mobile_number, gender, ..UserDraft::default() };
+    match app.directory().update_self(&visit.actor, &draft, present).await {
+        Ok(_) => Ok(see_other("/admin/account?done=profile-saved")),
+        Err(Error::Invalid(faults)) => {
+            let mut view = view(&app, &visit).await?;
+            view.profile = Problems::of(&faults, PROFILE);
+            let keep = |shown: &mut String, typed: Option<String>| {
+                if let Some(typed) = typed {
+                    *shown = typed;
+                }
+            };
+            keep(&mut view.user.first_name, draft.first_name);
+            keep(&mut view.user.last_name, draft.last_name);
+            keep(&mut view.user.email, draft.email.map(Option::unwrap_or_default));
+            keep(&mut view.user.mobile_number, draft.mobile_number.map(Option::unwrap_or_default));
+            keep(&mut view.user.gender, draft.gender.map(Option::unwrap_or_default));
+            again(view)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /admin/account/password`. Other sign-ins of the person end.
+pub(super) async fn change_password(
+    State(app): State<App>,
+    visit: Visit,
+    FormBody(body): FormBody,
+) -> Result<Response, ApiError> {
+    let mut fields = Fields::from(body);
+    let old = fields.text("old_password").unwrap_or_default();
+    let new = fields.text("new_password").unwrap_or_default();
+    let repeated = fields.text("new_password_again").unwrap_or_default();
+    fields.end()?;
+    let mut failed = view(&app, &visit).await?;
+    if new != repeated {
+        failed.password = Problems::whole("The two new passwords differ.");
+        return again(failed);
+    }
+    let (old, new) = (Password::new(old), Password::new(new));
+    match app.directory().change_own_password(&visit.actor, old, new, true).await {
+        Ok(()) => Ok(see_other("/admin/account?done=password-changed")),
+        Err(Error::Invalid(faults)) => {
+            failed.password = Problems::of(&faults, PASSWORD);
+            again(failed)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn again(mut view: AccountPage) -> Result<Response, ApiError> {
+    view.page.title = "Problem: your account".to_owned();
+    page(StatusCode::BAD_REQUEST, &view)
+}
+
+/// `POST /admin/account/sign-out-others`: ends all other sessions of the person.
+pub(super) async fn sign_out_others(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
+    app.directory().sign_out_others(&visit.actor).await?;
+    Ok(see_other("/admin/account?done=others-signed-out"))
+}
+
+/// `POST /admin/account/sessions/{id}/end`: ends one session of the person.
+pub(super) async fn end_session(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id: TokenId = id.parse().map_err(|_| ApiError::NotFound)?;
+    let own = UserKey::Id(visit.identity.user.id);
+    app.directory().revoke_token(&visit.actor, Some(&own), id).await?;
+    Ok(see_other("/admin/account?done=session-ended"))
+}

@@ -1,0 +1,107 @@
+//! What lists of the site share: the parameters of the address, which are the API's, and links that change them.
+
+use super::visit::escaped;
+use crate::directory::query::PageLink;
+
+/// Rows on a page of a list.
+const LIMIT: &str = "50";
+/// Parameters that only the site has.
+const OWN: [&str; 1] = ["done"];
+
+/// The parameters of a list, in the order in which they were sent, without empty ones.
+pub(super) struct ListAddress {
+    path: &'static str,
+    parameters: Vec<(String, String)>,
+    ordering: &'static str,
+}
+
+impl ListAddress {
+    /// Reads the parameters of a list at this path that has this order without one in the address.
+    pub(super) fn new(path: &'static str, query: &[(String, String)], ordering: &'static str) -> Self {
+        let kept = query.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str()));
+        Self { path, parameters: kept.cloned().collect(), ordering }
+    }
+
+    /// Returns a parameter.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// Returns the parameters as the API would be sent them: pages by cursor, which do not count.
+    pub(super) fn api(&self) -> Vec<(String, String)> {
+        let mut parameters = self.parameters.clone();
+        for (name, value) in [("cursor", ""), ("limit", LIMIT), ("ordering", self.ordering)] {
+            if !parameters.iter().any(|(known, _)| known == name) {
+                parameters.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        parameters
+    }
+
+    /// The address with one parameter set to another value, or without it if the value is empty, on the first page.
+    pub(super) fn with(&self, name: &str, value: &str) -> String {
+        let kept = self.parameters.iter().filter(|(known, _)| known != name && known != "cursor");
+        let pairs = kept.map(|(name, value)| (name.as_str(), value.as_str()));
+        let added = [(name, value)].into_iter().filter(|(_, value)| !value.is_empty());
+        self.write(pairs.chain(added))
+    }
+
+    /// The address without a parameter.
+    pub(super) fn without(&self, name: &str) -> String {
+        self.with(name, "")
+    }
+
+    /// The address of another page of the list.
+    pub(super) fn turn(&self, link: &Option<PageLink>) -> Option<String> {
+        let Some(PageLink::Cursor(cursor)) = link else { return None };
+        Some(self.with_cursor(cursor))
+    }
+
+    fn with_cursor(&self, cursor: &str) -> String {
+        let kept = self.parameters.iter().filter(|(known, _)| known != "cursor");
+        let pairs = kept.map(|(name, value)| (name.as_str(), value.as_str()));
+        let added = [("cursor", cursor)].into_iter().filter(|(_, value)| !value.is_empty());
+        self.write(pairs.chain(added))
+    }
+
+    fn write<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+        let pairs: Vec<_> =
+            pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+        match pairs.is_empty() {
+            true => self.path.to_owned(),
+            false => format!("{}?{}", self.path, pairs.join("&")),
+        }
+    }
+
+    /// The head of a column that the list can be sorted by.
+    pub(super) fn sorted_by(&self, column: &str) -> SortLink {
+        let ordering = match self.get("ordering") {
+            "" => self.ordering,
+            given => given,
+        };
+        let first = ordering.split(',').next().unwrap_or_default();
+        let (name, is_descending) = first.strip_prefix('-').map_or((first, false), |name| (name, true));
+        let is_current = name == column;
+        let next = if is_current && !is_descending { format!("-{column}") } else { column.to_owned() };
+        let sort = match (is_current, is_descending) {
+            (false, _) => "",
+            (true, false) => "ascending",
+            (true, true) => "descending",
+        };
+        SortLink { path: self.with("ordering", &next), sort }
+    }
+
+    /// The parameters that a search keeps beside its own fields: those that no input of the form has.
+    pub(super) fn hidden(&self, inputs: &[&str]) -> Vec<(String, String)> {
+        let is_hidden = |name: &str| name != "cursor" && !inputs.contains(&name);
+        self.parameters.iter().filter(|(name, _)| is_hidden(name)).cloned().collect()
+    }
+}
+
+/// The head of a column that the list can be sorted by.
+pub(super) struct SortLink {
+    /// Where it leads to.
+    pub(super) path: String,
+    /// The value of `aria-sort`; empty if the list is not sorted by it.
+    pub(super) sort: &'static str,
+}

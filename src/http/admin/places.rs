@@ -1,0 +1,47 @@
+//! The places of the site: the entries of its rail. A place is shown to whom its list is open; the use case decides again.
+
+use crate::directory::Identity;
+use crate::directory::access::{ReadUsers, holds_permission};
+
+/// An entry of the rail.
+pub(super) struct RailPlace {
+    /// The heading above it.
+    pub(super) kind: &'static str,
+    /// Its words.
+    pub(super) label: &'static str,
+    /// Its path.
+    pub(super) path: &'static str,
+    /// Its icon in `icons.svg`.
+    pub(super) icon: &'static str,
+    /// Its name for the keyboard: `places` in `wardroom.js` maps letters to these.
+    pub(super) go: &'static str,
+    /// Who sees it.
+    pub(super) is_open: fn(&Identity) -> bool,
+}
+
+/// The path of the overview.
+pub(super) const OVERVIEW: &str = "/admin";
+/// The path of the list of users.
+pub(super) const USERS: &str = "/admin/users";
+/// The path of one's own account, which the foot of the rail leads to.
+pub(super) const ACCOUNT: &str = "/admin/account";
+
+/// All places, in the order of the rail.
+pub(super) const PLACES: &[RailPlace] = &[
+    RailPlace {
+        kind: "",
+        label: "Overview",
+        path: OVERVIEW,
+        icon: "overview",
+        go: "overview",
+        is_open: |_| true,
+    },
+    RailPlace {
+        kind: "Directory",
+        label: "Users",
+        path: USERS,
+        icon: "users",
+        go: "users",
+        is_open: holds_permission::<ReadUsers>,
+    },
+];

@@ -1,0 +1,268 @@
+//! `/admin/users/{id}`: one user, with rights and where each comes from, groups, tokens, sessions and history.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::events::ShownEvent;
+use super::page::SiteFrame;
+use super::places::USERS;
+use super::responses::{page, see_other};
+use super::visit::Visit;
+use super::words::{Face, When, display_name, key_ends};
+use crate::directory::access::{ReadAudit, ReadTokens, RevokeToken, built_in, holds_permission};
+use crate::directory::error::{Denial, Error};
+use crate::directory::model::{
+    AuditFilter, Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
+};
+use crate::directory::query::{TokenFilters, TokenQuery};
+use crate::directory::users::UserDetails;
+use crate::http::app::App;
+use crate::http::error::ApiError;
+
+/// Tokens that the page shows.
+const TOKENS_MAX: u32 = 100;
+/// Events that the page shows.
+const EVENTS_MAX: u32 = 10;
+
+#[derive(Template)]
+#[template(path = "admin/user.html")]
+struct UserPage {
+    page: SiteFrame,
+    user: ShownUser,
+    rights: Vec<ShownRight>,
+    groups: Vec<ShownGroup>,
+    tokens: Option<Vec<ShownToken>>,
+    sessions: Vec<ShownToken>,
+    events: Option<Vec<ShownEvent>>,
+    can_sign_out: bool,
+    can_make_admin: bool,
+}
+
+/// A user as a page shows it.
+pub(super) struct ShownUser {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) face: Face,
+    pub(super) username: String,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+    pub(super) email: String,
+    pub(super) mobile_number: String,
+    pub(super) gender: String,
+    pub(super) is_active: bool,
+    pub(super) is_staff: bool,
+    pub(super) is_admin: bool,
+    pub(super) is_online: bool,
+    pub(super) last_login: Option<When>,
+    pub(super) created: When,
+    pub(super) updated: When,
+}
+
+impl ShownUser {
+    pub(super) fn new(user: &User, now: Timestamp) -> Self {
+        let name = display_name(user);
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Self {
+            id: user.id.get(),
+            face: Face::of(&name),
+            name,
+            username: user.username.clone(),
+            first_name: user.first_name.clone(),
+            last_name: user.last_name.clone(),
+            email: text(&user.email),
+            mobile_number: text(&user.mobile_number),
+            gender: text(&user.gender),
+            is_active: user.is_active,
+            is_staff: user.is_staff,
+            is_admin: user.is_admin,
+            is_online: user.is_online(now),
+            last_login: When::maybe(user.last_login, now),
+            created: When::of(user.created_at, now),
+            updated: When::of(user.updated_at, now),
+        }
+    }
+}
+
+/// A right, and where it comes from.
+struct ShownRight {
+    words: String,
+    code: i64,
+    name: String,
+    is_own: bool,
+    groups: Vec<String>,
+}
+
+struct ShownGroup {
+    name: String,
+}
+
+/// A token or a session as a page shows it.
+pub(super) struct ShownToken {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) key: String,
+    pub(super) kind: &'static str,
+    pub(super) limits: String,
+    pub(super) amr: String,
+    pub(super) created: When,
+    pub(super) last_used: Option<When>,
+    pub(super) expires: Option<When>,
+}
+
+impl ShownToken {
+    pub(super) fn new(token: &Token, now: Timestamp) -> Self {
+        let narrowing = &token.narrowing;
+        let mut limits = Vec::new();
+        if narrowing.read_only {
+            limits.push("reading only");
+        }
+        if narrowing.scopes.is_some() {
+            limits.push("some scopes");
+        }
+        if narrowing.allowed_networks.is_some() {
+            limits.push("some networks");
+        }
+        let limits = match limits.is_empty() {
+            true => "All that the owner may".to_owned(),
+            false => limits.join(", "),
+        };
+        Self {
+            id: token.id.get(),
+            name: token.name.clone(),
+            key: key_ends(token),
+            kind: token.kind.as_str(),
+            limits,
+            amr: token.amr.clone().unwrap_or_default().replace("pwd", "password"),
+            created: When::of(token.created_at, now),
+            last_used: When::maybe(token.last_used_at, now),
+            expires: When::maybe(token.expires_at, now),
+        }
+    }
+}
+
+/// Parses the id of a path; anything else is not found.
+pub(super) fn user_id(id: &str) -> Result<UserId, ApiError> {
+    id.parse().map_err(|_| ApiError::NotFound)
+}
+
+/// Hides whether an object exists from who may not read it.
+pub(super) fn hidden(error: Error) -> ApiError {
+    match error {
+        Error::Denied(Denial::NoRight) => ApiError::NotFound,
+        other => other.into(),
+    }
+}
+
+/// `GET /admin/users/{id}`.
+pub(super) async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = user_id(&id)?;
+    let details = app.directory().user_details(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
+    let now = visit.request.now;
+    let listed = match holds_permission::<ReadTokens>(&visit.identity) {
+        true => Some(app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?.rows),
+        false => None,
+    };
+    let events = match holds_permission::<ReadAudit>(&visit.identity) {
+        true => {
+            let filter = AuditFilter {
+                object_kind: Some("user".to_owned()),
+                object_id: Some(id.get()),
+                ..AuditFilter::default()
+            };
+            let events = app.directory().audit_events(&visit.actor, &filter, EVENTS_MAX).await?;
+            Some(events.iter().map(|event| ShownEvent::of(event, now)).collect())
+        }
+        false => None,
+    };
+    let user = ShownUser::new(&details.user, now);
+    let (sessions, tokens) = split(listed, now);
+    let view = UserPage {
+        page: SiteFrame::new(user.name.clone(), USERS, &visit),
+        user,
+        rights: rights(&details),
+        groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
+        tokens,
+        sessions,
+        events,
+        can_sign_out: holds_permission::<RevokeToken>(&visit.identity),
+        can_make_admin: visit.identity.user.is_admin && !details.user.is_admin,
+    };
+    page(StatusCode::OK, &view)
+}
+
+fn active_tokens(owner: UserId) -> TokenQuery {
+    let filters =
+        TokenFilters { user: Some(owner), state: Some(TokenState::Active), ..TokenFilters::default() };
+    TokenQuery::by_id(filters, None, TOKENS_MAX)
+}
+
+/// Splits tokens into sessions, which sign-ins made, and others.
+fn split(listed: Option<Vec<ListedToken>>, now: Timestamp) -> (Vec<ShownToken>, Option<Vec<ShownToken>>) {
+    let Some(listed) = listed else { return (Vec::new(), None) };
+    let (sessions, tokens): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|listed| listed.token.kind.is_sign_in());
+    let shown =
+        |listed: Vec<ListedToken>| listed.iter().map(|one| ShownToken::new(&one.token, now)).collect();
+    (shown(sessions), Some(shown(tokens)))
+}
+
+fn rights(details: &UserDetails) -> Vec<ShownRight> {
+    let group_name = |group: &Group| group.name.clone();
+    let of = |code: i64| details.held.iter().filter(move |held| held.permission.code == code);
+    let right = |permission: &Permission| ShownRight {
+        words: built_in(permission.code)
+            .map_or_else(|| permission.name.clone(), |known| capitalised(known.allows)),
+        code: permission.code,
+        name: permission.name.clone(),
+        is_own: of(permission.code).any(|held| held.group.is_none()),
+        groups: details
+            .groups
+            .iter()
+            .filter(|group| of(permission.code).any(|held| held.group == Some(group.id)))
+            .map(group_name)
+            .collect(),
+    };
+    details.effective_permissions.iter().map(right).collect()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[derive(Template)]
+#[template(path = "admin/user_sign_out.html")]
+struct SignOutPage {
+    page: SiteFrame,
+    user: ShownUser,
+}
+
+/// `GET /admin/users/{id}/sign-out`: names what happens before it does.
+pub(super) async fn ask_sign_out(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let key = UserKey::Id(user_id(&id)?);
+    let user = app.directory().user(&visit.actor, &key).await.map_err(hidden)?;
+    let user = ShownUser::new(&user, visit.request.now);
+    let frame = SiteFrame::new(format!("Sign out {} everywhere?", user.name), USERS, &visit);
+    page(StatusCode::OK, &SignOutPage { page: frame, user })
+}
+
+/// `POST /admin/users/{id}/sign-out`.
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = user_id(&id)?;
+    app.directory().sign_out_user(&visit.actor, &UserKey::Id(id)).await?;
+    Ok(see_other(&format!("/admin/users/{id}?done=signed-out-everywhere")))
+}
