@@ -12,7 +12,7 @@ use super::store::{FromRow, Sql, group_list, groups, token_list, user_list};
 use super::tokens;
 
 /// The most groups that are named at once.
-pub const NAMES_MAX: usize = 300;
+const NAMES_MAX: usize = 300;
 
 impl Directory {
     /// Returns a page of users.
@@ -28,7 +28,7 @@ impl Directory {
         self.page(query, group_list::page(query), group_list::count(query)).await
     }
 
-    /// Returns the names of groups, of at most [`NAMES_MAX`]; none for an actor who may not read groups.
+    /// Returns the names of groups, of at most 300; none for an actor who may not read groups.
     pub async fn group_names(
         &self,
         actor: &Actor,

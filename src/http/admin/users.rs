@@ -14,7 +14,6 @@ use super::places::USERS;
 use super::responses::page;
 use super::visit::Visit;
 use super::words::{Face, When, display_name};
-use crate::directory::access::{CreateUser, holds_permission};
 use crate::directory::model::{GroupId, Timestamp, User};
 use crate::directory::query::{Page, UserQuery};
 use crate::http::app::App;
@@ -89,7 +88,6 @@ struct UserListPage {
     rows: Vec<ListedUser>,
     next: Option<String>,
     previous: Option<String>,
-    can_create: bool,
 }
 
 struct ViewLink {
@@ -211,7 +209,6 @@ fn view(
         rows: rows.iter().map(|user| ListedUser::new(user, groups, now)).collect(),
         next: found.and_then(|found| address.turn(&found.next)),
         previous: found.and_then(|found| address.turn(&found.previous)),
-        can_create: holds_permission::<CreateUser>(&visit.identity),
     }
 }
 

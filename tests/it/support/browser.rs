@@ -14,7 +14,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A browser, signed in or not.
 pub struct Browser<'a> {
-    site: &'a Site,
+    pub site: &'a Site,
     /// The value of the `Cookie` header.
     pub cookie: String,
 }
