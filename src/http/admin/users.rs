@@ -145,7 +145,9 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     let query = match UserQuery::parse(&address.api()) {
         Ok(query) => query,
         Err(faults) => {
-            let labels: Vec<_> = TYPED.iter().map(|(name, label, ..)| (*name, *label)).collect();
+            let typed = TYPED.iter().map(|(name, label, ..)| (*name, *label));
+            let labels: Vec<_> =
+                CHOICES.iter().map(|(name, label, ..)| (*name, *label)).chain(typed).collect();
             let mut view = view(&visit, &address, None, &BTreeMap::new());
             view.problems = Problems::of(&faults, &labels);
             for typed in &mut view.typed {
