@@ -115,7 +115,7 @@ both! {
         assert_eq!(with_cookie.status, 401);
         for _ in 0..2 {
             assert_eq!(site.me(browser.key()).send().await.to_string(), unknown);
-            assert_eq!(site.get("/api/groups").token(browser.key()).send().await.to_string(), unknown);
+            assert_eq!(site.get("/api/users/groups").token(browser.key()).send().await.to_string(), unknown);
         }
         let asked = site.request("POST", "/api/users/auth/introspect").token(&site.admin.key);
         let body = format!("token={}", browser.key());
@@ -166,7 +166,7 @@ both! {
         assert_eq!(opens(&cookie).await, [303, 303]);
         // By another with the right, by the API's sign-out everywhere, by SQL.
         let browser = Browser::of(&site, &site.holder).await;
-        let path = format!("/api/users/{}/signout", site.holder.id);
+        let path = format!("/api/users/{}/sign-out", site.holder.id);
         let ended = site.request("POST", &path).token(&site.admin.key).send().await;
         assert!(ended.status < 300, "{ended}");
         assert_eq!(opens(&browser.cookie).await, [303, 303]);

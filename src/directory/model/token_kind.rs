@@ -9,7 +9,7 @@ pub enum TokenKind {
     SignIn,
     /// Imported from another system with its key.
     Imported,
-    /// Made by a sign-in to the admin site. Its key is in a cookie and opens nothing else. It always expires.
+    /// Made by a sign-in to the admin site. Its key is in a cookie, and is refused everywhere else. It always expires.
     Browser,
 }
 

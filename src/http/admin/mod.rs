@@ -27,6 +27,7 @@ mod events;
 mod form;
 mod listing;
 mod look;
+mod look_form;
 mod make_admin;
 mod notes;
 mod overview;
@@ -77,7 +78,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/sign-out", post(sign_in::sign_out))
         .route("/admin/confirm", get(confirm::show).post(confirm::submit))
         .route("/admin/set-up", get(set_up::show).post(set_up::submit))
-        .route("/admin/look", post(look::change))
+        .route("/admin/look", post(look_form::change))
         .route("/admin/users", get(users::list))
         .route("/admin/users/{id}", get(user::show))
         .route("/admin/users/{id}/sign-out", get(user::ask_sign_out).post(user::sign_out))

@@ -1,4 +1,4 @@
-//! The places of the site: the entries of its rail. A place is shown to whom its list is open; the use case decides again.
+//! The places of the site: the entries of its rail. A place is shown to those who may open it; the use case decides again.
 
 use crate::directory::Identity;
 use crate::directory::access::{ReadUsers, holds_permission};
