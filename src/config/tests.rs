@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::path::Path;
+
 use super::*;
 
 fn load(flags: &Flags, environment: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
