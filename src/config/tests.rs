@@ -1,8 +1,7 @@
 //! Tests of the list of settings, and of everything that it produces.
 
-use std::time::Duration;
-
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 
