@@ -625,7 +625,8 @@ async fn a_stop_cuts_no_request_on_any_listener() {
     for stream in &mut begun {
         stream.write_all(b"x").await.unwrap();
         let said = rest(stream).await;
-        assert!(said.starts_with("HTTP/1.1 200 ") && said.contains("connection: close"), "{said}");
+        // Whether the head says that the connection closes depends on which of the two comes first. It closes in any case.
+        assert!(said.starts_with("HTTP/1.1 200 ") && said.ends_with(r#"{"status":"ok"}"#), "{said}");
     }
     let (code, log) = process.end();
     assert_eq!(code, Some(0));

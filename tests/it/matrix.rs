@@ -249,8 +249,8 @@ impl Trial {
                 actors.extend(signed_in.map(|name| self.world.actor(name, "sign_in")));
                 actors.push(self.world.actor("staff with all", "of sign_in"));
             }
-            for actor in actors.into_iter().filter(&acting) {
-                for cell in cells(&self.world, &actor, &operation) {
+            for (turn, actor) in actors.into_iter().filter(&acting).enumerate() {
+                for cell in cells(&self.world, &actor, &operation, turn) {
                     self.attempt(&actor, &operation, &cell).await;
                 }
             }

@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod rows;
 pub mod site;
 pub mod source;
+mod templates;
 
 pub use client::{Answer, Request};
 pub use database::{Backend, Database};
