@@ -231,14 +231,29 @@ impl Tx<'_> {
         })
     }
 
-    /// Removes a permission from all users in the recycle bin: an import may bring another one with its id.
+    /// Removes a permission from all users in the recycle bin: a later one may get its id.
     pub(super) fn forget_permission_of_deleted_users(&self, id: i64) -> Result<(), Error> {
+        self.forget_id_of_deleted_users(id, |kept| &mut kept.permissions)
+    }
+
+    /// Removes a group from all users in the recycle bin: an import may bring another one with its id.
+    pub(in crate::directory) fn forget_group_of_deleted_users(&self, id: GroupId) -> Result<(), Error> {
+        self.forget_id_of_deleted_users(id.get(), |kept| &mut kept.groups)
+    }
+
+    fn forget_id_of_deleted_users(
+        &self,
+        id: i64,
+        list: impl Fn(&mut DeletedUserJson) -> &mut Vec<i64>,
+    ) -> Result<(), Error> {
+        // Someone's own SQL may have written the lists with blanks, so the text around the id does not count.
         let holders = Sql::new("SELECT id FROM deleted_users WHERE remains LIKE $1");
-        for user in self.all::<i64>(&holders.bind(format!("%\"permissions\":[%{id}%")))? {
+        for user in self.all::<i64>(&holders.bind(format!("%{id}%")))? {
             self.change_deleted_user(user, |kept| {
-                let before = kept.permissions.len();
-                kept.permissions.retain(|held| *held != id);
-                kept.permissions.len() < before
+                let ids = list(kept);
+                let before = ids.len();
+                ids.retain(|held| *held != id);
+                ids.len() < before
             })?;
         }
         Ok(())
