@@ -31,6 +31,8 @@ SCOPES = "me_read,user_read"
 CLIENT = "127.0.0.2"
 NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin", "Scopes"]
 OTHERS = re.compile(r"x-auth-request-|x-forwarded-(user|groups|email|preferred)")
+# What names may have besides letters and digits. Applications take each of them for a hyphen, or some.
+SIGNS = "_.!#$%&'*+^`|~"
 FAULTS = []
 
 
@@ -179,6 +181,10 @@ def attempts(keys):
     mixed = ["Remote_User-Id: 1", "Remote-User_Id: 1", "Remote-Group_Names: admins", "Remote_Group-Names: admins"]
     others = [f"X-Auth-Request-{name}: ada" for name in [*NAMES, "Preferred-Username"]]
     others += [f"X-Forwarded-{name}: ada" for name in ["User", "Groups", "Email", "Preferred-Username"]]
+    names = [line.split(":")[0] for line in spoofed + others]
+    others_under = [f"{name.replace('-', '_')}: ada" for name in names if name.startswith("X")]
+    others_mixed = [f"{name.replace('-', '_', 1)}: ada" for name in names] + [f"{'_'.join(name.rsplit('-', 1))}: ada" for name in names]
+    signs = [f"{name.replace('-', sign)}: ada" for sign in SIGNS for name in ["Remote-User", "Remote-Groups", "X-Auth-Request-User", "X-Forwarded-User"]]
     body = b'{"a": 1}'
     chunked = f"POST /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{ann}\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n".encode()
     second = request("Remote-User: ada", target="/hidden")
@@ -205,6 +211,9 @@ def attempts(keys):
         ("a good key, names with `-` and `_`", request(ann, *mixed), "ann"),
         ("a good key, `X-Auth-Request-*`, `X-Forwarded-User`", request(ann, *others), "ann"),
         ("no key, `X-Auth-Request-*`, `X-Forwarded-User`", request(*others), "-"),
+        ("a good key, `X_Auth_Request_*`, `X_Forwarded_User`", request(ann, *others_under), "ann"),
+        ("a good key, `X_Forwarded-User`, `X-Forwarded_User`", request(ann, *others_mixed), "ann"),
+        ("a good key, `Remote.User`, and other signs for `-`", request(ann, *signs), "ann-"),
         ("a good key, `Connection: Remote-User`", request(ann, f"Connection: {', '.join(f'Remote-{name}' for name in NAMES)}"), "ann-"),
         ("a good key, `Connection: Authorization`", request(ann, "Connection: Authorization"), "ann-"),
         ("the same key twice", request(ann, ann), "-"),
@@ -261,8 +270,8 @@ def seen(received, user_id, scopes):
     faults = []
     found = "-"
     for first, headers, _ in received:
-        # As most frameworks read names: without case, with `_` for `-`.
-        named = [(name.lower().replace("_", "-"), value) for name, value in headers]
+        # As frameworks read names: without case, with any sign for `-`.
+        named = [(re.sub("[^a-z0-9]", "-", name.lower()), value) for name, value in headers]
         own = {name: value for name, value in named if name.startswith("remote-")}
         found = own.get("remote-user", "none")
         for name, value in named:
