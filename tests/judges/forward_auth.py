@@ -23,7 +23,7 @@ from ports import free_port
 DOCS = pathlib.Path("docs/forward-auth")
 WARDROOM, APPLICATION, PROXY, INSIDE = "127.0.0.1:8000", "127.0.0.1:9000", "127.0.0.1:8080", "127.0.0.1:8081"
 IDENTITY = {"remote-user": "ann", "remote-user-id": None, "remote-groups": "", "remote-group-names": "", "remote-email": "",
-            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false", "remote-scopes": ""}
+            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false", "remote-scopes": "*"}
 # The rule of the documents, and the one that is used, in which a permission is named.
 RULE, NARROWER = "/api/auth/forward/staff", "/api/auth/forward/staff,permission=1222"
 SCOPES = "me_read,user_read"
@@ -356,7 +356,7 @@ def attempt(proxies, name, data, wanted, user_id):
         statuses = list(pool.map(lambda proxy: send(proxy.port, data), proxies))
     cells = []
     for proxy, status in zip(proxies, statuses):
-        found, faults = seen(proxy.application.received, user_id, SCOPES if wanted == "scopes" else "")
+        found, faults = seen(proxy.application.received, user_id, SCOPES if wanted == "scopes" else "*")
         good = {"ann": found == "ann", "scopes": found == "ann", "-": found == "-", "ann-": found in ("ann", "-", "none"), "none-": found in ("none", "-")}[wanted]
         refused = found == "-"
         if not good or faults or (refused and 200 <= status < 300) or (wanted in ("ann", "scopes") and status != 200):
