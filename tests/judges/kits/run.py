@@ -125,8 +125,11 @@ class Kits:
     def judge_python(self, server: Server) -> None:
         python = self.place / "python" / "bin" / "python"
         readme = [text for _, text in blocks(CLIENTS / "python" / "README.md", "python")]
-        out = run([python, "-W", "error", "-c", "\n".join(readme)], env=server.environment(), cwd=self.place)
-        expect(out, "joan", "404 not_found Not found.")
+        key_file = self.place / "key"
+        key_file.write_text(f"{server.key}\n")
+        environment = {**server.environment(), "WARDROOM_KEY_FILE": str(key_file)}
+        out = run([python, "-W", "error", "-c", "\n".join(readme)], env=environment, cwd=self.place)
+        expect(out, "joan", "404 not_found Not found.", "again: root")
         run([python, CLIENTS / "python" / "tests" / "test_client.py"], env=server.environment(), cwd=self.place)
 
     def judge_typescript(self, server: Server) -> None:
