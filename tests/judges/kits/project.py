@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -145,6 +146,15 @@ def judge_the_readme(python: Path, server: Server, readme: Path, folder: Path) -
         same(ask(f"{url}/greeting", service), (200, wanted), "the example of the README")
         narrow = server.issue("shop", "--scope", "user_read")
         same(ask(f"{url}/greeting", narrow)[0], 403, "a token with scopes")
+        # The threads of one process share the connections: each answer belongs to its request.
+        server.command("user", "add", "till")
+        keys = {"shop": service, "till": server.issue("till"), "nobody": "wrd_nobody", "narrow": narrow}
+        wanted_of = {"shop": (200, "shop"), "till": (200, "till"), "nobody": (401, None), "narrow": (403, None)}
+        with ThreadPoolExecutor(8) as threads:
+            asked = [(name, threads.submit(ask, f"{url}/greeting", keys[name])) for name in [*keys] * 50]
+            for name, answer in asked:
+                status, body = answer.result()
+                same((status, body.get("user")), wanted_of[name], "many at once")
     project.append("settings.py", code.pop("mirror/settings.py") + 'WARDROOM["ACCEPT_SCOPES"] = True\n')
     with project.serve() as url:
         same(ask(f"{url}/greeting", narrow), (200, wanted), "a token with scopes, where they are accepted")
