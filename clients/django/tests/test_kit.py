@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import io
 import json
@@ -388,7 +389,11 @@ class People(Case):
         # A row without rights is the one of a user who was renamed in Wardroom.
         User.objects.all().delete()
         User.objects.create_user("joana", password="an old password", pk=7)
-        self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
+        with self.assertLogs("wardroom_django", "WARNING") as logs:
+            self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
+        self.assertIn("the row of user 7 was 'joana' and is 'joan' now", logs.output[0])
+        with self.assertNoLogs("wardroom_django") if hasattr(self, "assertNoLogs") else contextlib.nullcontext():
+            self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
 
     def test_a_username_that_another_row_has(self) -> None:
         self.fake(lambda _key: said(), MODE="mirror")

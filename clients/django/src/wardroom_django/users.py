@@ -195,6 +195,8 @@ def updated(row: Any, known: Identity) -> None:
         differ[model.USERNAME_FIELD] = apart(known.username, known.user_id)
         if row.get_username() == differ[model.USERNAME_FIELD]:
             del differ[model.USERNAME_FIELD]
+    if model.USERNAME_FIELD in differ:
+        logger.warning("the row of user %d was %r and is %r now", row.pk, row.get_username(), differ[model.USERNAME_FIELD])
     if differ:
         model._default_manager.filter(pk=row.pk).update(**differ)
         for name, value in differ.items():
