@@ -19,7 +19,8 @@ const PROTOCOL: [&str; 6] = [
 ];
 
 /// What a page may read of a response, in addition to what every page may.
-const EXPOSED: &str = "ETag, X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After, Location";
+const EXPOSED: &str =
+    "ETag, X-Request-Id, X-Token-Expires-At, RateLimit, RateLimit-Policy, Retry-After, Location";
 
 fn named() -> Flags {
     Flags::default().with("cors_allowed_origins", "https://app.example.com,https://*.apps.example")
