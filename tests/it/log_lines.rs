@@ -447,3 +447,22 @@ both! {
         assert!(line["reason"].as_str().unwrap().contains("the key could not be looked up: "), "{line}");
     }
 }
+
+both! {
+    /// A service that sends keys in the query is warned, because logs of proxies contain queries. The line has no key.
+    async fn a_key_in_the_query_of_an_introspection_is_a_warning(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let admin = person(&directory, "ann", |draft| draft.is_admin = Some(true)).await.key;
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        for query in [format!("?token={admin}"), String::new(), "?other=x".to_owned(), "?a=b&token=x".to_owned()] {
+            let request = Request::new(address, "POST", &format!("/api/auth/introspect{query}")).token(&admin);
+            let answer = request.body("application/x-www-form-urlencoded", format!("token={admin}")).send().await;
+            assert_eq!(answer.json()["active"], true, "{query}: {answer}");
+        }
+        let warnings = lines(process, "a token in the query of /api/auth/introspect is ignored: a service must send it in the body");
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings.iter().all(|line| line["level"] == "WARN" && !line.to_string().contains(&admin)), "{warnings:?}");
+    }
+}

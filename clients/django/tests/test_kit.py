@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import io
 import json
@@ -32,6 +33,7 @@ from wardroom_client import Client
 
 from wardroom_django import service, users
 from wardroom_django.identity import identity
+from wardroom_django.middleware import forwarded
 
 User = get_user_model()
 ACTIVE: dict[str, Any] = {
@@ -48,7 +50,10 @@ ACTIVE: dict[str, Any] = {
     "permissions": [1222, 10001],
     "is_staff": True,
     "is_admin": False,
+    "has_scopes": False,
 }
+#: A token with scopes, as Wardroom describes it.
+NARROW: dict[str, Any] = {**ACTIVE, "is_staff": False, "has_scopes": True, "scope": "user_read", "permissions": [1222]}
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -172,10 +177,10 @@ class Failures(Case):
         bodies += [json.dumps({**ACTIVE, name: wrong}).encode() for name, wrong in (
             ("user_id", "7"), ("user_id", True), ("user_id", None), ("username", None), ("is_staff", "true"), ("is_admin", 1),
             ("groups", None), ("groups", ["1"]), ("permissions", "1222"), ("jti", 1), ("exp", "soon"), ("scope", []),
-            ("read_only", "false"), ("allowed_networks", "10.0.0.0/8"), ("allowed_networks", ["everywhere"]), ("iat", 1.5),
+            ("has_scopes", None), ("has_scopes", 1), ("has_scopes", True), ("scope", "user_read"), ("read_only", "false"), ("allowed_networks", "10.0.0.0/8"), ("allowed_networks", ["everywhere"]), ("iat", 1.5),
         )]
         bodies += [json.dumps({name: value for name, value in ACTIVE.items() if name != left_out}).encode() for left_out in (
-            "user_id", "username", "is_staff", "is_admin", "groups", "permissions", "jti")]
+            "user_id", "username", "is_staff", "is_admin", "groups", "permissions", "has_scopes", "jti")]
         for body in bodies:
             self.fake(lambda _key, body=body: (200, {}, body))
             self.assert_unavailable()
@@ -310,7 +315,7 @@ class People(Case):
         self.assertEqual([query["sql"].split()[0] for query in queries.captured_queries], ["SELECT"])
 
     def test_a_narrow_token_changes_no_flags_and_gets_no_rights_of_the_row(self) -> None:
-        self.fake(lambda _key: said(scope="user_read orders_read", permissions=[1222]), MODE="mirror")
+        self.fake(lambda _key: said(**{**NARROW, "scope": "user_read orders_read"}), MODE="mirror", ACCEPT_SCOPES=True)
         from django.contrib.auth.models import Permission
         from django.contrib.contenttypes.models import ContentType
 
@@ -324,7 +329,7 @@ class People(Case):
         from wardroom_django.users import mirrored
 
         whole = mirrored(identity({**ACTIVE}))
-        narrow = mirrored(identity({**ACTIVE, "scope": "user_read", "permissions": [1222]}))
+        narrow = mirrored(identity(NARROW))
         # Neither when it is read again, nor asked in the asynchronous way, nor for a part of the admin.
         for _ in range(2):
             self.assertEqual((narrow.is_staff, narrow.is_superuser), (False, False))
@@ -332,6 +337,11 @@ class People(Case):
             if hasattr(narrow, "ahas_perm"):
                 asked = [async_to_sync(narrow.ahas_perm)(one) for one in ("1222", "auth.view_user")]
                 self.assertEqual([*asked, async_to_sync(narrow.ahas_module_perms)("auth")], [True, False, False])
+            if hasattr(narrow, "aget_all_permissions"):
+                self.assertEqual(async_to_sync(narrow.aget_all_permissions)(), {"1222"})
+                self.assertEqual(async_to_sync(narrow.aget_user_permissions)(), set())
+            self.assertEqual(narrow.get_all_permissions(), {"1222"})
+            self.assertEqual((narrow.get_user_permissions(), narrow.get_group_permissions()), (set(), set()))
             narrow.refresh_from_db()
         # What an application saves of the object of a request does not keep its rights, in either direction.
         for kept in (True, False):
@@ -347,7 +357,43 @@ class People(Case):
         row.refresh_from_db()
         self.assertEqual((row.first_name, row.is_staff, row.is_superuser), ("Joan", True, False))
         self.assertTrue(whole.has_perm("auth.view_user") and whole.has_perm("10001"))
+        self.assertEqual(whole.get_all_permissions(), {"1222", "10001", "auth.view_user"})
         self.assertTrue(narrow.has_perm("1222") and not narrow.has_perm("10001") and not narrow.has_perm("auth.view_user"))
+        # Django's backend has nothing to add, wherever it is listed.
+        own = "django.contrib.auth.backends.ModelBackend"
+        for backends in ([own], [own, "wardroom_django.users.WardroomPermissions"]):
+            with override_settings(AUTHENTICATION_BACKENDS=backends):
+                narrow = mirrored(identity(NARROW))
+                self.assertEqual((narrow.has_perm("auth.view_user"), narrow.has_module_perms("auth")), (False, False))
+                self.assertEqual(narrow.get_all_permissions() - {"1222"}, set())
+
+    def test_a_local_account_with_the_id_of_a_user_is_not_handed_over(self) -> None:
+        self.fake(lambda key: said(**(NARROW if key == "narrow" else {"is_admin": key == "admin"})), MODE="mirror", ACCEPT_SCOPES=True)
+        self.addCleanup(logging.disable, logging.CRITICAL)
+        logging.disable(logging.NOTSET)
+        for rights in ({"is_superuser": True}, {"is_staff": True}):
+            User.objects.all().delete()
+            local = User.objects.create_user("emergency", password="an old password", pk=7, **rights)
+            for key in ("abc", "narrow", "admin"):
+                with self.assertLogs("wardroom_django", "ERROR") as logs:
+                    status, _, body = ask("/open", f"Token {key}")
+                self.assertEqual((status, body), (403, {"detail": "Another account of this service has the id of this user."}))
+                self.assertIn("user 7 is 'joan' in Wardroom, and 'emergency' here", logs.output[0])
+            found = User.objects.get()
+            self.assertEqual((found.username, found.password, found.email), ("emergency", local.password, ""))
+            self.assertEqual((found.is_superuser, found.is_staff), (rights.get("is_superuser", False), rights.get("is_staff", False)))
+        # Whoever decides that both are one person, renames the row, or removes its password.
+        local.set_unusable_password()
+        local.save()
+        self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
+        # A row without rights is the one of a user who was renamed in Wardroom.
+        User.objects.all().delete()
+        User.objects.create_user("joana", password="an old password", pk=7)
+        with self.assertLogs("wardroom_django", "WARNING") as logs:
+            self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
+        self.assertIn("the row of user 7 was 'joana' and is 'joan' now", logs.output[0])
+        with self.assertNoLogs("wardroom_django") if hasattr(self, "assertNoLogs") else contextlib.nullcontext():
+            self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
 
     def test_a_username_that_another_row_has(self) -> None:
         self.fake(lambda _key: said(), MODE="mirror")
@@ -388,12 +434,24 @@ class NarrowTokens(Case):
         sent = dict(zip(fake.keys[5:], fake.clients[5:]))
         self.assertEqual(sent, {str(number): f"192.0.2.{number}" for number in range(200)})
 
-    def test_a_staff_member_s_scoped_token_needs_the_right_to_its_record(self) -> None:
-        self.fake(lambda key: said(scope=key.replace("+", " "), is_admin=True))
-        self.assertEqual([ask("/staff", f"Token {scope}")[0] for scope in ("user_read", "me_read", "user_read+me_read")], [403, 200, 200])
-        self.assertEqual(ask("/readers", "Token none")[0], 200)
-        self.fake(lambda _key: said(scope="", permissions=[], is_admin=True))
-        self.assertEqual(ask("/readers", "Token none")[0], 403)
+    def test_a_token_with_scopes_is_refused_unless_the_project_says_otherwise(self) -> None:
+        for mode in ("light", "mirror"):
+            for cache in (0, 30):
+                fake = self.fake(lambda key: said(**{**NARROW, "scope": "" if key == "none" else "me_read user_read"}), MODE=mode, CACHE_SECONDS=cache)
+                for path in ("/new", "/open", "/staff", "/readers", "/new"):
+                    for key in ("abc", "none"):
+                        status, headers, body = ask(path, f"Token {key}")
+                        self.assertEqual((status, body), (403, {"detail": "This service does not accept tokens with scopes."}))
+                        self.assertNotIn("www-authenticate", headers)
+                self.assertEqual(len(fake.keys), 2 if cache else 10)
+        self.assertEqual(User.objects.count(), 0)
+
+    def test_a_token_with_scopes_that_is_accepted_has_no_flags(self) -> None:
+        # Not even if a server says so.
+        self.fake(lambda _key: said(**{**NARROW, "is_staff": True, "is_admin": True}), ACCEPT_SCOPES=True)
+        self.assertEqual([ask(path, "Token abc")[0] for path in ("/new", "/open", "/readers", "/staff")], [200, 200, 200, 403])
+        self.fake(lambda _key: said(**{**NARROW, "scope": "", "permissions": []}), ACCEPT_SCOPES=True)
+        self.assertEqual([ask(path, "Token abc")[0] for path in ("/new", "/readers", "/staff")], [200, 403, 403])
 
     def test_networks(self) -> None:
         self.fake(lambda _key: said(allowed_networks=["192.0.2.0/24", "2001:db8::/32"]), PROXIES=["10.0.0.0/8", "unix"])
@@ -457,7 +515,7 @@ HEADERS = {
     "HTTP_REMOTE_NAME": "Zo%C3%AB",
     "HTTP_REMOTE_STAFF": "true",
     "HTTP_REMOTE_ADMIN": "false",
-    "HTTP_REMOTE_SCOPES": "",
+    "HTTP_REMOTE_SCOPES": "*",
 }
 
 
@@ -507,14 +565,41 @@ class Forwarded(Case):
             {"HTTP_REMOTE_ADMIN": ""},
             {"HTTP_REMOTE_GROUPS": "1,admins"},
             {"HTTP_REMOTE_USER": "Zo%EB"},
+            {"HTTP_REMOTE_SCOPES": None},
+            {"HTTP_REMOTE_SCOPES": ""},
+            {"HTTP_REMOTE_SCOPES": " "},
+            {"HTTP_REMOTE_SCOPES": "all"},
+            {"HTTP_REMOTE_SCOPES": "*,*"},
+            {"HTTP_REMOTE_SCOPES": "* me_read"},
+            {"HTTP_REMOTE_SCOPES": "%2A"},
             {"HTTP_REMOTE_SCOPES": "me_read,"},
             {"HTTP_REMOTE_SCOPES": "Me read"},
             {"HTTP_REMOTE_SCOPES": "010001"},
         ]
         for changed in wrong:
             self.assertEqual(self.ask(**{**HEADERS, **changed})[0], 403, changed)
-        absent = dict.fromkeys(["HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_SCOPES"])
+        absent = dict.fromkeys(["HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL"])
         self.assertEqual(self.ask(**{**HEADERS, **absent})[0], 200)
+
+    def test_a_token_with_scopes_is_refused_unless_the_project_says_otherwise(self) -> None:
+        for scopes in ("me_read", "me_read,10001", "me_read 10001", "me_read%2010001"):
+            narrow = {**HEADERS, "HTTP_REMOTE_STAFF": "false", "HTTP_REMOTE_SCOPES": scopes}
+            self.configure(PROXIES=["127.0.0.1"])
+            status, _, body = self.ask(**narrow)
+            self.assertEqual((status, body), (403, b"This service does not accept tokens with scopes.\n"))
+            self.configure(PROXIES=["127.0.0.1"], ACCEPT_SCOPES=True)
+            self.assertEqual(self.ask(**narrow)[0], 200)
+            meta = {**narrow, "HTTP_REMOTE_STAFF": "true", "HTTP_REMOTE_ADMIN": "true"}
+            known = forwarded(meta)
+            assert known is not None
+            self.assertEqual((known.is_staff, known.is_admin, known.scopes), (False, False, frozenset(scopes.replace("%20", " ").replace(",", " ").split())))
+
+    def test_a_local_account_with_the_id_of_a_user_is_not_handed_over(self) -> None:
+        self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
+        User.objects.create_superuser("emergency", password="an old password", pk=7)
+        status, _, body = self.ask(**HEADERS)
+        self.assertEqual((status, body), (403, b"Another account of this service has the id of this user.\n"))
+        self.assertEqual(User.objects.get().username, "emergency")
 
     def test_mirror(self) -> None:
         self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
@@ -522,7 +607,7 @@ class Forwarded(Case):
         self.assertEqual(User.objects.get(pk=7).username, "Zoë 25%")
 
     def test_rights_of_a_narrow_token_are_never_kept(self) -> None:
-        self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
+        self.configure(PROXIES=["127.0.0.1"], MODE="mirror", ACCEPT_SCOPES=True)
         narrow = {**HEADERS, "HTTP_REMOTE_STAFF": "false", "HTTP_REMOTE_SCOPES": "me_read,10001"}
         flags = lambda: User.objects.values_list("username", "is_staff", "is_superuser").get(pk=7)  # noqa: E731
         # A row that a narrow token creates has no rights, whatever the token has.
@@ -554,6 +639,7 @@ class Settings(Case):
             ({"URL": "https://a.example", "KEY": "k", "MOED": "mirror"}, "unknown names: MOED"),
             ({"URL": "https://a.example", "KEY": "k", "MODE": "copy"}, "WARDROOM['MODE']"),
             ({"URL": "https://a.example", "KEY": "k", "TIMEOUT": 0}, "WARDROOM['TIMEOUT']"),
+            ({"URL": "https://a.example", "KEY": "k", "ACCEPT_SCOPES": "no"}, "WARDROOM['ACCEPT_SCOPES']"),
             ({"URL": "http://a.example", "KEY": "k"}, "https"),
             ({"URL": "https://a.example", "KEY_FILE": "/none"}, "WARDROOM['KEY_FILE'] cannot be read"),
             ({"URL": "https://a.example", "KEY": "hunter2 \n"}, "key cannot be used"),
@@ -603,7 +689,11 @@ class Check(Case):
         lines, failed = check()
         self.assertFalse(failed, lines)
         self.assertIn("expires at", self.findings("warning"))
-        self.assertIn("1 users can sign in to Django", self.findings("warning"))
+        self.assertIn("1 users can sign in to Django with a password that Django has, also after Wardroom has disabled them: old.", self.findings("warning"))
+        self.assertNotIn("ACCEPT_SCOPES", "\n".join(lines))
+        User.objects.bulk_create(User(username=f"old {number}", password="x") for number in range(30))
+        self.assertIn("31 users can sign in to Django", self.findings("warning"))
+        self.assertIn("old 18, and 11 more.", self.findings("warning"))
         self.assertIn("10 seconds more", self.findings("note"))
         own = "rest_framework.authentication.TokenAuthentication"
         with override_settings(REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [own]}):
@@ -703,6 +793,38 @@ class RealServer(Case):
         self.assertEqual([ask("/new", key, REMOTE_ADDR=peer)[0] for peer in ("192.0.2.7", "192.0.3.7", "")], [200, 401, 401])
         self.assertIsNone(service.whose(made["key"]))
         self.assertIsNotNone(service.whose(made["key"], "192.0.2.7"))
+
+    def test_tokens_with_scopes_of_a_real_server(self) -> None:
+        codes = {one["code"]: one["id"] for one in self.admin.permissions_list()}
+        for rights in ({"is_admin": True}, {"is_staff": True, "permissions": [codes[1222]]}):
+            pk, _ = self.person(f"kit.scoped.{len(rights)}", **rights)
+            for scopes in (["user_read"], ["me_read", "user_read"], ["me_read", "me_write"]):
+                key = self.admin.users_tokens_create(pk, {"name": "scoped", "scopes": scopes})["key"]
+                for mode in ("light", "mirror"):
+                    self.configure(MODE=mode)
+                    refused = {"detail": "This service does not accept tokens with scopes."}
+                    self.assertEqual([ask(path, f"Token {key}")[::2] for path in ("/new", "/open", "/staff")], [(403, refused)] * 3)
+                    self.configure(MODE=mode, ACCEPT_SCOPES=True)
+                    readers = 200 if "user_read" in scopes else 403
+                    self.assertEqual([ask(path, f"Token {key}")[0] for path in ("/new", "/open", "/staff", "/readers")], [200, 200, 403, readers])
+            self.assertEqual(User.objects.values_list("is_staff", "is_superuser").get(pk=pk), (False, False))
+
+    def test_rows_that_are_not_those_of_the_users_with_their_ids(self) -> None:
+        people = [self.person(f"kit.row.{number}")[0] for number in range(4)]
+        for pk, name, rights in zip(people, ("kit.row.0", "renamed", "emergency", "sso"), ({}, {}, {"is_superuser": True}, {"is_staff": True})):
+            password = None if name == "sso" else "an old password"
+            User.objects.create_user(name, password=password, pk=pk, **rights)
+        self.configure(MODE="mirror")
+        lines, failed = check()
+        self.assertTrue(failed)
+        errors, warnings = ([line for line in lines if line.startswith(kind) and "Wardroom with" in line] for kind in ("error", "warning"))
+        self.assertEqual(len(errors + warnings), 2, lines)
+        self.assertIn(f": {people[2]} is 'emergency' here and 'kit.row.2' in Wardroom. If", errors[0])
+        self.assertIn(f": {people[1]} is 'renamed' here and 'kit.row.1' in Wardroom, {people[3]} is 'sso' here and 'kit.row.3' in Wardroom.", warnings[0])
+        User.objects.filter(pk=people[2]).update(username="kit.row.2")
+        self.assertFalse(check()[1])
+        self.configure(MODE="light")
+        self.assertNotIn("Wardroom with", "\n".join(check()[0]))
 
     def test_the_key_of_the_service(self) -> None:
         lines, failed = check()

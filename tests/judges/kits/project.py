@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -34,7 +35,7 @@ class Project:
         self.python, self.folder, self.name, self.environment = python, folder, name, environment
         folder.mkdir()
         run([python, "-m", "django", "startproject", name, folder], env=environment)
-        self.append("settings.py", 'import os\nALLOWED_HOSTS = ["*"]\nDEBUG = False\n')
+        self.append("settings.py", 'ALLOWED_HOSTS = ["*"]\nDEBUG = False\n')
 
     def append(self, file: str, text: str) -> None:
         target = self.folder / self.name / file
@@ -143,15 +144,29 @@ def judge_the_readme(python: Path, server: Server, readme: Path, folder: Path) -
         same(ask(f"{url}/greeting", None)[0], 401, "without a token")
         wanted = {"user": "shop", "token": "judge", "may_read_users": True}
         same(ask(f"{url}/greeting", service), (200, wanted), "the example of the README")
-    project.append("settings.py", code.pop("mirror/settings.py"))
+        narrow = server.issue("shop", "--scope", "user_read")
+        same(ask(f"{url}/greeting", narrow)[0], 403, "a token with scopes")
+        # The threads of one process share the connections: each answer belongs to its request.
+        server.command("user", "add", "till")
+        keys = {"shop": service, "till": server.issue("till"), "nobody": "wrd_nobody", "narrow": narrow}
+        wanted_of = {"shop": (200, "shop"), "till": (200, "till"), "nobody": (401, None), "narrow": (403, None)}
+        with ThreadPoolExecutor(8) as threads:
+            asked = [(name, threads.submit(ask, f"{url}/greeting", keys[name])) for name in [*keys] * 50]
+            for name, answer in asked:
+                status, body = answer.result()
+                same((status, body.get("user")), wanted_of[name], "many at once")
+    project.append("settings.py", code.pop("mirror/settings.py") + 'WARDROOM["ACCEPT_SCOPES"] = True\n')
     with project.serve() as url:
+        same(ask(f"{url}/greeting", narrow), (200, wanted), "a token with scopes, where they are accepted")
         same(ask(f"{url}/greeting", service), (200, wanted), "the same with mirrored rows")
-    project.append("settings.py", code.pop("forwarded/settings.py"))
+    project.append("settings.py", code.pop("forwarded/settings.py") + 'WARDROOM["ACCEPT_SCOPES"] = False\n')
     project.append("urls.py", FORWARDED_VIEW)
-    identity = {"Remote_User": "ann", "Remote_User_Id": "77", "Remote_Staff": "true", "Remote_Admin": "false"}
+    identity = {"Remote_User": "ann", "Remote_User_Id": "77", "Remote_Staff": "true", "Remote_Admin": "false", "Remote_Scopes": "*"}
     with project.serve() as url:
         same(ask(f"{url}/who", None, **identity), (200, {"user": "ann"}), "behind the proxy")
         same(ask(f"{url}/who", None)[0], 401, "behind the proxy, without its headers")
+        same(ask(f"{url}/who", None, **{**identity, "Remote_Scopes": "me_read"})[0], 403, "behind the proxy, a token with scopes")
+        same(ask(f"{url}/who", None, **{**identity, "Remote_Scopes": ""})[0], 403, "behind a proxy that does not pass on the scopes")
     project.append("settings.py", 'WARDROOM["PROXIES"] = ["192.0.2.1"]\n')
     with project.serve() as url:
         same(ask(f"{url}/who", None, **identity)[0], 403, "past the proxy")

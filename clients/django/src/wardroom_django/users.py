@@ -14,6 +14,16 @@ from .conf import settings
 from .identity import Identity
 
 logger = logging.getLogger("wardroom_django")
+#: What a client reads whose token has scopes, where `ACCEPT_SCOPES` is off.
+SCOPES_REFUSED = "This service does not accept tokens with scopes."
+#: What a client reads whose id another account has here.
+ANOTHER_ACCOUNT = "Another account of this service has the id of this user."
+#: Where Django keeps the permissions that it has read for an object of its user model.
+KEPT_PERMISSIONS = ("_perm_cache", "_user_perm_cache", "_group_perm_cache")
+
+
+class AnotherAccount(Exception):
+    """The row with the id of a user is an account of Django's own."""
 
 
 def code(permission: Any) -> Optional[int]:
@@ -80,12 +90,28 @@ def mirrored(known: Identity) -> Any:
     row = rows.filter(pk=known.user_id).first()
     if row is None:
         row = created(known)
+    elif is_another_account(row, known.username):
+        logger.error(
+            "user %d is %r in Wardroom, and %r here, with rights and a password of its own: if both are one person, rename the row",
+            known.user_id,
+            known.username,
+            row.get_username(),
+        )
+        raise AnotherAccount
     else:
         updated(row, known)
     row.wardroom = known
     shown(row, known)
     keep_narrow(type(row))
     return row
+
+
+def is_another_account(row: Any, username: str) -> bool:
+    """Whether a row is not that of the user with its id: it has another name, rights in Django, and a password that opens them.
+    The row of a user who was renamed in Wardroom looks the same, so someone has to decide."""
+    if row.get_username() in (username, apart(username, row.pk)) or not row.password or not row.has_usable_password():
+        return False
+    return bool(getattr(row, "is_superuser", False) or getattr(row, "is_staff", False))
 
 
 def keep_narrow(model: Any) -> None:
@@ -106,6 +132,10 @@ def keep_narrow(model: Any) -> None:
 def shown(row: Any, known: Identity) -> None:
     """Gives the object the rights of this request. Those of a narrow token may be less than those of the row."""
     row.is_staff, row.is_superuser = known.is_staff, known.is_admin
+    if known.is_narrow:
+        # No permission of Django's is a scope, so what both allow is nothing. This is also where Django's own backend looks.
+        for name in KEPT_PERMISSIONS:
+            setattr(row, name, set())
 
 
 def keep_flags(sender: Any, instance: Any, **_more: Any) -> None:
@@ -148,7 +178,7 @@ def created(known: Identity) -> Any:
     row = model(pk=known.user_id, **values(known))
     row.set_unusable_password()
     if taken(known):
-        setattr(row, model.USERNAME_FIELD, apart(known))
+        setattr(row, model.USERNAME_FIELD, apart(known.username, known.user_id))
     try:
         with transaction.atomic():  # pyright: ignore[reportGeneralTypeIssues]
             row.save(force_insert=True)
@@ -162,9 +192,11 @@ def updated(row: Any, known: Identity) -> None:
     model = get_user_model()
     differ = {name: value for name, value in values(known).items() if not same(getattr(row, name), value)}
     if model.USERNAME_FIELD in differ and taken(known):
-        differ[model.USERNAME_FIELD] = apart(known)
-        if row.get_username() == apart(known):
+        differ[model.USERNAME_FIELD] = apart(known.username, known.user_id)
+        if row.get_username() == differ[model.USERNAME_FIELD]:
             del differ[model.USERNAME_FIELD]
+    if model.USERNAME_FIELD in differ:
+        logger.warning("the row of user %d was %r and is %r now", row.pk, row.get_username(), differ[model.USERNAME_FIELD])
     if differ:
         model._default_manager.filter(pk=row.pk).update(**differ)
         for name, value in differ.items():
@@ -186,8 +218,8 @@ def taken(known: Identity) -> bool:
     return True
 
 
-def apart(known: Identity) -> str:
-    return f"{known.username[:120]}~{known.user_id}"
+def apart(username: str, user_id: int) -> str:
+    return f"{username[:120]}~{user_id}"
 
 
 class WardroomPermissions:
@@ -208,6 +240,14 @@ class WardroomPermissions:
 
     async def ahas_perm(self, row: Any, permission: Any, obj: Any = None) -> bool:
         return self.has_perm(row, permission, obj)
+
+    def get_all_permissions(self, row: Any, obj: Any = None) -> set[str]:
+        """The codes, as `has_perm` knows them. Django adds those of the other backends."""
+        known = getattr(row, "wardroom", None)
+        return {str(one) for one in known.permissions} if isinstance(known, Identity) else set()
+
+    async def aget_all_permissions(self, row: Any, obj: Any = None) -> set[str]:
+        return self.get_all_permissions(row, obj)
 
     def has_module_perms(self, row: Any, _label: str) -> bool:
         """A narrow token opens no part of Django's own admin."""

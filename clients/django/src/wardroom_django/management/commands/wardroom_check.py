@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import stat
@@ -17,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from wardroom_client import ApiError, Client, ConnectionFailed, WardroomError
-from wardroom_django import __version__, service
+from wardroom_django import __version__, service, users
 from wardroom_django.conf import Settings, settings
 from wardroom_django.identity import Identity, Malformed, identity
 
@@ -26,6 +27,10 @@ FORWARDED = "wardroom_django.authentication.ForwardedAuthentication"
 MIDDLEWARE = "wardroom_django.middleware.RemoteUserMiddleware"
 PERMISSIONS = "wardroom_django.users.WardroomPermissions"
 SOON = datetime.timedelta(days=14)
+#: Rows that a finding names; the others are counted.
+NAMED_MAX = 20
+#: Users of a request, and rows of a query.
+PAGE = 500
 
 #: `ok`, `note`, `warning` or `error`, and a text.
 Finding = tuple[str, str]
@@ -56,6 +61,10 @@ def findings() -> Iterator[Finding]:
     yield from of_the_framework()
     yield from of_the_middleware()
     yield from of_the_users(read)
+    if read.mode == "mirror":
+        yield from of_the_rows(client)
+    if read.accept_scopes:
+        yield "note", "tokens with scopes are accepted: views have to decide by has_perm, because the groups are those of the owner (ACCEPT_SCOPES)."
     if read.cache_seconds:
         yield "note", f"a revoked token can authenticate for {read.cache_seconds:g} seconds more (CACHE_SECONDS)."
 
@@ -77,7 +86,7 @@ def of_the_server(client: Client, read: Settings) -> Iterator[Finding]:
         yield "error", f"{read.url} does not answer: {error}. Check URL, CA_FILE and TIMEOUT."
         return
     except (WardroomError, Malformed, ValueError):
-        yield "error", f"{read.url} answers, but not as Wardroom does. Check URL."
+        yield "error", f"{read.url} answers, but not as Wardroom does. Check URL, and that the server is not older than this package."
         return
     taken = time.monotonic() - begun
     yield "ok", f"{read.url} answered in {taken * 1000:.0f} ms."
@@ -168,10 +177,53 @@ def of_the_users(read: Settings) -> Iterator[Finding]:
         return
     try:
         rows = model._default_manager.exclude(password="").exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
-        count = rows.filter(is_active=True).count()
+        rows = rows.filter(is_active=True).order_by("pk")
+        count, some = rows.count(), [row.get_username() for row in rows[:NAMED_MAX]]
     except (DatabaseError, LookupError, TypeError, ValueError):
         return
     if count:
         yield "warning", (
-            f"{count} users can sign in to Django with a password that Django has, also after Wardroom has disabled them."
+            f"{count} users can sign in to Django with a password that Django has, also after Wardroom has disabled them: "
+            f"{listed(some, count)}."
         )
+
+
+def listed(some: list[str], count: int) -> str:
+    return ", ".join(some) + (f", and {count - len(some)} more" if count > len(some) else "")
+
+
+def of_the_rows(client: Client) -> Iterator[Finding]:
+    """Rows that have the id of a user of Wardroom, and another name."""
+    others, renamed = [], []
+    try:
+        for row, username in pairs(client):
+            shown = f"{row.pk} is {row.get_username()!r} here and {username!r} in Wardroom"
+            if users.is_another_account(row, username):
+                others.append(shown)
+            elif row.get_username() not in (username, users.apart(username, row.pk)):
+                renamed.append(shown)
+    except (WardroomError, DatabaseError, KeyError, TypeError) as error:
+        yield "note", f"the rows could not be compared with the users of Wardroom: {type(error).__name__}."
+        return
+    if others:
+        yield "error", (
+            "these rows have rights and a password in Django, and another name than the user of Wardroom with their id, who is "
+            f"refused: {listed(others[:NAMED_MAX], len(others))}. If both are one person, rename the row; if not, give the account another id."
+        )
+    if renamed:
+        yield "warning", (
+            "these rows become those of the users of Wardroom with their id at the next request: "
+            f"{listed(renamed[:NAMED_MAX], len(renamed))}."
+        )
+
+
+def pairs(client: Client) -> Iterator[tuple[Any, str]]:
+    """The rows whose id a user of Wardroom has, with the username there."""
+    rows = get_user_model()._default_manager
+    names: dict[int, str] = {}
+    for user in itertools.chain(client.users_iterate(fields="id,username", limit=PAGE), [None]):
+        if user is not None:
+            names[user["id"]] = user["username"]
+        if user is None or len(names) == PAGE:
+            yield from ((row, names[row.pk]) for row in rows.filter(pk__in=list(names)).order_by("pk"))
+            names.clear()
