@@ -59,7 +59,7 @@ pub fn cells(world: &World, actor: &Actor, operation: &Operation, turn: usize) -
         (0..targets.len()).flat_map(|target| (0..tried[target].len()).map(move |probe| (target, probe)));
     let shares =
         actor.token.as_ref().is_some_and(|token| token.narrow.is_some() || token.kind != "api" || token.ends);
-    each.filter(|(target, probe)| !shares || (target + probe + turn) % SHARING == 0)
+    each.filter(|(target, probe)| !shares || (target + probe + turn).is_multiple_of(SHARING))
         .map(|(target, probe)| cell(target, probe))
         .collect()
 }
