@@ -41,15 +41,15 @@ impl Listeners {
                  ListenStream= of the socket unit"
             );
         }
+        for address in config.listen.iter().filter(|_| !is_passed) {
+            let socket = open(address, &config.listen).await?;
+            sockets.push(Listening { socket, passed_as: None });
+        }
         if config.trusted_proxies.trusts(None) {
             sockets
                 .iter()
                 .filter_map(open_to_everyone)
                 .for_each(|path| tracing::warn!("{}", open_socket(&path)));
-        }
-        for address in config.listen.iter().filter(|_| !is_passed) {
-            let socket = open(address, &config.listen).await?;
-            sockets.push(Listening { socket, passed_as: None });
         }
         let metrics = match config.metrics_listen {
             Some(address) => Some(open_tcp(address, false, "metrics_listen").await?),

@@ -1,6 +1,8 @@
 //! What is kept of deleted users and groups, and scopes, name others by id or code. What is gone, or means something else in
 //! another database, gives no one a right when an id or code is used again.
 
+use wardroom::directory::Clock;
+
 use crate::backup::works;
 use crate::support::{Backend, Database, both};
 
@@ -89,6 +91,38 @@ both! {
 }
 
 both! {
+    /// Guards against a deleted group of a file that gets the id of a group which was purged here, with a member in the bin.
+    async fn a_purged_group_leaves_no_id_in_the_bin(backend: Backend) {
+        let database = Database::new(backend).await;
+        works(&database, &["user", "add", "boss", "--admin"]);
+        for (group, user) in [("Old", "bob"), ("Older", "ann")] {
+            works(&database, &["group", "add", group]);
+            works(&database, &["user", "add", user, "--group", group]);
+            works(&database, &["user", "delete", user, "--yes"]);
+            works(&database, &["group", "delete", group, "--yes"]);
+        }
+        works(&database, &["group", "purge", "1", "--yes"]);
+        // The other one expires.
+        database.sql("UPDATE deleted_groups SET deleted_at = 1 WHERE id = 2").await;
+        let clock = Clock::system().unwrap();
+        database.open(&clock).await.purge_expired().await.unwrap();
+        assert_eq!(database.number("SELECT count(*) FROM deleted_groups").await, 0);
+        let (now, remains) = (clock.now(), r#"{"notes":null,"created_at":0,"updated_at":0,"permissions":[1224]}"#);
+        let lines = [1, 2].map(|id| format!(
+            r#"{{"type":"deleted_group","id":{id},"name":"Powerful {id}","deleted_at":"{now}","deleted_by":"","members":[],"remains":{remains}}}"#
+        ));
+        let file = database.place().join("records.json");
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        works(&database, &["import", "json", "--from", file.to_str().unwrap()]);
+        for (id, user) in [("1", "bob"), ("2", "ann")] {
+            works(&database, &["group", "restore", id]);
+            works(&database, &["user", "restore", user]);
+            assert_eq!(groups_of(&database, user).await, [""; 0], "{user}");
+        }
+    }
+}
+
+both! {
     /// The migrations after 15 run on data that only someone's own SQL can make, and leave no id of what is gone.
     async fn odd_rows_of_the_recycle_bin_stop_no_migration(backend: Backend) {
         let database = Database::new(backend).await;
@@ -100,7 +134,8 @@ both! {
         // `ann` has a name that looks like a list. An index keeps what is no JSON out of this table.
         database.sql(r#"UPDATE deleted_users SET remains = replace(remains, '"first_name":""', '"first_name":"\"permissions\":[999]"') WHERE username = 'ann'"#).await;
         keep(&database, "ann", "permissions", "999").await;
-        keep(&database, "bob", "permissions", "999, 15,1").await;
+        keep(&database, "bob", "permissions", "999,\n15,\t1").await;
+        keep(&database, "bob", "groups", "77 ,78").await;
         // As version 15 left it: the project has a permission with the code.
         let (on, truncated) = match backend {
             Backend::Sqlite => ("", ""),
@@ -127,6 +162,7 @@ both! {
         let users = database.texts("SELECT remains FROM deleted_users ORDER BY username").await;
         assert!(users[0].contains(r#""first_name":"\"permissions\":[999]""#), "{users:?}");
         assert!(users[0].contains(r#""permissions":[]"#) && users[1].contains(r#""permissions":[15,1]"#), "{users:?}");
+        assert!(users[1].contains(r#""groups":[]"#), "{users:?}");
         works(&database, &["user", "restore", "ann"]);
         works(&database, &["user", "restore", "bob"]);
         assert_eq!((codes_of(&database, "ann").await, codes_of(&database, "bob").await), (vec![], vec!["1201".to_owned(), "10000".to_owned()]));

@@ -6,7 +6,7 @@ DO $$
 DECLARE
     held RECORD;
 BEGIN
-    FOR held IN SELECT id, remains FROM deleted_groups WHERE remains ~ '"permissions": *\[[^]]*1282' LOOP
+    FOR held IN SELECT id, remains FROM deleted_groups WHERE remains ~ '"permissions"\s*:\s*\[[^]]*1282' LOOP
         BEGIN
             PERFORM CAST(held.remains AS jsonb);
         EXCEPTION WHEN OTHERS THEN
@@ -19,4 +19,4 @@ $$;
 
 SELECT setval(pg_get_serial_sequence('permissions', 'id'),
     GREATEST(highest, pg_sequence_last_value(CAST(pg_get_serial_sequence('permissions', 'id') AS regclass))))
-FROM (SELECT max(id) AS highest FROM permissions WHERE id < 4503599627370496) AS known WHERE highest IS NOT NULL;
+FROM (SELECT max(id) AS highest FROM permissions WHERE id < 4503599627370496) AS known WHERE highest > 0;

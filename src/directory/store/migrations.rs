@@ -110,9 +110,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 18,
-        name: "dangling_permissions",
-        sqlite: include_str!("../../../migrations/sqlite/0018_dangling_permissions.sql"),
-        postgres: include_str!("../../../migrations/postgres/0018_dangling_permissions.sql"),
+        name: "dangling_ids",
+        sqlite: include_str!("../../../migrations/sqlite/0018_dangling_ids.sql"),
+        postgres: include_str!("../../../migrations/postgres/0018_dangling_ids.sql"),
     },
 ];
 

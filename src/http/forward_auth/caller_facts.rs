@@ -12,8 +12,9 @@ use crate::directory::{CachedFor, Denial, Identity, NamedIdentity, Render};
 
 /// What is escaped in a value: everything but visible ASCII, and the escape itself.
 const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
-/// The scopes of a token without any: all that its owner may do. No scope has this name. The header is never empty, because some
-/// proxies leave out an empty one, and a narrow token must not look like a full one where the header is missing.
+/// The scopes of a token without any: all that its owner may do. No scope has this name. The header of a client
+/// who passes is never empty, because that takes the scope `me_read`. Some proxies leave out an empty one, and a narrow token must
+/// not look like a full one where the header is missing.
 const ALL: &str = "*";
 /// In an item of a list also what separates items.
 const ITEM: &AsciiSet = &VALUE.add(b',');
@@ -85,8 +86,8 @@ impl<F: Fn() -> bool + Sync> Render for RenderFacts<'_, F> {
 
 /// The values of the identity headers, in the order of [`IdentityHeaders::names`].
 fn values(found: &NamedIdentity) -> [String; 9] {
-    let Identity { user, token, .. } = &found.identity;
-    let scopes = token.narrowing.scopes.as_ref().map(|scopes| scope_list(scopes).join(","));
+    let user = &found.identity.user;
+    let scopes = found.identity.effective_scopes().map(|scopes| scope_list(&scopes).join(","));
     let is_full = scopes.is_none();
     let value = |text: &str| utf8_percent_encode(text, VALUE).to_string();
     let flag = |held: bool| if held { "true" } else { "false" }.to_owned();

@@ -86,7 +86,7 @@ impl Introspection {
             iat: seconds(token.created_at),
             jti: token.id.to_string(),
             client_id: token.name.clone(),
-            scope: token.narrowing.scopes.as_ref().map(stored_scopes),
+            scope: identity.effective_scopes().as_ref().map(stored_scopes),
             user_id: user.id.get(),
             email: user.email.clone(),
             groups: user.groups.iter().map(|group| group.get()).collect(),
