@@ -116,7 +116,7 @@ def has_passwords() -> bool:
 def mark() -> str:
     """A value for the column of passwords which says that the row is Wardroom's. For Django it is an unusable password. No two
     are the same, so that a session of an earlier owner of the row does not come back."""
-    return MARK + get_random_string(32)
+    return f"{MARK}{get_random_string(32)}"
 
 
 def is_wardrooms(row: Any) -> bool:

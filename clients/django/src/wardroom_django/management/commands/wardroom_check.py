@@ -175,7 +175,7 @@ def of_the_users(read: Settings) -> Iterator[Finding]:
             yield "warning", f"without '{PERMISSIONS}' at the beginning of AUTHENTICATION_BACKENDS, has_perm knows no codes."
         if model._meta.pk.get_internal_type() == "AutoField":
             yield "note", "ids of this user model have 32 bits. Wardroom's have more only if they were imported."
-    if "django.contrib.auth.backends.ModelBackend" not in backends:
+    if "django.contrib.auth.backends.ModelBackend" not in backends or not users.has_passwords():
         return
     try:
         rows = model._default_manager.exclude(password="").exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
