@@ -29,7 +29,7 @@ from ports import free_port
 
 DOCS = pathlib.Path("docs")
 FAULTS = []
-MODULES = ["mpm_event", "authn_core", "authz_core", "headers", "proxy", "proxy_http", "setenvif", "oauth2"]
+MODULES = ["mpm_event", "authn_core", "authz_core", "headers", "lua", "proxy", "proxy_http", "oauth2"]
 PREAMBLE = """
 ServerName localhost
 ServerRoot {place}
@@ -115,6 +115,12 @@ class Apache:
         text = (DOCS / "introspection/apache.conf").read_text()
         text = text.replace("https://accounts.example.com", site).replace("INTROSPECTION_KEY", key)
         text = text.replace("http://127.0.0.1:9000", application)
+        # Apache runs as another user, who may not read this directory.
+        refusing = pathlib.Path(place, "look-alikes.lua")
+        shutil.copy(DOCS / "introspection/look-alikes.lua", refusing)
+        refusing.chmod(0o644)
+        assert "/etc/apache2/look-alikes.lua" in text
+        text = text.replace("/etc/apache2/look-alikes.lua", str(refusing))
         account = "User nobody\nGroup nogroup\n" if os.geteuid() == 0 else ""
         settings = pathlib.Path(place, "apache.conf")
         settings.write_text(PREAMBLE.format(place=place, port=self.port) + account + modules + text)
@@ -153,8 +159,11 @@ def judge_apache(accounts, place):
             expected(seen.get("remote-is_admin") == "false", f"mod_oauth2 {scheme}: a forged header: {seen}")
             for sign in "_.!#$%&'*+^`|~":
                 for name in [f"Remote{sign}username", f"REMOTE{sign}USER{sign}ID"]:
-                    status, _, _ = apache.get(path, key, scheme, {name: "root"})
-                    expected(status in (400, 401, 403), f"mod_oauth2 {scheme}: {name}: {status}")
+                    # A header of the same kind before or behind it, with or without a value, does not hide it.
+                    for more in [{}, {"Remote_z": ""}, {"Remote_z": "z"}]:
+                        for forged in [{name: "root", **more}, {**more, name: "root"}]:
+                            status, _, _ = apache.get(path, key, scheme, forged)
+                            expected(status in (400, 401, 403), f"mod_oauth2 {scheme}: {forged}: {status}")
             expected(key not in body, f"mod_oauth2 {scheme}: the application received the key: {seen}")
             for bad, wrong in [(None, scheme), ("nonsense", scheme), (key, {"Token": "Bearer", "Bearer": "Token"}[scheme])]:
                 status, _, _ = apache.get(path, bad, wrong)

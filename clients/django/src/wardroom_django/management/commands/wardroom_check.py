@@ -29,6 +29,8 @@ PERMISSIONS = "wardroom_django.users.WardroomPermissions"
 SOON = datetime.timedelta(days=14)
 #: Rows that a finding names; the others are counted.
 NAMED_MAX = 20
+#: The same of rows that are Django's own.
+UNMARKED_MAX = 10
 #: Users of a request, and rows of a query.
 PAGE = 500
 
@@ -173,7 +175,7 @@ def of_the_users(read: Settings) -> Iterator[Finding]:
             yield "warning", f"without '{PERMISSIONS}' at the beginning of AUTHENTICATION_BACKENDS, has_perm knows no codes."
         if model._meta.pk.get_internal_type() == "AutoField":
             yield "note", "ids of this user model have 32 bits. Wardroom's have more only if they were imported."
-    if "django.contrib.auth.backends.ModelBackend" not in backends:
+    if "django.contrib.auth.backends.ModelBackend" not in backends or not users.has_passwords():
         return
     try:
         rows = model._default_manager.exclude(password="").exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
@@ -193,33 +195,41 @@ def listed(some: list[str], count: int) -> str:
 
 
 def of_the_rows(client: Client) -> Iterator[Finding]:
-    """Rows that have the id of a user of Wardroom, and another name."""
-    others, renamed = [], []
+    """Rows that are Django's own, so that the users of Wardroom with their ids are refused."""
+    if not users.has_passwords():
+        yield "error", "the user model has no column for passwords, so no row can be marked as Wardroom's, and everyone is refused. Use MODE light."
+        return
     try:
-        for row, username in pairs(client):
-            shown = f"{row.pk} is {row.get_username()!r} here and {username!r} in Wardroom"
-            if users.is_another_account(row, username):
-                others.append(shown)
-            elif row.get_username() not in (username, users.apart(username, row.pk)):
-                renamed.append(shown)
-    except (WardroomError, DatabaseError, KeyError, TypeError) as error:
+        rows = unmarked().order_by("pk")
+        count, some = rows.count(), [f"{row.pk} {row.get_username()!r}" for row in rows[:UNMARKED_MAX]]
+        if count:
+            yield "warning", (
+                f"{count} row{'s are' if count > 1 else ' is'} Django's own: a user of Wardroom who has or gets such an id is refused: "
+                f"{listed(some, count)}. Hand over those of the users of Wardroom: manage.py wardroom_hand_over."
+            )
+        others = [
+            f"{row.pk} is {row.get_username()!r} here and {username!r} in Wardroom"
+            for row, username in pairs(client)
+            if row.get_username() not in (username, users.apart(username, row.pk))
+        ]
+    except (WardroomError, DatabaseError, KeyError, TypeError, ValueError) as error:
         yield "note", f"the rows could not be compared with the users of Wardroom: {type(error).__name__}."
         return
     if others:
-        yield "error", (
-            "these rows have rights and a password in Django, and another name than the user of Wardroom with their id, who is "
-            f"refused: {listed(others[:NAMED_MAX], len(others))}. If both are one person, rename the row; if not, give the account another id."
-        )
-    if renamed:
         yield "warning", (
-            "these rows become those of the users of Wardroom with their id at the next request: "
-            f"{listed(renamed[:NAMED_MAX], len(renamed))}."
+            "these rows of Django's own may be other people than the users of Wardroom with their ids. Do not hand them over before "
+            f"you know: {listed(others[:UNMARKED_MAX], len(others))}."
         )
+
+
+def unmarked() -> Any:
+    """The rows that are not marked as Wardroom's, and whose ids are possible in Wardroom."""
+    return get_user_model()._default_manager.filter(pk__gt=0).exclude(password__startswith=users.MARK)
 
 
 def pairs(client: Client) -> Iterator[tuple[Any, str]]:
-    """The rows whose id a user of Wardroom has, with the username there."""
-    rows = get_user_model()._default_manager
+    """The rows of Django's own whose id a user of Wardroom has, with the username there."""
+    rows = unmarked()
     names: dict[int, str] = {}
     for user in itertools.chain(client.users_iterate(fields="id,username", limit=PAGE), [None]):
         if user is not None:
