@@ -58,6 +58,14 @@ pub(crate) fn client_network(address: impl Into<Option<IpAddr>>) -> IpAddr {
     }
 }
 
+/// Returns the first 48 bits of an IPv6 address, which a provider commonly gives to one customer; `None` for IPv4.
+pub(crate) fn site_of(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Some(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80))),
+        IpAddr::V4(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -102,7 +102,7 @@ def behind_nginx(users, options, location):
     config = f"""daemon off; master_process off; worker_processes 1; pid {place}/pid; error_log {place}/error.log;
 events {{ worker_connections 4096; }}
 http {{ access_log off; default_type application/json; keepalive_requests 1000000000; root {place}; open_file_cache max=10;
-proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
+proxy_http_version 1.1;
 upstream wardroom {{ server 127.0.0.1:{server.port}; keepalive 512; keepalive_requests 1000000000; }}
 server {{ listen 127.0.0.1:{port}; {location} }} }}
 """
@@ -111,7 +111,9 @@ server {{ listen 127.0.0.1:{port}; {location} }} }}
 
 
 def wardroom_behind_nginx(users, *options):
-    return behind_nginx(users, options, "location / { proxy_pass http://wardroom; proxy_set_header Host 127.0.0.1; }")
+    # A location that sets one header inherits none: without the empty `Connection`, nginx would connect for each request.
+    return behind_nginx(users, options, """location / { proxy_pass http://wardroom; proxy_set_header Host 127.0.0.1; proxy_set_header Connection "";
+proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme; }""")
 
 
 def wardroom_forward_auth(users, *options):

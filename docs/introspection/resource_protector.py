@@ -1,8 +1,9 @@
 """A Django service that asks Wardroom about each key, with authlib. Executed by tests/judges/introspection.py.
 
 `@require_token()` in front of a view refuses requests without a valid key; the view reads `request.oauth_token`, which
-has the members that docs/introspection.md lists. `@require_token(["user_read"])` asks for a scope, which only narrow
-tokens have; a service that decides by the rights of users reads `permissions`.
+has the members that docs/introspection.md lists. It also refuses tokens with scopes (403): the view would not know what they
+may do. `@require_token(["user_read"])` asks for a scope, which only narrow tokens have; a service that decides by the
+rights of users reads `permissions`.
 
 A token that may only read is refused for methods that may change something (403). A token that is limited to networks needs
 a client in one of them (401).
@@ -41,6 +42,8 @@ class WardroomTokens(IntrospectTokenValidator):
 
     def validate_token(self, token, scopes, request, **more):
         super().validate_token(token, scopes, request, **more)
+        if token["has_scopes"] and not scopes:
+            raise InsufficientScopeError()
         if token["read_only"] and request.method not in SAFE:
             raise InsufficientScopeError()
 

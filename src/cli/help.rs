@@ -44,6 +44,11 @@ Exit codes:
 
 /// Adds one line about settings to the help of every command.
 pub(super) fn with_settings_line(command: Command) -> Command {
+    with_lines(command, "")
+}
+
+/// `above` is the line about servers elsewhere of the command above.
+fn with_lines(command: Command, above: &'static str) -> Command {
     command.mut_subcommands(|command| {
         if command.is_hide_set() {
             return command;
@@ -51,9 +56,9 @@ pub(super) fn with_settings_line(command: Command) -> Command {
         let serves = command.get_arguments().any(|argument| argument.get_id() == "listen");
         let flags = if serves { "--listen and --data-dir" } else { "--data-dir" };
         let own = command.get_after_help().map(|own| format!("{own}\n\n")).unwrap_or_default();
-        let line =
-            format!("{own}Settings such as {flags}: see `wardroom help settings`{}", elsewhere(&command));
-        with_settings_line(command.after_help(line))
+        let elsewhere = if above.is_empty() { elsewhere(&command) } else { above };
+        let line = format!("{own}Settings such as {flags}: see `wardroom help settings`{elsewhere}");
+        with_lines(command.after_help(line), elsewhere)
     })
 }
 

@@ -1,7 +1,10 @@
 //! The sockets of a server: those that the service manager passes, or those of the setting `listen`.
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::Path;
 
 use listenfd::ListenFd;
 use rustix::net::sockopt::{set_ipv6_v6only, socket_acceptconn};
@@ -41,6 +44,12 @@ impl Listeners {
         for address in config.listen.iter().filter(|_| !is_passed) {
             let socket = open(address, &config.listen).await?;
             sockets.push(Listening { socket, passed_as: None });
+        }
+        if config.trusted_proxies.trusts(None) {
+            sockets
+                .iter()
+                .filter_map(open_to_everyone)
+                .for_each(|path| tracing::warn!("{}", open_socket(&path)));
         }
         let metrics = match config.metrics_listen {
             Some(address) => Some(open_tcp(address, false, "metrics_listen").await?),
@@ -87,6 +96,31 @@ fn passed() -> Result<Vec<Listening>, CliError> {
         }
     }
     Ok(sockets)
+}
+
+/// The name of a Unix socket that every account of this machine can connect to.
+fn open_to_everyone(listening: &Listening) -> Option<String> {
+    let Socket::Unix(_, listener) = &listening.socket else { return None };
+    let name = listener.local_addr().ok()?;
+    match name.as_pathname() {
+        Some(path) => is_open_to_everyone(path).then(|| format!("unix:{}", path.display())),
+        // One without a file has no mode.
+        None => Some(listening.socket.name()),
+    }
+}
+
+/// Whether every account of this machine can connect to the Unix socket that has this path now.
+pub(super) fn is_open_to_everyone(path: &Path) -> bool {
+    fs::symlink_metadata(path)
+        .is_ok_and(|found| found.file_type().is_socket() && found.permissions().mode() & 0o002 != 0)
+}
+
+/// Why a socket like this must not be trusted.
+pub(super) fn open_socket(name: &str) -> String {
+    format!(
+        "every account of this machine can connect to {name}, and trusted_proxies has unix: each of them can name any address in \
+         X-Forwarded-For; use mode=660 (systemd: SocketMode=0660) and a group that only the proxy is in"
+    )
 }
 
 fn take(fds: &mut ListenFd, index: usize) -> io::Result<Option<Socket>> {

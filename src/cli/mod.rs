@@ -166,6 +166,9 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 /// Prints a result. If the reader has closed the pipe (`wardroom user list | head -1`), it needs no more output. That is an
 /// error only if the result cannot be shown again.
 fn print(report: &Report, json: bool) -> ExitCode {
+    if !json {
+        let _ = io::stderr().lock().write_all(report.notice.as_bytes());
+    }
     match write(report, json) {
         Ok(()) => {
             let cut = report.cut.as_ref().map(|cut| cut.render(json)).unwrap_or_default();

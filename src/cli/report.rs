@@ -20,6 +20,8 @@ pub(super) struct Report {
     pub(super) once: bool,
     /// Whether it may be long, so that a pager shows it.
     pub(super) is_long: bool,
+    /// What standard error says before the result, unless that is JSON.
+    pub(super) notice: String,
     /// What standard error says about a list that does not show all rows.
     pub(super) cut: Option<CutNotice>,
 }
@@ -51,12 +53,17 @@ impl Report {
 
     /// Creates a result from tables and lines that fit the terminal.
     pub(super) fn of_parts(body: Vec<ReportPart>, json: Value) -> Self {
-        Self { body, json, code: 0, once: false, is_long: false, cut: None }
+        Self { body, json, code: 0, once: false, is_long: false, notice: String::new(), cut: None }
     }
 
     /// Marks the result as one that cannot be shown again.
     pub(super) fn once(self) -> Self {
         Self { once: true, ..self }
+    }
+
+    /// Adds what standard error says before the result. It ends with a newline.
+    pub(super) fn noting(self, notice: String) -> Self {
+        Self { notice, ..self }
     }
 
     /// Marks the result as one that may be long.

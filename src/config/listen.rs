@@ -155,6 +155,9 @@ fn address(item: &str) -> Result<ListenAddress, Option<String>> {
             "has the scheme {scheme:?}, which is unknown here; use an IP address and a port without a scheme, such as \
              127.0.0.1:8000, or {EXAMPLE}"
         ))),
+        Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok() => Err(Some(format!(
+            "has the name {host:?}, and names are not looked up here; use an IP address, such as 127.0.0.1:{port} or [::1]:{port}"
+        ))),
         _ => Err(None),
     }
 }
@@ -165,6 +168,12 @@ fn is_scheme(scheme: &str, rest: &str) -> bool {
     let is_word =
         !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
     is_word && (rest.starts_with('/') || OTHERS.contains(&scheme.to_ascii_lowercase().as_str()))
+}
+
+/// Whether this may be the name of a host, and is no address that is mistyped.
+fn is_host(text: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    text.bytes().all(is_name) && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Reads the path and the mode of a Unix socket.
@@ -289,12 +298,16 @@ mod tests {
             ("unix:/a?mode=+66", "has the mode \"+66\""),
             ("unix:/a?mode=rw-", "has the mode \"rw-\""),
             ("unix:/a?group=www", "has \"?group=www\" after its path; the only parameter is mode"),
+            (
+                "localhost:80",
+                "\"localhost:80\" has the name \"localhost\", and names are not looked up here; use an IP address, such as 127.0.0.1:80",
+            ),
             ("unix:/a?mode=660&group=www", "has the mode \"660&group=www\""),
         ] {
             let said = shown(text).unwrap_err();
             assert!(said.contains(expected), "{text}: {said}");
         }
-        for text in ["", ",", "127.0.0.1", "localhost:80", "127.0.0.1:80,", ":80", "80"] {
+        for text in ["", ",", "127.0.0.1", "127.0.0.1:80,", ":80", "80"] {
             assert!(ListenAddrs::parse(text).is_err() && ListenAddrs::reason(text).is_none(), "{text}");
         }
         assert_eq!(ListenAddrs::parse("127.0.0.1:80,80x"), Err("80x".into()));

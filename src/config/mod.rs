@@ -133,7 +133,8 @@ settings! {
 
     /// The PEM file with the private key of the TLS certificate.
     ///
-    /// Requires `tls_certificate`.
+    /// Requires `tls_certificate`. Only the server's account should be able to read it: `wardroom doctor` names a key that every
+    /// user of the machine can read.
     Serve tls_key: Option<PathBuf> = "";
 
     /// The Strict-Transport-Security header of responses over TLS. If empty, the header is not sent.
@@ -371,7 +372,7 @@ settings! {
 
     /// The memory for the cache of recently authenticated users, in bytes. With 0, each request reads the database.
     ///
-    /// An entry takes about 400 bytes plus the length of its response. In addition, the last 1000 users of routes other than
+    /// An entry takes about 400 bytes plus the length of its response, so 64MiB are enough for about 70,000 users. In addition, the last 1000 users of routes other than
     /// `GET /api/users/me` take about 2 kB each. A cached response is never older than the request.
     Serve identity_cache: ByteSize<0, 1_099_511_627_776> = "64MiB";
 

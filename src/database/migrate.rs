@@ -17,6 +17,15 @@ pub(crate) struct Migration {
     pub(crate) postgres: &'static str,
 }
 
+/// SQL that runs before a migration, for data that the migration does not expect. A released migration cannot be edited: its
+/// checksum is in every database to which it was applied. Those to which it could not be applied have no record of it, so
+/// what runs before it may change. A database without rows does not need it.
+pub(crate) struct Repair {
+    pub(crate) before: i64,
+    pub(crate) sqlite: &'static str,
+    pub(crate) postgres: &'static str,
+}
+
 /// Creates the table that records the applied migrations.
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
@@ -78,20 +87,33 @@ pub(crate) fn check(link: &Link, migrations: &[Migration]) -> Result<(), OpenErr
 
 /// Upgrades the schema to the newest version and returns the versions that were applied. `now` is in microseconds
 /// since the Unix epoch.
-pub(crate) fn migrate(link: &Link, migrations: &[Migration], now: i64) -> Result<Vec<i64>, OpenError> {
+pub(crate) fn migrate(
+    link: &Link,
+    migrations: &[Migration],
+    repairs: &[Repair],
+    now: i64,
+) -> Result<Vec<i64>, OpenError> {
     link.begin()?;
-    let versions = migrate_within(link, migrations, now)?;
+    let versions = migrate_within(link, migrations, repairs, now)?;
     link.batch("COMMIT")?;
     Ok(versions)
 }
 
 /// Does the same inside a transaction that the caller begins and ends.
-pub(crate) fn migrate_within(link: &Link, migrations: &[Migration], now: i64) -> Result<Vec<i64>, OpenError> {
+pub(crate) fn migrate_within(
+    link: &Link,
+    migrations: &[Migration],
+    repairs: &[Repair],
+    now: i64,
+) -> Result<Vec<i64>, OpenError> {
     link.batch(HISTORY)?;
     find_extension(link)?;
     let already_applied = applied(link, migrations)?.len();
     let mut versions = Vec::new();
     for migration in migrations.iter().skip(already_applied) {
+        for repair in repairs.iter().filter(|repair| repair.before == migration.version) {
+            link.batch(Tx::new(link).either(repair.sqlite, repair.postgres))?;
+        }
         apply(link, migration, now)?;
         versions.push(migration.version);
     }

@@ -44,7 +44,7 @@ pub(crate) use self::backend::{Backend, ConnectOptions, MIGRATION_TIMEOUT, conne
 pub(crate) use self::error::DatabaseError;
 pub(crate) use self::link::{Driver, Link, WaitBudget, writers_lock};
 use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
-use self::migrate::Migration;
+use self::migrate::{Migration, Repair};
 pub use self::open::OpenError;
 pub(crate) use self::postgres::{Work, explain, missing_grant};
 pub(crate) use self::row::{FromRow, Row};
@@ -104,13 +104,14 @@ pub(crate) async fn create(
 pub(crate) async fn migrate(
     options: &ConnectOptions,
     migrations: &'static [Migration],
+    repairs: &'static [Repair],
     now: i64,
 ) -> Result<Vec<i64>, OpenError> {
     let backend = Backend::new(&options.for_migrations())?;
     run_blocking(move || {
         let link = connect_initialised(&backend)?;
-        let applied =
-            migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error))?;
+        let applied = migrate::migrate(&link, migrations, repairs, now)
+            .map_err(|error| explain(&link, Work::Create, error))?;
         if !applied.is_empty() {
             backend.merge_log();
         }
@@ -339,7 +340,7 @@ fn create_schema(
         backend.refuse_other_tables(&link)?;
     }
     let created =
-        migrate::migrate(&link, migrations, now).map_err(|error| explain(&link, Work::Create, error));
+        migrate::migrate(&link, migrations, &[], now).map_err(|error| explain(&link, Work::Create, error));
     if let (Err(_), Backend::Sqlite { directory, .. }) = (&created, backend)
         && let Ok(here) = OpenDirectory::follow(directory)
     {

@@ -6,7 +6,6 @@
 //! replicas agree on it; made-up keys write nothing. Tokens are revoked in parts, so that no report keeps other writes
 //! waiting for long.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use serde_json::json;
@@ -39,8 +38,8 @@ impl Directory {
     /// Counts a report of leaked keys in memory, whatever it contains. Returns [`Error::Busy`] when its client has made too
     /// many, or all clients together have.
     pub fn count_leak_report(&self, origin: &Origin) -> Result<(), Error> {
-        let client = origin.ip().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        self.requests.count_report(client, self.clock.now())
+        let network = origin.network().unwrap_or_else(|| client_network(None));
+        self.requests.count_report(network, self.clock.now())
     }
 
     /// Revokes the tokens of reported keys. Returns [`Error::Busy`] when the client has ended tokens with too many reports,
@@ -90,7 +89,7 @@ impl Directory {
 /// Returns the key of the count of a client in the window of now, and the end of that window. With the window in its key, a
 /// count of another window matters no more, also when the clock goes back.
 fn window_of(origin: &Origin, now: Timestamp) -> (Vec<u8>, Timestamp) {
-    let network = origin.ip().map(|address| client_network(address).to_string()).unwrap_or_default();
+    let network = origin.network().map(|network| network.to_string()).unwrap_or_default();
     let length = i64::try_from(WINDOW.as_micros()).unwrap_or(i64::MAX);
     let start = window_start(now, length);
     let end = Timestamp::from_micros(start.saturating_add(length)).unwrap_or(Timestamp::LAST);

@@ -206,10 +206,8 @@ impl Directory {
             let end = end.map(|end| end.resolve(&change.actor, change.now)).transpose()?;
             if let Some(end) = end {
                 check_latest_end(end, latest_end(change, &old, lifetime)?)?;
-                if old.state(change.now) == TokenState::Expired {
-                    bind_to_sign_in(change, id)?;
-                }
             }
+            let is_revived = end.is_some() && old.state(change.now) == TokenState::Expired;
             let last = end.unwrap_or(old.expires_at);
             let name = name.clone().map_or_else(|| old.name.clone(), String::from);
             let is_more = match reads {
@@ -218,6 +216,8 @@ impl Directory {
             };
             if is_more {
                 check_lifetime(&change.actor, last)?;
+            }
+            if is_more || is_revived {
                 bind_to_sign_in(change, id)?;
             }
             tx.update_token(id, &name, last)?;

@@ -18,7 +18,7 @@ use super::schemes::{Schemes, TOKEN_AND_BEARER, basic_password};
 use super::throttle;
 use crate::config::TokenKeywords;
 use crate::directory::access::{
-    Action, Introspect, NeedsPermission, Who, authorize, holds_permission, may_read_self,
+    Action, Introspect, NeedsPermission, Who, authorize, holds_permission, may_read_self, scope_name,
 };
 use crate::directory::model::Scope;
 use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
@@ -167,7 +167,7 @@ fn any_caller(parts: &Parts) -> Result<&Arc<Identity>, ApiError> {
 fn caller(parts: &Parts) -> Result<&Arc<Identity>, ApiError> {
     let identity = any_caller(parts)?;
     match identity.token.narrowing.read_only && !parts.method.is_safe() {
-        true => Err(forbidden()),
+        true => Err(ApiError::TooNarrow("the token can only read".to_owned())),
         false => Ok(identity),
     }
 }
@@ -230,7 +230,21 @@ impl FromRequestParts<App> for WritesOwn {
 }
 
 fn with_scope(identity: &Arc<Identity>, scope: Scope) -> Result<&Arc<Identity>, ApiError> {
-    if identity.has(scope) { Ok(identity) } else { Err(forbidden()) }
+    if identity.has(scope) { Ok(identity) } else { Err(lacks(scope)) }
+}
+
+/// The error of a token that lacks a scope.
+pub(super) fn lacks(scope: Scope) -> ApiError {
+    ApiError::TooNarrow(format!("the token lacks the scope {}", scope_name(scope)))
+}
+
+/// Whether the permission is held. A token that lacks its scope is refused because of that, whatever its owner holds.
+fn check_permission<A: NeedsPermission>(identity: &Identity) -> Result<(), ApiError> {
+    match holds_permission::<A>(identity) {
+        true => Ok(()),
+        false if !identity.has(Scope::Permission(A::CODE)) => Err(lacks(Scope::Permission(A::CODE))),
+        false => Err(forbidden()),
+    }
 }
 
 /// Extracts a caller who holds the permission that the action `A` needs, before the body is read. The directory decides
@@ -246,9 +260,7 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let identity = caller(parts)?;
-        if !holds_permission::<A>(identity) {
-            return Err(forbidden());
-        }
+        check_permission::<A>(identity)?;
         Ok(Self { actor: counted(app, parts, identity)?, action: PhantomData })
     }
 }
@@ -261,9 +273,7 @@ impl FromRequestParts<App> for Introspects {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let identity = any_caller(parts)?;
-        if !holds_permission::<Introspect>(identity) {
-            return Err(forbidden());
-        }
+        check_permission::<Introspect>(identity)?;
         counted(app, parts, identity).map(Self)
     }
 }
@@ -308,7 +318,7 @@ impl FromRequestParts<App> for ReadsMe {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let identity = caller(parts)?;
         if !may_read_self(identity) {
-            return Err(forbidden());
+            return Err(if identity.has(Scope::MeRead) { forbidden() } else { lacks(Scope::MeRead) });
         }
         throttle::count(app, parts, identity.token.id)?;
         Ok(Self(Arc::clone(identity)))

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::json;
 use super::reason::Reason;
-use crate::directory::Error;
 use crate::directory::model::ValidationErrors;
+use crate::directory::{Denial, Error};
 
 /// The answer to a change of which it is not known whether it was made.
 const UNCONFIRMED: &str =
@@ -42,6 +42,8 @@ pub enum ApiError {
     Unauthenticated(&'static str),
     /// The caller may not do this; the text says why.
     Forbidden(String),
+    /// The caller may do this, and the token is too narrow for it; the text says for the log what it lacks.
+    TooNarrow(String),
     /// The object has changed since the client read it.
     Stale,
     /// No such path or object.
@@ -82,7 +84,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::TooNarrow(_) => StatusCode::FORBIDDEN,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -109,7 +111,7 @@ impl ApiError {
             Self::NotImplemented(_) => "not_implemented",
             Self::Invalid(_) | Self::InvalidItems(..) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
-            Self::Forbidden(_) => "permission_denied",
+            Self::Forbidden(_) | Self::TooNarrow(_) => "permission_denied",
             Self::Stale => "precondition_failed",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
@@ -140,6 +142,7 @@ impl ApiError {
             }
             Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
             Self::Forbidden(detail) | Self::Malformed(detail) | Self::UnsupportedMediaType(detail) => detail,
+            Self::TooNarrow(_) => return json!({ "detail": Denial::NoRight.to_string() }),
             Self::Stale => "It has changed since you read it: read it again.",
             Self::NotFound => "Not found.",
             Self::NotAcceptable => "Could not satisfy the request Accept header.",
@@ -183,6 +186,7 @@ impl ApiError {
             Self::Malformed(detail) => detail.split(" - ").next().unwrap_or_default().to_owned(),
             Self::UnsupportedMediaType(detail) => detail.chars().take(150).collect(),
             Self::MethodNotAllowed(_) => return Reason::new("the path does not have this method"),
+            Self::TooNarrow(lack) => lack.clone(),
             Self::NotFound => return Reason::new("there is no such path or object"),
             other => other.body().get("detail").and_then(Value::as_str).unwrap_or_default().to_owned(),
         })
@@ -252,7 +256,7 @@ impl IntoResponse for ApiError {
         let mut response = answer(self.status(), &self.body());
         response.extensions_mut().insert(self.code());
         response.extensions_mut().insert(self.reason());
-        if let Self::Forbidden(why) = &self {
+        if let Self::Forbidden(why) | Self::TooNarrow(why) = &self {
             response.extensions_mut().insert(DeniedReason(why.clone()));
         }
         let headers = response.headers_mut();

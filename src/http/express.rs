@@ -25,7 +25,7 @@ use self::body::{CachedBody, render};
 use self::head::Head;
 use super::api::ME;
 use super::app::App;
-use super::caller::{self, Presented};
+use super::caller::{self, Presented, lacks};
 use super::cors;
 use super::error::ApiError;
 use super::negotiate::{Negotiated, is_plain, negotiate_accept};
@@ -36,6 +36,7 @@ use super::site::{BaseUrl, nearest};
 use super::throttle;
 use crate::config::AccessLog;
 use crate::directory::limiter::RateLimitStatus;
+use crate::directory::model::Scope;
 use crate::directory::{CachedIdentity, Denial, Identity, Unauthenticated};
 use crate::server::{Express, Peer};
 
@@ -146,7 +147,11 @@ fn authorize(app: &App, known: &CachedIdentity) -> Result<Option<RateLimitStatus
         Box::new(Rejection { error, route: ME, status, end, bearer, reason: None })
     };
     if !known.may_enter {
-        return Err(rejection(ApiError::Forbidden(Denial::NoRight.to_string()), None));
+        let error = match known.has_me_read {
+            true => ApiError::Forbidden(Denial::NoRight.to_string()),
+            false => lacks(Scope::MeRead),
+        };
+        return Err(rejection(error, None));
     }
     let status = app.directory().count_token(known.token);
     match status.map_or(Ok(()), |status| throttle::check(app, &status)) {

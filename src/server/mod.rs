@@ -38,7 +38,7 @@ pub use message_body::MessageBody;
 pub use service::{Express, Peer, PeerAddress, Service};
 pub use socket::Socket;
 pub use tls::TlsError;
-pub use unix_socket::UnixSocketError;
+pub use unix_socket::{UnixSocketError, check_socket_directory};
 pub use workers::Workers;
 
 use self::acceptor::Acceptor;

@@ -5,12 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, fchmod, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, open};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio::time::{Instant, sleep};
 
@@ -39,6 +41,12 @@ pub enum UnixSocketError {
     /// Other accounts could replace the file.
     #[error(transparent)]
     Unsafe(UnsafePath),
+    /// Something else has the path that was just given to the socket.
+    #[error(
+        "another program has replaced the file of the socket: choose a directory that only this account can write, and not {}",
+        .0.display()
+    )]
+    Replaced(PathBuf),
     /// Another program keeps the directory locked.
     #[error("another program has locked the directory {}: try again", .0.display())]
     Locked(PathBuf),
@@ -80,7 +88,7 @@ impl Drop for SocketFile {
 /// Creates a Unix socket with this mode.
 pub(super) async fn bind(path: &Path, mode: u32) -> Result<(SocketFile, UnixListener), UnixSocketError> {
     let directory = path.parent().unwrap_or(Path::new("/"));
-    check_parent(directory).map_err(|error| unusable(directory, error))?;
+    check_socket_directory(path)?;
     let lock = File::open(directory)?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -94,12 +102,33 @@ pub(super) async fn bind(path: &Path, mode: u32) -> Result<(SocketFile, UnixList
     // On Linux the file gets the mode of the socket, less the umask: at no time is it open to more accounts.
     fchmod(&socket, Mode::from_bits_truncate(mode)).map_err(io::Error::from)?;
     socket.bind(path)?;
-    let found = fs::symlink_metadata(path)?;
-    let file = SocketFile { path: path.to_owned(), id: (found.dev(), found.ino()) };
-    if found.permissions().mode() & PERMISSIONS != mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    }
+    let file = own_file(path, mode)?;
     Ok((file, socket.listen(BACKLOG)?))
+}
+
+/// Gives the file of a new socket its mode, where the umask has kept it from that. Who may write the directory may have put
+/// something else there since, such as a link to another file: so the mode is given to what was opened and looked at, and no
+/// link is followed.
+fn own_file(path: &Path, mode: u32) -> Result<SocketFile, UnixSocketError> {
+    let replaced = || UnixSocketError::Replaced(path.parent().unwrap_or(Path::new("/")).to_owned());
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = File::from(open(path, flags, Mode::empty()).map_err(|_| replaced())?);
+    let found = opened.metadata()?;
+    if !found.file_type().is_socket() || found.uid() != geteuid().as_raw() {
+        return Err(replaced());
+    }
+    if found.permissions().mode() & PERMISSIONS != mode {
+        // The entry of an open file in /proc is that file, whatever has its path now.
+        let entry = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        fs::set_permissions(entry, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(SocketFile { path: path.to_owned(), id: (found.dev(), found.ino()) })
+}
+
+/// Checks the directory of a Unix socket as [`bind`] does, and creates nothing.
+pub fn check_socket_directory(path: &Path) -> Result<(), UnixSocketError> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    check_parent(directory).map(|_| ()).map_err(|error| unusable(directory, error))
 }
 
 fn unusable(directory: &Path, error: UnsafePath) -> UnixSocketError {
@@ -130,5 +159,40 @@ async fn remove_stale(path: &Path) -> Result<(), UnixSocketError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         // Its queue is full, it is closed to this account, or it is no socket for streams.
         Err(_) => Err(UnixSocketError::Alive(None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener as StdListener;
+
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().permissions().mode() & PERMISSIONS
+    }
+
+    /// Guards against a directory whose owner replaces the socket of a server that runs as root, before it gets its mode.
+    #[test]
+    fn only_the_socket_itself_gets_the_mode() {
+        let place = tempfile::tempdir().unwrap();
+        let secret = place.path().join("secret");
+        fs::write(&secret, "").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        let link = place.path().join("link");
+        symlink(&secret, &link).unwrap();
+        let socket = place.path().join("socket");
+        let _listener = StdListener::bind(&socket).unwrap();
+        let to_socket = place.path().join("to-socket");
+        symlink(&socket, &to_socket).unwrap();
+        let before = mode_of(&socket);
+        for path in [&secret, &link, &to_socket, &place.path().join("missing")] {
+            let refused = own_file(path, 0o666).unwrap_err();
+            assert!(matches!(refused, UnixSocketError::Replaced(_)), "{}: {refused}", path.display());
+        }
+        assert_eq!((mode_of(&secret), mode_of(&socket)), (0o600, before));
+        let _file = own_file(&socket, 0o666).unwrap();
+        assert_eq!(mode_of(&socket), 0o666);
     }
 }

@@ -136,6 +136,10 @@ both! {
         assert_eq!(names(&["--expires-from", "today"]), ["staff later"]);
         assert_eq!(names(&["--state", "active", "--ordering", "-expires_at", "--limit", "1"]), ["staff later"]);
         assert_eq!(names(&["staff", "--state", "active"]), ["staff later"]);
+        site.database.sql("UPDATE tokens SET last_used_at = 1751328000000000 WHERE name = 'imported'").await;
+        assert_eq!(names(&["--unused-since", "2025-08-01"]), ["alex_thompson imported"]);
+        assert_eq!(names(&["--has-expiry", "--never-used"]), ["staff later"]);
+        assert_eq!((names(&["--never-used"]).len(), names(&["--no-expiry"]).len()), (6, 6));
         assert_eq!(names(&["--created-from", "2025-09-01", "--created-to", "2025-09-01", "--state", "active"]).len(), 3);
     }
 }

@@ -131,8 +131,15 @@ both! {
         assert_eq!((&rotated["name"], &rotated["state"]), (&"test".into(), &"active".into()));
         assert_eq!(site.me(&site.staff.key).send().await.status, 401);
         assert_eq!(site.me(rotated["key"].as_str().unwrap()).send().await.status, 200);
-        let overlapping = works(&site.database, &["token", "rotate", &id("admin"), "--overlap", "1h"]).out;
-        assert!(overlapping.contains("it cannot be shown again"), "{overlapping}");
+        // Standard output has the key alone, so that a file or a variable gets nothing else.
+        let overlapping = works(&site.database, &["token", "rotate", &id("admin"), "--overlap", "1h"]);
+        assert!(overlapping.err.contains("it cannot be shown again"), "{}", overlapping.err);
+        let key = overlapping.out.strip_suffix('\n').unwrap();
+        assert_eq!(site.me(key).send().await.status, 200, "{key}");
+        assert!(!overlapping.err.contains(key), "{}", overlapping.err);
+        assert!(overlapping.err.contains(") of admin does not expire."), "{}", overlapping.err);
+        let noted = works(&site.database, &["token", "issue", "inactive", "--name", "n", "--scope", "user_read,me_read"]).err;
+        assert!(noted.contains("The user is disabled") && noted.contains("The user does not have user_read, so"), "{noted}");
         assert_eq!(site.me(&site.admin.key).send().await.status, 200);
         let list: Value = works(&site.database, &["token", "list", "admin", "--state", "active", "--json"]).json();
         assert_eq!(list.as_array().unwrap().len(), 2);

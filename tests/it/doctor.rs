@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -226,6 +227,36 @@ async fn dangerous_settings_are_named_with_the_remedy() {
     let ran = with(&database, good, &[]);
     for check in ["trusted_proxies", "allowed_hosts", "listen"] {
         assert_eq!(line(&ran, check), None, "{good}");
+    }
+}
+
+/// The Unix sockets of `listen` are checked as the server does, and who may connect to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn unix_sockets_that_the_server_refuses_or_should_not_trust_are_named() {
+    let database = with_admin(Backend::Sqlite).await;
+    let here = database.place();
+    let open = here.join("open");
+    fs::create_dir(&open).unwrap();
+    mode(&open, 0o777);
+    let socket = here.join("given.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let (trusting, untrusting) = ("trusted_proxies = \"unix\"\n", "");
+    for (file, found, trust, verdict, part) in [
+        ("missing/a.sock", 0o660, trusting, "warning", "missing does not exist: create it"),
+        ("open/a.sock", 0o660, trusting, "fault", "can be written by every user of this machine"),
+        ("given.sock", 0o666, trusting, "warning", "every account of this machine can connect to unix:"),
+        ("a.sock", 0o660, untrusting, "warning", "trusted_proxies does not have unix"),
+    ] {
+        mode(&socket, found);
+        let ran = with(&database, &format!("{trust}listen = \"unix:{}\"", here.join(file).display()), &[]);
+        let (said, text) = line(&ran, "listen").unwrap_or_else(|| panic!("{file}: {}", ran.out));
+        assert!(said == verdict && text.contains(part), "{file}: {said} {text}");
+        assert_eq!(ran.code, i32::from(verdict == "fault"), "{file}");
+    }
+    mode(&socket, 0o660);
+    for file in ["a.sock", "given.sock"] {
+        let ran = with(&database, &format!("{trusting}listen = \"unix:{}\"", here.join(file).display()), &[]);
+        assert_eq!(line(&ran, "listen"), None, "{file}");
     }
 }
 

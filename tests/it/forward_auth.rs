@@ -134,11 +134,14 @@ both! {
                         Some(body) => assert_eq!(refusal(&answer), (403, body), "{scopes} {path}"),
                         None => {
                             assert_allowed(&answer);
-                            // Applications see that the token is narrow, and never that its owner is an admin.
-                            let shown = scopes.trim_matches('\'').replace(' ', ",").replace("NULL", "");
+                            // Applications see that the token is narrow, and never that its owner is staff or an admin.
+                            let shown = scopes.trim_matches('\'').replace(' ', ",").replace("NULL", "*");
                             assert_eq!(identity(&answer, "remote-")[8], shown, "{scopes} {path}");
-                            let is_admin = scopes == "NULL" && *key == site.admin.key;
-                            assert_eq!(answer.header("remote-admin"), Some(if is_admin { "true" } else { "false" }));
+                            let is_full = scopes == "NULL";
+                            for (header, owner) in [("remote-staff", &site.alex), ("remote-admin", &site.admin)] {
+                                let flag = is_full && *key == owner.key;
+                                assert_eq!(answer.header(header), Some(flag.to_string().as_str()), "{scopes} {path}");
+                            }
                         }
                     }
                 }
@@ -171,12 +174,12 @@ both! {
         let answer = forward(&site, "active").token(&site.alex.key).send().await;
         assert_eq!(identity(&answer, "remote-"), [
             "alex_thompson", "42", "1,3,7", "Staff%20room,Billing,On%20call", "alex.thompson@techcorp.com", "Alex%20Thompson",
-            "true", "false", "",
+            "true", "false", "*",
         ]);
         let answer = forward(&site, "active").token(&site.plain.key).send().await;
         let id = site.plain.id.to_string();
-        assert_eq!(identity(&answer, "remote-"), ["plain", &id, "", "", "", "", "false", "false", ""]);
-        assert_eq!(identity(&forward(&site, "admin").token(&site.admin.key).send().await, "remote-")[6..], ["false", "true", ""]);
+        assert_eq!(identity(&answer, "remote-"), ["plain", &id, "", "", "", "", "false", "false", "*"]);
+        assert_eq!(identity(&forward(&site, "admin").token(&site.admin.key).send().await, "remote-")[6..], ["false", "true", "*"]);
         // Text of every kind, some of which only SQL can store.
         site.database.sql("UPDATE groups SET name = 'a,b %41' || chr_13 || chr_10 || 'Remote-Admin: true' WHERE id = 3"
             .replace("chr_13", if backend == Backend::Postgres { "chr(13)" } else { "char(13)" })

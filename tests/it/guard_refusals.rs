@@ -180,3 +180,27 @@ both! {
         }
     }
 }
+
+both! {
+    /// Guards against a stolen key that floods the audit trail from outside the networks of its token, and so hides another
+    /// client.
+    async fn refusals_from_outside_a_token_s_networks_are_limited(backend: Backend) {
+        let site = Site::start(backend).await;
+        site.database.sql("UPDATE tokens SET allowed_networks = '198.51.100.0/24'").await;
+        let refused = async |key: &str, path: &str, from: &str| {
+            let answer = site.get(path).token(key).header("X-Forwarded-For", from).send().await;
+            assert_eq!(answer.status, 401);
+        };
+        for number in 0..70 {
+            let path = ["/api/users/me", "/api/users/me?x", "/api/auth/forward/active"][number % 3];
+            refused(&site.staff.key, path, "192.0.2.1").await;
+        }
+        refused(&site.alex.key, "/api/users/me", "192.0.2.2").await;
+        site.database.sql("UPDATE tokens SET allowed_networks = NULL").await;
+        let noted = awaited(&site, "token.refused", 21).await;
+        let of = |user: i64| noted.iter().filter(|event| event["changes"]["user_id"] == user).count();
+        assert_eq!((of(site.staff.id), of(42)), (20, 1));
+        let left_out: i64 = noted.iter().filter_map(|event| event["changes"]["left_out_before"].as_i64()).sum();
+        assert_eq!(left_out, 50);
+    }
+}

@@ -57,15 +57,15 @@ both! {
             "active": true, "sub": site.plain.id.to_string(), "username": "plain", "token_type": "Token",
             "exp": 1_756_900_800, "iat": issued_at, "jti": id.to_string(), "client_id": "reports",
             "user_id": site.plain.id, "email": null, "groups": [], "permissions": [], "is_staff": false,
-            "is_admin": false, "read_only": false, "allowed_networks": null,
+            "is_admin": false, "has_scopes": false, "read_only": false, "allowed_networks": null,
         });
         assert_eq!(shown.json(), members);
         let alex = ask(&site, &site.admin, &site.alex.key).await.json();
         assert_eq!(alex.get("exp"), None, "a token that does not expire");
         assert_eq!(alex.get("scope"), None, "a token with all scopes");
         assert_eq!(
-            (&alex["sub"], &alex["email"], &alex["groups"], &alex["client_id"], &alex["is_staff"]),
-            (&json!("42"), &json!("alex.thompson@techcorp.com"), &json!([1, 3, 7]), &json!("imported"), &json!(true))
+            (&alex["sub"], &alex["email"], &alex["groups"], &alex["client_id"], &alex["is_staff"], &alex["has_scopes"]),
+            (&json!("42"), &json!("alex.thompson@techcorp.com"), &json!([1, 3, 7]), &json!("imported"), &json!(true), &json!(false))
         );
         let holder = ask(&site, &site.holder, &site.holder.key).await.json();
         assert!(holder["permissions"].as_array().unwrap().contains(&json!(1282)), "{holder}");
@@ -548,9 +548,22 @@ both! {
         )).await;
         let body = format!("token={}&client_address=10.0.0.1", site.admin.key);
         let shown = site.request("POST", PATH).token(&site.holder.key).body(FORM, body).send().await.json();
-        assert_eq!((&shown["active"], &shown["is_admin"], &shown["is_staff"]), (&json!(true), &json!(false), &json!(true)));
+        assert_eq!((&shown["active"], &shown["has_scopes"]), (&json!(true), &json!(true)));
         assert_eq!((&shown["scope"], &shown["permissions"]), (&json!("me_read user_read"), &json!([1222])));
         assert_eq!((&shown["read_only"], &shown["allowed_networks"]), (&json!(true), &json!(["10.0.0.0/8"])));
+        // A service that looks at the flags only does not take it for a full sign-in, whoever its owner is and whatever its scopes.
+        for owner in [&site.admin, &site.staff, &site.alex] {
+            for scopes in ["", "me_read", "user_read"] {
+                let narrow = format!("UPDATE tokens SET scopes = '{scopes}', allowed_networks = NULL WHERE user_id = {}", owner.id);
+                site.database.sql(&narrow).await;
+                let shown = ask(&site, &site.holder, &owner.key).await.json();
+                let flags = ["active", "is_staff", "is_admin", "has_scopes"].map(|name| shown[name].as_bool());
+                assert_eq!(flags, [Some(true), Some(false), Some(false), Some(true)], "{shown}");
+                // A scope of a permission that the owner does not have allows nothing, and no service is to take it for a right.
+                let holds = owner.id == site.admin.id || scopes == "me_read";
+                assert_eq!(shown["scope"], if holds { scopes } else { "" }, "{shown}");
+            }
+        }
         // A service with a narrow token of its own: reading is enough.
         site.database.sql(&format!(
             "UPDATE tokens SET scopes = 'introspection_read user_read', read_only = {} WHERE user_id = {}",

@@ -230,7 +230,7 @@ both! {
         assert_eq!(site.database.number("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await, 0);
         // All clients together: 61 reports were counted in this minute; one that was refused was not.
         for number in 61..120 {
-            assert_eq!(of(&format!("2001:db8:9:{number:x}::1"), "{}").await.status, 400, "{number}");
+            assert_eq!(of(&format!("2001:db8:9{number:x}::1"), "{}").await.status, 400, "{number}");
         }
         let refused = of("2001:db8:8::1", "{}").await;
         assert_eq!((refused.status, refused.header("retry-after")), (429, Some("60")), "{refused}");
@@ -242,6 +242,28 @@ both! {
         // A clock that goes back limits no one longer.
         site.clock.set(moment("2025-09-01T10:30:00Z"));
         assert_eq!(of("2001:db8:1::1", "{}").await.status, 400);
+    }
+}
+
+both! {
+    /// Guards against a client with many networks: the /48 that a provider gives to one customer keeps no one else from reporting.
+    async fn a_site_with_many_networks_uses_up_its_own_reports_alone(backend: Backend) {
+        let site = Site::with(backend, Flags::default().with("trusted_proxies", "127.0.0.1/32")).await;
+        let of = |client: String| {
+            let request = site.request("POST", PATH).header("X-Forwarded-For", &client);
+            request.body("application/json", "{}").send()
+        };
+        for number in 0..130 {
+            let answer = of(format!("2001:db8:9:{number:x}::1")).await;
+            assert_eq!(answer.status, if number < 100 { 400 } else { 429 }, "{number}");
+        }
+        for other in ["2001:db8:8::1", "192.0.2.1", "192.0.2.2"] {
+            assert_eq!(of(other.to_owned()).await.status, 400, "{other}");
+        }
+        site.clock.set(moment("2025-09-01T12:30:00Z"));
+        assert_eq!(of("2001:db8:9:ffff::1".to_owned()).await.status, 429, "the same hour");
+        site.clock.set(moment("2025-09-01T13:00:00Z"));
+        assert_eq!(of("2001:db8:9:ffff::1".to_owned()).await.status, 400, "the next hour");
     }
 }
 

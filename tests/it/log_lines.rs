@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wardroom::directory::model::UserKey;
 use wardroom::directory::password::Password;
-use wardroom::directory::tokens::Expiry;
+use wardroom::directory::tokens::{Expiry, NarrowingDraft};
 use wardroom::directory::{Clock, Directory};
 
 use crate::process::{Process, serve};
@@ -109,6 +109,45 @@ both! {
         }
         let twice = Request::new(address, "GET", "/api/users/me").token(UNKNOWN).token(UNKNOWN);
         assert_eq!(line(&mut process, twice, 401).await["reason"], "there is more than one Authorization header");
+    }
+}
+
+both! {
+    /// The line about a token that is too narrow names what it lacks. The response does not.
+    async fn a_token_that_is_too_narrow_has_its_reason(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let people = people(&database, &directory).await;
+        let owner = UserKey::Id(people.staff.id.try_into().unwrap());
+        let issue = async |scopes: Option<&[&str]>, read_only: bool| {
+            let names = scopes.map(|names| Some(names.iter().map(|name| (*name).to_owned()).collect()));
+            let draft = NarrowingDraft { scopes: names, read_only: Some(read_only), allowed_networks: None };
+            let issued = directory.issue_token_with(&operator(), &owner, "narrow", Expiry::Never, &draft).await.unwrap();
+            issued.key.reveal().to_owned()
+        };
+        let (writes, reads) = (issue(Some(&["me_write"]), false).await, issue(Some(&["me_read"]), false).await);
+        let (reader, full) = (issue(None, true).await, people.staff.key.clone());
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        let no_right = "You do not have permission to perform this action.";
+        for (key, method, path, reason) in [
+            (&writes, "GET", "/api/users/me", "the token lacks the scope me_read"),
+            (&writes, "GET", "/api/users/me?x", "the token lacks the scope me_read"),
+            (&writes, "GET", "/api/users/me/tokens", "the token lacks the scope me_read"),
+            (&reads, "POST", "/api/users/me/tokens", "the token lacks the scope me_write"),
+            (&reads, "GET", "/api/users", "the token lacks the scope user_read"),
+            (&reads, "POST", "/api/auth/introspect", "the token lacks the scope introspection_read"),
+            (&reader, "POST", "/api/users", "the token can only read"),
+            (&reader, "GET", "/api/users", no_right),
+            (&full, "GET", "/api/users", no_right),
+        ] {
+            let request = Request::new(address, method, path).token(key);
+            let line = line(&mut process, request, 403).await;
+            assert_eq!(line["reason"], reason, "{method} {path}: {line}");
+            let body = Request::new(address, method, path).token(key).send().await.body;
+            process.record("answered");
+            assert_eq!(body, format!(r#"{{"detail":"{no_right}"}}"#), "{method} {path}");
+        }
     }
 }
 
@@ -406,5 +445,24 @@ both! {
         let line: Value = serde_json::from_str(lines[0]).unwrap();
         assert_eq!((&line["level"], &line["status"]), (&"WARN".into(), &503.into()));
         assert!(line["reason"].as_str().unwrap().contains("the key could not be looked up: "), "{line}");
+    }
+}
+
+both! {
+    /// A service that sends keys in the query is warned, because logs of proxies contain queries. The line has no key.
+    async fn a_key_in_the_query_of_an_introspection_is_a_warning(backend: Backend) {
+        let database = Database::new(backend).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let admin = person(&directory, "ann", |draft| draft.is_admin = Some(true)).await.key;
+        let mut process = serve(&database, &[]);
+        let address = process.address("listening");
+        for query in [format!("?token={admin}"), String::new(), "?other=x".to_owned(), "?a=b&token=x".to_owned()] {
+            let request = Request::new(address, "POST", &format!("/api/auth/introspect{query}")).token(&admin);
+            let answer = request.body("application/x-www-form-urlencoded", format!("token={admin}")).send().await;
+            assert_eq!(answer.json()["active"], true, "{query}: {answer}");
+        }
+        let warnings = lines(process, "a token in the query of /api/auth/introspect is ignored: a service must send it in the body");
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings.iter().all(|line| line["level"] == "WARN" && !line.to_string().contains(&admin)), "{warnings:?}");
     }
 }

@@ -52,6 +52,7 @@ mod cli_users;
 mod clocks;
 mod compare;
 mod cors;
+mod dangling;
 mod database;
 mod directory;
 mod django_material;

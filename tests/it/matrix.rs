@@ -166,7 +166,7 @@ fn every_field_is_tried() {
     let actor = world.actor("admin", "api");
     for operation in operations() {
         let tried: BTreeSet<_> =
-            cells(&world, &actor, &operation).into_iter().map(|cell| cell.field).collect();
+            cells(&world, &actor, &operation, 0).into_iter().map(|cell| cell.field).collect();
         for field in &operation.fields {
             let name = field.strip_prefix("users[].").unwrap_or(field);
             assert!(
@@ -249,8 +249,8 @@ impl Trial {
                 actors.extend(signed_in.map(|name| self.world.actor(name, "sign_in")));
                 actors.push(self.world.actor("staff with all", "of sign_in"));
             }
-            for actor in actors.into_iter().filter(&acting) {
-                for cell in cells(&self.world, &actor, &operation) {
+            for (turn, actor) in actors.into_iter().filter(&acting).enumerate() {
+                for cell in cells(&self.world, &actor, &operation, turn) {
                     self.attempt(&actor, &operation, &cell).await;
                 }
             }

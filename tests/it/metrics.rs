@@ -170,6 +170,22 @@ mod judges {
         promtool(&["test", "rules", "alerts-test.yaml"], None);
     }
 
+    /// How a Prometheus scrapes through a proxy with forward authentication.
+    #[test]
+    #[ignore = "scripts/test --judges installs promtool"]
+    fn promtool_accepts_the_scrape_configuration_with_a_key() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/forward-auth/README.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let (key, config) = (place.path().join("key"), place.path().join("prometheus.yml"));
+        std::fs::write(&key, "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE").unwrap();
+        let named = block.replace("/etc/prometheus/wardroom-key", key.to_str().unwrap());
+        assert_ne!(named, block);
+        std::fs::write(&config, named).unwrap();
+        promtool(&["check", "config", config.to_str().unwrap()], None);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "scripts/test --judges installs promtool"]
     async fn promtool_accepts_what_the_server_sends() {

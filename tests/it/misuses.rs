@@ -373,11 +373,15 @@ const NOUNS: &[Misuse] = &[
         "token find --key wrd_h3Kd",
         "error: unexpected argument '--key' found tip: a similar argument exists: '--key-file'",
     ),
-    (2, "token find --key-stdin", "wardroom: there is no key in the first line: give the key of a token"),
+    (
+        2,
+        "token find --key-stdin",
+        "wardroom: standard input is empty: its first line must be the key of a token",
+    ),
     (
         2,
         "token find --key-file /nonexistent",
-        "wardroom: the key cannot be read: No such file or directory (os error 2)",
+        "wardroom: /nonexistent cannot be read: No such file or directory (os error 2): a directory of the path, or the file, does not exist: check the spelling, and that its disk is mounted",
     ),
     (
         2,
@@ -409,9 +413,9 @@ const NOUNS: &[Misuse] = &[
     (
         2,
         "token revoke --leaked /nonexistent",
-        "wardroom: the keys cannot be read: No such file or directory (os error 2)",
+        "wardroom: /nonexistent cannot be read: No such file or directory (os error 2): a directory of the path, or the file, does not exist: check the spelling, and that its disk is mounted",
     ),
-    (2, "token revoke --leaked -", "wardroom: there is no key in the file: write one key on each line"),
+    (2, "token revoke --leaked -", "wardroom: there is no key in standard input: write one key on each line"),
     (
         2,
         "token revoke 0",

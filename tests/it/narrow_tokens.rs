@@ -511,7 +511,7 @@ both! {
             assert_eq!((get("/api/users/me").await, get("/api/users").await), (own, all), "{number}");
         }
         let shown = works(&place, &["token", "list"]).out;
-        assert!(shown.contains("nothing"), "{shown}");
+        assert!(shown.contains("no scope left"), "{shown}");
         assert_eq!(exported(&place)[0]["scopes"], json!([]));
     }
 }

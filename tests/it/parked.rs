@@ -108,9 +108,23 @@ fn every_writing_operation_is_parked() {
     assert_eq!(parked.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
 }
 
-/// Events that take a caller's rights away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
+/// Declares the events, and the list of all of them.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// Events that take a caller's rights away.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Event {
+            $($(#[$doc])* $name,)+
+        }
+
+        use Event::{$($name),+};
+
+        /// All of them.
+        const EVENTS: &[Event] = &[$($name),+];
+    };
+}
+
+events! {
     /// Nothing happens: then everything must succeed, or the rest would prove nothing.
     Nothing,
     TokenRevoked,
@@ -129,11 +143,6 @@ enum Event {
     /// The token may be used from another network only.
     TokenElsewhere,
 }
-
-use Event::{
-    Nothing, OwnerDeactivated, OwnerDeleted, OwnerDemoted, RightsTaken, ScopesLost, TokenElsewhere,
-    TokenEnded, TokenOnlyReads, TokenRevoked, TokenScoped,
-};
 
 impl Event {
     /// The status of every request that comes afterwards.
@@ -451,27 +460,13 @@ async fn trial(site: &Site, rows: &Rows, event: Event, at_writer: bool, first: i
     faults
 }
 
-const EVENTS: [Event; 11] = [
-    Nothing,
-    TokenRevoked,
-    TokenEnded,
-    OwnerDemoted,
-    OwnerDeactivated,
-    OwnerDeleted,
-    RightsTaken,
-    TokenScoped,
-    ScopesLost,
-    TokenOnlyReads,
-    TokenElsewhere,
-];
-
 async fn every_event(backend: Backend, at_writer: bool) {
     // No time-out is reached on a slow machine.
     let site = Site::with_directory(backend, |settings| settings.timeout = Duration::from_secs(60)).await;
     let rows = Rows::of(&site.database).await;
     give_password(&site, site.staff.id).await;
     let mut faults = Vec::new();
-    for (place, event) in (0..).zip(EVENTS) {
+    for (place, event) in (0..).zip(EVENTS.iter().copied()) {
         faults.extend(trial(&site, &rows, event, at_writer, place * 100).await);
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
@@ -593,7 +588,7 @@ both! {
         let site = Site::start(backend).await;
         let rows = Rows::of(&site.database).await;
         fill_trail(&rows, backend, FILLED).await;
-        for (place, event) in (0..).zip(EVENTS.into_iter().take(7)) {
+        for (place, event) in (0..).zip(EVENTS.iter().copied().take(7)) {
             let lots = lots(&site, &rows, event, place * 100).await;
             let export = Export::begin(&site, &key(place * 100, 0)).await;
             trigger(&site, &rows, event, &lots[..1]).await;

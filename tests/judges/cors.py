@@ -28,7 +28,9 @@ REQUESTS = [
     ("PATCH", "/api/users/42", {"If-Match": "*"}, '{"first_name":"Alex"}'),
     ("PUT", "/api/users/groups/3", {}, '{"name":"Billing"}'),
     ("PUT", "/api/users/groups/3", {"If-Match": "*"}, '{"name":"Billing"}'),
+    ("OPTIONS", "/api/users/me", {}, None),
     ("DELETE", "/api/users/groups/7", {}, None),
+    ("DELETE", "/api/users/groups/1", {"If-Match": "*"}, None),
     ("GET", "/api/users/me", {"X-Unknown": "x"}, None),
 ]
 SCRIPT = """async ([site, key, method, path, more, body]) => {

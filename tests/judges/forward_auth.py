@@ -23,7 +23,7 @@ from ports import free_port
 DOCS = pathlib.Path("docs/forward-auth")
 WARDROOM, APPLICATION, PROXY, INSIDE = "127.0.0.1:8000", "127.0.0.1:9000", "127.0.0.1:8080", "127.0.0.1:8081"
 IDENTITY = {"remote-user": "ann", "remote-user-id": None, "remote-groups": "", "remote-group-names": "", "remote-email": "",
-            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false", "remote-scopes": ""}
+            "remote-name": "Ann%20Lee", "remote-staff": "true", "remote-admin": "false", "remote-scopes": "*"}
 # The rule of the documents, and the one that is used, in which a permission is named.
 RULE, NARROWER = "/api/auth/forward/staff", "/api/auth/forward/staff,permission=1222"
 SCOPES = "me_read,user_read"
@@ -31,6 +31,8 @@ SCOPES = "me_read,user_read"
 CLIENT = "127.0.0.2"
 NAMES = ["User", "User-Id", "Groups", "Group-Names", "Email", "Name", "Staff", "Admin", "Scopes"]
 OTHERS = re.compile(r"x-auth-request-|x-forwarded-(user|groups|email|preferred)")
+# What names may have besides letters and digits. Applications take each of them for a hyphen, or some.
+SIGNS = "_.!#$%&'*+^`|~"
 FAULTS = []
 
 
@@ -179,6 +181,10 @@ def attempts(keys):
     mixed = ["Remote_User-Id: 1", "Remote-User_Id: 1", "Remote-Group_Names: admins", "Remote_Group-Names: admins"]
     others = [f"X-Auth-Request-{name}: ada" for name in [*NAMES, "Preferred-Username"]]
     others += [f"X-Forwarded-{name}: ada" for name in ["User", "Groups", "Email", "Preferred-Username"]]
+    names = [line.split(":")[0] for line in spoofed + others]
+    others_under = [f"{name.replace('-', '_')}: ada" for name in names if name.startswith("X")]
+    others_mixed = [f"{name.replace('-', '_', 1)}: ada" for name in names] + [f"{'_'.join(name.rsplit('-', 1))}: ada" for name in names]
+    signs = [f"{name.replace('-', sign)}: ada" for sign in SIGNS for name in ["Remote-User", "Remote-Groups", "X-Auth-Request-User", "X-Forwarded-User"]]
     body = b'{"a": 1}'
     chunked = f"POST /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{ann}\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n".encode()
     second = request("Remote-User: ada", target="/hidden")
@@ -205,6 +211,9 @@ def attempts(keys):
         ("a good key, names with `-` and `_`", request(ann, *mixed), "ann"),
         ("a good key, `X-Auth-Request-*`, `X-Forwarded-User`", request(ann, *others), "ann"),
         ("no key, `X-Auth-Request-*`, `X-Forwarded-User`", request(*others), "-"),
+        ("a good key, `X_Auth_Request_*`, `X_Forwarded_User`", request(ann, *others_under), "ann"),
+        ("a good key, `X_Forwarded-User`, `X-Forwarded_User`", request(ann, *others_mixed), "ann"),
+        ("a good key, `Remote.User`, and other signs for `-`", request(ann, *signs), "ann-"),
         ("a good key, `Connection: Remote-User`", request(ann, f"Connection: {', '.join(f'Remote-{name}' for name in NAMES)}"), "ann-"),
         ("a good key, `Connection: Authorization`", request(ann, "Connection: Authorization"), "ann-"),
         ("the same key twice", request(ann, ann), "-"),
@@ -257,12 +266,13 @@ IMPOSTORS = [
 
 def seen(received, user_id, scopes):
     """Who the application takes the client for; anything that is forged is a fault."""
-    identity = IDENTITY | {"remote-scopes": scopes}
+    # With scopes, nobody is staff.
+    identity = IDENTITY | {"remote-scopes": scopes, "remote-staff": "true" if scopes == "*" else "false"}
     faults = []
     found = "-"
     for first, headers, _ in received:
-        # As most frameworks read names: without case, with `_` for `-`.
-        named = [(name.lower().replace("_", "-"), value) for name, value in headers]
+        # As frameworks read names: without case, with any sign for `-`.
+        named = [(re.sub("[^a-z0-9]", "-", name.lower()), value) for name, value in headers]
         own = {name: value for name, value in named if name.startswith("remote-")}
         found = own.get("remote-user", "none")
         for name, value in named:
@@ -285,14 +295,14 @@ def seen(received, user_id, scopes):
 class Proxy:
     """A proxy with its configuration of the documents, on free ports."""
 
-    def __init__(self, name, command, place, wardroom):
+    def __init__(self, name, command, place, wardroom, change=lambda text: text):
         self.name, self.place = name, place / name
         self.application = Server(free_port(), answer("200 OK", body="application"))
         backend = self.application.socket.getsockname()[1]
         ports = {WARDROOM: wardroom, APPLICATION: backend, PROXY: free_port(), INSIDE: free_port()}
-        self.place.mkdir()
+        self.place.mkdir(parents=True)
         for path in DOCS.iterdir():
-            text = path.read_text()
+            text = change(path.read_text())
             for known, port in ports.items():
                 text = text.replace(known, f"127.0.0.1:{port}")
             text = text.replace(RULE, NARROWER)
@@ -347,14 +357,73 @@ def attempt(proxies, name, data, wanted, user_id):
         statuses = list(pool.map(lambda proxy: send(proxy.port, data), proxies))
     cells = []
     for proxy, status in zip(proxies, statuses):
-        found, faults = seen(proxy.application.received, user_id, SCOPES if wanted == "scopes" else "")
-        good = {"ann": found == "ann", "scopes": found == "ann", "-": found == "-", "ann-": found in ("ann", "-", "none"), "none-": found in ("none", "-")}[wanted]
+        found, faults = seen(proxy.application.received, user_id, SCOPES if wanted == "scopes" else "*")
+        good = {"ann": found == "ann", "scopes": found == "ann", "-": found == "-", "ann-": found in ("ann", "-", "none"), "none": found == "none", "none-": found in ("none", "-")}[wanted]
         refused = found == "-"
         if not good or faults or (refused and 200 <= status < 300) or (wanted in ("ann", "scopes") and status != 200):
             FAULTS.append(f"{proxy.name}: {name}: {found} instead of {wanted}, status {status}, {faults}")
         who = {"-": str(status) if status else "closed", "none": "no identity"}.get(found, found)
         cells.append(who)
     return f"| {name} | " + " | ".join(cells) + " |"
+
+
+def lets_preflights_pass(name):
+    """What docs/forward-auth/README.md says under "Preflights", for the configuration of a proxy."""
+
+    def nginx(text):
+        begin = text.index("        location / {")
+        end = text.index("        location = /_wardroom")
+        location = text[begin:end]
+        own = re.sub(r" +auth_request.*\n", "", location.replace("location /", "location @preflight"))
+        own = re.sub(r"\$wardroom_\w+", '""', own)
+        asked = "error_page 418 = @preflight;\nif ($request_method = OPTIONS) { return 418; }\n"
+        return text[:begin] + location.replace("{", "{\n" + asked, 1) + own + text[end:]
+
+    def caddy(text):
+        return text.replace("forward_auth 127.0.0.1:8000", "@asked not method OPTIONS\n\t\tforward_auth @asked 127.0.0.1:8000")
+
+    def traefik(text):
+        first, rest = text.split("    application:\n", 1)
+        router = first + "    application:\n" + rest
+        second = rest[:rest.index("    wardroom:\n")].replace("PathPrefix(`/`)", "PathPrefix(`/`) && Method(`OPTIONS`)")
+        return router.replace("  routers:\n", "  routers:\n    preflights:\n" + second.replace(" wardroom,", ""), 1)
+
+    def envoy(text):
+        route = """                        - match: { prefix: /, headers: [{ name: ":method", string_match: { exact: OPTIONS } }] }
+                          route: { cluster: application }
+                          typed_per_filter_config:
+                            envoy.filters.http.ext_authz:
+                              "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute
+                              disabled: true
+"""
+        return text.replace("                        - match: { prefix: / }\n", route + "                        - match: { prefix: / }\n")
+
+    def haproxy(text):
+        return text.replace(f"127.0.0.1:8000{RULE}\n", f"127.0.0.1:8000{RULE} unless METH_OPTIONS\n")
+
+    own = {"nginx": ("nginx.conf", nginx), "caddy": ("Caddyfile", caddy), "traefik": ("traefik-dynamic.yml", traefik),
+           "envoy": ("envoy.yaml", envoy), "haproxy": ("haproxy.cfg", haproxy)}
+    file, change = own[name]
+    plain = (DOCS / file).read_text()
+    assert change(plain) != plain, name
+    return lambda text: change(text) if text == plain else text
+
+
+def preflights(proxies, wardroom, user_id):
+    """Preflights pass without a key and without an identity, and nothing else does."""
+    ann, bob = (f"Authorization: Token {wardroom.keys[name]}" for name in ("ann", "bob"))
+    spoofed = [f"Remote{sign}{name}: ada" for sign in "-_" for name in NAMES] + ["X-Forwarded-User: ada", "X-Auth-Request-User: ada"]
+    asks = ["Origin: https://app.example.com", "Access-Control-Request-Method: GET"]
+    for name, data, wanted in [
+        ("a preflight", request(*asks, method="OPTIONS"), "none"),
+        ("a preflight, `Remote-*`", request(*asks, *spoofed, method="OPTIONS"), "none"),
+        ("a preflight with another user's key, `Remote-*`", request(bob, *asks, *spoofed, method="OPTIONS"), "none"),
+        ("`GET` as a preflight", request(*asks, *spoofed), "-"),
+        ("`options`", request(*asks, *spoofed, method="options"), "-"),
+        ("`POST`, `X-HTTP-Method-Override: OPTIONS`", request(*asks, "X-HTTP-Method-Override: OPTIONS", method="POST", body=b"{}"), "-"),
+        ("a good key, `Remote-*`", request(ann, *spoofed), "ann"),
+    ]:
+        attempt(proxies, f"with preflights: {name}", data, wanted, user_id)
 
 
 def bodies_arrive(proxies, keys):
@@ -373,8 +442,7 @@ def main():
         place = pathlib.Path(scratch)
         wardroom = Wardroom(program, place, free_port())
         user_id = re.search(r'"id": ?(\d+)', wardroom.run("user", "show", "ann", "--json"))[1]
-        proxies = []
-        rows = []
+        proxies, more, rows = [], [], []
         try:
             for name, command in commands(programs).items():
                 proxies.append(Proxy(name, command, place, wardroom.port))
@@ -383,6 +451,11 @@ def main():
             for name, data, wanted in attempts(wardroom.keys):
                 rows.append(attempt(proxies, name, data, wanted, user_id))
             bodies_arrive(proxies, wardroom.keys)
+            for name, command in commands(programs).items():
+                more.append(Proxy(name, command, place / "preflights", wardroom.port, lets_preflights_pass(name)))
+            for proxy in more:
+                ready(proxy, wardroom)
+            preflights(more, wardroom, user_id)
             wardroom.revoke("ann")
             good = request(f"Authorization: Token {wardroom.keys['ann']}", *[f"Remote-{name}: ada" for name in NAMES])
             rows.append(attempt(proxies, "a good key, revoked a moment ago", good, "-", user_id))
@@ -396,7 +469,7 @@ def main():
                 impostor.close()
         finally:
             wardroom.process.kill()
-            for proxy in proxies:
+            for proxy in [*proxies, *more]:
                 proxy.stop()
     table = "\n".join(["| attempt | " + " | ".join(proxy.name for proxy in proxies) + " |", "|---|" + "---|" * len(proxies), *rows])
     print(table)

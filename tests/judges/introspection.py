@@ -29,7 +29,7 @@ from ports import free_port
 
 DOCS = pathlib.Path("docs")
 FAULTS = []
-MODULES = ["mpm_event", "authn_core", "authz_core", "headers", "proxy", "proxy_http", "oauth2"]
+MODULES = ["mpm_event", "authn_core", "authz_core", "headers", "lua", "proxy", "proxy_http", "oauth2"]
 PREAMBLE = """
 ServerName localhost
 ServerRoot {place}
@@ -115,6 +115,12 @@ class Apache:
         text = (DOCS / "introspection/apache.conf").read_text()
         text = text.replace("https://accounts.example.com", site).replace("INTROSPECTION_KEY", key)
         text = text.replace("http://127.0.0.1:9000", application)
+        # Apache runs as another user, who may not read this directory.
+        refusing = pathlib.Path(place, "look-alikes.lua")
+        shutil.copy(DOCS / "introspection/look-alikes.lua", refusing)
+        refusing.chmod(0o644)
+        assert "/etc/apache2/look-alikes.lua" in text
+        text = text.replace("/etc/apache2/look-alikes.lua", str(refusing))
         account = "User nobody\nGroup nogroup\n" if os.geteuid() == 0 else ""
         settings = pathlib.Path(place, "apache.conf")
         settings.write_text(PREAMBLE.format(place=place, port=self.port) + account + modules + text)
@@ -151,6 +157,13 @@ def judge_apache(accounts, place):
             expected(seen.get("remote-username") == f"apache-{scheme}".lower(), f"mod_oauth2 {scheme}: {seen}")
             expected(seen.get("remote-user_id") == str(user), f"mod_oauth2 {scheme}: {seen}")
             expected(seen.get("remote-is_admin") == "false", f"mod_oauth2 {scheme}: a forged header: {seen}")
+            for sign in "_.!#$%&'*+^`|~":
+                for name in [f"Remote{sign}username", f"REMOTE{sign}USER{sign}ID"]:
+                    # A header of the same kind before or behind it, with or without a value, does not hide it.
+                    for more in [{}, {"Remote_z": ""}, {"Remote_z": "z"}]:
+                        for forged in [{name: "root", **more}, {**more, name: "root"}]:
+                            status, _, _ = apache.get(path, key, scheme, forged)
+                            expected(status in (400, 401, 403), f"mod_oauth2 {scheme}: {forged}: {status}")
             expected(key not in body, f"mod_oauth2 {scheme}: the application received the key: {seen}")
             for bad, wrong in [(None, scheme), ("nonsense", scheme), (key, {"Token": "Bearer", "Bearer": "Token"}[scheme])]:
                 status, _, _ = apache.get(path, bad, wrong)
@@ -171,6 +184,13 @@ def judge_apache(accounts, place):
             accounts.revoke(token)
             status, _, _ = apache.get(path, key, scheme)
             expected(status == 401, f"mod_oauth2 {scheme}: a revoked key: {status}")
+        rich = accounts.user("apache-rich", is_staff=True, permissions=["user_read"])
+        for scopes in [None, ["user_read"], ["me_read", "me_write", "user_read"]]:
+            key, _ = accounts.token(rich, scopes=scopes)
+            for path, scheme in [("/reports", "Token"), ("/files", "Bearer")]:
+                status, _, _ = apache.get(path, key, scheme)
+                good = status == 200 if scopes is None else status in (401, 403)
+                expected(good, f"mod_oauth2 {scheme}: a token with the scopes {scopes}: {status}")
         plain, _ = accounts.token(accounts.user("apache-plain", is_staff=False))
         expected(apache.get("/reports", plain)[0] in (401, 403), "mod_oauth2: a plain user among staff")
     finally:
@@ -210,6 +230,12 @@ def judge_authlib(accounts):
         for bad in [None, scheme, f"{scheme} nonsense", f"Basic {key}"]:
             expected(ask(view, bad)[0] == 401, f"authlib: {bad}")
     expected(ask(scoped, f"Bearer {key}")[0] == 403, "authlib: a token without scopes has none for authlib")
+    admin = accounts.user("authlib-admin", is_staff=True, permissions=["user_read"])
+    for scopes, status in [(["user_read"], 200), (["me_read", "user_read"], 200), (["me_read"], 403)]:
+        narrow, _ = accounts.token(admin, scopes=scopes)
+        for scheme in ["Bearer", "Token"]:
+            expected(ask(view, f"{scheme} {narrow}")[0] == 403, f"authlib: a token with the scopes {scopes} where none is named")
+            expected(ask(scoped, f"{scheme} {narrow}")[0] == status, f"authlib: a token with the scopes {scopes}")
     reading, _ = accounts.token(user, read_only=True)
     inside, _ = accounts.token(user, allowed_networks=["192.0.2.0/24", "2001:db8::/32"])
     for scheme in ["Bearer", "Token"]:

@@ -16,6 +16,8 @@ FOLDER = tempfile.mkdtemp(prefix="wardroom-django-")
 if not settings.configured:
     settings.configure(
         SECRET_KEY="tests",
+        # Fast, because many tests make passwords.
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         DEBUG=False,
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF="project",

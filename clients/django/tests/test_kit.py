@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import copy
 import datetime
 import io
 import json
 import logging
 import os
+import pickle
+import shlex
 import socket
 import threading
 import time
@@ -16,22 +20,30 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Optional
+from unittest import mock
 from urllib.parse import parse_qs
 
+import django
 import project
 from asgiref.sync import async_to_sync
-from django.contrib.auth import get_user_model
+from django.contrib.auth import authenticate, get_user, get_user_model, login
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import IntegrityError, connection, connections, models, transaction
+from django.db.models.signals import post_save, pre_save
+from django.http import HttpRequest
 from django.test import override_settings
 from rest_framework.authtoken.models import Token
 from wardroom_client import Client
 
 from wardroom_django import service, users
 from wardroom_django.identity import identity
+from wardroom_django.middleware import forwarded
 
 User = get_user_model()
 ACTIVE: dict[str, Any] = {
@@ -48,7 +60,10 @@ ACTIVE: dict[str, Any] = {
     "permissions": [1222, 10001],
     "is_staff": True,
     "is_admin": False,
+    "has_scopes": False,
 }
+#: A token with scopes, as Wardroom describes it.
+NARROW: dict[str, Any] = {**ACTIVE, "is_staff": False, "has_scopes": True, "scope": "user_read", "permissions": [1222]}
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -172,10 +187,10 @@ class Failures(Case):
         bodies += [json.dumps({**ACTIVE, name: wrong}).encode() for name, wrong in (
             ("user_id", "7"), ("user_id", True), ("user_id", None), ("username", None), ("is_staff", "true"), ("is_admin", 1),
             ("groups", None), ("groups", ["1"]), ("permissions", "1222"), ("jti", 1), ("exp", "soon"), ("scope", []),
-            ("read_only", "false"), ("allowed_networks", "10.0.0.0/8"), ("allowed_networks", ["everywhere"]), ("iat", 1.5),
+            ("has_scopes", None), ("has_scopes", 1), ("has_scopes", True), ("scope", "user_read"), ("read_only", "false"), ("allowed_networks", "10.0.0.0/8"), ("allowed_networks", ["everywhere"]), ("iat", 1.5),
         )]
         bodies += [json.dumps({name: value for name, value in ACTIVE.items() if name != left_out}).encode() for left_out in (
-            "user_id", "username", "is_staff", "is_admin", "groups", "permissions", "jti")]
+            "user_id", "username", "is_staff", "is_admin", "groups", "permissions", "has_scopes", "jti")]
         for body in bodies:
             self.fake(lambda _key, body=body: (200, {}, body))
             self.assert_unavailable()
@@ -289,18 +304,28 @@ class People(Case):
         self.assertEqual(ask("/new", "Token abc")[0], 200)
         row.refresh_from_db()
         self.assertEqual((row.username, row.is_superuser), ("joanna", True))
-        # A row that came from before the switch keeps its password, and is not disabled any more.
-        row.set_password("old")
-        row.is_active = False
-        row.save()
-        self.assertEqual(ask("/new", "Token abc")[0], 200)
-        row.refresh_from_db()
-        self.assertTrue(row.is_active and row.check_password("old"))
+        self.assertEqual(row.password[: len(users.MARK)], "!wardroom-")
+        # A row that someone has disabled is not disabled any more.
+        User.objects.update(is_active=False)
         self.assertEqual(ask("/readers", "Token abc")[0], 200)
+        row.refresh_from_db()
+        self.assertTrue(row.is_active)
+        # With a password, the row is Django's again.
+        row.set_password("new")
+        row.save()
+        self.assertEqual(ask("/new", "Token abc")[0], 403)
+        # Also if that happens while the request is handled, or the row comes to be in between.
+        row.password = users.mark()
+        with self.assertRaises(users.AnotherAccount):
+            users.updated(row, identity({**ACTIVE, "email": "new@example.com"}))
+        with self.assertRaises(users.AnotherAccount):
+            users.created(identity(ACTIVE))
+        row.refresh_from_db()
+        self.assertTrue(row.check_password("new") and row.email == "joan@example.com")
 
     def test_an_unchanged_row_is_not_written(self) -> None:
         self.fake(lambda _key: said(email=None), MODE="mirror")
-        User.objects.create(pk=7, username="joan", is_staff=True)
+        User.objects.create(pk=7, username="joan", password=users.mark(), is_staff=True)
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 
@@ -310,11 +335,11 @@ class People(Case):
         self.assertEqual([query["sql"].split()[0] for query in queries.captured_queries], ["SELECT"])
 
     def test_a_narrow_token_changes_no_flags_and_gets_no_rights_of_the_row(self) -> None:
-        self.fake(lambda _key: said(scope="user_read orders_read", permissions=[1222]), MODE="mirror")
+        self.fake(lambda _key: said(**{**NARROW, "scope": "user_read orders_read"}), MODE="mirror", ACCEPT_SCOPES=True)
         from django.contrib.auth.models import Permission
         from django.contrib.contenttypes.models import ContentType
 
-        row = User.objects.create(pk=7, username="joan", is_staff=True, is_superuser=True)
+        row = User.objects.create(pk=7, username="joan", password=users.mark(), is_staff=True, is_superuser=True)
         self.assertEqual(ask("/staff", "Token abc")[0], 403)
         self.assertEqual(ask("/readers", "Token abc")[0], 200)
         row.refresh_from_db()
@@ -324,7 +349,7 @@ class People(Case):
         from wardroom_django.users import mirrored
 
         whole = mirrored(identity({**ACTIVE}))
-        narrow = mirrored(identity({**ACTIVE, "scope": "user_read", "permissions": [1222]}))
+        narrow = mirrored(identity(NARROW))
         # Neither when it is read again, nor asked in the asynchronous way, nor for a part of the admin.
         for _ in range(2):
             self.assertEqual((narrow.is_staff, narrow.is_superuser), (False, False))
@@ -332,6 +357,11 @@ class People(Case):
             if hasattr(narrow, "ahas_perm"):
                 asked = [async_to_sync(narrow.ahas_perm)(one) for one in ("1222", "auth.view_user")]
                 self.assertEqual([*asked, async_to_sync(narrow.ahas_module_perms)("auth")], [True, False, False])
+            if hasattr(narrow, "aget_all_permissions"):
+                self.assertEqual(async_to_sync(narrow.aget_all_permissions)(), {"1222"})
+                self.assertEqual(async_to_sync(narrow.aget_user_permissions)(), set())
+            self.assertEqual(narrow.get_all_permissions(), {"1222"})
+            self.assertEqual((narrow.get_user_permissions(), narrow.get_group_permissions()), (set(), set()))
             narrow.refresh_from_db()
         # What an application saves of the object of a request does not keep its rights, in either direction.
         for kept in (True, False):
@@ -347,7 +377,166 @@ class People(Case):
         row.refresh_from_db()
         self.assertEqual((row.first_name, row.is_staff, row.is_superuser), ("Joan", True, False))
         self.assertTrue(whole.has_perm("auth.view_user") and whole.has_perm("10001"))
+        self.assertEqual(whole.get_all_permissions(), {"1222", "10001", "auth.view_user"})
         self.assertTrue(narrow.has_perm("1222") and not narrow.has_perm("10001") and not narrow.has_perm("auth.view_user"))
+        # Django's backend has nothing to add, wherever it is listed.
+        own = "django.contrib.auth.backends.ModelBackend"
+        for backends in ([own], [own, "wardroom_django.users.WardroomPermissions"]):
+            with override_settings(AUTHENTICATION_BACKENDS=backends):
+                narrow = mirrored(identity(NARROW))
+                self.assertEqual((narrow.has_perm("auth.view_user"), narrow.has_module_perms("auth")), (False, False))
+                self.assertEqual(narrow.get_all_permissions() - {"1222"}, set())
+
+    def test_whatever_is_saved_an_object_of_a_narrow_token_never_has_the_flags_of_its_row(self) -> None:
+        self.configure(MODE="mirror", ACCEPT_SCOPES=True)
+        User.objects.create(pk=7, username="joan", password=users.mark(), is_staff=True, is_superuser=True)
+        User.objects.create(pk=8, username="taken")
+        narrow = users.mirrored(identity(NARROW))
+        seen: list[Any] = []
+
+        def listen(instance: Any, **_more: Any) -> None:
+            seen.append((instance.is_staff, instance.is_superuser))
+            if instance.first_name == "refused":
+                raise ValueError("a receiver that refuses")
+
+        def fails(kind: Any, **changed: Any) -> None:
+            for name, value in changed.items():
+                setattr(narrow, name, value)
+            with self.assertRaises(kind), transaction.atomic():
+                narrow.save()
+            narrow.username, narrow.first_name = "joan", ""
+
+        def refresh_fails() -> None:
+            with self.assertRaises(User.DoesNotExist):
+                narrow.refresh_from_db(from_queryset=User.objects.none())
+
+        def again() -> None:
+            narrow.is_staff = narrow.is_superuser = True
+            narrow.save()
+
+        def asynchronous() -> None:
+            async_to_sync(narrow.arefresh_from_db)()
+            async_to_sync(narrow.asave)()
+
+        def deferred() -> None:
+            del narrow.is_superuser
+            narrow.refresh_from_db(fields=["is_superuser"])
+
+        for listened in (pre_save, post_save):
+            listened.connect(listen, sender=User)
+            self.addCleanup(listened.disconnect, listen, sender=User)
+        ways: list[Callable[[], Any]] = [
+            lambda: fails(IntegrityError, username="taken"),
+            lambda: fails(ValueError, first_name="refused"),
+            lambda: User.objects.bulk_update([narrow], ["first_name", "email"]),
+            narrow.refresh_from_db,
+            narrow.save,
+            lambda: narrow.save(update_fields=["is_staff", "is_superuser"]),
+            lambda: narrow.save_base(),
+            again,
+            asynchronous,
+            deferred,
+        ]
+        if django.VERSION >= (5, 1):
+            ways.append(refresh_fails)
+        for number, way in enumerate(ways):
+            way()
+            self.assertEqual((narrow.is_staff, narrow.is_superuser, vars(narrow).get("is_superuser", False)), (False, False, False), number)
+            for copied in (copy.copy(narrow), copy.deepcopy(narrow), pickle.loads(pickle.dumps(narrow))):
+                self.assertEqual((copied.is_staff, copied.is_superuser), (False, False), number)
+            self.assertEqual(User.objects.values_list("is_staff", "is_superuser").get(pk=7), (True, True), number)
+        self.assertEqual(set(seen), {(False, False)})
+        # Other objects are what they were: fields that can be deferred, set and saved.
+        row = User.objects.defer("is_staff", "is_superuser").get(pk=7)
+        self.assertEqual((row.get_deferred_fields(), row.is_staff, row.is_superuser), ({"is_staff", "is_superuser"}, True, True))
+        row.is_staff = False
+        pre_save.disconnect(listen, sender=User), post_save.disconnect(listen, sender=User)
+        row.save()
+        self.assertEqual(User.objects.values_list("is_staff", "is_superuser").get(pk=7), (False, True))
+        self.assertIs(User(is_superuser=True).is_superuser, True)
+
+    def test_a_row_that_is_not_marked_is_never_handed_over(self) -> None:
+        """Whatever its name, its rights and its password are, and whoever asks."""
+        self.fake(lambda key: said(**(NARROW if key == "narrow" else {"is_admin": key == "admin"})), MODE="mirror", ACCEPT_SCOPES=True)
+        self.addCleanup(logging.disable, logging.CRITICAL)
+        logging.disable(logging.NOTSET)
+        passwords = (make_password("an old password"), make_password(None), "", "!", "!wardroom", "wardroom-", "!Wardroom-x", " !wardroom-x")
+        kinds: list[tuple[str, dict[str, bool]]] = [
+            ("joan", {"is_superuser": True}), ("joan", {}), ("joan~7", {"is_staff": True}), ("emergency", {"is_active": False}),
+        ]  # fmt: skip
+        for password in passwords:
+            for name, rights in kinds:
+                User.objects.all().delete()
+                User.objects.create(pk=7, username=name, password=password, email="own@example.com", **rights)
+                before = User.objects.values().get()
+                for key in ("abc", "narrow", "admin"):
+                    with self.assertLogs("wardroom_django", "WARNING") as logs:
+                        status, _, body = ask("/open", f"Token {key}")
+                    self.assertEqual((status, body), (403, {"detail": "Another account of this service has the id of this user."}))
+                    wanted = f"ERROR:wardroom_django:user 7 is 'joan' in Wardroom, and the row with this id is '{name}' and Django's own"
+                    self.assertEqual((len(logs.output), logs.output[0][: len(wanted)]), (1, wanted))
+                    self.assertIn(f"manage.py wardroom_hand_over {shlex.quote(name)}. ", logs.output[0])
+                self.assertEqual(User.objects.values().get(), before)
+        # Someone decides that both are one person.
+        hand_over(name)
+        with self.assertLogs("wardroom_django", "WARNING") as logs:
+            self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
+        self.assertIn("the row of user 7 was 'emergency' and is 'joan' now", logs.output[0])
+        with self.assertNoLogs("wardroom_django") if hasattr(self, "assertNoLogs") else contextlib.nullcontext():
+            self.assertEqual(ask("/new", "Token abc")[2]["username"], "joan")
+
+    def test_the_name_that_a_user_chooses_opens_no_row(self) -> None:
+        names = ["ann"]
+        self.fake(lambda _key: said(user_id=57, username=names[-1], is_staff=False, is_admin=False, permissions=[]), MODE="mirror")
+        own = User.objects.create_user("localroot", password="an old password", pk=57, is_staff=True, is_superuser=True)
+        for name in ("ann", "localroot", "localroot~57"):
+            names.append(name)
+            self.assertEqual(ask("/staff", "Token abc")[0], 403)
+        found = User.objects.get()
+        self.assertEqual((found.username, found.password, found.is_superuser), ("localroot", own.password, True))
+
+    def test_a_user_model_with_properties_in_place_of_flags(self) -> None:
+        class Person:
+            rank = 1
+
+            @property
+            def is_staff(self) -> bool:
+                return self.rank > 0
+
+            is_superuser = True
+            _meta = mock.Mock(concrete_fields=[])
+
+        people = [Person(), Person()]
+        for _ in range(2):
+            for row, facts in zip(people, (ACTIVE, NARROW)):
+                row.wardroom = identity({**facts, "is_staff": False})  # type: ignore[attr-defined]
+                users.shown(row, row.wardroom)  # type: ignore[attr-defined]
+            self.assertEqual([(row.is_staff, row.is_superuser) for row in people], [(True, False), (False, False)])
+        self.assertEqual((Person().is_staff, Person().is_superuser), (True, True))
+
+    def test_a_user_model_without_passwords(self) -> None:
+        self.fake(lambda _key: said(permissions=[1222, 1282]), MODE="mirror")
+
+        class Bare(AbstractBaseUser):
+            password = None
+            name = models.CharField(max_length=150, unique=True)
+            USERNAME_FIELD = "name"
+
+            class Meta:
+                app_label = "wardroom_django"
+
+        with connection.schema_editor() as editor:
+            editor.create_model(Bare)
+        with override_settings(AUTH_USER_MODEL="wardroom_django.Bare"):
+            Bare.objects.create(pk=8, name="joan")
+            for key in ("abc", "narrow"):
+                self.assertEqual(ask("/open", f"Token {key}")[0], 403)
+            self.assertEqual(list(Bare.objects.values_list("pk", "name")), [(8, "joan")])
+            lines, failed = check()
+            self.assertIn("error: the user model has no column for passwords", "\n".join(lines))
+            self.assertTrue(failed)
+            with self.assertRaisesRegex(CommandError, "no column for passwords"):
+                hand_over("--all")
 
     def test_a_username_that_another_row_has(self) -> None:
         self.fake(lambda _key: said(), MODE="mirror")
@@ -388,12 +577,24 @@ class NarrowTokens(Case):
         sent = dict(zip(fake.keys[5:], fake.clients[5:]))
         self.assertEqual(sent, {str(number): f"192.0.2.{number}" for number in range(200)})
 
-    def test_a_staff_member_s_scoped_token_needs_the_right_to_its_record(self) -> None:
-        self.fake(lambda key: said(scope=key.replace("+", " "), is_admin=True))
-        self.assertEqual([ask("/staff", f"Token {scope}")[0] for scope in ("user_read", "me_read", "user_read+me_read")], [403, 200, 200])
-        self.assertEqual(ask("/readers", "Token none")[0], 200)
-        self.fake(lambda _key: said(scope="", permissions=[], is_admin=True))
-        self.assertEqual(ask("/readers", "Token none")[0], 403)
+    def test_a_token_with_scopes_is_refused_unless_the_project_says_otherwise(self) -> None:
+        for mode in ("light", "mirror"):
+            for cache in (0, 30):
+                fake = self.fake(lambda key: said(**{**NARROW, "scope": "" if key == "none" else "me_read user_read"}), MODE=mode, CACHE_SECONDS=cache)
+                for path in ("/new", "/open", "/staff", "/readers", "/new"):
+                    for key in ("abc", "none"):
+                        status, headers, body = ask(path, f"Token {key}")
+                        self.assertEqual((status, body), (403, {"detail": "This service does not accept tokens with scopes."}))
+                        self.assertNotIn("www-authenticate", headers)
+                self.assertEqual(len(fake.keys), 2 if cache else 10)
+        self.assertEqual(User.objects.count(), 0)
+
+    def test_a_token_with_scopes_that_is_accepted_has_no_flags(self) -> None:
+        # Not even if a server says so.
+        self.fake(lambda _key: said(**{**NARROW, "is_staff": True, "is_admin": True}), ACCEPT_SCOPES=True)
+        self.assertEqual([ask(path, "Token abc")[0] for path in ("/new", "/open", "/readers", "/staff")], [200, 200, 200, 403])
+        self.fake(lambda _key: said(**{**NARROW, "scope": "", "permissions": []}), ACCEPT_SCOPES=True)
+        self.assertEqual([ask(path, "Token abc")[0] for path in ("/new", "/readers", "/staff")], [200, 403, 403])
 
     def test_networks(self) -> None:
         self.fake(lambda _key: said(allowed_networks=["192.0.2.0/24", "2001:db8::/32"]), PROXIES=["10.0.0.0/8", "unix"])
@@ -457,7 +658,7 @@ HEADERS = {
     "HTTP_REMOTE_NAME": "Zo%C3%AB",
     "HTTP_REMOTE_STAFF": "true",
     "HTTP_REMOTE_ADMIN": "false",
-    "HTTP_REMOTE_SCOPES": "",
+    "HTTP_REMOTE_SCOPES": "*",
 }
 
 
@@ -507,14 +708,46 @@ class Forwarded(Case):
             {"HTTP_REMOTE_ADMIN": ""},
             {"HTTP_REMOTE_GROUPS": "1,admins"},
             {"HTTP_REMOTE_USER": "Zo%EB"},
+            {"HTTP_REMOTE_SCOPES": None},
+            {"HTTP_REMOTE_SCOPES": ""},
+            {"HTTP_REMOTE_SCOPES": " "},
+            {"HTTP_REMOTE_SCOPES": "all"},
+            {"HTTP_REMOTE_SCOPES": "*,*"},
+            {"HTTP_REMOTE_SCOPES": "* me_read"},
+            {"HTTP_REMOTE_SCOPES": "%2A"},
             {"HTTP_REMOTE_SCOPES": "me_read,"},
             {"HTTP_REMOTE_SCOPES": "Me read"},
             {"HTTP_REMOTE_SCOPES": "010001"},
         ]
         for changed in wrong:
             self.assertEqual(self.ask(**{**HEADERS, **changed})[0], 403, changed)
-        absent = dict.fromkeys(["HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL", "HTTP_REMOTE_SCOPES"])
+        absent = dict.fromkeys(["HTTP_REMOTE_GROUPS", "HTTP_REMOTE_EMAIL"])
         self.assertEqual(self.ask(**{**HEADERS, **absent})[0], 200)
+
+    def test_a_token_with_scopes_is_refused_unless_the_project_says_otherwise(self) -> None:
+        for scopes in ("me_read", "me_read,10001", "me_read 10001", "me_read%2010001"):
+            narrow = {**HEADERS, "HTTP_REMOTE_STAFF": "false", "HTTP_REMOTE_SCOPES": scopes}
+            self.configure(PROXIES=["127.0.0.1"])
+            status, _, body = self.ask(**narrow)
+            self.assertEqual((status, body), (403, b"This service does not accept tokens with scopes.\n"))
+            self.configure(PROXIES=["127.0.0.1"], ACCEPT_SCOPES=True)
+            self.assertEqual(self.ask(**narrow)[0], 200)
+            meta = {**narrow, "HTTP_REMOTE_STAFF": "true", "HTTP_REMOTE_ADMIN": "true"}
+            known = forwarded(meta)
+            assert known is not None
+            self.assertEqual((known.is_staff, known.is_admin, known.scopes), (False, False, frozenset(scopes.replace("%20", " ").replace(",", " ").split())))
+
+    def test_a_local_account_with_the_id_of_a_user_is_not_handed_over(self) -> None:
+        self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
+        User.objects.create_superuser("emergency", password="an old password", pk=7)
+        status, _, body = self.ask(**HEADERS)
+        self.assertEqual((status, body), (403, b"Another account of this service has the id of this user.\n"))
+        self.assertEqual(User.objects.get().username, "emergency")
+        User.objects.all().delete()
+        User.objects.create_user("Zoë 25%", pk=7)
+        self.assertEqual(self.ask(**HEADERS)[0], 403)
+        hand_over("Zoë 25%")
+        self.assertEqual(self.ask(**HEADERS)[2]["kind"], "User")
 
     def test_mirror(self) -> None:
         self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
@@ -522,7 +755,7 @@ class Forwarded(Case):
         self.assertEqual(User.objects.get(pk=7).username, "Zoë 25%")
 
     def test_rights_of_a_narrow_token_are_never_kept(self) -> None:
-        self.configure(PROXIES=["127.0.0.1"], MODE="mirror")
+        self.configure(PROXIES=["127.0.0.1"], MODE="mirror", ACCEPT_SCOPES=True)
         narrow = {**HEADERS, "HTTP_REMOTE_STAFF": "false", "HTTP_REMOTE_SCOPES": "me_read,10001"}
         flags = lambda: User.objects.values_list("username", "is_staff", "is_superuser").get(pk=7)  # noqa: E731
         # A row that a narrow token creates has no rights, whatever the token has.
@@ -554,6 +787,7 @@ class Settings(Case):
             ({"URL": "https://a.example", "KEY": "k", "MOED": "mirror"}, "unknown names: MOED"),
             ({"URL": "https://a.example", "KEY": "k", "MODE": "copy"}, "WARDROOM['MODE']"),
             ({"URL": "https://a.example", "KEY": "k", "TIMEOUT": 0}, "WARDROOM['TIMEOUT']"),
+            ({"URL": "https://a.example", "KEY": "k", "ACCEPT_SCOPES": "no"}, "WARDROOM['ACCEPT_SCOPES']"),
             ({"URL": "http://a.example", "KEY": "k"}, "https"),
             ({"URL": "https://a.example", "KEY_FILE": "/none"}, "WARDROOM['KEY_FILE'] cannot be read"),
             ({"URL": "https://a.example", "KEY": "hunter2 \n"}, "key cannot be used"),
@@ -573,6 +807,88 @@ def check() -> tuple[list[str], bool]:
     except CommandError:
         failed = True
     return out.getvalue().splitlines(), failed
+
+
+def hand_over(*arguments: str) -> list[str]:
+    out = io.StringIO()
+    call_command("wardroom_hand_over", *arguments, stdout=out)
+    return out.getvalue().splitlines()
+
+
+class HandOver(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        for pk, (name, password) in enumerate((("ann", "old"), ("emergency", "old"), ("sso", None), ("new", "old")), 1):
+            User.objects.create_user(name, password=password, pk=pk, is_staff=True)
+        User.objects.filter(username="new").update(password=users.mark())
+
+    def passwords(self) -> dict[str, str]:
+        return dict(User.objects.values_list("username", "password"))
+
+    def marked(self) -> list[str]:
+        return [row.username for row in User.objects.order_by("pk") if users.is_wardrooms(row)]
+
+    def test_everyone(self) -> None:
+        before = self.passwords()
+        wanted = ["would be handed over: 2, of which 1 have a password in Django", "Wardroom's before: 1", "kept for Django: emergency"]
+        self.assertEqual(hand_over("--all", "--keep", "emergency", "--dry-run"), [*wanted, "Nothing has changed (--dry-run)."])
+        self.assertEqual(self.passwords(), before)
+        wanted[0] = "handed over: 2, of which 1 had a password in Django"
+        self.assertEqual(hand_over("--all", "--keep", "emergency"), wanted)
+        self.assertEqual(self.marked(), ["ann", "sso", "new"])
+        after = self.passwords()
+        self.assertEqual((after["emergency"], after["new"], len(set(after.values()))), (before["emergency"], before["new"], 4))
+        self.assertEqual(hand_over("--all")[0], "handed over: 1, of which 1 had a password in Django")
+        self.assertEqual(hand_over("--all"), ["handed over: 0, of which 0 had a password in Django", "Wardroom's before: 4", "kept for Django: none"])
+        self.assertEqual(User.objects.filter(is_staff=True).count(), 4)
+
+    def test_some(self) -> None:
+        self.assertEqual(hand_over("ann", "new", "ann")[:2], ["handed over: 1, of which 1 had a password in Django", "Wardroom's before: 1"])
+        self.assertEqual(self.marked(), ["ann", "new"])
+
+    def test_what_is_wrong_changes_nothing(self) -> None:
+        before = self.passwords()
+        for arguments, text in (
+            ((), "Give either usernames or --all."),
+            (("ann", "--all"), "Give either usernames or --all."),
+            (("ann", "--keep", "emergency"), "--keep goes with --all"),
+            (("ann", "anne", "Ann"), "No row has the username 'anne', 'Ann'. Nothing has changed."),
+            (("--all", "--keep", "emergncy"), "No row has the username 'emergncy'. Nothing has changed."),
+            (("--keep", "emergency"), "Give either usernames or --all."),
+        ):
+            with self.assertRaises(CommandError) as raised:
+                hand_over(*arguments)
+            self.assertIn(text, str(raised.exception))
+            self.assertEqual(self.passwords(), before)
+
+    def test_passwords_and_sessions_end(self) -> None:
+        def opens(session: Any) -> bool:
+            request = HttpRequest()
+            request.session = session
+            return bool(get_user(request).is_authenticated)
+
+        def sign_in(row: Any) -> Any:
+            request = HttpRequest()
+            request.session = SessionStore()
+            login(request, row, backend="django.contrib.auth.backends.ModelBackend")
+            return request.session
+
+        row = User.objects.get(username="ann")
+        session = sign_in(row)
+        self.assertTrue(opens(session))
+        self.assertIsNotNone(authenticate(username="ann", password="old"))
+        hand_over("ann")
+        row.refresh_from_db()
+        self.assertFalse(opens(session) or row.has_usable_password() or row.check_password("old"))
+        for guess in ("old", "", row.password, row.password[1:], "wardroom-"):
+            self.assertIsNone(authenticate(username="ann", password=guess))
+        # A session from when the row was Wardroom's ends with that, and does not come back.
+        between = sign_in(row)
+        row.set_password("new")
+        row.save()
+        self.assertFalse(opens(between))
+        hand_over("ann")
+        self.assertFalse(opens(between) or opens(session))
 
 
 class Check(Case):
@@ -603,7 +919,17 @@ class Check(Case):
         lines, failed = check()
         self.assertFalse(failed, lines)
         self.assertIn("expires at", self.findings("warning"))
-        self.assertIn("1 users can sign in to Django", self.findings("warning"))
+        self.assertIn("1 users can sign in to Django with a password that Django has, also after Wardroom has disabled them: old.", self.findings("warning"))
+        self.assertIn("1 row is Django's own: a user of Wardroom who has or gets such an id is refused: ", self.findings("warning"))
+        self.assertNotIn("ACCEPT_SCOPES", "\n".join(lines))
+        User.objects.bulk_create(User(username=f"old {number}", password="x") for number in range(30))
+        self.assertIn("31 users can sign in to Django", self.findings("warning"))
+        self.assertIn("old 18, and 11 more.", self.findings("warning"))
+        self.assertIn("31 rows are Django's own: ", self.findings("warning"))
+        self.assertIn("'old 8', and 21 more. Hand over", self.findings("warning"))
+        hand_over("--all")
+        self.assertNotIn("Django's own", "\n".join(check()[0]))
+        User.objects.update(password="x")
         self.assertIn("10 seconds more", self.findings("note"))
         own = "rest_framework.authentication.TokenAuthentication"
         with override_settings(REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [own]}):
@@ -703,6 +1029,47 @@ class RealServer(Case):
         self.assertEqual([ask("/new", key, REMOTE_ADDR=peer)[0] for peer in ("192.0.2.7", "192.0.3.7", "")], [200, 401, 401])
         self.assertIsNone(service.whose(made["key"]))
         self.assertIsNotNone(service.whose(made["key"], "192.0.2.7"))
+
+    def test_tokens_with_scopes_of_a_real_server(self) -> None:
+        codes = {one["code"]: one["id"] for one in self.admin.permissions_list()}
+        for rights in ({"is_admin": True}, {"is_staff": True, "permissions": [codes[1222]]}):
+            pk, _ = self.person(f"kit.scoped.{len(rights)}", **rights)
+            for scopes in (["user_read"], ["me_read", "user_read"], ["me_read", "me_write"]):
+                key = self.admin.users_tokens_create(pk, {"name": "scoped", "scopes": scopes})["key"]
+                for mode in ("light", "mirror"):
+                    self.configure(MODE=mode)
+                    refused = {"detail": "This service does not accept tokens with scopes."}
+                    self.assertEqual([ask(path, f"Token {key}")[::2] for path in ("/new", "/open", "/staff")], [(403, refused)] * 3)
+                    self.configure(MODE=mode, ACCEPT_SCOPES=True)
+                    readers = 200 if "user_read" in scopes else 403
+                    self.assertEqual([ask(path, f"Token {key}")[0] for path in ("/new", "/open", "/staff", "/readers")], [200, 200, 403, readers])
+            self.assertEqual(User.objects.values_list("is_staff", "is_superuser").get(pk=pk), (False, False))
+
+    def test_rows_of_django_with_the_ids_of_users(self) -> None:
+        people = [self.person(f"kit.row.{number}", is_staff=True) for number in range(4)]
+        ids = [pk for pk, _ in people]
+        names = ("kit.row.0", "renamed", "emergency", "sso")
+        for pk, name, rights in zip(ids, names, ({}, {}, {"is_superuser": True}, {"is_staff": True})):
+            password = None if name == "sso" else "an old password"
+            User.objects.create_user(name, password=password, pk=pk, **rights)
+        self.configure(MODE="mirror")
+        self.assertEqual([ask("/new", f"Token {key}")[0] for _, key in people], [403] * 4)
+        lines, failed = check()
+        self.assertFalse(failed, lines)
+        own, others = (next(line for line in lines if text in line) for text in ("Django's own: ", "Do not hand them over"))
+        self.assertIn(f"4 rows are Django's own: a user of Wardroom who has or gets such an id is refused: {ids[0]} 'kit.row.0', {ids[1]} 'renamed', ", own)
+        there = ", ".join(f"{ids[number]} is '{names[number]}' here and 'kit.row.{number}' in Wardroom" for number in (1, 2, 3))
+        self.assertIn(f"know: {there}.", others)
+        hand_over("--all", "--keep", "emergency")
+        self.assertEqual([ask("/new", f"Token {key}")[0] for _, key in people], [200, 200, 403, 200])
+        lines, failed = check()
+        self.assertIn(f"1 row is Django's own: a user of Wardroom who has or gets such an id is refused: {ids[2]} 'emergency'.", "\n".join(lines))
+        # The name that someone has chosen opens nothing.
+        with Client(project.URL, people[2][1]) as client:
+            client.users_me_update({"username": "emergency"})
+        self.assertEqual(ask("/new", f"Token {people[2][1]}")[0], 403)
+        self.configure(MODE="light")
+        self.assertNotIn("Django's own", "\n".join(check()[0]))
 
     def test_the_key_of_the_service(self) -> None:
         lines, failed = check()

@@ -1350,6 +1350,7 @@ export interface components {
          *       ],
          *       "is_staff": true,
          *       "is_admin": false,
+         *       "has_scopes": false,
          *       "read_only": false,
          *       "allowed_networks": null
          *     }
@@ -1390,10 +1391,15 @@ export interface components {
             groups?: number[];
             /** @description The codes of the permissions that the token can use, own and inherited from groups, ascending. */
             permissions?: number[];
-            /** @description Can the owner enter the back office? */
+            /**
+             * @description Can the owner enter the back office? False if the token has scopes, also if its owner can: a token that was issued for one
+             *     thing is no full sign-in.
+             */
             is_staff?: boolean;
-            /** @description Does the token have all rights? */
+            /** @description Is the owner an admin? False if the token has scopes. */
             is_admin?: boolean;
+            /** @description Does the token have scopes? Then the service must decide by `permissions` or `scope`, and refuse what neither names. */
+            has_scopes?: boolean;
             /** @description Is the token only for reading? Then the service must refuse every request that may change something. */
             read_only?: boolean;
             /**
@@ -2905,7 +2911,7 @@ export interface operations {
             /** @description The client may pass. The body is empty. */
             200: {
                 headers: {
-                    /** @description `true` for admins, otherwise `false` */
+                    /** @description `true` for admins, otherwise `false`; `false` with a token that has scopes */
                     "Remote-Admin"?: string;
                     /** @description The email address; empty without one */
                     "Remote-Email"?: string;
@@ -2915,9 +2921,9 @@ export interface operations {
                     "Remote-Groups"?: string;
                     /** @description The full name; empty without one */
                     "Remote-Name"?: string;
-                    /** @description The scopes of the token, separated by commas; empty for a token without scopes, which may do all that its owner may */
+                    /** @description The scopes of the token, separated by commas; `*` for a token without scopes, which may do all that its owner may */
                     "Remote-Scopes"?: string;
-                    /** @description `true` for staff, otherwise `false` */
+                    /** @description `true` for staff, otherwise `false`; `false` with a token that has scopes */
                     "Remote-Staff"?: string;
                     /** @description The username */
                     "Remote-User"?: string;
@@ -3174,6 +3180,7 @@ export interface operations {
                      *       ],
                      *       "is_staff": true,
                      *       "is_admin": false,
+                     *       "has_scopes": false,
                      *       "read_only": false,
                      *       "allowed_networks": null
                      *     }

@@ -1,6 +1,6 @@
 //! Requests to the API of a server. Each has a connection of its own, and a limit on time and size.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -156,8 +156,14 @@ impl ApiClient {
     /// Sends a request on a connection of its own, and waits for the head of the response.
     async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CliError> {
         let url = &self.target.url;
-        let stream =
-            TcpStream::connect((url.host.as_str(), url.port)).await.map_err(|error| self.failed(&error))?;
+        let connected = TcpStream::connect((url.host.as_str(), url.port)).await;
+        let stream = connected.map_err(|error| match error.kind() {
+            ErrorKind::ConnectionRefused => self.failed(&format!(
+                "{error}: no server listens on port {}; start it, or give another port in --remote",
+                url.port
+            )),
+            _ => self.failed(&error),
+        })?;
         let Some(tls) = &self.tls else { return self.over(stream, request).await };
         let name = ServerName::try_from(url.host.clone()).map_err(|error| self.failed(&error))?;
         let stream = tls.connect(name, stream).await.map_err(|error| {

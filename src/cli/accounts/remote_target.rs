@@ -76,6 +76,11 @@ impl RemoteFlags {
         if !url.secure && !is_local {
             return Err(CliError::usage("--remote would send the key in clear text: use https://"));
         }
+        if !url.secure && self.remote_ca.is_some() {
+            return Err(CliError::usage(
+                "--remote-ca has no effect with http://: leave it out, or use https://",
+            ));
+        }
         Ok(Some(RemoteTarget { url, authorization: authorization(file)?, ca_file: self.remote_ca.clone() }))
     }
 }

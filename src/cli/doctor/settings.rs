@@ -1,8 +1,10 @@
 //! What is dangerous in the settings alone.
 
-use super::finding::{Finding, good, warning};
+use super::finding::{Finding, fault, good, warning};
 use crate::cli::context::settings;
-use crate::config::{AccessLog, Config};
+use crate::cli::listeners::{is_open_to_everyone, open_socket};
+use crate::config::{AccessLog, Config, ListenAddress};
+use crate::server::{UnixSocketError, check_socket_directory};
 
 /// Checks the settings without opening anything.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
@@ -10,7 +12,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     findings.extend(hosts(config));
     findings.extend(proxies(config));
     findings.extend(clear_text(config));
-    findings.extend(open_socket(config));
+    findings.extend(sockets(config));
     findings.extend(stale(config));
     findings.extend(database_tls(config));
     findings
@@ -62,14 +64,31 @@ fn clear_text(config: &Config) -> Option<Finding> {
     config.tls_certificate.is_none().then(|| warning("listen", text))
 }
 
-/// Warns if a local account that is no proxy can choose its own address.
-fn open_socket(config: &Config) -> Option<Finding> {
-    let open = config.listen.iter().find(|address| address.is_open_to_everyone())?;
-    let text = format!(
-        "every account of this machine can connect to {open}, and trusted_proxies has unix: each of them can name any \
-         address in X-Forwarded-For; use mode=660 and a group that only the proxy is in"
-    );
-    config.trusted_proxies.trusts(None).then(|| warning("listen", text))
+/// Checks the Unix sockets of `listen` as the server does when it starts, and what `trusted_proxies` says of them.
+fn sockets(config: &Config) -> Vec<Finding> {
+    let trusts = config.trusted_proxies.trusts(None);
+    let mut findings = Vec::new();
+    for address in &config.listen {
+        let ListenAddress::Unix { path, .. } = address else { continue };
+        if let Err(error) = check_socket_directory(path) {
+            let text = format!("the server cannot listen on {address}: {error}");
+            // A unit creates the directory when it starts the server (RuntimeDirectory=).
+            let is_missing = matches!(error, UnixSocketError::NoDirectory(_));
+            findings.push(if is_missing { warning("listen", text) } else { fault("listen", text) });
+        }
+        // A local account that is no proxy could choose its own address. The service manager may have made the socket.
+        if trusts && (address.is_open_to_everyone() || is_open_to_everyone(path)) {
+            findings.push(warning("listen", open_socket(&address.to_string())));
+        }
+        if !trusts {
+            let text = format!(
+                "clients of {address} have no address, because trusted_proxies does not have unix: all of them count as one \
+                 client, and a token with networks is refused there; add unix to trusted_proxies if only a proxy connects"
+            );
+            findings.push(warning("listen", text));
+        }
+    }
+    findings
 }
 
 /// Warns if one setting defeats another.

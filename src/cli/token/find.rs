@@ -1,11 +1,10 @@
-//! `wardroom token find`. A key is never an argument: other users of the machine can read those.
+//! `wardroom token find`.
 
-use std::fs;
-use std::io::{self, BufRead as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::keys::KeySource;
 use super::view::{listed_json, table};
 use crate::cli::accounts::Accounts;
 use crate::cli::lists::ListParameter;
@@ -21,7 +20,7 @@ pub(in crate::cli) struct WhatIsKnown {
     /// Read the key from the first line of this file.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Only the first characters of the key are known, as lists and logs show them, such as wrd_h3Kd.
+    /// Only the first characters of the key are known, as lists and logs show them, such as wrd_h3Kd. It needs --last.
     #[arg(long, value_name = "TEXT", requires = "last")]
     prefix: Option<String>,
 }
@@ -39,7 +38,10 @@ pub(super) async fn find(accounts: &Accounts, args: FindToken) -> Result<Report,
     let FindToken { known: WhatIsKnown { key_file, prefix, .. }, last } = args;
     let found = match (prefix, last) {
         (Some(prefix), Some(last)) => with_ends(accounts, &format!("{prefix}...{last}")).await?,
-        _ => vec![accounts.find_token(&key(key_file.as_deref())?).await?],
+        _ => {
+            let source = key_file.as_deref().map_or(KeySource::StandardInput, KeySource::File);
+            vec![accounts.find_token(&source.first_key()?).await?]
+        }
     };
     let now = accounts.now();
     let json = found.iter().map(|listed| listed_json(listed, now)).collect();
@@ -65,21 +67,5 @@ async fn with_ends(
     match found.is_empty() {
         true => Err(CliError::not_found(&["there is no token whose key has these ends".to_owned()])),
         false => Ok(found),
-    }
-}
-
-/// Reads a key. Messages do not name the file, because someone may have typed the key in its place.
-fn key(file: Option<&Path>) -> Result<String, CliError> {
-    let read = match file {
-        Some(file) => fs::read_to_string(file),
-        None => {
-            let mut line = String::new();
-            io::stdin().lock().read_line(&mut line).map(|_| line)
-        }
-    };
-    let text = read.map_err(|error| CliError::usage(format!("the key cannot be read: {error}")))?;
-    match text.lines().next().unwrap_or_default().trim() {
-        "" => Err(CliError::usage("there is no key in the first line: give the key of a token")),
-        key => Ok(key.to_owned()),
     }
 }

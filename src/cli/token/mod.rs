@@ -1,6 +1,7 @@
 //! `wardroom token`: issues, lists, shows, changes, rotates and revokes API tokens.
 
 mod find;
+mod keys;
 mod leaked;
 mod list;
 mod narrowing;
@@ -21,8 +22,8 @@ use super::accounts::Accounts;
 use super::names::Names;
 use super::report::{CliError, Report};
 use super::sign_out;
-use crate::directory::model::{TokenId, UserKey};
-use crate::directory::tokens::Expiry;
+use crate::directory::model::{Token, TokenId, UserKey};
+use crate::directory::tokens::{Expiry, TokenWithKey};
 
 /// The longest time for which an old key stays valid beside the new one: 30 days, as in the API.
 const OVERLAP_MAX: Duration = Duration::from_hours(24 * 30);
@@ -44,6 +45,10 @@ pub(super) enum TokenVerb {
     /// Replace a token by a new one with the same name and expiry, narrowed to the same. Its key is shown only once.
     Rotate(RotateToken),
     /// Revoke tokens. If one is the token of a sign-in, all tokens derived from it are revoked as well.
+    #[command(
+        override_usage = "wardroom token revoke [OPTIONS] ID...\n       wardroom token revoke [OPTIONS] --all-of USER\n       \
+                                wardroom token revoke [OPTIONS] --leaked FILE"
+    )]
     Revoke(RevokeTokens),
 }
 
@@ -54,7 +59,7 @@ pub(super) struct IssueToken {
     /// The purpose of the token: 1 to 100 characters.
     #[arg(long)]
     name: String,
-    /// The lifetime of the token, such as 12h, 90d or 1y. By default it does not expire.
+    /// The lifetime of the token, such as 12h, 90d or 1y (m is minutes, M months, y years). By default it does not expire.
     #[arg(long, visible_alias = "expires", value_name = "DURATION", value_parser = lifetime)]
     expires_in: Option<Duration>,
     #[command(flatten)]
@@ -107,7 +112,7 @@ pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, 
             let end = issue.expires_in.map_or(Expiry::Never, Expiry::After);
             let narrowing = issue.narrow.draft();
             let issued = accounts.issue_token(&issue.user, &issue.name, end, &narrowing).await?;
-            Ok(view::issued(&issued, accounts.now()))
+            Ok(shown(accounts, &issued).await)
         }
         TokenVerb::List(args) => list::list(accounts, args).await,
         TokenVerb::Show(args) => show::show(accounts, args).await,
@@ -115,10 +120,16 @@ pub(super) async fn run(verb: TokenVerb, accounts: &Accounts) -> Result<Report, 
         TokenVerb::Find(args) => find::find(accounts, args).await,
         TokenVerb::Rotate(RotateToken { id, overlap }) => {
             let rotated = accounts.rotate_token(id, overlap.unwrap_or_default()).await?;
-            Ok(view::issued(&rotated, accounts.now()))
+            Ok(shown(accounts, &rotated).await)
         }
         TokenVerb::Revoke(args) => revoke(accounts, args).await,
     }
+}
+
+/// Shows a new token. Through the API, it may not be allowed to read its owner.
+async fn shown(accounts: &Accounts, issued: &TokenWithKey) -> Report {
+    let owner = accounts.user_details(&UserKey::Id(issued.token.user_id)).await.ok();
+    view::issued(issued, owner.as_ref(), accounts.now())
 }
 
 async fn revoke(accounts: &Accounts, args: RevokeTokens) -> Result<Report, CliError> {
@@ -132,12 +143,17 @@ async fn revoke(accounts: &Accounts, args: RevokeTokens) -> Result<Report, CliEr
     ids.sort_unstable();
     ids.dedup();
     let mut names = Names::new(accounts);
-    names.tokens(&ids).await?;
+    let known = names.tokens(&ids).await?;
     names.check()?;
     let revoked = accounts.revoke_tokens(ids).await?;
+    let owner = |token: &Token| {
+        let named = known.iter().find(|listed| listed.token.id == token.id);
+        let name = named.and_then(|listed| listed.username.clone());
+        name.unwrap_or_else(|| format!("user {}", token.user_id))
+    };
     let text: String = revoked
         .iter()
-        .map(|token| format!("Token {} ({}) of user {} is revoked.\n", token.id, token.name, token.user_id))
+        .map(|token| format!("Token {} ({}) of {} is revoked.\n", token.id, token.name, owner(token)))
         .collect();
     let now = accounts.now();
     let mut objects: Vec<_> = revoked.iter().map(|token| view::json(token, now)).collect();

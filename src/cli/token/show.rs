@@ -28,7 +28,7 @@ pub(in crate::cli) struct EditToken {
     /// The new purpose of the token: 1 to 100 characters.
     #[arg(long)]
     name: Option<String>,
-    /// The lifetime of the token from now on, such as 12h, 90d or 1y.
+    /// The lifetime of the token from now on, such as 12h, 90d or 1y (m is minutes, M months, y years).
     #[arg(long, visible_alias = "expires", value_name = "DURATION", value_parser = super::lifetime)]
     expires_in: Option<Duration>,
     /// Let the token not expire.

@@ -1,13 +1,18 @@
 //! How tokens are shown.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::cli::days::to_the_second;
 use crate::cli::report::Report;
 use crate::cli::terminal::{CellStyle, TableCell, TableColumn, TextTable};
-use crate::directory::access::scope_list;
-use crate::directory::model::{ListedToken, Narrowing, Networks, Scopes, Timestamp, Token, TokenState};
+use crate::directory::access::{scope_list, scope_name};
+use crate::directory::model::{
+    ListedToken, Narrowing, Networks, Scope, Scopes, Timestamp, Token, TokenState,
+};
 use crate::directory::tokens::TokenWithKey;
+use crate::directory::users::UserDetails;
 
 /// A table of tokens, with their owners if they are not the same.
 pub(super) fn table(rows: &[ListedToken], with_owners: bool, now: Timestamp) -> TextTable {
@@ -78,30 +83,47 @@ pub(super) fn narrowing(narrowing: &Narrowing) -> Option<String> {
 /// The names of scopes. A token loses the last one with the permission that it names.
 pub(super) fn scope_texts(scopes: &Scopes) -> Vec<String> {
     match scope_list(scopes) {
-        none if none.is_empty() => vec!["nothing".to_owned()],
+        none if none.is_empty() => vec!["no scope left".to_owned()],
         names => names,
     }
 }
 
+/// Why a new token can do less than someone may expect.
+fn notes(token: &Token, owner: &UserDetails) -> String {
+    let mut notes = String::new();
+    if !owner.user.is_active {
+        notes.push_str(" The user is disabled, so the key is refused until `wardroom user enable`.");
+    }
+    let holds = |code: i64| owner.effective_permissions.iter().any(|held| held.code == code);
+    let scopes = token.narrowing.scopes.iter().flat_map(Scopes::codes);
+    let lacking: Vec<_> = scopes.filter(|code| !owner.user.is_admin && !holds(*code)).collect();
+    if !lacking.is_empty() {
+        let names: Vec<_> = lacking.into_iter().map(|code| scope_name(Scope::Permission(code))).collect();
+        let _ =
+            write!(notes, " The user does not have {}, so the token cannot use that now.", names.join(", "));
+    }
+    notes
+}
+
 /// A token whose key is shown now and never again.
-pub(super) fn issued(issued: &TokenWithKey, now: Timestamp) -> Report {
+pub(super) fn issued(issued: &TokenWithKey, owner: Option<&UserDetails>, now: Timestamp) -> Report {
     let TokenWithKey { token, key } = issued;
     let end =
         token.expires_at.map_or_else(|| "does not expire".to_owned(), |end| format!("expires at {end}"));
     let narrowed = narrowing(&token.narrowing).map(|what| format!(" It is narrowed to: {what}."));
     let narrowed = narrowed.unwrap_or_default();
-    let text = format!(
-        "Token {} ({}) of user {} {end}.{narrowed} Save its key now; it cannot be shown again:\n{}\n",
-        token.id,
-        token.name,
-        token.user_id,
-        key.reveal()
+    let name = owner.map_or_else(|| format!("user {}", token.user_id), |owner| owner.user.username.clone());
+    let notes = owner.map(|owner| notes(token, owner)).unwrap_or_default();
+    let notice = format!(
+        "Token {} ({}) of {name} {end}.{narrowed}{notes} Save its key now; it cannot be shown again:\n",
+        token.id, token.name
     );
     let mut json = json(token, now);
     if let Value::Object(object) = &mut json {
         object.insert("key".to_owned(), key.reveal().into());
     }
-    Report::new(text, json).once()
+    // Standard output has the key alone, for a file or a variable.
+    Report::new(format!("{}\n", key.reveal()), json).once().noting(notice)
 }
 
 /// The JSON of a token in a list, with its owner's name.

@@ -12,7 +12,7 @@ use super::invalidations::{Invalidations, Position};
 use super::unauthenticated::{EndedToken, TokenEnd};
 use crate::directory::access::may_read_self;
 use crate::directory::model::{
-    Bearer, Identity, NamedIdentity, Networks, Timestamp, TokenDigest, TokenId, UserId,
+    Bearer, Identity, NamedIdentity, Networks, Scope, Timestamp, TokenDigest, TokenId, UserId,
 };
 
 /// Microseconds after a use of a token in which further uses are not noted.
@@ -63,6 +63,8 @@ pub struct CachedIdentity {
     pub expires_at: Option<Timestamp>,
     /// Whether the caller may read its own record: staff or admin, with a token that allows it.
     pub may_enter: bool,
+    /// Whether the token has the scope for that, or has no scopes.
+    pub has_me_read: bool,
     /// The body that was rendered when the identity was loaded.
     pub body: Box<[u8]>,
     /// When the token ends, or must be looked up anew because it seems unused; in microseconds. For one that is never valid
@@ -97,6 +99,7 @@ impl CachedIdentity {
             user: user.id,
             expires_at: token.expires_at,
             may_enter: may_read_self(identity),
+            has_me_read: identity.has(Scope::MeRead),
             body: body.into(),
             good_until,
             never,

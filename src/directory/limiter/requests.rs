@@ -20,7 +20,7 @@ use super::window::{lock, window_start};
 use crate::directory::error::Error;
 use crate::directory::model::{Rate, Rates, Timestamp, TokenId, UserId};
 use crate::directory::store::Store;
-use crate::network::client_network;
+use crate::network::{client_network, site_of};
 
 /// How often counts are to be shared through the database.
 pub const SHARE_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,6 +36,9 @@ const GUESSES: Rate = Rate { requests: 600, window: Duration::from_mins(1) };
 
 /// Reports of leaked keys by one client.
 const REPORTS: Rate = Rate { requests: 60, window: Duration::from_hours(1) };
+/// Reports from one site of IPv6, which may be many clients. It is less than [`ALL_REPORTS`]: one site alone keeps no one else
+/// from reporting.
+const REPORTS_OF_SITE: Rate = Rate { requests: 100, window: Duration::from_hours(1) };
 /// Reports of all clients together. Their window is short: if strangers use it up, others can report soon again.
 const ALL_REPORTS: Rate = Rate { requests: 120, window: Duration::from_mins(1) };
 
@@ -187,6 +190,7 @@ pub(in crate::directory) struct RequestLimiter {
     guesses: Mutex<CountTable<i64>>,
     /// Not shared: see `leaked_keys`.
     reports: Mutex<CountTable<IpAddr>>,
+    reports_of_sites: Mutex<CountTable<IpAddr>>,
     all_reports: Mutex<CountTable<()>>,
 }
 
@@ -195,8 +199,9 @@ impl RequestLimiter {
     pub(in crate::directory) fn new(rates: Rates) -> Self {
         let (tokens, clients) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
         let (uploads, guesses) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
-        let (reports, all_reports) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
-        Self { rates, tokens, clients, uploads, guesses, reports, all_reports }
+        let (reports, reports_of_sites) = (Mutex::new(CountTable::new()), Mutex::new(CountTable::new()));
+        let all_reports = Mutex::new(CountTable::new());
+        Self { rates, tokens, clients, uploads, guesses, reports, reports_of_sites, all_reports }
     }
 
     /// Counts a request with a valid token; `None` where tokens are not limited.
@@ -248,14 +253,17 @@ impl RequestLimiter {
         }
     }
 
-    /// Counts a report of leaked keys. Returns [`Error::Busy`] when this client, or all together, have made too many. A client
-    /// over its own limit takes nothing from the others.
-    pub(in crate::directory) fn count_report(&self, client: IpAddr, now: Timestamp) -> Result<(), Error> {
+    /// Counts a report of leaked keys. Returns [`Error::Busy`] when this client, its site, or all together, have made too
+    /// many. A client over its own limit takes nothing from the others. `network` is that of the client.
+    pub(in crate::directory) fn count_report(&self, network: IpAddr, now: Timestamp) -> Result<(), Error> {
         let within = |status: RateLimitStatus| match status.exceeded {
             true => Err(Error::Busy { retry_after: status.reset }),
             false => Ok(()),
         };
-        within(lock(&self.reports).count("report", client_network(client), REPORTS, now))?;
+        within(lock(&self.reports).count("report", network, REPORTS, now))?;
+        if let Some(site) = site_of(network) {
+            within(lock(&self.reports_of_sites).count("report", site, REPORTS_OF_SITE, now))?;
+        }
         within(lock(&self.all_reports).count("report", (), ALL_REPORTS, now))
     }
 

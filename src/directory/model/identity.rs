@@ -1,6 +1,6 @@
 //! Who is calling: a token, its owner and what the owner may do.
 
-use super::{Scope, Token, TokenId, User, UserId};
+use super::{Scope, Scopes, Token, TokenId, User, UserId};
 
 /// Who is calling: a token, its owner and what the owner may do with it. Rights and flags are those that are left when the
 /// token is narrow: see [`Identity::new`].
@@ -47,6 +47,17 @@ impl Identity {
     /// Whether the token has this scope. A token without scopes has all.
     pub fn has(&self, scope: Scope) -> bool {
         self.token.narrowing.has(scope)
+    }
+
+    /// Returns the scopes that allow something: those of permissions only if the owner has the permission. `None` is a token
+    /// without scopes.
+    pub fn effective_scopes(&self) -> Option<Scopes> {
+        let allows = |scope: &Scope| match scope {
+            Scope::MeRead | Scope::MeWrite => true,
+            Scope::Permission(code) => self.rights.contains(code),
+        };
+        let scopes = self.token.narrowing.scopes.as_ref();
+        scopes.map(|scopes| scopes.iter().filter(allows).collect())
     }
 
     /// Returns the ids of the token and its owner.

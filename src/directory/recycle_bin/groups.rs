@@ -53,6 +53,8 @@ impl Directory {
                     let object = AuditObject::GoneGroup(deleted.id, &deleted.name);
                     audit::record(change, "group.purge", &object, json!({}))?;
                 }
+                let ids: Vec<_> = expired.iter().map(|deleted| deleted.id).collect();
+                change.tx.forget_groups_of_deleted_users(&ids)?;
                 Ok(expired.len())
             });
             match batch.await? {
@@ -84,6 +86,7 @@ pub(in crate::directory) fn purge(change: &Change<'_, '_>, id: GroupId) -> Resul
     let (deleted, kept) = binned(change, id)?;
     change.check(Action::DeleteGroup(&kept.group, members(change, id)?, &rights(change, &kept)?))?;
     change.tx.drop_deleted_group(id)?;
+    change.tx.forget_group_of_deleted_users(id)?;
     audit::record(change, "group.purge", &AuditObject::Group(&kept.group), json!({}))?;
     Ok(deleted)
 }

@@ -149,6 +149,18 @@ pub(super) fn avatar(remains: &str) -> Option<String> {
     serde_json::from_str::<DeletedUserJson>(remains).ok()?.avatar
 }
 
+/// The stored form of a user in the recycle bin.
+struct Remains {
+    user: i64,
+    text: String,
+}
+
+impl FromRow for Remains {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { user: row.next()?, text: row.next()? })
+    }
+}
+
 impl Tx<'_> {
     /// Moves a user to the recycle bin.
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
@@ -231,14 +243,51 @@ impl Tx<'_> {
         })
     }
 
-    /// Removes a permission from all users in the recycle bin: an import may bring another one with its id.
+    /// Removes a permission from all users in the recycle bin: a later one may get its id.
     pub(super) fn forget_permission_of_deleted_users(&self, id: i64) -> Result<(), Error> {
+        self.forget_id_of_deleted_users(id, |kept| &mut kept.permissions)
+    }
+
+    /// Removes a group from all users in the recycle bin: it is gone permanently, or an import may bring another one with its id.
+    pub(in crate::directory) fn forget_group_of_deleted_users(&self, id: GroupId) -> Result<(), Error> {
+        self.forget_id_of_deleted_users(id.get(), |kept| &mut kept.groups)
+    }
+
+    /// Does the same for many groups with one pass over the recycle bin.
+    pub(in crate::directory) fn forget_groups_of_deleted_users(&self, ids: &[GroupId]) -> Result<(), Error> {
+        let page = "SELECT id, remains FROM deleted_users WHERE id > $1 ORDER BY id LIMIT 1000";
+        let mut after = i64::MIN;
+        while !ids.is_empty() {
+            let users = self.all::<Remains>(&Sql::new(page).bind(after))?;
+            let Some(last) = users.last() else { break };
+            after = last.user;
+            let is_gone = |held: &i64| ids.iter().any(|id| id.get() == *held);
+            for Remains { user, text } in &users {
+                let kept = serde_json::from_str::<DeletedUserJson>(text);
+                if kept.is_ok_and(|kept| kept.groups.iter().any(is_gone)) {
+                    self.change_deleted_user(*user, |kept| {
+                        kept.groups.retain(|held| !is_gone(held));
+                        true
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_id_of_deleted_users(
+        &self,
+        id: i64,
+        list: impl Fn(&mut DeletedUserJson) -> &mut Vec<i64>,
+    ) -> Result<(), Error> {
+        // Someone's own SQL may have written the lists with blanks, so the text around the id does not count.
         let holders = Sql::new("SELECT id FROM deleted_users WHERE remains LIKE $1");
-        for user in self.all::<i64>(&holders.bind(format!("%\"permissions\":[%{id}%")))? {
+        for user in self.all::<i64>(&holders.bind(format!("%{id}%")))? {
             self.change_deleted_user(user, |kept| {
-                let before = kept.permissions.len();
-                kept.permissions.retain(|held| *held != id);
-                kept.permissions.len() < before
+                let ids = list(kept);
+                let before = ids.len();
+                ids.retain(|held| *held != id);
+                ids.len() < before
             })?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The schema's history: numbered files, each applied once and recorded with a checksum.
 
-use crate::database::migrate::{self, Migration};
+use crate::database::migrate::{self, Migration, Repair};
 use crate::database::{DatabaseError, Link, OpenError, schema};
 use crate::directory::model::Timestamp;
 
@@ -109,12 +109,25 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../../migrations/postgres/0017_group_names.sql"),
     },
     Migration {
+        version: 18,
+        name: "dangling_ids",
+        sqlite: include_str!("../../../migrations/sqlite/0018_dangling_ids.sql"),
+        postgres: include_str!("../../../migrations/postgres/0018_dangling_ids.sql"),
+    },
+    Migration {
         version: 19,
         name: "browser_sessions",
         sqlite: include_str!("../../../migrations/sqlite/0019_browser_sessions.sql"),
         postgres: include_str!("../../../migrations/postgres/0019_browser_sessions.sql"),
     },
 ];
+
+/// What runs before released migrations that stop at data that they do not expect.
+pub(super) const REPAIRS: &[Repair] = &[Repair {
+    before: 16,
+    sqlite: include_str!("../../../migrations/repairs/sqlite/0016.sql"),
+    postgres: include_str!("../../../migrations/repairs/postgres/0016.sql"),
+}];
 
 /// The version of the schema that this program works with.
 pub(in crate::directory) fn schema_version() -> i64 {
@@ -128,12 +141,12 @@ pub(super) fn check_version(link: &Link) -> Result<(), OpenError> {
 
 /// Upgrades a schema and returns the versions that were applied.
 pub(super) fn upgrade(link: &Link, now: Timestamp) -> Result<Vec<i64>, OpenError> {
-    migrate::migrate(link, MIGRATIONS, now.as_micros())
+    migrate::migrate(link, MIGRATIONS, REPAIRS, now.as_micros())
 }
 
 /// Does the same inside a transaction that the caller has begun and will end.
 pub(super) fn upgrade_within(link: &Link, now: Timestamp) -> Result<Vec<i64>, OpenError> {
-    migrate::migrate_within(link, MIGRATIONS, now.as_micros())
+    migrate::migrate_within(link, MIGRATIONS, REPAIRS, now.as_micros())
 }
 
 /// Returns whether the database has a schema of ours at all.

@@ -44,8 +44,8 @@ pub(super) mod user_list;
 pub(super) mod users;
 mod uses;
 
-use self::migrations::MIGRATIONS;
 pub(super) use self::migrations::schema_version;
+use self::migrations::{MIGRATIONS, REPAIRS};
 use self::search_index::Upkeep;
 use super::Settings;
 use super::error::Error;
@@ -73,7 +73,7 @@ impl Store {
 
     /// Upgrades an existing database and returns the versions that were applied.
     pub(super) async fn migrate(settings: &Settings, now: Timestamp) -> Result<Vec<i64>, OpenError> {
-        database::migrate(&options(settings), MIGRATIONS, now.as_micros()).await
+        database::migrate(&options(settings), MIGRATIONS, REPAIRS, now.as_micros()).await
     }
 }
 

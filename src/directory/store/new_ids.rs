@@ -4,7 +4,7 @@
 //! sequence for each table, which this program moves. SQLite's own counter follows the highest id that is there, so on
 //! SQLite each new row gets its id from here, and an insert with a high id sets the counter back.
 
-use crate::database::{Dialect, Sql, Tx};
+use crate::database::{DatabaseError, Dialect, Sql, Tx};
 use crate::directory::error::Error;
 
 /// The first id that does not count, as text for statements.
@@ -41,6 +41,23 @@ impl Tx<'_> {
             "), 0))"
         ));
         Ok(self.first(&sql)?)
+    }
+
+    /// Returns an id that no row of a table has or had, for a new row whose id must be known before it is inserted. A sequence
+    /// of PostgreSQL may be behind the highest id, because someone's own SQL inserted rows.
+    pub(super) fn unused_id(&self, table: &'static str) -> Result<i64, Error> {
+        if let Some(id) = self.next_id(table)? {
+            return Ok(id);
+        }
+        let mut sql =
+            Sql::new("SELECT setval(sequence, GREATEST(nextval(sequence), (SELECT 1 + max(id) FROM ");
+        sql.push(table).push(concat!(
+            " WHERE id < ",
+            high_id!(),
+            "))) FROM (SELECT CAST(pg_get_serial_sequence("
+        ));
+        sql.push_arg(table).push(", 'id') AS regclass) AS sequence) AS known");
+        self.first(&sql)?.ok_or_else(|| DatabaseError::corrupt("new id").into())
     }
 
     /// Runs an insert of rows with given ids, of which `highest` is the highest. New rows do not follow a high one.

@@ -167,26 +167,24 @@ impl Tx<'_> {
     }
 
     /// Adds a permission, or gives the one with this code another name. A new one is held by no one in the recycle bin and by no
-    /// token, even if one of them names its code or id: an import may have brought some that were never here.
+    /// token, even if one of them names its code or id: an import, or someone's own SQL, may have left some there.
     pub(in crate::directory) fn put_permission(
         &self,
         id: Option<i64>,
         code: i64,
         name: &str,
     ) -> Result<(), Error> {
-        if self.existing_codes(&[code])?.is_empty() {
-            self.forget_code_of_deleted_groups(code)?;
-            self.forget_code_of_scopes(code)?;
-            id.map_or(Ok(()), |id| self.forget_permission_of_deleted_users(id))?;
+        let named = "UPDATE permissions SET name = $1 WHERE code = $2";
+        if self.execute(&Sql::new(named).bind(name).bind(code))? > 0 {
+            return Ok(());
         }
         let given = id.unwrap_or_default();
-        let id = if id.is_some() { id } else { self.next_id("permissions")? };
-        let (column, parameter) = if id.is_some() { (", id", ", $3") } else { ("", "") };
-        let mut sql = Sql::new("INSERT INTO permissions (code, name");
-        sql.push(column).push(") VALUES ($1, $2").push(parameter);
-        sql.push(") ON CONFLICT (code) DO UPDATE SET name = excluded.name");
-        let sql = sql.bind(code).bind(name);
-        let sql = if let Some(id) = id { sql.bind(id) } else { sql };
+        let id = id.map_or_else(|| self.unused_id("permissions"), Ok)?;
+        self.forget_permission_of_deleted_users(id)?;
+        self.forget_code_of_deleted_groups(code)?;
+        self.forget_code_of_scopes(code)?;
+        let sql = Sql::new("INSERT INTO permissions (code, name, id) VALUES ($1, $2, $3)");
+        let sql = sql.bind(code).bind(name).bind(id);
         self.insert_with_ids("permissions", given, || Ok(self.execute(&sql)?))?;
         Ok(())
     }

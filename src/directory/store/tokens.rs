@@ -1,6 +1,7 @@
 //! Statements about tokens. They never contain a key, only its digest.
 
 use super::column_list::{self, Columns, json_list};
+use super::numbered::Numbered;
 use super::users::optional_time;
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::access::{scope_name, scopes_from_stored, stored_scopes};
@@ -196,13 +197,21 @@ impl Tx<'_> {
     /// Takes a code from the scopes of all tokens: no permission has it any more, or a new one gets it. A token whose last scope it
     /// was keeps an empty list, which allows nothing. Returns how many tokens had it.
     pub(in crate::directory) fn forget_code_of_scopes(&self, code: i64) -> Result<u64, Error> {
-        // Two blanks between two words, so that each word has blanks of its own.
-        let sql = "UPDATE tokens SET scopes = \
-                   trim(replace(replace(' ' || replace(scopes, ' ', '  ') || ' ', $1, ''), '  ', ' ')) \
-                   WHERE scopes IS NOT NULL AND ' ' || scopes || ' ' LIKE $2";
-        let word = format!(" {} ", scope_name(Scope::Permission(code)));
-        let pattern = format!("%{word}%");
-        Ok(self.execute(&Sql::new(sql).bind(word).bind(pattern))?)
+        // What is between two names does not count: someone's own SQL may have written tabs, or several blanks.
+        let scope = Scope::Permission(code);
+        let holders = Sql::new("SELECT scopes, id FROM tokens WHERE scopes LIKE $1 ORDER BY id");
+        let holders: Vec<Numbered> = self.all(&holders.bind(format!("%{}%", scope_name(scope))))?;
+        let mut changed = 0;
+        for Numbered(text, id) in holders {
+            let scopes = scopes_from_stored(&text);
+            if !scopes.contains(scope) {
+                continue;
+            }
+            let left = stored_scopes(&scopes.iter().filter(|held| *held != scope).collect());
+            let sql = Sql::new("UPDATE tokens SET scopes = $1 WHERE id = $2");
+            changed += self.execute(&sql.bind(left).bind(id))?;
+        }
+        Ok(changed)
     }
 
     /// Binds a token to a sign-in, if it belongs to none.

@@ -44,9 +44,9 @@ pub(super) struct ForwardAuthDocument;
             ("Remote-Group-Names" = String, description = "Their names in the same order, separated by commas; a comma in a name is `%2C`"),
             ("Remote-Email" = String, description = "The email address; empty without one"),
             ("Remote-Name" = String, description = "The full name; empty without one"),
-            ("Remote-Staff" = String, description = "`true` for staff, otherwise `false`"),
-            ("Remote-Admin" = String, description = "`true` for admins, otherwise `false`"),
-            ("Remote-Scopes" = String, description = "The scopes of the token, separated by commas; empty for a token without scopes, which may do all that its owner may"),
+            ("Remote-Staff" = String, description = "`true` for staff, otherwise `false`; `false` with a token that has scopes"),
+            ("Remote-Admin" = String, description = "`true` for admins, otherwise `false`; `false` with a token that has scopes"),
+            ("Remote-Scopes" = String, description = "The scopes of the token, separated by commas; `*` for a token without scopes, which may do all that its owner may"),
             ("X-Token-Expires-At" = String, description = "When the token expires (RFC 3339); absent if it does not")
         )),
         (status = 401, description = "Unauthorized: authentication is required, or the token is not valid.", body = Detail, headers(

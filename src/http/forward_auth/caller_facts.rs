@@ -12,6 +12,10 @@ use crate::directory::{CachedFor, Denial, Identity, NamedIdentity, Render};
 
 /// What is escaped in a value: everything but visible ASCII, and the escape itself.
 const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+/// The scopes of a token without any: all that its owner may do. No scope has this name. The header of a client
+/// who passes is never empty, because that takes the scope `me_read`. Some proxies leave out an empty one, and a narrow token must
+/// not look like a full one where the header is missing.
+const ALL: &str = "*";
 /// In an item of a list also what separates items.
 const ITEM: &AsciiSet = &VALUE.add(b',');
 
@@ -82,8 +86,9 @@ impl<F: Fn() -> bool + Sync> Render for RenderFacts<'_, F> {
 
 /// The values of the identity headers, in the order of [`IdentityHeaders::names`].
 fn values(found: &NamedIdentity) -> [String; 9] {
-    let Identity { user, token, .. } = &found.identity;
-    let scopes = token.narrowing.scopes.as_ref().map(scope_list);
+    let user = &found.identity.user;
+    let scopes = found.identity.effective_scopes().map(|scopes| scope_list(&scopes).join(","));
+    let is_full = scopes.is_none();
     let value = |text: &str| utf8_percent_encode(text, VALUE).to_string();
     let flag = |held: bool| if held { "true" } else { "false" }.to_owned();
     let groups: Vec<_> = user.groups.iter().map(ToString::to_string).collect();
@@ -96,9 +101,9 @@ fn values(found: &NamedIdentity) -> [String; 9] {
         names.join(","),
         value(user.email.as_deref().unwrap_or_default()),
         value(&user.full_name()),
-        flag(user.is_staff),
-        flag(user.is_admin),
-        scopes.unwrap_or_default().join(","),
+        flag(user.is_staff && is_full),
+        flag(user.is_admin && is_full),
+        scopes.unwrap_or_else(|| ALL.to_owned()),
     ]
 }
 

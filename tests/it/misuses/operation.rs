@@ -364,6 +364,56 @@ pub(super) const OPERATION: &[Misuse] = &[
     ),
     (
         2,
+        "serve --cors-allowed-origins https://app.example.com,https://two.example/",
+        "wardroom: cors_allowed_origins (flag --cors-allowed-origins): \"https://two.example/\" is not allowed; use origins without path or final slash, separated by commas, such as https://app.example.com, http://localhost:5173, https://*.example.com (its subdomains), or * for any, or an empty value",
+    ),
+    (
+        2,
+        "serve --cors-allowed-origins *.example.com",
+        "wardroom: cors_allowed_origins (flag --cors-allowed-origins): \"*.example.com\" is not allowed; use origins without path or final slash, separated by commas, such as https://app.example.com, http://localhost:5173, https://*.example.com (its subdomains), or * for any, or an empty value",
+    ),
+    (
+        2,
+        "serve --cors-allowed-origins https://*.com",
+        "wardroom: cors_allowed_origins (flag --cors-allowed-origins): \"https://*.com\" is not allowed; use origins without path or final slash, separated by commas, such as https://app.example.com, http://localhost:5173, https://*.example.com (its subdomains), or * for any, or an empty value",
+    ),
+    (
+        2,
+        "serve --cors-allowed-origins null",
+        "wardroom: cors_allowed_origins (flag --cors-allowed-origins): \"null\" is not allowed; use origins without path or final slash, separated by commas, such as https://app.example.com, http://localhost:5173, https://*.example.com (its subdomains), or * for any, or an empty value",
+    ),
+    (
+        2,
+        "serve --token-keywords Bearer",
+        "wardroom: token_keywords (flag --token-keywords): \"Bearer\" is not allowed; use words separated by commas, such as Token,Bearer; Token must be one of them",
+    ),
+    (
+        2,
+        "serve --token-keywords Token,Basic",
+        "wardroom: token_keywords (flag --token-keywords): \"Basic\" is not allowed; use words separated by commas, such as Token,Bearer; Token must be one of them",
+    ),
+    (
+        2,
+        "serve --forward-auth-headers nobody",
+        "wardroom: forward_auth_headers (flag --forward-auth-headers): \"nobody\" is not allowed; use remote or x-auth-request, and then items such as user=X-Webauth-User, separated by commas; before the = user, user_id, groups, group_names, email, name, staff, admin, scopes; after it a header of letters, digits and hyphens that means nothing else and is named once",
+    ),
+    (
+        2,
+        "serve --forward-auth-headers remote,who=X-User",
+        "wardroom: forward_auth_headers (flag --forward-auth-headers): \"who=X-User\" is not allowed; use remote or x-auth-request, and then items such as user=X-Webauth-User, separated by commas; before the = user, user_id, groups, group_names, email, name, staff, admin, scopes; after it a header of letters, digits and hyphens that means nothing else and is named once",
+    ),
+    (
+        2,
+        "serve --forward-auth-headers user=Authorization",
+        "wardroom: forward_auth_headers (flag --forward-auth-headers): \"user=Authorization\" is not allowed; use remote or x-auth-request, and then items such as user=X-Webauth-User, separated by commas; before the = user, user_id, groups, group_names, email, name, staff, admin, scopes; after it a header of letters, digits and hyphens that means nothing else and is named once",
+    ),
+    (
+        2,
+        "serve --forward-auth-headers user=X-User,name=X-User",
+        "wardroom: forward_auth_headers (flag --forward-auth-headers): \"x-user\" is not allowed; use remote or x-auth-request, and then items such as user=X-Webauth-User, separated by commas; before the = user, user_id, groups, group_names, email, name, staff, admin, scopes; after it a header of letters, digits and hyphens that means nothing else and is named once",
+    ),
+    (
+        2,
         "serve --cors *",
         "error: unexpected argument '--cors' found tip: a similar argument exists: '--cors-allowed-origins'",
     ),

@@ -8,6 +8,8 @@ use tokio_postgres::NoTls;
 use wardroom::directory::model::Rates;
 use wardroom::directory::{Clock, Directory, Location, Settings};
 
+use super::templates::Templates;
+
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -26,16 +28,19 @@ pub struct Database {
 impl Database {
     /// A place where no account database has been created yet.
     pub async fn empty(backend: Backend) -> Self {
-        let place = tempfile::tempdir().unwrap();
         match backend {
             Backend::Sqlite => {
+                let place = tempfile::tempdir().unwrap();
                 Self { location: Location::Sqlite(place.path().join("data")), place, loan: None }
             }
-            Backend::Postgres => {
-                let loan = Loan::new().await;
-                Self { location: Location::Postgres(loan.url()), place, loan: Some(loan) }
-            }
+            Backend::Postgres => Self::of(Loan::new().await),
         }
+    }
+
+    /// A PostgreSQL database that goes with the test.
+    pub fn of(loan: Loan) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        Self { location: Location::Postgres(loan.url()), place, loan: Some(loan) }
     }
 
     /// A PostgreSQL database that is managed elsewhere.
@@ -51,9 +56,48 @@ impl Database {
 
     /// A new, empty account database.
     pub async fn new(backend: Backend) -> Self {
-        let database = Self::empty(backend).await;
-        Directory::create(&database.settings(), &Clock::system().unwrap()).await.unwrap();
-        database
+        static NEW: Templates<()> = Templates::new();
+        let create = async |database: Self| {
+            Directory::create(&database.settings(), &Clock::system().unwrap()).await.unwrap();
+            (database, ())
+        };
+        NEW.copy(backend, create).await.0
+    }
+
+    pub fn backend(&self) -> Backend {
+        match self.location {
+            Location::Sqlite(_) => Backend::Sqlite,
+            Location::Postgres(_) => Backend::Postgres,
+        }
+    }
+
+    /// Keeps a PostgreSQL database as a template until the run has ended, and returns its name. The next run on the same server
+    /// drops it.
+    pub async fn into_template(self) -> String {
+        let mut loan = self.loan.unwrap();
+        let client = connect(&loan.server).await;
+        for left in client
+            .query("SELECT datname FROM pg_database WHERE datname ~ '^wardroom_template_'", &[])
+            .await
+            .unwrap()
+        {
+            let left: String = left.get(0);
+            let process = left.split('_').nth(2).unwrap();
+            if !std::path::Path::new("/proc").join(process).exists() {
+                client.batch_execute(&format!("DROP DATABASE IF EXISTS {left} WITH (FORCE)")).await.unwrap();
+            }
+        }
+        let name = loan.name.replace("_test_", "_template_");
+        // A connection that is being closed would refuse the new name.
+        let rename = format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'; ALTER DATABASE {} RENAME TO {name}",
+            loan.name, loan.name
+        );
+        client.batch_execute(&rename).await.unwrap();
+        // Nothing is left to drop.
+        loan.name.clone_from(&name);
+        std::mem::forget(loan);
+        name
     }
 
     pub fn settings(&self) -> Settings {

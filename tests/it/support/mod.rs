@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod rows;
 pub mod site;
 pub mod source;
+mod templates;
 
 pub use browser::Browser;
 pub use client::{Answer, Request};

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use wardroom::config::{Config, Flags};
 use wardroom::directory::model::{Group, Timestamp, TokenKey, User, UserDraft, UserKey};
 use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
-use wardroom::directory::{Actor, Clock, Directory, Location, Settings};
+use wardroom::directory::{Actor, Clock, Directory, Settings};
 use wardroom::http::Front;
 use wardroom::http::api;
 use wardroom::http::app::App;
@@ -20,6 +20,7 @@ use wardroom::media::Media;
 use wardroom::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
+use super::templates::Templates;
 use super::{Backend, Database, Request};
 
 /// The token of the example in the documentation.
@@ -92,29 +93,16 @@ impl Site {
     }
 
     async fn set_up(backend: Backend, flags: Flags, change: impl FnOnce(&mut Settings)) -> Self {
-        let database = Database::new(backend).await;
-        let clock = Clock::fixed("2025-09-01T12:00:00Z".parse().unwrap()).unwrap();
+        let (database, people) = with_the_usual_users(backend).await;
+        let clock = clock();
         let mut settings = database.settings();
         change(&mut settings);
         let directory = Directory::open(&settings, clock.clone()).await.unwrap();
-        let alex = import_example(&directory).await;
-        let admin = person(&directory, "admin", |draft| draft.is_admin = Some(true)).await;
-        let staff = person(&directory, "staff", |draft| draft.is_staff = Some(true)).await;
-        let holder = person(&directory, "holder", |draft| {
-            draft.is_staff = Some(true);
-            draft.permissions = Some((1..=15).collect());
-        })
-        .await;
-        let plain = person(&directory, "plain", |_| {}).await;
-        let inactive = person(&directory, "inactive", |draft| {
-            draft.is_staff = Some(true);
-            draft.is_active = Some(false);
-        })
-        .await;
         let data = Arc::new(tempfile::tempdir().unwrap());
         let media = config(flags.clone(), data.path()).data_dir.join("media");
         let (app, address, stop) = serve(directory, data.path(), flags).await;
         let stop = Some(stop);
+        let [alex, admin, staff, holder, plain, inactive] = people;
         Self { database, clock, app, address, alex, admin, staff, holder, plain, inactive, media, data, stop }
     }
 
@@ -146,10 +134,7 @@ impl Site {
 
     /// The database that it runs on.
     pub fn backend(&self) -> Backend {
-        match self.database.location {
-            Location::Sqlite(_) => Backend::Sqlite,
-            Location::Postgres(_) => Backend::Postgres,
-        }
+        self.database.backend()
     }
 
     pub fn directory(&self) -> &Directory {
@@ -232,6 +217,40 @@ pub async fn import(directory: &Directory, users: Vec<(User, &str)>) {
     let tokens = users.iter().map(|(user, key)| imported_token(user.id.get(), key)).collect();
     let users = users.into_iter().map(|(user, _)| SeedUser { user, password: "!".into() }).collect();
     directory.seed(&operator(), SeedRows { groups: vec![], users, tokens }).await.unwrap();
+}
+
+/// The time of all sites.
+fn clock() -> Clock {
+    Clock::fixed("2025-09-01T12:00:00Z".parse().unwrap()).unwrap()
+}
+
+/// A database with the users of every site, in the order of its fields.
+async fn with_the_usual_users(backend: Backend) -> (Database, [Persona; 6]) {
+    static USUAL: Templates<[Persona; 6]> = Templates::new();
+    let fill = async |place: Database| {
+        Directory::create(&place.settings(), &Clock::system().unwrap()).await.unwrap();
+        let directory = place.open(&clock()).await;
+        let people = [
+            import_example(&directory).await,
+            person(&directory, "admin", |draft| draft.is_admin = Some(true)).await,
+            person(&directory, "staff", |draft| draft.is_staff = Some(true)).await,
+            person(&directory, "holder", |draft| {
+                draft.is_staff = Some(true);
+                draft.permissions = Some((1..=15).collect());
+            })
+            .await,
+            person(&directory, "plain", |_| {}).await,
+            person(&directory, "inactive", |draft| {
+                draft.is_staff = Some(true);
+                draft.is_active = Some(false);
+            })
+            .await,
+        ];
+        directory.close().await.unwrap();
+        (place, people)
+    };
+    let (database, people) = USUAL.copy(backend, fill).await;
+    (database, people.clone())
 }
 
 async fn import_example(directory: &Directory) -> Persona {

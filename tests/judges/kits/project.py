@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -34,7 +35,7 @@ class Project:
         self.python, self.folder, self.name, self.environment = python, folder, name, environment
         folder.mkdir()
         run([python, "-m", "django", "startproject", name, folder], env=environment)
-        self.append("settings.py", 'import os\nALLOWED_HOSTS = ["*"]\nDEBUG = False\n')
+        self.append("settings.py", 'ALLOWED_HOSTS = ["*"]\nDEBUG = False\n')
 
     def append(self, file: str, text: str) -> None:
         target = self.folder / self.name / file
@@ -143,15 +144,29 @@ def judge_the_readme(python: Path, server: Server, readme: Path, folder: Path) -
         same(ask(f"{url}/greeting", None)[0], 401, "without a token")
         wanted = {"user": "shop", "token": "judge", "may_read_users": True}
         same(ask(f"{url}/greeting", service), (200, wanted), "the example of the README")
-    project.append("settings.py", code.pop("mirror/settings.py"))
+        narrow = server.issue("shop", "--scope", "user_read")
+        same(ask(f"{url}/greeting", narrow)[0], 403, "a token with scopes")
+        # The threads of one process share the connections: each answer belongs to its request.
+        server.command("user", "add", "till")
+        keys = {"shop": service, "till": server.issue("till"), "nobody": "wrd_nobody", "narrow": narrow}
+        wanted_of = {"shop": (200, "shop"), "till": (200, "till"), "nobody": (401, None), "narrow": (403, None)}
+        with ThreadPoolExecutor(8) as threads:
+            asked = [(name, threads.submit(ask, f"{url}/greeting", keys[name])) for name in [*keys] * 50]
+            for name, answer in asked:
+                status, body = answer.result()
+                same((status, body.get("user")), wanted_of[name], "many at once")
+    project.append("settings.py", code.pop("mirror/settings.py") + 'WARDROOM["ACCEPT_SCOPES"] = True\n')
     with project.serve() as url:
+        same(ask(f"{url}/greeting", narrow), (200, wanted), "a token with scopes, where they are accepted")
         same(ask(f"{url}/greeting", service), (200, wanted), "the same with mirrored rows")
-    project.append("settings.py", code.pop("forwarded/settings.py"))
+    project.append("settings.py", code.pop("forwarded/settings.py") + 'WARDROOM["ACCEPT_SCOPES"] = False\n')
     project.append("urls.py", FORWARDED_VIEW)
-    identity = {"Remote_User": "ann", "Remote_User_Id": "77", "Remote_Staff": "true", "Remote_Admin": "false"}
+    identity = {"Remote_User": "ann", "Remote_User_Id": "77", "Remote_Staff": "true", "Remote_Admin": "false", "Remote_Scopes": "*"}
     with project.serve() as url:
         same(ask(f"{url}/who", None, **identity), (200, {"user": "ann"}), "behind the proxy")
         same(ask(f"{url}/who", None)[0], 401, "behind the proxy, without its headers")
+        same(ask(f"{url}/who", None, **{**identity, "Remote_Scopes": "me_read"})[0], 403, "behind the proxy, a token with scopes")
+        same(ask(f"{url}/who", None, **{**identity, "Remote_Scopes": ""})[0], 403, "behind a proxy that does not pass on the scopes")
     project.append("settings.py", 'WARDROOM["PROXIES"] = ["192.0.2.1"]\n')
     with project.serve() as url:
         same(ask(f"{url}/who", None, **identity)[0], 403, "past the proxy")
@@ -199,6 +214,8 @@ for name in ("old", "admin", "emergency"):
 
 def judge_the_move(python: Path, wardroom: Path, document: Path, folder: Path) -> None:
     """A project before the switch, after it, and back again."""
+    from run import blocks
+
     code = code_of(document)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WARDROOM_")}
     project = Project(python, folder / "backoffice", "backoffice", environment)
@@ -226,7 +243,9 @@ def judge_the_move(python: Path, wardroom: Path, document: Path, folder: Path) -
         found = project.manage("wardroom_check")
         same("error" in found, False, found)
         same("3 users can sign in to Django" in found, True, found)
-        after_the_switch(project, server, keys, code)
+        same("3 rows are Django's own" in found, True, found)
+        hand_over = [line for _, text in blocks(document, "text") for line in text.splitlines() if "wardroom_hand_over" in line]
+        after_the_switch(project, server, keys, code, [line.split()[1:] for line in hand_over])
         server.command("export", "--output", str(project.folder / "back.jsonl"))
 
     (project.folder / "backoffice" / "settings.py").write_text(before)
@@ -236,29 +255,37 @@ def judge_the_move(python: Path, wardroom: Path, document: Path, folder: Path) -
     same(code, {}, "code that was not run")
 
 
-def after_the_switch(project: Project, server: Server, keys: dict[str, str], code: dict[str, str]) -> None:
+def after_the_switch(project: Project, server: Server, keys: dict[str, str], code: dict[str, str], hand_over: list[list[str]]) -> None:
     server.command("user", "add", "new", "--email", "new@example.com", "--password-stdin", input="nine lanterns above the harbour\n")
     server.command("user", "add", "unseen", "--first-name", "Zoë")
     key = server.issue("new")
     with project.serve() as url:
+        [dry_run, for_all] = hand_over
+        same("would be handed over: 2, of which 2 have a password" in project.manage(*dry_run), True, "the hand-over without changes")
+        same(ask(f"{url}/notes", keys["old"], {"note": "b"})[0], 403, "a row that was not handed over")
+        # Why the document hands the rows over.
+        server.command("user", "disable", "old")
+        same(sign_in(project, "old", "an old password"), "signed in", "a disabled user, in Django's own admin")
+        server.command("user", "enable", "old")
+        same("handed over: 2, of which 2 had a password" in project.manage(*for_all), True, "the hand-over")
+        for name in ("old", "admin"):
+            same(sign_in(project, name, "an old password"), "refused", "an old password")
+        same(sign_in(project, "emergency", "an old password"), "signed in", "the account that was kept")
+        same(ask(f"{url}/notes", keys["emergency"], {"note": "b"})[0], 403, "the account that was kept, with a token")
+        found = project.manage("wardroom_check")
+        same("1 users can sign in to Django" in found and "1 row is Django's own" in found, True, found)
         same(ask(f"{url}/notes", keys["old"], {"note": "b"}), (201, {"notes": 2}), "an old token, and an old row")
         same(ask(f"{url}/notes", key, {"note": "c"}), (201, {"notes": 1}), "someone who is new, with a reference to the row")
         same(ask(f"{url}/notes", "0" * 40, {"note": "c"})[0], 401, "a token that is not valid")
         server.command("user", "disable", "old")
         same(ask(f"{url}/notes", keys["old"], {"note": "d"})[0], 401, "a disabled user, at the next request")
-        # Why the document removes passwords.
-        same(sign_in(project, "old", "an old password"), "signed in", "a disabled user, in Django's own admin")
         mirror = code.pop("mirror_users.py")
         for _ in range(2):
             project.shell(mirror)
         rows = project.shell("from django.contrib.auth.models import User\nfor u in User.objects.order_by('pk'): print(u.username, u.is_active)")
         wanted = ["old False", "admin True", "emergency True", "backoffice True", "new True", "unseen True"]
         same(sorted(rows.splitlines()), sorted(wanted), "everyone has a row")
-        same(sign_in(project, "old", "an old password"), "refused", "a disabled user, whose row is disabled")
-        project.shell(code.pop("remove_passwords.py"))
-        same(sign_in(project, "admin", "an old password"), "refused", "an old password")
-        same(sign_in(project, "emergency", "an old password"), "signed in", "the account that was kept")
-        same("1 users can sign in to Django" in project.manage("wardroom_check"), True, "the passwords that are left")
+        same(project.shell(mirror).strip(), "3 is Django's own: emergency here, emergency in Wardroom", "the row that was kept")
         server.command("user", "sign-out", "admin")
         server.command("user", "enable", "old")
 

@@ -7,6 +7,7 @@ docs/moving-from-django.md.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -39,6 +40,13 @@ class Kits:
                 committed = CLIENTS / kit / folder / file.name
                 if committed.read_bytes() != file.read_bytes():
                     raise SystemExit(f"{committed.relative_to(ROOT)} is not what openapi.json makes: run clients/generate")
+        # Neither generator leaves an operation out.
+        python = (CLIENTS / "python/src/wardroom_client/operations.py").read_text()
+        typescript = (CLIENTS / "typescript/src/operations.ts").read_text()
+        for path in json.loads((ROOT / "openapi.json").read_text())["paths"].values():
+            for name in (operation["operationId"] for operation in path.values() if "operationId" in operation):
+                expect(python, f"    def {name}(")
+                expect(typescript, f"  {name}: [")
 
     def build(self) -> None:
         """Makes the archives from copies, so that nothing is written below `clients`."""
@@ -125,8 +133,11 @@ class Kits:
     def judge_python(self, server: Server) -> None:
         python = self.place / "python" / "bin" / "python"
         readme = [text for _, text in blocks(CLIENTS / "python" / "README.md", "python")]
-        out = run([python, "-W", "error", "-c", "\n".join(readme)], env=server.environment(), cwd=self.place)
-        expect(out, "joan", "404 not_found Not found.")
+        key_file = self.place / "key"
+        key_file.write_text(f"{server.key}\n")
+        environment = {**server.environment(), "WARDROOM_KEY_FILE": str(key_file)}
+        out = run([python, "-W", "error", "-c", "\n".join(readme)], env=environment, cwd=self.place)
+        expect(out, "joan", "404 not_found Not found.", "again: root")
         run([python, CLIENTS / "python" / "tests" / "test_client.py"], env=server.environment(), cwd=self.place)
 
     def judge_typescript(self, server: Server) -> None:

@@ -61,8 +61,8 @@ class Server:
     def command(self, *arguments: str, input: str | None = None) -> str:
         return run([self.wardroom, *arguments, "--data-dir", self.data], input=input, env=self._environment)
 
-    def issue(self, user: str) -> str:
-        return self.command("token", "issue", user, "--name", "judge").split()[-1]
+    def issue(self, user: str, *flags: str) -> str:
+        return self.command("token", "issue", user, "--name", "judge", *flags).split()[-1]
 
     def environment(self) -> dict[str, str]:
         return {**self._environment, "WARDROOM_URL": self.url, "WARDROOM_KEY": self.key}

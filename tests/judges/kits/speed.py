@@ -22,6 +22,8 @@ from project import Project
 from server import Server
 
 SETTINGS = """
+import os
+
 INSTALLED_APPS += ["rest_framework", "rest_framework.authtoken", "wardroom_django"]
 WARDROOM = {"URL": os.environ["WARDROOM_URL"], "KEY": os.environ["WARDROOM_KEY"], "TIMEOUT": 30}
 """

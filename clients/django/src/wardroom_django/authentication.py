@@ -38,7 +38,10 @@ class WardroomAuthentication(TokenAuthentication):
             return None
         known: Identity = found[0]
         check(known, request)
-        return users.user(known), known.token
+        try:
+            return users.user(known), known.token
+        except users.AnotherAccount:
+            raise exceptions.PermissionDenied(users.ANOTHER_ACCOUNT) from None
 
     def authenticate_credentials(self, key: str) -> tuple[Any, Any]:
         try:
@@ -55,8 +58,8 @@ class WardroomAuthentication(TokenAuthentication):
 
 
 def check(known: Identity, request: Any) -> None:
-    """What a narrow token allows this request: where the client is, which Wardroom has compared unless the facts were kept,
-    and whether it changes something, which only this service knows."""
+    """What a narrow token allows this request: where the client is, which Wardroom has compared unless the facts were kept;
+    whether this service knows what scopes mean; and whether the request changes something, which only this service knows."""
     token = known.token
     if token is None:
         return
@@ -64,6 +67,8 @@ def check(known: Identity, request: Any) -> None:
         client = addresses.client(request.META, settings())
         if not addresses.is_within(client, token.allowed_networks):
             raise exceptions.AuthenticationFailed("Invalid token.")
+    if known.is_narrow and not settings().accept_scopes:
+        raise exceptions.PermissionDenied(users.SCOPES_REFUSED)
     if token.read_only and request.method not in SAFE:
         raise exceptions.PermissionDenied
 

@@ -18,7 +18,7 @@ UNIX = "unix"
 #: A longer use of old facts is not offered: a revoked token would authenticate for too long.
 LONGEST_CACHE = 30
 
-NAMES = ("URL", "KEY", "KEY_FILE", "TIMEOUT", "MODE", "CACHE_SECONDS", "PROXIES", "ALLOW_HTTP", "CA_FILE", "CONNECTIONS")
+NAMES = ("URL", "KEY", "KEY_FILE", "TIMEOUT", "MODE", "CACHE_SECONDS", "ACCEPT_SCOPES", "PROXIES", "ALLOW_HTTP", "CA_FILE", "CONNECTIONS")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Settings:
     timeout: float
     mode: str
     cache_seconds: float
+    accept_scopes: bool
     proxies: tuple[Network, ...]
     unix_proxy: bool
     allow_http: bool
@@ -100,6 +101,9 @@ def _checked(said: Any) -> Settings:
     timeout = said.get("TIMEOUT", 2.0)
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= 60:
         raise wrong("TIMEOUT", "is a number of seconds, at most 60.")
+    scopes = said.get("ACCEPT_SCOPES", False)
+    if not isinstance(scopes, bool):
+        raise wrong("ACCEPT_SCOPES", "is True or False.")
     proxies, unix = _proxies(said.get("PROXIES", ()))
     return Settings(
         url=said["URL"],
@@ -108,6 +112,7 @@ def _checked(said: Any) -> Settings:
         timeout=float(timeout),
         mode=mode,
         cache_seconds=float(cache),
+        accept_scopes=scopes,
         proxies=proxies,
         unix_proxy=unix,
         allow_http=said.get("ALLOW_HTTP", False) is True,

@@ -58,26 +58,22 @@ def identity(said: Any) -> Optional[Identity]:
     if not said["active"]:
         return None
     try:
-        scope = said.get("scope")
         networks = said.get("allowed_networks")
         facts = TokenFacts(
             id=text(said["jti"]),
             name=text(said["client_id"]),
             issued_at=time(said.get("iat")),
             expires_at=time(said.get("exp")),
-            scopes=None if scope is None else frozenset(text(scope).split()),
+            scopes=scopes(said),
             read_only=flag(said.get("read_only", False)),
             allowed_networks=None if networks is None else tuple(ipaddress.ip_network(text(one), strict=False) for one in networks),
         )
-        staff = flag(said["is_staff"])
-        if facts.scopes is not None:
-            # The record of its owner is what a staff member's token opens. A narrow one has to have the right to it.
-            staff = staff and "me_read" in facts.scopes
         return Identity(
             user_id=number(said["user_id"]),
             username=text(said["username"]),
             email=text(said.get("email") or ""),
-            is_staff=staff,
+            # Wardroom says so, too: the flags are those of a person, and a narrow token is not the whole person.
+            is_staff=flag(said["is_staff"]) and facts.scopes is None,
             is_admin=flag(said["is_admin"]) and facts.scopes is None,
             groups=tuple(number(one) for one in said["groups"]),
             permissions=frozenset(number(one) for one in said["permissions"]),
@@ -87,6 +83,15 @@ def identity(said: Any) -> Optional[Identity]:
     except (KeyError, TypeError, ValueError, OverflowError):
         failure = Malformed()
     raise failure
+
+
+def scopes(said: dict[str, Any]) -> Optional[frozenset[str]]:
+    """The scopes of a token; `None` is a token without them. What says both is not from Wardroom."""
+    if flag(said["has_scopes"]):
+        return frozenset(text(said["scope"]).split())
+    if "scope" in said:
+        raise ValueError
+    return None
 
 
 def text(value: Any) -> str:

@@ -17,10 +17,12 @@ from .identity import Identity
 ID = re.compile("[1-9][0-9]{0,18}")
 SCOPE = re.compile("[a-z_]+|[1-9][0-9]{0,18}")
 FLAGS = {"true": True, "false": False}
+#: What `Remote-Scopes` says of a token without scopes.
+ALL = "*"
 
 
 class Refused(Exception):
-    """The headers are not those of the proxy."""
+    """The headers are not those of the proxy, or the token is not one that this service accepts."""
 
 
 class RemoteUserMiddleware:
@@ -38,11 +40,21 @@ class RemoteUserMiddleware:
             return HttpResponseForbidden(b"This request did not come through the proxy.\n", content_type="text/plain")
         try:
             known = forwarded(request.META)
+            user = AnonymousUser() if known is None else self.user(known)
         except Refused as error:
             return HttpResponseForbidden(f"{error}\n".encode(), content_type="text/plain")
         request.wardroom = known
-        request.user = AnonymousUser() if known is None else users.user(known)
+        request.user = user
         return self.get_response(request)
+
+    @staticmethod
+    def user(known: Identity) -> Any:
+        if known.is_narrow and not settings().accept_scopes:
+            raise Refused(users.SCOPES_REFUSED)
+        try:
+            return users.user(known)
+        except users.AnotherAccount:
+            raise Refused(users.ANOTHER_ACCOUNT) from None
 
 
 def forwarded(meta: dict[str, Any]) -> Optional[Identity]:
@@ -56,21 +68,28 @@ def forwarded(meta: dict[str, Any]) -> Optional[Identity]:
     groups = header(meta, "GROUPS")
     if not all(ID.fullmatch(one) for one in groups.split(",") if groups):
         raise Refused("The header Remote-Groups has to have ids.")
-    scopes = header(meta, "SCOPES")
-    if not all(SCOPE.fullmatch(one) for one in scopes.split(",") if scopes):
-        raise Refused("The header Remote-Scopes has to have names of scopes.")
+    scopes = narrowed(header(meta, "SCOPES"))
     return Identity(
         user_id=int(user_id),
         username=decoded(name),
         email=decoded(header(meta, "EMAIL")),
-        is_staff=flag(meta, "STAFF"),
-        is_admin=flag(meta, "ADMIN") and scopes == "",
+        is_staff=flag(meta, "STAFF") and scopes is None,
+        is_admin=flag(meta, "ADMIN") and scopes is None,
         groups=tuple(int(one) for one in groups.split(",") if one),
         permissions=frozenset(),
         token=None,
-        # Only a token without scopes has none here.
-        scopes=frozenset(scopes.split(",")) if scopes else None,
+        scopes=scopes,
     )
+
+
+def narrowed(said: str) -> Optional[frozenset[str]]:
+    """The scopes, `None` for a token without them. A proxy that does not pass the header on must not make a token wider."""
+    if said == ALL:
+        return None
+    scopes = re.split("[ ,]", decoded(said))
+    if not all(SCOPE.fullmatch(one) for one in scopes):
+        raise Refused("The header Remote-Scopes has to be there: names of scopes, or * for a token without them.")
+    return frozenset(scopes)
 
 
 def header(meta: dict[str, Any], name: str) -> str:

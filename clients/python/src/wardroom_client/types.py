@@ -175,6 +175,7 @@ class Introspection(_Introspection, total=False):
     permissions: list[int]
     is_staff: bool
     is_admin: bool
+    has_scopes: bool
     read_only: bool
     allowed_networks: Optional[list[str]]
 

@@ -46,7 +46,9 @@ fn refusal(response: &ApiResponse) -> CliError {
             }
             _ => CliError::invalid(detail),
         },
-        401 => CliError::denied(format!("the server refuses the key of --token-file: {detail}")),
+        401 => CliError::denied(format!(
+            "the server refuses the key of --token-file: {detail} Is it a key of this server, neither expired nor revoked?"
+        )),
         403 => CliError::denied(detail),
         404 => CliError::not_found(&["the server has no such object or path".to_owned()]),
         412 => Error::Stale("object").into(),

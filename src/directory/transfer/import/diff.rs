@@ -1,6 +1,7 @@
 //! Compares records of a source with the account database: what is new, what differs, what is the same. It writes
 //! nothing: an [`Apply`] takes the differences.
 
+mod deleted;
 mod ended_tokens;
 mod tokens;
 mod users;
@@ -10,21 +11,17 @@ use std::sync::Arc;
 
 use super::apply::Apply;
 use super::diff_counts::DiffCounts;
-use super::difference::{
-    DeletedGroupDifference, DeletedUserDifference, GroupDifference, PermissionDifference,
-};
+use super::difference::{GroupDifference, PermissionDifference};
 use super::error::ImportError;
 use super::known::KnownRows;
 use super::same_object::is_same_group;
-use super::validation::{Validation, has_null};
+use super::validation::Validation;
 use crate::directory::access::built_in;
 use crate::directory::error::Error;
-use crate::directory::model::stored::{StoredDeletedGroup, StoredDeletedUser, StoredGroup};
+use crate::directory::model::stored::StoredGroup;
 use crate::directory::model::{GroupId, Timestamp};
-use crate::directory::store::{self, Tx};
-use crate::directory::transfer::record::{
-    DeletedGroupRecord, DeletedRecord, GroupRecord, PermissionRecord, Record, id_of,
-};
+use crate::directory::store::Tx;
+use crate::directory::transfer::record::{GroupRecord, PermissionRecord, Record, id_of};
 
 /// Conflicts about an id that means one thing here and another in the source. `--sync` does not lift them.
 const ANOTHER_GROUP: &str = "the id belongs to another group, which was created here (if both are the same, give the group \
@@ -189,71 +186,6 @@ impl Diff {
         known.group.id = target.group(tx, GroupDifference { record, old, new, name_holder })?;
         self.known.put_group(known);
         Ok(())
-    }
-
-    fn deleted_user(
-        &mut self,
-        tx: &Tx<'_>,
-        record: DeletedRecord,
-        target: &mut impl Apply,
-    ) -> Result<(), ImportError> {
-        let row = StoredDeletedUser::from(record.clone());
-        let texts = [&row.username, &row.deleted_by, &row.remains].into_iter().chain(&row.email);
-        if row.id <= 0 || has_null(texts) || self.validation.has_user(row.id) || tx.has_user(row.id)? {
-            let conflict = "deleted users with an invalid id, the id of an existing user, or null characters";
-            self.counts.conflicts.add(conflict, row.id);
-            return Ok(());
-        }
-        let user = store::deleted::user_of(row.id, &row.remains).map_err(|error| {
-            ImportError::Invalid(format!("the deleted user {} cannot be imported: {error}", row.id))
-        })?;
-        match tx.name_in_bin(row.id)? {
-            Some(name) if name == row.username => {
-                self.counts.deleted_users.unchanged += 1;
-                return Ok(());
-            }
-            Some(name) => {
-                let example = format!("id {}: {name:?} here, {:?} there", row.id, row.username);
-                self.counts.conflicts.add(ANOTHER_DELETED_USER, example);
-                return Ok(());
-            }
-            None => {}
-        }
-        self.counts.deleted_users.added += 1;
-        target.deleted_user(tx, DeletedUserDifference { record, row, user })
-    }
-
-    fn deleted_group(
-        &mut self,
-        tx: &Tx<'_>,
-        record: DeletedGroupRecord,
-        target: &mut impl Apply,
-    ) -> Result<(), ImportError> {
-        let row = StoredDeletedGroup::from(record.clone());
-        let exists = self.validation.has_group_id(row.id) || self.known.group(row.id).is_some();
-        if row.id <= 0 || has_null([&row.name, &row.deleted_by, &row.remains].into_iter()) || exists {
-            let conflict =
-                "deleted groups with an invalid id, the id of an existing group, or null characters";
-            self.counts.conflicts.add(conflict, row.id);
-            return Ok(());
-        }
-        let kept = store::deleted_groups::group_of(row.id, &row.name, &row.remains).map_err(|error| {
-            ImportError::Invalid(format!("the deleted group {} cannot be imported: {error}", row.id))
-        })?;
-        match tx.group_name_in_bin(row.id)? {
-            Some(name) if name == row.name => {
-                self.counts.deleted_groups.unchanged += 1;
-                return Ok(());
-            }
-            Some(name) => {
-                let example = format!("id {}: {name:?} here, {:?} there", row.id, row.name);
-                self.counts.conflicts.add(ANOTHER_DELETED_GROUP, example);
-                return Ok(());
-            }
-            None => {}
-        }
-        self.counts.deleted_groups.added += 1;
-        target.deleted_group(tx, DeletedGroupDifference { record, row, notes: kept.group.notes })
     }
 
     fn check_codes(&mut self, codes: Option<&[i64]>, holder: impl Fn() -> String) {

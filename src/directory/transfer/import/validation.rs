@@ -7,7 +7,7 @@ mod refused_values;
 mod unique_values;
 pub(super) mod validator;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use self::unique_values::UniqueField;
@@ -36,7 +36,11 @@ pub(super) struct Validation {
     /// Hashes of the usernames, ascending.
     usernames: Vec<u64>,
     hasher: RandomState,
+    /// The codes of the permissions that have an id, by the id; 0 if several have it.
+    permission_codes: HashMap<i64, i64>,
     group_ids: HashSet<i64>,
+    deleted_user_ids: HashSet<i64>,
+    deleted_group_ids: HashSet<i64>,
     group_names: HashSet<String>,
     /// The prefixes of the digests of the tokens, ascending.
     token_digests: Vec<u64>,
@@ -73,6 +77,21 @@ impl Validation {
     /// Returns whether the source has a group with this id.
     pub(super) fn has_group_id(&self, id: i64) -> bool {
         self.group_ids.contains(&id)
+    }
+
+    /// Returns the code of the source's permission with this id. Elsewhere the id may mean another one.
+    pub(super) fn code_of_permission(&self, id: i64) -> Option<i64> {
+        self.permission_codes.get(&id).copied().filter(|code| *code != 0)
+    }
+
+    /// Returns whether the source has a user with this id, deleted or not.
+    pub(super) fn describes_user(&self, id: i64) -> bool {
+        self.has_user(id) || self.deleted_user_ids.contains(&id)
+    }
+
+    /// Returns whether the source has a group with this id, deleted or not.
+    pub(super) fn describes_group(&self, id: i64) -> bool {
+        self.has_group_id(id) || self.deleted_group_ids.contains(&id)
     }
 
     /// Returns whether the source has a group with this name.

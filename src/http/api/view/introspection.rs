@@ -53,12 +53,16 @@ pub struct Introspection {
     /// The codes of the permissions that the token can use, own and inherited from groups, ascending.
     #[schema(required = false)]
     pub permissions: Vec<i64>,
-    /// Can the owner enter the back office?
+    /// Can the owner enter the back office? False if the token has scopes, also if its owner can: a token that was issued for one
+    /// thing is no full sign-in.
     #[schema(required = false)]
     pub is_staff: bool,
-    /// Does the token have all rights?
+    /// Is the owner an admin? False if the token has scopes.
     #[schema(required = false)]
     pub is_admin: bool,
+    /// Does the token have scopes? Then the service must decide by `permissions` or `scope`, and refuse what neither names.
+    #[schema(required = false)]
+    pub has_scopes: bool,
     /// Is the token only for reading? Then the service must refuse every request that may change something.
     #[schema(required = false)]
     pub read_only: bool,
@@ -72,6 +76,7 @@ impl Introspection {
     /// Describes a valid key.
     pub fn new(identity: &Identity) -> Self {
         let (user, token) = (&identity.user, &identity.token);
+        let has_scopes = token.narrowing.scopes.is_some();
         Self {
             active: true,
             sub: user.id.to_string(),
@@ -81,13 +86,14 @@ impl Introspection {
             iat: seconds(token.created_at),
             jti: token.id.to_string(),
             client_id: token.name.clone(),
-            scope: token.narrowing.scopes.as_ref().map(stored_scopes),
+            scope: identity.effective_scopes().as_ref().map(stored_scopes),
             user_id: user.id.get(),
             email: user.email.clone(),
             groups: user.groups.iter().map(|group| group.get()).collect(),
             permissions: identity.rights.clone(),
-            is_staff: user.is_staff,
-            is_admin: user.is_admin,
+            is_staff: user.is_staff && !has_scopes,
+            is_admin: user.is_admin && !has_scopes,
+            has_scopes,
             read_only: token.narrowing.read_only,
             allowed_networks: token.narrowing.allowed_networks.as_ref().map(Networks::texts),
         }
@@ -98,7 +104,7 @@ impl Introspection {
             "active": true, "sub": samples::USER.to_string(), "username": "alex_thompson", "token_type": "Token",
             "exp": 1_788_264_000, "iat": 1_756_728_000, "jti": "7", "client_id": "reports", "user_id": samples::USER,
             "email": "alex.thompson@techcorp.com", "groups": [1, 3, 7], "permissions": [ReadUsers::CODE], "is_staff": true,
-            "is_admin": false, "read_only": false, "allowed_networks": null,
+            "is_admin": false, "has_scopes": false, "read_only": false, "allowed_networks": null,
         })
     }
 }

@@ -38,7 +38,9 @@ impl Apply for RowWriter {
             tx.note_imported_group(new.group.id)?;
             new.group.id
         } else {
-            let id = tx.insert_group(saved(new.group.id, GroupId::UNSAVED), &new.group, false)?;
+            let given = saved(new.group.id, GroupId::UNSAVED);
+            given.map_or(Ok(()), |id| tx.forget_group_of_deleted_users(id))?;
+            let id = tx.insert_group(given, &new.group, false)?;
             tx.count_ids_on()?;
             id
         };

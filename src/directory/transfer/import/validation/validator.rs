@@ -50,12 +50,22 @@ impl Validator {
             Record::Permission(permission) => {
                 self.validation.permissions += 1;
                 self.check_text("permission", &permission.name, std::iter::once(&permission.name));
+                if let Some(id) = permission.id {
+                    let known = self.validation.permission_codes.entry(id).or_insert(permission.code);
+                    *known = if *known == permission.code { *known } else { 0 };
+                }
             }
             Record::Group(group) => self.add_group(group),
             Record::User(user) => self.add_user(user),
             Record::Token(token) => self.add_token(token),
-            Record::DeletedUser(_) => self.validation.deleted_users += 1,
-            Record::DeletedGroup(_) => self.validation.deleted_groups += 1,
+            Record::DeletedUser(user) => {
+                self.validation.deleted_users += 1;
+                self.validation.deleted_user_ids.insert(user.id);
+            }
+            Record::DeletedGroup(group) => {
+                self.validation.deleted_groups += 1;
+                self.validation.deleted_group_ids.insert(group.id);
+            }
             Record::EndedToken(token) => {
                 self.validation.ended_tokens += 1;
                 if let Err(rule) = token.to_row() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import stat
@@ -17,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from wardroom_client import ApiError, Client, ConnectionFailed, WardroomError
-from wardroom_django import __version__, service
+from wardroom_django import __version__, service, users
 from wardroom_django.conf import Settings, settings
 from wardroom_django.identity import Identity, Malformed, identity
 
@@ -26,6 +27,12 @@ FORWARDED = "wardroom_django.authentication.ForwardedAuthentication"
 MIDDLEWARE = "wardroom_django.middleware.RemoteUserMiddleware"
 PERMISSIONS = "wardroom_django.users.WardroomPermissions"
 SOON = datetime.timedelta(days=14)
+#: Rows that a finding names; the others are counted.
+NAMED_MAX = 20
+#: The same of rows that are Django's own.
+UNMARKED_MAX = 10
+#: Users of a request, and rows of a query.
+PAGE = 500
 
 #: `ok`, `note`, `warning` or `error`, and a text.
 Finding = tuple[str, str]
@@ -56,6 +63,10 @@ def findings() -> Iterator[Finding]:
     yield from of_the_framework()
     yield from of_the_middleware()
     yield from of_the_users(read)
+    if read.mode == "mirror":
+        yield from of_the_rows(client)
+    if read.accept_scopes:
+        yield "note", "tokens with scopes are accepted: views have to decide by has_perm, because the groups are those of the owner (ACCEPT_SCOPES)."
     if read.cache_seconds:
         yield "note", f"a revoked token can authenticate for {read.cache_seconds:g} seconds more (CACHE_SECONDS)."
 
@@ -77,7 +88,7 @@ def of_the_server(client: Client, read: Settings) -> Iterator[Finding]:
         yield "error", f"{read.url} does not answer: {error}. Check URL, CA_FILE and TIMEOUT."
         return
     except (WardroomError, Malformed, ValueError):
-        yield "error", f"{read.url} answers, but not as Wardroom does. Check URL."
+        yield "error", f"{read.url} answers, but not as Wardroom does. Check URL, and that the server is not older than this package."
         return
     taken = time.monotonic() - begun
     yield "ok", f"{read.url} answered in {taken * 1000:.0f} ms."
@@ -164,14 +175,65 @@ def of_the_users(read: Settings) -> Iterator[Finding]:
             yield "warning", f"without '{PERMISSIONS}' at the beginning of AUTHENTICATION_BACKENDS, has_perm knows no codes."
         if model._meta.pk.get_internal_type() == "AutoField":
             yield "note", "ids of this user model have 32 bits. Wardroom's have more only if they were imported."
-    if "django.contrib.auth.backends.ModelBackend" not in backends:
+    if "django.contrib.auth.backends.ModelBackend" not in backends or not users.has_passwords():
         return
     try:
         rows = model._default_manager.exclude(password="").exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
-        count = rows.filter(is_active=True).count()
+        rows = rows.filter(is_active=True).order_by("pk")
+        count, some = rows.count(), [row.get_username() for row in rows[:NAMED_MAX]]
     except (DatabaseError, LookupError, TypeError, ValueError):
         return
     if count:
         yield "warning", (
-            f"{count} users can sign in to Django with a password that Django has, also after Wardroom has disabled them."
+            f"{count} users can sign in to Django with a password that Django has, also after Wardroom has disabled them: "
+            f"{listed(some, count)}."
         )
+
+
+def listed(some: list[str], count: int) -> str:
+    return ", ".join(some) + (f", and {count - len(some)} more" if count > len(some) else "")
+
+
+def of_the_rows(client: Client) -> Iterator[Finding]:
+    """Rows that are Django's own, so that the users of Wardroom with their ids are refused."""
+    if not users.has_passwords():
+        yield "error", "the user model has no column for passwords, so no row can be marked as Wardroom's, and everyone is refused. Use MODE light."
+        return
+    try:
+        rows = unmarked().order_by("pk")
+        count, some = rows.count(), [f"{row.pk} {row.get_username()!r}" for row in rows[:UNMARKED_MAX]]
+        if count:
+            yield "warning", (
+                f"{count} row{'s are' if count > 1 else ' is'} Django's own: a user of Wardroom who has or gets such an id is refused: "
+                f"{listed(some, count)}. Hand over those of the users of Wardroom: manage.py wardroom_hand_over."
+            )
+        others = [
+            f"{row.pk} is {row.get_username()!r} here and {username!r} in Wardroom"
+            for row, username in pairs(client)
+            if row.get_username() not in (username, users.apart(username, row.pk))
+        ]
+    except (WardroomError, DatabaseError, KeyError, TypeError, ValueError) as error:
+        yield "note", f"the rows could not be compared with the users of Wardroom: {type(error).__name__}."
+        return
+    if others:
+        yield "warning", (
+            "these rows of Django's own may be other people than the users of Wardroom with their ids. Do not hand them over before "
+            f"you know: {listed(others[:UNMARKED_MAX], len(others))}."
+        )
+
+
+def unmarked() -> Any:
+    """The rows that are not marked as Wardroom's, and whose ids are possible in Wardroom."""
+    return get_user_model()._default_manager.filter(pk__gt=0).exclude(password__startswith=users.MARK)
+
+
+def pairs(client: Client) -> Iterator[tuple[Any, str]]:
+    """The rows of Django's own whose id a user of Wardroom has, with the username there."""
+    rows = unmarked()
+    names: dict[int, str] = {}
+    for user in itertools.chain(client.users_iterate(fields="id,username", limit=PAGE), [None]):
+        if user is not None:
+            names[user["id"]] = user["username"]
+        if user is None or len(names) == PAGE:
+            yield from ((row, names[row.pk]) for row in rows.filter(pk__in=list(names)).order_by("pk"))
+            names.clear()
