@@ -13,7 +13,7 @@ use super::responses::{page, see_other};
 use super::user::{hidden, user_id};
 use super::user_form::refused;
 use super::visit::Visit;
-use super::words::{When, display_name};
+use super::words::{When, capitalised, display_name};
 use crate::directory::access::{DeleteUser, ReadTokens, ReadUsers, UpdateUser, holds_permission};
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::error::{Denial, Error};
@@ -170,13 +170,13 @@ async fn tokens_that_end(app: &App, visit: &Visit, id: UserId) -> Result<Option<
     let sessions = found.rows.iter().filter(|listed| listed.token.kind.is_sign_in()).count();
     let (sessions, tokens) = (counted(sessions, "session"), counted(found.rows.len() - sessions, "token"));
     let more = if found.next.is_some() { ", and more" } else { "" };
-    Ok(Some(format!("{tokens} and {sessions}{more}")))
+    Ok(Some(capitalised(&format!("{tokens} and {sessions}{more}"))))
 }
 
 /// Writes a number with its noun.
 fn counted(number: usize, noun: &str) -> String {
     match number {
-        0 => format!("No {noun}"),
+        0 => format!("no {noun}"),
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
     }
