@@ -17,7 +17,7 @@ use super::renewal::keep_current;
 use super::report::{CliError, Report};
 use super::signals::{self, OnHangup};
 use super::statistics::keep_counted;
-use crate::config::{Config, LogFormat, ServeFlags};
+use crate::config::{Config, Loaded, LogFormat, ServeFlags, ShownSetting};
 use crate::directory::users::FirstAdmin;
 use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
@@ -44,11 +44,13 @@ pub(super) struct Serve {
 }
 
 /// Serves until a signal stops the server.
-pub(super) async fn run(config: Config, init: bool) -> Result<Report, CliError> {
+pub(super) async fn run(Loaded { config, origins, .. }: Loaded, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
     let listeners = Listeners::open(&config).await?;
-    BoundServer::new(&config, listeners, directory)?.run(OnHangup::Reload).await?;
+    let server = BoundServer::new(&config, listeners, directory)?;
+    server.show_settings(origins);
+    server.run(OnHangup::Reload).await?;
     Ok(Report::silent())
 }
 
@@ -155,6 +157,11 @@ impl BoundServer {
         })?;
         let (workers, avatar_grace) = (Arc::new(workers), config.avatar_grace);
         Ok(Self { app, certificates, limits, listeners, workers, avatar_grace })
+    }
+
+    /// Keeps the settings in force, without secrets, for the admin site.
+    pub(super) fn show_settings(&self, settings: Vec<ShownSetting>) {
+        self.app.show_settings(settings);
     }
 
     /// Serves until SIGTERM, SIGINT or a SIGHUP that stops it, then finishes the requests in progress.

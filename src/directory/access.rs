@@ -425,6 +425,11 @@ pub fn holds_permission<A: NeedsPermission>(identity: &Identity) -> bool {
     holds(identity, A::CODE)
 }
 
+/// Whether a person holds the right of a code, built in or not: an admin all, staff those of their permissions.
+pub fn holds_right(identity: &Identity, code: i64) -> bool {
+    holds(identity, code)
+}
+
 /// Whether a user holds the right of this code: an admin holds all, staff those of their permissions.
 fn holds(identity: &Identity, code: i64) -> bool {
     let person = &identity.user;

@@ -128,7 +128,7 @@ impl Directory {
 
     /// Reads the rights of a person again, for work that goes on after its first answer, such as the next page of an
     /// export. Operators and strangers stay the same.
-    pub(super) async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
+    pub async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
         let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
         let found: Option<CurrentIdentity> = self.store.first(identities::current(seen)).await?;
         let identity = active(found, seen, &actor.origin, self.clock.now())?;

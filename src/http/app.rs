@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::avatar_cache::AvatarCache;
 use super::resource::{Resource, Resources};
 use super::settings::HttpSettings;
+use crate::config::ShownSetting;
 use crate::directory::Directory;
 use crate::directory::limiter::RefusalLimiter;
 use crate::directory::model::TokenKey;
@@ -36,6 +37,8 @@ struct AppState {
     header_lines: RefusalLimiter,
     /// The code of the link that creates the first admin.
     set_up_code: OnceLock<TokenKey>,
+    /// The settings in force, without secrets, for the page that shows them.
+    shown_settings: OnceLock<Vec<ShownSetting>>,
 }
 
 impl App {
@@ -75,6 +78,7 @@ impl App {
             refusal_lines,
             header_lines,
             set_up_code: OnceLock::new(),
+            shown_settings: OnceLock::new(),
         }))
     }
 
@@ -143,6 +147,17 @@ impl App {
     pub(super) fn is_set_up_code(&self, given: &str) -> bool {
         let code = self.0.set_up_code.get();
         code.is_some_and(|code| code.reveal().as_bytes().ct_eq(given.as_bytes()).into())
+    }
+
+    /// Keeps the settings in force, without secrets, for the page that shows them.
+    pub fn show_settings(&self, settings: Vec<ShownSetting>) {
+        // Set once, at the start.
+        let _ = self.0.shown_settings.set(settings);
+    }
+
+    /// The settings in force, without secrets; none if the server did not keep them.
+    pub(super) fn shown_settings(&self) -> &[ShownSetting] {
+        self.0.shown_settings.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Marks the server as not ready for new work.

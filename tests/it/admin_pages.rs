@@ -27,7 +27,7 @@ const PAGES: [&str; 9] = [
 ];
 
 /// Fails if a page has what its policy forbids, or lacks its headers.
-fn check(path: &str, answer: &Answer) {
+pub fn check(path: &str, answer: &Answer) {
     assert_eq!(answer.header("content-security-policy"), Some(POLICY), "{path}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{path}");
@@ -43,6 +43,19 @@ fn check(path: &str, answer: &Answer) {
         "{path}"
     );
     no_inline(path, html);
+}
+
+/// The names and values of the hidden inputs of a page.
+pub fn hidden_fields(answer: &Answer) -> Vec<(String, String)> {
+    let inputs = answer.body.split("<input type=\"hidden\" name=\"").skip(1);
+    let read = |input: &str| {
+        let (name, rest) = input.split_once("\" value=\"")?;
+        let value = rest.split('"').next()?;
+        let value =
+            value.replace("&#34;", "\"").replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">");
+        Some((name.to_owned(), value.replace("&#38;", "&").replace("&amp;", "&")))
+    };
+    inputs.filter_map(read).collect()
 }
 
 /// Fails if there is an inline style, an inline script or a handler of an event.

@@ -14,6 +14,8 @@ mod admin_forms;
 mod admin_pages;
 mod admin_set_up;
 mod admin_sign_in;
+mod admin_tokens;
+mod admin_users_write;
 mod api_all_tokens;
 mod api_audit;
 mod api_auth;

@@ -38,6 +38,16 @@ pub(in crate::directory) fn find(id: TokenId) -> Sql {
     Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.id = $1")).bind(id)
 }
 
+/// Selects the tokens of these ids, of which there is at least one.
+pub(in crate::directory) fn of_ids(ids: &[TokenId]) -> Sql {
+    let mut sql = Sql::composed(concat!("SELECT ", row!(), " FROM tokens t WHERE t.id IN ("));
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
+    }
+    sql.push(")");
+    sql
+}
+
 /// Selects the token of a key by its digest, whatever its state.
 pub(in crate::directory) fn of_key(digest: TokenDigest) -> Sql {
     Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.digest = $1"))

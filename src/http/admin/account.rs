@@ -35,6 +35,7 @@ struct AccountPage {
     user: ShownUser,
     profile: Problems,
     password: Problems,
+    tokens: Vec<ShownToken>,
     sessions: Vec<ShownToken>,
     /// The id of the session of this browser.
     current: i64,
@@ -47,7 +48,10 @@ async fn view(app: &App, visit: &Visit) -> Result<AccountPage, ApiError> {
     let tokens = app.directory().tokens(&visit.actor, &key).await?;
     let live =
         tokens.iter().filter(|token| token.kind.is_sign_in() && token.state(now) == TokenState::Active);
+    let named =
+        tokens.iter().filter(|token| !token.kind.is_sign_in() && token.state(now) == TokenState::Active);
     Ok(AccountPage {
+        tokens: named.map(|token| ShownToken::new(token, now)).collect(),
         page: SiteFrame::new("Your account", ACCOUNT, visit),
         user: ShownUser::new(&visit.identity.user, now),
         profile: Problems::default(),

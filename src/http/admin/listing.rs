@@ -6,20 +6,20 @@ use crate::directory::query::PageLink;
 /// Rows on a page of a list.
 const LIMIT: &str = "50";
 /// Parameters that only the site has.
-const OWN: [&str; 1] = ["done"];
+const OWN: [&str; 3] = ["done", "undo", "after"];
 
 /// The parameters of a list, in the order in which they were sent, without empty ones.
 pub(super) struct ListAddress {
-    path: &'static str,
+    path: String,
     parameters: Vec<(String, String)>,
     ordering: &'static str,
 }
 
 impl ListAddress {
     /// Reads the parameters of a list at this path that has this order without one in the address.
-    pub(super) fn new(path: &'static str, query: &[(String, String)], ordering: &'static str) -> Self {
+    pub(super) fn new(path: impl Into<String>, query: &[(String, String)], ordering: &'static str) -> Self {
         let kept = query.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str()));
-        Self { path, parameters: kept.cloned().collect(), ordering }
+        Self { path: path.into(), parameters: kept.cloned().collect(), ordering }
     }
 
     /// Returns a parameter.
@@ -64,11 +64,29 @@ impl ListAddress {
         self.write(pairs.chain(added))
     }
 
+    /// The address with all parameters but the cursor.
+    pub(super) fn whole(&self) -> String {
+        self.with_cursor("")
+    }
+
+    /// The address of all rows of the list at another path, such as that of its CSV.
+    pub(super) fn at(&self, path: &str) -> String {
+        let other =
+            Self { path: path.to_owned(), parameters: self.parameters.clone(), ordering: self.ordering };
+        other.without("limit")
+    }
+
+    /// The parameters that are no filters (the order), and those that are.
+    pub(super) fn split_ordering(&self) -> (Vec<(String, String)>, Vec<(String, String)>) {
+        let kept = self.parameters.iter().filter(|(name, _)| name != "cursor" && name != "limit");
+        kept.cloned().partition(|(name, _)| name == "ordering")
+    }
+
     fn write<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
         let pairs: Vec<_> =
             pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
         match pairs.is_empty() {
-            true => self.path.to_owned(),
+            true => self.path.clone(),
             false => format!("{}?{}", self.path, pairs.join("&")),
         }
     }

@@ -21,9 +21,13 @@
 
 mod account;
 mod assets;
+mod bulk;
 mod confirm;
+mod csv;
 mod errors;
 mod events;
+mod fields;
+mod filter_inputs;
 mod form;
 mod listing;
 mod look;
@@ -39,8 +43,21 @@ mod safe_path;
 mod same_origin;
 mod session;
 mod set_up;
+mod settings;
 mod sign_in;
+mod token_form;
+mod token_page;
+mod token_revoke;
+mod token_shown;
+mod token_values;
+mod tokens;
 mod user;
+mod user_action;
+mod user_conflict;
+mod user_form;
+mod user_password;
+mod user_rights;
+mod user_values;
 mod users;
 mod visit;
 mod words;
@@ -80,9 +97,30 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/set-up", get(set_up::show).post(set_up::submit))
         .route("/admin/look", post(look_form::change))
         .route("/admin/users", get(users::list))
+        .route("/admin/users.csv", get(csv::users))
+        .route("/admin/users/new", get(user_form::show_new).post(user_form::create))
+        .route("/admin/users/bulk", post(bulk::submit))
+        .route("/admin/users/restore", post(bulk::undo))
         .route("/admin/users/{id}", get(user::show))
         .route("/admin/users/{id}/sign-out", get(user::ask_sign_out).post(user::sign_out))
         .route("/admin/users/{id}/admin", get(make_admin::ask).post(make_admin::submit))
+        .route("/admin/users/{id}/edit", get(user_form::show).post(user_form::save))
+        .route("/admin/users/{id}/rights", get(user_rights::show).post(user_rights::save))
+        .route("/admin/users/{id}/groups", get(user_rights::show_groups).post(user_rights::save_groups))
+        .route("/admin/users/{id}/password", get(user_password::show).post(user_password::save))
+        .route("/admin/users/{id}/tokens/new", get(token_form::show_new).post(token_form::issue))
+        .route("/admin/users/{id}/{action}", get(user_action::ask).post(user_action::submit))
+        .route("/admin/groups.csv", get(csv::groups))
+        .route("/admin/tokens", get(tokens::list))
+        .route("/admin/tokens.csv", get(csv::tokens))
+        .route("/admin/tokens/find", get(tokens::show_find).post(tokens::find))
+        .route("/admin/tokens/revoke", post(token_revoke::submit))
+        .route("/admin/tokens/{id}", get(token_page::show))
+        .route("/admin/tokens/{id}/edit", get(token_form::show_edit).post(token_form::save))
+        .route("/admin/tokens/{id}/rotate", get(token_page::ask_rotate).post(token_page::rotate))
+        .route("/admin/tokens/{id}/revoke", get(token_revoke::ask))
+        .route("/admin/sessions", get(tokens::sessions))
+        .route("/admin/settings", get(settings::show))
         .route("/admin/account", get(account::show))
         .route("/admin/account/profile", post(account::change_profile))
         .route("/admin/account/password", post(account::change_password))

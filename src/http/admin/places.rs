@@ -1,7 +1,7 @@
 //! The places of the site: the entries of its rail. A place is shown to those who may open it; the use case decides again.
 
 use crate::directory::Identity;
-use crate::directory::access::{ReadUsers, holds_permission};
+use crate::directory::access::{ReadTokens, ReadUsers, holds_permission};
 
 /// An entry of the rail.
 pub(super) struct RailPlace {
@@ -23,6 +23,12 @@ pub(super) struct RailPlace {
 pub(super) const OVERVIEW: &str = "/admin";
 /// The path of the list of users.
 pub(super) const USERS: &str = "/admin/users";
+/// The path of the list of all tokens.
+pub(super) const TOKENS: &str = "/admin/tokens";
+/// The path of the list of all sessions.
+pub(super) const SESSIONS: &str = "/admin/sessions";
+/// The path of the settings in force.
+pub(super) const SETTINGS: &str = "/admin/settings";
 /// The path of one's own account, which the foot of the rail leads to.
 pub(super) const ACCOUNT: &str = "/admin/account";
 
@@ -43,5 +49,29 @@ pub(super) const PLACES: &[RailPlace] = &[
         icon: "users",
         go: "users",
         is_open: holds_permission::<ReadUsers>,
+    },
+    RailPlace {
+        kind: "Access",
+        label: "Tokens",
+        path: TOKENS,
+        icon: "token",
+        go: "tokens",
+        is_open: holds_permission::<ReadTokens>,
+    },
+    RailPlace {
+        kind: "Access",
+        label: "Sessions",
+        path: SESSIONS,
+        icon: "sessions",
+        go: "sessions",
+        is_open: holds_permission::<ReadTokens>,
+    },
+    RailPlace {
+        kind: "Server",
+        label: "Settings",
+        path: SETTINGS,
+        icon: "settings",
+        go: "settings",
+        is_open: |identity| identity.user.is_admin,
     },
 ];

@@ -10,8 +10,11 @@ use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::visit::Visit;
-use super::words::{Face, When, display_name, key_ends};
-use crate::directory::access::{ReadAudit, ReadTokens, RevokeToken, built_in, holds_permission};
+use super::words::{Face, When, capitalised, display_name, key_ends};
+use crate::directory::access::{
+    ChangeMembers, DeleteUser, IssueToken, ReadAudit, ReadTokens, RevokeToken, UpdateToken, UpdateUser,
+    built_in, holds_permission,
+};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{
     AuditFilter, Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
@@ -38,6 +41,12 @@ struct UserPage {
     events: Option<Vec<ShownEvent>>,
     can_sign_out: bool,
     can_make_admin: bool,
+    can_edit: bool,
+    can_delete: bool,
+    can_change_groups: bool,
+    can_issue: bool,
+    can_change_tokens: bool,
+    is_self: bool,
 }
 
 /// A user as a page shows it.
@@ -180,6 +189,8 @@ pub(super) async fn show(
         }
         false => None,
     };
+    let may_touch = visit.identity.user.is_admin || !details.user.is_admin;
+    let is_self = details.user.id == visit.identity.user.id;
     let user = ShownUser::new(&details.user, now);
     let (sessions, tokens) = split(listed, now);
     let view = UserPage {
@@ -192,6 +203,12 @@ pub(super) async fn show(
         events,
         can_sign_out: holds_permission::<RevokeToken>(&visit.identity),
         can_make_admin: visit.identity.user.is_admin && !details.user.is_admin,
+        can_edit: holds_permission::<UpdateUser>(&visit.identity) && may_touch,
+        can_delete: holds_permission::<DeleteUser>(&visit.identity) && may_touch,
+        can_change_groups: holds_permission::<ChangeMembers>(&visit.identity) && may_touch,
+        can_issue: is_self || (holds_permission::<IssueToken>(&visit.identity) && may_touch),
+        can_change_tokens: is_self || (holds_permission::<UpdateToken>(&visit.identity) && may_touch),
+        is_self,
     };
     page(StatusCode::OK, &view)
 }
@@ -229,11 +246,6 @@ fn rights(details: &UserDetails) -> Vec<ShownRight> {
             .collect(),
     };
     details.effective_permissions.iter().map(right).collect()
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[derive(Template)]

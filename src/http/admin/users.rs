@@ -7,13 +7,15 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
+use super::bulk::{self, BulkAction};
 use super::form::Problems;
 use super::listing::{ListAddress, SortLink};
-use super::page::SiteFrame;
+use super::page::{SiteFrame, UndoForm};
 use super::places::USERS;
 use super::responses::page;
 use super::visit::Visit;
 use super::words::{Face, When, display_name};
+use crate::directory::access::{CreateUser, holds_permission};
 use crate::directory::model::{GroupId, Timestamp, User};
 use crate::directory::query::{Page, UserQuery};
 use crate::http::app::App;
@@ -88,6 +90,9 @@ struct UserListPage {
     rows: Vec<ListedUser>,
     next: Option<String>,
     previous: Option<String>,
+    can_create: bool,
+    actions: Vec<&'static BulkAction>,
+    csv: String,
 }
 
 struct ViewLink {
@@ -178,7 +183,7 @@ fn view(
         .collect();
     let rows = found.map(|found| &found.rows[..]).unwrap_or_default();
     UserListPage {
-        page: SiteFrame::new("Users", USERS, visit),
+        page: SiteFrame { undo: undo(visit), ..SiteFrame::new("Users", USERS, visit) },
         problems: Problems::default(),
         views: views(address),
         search: address.get("search").to_owned(),
@@ -211,7 +216,18 @@ fn view(
         rows: rows.iter().map(|user| ListedUser::new(user, groups, now)).collect(),
         next: found.and_then(|found| address.turn(&found.next)),
         previous: found.and_then(|found| address.turn(&found.previous)),
+        can_create: holds_permission::<CreateUser>(&visit.identity),
+        actions: bulk::offered(visit),
+        csv: address.at("/admin/users.csv"),
     }
+}
+
+/// The form that takes back a deletion just before: the address names the users.
+fn undo(visit: &Visit) -> Option<UndoForm> {
+    let ids = visit.request.parameter("undo")?;
+    let are_ids = !ids.is_empty() && ids.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    are_ids
+        .then(|| UndoForm { path: "/admin/users/restore".to_owned(), fields: vec![("ids", ids.to_owned())] })
 }
 
 fn views(address: &ListAddress) -> Vec<ViewLink> {

@@ -52,6 +52,12 @@ pub(super) fn display_name(user: &User) -> String {
     if full.is_empty() { user.username.clone() } else { full }
 }
 
+/// Begins a text with a capital letter.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The letters that stand for a person, and their tint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Face {

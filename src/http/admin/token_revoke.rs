@@ -1,0 +1,118 @@
+//! `/admin/tokens/revoke`: ends tokens, one or many, after one page that names them.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::form::Problems;
+use super::page::SiteFrame;
+use super::places::{ACCOUNT, TOKENS};
+use super::responses::{page, see_other};
+use super::token_page::find;
+use super::token_shown::ListedTokenRow;
+use super::user_form::refused;
+use super::visit::Visit;
+use crate::directory::access::{ReadTokens, RevokeToken, holds_permission};
+use crate::directory::error::{Denial, Error};
+use crate::directory::model::{ListedToken, TokenId};
+use crate::http::app::App;
+use crate::http::body::{Fields, FormBody};
+use crate::http::error::ApiError;
+
+#[derive(Template)]
+#[template(path = "admin/token_revoke.html")]
+struct RevokePage {
+    page: SiteFrame,
+    problems: Problems,
+    refused: &'static str,
+    rows: Vec<ListedTokenRow>,
+    has_sign_ins: bool,
+    ids: Vec<i64>,
+    back: &'static str,
+}
+
+impl RevokePage {
+    fn new(visit: &Visit, tokens: &[ListedToken], ids: &[TokenId], problems: Problems) -> Self {
+        let problem = if problems.are_any() { "Problem: " } else { "" };
+        let title = match ids.len() {
+            1 => "Revoke this token?".to_owned(),
+            number => format!("Revoke {number} tokens?"),
+        };
+        Self {
+            page: SiteFrame::new(format!("{problem}{title}"), TOKENS, visit),
+            problems,
+            refused: "Nothing was revoked",
+            rows: tokens.iter().map(|listed| ListedTokenRow::new(listed, visit)).collect(),
+            has_sign_ins: tokens.iter().any(|listed| listed.token.kind.is_sign_in()),
+            ids: ids.iter().map(|id| id.get()).collect(),
+            back: back(visit),
+        }
+    }
+}
+
+/// The list that the person has: all tokens, or their own.
+fn back(visit: &Visit) -> &'static str {
+    if holds_permission::<ReadTokens>(&visit.identity) { TOKENS } else { ACCOUNT }
+}
+
+/// `GET /admin/tokens/{id}/revoke`.
+pub(super) async fn ask(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let listed = find(&app, &visit, &id).await?;
+    let is_own = listed.token.user_id == visit.identity.user.id;
+    if !is_own && !holds_permission::<RevokeToken>(&visit.identity) {
+        return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
+    }
+    let ids = [listed.token.id];
+    page(StatusCode::OK, &RevokePage::new(&visit, &[listed], &ids, Problems::default()))
+}
+
+/// `POST /admin/tokens/revoke`: asks for what a list has selected, and revokes what this page has named.
+pub(super) async fn submit(
+    State(app): State<App>,
+    visit: Visit,
+    FormBody(body): FormBody,
+) -> Result<Response, ApiError> {
+    let mut fields = Fields::from(body);
+    let mut ids: Vec<TokenId> =
+        fields.ids("id").unwrap_or_default().into_iter().filter_map(|id| id.try_into().ok()).collect();
+    let is_confirmed = fields.boolean("confirmed").unwrap_or_default();
+    fields.end()?;
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(see_other(&format!("{}?done=nothing-selected", back(&visit))));
+    }
+    let error = match is_confirmed {
+        true => match app.directory().revoke_tokens(&visit.actor, ids.clone()).await {
+            Ok(_) => return Ok(see_other(&format!("{}?done=tokens-revoked", back(&visit)))),
+            Err(error) => Some(error),
+        },
+        false => None,
+    };
+    let (status, problems) = match error {
+        None => (StatusCode::OK, Problems::default()),
+        Some(error) => refused(whole(error), &[])?,
+    };
+    let tokens = match holds_permission::<ReadTokens>(&visit.identity) {
+        true => app.directory().selected_tokens(&visit.actor, &ids).await?,
+        false => Vec::new(),
+    };
+    page(status, &RevokePage::new(&visit, &tokens, &ids, problems))
+}
+
+/// Makes an error about one of many tokens one about all of them: none was revoked.
+fn whole(error: Error) -> Error {
+    match error {
+        Error::DeniedItem { denial, .. } => Error::Denied(denial),
+        Error::InvalidItems(items) => match items.into_iter().find(|faults| !faults.is_empty()) {
+            Some(faults) => Error::Invalid(faults),
+            None => Error::invalid("id", &crate::directory::model::Violation::Required),
+        },
+        other => other,
+    }
+}
