@@ -6,20 +6,34 @@ use crate::directory::query::PageLink;
 /// Rows on a page of a list.
 const LIMIT: &str = "50";
 /// Parameters that only the site has.
-const OWN: [&str; 1] = ["done"];
+const OWN: [&str; 3] = ["done", "undo", "after"];
 
 /// The parameters of a list, in the order in which they were sent, without empty ones.
 pub(super) struct ListAddress {
-    path: &'static str,
+    path: String,
     parameters: Vec<(String, String)>,
     ordering: &'static str,
 }
 
 impl ListAddress {
     /// Reads the parameters of a list at this path that has this order without one in the address.
-    pub(super) fn new(path: &'static str, query: &[(String, String)], ordering: &'static str) -> Self {
+    pub(super) fn new(
+        path: impl Into<String>,
+        query: &[(String, String)],
+        ordering: &'static str,
+    ) -> Self {
         let kept = query.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str()));
-        Self { path, parameters: kept.cloned().collect(), ordering }
+        Self { path: path.into(), parameters: kept.cloned().collect(), ordering }
+    }
+
+    /// Returns the path without parameters.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns all parameters.
+    pub(super) fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
     }
 
     /// Returns a parameter.
@@ -68,7 +82,7 @@ impl ListAddress {
         let pairs: Vec<_> =
             pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
         match pairs.is_empty() {
-            true => self.path.to_owned(),
+            true => self.path.clone(),
             false => format!("{}?{}", self.path, pairs.join("&")),
         }
     }

@@ -24,10 +24,20 @@ pub(super) struct SiteFrame {
     pub(super) version: &'static str,
     /// The result of what was done just before.
     pub(super) note: Option<&'static Note>,
+    /// The form that takes back what was done just before.
+    pub(super) undo: Option<UndoForm>,
     /// The signed-in person.
     pub(super) person: Option<SignedInPerson>,
     /// The rail.
     pub(super) rail: Vec<RailGroup>,
+}
+
+/// A form beside a note that takes back what was done.
+pub(super) struct UndoForm {
+    /// Where it is sent to.
+    pub(super) path: String,
+    /// Its hidden fields.
+    pub(super) fields: Vec<(&'static str, String)>,
 }
 
 /// The signed-in person, as the rail shows them.
@@ -79,6 +89,7 @@ impl SiteFrame {
             host: host.to_owned(),
             version: env!("CARGO_PKG_VERSION"),
             note: None,
+            undo: None,
             person: None,
             rail: Vec::new(),
         }

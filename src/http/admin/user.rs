@@ -10,7 +10,7 @@ use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::visit::Visit;
-use super::words::{Face, When, display_name, key_ends};
+use super::words::{Face, When, capitalised, display_name, key_ends};
 use crate::directory::access::{ReadAudit, ReadTokens, RevokeToken, built_in, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{
@@ -229,11 +229,6 @@ fn rights(details: &UserDetails) -> Vec<ShownRight> {
             .collect(),
     };
     details.effective_permissions.iter().map(right).collect()
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[derive(Template)]

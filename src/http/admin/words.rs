@@ -32,6 +32,11 @@ impl When {
         Self { datetime, text }
     }
 
+    /// The time of the day, in UTC.
+    pub(super) fn clock(&self) -> &str {
+        self.datetime.get(11..16).unwrap_or_default()
+    }
+
     /// Shows a time that may be missing.
     pub(super) fn maybe(at: Option<Timestamp>, now: Timestamp) -> Option<Self> {
         at.map(|at| Self::of(at, now))
@@ -50,6 +55,12 @@ fn date(day: &str) -> Option<String> {
 pub(super) fn display_name(user: &User) -> String {
     let full = user.full_name();
     if full.is_empty() { user.username.clone() } else { full }
+}
+
+/// Begins a text with a capital letter.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The letters that stand for a person, and their tint.
