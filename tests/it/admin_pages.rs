@@ -27,7 +27,7 @@ const PAGES: [&str; 9] = [
 ];
 
 /// Fails if a page has what its policy forbids, or lacks its headers.
-fn check(path: &str, answer: &Answer) {
+pub fn check(path: &str, answer: &Answer) {
     assert_eq!(answer.header("content-security-policy"), Some(POLICY), "{path}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{path}");

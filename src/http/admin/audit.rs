@@ -14,6 +14,7 @@ use super::page::SiteFrame;
 use super::places::AUDIT;
 use super::responses::page;
 use super::visit::Visit;
+use super::words::date_in_words;
 use crate::directory::access::ReadAudit;
 use crate::directory::access::holds_permission;
 use crate::directory::error::{Denial, Error};
@@ -103,6 +104,8 @@ struct AuditPage {
 struct AuditDay {
     /// As `2026-03-01`.
     date: String,
+    /// As `1 Mar 2026`.
+    words: String,
     events: Vec<ShownEvent>,
 }
 
@@ -162,7 +165,11 @@ fn days(events: &[RecordedEvent], show: impl Fn(&RecordedEvent) -> ShownEvent) -
         let date = at.split('T').next().unwrap_or_default().to_owned();
         match days.last_mut() {
             Some(day) if day.date == date => day.events.push(show(event)),
-            _ => days.push(AuditDay { date, events: vec![show(event)] }),
+            _ => days.push(AuditDay {
+                words: date_in_words(&date).unwrap_or_else(|| date.clone()),
+                date,
+                events: vec![show(event)],
+            }),
         }
     }
     days

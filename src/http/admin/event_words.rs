@@ -95,10 +95,10 @@ fn words(name: &str) -> String {
         ("asked", "request"),
         ("why", "reason"),
     ];
-    known.iter().find(|(field, _)| *field == name).map_or_else(
-        || name.replace('_', " "),
-        |(_, words)| (*words).to_owned(),
-    )
+    known
+        .iter()
+        .find(|(field, _)| *field == name)
+        .map_or_else(|| name.replace('_', " "), |(_, words)| (*words).to_owned())
 }
 
 /// Shows the value of a field.

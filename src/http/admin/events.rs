@@ -39,7 +39,7 @@ pub(super) struct ShownEvent {
 const SENTENCES: &[(&str, &str, &str)] = &[
     ("user.create", "user", "created"),
     ("user.update", "edit", "changed"),
-    ("user.delete", "bin", "moved to the recycle bin"),
+    ("user.delete", "bin", "deleted"),
     ("user.restore", "undo", "restored"),
     ("user.purge", "bin", "removed permanently"),
     ("user.set_password", "lock", "set the password of"),

@@ -115,8 +115,7 @@ fn in_force(address: &ListAddress, kinds: &[FilterKind]) -> Vec<FilterInForce> {
     let search = address.get("search");
     if !search.is_empty() {
         found.push(FilterInForce {
-            text: format!("found by “{search}”"),
-            path: address.without("search"),
+            text: format!("found by “{search}”"), path: address.without("search")
         });
     }
     for kind in kinds {

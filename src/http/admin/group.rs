@@ -87,6 +87,7 @@ pub(super) struct ListedPerson {
     pub(super) email: String,
     pub(super) face: Face,
     pub(super) is_active: bool,
+    pub(super) is_staff: bool,
     pub(super) is_admin: bool,
 }
 
@@ -100,6 +101,7 @@ impl ListedPerson {
             username: user.username.clone(),
             email: user.email.clone().unwrap_or_default(),
             is_active: user.is_active,
+            is_staff: user.is_staff,
             is_admin: user.is_admin,
         }
     }

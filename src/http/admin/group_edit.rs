@@ -176,9 +176,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let typed = TypedGroup::read(body)?;
     match app.directory().create_group(&visit.actor, &typed.draft()).await {
-        Ok(group) if group.is_readable => {
-            Ok(see_other(&format!("{GROUPS}/{}?done=group-created", group.id)))
-        }
+        Ok(group) if group.is_readable => Ok(see_other(&format!("{GROUPS}/{}?done=group-created", group.id))),
         Ok(_) => Ok(see_other("/admin?done=group-created")),
         Err(error) => {
             let (status, problems) = problems(error, LABELS)?;

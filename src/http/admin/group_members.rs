@@ -156,7 +156,9 @@ pub(super) async fn add(
     let id = group_id(&id)?;
     let typed = TypedMembers::read(body)?;
     let (status, problems) = match changed(&app, &visit, id, &typed, MemberChange::Add).await {
-        Ok(done) if done.changed.is_empty() => return Ok(see_other(&with_note(id, "members-unchanged", &[]))),
+        Ok(done) if done.changed.is_empty() => {
+            return Ok(see_other(&with_note(id, "members-unchanged", &[])));
+        }
         Ok(_) => return Ok(see_other(&with_note(id, "members-added", &[]))),
         Err(error) => problems(error, LABELS)?,
     };
@@ -204,8 +206,7 @@ async fn removal(
 ) -> Result<RemoveMembersPage, ApiError> {
     let group = group(app, visit, id).await?;
     let found = app.directory().users_of_ids(&visit.actor, users).await?;
-    let rows: Vec<_> =
-        found.iter().filter(|user| user.groups.contains(&id)).map(ListedPerson::new).collect();
+    let rows: Vec<_> = found.iter().filter(|user| user.groups.contains(&id)).map(ListedPerson::new).collect();
     let title = match rows.as_slice() {
         [one] => format!("Remove {} from {}?", one.name, group.name),
         rows => format!("Remove {} people from {}?", rows.len(), group.name),
@@ -231,7 +232,9 @@ pub(super) async fn remove(
     let id = group_id(&id)?;
     let typed = TypedMembers::read(body)?;
     let (status, problems) = match changed(&app, &visit, id, &typed, MemberChange::Remove).await {
-        Ok(done) if done.changed.is_empty() => return Ok(see_other(&with_note(id, "members-unchanged", &[]))),
+        Ok(done) if done.changed.is_empty() => {
+            return Ok(see_other(&with_note(id, "members-unchanged", &[])));
+        }
         Ok(done) => {
             let undo = done.changed.get(..).filter(|all| all.len() <= UNDO_MAX).unwrap_or_default();
             return Ok(see_other(&with_note(id, "members-removed", undo)));

@@ -17,11 +17,7 @@ pub(super) struct ListAddress {
 
 impl ListAddress {
     /// Reads the parameters of a list at this path that has this order without one in the address.
-    pub(super) fn new(
-        path: impl Into<String>,
-        query: &[(String, String)],
-        ordering: &'static str,
-    ) -> Self {
+    pub(super) fn new(path: impl Into<String>, query: &[(String, String)], ordering: &'static str) -> Self {
         let kept = query.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str()));
         Self { path: path.into(), parameters: kept.cloned().collect(), ordering }
     }

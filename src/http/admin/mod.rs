@@ -106,12 +106,18 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/groups/{id}/edit", get(group_edit::ask).post(group_edit::submit))
         .route("/admin/groups/{id}/delete", get(group_delete::ask).post(group_delete::submit))
         .route("/admin/groups/{id}/members/add", get(group_members::ask_add).post(group_members::add))
-        .route("/admin/groups/{id}/members/remove", get(group_members::ask_remove).post(group_members::remove))
+        .route(
+            "/admin/groups/{id}/members/remove",
+            get(group_members::ask_remove).post(group_members::remove),
+        )
         .route("/admin/permissions", get(permissions::list))
         .route("/admin/permissions/new", get(permission_edit::ask_new).post(permission_edit::create))
         .route("/admin/permissions/{id}", get(permission::show))
         .route("/admin/permissions/{id}/edit", get(permission_edit::ask_rename).post(permission_edit::rename))
-        .route("/admin/permissions/{id}/remove", get(permission_edit::ask_remove).post(permission_edit::remove))
+        .route(
+            "/admin/permissions/{id}/remove",
+            get(permission_edit::ask_remove).post(permission_edit::remove),
+        )
         .route("/admin/audit", get(audit::list))
         .route("/admin/audit/verify", get(audit::ask_verify).post(audit::verify))
         .route("/admin/bin", get(bin::users))
@@ -119,7 +125,10 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/bin/users/{id}/restore", post(bin_actions::restore_user))
         .route("/admin/bin/users/{id}/purge", get(bin_actions::ask_purge_user).post(bin_actions::purge_user))
         .route("/admin/bin/groups/{id}/restore", post(bin_actions::restore_group))
-        .route("/admin/bin/groups/{id}/purge", get(bin_actions::ask_purge_group).post(bin_actions::purge_group))
+        .route(
+            "/admin/bin/groups/{id}/purge",
+            get(bin_actions::ask_purge_group).post(bin_actions::purge_group),
+        )
         .route("/admin/{*rest}", any(async || ApiError::NotFound))
         .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
         .layer(from_fn_with_state(app.clone(), around));

@@ -85,8 +85,7 @@ async fn groups(
     if !holds_permission::<ReadGroups>(&visit.identity) {
         return Ok(None);
     }
-    let after: Option<GroupId> =
-        visit.request.parameter("after_group").and_then(|after| after.parse().ok());
+    let after: Option<GroupId> = visit.request.parameter("after_group").and_then(|after| after.parse().ok());
     let found = app.directory().groups_with_permission(&visit.actor, id, after, one_more()).await?;
     let last = last_of_page(&found, |group: &Group| group.id.get());
     let row = |group: &Group| HoldingGroup {

@@ -56,7 +56,8 @@ fn admins_only(visit: &Visit) -> Result<(), ApiError> {
 
 impl PermissionFormPage {
     fn new(visit: &Visit, permission: Option<&Permission>, name: String, code: String) -> Self {
-        let title = permission.map_or_else(|| "New permission".to_owned(), |one| format!("Rename {}", one.name));
+        let title =
+            permission.map_or_else(|| "New permission".to_owned(), |one| format!("Rename {}", one.name));
         Self {
             page: SiteFrame::new(title, PERMISSIONS, visit),
             permission: permission.map(NamedRight::new),

@@ -71,10 +71,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
 }
 
 /// Keeps the permissions in which each term is found, in words, code or name, in the order of the address.
-fn narrowed(
-    mut known: Vec<Permission>,
-    address: &ListAddress,
-) -> Result<Vec<Permission>, ValidationErrors> {
+fn narrowed(mut known: Vec<Permission>, address: &ListAddress) -> Result<Vec<Permission>, ValidationErrors> {
     let mut faults = ValidationErrors::default();
     for (name, _) in address.parameters().iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
         faults.add(name, &Violation::Other("Unknown parameter.".to_owned()));
