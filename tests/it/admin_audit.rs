@@ -44,7 +44,8 @@ both! {
         let renamed = UserDraft { username: Some("alexandra".into()), ..UserDraft::default() };
         site.directory().update_user(&operator(), &alex, &renamed, None).await.unwrap();
         let mut browser = Browser::of(&site, &site.admin).await;
-        for name in ["alex_thompson", "alexandra"] {
+        // The event of the new name has the new name, so the old one finds one event less.
+        for (name, rest) in [("alex_thompson", 10), ("alexandra", 11)] {
             let page = browser.get(&format!("/admin/audit?object_name={name}&action=user.update")).await;
             assert!(rows(&page) == 50 && page.body.contains("rel=\"next\""), "{page}");
             assert!(page.body.contains(&format!("done to {name}")), "{page}");
@@ -52,7 +53,7 @@ both! {
             let start = page.body[..at].rfind("href=\"").unwrap() + 6;
             let next = page.body[start..].split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
             let next = browser.get(&next).await;
-            assert_eq!(rows(&next), 11, "{next}");
+            assert_eq!(rows(&next), rest, "{next}");
             // Taking a filter away begins with the newest event.
             let chip = next.body.split("class=\"chip\" href=\"").nth(1).unwrap().split('"').next().unwrap();
             assert!(!chip.contains("before="), "{chip}");
@@ -72,8 +73,8 @@ both! {
         let mut browser = Browser::of(&site, &site.admin).await;
         let whole = browser.post("/admin/audit/verify", &[("expect_head", "")]).await;
         assert!(whole.status == 200 && whole.body.contains("The chain is whole"), "{whole}");
-        let at = whole.body.find("id=\"head\" type=\"text\" value=\"").unwrap() + 28;
-        let head = whole.body[at..at + 64].to_owned();
+        let (_, head) = whole.body.split_once("id=\"head\" type=\"text\" value=\"").unwrap();
+        let head = head.split('"').next().unwrap().to_owned();
         let known = browser.post("/admin/audit/verify", &[("expect_head", &head)]).await;
         assert!(known.body.contains("The head that you gave is in it."), "{known}");
         let cut = browser.post("/admin/audit/verify", &[("expect_head", &"0".repeat(64))]).await;

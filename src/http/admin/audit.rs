@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::event_words::groups_in;
 use super::events::ShownEvent;
-use super::filters::{FilterForm, FilterKind};
+use super::filters::{FilterKind, FilterPanel};
 use super::form::Problems;
 use super::listing::ListAddress;
 use super::page::SiteFrame;
@@ -93,7 +93,7 @@ const ACTION_WORDS: &[(&str, &str)] = &[
 #[template(path = "admin/audit.html")]
 struct AuditPage {
     page: SiteFrame,
-    filters: FilterForm,
+    filters: FilterPanel,
     days: Vec<AuditDay>,
     count: usize,
     next: Option<String>,
@@ -134,7 +134,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
 }
 
 fn view(visit: &Visit, address: &ListAddress, faults: Option<&ValidationErrors>) -> AuditPage {
-    let mut filters = FilterForm::new(address, FILTERS, "", faults);
+    let mut filters = FilterPanel::new(address, FILTERS, "", faults);
     // A new filter begins with the newest event.
     filters.hidden.retain(|(name, _)| name != "before");
     for one in &mut filters.in_force {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterForm, FilterKind};
+use super::filters::{FilterKind, FilterPanel};
 use super::listing::{ListAddress, SortLink};
 use super::page::SiteFrame;
 use super::places::BIN;
@@ -35,7 +35,7 @@ const FILTERS: &[FilterKind] = &[
 #[template(path = "admin/bin.html")]
 struct BinPage {
     page: SiteFrame,
-    filters: FilterForm,
+    filters: FilterPanel,
     /// Whether it shows groups.
     of_groups: bool,
     has_users: bool,
@@ -95,7 +95,7 @@ impl BinPage {
         }
         Self {
             page: frame,
-            filters: FilterForm::new(address, FILTERS, label, faults),
+            filters: FilterPanel::new(address, FILTERS, label, faults),
             of_groups,
             has_users: holds_permission::<ReadDeleted>(&visit.identity),
             has_groups: holds_permission::<ReadDeletedGroups>(&visit.identity),

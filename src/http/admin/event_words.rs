@@ -33,12 +33,12 @@ pub(super) struct RecordedField {
 }
 
 /// Names of groups, which events know by id.
-pub(super) type GroupNames = BTreeMap<GroupId, String>;
+pub(super) type NamesOfGroups = BTreeMap<GroupId, String>;
 
 /// Reads the details of an event: the fields that changed, and the others.
 pub(super) fn details(
     recorded: &RecordedEvent,
-    names: &GroupNames,
+    names: &NamesOfGroups,
 ) -> (Vec<ShownChange>, Vec<RecordedField>) {
     let is_paired = PAIRED.contains(&recorded.event.action.as_str());
     let (mut changes, mut fields) = (Vec::new(), Vec::new());
@@ -102,7 +102,7 @@ fn words(name: &str) -> String {
 }
 
 /// Shows the value of a field.
-fn shown(field: &str, value: Option<&Value>, names: &GroupNames) -> String {
+fn shown(field: &str, value: Option<&Value>, names: &NamesOfGroups) -> String {
     let text = match value.unwrap_or(&Value::Null) {
         Value::Null => "nothing".to_owned(),
         Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
@@ -118,7 +118,7 @@ fn shown(field: &str, value: Option<&Value>, names: &GroupNames) -> String {
     }
 }
 
-fn list(field: &str, items: &[Value], names: &GroupNames) -> String {
+fn list(field: &str, items: &[Value], names: &NamesOfGroups) -> String {
     let mut texts: Vec<_> = items.iter().take(ITEMS_MAX).map(|item| item_text(field, item, names)).collect();
     if let Some(more) = items.len().checked_sub(ITEMS_MAX).filter(|more| *more > 0) {
         texts.push(format!("and {more} more"));
@@ -126,7 +126,7 @@ fn list(field: &str, items: &[Value], names: &GroupNames) -> String {
     texts.join(", ")
 }
 
-fn item_text(field: &str, item: &Value, names: &GroupNames) -> String {
+fn item_text(field: &str, item: &Value, names: &NamesOfGroups) -> String {
     match (field, item) {
         ("permissions", Value::Number(code)) => {
             let known = BUILT_IN.iter().find(|known| Some(known.code) == code.as_i64());
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn in_words(action: &str, changes: &str) -> String {
-        let names = GroupNames::from([(GroupId::try_from(7).unwrap(), "Support".to_owned())]);
+        let names = NamesOfGroups::from([(GroupId::try_from(7).unwrap(), "Support".to_owned())]);
         let (changes, fields) = details(&event(action, changes), &names);
         let changes = changes.iter().map(|one| format!("{}: {} to {}", one.field, one.before, one.after));
         let fields = fields.iter().map(|one| format!("{}: {}", one.name, one.value));

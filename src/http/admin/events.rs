@@ -1,6 +1,6 @@
 //! Events of the audit trail as sentences.
 
-use super::event_words::{GroupNames, RecordedField, ShownChange, details};
+use super::event_words::{NamesOfGroups, RecordedField, ShownChange, details};
 use super::words::When;
 use crate::directory::audit::ACTIONS;
 use crate::directory::model::{RecordedEvent, Timestamp};
@@ -76,11 +76,11 @@ const SENTENCES: &[(&str, &str, &str)] = &[
 impl ShownEvent {
     /// Shows an event.
     pub(super) fn of(recorded: &RecordedEvent, now: Timestamp) -> Self {
-        Self::with_names(recorded, now, &GroupNames::new())
+        Self::with_names(recorded, now, &NamesOfGroups::new())
     }
 
     /// Shows an event, with the names of groups.
-    pub(super) fn with_names(recorded: &RecordedEvent, now: Timestamp, names: &GroupNames) -> Self {
+    pub(super) fn with_names(recorded: &RecordedEvent, now: Timestamp, names: &NamesOfGroups) -> Self {
         let event = &recorded.event;
         let known = SENTENCES.iter().find(|(action, ..)| *action == event.action);
         let meaning =

@@ -40,7 +40,7 @@ impl FilterKind {
 }
 
 /// The filters of a list, for `filters.html`.
-pub(super) struct FilterForm {
+pub(super) struct FilterPanel {
     /// Where the form is sent to.
     pub(super) path: String,
     /// The label of the search; empty if the list has none.
@@ -82,7 +82,7 @@ pub(super) struct FilterInForce {
     pub(super) path: String,
 }
 
-impl FilterForm {
+impl FilterPanel {
     /// Reads the filters of an address. `search_label` is empty for a list without a search.
     pub(super) fn new(
         address: &ListAddress,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterForm, FilterKind};
+use super::filters::{FilterKind, FilterPanel};
 use super::listing::{ListAddress, SortLink};
 use super::page::{SiteFrame, UndoForm};
 use super::places::GROUPS;
@@ -40,7 +40,7 @@ const FILTERS: &[FilterKind] = &[
 #[template(path = "admin/groups.html")]
 struct GroupListPage {
     page: SiteFrame,
-    filters: FilterForm,
+    filters: FilterPanel,
     name: SortLink,
     users_count: SortLink,
     updated: SortLink,
@@ -83,7 +83,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     let address = ListAddress::new(GROUPS, &visit.request.query, ORDERING);
     let mut view = GroupListPage {
         page: SiteFrame::new("Groups", GROUPS, &visit),
-        filters: FilterForm::new(&address, FILTERS, "Search groups", None),
+        filters: FilterPanel::new(&address, FILTERS, "Search groups", None),
         name: address.sorted_by("name"),
         users_count: address.sorted_by("users_count"),
         updated: address.sorted_by("updated_at"),
@@ -96,7 +96,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     let query = match GroupQuery::parse(&address.api()) {
         Ok(query) => query,
         Err(faults) => {
-            view.filters = FilterForm::new(&address, FILTERS, "Search groups", Some(&faults));
+            view.filters = FilterPanel::new(&address, FILTERS, "Search groups", Some(&faults));
             view.page.title = "Problem: groups".to_owned();
             return page(StatusCode::BAD_REQUEST, &view);
         }

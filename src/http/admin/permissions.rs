@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterForm, FilterKind};
+use super::filters::{FilterKind, FilterPanel};
 use super::group::NamedRight;
 use super::listing::ListAddress;
 use super::page::SiteFrame;
@@ -37,7 +37,7 @@ const KNOWN: [&str; 2] = ["search", "ordering"];
 #[template(path = "admin/permissions.html")]
 struct PermissionListPage {
     page: SiteFrame,
-    filters: FilterForm,
+    filters: FilterPanel,
     built_in: Vec<NamedRight>,
     own: Vec<NamedRight>,
     can_change: bool,
@@ -49,7 +49,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     let address = ListAddress::new(PERMISSIONS, &visit.request.query, "code");
     let mut view = PermissionListPage {
         page: SiteFrame::new("Permissions", PERMISSIONS, &visit),
-        filters: FilterForm::new(&address, FILTERS, "Search permissions", None),
+        filters: FilterPanel::new(&address, FILTERS, "Search permissions", None),
         built_in: Vec::new(),
         own: Vec::new(),
         can_change: visit.identity.user.is_admin,
@@ -63,7 +63,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
             page(StatusCode::OK, &view)
         }
         Err(faults) => {
-            view.filters = FilterForm::new(&address, FILTERS, "Search permissions", Some(&faults));
+            view.filters = FilterPanel::new(&address, FILTERS, "Search permissions", Some(&faults));
             view.page.title = "Problem: permissions".to_owned();
             page(StatusCode::BAD_REQUEST, &view)
         }
